@@ -1,0 +1,205 @@
+//! Users, their roles and their profiles.
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use crate::email::Email;
+use crate::field::{FieldValue, Reason, choice};
+use crate::id::UserId;
+use crate::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
+
+choice! {
+    /// What a user is. Decides what the user may do.
+    Role {
+        /// Keeps records.
+        Patient = "patient",
+        /// Reads and annotates the records assigned to them.
+        Doctor = "doctor",
+        /// Staff; never made by registration.
+        Admin = "admin",
+    }
+}
+
+choice! {
+    /// A patient's gender.
+    Gender {
+        /// Male.
+        Male = "male",
+        /// Female.
+        Female = "female",
+        /// Anything else, or not said.
+        Other = "other",
+    }
+}
+
+/// A role that somebody can register with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenRole(pub Role);
+
+impl FieldValue for OpenRole {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        match Role::from_json(value) {
+            Ok(role @ (Role::Patient | Role::Doctor)) => Ok(Self(role)),
+            Ok(Role::Admin) => Err(Reason::new("invalid_choice", "Must be one of: patient doctor.")),
+            Err(Reason { code: "invalid_choice", .. }) => Err(Reason::new("invalid_choice", "Must be one of: patient doctor.")),
+            Err(reason) => Err(reason),
+        }
+    }
+}
+
+/// A user.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// The user's id.
+    pub id: UserId,
+    /// Where mail goes, and what the user signs in with.
+    pub email: Email,
+    /// First name, may be empty.
+    pub first_name: Name,
+    /// Last name, may be empty.
+    pub last_name: Name,
+    /// Telephone number, may be empty.
+    pub phone_number: PhoneNumber,
+    /// What the user is.
+    pub role: Role,
+    /// Deactivated users can do nothing.
+    pub is_active: bool,
+    /// Absent until the user creates it.
+    pub profile: Option<Profile>,
+    /// Counts changes; the entity tag.
+    pub version: u64,
+}
+
+impl Account {
+    /// First and last name, or the email's local part for users who gave neither.
+    pub fn full_name(&self) -> String {
+        let name = format!("{} {}", self.first_name.as_str(), self.last_name.as_str());
+        match name.trim() {
+            "" => self.email.as_str().split('@').next().unwrap_or_default().to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// The profile of a doctor to whom patients may assign records: active, with a profile.
+    pub fn assignable_doctor(&self) -> Option<&DoctorProfile> {
+        match &self.profile {
+            Some(Profile::Doctor(profile)) if self.role == Role::Doctor && self.is_active => Some(profile),
+            _ => None,
+        }
+    }
+}
+
+/// What a user tells about themselves, according to the role.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Profile {
+    /// A doctor's. First, because its required fields tell the two apart when read back.
+    Doctor(DoctorProfile),
+    /// A patient's.
+    Patient(PatientProfile),
+}
+
+/// A patient's profile.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PatientProfile {
+    /// Never in the future.
+    pub date_of_birth: Option<Date>,
+    /// `other` when not said.
+    pub gender: Gender,
+    /// For the patient and staff only.
+    pub address: Option<Address>,
+}
+
+/// A doctor's profile.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DoctorProfile {
+    /// What the doctor specializes in.
+    pub specialization: Specialization,
+    /// The number of the licence to practise.
+    pub license_number: LicenseNumber,
+    /// Whole years.
+    pub years_of_experience: Years,
+}
+
+/// A number of years, 0 to 2,147,483,647: what clients of the predecessor could store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Years(u32);
+
+impl Years {
+    /// The greatest number.
+    pub const MAX: u32 = i32::MAX.unsigned_abs();
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl FieldValue for Years {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        let number = value.as_i64().or_else(|| value.is_u64().then_some(i64::MAX));
+        match number {
+            None => Err(Reason::new("invalid", "Must be an integer.")),
+            Some(..0) => Err(Reason::new("too_small", "Must be 0 or more.")),
+            Some(years) => u32::try_from(years)
+                .ok()
+                .filter(|years| *years <= Self::MAX)
+                .map(Self)
+                .ok_or_else(|| Reason::new("too_large", format!("Must be {} or less.", Self::MAX))),
+        }
+    }
+}
+
+/// A date of birth: a date that is not after `today`.
+///
+/// # Errors
+/// `future` for a date that has not come yet.
+pub fn date_of_birth(date: Date, now: Timestamp) -> Result<Date, Reason> {
+    // A day of tolerance: it is already tomorrow in parts of the world.
+    let latest = now.to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap_or(Date::MAX);
+    if date <= latest { Ok(date) } else { Err(Reason::new("future", "Must not be in the future.")) }
+}
+
+/// What proves that somebody is a user, kept apart from everything else about the user.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Whose.
+    pub user_id: UserId,
+    /// In the PHC string format.
+    pub password_hash: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn years_are_integers_within_limits() {
+        let code = |value: serde_json::Value| Years::from_json(&value).map(Years::get).map_err(|reason| reason.code);
+        assert_eq!(code(json!(0)), Ok(0));
+        assert_eq!(code(json!(2_147_483_647)), Ok(2_147_483_647));
+        assert_eq!(code(json!(2_147_483_648_u32)), Err("too_large"));
+        assert_eq!(code(json!(u64::MAX)), Err("too_large"));
+        assert_eq!(code(json!(-1)), Err("too_small"));
+        assert_eq!(code(json!(1.5)), Err("invalid"));
+        assert_eq!(code(json!("3")), Err("invalid"));
+    }
+
+    #[test]
+    fn nobody_registers_as_admin() {
+        for role in [json!("admin"), json!("Patient"), json!("")] {
+            assert_eq!(OpenRole::from_json(&role).unwrap_err().code, "invalid_choice");
+        }
+        assert_eq!(OpenRole::from_json(&json!("doctor")).unwrap(), OpenRole(Role::Doctor));
+    }
+
+    #[test]
+    fn a_birthday_is_not_in_the_future() {
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        assert!(date_of_birth("2026-03-02".parse().unwrap(), now).is_ok());
+        assert_eq!(date_of_birth("2026-03-03".parse().unwrap(), now).unwrap_err().code, "future");
+        assert_eq!(Date::from_json(&json!("1990-02-30")).unwrap_err().code, "invalid");
+    }
+}

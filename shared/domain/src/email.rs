@@ -1,0 +1,101 @@
+//! Email addresses.
+
+use std::str::FromStr;
+
+use email_address::{EmailAddress, Options};
+use serde::{Deserialize, Serialize};
+
+use crate::field::{FieldValue, Reason, string};
+
+/// An email address as its owner writes it, with the domain in lower case.
+///
+/// Two addresses that differ in case only are one account: compare by [`Email::normalized`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Email(String);
+
+/// The greatest length in characters (RFC 5321, section 4.5.3.1.3).
+pub const MAX: usize = 254;
+
+impl Email {
+    /// Parses what a person typed.
+    ///
+    /// # Errors
+    /// `blank`, `too_long`, or `invalid` when it is not an address. Only ASCII is taken: SES delivers to nothing else.
+    pub fn parse(raw: &str) -> Result<Self, Reason> {
+        let text = raw.trim();
+        if text.is_empty() {
+            return Err(Reason::new("blank", "Must not be blank."));
+        }
+        if text.chars().count() > MAX {
+            return Err(Reason::new("too_long", format!("Must have at most {MAX} characters.")));
+        }
+        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
+        let address = EmailAddress::parse_with_options(text, options)
+            .ok()
+            .filter(|_| text.is_ascii() && !text.contains(['"', ' ']))
+            .ok_or_else(|| Reason::new("invalid", "Must be an email address."))?;
+        Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_ascii_lowercase())))
+    }
+
+    /// The address to show and to send to.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that makes an account unique: lower case throughout.
+    pub fn normalized(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+/// Personal data: never printed.
+impl std::fmt::Debug for Email {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Email(..)")
+    }
+}
+
+impl FromStr for Email {
+    type Err = Reason;
+
+    fn from_str(text: &str) -> Result<Self, Reason> {
+        Self::parse(text)
+    }
+}
+
+impl FieldValue for Email {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        Self::parse(string(value)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_does_not_make_another_address() {
+        let (one, other) = (Email::parse(" Jane.Doe@Example.COM ").unwrap(), Email::parse("jane.doe@example.com").unwrap());
+        assert_eq!(one.as_str(), "Jane.Doe@example.com");
+        assert_eq!(one.normalized(), other.normalized());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "plain",
+            "a@b",
+            "@example.com",
+            "a@",
+            "a b@example.com",
+            "Jane <jane@example.com>",
+            "a@[127.0.0.1]",
+            "jané@example.com",
+            "\"a b\"@example.com",
+        ] {
+            assert_eq!(Email::parse(text).unwrap_err().code, "invalid", "{text:?}");
+        }
+        assert_eq!(Email::parse(&format!("{}@example.com", "a".repeat(250))).unwrap_err().code, "too_long");
+    }
+}

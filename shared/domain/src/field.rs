@@ -1,0 +1,112 @@
+//! How a field of a request becomes a value of the domain, and what is said when it cannot.
+
+use serde_json::Value;
+
+/// Why one value was refused: a stable code for programs and a sentence for people. Neither repeats the value.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Reason {
+    /// `required`, `null`, `blank`, `invalid`, `invalid_choice`, `too_long`, `too_short`, ... Stable.
+    pub code: &'static str,
+    /// One sentence in English.
+    pub message: String,
+}
+
+impl Reason {
+    /// A reason with its code and sentence.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// A refused field of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldError {
+    /// The field's name as in the request, `files[2].name` for nested ones.
+    pub field: String,
+    /// Why it was refused.
+    pub reason: Reason,
+}
+
+impl FieldError {
+    /// An error on a field.
+    pub fn new(field: impl Into<String>, reason: Reason) -> Self {
+        Self { field: field.into(), reason }
+    }
+}
+
+/// A type that a field of a JSON body can be parsed into.
+pub trait FieldValue: Sized {
+    /// Parses a value that is present and not null.
+    ///
+    /// # Errors
+    /// A [`Reason`] when the value has the wrong type or breaks a rule of the type.
+    fn from_json(value: &Value) -> Result<Self, Reason>;
+}
+
+/// The string in a JSON value.
+///
+/// # Errors
+/// `invalid` for every other type: numbers and booleans are not converted.
+pub fn string(value: &Value) -> Result<&str, Reason> {
+    value.as_str().ok_or_else(|| Reason::new("invalid", "Must be a string."))
+}
+
+impl FieldValue for String {
+    fn from_json(value: &Value) -> Result<Self, Reason> {
+        string(value).map(str::to_owned)
+    }
+}
+
+impl FieldValue for jiff::civil::Date {
+    fn from_json(value: &Value) -> Result<Self, Reason> {
+        let invalid = || Reason::new("invalid", "Must be a date that exists, as YYYY-MM-DD.");
+        let text = string(value)?.trim();
+        // The parser also takes a date within a date-time; a date of ours is ten characters.
+        if text.len() == 10 { text.parse().map_err(|_| invalid()) } else { Err(invalid()) }
+    }
+}
+
+/// Declares an enumeration whose values are snake_case words in requests, answers and the table.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word that stands for the value outside.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::field::Reason;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| {
+                    $crate::field::Reason::new("invalid_choice", concat!("Must be one of:" $(, " ", $word)+, "."))
+                })
+            }
+        }
+
+        impl $crate::field::FieldValue for $name {
+            fn from_json(value: &serde_json::Value) -> Result<Self, $crate::field::Reason> {
+                $crate::field::string(value)?.parse()
+            }
+        }
+    };
+}
+pub(crate) use choice;

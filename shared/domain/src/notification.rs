@@ -1,0 +1,131 @@
+//! Notifications: what happened, to whom it is told, in which words.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::field::choice;
+use crate::id::{NotificationId, RecordId, UserId};
+
+choice! {
+    /// What a notification is about.
+    NotificationType {
+        /// To a doctor: a record is now assigned to them.
+        PatientAssigned = "patient_assigned",
+        /// To the former doctor: a record is no longer assigned to them.
+        AssignmentEnded = "assignment_ended",
+        /// To the doctor: the patient changed the record or its files.
+        RecordUpdated = "record_updated",
+        /// To the patient: the doctor annotated the record.
+        RecordAnnotated = "record_annotated",
+        /// To the patient: the doctor changed an annotation.
+        AnnotationUpdated = "annotation_updated",
+    }
+}
+
+impl NotificationType {
+    /// The subject of the mail: it names the kind of event and nothing else.
+    pub fn subject(self) -> &'static str {
+        match self {
+            Self::PatientAssigned => "Health Record Notification - Patient Assigned",
+            Self::AssignmentEnded => "Health Record Notification - Assignment Ended",
+            Self::RecordUpdated => "Health Record Notification - Record Updated",
+            Self::RecordAnnotated => "Health Record Notification - Record Annotated",
+            Self::AnnotationUpdated => "Health Record Notification - Annotation Updated",
+        }
+    }
+}
+
+/// A notification in somebody's inbox.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Notification {
+    /// The notification's id.
+    pub id: NotificationId,
+    /// In whose inbox it is.
+    pub recipient_id: UserId,
+    /// What it is about.
+    pub notification_type: NotificationType,
+    /// The record it is about.
+    pub record_id: RecordId,
+    /// Whose record it is.
+    pub patient_id: UserId,
+    /// Who caused it: a doctor for patients, a patient for doctors.
+    pub actor_id: UserId,
+    /// What happened, as told in the API. Never in a mail.
+    pub message: String,
+    /// When the recipient read it.
+    pub read_at: Option<Timestamp>,
+}
+
+/// Something that happened to a record and that somebody else must know.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Event<'a> {
+    /// The patient created the record.
+    Created { patient: &'a Account },
+    /// The patient assigned an existing record to the recipient.
+    Assigned { patient: &'a Account },
+    /// The patient assigned the recipient's record to another doctor.
+    Unassigned { patient: &'a Account },
+    /// The patient changed the record.
+    Updated { patient: &'a Account },
+    /// The doctor annotated the record.
+    Annotated { doctor: &'a Account },
+    /// The doctor changed an annotation.
+    Reannotated { doctor: &'a Account },
+}
+
+impl Event<'_> {
+    /// The notification that tells `recipient_id` of it.
+    pub fn notify(self, id: NotificationId, recipient_id: UserId, record_id: RecordId, patient_id: UserId) -> Notification {
+        let (notification_type, actor, message) = match self {
+            Self::Created { patient } => {
+                (NotificationType::PatientAssigned, patient, format!("New health record created by patient {}", patient.full_name()))
+            }
+            Self::Assigned { patient } => {
+                (NotificationType::PatientAssigned, patient, format!("Health record assigned to you by patient {}", patient.full_name()))
+            }
+            Self::Unassigned { patient } => (
+                NotificationType::AssignmentEnded,
+                patient,
+                format!("Health record no longer assigned to you by patient {}", patient.full_name()),
+            ),
+            Self::Updated { patient } => {
+                (NotificationType::RecordUpdated, patient, format!("Health record updated by patient {}", patient.full_name()))
+            }
+            Self::Annotated { doctor } => {
+                (NotificationType::RecordAnnotated, doctor, format!("Dr. {} has annotated health record: {record_id}", doctor.full_name()))
+            }
+            Self::Reannotated { doctor } => (
+                NotificationType::AnnotationUpdated,
+                doctor,
+                format!("Dr. {} has changed an annotation on health record: {record_id}", doctor.full_name()),
+            ),
+        };
+        let actor_id = actor.id;
+        Notification { id, recipient_id, notification_type, record_id, patient_id, actor_id, message, read_at: None }
+    }
+}
+
+/// What bulk actions have done to an inbox: everything up to these ids is read, or deleted.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct InboxState {
+    /// The newest notification covered by the last mark-all-read.
+    pub read_through: Option<NotificationId>,
+    /// When that was.
+    pub read_through_at: Option<Timestamp>,
+    /// The newest notification covered by the last delete-all.
+    pub deleted_through: Option<NotificationId>,
+}
+
+impl InboxState {
+    /// Whether a bulk deletion covers the notification.
+    pub fn hides(&self, id: NotificationId) -> bool {
+        self.deleted_through.is_some_and(|through| id <= through)
+    }
+
+    /// When the notification was read, by itself or by a bulk action.
+    pub fn read_at(&self, notification: &Notification) -> Option<Timestamp> {
+        let covered = self.read_through.is_some_and(|through| notification.id <= through);
+        notification.read_at.or(if covered { self.read_through_at } else { None })
+    }
+}

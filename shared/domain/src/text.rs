@@ -1,0 +1,142 @@
+//! Text that people type: trimmed, in Unicode's composed form (NFC), without control characters, of limited length.
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::field::{FieldValue, Reason, string};
+
+/// Which white space may stand within a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    One,
+    Many,
+}
+
+/// Trims and composes `raw`; refuses control characters and more than `max` characters.
+fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
+    let text: String = raw.trim().nfc().collect();
+    let forbidden = |c: char| c.is_control() && !(lines == Lines::Many && matches!(c, '\n' | '\r' | '\t'));
+    if text.chars().any(forbidden) {
+        return Err(Reason::new("invalid", "Must not contain control characters."));
+    }
+    if text.chars().count() > max {
+        return Err(Reason::new("too_long", format!("Must have at most {max} characters.")));
+    }
+    Ok(text)
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, max $max:literal, $lines:ident, $blank:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The greatest length in characters.
+            pub const MAX: usize = $max;
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// Parses what a person typed.
+            ///
+            /// # Errors
+            /// `blank` where the text must not be, `too_long`, `invalid` for control characters.
+            pub fn parse(raw: &str) -> Result<Self, Reason> {
+                let text = clean(raw, $max, Lines::$lines)?;
+                text!(@$blank text);
+                Ok(Self(text))
+            }
+        }
+
+        impl FieldValue for $name {
+            fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+                Self::parse(string(value)?)
+            }
+        }
+    };
+    (@not_blank $text:ident) => {
+        if $text.is_empty() {
+            return Err(Reason::new("blank", "Must not be blank."));
+        }
+    };
+    (@may_be_blank $text:ident) => {};
+}
+
+text!(
+    /// A first or last name; empty until somebody gives one.
+    Name, max 255, One, may_be_blank
+);
+text!(
+    /// A telephone number as typed; the format is nobody's business here.
+    PhoneNumber, max 15, One, may_be_blank
+);
+text!(
+    /// A patient's postal address. Never shown to doctors.
+    Address, max 1000, Many, may_be_blank
+);
+text!(
+    /// What a doctor specializes in, as typed.
+    Specialization, max 255, One, not_blank
+);
+text!(
+    /// The number of a doctor's licence to practise.
+    LicenseNumber, max 255, One, not_blank
+);
+text!(
+    /// A patient's description of a record.
+    Description, max 5000, Many, may_be_blank
+);
+text!(
+    /// What a doctor notes on a record.
+    Note, max 5000, Many, not_blank
+);
+
+impl Specialization {
+    /// The form by which equal specializations are recognised: `"Family  Medicine"` and `"family medicine"` are one.
+    pub fn slug(&self) -> String {
+        slug(&self.0)
+    }
+}
+
+/// Lower case, every run of other characters than letters and digits one hyphen.
+pub fn slug(text: &str) -> String {
+    let lower = text.nfc().collect::<String>().to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+/// The form in which names sort and are searched: lower case, without the `#` that separates parts of a key.
+pub fn sortable(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase().replace('#', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_trimmed_and_composed() {
+        assert_eq!(Name::parse("  Jose\u{301} ").unwrap().as_str(), "José");
+        assert_eq!(Description::parse("two\nlines").unwrap().as_str(), "two\nlines");
+    }
+
+    #[test]
+    fn refusals_have_codes() {
+        let code = |result: Result<Name, Reason>| result.unwrap_err().code;
+        assert_eq!(code(Name::parse("a\u{0}b")), "invalid");
+        assert_eq!(code(Name::parse("two\nlines")), "invalid");
+        assert_eq!(code(Name::parse(&"x".repeat(256))), "too_long");
+        assert_eq!(Note::parse(" \n ").unwrap_err().code, "blank");
+        assert!(Name::parse(&"é".repeat(255)).is_ok(), "lengths are in characters");
+    }
+
+    #[test]
+    fn specializations_are_compared_by_slug() {
+        let slug = |text| Specialization::parse(text).unwrap().slug();
+        assert_eq!(slug("Family  Medicine"), slug(" family-medicine"));
+        assert_eq!(slug("Hals-Nasen-Ohren / Phoniatrie"), "hals-nasen-ohren-phoniatrie");
+    }
+}

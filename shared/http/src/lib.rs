@@ -1,0 +1,1 @@
+//! What all HTTP functions share: problems, extractors, callers, pages, middleware.

@@ -1,0 +1,1 @@
+//! Configuration, AWS clients, tokens, passwords, telemetry.
