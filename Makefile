@@ -1,0 +1,54 @@
+# `make help` lists what can be done. Only Rust, Python 3.11 or newer with venv, make and a C compiler must be there;
+# every other tool is installed below .local/venv, in the version that tests/stack/requirements-*.txt names.
+
+PORT ?= 8000
+ENV ?= dev
+PYTHON ?= python3
+
+VENV := .local/venv
+STACK := $(VENV)/stack/bin/python -m tests.stack
+SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
+# One profile for functions and tests, so that the SDK is compiled once.
+PROFILE := --profile local
+
+# $(call step,title,command) shows that something long has begun, and how long it took.
+define step
+@echo "==> $(1)"; started=$$(date +%s); $(2) || exit $$?; echo "    done in $$(($$(date +%s) - started)) s"
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help run watch demo test clean deploy
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+
+run: $(VENV)/stack/ready $(VENV)/sam/ready ## Bring the system up at http://localhost:8000 (PORT= for another)
+	@$(STACK) run --port $(PORT)
+
+watch: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lambda/ready ## The same, but a saved source file is live at the next request
+	@$(STACK) watch --port $(PORT)
+
+demo: ## Walk through a patient's day against the running system, printing each request and answer
+	@$(PYTHON) tests/stack/demo.py
+
+test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready ## Run all checks and tests
+	$(call step,Checking the format,cargo fmt --check)
+	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
+	$(call step,Checking the code,cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings)
+	$(call step,Testing units and store,cargo test $(PROFILE) --workspace --exclude api-tests --exclude contract-tests)
+	$(call step,Testing the API on a fresh stack,$(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
+
+clean: ## Delete the data of the system
+	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean
+
+deploy: $(VENV)/sam/ready $(VENV)/lambda/ready ## Deploy to AWS: MAIL_SENDER=<address>, needed the first time, and ENV=dev or prod
+	@$(SAM) build --config-env $(ENV)
+	@$(SAM) deploy --config-env $(ENV) $(if $(MAIL_SENDER),--parameter-overrides MailSender=$(MAIL_SENDER))
+
+# A virtual environment for each tool: they need different versions of the same libraries.
+$(VENV)/%/ready: tests/stack/requirements-%.txt
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "error: $(PYTHON) is missing, older than 3.11 or without venv: install Python 3.11 or newer with its venv module" >&2; exit 1; }
+	$(call step,Installing tools into $(@D) (once),\
+		rm -rf $(@D) && $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<)
+	@touch $@

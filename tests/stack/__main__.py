@@ -1,0 +1,39 @@
+"""The command line."""
+
+import argparse
+import sys
+
+from . import processes, stack
+from .console import Failure
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.stack", description="The whole system on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, description in [("run", "serve the deployed functions"), ("watch", "serve the sources, reloaded at each change")]:
+        command = commands.add_parser(name, help=description)
+        command.add_argument("--port", type=int, default=8000, help="port of the base URL; the two after it are used too")
+    command = commands.add_parser("exec", help="run a command against a fresh stack")
+    command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
+    commands.add_parser("clean", help="delete the data of the stack")
+    arguments = parser.parse_args()
+
+    processes.stop_on_signals()
+    try:
+        match arguments.command:
+            case "run":
+                return stack.run(arguments.port)
+            case "watch":
+                return stack.watch(arguments.port)
+            case "exec":
+                return stack.execute([word for word in arguments.argv if word != "--"])
+            case "clean":
+                return stack.clean()
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except processes.Stopped as stopped:
+        return stopped.code
+
+
+sys.exit(main())

@@ -1,0 +1,75 @@
+"""Deploys the template to the emulated cloud with `sam deploy`, and tells what came out of it."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import ClientError
+
+from . import build, gateway, processes
+from .emulator import REGION, Emulator
+
+_SAMCONFIG = build.ROOT / "samconfig.toml"
+_ENVIRONMENT = "local"
+STACK_NAME = tomllib.loads(_SAMCONFIG.read_text())[_ENVIRONMENT]["deploy"]["parameters"]["stack_name"]
+
+
+def client(emulator: Emulator, service: str):
+    return boto3.client(service, endpoint_url=emulator.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+
+
+def deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
+    template = emulator.folder / "template.yaml"
+    template.write_text(build.template())
+    environment = emulator.client_environment() | {"SAM_CLI_TELEMETRY": "0", "__SAM_CLI_APP_DIR": str(emulator.folder / "sam")}
+    environment["SAM_CLI_POLL_DELAY"] = "0.2"
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    processes.call_logged(
+        [
+            sam, "deploy", "--config-file", _SAMCONFIG, "--config-env", _ENVIRONMENT, "--template-file", template,
+            "--no-progressbar", "--parameter-overrides", *overrides,
+        ],  # fmt: skip
+        log=emulator.folder / "deploy.log",
+        failure="the template was not deployed; sam says:",
+        cwd=emulator.folder,
+        env=environment,
+    )
+    actual = {each["ParameterKey"]: each["ParameterValue"] for each in _stack(emulator)["Parameters"]}
+    gateway.set_cors(client(emulator, "apigatewayv2"), expanded_template(emulator), actual)
+
+
+def fingerprint(parameters: dict[str, str]) -> str:
+    """Changes whenever a deployment would change something."""
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    for path in [build.TEMPLATE, _SAMCONFIG, Path(gateway.__file__), *(build.BUILD / name / "bootstrap" for name in build.functions())]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def is_deployed(emulator: Emulator) -> bool:
+    try:
+        return _stack(emulator)["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    except ClientError:
+        return False
+
+
+def outputs(emulator: Emulator) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in _stack(emulator)["Outputs"]}
+
+
+def _stack(emulator: Emulator) -> dict:
+    [stack] = client(emulator, "cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+    return stack
+
+
+def expanded_template(emulator: Emulator) -> dict:
+    """What CloudFormation made of the template: the SAM resources expanded."""
+    body = client(emulator, "cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")["TemplateBody"]
+    return body if isinstance(body, dict) else json.loads(body)
+
+
+def environment_of(emulator: Emulator, function: str) -> dict[str, str]:
+    configuration = client(emulator, "lambda").get_function_configuration(FunctionName=function)
+    return configuration.get("Environment", {}).get("Variables", {})

@@ -1,0 +1,94 @@
+"""The emulated cloud: one ministack process on loopback that keeps its data below a folder of its own."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from . import processes
+from .console import Failure
+
+REGION = "eu-central-1"
+# The root user of the emulated account. Functions get credentials of their roles instead.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+_START_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise Failure(f"port {port} is taken: stop the program that listens on it or choose another base with PORT=") from None
+
+
+class Emulator:
+    def __init__(self, folder: Path, port: int, venv: Path):
+        self.folder, self.port, self._venv = folder, port, venv
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = folder / "emulator.log"
+        self.child: subprocess.Popen | None = None
+
+    def client_environment(self) -> dict[str, str]:
+        """For programs that call the emulated cloud; nothing of the user's own AWS settings reaches them."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return inherited | CREDENTIALS | {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    @contextlib.contextmanager
+    def running(self):
+        temporary = self.folder / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        # The functions inherit this environment, hence so little of ours.
+        environment = CREDENTIALS | {
+            "PATH": os.environ["PATH"],
+            "HOME": str(temporary),
+            "TMPDIR": str(temporary),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "AWS_ENDPOINT_URL": self.url,
+            "MINISTACK_REGION": REGION,
+            # Verify signatures and enforce the policies of the roles.
+            "AUTH": "true",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.folder / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.folder / "s3"),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        }
+        with self.log.open("wb") as log:
+            self.child = processes.start(
+                [self._venv / "bin" / "ministack"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            if not processes.wait_until(self._answers, self.child, _START_SECONDS):
+                raise Failure(f"the emulated cloud did not start: see {self.log}")
+            yield self
+        finally:
+            # It saves its state on SIGTERM.
+            processes.stop(self.child)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False

@@ -1,0 +1,116 @@
+"""The stable address in front of the emulated API Gateway, whose own address changes with every API.
+
+It passes on what it gets, byte for byte: the raw path and query, repeated headers, bodies as they stream in both
+directions. It sets the Host header, as a client of AWS would, and reaches nothing of the emulator but the API.
+"""
+
+import asyncio
+import contextlib
+import threading
+
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, TCPConnector, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from .emulator import REGION
+
+_MAILS_PATH = "/_local/mails"
+# They concern one connection, not the message (RFC 9110, section 7.6.1); Host is that of the API.
+_OWN_HEADERS = ["Connection", "Host", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"]
+# As API Gateway.
+_LONGEST_HEADER = 10240
+
+
+class Proxy:
+    def __init__(self, port: int, emulator_url: str, api_id: str):
+        self._port, self._emulator_url = port, emulator_url
+        # By path, not by host name: behind a host name the emulator's control paths (/_ministack/...) answer too.
+        self._api_url = f"{emulator_url}/_aws/execute-api/{api_id}/$default"
+        self._host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
+
+    @contextlib.contextmanager
+    def running(self):
+        """Serves from a thread of its own for as long as the block lasts."""
+        loop = asyncio.new_event_loop()
+        runner = loop.run_until_complete(self._start())
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    async def _start(self) -> web.AppRunner:
+        application = web.Application()
+        application.cleanup_ctx.append(self._session)
+        application.router.add_route("GET", _MAILS_PATH, self._mails)
+        application.router.add_route("*", "/{path:.*}", self._forward)
+        runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1, max_line_size=_LONGEST_HEADER, max_field_size=_LONGEST_HEADER
+        )
+        await runner.setup()
+        for address in ("127.0.0.1", "::1"):
+            # A machine without IPv6 has no ::1.
+            with contextlib.suppress(OSError):
+                await web.TCPSite(runner, address, self._port).start()
+        return runner
+
+    async def _session(self, _application):
+        async with ClientSession(
+            connector=TCPConnector(limit=0),
+            timeout=ClientTimeout(total=None),
+            auto_decompress=False,
+            skip_auto_headers=["Accept", "Accept-Encoding", "Content-Type", "User-Agent"],
+        ) as self._client:
+            yield
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        if not request.raw_path.startswith("/"):
+            return web.json_response({"message": "Bad Request"}, status=400)
+        headers = _without_own(request.headers)
+        headers["Host"] = self._host
+        try:
+            async with self._client.request(
+                request.method,
+                URL(self._api_url + request.raw_path, encoded=True),
+                headers=headers,
+                data=request.content.iter_any() if request.body_exists else None,
+                allow_redirects=False,
+            ) as upstream:
+                response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=_without_own(upstream.headers))
+                await response.prepare(request)
+                async for chunk in upstream.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
+        except ClientConnectionError:
+            return web.json_response({"message": "Service Unavailable"}, status=503)
+
+    async def _mails(self, _request: web.Request) -> web.Response:
+        """All mails sent, newest first."""
+        async with self._client.get(f"{self._emulator_url}/_ministack/ses/messages") as answer:
+            by_account = (await answer.json())["messages"]
+        mails = [
+            {
+                "id": mail["MessageId"],
+                "sent_at": mail["Timestamp"],
+                "from": mail["Source"],
+                "to": mail["To"],
+                "subject": mail["Subject"],
+                "text": mail["BodyText"],
+                "html": mail["BodyHtml"],
+            }
+            for mails in by_account.values()
+            for mail in mails
+        ]
+        return web.json_response(mails[::-1])
+
+
+def _without_own(headers) -> CIMultiDict:
+    kept = CIMultiDict(headers)
+    for name in _OWN_HEADERS:
+        kept.popall(name, None)
+    return kept

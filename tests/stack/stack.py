@@ -1,0 +1,198 @@
+"""The stack as a whole: what `run`, `watch` and `exec` do, step by step."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from . import build, deploy, processes
+from .console import Failure, step
+from .emulator import CREDENTIALS, REGION, Emulator, free_port, require_free
+from .proxy import Proxy
+
+LOCAL = build.ROOT / ".local"
+_VENV = LOCAL / "venv"
+_HTTP_FUNCTIONS = ("accounts", "records", "notifications")
+_MAIL_SENDER = "records@example.org"
+# A function with this variable is served by the URL in it (a feature of ministack).
+_PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
+
+
+def run(port: int) -> int:
+    with _kept_stack(port) as stack:
+        _tell(stack, "Press Ctrl-C to stop; the data stays until `make clean`.")
+        stack.wait()
+    return 0
+
+
+def watch(port: int) -> int:
+    with _kept_stack(port) as stack, stack.watching(port + 2) as watcher:
+        _tell(stack, "Save a file and send the next request: it waits until the change is compiled. Press Ctrl-C to stop.")
+        stack.wait(watcher)
+    return 0
+
+
+def execute(argv: list[str]) -> int:
+    """A fresh stack for one command; the command's exit code is ours."""
+    if not argv:
+        raise Failure("there is no command: write it behind --")
+    home = LOCAL / "test"
+    with _only_one(LOCAL / "test.lock", "a test stack of this checkout is in use: wait until it has ended"):
+        shutil.rmtree(home, ignore_errors=True)
+        with _stack(home, home / "stack.json", proxy_port=free_port(), emulator_port=free_port()) as stack:
+            template = home / "template.json"
+            template.write_text(json.dumps(deploy.expanded_template(stack.emulator), indent=2))
+            variables = {"STACK_FILE": str(stack.file), "TEMPLATE_JSON": str(template)}
+            return processes.call(argv, cwd=build.ROOT, env=stack.emulator.client_environment() | variables)
+
+
+def clean() -> int:
+    with _only_one(LOCAL / "run.lock", "the stack of this checkout is running: stop it with Ctrl-C first"):
+        for folder in ("run", "test", "build"):
+            shutil.rmtree(LOCAL / folder, ignore_errors=True)
+        for file in ("stack.json", "env"):
+            (LOCAL / file).unlink(missing_ok=True)
+    return 0
+
+
+@contextlib.contextmanager
+def _kept_stack(port: int):
+    """The stack of `make run`: a known address, and data that stays."""
+    with _only_one(LOCAL / "run.lock", "the stack of this checkout is running already: use it, or stop it with Ctrl-C first"):
+        for each in (port, port + 1, port + 2):
+            require_free(each)
+        with _stack(LOCAL / "run", LOCAL / "stack.json", proxy_port=port, emulator_port=port + 1) as stack:
+            stack.serve_http_functions_from(None)
+            stack.write_environment_file(LOCAL / "env")
+            yield stack
+
+
+@contextlib.contextmanager
+def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int):
+    home.mkdir(parents=True, exist_ok=True)
+    with step("Building the functions"):
+        build.build()
+    parameters = {
+        "Architecture": build.ARCHITECTURE,
+        "DataPolicy": "Delete",
+        "MailSender": _MAIL_SENDER,
+        "PublicUrl": f"http://localhost:{proxy_port}",
+    }
+    emulator = Emulator(home, emulator_port, _VENV / "stack")
+    with contextlib.ExitStack() as started:
+        with step("Starting the emulated cloud"):
+            started.enter_context(emulator.running())
+        _deploy_if_changed(emulator, home / "deployed", parameters)
+        stack = Stack(emulator, file, f"http://localhost:{proxy_port}")
+        started.enter_context(Proxy(proxy_port, emulator.url, stack.description["api_id"]).running())
+        stack.file.write_text(json.dumps(stack.description, indent=2) + "\n")
+        started.callback(stack.file.unlink, missing_ok=True)
+        yield stack
+
+
+def _deploy_if_changed(emulator: Emulator, mark: Path, parameters: dict[str, str]) -> None:
+    fingerprint = deploy.fingerprint(parameters)
+    if mark.exists() and mark.read_text() == fingerprint and deploy.is_deployed(emulator):
+        return
+    with step("Deploying template.yaml"):
+        mark.unlink(missing_ok=True)
+        deploy.deploy(emulator, _VENV / "sam" / "bin" / "sam", parameters)
+        mark.write_text(fingerprint)
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path, otherwise: str):
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(otherwise) from None
+        yield
+
+
+def _tell(stack: "Stack", how: str) -> None:
+    print(f"\nThe API answers at      {stack.description['base_url']}")
+    print(f"Sent mails are read at  {stack.description['mails_url']}")
+    print(f"What was deployed       {os.path.relpath(stack.file, build.ROOT)}\n\n{how}", flush=True)
+
+
+class Stack:
+    """A deployed stack with its proxy in front."""
+
+    def __init__(self, emulator: Emulator, file: Path, base_url: str):
+        self.emulator, self.file = emulator, file
+        outputs = deploy.outputs(emulator)
+        self.description = {
+            "base_url": base_url,
+            "mails_url": f"{base_url}/_local/mails",
+            "endpoint_url": emulator.url,
+            "region": REGION,
+            "api_id": outputs["ApiId"],
+            "table": outputs["TableName"],
+            "bucket": outputs["BucketName"],
+            "queues": {
+                "mail": outputs["MailQueueUrl"],
+                "mail_dlq": outputs["MailDeadLetterQueueUrl"],
+                "upload": outputs["UploadQueueUrl"],
+                "upload_dlq": outputs["UploadDeadLetterQueueUrl"],
+                "stream_failure": outputs["StreamFailureQueueUrl"],
+            },
+            "functions": {name: outputs[f"{name.capitalize()}FunctionName"] for name in build.functions()},
+        }
+
+    def wait(self, *others: subprocess.Popen) -> None:
+        """Until a signal ends it (see processes.Stopped); that one of the processes ends by itself is a failure."""
+        while self.emulator.child.poll() is None:
+            for other in others:
+                if other.poll() is not None:
+                    raise Failure(f"{other.args[0]} ended by itself: correct what it reports above and start again")
+            time.sleep(0.2)
+        raise Failure(f"the emulated cloud ended by itself: see {self.emulator.log}, and start again")
+
+    def write_environment_file(self, file: Path) -> None:
+        """For `cargo lambda watch --env-file`: what the HTTP functions find in their environments, all in one."""
+        variables = {
+            "AWS_ENDPOINT_URL": self.emulator.url,
+            "AWS_REGION": REGION,
+            **CREDENTIALS,
+        }
+        for name in _HTTP_FUNCTIONS:
+            variables |= deploy.environment_of(self.emulator, self.description["functions"][name])
+        file.write_text("".join(f"{name}={value}\n" for name, value in sorted(variables.items())))
+
+    @contextlib.contextmanager
+    def watching(self, port: int):
+        """Has the HTTP functions served by `cargo lambda watch`. Its credentials are those of the root user, so the
+        roles of these functions are not enforced meanwhile."""
+        environment = os.environ | {"PATH": f"{_VENV / 'lambda' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        watcher = processes.start(
+            [
+                "cargo", "lambda", "watch", "--profile", build.PROFILE, "--wait", "--env-file", LOCAL / "env",
+                "--invoke-address", "127.0.0.1", "--invoke-port", port,
+            ],  # fmt: skip
+            cwd=build.ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            self.serve_http_functions_from(f"http://127.0.0.1:{port}/2015-03-31/functions")
+            yield watcher
+        finally:
+            processes.stop(watcher)
+
+    def serve_http_functions_from(self, functions_url: str | None) -> None:
+        """Points the gateway at another runtime for the HTTP functions, or back at the deployed binaries."""
+        client = deploy.client(self.emulator, "lambda")
+        for name in _HTTP_FUNCTIONS:
+            function = self.description["functions"][name]
+            before = deploy.environment_of(self.emulator, function)
+            after = {key: value for key, value in before.items() if key != _PROXY_VARIABLE}
+            if functions_url:
+                after[_PROXY_VARIABLE] = f"{functions_url}/{name}/invocations"
+            if after != before:
+                client.update_function_configuration(FunctionName=function, Environment={"Variables": after})
