@@ -5,5 +5,5 @@
     python -m tests.stack exec -- <command>
                                    a fresh stack on free ports for one command, which finds it through STACK_FILE
 
-Read in this order: stack.py (what happens), build.py, emulator.py, deploy.py, gateway.py, proxy.py.
+Read in this order: stack.py (what happens), build.py, emulator.py, deploy.py, adjustments.py, proxy.py.
 """

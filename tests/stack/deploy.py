@@ -8,11 +8,14 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import ClientError
 
-from . import build, gateway, processes
+from . import adjustments, build, processes
+from .console import step
 from .emulator import REGION, Emulator
 
 _SAMCONFIG = build.ROOT / "samconfig.toml"
 _ENVIRONMENT = "local"
+# A parameter beside the stack, in the emulated cloud, so that the two are kept or lost together.
+_FINGERPRINT = "/deployment/fingerprint"
 STACK_NAME = tomllib.loads(_SAMCONFIG.read_text())[_ENVIRONMENT]["deploy"]["parameters"]["stack_name"]
 
 
@@ -20,11 +23,23 @@ def client(emulator: Emulator, service: str):
     return boto3.client(service, endpoint_url=emulator.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
 
 
-def deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
+def deploy_if_changed(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
+    fingerprint = _fingerprint(parameters)
+    if not _is_deployed(emulator, fingerprint):
+        with step("Deploying template.yaml"):
+            _deploy(emulator, sam, parameters)
+            client(emulator, "ssm").put_parameter(Name=_FINGERPRINT, Value=fingerprint, Type="String", Overwrite=True)
+
+
+def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
     template = emulator.folder / "template.yaml"
     template.write_text(build.template())
-    environment = emulator.client_environment() | {"SAM_CLI_TELEMETRY": "0", "__SAM_CLI_APP_DIR": str(emulator.folder / "sam")}
-    environment["SAM_CLI_POLL_DELAY"] = "0.2"
+    environment = emulator.client_environment() | {
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.2",
+        # Instead of a folder in the home directory.
+        "__SAM_CLI_APP_DIR": str(emulator.folder / "sam"),
+    }
     overrides = [f"{name}={value}" for name, value in parameters.items()]
     processes.call_logged(
         [
@@ -37,20 +52,22 @@ def deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
         env=environment,
     )
     actual = {each["ParameterKey"]: each["ParameterValue"] for each in _stack(emulator)["Parameters"]}
-    gateway.set_cors(client(emulator, "apigatewayv2"), expanded_template(emulator), actual)
+    adjustments.set_cors(client(emulator, "apigatewayv2"), expanded_template(emulator), actual)
+    adjustments.allow_plain_http(client(emulator, "s3"), outputs(emulator)["BucketName"])
 
 
-def fingerprint(parameters: dict[str, str]) -> str:
+def _fingerprint(parameters: dict[str, str]) -> str:
     """Changes whenever a deployment would change something."""
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    for path in [build.TEMPLATE, _SAMCONFIG, Path(gateway.__file__), *(build.BUILD / name / "bootstrap" for name in build.functions())]:
+    for path in [build.TEMPLATE, _SAMCONFIG, Path(adjustments.__file__), *(build.BUILD / name / "bootstrap" for name in build.functions())]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def is_deployed(emulator: Emulator) -> bool:
+def _is_deployed(emulator: Emulator, fingerprint: str) -> bool:
     try:
-        return _stack(emulator)["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        parameter = client(emulator, "ssm").get_parameter(Name=_FINGERPRINT)["Parameter"]
+        return parameter["Value"] == fingerprint and _stack(emulator)["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     except ClientError:
         return False
 

@@ -86,22 +86,12 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int):
     with contextlib.ExitStack() as started:
         with step("Starting the emulated cloud"):
             started.enter_context(emulator.running())
-        _deploy_if_changed(emulator, home / "deployed", parameters)
+        deploy.deploy_if_changed(emulator, _VENV / "sam" / "bin" / "sam", parameters)
         stack = Stack(emulator, file, f"http://localhost:{proxy_port}")
         started.enter_context(Proxy(proxy_port, emulator.url, stack.description["api_id"]).running())
         stack.file.write_text(json.dumps(stack.description, indent=2) + "\n")
         started.callback(stack.file.unlink, missing_ok=True)
         yield stack
-
-
-def _deploy_if_changed(emulator: Emulator, mark: Path, parameters: dict[str, str]) -> None:
-    fingerprint = deploy.fingerprint(parameters)
-    if mark.exists() and mark.read_text() == fingerprint and deploy.is_deployed(emulator):
-        return
-    with step("Deploying template.yaml"):
-        mark.unlink(missing_ok=True)
-        deploy.deploy(emulator, _VENV / "sam" / "bin" / "sam", parameters)
-        mark.write_text(fingerprint)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,22 @@
+"""What the deployed stack needs beyond its template, because the emulated cloud is not AWS.
+
+All of it goes through public APIs. Each function says when it can go.
+"""
+
+
+def set_cors(apigateway, template: dict, parameters: dict[str, str]) -> None:
+    """ministack 1.5.33 stores the CORS settings of AWS::ApiGatewayV2::Api under names that its gateway does not read, and
+    refuses every preflight. Can go as soon as a preflight succeeds without it. `template` is the expanded one,
+    `parameters` are those of its stack.
+    """
+    resources = template["Resources"].values()
+    [settings] = [each["Properties"]["CorsConfiguration"] for each in resources if each["Type"] == "AWS::ApiGatewayV2::Api"]
+    separator, parameter = settings["AllowOrigins"]["Fn::Split"]
+    origins = parameters[parameter["Ref"]].split(separator)
+    [api] = apigateway.get_apis()["Items"]
+    apigateway.update_api(ApiId=api["ApiId"], CorsConfiguration=settings | {"AllowOrigins": origins})
+
+
+def allow_plain_http(s3, bucket: str) -> None:
+    """The bucket refuses connections without TLS, and the emulated cloud has no other. Can go as soon as it has."""
+    s3.delete_bucket_policy(Bucket=bucket)
