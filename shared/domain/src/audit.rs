@@ -35,8 +35,8 @@ pub struct AuditEvent {
     pub subject_id: UserId,
     /// Who did it.
     pub actor_id: UserId,
-    /// What they were then.
-    pub actor_role: Role,
+    /// What they were then; not known yet at a login.
+    pub actor_role: Option<Role>,
     /// What was done.
     pub action: Action,
     /// To which record.
