@@ -9,6 +9,7 @@ pub mod email;
 pub mod field;
 pub mod file;
 pub mod id;
+pub mod key;
 pub mod notification;
 pub mod password;
 pub mod record;

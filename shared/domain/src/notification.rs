@@ -61,17 +61,35 @@ pub struct Notification {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Event<'a> {
     /// The patient created the record.
-    Created { patient: &'a Account },
+    Created {
+        /// The patient.
+        patient: &'a Account,
+    },
     /// The patient assigned an existing record to the recipient.
-    Assigned { patient: &'a Account },
+    Assigned {
+        /// The patient.
+        patient: &'a Account,
+    },
     /// The patient assigned the recipient's record to another doctor.
-    Unassigned { patient: &'a Account },
+    Unassigned {
+        /// The patient.
+        patient: &'a Account,
+    },
     /// The patient changed the record.
-    Updated { patient: &'a Account },
+    Updated {
+        /// The patient.
+        patient: &'a Account,
+    },
     /// The doctor annotated the record.
-    Annotated { doctor: &'a Account },
+    Annotated {
+        /// The doctor.
+        doctor: &'a Account,
+    },
     /// The doctor changed an annotation.
-    Reannotated { doctor: &'a Account },
+    Reannotated {
+        /// The doctor.
+        doctor: &'a Account,
+    },
 }
 
 impl Event<'_> {

@@ -1,0 +1,315 @@
+//! The layout of the table: the only place that knows how keys are built and read.
+//!
+//! | entity | pk | sk | indexes |
+//! |---|---|---|---|
+//! | user | `USER#<user>` | `ACCOUNT` | gsi1, gsi2 while assignable doctor; gsi3 |
+//! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | |
+//! | session | `USER#<user>` | `SESSION#<session>` | |
+//! | record | `PATIENT#<patient>` | `RECORD#<record>` | gsi3 |
+//! | file | `PATIENT#<patient>` | `RECORD#<record>#FILE#<file>` | |
+//! | annotation | `PATIENT#<patient>` | `RECORD#<record>#ANNOTATION#<annotation>` | |
+//! | assignment | `DOCTOR#<doctor>` | `RECORD#<record>` | |
+//! | lookup | `FILE#<file>`, `ANNOTATION#<annotation>` | `LOOKUP` | gsi3 |
+//! | notification | `INBOX#<user>` | `NOTIFICATION#<notification>` | gsi1 while unread; gsi3 |
+//! | inbox_state | `INBOX#<user>` | `STATE` | |
+//! | audit_event | `AUDIT#<user>` | `<event>` | gsi2 |
+//! | signing_key | `JWKS` | `KEY#<kid>` | |
+//!
+//! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation. Descending, the children of
+//! a record therefore come directly before the record itself, files before annotations, newest first.
+//!
+//! The newest-first lists of files and annotations (gsi3) hang on their lookup items: index keys on the children
+//! themselves would make every page of a chart a sixth larger.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::account::Account;
+use domain::audit::AuditEvent;
+use domain::email::Email;
+use domain::id::{AnnotationId, EventId, FileId, NotificationId, RecordId, SessionId, UserId};
+use domain::notification::Notification;
+use domain::record::Record;
+use domain::text::sortable;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::item::Item;
+
+pub(crate) const PK: &str = "pk";
+pub(crate) const SK: &str = "sk";
+pub(crate) const ENTITY: &str = "entity";
+
+/// What a query projects to show keys alone.
+pub(crate) const KEY_ATTRIBUTES: &str = "pk, sk";
+
+/// The key of an item.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    /// The key of an item, or of what a query shows of it.
+    pub(crate) fn of(item: &Item) -> Option<Self> {
+        let attribute = |name| item.get(name)?.as_s().ok().cloned();
+        Some(Self { pk: attribute(PK)?, sk: attribute(SK)? })
+    }
+
+    pub(crate) fn into_attributes(self) -> Item {
+        Item::from([(PK.to_owned(), AttributeValue::S(self.pk)), (SK.to_owned(), AttributeValue::S(self.sk))])
+    }
+}
+
+pub(crate) fn account(user: UserId) -> Key {
+    Key::new(format!("USER#{user}"), "ACCOUNT")
+}
+
+/// The hash keeps addresses out of keys, which are logged and metered by AWS in places where items are not.
+pub(crate) fn credentials(email: &Email) -> Key {
+    let hash = ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes());
+    Key::new(format!("EMAIL#{}", URL_SAFE_NO_PAD.encode(hash)), "CREDENTIALS")
+}
+
+pub(crate) fn session(user: UserId, session: SessionId) -> Key {
+    Key::new(format!("USER#{user}"), format!("SESSION#{session}"))
+}
+
+pub(crate) fn record(patient: UserId, record: RecordId) -> Key {
+    Key::new(chart(patient), format!("RECORD#{record}"))
+}
+
+pub(crate) fn file(patient: UserId, record: RecordId, file: FileId) -> Key {
+    Key::new(chart(patient), format!("RECORD#{record}#FILE#{file}"))
+}
+
+pub(crate) fn annotation(patient: UserId, record: RecordId, annotation: AnnotationId) -> Key {
+    Key::new(chart(patient), format!("RECORD#{record}#ANNOTATION#{annotation}"))
+}
+
+pub(crate) fn assignment(doctor: UserId, record: RecordId) -> Key {
+    Key::new(assignments(doctor), format!("RECORD#{record}"))
+}
+
+pub(crate) fn file_lookup(file: FileId) -> Key {
+    Key::new(format!("FILE#{file}"), "LOOKUP")
+}
+
+pub(crate) fn annotation_lookup(annotation: AnnotationId) -> Key {
+    Key::new(format!("ANNOTATION#{annotation}"), "LOOKUP")
+}
+
+pub(crate) fn notification(recipient: UserId, notification: NotificationId) -> Key {
+    Key::new(inbox(recipient), format!("NOTIFICATION#{notification}"))
+}
+
+pub(crate) fn inbox_state(recipient: UserId) -> Key {
+    Key::new(inbox(recipient), "STATE")
+}
+
+pub(crate) fn audit_event(subject: UserId, event: EventId) -> Key {
+    Key::new(format!("AUDIT#{subject}"), event.to_string())
+}
+
+pub(crate) fn signing_key(kid: &str) -> Key {
+    Key::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
+}
+
+const SIGNING_KEYS: &str = "JWKS";
+
+fn chart(patient: UserId) -> String {
+    format!("PATIENT#{patient}")
+}
+
+fn assignments(doctor: UserId) -> String {
+    format!("DOCTOR#{doctor}")
+}
+
+fn inbox(recipient: UserId) -> String {
+    format!("INBOX#{recipient}")
+}
+
+/// The ids that stand in a key, in their order: the ones that an item does not repeat.
+pub(crate) fn ids(item: &Item) -> impl Iterator<Item = &str> {
+    let id_length = uuid::fmt::Hyphenated::LENGTH;
+    [PK, SK]
+        .into_iter()
+        .filter_map(|name| item.get(name).and_then(|value| value.as_s().ok()))
+        .flat_map(|key| key.split('#'))
+        .filter(move |part| part.len() == id_length)
+}
+
+/// Part of a partition of the table or of an index: sort keys from `low` to `high`, both included.
+#[derive(Clone, Debug)]
+pub(crate) struct Range {
+    pub(crate) index: Index,
+    pub(crate) pk: String,
+    pub(crate) low: String,
+    pub(crate) high: String,
+}
+
+impl Range {
+    /// The values that [`Index::condition`] names.
+    pub(crate) fn values(&self) -> Item {
+        [(":pk", &self.pk), (":low", &self.low), (":high", &self.high)]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.clone())))
+            .collect()
+    }
+}
+
+/// The table or one of its indexes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Index {
+    Table,
+    Gsi1,
+    Gsi2,
+}
+
+impl Index {
+    /// The index's name, for a query.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Table => None,
+            Self::Gsi1 => Some("gsi1"),
+            Self::Gsi2 => Some("gsi2"),
+        }
+    }
+
+    /// Which sort keys of which partition: both ends are included.
+    pub(crate) fn condition(self) -> &'static str {
+        match self {
+            Self::Table => "pk = :pk AND sk BETWEEN :low AND :high",
+            Self::Gsi1 => "gsi1pk = :pk AND gsi1sk BETWEEN :low AND :high",
+            Self::Gsi2 => "gsi2pk = :pk AND gsi2sk BETWEEN :low AND :high",
+        }
+    }
+}
+
+/// Sorts behind every character of an id and of `#`, and so behind everything that begins with a key.
+const BEHIND: char = '~';
+
+/// The items of these records, children included.
+pub(crate) fn records(patient: UserId, oldest: RecordId, newest: RecordId) -> Range {
+    Range { index: Index::Table, pk: chart(patient), low: format!("RECORD#{oldest}"), high: format!("RECORD#{newest}{BEHIND}") }
+}
+
+/// The assignments of these records.
+pub(crate) fn assigned_records(doctor: UserId, oldest: RecordId, newest: RecordId) -> Range {
+    Range { index: Index::Table, pk: assignments(doctor), low: format!("RECORD#{oldest}"), high: format!("RECORD#{newest}") }
+}
+
+/// The notifications above `after`, from the first one without it, up to and with `through`, the last one without it.
+pub(crate) fn notifications(recipient: UserId, after: Option<NotificationId>, through: Option<NotificationId>) -> Range {
+    let low = after.map_or("NOTIFICATION#".to_owned(), |id| format!("NOTIFICATION#{id}{BEHIND}"));
+    let high = through.map_or(format!("NOTIFICATION#{BEHIND}"), |id| format!("NOTIFICATION#{id}"));
+    Range { index: Index::Table, pk: inbox(recipient), low, high }
+}
+
+/// The unread notifications above `after`.
+pub(crate) fn unread(recipient: UserId, after: Option<NotificationId>) -> Range {
+    let low = after.map_or("!".to_owned(), |id| format!("{id}{BEHIND}"));
+    Range { index: Index::Gsi1, pk: format!("UNREAD#{recipient}"), low, high: BEHIND.to_string() }
+}
+
+pub(crate) fn signing_keys() -> Range {
+    Range { index: Index::Table, pk: SIGNING_KEYS.to_owned(), low: "KEY#".to_owned(), high: format!("KEY#{BEHIND}") }
+}
+
+/// The directory of doctors, all or of one specialization, from behind the entry with the sort key `after`.
+pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Option<&str>) -> Range {
+    let (index, pk) = match specialization {
+        None => (Index::Gsi1, DOCTORS.to_owned()),
+        Some(slug) => (Index::Gsi2, doctors_of(slug)),
+    };
+    let prefix = key_part(prefix);
+    // An empty string is no key; nothing in a name sorts below the first control character.
+    let low = match after {
+        Some(after) => format!("{after}\u{1}"),
+        None if prefix.is_empty() => "\u{1}".to_owned(),
+        None => prefix.clone(),
+    };
+    Range { index, pk, low, high: format!("{prefix}\u{10ffff}") }
+}
+
+/// The sort key of a directory entry as read from the index.
+pub(crate) fn directory_position(index: Index, item: &Item) -> Option<&str> {
+    let name = if index == Index::Gsi2 { "gsi2sk" } else { "gsi1sk" };
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+const DOCTORS: &str = "DOCTORS";
+
+fn doctors_of(slug: &str) -> String {
+    format!("SPECIALIZATION#{slug}")
+}
+
+/// A name as part of a sort key, which holds 1,024 bytes: two names of at most 480 and an id fit.
+fn key_part(name: &str) -> String {
+    let mut part = sortable(name);
+    part.truncate(part.floor_char_boundary(480));
+    part
+}
+
+pub(crate) type IndexKeys = Vec<(&'static str, String)>;
+
+pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
+    let mut keys = newest_first("USER", account.id.created_at(), account.id.as_bytes(), account.id.to_string());
+    if let Some(profile) = account.assignable_doctor() {
+        let position = format!("{}#{}#{}", key_part(account.last_name.as_str()), key_part(account.first_name.as_str()), account.id);
+        keys.extend([
+            ("gsi1pk", DOCTORS.to_owned()),
+            ("gsi1sk", position.clone()),
+            ("gsi2pk", doctors_of(&profile.specialization.slug())),
+            ("gsi2sk", position),
+        ]);
+    }
+    keys
+}
+
+pub(crate) fn record_indexes(record: &Record) -> IndexKeys {
+    newest_first("RECORD", record.id.created_at(), record.id.as_bytes(), record.id.to_string())
+}
+
+pub(crate) fn file_lookup_indexes(file: FileId) -> IndexKeys {
+    newest_first("FILE", file.created_at(), file.as_bytes(), file.to_string())
+}
+
+pub(crate) fn annotation_lookup_indexes(annotation: AnnotationId) -> IndexKeys {
+    newest_first("ANNOTATION", annotation.created_at(), annotation.as_bytes(), annotation.to_string())
+}
+
+pub(crate) fn notification_indexes(notification: &Notification) -> IndexKeys {
+    let id = notification.id;
+    let mut keys = newest_first("NOTIFICATION", id.created_at(), id.as_bytes(), id.to_string());
+    if notification.read_at.is_none() {
+        keys.extend([("gsi1pk", format!("UNREAD#{}", notification.recipient_id)), ("gsi1sk", id.to_string())]);
+    }
+    keys
+}
+
+/// The clause that takes a notification out of the index of unread ones.
+pub(crate) const NO_LONGER_UNREAD: &str = "REMOVE gsi1pk, gsi1sk";
+
+/// Holds for notifications in the index of unread ones.
+pub(crate) const IS_UNREAD: &str = "attribute_exists(gsi1pk)";
+
+pub(crate) fn audit_event_indexes(event: &AuditEvent) -> IndexKeys {
+    vec![("gsi2pk", format!("ACTOR#{}", event.actor_id)), ("gsi2sk", event.id.to_string())]
+}
+
+/// In how many partitions the things of one month are listed. A partition takes 1,000 writes a second: eight let a
+/// busy month grow without one hot partition, and are few enough to be read at once and merged.
+const SHARDS: u8 = 8;
+
+/// gsi3: everything of a kind, newest first, by month of creation (UTC) and shard. The shard is the last byte of the id,
+/// which is random, modulo [`SHARDS`].
+fn newest_first(kind: &str, created_at: Timestamp, bytes: &[u8; 16], id: String) -> IndexKeys {
+    let month = created_at.to_zoned(TimeZone::UTC);
+    let shard = bytes[15] % SHARDS;
+    vec![("gsi3pk", format!("{kind}#{:04}{:02}#{shard}", month.year(), month.month())), ("gsi3sk", id)]
+}

@@ -1,0 +1,155 @@
+//! Inboxes. What bulk actions cover is said by two watermarks in the inbox's state, so that they cost the same whatever
+//! the inbox holds; the notifications themselves follow later (`purge`).
+
+use aws_sdk_dynamodb::types::Select;
+use domain::id::{NotificationId, UserId};
+use domain::notification::{InboxState, Notification};
+use futures_util::future::try_join;
+use jiff::Timestamp;
+
+use crate::Store;
+use crate::error::{Error, classify};
+use crate::item::{self, Stored, read};
+use crate::keys;
+use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below};
+use crate::read::{Consistency, Order};
+use crate::write::{Updated, string};
+
+/// Up to how many unread notifications are counted: beyond, the number says nothing to a person.
+pub const MAX_UNREAD_COUNTED: usize = 1000;
+
+impl Store {
+    /// A page of an inbox, newest first: all of it, or the read or the unread ones. `read_at` says when a notification was
+    /// read, by itself or by a bulk action; deleted ones are left out.
+    ///
+    /// Eventually consistent: a list may lag a moment, and decides nothing.
+    pub async fn inbox_page(
+        &self,
+        recipient: UserId,
+        is_read: Option<bool>,
+        limit: usize,
+        after: Option<NotificationId>,
+    ) -> Result<Page<Notification, NotificationId>, Error> {
+        let mut page = Page { items: Vec::new(), next: None };
+        let range = keys::notifications(recipient, None, after.map(|id| below(id.as_bytes())));
+        let query = |wanted, start| self.query(&range, Order::Descending, Consistency::Eventual, wanted, start);
+        let (state, (mut items, mut start)) = try_join(self.inbox_state(recipient), query(limit + 1, None)).await?;
+        // The last notification that was looked at, shown or not.
+        let mut last = None;
+        for further in 0.. {
+            for item in items {
+                let mut notification: Notification = read(item)?;
+                let all_read = state.read_through.is_some_and(|through| notification.id <= through);
+                // Everything from here on is deleted; or read, where unread ones are wanted.
+                if state.hides(notification.id) || (all_read && is_read == Some(false)) {
+                    return Ok(page);
+                }
+                if page.items.len() >= limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                last = Some(notification.id);
+                notification.read_at = state.read_at(&notification);
+                if is_read.is_none_or(|wanted| wanted == notification.read_at.is_some()) {
+                    page.items.push(notification);
+                }
+            }
+            if start.is_none() {
+                break;
+            }
+            if further >= MAX_FURTHER_QUERIES {
+                page.next = last;
+                break;
+            }
+            (items, start) = query(FURTHER_ITEMS, start).await?;
+        }
+        Ok(page)
+    }
+
+    async fn inbox_state(&self, recipient: UserId) -> Result<InboxState, Error> {
+        let items = self.get_all([keys::inbox_state(recipient)], Consistency::Eventual).await?;
+        items.into_iter().next().map(read).transpose().map(Option::unwrap_or_default)
+    }
+
+    /// A notification as [`Store::inbox_page`] shows it, strongly consistent; `None` when it is deleted.
+    pub async fn notification(&self, recipient: UserId, id: NotificationId) -> Result<Option<Notification>, Error> {
+        let keys = [keys::notification(recipient, id), keys::inbox_state(recipient)];
+        let (mut found, mut state) = (None, InboxState::default());
+        for item in self.get_all(keys, Consistency::Strong).await? {
+            match item::entity(&item) {
+                InboxState::ENTITY => state = read(item)?,
+                _ => found = Some(read::<Notification>(item)?),
+            }
+        }
+        let shown = found.filter(|notification| !state.hides(notification.id));
+        Ok(shown.map(|notification| Notification { read_at: state.read_at(&notification), ..notification }))
+    }
+
+    /// Marks a notification as read and gives it back; the first reading counts. `None` when it is deleted.
+    pub async fn mark_read(&self, recipient: UserId, id: NotificationId, now: Timestamp) -> Result<Option<Notification>, Error> {
+        let Some(notification) = self.notification(recipient, id).await? else { return Ok(None) };
+        if notification.read_at.is_some() {
+            return Ok(Some(notification));
+        }
+        match self.set_read(keys::notification(recipient, id), now).await? {
+            Updated::Done(item) => read(item).map(Some),
+            Updated::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Gives a notification the time at which it was read, if it has none.
+    pub(crate) async fn set_read(&self, key: keys::Key, at: Timestamp) -> Result<Updated, Error> {
+        let expression = format!("SET read_at = if_not_exists(read_at, :at) {}", keys::NO_LONGER_UNREAD);
+        self.update_if(key, &expression, "attribute_exists(pk)", [string(":at", at)]).await
+    }
+
+    /// The newest stored notification of an inbox, deleted or not: how far a bulk action reaches.
+    pub async fn newest_notification(&self, recipient: UserId) -> Result<Option<NotificationId>, Error> {
+        let range = keys::notifications(recipient, None, None);
+        let (items, _) = self.query(&range, Order::Descending, Consistency::Strong, 1, None).await?;
+        items.into_iter().next().map(|item| read::<Notification>(item).map(|notification| notification.id)).transpose()
+    }
+
+    /// Marks everything up to and with `through` as read; nothing changes where a bulk action has gone further before.
+    pub async fn read_through(&self, recipient: UserId, through: NotificationId, now: Timestamp) -> Result<(), Error> {
+        self.update_if(
+            keys::inbox_state(recipient),
+            "SET read_through = :through, read_through_at = :now, entity = :entity",
+            "attribute_not_exists(read_through) OR read_through < :through",
+            [string(":through", through), string(":now", now), string(":entity", InboxState::ENTITY)],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Deletes everything up to and with `through`; nothing changes where a bulk action has gone further before.
+    pub async fn delete_through(&self, recipient: UserId, through: NotificationId) -> Result<(), Error> {
+        self.update_if(
+            keys::inbox_state(recipient),
+            "SET deleted_through = :through, entity = :entity",
+            "attribute_not_exists(deleted_through) OR deleted_through < :through",
+            [string(":through", through), string(":entity", InboxState::ENTITY)],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// How many notifications are unread, at most [`MAX_UNREAD_COUNTED`]. Counted in an index: may lag a moment.
+    pub async fn unread_count(&self, recipient: UserId) -> Result<usize, Error> {
+        let state = self.inbox_state(recipient).await?;
+        let range = keys::unread(recipient, state.read_through.max(state.deleted_through));
+        let sent = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .set_index_name(range.index.name().map(str::to_owned))
+            .key_condition_expression(range.index.condition())
+            .set_expression_attribute_values(Some(range.values()))
+            .select(Select::Count)
+            .limit(i32::try_from(MAX_UNREAD_COUNTED).unwrap_or(i32::MAX))
+            .send()
+            .await;
+        let count = sent.map_err(|error| classify("Query", &error))?.count;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+}
