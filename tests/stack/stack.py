@@ -20,6 +20,8 @@ _HTTP_FUNCTIONS = ("accounts", "records", "notifications")
 _MAIL_SENDER = "records@example.org"
 # A function with this variable is served by the URL in it (a feature of ministack).
 _PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
+# A request after a change waits for the compiler.
+_COMPILE_SECONDS = 900
 
 
 def run(port: int) -> int:
@@ -31,7 +33,7 @@ def run(port: int) -> int:
 
 def watch(port: int) -> int:
     with _kept_stack(port) as stack, stack.watching(port + 2) as watcher:
-        _tell(stack, "Save a file and send the next request: it waits until the change is compiled. Press Ctrl-C to stop.")
+        _tell(stack, "A saved file is live at the next request, which waits until it is compiled. Press Ctrl-C to stop.")
         stack.wait(watcher)
     return 0
 
@@ -159,7 +161,7 @@ class Stack:
     def watching(self, port: int):
         """Has the HTTP functions served by `cargo lambda watch`. Its credentials are those of the root user, so the
         roles of these functions are not enforced meanwhile."""
-        environment = os.environ | {"PATH": f"{_VENV / 'lambda' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        environment = self.emulator.client_environment() | {"PATH": f"{_VENV / 'lambda' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
         watcher = processes.start(
             [
                 "cargo", "lambda", "watch", "--profile", build.PROFILE, "--wait", "--env-file", LOCAL / "env",
@@ -178,11 +180,14 @@ class Stack:
     def serve_http_functions_from(self, functions_url: str | None) -> None:
         """Points the gateway at another runtime for the HTTP functions, or back at the deployed binaries."""
         client = deploy.client(self.emulator, "lambda")
+        declared = deploy.expanded_template(self.emulator)["Resources"]
         for name in _HTTP_FUNCTIONS:
             function = self.description["functions"][name]
-            before = deploy.environment_of(self.emulator, function)
-            after = {key: value for key, value in before.items() if key != _PROXY_VARIABLE}
+            variables = deploy.environment_of(self.emulator, function)
+            is_elsewhere = variables.pop(_PROXY_VARIABLE, None) is not None
+            timeout = declared[f"{name.capitalize()}Function"]["Properties"]["Timeout"]
             if functions_url:
-                after[_PROXY_VARIABLE] = f"{functions_url}/{name}/invocations"
-            if after != before:
-                client.update_function_configuration(FunctionName=function, Environment={"Variables": after})
+                variables[_PROXY_VARIABLE] = f"{functions_url}/{name}/invocations"
+                timeout = _COMPILE_SECONDS
+            if functions_url or is_elsewhere:
+                client.update_function_configuration(FunctionName=function, Environment={"Variables": variables}, Timeout=timeout)
