@@ -1,1 +1,13 @@
-//! Configuration, AWS clients, tokens, passwords, telemetry.
+//! What a function needs of the world around it: configuration, time and ids, AWS clients, cryptography, tokens,
+//! passwords, logs, and the loop that serves events.
+
+pub mod aws;
+pub mod bucket;
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod passwords;
+pub mod secret;
+pub mod serve;
+pub mod telemetry;
+pub mod tokens;

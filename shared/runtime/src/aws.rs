@@ -1,0 +1,224 @@
+//! Clients of AWS, with the time limits and retries that fit the function.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_secretsmanager::error::{BoxError, SdkError};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+
+use crate::config;
+use crate::secret::Secret;
+
+/// Who waits for an answer, and so how long a call may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Patience {
+    /// Somebody in front of a screen: a call takes 2.5 s at most, so that the refusal comes within 3 s.
+    Interactive,
+    /// A queue or a stream: what fails comes again, so a call may take longer to succeed.
+    Background,
+}
+
+impl Patience {
+    /// The SDK has no limit for an answer of its own: without these a silent server is waited for until Lambda ends
+    /// the function.
+    fn timeouts(self) -> TimeoutConfig {
+        let (connect, attempt, operation) = match self {
+            Self::Interactive => (500, 800, 2_500),
+            Self::Background => (1_000, 4_000, 12_000),
+        };
+        TimeoutConfig::builder()
+            .connect_timeout(Duration::from_millis(connect))
+            .operation_attempt_timeout(Duration::from_millis(attempt))
+            .operation_timeout(Duration::from_millis(operation))
+            .build()
+    }
+
+    /// Three attempts. The pauses between them, random and up to these, leave time for all three.
+    fn retries(self) -> RetryConfig {
+        let (initial, greatest) = match self {
+            Self::Interactive => (25, 250),
+            Self::Background => (100, 2_000),
+        };
+        RetryConfig::standard()
+            .with_max_attempts(3)
+            .with_initial_backoff(Duration::from_millis(initial))
+            .with_max_backoff(Duration::from_millis(greatest))
+    }
+}
+
+/// What all clients share: region, credentials, HTTP client, time limits, retries.
+///
+/// Where region and credentials stand in the environment, as they always do in Lambda, nothing else is looked at: the
+/// default chain of profiles and metadata services would cost the first request milliseconds. `AWS_ENDPOINT_URL` is
+/// honoured.
+pub async fn sdk(patience: Patience) -> SdkConfig {
+    configure(config::Aws::from_env(), patience).await
+}
+
+async fn configure(environment: config::Aws, patience: Patience) -> SdkConfig {
+    // An emulator has a certificate of its own, if any; a developer's machine may stand behind a proxy that has.
+    let only_amazon = environment.in_lambda && environment.endpoint_url.is_none();
+    let shared = match environment.identity {
+        Some(identity) => {
+            let secret = identity.secret_access_key.expose();
+            let token = identity.session_token.map(|token| token.expose().to_owned());
+            let credentials = Credentials::new(identity.access_key_id, secret, token, None, "environment");
+            SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new(identity.region))
+                .credentials_provider(SharedCredentialsProvider::new(credentials))
+                .http_client(http_client(only_amazon))
+                .build()
+        }
+        None => aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(only_amazon)).load().await,
+    };
+    let mut shared = shared.into_builder();
+    shared.set_endpoint_url(environment.endpoint_url);
+    shared.timeout_config(patience.timeouts()).retry_config(patience.retries()).build()
+}
+
+/// TLS by rustls and ring.
+fn http_client(only_amazon: bool) -> aws_sdk_dynamodb::config::SharedHttpClient {
+    let mut roots = TrustStore::default();
+    if only_amazon {
+        // All endpoints of AWS are signed by these (<https://www.amazontrust.com/repository/>). The system's hundred
+        // roots would be parsed before the first request.
+        roots = TrustStore::empty().with_pem_certificate(include_bytes!("amazon-roots.pem").as_slice());
+    }
+    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match TlsContext::builder().with_trust_store(roots).build() {
+        Ok(context) => builder.tls_context(context).build_https(),
+        Err(_) => builder.build_https(),
+    }
+}
+
+/// A client of DynamoDB.
+pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(sdk)
+}
+
+/// A client of S3.
+pub fn s3(sdk: &SdkConfig) -> aws_sdk_s3::Client {
+    // The names of buckets resolve in AWS only, so an emulator gets them in the path.
+    let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(sdk.endpoint_url().is_some());
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+/// A client of SQS.
+pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(sdk)
+}
+
+/// A client of SES that never repeats a request: SES knows no idempotency token, and a mail whose answer was lost may
+/// have been sent.
+pub fn ses(sdk: &SdkConfig) -> aws_sdk_ses::Client {
+    let config = aws_sdk_ses::config::Builder::from(sdk).retry_config(RetryConfig::disabled());
+    aws_sdk_ses::Client::from_conf(config.build())
+}
+
+/// A client of Secrets Manager.
+pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
+    aws_sdk_secretsmanager::Client::new(sdk)
+}
+
+/// Reads a secret string from Secrets Manager.
+///
+/// # Errors
+/// When Secrets Manager does not answer or refuses, or the secret is binary.
+pub async fn secret(client: &aws_sdk_secretsmanager::Client, arn: &str) -> Result<Secret, SdkError<GetSecretValueError>> {
+    let answer = client.get_secret_value().secret_id(arn).send().await?;
+    let text = answer.secret_string.ok_or_else(|| SdkError::construction_failure(BoxError::from("the secret is not a string")))?;
+    Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use super::*;
+
+    /// A server that lets every client connect and never answers: it hangs up at once, or waits. Counts connections.
+    fn server(hangs_up: bool) -> (String, Arc<AtomicUsize>) {
+        let (listener, connections) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(AtomicUsize::new(0)));
+        let (address, counter) = (listener.local_addr().unwrap(), Arc::clone(&connections));
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                counter.fetch_add(1, Ordering::SeqCst);
+                if hangs_up {
+                    let _ = connection.read(&mut [0; 1024]);
+                } else {
+                    kept.push(connection);
+                }
+            }
+        });
+        (format!("http://{address}"), connections)
+    }
+
+    async fn sdk(endpoint_url: Option<String>, patience: Patience) -> SdkConfig {
+        let identity = config::Identity {
+            region: "eu-central-1".to_owned(),
+            access_key_id: "id".to_owned(),
+            secret_access_key: Secret::new("key"),
+            session_token: Some(Secret::new("token")),
+        };
+        configure(config::Aws { identity: Some(identity), endpoint_url, in_lambda: true }, patience).await
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_given_up_in_time() {
+        let (url, connections) = server(false);
+        let client = dynamodb(&sdk(Some(url), Patience::Interactive).await);
+        let start = Instant::now();
+        assert!(client.list_tables().send().await.is_err());
+        let took = start.elapsed();
+        assert!(took > Duration::from_millis(2_300) && took < Duration::from_millis(2_900), "{took:?}");
+        assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_sent_at_most_once() {
+        for patience in [Patience::Interactive, Patience::Background] {
+            let (url, connections) = server(true);
+            let sdk = sdk(Some(url), patience).await;
+            assert!(ses(&sdk).send_email().source("a@example.com").send().await.is_err());
+            assert_eq!(connections.swap(0, Ordering::SeqCst), 1);
+            assert!(sqs(&sdk).list_queues().send().await.is_err());
+            assert_eq!(connections.load(Ordering::SeqCst), 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn amazons_roots_are_certificates() {
+        assert_eq!(include_str!("amazon-roots.pem").matches("BEGIN CERTIFICATE").count(), 5);
+        let (address, _) = server(true);
+        let sdk = sdk(None, Patience::Interactive).await;
+        let sdk = sdk.into_builder().endpoint_url(address.replace("http:", "https:")).build();
+        // The connector panics over roots that it cannot read, and reads them when it is first used.
+        assert!(dynamodb(&sdk).list_tables().send().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn buckets_stand_in_the_path_of_an_emulator() {
+        for (url, expected) in [
+            (Some("http://127.0.0.1:4566".to_owned()), "http://127.0.0.1:4566/files/key?"),
+            (None, "https://files.s3.eu-central-1.amazonaws.com/key?"),
+        ] {
+            let presigning = aws_sdk_s3::presigning::PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
+            let request = s3(&sdk(url, Patience::Interactive).await).get_object().bucket("files").key("key").presigned(presigning).await;
+            let url = request.unwrap().uri().to_owned();
+            assert!(url.starts_with(expected), "{url}");
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! The configuration: the only reader of the environment.
+//!
+//! `template.yaml` gives every function its variables and holds the defaults; here are none. [`FUNCTIONS`] says which
+//! function reads what.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tracing::Level;
+
+use crate::secret::Secret;
+use crate::tokens::Lifetimes;
+
+/// A variable that is missing or not what it must be. The text never repeats the value.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The variable is not there, or not Unicode.
+    #[error("{0} is not set: give the function the variables that template.yaml lists for it")]
+    Missing(&'static str),
+    /// The variable is there, and its value is of no use.
+    #[error("{variable} must be {expected}: correct it in the function's environment")]
+    Invalid {
+        /// The variable's name.
+        variable: &'static str,
+        /// What its value must be.
+        expected: String,
+    },
+}
+
+/// Declares structs that are read from variables, so that struct, reader and list of variables cannot differ.
+macro_rules! config {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $variable:ident as $parse:expr,)+ }
+    )+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Debug)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)+
+        }
+
+        impl $name {
+            /// The variables it is read from.
+            pub const VARIABLES: &'static [&'static str] = &[$(stringify!($variable),)+];
+
+            /// Reads it from the environment of the process.
+            ///
+            /// # Errors
+            /// The first variable that is missing or invalid.
+            pub fn from_env() -> Result<Self, ConfigError> {
+                Self::read(|variable| std::env::var(variable).ok())
+            }
+
+            fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+                Ok(Self { $($field: field(&lookup, stringify!($variable), $parse)?,)+ })
+            }
+        }
+    )+};
+}
+
+config! {
+    /// What every function needs.
+    Telemetry {
+        /// The least severe level that is logged.
+        log_level: Level = LOG_LEVEL as level,
+    }
+
+    /// What every function that answers HTTP needs.
+    Http {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// Base of the links in answers, without a slash at the end; empty for the domain of the request.
+        public_url: String = PUBLIC_URL as url_or_empty,
+        /// Origins of the web clients that may call the API.
+        allowed_origins: Vec<String> = ALLOWED_ORIGINS as list,
+        /// Entries on a page when the client asks for no number.
+        page_size: usize = PAGE_SIZE as |value| number(value, 1..=100),
+        /// The secret behind page cursors, see [`crate::crypto::Sealer`].
+        cursor_key: Secret = CURSOR_KEY as secret,
+        /// The issuer of access tokens.
+        token_issuer: String = TOKEN_ISSUER as text,
+    }
+
+    /// What it takes to issue tokens, besides [`Http`].
+    Tokens {
+        /// Where the secret behind the signing key lies in Secrets Manager.
+        signing_secret_arn: String = SIGNING_SECRET_ARN as text,
+        /// How long an access token is valid.
+        access_token: SignedDuration = ACCESS_TOKEN_SECONDS as |value| Ok(SignedDuration::from_secs(number(value, 1..=86_400)?)),
+        /// How long a session lives without use.
+        refresh_idle: SignedDuration = REFRESH_IDLE_DAYS as days,
+        /// How long a session lives at all.
+        refresh_absolute: SignedDuration = REFRESH_ABSOLUTE_DAYS as days,
+    }
+
+    /// What it takes to receive files and to hand them out.
+    Uploads {
+        /// The bucket of the files.
+        bucket_name: String = BUCKET_NAME as text,
+        /// How long a presigned upload URL works.
+        upload_url_lifetime: Duration = UPLOAD_URL_SECONDS as url_lifetime,
+        /// How long a presigned download URL works.
+        download_url_lifetime: Duration = DOWNLOAD_URL_SECONDS as url_lifetime,
+        /// The size of the largest file, in bytes. S3 takes 5 GiB in one PUT.
+        max_file_bytes: u64 = MAX_FILE_BYTES as |value| number(value, 1..=5 * 1024 * 1024 * 1024),
+        /// The greatest number of files of a record.
+        max_files_per_record: usize = MAX_FILES_PER_RECORD as |value| number(value, 1..=40),
+    }
+
+    /// What it takes to hand files out.
+    Downloads {
+        /// The bucket of the files.
+        bucket_name: String = BUCKET_NAME as text,
+        /// How long a presigned download URL works.
+        download_url_lifetime: Duration = DOWNLOAD_URL_SECONDS as url_lifetime,
+    }
+
+    /// What the dispatcher needs.
+    Dispatch {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// The queue of mails to be sent.
+        mail_queue_url: String = MAIL_QUEUE_URL as text,
+        /// The bucket of the files.
+        bucket_name: String = BUCKET_NAME as text,
+    }
+
+    /// What the mailer needs.
+    Mail {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// The address all mails are sent from.
+        sender: String = MAIL_SENDER as text,
+        /// The configuration set of SES all mails are sent with.
+        configuration_set: String = MAIL_CONFIGURATION_SET as text,
+        /// Base of the links in mails, without a slash at the end.
+        public_url: String = PUBLIC_URL as url,
+    }
+
+    /// What the inspector needs.
+    Inspect {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// The bucket of the files.
+        bucket_name: String = BUCKET_NAME as text,
+    }
+}
+
+/// Which function reads what. The template gives each function these variables and no others.
+pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
+    ("accounts", &[Telemetry::VARIABLES, Http::VARIABLES, Tokens::VARIABLES]),
+    ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES]),
+    ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
+    ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
+    ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),
+    ("inspector", &[Telemetry::VARIABLES, Inspect::VARIABLES]),
+];
+
+impl Tokens {
+    /// How long a session lives.
+    pub fn lifetimes(&self) -> Lifetimes {
+        Lifetimes { idle: self.refresh_idle, absolute: self.refresh_absolute }
+    }
+}
+
+/// What the SDK is told by Lambda, or by whoever runs the program on their own machine.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+pub(crate) struct Aws {
+    /// The region and the credentials of the function's role. Fixed for the life of the process.
+    pub(crate) identity: Option<Identity>,
+    /// An address that stands for all services: an emulator's.
+    pub(crate) endpoint_url: Option<String>,
+    /// Whether Lambda, or something that acts like it, has started the process.
+    pub(crate) in_lambda: bool,
+}
+
+/// A region and credentials for it.
+pub(crate) struct Identity {
+    pub(crate) region: String,
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: Secret,
+    pub(crate) session_token: Option<Secret>,
+}
+
+impl Aws {
+    pub(crate) fn from_env() -> Self {
+        Self::read(|variable| std::env::var(variable).ok())
+    }
+
+    fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Self {
+        let lookup = |variable| lookup(variable).filter(|value| !value.is_empty());
+        let identity = || {
+            Some(Identity {
+                region: lookup("AWS_REGION")?,
+                access_key_id: lookup("AWS_ACCESS_KEY_ID")?,
+                secret_access_key: Secret::new(lookup("AWS_SECRET_ACCESS_KEY")?),
+                session_token: lookup("AWS_SESSION_TOKEN").map(Secret::new),
+            })
+        };
+        Self { identity: identity(), endpoint_url: lookup("AWS_ENDPOINT_URL"), in_lambda: lookup("AWS_LAMBDA_FUNCTION_NAME").is_some() }
+    }
+}
+
+fn field<T>(
+    lookup: impl Fn(&'static str) -> Option<String>,
+    variable: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, ConfigError> {
+    let value = lookup(variable).ok_or(ConfigError::Missing(variable))?;
+    parse(value.trim()).map_err(|expected| ConfigError::Invalid { variable, expected })
+}
+
+fn text(value: &str) -> Result<String, String> {
+    if value.is_empty() { Err("a text that is not empty".to_owned()) } else { Ok(value.to_owned()) }
+}
+
+fn list(value: &str) -> Result<Vec<String>, String> {
+    Ok(value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
+}
+
+fn number<T: FromStr + PartialOrd + std::fmt::Display>(value: &str, range: RangeInclusive<T>) -> Result<T, String> {
+    let number = value.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()))
+}
+
+fn days(value: &str) -> Result<SignedDuration, String> {
+    number(value, 1..=365).map(|days| SignedDuration::from_hours(days * 24))
+}
+
+/// Signature version 4 allows seven days.
+fn url_lifetime(value: &str) -> Result<Duration, String> {
+    number(value, 1..=7 * 24 * 60 * 60).map(Duration::from_secs)
+}
+
+fn url(value: &str) -> Result<String, String> {
+    let is_url = (value.starts_with("https://") || value.starts_with("http://")) && !value.ends_with('/');
+    if is_url { Ok(value.to_owned()) } else { Err("a URL without a slash at the end".to_owned()) }
+}
+
+fn url_or_empty(value: &str) -> Result<String, String> {
+    if value.is_empty() { Ok(String::new()) } else { url(value).map_err(|expected| format!("empty or {expected}")) }
+}
+
+fn secret(value: &str) -> Result<Secret, String> {
+    // Also what an unresolved dynamic reference is not.
+    let long_enough = value.len() >= 32 && !value.starts_with("{{");
+    if long_enough { Ok(Secret::new(value)) } else { Err("a secret of at least 32 characters".to_owned()) }
+}
+
+fn level(value: &str) -> Result<Level, String> {
+    match value {
+        "debug" => Ok(Level::DEBUG),
+        "info" => Ok(Level::INFO),
+        "warn" => Ok(Level::WARN),
+        "error" => Ok(Level::ERROR),
+        _ => Err("one of debug, info, warn, error".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    type Environment = HashMap<&'static str, &'static str>;
+
+    fn environment() -> Environment {
+        HashMap::from([
+            ("LOG_LEVEL", "info"),
+            ("TABLE_NAME", "records"),
+            ("PUBLIC_URL", ""),
+            ("ALLOWED_ORIGINS", "http://localhost:3000, https://example.com"),
+            ("PAGE_SIZE", "20"),
+            ("CURSOR_KEY", SECRET),
+            ("TOKEN_ISSUER", "records-local"),
+            ("SIGNING_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing"),
+            ("ACCESS_TOKEN_SECONDS", "900"),
+            ("REFRESH_IDLE_DAYS", "14"),
+            ("REFRESH_ABSOLUTE_DAYS", "90"),
+            ("BUCKET_NAME", "files"),
+            ("UPLOAD_URL_SECONDS", "900"),
+            ("DOWNLOAD_URL_SECONDS", "300"),
+            ("MAX_FILE_BYTES", "26214400"),
+            ("MAX_FILES_PER_RECORD", "20"),
+            ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/mail"),
+            ("MAIL_SENDER", "records@example.com"),
+            ("MAIL_CONFIGURATION_SET", "mail"),
+        ])
+    }
+
+    fn lookup(environment: &Environment) -> impl Fn(&'static str) -> Option<String> {
+        |variable| environment.get(variable).map(|value| (*value).to_owned())
+    }
+
+    fn http_with(variable: &'static str, value: &'static str) -> Result<Http, ConfigError> {
+        let mut environment = environment();
+        environment.insert(variable, value);
+        Http::read(lookup(&environment))
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let environment = environment();
+        let http = Http::read(lookup(&environment)).unwrap();
+        assert_eq!(http.allowed_origins, ["http://localhost:3000", "https://example.com"]);
+        assert_eq!((http.page_size, http.public_url.as_str(), http.cursor_key.expose()), (20, "", SECRET));
+        let tokens = Tokens::read(lookup(&environment)).unwrap();
+        assert_eq!(tokens.access_token, SignedDuration::from_mins(15));
+        assert_eq!(tokens.lifetimes(), Lifetimes { idle: SignedDuration::from_hours(336), absolute: SignedDuration::from_hours(2160) });
+        let uploads = Uploads::read(lookup(&environment)).unwrap();
+        assert_eq!((uploads.upload_url_lifetime, uploads.max_file_bytes), (Duration::from_secs(900), 26_214_400));
+        assert_eq!(Downloads::read(lookup(&environment)).unwrap().download_url_lifetime, Duration::from_secs(300));
+        assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
+        assert_eq!(Inspect::read(lookup(&environment)).unwrap().table_name, "records");
+        assert_eq!(Telemetry::read(lookup(&environment)).unwrap().log_level, Level::INFO);
+    }
+
+    #[test]
+    fn each_missing_variable_is_named() {
+        fn check(variables: &[&'static str], read: impl Fn(&Environment) -> Option<ConfigError>) {
+            for variable in variables {
+                let mut environment = environment();
+                environment.remove(variable);
+                assert_eq!(read(&environment), Some(ConfigError::Missing(variable)));
+            }
+        }
+        check(Http::VARIABLES, |environment| Http::read(lookup(environment)).err());
+        check(Tokens::VARIABLES, |environment| Tokens::read(lookup(environment)).err());
+        check(Uploads::VARIABLES, |environment| Uploads::read(lookup(environment)).err());
+        check(Mail::VARIABLES, |environment| Mail::read(lookup(environment)).err());
+    }
+
+    #[test]
+    fn useless_values_are_refused_without_being_repeated() {
+        for (variable, value) in [
+            ("PAGE_SIZE", "0"),
+            ("PAGE_SIZE", "101"),
+            ("PAGE_SIZE", "twenty"),
+            ("TABLE_NAME", " "),
+            ("PUBLIC_URL", "example.com"),
+            ("PUBLIC_URL", "https://example.com/"),
+            ("CURSOR_KEY", "short-cursor-key"),
+            ("CURSOR_KEY", "{{resolve:secretsmanager:arn:aws:secretsmanager:x}}"),
+        ] {
+            let error = http_with(variable, value).unwrap_err();
+            assert!(matches!(error, ConfigError::Invalid { variable: named, .. } if named == variable), "{variable}={value}");
+            assert!(value.trim().is_empty() || value.len() < 4 || !error.to_string().contains(value));
+        }
+        assert_eq!(http_with("ALLOWED_ORIGINS", "").unwrap().allowed_origins, Vec::<String>::new());
+        assert_eq!(http_with("PUBLIC_URL", "https://example.com/v1").unwrap().public_url, "https://example.com/v1");
+    }
+
+    #[test]
+    fn an_error_is_one_sentence_that_says_what_to_do() {
+        let sentence = http_with("PAGE_SIZE", "0").unwrap_err().to_string();
+        assert_eq!(sentence, "PAGE_SIZE must be a whole number from 1 to 100: correct it in the function's environment");
+        let sentence = ConfigError::Missing("TABLE_NAME").to_string();
+        assert_eq!(sentence, "TABLE_NAME is not set: give the function the variables that template.yaml lists for it");
+    }
+
+    #[test]
+    fn links_in_mails_need_a_base() {
+        assert!(Mail::read(lookup(&environment())).is_err());
+        let mut environment = environment();
+        environment.insert("PUBLIC_URL", "https://records.example.com");
+        assert_eq!(Mail::read(lookup(&environment)).unwrap().public_url, "https://records.example.com");
+    }
+
+    #[test]
+    fn levels_are_those_of_the_template() {
+        let read = |value: &'static str| Telemetry::read(|_| Some(value.to_owned())).map(|telemetry| telemetry.log_level);
+        assert_eq!(read("debug"), Ok(Level::DEBUG));
+        assert_eq!(read("warn"), Ok(Level::WARN));
+        assert_eq!(read("error"), Ok(Level::ERROR));
+        assert!(read("trace").is_err() && read("INFO").is_err());
+    }
+
+    #[test]
+    fn no_function_reads_a_variable_under_two_meanings() {
+        for (function, groups) in FUNCTIONS {
+            let variables: Vec<&str> = groups.iter().flat_map(|group| group.iter().copied()).collect();
+            let distinct: std::collections::BTreeSet<&str> = variables.iter().copied().collect();
+            assert_eq!(variables.len(), distinct.len(), "{function}");
+        }
+    }
+
+    #[test]
+    fn the_identity_is_complete_or_absent() {
+        let complete = HashMap::from([("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]);
+        let aws = Aws::read(lookup(&complete));
+        assert!(aws.identity.is_some_and(|identity| identity.session_token.is_none()));
+        assert!(aws.endpoint_url.is_none() && !aws.in_lambda);
+        for variable in complete.keys() {
+            let mut incomplete = complete.clone();
+            incomplete.insert(variable, "");
+            assert!(Aws::read(lookup(&incomplete)).identity.is_none(), "{variable}");
+        }
+        let emulated = HashMap::from([("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"), ("AWS_LAMBDA_FUNCTION_NAME", "accounts")]);
+        let aws = Aws::read(lookup(&emulated));
+        assert!(aws.in_lambda && aws.endpoint_url.as_deref() == Some("http://127.0.0.1:4566"));
+    }
+}

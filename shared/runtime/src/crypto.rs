@@ -1,0 +1,133 @@
+//! Hashes, random bytes, derived keys and sealed texts. All cryptography is ring's.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, error::Unspecified, hkdf};
+
+use crate::secret::Secret;
+
+/// SHA-256 of `data`, base64url without padding.
+pub fn sha256(data: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, data))
+}
+
+/// `N` bytes that nobody can guess.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    certain(SystemRandom::new().fill(&mut bytes), "the kernel gives random bytes");
+    bytes
+}
+
+/// A key for one purpose, derived from a secret by HKDF-SHA256 (RFC 5869). Keys of different purposes say nothing
+/// about each other or about the secret.
+pub(crate) fn derive(secret: &[u8], purpose: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(secret)
+        .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut key));
+    certain(derived, "32 bytes are fewer than HKDF's limit");
+    key
+}
+
+/// The value of an operation that fails only when its reason for being certain is wrong.
+#[expect(clippy::expect_used, reason = "there is no way to go on without random bytes or keys")]
+fn certain<T>(result: Result<T, Unspecified>, because: &str) -> T {
+    result.expect(because)
+}
+
+/// Seals texts that a client keeps for us: it can neither read nor change them, nor pass one off as another.
+#[derive(Clone)]
+pub struct Sealer(LessSafeKey);
+
+/// The first byte of a sealed text: what the rest of it is.
+const VERSION: u8 = 1;
+
+impl Sealer {
+    /// A sealer with a key derived from `secret`.
+    pub fn new(secret: &Secret) -> Self {
+        let key = derive(secret.expose().as_bytes(), "seal 1");
+        Self(LessSafeKey::new(certain(UnboundKey::new(&CHACHA20_POLY1305, &key), "the key has the algorithm's length")))
+    }
+
+    /// Seals `plain` for the use described by `associated`: ChaCha20-Poly1305 (RFC 8439) with a random nonce, in
+    /// base64url without padding. A key is good for 2^32 texts.
+    pub fn seal(&self, associated: &[u8], plain: &[u8]) -> String {
+        let nonce = random::<NONCE_LEN>();
+        let mut text = plain.to_vec();
+        let sealed = self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(associated), &mut text);
+        certain(sealed, "a text that fits into memory is shorter than the algorithm's limit");
+        BASE64_URL_SAFE_NO_PAD.encode([&[VERSION], &nonce[..], &text].concat())
+    }
+
+    /// What was sealed; `None` for anything that [`Sealer::seal`] has not made for exactly this use.
+    pub fn open(&self, associated: &[u8], sealed: &str) -> Option<Vec<u8>> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (nonce, text) = bytes.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE_LEN>()?;
+        let mut text = text.to_vec();
+        let plain = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(associated), &mut text).ok()?;
+        Some(plain.to_vec())
+    }
+}
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sealer(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealer() -> Sealer {
+        Sealer::new(&Secret::new("a secret for tests"))
+    }
+
+    #[test]
+    fn sha256_is_that_of_fips_180() {
+        assert_eq!(sha256(b"abc"), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+    }
+
+    #[test]
+    fn random_bytes_do_not_repeat() {
+        assert_ne!(random::<32>(), random::<32>());
+    }
+
+    #[test]
+    fn purposes_have_keys_of_their_own() {
+        let key = derive(b"secret", "one purpose");
+        assert_eq!(key, derive(b"secret", "one purpose"));
+        assert_ne!(key, derive(b"secret", "another purpose"));
+        assert_ne!(key, derive(b"other secret", "one purpose"));
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened() {
+        for plain in [&b""[..], b"position", &[0; 4096]] {
+            assert_eq!(sealer().open(b"list", &sealer().seal(b"list", plain)).unwrap(), plain);
+        }
+        assert_ne!(sealer().seal(b"list", b"position"), sealer().seal(b"list", b"position"));
+    }
+
+    #[test]
+    fn nothing_else_is_opened() {
+        let sealed = sealer().seal(b"list", b"position");
+        assert!(sealer().open(b"another list", &sealed).is_none());
+        assert!(Sealer::new(&Secret::new("another secret")).open(b"list", &sealed).is_none());
+        assert!(sealer().open(b"list", &format!("{sealed}=")).is_none(), "padding");
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&sealed).unwrap();
+        for at in 0..bytes.len() {
+            let mut forged = bytes.clone();
+            forged[at] ^= 1;
+            assert!(sealer().open(b"list", &BASE64_URL_SAFE_NO_PAD.encode(forged)).is_none(), "byte {at}");
+        }
+        for length in 0..bytes.len() {
+            assert!(sealer().open(b"list", &BASE64_URL_SAFE_NO_PAD.encode(&bytes[..length])).is_none(), "length {length}");
+        }
+        for text in ["", "not base64!", "é"] {
+            assert!(sealer().open(b"list", text).is_none());
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Refresh tokens: opaque, of 32 random bytes, stored as a hash, good for one use.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use domain::id::{SessionId, UserId};
+use domain::session::{PreviousToken, Session};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::clock;
+use crate::crypto::{derive, random, sha256};
+
+/// How long a client whose answer was lost may show the old token again.
+const REPLAY_WINDOW: SignedDuration = SignedDuration::from_secs(10);
+
+/// How many characters of a device's description are kept.
+const MAX_DEVICE_LENGTH: usize = 200;
+
+/// How long a session lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lifetimes {
+    /// Without use.
+    pub idle: SignedDuration,
+    /// At all.
+    pub absolute: SignedDuration,
+}
+
+impl Lifetimes {
+    /// When a session that was made at `created_at` ends unless it is used again after `now`.
+    fn end(self, created_at: Timestamp, now: Timestamp) -> Timestamp {
+        let after = |start: Timestamp, lifetime| start.saturating_add(lifetime).unwrap_or(start);
+        after(now, self.idle).min(after(created_at, self.absolute))
+    }
+}
+
+/// A refresh token. It names its session, so that one read finds it; only the secret in it proves anything.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The session it keeps alive.
+    pub session_id: SessionId,
+    secret: [u8; 32],
+}
+
+/// What a presented refresh token gives.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Rotation {
+    /// It was the current one and is used up.
+    Rotated {
+        /// The session as it must be stored, provided that it is still as it was.
+        session: Session,
+        /// The successor.
+        token: RefreshToken,
+    },
+    /// It was used seconds ago, and the answer perhaps lost: the successor given then, once more.
+    Replayed {
+        /// The successor.
+        token: RefreshToken,
+    },
+    /// It was used before, by its owner or by a thief. The session must end.
+    Reused,
+    /// The session has ended, or the token names another one.
+    Refused,
+}
+
+impl RefreshToken {
+    /// A new session of the user, and its first token. `device` is what the client calls itself.
+    pub fn start(user_id: UserId, now: Timestamp, device: &str, lifetimes: Lifetimes) -> (Session, Self) {
+        let id: SessionId = clock::new_id();
+        let token = Self { user_id, session_id: id, secret: random() };
+        let session = Session {
+            id,
+            user_id,
+            token_hash: token.hash(),
+            previous: None,
+            last_used_at: now,
+            device: device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE_LENGTH).collect(),
+            ttl: lifetimes.end(now, now).as_second(),
+        };
+        (session, token)
+    }
+
+    /// What `presented` gives for `session` as it is stored.
+    ///
+    /// A session's id cannot be guessed, so a token that names it and is neither current nor previous is taken for an
+    /// older one of the same session.
+    pub fn rotate(session: &Session, presented: &Self, now: Timestamp, lifetimes: Lifetimes) -> Rotation {
+        let named = (presented.user_id, presented.session_id) == (session.user_id, session.id);
+        let outlived = lifetimes.end(session.id.created_at(), session.last_used_at) <= now;
+        if !named || outlived || !session.is_live(now) {
+            return Rotation::Refused;
+        }
+        // Ordinary comparison: what its time could tell is about hashes, and not about the secrets behind them.
+        let hash = presented.hash();
+        if hash == session.token_hash {
+            let token = Self { secret: random(), ..presented.clone() };
+            let masked_successor = BASE64_URL_SAFE_NO_PAD.encode(mask(&token.secret, &presented.secret));
+            let session = Session {
+                token_hash: token.hash(),
+                previous: Some(PreviousToken { token_hash: hash, masked_successor }),
+                last_used_at: now,
+                ttl: lifetimes.end(session.id.created_at(), now).as_second(),
+                ..session.clone()
+            };
+            return Rotation::Rotated { session, token };
+        }
+        match presented.successor(session, &hash) {
+            Some(token) if now.duration_since(session.last_used_at) <= REPLAY_WINDOW => Rotation::Replayed { token },
+            _ => Rotation::Reused,
+        }
+    }
+
+    /// The current token, if this is the one before it.
+    fn successor(&self, session: &Session, hash: &str) -> Option<Self> {
+        let previous = session.previous.as_ref().filter(|previous| previous.token_hash == hash)?;
+        let masked = BASE64_URL_SAFE_NO_PAD.decode(&previous.masked_successor).ok()?;
+        let secret = mask(masked.as_slice().try_into().ok()?, &self.secret);
+        Some(Self { secret, ..self.clone() }).filter(|token| token.hash() == session.token_hash)
+    }
+
+    /// Reads what a client presents; `None` for what cannot be a refresh token.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 64] = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (user_id, rest) = bytes.split_first_chunk::<16>()?;
+        let (session_id, secret) = rest.split_first_chunk::<16>()?;
+        Some(Self {
+            user_id: Uuid::from_bytes(*user_id).into(),
+            session_id: Uuid::from_bytes(*session_id).into(),
+            secret: secret.try_into().ok()?,
+        })
+    }
+
+    /// The token as the client gets it: base64url of user id, session id and secret.
+    pub fn reveal(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode([&self.user_id.as_bytes()[..], self.session_id.as_bytes(), &self.secret].concat())
+    }
+
+    /// What is stored of it: SHA-256 of the secret, base64url.
+    fn hash(&self) -> String {
+        sha256(&self.secret)
+    }
+}
+
+impl std::fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RefreshToken(..)")
+    }
+}
+
+/// Hides a successor so that only who has its predecessor finds it, and finds it again.
+fn mask(successor: &[u8; 32], predecessor: &[u8; 32]) -> [u8; 32] {
+    let key = derive(predecessor, "refresh token: mask of the successor 1");
+    std::array::from_fn(|at| successor[at] ^ key[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIMES: Lifetimes = Lifetimes { idle: SignedDuration::from_hours(24), absolute: SignedDuration::from_hours(72) };
+
+    fn user() -> UserId {
+        "0190a5c0-0000-7000-8000-000000000001".parse().unwrap()
+    }
+
+    fn start() -> (Timestamp, Session, RefreshToken) {
+        let now = clock::now();
+        let (session, token) = RefreshToken::start(user(), now, "curl/8.5", LIFETIMES);
+        (now, session, token)
+    }
+
+    fn rotate(session: &Session, token: &RefreshToken, now: Timestamp) -> (Session, RefreshToken) {
+        match RefreshToken::rotate(session, token, now, LIFETIMES) {
+            Rotation::Rotated { session, token } => (session, token),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn later(now: Timestamp, seconds: i64) -> Timestamp {
+        now + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_token_survives_the_journey() {
+        let (_, _, token) = start();
+        let text = token.reveal();
+        assert_eq!(text.len(), 86);
+        assert!(RefreshToken::parse(&text) == Some(token.clone()));
+        assert_eq!(format!("{token:?}"), "RefreshToken(..)");
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_parsed() {
+        let (_, _, token) = start();
+        let text = token.reveal();
+        // 64 bytes leave four spare bits in the last character, which must be zero.
+        let respelt = format!("{}{}", &text[..85], if text.ends_with('A') { 'B' } else { char::from(text.as_bytes()[85] + 1) });
+        for text in ["", "a.b.c", &text[1..], &format!("{text}A"), &format!("{text}=="), &respelt, &"é".repeat(43)] {
+            assert!(RefreshToken::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_session_keeps_hashes_only() {
+        let (now, session, token) = start();
+        assert_eq!(session.token_hash, sha256(&token.secret));
+        assert_eq!((session.user_id, session.id), (token.user_id, token.session_id));
+        assert_eq!((session.last_used_at, session.ttl), (now, later(now, 86_400).as_second()));
+        let (session, successor) = rotate(&session, &token, now);
+        let stored = serde_json::to_string(&session).unwrap();
+        for secret in [&token.secret, &successor.secret] {
+            assert!(!stored.contains(&BASE64_URL_SAFE_NO_PAD.encode(secret)));
+        }
+    }
+
+    #[test]
+    fn a_device_is_cut_and_cleaned() {
+        let (session, _) = RefreshToken::start(user(), clock::now(), &format!("a\n{}", "é".repeat(300)), LIFETIMES);
+        assert_eq!(session.device, format!("a{}", "é".repeat(199)));
+    }
+
+    #[test]
+    fn the_current_token_is_used_up() {
+        let (now, session, token) = start();
+        let (rotated, successor) = rotate(&session, &token, later(now, 60));
+        assert!(successor != token);
+        assert_eq!(rotated.token_hash, successor.hash());
+        assert_eq!((rotated.last_used_at, rotated.id), (later(now, 60), session.id));
+        assert_eq!(rotated.ttl, later(now, 60 + 86_400).as_second());
+        let (_, third) = rotate(&rotated, &successor, later(now, 120));
+        assert!(third != successor);
+    }
+
+    #[test]
+    fn a_lost_answer_is_given_again_for_ten_seconds() {
+        let (now, session, token) = start();
+        let (rotated, successor) = rotate(&session, &token, now);
+        for seconds in [0, 10] {
+            let replayed = RefreshToken::rotate(&rotated, &token, later(now, seconds), LIFETIMES);
+            assert_eq!(replayed, Rotation::Replayed { token: successor.clone() });
+        }
+        assert_eq!(RefreshToken::rotate(&rotated, &token, later(now, 11), LIFETIMES), Rotation::Reused);
+    }
+
+    #[test]
+    fn a_successor_that_does_not_fit_is_not_given() {
+        let (now, session, token) = start();
+        let (rotated, _) = rotate(&session, &token, now);
+        for masked in ["", "not base64!", &BASE64_URL_SAFE_NO_PAD.encode([0; 32])] {
+            let previous = PreviousToken { masked_successor: masked.to_owned(), ..rotated.previous.clone().unwrap() };
+            let damaged = Session { previous: Some(previous), ..rotated.clone() };
+            assert_eq!(RefreshToken::rotate(&damaged, &token, now, LIFETIMES), Rotation::Reused);
+        }
+    }
+
+    #[test]
+    fn older_and_invented_tokens_of_a_session_are_reuse() {
+        let (now, session, token) = start();
+        let (second, successor) = rotate(&session, &token, now);
+        let (third, _) = rotate(&second, &successor, now);
+        assert_eq!(RefreshToken::rotate(&third, &token, now, LIFETIMES), Rotation::Reused);
+        let invented = RefreshToken { secret: random(), ..token };
+        assert_eq!(RefreshToken::rotate(&third, &invented, now, LIFETIMES), Rotation::Reused);
+    }
+
+    #[test]
+    fn tokens_of_other_sessions_and_users_are_refused() {
+        let (now, session, token) = start();
+        let of_other_session = RefreshToken { session_id: clock::new_id(), ..token.clone() };
+        let of_other_user = RefreshToken { user_id: clock::new_id(), ..token };
+        for token in [of_other_session, of_other_user] {
+            assert_eq!(RefreshToken::rotate(&session, &token, now, LIFETIMES), Rotation::Refused);
+        }
+    }
+
+    #[test]
+    fn an_unused_session_ends() {
+        let (now, session, token) = start();
+        assert!(matches!(RefreshToken::rotate(&session, &token, later(now, 86_398), LIFETIMES), Rotation::Rotated { .. }));
+        assert_eq!(RefreshToken::rotate(&session, &token, later(now, 86_400), LIFETIMES), Rotation::Refused);
+    }
+
+    #[test]
+    fn a_used_session_ends_too() {
+        let (now, mut session, mut token) = start();
+        for hours in [20, 40, 60] {
+            (session, token) = rotate(&session, &token, later(now, hours * 3600));
+        }
+        // Sixty hours are over, and a day more would be too much: the id says when the session began.
+        assert!((session.ttl - later(now, 72 * 3600).as_second()).abs() <= 1);
+        assert_eq!(RefreshToken::rotate(&session, &token, later(now, 72 * 3600 + 1), LIFETIMES), Rotation::Refused);
+    }
+
+    #[test]
+    fn shorter_lifetimes_hold_for_sessions_that_exist() {
+        let (now, session, token) = start();
+        let shorter = Lifetimes { idle: SignedDuration::from_hours(1), absolute: SignedDuration::from_hours(2) };
+        assert_eq!(RefreshToken::rotate(&session, &token, later(now, 3601), shorter), Rotation::Refused);
+    }
+}
