@@ -58,7 +58,7 @@ class Emulator:
         temporary.mkdir(parents=True)
         # The functions inherit this environment, hence so little of ours.
         environment = CREDENTIALS | {
-            "PATH": os.environ["PATH"],
+            "PATH": os.defpath,
             "HOME": str(temporary),
             "TMPDIR": str(temporary),
             "BIND_HOST": "127.0.0.1",
