@@ -1,1 +1,16 @@
 //! What all HTTP functions share: problems, extractors, callers, pages, middleware.
+//!
+//! A request that gets through the extractors is well-formed; a handler answers an [`answer::Answer`] or a
+//! [`problem::Problem`], and [`middleware::service`] does the rest.
+
+pub mod answer;
+pub mod caller;
+pub mod etag;
+pub mod form;
+pub mod kit;
+pub mod middleware;
+pub mod page;
+pub mod path;
+pub mod problem;
+pub mod query;
+pub mod shapes;

@@ -1,0 +1,121 @@
+//! Entity tags and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1).
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+
+use crate::problem::Problem;
+
+/// The tag of one version of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ETag(u64);
+
+impl ETag {
+    /// The tag of a version.
+    pub fn of(version: u64) -> Self {
+        Self(version)
+    }
+
+    fn text(self) -> String {
+        format!("\"{}\"", self.0)
+    }
+
+    pub(crate) fn value(self) -> HeaderValue {
+        // Digits and quotes are always a header value.
+        HeaderValue::try_from(self.text()).unwrap_or(HeaderValue::from_static("\"\""))
+    }
+}
+
+/// The versions on which the client wants a change to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum IfMatch {
+    /// Nothing was said: any.
+    Absent,
+    /// `*`: any that exists.
+    Any,
+    /// One of these, compared as they are: a weak tag, or what is no tag at all, never matches.
+    Tags(Vec<String>),
+}
+
+impl IfMatch {
+    /// Compares with the version that is there.
+    ///
+    /// # Errors
+    /// 412 when the client wants another.
+    pub fn check(&self, version: u64) -> Result<(), Problem> {
+        match self {
+            Self::Absent | Self::Any => Ok(()),
+            // Our tags hold no comma, so the list can be split at commas.
+            Self::Tags(tags) if tags.contains(&ETag(version).text()) => Ok(()),
+            Self::Tags(_) => Err(Problem::precondition_failed()),
+        }
+    }
+
+    /// What to answer when somebody else's change came first: 412 when the client named a version, else 409.
+    pub fn lost_race(&self) -> Problem {
+        match self {
+            Self::Absent | Self::Any => Problem::conflict("changed_meanwhile", "The object was changed by another request; try again."),
+            Self::Tags(_) => Problem::precondition_failed(),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let lines = parts.headers.get_all(header::IF_MATCH);
+        let tags: Vec<String> = lines
+            .iter()
+            .flat_map(|line| line.to_str().unwrap_or("invalid").split(','))
+            .map(|tag| tag.trim().to_owned())
+            .filter(|tag| !tag.is_empty())
+            .collect();
+        Ok(match tags.as_slice() {
+            [] if !parts.headers.contains_key(header::IF_MATCH) => Self::Absent,
+            [any] if any == "*" => Self::Any,
+            _ => Self::Tags(tags),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    async fn if_match(lines: &[&'static [u8]]) -> IfMatch {
+        let mut parts = Request::new(()).into_parts().0;
+        for line in lines {
+            parts.headers.append(header::IF_MATCH, HeaderValue::from_bytes(line).unwrap());
+        }
+        IfMatch::from_request_parts(&mut parts, &()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_version_that_is_named_matches() {
+        let matches = async |lines: &[&'static [u8]]| if_match(lines).await.check(7).is_ok();
+        assert!(matches(&[]).await);
+        assert!(matches(&[b"*"]).await);
+        assert!(matches(&[b"\"7\""]).await);
+        assert!(matches(&[b"\"6\", \"7\""]).await);
+        assert!(matches(&[b"\"6\"", b"\"7\""]).await, "lines are one list");
+        for other in [&b"\"8\""[..], b"W/\"7\"", b"7", b"", b"\"", b"\xff"] {
+            assert!(!matches(&[Box::leak(other.to_vec().into_boxed_slice())]).await, "{other:?} matches");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_race_is_412_for_those_who_named_a_version() {
+        assert_eq!(if_match(&[]).await.lost_race().status(), 409);
+        assert_eq!(if_match(&[b"*"]).await.lost_race().status(), 409);
+        assert_eq!(if_match(&[b"\"7\""]).await.lost_race().status(), 412);
+    }
+
+    #[test]
+    fn a_tag_is_strong() {
+        assert_eq!(ETag::of(7).value(), "\"7\"");
+    }
+}

@@ -1,0 +1,330 @@
+//! JSON bodies, read field by field, so that all mistakes in a body are reported at once.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use domain::field::{FieldError, FieldValue, Reason};
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
+
+/// The greatest length of a body in bytes: above the largest valid one (a description of 5,000 characters and twenty
+/// files, every character written as a `\u` escape), far below what Lambda takes.
+pub const BODY_LIMIT: usize = 128 * 1024;
+
+/// A request's body: a JSON object whose fields are taken one by one. What is never asked for is ignored.
+///
+/// Each method answers `None` once it has noted an error, so that a type can be put together with `?` after all of its
+/// fields have been read.
+#[derive(Default)]
+pub struct Form {
+    fields: Map<String, Value>,
+    /// What stands before the names of fields in errors: `files[2].`.
+    prefix: String,
+    errors: Vec<FieldError>,
+}
+
+/// A type that is read from the body of a request.
+pub trait FromForm: Sized {
+    /// Reads every field before any `?`; `None` when an error was noted.
+    fn from_form(form: &mut Form) -> Option<Self>;
+}
+
+/// A whole body of a type that needs nothing but the body to be read.
+pub struct Body<T>(pub T);
+
+enum Given<T> {
+    Absent,
+    Null,
+    Value(T),
+}
+
+impl Form {
+    /// A form over the fields of an object.
+    pub fn new(fields: Map<String, Value>) -> Self {
+        Self { fields, ..Self::default() }
+    }
+
+    /// Notes that a field is refused, for rules that concern several fields.
+    pub fn reject(&mut self, name: &str, reason: Reason) {
+        self.errors.push(FieldError::new(format!("{}{name}", self.prefix), reason));
+    }
+
+    /// Notes a refusal, or passes the value on.
+    fn note<T>(&mut self, name: &str, result: Result<T, Reason>) -> Option<T> {
+        result.map_err(|reason| self.reject(name, reason)).ok()
+    }
+
+    fn given<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<Given<T>> {
+        let result = match self.fields.get(name) {
+            None => Ok(Given::Absent),
+            Some(Value::Null) => Ok(Given::Null),
+            Some(Value::String(text)) if text.contains('\0') => Err(no_nul()),
+            Some(value) => parse(value).map(Given::Value),
+        };
+        self.note(name, result)
+    }
+
+    fn absent_or<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<Option<T>> {
+        match self.given(name, parse)? {
+            Given::Absent => Some(None),
+            Given::Null => self.note(name, Err(Reason::new("null", "Must not be null."))),
+            Given::Value(value) => Some(Some(value)),
+        }
+    }
+
+    /// A field that must be there; refused with `required` when absent, `null` when null.
+    pub fn required<T: FieldValue>(&mut self, name: &str) -> Option<T> {
+        self.required_by(name, T::from_json)
+    }
+
+    /// A field that must be there and is read by a rule that needs more than the value.
+    pub fn required_by<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<T> {
+        match self.absent_or(name, parse)? {
+            Some(value) => Some(value),
+            None => self.note(name, Err(Reason::new("required", "This field is required."))),
+        }
+    }
+
+    /// A field that need not be there, but must not be null.
+    pub fn optional<T: FieldValue>(&mut self, name: &str) -> Option<Option<T>> {
+        self.absent_or(name, T::from_json)
+    }
+
+    /// A field that has a default, or in a PATCH the present value; must not be null.
+    pub fn or_default<T: FieldValue>(&mut self, name: &str, default: T) -> Option<T> {
+        self.optional(name).map(|value| value.unwrap_or(default))
+    }
+
+    /// A field that may be absent or null, which is the same.
+    pub fn nullable<T: FieldValue>(&mut self, name: &str) -> Option<Option<T>> {
+        self.change_with(name, None, Ok)
+    }
+
+    /// A field that may be absent or null, which is the same, and of which more is asked than of every value of its type.
+    pub fn nullable_with<T: FieldValue>(&mut self, name: &str, check: impl FnOnce(T) -> Result<T, Reason>) -> Option<Option<T>> {
+        self.change_with(name, None, check)
+    }
+
+    /// A field of a PATCH that may be null: absent leaves the present value.
+    pub fn change<T: FieldValue>(&mut self, name: &str, present: Option<T>) -> Option<Option<T>> {
+        self.change_with(name, present, Ok)
+    }
+
+    /// A field of a PATCH that may be null, and of which more is asked than of every value of its type.
+    pub fn change_with<T: FieldValue>(
+        &mut self,
+        name: &str,
+        present: Option<T>,
+        check: impl FnOnce(T) -> Result<T, Reason>,
+    ) -> Option<Option<T>> {
+        Some(match self.given(name, |value| T::from_json(value).and_then(check))? {
+            Given::Absent => present,
+            Given::Null => None,
+            Given::Value(value) => Some(value),
+        })
+    }
+
+    /// A list of at most `max` objects, each read by `read`; empty when absent.
+    pub fn list<T>(&mut self, name: &str, max: usize, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let entries = self.absent_or(name, |value| match value.as_array() {
+            None => Err(Reason::new("invalid", "Must be a list.")),
+            Some(entries) if entries.len() > max => Err(Reason::new("too_many", format!("Must have at most {max} entries."))),
+            Some(entries) => Ok(entries.clone()),
+        })?;
+        let mut values = Vec::new();
+        let before = self.errors.len();
+        for (index, entry) in entries.unwrap_or_default().into_iter().enumerate() {
+            let Value::Object(fields) = entry else {
+                self.reject(&format!("{name}[{index}]"), Reason::new("invalid", "Must be an object."));
+                continue;
+            };
+            let mut form = Self { fields, prefix: format!("{}{name}[{index}].", self.prefix), errors: Vec::new() };
+            values.extend(read(&mut form));
+            self.errors.append(&mut form.errors);
+        }
+        (self.errors.len() == before).then_some(values)
+    }
+
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// 400 with every error that was noted.
+    pub fn parse<T>(mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Result<T, Problem> {
+        let value = read(&mut self);
+        complete(value, self.errors)
+    }
+}
+
+/// What was read, unless errors were noted.
+pub(crate) fn complete<T>(value: Option<T>, errors: Vec<FieldError>) -> Result<T, Problem> {
+    match value {
+        Some(value) if errors.is_empty() => Ok(value),
+        None if errors.is_empty() => Err(Problem::internal("a field was refused without an error")),
+        _ => Err(Problem::validation(errors)),
+    }
+}
+
+pub(crate) fn no_nul() -> Reason {
+    Reason::new("invalid", "Must not contain the character NUL.")
+}
+
+impl<S: Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        // Lambda hands over whole bodies, so being too long is the only way to fail.
+        let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
+        if bytes.is_empty() {
+            // As in the predecessor: nothing is an object without fields, and what is missing is named.
+            return Ok(Self::default());
+        }
+        if !is_json(&parts.headers) {
+            return Err(Problem::unsupported_media_type());
+        }
+        let malformed = || Problem::new(StatusCode::BAD_REQUEST, "malformed_json", "The body is not well-formed JSON in UTF-8.");
+        match serde_json::from_slice(&bytes).map_err(|_| malformed())? {
+            Value::Object(fields) => Ok(Self::new(fields)),
+            _ => Err(Problem::new(StatusCode::BAD_REQUEST, "not_an_object", "The body must be a JSON object.")),
+        }
+    }
+}
+
+/// Whether the body is declared as `application/json`, whatever the parameters, as long as they say UTF-8.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(Ok(line)), None) = (lines.next().map(|line| line.to_str()), lines.next()) else {
+        return false;
+    };
+    let mut parts = line.split(';').map(str::trim);
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                matches!(value.trim().trim_matches('"').to_ascii_lowercase().as_str(), "utf-8" | "utf8")
+            }
+            _ => true,
+        })
+}
+
+impl<T: FromForm, S: Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Form::from_request(request, state).await?.parse(T::from_form).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::text::Name;
+    use serde_json::json;
+
+    fn form(value: Value) -> Form {
+        Form::new(value.as_object().unwrap().clone())
+    }
+
+    /// The errors of a form as `field code`.
+    fn errors(form: &Form) -> Vec<String> {
+        form.errors.iter().map(|error| format!("{} {}", error.field, error.reason.code)).collect()
+    }
+
+    #[test]
+    fn all_errors_are_reported_at_once() {
+        let mut form = form(json!({"null": null, "number": 7, "long": "x".repeat(256), "nul": "a\0b", "good": " x "}));
+        assert_eq!(form.required::<Name>("absent"), None);
+        assert_eq!(form.required::<Name>("null"), None);
+        assert_eq!(form.or_default("null", Name::default()), None);
+        assert_eq!(form.required::<Name>("number"), None);
+        assert_eq!(form.optional::<Name>("long"), None);
+        assert_eq!(form.nullable::<Name>("nul"), None);
+        assert_eq!(form.required::<String>("nul"), None, "also where the type would take it");
+        assert_eq!(form.required::<Name>("good").unwrap().as_str(), "x");
+        form.reject("good", Reason::new("taken", "Is taken."));
+        let expected =
+            ["absent required", "null null", "null null", "number invalid", "long too_long", "nul invalid", "nul invalid", "good taken"];
+        assert_eq!(errors(&form), expected);
+        assert_eq!(form.parse(|_| Some(())).unwrap_err().status(), 400, "errors weigh more than a value");
+    }
+
+    #[test]
+    fn what_is_absent_is_not_what_is_null() {
+        let mut form = form(json!({"null": null, "set": "b"}));
+        let a = || Some("a".to_owned());
+        assert_eq!(form.or_default("absent", "a".to_owned()), a());
+        assert_eq!(form.optional::<String>("absent"), Some(None));
+        assert_eq!(form.nullable::<String>("absent"), Some(None));
+        assert_eq!(form.nullable::<String>("null"), Some(None));
+        assert_eq!(form.change("absent", a()), Some(a()));
+        assert_eq!(form.change("null", a()), Some(None));
+        assert_eq!(form.change("set", a()), Some(Some("b".to_owned())));
+        let refuse = |_: String| Err(Reason::new("no", "No."));
+        assert_eq!(form.change_with("absent", a(), refuse), Some(a()));
+        assert_eq!(form.nullable_with("set", refuse), None);
+        assert_eq!(errors(&form), ["set no"]);
+    }
+
+    #[test]
+    fn lists_name_the_entry() {
+        let read = |form: &mut Form| form.required::<Name>("name");
+        let mut form = form(json!({"files": [{"name": "a"}, {"name": 1}, 2, {}], "one": [{"name": "a"}], "none": {}, "null": null}));
+        assert_eq!(form.list("absent", 3, read), Some(vec![]));
+        assert_eq!(form.list("one", 1, read).unwrap().len(), 1);
+        assert_eq!(form.list("files", 4, read), None);
+        assert_eq!(form.list("files", 3, read), None);
+        assert_eq!(form.list("none", 3, read), None);
+        assert_eq!(form.list("null", 3, read), None);
+        let expected =
+            ["files[1].name invalid", "files[2] invalid", "files[3].name required", "files too_many", "none invalid", "null null"];
+        assert_eq!(errors(&form), expected);
+    }
+
+    async fn body(content_type: Option<&str>, body: impl Into<axum::body::Body>) -> Result<Form, (u16, &'static str)> {
+        let mut request = Request::new(body.into());
+        if let Some(content_type) = content_type {
+            request.headers_mut().insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        }
+        Form::from_request(request, &()).await.map_err(|problem| (problem.status().as_u16(), problem.code()))
+    }
+
+    #[tokio::test]
+    async fn bodies_are_json_objects() {
+        let json = Some("application/json");
+        assert!(body(json, "{}").await.is_ok());
+        assert!(body(Some("Application/JSON; charset=\"UTF-8\"; x=y"), "{}").await.is_ok());
+        assert!(body(json, "").await.unwrap().fields.is_empty());
+        assert!(body(None, "").await.unwrap().fields.is_empty());
+        for text in ["[]", "\"{}\"", "null", "1", "true"] {
+            assert_eq!(body(json, text).await.err().unwrap(), (400, "not_an_object"), "{text}");
+        }
+        let deep = format!("{}{}", "{\"a\":".repeat(1000), "}".repeat(1000));
+        for text in ["{", "{} {}", "{'a': 1}", "{\"a\": \"\\ud800\"}", "{\"a\": NaN}", "{\"a\": 1e999}", "\u{feff}{}", &deep] {
+            assert_eq!(body(json, text.to_owned()).await.err().unwrap(), (400, "malformed_json"));
+        }
+        assert_eq!(body(json, &b"{\"a\": \"\xff\"}"[..]).await.err().unwrap(), (400, "malformed_json"));
+    }
+
+    #[tokio::test]
+    async fn other_bodies_are_refused() {
+        for content_type in
+            [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/json, application/json")]
+        {
+            assert_eq!(body(content_type, "{}").await.err().unwrap(), (415, "unsupported_media_type"));
+        }
+        assert_eq!(body(Some("application/json; charset=latin1"), "{}").await.err().unwrap().0, 415);
+        let mut twice = Request::new(axum::body::Body::from("{}"));
+        for content_type in ["application/json", "text/plain"] {
+            twice.headers_mut().append(header::CONTENT_TYPE, content_type.parse().unwrap());
+        }
+        assert_eq!(Form::from_request(twice, &()).await.err().unwrap().status(), 415);
+    }
+
+    #[tokio::test]
+    async fn long_bodies_are_refused() {
+        let object = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+        let json = Some("application/json");
+        assert!(body(json, object(BODY_LIMIT)).await.is_ok());
+        assert_eq!(body(json, object(BODY_LIMIT + 1)).await.err().unwrap(), (413, "payload_too_large"));
+    }
+}

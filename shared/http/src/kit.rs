@@ -1,0 +1,186 @@
+//! What extractors and middleware work with.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::key::SigningKey;
+use jiff::{SignedDuration, Timestamp};
+use runtime::config;
+use runtime::crypto::Sealer;
+use runtime::tokens::{Claims, TokenError, Verifier};
+use store::Store;
+
+use crate::problem::Problem;
+
+/// What extractors and middleware work with. The state of every function gives it by `FromRef`.
+#[derive(Clone, Debug)]
+pub struct Kit {
+    /// The table.
+    pub store: Store,
+    /// Entries on a page when the client asks for no number.
+    pub page_size: usize,
+    /// Base of the links in answers, without a slash at the end; empty for the domain of the request.
+    pub public_url: Arc<str>,
+    pub(crate) allowed_origins: Arc<[String]>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) sealer: Arc<Sealer>,
+}
+
+impl Kit {
+    /// The kit of a function that is configured so.
+    pub fn new(config: config::Http, store: Store) -> Self {
+        Self {
+            store,
+            page_size: config.page_size,
+            public_url: config.public_url.into(),
+            allowed_origins: config.allowed_origins.into(),
+            keys: Arc::new(Keys { verifier: Verifier::new(&config.token_issuer), known: Mutex::new(None) }),
+            sealer: Arc::new(Sealer::new(&config.cursor_key)),
+        }
+    }
+}
+
+/// The public keys of access tokens, read from the table when a token is first seen and kept while the sandbox is warm.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    verifier: Verifier,
+    known: Mutex<Option<Arc<Known>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    keys: Vec<SigningKey>,
+    read_at: Timestamp,
+}
+
+/// An unknown key makes the keys be read again at most so often, lest made-up tokens cost a read each.
+const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// A key that was withdrawn is good for no longer than this.
+const FORGET_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+impl Keys {
+    /// What a token claims; `read` is awaited only when the keys must be read.
+    ///
+    /// # Errors
+    /// 401 when the token is not good, 503 when the keys cannot be read.
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+        read: impl Future<Output = Result<Vec<SigningKey>, store::Error>>,
+    ) -> Result<Claims, Problem> {
+        let age = |known: &Arc<Known>| now.duration_since(known.read_at);
+        let known = self.known().clone().filter(|known| age(known) < FORGET_AFTER);
+        let keys = known.as_ref().map(|known| known.keys.as_slice()).unwrap_or_default();
+        let verified = match self.verifier.verify(token, keys, now) {
+            Err(TokenError::UnknownKey) if known.as_ref().is_none_or(|known| age(known) >= READ_AGAIN_AFTER) => {
+                let known = Arc::new(Known { keys: read.await?, read_at: now });
+                *self.known() = Some(Arc::clone(&known));
+                self.verifier.verify(token, &known.keys, now)
+            }
+            verified => verified,
+        };
+        verified.map_err(|_| Problem::token_not_valid())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Arc<Known>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use domain::account::Role;
+    use runtime::clock;
+    use runtime::secret::Secret;
+    use runtime::tokens::Signer;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    const ISSUER: &str = "https://issuer.example.org";
+
+    /// A kit whose table cannot be reached.
+    pub(crate) fn kit() -> Kit {
+        let client = aws_sdk_dynamodb::Client::from_conf(
+            aws_sdk_dynamodb::Config::builder().behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest()).build(),
+        );
+        let config = config::Http {
+            table_name: "table".to_owned(),
+            public_url: "https://api.example.org".to_owned(),
+            allowed_origins: vec!["https://app.example.org".to_owned()],
+            page_size: 20,
+            cursor_key: Secret::new("a secret for tests, long enough for the configuration"),
+            token_issuer: ISSUER.to_owned(),
+        };
+        Kit::new(config, Store::new(client, "table"))
+    }
+
+    fn signer(secret: &str) -> Signer {
+        Signer::new(&Secret::new(secret), ISSUER)
+    }
+
+    pub(crate) fn token(signer: &Signer, role: Role, now: Timestamp) -> String {
+        signer.sign(clock::new_id(), clock::new_id(), role, now, SignedDuration::from_mins(15))
+    }
+
+    fn key(signer: &Signer) -> SigningKey {
+        SigningKey { kid: signer.kid().to_owned(), x: signer.public_key().to_owned(), created_at: clock::now(), retire_after: None }
+    }
+
+    impl Kit {
+        /// The kit once it has read the key that it answers tokens for.
+        pub(crate) async fn with_key(self) -> (Self, Signer) {
+            let (signer, now) = (signer("secret"), clock::now());
+            let read = async { Ok(vec![key(&signer)]) };
+            self.keys.verify(&token(&signer, Role::Patient, now), now, read).await.unwrap();
+            (self, signer)
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_are_read_when_they_must_be() {
+        let kit = kit();
+        let (old, new) = (signer("old"), signer("new"));
+        let published = Mutex::new(vec![key(&old)]);
+        let reads = AtomicU32::new(0);
+        let verify = async |token: &str, now: Timestamp| {
+            let read = async {
+                reads.fetch_add(1, Ordering::SeqCst);
+                Ok(published.lock().unwrap().clone())
+            };
+            kit.keys.verify(token, now, read).await.is_ok()
+        };
+        let start = clock::now();
+        let after = |seconds| start + SignedDuration::from_secs(seconds);
+        let reads = || reads.swap(0, Ordering::SeqCst);
+
+        assert!(!verify("garbage", start).await);
+        assert_eq!(reads(), 0, "what is no token needs no keys");
+        let token_of = |signer: &Signer, now| token(signer, Role::Doctor, now);
+        assert!(verify(&token_of(&old, start), start).await);
+        assert!(verify(&token_of(&old, start), after(1)).await);
+        assert_eq!(reads(), 1, "keys are kept");
+
+        assert!(!verify(&token_of(&new, after(2)), after(2)).await);
+        assert_eq!(reads(), 0, "an unknown key is looked up every ten seconds only");
+        assert!(!verify(&token_of(&new, after(10)), after(10)).await);
+        assert!(!verify(&token_of(&new, after(11)), after(11)).await);
+        assert_eq!(reads(), 1);
+        published.lock().unwrap().push(key(&new));
+        assert!(verify(&token_of(&new, after(20)), after(20)).await);
+        assert!(verify(&token_of(&old, after(20)), after(20)).await);
+        assert_eq!(reads(), 1, "a new key is found");
+
+        published.lock().unwrap().remove(0);
+        assert!(verify(&token_of(&old, after(319)), after(319)).await);
+        assert!(!verify(&token_of(&old, after(320)), after(320)).await);
+        assert_eq!(reads(), 1, "a withdrawn key is forgotten");
+    }
+
+    #[tokio::test]
+    async fn keys_that_cannot_be_read_are_nobodys_fault() {
+        let unavailable = async { Err(store::Error::Unavailable("for the test".to_owned())) };
+        let now = clock::now();
+        let problem = kit().keys.verify(&token(&signer("secret"), Role::Patient, now), now, unavailable).await.unwrap_err();
+        assert_eq!(problem.status(), 503);
+    }
+}

@@ -1,0 +1,365 @@
+//! What happens to every request before and after its handler.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRef, MatchedPath, Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName};
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::{Instrument, Span, field};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::caller::{RequestInfo, claims};
+use crate::kit::Kit;
+use crate::problem::Problem;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// On every answer, unless the handler has set another value.
+/// <https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers>
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// The service of a function: its routes, and around them what all functions do alike.
+///
+/// Paths are declared with a slash at the end and work without it. Every request has an id, a line in the log, security
+/// headers; every error, a panic included, is a problem document. Who is calling is asked before the method on paths
+/// whose operations are declared with `security`.
+pub fn service<S>(routes: OpenApiRouter<S>, state: S) -> Router
+where
+    S: Clone + Send + Sync + 'static,
+    Kit: FromRef<S>,
+{
+    let kit = Kit::from_ref(&state);
+    let (routes, document) = routes.split_for_parts();
+    let protected = Arc::new(protected_paths(&document));
+    let routes = routes
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(move |state, path, headers| wrong_method(state, path, headers, Arc::clone(&protected)))
+        .layer(from_fn(name_operation))
+        .with_state(state);
+    let service = ServiceBuilder::new()
+        .layer(from_fn(observe))
+        .layer(cors(&kit.allowed_origins))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| Problem::crash().into_response()))
+        .service(routes);
+    // A router's own layers come after routing, too late to change the path.
+    Router::new().fallback_service(service)
+}
+
+/// The paths on which every operation needs a token.
+fn protected_paths(document: &OpenApi) -> HashSet<String> {
+    let protected = document.paths.paths.iter().filter(|(_, item)| {
+        let operations = [&item.get, &item.put, &item.post, &item.delete, &item.patch];
+        operations.into_iter().flatten().all(|operation| operation.security.as_ref().is_some_and(|security| !security.is_empty()))
+    });
+    protected.map(|(path, _)| path.clone()).collect()
+}
+
+async fn wrong_method(State(kit): State<Kit>, path: MatchedPath, headers: HeaderMap, protected: Arc<HashSet<String>>) -> Problem {
+    if protected.contains(path.as_str())
+        && let Err(problem) = claims(&kit, &headers).await
+    {
+        return problem;
+    }
+    Problem::method_not_allowed()
+}
+
+/// The gateway answers preflights itself and replaces these headers; they serve where there is no gateway.
+fn cors(origins: &[String]) -> CorsLayer {
+    const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let allowed = ["authorization", "content-type", "if-match", "idempotency-key"].map(HeaderName::from_static);
+    let exposed = ["etag", "location", "link", "x-request-id", "retry-after", "idempotent-replayed"].map(HeaderName::from_static);
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
+        .allow_methods(METHODS)
+        .allow_headers(allowed)
+        .expose_headers(exposed)
+}
+
+/// Everything that concerns the request as a whole.
+async fn observe(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let info = RequestInfo::of(&request);
+    let path = request.uri().path().to_owned();
+    let is_head = request.method() == Method::HEAD;
+    if let Some(uri) = with_slash(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    // At the level of errors, so that its fields are there whatever level is logged.
+    let span = tracing::error_span!("request", request_id = info.request_id, method = %request.method(), operation = field::Empty);
+    request.extensions_mut().insert(info.clone());
+    async {
+        let mut response = next.run(request).await;
+        let problem = response.extensions_mut().remove::<Problem>();
+        if let Some(problem) = &problem {
+            problem.log();
+            problem.write(&mut response, &path, &info.request_id);
+        }
+        if is_head {
+            *response.body_mut() = Body::empty();
+        }
+        for (name, value) in HEADERS {
+            response.headers_mut().entry(name).or_insert(value);
+        }
+        if let Ok(id) = HeaderValue::from_str(&info.request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = response.status().as_u16(), duration_ms, problem = problem.map(|problem| problem.code()), "request");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The address with a slash at the end of its path, if that is missing. Names of files have none.
+fn with_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if last.is_empty() || last.contains('.') {
+        return None;
+    }
+    let path = match uri.query() {
+        Some(query) => format!("{path}/?{query}"),
+        None => format!("{path}/"),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Names the operation in the log by its route: a path as it was sent may hold anything.
+async fn name_operation(request: Request, next: Next) -> Response {
+    if let Some(path) = request.extensions().get::<MatchedPath>() {
+        Span::current().record("operation", path.as_str());
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::{Answer, ok};
+    use crate::caller::SignedIn;
+    use crate::form::Form;
+    use crate::kit::tests::kit;
+    use crate::path::Id;
+    use axum::body::to_bytes;
+    use axum::http::Request;
+    use domain::field::Reason;
+    use domain::id::RecordId;
+    use lambda_http::request::RequestContext;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+    use utoipa_axum::routes;
+
+    #[derive(Clone)]
+    struct App(Kit);
+
+    impl FromRef<App> for Kit {
+        fn from_ref(app: &App) -> Self {
+            app.0.clone()
+        }
+    }
+
+    #[utoipa::path(get, path = "/things/{id}/", security(("bearer" = [])))]
+    async fn thing(Id(id): Id<RecordId>) -> Answer {
+        ok(&json!({"id": id})).with_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))
+    }
+
+    #[utoipa::path(patch, path = "/things/{id}/", security(("bearer" = [])))]
+    async fn change_thing(_: SignedIn) -> Answer {
+        ok(&())
+    }
+
+    #[utoipa::path(post, path = "/things/")]
+    async fn create_thing(form: Form) -> Result<Answer, Problem> {
+        form.parse(|form| {
+            form.reject("name", Reason::new("taken", "Is taken."));
+            form.required::<RecordId>("id")
+        })?;
+        Ok(ok(&()))
+    }
+
+    #[utoipa::path(get, path = "/panic/")]
+    async fn panics() -> Answer {
+        panic!("a name in a panic")
+    }
+
+    #[utoipa::path(get, path = "/broken/")]
+    async fn broken() -> Problem {
+        Problem::internal("a name in an error")
+    }
+
+    #[utoipa::path(get, path = "/busy/")]
+    async fn busy() -> Problem {
+        store::Error::Unavailable("the table".to_owned()).into()
+    }
+
+    #[utoipa::path(get, path = "/file.json")]
+    async fn file() -> Answer {
+        ok(&json!({}))
+    }
+
+    const ID: &str = "0190a5c0-0000-7000-8000-000000000001";
+
+    async fn send(request: Request<Body>) -> (u16, HeaderMap, Value) {
+        let routes = OpenApiRouter::new()
+            .routes(routes!(thing, change_thing))
+            .routes(routes!(create_thing))
+            .routes(routes!(panics))
+            .routes(routes!(broken))
+            .routes(routes!(busy))
+            .routes(routes!(file));
+        let response = service(routes, App(kit())).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 100_000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("a name"), "causes are not told");
+        let length = parts.headers.get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap().parse().unwrap());
+        assert!(body.is_empty() || length.is_none_or(|length: usize| length == body.len()), "{length:?} is not the length of the body");
+        for (name, _) in HEADERS {
+            assert!(parts.headers.contains_key(&name), "{name} is missing");
+        }
+        if parts.status.is_client_error() || parts.status.is_server_error() {
+            assert_eq!(parts.headers[header::CONTENT_TYPE], "application/problem+json");
+        }
+        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    fn request(method: &str, uri: &str) -> Request<Body> {
+        let mut request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+        let context = r#"{"http": {"method": "GET", "sourceIp": "192.0.2.1"}, "requestId": "gateways-id=", "timeEpoch": 0}"#;
+        request.extensions_mut().insert(serde_json::from_str::<RequestContext>(context).unwrap());
+        request
+    }
+
+    #[tokio::test]
+    async fn a_path_works_with_and_without_slash() {
+        for uri in [format!("/things/{ID}/"), format!("/things/{ID}"), format!("/things/{ID}?a=b"), format!("https://host/things/{ID}")] {
+            let (status, headers, body) = send(request("GET", &uri)).await;
+            assert_eq!((status, &body["id"]), (200, &json!(ID)), "{uri}");
+            assert_eq!(headers[REQUEST_ID], "gateways-id=");
+            assert_eq!(headers[header::CACHE_CONTROL], "private", "what a handler says is left");
+        }
+        assert_eq!(send(request("GET", "/file.json")).await.0, 200);
+    }
+
+    #[test]
+    fn a_slash_is_added_to_the_path_alone() {
+        let with_slash = |uri: &str| with_slash(&uri.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(with_slash("/a?b=c/d").as_deref(), Some("/a/?b=c/d"));
+        assert_eq!(with_slash("https://host/a").as_deref(), Some("https://host/a/"));
+        assert_eq!(with_slash("/a%2F").as_deref(), Some("/a%2F/"));
+        for uri in ["/", "/a/", "/a/?b", "/.well-known/jwks.json", "https://host"] {
+            assert_eq!(with_slash(uri), None, "{uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_a_whole_document() {
+        let (status, headers, body) = send(request("GET", "/unknown?a=b")).await;
+        let expected = json!({
+            "type": "/problems/not_found", "title": "Not found", "status": 404, "detail": "Not found.",
+            "instance": "/unknown", "code": "not_found", "request_id": "gateways-id=",
+        });
+        assert_eq!((status, body), (404, expected));
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        let mut create = request("POST", "/things/");
+        *create.body_mut() = Body::from("{}");
+        create.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (status, _, body) = send(create).await;
+        assert_eq!((status, &body["code"]), (400, &json!("validation_failed")));
+        let expected = json!([
+            {"field": "name", "code": "taken", "message": "Is taken."},
+            {"field": "id", "code": "required", "message": "This field is required."},
+        ]);
+        assert_eq!(body["errors"], expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_id_is_not_found() {
+        for id in ["1", "0190A5C0-0000-7000-8000-000000000001", "%FF", "%00", "..", "a%2Fb"] {
+            assert_eq!(send(request("GET", &format!("/things/{id}/"))).await.0, 404, "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_method_is_told_the_right_ones() {
+        let (status, headers, body) = send(request("DELETE", "/things/")).await;
+        assert_eq!((status, &body["code"]), (405, &json!("method_not_allowed")));
+        assert_eq!(headers[header::ALLOW], "POST");
+        let (status, headers, _) = send(request("POST", &format!("/things/{ID}/"))).await;
+        assert_eq!(status, 401, "who is calling is asked first");
+        assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer realm=\"api\"");
+        let mut signed_in = request("POST", &format!("/things/{ID}/"));
+        signed_in.headers_mut().insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        let (status, headers, _) = send(signed_in).await;
+        assert_eq!(status, 401);
+        assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer realm=\"api\", error=\"invalid_token\"");
+    }
+
+    #[tokio::test]
+    async fn head_is_get_without_a_body() {
+        let (status, headers, body) = send(request("HEAD", &format!("/things/{ID}/"))).await;
+        assert_eq!((status, body), (200, Value::Null));
+        assert_eq!(headers[header::CONTENT_TYPE], "application/json");
+        let (status, _, body) = send(request("HEAD", "/unknown/")).await;
+        assert_eq!((status, body), (404, Value::Null));
+    }
+
+    #[tokio::test]
+    async fn failures_are_problems_too() {
+        for uri in ["/panic/", "/broken/"] {
+            let (status, headers, body) = send(request("GET", uri)).await;
+            assert_eq!((status, &body["code"], &body["instance"]), (500, &json!("internal_error"), &json!(uri)));
+            assert_eq!(headers[REQUEST_ID], "gateways-id=");
+        }
+        let (status, headers, body) = send(request("GET", "/busy")).await;
+        assert_eq!((status, &body["code"], &body["instance"]), (503, &json!("unavailable"), &json!("/busy")));
+        assert_eq!(headers[header::RETRY_AFTER], "1");
+    }
+
+    #[tokio::test]
+    async fn origins_that_are_allowed_may_read_answers() {
+        for (uri, status) in [(format!("/things/{ID}/"), 200), ("/unknown/".to_owned(), 404), ("/panic/".to_owned(), 500)] {
+            let from = |origin: &'static str| {
+                let mut request = request("GET", &uri);
+                request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(origin));
+                request
+            };
+            let (answered, headers, _) = send(from("https://app.example.org")).await;
+            assert_eq!(answered, status);
+            assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example.org");
+            assert!(headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("etag"));
+            assert!(headers[header::VARY].to_str().unwrap().contains("origin"));
+            let (_, headers, _) = send(from("https://evil.example.org")).await;
+            assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_gateway_has_an_id_too() {
+        let (_, headers, body) = send(Request::builder().uri("/unknown/").body(Body::empty()).unwrap()).await;
+        assert_eq!(headers[REQUEST_ID].to_str().unwrap(), body["request_id"].as_str().unwrap());
+        assert_eq!(body["request_id"].as_str().unwrap().len(), 36);
+    }
+}

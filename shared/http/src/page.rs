@@ -1,0 +1,172 @@
+//! Pages of lists, and the cursors that lead from one to the next.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, header};
+use domain::field::Reason;
+use domain::id::UserId;
+use runtime::crypto::Sealer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::answer::{Answer, ok};
+use crate::kit::Kit;
+use crate::problem::Problem;
+
+/// The greatest number of entries on a page.
+pub const MAX_LIMIT: usize = 100;
+
+/// The place in a list that a request asks for, and the way to the next.
+pub struct Paging<K> {
+    /// At most so many entries.
+    pub limit: usize,
+    /// Behind this position; from the start when `None`.
+    pub after: Option<K>,
+    pub(crate) seal: Seal,
+    pub(crate) address: Address,
+}
+
+/// Where the list is found, without a cursor.
+pub(crate) struct Address {
+    pub(crate) base: String,
+    pub(crate) path: String,
+    pub(crate) parameters: Vec<(&'static str, String)>,
+}
+
+/// Makes and opens the cursors of one list of one caller with certain filters; no other cursor opens.
+pub(crate) struct Seal {
+    sealer: Arc<Sealer>,
+    /// What a cursor belongs to.
+    list: Vec<u8>,
+}
+
+impl Kit {
+    pub(crate) fn seal(&self, caller: UserId, list: &str, filters: &[(&str, String)]) -> Seal {
+        // JSON, because it keeps apart what is put together.
+        Seal { sealer: Arc::clone(&self.sealer), list: serde_json::json!([list, caller, filters]).to_string().into_bytes() }
+    }
+}
+
+impl Seal {
+    pub(crate) fn open<K: DeserializeOwned>(&self, cursor: &str) -> Result<K, Reason> {
+        let position = self.sealer.open(&self.list, cursor);
+        position
+            .and_then(|position| serde_json::from_slice(&position).ok())
+            .ok_or_else(|| Reason::new("invalid", "Must be the cursor of a page of this list with the same filters."))
+    }
+
+    fn close(&self, position: &impl Serialize) -> Result<String, Problem> {
+        let position = serde_json::to_vec(position).map_err(Problem::internal)?;
+        Ok(self.sealer.seal(&self.list, &position))
+    }
+}
+
+#[derive(Serialize)]
+struct Listing<'a, T> {
+    next: Option<&'a str>,
+    results: Vec<T>,
+}
+
+/// A page as the answer: `next` is the position of its last entry, if there are more.
+///
+/// # Errors
+/// 500 when the position cannot be written down.
+pub fn listing<K: Serialize, T: Serialize>(
+    paging: &Paging<K>,
+    next: Option<&K>,
+    results: impl IntoIterator<Item = T>,
+) -> Result<Answer, Problem> {
+    let results = results.into_iter().collect();
+    let Some(next) = next else {
+        return Ok(ok(&Listing { next: None, results }));
+    };
+    let Address { base, path, parameters } = &paging.address;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters).append_pair("cursor", &paging.seal.close(next)?);
+    let url = format!("{base}{path}?{}", query.finish());
+    let link = HeaderValue::try_from(format!("<{url}>; rel=\"next\"")).map_err(Problem::internal)?;
+    Ok(ok(&Listing { next: Some(&url), results }).with_header(header::LINK, link))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kit::tests::kit;
+    use crate::query::Query;
+    use axum::body::to_bytes;
+    use axum::extract::FromRequestParts;
+    use axum::http::Request;
+    use axum::response::IntoResponse;
+    use domain::record::RecordType;
+    use lambda_http::request::RequestContext;
+    use serde_json::Value;
+
+    const CALLER: &str = "0190a5c0-0000-7000-8000-000000000001";
+    const OTHER: &str = "0190a5c0-0000-7000-8000-000000000002";
+
+    async fn page(kit: &Kit, caller: &str, list: &'static str, uri: &str) -> Result<Paging<u32>, Problem> {
+        let mut parts = Request::builder().uri(uri).body(()).unwrap().into_parts().0;
+        let context = r#"{"http": {"method": "GET"}, "domainName": "gateway.example.org", "timeEpoch": 0}"#;
+        parts.extensions.insert(serde_json::from_str::<RequestContext>(context).unwrap());
+        let Ok(query) = Query::from_request_parts(&mut parts, &()).await;
+        query.parse(kit, caller.parse().unwrap(), list, |query| query.optional::<RecordType>("record_type")).map(|(_, paging)| paging)
+    }
+
+    async fn next(paging: &Paging<u32>) -> String {
+        let response = listing(paging, Some(&7), ["a"]).unwrap().into_response();
+        let link = response.headers()[header::LINK].to_str().unwrap().to_owned();
+        let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 10_000).await.unwrap()).unwrap();
+        assert_eq!(body["results"], serde_json::json!(["a"]));
+        let next = body["next"].as_str().unwrap().to_owned();
+        assert_eq!(link, format!("<{next}>; rel=\"next\""));
+        next
+    }
+
+    #[tokio::test]
+    async fn a_list_is_walked_by_its_links() {
+        let kit = kit();
+        let first = page(&kit, CALLER, "list", "/list/?record_type=imaging&ignored=1&limit=3").await.unwrap();
+        assert_eq!((first.limit, first.after), (3, None));
+        let url = next(&first).await;
+        assert!(url.starts_with("https://api.example.org/list/?record_type=imaging&limit=3&cursor="), "{url}");
+        let second = page(&kit, CALLER, "list", url.strip_prefix("https://api.example.org").unwrap()).await.unwrap();
+        assert_eq!((second.limit, second.after), (3, Some(7)));
+        let other_limit = url.replace("limit=3", "limit=5").replace("https://api.example.org", "");
+        assert_eq!(page(&kit, CALLER, "list", &other_limit).await.unwrap().limit, 5, "the limit may change on the way");
+        assert_eq!(page(&kit, CALLER, "list", "/list/").await.unwrap().limit, 20);
+        let last = listing(&second, None, [0; 0]).unwrap().into_response();
+        assert!(!last.headers().contains_key(header::LINK));
+        assert_eq!(to_bytes(last.into_body(), 100).await.unwrap(), r#"{"next":null,"results":[]}"#);
+    }
+
+    #[tokio::test]
+    async fn links_lead_to_the_gateway_where_there_is_no_other_name() {
+        let kit = Kit { public_url: "".into(), ..kit() };
+        let url = next(&page(&kit, CALLER, "list", "/list/").await.unwrap()).await;
+        assert!(url.starts_with("https://gateway.example.org/list/?cursor="), "{url}");
+    }
+
+    #[tokio::test]
+    async fn no_other_cursor_opens() {
+        let kit = kit();
+        let url = next(&page(&kit, CALLER, "list", "/list/?record_type=imaging").await.unwrap()).await;
+        let cursor = url.split_once("cursor=").unwrap().1;
+        let same = format!("/list/?record_type=imaging&cursor={cursor}");
+        assert!(page(&kit, CALLER, "list", &same).await.is_ok());
+        assert!(page(&kit, OTHER, "list", &same).await.is_err(), "another caller's");
+        assert!(page(&kit, CALLER, "other", &same).await.is_err(), "another list's");
+        for uri in [
+            format!("/list/?cursor={cursor}"),
+            format!("/list/?record_type=general&cursor={cursor}"),
+            format!("{same}&cursor={cursor}"),
+            format!("{same}x"),
+            same.replace(cursor, "7"),
+            same.replace(cursor, &cursor[1..]),
+            same.replace(cursor, &format!("{}{cursor}", &cursor[..4])),
+        ] {
+            let problem = page(&kit, CALLER, "list", &uri).await.err().unwrap();
+            assert_eq!((problem.status().as_u16(), problem.code()), (400, "validation_failed"), "{uri}");
+        }
+        assert!(page(&kit, CALLER, "list", "/list/?cursor=").await.unwrap().after.is_none());
+    }
+}

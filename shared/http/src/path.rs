@@ -1,0 +1,21 @@
+//! Ids in paths.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+
+use crate::problem::Problem;
+
+/// The one id in the path of a route. What is no id is the same 404 as an unknown one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Id<T>(pub T);
+
+impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await.ok();
+        path.and_then(|Path(id)| id.parse().ok()).map(Self).ok_or_else(Problem::not_found)
+    }
+}

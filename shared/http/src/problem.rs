@@ -1,0 +1,235 @@
+//! The only place that turns errors into answers: problem documents (RFC 9457).
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::field::{FieldError, Reason};
+use serde::Serialize;
+
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// After how many seconds a client should try again when the table or another service did not answer.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a request was not done. Neither its code nor its texts ever repeat what the client sent.
+///
+/// As an answer it is incomplete: the middleware adds what a handler does not know (the request's path and id),
+/// writes the document and logs the cause.
+#[derive(Clone, Debug)]
+pub struct Problem(Box<Content>);
+
+#[derive(Clone, Debug)]
+struct Content {
+    status: StatusCode,
+    code: &'static str,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// A problem with a stable code in snake_case and a sentence for people.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Content { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), source: None }))
+    }
+
+    /// The problem with a header on its answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// 400: fields of the body or parameters of the query were refused.
+    pub fn validation(errors: Vec<FieldError>) -> Self {
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "validation_failed", "The request has invalid fields.");
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// 400: one field was refused.
+    pub fn field(name: impl Into<String>, reason: Reason) -> Self {
+        Self::validation(vec![FieldError::new(name, reason)])
+    }
+
+    /// 401: who is calling is not proved, by whatever means the operation asks for.
+    pub fn unauthorized(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
+        Self::new(StatusCode::UNAUTHORIZED, code, detail).with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+    }
+
+    /// 401: a token is needed and there is none.
+    pub fn not_authenticated() -> Self {
+        Self::unauthorized("not_authenticated", "Authentication credentials were not provided.")
+    }
+
+    /// 401: there is a token, and it is worth nothing (any more). Says no more than that.
+    pub fn token_not_valid() -> Self {
+        // RFC 6750, section 3.1
+        const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\", error=\"invalid_token\"");
+        Self::new(StatusCode::UNAUTHORIZED, "token_not_valid", "The access token is invalid or expired, or its session has ended.")
+            .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+    }
+
+    /// 403: the caller may not do this, whatever the object.
+    pub fn forbidden(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    /// 403: the operation is for another role.
+    pub fn wrong_role() -> Self {
+        Self::forbidden("wrong_role", "You do not have permission to perform this action.")
+    }
+
+    /// 404: there is nothing here for the caller, be it unknown or somebody else's.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
+    }
+
+    /// 405. The router adds `Allow`.
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here; see the header Allow.")
+    }
+
+    /// 409: the request does not fit the present state of things.
+    pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 412: the object is not (any more) the one that `If-Match` names.
+    pub fn precondition_failed() -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", "The object has changed since; read it again.")
+    }
+
+    /// 413: the body is longer than `limit` bytes.
+    pub fn payload_too_large(limit: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", format!("The body must have at most {limit} bytes."))
+    }
+
+    /// 415: the body is no JSON.
+    pub fn unsupported_media_type() -> Self {
+        let detail = "The body must be JSON in UTF-8 with the header Content-Type: application/json.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// 503: something that the request needs did not answer in time; it may be sent again.
+    pub fn unavailable_because(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service is busy or being repaired; try again.")
+            .with_header(header::RETRY_AFTER, RETRY_AFTER)
+            .caused_by(source)
+    }
+
+    /// 500: a mistake of ours.
+    pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::crash().caused_by(source)
+    }
+
+    /// 500: a panic, logged where it happened.
+    pub(crate) fn crash() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side; it has been logged.")
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Logs the cause, if there is one: a failure that the client did not cause.
+    pub(crate) fn log(&self) {
+        if let Some(source) = &self.0.source {
+            let causes: Vec<String> =
+                std::iter::successors(Some(&**source as &dyn Error), |error| (*error).source()).map(ToString::to_string).collect();
+            tracing::error!(problem = self.0.code, cause = causes.join(": "), "request failed");
+        }
+    }
+
+    /// Writes the document into the answer that the problem has become.
+    pub(crate) fn write(&self, response: &mut Response, instance: &str, request_id: &str) {
+        let content = &*self.0;
+        let document = Document {
+            problem_type: format!("/problems/{}", content.code),
+            title: title(content.code),
+            status: content.status.as_u16(),
+            detail: &content.detail,
+            instance,
+            code: content.code,
+            request_id,
+            errors: content
+                .errors
+                .iter()
+                .map(|error| Item { field: &error.field, code: error.reason.code, message: &error.reason.message })
+                .collect(),
+        };
+        // Strings, numbers and lists of them always become JSON.
+        *response.body_mut() = Body::from(serde_json::to_vec(&document).unwrap_or_default());
+        // The router has counted the empty body.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    problem_type: String,
+    title: String,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    field: &'a str,
+    code: &'static str,
+    message: &'a str,
+}
+
+/// The summary of a kind of problem: `wrong_role` is "Wrong role".
+fn title(code: &str) -> String {
+    let mut title = code.replace('_', " ");
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status.into_response();
+        for (name, value) in &self.0.headers {
+            response.headers_mut().append(name, value.clone());
+        }
+        (Extension(self), response).into_response()
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(_) => Self::unavailable_because(error),
+            store::Error::Refused(_) | store::Error::Corrupt { .. } => Self::internal(error),
+        }
+    }
+}

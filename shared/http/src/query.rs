@@ -1,0 +1,188 @@
+//! The parameters of lists: filters and the place in the list.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use domain::field::{FieldError, FieldValue, Reason};
+use domain::id::UserId;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use lambda_http::request::RequestContext;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::form::{complete, no_nul};
+use crate::kit::Kit;
+use crate::page::{Address, MAX_LIMIT, Paging};
+use crate::problem::Problem;
+
+/// The query of a request for a list.
+pub struct Query {
+    parameters: Vec<(String, String)>,
+    path: String,
+    /// The domain at which the gateway was reached.
+    domain: Option<String>,
+}
+
+impl Query {
+    /// Reads the filters with `read`, then `limit` and `cursor`, for the caller's list of a name.
+    ///
+    /// # Errors
+    /// 400 that names every parameter that is malformed or given twice. A cursor that was not made for this caller, list
+    /// and filters is one of them.
+    pub fn parse<F, K: DeserializeOwned>(
+        self,
+        kit: &Kit,
+        caller: UserId,
+        list: &'static str,
+        read: impl FnOnce(&mut Parameters) -> Option<F>,
+    ) -> Result<(F, Paging<K>), Problem> {
+        let base = match (&*kit.public_url, &self.domain) {
+            ("", Some(domain)) => format!("https://{domain}"),
+            (url, _) => url.to_owned(),
+        };
+        let mut parameters = Parameters { given: self.parameters, read: Vec::new(), errors: Vec::new() };
+        let filters = read(&mut parameters);
+        let seal = kit.seal(caller, list, &parameters.read);
+        let after = parameters.optional_by("cursor", |text| seal.open(text));
+        // A link to the next page repeats the filters and the limit.
+        parameters.read.retain(|(name, _)| *name != "cursor");
+        let limit = parameters.optional_by("limit", limit);
+        let address = Address { base, path: self.path, parameters: parameters.read };
+        let read = || Some((filters?, Paging { limit: limit?.unwrap_or(kit.page_size), after: after?, seal, address }));
+        complete(read(), parameters.errors)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let domain = match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
+            _ => None,
+        };
+        Ok(Self { parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(), path: parts.uri.path().to_owned(), domain })
+    }
+}
+
+/// Query parameters, taken one by one. What is never asked for is ignored; an empty one is as good as none.
+///
+/// Each method answers `None` once it has noted an error, as in [`crate::form::Form`].
+pub struct Parameters {
+    given: Vec<(String, String)>,
+    /// What was asked for and given, in the order of asking.
+    read: Vec<(&'static str, String)>,
+    errors: Vec<FieldError>,
+}
+
+impl Parameters {
+    /// A parameter of a domain type.
+    pub fn optional<T: FieldValue>(&mut self, name: &'static str) -> Option<Option<T>> {
+        self.optional_by(name, |text| T::from_json(&Value::from(text)))
+    }
+
+    /// A parameter that is `true` or `false`.
+    pub fn flag(&mut self, name: &'static str) -> Option<Option<bool>> {
+        self.optional_by(name, |text| text.parse().map_err(|_| Reason::new("invalid_choice", "Must be one of: true false.")))
+    }
+
+    /// A parameter that is a moment (RFC 3339), or a date, which stands for its first moment in UTC.
+    pub fn timestamp(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
+        self.optional_by(name, timestamp)
+    }
+
+    /// A parameter that is read by its own rule.
+    pub fn optional_by<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Option<Option<T>> {
+        let mut values = self.given.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let result = match (values.next(), values.next()) {
+            (None | Some(""), None) => return Some(None),
+            (Some(text), None) if text.contains('\0') => Err(no_nul()),
+            (Some(text), None) => {
+                self.read.push((name, text.to_owned()));
+                parse(text)
+            }
+            (_, _) => Err(Reason::new("duplicate", "Must be given only once.")),
+        };
+        result.map(Some).map_err(|reason| self.errors.push(FieldError::new(name, reason))).ok()
+    }
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, Reason> {
+    let invalid = || Reason::new("invalid", "Must be a date as YYYY-MM-DD or a date and time as in RFC 3339.");
+    if text.len() == 10 {
+        let date: Date = text.parse().map_err(|_| invalid())?;
+        return Ok(date.to_zoned(TimeZone::UTC).map_err(|_| invalid())?.timestamp());
+    }
+    // A plus sign before the offset that was not escaped arrives as a space.
+    let (date, time) = text.split_at_checked("YYYY-MM-DDT".len()).ok_or_else(invalid)?;
+    format!("{date}{}", time.replace(' ', "+")).parse().map_err(|_| invalid())
+}
+
+fn limit(text: &str) -> Result<usize, Reason> {
+    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| Reason::new("invalid", format!("Must be a whole number from 1 to {MAX_LIMIT}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::record::RecordType;
+
+    fn parameters(query: &str) -> Parameters {
+        let given = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Parameters { given, read: Vec::new(), errors: Vec::new() }
+    }
+
+    #[test]
+    fn parameters_are_read_by_type() {
+        let mut given = parameters(
+            "type=imaging&read=true&from=2026-03-01&to=2026-03-01T10:00:00%2B02:00&plus=2026-03-01T10:00:00+02:00&space=2026-03-01+10:00:00%2B02:00&empty=",
+        );
+        assert_eq!(given.optional("type"), Some(Some(RecordType::Imaging)));
+        assert_eq!(given.flag("read"), Some(Some(true)));
+        assert_eq!(given.timestamp("from").unwrap().unwrap().to_string(), "2026-03-01T00:00:00Z");
+        assert_eq!(given.timestamp("to").unwrap().unwrap().to_string(), "2026-03-01T08:00:00Z");
+        assert_eq!(given.timestamp("plus"), given.timestamp("to"));
+        assert_eq!(given.timestamp("space"), given.timestamp("to"));
+        assert_eq!(given.flag("empty"), Some(None));
+        assert_eq!(given.flag("absent"), Some(None));
+        assert!(given.errors.is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_parameter() {
+        let mut given =
+            parameters("type=x&read=yes&from=2026-02-30&to=yesterday&twice=true&twice=true&nul=a%00b&bytes=%FF&limit=101&ignored=%FF");
+        assert_eq!(given.optional::<RecordType>("type"), None);
+        assert_eq!(given.flag("read"), None);
+        assert_eq!(given.timestamp("from"), None);
+        assert_eq!(given.timestamp("to"), None);
+        assert_eq!(given.flag("twice"), None);
+        assert_eq!(given.optional::<String>("nul"), None);
+        assert_eq!(given.flag("bytes"), None);
+        assert_eq!(given.optional_by("limit", limit), None);
+        let errors: Vec<String> = given.errors.iter().map(|error| format!("{} {}", error.field, error.reason.code)).collect();
+        let expected = [
+            "type invalid_choice",
+            "read invalid_choice",
+            "from invalid",
+            "to invalid",
+            "twice duplicate",
+            "nul invalid",
+            "bytes invalid_choice",
+            "limit invalid",
+        ];
+        assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn limits_are_1_to_100() {
+        for (text, expected) in [("1", Some(1)), ("100", Some(100)), ("0", None), ("101", None), ("-1", None), ("1.0", None), ("x", None)] {
+            assert_eq!(limit(text).ok(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The JSON shapes that several functions answer.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use domain::account::{self, Account, Role};
+use domain::file::{File, FileStatus};
+use domain::id::{AnnotationId, FileId, RecordId, UserId};
+use domain::record::{Annotation, Chart, RecordType};
+use futures_util::future::try_join_all;
+use jiff::{Timestamp, civil::Date};
+use runtime::bucket::{Bucket, Upload};
+use serde::Serialize;
+use store::accounts::DirectoryEntry;
+
+use crate::problem::Problem;
+
+/// A user. Who sees it decides how much it holds.
+#[derive(Serialize)]
+pub struct User<'a> {
+    pk: UserId,
+    first_name: &'a str,
+    last_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    role: Role,
+    profile: Option<Profile<'a>>,
+}
+
+impl<'a> User<'a> {
+    /// A user as the user sees it.
+    pub fn full(account: &'a Account) -> Self {
+        Self {
+            pk: account.id,
+            first_name: account.first_name.as_str(),
+            last_name: account.last_name.as_str(),
+            email: Some(account.email.as_str()),
+            role: account.role,
+            profile: Profile::full(account),
+        }
+    }
+
+    /// A user as others see it: without the postal address.
+    pub fn to_others(account: &'a Account) -> Self {
+        Self { profile: Profile::full(account).map(Profile::without_address), ..Self::full(account) }
+    }
+
+    /// A doctor in the directory: without the email address.
+    pub fn in_directory(entry: &'a DirectoryEntry) -> Self {
+        Self {
+            pk: entry.id,
+            first_name: entry.first_name.as_str(),
+            last_name: entry.last_name.as_str(),
+            email: None,
+            role: entry.role,
+            profile: Some(Profile::doctor(&entry.profile)),
+        }
+    }
+}
+
+/// A profile.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Profile<'a> {
+    /// A patient's.
+    Patient {
+        /// When the patient was born.
+        date_of_birth: Option<Date>,
+        /// The patient's gender.
+        gender: account::Gender,
+        /// Absent where the viewer may not see it, null where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<Option<&'a str>>,
+    },
+    /// A doctor's.
+    Doctor {
+        /// What the doctor specializes in.
+        specialization: &'a str,
+        /// The number of the licence to practise.
+        license_number: &'a str,
+        /// Whole years.
+        years_of_experience: u32,
+    },
+}
+
+impl<'a> Profile<'a> {
+    /// The profile as its owner sees it.
+    pub fn full(account: &'a Account) -> Option<Self> {
+        account.profile.as_ref().map(|profile| match profile {
+            account::Profile::Doctor(profile) => Self::doctor(profile),
+            account::Profile::Patient(profile) => Self::Patient {
+                date_of_birth: profile.date_of_birth,
+                gender: profile.gender,
+                address: Some(profile.address.as_ref().map(|address| address.as_str())),
+            },
+        })
+    }
+
+    fn doctor(profile: &'a account::DoctorProfile) -> Self {
+        Self::Doctor {
+            specialization: profile.specialization.as_str(),
+            license_number: profile.license_number.as_str(),
+            years_of_experience: profile.years_of_experience.get(),
+        }
+    }
+
+    fn without_address(self) -> Self {
+        match self {
+            Self::Patient { date_of_birth, gender, .. } => Self::Patient { date_of_birth, gender, address: None },
+            doctor @ Self::Doctor { .. } => doctor,
+        }
+    }
+}
+
+/// A record with everything that belongs to it.
+#[derive(Serialize)]
+pub struct Record<'a> {
+    id: RecordId,
+    patient: Option<User<'a>>,
+    doctor: Option<User<'a>>,
+    record_type: RecordType,
+    description: &'a str,
+    files: Vec<RecordFile<'a>>,
+    annotations: Vec<RecordAnnotation<'a>>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// A file of a record.
+#[derive(Serialize)]
+pub struct RecordFile<'a> {
+    id: FileId,
+    file: Option<String>,
+    name: &'a str,
+    content_type: &'a str,
+    size_bytes: u64,
+    status: FileStatus,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload: Option<UploadShape>,
+}
+
+#[derive(Serialize)]
+struct UploadShape {
+    method: &'static str,
+    url: String,
+    headers: HashMap<String, String>,
+    expires_at: Timestamp,
+}
+
+/// A doctor's annotation.
+#[derive(Serialize)]
+pub struct RecordAnnotation<'a> {
+    id: AnnotationId,
+    record: RecordId,
+    note: &'a str,
+    author: Option<Author<'a>>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Author<'a> {
+    pk: UserId,
+    first_name: &'a str,
+    last_name: &'a str,
+}
+
+impl<'a> RecordAnnotation<'a> {
+    /// An annotation with its author, `None` only for a user who is gone.
+    pub fn new(annotation: &'a Annotation, author: Option<&'a Account>) -> Self {
+        Self {
+            id: annotation.id,
+            record: annotation.record_id,
+            note: annotation.note.as_str(),
+            author: author.map(|author| Author {
+                pk: author.id,
+                first_name: author.first_name.as_str(),
+                last_name: author.last_name.as_str(),
+            }),
+            created_at: annotation.id.created_at(),
+            updated_at: annotation.updated_at,
+        }
+    }
+}
+
+/// Everybody who is named in a chart.
+pub fn people_of(chart: &Chart) -> impl Iterator<Item = UserId> {
+    let authors = chart.annotations.iter().map(|annotation| annotation.author_id);
+    [chart.record.patient_id, chart.record.doctor_id].into_iter().chain(authors)
+}
+
+/// What it takes to show records: who is looking, who is named, where the objects lie.
+pub struct Showcase<'a> {
+    /// Who is looking.
+    pub viewer: &'a Account,
+    /// The people named, the viewer perhaps not among them.
+    pub people: &'a HashMap<UserId, Account>,
+    /// Where the objects lie.
+    pub bucket: &'a Bucket,
+    /// How long a download URL works.
+    pub download_lifetime: Duration,
+}
+
+impl<'a> Showcase<'a> {
+    fn person(&self, id: UserId) -> Option<&'a Account> {
+        if id == self.viewer.id { Some(self.viewer) } else { self.people.get(&id) }
+    }
+
+    fn user(&self, id: UserId) -> Option<User<'a>> {
+        let account = self.person(id)?;
+        Some(if id == self.viewer.id { User::full(account) } else { User::to_others(account) })
+    }
+
+    /// A record; `uploads` are those of its files that are new.
+    ///
+    /// # Errors
+    /// 500 when a URL cannot be signed.
+    pub async fn record(&self, chart: &'a Chart, mut uploads: HashMap<FileId, Upload>) -> Result<Record<'a>, Problem> {
+        let files = chart.files.iter().map(|file| {
+            let upload = uploads.remove(&file.id);
+            async { self.file(file, upload).await }
+        });
+        let record = &chart.record;
+        Ok(Record {
+            id: record.id,
+            patient: self.user(record.patient_id),
+            doctor: self.user(record.doctor_id),
+            record_type: record.record_type,
+            description: record.description.as_str(),
+            files: try_join_all(files).await?,
+            annotations: chart.annotations.iter().map(|it| RecordAnnotation::new(it, self.person(it.author_id))).collect(),
+            created_at: record.id.created_at(),
+            updated_at: record.updated_at,
+        })
+    }
+
+    async fn file(&self, file: &'a File, upload: Option<Upload>) -> Result<RecordFile<'a>, Problem> {
+        let available = file.status == FileStatus::Available;
+        let url = match available {
+            true => Some(self.bucket.download_url(file, self.download_lifetime).await.map_err(Problem::internal)?),
+            false => None,
+        };
+        Ok(RecordFile {
+            id: file.id,
+            file: url,
+            name: file.name.as_str(),
+            content_type: file.content_type.as_str(),
+            size_bytes: file.size_bytes,
+            status: file.status,
+            created_at: file.id.created_at(),
+            upload: upload.map(|upload| UploadShape {
+                method: "PUT",
+                url: upload.url,
+                headers: upload.headers.into_iter().collect(),
+                expires_at: upload.expires_at,
+            }),
+        })
+    }
+}
