@@ -62,9 +62,8 @@ where
     R: Serialize,
 {
     let handler = &handler;
-    // The runtime logs what it gets for debugging, and an error of the SDK then shows whole answers.
-    let failed = |error: Error| Diagnostic { error_type: "Failed".to_owned(), error_message: sentence(&*error) };
-    let handle = |event: LambdaEvent<A>| async move { handler(event.payload).await.map_err(failed) };
+    // The runtime logs errors in their debugging form, in which those of the SDK repeat whole answers.
+    let handle = |event: LambdaEvent<A>| async move { handler(event.payload).await.map_err(|error| sentence(&*error)) };
     lambda_runtime::run(service_fn(handle)).await
 }
 
