@@ -24,11 +24,16 @@ def functions() -> list[str]:
     return [name for _, name in _CODE_URI.findall(TEMPLATE.read_text())]
 
 
-def build() -> None:
-    """Leaves .local/build/<name>/bootstrap for each function."""
+def build(with_tests: bool) -> None:
+    """Leaves .local/build/<name>/bootstrap for each function.
+
+    The tests need more features of some dependencies. Where they run too, functions and tests are built in one go, so
+    that every dependency is compiled once.
+    """
     processes.require("cargo", "install Rust from https://rustup.rs")
-    packages = [word for name in functions() for word in ("-p", name)]
-    if processes.call(["cargo", "build", "--profile", PROFILE, "--bins", *packages], cwd=ROOT) != 0:
+    packages = ["--bins", *(word for name in functions() for word in ("-p", name))]
+    selection = ["--workspace", "--all-targets"] if with_tests else packages
+    if processes.call(["cargo", "build", "--profile", PROFILE, *selection], cwd=ROOT) != 0:
         raise Failure("the functions do not compile: correct what cargo reports above")
     for name in functions():
         bootstrap = BUILD / name / "bootstrap"

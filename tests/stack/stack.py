@@ -45,7 +45,7 @@ def execute(argv: list[str]) -> int:
     home = LOCAL / "test"
     with _only_one(LOCAL / "test.lock", "a test stack of this checkout is in use: wait until it has ended"):
         shutil.rmtree(home, ignore_errors=True)
-        with _stack(home, home / "stack.json", proxy_port=free_port(), emulator_port=free_port()) as stack:
+        with _stack(home, home / "stack.json", free_port(), free_port(), with_tests=True) as stack:
             template = home / "template.json"
             template.write_text(json.dumps(deploy.expanded_template(stack.emulator), indent=2))
             variables = {"STACK_FILE": str(stack.file), "TEMPLATE_JSON": str(template)}
@@ -67,17 +67,17 @@ def _kept_stack(port: int):
     with _only_one(LOCAL / "run.lock", "the stack of this checkout is running already: use it, or stop it with Ctrl-C first"):
         for each in (port, port + 1, port + 2):
             require_free(each)
-        with _stack(LOCAL / "run", LOCAL / "stack.json", proxy_port=port, emulator_port=port + 1) as stack:
+        with _stack(LOCAL / "run", LOCAL / "stack.json", port, port + 1, with_tests=False) as stack:
             stack.serve_http_functions_from(None)
             stack.write_environment_file(LOCAL / "env")
             yield stack
 
 
 @contextlib.contextmanager
-def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int):
+def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tests: bool):
     home.mkdir(parents=True, exist_ok=True)
     with step("Building the functions"):
-        build.build()
+        build.build(with_tests)
     parameters = {
         "Architecture": build.ARCHITECTURE,
         "DataPolicy": "Delete",
