@@ -6,7 +6,9 @@ directions. It sets the Host header, as a client of AWS would, and reaches nothi
 
 import asyncio
 import contextlib
+import logging
 import threading
+from pathlib import Path
 
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, TCPConnector, web
 from multidict import CIMultiDict
@@ -22,8 +24,11 @@ _LONGEST_HEADER = 10240
 
 
 class Proxy:
-    def __init__(self, port: int, emulator_url: str, api_id: str):
+    def __init__(self, port: int, emulator_url: str, api_id: str, log: Path):
         self._port, self._emulator_url = port, emulator_url
+        self._log = logging.getLogger("proxy")
+        self._log.addHandler(logging.FileHandler(log, mode="w", delay=True))
+        self._log.propagate = False
         # By path, not by host name: behind a host name the emulator's control paths (/_ministack/...) answer too.
         self._api_url = f"{emulator_url}/_aws/execute-api/{api_id}/$default"
         self._host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
@@ -49,7 +54,12 @@ class Proxy:
         application.router.add_route("GET", _MAILS_PATH, self._mails)
         application.router.add_route("*", "/{path:.*}", self._forward)
         runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=1, max_line_size=_LONGEST_HEADER, max_field_size=_LONGEST_HEADER
+            application,
+            access_log=None,
+            logger=self._log,
+            shutdown_timeout=1,
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
         )
         await runner.setup()
         for address in ("127.0.0.1", "::1"):

@@ -90,7 +90,7 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tes
             started.enter_context(emulator.running())
         deploy.deploy_if_changed(emulator, _VENV / "sam" / "bin" / "sam", parameters)
         stack = Stack(emulator, file, f"http://localhost:{proxy_port}")
-        started.enter_context(Proxy(proxy_port, emulator.url, stack.description["api_id"]).running())
+        started.enter_context(Proxy(proxy_port, emulator.url, stack.description["api_id"], home / "proxy.log").running())
         stack.file.write_text(json.dumps(stack.description, indent=2) + "\n")
         started.callback(stack.file.unlink, missing_ok=True)
         yield stack
@@ -124,6 +124,7 @@ class Stack:
             "mails_url": f"{base_url}/_local/mails",
             "endpoint_url": emulator.url,
             "region": REGION,
+            "emulator_log": str(emulator.log),
             "api_id": outputs["ApiId"],
             "table": outputs["TableName"],
             "bucket": outputs["BucketName"],
