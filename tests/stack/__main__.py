@@ -12,7 +12,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, description in [("run", "serve the deployed functions"), ("watch", "serve the sources, reloaded at each change")]:
         command = commands.add_parser(name, help=description)
-        command.add_argument("--port", type=int, default=8000, help="port of the base URL; the two after it are used too")
+        command.add_argument("--port", type=int, default=8000, help="port of the base URL; the two above it are used too")
     command = commands.add_parser("exec", help="run a command against a fresh stack")
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
     commands.add_parser("clean", help="delete the data of the stack")
@@ -26,7 +26,7 @@ def main() -> int:
             case "watch":
                 return stack.watch(arguments.port)
             case "exec":
-                return stack.execute([word for word in arguments.argv if word != "--"])
+                return stack.execute(arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv)
             case "clean":
                 return stack.clean()
     except Failure as failure:

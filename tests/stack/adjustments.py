@@ -20,3 +20,8 @@ def set_cors(apigateway, template: dict, parameters: dict[str, str]) -> None:
 def allow_plain_http(s3, bucket: str) -> None:
     """The bucket refuses connections without TLS, and the emulated cloud has no other. Can go as soon as it has."""
     s3.delete_bucket_policy(Bucket=bucket)
+
+
+def expire_items(dynamodb, table: str) -> None:
+    """ministack 1.5.33 ignores TimeToLiveSpecification in a template. Can go as soon as items expire without it."""
+    dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": True})

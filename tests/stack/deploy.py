@@ -51,9 +51,15 @@ def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
         cwd=emulator.folder,
         env=environment,
     )
+    _adjust(emulator)
+
+
+def _adjust(emulator: Emulator) -> None:
     actual = {each["ParameterKey"]: each["ParameterValue"] for each in _stack(emulator)["Parameters"]}
+    deployed = outputs(emulator)
     adjustments.set_cors(client(emulator, "apigatewayv2"), expanded_template(emulator), actual)
-    adjustments.allow_plain_http(client(emulator, "s3"), outputs(emulator)["BucketName"])
+    adjustments.allow_plain_http(client(emulator, "s3"), deployed["BucketName"])
+    adjustments.expire_items(client(emulator, "dynamodb"), deployed["TableName"])
 
 
 def _fingerprint(parameters: dict[str, str]) -> str:

@@ -23,13 +23,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def require_free(port: int) -> None:
+def require_free(port: int, alternative: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise Failure(f"port {port} is taken: stop the program that listens on it or choose another base with PORT=") from None
+            raise Failure(f"port {port} is taken: stop the program that listens on it, or {alternative}") from None
 
 
 class Emulator:

@@ -65,12 +65,26 @@ def clean() -> int:
 def _kept_stack(port: int):
     """The stack of `make run`: a known address, and data that stays."""
     with _only_one(LOCAL / "run.lock", "the stack of this checkout is running already: use it, or stop it with Ctrl-C first"):
-        for each in (port, port + 1, port + 2):
-            require_free(each)
-        with _stack(LOCAL / "run", LOCAL / "stack.json", port, port + 1, with_tests=False) as stack:
+        require_free(port, "choose another one with PORT=")
+        require_free(port + 2, "choose another base with PORT=")
+        emulator_port = _kept_port(LOCAL / "run", otherwise=port + 1)
+        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, with_tests=False) as stack:
             stack.serve_http_functions_from(None)
             stack.write_environment_file(LOCAL / "env")
             yield stack
+
+
+def _kept_port(home: Path, otherwise: int) -> int:
+    """The port of the emulated cloud is part of its queues' names, and so of the data."""
+    file = home / "port"
+    if file.exists():
+        port = int(file.read_text())
+        require_free(port, "give up the kept data with `make clean`")
+        return port
+    require_free(otherwise, "choose another base with PORT=")
+    home.mkdir(parents=True, exist_ok=True)
+    file.write_text(str(otherwise))
+    return otherwise
 
 
 @contextlib.contextmanager
