@@ -7,7 +7,7 @@ PYTHON ?= python3
 
 VENV := .local/venv
 STACK := $(VENV)/stack/bin/python -m tests.stack
-SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
+SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
 # One profile for functions and tests, so that the SDK is compiled once.
 PROFILE := --profile local
 
