@@ -86,12 +86,12 @@ impl Store {
 
     /// The credentials of the account with an address.
     pub async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, Error> {
-        self.get(keys::credentials(email)).await
+        self.get(keys::credentials(email), Consistency::Strong).await
     }
 
     /// An account, strongly consistent.
     pub async fn account(&self, id: UserId) -> Result<Option<Account>, Error> {
-        self.get(keys::account(id)).await
+        self.get(keys::account(id), Consistency::Strong).await
     }
 
     /// The accounts of people to be shown, those that exist; each is read once however often it is named. Eventually

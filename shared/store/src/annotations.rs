@@ -47,7 +47,7 @@ const ASSIGNED: &str = "attribute_exists(pk)";
 impl Store {
     /// Where an annotation lies, strongly consistent.
     pub async fn annotation_lookup(&self, id: AnnotationId) -> Result<Option<Lookup>, Error> {
-        self.get(keys::annotation_lookup(id)).await
+        self.get(keys::annotation_lookup(id), Consistency::Strong).await
     }
 
     /// An annotation that its author may change: `None` unless `author` wrote it and the record is assigned to them.

@@ -11,6 +11,7 @@ use crate::Store;
 use crate::error::Error;
 use crate::item::{self, Lookup, read};
 use crate::keys;
+use crate::read::Consistency;
 use crate::write::{Step, Updated, number, string};
 
 /// Why a file was not deleted.
@@ -30,12 +31,12 @@ pub enum DeleteFileError {
 impl Store {
     /// Where a file lies, strongly consistent.
     pub async fn file_lookup(&self, id: FileId) -> Result<Option<Lookup>, Error> {
-        self.get(keys::file_lookup(id)).await
+        self.get(keys::file_lookup(id), Consistency::Strong).await
     }
 
     /// A file, strongly consistent.
     pub async fn file(&self, patient: UserId, record: RecordId, id: FileId) -> Result<Option<File>, Error> {
-        self.get(keys::file(patient, record, id)).await
+        self.get(keys::file(patient, record, id), Consistency::Strong).await
     }
 
     /// Deletes a file from its record. Its object is deleted by whoever reads the table's stream.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::Store;
 use crate::error::{Error, classify};
-use crate::item::{self, Stored, read};
+use crate::item::{Stored, read};
 use crate::keys;
 use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below};
 use crate::read::{Consistency, Order};
@@ -33,7 +33,7 @@ impl Store {
         let mut page = Page { items: Vec::new(), next: None };
         let range = keys::notifications(recipient, None, after.map(|id| below(id.as_bytes())));
         let query = |wanted, start| self.query(&range, Order::Descending, Consistency::Eventual, wanted, start);
-        let (state, (mut items, mut start)) = try_join(self.inbox_state(recipient), query(limit + 1, None)).await?;
+        let (state, (mut items, mut start)) = try_join(self.inbox_state(recipient, Consistency::Eventual), query(limit + 1, None)).await?;
         // The last notification that was looked at, shown or not.
         let mut last = None;
         for further in 0.. {
@@ -66,21 +66,14 @@ impl Store {
         Ok(page)
     }
 
-    async fn inbox_state(&self, recipient: UserId) -> Result<InboxState, Error> {
-        let items = self.get_all([keys::inbox_state(recipient)], Consistency::Eventual).await?;
-        items.into_iter().next().map(read).transpose().map(Option::unwrap_or_default)
+    async fn inbox_state(&self, recipient: UserId, consistency: Consistency) -> Result<InboxState, Error> {
+        self.get(keys::inbox_state(recipient), consistency).await.map(Option::unwrap_or_default)
     }
 
     /// A notification as [`Store::inbox_page`] shows it, strongly consistent; `None` when it is deleted.
     pub async fn notification(&self, recipient: UserId, id: NotificationId) -> Result<Option<Notification>, Error> {
-        let keys = [keys::notification(recipient, id), keys::inbox_state(recipient)];
-        let (mut found, mut state) = (None, InboxState::default());
-        for item in self.get_all(keys, Consistency::Strong).await? {
-            match item::entity(&item) {
-                InboxState::ENTITY => state = read(item)?,
-                _ => found = Some(read::<Notification>(item)?),
-            }
-        }
+        let notification = self.get::<Notification>(keys::notification(recipient, id), Consistency::Strong);
+        let (found, state) = try_join(notification, self.inbox_state(recipient, Consistency::Strong)).await?;
         let shown = found.filter(|notification| !state.hides(notification.id));
         Ok(shown.map(|notification| Notification { read_at: state.read_at(&notification), ..notification }))
     }
@@ -136,7 +129,7 @@ impl Store {
 
     /// How many notifications are unread, at most [`MAX_UNREAD_COUNTED`]. Counted in an index: may lag a moment.
     pub async fn unread_count(&self, recipient: UserId) -> Result<usize, Error> {
-        let state = self.inbox_state(recipient).await?;
+        let state = self.inbox_state(recipient, Consistency::Eventual).await?;
         let range = keys::unread(recipient, state.read_through.max(state.deleted_through));
         let sent = self
             .client

@@ -34,9 +34,10 @@ const MAX_BATCH_GET: usize = 100;
 const BATCH_TRIES: u32 = 5;
 
 impl Store {
-    /// One item, strongly consistent.
-    pub(crate) async fn get<T: Stored>(&self, key: Key) -> Result<Option<T>, Error> {
-        let sent = self.client.get_item().table_name(&self.table).set_key(Some(key.into_attributes())).consistent_read(true).send().await;
+    /// One item.
+    pub(crate) async fn get<T: Stored>(&self, key: Key, consistency: Consistency) -> Result<Option<T>, Error> {
+        let strong = consistency == Consistency::Strong;
+        let sent = self.client.get_item().table_name(&self.table).set_key(Some(key.into_attributes())).consistent_read(strong).send().await;
         sent.map_err(|error| classify("GetItem", &error))?.item.map(read).transpose()
     }
 

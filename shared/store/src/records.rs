@@ -208,7 +208,7 @@ impl Store {
 
     /// That a doctor may read a record, strongly consistent; `None` when not.
     pub async fn assignment(&self, doctor: UserId, record: RecordId) -> Result<Option<Assignment>, Error> {
-        self.get(keys::assignment(doctor, record)).await
+        self.get(keys::assignment(doctor, record), Consistency::Strong).await
     }
 
     /// Which of these records a doctor may read, strongly consistent.

@@ -9,6 +9,7 @@ use crate::Store;
 use crate::error::{Error, UpdateError};
 use crate::item;
 use crate::keys;
+use crate::read::Consistency;
 use crate::write::{Written, string};
 
 impl Store {
@@ -24,7 +25,7 @@ impl Store {
 
     /// A session, strongly consistent. The table deletes late: ask [`Session::is_live`].
     pub async fn session(&self, user: UserId, session: SessionId) -> Result<Option<Session>, Error> {
-        self.get(keys::session(user, session)).await
+        self.get(keys::session(user, session), Consistency::Strong).await
     }
 
     /// Replaces a session's refresh token.

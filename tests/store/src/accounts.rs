@@ -1,0 +1,238 @@
+//! Accounts, profiles, the directory.
+
+use std::collections::HashSet;
+
+use domain::account::{Account, Gender, PatientProfile, Profile, Role};
+use domain::audit::Action;
+use domain::email::Email;
+use domain::id::{SessionId, UserId};
+use domain::text::{Name, Specialization};
+use store::UpdateError;
+use store::accounts::{CreateProfileError, DirectoryPosition, RegisterError};
+
+use crate::people::{credentials, doctor, doctor_named, doctor_profile, event, id, patient, session, user};
+use crate::table::{Table, text};
+
+#[tokio::test]
+async fn a_registered_user_is_found_by_address_and_id() {
+    let table = Table::new().await;
+    let account = patient();
+    let session = table.register(&account).await;
+    assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
+    let shouted = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
+    let found = table.store.credentials(&shouted).await.unwrap().unwrap();
+    assert_eq!((found.user_id, found.password_hash), (account.id, credentials(&account).password_hash));
+    assert_eq!(table.store.caller(account.id, session.id).await.unwrap(), Some((account, session)));
+    assert_eq!(table.count().await, 4, "account, credentials, session, event");
+}
+
+#[tokio::test]
+async fn an_address_is_taken_once_whatever_its_case() {
+    let table = Table::new().await;
+    let first = patient();
+    table.register(&first).await;
+    let second = Account { email: Email::parse(&first.email.as_str().to_uppercase()).unwrap(), ..user(Role::Doctor, "", "") };
+    let event = event(&second, second.id, Action::Register, None);
+    let refused = table.store.register(&second, &credentials(&second), &session(&second), &event).await;
+    assert!(matches!(refused, Err(RegisterError::EmailTaken)));
+    assert_eq!(table.count().await, 4, "nothing of the second is there");
+}
+
+#[tokio::test]
+async fn nobody_is_found_who_is_not_there() {
+    let table = Table::new().await;
+    let account = patient();
+    let session = table.register(&account).await;
+    assert_eq!(table.store.account(id()).await.unwrap(), None);
+    assert!(table.store.credentials(&doctor().email).await.unwrap().is_none());
+    assert_eq!(table.store.caller(account.id, id::<SessionId>()).await.unwrap(), None);
+    assert_eq!(table.store.caller(id::<UserId>(), session.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn people_are_read_once_each_and_in_batches() {
+    let table = Table::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..105 {
+        let account = patient();
+        table.register(&account).await;
+        ids.extend([account.id, account.id]);
+    }
+    ids.push(id());
+    let (people, cost) = table.meter.measure(table.store.people(ids.clone())).await;
+    let people = people.unwrap();
+    assert_eq!(people.len(), 105, "the unknown one is left out");
+    assert!(people.iter().all(|(id, account)| *id == account.id));
+    assert_eq!((cost.round_trips, cost.calls), (1, 2), "106 keys are two batches at once");
+    assert!(table.store.people([]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_profile_is_created_once() {
+    let table = Table::new().await;
+    let before = user(Role::Patient, "Jane", "Doe");
+    table.register(&before).await;
+    assert_eq!(table.store.account(before.id).await.unwrap().unwrap().profile, None);
+    let empty = PatientProfile { date_of_birth: None, gender: Gender::Other, address: None };
+    let after = Account { profile: Some(Profile::Patient(empty)), version: 2, ..before.clone() };
+    table.store.create_profile(&after).await.unwrap();
+    assert_eq!(table.store.account(before.id).await.unwrap(), Some(after.clone()));
+    assert!(matches!(table.store.create_profile(&after).await, Err(CreateProfileError::Exists)));
+    let next = Account { version: 3, ..after };
+    assert!(matches!(table.store.create_profile(&next).await, Err(CreateProfileError::Exists)));
+}
+
+#[tokio::test]
+async fn a_profile_does_not_undo_another_change() {
+    let table = Table::new().await;
+    let before = user(Role::Patient, "Jane", "Doe");
+    table.register(&before).await;
+    let deactivated = Account { is_active: false, version: 2, ..before.clone() };
+    table.store.update_profile(1, &deactivated).await.unwrap();
+    let late = Account { profile: patient().profile, version: 2, ..before };
+    assert!(matches!(table.store.create_profile(&late).await, Err(CreateProfileError::Stale)));
+    let unknown = Account { version: 2, ..patient() };
+    assert!(matches!(table.store.create_profile(&unknown).await, Err(CreateProfileError::Stale)));
+}
+
+#[tokio::test]
+async fn an_update_needs_the_version_that_was_read() {
+    let table = Table::new().await;
+    let before = patient();
+    table.register(&before).await;
+    let after = Account { first_name: Name::parse("Janet").unwrap(), version: 2, ..before.clone() };
+    table.store.update_profile(1, &after).await.unwrap();
+    assert_eq!(table.store.account(before.id).await.unwrap(), Some(after.clone()));
+    assert!(matches!(table.store.update_profile(1, &after).await, Err(UpdateError::Stale)));
+    assert!(matches!(table.store.update_profile(1, &patient()).await, Err(UpdateError::Stale)), "an unknown one is not made");
+}
+
+/// Names of all doctors of the directory, page by page.
+async fn names(table: &Table, specialization: Option<&str>, prefix: Option<&str>, limit: usize) -> Vec<String> {
+    let (mut names, mut after) = (Vec::new(), None::<DirectoryPosition>);
+    loop {
+        let page = table.store.directory(specialization, prefix, limit, after.as_ref()).await.unwrap();
+        assert!(page.items.len() <= limit);
+        names.extend(page.items.iter().map(|entry| format!("{} {}", entry.first_name.as_str(), entry.last_name.as_str())));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return names,
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_directory_is_sorted_searched_and_paged() {
+    let table = Table::new().await;
+    for (first, last, specialization) in [
+        ("Zoë", "Smith", "Cardiology"),
+        ("Anna", "smith", "Family Medicine"),
+        ("Anna", "Smithers", "Cardiology"),
+        ("Émile", "Émond", "cardiology"),
+        ("", "", "Dermatology"),
+        ("Bob", "Adams", "Family  medicine"),
+    ] {
+        table.register(&doctor_named(first, last, specialization)).await;
+    }
+    let all = [" ", "Bob Adams", "Anna smith", "Zoë Smith", "Anna Smithers", "Émile Émond"];
+    for limit in [1, 2, 3, 5, 6, 100] {
+        assert_eq!(names(&table, None, None, limit).await, all);
+        assert_eq!(names(&table, None, Some("SMITH"), limit).await, ["Anna smith", "Zoë Smith", "Anna Smithers"]);
+        assert_eq!(names(&table, Some("cardiology"), None, limit).await, ["Zoë Smith", "Anna Smithers", "Émile Émond"]);
+        assert_eq!(names(&table, Some("family-medicine"), Some("s"), limit).await, ["Anna smith"]);
+    }
+    assert_eq!(names(&table, None, Some("é"), 10).await, ["Émile Émond"]);
+    assert!(names(&table, None, Some("x"), 10).await.is_empty());
+    assert!(names(&table, Some("x"), None, 10).await.is_empty());
+    let exactly = table.store.directory(None, None, 6, None).await.unwrap();
+    assert_eq!(exactly.next, None, "the last page has no next one");
+}
+
+#[tokio::test]
+async fn the_directory_lists_who_can_be_assigned_and_nobody_else() {
+    let table = Table::new().await;
+    table.register(&patient()).await;
+    table.register(&user(Role::Doctor, "No", "Profile")).await;
+    table.register(&Account { is_active: false, ..doctor() }).await;
+    assert!(names(&table, None, None, 10).await.is_empty());
+
+    let fresh = user(Role::Doctor, "New", "Doctor");
+    table.register(&fresh).await;
+    let mut account = Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..fresh };
+    table.store.create_profile(&account).await.unwrap();
+    assert_eq!(names(&table, None, None, 10).await, ["New Doctor"]);
+    let page = table.store.directory(None, None, 10, None).await.unwrap();
+    let entry = &page.items[0];
+    assert_eq!((entry.id, entry.role, Some(Profile::Doctor(entry.profile.clone()))), (account.id, Role::Doctor, account.profile.clone()));
+
+    // Another specialization and name move the entry; nothing stays behind.
+    if let Some(Profile::Doctor(profile)) = &mut account.profile {
+        profile.specialization = Specialization::parse("Oncology").unwrap();
+    }
+    account.last_name = Name::parse("Married").unwrap();
+    account.version = 3;
+    table.store.update_profile(2, &account).await.unwrap();
+    assert!(names(&table, Some("cardiology"), None, 10).await.is_empty());
+    assert!(names(&table, None, Some("Doctor"), 10).await.is_empty());
+    assert_eq!(names(&table, Some("oncology"), Some("mar"), 10).await, ["New Married"]);
+
+    account.is_active = false;
+    account.version = 4;
+    table.store.update_profile(3, &account).await.unwrap();
+    assert!(names(&table, None, None, 10).await.is_empty());
+    assert!(names(&table, Some("oncology"), None, 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_longest_names_fit_into_the_directory() {
+    let table = Table::new().await;
+    let long = "𝔘".repeat(255);
+    table.register(&doctor_named(&long, &long, &long)).await;
+    assert_eq!(names(&table, None, Some(&long), 10).await, [format!("{long} {long}")]);
+}
+
+#[tokio::test]
+async fn a_directory_entry_shows_no_address_of_any_kind() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    table.register(&doctor).await;
+    for index in ["gsi1", "gsi2"] {
+        let items = table.client.scan().table_name("records").index_name(index).send().await.unwrap().items.unwrap();
+        let entry = items.iter().find(|item| text(item, "entity") == Some("user")).unwrap();
+        let names: HashSet<&str> = entry.keys().map(String::as_str).collect();
+        for hidden in ["email", "phone_number"] {
+            assert!(!names.contains(hidden), "{index} shows {hidden}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn items_lie_where_the_design_says() {
+    let table = Table::new().await;
+    let account = doctor_named("John", "Smith", "Family Medicine");
+    let session = table.register(&account).await;
+    let id = account.id;
+    let item = table.item(format!("USER#{id}"), "ACCOUNT").await.unwrap();
+    let expected = [
+        ("entity", "user".to_owned()),
+        ("gsi1pk", "DOCTORS".to_owned()),
+        ("gsi1sk", format!("smith#john#{id}")),
+        ("gsi2pk", "SPECIALIZATION#family-medicine".to_owned()),
+        ("gsi2sk", format!("smith#john#{id}")),
+        ("gsi3sk", id.to_string()),
+    ];
+    for (name, value) in expected {
+        assert_eq!(text(&item, name), Some(value.as_str()), "{name}");
+    }
+    let shard = id.as_bytes()[15] % 8;
+    let now = id.created_at().to_zoned(jiff::tz::TimeZone::UTC);
+    assert_eq!(text(&item, "gsi3pk"), Some(format!("USER#{}#{shard}", now.strftime("%Y%m")).as_str()));
+    assert!(!item.contains_key("id"), "what the key says is not repeated");
+    assert!(table.item(format!("USER#{id}"), format!("SESSION#{}", session.id)).await.is_some());
+    let event = table.all().await.into_iter().find(|item| text(item, "entity") == Some("audit_event")).unwrap();
+    assert_eq!(text(&event, "pk"), Some(format!("AUDIT#{id}").as_str()));
+    assert_eq!(text(&event, "gsi2pk"), Some(format!("ACTOR#{id}").as_str()));
+    assert_eq!(text(&event, "gsi2sk"), text(&event, "sk"));
+    let credentials = table.all().await.into_iter().find(|item| text(item, "entity") == Some("credentials")).unwrap();
+    assert!(text(&credentials, "pk").unwrap().starts_with("EMAIL#") && !text(&credentials, "pk").unwrap().contains('@'));
+}

@@ -1,0 +1,120 @@
+//! Annotations.
+
+use domain::audit::Action;
+use domain::record::{Annotation, MAX_ANNOTATIONS, Record};
+use domain::text::Note;
+use store::Lookup;
+use store::annotations::{AnnotateError, UpdateAnnotationError};
+
+use crate::people::{annotation, at, doctor, event, id, told_doctor, told_patient};
+use crate::table::{Table, text};
+
+#[tokio::test]
+async fn an_annotation_is_part_of_the_record() {
+    let table = Table::new().await;
+    let (patient, doctor, record, _) = table.record_with_files(1).await;
+    let annotation = annotation(&record);
+    table.annotate(&doctor, &record, &annotation).await;
+    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    assert_eq!(chart.record, Record { annotation_count: 1, version: 2, updated_at: at(1), ..record.clone() });
+    assert_eq!(chart.annotations, std::slice::from_ref(&annotation));
+    let lookup = table.store.annotation_lookup(annotation.id).await.unwrap();
+    assert_eq!(lookup, Some(Lookup { patient_id: patient.id, record_id: record.id }));
+    assert_eq!(table.store.annotation_lookup(id()).await.unwrap(), None);
+    assert_eq!(table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items.len(), 1);
+    let item = table.item(format!("ANNOTATION#{}", annotation.id), "LOOKUP").await.unwrap();
+    assert!(text(&item, "gsi3pk").unwrap().starts_with("ANNOTATION#20"));
+    assert!(table.item(format!("PATIENT#{}", patient.id), format!("RECORD#{}#ANNOTATION#{}", record.id, annotation.id)).await.is_some());
+}
+
+#[tokio::test]
+async fn only_the_assigned_doctor_annotates() {
+    let table = Table::new().await;
+    let (patient, _, record, _) = table.record_with_files(0).await;
+    let stranger = doctor();
+    let items = table.count().await;
+    let note = Annotation { author_id: stranger.id, ..annotation(&record) };
+    let event = event(&stranger, patient.id, Action::CreateAnnotation, Some(record.id));
+    let refused = table.store.create_annotation(&note, at(1), &told_patient(&stranger, &record), &event).await;
+    assert!(matches!(refused, Err(AnnotateError::NotAssigned)));
+    let unknown = Annotation { record_id: id(), ..note };
+    let refused = table.store.create_annotation(&unknown, at(1), &told_patient(&stranger, &record), &event).await;
+    assert!(matches!(refused, Err(AnnotateError::NotAssigned)));
+    assert_eq!(table.count().await, items);
+}
+
+#[tokio::test]
+async fn a_record_takes_a_limited_number_of_annotations() {
+    let table = Table::new().await;
+    let (patient, doctor, record, _) = table.record_with_files(0).await;
+    for _ in 0..MAX_ANNOTATIONS {
+        table.annotate(&doctor, &record, &annotation(&record)).await;
+    }
+    let event = event(&doctor, patient.id, Action::CreateAnnotation, Some(record.id));
+    let refused = table.store.create_annotation(&annotation(&record), at(1), &told_patient(&doctor, &record), &event).await;
+    assert!(matches!(refused, Err(AnnotateError::Full)));
+    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    assert_eq!((chart.record.annotation_count, chart.annotations.len()), (MAX_ANNOTATIONS, 100));
+}
+
+#[tokio::test]
+async fn an_annotation_is_for_its_author_while_assigned() {
+    let table = Table::new().await;
+    let (patient, first, before, _) = table.record_with_files(0).await;
+    let note = annotation(&before);
+    table.annotate(&first, &before, &note).await;
+    let annotation_for = async |author| table.store.annotation_for(author, patient.id, before.id, note.id).await.unwrap();
+    assert_eq!(annotation_for(first.id).await.as_ref(), Some(&note));
+    assert_eq!(annotation_for(patient.id).await, None);
+    assert_eq!(table.store.annotation_for(first.id, patient.id, before.id, id()).await.unwrap(), None);
+
+    // To a second doctor and its author has no access; the second is not the author. Back again, and the author has.
+    let second = doctor();
+    let read = Record { annotation_count: 1, version: 2, updated_at: at(1), ..before.clone() };
+    let moved = Record { doctor_id: second.id, version: 3, ..read.clone() };
+    let returned = Record { doctor_id: first.id, version: 4, ..moved.clone() };
+    let event = || event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
+    table.store.update_record(&read, &moved, &[], &[told_doctor(&patient, &moved)], &event()).await.unwrap();
+    assert_eq!(annotation_for(first.id).await, None);
+    assert_eq!(annotation_for(second.id).await, None);
+    table.store.update_record(&moved, &returned, &[], &[], &event()).await.unwrap();
+    assert_eq!(annotation_for(first.id).await, Some(note));
+}
+
+#[tokio::test]
+async fn an_annotation_is_changed_from_the_version_that_was_read() {
+    let table = Table::new().await;
+    let (patient, doctor, record, _) = table.record_with_files(0).await;
+    let before = annotation(&record);
+    table.annotate(&doctor, &record, &before).await;
+    let after = Annotation { note: Note::parse("Please come in on Monday.").unwrap(), updated_at: at(2), version: 2, ..before.clone() };
+    let event = || event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
+    let told = || told_patient(&doctor, &record);
+    table.store.update_annotation(&before, &after, at(2), &told(), &event()).await.unwrap();
+    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    assert_eq!(chart.annotations, std::slice::from_ref(&after));
+    assert_eq!((chart.record.version, chart.record.updated_at, chart.record.annotation_count), (3, at(2), 1));
+    assert_eq!(table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items.len(), 2);
+
+    let stale = table.store.update_annotation(&before, &after, at(3), &told(), &event()).await;
+    assert!(matches!(stale, Err(UpdateAnnotationError::Stale)));
+    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    assert_eq!(chart.record.version, 3, "nothing of a refused change happens");
+}
+
+#[tokio::test]
+async fn a_former_doctor_changes_nothing() {
+    let table = Table::new().await;
+    let (patient, former, record, _) = table.record_with_files(0).await;
+    let before = annotation(&record);
+    table.annotate(&former, &record, &before).await;
+    let read = Record { annotation_count: 1, version: 2, updated_at: at(1), ..record.clone() };
+    let moved = Record { doctor_id: doctor().id, version: 3, ..read.clone() };
+    let change = event(&patient, patient.id, Action::UpdateRecord, Some(record.id));
+    table.store.update_record(&read, &moved, &[], &[], &change).await.unwrap();
+    let after = Annotation { version: 2, ..before.clone() };
+    let event = event(&former, patient.id, Action::UpdateAnnotation, Some(record.id));
+    let refused = table.store.update_annotation(&before, &after, at(2), &told_patient(&former, &record), &event).await;
+    assert!(matches!(refused, Err(UpdateAnnotationError::Gone)));
+    assert_eq!(table.store.chart(patient.id, record.id).await.unwrap().unwrap().annotations, [before]);
+}

@@ -1,0 +1,383 @@
+//! A table that is slow, silent, refusing, or cut off after it has acted: a server between the store and the table does as
+//! it is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use domain::account::{Account, Role};
+use domain::audit::Action;
+use domain::file::FileStatus;
+use domain::record::{Annotation, Record};
+use domain::session::Session;
+use serde_json::json;
+use store::mail::MailClaim;
+use store::records::RecordFilter;
+use store::{Error, Store};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::meter::Meter;
+use crate::notifications::notified;
+use crate::people::{annotation, at, event, file, id, patient, record, session, told_doctor, told_patient, user};
+use crate::table::{Table, client, store};
+
+/// What happens to a request.
+enum Fate {
+    /// The table answers it.
+    Answered,
+    /// Nobody answers.
+    Silence,
+    /// The table acts; the connection is cut before the answer.
+    Cut,
+    /// The answer is this one, and the table does not act.
+    Instead(u16, serde_json::Value),
+}
+
+/// A store behind a server that decides on the fate of each request, by its number (from 0) and body.
+async fn behind(table: &Table, fate: impl Fn(usize, &str) -> Fate + Send + Sync + 'static) -> (Store, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (behind, requests, fate) = (table.address.clone(), Arc::new(AtomicUsize::new(0)), Arc::new(fate));
+    let counter = requests.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (behind, counter, fate) = (behind.clone(), counter.clone(), fate.clone());
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                while let Some(request) = message(&mut stream).await {
+                    let body = String::from_utf8_lossy(&request).into_owned();
+                    let answer = match fate(counter.fetch_add(1, Ordering::SeqCst), &body) {
+                        Fate::Silence => std::future::pending().await,
+                        Fate::Instead(status, body) => {
+                            let body = body.to_string();
+                            let head = format!(
+                                "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
+                                body.len()
+                            );
+                            format!("{head}{body}").into_bytes()
+                        }
+                        fate => {
+                            let mut table = BufReader::new(TcpStream::connect(&behind).await.unwrap());
+                            table.get_mut().write_all(&request).await.unwrap();
+                            let answer = message(&mut table).await.unwrap();
+                            if matches!(fate, Fate::Cut) {
+                                return;
+                            }
+                            answer
+                        }
+                    };
+                    stream.get_mut().write_all(&answer).await.unwrap();
+                }
+            });
+        }
+    });
+    // As a function that answers HTTP requests has them.
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_millis(800))
+        .operation_timeout(Duration::from_millis(2500))
+        .build();
+    (store(&client(&address, timeouts, Meter::default())), requests)
+}
+
+/// Reads a message of HTTP/1.1 with its head; `None` at the end of the connection.
+async fn message(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
+    let (mut message, mut length) = (Vec::new(), 0);
+    loop {
+        let start = message.len();
+        if stream.read_until(b'\n', &mut message).await.ok()? == 0 {
+            return None;
+        }
+        let line = String::from_utf8_lossy(&message[start..]).to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let start = message.len();
+    message.resize(start + length, 0);
+    stream.read_exact(&mut message[start..]).await.ok()?;
+    Some(message)
+}
+
+fn refusal(code: &str) -> serde_json::Value {
+    json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "refused" })
+}
+
+async fn assert_unavailable<T: std::fmt::Debug>(operation: impl Future<Output = Result<T, Error>>) {
+    let start = Instant::now();
+    let result = operation.await;
+    assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+/// Reads, a write, a conditional write, a batch and a transaction.
+async fn assert_all_unavailable(store: &Store) {
+    let account = patient();
+    let record = record(&account, &user(Role::Doctor, "", ""));
+    let filter = RecordFilter::default();
+    let creation = event(&account, account.id, Action::CreateRecord, None);
+    let told = told_doctor(&account, &record);
+    tokio::join!(
+        assert_unavailable(store.account(account.id)),
+        assert_unavailable(store.people([account.id])),
+        assert_unavailable(store.chart_page(account.id, &filter, 20, None)),
+        assert_unavailable(store.end_session(account.id, id())),
+        assert_unavailable(async {
+            match store.update_profile(1, &account).await {
+                Err(store::UpdateError::Store(error)) => Err::<(), _>(error),
+                other => panic!("{other:?}"),
+            }
+        }),
+        assert_unavailable(store.read_through(account.id, id(), at(1))),
+        assert_unavailable(store.create_record(&record, &[], &told, &creation)),
+    );
+}
+
+#[tokio::test]
+async fn a_silent_table_is_unavailable_within_three_seconds() {
+    let table = Table::new().await;
+    let (store, _) = behind(&table, |_, _| Fate::Silence).await;
+    assert_all_unavailable(&store).await;
+}
+
+#[tokio::test]
+async fn a_table_that_nobody_serves_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(2500)).build();
+    assert_all_unavailable(&store(&client(&address, timeouts, Meter::default()))).await;
+}
+
+#[tokio::test]
+async fn a_table_that_throttles_or_breaks_is_unavailable() {
+    let table = Table::new().await;
+    for (status, code) in [
+        (400, "ThrottlingException"),
+        (400, "ProvisionedThroughputExceededException"),
+        (400, "RequestLimitExceeded"),
+        (500, "InternalServerError"),
+        (503, "ServiceUnavailable"),
+    ] {
+        let (store, requests) = behind(&table, move |_, _| Fate::Instead(status, refusal(code))).await;
+        assert_unavailable(store.account(id())).await;
+        assert_eq!(requests.load(Ordering::SeqCst), 3, "{code}: three attempts");
+    }
+    let (store, _) = behind(&table, |_, _| Fate::Instead(503, json!("no error at all"))).await;
+    assert_all_unavailable(&store).await;
+}
+
+#[tokio::test]
+async fn what_trying_again_does_not_change_is_not_called_unavailable() {
+    let table = Table::new().await;
+    for code in ["AccessDeniedException", "ValidationException", "ResourceNotFoundException"] {
+        let (store, requests) = behind(&table, move |_, _| Fate::Instead(400, refusal(code))).await;
+        let refused = store.account(id()).await;
+        assert!(matches!(refused, Err(Error::Refused(ref text)) if text.contains(code)), "{refused:?}");
+        assert_eq!(requests.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_moment_of_trouble_passes_unnoticed() {
+    let table = Table::new().await;
+    let account = patient();
+    table.register(&account).await;
+    for (status, code) in [(400, "ThrottlingException"), (500, "InternalServerError")] {
+        let (store, _) =
+            behind(&table, move |number, _| if number < 2 { Fate::Instead(status, refusal(code)) } else { Fate::Answered }).await;
+        assert_eq!(store.account(account.id).await.unwrap().as_ref(), Some(&account));
+    }
+    let (store, _) = behind(&table, |number, _| if number == 0 { Fate::Silence } else { Fate::Answered }).await;
+    assert_eq!(store.account(account.id).await.unwrap(), Some(account));
+}
+
+fn canceled(reason: &str, steps: usize) -> serde_json::Value {
+    let mut reasons = vec![json!({ "Code": "None" }); steps];
+    reasons[steps - 1] = json!({ "Code": reason, "Message": "for the test" });
+    let message = format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{reason}]");
+    json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "message": message, "CancellationReasons": reasons })
+}
+
+#[tokio::test]
+async fn a_conflict_of_transactions_is_tried_three_times_under_one_token() {
+    let table = Table::new().await;
+    for reason in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+        for (conflicts, succeeds) in [(2, true), (3, false)] {
+            let tokens = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let seen = tokens.clone();
+            let (store, requests) = behind(&table, move |number, body| {
+                let body: serde_json::Value = serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+                seen.lock().unwrap().push(body["ClientRequestToken"].as_str().unwrap().to_owned());
+                if number < conflicts { Fate::Instead(400, canceled(reason, 4)) } else { Fate::Answered }
+            })
+            .await;
+            let account = patient();
+            let record = record(&account, &user(Role::Doctor, "", ""));
+            let creation = event(&account, account.id, Action::CreateRecord, None);
+            let result = store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await;
+            assert_eq!(result.is_ok(), succeeds, "{result:?}");
+            assert!(succeeds || matches!(result, Err(Error::Unavailable(_))));
+            assert_eq!(requests.load(Ordering::SeqCst), 3);
+            let mut tokens = tokens.lock().unwrap();
+            tokens.dedup();
+            assert_eq!(tokens.len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_still_under_way_is_asked_for_again() {
+    let table = Table::new().await;
+    let (store, _) = behind(&table, |number, _| match number {
+        0 => Fate::Instead(400, refusal("TransactionInProgressException")),
+        _ => Fate::Answered,
+    })
+    .await;
+    let account = patient();
+    let record = record(&account, &user(Role::Doctor, "", ""));
+    let creation = event(&account, account.id, Action::CreateRecord, None);
+    store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_refused_says_why_and_nothing_of_its_items() {
+    let table = Table::new().await;
+    let (store, requests) = behind(&table, |_, _| Fate::Instead(400, canceled("ValidationError", 4))).await;
+    let account = patient();
+    let record = record(&account, &user(Role::Doctor, "", ""));
+    let creation = event(&account, account.id, Action::CreateRecord, None);
+    let error = store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await.unwrap_err();
+    assert!(matches!(&error, Error::Refused(text) if text.contains("ValidationError")), "{error}");
+    assert!(!format!("{error:?}").contains(&account.id.to_string()));
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn unprocessed_keys_are_asked_for_again_and_not_for_ever() {
+    let table = Table::new().await;
+    let accounts = [patient(), patient()];
+    for account in &accounts {
+        table.register(account).await;
+    }
+    let unprocessed = |body: &str| {
+        let body: serde_json::Value = serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        Fate::Instead(200, json!({ "Responses": {}, "UnprocessedKeys": body["RequestItems"] }))
+    };
+    let (store, _) = behind(&table, move |number, body| if number < 3 { unprocessed(body) } else { Fate::Answered }).await;
+    assert_eq!(store.people(accounts.iter().map(|account| account.id)).await.unwrap().len(), 2);
+    let (store, _) = behind(&table, move |_, body| unprocessed(body)).await;
+    assert_unavailable(store.people(accounts.iter().map(|account| account.id))).await;
+}
+
+#[tokio::test]
+async fn unprocessed_deletions_are_asked_for_again() {
+    let table = Table::new().await;
+    let doctor = crate::people::doctor();
+    let all = notified(&table, &doctor, 30).await;
+    let (store, _) = behind(&table, |number, body| {
+        // The first batch of deletions: none is done.
+        if number == 1 {
+            let body: serde_json::Value = serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+            return Fate::Instead(200, json!({ "UnprocessedItems": body["RequestItems"] }));
+        }
+        Fate::Answered
+    })
+    .await;
+    store.purge_deleted(doctor.id, all[0].id).await.unwrap();
+    assert_eq!(table.store.newest_notification(doctor.id).await.unwrap(), None);
+}
+
+/// A store whose first request is carried out but not answered.
+async fn cut_once(table: &Table) -> Store {
+    behind(table, |number, _| if number == 0 { Fate::Cut } else { Fate::Answered }).await.0
+}
+
+#[tokio::test]
+async fn a_cut_transaction_counts_once() {
+    let table = Table::new().await;
+    let account = patient();
+    let registration = event(&account, account.id, Action::Register, None);
+    let first = session(&account);
+    cut_once(&table).await.register(&account, &crate::people::credentials(&account), &first, &registration).await.unwrap();
+    assert_eq!(table.count().await, 4);
+
+    let (_, doctor, before, files) = table.record_with_files(1).await;
+    let note = annotation(&before);
+    let creation = event(&doctor, before.patient_id, Action::CreateAnnotation, Some(before.id));
+    cut_once(&table).await.create_annotation(&note, at(1), &told_patient(&doctor, &before), &creation).await.unwrap();
+    let chart = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap();
+    assert_eq!((chart.record.annotation_count, chart.record.version), (1, 2));
+
+    let edited = Annotation { version: 2, ..note.clone() };
+    let change = event(&doctor, before.patient_id, Action::UpdateAnnotation, Some(before.id));
+    cut_once(&table).await.update_annotation(&note, &edited, at(2), &told_patient(&doctor, &before), &change).await.unwrap();
+
+    let read = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap().record;
+    let after = Record { file_count: 2, version: read.version + 1, ..read.clone() };
+    let change = event(&account, before.patient_id, Action::UpdateRecord, Some(before.id));
+    cut_once(&table).await.update_record(&read, &after, &[file(&after)], &[], &change).await.unwrap();
+
+    let deletion = event(&account, before.patient_id, Action::DeleteFile, Some(before.id));
+    cut_once(&table).await.delete_file(&files[0], &after, at(3), None, &deletion).await.unwrap();
+    let chart = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap();
+    assert_eq!((chart.record.file_count, chart.files.len(), chart.record.version), (1, 1, 5));
+}
+
+#[tokio::test]
+async fn a_cut_conditional_write_does_not_meet_itself() {
+    let table = Table::new().await;
+    let account = user(Role::Patient, "Jane", "Doe");
+    let before = table.register(&account).await;
+    let with_profile = Account { profile: patient().profile, version: 2, ..account.clone() };
+    cut_once(&table).await.create_profile(&with_profile).await.unwrap();
+    let next = Account { version: 3, ..with_profile };
+    cut_once(&table).await.update_profile(2, &next).await.unwrap();
+    assert_eq!(table.store.account(account.id).await.unwrap(), Some(next));
+
+    let after = Session { token_hash: "second".to_owned(), ..before.clone() };
+    cut_once(&table).await.rotate_session(&before, &after).await.unwrap();
+    assert_eq!(table.store.session(account.id, before.id).await.unwrap(), Some(after));
+    cut_once(&table).await.end_session(account.id, before.id).await.unwrap();
+
+    let (_, _, record, files) = table.record_with_files(1).await;
+    assert!(cut_once(&table).await.settle_file(&files[0], FileStatus::Rejected).await.unwrap());
+    assert_eq!(table.store.file(record.patient_id, record.id, files[0].id).await.unwrap().unwrap().status, FileStatus::Rejected);
+}
+
+#[tokio::test]
+async fn a_cut_claim_of_a_mail_is_ones_own() {
+    let table = Table::new().await;
+    let doctor = crate::people::doctor();
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let claim = cut_once(&table).await.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    assert_eq!(claim, MailClaim::Claimed(notification.clone()));
+    cut_once(&table).await.release_mail(doctor.id, notification.id).await.unwrap();
+    let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    assert_eq!(claim, MailClaim::Claimed(notification.clone()));
+    cut_once(&table).await.mail_sent(doctor.id, notification.id, at(2)).await.unwrap();
+    assert_eq!(table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap(), MailClaim::AlreadySent);
+}
+
+#[tokio::test]
+async fn cut_bulk_actions_hold() {
+    let table = Table::new().await;
+    let doctor = crate::people::doctor();
+    let all = notified(&table, &doctor, 2).await;
+    let read = cut_once(&table).await;
+    // The first two requests of `mark_read` are reads.
+    read.read_through(doctor.id, all[1].id, at(1)).await.unwrap();
+    let shown = table.store.notification(doctor.id, all[1].id).await.unwrap().unwrap();
+    assert_eq!(shown.read_at, Some(at(1)));
+    let (cut, _) = behind(&table, |number, _| if number == 2 { Fate::Cut } else { Fate::Answered }).await;
+    assert_eq!(cut.mark_read(doctor.id, all[0].id, at(2)).await.unwrap().unwrap().read_at, Some(at(2)));
+    cut_once(&table).await.delete_through(doctor.id, all[0].id).await.unwrap();
+    assert!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.is_empty());
+}

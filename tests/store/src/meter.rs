@@ -1,0 +1,145 @@
+//! What calls to the table cost.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::operation::{
+    batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
+    batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput},
+    delete_item::{DeleteItemInput, DeleteItemOutput},
+    get_item::{GetItemInput, GetItemOutput},
+    put_item::{PutItemInput, PutItemOutput},
+    query::{QueryInput, QueryOutput},
+    transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
+    update_item::{UpdateItemInput, UpdateItemOutput},
+};
+use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+    FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// What happened since the last look.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Cost {
+    /// Calls one after the other: calls that run at the same time are one.
+    pub(crate) round_trips: usize,
+    /// All calls.
+    pub(crate) calls: usize,
+    /// Read units, of the table and of indexes.
+    pub(crate) read: f64,
+    /// Write units of the table.
+    pub(crate) write: f64,
+    /// Write units of indexes.
+    pub(crate) index: f64,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    cost: Cost,
+    under_way: usize,
+}
+
+/// Sums up what the calls of a client cost.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meter(Arc<Mutex<Count>>);
+
+impl Meter {
+    /// What an operation costs.
+    pub(crate) async fn measure<T>(&self, operation: impl Future<Output = T>) -> (T, Cost) {
+        self.0.lock().unwrap().cost = Cost::default();
+        let result = operation.await;
+        (result, self.0.lock().unwrap().cost)
+    }
+
+    fn add(&self, capacity: &ConsumedCapacity, writes: bool) {
+        let cost = &mut self.0.lock().unwrap().cost;
+        let total = capacity.capacity_units.unwrap();
+        let table = capacity.table.as_ref().and_then(|table| table.capacity_units).unwrap_or_default();
+        if writes {
+            cost.write += table;
+            cost.index += total - table;
+        } else {
+            cost.read += total;
+        }
+    }
+}
+
+macro_rules! ask_for_capacity {
+    ($input:expr, $($type:ty),+) => {
+        $(if let Some(input) = $input.downcast_mut::<$type>() {
+            input.return_consumed_capacity = Some(ReturnConsumedCapacity::Indexes);
+        })+
+    };
+}
+
+/// What an output of one of these types says it consumed.
+macro_rules! capacities {
+    ($output:expr, $($type:ty),+) => {
+        std::iter::empty()$(.chain($output.downcast_ref::<$type>().into_iter().flat_map(|output| output.consumed_capacity())))+
+    };
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "meter"
+    }
+
+    fn read_before_execution(&self, _: &BeforeSerializationInterceptorContextRef<'_>, _: &mut ConfigBag) -> Result<(), BoxError> {
+        let mut count = self.0.lock().unwrap();
+        count.cost.calls += 1;
+        if count.under_way == 0 {
+            count.cost.round_trips += 1;
+        }
+        count.under_way += 1;
+        Ok(())
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input = context.input_mut();
+        ask_for_capacity!(
+            input,
+            GetItemInput,
+            BatchGetItemInput,
+            QueryInput,
+            PutItemInput,
+            UpdateItemInput,
+            DeleteItemInput,
+            BatchWriteItemInput,
+            TransactWriteItemsInput
+        );
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Ok(output) = context.output_or_error() else { return Ok(()) };
+        capacities!(output, GetItemOutput, BatchGetItemOutput, QueryOutput).for_each(|capacity| self.add(capacity, false));
+        capacities!(output, PutItemOutput, UpdateItemOutput, DeleteItemOutput, BatchWriteItemOutput, TransactWriteItemsOutput)
+            .for_each(|capacity| self.add(capacity, true));
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        _: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.lock().unwrap().under_way -= 1;
+        Ok(())
+    }
+}

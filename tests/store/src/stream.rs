@@ -1,0 +1,82 @@
+//! What the stream tells: images as they are stored.
+
+use domain::file::object_key;
+use store::Error;
+use store::stream::Change;
+
+use crate::notifications::notified;
+use crate::people::{at, doctor};
+use crate::table::{Item, Table, text};
+
+fn changes(event: &str, old: Option<&Item>, new: Option<&Item>) -> Vec<Change> {
+    let image = |item: Option<&Item>| item.map(|item| serde_dynamo::Item::from(item.clone()));
+    Change::from_images(event, image(old), image(new)).unwrap()
+}
+
+#[tokio::test]
+async fn a_new_notification_is_told() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let items = table.all().await;
+    let added = Change::NotificationAdded { recipient_id: doctor.id, notification_id: notification.id };
+    for item in &items {
+        let expected = if text(item, "entity") == Some("notification") { vec![added.clone()] } else { Vec::new() };
+        assert_eq!(changes("INSERT", None, Some(item)), expected);
+        assert_eq!(changes("MODIFY", Some(item), Some(item)), []);
+        assert_eq!(changes("REMOVE", Some(item), None), []);
+    }
+    // Some event sources send an empty image where there is none.
+    let empty = Item::new();
+    let item = items.iter().find(|item| text(item, "entity") == Some("notification")).unwrap();
+    assert_eq!(changes("INSERT", Some(&empty), Some(item)), [added]);
+}
+
+#[tokio::test]
+async fn a_removed_file_is_told_with_its_object() {
+    let table = Table::new().await;
+    let (_, _, _, files) = table.record_with_files(1).await;
+    let mut told = Vec::new();
+    for item in table.all().await {
+        told.extend(changes("REMOVE", Some(&item), None));
+        assert!(text(&item, "entity") == Some("notification") || changes("INSERT", None, Some(&item)).is_empty());
+    }
+    assert_eq!(told, [Change::FileRemoved { file_id: files[0].id, object_key: object_key(files[0].id) }]);
+}
+
+#[tokio::test]
+async fn bulk_actions_are_told_when_they_went_further() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let all = notified(&table, &doctor, 2).await;
+    let state = async || table.item(format!("INBOX#{}", doctor.id), "STATE").await.unwrap();
+    let (recipient_id, older, newer) = (doctor.id, all[1].id, all[0].id);
+
+    table.store.read_through(doctor.id, older, at(1)).await.unwrap();
+    let first = state().await;
+    assert_eq!(changes("INSERT", None, Some(&first)), [Change::InboxRead { recipient_id, after: None, through: older, at: at(1) }]);
+    assert_eq!(changes("MODIFY", Some(&first), Some(&first)), []);
+
+    table.store.delete_through(doctor.id, older).await.unwrap();
+    let second = state().await;
+    assert_eq!(changes("MODIFY", Some(&first), Some(&second)), [Change::InboxDeleted { recipient_id, through: older }]);
+
+    table.store.read_through(doctor.id, newer, at(2)).await.unwrap();
+    let third = state().await;
+    let further = Change::InboxRead { recipient_id, after: Some(older), through: newer, at: at(2) };
+    assert_eq!(changes("MODIFY", Some(&second), Some(&third)), [further]);
+    assert_eq!(changes("REMOVE", Some(&third), None), []);
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_without_repeating_it() {
+    let table = Table::new().await;
+    notified(&table, &doctor(), 1).await;
+    let mut item = table.all().await.into_iter().find(|item| text(item, "entity") == Some("notification")).unwrap();
+    item.remove("message");
+    item.insert("record_id".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S("secret".to_owned()));
+    let error = Change::from_images("INSERT", None, Some(item.into())).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { entity: "notification" }));
+    assert!(!format!("{error} {error:?}").contains("secret"));
+    assert_eq!(Change::from_images("INSERT", None, None).unwrap(), []);
+}

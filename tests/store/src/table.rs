@@ -1,0 +1,112 @@
+//! A private table for each test.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use dynoxide::{Database, ImportOptions};
+use store::Store;
+use tokio::net::TcpListener;
+
+use crate::meter::Meter;
+
+/// What CreateTable is told: the table of template.yaml.
+const DEFINITION: &str = include_str!("table.json");
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A table, the store on it, and what calls cost.
+pub(crate) struct Table {
+    pub(crate) store: Store,
+    pub(crate) client: Client,
+    pub(crate) meter: Meter,
+    /// Where the engine listens.
+    pub(crate) address: String,
+    database: Database,
+}
+
+impl Table {
+    pub(crate) async fn new() -> Self {
+        let database = Database::memory().unwrap();
+        database.create_table(serde_json::from_str(DEFINITION).unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        let meter = Meter::default();
+        // Patient: other tests use the processors too. `faults` has clients with the timeouts of production.
+        let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build();
+        let client = client(&address, timeouts, meter.clone());
+        Self { store: store(&client), client, meter, address, database }
+    }
+
+    /// An item as it is stored.
+    pub(crate) async fn item(&self, pk: impl ToString, sk: impl ToString) -> Option<Item> {
+        let key = |text: String| AttributeValue::S(text);
+        let found = self.client.get_item().table_name(NAME).key("pk", key(pk.to_string())).key("sk", key(sk.to_string()));
+        found.consistent_read(true).send().await.unwrap().item
+    }
+
+    /// How many items there are.
+    pub(crate) async fn count(&self) -> usize {
+        self.all().await.len()
+    }
+
+    /// Stores copies of items, each time with other ids: `ids` gives the pairs of old and new ones for the n-th copy. The
+    /// fast way to a long chart or inbox of items as the store makes them.
+    pub(crate) fn multiply(&self, items: &[Item], number: usize, ids: impl Fn(usize) -> Vec<(String, String)>) {
+        let copies = (0..number).flat_map(|copy| {
+            let ids = ids(copy);
+            items.iter().map(move |item| item.iter().map(|(name, value)| (name.clone(), with_ids(value, &ids))).collect())
+        });
+        self.database.import_items(NAME, copies.collect(), ImportOptions::default()).unwrap();
+    }
+
+    /// Everything that is stored.
+    pub(crate) async fn all(&self) -> Vec<Item> {
+        let pages = self.client.scan().table_name(NAME).consistent_read(true).into_paginator().items();
+        pages.send().collect::<Result<_, _>>().await.unwrap()
+    }
+}
+
+fn with_ids(value: &AttributeValue, ids: &[(String, String)]) -> dynoxide::AttributeValue {
+    match value {
+        AttributeValue::S(text) => dynoxide::AttributeValue::S(ids.iter().fold(text.clone(), |text, (old, new)| text.replace(old, new))),
+        AttributeValue::N(number) => dynoxide::AttributeValue::N(number.clone()),
+        other => panic!("{other:?} is not copied"),
+    }
+}
+
+pub(crate) const NAME: &str = "records";
+
+pub(crate) fn store(client: &Client) -> Store {
+    Store::new(client.clone(), NAME)
+}
+
+pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {
+    let no_tls = TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap();
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(no_tls).build_https();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(25))
+        .with_max_backoff(Duration::from_millis(250));
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-central-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(format!("http://{address}"))
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .interceptor(meter)
+        .build();
+    Client::from_conf(config)
+}
+
+/// A text attribute of a stored item.
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name).map(|value| value.as_s().unwrap().as_str())
+}
