@@ -9,7 +9,7 @@ use crate::Store;
 use crate::error::{Error, classify};
 use crate::item::{Item, Stored, read};
 use crate::keys::{Key, Range};
-use crate::write::back_off;
+use crate::write::{BATCH_TRIES, back_off, incomplete};
 
 /// How current a read is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,9 +29,6 @@ pub(crate) enum Order {
 
 /// How many keys one BatchGetItem takes.
 const MAX_BATCH_GET: usize = 100;
-
-/// How often the unprocessed rest of a batch is asked for.
-const BATCH_TRIES: u32 = 5;
 
 impl Store {
     /// One item.
@@ -53,7 +50,7 @@ impl Store {
             .set_keys(Some(keys))
             .consistent_read(consistency == Consistency::Strong)
             .build()
-            .map_err(|error| Error::Refused(error.to_string()))?;
+            .map_err(incomplete)?;
         let mut found = Vec::new();
         for attempt in 0..BATCH_TRIES {
             back_off(attempt).await;

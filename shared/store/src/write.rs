@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConditionCheck, Delete, DeleteRequest, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update, WriteRequest,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
@@ -29,8 +30,8 @@ const TRIES: usize = 3;
 /// ... so many milliseconds apart.
 const CONFLICT_PAUSE: std::ops::Range<u64> = 20..100;
 
-/// How often the unprocessed rest of a batch is sent again.
-const BATCH_TRIES: u32 = 5;
+/// How often a batch is sent, each time with what was left unprocessed before.
+pub(crate) const BATCH_TRIES: u32 = 5;
 
 /// How many keys one BatchWriteItem takes.
 const MAX_BATCH_WRITE: usize = 25;
@@ -143,7 +144,7 @@ fn names(expression: &str) -> Option<HashMap<String, String>> {
     expression.contains("#status").then(|| HashMap::from([("#status".to_owned(), "status".to_owned())]))
 }
 
-fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
+pub(crate) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
     Error::Refused(error.to_string())
 }
 
@@ -200,7 +201,8 @@ impl Store {
 
     /// Writes an item.
     pub(crate) async fn put(&self, item: Item) -> Result<(), Error> {
-        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let sent = unless_in_use(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("PutItem", &error))
     }
 
@@ -214,17 +216,15 @@ impl Store {
         let operation = operation_id();
         item.insert(OPERATION.to_owned(), AttributeValue::S(operation.clone()));
         let values = values(condition_values);
-        let sent = self
+        let request = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression(condition)
             .set_expression_attribute_values((!values.is_empty()).then_some(values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match sent {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match unless_in_use(|| request.clone().send()).await {
             Ok(_) => Ok(Written::Done),
             Err(SdkError::ServiceError(failure)) if failure.err().is_conditional_check_failed_exception() => {
                 let PutItemError::ConditionalCheckFailedException(failed) = failure.into_err() else {
@@ -246,7 +246,7 @@ impl Store {
         expression_values: impl IntoIterator<Item = Value>,
     ) -> Result<Updated, Error> {
         let values = values(expression_values);
-        let sent = self
+        let request = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -256,10 +256,8 @@ impl Store {
             .set_expression_attribute_names(names(expression))
             .set_expression_attribute_values((!values.is_empty()).then_some(values))
             .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match sent {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match unless_in_use(|| request.clone().send()).await {
             Ok(updated) => Ok(Updated::Done(updated.attributes.unwrap_or_default())),
             Err(SdkError::ServiceError(failure)) if failure.err().is_conditional_check_failed_exception() => match failure.into_err() {
                 UpdateItemError::ConditionalCheckFailedException(failed) => Ok(Updated::Refused(failed.item)),
@@ -271,7 +269,8 @@ impl Store {
 
     /// Deletes an item; no matter whether it is there.
     pub(crate) async fn delete(&self, key: Key) -> Result<(), Error> {
-        let sent = self.client.delete_item().table_name(&self.table).set_key(Some(key.into_attributes())).send().await;
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key.into_attributes()));
+        let sent = unless_in_use(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
@@ -315,10 +314,27 @@ fn code(reason: &CancellationReason) -> &str {
 }
 
 /// Says which reasons canceled a transaction that is not tried again.
-fn canceled_for(error: &SdkError<TransactWriteItemsError, aws_smithy_runtime_api::client::orchestrator::HttpResponse>) -> Option<Error> {
+fn canceled_for(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Option<Error> {
     let TransactWriteItemsError::TransactionCanceledException(canceled) = error.as_service_error()? else { return None };
     let codes: Vec<&str> = canceled.cancellation_reasons().iter().map(code).collect();
     Some(Error::Refused(format!("TransactWriteItems: {}", codes.join(", "))))
+}
+
+/// Sends a single write again while a transaction holds its item.
+async fn unless_in_use<T, E, F>(send: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    for _ in 1..TRIES {
+        match send().await {
+            Err(SdkError::ServiceError(failure)) if failure.err().code() == Some("TransactionConflictException") => {
+                pause(CONFLICT_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+    send().await
 }
 
 async fn pause(milliseconds: std::ops::Range<u64>) {

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use domain::account::{Account, Role};
 use domain::audit::Action;
 use domain::file::FileStatus;
+use domain::key::SigningKey;
 use domain::record::{Annotation, Record};
 use domain::session::Session;
 use serde_json::json;
@@ -230,6 +231,34 @@ async fn a_conflict_of_transactions_is_tried_three_times_under_one_token() {
             tokens.dedup();
             assert_eq!(tokens.len(), 1);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_single_write_waits_for_a_transaction_on_its_item() {
+    let table = Table::new().await;
+    let session = session(&patient());
+    for (conflicts, succeeds) in [(2, true), (3, false)] {
+        let stores = async || {
+            let conflict = move |number, _: &str| match number {
+                number if number < conflicts => Fate::Instead(400, refusal("TransactionConflictException")),
+                _ => Fate::Answered,
+            };
+            behind(&table, conflict).await
+        };
+        let check = |result: Result<(), Error>, requests: Arc<AtomicUsize>| {
+            assert!(if succeeds { result.is_ok() } else { matches!(result, Err(Error::Unavailable(_))) }, "{result:?}");
+            assert_eq!(requests.load(Ordering::SeqCst), 3);
+        };
+        let (store, requests) = stores().await;
+        check(store.put_session(&session, None).await, requests);
+        let (store, requests) = stores().await;
+        let key = SigningKey { kid: "kid".to_owned(), x: "x".to_owned(), created_at: at(0), retire_after: None };
+        check(store.publish_signing_key(&key).await, requests);
+        let (store, requests) = stores().await;
+        check(store.delete_through(session.user_id, id()).await, requests);
+        let (store, requests) = stores().await;
+        check(store.end_session(session.user_id, session.id).await, requests);
     }
 }
 
