@@ -1,0 +1,54 @@
+//! `POST /api/accounts/profile-create/`
+
+use axum::extract::State;
+use domain::account::{Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth};
+use http_kit::answer::{Answer, created};
+use http_kit::caller::SignedIn;
+use http_kit::etag::{ETag, IfMatch};
+use http_kit::form::Form;
+use http_kit::problem::Problem;
+use http_kit::shapes;
+use jiff::Timestamp;
+use runtime::clock;
+use store::accounts::CreateProfileError;
+
+use crate::App;
+
+/// A whole profile, as it is created or replaced: what is not given gets its default.
+pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Option<Profile> {
+    if role == Role::Doctor {
+        let specialization = form.required("specialization");
+        let license_number = form.required("license_number");
+        let years_of_experience = form.or_default("years_of_experience", Years::default());
+        return Some(Profile::Doctor(DoctorProfile {
+            specialization: specialization?,
+            license_number: license_number?,
+            years_of_experience: years_of_experience?,
+        }));
+    }
+    let born = form.nullable_with("date_of_birth", |date| date_of_birth(date, now));
+    let gender = form.or_default("gender", Gender::Other);
+    let address = form.nullable("address");
+    Some(Profile::Patient(PatientProfile { date_of_birth: born?, gender: gender?, address: address? }))
+}
+
+/// Create the profile that belongs to the caller's role.
+#[utoipa::path(post, path = "/api/accounts/profile-create/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn create_profile(State(app): State<App>, caller: SignedIn, form: Form) -> Result<Answer, Problem> {
+    let exists = || Problem::forbidden("profile_exists", "You already have a profile.");
+    let account = caller.confirm().await?.account;
+    if account.role == Role::Admin {
+        return Err(Problem::forbidden("wrong_role", "Staff have no profile."));
+    }
+    if account.profile.is_some() {
+        return Err(exists());
+    }
+    let profile = form.parse(|form| whole_profile(form, account.role, clock::now()))?;
+    let account = Account { profile: Some(profile), version: account.version + 1, ..account };
+    app.store.create_profile(&account).await.map_err(|error| match error {
+        CreateProfileError::Exists => exists(),
+        CreateProfileError::Stale => IfMatch::Absent.lost_race(),
+        CreateProfileError::Store(error) => error.into(),
+    })?;
+    Ok(created("/api/accounts/me/", &shapes::Profile::full(&account)).with_etag(ETag::of(account.version)))
+}

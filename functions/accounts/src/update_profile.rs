@@ -1,0 +1,65 @@
+//! `PATCH` and `PUT /api/accounts/profile-update/`
+
+use axum::extract::State;
+use domain::account::{Account, DoctorProfile, PatientProfile, Profile, date_of_birth};
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::SignedIn;
+use http_kit::etag::{ETag, IfMatch};
+use http_kit::form::Form;
+use http_kit::problem::Problem;
+use http_kit::shapes;
+use runtime::clock;
+use store::UpdateError;
+
+use crate::App;
+use crate::create_profile::whole_profile;
+
+/// Change the fields of the own profile that are given.
+#[utoipa::path(patch, path = "/api/accounts/profile-update/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn update_profile(State(app): State<App>, caller: SignedIn, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
+    write(app, caller, if_match, form, |form, _, profile| match profile {
+        Profile::Doctor(now) => {
+            let specialization = form.or_default("specialization", now.specialization);
+            let license_number = form.or_default("license_number", now.license_number);
+            let years_of_experience = form.or_default("years_of_experience", now.years_of_experience);
+            Some(Profile::Doctor(DoctorProfile {
+                specialization: specialization?,
+                license_number: license_number?,
+                years_of_experience: years_of_experience?,
+            }))
+        }
+        Profile::Patient(now) => {
+            let born = form.change_with("date_of_birth", now.date_of_birth, |date| date_of_birth(date, clock::now()));
+            let gender = form.or_default("gender", now.gender);
+            let address = form.change("address", now.address);
+            Some(Profile::Patient(PatientProfile { date_of_birth: born?, gender: gender?, address: address? }))
+        }
+    })
+    .await
+}
+
+/// Replace the own profile: what is not given gets its default.
+#[utoipa::path(put, path = "/api/accounts/profile-update/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn replace_profile(State(app): State<App>, caller: SignedIn, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
+    write(app, caller, if_match, form, |form, account, _| whole_profile(form, account.role, clock::now())).await
+}
+
+async fn write(
+    app: App,
+    caller: SignedIn,
+    if_match: IfMatch,
+    form: Form,
+    change: impl FnOnce(&mut Form, &Account, Profile) -> Option<Profile>,
+) -> Result<Answer, Problem> {
+    let account = caller.confirm().await?.account;
+    let profile = account.profile.clone().ok_or_else(|| Problem::forbidden("no_profile", "You have no profile yet. Create it first."))?;
+    if_match.check(account.version)?;
+    let profile = form.parse(|form| change(form, &account, profile))?;
+    let before = account.version;
+    let account = Account { profile: Some(profile), version: before + 1, ..account };
+    app.store.update_profile(before, &account).await.map_err(|error| match error {
+        UpdateError::Stale => if_match.lost_race(),
+        UpdateError::Store(error) => error.into(),
+    })?;
+    Ok(ok(&shapes::Profile::full(&account)).with_etag(ETag::of(account.version)))
+}
