@@ -1,1 +1,62 @@
-//! The function records.
+//! The function `records`: charts, assignments, files, annotations.
+
+mod answer;
+mod create_annotation;
+mod create_record;
+mod declared;
+mod delete_file;
+mod list_doctor_records;
+mod list_patient_records;
+mod read_doctor_record;
+mod read_patient_record;
+mod update_annotation;
+mod update_record;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use http_kit::kit::Kit;
+use runtime::aws::{self, Patience};
+use runtime::bucket::Bucket;
+use runtime::config;
+use store::Store;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How often a change is tried when other requests come first and the client has named no version.
+const ATTEMPTS: usize = 4;
+
+/// All routes of the group.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_patient_records::list_patient_records, create_record::create_record))
+        .routes(routes!(read_patient_record::read_patient_record, update_record::update_record, update_record::replace_record))
+        .routes(routes!(delete_file::delete_file))
+        .routes(routes!(list_doctor_records::list_doctor_records))
+        .routes(routes!(create_annotation::create_annotation))
+        .routes(routes!(update_annotation::update_annotation, update_annotation::replace_annotation))
+        .routes(routes!(read_doctor_record::read_doctor_record))
+}
+
+/// What the handlers work with.
+#[derive(Clone, FromRef)]
+pub struct App {
+    kit: Kit,
+    store: Store,
+    bucket: Bucket,
+    uploads: Arc<config::Uploads>,
+}
+
+impl App {
+    /// Reads the configuration and builds the clients.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn start() -> Result<Self, config::ConfigError> {
+        let (http, uploads) = (config::Http::from_env()?, config::Uploads::from_env()?);
+        let sdk = aws::sdk(Patience::Interactive).await;
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name);
+        let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
+        Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, uploads: Arc::new(uploads) })
+    }
+}

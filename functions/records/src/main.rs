@@ -1,2 +1,10 @@
-//! Entry point.
-fn main() {}
+//! The function `records`: charts, assignments, files, annotations.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::serve::run(async || {
+        let app = records::App::start().await?;
+        runtime::serve::http(http_kit::middleware::service(records::router(), app)).await
+    })
+}

@@ -1,0 +1,63 @@
+//! `POST /api/records/doctor/annotations/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::field::Reason;
+use domain::id::RecordId;
+use domain::notification::Event;
+use domain::record::{Annotation, MAX_ANNOTATIONS};
+use domain::text::Note;
+use http_kit::answer::{Answer, created};
+use http_kit::caller::Doctor;
+use http_kit::etag::ETag;
+use http_kit::form::{Body, Form, FromForm};
+use http_kit::problem::Problem;
+use http_kit::shapes::RecordAnnotation;
+use runtime::clock;
+use store::annotations::AnnotateError;
+
+use crate::App;
+
+pub(crate) struct NewAnnotation {
+    record: RecordId,
+    note: Note,
+}
+
+impl FromForm for NewAnnotation {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let record = form.required("record");
+        let note = form.required("note");
+        Some(Self { record: record?, note: note? })
+    }
+}
+
+/// Annotate a record that is assigned to the caller.
+#[utoipa::path(post, path = "/api/records/doctor/annotations/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn create_annotation(
+    State(app): State<App>,
+    doctor: Doctor,
+    Body(NewAnnotation { record, note }): Body<NewAnnotation>,
+) -> Result<Answer, Problem> {
+    let not_assigned = || Problem::field("record", Reason::new("not_assigned", "Must be a record that is assigned to you."));
+    let (caller, assignment) = {
+        let author = doctor.id();
+        doctor.beside(app.store.assignment(author, record)).await?
+    };
+    let patient_id = assignment.ok_or_else(not_assigned)?.patient_id;
+    let (doctor, now) = (&caller.account, clock::now());
+    let annotation =
+        Annotation { id: clock::new_id(), patient_id, record_id: record, author_id: doctor.id, note, updated_at: now, version: 1 };
+    let notification = Event::Annotated { doctor }.notify(clock::new_id(), patient_id, record, patient_id);
+    let audit = caller.audit(Action::CreateAnnotation, patient_id, Some(record));
+    app.store.create_annotation(&annotation, now, &notification, &audit).await.map_err(|error| match error {
+        AnnotateError::NotAssigned => not_assigned(),
+        AnnotateError::Full => {
+            let message = format!("The record has {MAX_ANNOTATIONS} annotations, as many as a record takes.");
+            Problem::field("record", Reason::new("too_many_annotations", message))
+        }
+        AnnotateError::Store(error) => error.into(),
+    })?;
+    // There is no URL for a single annotation: it is read with its record.
+    let body = RecordAnnotation::new(&annotation, Some(doctor));
+    Ok(created(&format!("/api/records/doctor/{record}/"), &body).with_etag(ETag::of(annotation.version)))
+}

@@ -1,0 +1,68 @@
+//! `POST /api/records/patient/`
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::file::DeclaredFile;
+use domain::id::UserId;
+use domain::notification::Event;
+use domain::record::{Chart, Record, RecordType};
+use domain::text::Description;
+use http_kit::answer::{Answer, created};
+use http_kit::caller::Patient;
+use http_kit::etag::ETag;
+use http_kit::form::Form;
+use http_kit::problem::Problem;
+use runtime::{clock, config};
+
+use crate::{App, answer, declared};
+
+struct NewRecord {
+    doctor: UserId,
+    record_type: RecordType,
+    description: Description,
+    files: Vec<DeclaredFile>,
+}
+
+impl NewRecord {
+    fn from_form(form: &mut Form, limits: &config::Uploads) -> Option<Self> {
+        let doctor = form.required("doctor");
+        let record_type = form.or_default("record_type", RecordType::General);
+        let description = form.or_default("description", Description::default());
+        let files = declared::files(form, limits);
+        Some(Self { doctor: doctor?, record_type: record_type?, description: description?, files: files? })
+    }
+}
+
+/// Create a record, assign it to a doctor, and get a URL for each file to upload.
+#[utoipa::path(post, path = "/api/records/patient/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn create_record(State(app): State<App>, patient: Patient, form: Form) -> Result<Answer, Problem> {
+    let new = form.parse(|form| NewRecord::from_form(form, &app.uploads))?;
+    let (caller, doctor) = patient.beside(app.store.account(new.doctor)).await?;
+    let doctor = declared::assignable(doctor)?;
+    let patient = &caller.account;
+
+    let (id, now) = (clock::new_id(), clock::now());
+    let files = declared::new_files(new.files, patient.id, id);
+    let record = Record {
+        id,
+        patient_id: patient.id,
+        doctor_id: doctor.id,
+        record_type: new.record_type,
+        description: new.description,
+        file_count: u32::try_from(files.len()).unwrap_or(u32::MAX),
+        annotation_count: 0,
+        updated_at: now,
+        version: 1,
+    };
+    let notification = Event::Created { patient }.notify(clock::new_id(), doctor.id, id, patient.id);
+    let audit = caller.audit(Action::CreateRecord, patient.id, Some(id));
+    app.store.create_record(&record, &files, &notification, &audit).await?;
+
+    let uploads = answer::uploads(&app, &files).await?;
+    let people = HashMap::from([(doctor.id, doctor)]);
+    let chart = Chart { record, files, annotations: Vec::new() };
+    let body = answer::record(&app, patient, &people, &chart, uploads).await?;
+    Ok(created(&format!("/api/records/patient/{id}/"), &body).with_etag(ETag::of(chart.record.version)))
+}

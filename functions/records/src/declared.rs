@@ -1,0 +1,36 @@
+//! The fields that creating and changing a record have in common.
+
+use domain::account::Account;
+use domain::field::Reason;
+use domain::file::{DeclaredFile, File, size_bytes};
+use domain::id::{RecordId, UserId};
+use http_kit::form::Form;
+use http_kit::problem::Problem;
+use runtime::{clock, config};
+
+/// The files that are to be uploaded; none when the field is absent.
+pub(crate) fn files(form: &mut Form, limits: &config::Uploads) -> Option<Vec<DeclaredFile>> {
+    form.list("files", limits.max_files_per_record, |file| {
+        let name = file.required("name");
+        let content_type = file.required("content_type");
+        let size_bytes = file.required_by("size_bytes", |value| size_bytes(value, limits.max_file_bytes));
+        let sha256 = file.nullable("sha256");
+        Some(DeclaredFile { name: name?, content_type: content_type?, size_bytes: size_bytes?, sha256: sha256? })
+    })
+}
+
+/// The declared files as part of a record, newest first as they will be read back.
+pub(crate) fn new_files(declared: Vec<DeclaredFile>, patient_id: UserId, record_id: RecordId) -> Vec<File> {
+    let mut files: Vec<File> = declared.into_iter().map(|file| file.of(clock::new_id(), patient_id, record_id)).collect();
+    files.reverse();
+    files
+}
+
+/// The doctor to whom a record is to be assigned.
+///
+/// # Errors
+/// 400 on the field for whoever records cannot be assigned to: one answer whether they exist or not.
+pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
+    let refused = || Problem::field("doctor", Reason::new("not_assignable", "Must be the id of a doctor from the directory."));
+    doctor.filter(|doctor| doctor.assignable_doctor().is_some()).ok_or_else(refused)
+}

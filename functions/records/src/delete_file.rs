@@ -1,0 +1,44 @@
+//! `DELETE /api/records/files/{id}/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::id::FileId;
+use domain::notification::Event;
+use http_kit::answer::{Answer, no_content};
+use http_kit::caller::Patient;
+use http_kit::etag::IfMatch;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use runtime::clock;
+use store::files::DeleteFileError;
+
+use crate::{ATTEMPTS, App};
+
+/// Delete a file of an own record. Its object is deleted too, a moment later.
+#[utoipa::path(delete, path = "/api/records/files/{id}/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn delete_file(
+    State(app): State<App>,
+    patient: Patient,
+    Id(id): Id<FileId>,
+    if_match: IfMatch,
+) -> Result<Answer, Problem> {
+    let owner = patient.id();
+    let (caller, lookup) = patient.beside(app.store.file_lookup(id)).await?;
+    let record_id = lookup.filter(|lookup| lookup.patient_id == owner).ok_or_else(Problem::not_found)?.record_id;
+    for _ in 0..ATTEMPTS {
+        let chart = app.store.chart(owner, record_id).await?.ok_or_else(Problem::not_found)?;
+        let file = chart.files.iter().find(|file| file.id == id).ok_or_else(Problem::not_found)?;
+        // A file has no version of its own: it is part of its record.
+        if_match.check(chart.record.version)?;
+        let patient = &caller.account;
+        let notification = Event::Updated { patient }.notify(clock::new_id(), chart.record.doctor_id, record_id, owner);
+        let audit = caller.audit(Action::DeleteFile, owner, Some(record_id));
+        match app.store.delete_file(file, &chart.record, clock::now(), Some(&notification), &audit).await {
+            Ok(()) => return Ok(no_content()),
+            Err(DeleteFileError::Gone) => return Err(Problem::not_found()),
+            Err(DeleteFileError::Stale) => {}
+            Err(DeleteFileError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(if_match.lost_race())
+}

@@ -1,0 +1,28 @@
+//! `GET /api/records/doctor/`
+
+use axum::extract::State;
+use domain::id::{RecordId, UserId};
+use http_kit::answer::Answer;
+use http_kit::caller::Doctor;
+use http_kit::page::listing;
+use http_kit::problem::Problem;
+use http_kit::query::Query;
+
+use crate::list_patient_records::filter;
+use crate::{App, answer};
+
+/// The records that are assigned to the caller, newest first.
+#[utoipa::path(get, path = "/api/records/doctor/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn list_doctor_records(State(app): State<App>, doctor: Doctor, query: Query) -> Result<Answer, Problem> {
+    let reader = doctor.id();
+    let (filter, paging) = query.parse(&app.kit, reader, "doctor-records", |parameters| filter(parameters, "patient"))?;
+    let (caller, page) = doctor.beside(app.store.assignment_page(reader, &filter, paging.limit, paging.after)).await?;
+    let records: Vec<(UserId, RecordId)> = page.items.iter().map(|assignment| (assignment.patient_id, assignment.record_id)).collect();
+    let patients: Vec<UserId> = page.items.iter().map(|assignment| assignment.patient_id).collect();
+    let (charts, patients) = tokio::try_join!(app.store.charts(&records), app.store.people(patients))?;
+    // A record may have gone to another doctor between the two reads.
+    let mut charts: Vec<_> = charts.into_iter().flatten().filter(|chart| chart.record.doctor_id == reader).collect();
+    let people = answer::complete(&app, patients, &mut charts, reader).await?;
+    let records = answer::records(&app, &caller.account, &people, &charts).await?;
+    listing(&paging, page.next.as_ref(), records)
+}

@@ -1,0 +1,32 @@
+//! `GET /api/records/patient/`
+
+use axum::extract::State;
+use http_kit::answer::Answer;
+use http_kit::caller::Patient;
+use http_kit::page::listing;
+use http_kit::problem::Problem;
+use http_kit::query::{Parameters, Query};
+use store::records::RecordFilter;
+
+use crate::answer::People;
+use crate::{App, answer};
+
+/// The filters of a list of records; `other` is the name of the parameter for the other party.
+pub(crate) fn filter(parameters: &mut Parameters, other: &'static str) -> Option<RecordFilter> {
+    let record_type = parameters.optional("record_type");
+    let other = parameters.optional(other);
+    let created_after = parameters.timestamp("created_after");
+    let created_before = parameters.timestamp("created_before");
+    Some(RecordFilter { record_type: record_type?, other: other?, created_after: created_after?, created_before: created_before? })
+}
+
+/// The own records, newest first.
+#[utoipa::path(get, path = "/api/records/patient/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn list_patient_records(State(app): State<App>, patient: Patient, query: Query) -> Result<Answer, Problem> {
+    let owner = patient.id();
+    let (filter, paging) = query.parse(&app.kit, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;
+    let (caller, mut page) = patient.beside(app.store.chart_page(owner, &filter, paging.limit, paging.after)).await?;
+    let people = answer::complete(&app, People::new(), &mut page.items, owner).await?;
+    let records = answer::records(&app, &caller.account, &people, &page.items).await?;
+    listing(&paging, page.next.as_ref(), records)
+}

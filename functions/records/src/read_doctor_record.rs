@@ -1,0 +1,27 @@
+//! `GET /api/records/doctor/{id}/`
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use domain::id::RecordId;
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::Doctor;
+use http_kit::etag::ETag;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+
+use crate::{App, answer};
+
+/// A record that is assigned to the caller.
+#[utoipa::path(get, path = "/api/records/doctor/{id}/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn read_doctor_record(State(app): State<App>, doctor: Doctor, Id(id): Id<RecordId>) -> Result<Answer, Problem> {
+    let reader = doctor.id();
+    let (caller, assignment) = doctor.beside(app.store.assignment(reader, id)).await?;
+    let patient = assignment.ok_or_else(Problem::not_found)?.patient_id;
+    let (chart, people) = tokio::try_join!(app.store.chart(patient, id), app.store.people([patient]))?;
+    // The record may have gone to another doctor between the two reads.
+    let mut chart = chart.filter(|chart| chart.record.doctor_id == reader).ok_or_else(Problem::not_found)?;
+    let people = answer::complete(&app, people, std::slice::from_mut(&mut chart), reader).await?;
+    let body = answer::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
+    Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
+}

@@ -1,0 +1,25 @@
+//! `GET /api/records/patient/{id}/`
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use domain::id::RecordId;
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::Patient;
+use http_kit::etag::ETag;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+
+use crate::answer::People;
+use crate::{App, answer};
+
+/// One of the own records.
+#[utoipa::path(get, path = "/api/records/patient/{id}/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn read_patient_record(State(app): State<App>, patient: Patient, Id(id): Id<RecordId>) -> Result<Answer, Problem> {
+    let owner = patient.id();
+    let (caller, chart) = patient.beside(app.store.chart(owner, id)).await?;
+    let mut chart = chart.ok_or_else(Problem::not_found)?;
+    let people = answer::complete(&app, People::new(), std::slice::from_mut(&mut chart), owner).await?;
+    let body = answer::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
+    Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
+}

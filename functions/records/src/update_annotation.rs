@@ -1,0 +1,74 @@
+//! `PATCH` and `PUT /api/records/doctor/annotations/{id}/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::id::AnnotationId;
+use domain::notification::Event;
+use domain::record::Annotation;
+use domain::text::Note;
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::Doctor;
+use http_kit::etag::{ETag, IfMatch};
+use http_kit::form::Form;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use http_kit::shapes::RecordAnnotation;
+use runtime::clock;
+use store::annotations::UpdateAnnotationError;
+
+use crate::{ATTEMPTS, App};
+
+/// Change the note of an own annotation, while the record is assigned to the caller.
+#[utoipa::path(patch, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn update_annotation(
+    State(app): State<App>,
+    doctor: Doctor,
+    Id(id): Id<AnnotationId>,
+    if_match: IfMatch,
+    form: Form,
+) -> Result<Answer, Problem> {
+    let note = form.parse(|form| form.optional("note"))?;
+    write(&app, doctor, id, if_match, note).await
+}
+
+/// Replace the note of an own annotation, while the record is assigned to the caller.
+#[utoipa::path(put, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn replace_annotation(
+    State(app): State<App>,
+    doctor: Doctor,
+    Id(id): Id<AnnotationId>,
+    if_match: IfMatch,
+    form: Form,
+) -> Result<Answer, Problem> {
+    let note = form.parse(|form| form.required("note"))?;
+    write(&app, doctor, id, if_match, Some(note)).await
+}
+
+async fn write(app: &App, doctor: Doctor, id: AnnotationId, if_match: IfMatch, note: Option<Note>) -> Result<Answer, Problem> {
+    let (caller, lookup) = doctor.beside(app.store.annotation_lookup(id)).await?;
+    let lookup = lookup.ok_or_else(Problem::not_found)?;
+    let doctor = &caller.account;
+    let respond =
+        |annotation: &Annotation| Ok(ok(&RecordAnnotation::new(annotation, Some(doctor))).with_etag(ETag::of(annotation.version)));
+    for _ in 0..ATTEMPTS {
+        let before = app.store.annotation_for(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
+        let before = before.ok_or_else(Problem::not_found)?;
+        if_match.check(before.version)?;
+        let note = note.clone().unwrap_or_else(|| before.note.clone());
+        // Nobody is told of nothing.
+        if note == before.note {
+            return respond(&before);
+        }
+        let now = clock::now();
+        let after = Annotation { note, updated_at: now, version: before.version + 1, ..before.clone() };
+        let notification = Event::Reannotated { doctor }.notify(clock::new_id(), before.patient_id, before.record_id, before.patient_id);
+        let audit = caller.audit(Action::UpdateAnnotation, before.patient_id, Some(before.record_id));
+        match app.store.update_annotation(&before, &after, now, &notification, &audit).await {
+            Ok(()) => return respond(&after),
+            Err(UpdateAnnotationError::Gone) => return Err(Problem::not_found()),
+            Err(UpdateAnnotationError::Stale) => {}
+            Err(UpdateAnnotationError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(if_match.lost_race())
+}
