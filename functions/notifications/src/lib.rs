@@ -1,1 +1,52 @@
-//! The function notifications.
+//! The function `notifications`: the inbox. Unknown paths of the API arrive here too and are answered 404.
+
+mod answer;
+mod count_unread;
+mod delete_all;
+mod list_notifications;
+mod mark_all_read;
+mod read_notification;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use http_kit::kit::Kit;
+use runtime::aws::{self, Patience};
+use runtime::bucket::Bucket;
+use runtime::config;
+use store::Store;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// All routes of the group.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_notifications::list_notifications))
+        .routes(routes!(count_unread::count_unread))
+        .routes(routes!(mark_all_read::mark_all_read))
+        .routes(routes!(delete_all::delete_all))
+        .routes(routes!(read_notification::read_notification, read_notification::peek_notification))
+}
+
+/// What the handlers work with.
+#[derive(Clone, FromRef)]
+pub struct App {
+    kit: Kit,
+    store: Store,
+    bucket: Bucket,
+    downloads: Arc<config::Downloads>,
+}
+
+impl App {
+    /// Reads the configuration and builds the clients.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn start() -> Result<Self, config::ConfigError> {
+        let (http, downloads) = (config::Http::from_env()?, config::Downloads::from_env()?);
+        let sdk = aws::sdk(Patience::Interactive).await;
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name);
+        let bucket = Bucket::new(aws::s3(&sdk), &downloads.bucket_name);
+        Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, downloads: Arc::new(downloads) })
+    }
+}

@@ -1,0 +1,85 @@
+//! How notifications are answered: each with its record, as far as the recipient may still see it.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::account::{Account, Role};
+use domain::id::{NotificationId, RecordId, UserId};
+use domain::notification::{Notification, NotificationType};
+use domain::record::Chart;
+use http_kit::problem::Problem;
+use http_kit::shapes::{Record, Showcase, people_of};
+use runtime::bucket::Bucket;
+use serde::Serialize;
+use std::time::Duration;
+
+use crate::App;
+
+/// A notification with its record.
+#[derive(Serialize)]
+pub(crate) struct NotificationShape<'a> {
+    id: NotificationId,
+    record: Option<Record<'a>>,
+    notification_type: NotificationType,
+    message: &'a str,
+    is_read: bool,
+    read_at: Option<jiff::Timestamp>,
+    created_at: jiff::Timestamp,
+}
+
+/// The records of some notifications that their recipient may see now, and the people named in them.
+pub(crate) struct Context<'a> {
+    viewer: &'a Account,
+    charts: HashMap<RecordId, Chart>,
+    people: HashMap<UserId, Account>,
+    bucket: &'a Bucket,
+    download_lifetime: Duration,
+}
+
+impl<'a> Context<'a> {
+    /// Reads the distinct records and, beside them, what allows a doctor to see them and the people who are likely named.
+    pub(crate) async fn read(app: &'a App, viewer: &'a Account, notifications: &[Notification]) -> Result<Self, Problem> {
+        let mut records: Vec<(UserId, RecordId)> = notifications.iter().map(|it| (it.patient_id, it.record_id)).collect();
+        records.sort_unstable();
+        records.dedup();
+        let ids: Vec<RecordId> = records.iter().map(|(_, record)| *record).collect();
+        let likely: Vec<UserId> = notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
+        let visible = async {
+            match viewer.role {
+                // The chart is the patient's own: the key of each record holds the patient's id.
+                Role::Patient => Ok(ids.iter().copied().collect()),
+                Role::Doctor => app.store.assignments(viewer.id, &ids).await,
+                Role::Admin => Ok(HashSet::new()),
+            }
+        };
+        let (charts, visible, mut people) = tokio::try_join!(app.store.charts(&records), visible, app.store.people(likely))?;
+        let charts: HashMap<RecordId, Chart> = charts
+            .into_iter()
+            .flatten()
+            .filter(|chart| visible.contains(&chart.record.id) && [chart.record.patient_id, chart.record.doctor_id].contains(&viewer.id))
+            .map(|chart| (chart.record.id, chart))
+            .collect();
+        // A former doctor's annotation, a record that was moved since: rare enough for a read of their own.
+        let missing: Vec<UserId> = charts.values().flat_map(people_of).filter(|id| *id != viewer.id && !people.contains_key(id)).collect();
+        people.extend(app.store.people(missing).await?);
+        Ok(Self { viewer, charts, people, bucket: &app.bucket, download_lifetime: app.downloads.download_url_lifetime })
+    }
+
+    /// A notification with its record; without one that the recipient may not see any more.
+    pub(crate) async fn show(&'a self, notification: &'a Notification) -> Result<NotificationShape<'a>, Problem> {
+        let Self { viewer, people, bucket, download_lifetime, .. } = self;
+        let showcase = Showcase { viewer, people, bucket, download_lifetime: *download_lifetime };
+        let record = match self.charts.get(&notification.record_id) {
+            Some(chart) => Some(showcase.record(chart, HashMap::new()).await?),
+            None => None,
+        };
+        Ok(NotificationShape {
+            id: notification.id,
+            record,
+            notification_type: notification.notification_type,
+            message: &notification.message,
+            is_read: notification.read_at.is_some(),
+            read_at: notification.read_at,
+            created_at: notification.id.created_at(),
+        })
+    }
+}

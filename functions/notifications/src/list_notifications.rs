@@ -1,0 +1,25 @@
+//! `GET /api/notifications/`
+
+use axum::extract::State;
+use http_kit::answer::Answer;
+use http_kit::caller::SignedIn;
+use http_kit::page::listing;
+use http_kit::problem::Problem;
+use http_kit::query::Query;
+
+use crate::App;
+use crate::answer::Context;
+
+/// The own notifications, newest first.
+#[utoipa::path(get, path = "/api/notifications/", tag = "Notifications", security(("bearer" = [])))]
+pub(crate) async fn list_notifications(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
+    let recipient = caller.id();
+    let (is_read, paging) = query.parse(&app.kit, recipient, "notifications", |parameters| parameters.flag("is_read"))?;
+    let (caller, page) = caller.beside(app.store.inbox_page(recipient, is_read, paging.limit, paging.after)).await?;
+    let context = Context::read(&app, &caller.account, &page.items).await?;
+    let mut results = Vec::with_capacity(page.items.len());
+    for notification in &page.items {
+        results.push(context.show(notification).await?);
+    }
+    listing(&paging, page.next.as_ref(), results)
+}
