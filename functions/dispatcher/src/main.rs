@@ -1,2 +1,10 @@
-//! Entry point.
-fn main() {}
+//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects and purges.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::serve::run(async || {
+        let dispatcher = dispatcher::Dispatcher::start().await?;
+        runtime::serve::events(async |event| Ok(dispatcher.handle(event).await)).await
+    })
+}

@@ -1,1 +1,85 @@
-//! The function inspector.
+//! The function `inspector`: makes an uploaded file available when it is what was declared, and deletes what is not.
+//!
+//! Everything it does can be repeated. An object is believed by what it is, never by what the event says.
+
+use aws_lambda_events::s3::S3Event;
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use domain::file::{FileStatus, file_of_object, object_key};
+use domain::id::FileId;
+use runtime::aws::{self, Patience};
+use runtime::bucket::Bucket;
+use runtime::config;
+use runtime::serve::Error;
+use store::Store;
+
+/// What the function works with.
+pub struct Inspector {
+    store: Store,
+    bucket: Bucket,
+}
+
+impl Inspector {
+    /// Reads the configuration and builds the clients.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn start() -> Result<Self, config::ConfigError> {
+        let config = config::Inspect::from_env()?;
+        let sdk = aws::sdk(Patience::Background).await;
+        let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
+        Ok(Self { store, bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name) })
+    }
+
+    /// Handles messages, each of which holds an event of the bucket; answers those that must come again.
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        for message in event.records {
+            if let Err(error) = self.inspect(message.body.as_deref().unwrap_or_default()).await {
+                tracing::error!(error = runtime::serve::sentence(&*error), "an upload could not be inspected");
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = message.message_id.unwrap_or_default();
+                response.batch_item_failures.push(failure);
+            }
+        }
+        response
+    }
+
+    async fn inspect(&self, body: &str) -> Result<(), Error> {
+        // S3 announces itself once with a message that has no records (S3 user guide, "s3:TestEvent").
+        if serde_json::from_str::<serde_json::Value>(body)?.get("Event").is_some() {
+            return Ok(());
+        }
+        let event: S3Event = serde_json::from_str(body)?;
+        for record in event.records {
+            if let Some(file) = record.s3.object.key.as_deref().and_then(file_of_object) {
+                self.settle(file).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the file the status that its object deserves. An object without a file is deleted: the file was deleted
+    /// while its object was on the way.
+    async fn settle(&self, id: FileId) -> Result<(), Error> {
+        let file = match self.store.file_lookup(id).await? {
+            Some(at) => self.store.file(at.patient_id, at.record_id, id).await?,
+            None => None,
+        };
+        let Some(file) = file else {
+            tracing::info!(file_id = %id, "an object without a file is deleted");
+            return Ok(self.bucket.delete(&object_key(id)).await?);
+        };
+        let status = match file.status {
+            FileStatus::Pending => self.bucket.inspect(&file).await?,
+            settled => settled,
+        };
+        if status != FileStatus::Pending {
+            self.store.settle_file(&file, status).await?;
+        }
+        if status == FileStatus::Rejected {
+            tracing::warn!(file_id = %id, "an object that is not what was declared is deleted");
+            self.bucket.delete(&object_key(id)).await?;
+        }
+        Ok(())
+    }
+}

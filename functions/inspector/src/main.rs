@@ -1,2 +1,10 @@
-//! Entry point.
-fn main() {}
+//! The function `inspector`: makes an uploaded file available when it is what was declared.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::serve::run(async || {
+        let inspector = inspector::Inspector::start().await?;
+        runtime::serve::events(async |event| Ok(inspector.handle(event).await)).await
+    })
+}

@@ -1,1 +1,122 @@
-//! The function mailer.
+//! The function `mailer`: sends the mail of a notification, once.
+//!
+//! A message may be delivered often and to several sandboxes at a time. Who claims the mail in the table sends it. A
+//! failure that is surely one gives the claim back, and the message comes again. When the outcome is unknown, because SES
+//! did not answer, the claim stays: the message fails until it is in the dead-letter queue, where a person decides.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_sdk_ses::error::SdkError;
+use aws_sdk_ses::types::{Body, Content, Destination, Message};
+use domain::mail::MailMessage;
+use domain::notification::Notification;
+use runtime::aws::{self, Patience};
+use runtime::serve::{Error, sentence};
+use runtime::{clock, config};
+use store::Store;
+use store::mail::MailClaim;
+
+const TEXT: &str = include_str!("../templates/notification.txt");
+const HTML: &str = include_str!("../templates/notification.html");
+
+/// What the function works with.
+pub struct Mailer {
+    store: Store,
+    ses: aws_sdk_ses::Client,
+    config: config::Mail,
+}
+
+impl Mailer {
+    /// Reads the configuration and builds the clients.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn start() -> Result<Self, config::ConfigError> {
+        let config = config::Mail::from_env()?;
+        let sdk = aws::sdk(Patience::Background).await;
+        Ok(Self { store: Store::new(aws::dynamodb(&sdk), &config.table_name), ses: aws::ses(&sdk), config })
+    }
+
+    /// Handles messages; answers those that must come again.
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        for message in event.records {
+            if let Err(error) = self.deliver(message.body.as_deref().unwrap_or_default()).await {
+                tracing::error!(error = sentence(&*error), "a mail was not sent");
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = message.message_id.unwrap_or_default();
+                response.batch_item_failures.push(failure);
+            }
+        }
+        response
+    }
+
+    async fn deliver(&self, body: &str) -> Result<(), Error> {
+        let MailMessage { recipient_id, notification_id } = serde_json::from_str(body).map_err(|_| "the message is no order for a mail")?;
+        let Some(recipient) = self.store.account(recipient_id).await?.filter(|recipient| recipient.is_active) else {
+            tracing::info!(%notification_id, "the recipient is gone");
+            return Ok(());
+        };
+        let notification = match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
+            MailClaim::Claimed(notification) => notification,
+            MailClaim::AlreadySent | MailClaim::Gone => return Ok(()),
+            MailClaim::InDoubt => return Err("it was begun before and may have been sent".into()),
+        };
+        match self.send(recipient.email.as_str(), &notification).await {
+            Ok(()) => Ok(self.store.mail_sent(recipient_id, notification_id, clock::now()).await?),
+            Err(Failure::NotSent(error)) => {
+                self.store.release_mail(recipient_id, notification_id).await?;
+                Err(error)
+            }
+            Err(Failure::Unknown(error)) => Err(error),
+        }
+    }
+
+    async fn send(&self, address: &str, notification: &Notification) -> Result<(), Failure> {
+        let url = &self.config.public_url;
+        let subject = notification.notification_type.subject();
+        let fill = |template: &str| template.replace("{url}", url).replace("{subject}", subject);
+        let content = |text: String| Content::builder().charset("UTF-8").data(text).build().map_err(|error| Failure::NotSent(error.into()));
+        let body = Body::builder().text(content(fill(TEXT))?).html(content(fill(HTML))?).build();
+        let request = self
+            .ses
+            .send_email()
+            .source(&self.config.sender)
+            .destination(Destination::builder().to_addresses(address).build())
+            .message(Message::builder().subject(content(subject.to_owned())?).body(body).build())
+            .configuration_set_name(&self.config.configuration_set);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            // SES answers an error only for a mail that it has not taken. Its text may hold the address: the code says enough.
+            Err(SdkError::ServiceError(failure)) if failure.raw().status().as_u16() < 500 => {
+                let code = aws_sdk_ses::error::ProvideErrorMetadata::code(failure.err()).unwrap_or("no code");
+                Err(Failure::NotSent(format!("SES refused the mail: {code}").into()))
+            }
+            Err(SdkError::ConstructionFailure(_)) => Err(Failure::NotSent("the request to SES cannot be built".into())),
+            Err(SdkError::DispatchFailure(failure)) if failure.as_connector_error().is_some_and(|error| error.is_user()) => {
+                Err(Failure::NotSent("the request to SES was not sent".into()))
+            }
+            Err(_) => Err(Failure::Unknown("SES did not answer: the mail may have been sent".into())),
+        }
+    }
+}
+
+/// Why a mail was perhaps not sent.
+enum Failure {
+    /// It surely was not.
+    NotSent(Error),
+    /// Nobody knows.
+    Unknown(Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HTML, TEXT};
+
+    #[test]
+    fn the_templates_have_no_other_places_than_are_filled() {
+        for template in [TEXT, HTML] {
+            let filled = template.replace("{url}", "").replace("{subject}", "");
+            assert!(!filled.contains(['{', '}']), "{filled}");
+        }
+    }
+}

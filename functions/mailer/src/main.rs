@@ -1,2 +1,10 @@
-//! Entry point.
-fn main() {}
+//! The function `mailer`: sends the mail of a notification, once.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::serve::run(async || {
+        let mailer = mailer::Mailer::start().await?;
+        runtime::serve::events(async |event| Ok(mailer.handle(event).await)).await
+    })
+}

@@ -10,6 +10,7 @@ pub mod field;
 pub mod file;
 pub mod id;
 pub mod key;
+pub mod mail;
 pub mod notification;
 pub mod password;
 pub mod record;

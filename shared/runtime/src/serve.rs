@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use lambda_http::{IntoResponse, Request};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, IntoResponse, Request};
 use lambda_runtime::{Diagnostic, LambdaEvent, Service, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,8 +32,8 @@ pub fn run(start: impl AsyncFnOnce() -> Result<(), Error>) -> ExitCode {
     }
 }
 
-/// The error and its causes.
-fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
+/// The error and its causes, one behind the other: what may stand in a log.
+pub fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -48,7 +49,35 @@ where
     R: IntoResponse,
     E: std::fmt::Debug + Into<Diagnostic>,
 {
-    lambda_http::run(service).await
+    let mut adapter = Adapter::from(service);
+    lambda_runtime::run(service_fn(move |mut event: LambdaEvent<LambdaRequest>| {
+        make_parsable(&mut event.payload);
+        adapter.call(event)
+    }))
+    .await
+}
+
+/// Changes what `lambda_http` would panic on when it puts the URI together, before any code of ours can answer: it takes
+/// the gateway's word that query, host and protocol are parts of a URI, but the client has written them.
+fn make_parsable(request: &mut LambdaRequest) {
+    if let LambdaRequest::ApiGatewayV2(request) = request {
+        request.raw_query_string = request.raw_query_string.take().map(|query| escape(&query));
+        // Nobody asks for them: links are made from the configuration and the gateway's own domain.
+        request.headers.remove("host");
+        request.headers.remove("x-forwarded-proto");
+    }
+}
+
+/// A query with the characters escaped that must not stand in a URI (RFC 3986, section 3.4).
+fn escape(query: &str) -> String {
+    let mut escaped = String::with_capacity(query.len());
+    for character in query.chars() {
+        match character {
+            '\0'..=' ' | '"' | '#' | '<' | '>' | '\u{7f}' => escaped.push_str(&format!("%{:02X}", u32::from(character))),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// Serves events of a queue or a stream: `handler` gets each one and answers which parts of it failed. An error of the
@@ -63,7 +92,7 @@ where
 {
     let handler = &handler;
     // The runtime logs errors in their debugging form, in which those of the SDK repeat whole answers.
-    let handle = |event: LambdaEvent<A>| async move { handler(event.payload).await.map_err(|error| sentence(&*error)) };
+    let handle = |event: LambdaEvent<A>| async move { Box::pin(handler(event.payload)).await.map_err(|error| sentence(&*error)) };
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -79,5 +108,25 @@ mod tests {
     fn a_failure_is_told_with_its_causes() {
         let error = Outer(std::io::Error::other("connection refused"));
         assert_eq!(sentence(&error), "the table cannot be read: connection refused");
+    }
+
+    #[test]
+    fn whatever_a_client_writes_becomes_a_request() {
+        let context = r#""requestContext": {"http": {"method": "GET"}, "stage": "$default", "timeEpoch": 0}"#;
+        for (query, host, protocol) in [
+            (r##"q=<x> \"y\"#z\u0001\u007f"##, "api.example.org", "https"),
+            ("q=ü%zz{}|^`[]&&=", "api.example.org", "https"),
+            ("", "exa mple", "https"),
+            ("", "api.example.org:99999", "https"),
+            ("", "api.example.org", "a b"),
+        ] {
+            let headers = format!(r#"{{"host": "{host}", "x-forwarded-proto": "{protocol}"}}"#);
+            let event =
+                format!(r#"{{"rawPath": "/a", "rawQueryString": "{query}", "headers": {headers}, "isBase64Encoded": false, {context}}}"#);
+            let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
+            make_parsable(&mut event);
+            assert_eq!(Request::from(event).uri().path(), "/a");
+        }
+        assert_eq!(escape("a=b%20c&d=ü"), "a=b%20c&d=ü", "what is right is left");
     }
 }
