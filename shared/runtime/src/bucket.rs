@@ -35,6 +35,9 @@ pub struct Upload {
     pub expires_at: Timestamp,
 }
 
+/// What an uploading client must repeat; its length and the host, signed too, it cannot help but send.
+const SIGNED_UPLOAD_HEADERS: [&str; 3] = ["content-type", "if-none-match", "x-amz-checksum-sha256"];
+
 /// The bucket that holds the objects of all files.
 #[derive(Clone, Debug)]
 pub struct Bucket {
@@ -65,7 +68,8 @@ impl Bucket {
             .set_checksum_sha256(file.sha256.as_ref().map(|hash| BASE64_STANDARD.encode(hash.bytes())))
             .if_none_match("*");
         let presigned = request.presigned(presigning(lifetime)?).await.map_err(|error| failed(error.into()))?;
-        let headers = presigned.headers().filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+        // The SDK also lists headers that it has not signed, for tracing; they are ours and not the client's.
+        let headers = presigned.headers().filter(|(name, _)| SIGNED_UPLOAD_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
         Ok(Upload {
             url: presigned.uri().to_owned(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
