@@ -8,7 +8,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
-from . import processes
+from . import adjustments, processes
 from .console import Failure
 
 REGION = "eu-central-1"
@@ -74,6 +74,7 @@ class Emulator:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
+        adjustments.forget_stream_positions(self.folder / "state")
         with self.log.open("wb") as log:
             self.child = processes.start(
                 [self._venv / "bin" / "ministack"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
