@@ -90,7 +90,8 @@ class Proxy:
                 data=request.content.iter_any() if request.body_exists else None,
                 allow_redirects=False,
             ) as upstream:
-                response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=_without_own(upstream.headers))
+                headers = _with_single_cors(_without_own(upstream.headers))
+                response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
                 await response.prepare(request)
                 async for chunk in upstream.content.iter_any():
                     await response.write(chunk)
@@ -124,3 +125,12 @@ def _without_own(headers) -> CIMultiDict:
     for name in _OWN_HEADERS:
         kept.popall(name, None)
     return kept
+
+
+def _with_single_cors(headers: CIMultiDict) -> CIMultiDict:
+    """The gateway of AWS overwrites what functions say about CORS; that of the emulator adds its own behind it."""
+    for name in {name for name in headers if name.lower().startswith("access-control-")}:
+        values = headers.popall(name, None)
+        if values:
+            headers[name] = values[-1]
+    return headers
