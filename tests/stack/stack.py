@@ -162,14 +162,14 @@ class Stack:
         raise Failure(f"the emulated cloud ended by itself: see {self.emulator.log}, and start again")
 
     def write_environment_file(self, file: Path) -> None:
-        """For `cargo lambda watch --env-file`: what the HTTP functions find in their environments, all in one."""
+        """For `cargo lambda watch --env-file`: what the functions find in their environments, all in one."""
         variables = {
             "AWS_ENDPOINT_URL": self.emulator.url,
             "AWS_REGION": REGION,
             **CREDENTIALS,
         }
-        for name in _HTTP_FUNCTIONS:
-            variables |= deploy.environment_of(self.emulator, self.description["functions"][name])
+        for function in self.description["functions"].values():
+            variables |= deploy.environment_of(self.emulator, function)
         file.write_text("".join(f"{name}={value}\n" for name, value in sorted(variables.items())))
 
     @contextlib.contextmanager
