@@ -1,8 +1,9 @@
 //! How notifications are answered: each with its record, as far as the recipient may still see it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::time::Duration;
 
-use domain::account::{Account, Role};
+use domain::account::Account;
 use domain::id::{NotificationId, RecordId, UserId};
 use domain::notification::{Notification, NotificationType};
 use domain::record::Chart;
@@ -10,7 +11,6 @@ use http_kit::problem::Problem;
 use http_kit::shapes::{Record, Showcase, people_of};
 use runtime::bucket::Bucket;
 use serde::Serialize;
-use std::time::Duration;
 
 use crate::App;
 
@@ -36,28 +36,16 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Reads the distinct records and, beside them, what allows a doctor to see them and the people who are likely named.
+    /// Reads the distinct records and, beside them, the people who are likely named.
     pub(crate) async fn read(app: &'a App, viewer: &'a Account, notifications: &[Notification]) -> Result<Self, Problem> {
         let mut records: Vec<(UserId, RecordId)> = notifications.iter().map(|it| (it.patient_id, it.record_id)).collect();
         records.sort_unstable();
         records.dedup();
-        let ids: Vec<RecordId> = records.iter().map(|(_, record)| *record).collect();
         let likely: Vec<UserId> = notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
-        let visible = async {
-            match viewer.role {
-                // The chart is the patient's own: the key of each record holds the patient's id.
-                Role::Patient => Ok(ids.iter().copied().collect()),
-                Role::Doctor => app.store.assignments(viewer.id, &ids).await,
-                Role::Admin => Ok(HashSet::new()),
-            }
-        };
-        let (charts, visible, mut people) = tokio::try_join!(app.store.charts(&records), visible, app.store.people(likely))?;
-        let charts: HashMap<RecordId, Chart> = charts
-            .into_iter()
-            .flatten()
-            .filter(|chart| visible.contains(&chart.record.id) && [chart.record.patient_id, chart.record.doctor_id].contains(&viewer.id))
-            .map(|chart| (chart.record.id, chart))
-            .collect();
+        let (charts, mut people) = tokio::try_join!(app.store.charts(&records), app.store.people(likely))?;
+        // The record itself says, strongly consistent, whose it is and to whom it is assigned now.
+        let may_see = |chart: &Chart| [chart.record.patient_id, chart.record.doctor_id].contains(&viewer.id);
+        let charts: HashMap<RecordId, Chart> = charts.into_iter().flatten().filter(may_see).map(|chart| (chart.record.id, chart)).collect();
         // A former doctor's annotation, a record that was moved since: rare enough for a read of their own.
         let missing: Vec<UserId> = charts.values().flat_map(people_of).filter(|id| *id != viewer.id && !people.contains_key(id)).collect();
         people.extend(app.store.people(missing).await?);

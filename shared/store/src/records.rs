@@ -1,7 +1,5 @@
 //! Charts: records with their files and annotations, and who they are assigned to.
 
-use std::collections::HashSet;
-
 use domain::audit::AuditEvent;
 use domain::file::File;
 use domain::id::{RecordId, UserId};
@@ -209,12 +207,6 @@ impl Store {
     /// That a doctor may read a record, strongly consistent; `None` when not.
     pub async fn assignment(&self, doctor: UserId, record: RecordId) -> Result<Option<Assignment>, Error> {
         self.get(keys::assignment(doctor, record), Consistency::Strong).await
-    }
-
-    /// Which of these records a doctor may read, strongly consistent.
-    pub async fn assignments(&self, doctor: UserId, records: &[RecordId]) -> Result<HashSet<RecordId>, Error> {
-        let items = self.get_all(records.iter().map(|record| keys::assignment(doctor, *record)), Consistency::Strong).await?;
-        items.into_iter().map(|item| read::<Assignment>(item).map(|assignment| assignment.record_id)).collect()
     }
 
     /// Stores a new record with its files, assigns it, and tells the doctor. The transaction takes 4 actions and 2 per
