@@ -18,7 +18,7 @@ pub struct Kit {
     pub store: Store,
     /// Entries on a page when the client asks for no number.
     pub page_size: usize,
-    /// Base of the links in answers, without a slash at the end; empty for the domain of the request.
+    /// Base of the links in answers, without a slash at the end.
     pub public_url: Arc<str>,
     pub(crate) allowed_origins: Arc<[String]>,
     pub(crate) keys: Arc<Keys>,

@@ -9,7 +9,6 @@ use domain::id::UserId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use lambda_http::request::RequestContext;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -22,8 +21,6 @@ use crate::problem::Problem;
 pub struct Query {
     parameters: Vec<(String, String)>,
     path: String,
-    /// The domain at which the gateway was reached.
-    domain: Option<String>,
 }
 
 impl Query {
@@ -39,10 +36,7 @@ impl Query {
         list: &'static str,
         read: impl FnOnce(&mut Parameters) -> Option<F>,
     ) -> Result<(F, Paging<K>), Problem> {
-        let base = match (&*kit.public_url, &self.domain) {
-            ("", Some(domain)) => format!("https://{domain}"),
-            (url, _) => url.to_owned(),
-        };
+        let base = kit.public_url.to_string();
         let mut parameters = Parameters { given: self.parameters, read: Vec::new(), errors: Vec::new() };
         let filters = read(&mut parameters);
         let seal = kit.seal(caller, list, &parameters.read);
@@ -61,11 +55,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or_default();
-        let domain = match parts.extensions.get::<RequestContext>() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
-            _ => None,
-        };
-        Ok(Self { parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(), path: parts.uri.path().to_owned(), domain })
+        Ok(Self { parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(), path: parts.uri.path().to_owned() })
     }
 }
 

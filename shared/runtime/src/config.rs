@@ -71,8 +71,8 @@ config! {
     Http {
         /// The table.
         table_name: String = TABLE_NAME as text,
-        /// Base of the links in answers, without a slash at the end; empty for the domain of the request.
-        public_url: String = PUBLIC_URL as url_or_empty,
+        /// Base of the links in answers, without a slash at the end.
+        public_url: String = PUBLIC_URL as url,
         /// Origins of the web clients that may call the API.
         allowed_origins: Vec<String> = ALLOWED_ORIGINS as list,
         /// Entries on a page when the client asks for no number.
@@ -239,10 +239,6 @@ fn url(value: &str) -> Result<String, String> {
     if is_url { Ok(value.to_owned()) } else { Err("a URL without a slash at the end".to_owned()) }
 }
 
-fn url_or_empty(value: &str) -> Result<String, String> {
-    if value.is_empty() { Ok(String::new()) } else { url(value).map_err(|expected| format!("empty or {expected}")) }
-}
-
 fn secret(value: &str) -> Result<Secret, String> {
     // Also what an unresolved dynamic reference is not.
     let long_enough = value.len() >= 32 && !value.starts_with("{{");
@@ -273,7 +269,7 @@ mod tests {
         HashMap::from([
             ("LOG_LEVEL", "info"),
             ("TABLE_NAME", "records"),
-            ("PUBLIC_URL", ""),
+            ("PUBLIC_URL", "https://records.example.com"),
             ("ALLOWED_ORIGINS", "http://localhost:3000, https://example.com"),
             ("PAGE_SIZE", "20"),
             ("CURSOR_KEY", SECRET),
@@ -308,7 +304,7 @@ mod tests {
         let environment = environment();
         let http = Http::read(lookup(&environment)).unwrap();
         assert_eq!(http.allowed_origins, ["http://localhost:3000", "https://example.com"]);
-        assert_eq!((http.page_size, http.public_url.as_str(), http.cursor_key.expose()), (20, "", SECRET));
+        assert_eq!((http.page_size, http.public_url.as_str(), http.cursor_key.expose()), (20, "https://records.example.com", SECRET));
         let tokens = Tokens::read(lookup(&environment)).unwrap();
         assert_eq!(tokens.access_token, SignedDuration::from_mins(15));
         assert_eq!(tokens.lifetimes(), Lifetimes { idle: SignedDuration::from_hours(336), absolute: SignedDuration::from_hours(2160) });
@@ -361,14 +357,6 @@ mod tests {
         assert_eq!(sentence, "PAGE_SIZE must be a whole number from 1 to 100: correct it in the function's environment");
         let sentence = ConfigError::Missing("TABLE_NAME").to_string();
         assert_eq!(sentence, "TABLE_NAME is not set: give the function the variables that template.yaml lists for it");
-    }
-
-    #[test]
-    fn links_in_mails_need_a_base() {
-        assert!(Mail::read(lookup(&environment())).is_err());
-        let mut environment = environment();
-        environment.insert("PUBLIC_URL", "https://records.example.com");
-        assert_eq!(Mail::read(lookup(&environment)).unwrap().public_url, "https://records.example.com");
     }
 
     #[test]
