@@ -1,7 +1,7 @@
 //! `POST /api/accounts/register/`
 
 use axum::extract::State;
-use domain::account::{Account, Credentials, OpenRole, Role};
+use domain::account::{Account, Approval, Credentials, OpenRole, Role};
 use domain::audit::Action;
 use domain::email::Email;
 use domain::field::Reason;
@@ -63,6 +63,10 @@ pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new
         phone_number: new.phone_number,
         role: new.role,
         is_active: true,
+        email_verified: false,
+        approval: (new.role == Role::Doctor).then_some(Approval::Approved),
+        second_factor: false,
+        sessions_ended_through: None,
         profile: None,
         version: 1,
     };

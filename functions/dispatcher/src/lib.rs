@@ -82,8 +82,10 @@ impl Dispatcher {
         let mut mails = Vec::new();
         for change in Change::from_images(&record.event_name, Some(change.old_image), Some(change.new_image))? {
             match change {
-                Change::NotificationAdded { recipient_id, notification_id } => mails
-                    .push(Queued { sequence_number: sequence_number.to_owned(), message: MailMessage { recipient_id, notification_id } }),
+                Change::NotificationAdded { recipient_id, notification_id } => mails.push(Queued {
+                    sequence_number: sequence_number.to_owned(),
+                    message: MailMessage::Notification { recipient_id, notification_id },
+                }),
                 Change::FileRemoved { object_key, .. } => self.bucket.delete(&object_key).await?,
                 Change::InboxRead { recipient_id, after, through, at } => self.store.settle_read(recipient_id, after, through, at).await?,
                 Change::InboxDeleted { recipient_id, through } => self.store.purge_deleted(recipient_id, through).await?,

@@ -7,6 +7,7 @@
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use aws_sdk_ses::error::SdkError;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
+use domain::id::{NotificationId, UserId};
 use domain::mail::MailMessage;
 use domain::notification::Notification;
 use runtime::aws::{self, Patience};
@@ -51,7 +52,14 @@ impl Mailer {
     }
 
     async fn deliver(&self, body: &str) -> Result<(), Error> {
-        let MailMessage { recipient_id, notification_id } = serde_json::from_str(body).map_err(|_| "the message is no order for a mail")?;
+        match serde_json::from_str(body).map_err(|_| "the message is no order for a mail")? {
+            MailMessage::Notification { recipient_id, notification_id } => self.notify(recipient_id, notification_id).await,
+            // TODO-ISSUE-3
+            MailMessage::Mail { .. } => Err("unknown".into()),
+        }
+    }
+
+    async fn notify(&self, recipient_id: UserId, notification_id: NotificationId) -> Result<(), Error> {
         let Some(recipient) = self.store.account(recipient_id).await?.filter(|recipient| recipient.is_active) else {
             tracing::info!(%notification_id, "the recipient is gone");
             return Ok(());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::email::Email;
 use crate::field::{FieldValue, Reason, choice};
-use crate::id::UserId;
+use crate::id::{SessionId, UserId};
 use crate::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
 
 choice! {
@@ -29,6 +29,20 @@ choice! {
         Female = "female",
         /// Anything else, or not said.
         Other = "other",
+    }
+}
+
+choice! {
+    /// Whether staff have approved a doctor's licence to practise.
+    Approval {
+        /// Nobody has decided yet.
+        Pending = "pending",
+        /// Approved.
+        Approved = "approved",
+        /// Refused.
+        Refused = "refused",
+        /// Approved once, and suspended since.
+        Suspended = "suspended",
     }
 }
 
@@ -64,6 +78,14 @@ pub struct Account {
     pub role: Role,
     /// Deactivated users can do nothing.
     pub is_active: bool,
+    /// Whether the user has shown to receive mail at the address.
+    pub email_verified: bool,
+    /// What staff say of a doctor; absent for others.
+    pub approval: Option<Approval>,
+    /// Whether a second factor is set up.
+    pub second_factor: bool,
+    /// All sessions up to and with this one have ended.
+    pub sessions_ended_through: Option<SessionId>,
     /// Absent until the user creates it.
     pub profile: Option<Profile>,
     /// Counts changes; the entity tag.
@@ -80,10 +102,17 @@ impl Account {
         }
     }
 
-    /// The profile of a doctor to whom patients may assign records: active, with a profile.
+    /// Whether a session has not been ended together with others.
+    pub fn holds(&self, session: SessionId) -> bool {
+        self.sessions_ended_through.is_none_or(|through| session > through)
+    }
+
+    /// The profile of a doctor to whom patients may assign records: active, approved, with a profile.
     pub fn assignable_doctor(&self) -> Option<&DoctorProfile> {
         match &self.profile {
-            Some(Profile::Doctor(profile)) if self.role == Role::Doctor && self.is_active => Some(profile),
+            Some(Profile::Doctor(profile)) if self.role == Role::Doctor && self.is_active && self.approval == Some(Approval::Approved) => {
+                Some(profile)
+            }
             _ => None,
         }
     }

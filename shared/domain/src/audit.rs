@@ -1,20 +1,58 @@
-//! The audit trail: who did what to whose chart. Append only.
+//! The audit trail: who did what to whose chart or account. Append only.
 
 use serde::{Deserialize, Serialize};
 
 use crate::account::Role;
 use crate::field::choice;
-use crate::id::{EventId, RecordId, UserId};
+use crate::id::{EventId, RecordId, SessionId, UserId};
 
 choice! {
-    /// What was done.
+    /// What was done, or tried.
     Action {
         /// An account was registered.
         Register = "register",
         /// Somebody signed in.
         Login = "login",
+        /// A session was ended by its user.
+        EndSession = "end_session",
+        /// All sessions were ended.
+        EndAllSessions = "end_all_sessions",
+        /// A used refresh token was shown again: its session was ended.
+        ReuseToken = "reuse_token",
+        /// A password was changed by its user.
+        ChangePassword = "change_password",
+        /// A new password was set with a token from a mail.
+        ResetPassword = "reset_password",
+        /// An email address was confirmed.
+        VerifyEmail = "verify_email",
+        /// An email address was replaced by another.
+        ChangeEmail = "change_email",
+        /// A second factor was set up.
+        EnableSecondFactor = "enable_second_factor",
+        /// A second factor was taken away.
+        DisableSecondFactor = "disable_second_factor",
+        /// A user's role was changed.
+        ChangeRole = "change_role",
+        /// A user was activated.
+        Activate = "activate",
+        /// A user was deactivated.
+        Deactivate = "deactivate",
+        /// A user was created by staff.
+        CreateUser = "create_user",
+        /// Staff read a user's account.
+        ReadUser = "read_user",
+        /// A doctor's licence was approved.
+        ApproveDoctor = "approve_doctor",
+        /// A doctor's licence was refused.
+        RefuseDoctor = "refuse_doctor",
+        /// A doctor was suspended.
+        SuspendDoctor = "suspend_doctor",
         /// A record was created.
         CreateRecord = "create_record",
+        /// One record was read.
+        ReadRecord = "read_record",
+        /// A page of records was read.
+        ListRecords = "list_records",
         /// A record was changed, its doctor perhaps.
         UpdateRecord = "update_record",
         /// A file was deleted.
@@ -23,6 +61,24 @@ choice! {
         CreateAnnotation = "create_annotation",
         /// An annotation was changed.
         UpdateAnnotation = "update_annotation",
+        /// The history of an annotation was read.
+        ReadHistory = "read_history",
+        /// Notifications were read, with their records.
+        ReadNotifications = "read_notifications",
+        /// The access log was read.
+        ReadAccessLog = "read_access_log",
+    }
+}
+
+choice! {
+    /// What came of it.
+    Outcome {
+        /// It was done.
+        Success = "success",
+        /// It was refused, because the actor may not.
+        Denied = "denied",
+        /// It failed, because a proof was wrong: a password, a code, a token.
+        Failed = "failed",
     }
 }
 
@@ -35,14 +91,24 @@ pub struct AuditEvent {
     pub subject_id: UserId,
     /// Who did it.
     pub actor_id: UserId,
-    /// What they were then; not known yet at a login.
+    /// What they were then; unknown before an account is read, as at a login.
     pub actor_role: Option<Role>,
+    /// What they were called then; empty where the role is unknown.
+    pub actor_name: String,
+    /// In which session; none while there is no session yet.
+    pub session_id: Option<SessionId>,
     /// What was done.
     pub action: Action,
+    /// What came of it.
+    pub outcome: Outcome,
     /// To which record.
     pub record_id: Option<RecordId>,
+    /// Why, where a person said so.
+    pub reason: Option<String>,
     /// The request that did it, as in its answer and in the logs.
     pub request_id: String,
     /// The address the request came from, as the gateway saw it.
     pub source_ip: String,
+    /// What the client called itself, cut to a length.
+    pub user_agent: String,
 }

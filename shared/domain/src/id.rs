@@ -92,6 +92,10 @@ id!(
     NotificationId
 );
 id!(
+    /// A mail that has no notification behind it.
+    MailId
+);
+id!(
     /// An event of the audit trail.
     EventId
 );

@@ -18,6 +18,8 @@ pub struct Session {
     pub previous: Option<PreviousToken>,
     /// When the last token was issued.
     pub last_used_at: Timestamp,
+    /// Whether the sign-in was by a second factor too.
+    pub second_factor: bool,
     /// What the device called itself, cut to a length.
     pub device: String,
     /// When the session ends unless it is used: seconds since 1970, also the table's time to live.

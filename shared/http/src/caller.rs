@@ -7,7 +7,7 @@ use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use domain::account::{Account, Role};
-use domain::audit::{Action, AuditEvent};
+use domain::audit::{Action, AuditEvent, Outcome};
 use domain::id::{RecordId, UserId};
 use domain::session::Session;
 use jiff::Timestamp;
@@ -51,23 +51,32 @@ impl RequestInfo {
 
     /// The event that `actor` did something to the chart or account of `subject`, now.
     pub fn audit(&self, actor: &Account, action: Action, subject: UserId, record: Option<RecordId>) -> AuditEvent {
-        AuditEvent { actor_role: Some(actor.role), subject_id: subject, record_id: record, ..self.audit_of(actor.id, action) }
+        let own = self.audit_of(actor.id, action);
+        AuditEvent { actor_role: Some(actor.role), actor_name: actor.full_name(), subject_id: subject, record_id: record, ..own }
     }
 
-    /// The event that a user did something to the own account, now, before the user's role is known.
+    /// The event that a user did something to the own account, now, before the account is read.
     pub fn audit_of(&self, user_id: UserId, action: Action) -> AuditEvent {
         AuditEvent {
             id: clock::new_id(),
             subject_id: user_id,
             actor_id: user_id,
             actor_role: None,
+            actor_name: String::new(),
+            session_id: None,
             action,
+            outcome: Outcome::Success,
             record_id: None,
+            reason: None,
             request_id: self.request_id.clone(),
             source_ip: self.source_ip.clone(),
+            user_agent: self.user_agent.chars().take(MAX_USER_AGENT).collect(),
         }
     }
 }
+
+/// How much of what a client calls itself an audit event keeps, in characters.
+const MAX_USER_AGENT: usize = 256;
 
 impl<S: Sync> FromRequestParts<S> for RequestInfo {
     type Rejection = Problem;
@@ -90,7 +99,7 @@ pub struct Caller {
 impl Caller {
     /// The event that the caller did something to the chart or account of `subject`, now.
     pub fn audit(&self, action: Action, subject: UserId, record: Option<RecordId>) -> AuditEvent {
-        self.request.audit(&self.account, action, subject, record)
+        AuditEvent { session_id: Some(self.session.id), ..self.request.audit(&self.account, action, subject, record) }
     }
 }
 
@@ -166,7 +175,7 @@ impl<A> Claimed<A> {
 
 /// Whether what is stored bears out what a token claims.
 fn bears_out(account: &Account, session: &Session, claims: &Claims, now: Timestamp) -> bool {
-    account.is_active && account.role == claims.role && session.is_live(now)
+    account.is_active && account.role == claims.role && account.holds(session.id) && session.is_live(now)
 }
 
 impl<A: Audience, S: Sync> FromRequestParts<S> for Claimed<A>
@@ -251,6 +260,10 @@ mod tests {
             phone_number: PhoneNumber::default(),
             role: Role::Patient,
             is_active: true,
+            email_verified: false,
+            approval: None,
+            second_factor: false,
+            sessions_ended_through: None,
             profile: None,
             version: 1,
         };
@@ -260,6 +273,7 @@ mod tests {
             token_hash: String::new(),
             previous: None,
             last_used_at: now,
+            second_factor: false,
             device: String::new(),
             ttl: now.as_second() + 60,
         };

@@ -1,7 +1,7 @@
 //! People and their things, as the tests need them.
 
-use domain::account::{Account, Credentials, DoctorProfile, Gender, PatientProfile, Profile, Role, Years};
-use domain::audit::{Action, AuditEvent};
+use domain::account::{Account, Approval, Credentials, DoctorProfile, Gender, PatientProfile, Profile, Role, Years};
+use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::FieldValue;
 use domain::file::{ContentType, DeclaredFile, File, FileName, Sha256};
@@ -43,6 +43,10 @@ pub(crate) fn user(role: Role, first: &str, last: &str) -> Account {
         phone_number: PhoneNumber::parse("+4930123456").unwrap(),
         role,
         is_active: true,
+        email_verified: true,
+        approval: (role == Role::Doctor).then_some(Approval::Approved),
+        second_factor: false,
+        sessions_ended_through: None,
         profile: None,
         version: 1,
     }
@@ -85,6 +89,7 @@ pub(crate) fn session(account: &Account) -> Session {
         token_hash: format!("{}-{:010}", "h".repeat(32), 1),
         previous: None,
         last_used_at: at(0),
+        second_factor: false,
         device: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
         ttl: 1_900_000_000,
     }
@@ -96,10 +101,15 @@ pub(crate) fn event(actor: &Account, subject_id: UserId, action: Action, record_
         subject_id,
         actor_id: actor.id,
         actor_role: Some(actor.role),
+        actor_name: actor.full_name(),
+        session_id: Some(id()),
         action,
+        outcome: Outcome::Success,
         record_id,
+        reason: None,
         request_id: "JKJaXmPLvHcESHA=".to_owned(),
         source_ip: "203.0.113.7".to_owned(),
+        user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
     }
 }
 

@@ -74,6 +74,7 @@ impl RefreshToken {
             token_hash: token.hash(),
             previous: None,
             last_used_at: now,
+            second_factor: false,
             device: device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE_LENGTH).collect(),
             ttl: lifetimes.end(now, now).as_second(),
         };
