@@ -6,13 +6,15 @@
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use domain::mail::MailMessage;
+use domain::id::UserId;
+use domain::mail::{Mail, MailKind, MailMessage};
 use runtime::aws::{self, Patience};
 use runtime::bucket::Bucket;
-use runtime::config;
 use runtime::serve::{Error, sentence};
+use runtime::{clock, config};
 use store::Store;
 use store::stream::Change;
+use uuid::Uuid;
 
 /// How many messages SQS takes at once (SQS developer guide, "quotas related to messages").
 const MESSAGES_AT_ONCE: usize = 10;
@@ -86,6 +88,10 @@ impl Dispatcher {
                     sequence_number: sequence_number.to_owned(),
                     message: MailMessage::Notification { recipient_id, notification_id },
                 }),
+                Change::MailAdded { mail_id } => {
+                    mails.push(Queued { sequence_number: sequence_number.to_owned(), message: MailMessage::Mail { mail_id } });
+                }
+                Change::UserAdded { user_id } => self.store.put_mail_once(&verification(user_id)).await?,
                 Change::FileRemoved { object_key, .. } => self.bucket.delete(&object_key).await?,
                 Change::InboxRead { recipient_id, after, through, at } => self.store.settle_read(recipient_id, after, through, at).await?,
                 Change::InboxDeleted { recipient_id, through } => self.store.purge_deleted(recipient_id, through).await?,
@@ -120,4 +126,10 @@ impl Dispatcher {
             None => Ok(()),
         }
     }
+}
+
+/// The mail that asks a new user to confirm the address. It has the user's own id, so that there is only one however often
+/// the stream tells of the user; being stored, it comes back through the stream.
+fn verification(user_id: UserId) -> Mail {
+    Mail::new(Uuid::from_bytes(*user_id.as_bytes()).into(), MailKind::VerifyEmail, user_id, clock::now())
 }

@@ -1,10 +1,11 @@
 //! Mails: what the queue carries, by ids alone, and mails that have no notification behind them.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::email::Email;
 use crate::field::choice;
-use crate::id::{MailId, NotificationId, UserId};
+use crate::id::{MailId, NotificationId, SessionId, UserId};
 
 /// The order to send a mail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -65,4 +66,93 @@ pub struct Mail {
     pub address: Option<Email>,
     /// When it is forgotten: seconds since 1970, the table's time to live.
     pub ttl: i64,
+}
+
+impl MailKind {
+    /// Whether the mail carries a token, which is known to nobody but its reader.
+    pub fn carries_token(self) -> bool {
+        matches!(self, Self::VerifyEmail | Self::ResetPassword | Self::ConfirmEmailChange)
+    }
+}
+
+impl Mail {
+    /// How long a mail is kept: as long as its order can lie in a queue of failures.
+    pub const KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+    /// A mail to the address of an account.
+    pub fn new(id: MailId, kind: MailKind, user_id: UserId, now: Timestamp) -> Self {
+        Self { id, kind, user_id, address: None, ttl: now.as_second().saturating_add(Self::KEPT.as_secs()) }
+    }
+
+    /// The mail to another address than the account's.
+    #[must_use]
+    pub fn to(self, address: Email) -> Self {
+        Self { address: Some(address), ..self }
+    }
+}
+
+/// What a token from a mail is good for, once. The token itself is in the mail and nowhere else; this is found by its hash.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct MailToken {
+    /// What the mail was about.
+    pub kind: MailKind,
+    /// Whose account it concerns.
+    pub user_id: UserId,
+    /// The address that it was sent to.
+    pub email: Email,
+    /// The account's [`Account::sessions_ended_through`](crate::account::Account::sessions_ended_through) when it was
+    /// sent. A password set since then, which ends all sessions, makes the tokens worthless that were sent before.
+    pub sessions_ended_through: Option<SessionId>,
+    /// When it is worth nothing any more: seconds since 1970, the table's time to live.
+    pub ttl: i64,
+}
+
+impl MailToken {
+    /// How long a token is good.
+    pub const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
+
+    /// What a token is good for that is sent now to an address.
+    pub fn new(kind: MailKind, user_id: UserId, email: Email, sessions_ended_through: Option<SessionId>, now: Timestamp) -> Self {
+        Self { kind, user_id, email, sessions_ended_through, ttl: now.as_second().saturating_add(Self::LIFETIME.as_secs()) }
+    }
+
+    /// Whether it is good for this at `now`. The table deletes late; the clock decides.
+    pub fn is_good_for(&self, kind: MailKind, now: Timestamp) -> bool {
+        self.kind == kind && self.ttl > now.as_second()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_for_half_an_hour_and_for_one_purpose() {
+        let user: UserId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let token = MailToken::new(MailKind::ResetPassword, user, Email::parse("jane@example.com").unwrap(), None, now);
+        let after = |seconds| now + SignedDuration::from_secs(seconds);
+        assert!(token.is_good_for(MailKind::ResetPassword, after(1799)));
+        assert!(!token.is_good_for(MailKind::ResetPassword, after(1800)));
+        assert!(!token.is_good_for(MailKind::VerifyEmail, now));
+    }
+
+    #[test]
+    fn a_mail_goes_to_the_account_unless_said_otherwise() {
+        let (id, user) = ("0190a5c0-0000-7000-8000-000000000001", "0190a5c0-0000-7000-8000-000000000002");
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let mail = Mail::new(id.parse().unwrap(), MailKind::EmailChanged, user.parse().unwrap(), now);
+        assert_eq!((mail.address.clone(), mail.ttl), (None, now.as_second() + 14 * 86_400));
+        let old = Email::parse("old@example.com").unwrap();
+        assert_eq!(mail.to(old.clone()).address, Some(old));
+    }
+
+    #[test]
+    fn an_order_says_what_it_is_about_by_its_fields() {
+        let order: MailMessage = serde_json::from_str(r#"{"mail_id": "0190a5c0-0000-7000-8000-000000000001"}"#).unwrap();
+        assert_eq!(order, MailMessage::Mail { mail_id: "0190a5c0-0000-7000-8000-000000000001".parse().unwrap() });
+        let id = "0190a5c0-0000-7000-8000-000000000002";
+        let order: MailMessage = serde_json::from_value(serde_json::json!({"recipient_id": id, "notification_id": id})).unwrap();
+        assert!(matches!(order, MailMessage::Notification { .. }));
+    }
 }

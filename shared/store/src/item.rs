@@ -12,6 +12,7 @@ use domain::email::Email;
 use domain::file::File;
 use domain::id::{AnnotationId, FileId, RecordId, UserId};
 use domain::key::SigningKey;
+use domain::mail::{Mail, MailToken};
 use domain::notification::{InboxState, Notification};
 use domain::record::{Annotation, Record};
 use domain::session::Session;
@@ -54,6 +55,8 @@ stored! {
     InboxState: "inbox_state", [];
     AuditEvent: "audit_event", ["subject_id", "id"];
     SigningKey: "signing_key", [];
+    Mail: "mail", ["id"];
+    MailToken: "mail_token", [];
 }
 
 /// Where a file or an annotation lies, found by its own id.
@@ -107,6 +110,14 @@ pub(crate) fn notification(notification: &Notification) -> Result<Item, Error> {
 
 pub(crate) fn audit_event(event: &AuditEvent) -> Result<Item, Error> {
     item(event, keys::audit_event(event.subject_id, event.id), keys::audit_event_indexes(event))
+}
+
+pub(crate) fn mail(mail: &Mail) -> Result<Item, Error> {
+    item(mail, keys::mail(mail.id), Vec::new())
+}
+
+pub(crate) fn mail_token(hash: &str, token: &MailToken) -> Result<Item, Error> {
+    item(token, keys::mail_token(hash), Vec::new())
 }
 
 pub(crate) fn signing_key(key: &SigningKey) -> Result<Item, Error> {

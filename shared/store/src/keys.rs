@@ -13,6 +13,8 @@
 //! | notification | `INBOX#<user>` | `NOTIFICATION#<notification>` | gsi1 while unread; gsi3 |
 //! | inbox_state | `INBOX#<user>` | `STATE` | |
 //! | audit_event | `AUDIT#<user>` | `<event>` | gsi2 |
+//! | mail | `MAIL#<mail>` | `MAIL` | |
+//! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
 //!
 //! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation. Descending, the children of
@@ -27,7 +29,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::account::Account;
 use domain::audit::AuditEvent;
 use domain::email::Email;
-use domain::id::{AnnotationId, EventId, FileId, NotificationId, RecordId, SessionId, UserId};
+use domain::id::{AnnotationId, EventId, FileId, MailId, NotificationId, RecordId, SessionId, UserId};
 use domain::notification::Notification;
 use domain::record::Record;
 use domain::text::sortable;
@@ -115,6 +117,15 @@ pub(crate) fn audit_event(subject: UserId, event: EventId) -> Key {
     Key::new(format!("AUDIT#{subject}"), event.to_string())
 }
 
+pub(crate) fn mail(mail: MailId) -> Key {
+    Key::new(format!("MAIL#{mail}"), "MAIL")
+}
+
+/// `hash` is that of a token from a mail, base64url.
+pub(crate) fn mail_token(hash: &str) -> Key {
+    Key::new(format!("TOKEN#{hash}"), "TOKEN")
+}
+
 pub(crate) fn signing_key(kid: &str) -> Key {
     Key::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
 }
@@ -196,6 +207,13 @@ const BEHIND: char = '~';
 /// The items of these records, children included.
 pub(crate) fn records(patient: UserId, oldest: RecordId, newest: RecordId) -> Range {
     Range { index: Index::Table, pk: chart(patient), low: format!("RECORD#{oldest}"), high: format!("RECORD#{newest}{BEHIND}") }
+}
+
+/// The sessions that have not ended through `ended_through`, up to and with `newest`, the last one without it.
+pub(crate) fn sessions(user: UserId, ended_through: Option<SessionId>, newest: Option<SessionId>) -> Range {
+    let low = ended_through.map_or("SESSION#".to_owned(), |id| format!("SESSION#{id}{BEHIND}"));
+    let high = newest.map_or(format!("SESSION#{BEHIND}"), |id| format!("SESSION#{id}"));
+    Range { index: Index::Table, pk: format!("USER#{user}"), low, high }
 }
 
 /// The assignments of these records.

@@ -1,7 +1,9 @@
 //! What the table's stream tells.
 
+use domain::account::Account;
 use domain::file::{File, object_key};
-use domain::id::{FileId, NotificationId, UserId};
+use domain::id::{FileId, MailId, NotificationId, UserId};
+use domain::mail::{Mail, MailKind};
 use domain::notification::{InboxState, Notification};
 use jiff::Timestamp;
 
@@ -18,6 +20,16 @@ pub enum Change {
         recipient_id: UserId,
         /// Which.
         notification_id: NotificationId,
+    },
+    /// A mail that goes to somebody was stored.
+    MailAdded {
+        /// Which.
+        mail_id: MailId,
+    },
+    /// A user is new who has not shown to receive mail at the address.
+    UserAdded {
+        /// Who.
+        user_id: UserId,
     },
     /// A file was deleted from its record.
     FileRemoved {
@@ -60,6 +72,14 @@ impl Change {
             ("INSERT", Notification::ENTITY, _, Some(new)) => {
                 let Notification { id, recipient_id, .. } = read(new)?;
                 Ok(vec![Self::NotificationAdded { recipient_id, notification_id: id }])
+            }
+            ("INSERT", Mail::ENTITY, _, Some(new)) => {
+                let Mail { id, kind, .. } = read(new)?;
+                Ok(if kind == MailKind::Nobody { Vec::new() } else { vec![Self::MailAdded { mail_id: id }] })
+            }
+            ("INSERT", Account::ENTITY, _, Some(new)) => {
+                let Account { id, email_verified, .. } = read(new)?;
+                Ok(if email_verified { Vec::new() } else { vec![Self::UserAdded { user_id: id }] })
             }
             ("REMOVE", File::ENTITY, Some(old), _) => {
                 let File { id, .. } = read(old)?;
