@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::account::Account;
 use domain::id::{NotificationId, RecordId, UserId};
 use domain::notification::{Notification, NotificationType};
-use domain::record::Chart;
+use domain::record::{self, Chart};
 use http_kit::problem::Problem;
 use http_kit::shapes::{Record, Showcase, people_of};
 use runtime::bucket::Bucket;
@@ -38,13 +38,16 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// Reads the distinct records and, beside them, the people who are likely named.
     pub(crate) async fn read(app: &'a App, viewer: &'a Account, notifications: &[Notification]) -> Result<Self, Problem> {
-        let mut records: Vec<(UserId, RecordId)> = notifications.iter().map(|it| (it.patient_id, it.record_id)).collect();
+        let mut records: Vec<(UserId, RecordId)> = notifications.iter().filter_map(Notification::record).collect();
         records.sort_unstable();
         records.dedup();
         let likely: Vec<UserId> = notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
         let (charts, mut people) = tokio::try_join!(app.store.charts(&records), app.store.people(likely))?;
         // The record itself says, strongly consistent, whose it is and to whom it is assigned now.
-        let may_see = |chart: &Chart| [chart.record.patient_id, chart.record.doctor_id].contains(&viewer.id);
+        let may_see = |chart: &Chart| {
+            let record::Record { patient_id, doctor_id, .. } = chart.record;
+            viewer.id == patient_id || (viewer.id == doctor_id && viewer.practises())
+        };
         let charts: HashMap<RecordId, Chart> = charts.into_iter().flatten().filter(may_see).map(|chart| (chart.record.id, chart)).collect();
         // A former doctor's annotation, a record that was moved since: rare enough for a read of their own.
         let missing: Vec<UserId> = charts.values().flat_map(people_of).filter(|id| *id != viewer.id && !people.contains_key(id)).collect();
@@ -56,7 +59,7 @@ impl<'a> Context<'a> {
     pub(crate) async fn show(&'a self, notification: &'a Notification) -> Result<NotificationShape<'a>, Problem> {
         let Self { viewer, people, bucket, download_lifetime, .. } = self;
         let showcase = Showcase { viewer, people, bucket, download_lifetime: *download_lifetime };
-        let record = match self.charts.get(&notification.record_id) {
+        let record = match notification.record_id.and_then(|id| self.charts.get(&id)) {
             Some(chart) => Some(showcase.record(chart, HashMap::new()).await?),
             None => None,
         };

@@ -46,6 +46,13 @@ choice! {
     }
 }
 
+impl Approval {
+    /// What is said of a doctor of whose licence nobody has seen anything: nothing yet, or nothing is asked.
+    pub fn of_new_licence(approval_is_required: bool) -> Self {
+        if approval_is_required { Self::Pending } else { Self::Approved }
+    }
+}
+
 /// A role that somebody can register with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenRole(pub Role);
@@ -107,14 +114,51 @@ impl Account {
         self.sessions_ended_through.is_none_or(|through| session > through)
     }
 
+    /// Whether this is a doctor who may see what is assigned to them: approved, and not suspended since.
+    pub fn practises(&self) -> bool {
+        self.role == Role::Doctor && self.is_active && self.approval == Some(Approval::Approved)
+    }
+
     /// The profile of a doctor to whom patients may assign records: active, approved, with a profile.
     pub fn assignable_doctor(&self) -> Option<&DoctorProfile> {
+        self.doctor_profile().filter(|_| self.practises())
+    }
+
+    /// The profile of a doctor, whatever staff say of them.
+    pub fn doctor_profile(&self) -> Option<&DoctorProfile> {
         match &self.profile {
-            Some(Profile::Doctor(profile)) if self.role == Role::Doctor && self.is_active && self.approval == Some(Approval::Approved) => {
-                Some(profile)
-            }
+            Some(Profile::Doctor(profile)) if self.role == Role::Doctor => Some(profile),
             _ => None,
         }
+    }
+
+    /// The account with another profile. A licence that nobody has seen is not the one that was approved or refused: with
+    /// `approval_is_required` it waits for an approval of its own. Who is suspended stays so.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile, approval_is_required: bool) -> Self {
+        let licence = |account: &Self| account.doctor_profile().map(|profile| profile.license_number.clone());
+        let before = licence(&self);
+        let after = Self { profile: Some(profile), ..self };
+        if before.is_none() || licence(&after) == before || after.approval == Some(Approval::Suspended) {
+            return after;
+        }
+        let approval = if approval_is_required { Some(Approval::Pending) } else { after.approval };
+        Self { approval, ..after }
+    }
+
+    /// The account in another role: without a profile, which belongs to a role.
+    #[must_use]
+    pub fn with_role(self, role: Role, approval_is_required: bool) -> Self {
+        if role == self.role {
+            return self;
+        }
+        let approval = (role == Role::Doctor).then(|| Approval::of_new_licence(approval_is_required));
+        Self { role, approval, profile: None, ..self }
+    }
+
+    /// Whether this is one of the admins of whom there must be one.
+    pub fn is_working_admin(&self) -> bool {
+        self.role == Role::Admin && self.is_active
     }
 }
 

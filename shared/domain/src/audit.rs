@@ -41,6 +41,12 @@ choice! {
         CreateUser = "create_user",
         /// Staff read a user's account.
         ReadUser = "read_user",
+        /// Staff listed or searched users. Concerns nobody but the one who did.
+        ListUsers = "list_users",
+        /// Staff had a mail sent with which a user sets a new password.
+        StartPasswordReset = "start_password_reset",
+        /// Staff read what was done to a user or by one.
+        ReadAudit = "read_audit",
         /// A doctor's licence was approved.
         ApproveDoctor = "approve_doctor",
         /// A doctor's licence was refused.
@@ -105,6 +111,10 @@ pub struct AuditEvent {
     pub record_id: Option<RecordId>,
     /// Why, where a person said so.
     pub reason: Option<String>,
+    /// What was there before, where one word says it: a role, an approval.
+    pub before: Option<String>,
+    /// What is there since.
+    pub after: Option<String>,
     /// The request that did it, as in its answer and in the logs.
     pub request_id: String,
     /// The address the request came from, as the gateway saw it.

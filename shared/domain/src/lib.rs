@@ -4,6 +4,7 @@
 //! otherwise, except by reading back what was stored. Nothing here knows AWS, HTTP, a clock or the environment.
 
 pub mod account;
+pub mod approval;
 pub mod audit;
 pub mod email;
 pub mod field;

@@ -20,6 +20,12 @@ choice! {
         RecordAnnotated = "record_annotated",
         /// To the patient: the doctor changed an annotation.
         AnnotationUpdated = "annotation_updated",
+        /// To a doctor: staff have approved the licence.
+        ApprovalGranted = "approval_granted",
+        /// To a doctor: staff have refused the licence.
+        ApprovalRefused = "approval_refused",
+        /// To a doctor: staff have suspended them.
+        ApprovalSuspended = "approval_suspended",
     }
 }
 
@@ -32,7 +38,15 @@ impl NotificationType {
             Self::RecordUpdated => "Health Record Notification - Record Updated",
             Self::RecordAnnotated => "Health Record Notification - Record Annotated",
             Self::AnnotationUpdated => "Health Record Notification - Annotation Updated",
+            Self::ApprovalGranted => "Health Record Notification - Licence Approved",
+            Self::ApprovalRefused => "Health Record Notification - Licence Refused",
+            Self::ApprovalSuspended => "Health Record Notification - Suspended",
         }
+    }
+
+    /// Whether the notification asks for a mail about it. What staff decide is told by a mail of its own kind.
+    pub fn is_mailed(self) -> bool {
+        !matches!(self, Self::ApprovalGranted | Self::ApprovalRefused | Self::ApprovalSuspended)
     }
 }
 
@@ -45,16 +59,23 @@ pub struct Notification {
     pub recipient_id: UserId,
     /// What it is about.
     pub notification_type: NotificationType,
-    /// The record it is about.
-    pub record_id: RecordId,
+    /// The record it is about, if it is about one.
+    pub record_id: Option<RecordId>,
     /// Whose record it is.
-    pub patient_id: UserId,
-    /// Who caused it: a doctor for patients, a patient for doctors.
+    pub patient_id: Option<UserId>,
+    /// Who caused it: a doctor for patients, a patient for doctors, or staff.
     pub actor_id: UserId,
     /// What happened, as told in the API. Never in a mail.
     pub message: String,
     /// When the recipient read it.
     pub read_at: Option<Timestamp>,
+}
+
+impl Notification {
+    /// The record it is about and whose it is.
+    pub fn record(&self) -> Option<(UserId, RecordId)> {
+        self.patient_id.zip(self.record_id)
+    }
 }
 
 /// Something that happened to a record and that somebody else must know.
@@ -120,6 +141,7 @@ impl Event<'_> {
             ),
         };
         let actor_id = actor.id;
+        let (record_id, patient_id) = (Some(record_id), Some(patient_id));
         Notification { id, recipient_id, notification_type, record_id, patient_id, actor_id, message, read_at: None }
     }
 }

@@ -95,6 +95,11 @@ text!(
     Note, max 5000, Many, not_blank
 );
 
+text!(
+    /// Why staff have decided something.
+    Justification, max 1000, Many, not_blank
+);
+
 impl Specialization {
     /// The form by which equal specializations are recognised: `"Family  Medicine"` and `"family medicine"` are one.
     pub fn slug(&self) -> String {

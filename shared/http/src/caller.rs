@@ -68,6 +68,8 @@ impl RequestInfo {
             outcome: Outcome::Success,
             record_id: None,
             reason: None,
+            before: None,
+            after: None,
             request_id: self.request_id.clone(),
             source_ip: self.source_ip.clone(),
             user_agent: self.user_agent.chars().take(MAX_USER_AGENT).collect(),
@@ -107,14 +109,24 @@ impl Caller {
 pub trait Audience {
     /// The role it takes, `None` when any does.
     const ROLE: Option<Role>;
+
+    /// Whether one of that role may do anything at all.
+    ///
+    /// # Errors
+    /// 403 that says what is missing.
+    fn admit(_account: &Account, _session: &Session) -> Result<(), Problem> {
+        Ok(())
+    }
 }
 
 /// Marks operations for every role.
 pub enum Anyone {}
 /// Marks operations for patients.
 pub enum Patients {}
-/// Marks operations for doctors.
+/// Marks operations for doctors whom staff have approved.
 pub enum Doctors {}
+/// Marks operations for staff who have signed in with a second factor.
+pub enum Admins {}
 
 impl Audience for Anyone {
     const ROLE: Option<Role> = None;
@@ -124,14 +136,27 @@ impl Audience for Patients {
 }
 impl Audience for Doctors {
     const ROLE: Option<Role> = Some(Role::Doctor);
+
+    fn admit(account: &Account, _: &Session) -> Result<(), Problem> {
+        if account.practises() { Ok(()) } else { Err(Problem::not_approved()) }
+    }
+}
+impl Audience for Admins {
+    const ROLE: Option<Role> = Some(Role::Admin);
+
+    fn admit(_: &Account, session: &Session) -> Result<(), Problem> {
+        if session.second_factor { Ok(()) } else { Err(Problem::second_factor_required()) }
+    }
 }
 
 /// A user of any role.
 pub type SignedIn = Claimed<Anyone>;
 /// A patient.
 pub type Patient = Claimed<Patients>;
-/// A doctor.
+/// A doctor, approved.
 pub type Doctor = Claimed<Doctors>;
+/// An admin, signed in with a second factor.
+pub type Admin = Claimed<Admins>;
 
 /// Who a good token says is calling. Only the id is told before account and session confirm the rest.
 ///
@@ -145,7 +170,7 @@ pub struct Claimed<A> {
     audience: PhantomData<fn() -> A>,
 }
 
-impl<A> Claimed<A> {
+impl<A: Audience> Claimed<A> {
     /// The user's id.
     pub fn id(&self) -> UserId {
         self.claims.user_id
@@ -154,8 +179,16 @@ impl<A> Claimed<A> {
     /// Reads account and session.
     ///
     /// # Errors
-    /// 401 when the session has ended, the account is inactive or gone, or its role is not the claimed one any more.
+    /// 401 when the session has ended, the account is inactive or gone, or its role is not the claimed one any more; 403
+    /// when the audience does not admit the caller.
     pub async fn confirm(self) -> Result<Caller, Problem> {
+        let caller = self.identify().await?;
+        A::admit(&caller.account, &caller.session)?;
+        Ok(caller)
+    }
+
+    /// Reads account and session, and asks no more than whether they bear out what the token claims.
+    async fn identify(self) -> Result<Caller, Problem> {
         let Self { kit, claims, request, .. } = self;
         let found = kit.store.caller(claims.user_id, claims.session_id).await?;
         let (account, session) =
@@ -192,7 +225,7 @@ where
         let claimed = Self { kit, claims, request, audience: PhantomData };
         if wrong_role {
             // Those whose session has ended are told that, and not what they would not have been allowed.
-            claimed.confirm().await?;
+            claimed.identify().await?;
             return Err(Problem::wrong_role());
         }
         Ok(claimed)

@@ -93,6 +93,16 @@ impl Problem {
         Self::forbidden("wrong_role", "You do not have permission to perform this action.")
     }
 
+    /// 403: the caller is a doctor whom staff have not approved, or have suspended.
+    pub fn not_approved() -> Self {
+        Self::forbidden("not_approved", "Your licence to practise is not approved.")
+    }
+
+    /// 403: the caller has signed in with a password alone.
+    pub fn second_factor_required() -> Self {
+        Self::forbidden("second_factor_required", "Sign in with a second factor to do this.")
+    }
+
     /// 404: there is nothing here for the caller, be it unknown or somebody else's.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")

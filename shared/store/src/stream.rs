@@ -14,7 +14,7 @@ use crate::keys;
 /// Something that happened in the table and that has consequences outside. The stream may tell it more than once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// A notification was stored.
+    /// A notification was stored, and asks for a mail.
     NotificationAdded {
         /// In whose inbox.
         recipient_id: UserId,
@@ -70,8 +70,9 @@ impl Change {
         let Some(entity) = new.as_ref().or(old.as_ref()).map(|item| item::entity(item).to_owned()) else { return Ok(Vec::new()) };
         match (event_name, entity.as_str(), old, new) {
             ("INSERT", Notification::ENTITY, _, Some(new)) => {
-                let Notification { id, recipient_id, .. } = read(new)?;
-                Ok(vec![Self::NotificationAdded { recipient_id, notification_id: id }])
+                let Notification { id, recipient_id, notification_type, .. } = read(new)?;
+                let added = Self::NotificationAdded { recipient_id, notification_id: id };
+                Ok(if notification_type.is_mailed() { vec![added] } else { Vec::new() })
             }
             ("INSERT", Mail::ENTITY, _, Some(new)) => {
                 let Mail { id, kind, .. } = read(new)?;

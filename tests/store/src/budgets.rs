@@ -7,6 +7,7 @@
 use domain::account::Account;
 use domain::audit::Action;
 use domain::id::{AnnotationId, FileId, RecordId, UserId};
+use domain::notification::Notification;
 use domain::record::Record;
 use domain::session::Session;
 use store::records::RecordFilter;
@@ -239,7 +240,7 @@ async fn every_operation_keeps_its_budget() {
         .measure(async {
             let (caller, page) = tokio::join!(busy_calls(), store.inbox_page(busy.id, None, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
-            let keys: Vec<_> = page.items.iter().map(|notification| (notification.patient_id, notification.record_id)).collect();
+            let keys: Vec<_> = page.items.iter().filter_map(Notification::record).collect();
             let charts = store.charts(&keys).await.unwrap();
             charts.into_iter().flatten().filter(|chart| chart.record.doctor_id == busy.id).count()
         })

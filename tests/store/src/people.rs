@@ -107,6 +107,8 @@ pub(crate) fn event(actor: &Account, subject_id: UserId, action: Action, record_
         outcome: Outcome::Success,
         record_id,
         reason: None,
+        before: None,
+        after: None,
         request_id: "JKJaXmPLvHcESHA=".to_owned(),
         source_ip: "203.0.113.7".to_owned(),
         user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),

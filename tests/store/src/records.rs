@@ -52,7 +52,7 @@ async fn a_new_record_is_there_with_all_that_belongs_to_it() {
     assert_eq!(table.store.assignment(doctor.id, record.id).await.unwrap(), Some(expected));
     assert_eq!(table.store.assignment(patient.id, record.id).await.unwrap(), None);
     let inbox = table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items;
-    assert_eq!((inbox.len(), inbox[0].record_id), (1, record.id));
+    assert_eq!((inbox.len(), inbox[0].record_id), (1, Some(record.id)));
     assert_eq!(table.count().await, 4 + 2 * 2);
 
     // The layout.
