@@ -1,20 +1,27 @@
 //! The function `accounts`: registration, sessions, profiles, the directory of doctors.
 
+mod access_log;
+mod change_email;
+mod change_password;
 mod create_profile;
 mod doctors;
 mod jwks;
 mod login;
 mod logout;
+mod mailed;
 mod me;
 mod refresh;
 mod register;
+mod reset_password;
+mod sessions;
 mod shapes;
 mod update_profile;
+mod verify_email;
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use domain::account::Account;
+use domain::account::{Account, Role};
 use domain::key::SigningKey;
 use domain::session::Session;
 use http_kit::kit::Kit;
@@ -25,6 +32,7 @@ use runtime::passwords::Hasher;
 use runtime::tokens::{Lifetimes, RefreshToken, Signer};
 use runtime::{clock, config};
 use store::Store;
+use store::archive::AuditKey;
 use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -36,7 +44,18 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(login::login))
         .routes(routes!(refresh::refresh))
         .routes(routes!(logout::logout))
+        .routes(routes!(sessions::list_sessions))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(sessions::logout_all))
+        .routes(routes!(change_password::change_password))
+        .routes(routes!(reset_password::request_password_reset))
+        .routes(routes!(reset_password::reset_password))
+        .routes(routes!(verify_email::verify_email))
+        .routes(routes!(verify_email::resend_verification))
+        .routes(routes!(change_email::request_email_change))
+        .routes(routes!(change_email::change_email))
         .routes(routes!(me::me))
+        .routes(routes!(access_log::access_log))
         .routes(routes!(create_profile::create_profile))
         .routes(routes!(update_profile::update_profile, update_profile::replace_profile))
         .routes(routes!(doctors::list_doctors))
@@ -50,6 +69,8 @@ pub struct App {
     store: Store,
     hasher: Hasher,
     tokens: Arc<Tokens>,
+    registration: config::Registration,
+    doctors: config::Doctors,
 }
 
 impl App {
@@ -58,9 +79,10 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, tokens) = (config::Http::from_env()?, config::Tokens::from_env()?);
+        let (http, tokens, registration) = (config::Http::from_env()?, config::Tokens::from_env()?, config::Registration::from_env()?);
+        let doctors = config::Doctors::from_env()?;
         let sdk = aws::sdk(Patience::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
         let tokens = Tokens {
             secrets: aws::secrets_manager(&sdk),
             issuer: http.token_issuer.clone(),
@@ -68,7 +90,7 @@ impl App {
             store: store.clone(),
             signer: OnceCell::new(),
         };
-        Ok(Self { kit: Kit::new(http, store.clone()), store, hasher: Hasher::new(), tokens: Arc::new(tokens) })
+        Ok(Self { kit: Kit::new(http, store.clone()), store, hasher: Hasher::new(), tokens: Arc::new(tokens), registration, doctors })
     }
 }
 
@@ -103,8 +125,8 @@ impl Tokens {
             .await
     }
 
-    fn lifetimes(&self) -> Lifetimes {
-        self.config.lifetimes()
+    fn lifetimes(&self, role: Role) -> Lifetimes {
+        self.config.lifetimes(role)
     }
 
     /// The tokens of a session, as they are answered.

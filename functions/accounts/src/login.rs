@@ -1,6 +1,7 @@
 //! `POST /api/accounts/login/`
 
 use axum::extract::State;
+use domain::account::Credentials;
 use domain::audit::Action;
 use domain::email::Email;
 use domain::id::UserId;
@@ -36,19 +37,41 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
     let refused = || Problem::unauthorized("invalid_credentials", "No active account found with the given credentials.");
     let credentials = app.store.credentials(&request.email).await?;
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    let (verified, signer) = tokio::join!(app.hasher.verify(request.password, hash), app.tokens.signer());
+    let (verified, signer) = tokio::join!(app.hasher.verify(&request.password, hash), app.tokens.signer());
     let (verified, signer) = (verified.map_err(Problem::internal)?, signer?);
-    let Some(user_id) = credentials.filter(|_| verified).map(|credentials| credentials.user_id) else {
+    let Some(credentials) = credentials.filter(|_| verified) else {
         app.store.account(clock::new_id::<UserId>()).await?;
         return Err(refused());
     };
-    let now = clock::now();
-    let (session, refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.lifetimes());
+    let (user_id, now) = (credentials.user_id, clock::now());
+    // How long the session lives is decided by the role, which is asked for when the session is next used.
+    let (mut session, mut refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
     let audit = info.audit_of(user_id, Action::Login);
     // For an inactive account the session is stored in vain: its token is never given to anybody.
-    let (account, stored) = tokio::join!(app.store.account(user_id), app.store.put_session(&session, Some(&audit)));
+    let (account, stored, ()) =
+        tokio::join!(app.store.account(user_id), app.store.put_session(&session, Some(&audit)), upgrade(&app, &request, &credentials));
     let account = account?.filter(|account| account.is_active).ok_or_else(refused)?;
     stored?;
+    if let Some(ended_through) = account.sessions_ended_through.filter(|_| !account.holds(session.id)) {
+        // All sessions were ended by a sandbox whose clock is ahead of ours.
+        (session, refresh) = RefreshToken::start_above(ended_through, user_id, now, info.device(), app.tokens.lifetimes(account.role));
+        app.store.put_session(&session, None).await?;
+    }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     Ok(ok(&SignedInUser::new(&account, tokens)))
+}
+
+/// Replaces the stored hash when new ones are made otherwise by now. What the user wants does not depend on it: a failure
+/// is logged, and the next login tries again.
+async fn upgrade(app: &App, request: &LoginRequest, credentials: &Credentials) {
+    if !app.hasher.needs_rehash(&credentials.password_hash) {
+        return;
+    }
+    let upgraded = match app.hasher.hash(&request.password).await {
+        Ok(hash) => app.store.upgrade_password_hash(&request.email, credentials, &hash).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = upgraded {
+        tracing::warn!(error, "a password hash was not upgraded");
+    }
 }

@@ -1,9 +1,11 @@
 //! `POST /api/accounts/logout/`
 
 use axum::extract::State;
+use domain::audit::Action;
 use http_kit::answer::{Answer, no_content};
 use http_kit::caller::SignedIn;
 use http_kit::problem::Problem;
+use store::sessions::EndSessionError;
 
 use crate::App;
 
@@ -11,6 +13,10 @@ use crate::App;
 #[utoipa::path(post, path = "/api/accounts/logout/", tag = "Accounts", security(("bearer" = [])))]
 pub(crate) async fn logout(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let caller = caller.confirm().await?;
-    app.store.end_session(caller.account.id, caller.session.id).await?;
-    Ok(no_content())
+    let user = caller.account.id;
+    match app.store.end_session(user, caller.session.id, &caller.audit(Action::EndSession, user, None)).await {
+        // What was asked for, by somebody else a moment before.
+        Ok(()) | Err(EndSessionError::Unknown) => Ok(no_content()),
+        Err(EndSessionError::Store(error)) => Err(error.into()),
+    }
 }

@@ -1,12 +1,16 @@
 //! `POST /api/accounts/token/refresh/`
 
 use axum::extract::State;
+use domain::audit::{Action, AuditEvent, Outcome};
+use domain::mail::{Mail, MailKind};
 use http_kit::answer::{Answer, ok};
+use http_kit::caller::RequestInfo;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use runtime::clock;
 use runtime::tokens::{RefreshToken, Rotation};
 use store::UpdateError;
+use store::sessions::EndSessionError;
 
 use crate::App;
 
@@ -23,17 +27,17 @@ impl FromForm for RefreshRequest {
 /// Exchange a refresh token for new tokens.
 ///
 /// The token is used up. Shown again within seconds, as by a client whose answer was lost, it gives the same successor;
-/// shown again later it ends the session, because two parties hold it.
+/// shown again later it ends the session, because two parties hold it, and the user is told by mail.
 #[utoipa::path(post, path = "/api/accounts/token/refresh/", tag = "Accounts")]
-pub(crate) async fn refresh(State(app): State<App>, Body(request): Body<RefreshRequest>) -> Result<Answer, Problem> {
+pub(crate) async fn refresh(State(app): State<App>, info: RequestInfo, Body(request): Body<RefreshRequest>) -> Result<Answer, Problem> {
     let refused = || Problem::unauthorized("token_not_valid", "The refresh token is invalid, used or expired.");
     let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
     // A second pass happens when two requests with one token meet: the loser then finds the winner's successor.
     for _ in 0..2 {
         let (caller, signer) = tokio::join!(app.store.caller(presented.user_id, presented.session_id), app.tokens.signer());
-        let (account, session) = caller?.filter(|(account, _)| account.is_active).ok_or_else(refused)?;
+        let (account, session) = caller?.filter(|(account, session)| account.is_active && account.holds(session.id)).ok_or_else(refused)?;
         let (signer, now) = (signer?, clock::now());
-        match RefreshToken::rotate(&session, &presented, now, app.tokens.lifetimes()) {
+        match RefreshToken::rotate(&session, &presented, now, app.tokens.lifetimes(account.role)) {
             Rotation::Rotated { session: rotated, token } => match app.store.rotate_session(&session, &rotated).await {
                 Ok(()) => return Ok(ok(&app.tokens.issue(signer, &account, &rotated, &token, now))),
                 Err(UpdateError::Stale) => continue,
@@ -41,8 +45,13 @@ pub(crate) async fn refresh(State(app): State<App>, Body(request): Body<RefreshR
             },
             Rotation::Replayed { token } => return Ok(ok(&app.tokens.issue(signer, &account, &session, &token, now))),
             Rotation::Reused => {
-                app.store.end_session(session.user_id, session.id).await?;
-                return Err(refused());
+                let event = info.audit(&account, Action::ReuseToken, account.id, None);
+                let event = AuditEvent { session_id: Some(session.id), outcome: Outcome::Failed, ..event };
+                let mail = Mail::new(clock::new_id(), MailKind::TokenReused, account.id, now);
+                return match app.store.end_reused_session(&session, &event, &mail).await {
+                    Ok(()) | Err(EndSessionError::Unknown) => Err(refused()),
+                    Err(EndSessionError::Store(error)) => Err(error.into()),
+                };
             }
             Rotation::Refused => return Err(refused()),
         }

@@ -2,21 +2,23 @@
 
 use axum::extract::State;
 use domain::account::{Account, Approval, Credentials, OpenRole, Role};
-use domain::audit::Action;
+use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::Reason;
+use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::text::{Name, PhoneNumber};
-use http_kit::answer::{Answer, created};
+use http_kit::answer::{Answer, accepted, created};
 use http_kit::caller::RequestInfo;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
-use runtime::clock;
 use runtime::tokens::RefreshToken;
+use runtime::{clock, config};
+use store::UpdateError;
 use store::accounts::RegisterError;
 
 use crate::App;
-use crate::shapes::SignedInUser;
+use crate::shapes::{Detail, SignedInUser};
 
 pub(crate) struct RegisterRequest {
     email: Email,
@@ -50,12 +52,31 @@ impl FromForm for RegisterRequest {
 }
 
 /// Register as a patient or a doctor, and be signed in.
+///
+/// Where taken addresses are not revealed, there is one answer after the same work whether the address is free or not: the
+/// new user can sign in, or the owner of the address is told by mail.
 #[utoipa::path(post, path = "/api/accounts/register/", tag = "Accounts")]
 pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new): Body<RegisterRequest>) -> Result<Answer, Problem> {
-    let (password_hash, signer) = tokio::join!(app.hasher.hash(new.password), app.tokens.signer());
+    if !app.registration.reveal_registered_email {
+        return register_silently(&app, &info, new).await;
+    }
+    let (password_hash, signer) = tokio::join!(app.hasher.hash(&new.password), app.tokens.signer());
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
     let now = clock::now();
-    let account = Account {
+    let account = account(new, &app.doctors);
+    let credentials = Credentials { user_id: account.id, password_hash };
+    let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
+    let audit = info.audit(&account, Action::Register, account.id, None);
+    app.store.register(&account, &credentials, &session, &audit).await.map_err(|error| match error {
+        RegisterError::EmailTaken => Problem::field("email", Reason::new("taken", "A user with this email already exists.")),
+        RegisterError::Store(error) => error.into(),
+    })?;
+    let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
+    Ok(created("/api/accounts/me/", &SignedInUser::new(&account, tokens)))
+}
+
+fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
+    Account {
         id: clock::new_id(),
         email: new.email,
         first_name: new.first_name,
@@ -64,19 +85,36 @@ pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new
         role: new.role,
         is_active: true,
         email_verified: false,
-        approval: (new.role == Role::Doctor).then_some(Approval::Approved),
+        approval: (new.role == Role::Doctor).then(|| Approval::of_new_licence(doctors.approval_is_required)),
         second_factor: false,
         sessions_ended_through: None,
         profile: None,
         version: 1,
-    };
-    let credentials = Credentials { user_id: account.id, password_hash };
-    let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes());
-    let audit = info.audit(&account, Action::Register, account.id, None);
-    app.store.register(&account, &credentials, &session, &audit).await.map_err(|error| match error {
-        RegisterError::EmailTaken => Problem::field("email", Reason::new("taken", "A user with this email already exists.")),
-        RegisterError::Store(error) => error.into(),
-    })?;
-    let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
-    Ok(created("/api/accounts/me/", &SignedInUser::new(&account, tokens)))
+    }
+}
+
+async fn register_silently(app: &App, info: &RequestInfo, new: RegisterRequest) -> Result<Answer, Problem> {
+    let (password_hash, owner) = tokio::join!(app.hasher.hash(&new.password), app.store.credentials(&new.email));
+    let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
+    let (account, now) = (account(new, &app.doctors), clock::now());
+    let nobody = Mail::new(clock::new_id(), MailKind::Nobody, clock::new_id(), now);
+    if owner.is_none() {
+        let credentials = Credentials { user_id: account.id, password_hash };
+        let audit = info.audit(&account, Action::Register, account.id, None);
+        match app.store.register_silently(&account, &credentials, &audit, &nobody).await {
+            Ok(()) => {}
+            // Somebody was faster.
+            Err(RegisterError::EmailTaken) => owner = app.store.credentials(&account.email).await?,
+            Err(RegisterError::Store(error)) => return Err(error.into()),
+        }
+    }
+    if let Some(Credentials { user_id, .. }) = owner {
+        let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, user_id, now);
+        let audit = AuditEvent { outcome: Outcome::Failed, ..info.audit_of(user_id, Action::Register) };
+        match app.store.refuse_registration(&account.email, &audit, &mail, &nobody).await {
+            Ok(()) | Err(UpdateError::Stale) => {}
+            Err(UpdateError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Ok(accepted(&Detail { detail: "Unless the address had an account, it has one now: sign in. A mail tells more." }))
 }

@@ -11,6 +11,12 @@ pub(crate) struct Tokens {
     pub(crate) refresh: String,
 }
 
+/// What happened, or will perhaps, in a sentence.
+#[derive(Serialize)]
+pub(crate) struct Detail {
+    pub(crate) detail: &'static str,
+}
+
 /// A user who has just proved who they are.
 #[derive(Serialize)]
 pub(crate) struct SignedInUser<'a> {

@@ -30,6 +30,11 @@ pub fn created(location: &str, body: &impl Serialize) -> Answer {
     }
 }
 
+/// 202 with a JSON body: what was asked for happens later, or not, which the answer does not tell.
+pub fn accepted(body: &impl Serialize) -> Answer {
+    Answer((StatusCode::ACCEPTED, Json(body)).into_response())
+}
+
 /// 204.
 pub fn no_content() -> Answer {
     Answer(StatusCode::NO_CONTENT.into_response())

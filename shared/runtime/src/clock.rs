@@ -3,6 +3,8 @@
 use jiff::{Timestamp, Unit};
 use uuid::Uuid;
 
+use crate::crypto::random;
+
 /// The present, in whole milliseconds: the precision of stored and answered times.
 pub fn now() -> Timestamp {
     let now = Timestamp::now();
@@ -15,9 +17,20 @@ pub fn new_id<T: From<Uuid>>() -> T {
     Uuid::now_v7().into()
 }
 
+/// A new id that is also greater than one that another process has made, whose clock may be ahead of ours.
+pub fn new_id_above<T: From<Uuid> + Ord>(other: T, made_at: Timestamp) -> T {
+    let id = new_id();
+    if id > other {
+        return id;
+    }
+    let millisecond = u64::try_from(made_at.as_millisecond()).unwrap_or_default().saturating_add(1);
+    uuid::Builder::from_unix_timestamp_millis(millisecond, &random()).into_uuid().into()
+}
+
 #[cfg(test)]
 mod tests {
-    use domain::id::RecordId;
+    use domain::id::{RecordId, SessionId};
+    use jiff::SignedDuration;
 
     use super::*;
 
@@ -30,6 +43,17 @@ mod tests {
     fn ids_grow() {
         let ids: Vec<RecordId> = (0..10_000).map(|_| new_id()).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn an_id_can_be_above_another_ones() {
+        for ahead in [-1_000, 0, 1, 60_000] {
+            let other = SessionId::last_at(now() + SignedDuration::from_millis(ahead));
+            let id = new_id_above(other, other.created_at());
+            assert!(id > other, "{ahead} ms");
+            assert!(id.created_at() <= now().max(other.created_at() + SignedDuration::from_millis(1)), "and not further ahead");
+            assert_ne!(id, new_id_above(other, other.created_at()));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use domain::account::Role;
 use jiff::SignedDuration;
 use tracing::Level;
 
@@ -79,6 +80,8 @@ config! {
         page_size: usize = PAGE_SIZE as |value| number(value, 1..=100),
         /// The secret behind page cursors, see [`crate::crypto::Sealer`].
         cursor_key: Secret = CURSOR_KEY as secret,
+        /// The secret with which events of the audit trail are proved.
+        audit_key: Secret = AUDIT_KEY as secret,
         /// The issuer of access tokens.
         token_issuer: String = TOKEN_ISSUER as text,
     }
@@ -89,10 +92,34 @@ config! {
         signing_secret_arn: String = SIGNING_SECRET_ARN as text,
         /// How long an access token is valid.
         access_token: SignedDuration = ACCESS_TOKEN_SECONDS as |value| Ok(SignedDuration::from_secs(number(value, 1..=86_400)?)),
-        /// How long a session lives without use.
-        refresh_idle: SignedDuration = REFRESH_IDLE_DAYS as days,
-        /// How long a session lives at all.
-        refresh_absolute: SignedDuration = REFRESH_ABSOLUTE_DAYS as days,
+        /// How long a patient's session lives without use.
+        patient_idle: SignedDuration = PATIENT_IDLE_DAYS as days,
+        /// How long a patient's session lives at all.
+        patient_absolute: SignedDuration = PATIENT_ABSOLUTE_DAYS as days,
+        /// How long the session of a doctor or an admin lives without use.
+        staff_idle: SignedDuration = STAFF_IDLE_HOURS as hours,
+        /// How long the session of a doctor or an admin lives at all.
+        staff_absolute: SignedDuration = STAFF_ABSOLUTE_HOURS as hours,
+    }
+
+    /// What it takes to register users.
+    Registration {
+        /// Whether somebody who registers is told that the address is taken.
+        reveal_registered_email: bool = REVEAL_REGISTERED_EMAIL as flag,
+    }
+
+    /// What it takes to let doctors in.
+    Doctors {
+        /// Whether a doctor is neither listed nor assignable before staff have approved the licence.
+        approval_is_required: bool = REQUIRE_DOCTOR_APPROVAL as flag,
+    }
+
+    /// What the function needs that makes the first admin.
+    Bootstrap {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// The secret with which events of the audit trail are proved.
+        audit_key: Secret = AUDIT_KEY as secret,
     }
 
     /// What it takes to receive files and to hand them out.
@@ -137,6 +164,26 @@ config! {
         configuration_set: String = MAIL_CONFIGURATION_SET as text,
         /// Base of the links in mails, without a slash at the end.
         public_url: String = PUBLIC_URL as url,
+        /// Where the web client is, to which mails with a token lead; without a slash at the end.
+        app_url: String = APP_URL as url,
+    }
+
+    /// What the archivist needs.
+    Archive {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// The bucket of the archive.
+        archive_bucket_name: String = ARCHIVE_BUCKET_NAME as text,
+    }
+
+    /// What it takes to compare the audit trail with its archive.
+    Verification {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// The bucket of the archive.
+        archive_bucket_name: String = ARCHIVE_BUCKET_NAME as text,
+        /// The secret with which events of the audit trail are proved.
+        audit_key: Secret = AUDIT_KEY as secret,
     }
 
     /// What the inspector needs.
@@ -150,18 +197,29 @@ config! {
 
 /// Which function reads what. The template gives each function these variables and no others.
 pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
-    ("accounts", &[Telemetry::VARIABLES, Http::VARIABLES, Tokens::VARIABLES]),
+    ("accounts", &[Telemetry::VARIABLES, Http::VARIABLES, Tokens::VARIABLES, Registration::VARIABLES, Doctors::VARIABLES]),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES]),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
+    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES]),
+    ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
     ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),
     ("inspector", &[Telemetry::VARIABLES, Inspect::VARIABLES]),
+    ("archivist", &[Telemetry::VARIABLES, Archive::VARIABLES]),
 ];
 
 impl Tokens {
-    /// How long a session lives.
-    pub fn lifetimes(&self) -> Lifetimes {
-        Lifetimes { idle: self.refresh_idle, absolute: self.refresh_absolute }
+    /// How long a session of a user of this role lives.
+    pub fn lifetimes(&self, role: Role) -> Lifetimes {
+        match role {
+            Role::Patient => Lifetimes { idle: self.patient_idle, absolute: self.patient_absolute },
+            Role::Doctor | Role::Admin => Lifetimes { idle: self.staff_idle, absolute: self.staff_absolute },
+        }
+    }
+
+    /// How long a session lives at most, whoever the user is: for when that is not known yet.
+    pub fn longest_lifetimes(&self) -> Lifetimes {
+        Lifetimes { idle: self.patient_idle.max(self.staff_idle), absolute: self.patient_absolute.max(self.staff_absolute) }
     }
 }
 
@@ -229,6 +287,14 @@ fn days(value: &str) -> Result<SignedDuration, String> {
     number(value, 1..=365).map(|days| SignedDuration::from_hours(days * 24))
 }
 
+fn hours(value: &str) -> Result<SignedDuration, String> {
+    number(value, 1..=365 * 24).map(SignedDuration::from_hours)
+}
+
+fn flag(value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| "true or false".to_owned())
+}
+
 /// Signature version 4 allows seven days.
 fn url_lifetime(value: &str) -> Result<Duration, String> {
     number(value, 1..=7 * 24 * 60 * 60).map(Duration::from_secs)
@@ -273,11 +339,18 @@ mod tests {
             ("ALLOWED_ORIGINS", "http://localhost:3000, https://example.com"),
             ("PAGE_SIZE", "20"),
             ("CURSOR_KEY", SECRET),
+            ("AUDIT_KEY", SECRET),
+            ("ARCHIVE_BUCKET_NAME", "archive"),
             ("TOKEN_ISSUER", "records-local"),
             ("SIGNING_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing"),
             ("ACCESS_TOKEN_SECONDS", "900"),
-            ("REFRESH_IDLE_DAYS", "14"),
-            ("REFRESH_ABSOLUTE_DAYS", "90"),
+            ("PATIENT_IDLE_DAYS", "7"),
+            ("PATIENT_ABSOLUTE_DAYS", "30"),
+            ("STAFF_IDLE_HOURS", "12"),
+            ("STAFF_ABSOLUTE_HOURS", "24"),
+            ("REVEAL_REGISTERED_EMAIL", "true"),
+            ("REQUIRE_DOCTOR_APPROVAL", "false"),
+            ("APP_URL", "https://app.example.com"),
             ("BUCKET_NAME", "files"),
             ("UPLOAD_URL_SECONDS", "900"),
             ("DOWNLOAD_URL_SECONDS", "300"),
@@ -307,12 +380,22 @@ mod tests {
         assert_eq!((http.page_size, http.public_url.as_str(), http.cursor_key.expose()), (20, "https://records.example.com", SECRET));
         let tokens = Tokens::read(lookup(&environment)).unwrap();
         assert_eq!(tokens.access_token, SignedDuration::from_mins(15));
-        assert_eq!(tokens.lifetimes(), Lifetimes { idle: SignedDuration::from_hours(336), absolute: SignedDuration::from_hours(2160) });
+        let lifetimes =
+            |idle, absolute| Lifetimes { idle: SignedDuration::from_hours(idle), absolute: SignedDuration::from_hours(absolute) };
+        assert_eq!(tokens.lifetimes(Role::Patient), lifetimes(168, 720));
+        assert_eq!((tokens.lifetimes(Role::Doctor), tokens.lifetimes(Role::Admin)), (lifetimes(12, 24), lifetimes(12, 24)));
+        assert_eq!(tokens.longest_lifetimes(), lifetimes(168, 720));
+        assert!(Registration::read(lookup(&environment)).unwrap().reveal_registered_email);
+        assert_eq!(Mail::read(lookup(&environment)).unwrap().app_url, "https://app.example.com");
         let uploads = Uploads::read(lookup(&environment)).unwrap();
         assert_eq!((uploads.upload_url_lifetime, uploads.max_file_bytes), (Duration::from_secs(900), 26_214_400));
         assert_eq!(Downloads::read(lookup(&environment)).unwrap().download_url_lifetime, Duration::from_secs(300));
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
+        assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
+        assert_eq!(Bootstrap::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Inspect::read(lookup(&environment)).unwrap().table_name, "records");
+        assert_eq!(Archive::read(lookup(&environment)).unwrap().archive_bucket_name, "archive");
+        assert_eq!(Verification::read(lookup(&environment)).unwrap().audit_key.expose(), SECRET);
         assert_eq!(Telemetry::read(lookup(&environment)).unwrap().log_level, Level::INFO);
     }
 
@@ -328,6 +411,7 @@ mod tests {
         check(Http::VARIABLES, |environment| Http::read(lookup(environment)).err());
         check(Tokens::VARIABLES, |environment| Tokens::read(lookup(environment)).err());
         check(Uploads::VARIABLES, |environment| Uploads::read(lookup(environment)).err());
+        check(Registration::VARIABLES, |environment| Registration::read(lookup(environment)).err());
         check(Mail::VARIABLES, |environment| Mail::read(lookup(environment)).err());
     }
 

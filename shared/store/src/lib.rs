@@ -8,7 +8,11 @@
 //! The client decides how long a call may take; it must be built with timeouts, because the SDK has none by default.
 
 pub mod accounts;
+pub mod admin;
 pub mod annotations;
+pub mod archive;
+mod audit;
+pub mod credentials;
 mod error;
 pub mod files;
 mod item;
@@ -19,7 +23,7 @@ mod page;
 mod purge;
 mod read;
 pub mod records;
-mod sessions;
+pub mod sessions;
 mod signing_keys;
 pub mod stream;
 mod write;
@@ -33,11 +37,12 @@ pub use page::Page;
 pub struct Store {
     client: aws_sdk_dynamodb::Client,
     table: String,
+    audit_key: Option<archive::AuditKey>,
 }
 
 impl Store {
     /// The table named `table`.
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), audit_key: None }
     }
 }

@@ -1,16 +1,30 @@
-//! Sessions.
+//! Sessions. All of a user end at once by a watermark on the account, whatever their number; the table deletes them later.
 
 use domain::audit::AuditEvent;
 use domain::id::{SessionId, UserId};
+use domain::mail::Mail;
 use domain::session::Session;
 use futures_util::future::try_join;
 
 use crate::Store;
 use crate::error::{Error, UpdateError};
 use crate::item;
+use crate::item::read;
 use crate::keys;
-use crate::read::Consistency;
-use crate::write::{Written, string};
+use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below};
+use crate::read::{Consistency, Order};
+use crate::write::{Step, Written, number, string};
+
+/// Why a session was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndSessionError {
+    /// There is none with this id, or it has ended before.
+    #[error("there is no such session")]
+    Unknown,
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
 
 impl Store {
     /// Stores a new session and the event about it. Two writes side by side, not a transaction, which would cost twice
@@ -39,8 +53,89 @@ impl Store {
         }
     }
 
-    /// Ends a session; no matter whether it has ended before.
-    pub async fn end_session(&self, user: UserId, session: SessionId) -> Result<(), Error> {
-        self.delete(keys::session(user, session)).await
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`EndSessionError::Unknown`] when the user has no such session.
+    pub async fn end_session(&self, user: UserId, session: SessionId, event: &AuditEvent) -> Result<(), EndSessionError> {
+        self.commit(vec![end(user, session), Step::put(item::audit_event(event)?)]).await
+    }
+
+    /// Ends a session whose used token was shown again, with a mail that tells the user.
+    ///
+    /// # Errors
+    /// [`EndSessionError::Unknown`] when it has ended before.
+    pub async fn end_reused_session(&self, session: &Session, event: &AuditEvent, mail: &Mail) -> Result<(), EndSessionError> {
+        let event = Step::put(item::audit_event(event)?);
+        self.commit(vec![end(session.user_id, session.id), event, Step::put(item::mail(mail)?)]).await
+    }
+
+    /// Ends all sessions of a user up to and with `through`: costs the same for one and for a thousand.
+    ///
+    /// # Errors
+    /// [`UpdateError::Stale`] when as many or more have ended so before, or there is no such user.
+    pub async fn end_sessions(&self, user: UserId, through: SessionId, event: &AuditEvent) -> Result<(), UpdateError> {
+        self.commit(vec![end_through(user, through, UpdateError::Stale), Step::put(item::audit_event(event)?)]).await
+    }
+
+    /// The newest stored session of a user, ended or not. To end all, end them through this one or a later id: clocks of
+    /// other processes may be ahead.
+    pub async fn newest_session(&self, user: UserId) -> Result<Option<SessionId>, Error> {
+        let (items, _) = self.query(&keys::sessions(user, None, None), Order::Descending, Consistency::Strong, 1, None).await?;
+        items.into_iter().next().map(|item| read::<Session>(item).map(|session| session.id)).transpose()
+    }
+
+    /// A page of a user's sessions behind `ended_through`, newest first: those that `lives` says have not ended by age.
+    pub async fn sessions_page(
+        &self,
+        user: UserId,
+        ended_through: Option<SessionId>,
+        lives: impl Fn(&Session) -> bool,
+        limit: usize,
+        after: Option<SessionId>,
+    ) -> Result<Page<Session, SessionId>, Error> {
+        let mut page = Page { items: Vec::new(), next: None };
+        let range = keys::sessions(user, ended_through, after.map(|id| below(id.as_bytes())));
+        let query = |wanted, start| self.query(&range, Order::Descending, Consistency::Strong, wanted, start);
+        let (mut items, mut start) = query(limit + 1, None).await?;
+        // The last session that was looked at, alive or not.
+        let mut last = None;
+        for further in 0.. {
+            for item in items {
+                let session: Session = read(item)?;
+                if page.items.len() >= limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                last = Some(session.id);
+                if lives(&session) {
+                    page.items.push(session);
+                }
+            }
+            if start.is_none() {
+                break;
+            }
+            if further >= MAX_FURTHER_QUERIES {
+                page.next = last;
+                break;
+            }
+            (items, start) = query(FURTHER_ITEMS, start).await?;
+        }
+        Ok(page)
     }
 }
+
+fn end(user: UserId, session: SessionId) -> Step<EndSessionError> {
+    Step::delete(keys::session(user, session)).only_if("attribute_exists(pk)", EndSessionError::Unknown)
+}
+
+/// Moves the watermark of a user's sessions, never back.
+pub(crate) fn end_through<E>(user: UserId, through: SessionId, otherwise: E) -> Step<E> {
+    Step::update(keys::account(user), "SET sessions_ended_through = :through, version = version + :one")
+        .only_if(NOT_ENDED, otherwise)
+        .with([string(":through", through), number(":one", 1_u64)])
+}
+
+/// Holds while sessions up to `:through` have not all ended.
+pub(crate) const NOT_ENDED: &str =
+    "attribute_exists(pk) AND (attribute_not_exists(sessions_ended_through) OR sessions_ended_through < :through)";

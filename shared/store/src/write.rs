@@ -95,7 +95,8 @@ impl<E> Step<E> {
         self
     }
 
-    fn build(self, table: &str) -> Result<(TransactWriteItem, Option<E>), Error> {
+    fn build(self, store: &Store) -> Result<(TransactWriteItem, Option<E>), Error> {
+        let table = &store.table;
         let (condition, otherwise) = self.rule.unzip();
         let condition = condition.map(str::to_owned);
         let values = (!self.values.is_empty()).then(|| values(self.values));
@@ -103,7 +104,7 @@ impl<E> Step<E> {
         let built = match self.action {
             Action::Put(put) => Put::builder()
                 .table_name(table)
-                .set_item(Some(put))
+                .set_item(Some(store.prove(put)?))
                 .set_condition_expression(condition)
                 .set_expression_attribute_values(values)
                 .build()
@@ -170,7 +171,7 @@ impl Store {
     /// # Errors
     /// The error of the first step whose condition does not hold.
     pub(crate) async fn commit<E: From<Error>>(&self, steps: Vec<Step<E>>) -> Result<(), E> {
-        let built: Result<Vec<_>, _> = steps.into_iter().map(|step| step.build(&self.table)).collect();
+        let built: Result<Vec<_>, _> = steps.into_iter().map(|step| step.build(self)).collect();
         let (items, mut rules): (Vec<_>, Vec<_>) = built?.into_iter().unzip();
         // One token for all tries: when the first is still under way, a later one must not act a second time.
         let token = operation_id();
@@ -201,7 +202,7 @@ impl Store {
 
     /// Writes an item.
     pub(crate) async fn put(&self, item: Item) -> Result<(), Error> {
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(self.prove(item)?));
         let sent = unless_in_use(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("PutItem", &error))
     }
@@ -265,13 +266,6 @@ impl Store {
             },
             Err(error) => Err(classify("UpdateItem", &error)),
         }
-    }
-
-    /// Deletes an item; no matter whether it is there.
-    pub(crate) async fn delete(&self, key: Key) -> Result<(), Error> {
-        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key.into_attributes()));
-        let sent = unless_in_use(|| request.clone().send()).await;
-        sent.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
     /// Deletes items, any number of them; no matter whether they are there.

@@ -25,6 +25,11 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
+    /// Whether a session is over at `now`.
+    pub fn are_over(self, session: &Session, now: Timestamp) -> bool {
+        !session.is_live(now) || self.end(session.id.created_at(), session.last_used_at) <= now
+    }
+
     /// When a session that was made at `created_at` ends unless it is used again after `now`.
     fn end(self, created_at: Timestamp, now: Timestamp) -> Timestamp {
         let after = |start: Timestamp, lifetime| start.saturating_add(lifetime).unwrap_or(start);
@@ -66,7 +71,15 @@ pub enum Rotation {
 impl RefreshToken {
     /// A new session of the user, and its first token. `device` is what the client calls itself.
     pub fn start(user_id: UserId, now: Timestamp, device: &str, lifetimes: Lifetimes) -> (Session, Self) {
-        let id: SessionId = clock::new_id();
+        Self::start_as(clock::new_id(), user_id, now, device, lifetimes)
+    }
+
+    /// A new session that is not among those which have ended up to and with another one.
+    pub fn start_above(ended_through: SessionId, user_id: UserId, now: Timestamp, device: &str, lifetimes: Lifetimes) -> (Session, Self) {
+        Self::start_as(clock::new_id_above(ended_through, ended_through.created_at()), user_id, now, device, lifetimes)
+    }
+
+    fn start_as(id: SessionId, user_id: UserId, now: Timestamp, device: &str, lifetimes: Lifetimes) -> (Session, Self) {
         let token = Self { user_id, session_id: id, secret: random() };
         let session = Session {
             id,
@@ -87,8 +100,7 @@ impl RefreshToken {
     /// older one of the same session.
     pub fn rotate(session: &Session, presented: &Self, now: Timestamp, lifetimes: Lifetimes) -> Rotation {
         let named = (presented.user_id, presented.session_id) == (session.user_id, session.id);
-        let outlived = lifetimes.end(session.id.created_at(), session.last_used_at) <= now;
-        if !named || outlived || !session.is_live(now) {
+        if !named || lifetimes.are_over(session, now) {
             return Rotation::Refused;
         }
         // Ordinary comparison: what its time could tell is about hashes, and not about the secrets behind them.
@@ -290,6 +302,16 @@ mod tests {
         // Sixty hours are over, and a day more would be too much: the id says when the session began.
         assert!((session.ttl - later(now, 72 * 3600).as_second()).abs() <= 1);
         assert_eq!(RefreshToken::rotate(&session, &token, later(now, 72 * 3600 + 1), LIFETIMES), Rotation::Refused);
+    }
+
+    #[test]
+    fn a_session_is_started_above_those_that_ended() {
+        let (now, before, _) = start();
+        let ahead = SessionId::last_at(later(now, 60));
+        let (session, token) = RefreshToken::start_above(ahead, user(), now, "curl/8.5", LIFETIMES);
+        assert!(session.id > ahead && token.session_id == session.id);
+        assert!(matches!(RefreshToken::rotate(&session, &token, now, LIFETIMES), Rotation::Rotated { .. }));
+        assert!(!LIFETIMES.are_over(&before, later(now, 86_398)) && LIFETIMES.are_over(&before, later(now, 86_400)));
     }
 
     #[test]
