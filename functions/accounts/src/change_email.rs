@@ -1,0 +1,75 @@
+//! `POST /api/accounts/email-change/` and `POST /api/accounts/email-change/confirm/`
+
+use axum::extract::State;
+use domain::account::Account;
+use domain::audit::{Action, AuditEvent, Outcome};
+use domain::email::Email;
+use domain::field::Reason;
+use domain::mail::{Mail, MailKind};
+use domain::password::Password;
+use http_kit::answer::{Answer, accepted, ok};
+use http_kit::caller::{RequestInfo, SignedIn};
+use http_kit::form::{Body, Form, FromForm};
+use http_kit::problem::Problem;
+use runtime::clock;
+
+use crate::App;
+use crate::mailed::{Presented, TokenRequest, bad_token, refused};
+use crate::shapes::Detail;
+
+pub(crate) struct EmailChangeRequest {
+    email: Email,
+    password: Password,
+}
+
+impl FromForm for EmailChangeRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let email = form.required("email");
+        let password = form.required("password");
+        Some(Self { email: email?, password: password? })
+    }
+}
+
+/// Ask for another email address: a mail with a token goes to it, and nothing changes before the token is presented.
+///
+/// One answer after the same work, whether somebody else has the address or not: its owner then gets another mail.
+#[utoipa::path(post, path = "/api/accounts/email-change/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn request_email_change(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(EmailChangeRequest { email, password }): Body<EmailChangeRequest>,
+) -> Result<Answer, Problem> {
+    let (caller, wanted) = caller.beside(app.store.credentials(&email)).await?;
+    let account = &caller.account;
+    if email == account.email {
+        return Err(Problem::field("email", Reason::new("unchanged", "Is your present address.")));
+    }
+    let credentials = app.store.credentials(&account.email).await?.filter(|credentials| credentials.user_id == account.id);
+    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
+    if !app.hasher.verify(&password, hash).await.map_err(Problem::internal)? {
+        let event = caller.audit(Action::ChangeEmail, account.id, None);
+        app.store.audit(&[AuditEvent { outcome: Outcome::Failed, ..event }]).await?;
+        return Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")));
+    }
+    let (id, now) = (clock::new_id(), clock::now());
+    let mail = match wanted.filter(|owner| owner.user_id != account.id) {
+        None => Mail::new(id, MailKind::ConfirmEmailChange, account.id, now).to(email),
+        Some(owner) => Mail::new(id, MailKind::AlreadyRegistered, owner.user_id, now),
+    };
+    app.store.put_mail(&mail).await?;
+    Ok(accepted(&Detail { detail: "If the address is free, a mail with a token is on its way to it." }))
+}
+
+/// Make the address the account's to which the token was sent. The address before is told.
+#[utoipa::path(post, path = "/api/accounts/email-change/confirm/", tag = "Accounts")]
+pub(crate) async fn change_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
+    let presented = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange).await?;
+    let Presented { hash, token, account: before } = presented.of_present_password()?;
+    let credentials = app.store.credentials(&before.email).await?;
+    let credentials = credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;
+    let event = info.audit(&before, Action::ChangeEmail, before.id, None);
+    let mail = Mail::new(clock::new_id(), MailKind::EmailChanged, before.id, clock::now()).to(before.email.clone());
+    let after = Account { email: token.email, email_verified: true, version: before.version + 1, ..before.clone() };
+    app.store.change_email(&before, &after, &credentials, &hash, &event, &mail).await.map_err(refused)?;
+    Ok(ok(&Detail { detail: "The account has the new address. Sign in with it from now on." }))
+}

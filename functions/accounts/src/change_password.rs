@@ -1,0 +1,72 @@
+//! `POST /api/accounts/password-change/`
+
+use axum::extract::State;
+use domain::audit::{Action, AuditEvent, Outcome};
+use domain::field::Reason;
+use domain::mail::{Mail, MailKind};
+use domain::password::Password;
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::SignedIn;
+use http_kit::form::{Body, Form, FromForm};
+use http_kit::problem::Problem;
+use runtime::clock;
+use runtime::tokens::RefreshToken;
+use store::UpdateError;
+use store::credentials::NewPassword;
+
+use crate::App;
+use crate::sessions::latest_session;
+
+pub(crate) struct ChangePasswordRequest {
+    current_password: Password,
+    new_password: Password,
+}
+
+impl FromForm for ChangePasswordRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let current_password = form.required("current_password");
+        let new_password = form.required("new_password");
+        Some(Self { current_password: current_password?, new_password: new_password? })
+    }
+}
+
+/// Replace the own password. All sessions end; the answer holds the tokens of a new one.
+#[utoipa::path(post, path = "/api/accounts/password-change/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(request): Body<ChangePasswordRequest>,
+) -> Result<Answer, Problem> {
+    let incorrect = || Problem::field("current_password", Reason::new("incorrect", "Is not your present password."));
+    let user = caller.id();
+    let (caller, through) = caller.beside(latest_session(&app.store, user)).await?;
+    let account = &caller.account;
+    let names = [&account.first_name, &account.last_name];
+    let password = request.new_password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("new_password", reason))?;
+    let credentials = app.store.credentials(&account.email).await?.filter(|credentials| credentials.user_id == user);
+    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
+    let verified = app.hasher.verify(&request.current_password, hash).await.map_err(Problem::internal)?;
+    let event = caller.audit(Action::ChangePassword, user, None);
+    let Some(before) = credentials.filter(|_| verified) else {
+        app.store.audit(&[AuditEvent { outcome: Outcome::Failed, ..event }]).await?;
+        return Err(incorrect());
+    };
+    let (password_hash, signer) = tokio::join!(app.hasher.hash(&password), app.tokens.signer());
+    let (password_hash, signer, now) = (password_hash.map_err(Problem::internal)?, signer?, clock::now());
+    let (mut session, refresh) = RefreshToken::start_above(through, user, now, caller.request.device(), app.tokens.lifetimes(account.role));
+    session.second_factor = caller.session.second_factor;
+    let mail = Mail::new(clock::new_id(), MailKind::PasswordChanged, user, now);
+    let new = NewPassword {
+        account,
+        before: &before,
+        password_hash: &password_hash,
+        sessions_ended_through: through,
+        event: &event,
+        mail: &mail,
+    };
+    app.store.change_password(&new, &session).await.map_err(|error| match error {
+        UpdateError::Stale => Problem::conflict("changed_meanwhile", "The password or the sessions have changed meanwhile."),
+        UpdateError::Store(error) => error.into(),
+    })?;
+    Ok(ok(&app.tokens.issue(signer, account, &session, &refresh, now)))
+}

@@ -1,0 +1,71 @@
+//! Tokens from mails, as clients present them.
+
+use domain::account::Account;
+use domain::field::Reason;
+use domain::mail::{MailKind, MailToken};
+use http_kit::form::{Form, FromForm};
+use http_kit::problem::Problem;
+use runtime::clock;
+use runtime::tokens::MailedToken;
+use store::credentials::UseTokenError;
+
+use crate::App;
+
+/// A request that carries nothing but a token.
+pub(crate) struct TokenRequest {
+    pub(crate) token: String,
+}
+
+impl FromForm for TokenRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        Some(Self { token: form.required("token")? })
+    }
+}
+
+/// A token that is good, for an account that is active.
+pub(crate) struct Presented {
+    pub(crate) hash: String,
+    pub(crate) token: MailToken,
+    pub(crate) account: Account,
+}
+
+impl Presented {
+    /// Finds what a token is good for.
+    ///
+    /// # Errors
+    /// 400 when it is good for nothing, or for something else.
+    pub(crate) async fn find(app: &App, text: &str, kind: MailKind) -> Result<Self, Problem> {
+        let hash = MailedToken::parse(text).ok_or_else(bad_token)?.hash();
+        let token = app.store.mail_token(&hash).await?.filter(|token| token.is_good_for(kind, clock::now())).ok_or_else(bad_token)?;
+        let account = app.store.account(token.user_id).await?.filter(|account| account.is_active).ok_or_else(bad_token)?;
+        Ok(Self { hash, token, account })
+    }
+
+    /// The token, if it was sent to the address that the account still has.
+    pub(crate) fn to_present_address(self) -> Result<Self, Problem> {
+        self.only_if(|token, account| token.email.normalized() == account.email.normalized())
+    }
+
+    /// The token, if no password was set since it was sent.
+    pub(crate) fn of_present_password(self) -> Result<Self, Problem> {
+        self.only_if(|token, account| token.sessions_ended_through == account.sessions_ended_through)
+    }
+
+    fn only_if(self, holds: impl FnOnce(&MailToken, &Account) -> bool) -> Result<Self, Problem> {
+        if holds(&self.token, &self.account) { Ok(self) } else { Err(bad_token()) }
+    }
+}
+
+/// 400: unknown, used and expired are one answer.
+pub(crate) fn bad_token() -> Problem {
+    Problem::field("token", Reason::new("invalid", "Is not a token from a mail of ours, was used, or has expired."))
+}
+
+pub(crate) fn refused(error: UseTokenError) -> Problem {
+    match error {
+        UseTokenError::Used => bad_token(),
+        UseTokenError::Stale => Problem::conflict("changed_meanwhile", "The account has changed meanwhile; try again."),
+        UseTokenError::EmailTaken => Problem::conflict("email_taken", "Another account has this address by now."),
+        UseTokenError::Store(error) => error.into(),
+    }
+}

@@ -1,0 +1,86 @@
+//! `POST /api/accounts/password-reset/` and `POST /api/accounts/password-reset/confirm/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::email::Email;
+use domain::mail::{Mail, MailKind};
+use domain::password::Password;
+use http_kit::answer::{Answer, accepted, ok};
+use http_kit::caller::RequestInfo;
+use http_kit::form::{Body, Form, FromForm};
+use http_kit::problem::Problem;
+use runtime::clock;
+use store::credentials::NewPassword;
+
+use crate::App;
+use crate::mailed::{Presented, bad_token, refused};
+use crate::sessions::latest_session;
+use crate::shapes::Detail;
+
+pub(crate) struct PasswordResetRequest {
+    email: Email,
+}
+
+impl FromForm for PasswordResetRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        Some(Self { email: form.required("email")? })
+    }
+}
+
+/// Ask for a mail with a token that sets a new password.
+///
+/// One answer after the same work, whether there is such an account or not: a read, and a mail to its owner or to nobody.
+#[utoipa::path(post, path = "/api/accounts/password-reset/", tag = "Accounts")]
+pub(crate) async fn request_password_reset(State(app): State<App>, Body(request): Body<PasswordResetRequest>) -> Result<Answer, Problem> {
+    let credentials = app.store.credentials(&request.email).await?;
+    let (kind, user_id) = match credentials {
+        Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
+        None => (MailKind::Nobody, clock::new_id()),
+    };
+    app.store.put_mail(&Mail::new(clock::new_id(), kind, user_id, clock::now())).await?;
+    Ok(accepted(&Detail { detail: "If there is an account with this address, a mail with a token is on its way to it." }))
+}
+
+pub(crate) struct NewPasswordRequest {
+    token: String,
+    password: Password,
+}
+
+impl FromForm for NewPasswordRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let token = form.required("token");
+        // What a password must not resemble is known when the token has told whose it is.
+        let password = form.required::<Password>("password");
+        let password = password.and_then(|password| password.choose(None, &[]).map_err(|reason| form.reject("password", reason)).ok());
+        Some(Self { token: token?, password: password? })
+    }
+}
+
+/// Set a new password with the token from a mail. All sessions end.
+#[utoipa::path(post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts")]
+pub(crate) async fn reset_password(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<NewPasswordRequest>,
+) -> Result<Answer, Problem> {
+    let presented = Presented::find(&app, &request.token, MailKind::ResetPassword).await?;
+    let Presented { hash, account, .. } = presented.to_present_address()?.of_present_password()?;
+    let names = [&account.first_name, &account.last_name];
+    let password = request.password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("password", reason))?;
+    let (credentials, through, password_hash) =
+        tokio::join!(app.store.credentials(&account.email), latest_session(&app.store, account.id), app.hasher.hash(&password));
+    let (through, password_hash) = (through?, password_hash.map_err(Problem::internal)?);
+    let before = credentials?.filter(|credentials| credentials.user_id == account.id).ok_or_else(bad_token)?;
+    let event = info.audit(&account, Action::ResetPassword, account.id, None);
+    let mail = Mail::new(clock::new_id(), MailKind::PasswordChanged, account.id, clock::now());
+    let new = NewPassword {
+        account: &account,
+        before: &before,
+        password_hash: &password_hash,
+        sessions_ended_through: through,
+        event: &event,
+        mail: &mail,
+    };
+    app.store.reset_password(&new, &hash).await.map_err(refused)?;
+    Ok(ok(&Detail { detail: "The password is set. Sign in with it." }))
+}

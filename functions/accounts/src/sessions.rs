@@ -1,0 +1,88 @@
+//! `GET /api/accounts/sessions/`, `DELETE /api/accounts/sessions/{id}/`, `POST /api/accounts/logout-all/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::id::{SessionId, UserId};
+use domain::session::Session;
+use http_kit::answer::{Answer, no_content};
+use http_kit::caller::SignedIn;
+use http_kit::page::listing;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use http_kit::query::Query;
+use jiff::Timestamp;
+use runtime::clock;
+use serde::Serialize;
+use store::sessions::EndSessionError;
+use store::{Store, UpdateError};
+
+use crate::App;
+
+/// A session as its user sees it.
+#[derive(Serialize)]
+struct Device<'a> {
+    id: SessionId,
+    device: &'a str,
+    created_at: Timestamp,
+    last_used_at: Timestamp,
+    current: bool,
+}
+
+impl<'a> Device<'a> {
+    fn new(session: &'a Session, current: SessionId) -> Self {
+        Self {
+            id: session.id,
+            device: &session.device,
+            created_at: session.id.created_at(),
+            last_used_at: session.last_used_at,
+            current: session.id == current,
+        }
+    }
+}
+
+/// The sessions of the caller that have not ended, newest first.
+#[utoipa::path(get, path = "/api/accounts/sessions/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn list_sessions(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
+    let ((), paging) = query.parse(&app.kit, caller.id(), "sessions", |_| Some(()))?;
+    let caller = caller.confirm().await?;
+    let (account, now) = (&caller.account, clock::now());
+    let lifetimes = app.tokens.lifetimes(account.role);
+    let lives = |session: &Session| !lifetimes.are_over(session, now);
+    let page = app.store.sessions_page(account.id, account.sessions_ended_through, lives, paging.limit, paging.after).await?;
+    listing(&paging, page.next.as_ref(), page.items.iter().map(|session| Device::new(session, caller.session.id)))
+}
+
+/// End a session of the caller, at once, with its refresh token.
+#[utoipa::path(delete, path = "/api/accounts/sessions/{id}/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn end_session(State(app): State<App>, caller: SignedIn, Id(id): Id<SessionId>) -> Result<Answer, Problem> {
+    let caller = caller.confirm().await?;
+    let account = &caller.account;
+    if !account.holds(id) {
+        return Err(Problem::not_found());
+    }
+    app.store.end_session(account.id, id, &caller.audit(Action::EndSession, account.id, None)).await.map_err(|error| match error {
+        EndSessionError::Unknown => Problem::not_found(),
+        EndSessionError::Store(error) => error.into(),
+    })?;
+    Ok(no_content())
+}
+
+/// End all sessions of the caller at once, this one too, whatever their number.
+#[utoipa::path(post, path = "/api/accounts/logout-all/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn logout_all(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
+    let user = caller.id();
+    let (caller, through) = caller.beside(latest_session(&app.store, user)).await?;
+    match app.store.end_sessions(user, through, &caller.audit(Action::EndAllSessions, user, None)).await {
+        // Somebody else has ended as many or more.
+        Ok(()) | Err(UpdateError::Stale) => Ok(no_content()),
+        Err(UpdateError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// An id that no session of a user is above which has begun before now: by the clock, and by what is stored, because the
+/// clock of another sandbox may be ahead.
+pub(crate) async fn latest_session(store: &Store, user: UserId) -> Result<SessionId, store::Error> {
+    let newest = store.newest_session(user).await?;
+    let now = clock::new_id();
+    Ok(newest.map_or(now, |newest| newest.max(now)))
+}

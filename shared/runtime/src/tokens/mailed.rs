@@ -1,0 +1,62 @@
+//! Tokens in mails: 32 random bytes, stored as a hash, good for one use.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+
+use crate::crypto::{random, sha256};
+
+/// A token that goes out in a mail, and comes back from who has read it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MailedToken([u8; 32]);
+
+impl MailedToken {
+    /// A new token.
+    pub fn generate() -> Self {
+        Self(random())
+    }
+
+    /// Reads what a client presents; `None` for what cannot be such a token. White space around it comes from copying.
+    pub fn parse(text: &str) -> Option<Self> {
+        BASE64_URL_SAFE_NO_PAD.decode(text.trim()).ok()?.try_into().ok().map(Self)
+    }
+
+    /// The token as it stands in the mail: base64url.
+    pub fn reveal(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// What is stored of it: SHA-256, base64url.
+    pub fn hash(&self) -> String {
+        sha256(&self.0)
+    }
+}
+
+impl std::fmt::Debug for MailedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MailedToken(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_the_mail() {
+        let token = MailedToken::generate();
+        let text = token.reveal();
+        assert_eq!(text.len(), 43);
+        assert!(MailedToken::parse(&format!(" {text}\n")) == Some(token.clone()));
+        assert!(MailedToken::generate() != token);
+        assert_ne!(token.hash(), text);
+        assert_eq!(token.hash(), sha256(&token.0));
+        assert_eq!(format!("{token:?}"), "MailedToken(..)");
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_parsed() {
+        let text = MailedToken::generate().reveal();
+        for text in ["", "token", &text[1..], &format!("{text}A"), &format!("{text}="), "é"] {
+            assert!(MailedToken::parse(text).is_none(), "{text}");
+        }
+    }
+}

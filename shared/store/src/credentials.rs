@@ -1,0 +1,196 @@
+//! What proves that somebody is a user: passwords, and the address that a user signs in with.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::account::{Account, Credentials};
+use domain::audit::AuditEvent;
+use domain::email::Email;
+use domain::id::SessionId;
+use domain::mail::Mail;
+use domain::session::Session;
+
+use crate::Store;
+use crate::accounts::RegisterError;
+use crate::error::{Error, UpdateError};
+use crate::item;
+use crate::keys;
+use crate::sessions::{NOT_ENDED, end_through};
+use crate::write::{Step, Value, number, string};
+
+/// Why a token from a mail did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum UseTokenError {
+    /// It was used before, or is gone.
+    #[error("the token is used up")]
+    Used,
+    /// The account has changed since it was read: read again and decide again.
+    #[error("changed by somebody else")]
+    Stale,
+    /// Another account has the address by now.
+    #[error("the email address is taken")]
+    EmailTaken,
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A new password, with all that goes with it.
+pub struct NewPassword<'a> {
+    /// The account as it was read.
+    pub account: &'a Account,
+    /// The credentials as they were read.
+    pub before: &'a Credentials,
+    /// The hash of the new password.
+    pub password_hash: &'a str,
+    /// All sessions up to and with this one end.
+    pub sessions_ended_through: SessionId,
+    /// What the audit trail says.
+    pub event: &'a AuditEvent,
+    /// Tells the user.
+    pub mail: &'a Mail,
+}
+
+impl Store {
+    /// Replaces a password, as its user asked for in a session: all sessions end, and a new one begins.
+    ///
+    /// # Errors
+    /// [`UpdateError::Stale`] when the password is not any more what it was, or the sessions have ended meanwhile.
+    pub async fn change_password(&self, new: &NewPassword<'_>, session: &Session) -> Result<(), UpdateError> {
+        self.commit(vec![
+            replace_hash(new, UpdateError::Stale),
+            end_through(new.account.id, new.sessions_ended_through, UpdateError::Stale),
+            Step::put(item::session(session)?),
+            Step::put(item::audit_event(new.event)?),
+            Step::put(item::mail(new.mail)?),
+        ])
+        .await
+    }
+
+    /// Replaces a password by a token from a mail, which is used up: all sessions end. Who has the mail has the address, so
+    /// that is confirmed too.
+    ///
+    /// # Errors
+    /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
+    pub async fn reset_password(&self, new: &NewPassword<'_>, token_hash: &str) -> Result<(), UseTokenError> {
+        let account = "SET sessions_ended_through = :through, email_verified = :yes, version = version + :one";
+        self.commit(vec![
+            use_up(token_hash),
+            replace_hash(new, UseTokenError::Stale),
+            Step::update(keys::account(new.account.id), account).only_if(NOT_ENDED, UseTokenError::Stale).with([
+                string(":through", new.sessions_ended_through),
+                yes(),
+                number(":one", 1_u64),
+            ]),
+            Step::put(item::audit_event(new.event)?),
+            Step::put(item::mail(new.mail)?),
+        ])
+        .await
+    }
+
+    /// Replaces a password's hash by another one of the same password; nothing changes when it is not any more what was
+    /// read.
+    pub async fn upgrade_password_hash(&self, email: &Email, before: &Credentials, password_hash: &str) -> Result<(), Error> {
+        self.update_if(keys::credentials(email), SET_HASH, SAME_HASH, hashes(before, password_hash)).await.map(drop)
+    }
+
+    /// Confirms the address of an account by a token from a mail, which is used up.
+    ///
+    /// # Errors
+    /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
+    pub async fn verify_email(&self, account: &Account, token_hash: &str, event: &AuditEvent) -> Result<(), UseTokenError> {
+        self.commit(vec![
+            use_up(token_hash),
+            Step::update(keys::account(account.id), "SET email_verified = :yes, version = version + :one")
+                .only_if("email = :email", UseTokenError::Stale)
+                .with([string(":email", account.email.as_str()), yes(), number(":one", 1_u64)]),
+            Step::put(item::audit_event(event)?),
+        ])
+        .await
+    }
+
+    /// Gives an account the address that a token from a mail was sent to, which is used up: `after` has it, is confirmed and
+    /// has a higher version than `before`. `mail` tells the address before.
+    ///
+    /// # Errors
+    /// [`UseTokenError`]; of several at once, one succeeds.
+    pub async fn change_email(
+        &self,
+        before: &Account,
+        after: &Account,
+        credentials: &Credentials,
+        token_hash: &str,
+        event: &AuditEvent,
+        mail: &Mail,
+    ) -> Result<(), UseTokenError> {
+        let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
+        let unchanged = [string(":user", credentials.user_id), string(":before", &credentials.password_hash)];
+        let mut steps = vec![use_up(token_hash)];
+        if old == new {
+            // The same in other letters: the credentials stay where they are.
+            steps.push(Step::check(old).only_if(SAME_HASH, UseTokenError::Stale).with(unchanged));
+        } else {
+            steps.push(Step::delete(old).only_if(SAME_HASH, UseTokenError::Stale).with(unchanged));
+            let moved = Step::put(item::credentials(&after.email, credentials)?);
+            steps.push(moved.only_if("attribute_not_exists(pk)", UseTokenError::EmailTaken));
+        }
+        steps.extend([
+            Step::put(item::account(after)?).only_if("version = :version", UseTokenError::Stale).with([number(":version", before.version)]),
+            Step::put(item::audit_event(event)?),
+            Step::put(item::mail(mail)?),
+        ]);
+        self.commit(steps).await
+    }
+
+    /// Stores a new user without a session. `nobody` is a mail to nobody: with it the transaction has as many steps as
+    /// [`Store::refuse_registration`], and takes as long.
+    ///
+    /// # Errors
+    /// [`RegisterError::EmailTaken`] when an account has the address; of several at once, one succeeds.
+    pub async fn register_silently(
+        &self,
+        account: &Account,
+        credentials: &Credentials,
+        event: &AuditEvent,
+        nobody: &Mail,
+    ) -> Result<(), RegisterError> {
+        self.commit(vec![
+            Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
+            Step::put(item::account(account)?),
+            Step::put(item::audit_event(event)?),
+            Step::put(item::mail(nobody)?),
+        ])
+        .await
+    }
+
+    /// Notes that somebody tried to register with a taken address: `mail` tells its owner.
+    ///
+    /// # Errors
+    /// [`UpdateError::Stale`] when nobody has the address any more.
+    pub async fn refuse_registration(&self, email: &Email, event: &AuditEvent, mail: &Mail, nobody: &Mail) -> Result<(), UpdateError> {
+        self.commit(vec![
+            Step::check(keys::credentials(email)).only_if("attribute_exists(pk)", UpdateError::Stale),
+            Step::put(item::mail(mail)?),
+            Step::put(item::audit_event(event)?),
+            Step::put(item::mail(nobody)?),
+        ])
+        .await
+    }
+}
+
+const SET_HASH: &str = "SET password_hash = :after";
+const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
+
+fn hashes(before: &Credentials, password_hash: &str) -> [Value; 3] {
+    [string(":user", before.user_id), string(":before", &before.password_hash), string(":after", password_hash)]
+}
+
+fn replace_hash<E>(new: &NewPassword<'_>, otherwise: E) -> Step<E> {
+    Step::update(keys::credentials(&new.account.email), SET_HASH).only_if(SAME_HASH, otherwise).with(hashes(new.before, new.password_hash))
+}
+
+fn use_up(token_hash: &str) -> Step<UseTokenError> {
+    Step::delete(keys::mail_token(token_hash)).only_if("attribute_exists(pk)", UseTokenError::Used)
+}
+
+fn yes() -> Value {
+    (":yes", AttributeValue::Bool(true))
+}
