@@ -17,10 +17,10 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo test clean deploy
+.PHONY: help run watch demo admin test audit-verify clean deploy
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
 
 run: $(VENV)/stack/ready $(VENV)/sam/ready ## Bring the system up at http://localhost:8000 (PORT= for another)
 	@$(STACK) run --port $(PORT)
@@ -31,12 +31,19 @@ watch: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lambda/ready ## The same, b
 demo: ## Walk through a patient's day against the running system, printing each request and answer
 	@$(PYTHON) tests/stack/demo.py
 
+admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=<address>
+	@$(STACK) admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))"
+
 test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready ## Run all checks and tests
 	$(call step,Checking the format,cargo fmt --check)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the code,cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings)
 	$(call step,Testing units and store,cargo test $(PROFILE) --workspace --exclude api-tests --exclude contract-tests)
 	$(call step,Testing the API on a fresh stack,$(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
+
+audit-verify: ## Compare the audit trail of the running system with its archive
+	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
+	@env $$(cat .local/env) cargo run --quiet $(PROFILE) -p archive --bin audit-verify
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean

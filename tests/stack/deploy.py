@@ -58,7 +58,8 @@ def _adjust(emulator: Emulator) -> None:
     actual = {each["ParameterKey"]: each["ParameterValue"] for each in _stack(emulator)["Parameters"]}
     deployed = outputs(emulator)
     adjustments.set_cors(client(emulator, "apigatewayv2"), expanded_template(emulator), actual)
-    adjustments.allow_plain_http(client(emulator, "s3"), deployed["BucketName"])
+    for bucket in ("BucketName", "ArchiveBucketName"):
+        adjustments.allow_plain_http(client(emulator, "s3"), deployed[bucket])
     adjustments.expire_items(client(emulator, "dynamodb"), deployed["TableName"])
 
 

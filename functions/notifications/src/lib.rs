@@ -15,6 +15,7 @@ use runtime::aws::{self, Patience};
 use runtime::bucket::Bucket;
 use runtime::config;
 use store::Store;
+use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -45,7 +46,7 @@ impl App {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, downloads) = (config::Http::from_env()?, config::Downloads::from_env()?);
         let sdk = aws::sdk(Patience::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &downloads.bucket_name);
         Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, downloads: Arc::new(downloads) })
     }

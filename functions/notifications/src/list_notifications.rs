@@ -16,7 +16,7 @@ pub(crate) async fn list_notifications(State(app): State<App>, caller: SignedIn,
     let recipient = caller.id();
     let (is_read, paging) = query.parse(&app.kit, recipient, "notifications", |parameters| parameters.flag("is_read"))?;
     let (caller, page) = caller.beside(app.store.inbox_page(recipient, is_read, paging.limit, paging.after)).await?;
-    let context = Context::read(&app, &caller.account, &page.items).await?;
+    let context = Context::read(&app, &caller, &page.items).await?;
     let mut results = Vec::with_capacity(page.items.len());
     for notification in &page.items {
         results.push(context.show(notification).await?);

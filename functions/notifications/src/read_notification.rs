@@ -37,6 +37,6 @@ async fn find(app: &App, caller: SignedIn, id: NotificationId) -> Result<(Caller
 }
 
 async fn answer(app: &App, caller: &Caller, notification: &Notification) -> Result<Answer, Problem> {
-    let context = Context::read(app, &caller.account, std::slice::from_ref(notification)).await?;
+    let context = Context::read(app, caller, std::slice::from_ref(notification)).await?;
     Ok(ok(&context.show(notification).await?))
 }

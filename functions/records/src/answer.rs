@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use domain::account::Account;
+use domain::audit::AuditEvent;
 use domain::file::{File, FileStatus};
 use domain::id::{FileId, UserId};
 use domain::record::Chart;
@@ -27,6 +28,12 @@ pub(crate) async fn complete(app: &App, mut people: People, charts: &mut [Chart]
     let (found, ()) = tokio::join!(app.store.people(named), settle_arrived(app, charts));
     people.extend(found?);
     Ok(people)
+}
+
+/// Tells the audit trail who reads what. Awaited beside the last read, so that it takes no time of its own; the answer
+/// waits for it.
+pub(crate) async fn audit(app: &App, events: &[AuditEvent]) -> Result<(), Problem> {
+    Ok(app.store.audit(events).await?)
 }
 
 /// The charts as the viewer may see them.

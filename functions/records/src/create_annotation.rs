@@ -15,6 +15,7 @@ use http_kit::problem::Problem;
 use http_kit::shapes::RecordAnnotation;
 use runtime::clock;
 use store::annotations::AnnotateError;
+use store::records::Assignment;
 
 use crate::App;
 
@@ -43,20 +44,24 @@ pub(crate) async fn create_annotation(
         let author = doctor.id();
         doctor.beside(app.store.assignment(author, record)).await?
     };
-    let patient_id = assignment.ok_or_else(not_assigned)?.patient_id;
+    let Some(Assignment { patient_id, .. }) = assignment else {
+        let attempt = caller.audit(Action::CreateAnnotation, caller.account.id, Some(record));
+        return Err(caller.refuse(&app.store, attempt, not_assigned()).await);
+    };
     let (doctor, now) = (&caller.account, clock::now());
     let annotation =
         Annotation { id: clock::new_id(), patient_id, record_id: record, author_id: doctor.id, note, updated_at: now, version: 1 };
     let notification = Event::Annotated { doctor }.notify(clock::new_id(), patient_id, record, patient_id);
     let audit = caller.audit(Action::CreateAnnotation, patient_id, Some(record));
-    app.store.create_annotation(&annotation, now, &notification, &audit).await.map_err(|error| match error {
-        AnnotateError::NotAssigned => not_assigned(),
-        AnnotateError::Full => {
+    match app.store.create_annotation(&annotation, now, &notification, &audit).await {
+        Ok(()) => {}
+        Err(AnnotateError::NotAssigned) => return Err(caller.refuse(&app.store, audit, not_assigned()).await),
+        Err(AnnotateError::Full) => {
             let message = format!("The record has {MAX_ANNOTATIONS} annotations, as many as a record takes.");
-            Problem::field("record", Reason::new("too_many_annotations", message))
+            return Err(Problem::field("record", Reason::new("too_many_annotations", message)));
         }
-        AnnotateError::Store(error) => error.into(),
-    })?;
+        Err(AnnotateError::Store(error)) => return Err(error.into()),
+    }
     // There is no URL for a single annotation: it is read with its record.
     let body = RecordAnnotation::new(&annotation, Some(doctor));
     Ok(created(&format!("/api/records/doctor/{record}/"), &body).with_etag(ETag::of(annotation.version)))

@@ -24,7 +24,14 @@ pub(crate) async fn delete_file(
 ) -> Result<Answer, Problem> {
     let owner = patient.id();
     let (caller, lookup) = patient.beside(app.store.file_lookup(id)).await?;
-    let record_id = lookup.filter(|lookup| lookup.patient_id == owner).ok_or_else(Problem::not_found)?.record_id;
+    let record_id = match lookup {
+        Some(lookup) if lookup.patient_id == owner => lookup.record_id,
+        other => {
+            let (subject, record) = other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
+            let attempt = caller.audit(Action::DeleteFile, subject, record);
+            return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
+        }
+    };
     for _ in 0..ATTEMPTS {
         let chart = app.store.chart(owner, record_id).await?.ok_or_else(Problem::not_found)?;
         let file = chart.files.iter().find(|file| file.id == id).ok_or_else(Problem::not_found)?;

@@ -7,7 +7,9 @@ mod declared;
 mod delete_file;
 mod list_doctor_records;
 mod list_patient_records;
+mod read_access_log;
 mod read_doctor_record;
+mod read_history;
 mod read_patient_record;
 mod update_annotation;
 mod update_record;
@@ -20,6 +22,7 @@ use runtime::aws::{self, Patience};
 use runtime::bucket::Bucket;
 use runtime::config;
 use store::Store;
+use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -36,6 +39,9 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(create_annotation::create_annotation))
         .routes(routes!(update_annotation::update_annotation, update_annotation::replace_annotation))
         .routes(routes!(read_doctor_record::read_doctor_record))
+        .routes(routes!(read_access_log::read_access_log))
+        .routes(routes!(read_history::read_patient_history))
+        .routes(routes!(read_history::read_doctor_history))
 }
 
 /// What the handlers work with.
@@ -55,7 +61,7 @@ impl App {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, uploads) = (config::Http::from_env()?, config::Uploads::from_env()?);
         let sdk = aws::sdk(Patience::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
         Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, uploads: Arc::new(uploads) })
     }

@@ -1,6 +1,9 @@
 //! `GET /api/records/doctor/`
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
+use domain::audit::{Action, AuditEvent};
 use domain::id::{RecordId, UserId};
 use http_kit::answer::Answer;
 use http_kit::caller::Doctor;
@@ -19,7 +22,14 @@ pub(crate) async fn list_doctor_records(State(app): State<App>, doctor: Doctor, 
     let (caller, page) = doctor.beside(app.store.assignment_page(reader, &filter, paging.limit, paging.after)).await?;
     let records: Vec<(UserId, RecordId)> = page.items.iter().map(|assignment| (assignment.patient_id, assignment.record_id)).collect();
     let patients: Vec<UserId> = page.items.iter().map(|assignment| assignment.patient_id).collect();
-    let (charts, patients) = tokio::try_join!(app.store.charts(&records), app.store.people(patients))?;
+    // Each patient sees in the own log which of the own records were listed.
+    let mut listed: BTreeMap<UserId, Vec<RecordId>> = BTreeMap::new();
+    for (patient, record) in &records {
+        listed.entry(*patient).or_default().push(*record);
+    }
+    let event = |(patient, records)| caller.audit(Action::ListRecords, patient, None).with_records(records);
+    let events: Vec<AuditEvent> = listed.into_iter().map(event).collect();
+    let (charts, patients, ()) = tokio::try_join!(app.store.charts(&records), app.store.people(patients), app.store.audit(&events))?;
     // A record may have gone to another doctor between the two reads.
     let mut charts: Vec<_> = charts.into_iter().flatten().filter(|chart| chart.record.doctor_id == reader).collect();
     let people = answer::complete(&app, patients, &mut charts, reader).await?;

@@ -1,6 +1,7 @@
 //! `GET /api/records/patient/`
 
 use axum::extract::State;
+use domain::audit::Action;
 use http_kit::answer::Answer;
 use http_kit::caller::Patient;
 use http_kit::page::listing;
@@ -26,7 +27,10 @@ pub(crate) async fn list_patient_records(State(app): State<App>, patient: Patien
     let owner = patient.id();
     let (filter, paging) = query.parse(&app.kit, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;
     let (caller, mut page) = patient.beside(app.store.chart_page(owner, &filter, paging.limit, paging.after)).await?;
-    let people = answer::complete(&app, People::new(), &mut page.items, owner).await?;
+    let shown = page.items.iter().map(|chart| chart.record.id).collect();
+    let events = [caller.audit(Action::ListRecords, owner, None).with_records(shown)];
+    let people = answer::complete(&app, People::new(), &mut page.items, owner);
+    let (people, ()) = tokio::try_join!(people, answer::audit(&app, &events))?;
     let records = answer::records(&app, &caller.account, &people, &page.items).await?;
     listing(&paging, page.next.as_ref(), records)
 }

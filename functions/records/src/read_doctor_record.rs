@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
+use domain::audit::Action;
 use domain::id::RecordId;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::Doctor;
 use http_kit::etag::ETag;
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use store::records::Assignment;
 
 use crate::{App, answer};
 
@@ -17,8 +19,12 @@ use crate::{App, answer};
 pub(crate) async fn read_doctor_record(State(app): State<App>, doctor: Doctor, Id(id): Id<RecordId>) -> Result<Answer, Problem> {
     let reader = doctor.id();
     let (caller, assignment) = doctor.beside(app.store.assignment(reader, id)).await?;
-    let patient = assignment.ok_or_else(Problem::not_found)?.patient_id;
-    let (chart, people) = tokio::try_join!(app.store.chart(patient, id), app.store.people([patient]))?;
+    let Some(Assignment { patient_id: patient, .. }) = assignment else {
+        let attempt = caller.audit(Action::ReadRecord, reader, Some(id));
+        return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
+    };
+    let event = [caller.audit(Action::ReadRecord, patient, Some(id))];
+    let (chart, people, ()) = tokio::try_join!(app.store.chart(patient, id), app.store.people([patient]), app.store.audit(&event))?;
     // The record may have gone to another doctor between the two reads.
     let mut chart = chart.filter(|chart| chart.record.doctor_id == reader).ok_or_else(Problem::not_found)?;
     let people = answer::complete(&app, people, std::slice::from_mut(&mut chart), reader).await?;

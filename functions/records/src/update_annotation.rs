@@ -14,6 +14,7 @@ use http_kit::path::Id;
 use http_kit::problem::Problem;
 use http_kit::shapes::RecordAnnotation;
 use runtime::clock;
+use store::Lookup;
 use store::annotations::UpdateAnnotationError;
 
 use crate::{ATTEMPTS, App};
@@ -46,13 +47,17 @@ pub(crate) async fn replace_annotation(
 
 async fn write(app: &App, doctor: Doctor, id: AnnotationId, if_match: IfMatch, note: Option<Note>) -> Result<Answer, Problem> {
     let (caller, lookup) = doctor.beside(app.store.annotation_lookup(id)).await?;
-    let lookup = lookup.ok_or_else(Problem::not_found)?;
     let doctor = &caller.account;
+    let attempt = |at: Option<Lookup>| {
+        let (subject, record) = at.map_or((doctor.id, None), |at| (at.patient_id, Some(at.record_id)));
+        caller.refuse(&app.store, caller.audit(Action::UpdateAnnotation, subject, record), Problem::not_found())
+    };
+    let Some(lookup) = lookup else { return Err(attempt(None).await) };
     let respond =
         |annotation: &Annotation| Ok(ok(&RecordAnnotation::new(annotation, Some(doctor))).with_etag(ETag::of(annotation.version)));
     for _ in 0..ATTEMPTS {
         let before = app.store.annotation_for(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
-        let before = before.ok_or_else(Problem::not_found)?;
+        let Some(before) = before else { return Err(attempt(Some(lookup)).await) };
         if_match.check(before.version)?;
         let note = note.clone().unwrap_or_else(|| before.note.clone());
         // Nobody is told of nothing.
@@ -65,7 +70,7 @@ async fn write(app: &App, doctor: Doctor, id: AnnotationId, if_match: IfMatch, n
         let audit = caller.audit(Action::UpdateAnnotation, before.patient_id, Some(before.record_id));
         match app.store.update_annotation(&before, &after, now, &notification, &audit).await {
             Ok(()) => return respond(&after),
-            Err(UpdateAnnotationError::Gone) => return Err(Problem::not_found()),
+            Err(UpdateAnnotationError::Gone) => return Err(attempt(Some(lookup)).await),
             Err(UpdateAnnotationError::Stale) => {}
             Err(UpdateAnnotationError::Store(error)) => return Err(error.into()),
         }

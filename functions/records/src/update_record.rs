@@ -76,7 +76,10 @@ async fn write(app: &App, patient: Patient, id: RecordId, if_match: IfMatch, cha
         }
     };
     let (caller, (found, doctor)) = patient.beside(async { tokio::try_join!(app.store.chart(owner, id), doctor) }).await?;
-    let mut chart = found.ok_or_else(Problem::not_found)?;
+    let Some(mut chart) = found else {
+        let attempt = caller.audit(Action::UpdateRecord, owner, Some(id));
+        return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
+    };
     // A doctor who has become unavailable stays with the records they have.
     let doctor = match change.doctor {
         Some(wanted) if wanted != chart.record.doctor_id => Some(declared::assignable(doctor)?),

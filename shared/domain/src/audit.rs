@@ -73,6 +73,8 @@ choice! {
         ReadNotifications = "read_notifications",
         /// The access log was read.
         ReadAccessLog = "read_access_log",
+        /// An operation was tried that is not for the actor: for another role, for approved doctors, for a second factor.
+        ForbiddenOperation = "forbidden_operation",
     }
 }
 
@@ -109,7 +111,10 @@ pub struct AuditEvent {
     pub outcome: Outcome,
     /// To which record.
     pub record_id: Option<RecordId>,
-    /// Why, where a person said so.
+    /// To which records, where they were several at once: those on a page, those of an inbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub record_ids: Vec<RecordId>,
+    /// Why: in the words of a person, or the code of a refusal.
     pub reason: Option<String>,
     /// What was there before, where one word says it: a role, an approval.
     pub before: Option<String>,
@@ -121,4 +126,23 @@ pub struct AuditEvent {
     pub source_ip: String,
     /// What the client called itself, cut to a length.
     pub user_agent: String,
+}
+
+impl AuditEvent {
+    /// The event with another outcome.
+    #[must_use]
+    pub fn with_outcome(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// The event about several records at once.
+    #[must_use]
+    pub fn with_records(self, record_ids: Vec<RecordId>) -> Self {
+        Self { record_ids, ..self }
+    }
+
+    /// Whether the event is about a record, perhaps among others.
+    pub fn concerns(&self, record: RecordId) -> bool {
+        self.record_id == Some(record) || self.record_ids.contains(&record)
+    }
 }

@@ -58,6 +58,12 @@ impl FieldValue for String {
     }
 }
 
+impl FieldValue for bool {
+    fn from_json(value: &Value) -> Result<Self, Reason> {
+        value.as_bool().ok_or_else(|| Reason::new("invalid", "Must be true or false."))
+    }
+}
+
 impl FieldValue for jiff::civil::Date {
     fn from_json(value: &Value) -> Result<Self, Reason> {
         let invalid = || Reason::new("invalid", "Must be a date that exists, as YYYY-MM-DD.");

@@ -71,6 +71,39 @@ pub struct Annotation {
     pub version: u64,
 }
 
+/// An annotation as it was from one change to the next. Never changes itself.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AnnotationVersion {
+    /// Which annotation.
+    pub annotation_id: AnnotationId,
+    /// The patient whose record it is on.
+    pub patient_id: UserId,
+    /// The record it is on.
+    pub record_id: RecordId,
+    /// Who wrote these words.
+    pub author_id: UserId,
+    /// The words.
+    pub note: Note,
+    /// When they were written.
+    pub written_at: Timestamp,
+    /// The annotation's version, from 1.
+    pub version: u64,
+}
+
+impl From<&Annotation> for AnnotationVersion {
+    fn from(annotation: &Annotation) -> Self {
+        Self {
+            annotation_id: annotation.id,
+            patient_id: annotation.patient_id,
+            record_id: annotation.record_id,
+            author_id: annotation.author_id,
+            note: annotation.note.clone(),
+            written_at: annotation.updated_at,
+            version: annotation.version,
+        }
+    }
+}
+
 /// A record with everything that belongs to it, newest first.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Chart {

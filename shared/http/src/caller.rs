@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 use runtime::clock;
 use runtime::tokens::Claims;
+use store::Store;
 use uuid::Uuid;
 
 use crate::kit::Kit;
@@ -67,6 +68,7 @@ impl RequestInfo {
             action,
             outcome: Outcome::Success,
             record_id: None,
+            record_ids: Vec::new(),
             reason: None,
             before: None,
             after: None,
@@ -102,6 +104,22 @@ impl Caller {
     /// The event that the caller did something to the chart or account of `subject`, now.
     pub fn audit(&self, action: Action, subject: UserId, record: Option<RecordId>) -> AuditEvent {
         AuditEvent { session_id: Some(self.session.id), ..self.request.audit(&self.account, action, subject, record) }
+    }
+
+    /// The problem that refuses an attempt at a chart, once the audit trail tells of the attempt. The subject of the event
+    /// is the chart's patient, or the caller where nobody knows whose chart it is.
+    pub async fn refuse(&self, store: &Store, attempt: AuditEvent, problem: Problem) -> Problem {
+        match store.audit(&[attempt.with_outcome(Outcome::Denied)]).await {
+            Ok(()) => problem,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// The problem that refuses an operation which is not for the caller, whatever it is about.
+    async fn forbid(&self, store: &Store, problem: Problem) -> Problem {
+        let reason = Some(problem.code().to_owned());
+        let attempt = AuditEvent { reason, ..self.audit(Action::ForbiddenOperation, self.account.id, None) };
+        self.refuse(store, attempt, problem).await
     }
 }
 
@@ -182,9 +200,12 @@ impl<A: Audience> Claimed<A> {
     /// 401 when the session has ended, the account is inactive or gone, or its role is not the claimed one any more; 403
     /// when the audience does not admit the caller.
     pub async fn confirm(self) -> Result<Caller, Problem> {
+        let store = self.kit.store.clone();
         let caller = self.identify().await?;
-        A::admit(&caller.account, &caller.session)?;
-        Ok(caller)
+        match A::admit(&caller.account, &caller.session) {
+            Ok(()) => Ok(caller),
+            Err(problem) => Err(caller.forbid(&store, problem).await),
+        }
     }
 
     /// Reads account and session, and asks no more than whether they bear out what the token claims.
@@ -225,8 +246,8 @@ where
         let claimed = Self { kit, claims, request, audience: PhantomData };
         if wrong_role {
             // Those whose session has ended are told that, and not what they would not have been allowed.
-            claimed.identify().await?;
-            return Err(Problem::wrong_role());
+            let store = claimed.kit.store.clone();
+            return Err(claimed.identify().await?.forbid(&store, Problem::wrong_role()).await);
         }
         Ok(claimed)
     }

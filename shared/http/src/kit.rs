@@ -108,6 +108,7 @@ pub(crate) mod tests {
             public_url: "https://api.example.org".to_owned(),
             allowed_origins: vec!["https://app.example.org".to_owned()],
             page_size: 20,
+            audit_key: Secret::new("another secret for tests, long enough for the configuration"),
             cursor_key: Secret::new("a secret for tests, long enough for the configuration"),
             token_issuer: ISSUER.to_owned(),
         };

@@ -85,6 +85,11 @@ impl Parameters {
         self.optional_by(name, timestamp)
     }
 
+    /// Notes that a parameter is refused, for rules that concern several.
+    pub fn reject(&mut self, name: &'static str, reason: Reason) {
+        self.errors.push(FieldError::new(name, reason));
+    }
+
     /// A parameter that is read by its own rule.
     pub fn optional_by<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Option<Option<T>> {
         let mut values = self.given.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());

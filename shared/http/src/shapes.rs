@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::account::{self, Account, Role};
+use domain::audit::{Action, AuditEvent, Outcome};
 use domain::file::{File, FileStatus};
-use domain::id::{AnnotationId, FileId, RecordId, UserId};
-use domain::record::{Annotation, Chart, RecordType};
+use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
+use domain::record::{self, Annotation, Chart, RecordType};
 use futures_util::future::try_join_all;
 use jiff::{Timestamp, civil::Date};
 use runtime::bucket::{Bucket, Upload};
@@ -166,6 +167,12 @@ struct Author<'a> {
     last_name: &'a str,
 }
 
+impl<'a> Author<'a> {
+    fn of(account: &'a Account) -> Self {
+        Self { pk: account.id, first_name: account.first_name.as_str(), last_name: account.last_name.as_str() }
+    }
+}
+
 impl<'a> RecordAnnotation<'a> {
     /// An annotation with its author, `None` only for a user who is gone.
     pub fn new(annotation: &'a Annotation, author: Option<&'a Account>) -> Self {
@@ -173,13 +180,81 @@ impl<'a> RecordAnnotation<'a> {
             id: annotation.id,
             record: annotation.record_id,
             note: annotation.note.as_str(),
-            author: author.map(|author| Author {
-                pk: author.id,
-                first_name: author.first_name.as_str(),
-                last_name: author.last_name.as_str(),
-            }),
+            author: author.map(Author::of),
             created_at: annotation.id.created_at(),
             updated_at: annotation.updated_at,
+        }
+    }
+}
+
+/// An annotation as it was from one change to the next.
+#[derive(Serialize)]
+pub struct AnnotationVersion<'a> {
+    annotation: AnnotationId,
+    record: RecordId,
+    version: u64,
+    note: &'a str,
+    author: Option<Author<'a>>,
+    written_at: Timestamp,
+}
+
+impl<'a> AnnotationVersion<'a> {
+    /// A version with its author, `None` only for a user who is gone.
+    pub fn new(version: &'a record::AnnotationVersion, author: Option<&'a Account>) -> Self {
+        Self {
+            annotation: version.annotation_id,
+            record: version.record_id,
+            version: version.version,
+            note: version.note.as_str(),
+            author: author.map(Author::of),
+            written_at: version.written_at,
+        }
+    }
+}
+
+/// An entry of an access log: what somebody did to the viewer's chart or account, or tried to.
+#[derive(Serialize)]
+pub struct AccessEvent<'a> {
+    id: EventId,
+    at: Timestamp,
+    actor: Actor<'a>,
+    action: Action,
+    outcome: Outcome,
+    record: Option<RecordId>,
+    records: &'a [RecordId],
+    reason: Option<&'a str>,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
+    source_ip: Option<&'a str>,
+    user_agent: Option<&'a str>,
+}
+
+/// Who did it, as they were called then.
+#[derive(Serialize)]
+struct Actor<'a> {
+    pk: UserId,
+    name: Option<&'a str>,
+    role: Option<Role>,
+}
+
+impl<'a> AccessEvent<'a> {
+    /// An event as the one whom it concerns sees it. Where other people were when they did something is theirs.
+    pub fn new(event: &'a AuditEvent) -> Self {
+        let own = event.actor_id == event.subject_id;
+        let name = Some(event.actor_name.as_str()).filter(|name| !name.is_empty());
+        Self {
+            id: event.id,
+            at: event.id.created_at(),
+            actor: Actor { pk: event.actor_id, name, role: event.actor_role },
+            action: event.action,
+            outcome: event.outcome,
+            record: event.record_id,
+            records: &event.record_ids,
+            reason: event.reason.as_deref(),
+            before: event.before.as_deref(),
+            after: event.after.as_deref(),
+            source_ip: own.then_some(event.source_ip.as_str()),
+            user_agent: own.then_some(event.user_agent.as_str()),
         }
     }
 }

@@ -54,6 +54,7 @@ fn app() -> App {
         allowed_origins: vec![],
         page_size: 20,
         cursor_key: Secret::new("a secret for tests, long enough for the configuration"),
+        audit_key: Secret::new("another secret for tests, long enough for the configuration"),
         token_issuer: "issuer".to_owned(),
     };
     App(Kit::new(config, Store::new(client, "table")))

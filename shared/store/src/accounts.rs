@@ -156,7 +156,7 @@ impl Store {
         let (mut items, _) = self.query(&range, Order::Ascending, Consistency::Eventual, limit + 1, None).await?;
         let more = items.len() > limit;
         items.truncate(limit);
-        let last = items.last().filter(|_| more).and_then(|item| keys::directory_position(range.index, item));
+        let last = items.last().filter(|_| more).and_then(|item| range.index.position(item));
         let next = last.map(|key| DirectoryPosition(key.to_owned()));
         let items = items.into_iter().map(directory_entry).collect::<Result<_, _>>()?;
         Ok(Page { items, next })

@@ -3,14 +3,15 @@
 use domain::audit::AuditEvent;
 use domain::id::{AnnotationId, RecordId, UserId};
 use domain::notification::Notification;
-use domain::record::{Annotation, MAX_ANNOTATIONS};
+use domain::record::{Annotation, AnnotationVersion, MAX_ANNOTATIONS};
 use jiff::Timestamp;
 
 use crate::Store;
 use crate::error::Error;
 use crate::item::{self, Lookup, Stored, read};
 use crate::keys;
-use crate::read::Consistency;
+use crate::page::Page;
+use crate::read::{Consistency, Order};
 use crate::write::{Step, number, string};
 
 /// Why an annotation was not stored.
@@ -44,6 +45,9 @@ pub enum UpdateAnnotationError {
 /// Both conditions name the item that exists while the author may read the record.
 const ASSIGNED: &str = "attribute_exists(pk)";
 
+/// The greatest version that a key can hold.
+const MAX_VERSION: u64 = 9_999_999_999;
+
 impl Store {
     /// Where an annotation lies, strongly consistent.
     pub async fn annotation_lookup(&self, id: AnnotationId) -> Result<Option<Lookup>, Error> {
@@ -68,6 +72,25 @@ impl Store {
         Ok(annotation.filter(|annotation| annotation.author_id == author))
     }
 
+    /// A page of an annotation's versions, newest first, the present one among them; strongly consistent. `after` is the
+    /// version at which the page before ended.
+    pub async fn annotation_history(
+        &self,
+        patient: UserId,
+        id: AnnotationId,
+        limit: usize,
+        after: Option<u64>,
+    ) -> Result<Page<AnnotationVersion, u64>, Error> {
+        let newest = after.map_or(MAX_VERSION, |after| after.min(MAX_VERSION).saturating_sub(1));
+        let range = keys::annotation_versions(patient, id, newest);
+        let (mut items, _) = self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let items = items.into_iter().map(read).collect::<Result<Vec<AnnotationVersion>, _>>()?;
+        let next = items.last().filter(|_| more).map(|version| version.version);
+        Ok(Page { items, next })
+    }
+
     /// Adds an annotation to a record and tells the patient.
     ///
     /// # Errors
@@ -90,6 +113,7 @@ impl Store {
             .only_if("annotation_count < :most", AnnotateError::Full)
             .with([number(":one", 1_u64), number(":most", MAX_ANNOTATIONS), string(":now", now)]),
             Step::put(item::annotation(annotation)?),
+            Step::put(item::annotation_version(&annotation.into())?),
             Step::put(item::annotation_lookup(id, &Lookup { patient_id, record_id })?),
             Step::put(item::notification(notification)?),
             Step::put(item::audit_event(event)?),
@@ -115,6 +139,7 @@ impl Store {
             Step::put(item::annotation(after)?)
                 .only_if("version = :before AND author_id = :author", UpdateAnnotationError::Stale)
                 .with([number(":before", before.version), string(":author", before.author_id)]),
+            Step::put(item::annotation_version(&after.into())?),
             Step::update(keys::record(before.patient_id, before.record_id), "SET version = version + :one, updated_at = :now")
                 .with([number(":one", 1_u64), string(":now", now)]),
             Step::put(item::notification(notification)?),

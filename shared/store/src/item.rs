@@ -10,15 +10,16 @@ use domain::account::{Account, Credentials};
 use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::file::File;
-use domain::id::{AnnotationId, FileId, RecordId, UserId};
+use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::key::SigningKey;
 use domain::mail::{Mail, MailToken};
 use domain::notification::{InboxState, Notification};
-use domain::record::{Annotation, Record};
+use domain::record::{Annotation, AnnotationVersion, Record};
 use domain::session::Session;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::ArchiveHead;
 use crate::error::Error;
 use crate::keys::{self, ENTITY, IndexKeys, Key, PK, SK};
 use crate::records::Assignment;
@@ -53,7 +54,9 @@ stored! {
     Lookup: "lookup", [];
     Notification: "notification", ["recipient_id", "id"];
     InboxState: "inbox_state", [];
+    AnnotationVersion: "annotation_version", ["patient_id", "annotation_id"];
     AuditEvent: "audit_event", ["subject_id", "id"];
+    ArchiveHead: "archive_head", [];
     SigningKey: "signing_key", [];
     Mail: "mail", ["id"];
     MailToken: "mail_token", [];
@@ -73,7 +76,7 @@ pub(crate) fn account(account: &Account) -> Result<Item, Error> {
 }
 
 pub(crate) fn credentials(email: &Email, credentials: &Credentials) -> Result<Item, Error> {
-    item(credentials, keys::credentials(email), Vec::new())
+    item(credentials, keys::credentials(email), keys::credentials_indexes(email, credentials.user_id))
 }
 
 pub(crate) fn session(session: &Session) -> Result<Item, Error> {
@@ -118,6 +121,32 @@ pub(crate) fn mail(mail: &Mail) -> Result<Item, Error> {
 
 pub(crate) fn mail_token(hash: &str, token: &MailToken) -> Result<Item, Error> {
     item(token, keys::mail_token(hash), Vec::new())
+}
+
+pub(crate) fn annotation_version(version: &AnnotationVersion) -> Result<Item, Error> {
+    item(version, keys::annotation_version(version.patient_id, version.annotation_id, version.version), Vec::new())
+}
+
+/// As long as the item of an event, and nothing else.
+pub(crate) fn decoy(event: &AuditEvent, ttl: i64) -> Result<Item, Error> {
+    let mut decoy = audit_event(event)?;
+    decoy.retain(|name, _| !name.starts_with("gsi"));
+    decoy.insert(ENTITY.to_owned(), AttributeValue::S("decoy".to_owned()));
+    decoy.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
+    decoy.extend(keys::decoy(event.subject_id).into_attributes());
+    Ok(decoy)
+}
+
+pub(crate) fn archive_head(head: &ArchiveHead) -> Result<Item, Error> {
+    item(head, keys::archive_head(), Vec::new())
+}
+
+/// Says that an event is in the archive, for as long as the stream may tell it again.
+pub(crate) fn archived(event: EventId, ttl: i64) -> Item {
+    let mut item = keys::archived(event).into_attributes();
+    item.insert(ENTITY.to_owned(), AttributeValue::S("archived".to_owned()));
+    item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
+    item
 }
 
 pub(crate) fn signing_key(key: &SigningKey) -> Result<Item, Error> {

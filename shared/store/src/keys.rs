@@ -2,8 +2,9 @@
 //!
 //! | entity | pk | sk | indexes |
 //! |---|---|---|---|
-//! | user | `USER#<user>` | `ACCOUNT` | gsi1, gsi2 while assignable doctor; gsi3 |
-//! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | |
+//! | user | `USER#<user>` | `ACCOUNT` | gsi1, gsi2 while assignable doctor; gsi2 while a doctor waits, is refused or suspended; gsi3; gsi4 |
+//! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | gsi4 |
+//! | admins | `ADMINS` | `STATE` | |
 //! | session | `USER#<user>` | `SESSION#<session>` | |
 //! | record | `PATIENT#<patient>` | `RECORD#<record>` | gsi3 |
 //! | file | `PATIENT#<patient>` | `RECORD#<record>#FILE#<file>` | |
@@ -12,7 +13,11 @@
 //! | lookup | `FILE#<file>`, `ANNOTATION#<annotation>` | `LOOKUP` | gsi3 |
 //! | notification | `INBOX#<user>` | `NOTIFICATION#<notification>` | gsi1 while unread; gsi3 |
 //! | inbox_state | `INBOX#<user>` | `STATE` | |
+//! | annotation_version | `PATIENT#<patient>` | `HISTORY#<annotation>#<version>` | |
 //! | audit_event | `AUDIT#<user>` | `<event>` | gsi2 |
+//! | decoy | `USER#<nobody>` | `DECOY` | |
+//! | archive_head | `ARCHIVE` | `HEAD` | |
+//! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
 //! | mail | `MAIL#<mail>` | `MAIL` | |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
@@ -26,14 +31,14 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::account::Account;
+use domain::account::{Account, Approval};
 use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::{AnnotationId, EventId, FileId, MailId, NotificationId, RecordId, SessionId, UserId};
 use domain::notification::Notification;
 use domain::record::Record;
 use domain::text::sortable;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::item::Item;
 
@@ -126,6 +131,34 @@ pub(crate) fn mail_token(hash: &str) -> Key {
     Key::new(format!("TOKEN#{hash}"), "TOKEN")
 }
 
+/// Not among the records' keys, so that a page of a chart does not read old versions.
+pub(crate) fn annotation_version(patient: UserId, annotation: AnnotationId, version: u64) -> Key {
+    Key::new(chart(patient), format!("HISTORY#{annotation}#{}", version_part(version)))
+}
+
+/// Ten digits, so that versions sort by number.
+fn version_part(version: u64) -> String {
+    format!("{version:010}")
+}
+
+/// What is written where an event would be, had there been an account. `nobody` is nobody's id.
+pub(crate) fn decoy(nobody: UserId) -> Key {
+    Key::new(format!("USER#{nobody}"), "DECOY")
+}
+
+pub(crate) fn archive_head() -> Key {
+    Key::new("ARCHIVE".to_owned(), "HEAD")
+}
+
+pub(crate) fn archived(event: EventId) -> Key {
+    Key::new(format!("ARCHIVED#{event}"), "ARCHIVED")
+}
+
+/// How many admins there are.
+pub(crate) fn admins() -> Key {
+    Key::new("ADMINS".to_owned(), "STATE")
+}
+
 pub(crate) fn signing_key(kid: &str) -> Key {
     Key::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
 }
@@ -179,6 +212,8 @@ pub(crate) enum Index {
     Table,
     Gsi1,
     Gsi2,
+    Gsi3,
+    Gsi4,
 }
 
 impl Index {
@@ -188,6 +223,8 @@ impl Index {
             Self::Table => None,
             Self::Gsi1 => Some("gsi1"),
             Self::Gsi2 => Some("gsi2"),
+            Self::Gsi3 => Some("gsi3"),
+            Self::Gsi4 => Some("gsi4"),
         }
     }
 
@@ -197,7 +234,21 @@ impl Index {
             Self::Table => "pk = :pk AND sk BETWEEN :low AND :high",
             Self::Gsi1 => "gsi1pk = :pk AND gsi1sk BETWEEN :low AND :high",
             Self::Gsi2 => "gsi2pk = :pk AND gsi2sk BETWEEN :low AND :high",
+            Self::Gsi3 => "gsi3pk = :pk AND gsi3sk BETWEEN :low AND :high",
+            Self::Gsi4 => "gsi4pk = :pk AND gsi4sk BETWEEN :low AND :high",
         }
+    }
+
+    /// The sort key of an item of the table or index.
+    pub(crate) fn position(self, item: &Item) -> Option<&str> {
+        let name = match self {
+            Self::Table => SK,
+            Self::Gsi1 => "gsi1sk",
+            Self::Gsi2 => "gsi2sk",
+            Self::Gsi3 => "gsi3sk",
+            Self::Gsi4 => "gsi4sk",
+        };
+        item.get(name)?.as_s().ok().map(String::as_str)
     }
 }
 
@@ -238,12 +289,33 @@ pub(crate) fn signing_keys() -> Range {
     Range { index: Index::Table, pk: SIGNING_KEYS.to_owned(), low: "KEY#".to_owned(), high: format!("KEY#{BEHIND}") }
 }
 
+/// Events about a user's chart and account, both ends included.
+pub(crate) fn audit_events(subject: UserId, oldest: EventId, newest: EventId) -> Range {
+    Range { index: Index::Table, pk: format!("AUDIT#{subject}"), low: oldest.to_string(), high: newest.to_string() }
+}
+
+/// The versions of an annotation up to and with `newest`.
+pub(crate) fn annotation_versions(patient: UserId, annotation: AnnotationId, newest: u64) -> Range {
+    let part = |version| format!("HISTORY#{annotation}#{}", version_part(version));
+    Range { index: Index::Table, pk: chart(patient), low: part(0), high: part(newest) }
+}
+
 /// The directory of doctors, all or of one specialization, from behind the entry with the sort key `after`.
 pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Option<&str>) -> Range {
     let (index, pk) = match specialization {
         None => (Index::Gsi1, DOCTORS.to_owned()),
         Some(slug) => (Index::Gsi2, doctors_of(slug)),
     };
+    named(index, pk, prefix, after)
+}
+
+/// The users whose last name begins so, from behind the entry with the sort key `after`. The prefix must not be empty.
+pub(crate) fn users_named(prefix: &str, after: Option<&str>) -> Range {
+    named(Index::Gsi4, users_by_initial(prefix), prefix, after)
+}
+
+/// Entries that are sorted by name.
+fn named(index: Index, pk: String, prefix: &str, after: Option<&str>) -> Range {
     let prefix = key_part(prefix);
     // An empty string is no key; nothing in a name sorts below the first control character.
     let low = match after {
@@ -254,10 +326,30 @@ pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Optio
     Range { index, pk, low, high: format!("{prefix}\u{10ffff}") }
 }
 
-/// The sort key of a directory entry as read from the index.
-pub(crate) fn directory_position(index: Index, item: &Item) -> Option<&str> {
-    let name = if index == Index::Gsi2 { "gsi2sk" } else { "gsi1sk" };
-    item.get(name)?.as_s().ok().map(String::as_str)
+/// Everything of a partition of an index that is sorted by ids, up to and with `newest`.
+fn all_ids(index: Index, pk: String, newest: Option<String>) -> Range {
+    Range { index, pk, low: "!".to_owned(), high: newest.unwrap_or(BEHIND.to_string()) }
+}
+
+/// The user with an address: one at most.
+pub(crate) fn users_with_email(email: &Email) -> Range {
+    all_ids(Index::Gsi4, email_entry(email), None)
+}
+
+/// The doctors of whose licence staff say this, without those to whom records can be assigned.
+pub(crate) fn doctors_by_approval(approval: Approval, newest: Option<UserId>) -> Range {
+    all_ids(Index::Gsi2, doctors_of_approval(approval), newest.map(|id| id.to_string()))
+}
+
+/// The events of what somebody did.
+pub(crate) fn events_by(actor: UserId, newest: Option<EventId>) -> Range {
+    all_ids(Index::Gsi2, events_of_actor(actor), newest.map(|id| id.to_string()))
+}
+
+/// The users who were created in a month, one range for each shard.
+pub(crate) fn users_of_month(month: Date, newest: Option<UserId>) -> impl Iterator<Item = Range> {
+    let newest = newest.map(|id| id.to_string());
+    (0..SHARDS).map(move |shard| all_ids(Index::Gsi3, month_partition("USER", month, shard), newest.clone()))
 }
 
 const DOCTORS: &str = "DOCTORS";
@@ -273,20 +365,44 @@ fn key_part(name: &str) -> String {
     part
 }
 
+fn email_entry(email: &Email) -> String {
+    format!("ACCOUNT_{}", credentials(email).pk)
+}
+
+fn doctors_of_approval(approval: Approval) -> String {
+    format!("APPROVAL#{approval}")
+}
+
+fn events_of_actor(actor: UserId) -> String {
+    format!("ACTOR#{actor}")
+}
+
+/// By first letters, so that a search knows its partition and not everybody is in one.
+fn users_by_initial(last_name: &str) -> String {
+    format!("LAST_NAME#{}", key_part(last_name).chars().next().map(String::from).unwrap_or_default())
+}
+
 pub(crate) type IndexKeys = Vec<(&'static str, String)>;
 
 pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
     let mut keys = newest_first("USER", account.id.created_at(), account.id.as_bytes(), account.id.to_string());
+    let position = format!("{}#{}#{}", key_part(account.last_name.as_str()), key_part(account.first_name.as_str()), account.id);
+    keys.extend([("gsi4pk", users_by_initial(account.last_name.as_str())), ("gsi4sk", position.clone())]);
     if let Some(profile) = account.assignable_doctor() {
-        let position = format!("{}#{}#{}", key_part(account.last_name.as_str()), key_part(account.first_name.as_str()), account.id);
         keys.extend([
             ("gsi1pk", DOCTORS.to_owned()),
             ("gsi1sk", position.clone()),
             ("gsi2pk", doctors_of(&profile.specialization.slug())),
             ("gsi2sk", position),
         ]);
+    } else if let (Some(approval), Some(_), true) = (account.approval, account.doctor_profile(), account.is_active) {
+        keys.extend([("gsi2pk", doctors_of_approval(approval)), ("gsi2sk", account.id.to_string())]);
     }
     keys
+}
+
+pub(crate) fn credentials_indexes(email: &Email, user: UserId) -> IndexKeys {
+    vec![("gsi4pk", email_entry(email)), ("gsi4sk", user.to_string())]
 }
 
 pub(crate) fn record_indexes(record: &Record) -> IndexKeys {
@@ -317,7 +433,7 @@ pub(crate) const NO_LONGER_UNREAD: &str = "REMOVE gsi1pk, gsi1sk";
 pub(crate) const IS_UNREAD: &str = "attribute_exists(gsi1pk)";
 
 pub(crate) fn audit_event_indexes(event: &AuditEvent) -> IndexKeys {
-    vec![("gsi2pk", format!("ACTOR#{}", event.actor_id)), ("gsi2sk", event.id.to_string())]
+    vec![("gsi2pk", events_of_actor(event.actor_id)), ("gsi2sk", event.id.to_string())]
 }
 
 /// In how many partitions the things of one month are listed. A partition takes 1,000 writes a second: eight let a
@@ -327,7 +443,14 @@ const SHARDS: u8 = 8;
 /// gsi3: everything of a kind, newest first, by month of creation (UTC) and shard. The shard is the last byte of the id,
 /// which is random, modulo [`SHARDS`].
 fn newest_first(kind: &str, created_at: Timestamp, bytes: &[u8; 16], id: String) -> IndexKeys {
-    let month = created_at.to_zoned(TimeZone::UTC);
-    let shard = bytes[15] % SHARDS;
-    vec![("gsi3pk", format!("{kind}#{:04}{:02}#{shard}", month.year(), month.month())), ("gsi3sk", id)]
+    vec![("gsi3pk", month_partition(kind, month_of(created_at), bytes[15] % SHARDS)), ("gsi3sk", id)]
+}
+
+fn month_partition(kind: &str, month: Date, shard: u8) -> String {
+    format!("{kind}#{:04}{:02}#{shard}", month.year(), month.month())
+}
+
+/// The first day of a month in UTC.
+pub(crate) fn month_of(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date().first_of_month()
 }

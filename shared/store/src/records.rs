@@ -199,6 +199,11 @@ impl Store {
         }
     }
 
+    /// One record alone, strongly consistent.
+    pub async fn record(&self, patient: UserId, record: RecordId) -> Result<Option<Record>, Error> {
+        self.get(keys::record(patient, record), Consistency::Strong).await
+    }
+
     /// Several records at once, each as [`Store::chart`], in the order of the request.
     pub async fn charts(&self, records: &[(UserId, RecordId)]) -> Result<Vec<Option<Chart>>, Error> {
         try_join_all(records.iter().map(|(patient, record)| self.chart(*patient, *record))).await

@@ -106,6 +106,7 @@ pub(crate) fn event(actor: &Account, subject_id: UserId, action: Action, record_
         action,
         outcome: Outcome::Success,
         record_id,
+        record_ids: Vec::new(),
         reason: None,
         before: None,
         after: None,

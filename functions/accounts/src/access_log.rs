@@ -1,0 +1,24 @@
+//! `GET /api/accounts/access-log/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use http_kit::answer::Answer;
+use http_kit::caller::SignedIn;
+use http_kit::page::listing;
+use http_kit::problem::Problem;
+use http_kit::query::Query;
+use http_kit::shapes::AccessEvent;
+
+use crate::App;
+
+/// Who did what to the own account and, for patients, to the own chart, or tried to; newest first.
+#[utoipa::path(get, path = "/api/accounts/access-log/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn access_log(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
+    let owner = caller.id();
+    let ((), paging) = query.parse(&app.kit, owner, "access-log", |_| Some(()))?;
+    let caller = caller.confirm().await?;
+    let event = [caller.audit(Action::ReadAccessLog, owner, None)];
+    let log = app.store.access_log(owner, None, paging.limit, paging.after);
+    let (page, ()) = tokio::try_join!(log, app.store.audit(&event))?;
+    listing(&paging, page.next.as_ref(), page.items.iter().map(AccessEvent::new))
+}

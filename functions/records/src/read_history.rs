@@ -1,0 +1,76 @@
+//! `GET /api/records/patient/annotations/{id}/history/` and `GET /api/records/doctor/annotations/{id}/history/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::id::{AnnotationId, UserId};
+use domain::record;
+use http_kit::answer::Answer;
+use http_kit::caller::{Caller, Doctor, Patient};
+use http_kit::page::{Paging, listing};
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use http_kit::query::Query;
+use http_kit::shapes::AnnotationVersion;
+use store::{Lookup, Page};
+
+use crate::App;
+
+/// The versions of an annotation on an own record, newest first.
+#[utoipa::path(get, path = "/api/records/patient/annotations/{id}/history/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn read_patient_history(
+    State(app): State<App>,
+    patient: Patient,
+    Id(id): Id<AnnotationId>,
+    query: Query,
+) -> Result<Answer, Problem> {
+    let owner = patient.id();
+    let ((), paging) = query.parse(&app.kit, owner, "annotation-history", |_| Some(()))?;
+    let (caller, lookup) = patient.beside(app.store.annotation_lookup(id)).await?;
+    let lookup = match lookup {
+        Some(lookup) if lookup.patient_id == owner => lookup,
+        other => return Err(refuse(&app, &caller, other).await),
+    };
+    let page = app.store.annotation_history(owner, id, paging.limit, paging.after).await?;
+    answer(&app, &caller, lookup, &paging, page).await
+}
+
+/// The versions of an annotation on a record that is assigned to the caller, newest first, whoever wrote it.
+#[utoipa::path(get, path = "/api/records/doctor/annotations/{id}/history/", tag = "Health Records", security(("bearer" = [])))]
+pub(crate) async fn read_doctor_history(
+    State(app): State<App>,
+    doctor: Doctor,
+    Id(id): Id<AnnotationId>,
+    query: Query,
+) -> Result<Answer, Problem> {
+    let reader = doctor.id();
+    let ((), paging) = query.parse(&app.kit, reader, "annotation-history", |_| Some(()))?;
+    let (caller, lookup) = doctor.beside(app.store.annotation_lookup(id)).await?;
+    let Some(lookup) = lookup else { return Err(refuse(&app, &caller, None).await) };
+    let (assignment, page) = tokio::try_join!(
+        app.store.assignment(reader, lookup.record_id),
+        app.store.annotation_history(lookup.patient_id, id, paging.limit, paging.after)
+    )?;
+    if assignment.is_none() {
+        return Err(refuse(&app, &caller, Some(lookup)).await);
+    }
+    answer(&app, &caller, lookup, &paging, page).await
+}
+
+async fn refuse(app: &App, caller: &Caller, at: Option<Lookup>) -> Problem {
+    let (subject, record) = at.map_or((caller.account.id, None), |at| (at.patient_id, Some(at.record_id)));
+    caller.refuse(&app.store, caller.audit(Action::ReadHistory, subject, record), Problem::not_found()).await
+}
+
+async fn answer(
+    app: &App,
+    caller: &Caller,
+    at: Lookup,
+    paging: &Paging<u64>,
+    page: Page<record::AnnotationVersion, u64>,
+) -> Result<Answer, Problem> {
+    let authors: Vec<UserId> = page.items.iter().map(|version| version.author_id).collect();
+    let event = [caller.audit(Action::ReadHistory, at.patient_id, Some(at.record_id))];
+    let (people, ()) = tokio::try_join!(app.store.people(authors), app.store.audit(&event))?;
+    let versions = page.items.iter().map(|version| AnnotationVersion::new(version, people.get(&version.author_id)));
+    listing(paging, page.next.as_ref(), versions)
+}

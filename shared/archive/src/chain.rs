@@ -1,0 +1,106 @@
+//! The chain: each link holds an event and the hash of the link before it.
+//!
+//! An object is some links, one JSON line each. Its key says which is the first of them, so that of two writers who extend
+//! the same end of the chain one finds the place taken: the chain cannot fork.
+
+use runtime::crypto::sha256;
+use serde::{Deserialize, Serialize};
+use store::archive::{ArchiveHead, StoredEvent};
+
+/// What the keys of all objects begin with.
+pub const PREFIX: &str = "audit/";
+
+/// A link of the chain.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// Its number, from 1.
+    pub sequence: u64,
+    /// The hash of the link before it; empty in the first.
+    pub previous: String,
+    /// The event.
+    pub event: StoredEvent,
+}
+
+/// Some links that follow each other.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Object {
+    /// The lines.
+    pub text: String,
+    /// The end of the chain with it.
+    pub head: ArchiveHead,
+}
+
+/// Why a text is not the continuation of a chain.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Broken {
+    /// A line is not a link.
+    #[error("line {0} is no link")]
+    NoLink(usize),
+    /// A link does not have the number that follows.
+    #[error("link {expected} is missing, link {found} stands in its place")]
+    Number {
+        /// The number that follows.
+        expected: u64,
+        /// The number that is there.
+        found: u64,
+    },
+    /// The link before this one is not the one that it was made for.
+    #[error("link {0} does not follow the one before it")]
+    Previous(u64),
+}
+
+/// The key of the object that follows the end of a chain.
+pub fn key_after(head: &ArchiveHead) -> String {
+    // Twelve digits, so that keys sort by number.
+    format!("{PREFIX}{:012}.jsonl", head.sequence + 1)
+}
+
+/// The object with which a chain goes on.
+///
+/// # Errors
+/// None in practice: maps of names and JSON values can be written down.
+pub fn extend(head: &ArchiveHead, events: impl IntoIterator<Item = StoredEvent>) -> Result<Object, serde_json::Error> {
+    let mut object = Object { text: String::new(), head: head.clone() };
+    for event in events {
+        let link = Link { sequence: object.head.sequence + 1, previous: object.head.tip, event };
+        let line = serde_json::to_string(&link)?;
+        object.head = ArchiveHead { sequence: link.sequence, tip: sha256(line.as_bytes()) };
+        object.text.push_str(&line);
+        object.text.push('\n');
+    }
+    Ok(object)
+}
+
+/// Reads an object with which a chain goes on: its events and the end of the chain with it.
+///
+/// # Errors
+/// What breaks the chain first.
+pub fn follow(head: &ArchiveHead, text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
+    let (mut head, mut events) = (head.clone(), Vec::new());
+    for (index, line) in text.lines().enumerate() {
+        let Link { sequence, previous, event } = serde_json::from_str(line).map_err(|_| Broken::NoLink(index + 1))?;
+        if sequence != head.sequence + 1 {
+            return Err(Broken::Number { expected: head.sequence + 1, found: sequence });
+        }
+        if previous != head.tip {
+            return Err(Broken::Previous(sequence));
+        }
+        head = ArchiveHead { sequence, tip: sha256(line.as_bytes()) };
+        events.push(event);
+    }
+    Ok((events, head))
+}
+
+/// Reads an object wherever the chain may be broken before it: its events, and the end that its last link makes.
+///
+/// # Errors
+/// When a line is no link.
+pub fn salvage(text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
+    let (mut head, mut events) = (ArchiveHead::default(), Vec::new());
+    for (index, line) in text.lines().enumerate() {
+        let Link { sequence, event, .. } = serde_json::from_str(line).map_err(|_| Broken::NoLink(index + 1))?;
+        head = ArchiveHead { sequence, tip: sha256(line.as_bytes()) };
+        events.push(event);
+    }
+    Ok((events, head))
+}

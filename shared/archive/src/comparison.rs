@@ -1,0 +1,198 @@
+//! What the archive and the table do not agree about.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use domain::id::EventId;
+use jiff::{SignedDuration, Timestamp};
+use runtime::crypto::sha256;
+use store::Store;
+use store::archive::{ArchiveHead, AuditKey, StoredEvent};
+
+use crate::chain::{Broken, PREFIX, follow, key_after, salvage};
+use crate::vault::Vault;
+
+/// Something that must not be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// The chain is broken in an object of this key.
+    Broken(String, Broken),
+    /// An object of this key is not where the chain goes on: the one before it is gone, or this one was added.
+    Misplaced(String),
+    /// An object of this key was written over or deleted after it was created.
+    Replaced(String),
+    /// The archive does not reach the link that the table names as its last one, or has another one in its place.
+    Head(u64),
+    /// The event is in the archive and no longer in the table.
+    RemovedFromTable(EventId),
+    /// The event is in the table and, long after it should, not in the archive.
+    RemovedFromArchive(EventId),
+    /// The table does not say the same of the event as the archive, and no function of ours has written what it says.
+    AlteredInTable(EventId),
+    /// The archive does not say the same of the event as the table, and no function of ours has written what it says.
+    AlteredInArchive(EventId),
+    /// No function of ours has written the event that is in the table.
+    InventedInTable(EventId),
+    /// No function of ours has written the event that is in the archive.
+    InventedInArchive(EventId),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(key, broken) => write!(f, "archive: {key}: {broken}"),
+            Self::Misplaced(key) => write!(f, "archive: {key}: the chain does not go on here; an object is missing or was added"),
+            Self::Replaced(key) => write!(f, "archive: {key}: was written over or deleted"),
+            Self::Head(sequence) => write!(f, "archive: link {sequence} is not the last one that the table knows"),
+            Self::RemovedFromTable(id) => write!(f, "event {id}: removed from the table"),
+            Self::RemovedFromArchive(id) => write!(f, "event {id}: not in the archive"),
+            Self::AlteredInTable(id) => write!(f, "event {id}: altered in the table"),
+            Self::AlteredInArchive(id) => write!(f, "event {id}: altered in the archive"),
+            Self::InventedInTable(id) => write!(f, "event {id}: invented in the table"),
+            Self::InventedInArchive(id) => write!(f, "event {id}: invented in the archive"),
+        }
+    }
+}
+
+/// What a comparison has seen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// Links of the chain.
+    pub links: u64,
+    /// Objects of the archive.
+    pub objects: u64,
+    /// Events of the table.
+    pub events: u64,
+    /// Events that are too young to be expected in the archive, and are not there yet.
+    pub waiting: u64,
+    /// Links that repeat an event word for word: harmless.
+    pub repeated: u64,
+    /// What must not be.
+    pub findings: Vec<Finding>,
+}
+
+/// How long an event may take to the archive before its absence means something.
+const ON_THE_WAY: SignedDuration = SignedDuration::from_mins(15);
+
+/// What the archive says of an event.
+struct Archived {
+    hash: String,
+    proved: bool,
+}
+
+/// A comparison under way: first the head, then the objects in the order of their keys, then the events of the table.
+pub struct Comparison {
+    key: AuditKey,
+    begun_at: Timestamp,
+    /// Where the table says that the archive ends; a moment later it may go further.
+    expected: ArchiveHead,
+    reached: bool,
+    end: ArchiveHead,
+    archived: HashMap<EventId, Archived>,
+    report: Report,
+}
+
+impl Comparison {
+    /// Begins with the archive's end as the table has it.
+    pub fn new(key: AuditKey, expected: ArchiveHead, begun_at: Timestamp) -> Self {
+        let reached = expected == ArchiveHead::default();
+        let (end, archived, report) = (ArchiveHead::default(), HashMap::new(), Report::default());
+        Self { key, begun_at, expected, reached, end, archived, report }
+    }
+
+    /// Looks at the next object of the archive: its oldest version, `None` when nothing is left of it; `replaced` when
+    /// that is not the only one.
+    pub fn object(&mut self, object_key: &str, text: Option<&str>, replaced: bool) {
+        self.report.objects += 1;
+        if replaced {
+            self.report.findings.push(Finding::Replaced(object_key.to_owned()));
+        }
+        let Some(text) = text else { return };
+        if object_key != key_after(&self.end) {
+            self.report.findings.push(Finding::Misplaced(object_key.to_owned()));
+        }
+        let read = follow(&self.end, text).or_else(|broken| {
+            self.report.findings.push(Finding::Broken(object_key.to_owned(), broken));
+            salvage(text)
+        });
+        // Nothing can be said of lines that are no links; the finding says that they are there.
+        let Ok((events, end)) = read else { return };
+        // The expected end may lie within an object only if the object was not written in one piece.
+        self.reached |= end == self.expected;
+        self.end = end;
+        for event in events {
+            self.link(&event);
+        }
+    }
+
+    fn link(&mut self, event: &StoredEvent) {
+        self.report.links += 1;
+        let Some(id) = event.id() else { return };
+        let archived = Archived { hash: hash(event), proved: event.is_proved(&self.key) };
+        if !archived.proved {
+            self.report.findings.push(Finding::InventedInArchive(id));
+        }
+        match self.archived.get(&id) {
+            Some(before) if before.hash == archived.hash => self.report.repeated += 1,
+            Some(_) => self.report.findings.push(Finding::AlteredInArchive(id)),
+            None => drop(self.archived.insert(id, archived)),
+        }
+    }
+
+    /// Looks at an event of the table.
+    pub fn event(&mut self, event: &StoredEvent) {
+        self.report.events += 1;
+        let Some(id) = event.id() else { return };
+        let proved = event.is_proved(&self.key);
+        let finding = match self.archived.remove(&id) {
+            Some(archived) if archived.hash == hash(event) => (!proved).then_some(Finding::InventedInTable(id)),
+            Some(archived) if archived.proved => Some(Finding::AlteredInTable(id)),
+            Some(_) if proved => Some(Finding::AlteredInArchive(id)),
+            Some(_) => Some(Finding::AlteredInTable(id)),
+            None if !proved => Some(Finding::InventedInTable(id)),
+            None if self.begun_at.duration_since(id.created_at()) < ON_THE_WAY => {
+                self.report.waiting += 1;
+                None
+            }
+            None => Some(Finding::RemovedFromArchive(id)),
+        };
+        self.report.findings.extend(finding);
+    }
+
+    /// Ends the comparison, after all objects and events.
+    pub fn finish(mut self) -> Report {
+        if !self.reached {
+            self.report.findings.push(Finding::Head(self.expected.sequence));
+        }
+        let mut removed: Vec<EventId> = self.archived.iter().filter(|(_, archived)| archived.proved).map(|(id, _)| *id).collect();
+        removed.sort_unstable();
+        self.report.findings.extend(removed.into_iter().map(Finding::RemovedFromTable));
+        self.report
+    }
+}
+
+fn hash(event: &StoredEvent) -> String {
+    // As in a link: maps of names and JSON values can be written down.
+    sha256(&serde_json::to_vec(event).unwrap_or_default())
+}
+
+/// Compares an archive with its table.
+///
+/// # Errors
+/// When either does not answer or refuses.
+pub async fn compare(store: &Store, vault: &Vault, key: AuditKey, now: Timestamp) -> Result<Report, runtime::serve::Error> {
+    let mut comparison = Comparison::new(key, store.archive_head().await?, now);
+    // Before the table, so that what is written meanwhile is only waiting.
+    for (object_key, versions) in vault.versions().await? {
+        if !object_key.starts_with(PREFIX) {
+            continue;
+        }
+        let text = match &versions.first {
+            Some(version) => Some(vault.read(&object_key, Some(version)).await?),
+            None => None,
+        };
+        comparison.object(&object_key, text.as_deref(), versions.number != 1);
+    }
+    store.audit_trail(|event| comparison.event(&event)).await?;
+    Ok(comparison.finish())
+}
