@@ -1,20 +1,29 @@
-//! The function `mailer`: sends the mail of a notification, once.
+//! The function `mailer`: sends mails, each once: those of notifications, and those that are stored by themselves.
 //!
 //! A message may be delivered often and to several sandboxes at a time. Who claims the mail in the table sends it. A
 //! failure that is surely one gives the claim back, and the message comes again. When the outcome is unknown, because SES
 //! did not answer, the claim stays: the message fails until it is in the dead-letter queue, where a person decides.
+//!
+//! A token that a mail carries is made here, so that it is nowhere but in the mail; the table gets its hash before the mail
+//! goes out.
+
+mod words;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use aws_sdk_ses::error::SdkError;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
-use domain::id::{NotificationId, UserId};
-use domain::mail::MailMessage;
+use domain::account::Account;
+use domain::id::{MailId, NotificationId, UserId};
+use domain::mail::{Mail, MailKind, MailMessage, MailToken};
 use domain::notification::Notification;
 use runtime::aws::{self, Patience};
 use runtime::serve::{Error, sentence};
+use runtime::tokens::MailedToken;
 use runtime::{clock, config};
 use store::Store;
 use store::mail::MailClaim;
+
+use crate::words::Words;
 
 const TEXT: &str = include_str!("../templates/notification.txt");
 const HTML: &str = include_str!("../templates/notification.html");
@@ -54,8 +63,7 @@ impl Mailer {
     async fn deliver(&self, body: &str) -> Result<(), Error> {
         match serde_json::from_str(body).map_err(|_| "the message is no order for a mail")? {
             MailMessage::Notification { recipient_id, notification_id } => self.notify(recipient_id, notification_id).await,
-            // TODO-ISSUE-3
-            MailMessage::Mail { .. } => Err("unknown".into()),
+            MailMessage::Mail { mail_id } => self.tell(mail_id).await,
         }
     }
 
@@ -69,7 +77,7 @@ impl Mailer {
             MailClaim::AlreadySent | MailClaim::Gone => return Ok(()),
             MailClaim::InDoubt => return Err("it was begun before and may have been sent".into()),
         };
-        match self.send(recipient.email.as_str(), &notification).await {
+        match self.send_notification(recipient.email.as_str(), &notification).await {
             Ok(()) => Ok(self.store.mail_sent(recipient_id, notification_id, clock::now()).await?),
             Err(Failure::NotSent(error)) => {
                 self.store.release_mail(recipient_id, notification_id).await?;
@@ -79,12 +87,54 @@ impl Mailer {
         }
     }
 
-    async fn send(&self, address: &str, notification: &Notification) -> Result<(), Failure> {
-        let url = &self.config.public_url;
+    /// Sends a mail that is stored by itself.
+    async fn tell(&self, id: MailId) -> Result<(), Error> {
+        let Some(mail) = self.store.stored_mail(id).await? else { return Ok(()) };
+        let account = self.store.account(mail.user_id).await?.filter(|account| account.is_active);
+        let Some((account, words)) = account.zip(Words::of(mail.kind)) else {
+            tracing::info!(mail_id = %id, "the mail goes to nobody");
+            return Ok(());
+        };
+        if mail.kind == MailKind::VerifyEmail && account.email_verified {
+            return Ok(());
+        }
+        match self.store.claim_stored_mail(id, clock::now()).await? {
+            MailClaim::Claimed(_) => {}
+            MailClaim::AlreadySent | MailClaim::Gone => return Ok(()),
+            MailClaim::InDoubt => return Err("it was begun before and may have been sent".into()),
+        }
+        match self.send_mail(&mail, &account, &words).await {
+            Ok(()) => Ok(self.store.stored_mail_sent(id, clock::now()).await?),
+            Err(Failure::NotSent(error)) => {
+                self.store.release_stored_mail(id).await?;
+                Err(error)
+            }
+            Err(Failure::Unknown(error)) => Err(error),
+        }
+    }
+
+    async fn send_mail(&self, mail: &Mail, account: &Account, words: &Words) -> Result<(), Failure> {
+        let address = mail.address.as_ref().unwrap_or(&account.email);
+        let mut token = None;
+        if mail.kind.carries_token() {
+            let made = MailedToken::generate();
+            let good_for = MailToken::new(mail.kind, account.id, address.clone(), account.sessions_ended_through, clock::now());
+            self.store.put_mail_token(&made.hash(), &good_for).await.map_err(|error| Failure::NotSent(error.into()))?;
+            token = Some(made.reveal());
+        }
+        let content = words.fill(&self.config.app_url, token.as_deref());
+        self.send(address.as_str(), words.subject, content.text, content.html).await
+    }
+
+    async fn send_notification(&self, address: &str, notification: &Notification) -> Result<(), Failure> {
         let subject = notification.notification_type.subject();
-        let fill = |template: &str| template.replace("{url}", url).replace("{subject}", subject);
+        let fill = |template: &str| template.replace("{url}", &self.config.public_url).replace("{subject}", subject);
+        self.send(address, subject, fill(TEXT), fill(HTML)).await
+    }
+
+    async fn send(&self, address: &str, subject: &str, text: String, html: String) -> Result<(), Failure> {
         let content = |text: String| Content::builder().charset("UTF-8").data(text).build().map_err(|error| Failure::NotSent(error.into()));
-        let body = Body::builder().text(content(fill(TEXT))?).html(content(fill(HTML))?).build();
+        let body = Body::builder().text(content(text)?).html(content(html)?).build();
         let request = self
             .ses
             .send_email()

@@ -1,4 +1,4 @@
-//! The function `mailer`: sends the mail of a notification, once.
+//! The function `mailer`: sends mails, each once.
 
 use std::process::ExitCode;
 
