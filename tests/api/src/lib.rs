@@ -1,1 +1,31 @@
-//! Tests.
+//! The system from outside: over HTTP, against the deployed stack that `STACK_FILE` describes.
+//!
+//! One module per resource says what its endpoints do; `access` and `errors` walk over all of them; `mistakes` says which
+//! test keeps each of the predecessor's mistakes in the past. [`harness`] sends the requests, and checks on every answer what
+//! must hold for all.
+//!
+//! Names of tests that begin with `test_` are those of the predecessor: the same promise, kept over HTTP.
+#![cfg(test)]
+
+mod harness;
+
+mod access;
+mod accounts;
+mod annotations;
+mod day;
+mod doctors;
+mod errors;
+mod events;
+mod files;
+mod iam;
+mod logs;
+mod mails;
+mod mistakes;
+mod notifications;
+mod pages;
+mod profiles;
+mod races;
+mod readme;
+mod records;
+mod sessions;
+mod tokens;
