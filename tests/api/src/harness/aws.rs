@@ -75,12 +75,17 @@ pub(crate) fn query(pk: &str) -> Vec<Value> {
     answer["Items"].as_array().unwrap().clone()
 }
 
-/// Changes an item.
+/// Changes an item. In the expression, `#role` and `#ttl` stand for the attributes whose names are reserved words.
 #[track_caller]
 pub(crate) fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
+    let reserved = ["role", "ttl"].into_iter().filter(|name| expression.contains(&format!("#{name}")));
+    let names: serde_json::Map<String, Value> = reserved.map(|name| (format!("#{name}"), json!(name))).collect();
     let mut body = json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "UpdateExpression": expression});
     if !values.is_null() {
         body["ExpressionAttributeValues"] = values;
+    }
+    if !names.is_empty() {
+        body["ExpressionAttributeNames"] = names.into();
     }
     dynamodb("UpdateItem", body);
 }
