@@ -4,6 +4,8 @@
 //! test keeps each of the predecessor's mistakes in the past. [`harness`] sends the requests, and checks on every answer what
 //! must hold for all.
 //!
+//! What the functions have logged about all this is looked at last, by `tests/logs.rs`.
+//!
 //! Names of tests that begin with `test_` are those of the predecessor: the same promise, kept over HTTP.
 #![cfg(test)]
 
@@ -18,7 +20,6 @@ mod errors;
 mod events;
 mod files;
 mod iam;
-mod logs;
 mod mails;
 mod mistakes;
 mod notifications;

@@ -13,8 +13,6 @@ pub(crate) struct Stack {
     /// The emulated AWS.
     pub(crate) endpoint_url: String,
     pub(crate) region: String,
-    /// The file that the emulator, and the functions in it, log to.
-    pub(crate) emulator_log: String,
     pub(crate) table: String,
     pub(crate) bucket: String,
     /// URLs by `mail`, `mail_dlq`, `upload`, `upload_dlq`, `stream_failure`.
@@ -45,7 +43,6 @@ impl Stack {
                 mails_url: text("mails_url"),
                 endpoint_url: text("endpoint_url"),
                 region: text("region"),
-                emulator_log: text("emulator_log"),
                 table: text("table"),
                 bucket: text("bucket"),
                 queues: map("queues"),
