@@ -11,6 +11,10 @@ SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURD
 # One profile for functions and tests, so that the SDK is compiled once.
 PROFILE := --profile local
 
+# What `sam build` does is tested with the quick settings of that profile, for this machine's architecture.
+ARCHITECTURE := $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
+QUICK_RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+
 # $(call step,title,command) shows that something long has begun, and how long it took.
 define step
 @echo "==> $(1)"; started=$$(date +%s); $(2) || exit $$?; echo "    done in $$(($$(date +%s) - started)) s"
@@ -31,11 +35,12 @@ watch: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lambda/ready ## The same, b
 demo: ## Walk through a patient's day against the running system, printing each request and answer
 	@$(PYTHON) tests/stack/demo.py
 
-test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready ## Run all checks and tests
+test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready $(VENV)/lambda/ready ## Run all checks and tests
 	$(call step,Checking the format,cargo fmt --check)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the code,cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings)
 	$(call step,Testing units and store,cargo test $(PROFILE) --workspace --exclude api-tests --exclude contract-tests)
+	$(call step,Building as for AWS,AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build --parameter-overrides Architecture=$(ARCHITECTURE) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing the API on a fresh stack,$(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
 
 clean: ## Delete the data of the system
