@@ -138,7 +138,8 @@ fn refused(answer: Answer, status: u16, code: &str) -> Answer {
     if answer.bytes.is_empty() { answer.ok(status) } else { answer.problem(status, code) }
 }
 
-// predecessor: TestPatientHealthRecordListCreateView.unauthenticated_access, TestNotificationListView.unauthenticated_access
+// TestPatientHealthRecordListCreateView: test_unauthenticated_access; TestNotificationListView:
+// test_unauthenticated_access
 #[test]
 fn nothing_is_for_strangers() {
     let world = World::get();
@@ -146,7 +147,7 @@ fn nothing_is_for_strangers() {
     for (method, path) in for_audiences(&[SignedIn, Patients, Doctors]) {
         refused(world.call(&Anonymous, method, path), 401, "not_authenticated");
         refused(world.call(&Client::with_token("x"), method, path), 401, "token_not_valid");
-        let malformed = Request::new(method, &path.replace('{', "").replace('}', "")).header("content-type", "text/plain").body("{");
+        let malformed = Request::new(method, &path.replace(['{', '}'], "")).header("content-type", "text/plain").body("{");
         if method != "HEAD" {
             malformed.send().problem(401, "not_authenticated");
         }
@@ -154,7 +155,7 @@ fn nothing_is_for_strangers() {
     assert_eq!(world.state(), before);
 }
 
-// predecessor: TestDoctorHealthRecordListView.patient_cannot_access
+// TestDoctorHealthRecordListView: test_patient_cannot_access
 #[test]
 fn the_wrong_role_is_forbidden_whatever_the_object() {
     let world = World::get();
@@ -180,10 +181,11 @@ fn told(answer: Answer) -> Value {
     body
 }
 
-// predecessor: TestPatientHealthRecordRetrieveUpdateView.cannot_update_other_patient_record,
-// TestHealthRecordFileDeleteView.cannot_delete_other_patient_file, TestDoctorHealthRecordDetailView.cannot_view_unassigned_record,
-// TestDoctorAnnotationUpdateView.cannot_update_other_doctor_annotation, TestDoctorAnnotationCreateView.cannot_annotate_unassigned_record,
-// TestNotificationDetailView.cannot_retrieve_other_user_notification, retrieve_nonexistent_notification
+// TestPatientHealthRecordRetrieveUpdateView: test_cannot_update_other_patient_record; TestHealthRecordFileDeleteView:
+// test_cannot_delete_other_patient_file; TestDoctorHealthRecordDetailView: test_cannot_view_unassigned_record;
+// TestDoctorAnnotationUpdateView: test_cannot_update_other_doctor_annotation; TestDoctorAnnotationCreateView:
+// test_cannot_annotate_unassigned_record; TestNotificationDetailView: test_cannot_retrieve_other_user_notification,
+// test_retrieve_nonexistent_notification
 #[test]
 fn what_is_somebody_elses_is_what_does_not_exist() {
     let world = World::get();

@@ -15,8 +15,8 @@ fn registration(field: &str, value: Value) -> Value {
     body
 }
 
-// predecessor: TestRegisterView.register_patient_success, TestUserModel.create_user_with_email, user_tokens_property,
-// profile_property_none
+// TestRegisterView: test_register_patient_success; TestUserModel: test_create_user_with_email,
+// test_user_tokens_property, test_profile_property_none
 #[test]
 fn a_patient_registers_and_is_signed_in() {
     let email = new_email();
@@ -37,7 +37,7 @@ fn a_patient_registers_and_is_signed_in() {
     assert_eq!(me["pk"], answer["pk"]);
 }
 
-// predecessor: TestRegisterView.register_doctor_success
+// TestRegisterView: test_register_doctor_success
 #[test]
 fn a_doctor_registers() {
     let answer = Anonymous.register(registration("role", json!("doctor"))).ok(201);
@@ -45,7 +45,7 @@ fn a_doctor_registers() {
     assert_eq!(answer["profile"], Value::Null);
 }
 
-// predecessor: TestRegisterView.register_invalid_role, TestUserModel.create_superuser
+// TestRegisterView: test_register_invalid_role; TestUserModel: test_create_superuser
 #[test]
 fn nobody_registers_as_staff() {
     for role in ["admin", "Patient", "", "superuser", " doctor"] {
@@ -65,7 +65,7 @@ fn nobody_registers_as_staff() {
     Client::with_token(answer["tokens"]["access"].as_str().unwrap()).me().ok(200);
 }
 
-// predecessor: TestRegisterView.register_duplicate_email, TestUserModel.email_unique_constraint
+// TestRegisterView: test_register_duplicate_email; TestUserModel: test_email_unique_constraint
 #[test]
 fn an_email_is_one_whatever_its_case() {
     let name = format!("Zq7Marker.{}", unique());
@@ -160,7 +160,7 @@ fn passwords_are_taken_as_they_are() {
     Anonymous.login(&email, password.trim()).problem(401, "invalid_credentials");
 }
 
-// predecessor: TestLoginView.login_success, TestUserModel.profile_property_doctor
+// TestLoginView: test_login_success; TestUserModel: test_profile_property_doctor
 #[test]
 fn a_user_signs_in() {
     let doctor = Doctor::new();
@@ -173,7 +173,7 @@ fn a_user_signs_in() {
     doctor.me().ok(200);
 }
 
-// predecessor: TestLoginView.login_invalid_credentials
+// TestLoginView: test_login_invalid_credentials
 #[test]
 fn unknown_wrong_and_inactive_are_one_answer() {
     let (user, inactive) = (User::new("patient"), User::new("patient"));
@@ -210,7 +210,7 @@ fn unknown_takes_as_long_as_wrong() {
     assert!(unknown > wrong / 2 && wrong > unknown / 2, "wrong password {wrong:?}, unknown user {unknown:?}");
 }
 
-// predecessor: TestLoginView.login_missing_fields
+// TestLoginView: test_login_missing_fields
 #[test]
 fn a_login_needs_both_fields() {
     let login = |body: Value| Anonymous.post("/api/accounts/login/", &body).ok(400).errors();
@@ -223,7 +223,7 @@ fn a_login_needs_both_fields() {
     assert_eq!(login(json!({"email": new_email(), "password": "x".repeat(129)})), ["password too_long"]);
 }
 
-// predecessor: TestUserModel.get_full_name, user_str_representation
+// TestUserModel: test_get_full_name, test_user_str_representation
 #[test]
 fn a_user_without_names_is_called_by_the_address() {
     let doctor = Doctor::new();

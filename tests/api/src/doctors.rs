@@ -12,7 +12,7 @@ fn found(patient: &Patient, query: &str, ids: &[&str]) -> Vec<serde_json::Value>
     })
 }
 
-// predecessor: TestDoctorListView.list_doctors_as_patient
+// TestDoctorListView: test_list_doctors_as_patient
 #[test]
 fn a_patient_finds_a_doctor() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -27,7 +27,7 @@ fn a_patient_finds_a_doctor() {
     assert_eq!(page.results().len(), 1);
 }
 
-// predecessor: TestDoctorListView.list_doctors_excludes_without_profile
+// TestDoctorListView: test_list_doctors_excludes_without_profile
 #[test]
 fn a_doctor_without_a_profile_is_not_listed() {
     let (patient, doctor) = (Patient::new(), User::new("doctor"));
@@ -49,14 +49,14 @@ fn an_inactive_doctor_is_neither_listed_nor_assigned() {
     assert_eq!(inactive["errors"], unknown["errors"], "the answer of an unknown id");
 }
 
-// predecessor: TestDoctorListView.list_doctors_as_doctor_forbidden
+// TestDoctorListView: test_list_doctors_as_doctor_forbidden
 #[test]
 fn the_directory_is_for_patients() {
     Doctor::new().list_doctors("").problem(403, "wrong_role");
     User::new("doctor").list_doctors("limit=x").problem(403, "wrong_role");
 }
 
-// predecessor: TestDoctorListView.list_doctors_unauthenticated
+// TestDoctorListView: test_list_doctors_unauthenticated
 #[test]
 fn the_directory_is_not_public() {
     Anonymous.list_doctors("").problem(401, "not_authenticated");

@@ -12,8 +12,8 @@ fn doctor_profile(field: &str, value: Value) -> Value {
     profile
 }
 
-// predecessor: TestProfileCreateView.create_patient_profile_success, TestPatientProfile.create_patient_profile,
-// patient_profile_str
+// TestProfileCreateView: test_create_patient_profile_success; TestPatientProfile: test_create_patient_profile,
+// test_patient_profile_str
 #[test]
 fn a_patient_creates_a_profile() {
     let patient = User::new("patient");
@@ -36,8 +36,8 @@ fn everything_in_a_patients_profile_has_a_default() {
     assert_eq!(User::new("patient").request("POST", "/api/accounts/profile-create/").send().ok(201).body, expected, "no body");
 }
 
-// predecessor: TestProfileCreateView.create_doctor_profile_success, TestDoctorProfile.create_doctor_profile,
-// doctor_profile_str
+// TestProfileCreateView: test_create_doctor_profile_success; TestDoctorProfile: test_create_doctor_profile,
+// test_doctor_profile_str
 #[test]
 fn a_doctor_creates_a_profile() {
     let doctor = User::new("doctor");
@@ -49,8 +49,8 @@ fn a_doctor_creates_a_profile() {
     assert_eq!(least.body, json!({"specialization": "Cardiology", "license_number": "MD-1", "years_of_experience": 0}));
 }
 
-// predecessor: TestPatientProfile.patient_profile_requires_patient_role, TestDoctorProfile.doctor_profile_requires_doctor_role:
-// there the storage took the other role's profile, here the role decides
+// TestPatientProfile: test_patient_profile_requires_patient_role; TestDoctorProfile:
+// test_doctor_profile_requires_doctor_role (there the storage took the other role's profile, here the role decides)
 #[test]
 fn a_profile_belongs_to_the_role() {
     let refused = User::new("doctor").create_profile(json!({"date_of_birth": "1985-04-12", "gender": "male"})).ok(400);
@@ -59,8 +59,8 @@ fn a_profile_belongs_to_the_role() {
     assert_eq!(patient.keys(), ["address", "date_of_birth", "gender"]);
 }
 
-// predecessor: TestProfileCreateView.create_profile_already_exists, TestPatientProfile.patient_profile_one_to_one,
-// TestDoctorProfile.doctor_profile_one_to_one
+// TestProfileCreateView: test_create_profile_already_exists; TestPatientProfile: test_patient_profile_one_to_one;
+// TestDoctorProfile: test_doctor_profile_one_to_one
 #[test]
 fn a_second_profile_is_forbidden() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -72,7 +72,7 @@ fn a_second_profile_is_forbidden() {
     assert_eq!(doctor.me().body, before.body);
 }
 
-// predecessor: TestProfileCreateView.create_profile_unauthenticated
+// TestProfileCreateView: test_create_profile_unauthenticated
 #[test]
 fn nobody_has_no_profile() {
     Anonymous.create_profile(json!({})).problem(401, "not_authenticated");
@@ -144,7 +144,7 @@ fn bad_fields_are_refused_and_nothing_is_written() {
     assert_eq!(several.errors(), ["date_of_birth invalid", "gender invalid_choice", "address invalid"]);
 }
 
-// predecessor: TestProfileUpdateView.update_patient_profile_success
+// TestProfileUpdateView: test_update_patient_profile_success
 #[test]
 fn a_patient_changes_the_profile() {
     let patient = Patient::new();
@@ -159,7 +159,7 @@ fn a_patient_changes_the_profile() {
     assert_eq!(patient.me().ok(200)["profile"], replaced.body);
 }
 
-// predecessor: TestProfileUpdateView.update_doctor_profile_success
+// TestProfileUpdateView: test_update_doctor_profile_success
 #[test]
 fn a_doctor_changes_the_profile() {
     let doctor = Doctor::new();
@@ -173,7 +173,7 @@ fn a_doctor_changes_the_profile() {
     assert_eq!((&me["profile"], &me["role"], &me["email"]), (&replaced.body, &json!("doctor"), &json!(doctor.email)));
 }
 
-// predecessor: TestProfileUpdateView.update_profile_no_profile
+// TestProfileUpdateView: test_update_profile_no_profile
 #[test]
 fn a_profile_that_is_not_there_cannot_be_changed() {
     for role in ["patient", "doctor"] {

@@ -150,7 +150,7 @@ fn a_changed_role_stops_the_tokens_of_the_old_one() {
     Client::with_token(&access).list_patient_records("").problem(403, "wrong_role");
 }
 
-// predecessor: TestUserModel.profile_property_patient, user_str_representation
+// TestUserModel: test_profile_property_patient, test_user_str_representation
 #[test]
 fn everybody_sees_themselves() {
     let patient = Patient::new();
