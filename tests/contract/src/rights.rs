@@ -251,6 +251,9 @@ fn roles_are_for_functions_and_share_nothing_but_telemetry() {
         assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], assume, "{id} is for Lambda alone");
         assert_eq!(texts(&role["ManagedPolicyArns"]), ["${TelemetryPolicy}"], "{id} shares nothing else");
     }
+    let others = template.section("Resources").values().filter_map(|resource| resource["Type"].as_str()?.strip_prefix("AWS::IAM::"));
+    let others: Vec<_> = others.filter(|kind| !["Role", "ManagedPolicy"].contains(kind)).collect();
+    assert!(others.is_empty(), "{others:?}: write the rights of a function into its role, where these tests see them");
     let policies: Vec<_> = template.all("AWS::IAM::ManagedPolicy").collect();
     let [(_, telemetry)] = policies[..] else { panic!("a policy of many functions: write their rights into their own roles") };
     let allowed = telemetry["PolicyDocument"]["Statement"].as_array().unwrap().iter().flat_map(|statement| {

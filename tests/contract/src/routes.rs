@@ -135,15 +135,12 @@ fn every_path_reaches_its_function() {
 fn every_route_leads_to_a_function_that_may_be_called() {
     let template = Template::load();
     let (api, _) = template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
-    let called: Vec<_> = template.all("AWS::Lambda::Permission").map(|(_, permission)| permission).collect();
+    let mut needed = Vec::new();
     for (name, route) in template.all("AWS::ApiGatewayV2::Route") {
         assert_eq!(id(&route["ApiId"]), api, "{name} belongs to no API of template.yaml");
         let integration = template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
         assert_eq!(integration["IntegrationType"], "AWS_PROXY", "the integration of {name}");
-        assert_eq!(
-            integration["PayloadFormatVersion"], "2.0",
-            "the functions understand events of version 2.0: correct the integration of {name}"
-        );
+        assert_eq!(integration["PayloadFormatVersion"], "2.0", "the functions understand events of version 2.0: correct {name}");
         let function = id(&integration["IntegrationUri"]);
         template.properties(&function, "AWS::Lambda::Function");
         let permission = json!({
@@ -152,8 +149,14 @@ fn every_route_leads_to_a_function_that_may_be_called() {
             "Principal": "apigateway.amazonaws.com",
             "SourceArn": { "Fn::Sub": format!("arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*") },
         });
-        assert!(called.contains(&&permission), "the gateway may not call {function}: add a permission {permission} to template.yaml");
+        needed.push(permission.to_string());
     }
+    assert_same(
+        template.all("AWS::Lambda::Permission").map(|(_, permission)| permission.to_string()),
+        needed,
+        "template.yaml must let this API call the functions behind its routes, and nobody else",
+    );
+    assert_eq!(template.all("AWS::Lambda::Url").count(), 0, "a function URL is a way around the gateway");
 }
 
 #[test]
