@@ -139,6 +139,55 @@ fn whatever_is_told_twice_is_mailed_once() {
     assert_eq!(subjects, ["Health Record Notification - Patient Assigned"; 2]);
 }
 
+/// While it lives, nobody takes changes from the stream nor mails from the queue.
+struct Outage(Vec<String>);
+
+impl Outage {
+    const PATH: &str = "/2015-03-31/event-source-mappings/";
+
+    fn begin() -> Self {
+        let sources = ["dispatcher", "mailer"].iter().flat_map(|function| {
+            let query = format!("{}?FunctionName={}", Self::PATH, Stack::get().functions[*function]);
+            let answer = aws::send(aws::root(), "lambda", "GET", &query, &[], Vec::new()).ok(200);
+            let sources = answer["EventSourceMappings"].as_array().unwrap();
+            sources.iter().map(|source| source["UUID"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        });
+        let outage = Self(sources.collect());
+        assert_eq!(outage.0.len(), 2);
+        outage.enable(false);
+        outage
+    }
+
+    fn enable(&self, enabled: bool) {
+        for source in &self.0 {
+            let (path, body) = (format!("{}{source}", Self::PATH), json!({"Enabled": enabled}).to_string());
+            let answer = aws::send(aws::root(), "lambda", "PUT", &path, &[("content-type", "application/json")], body);
+            assert!([200, 202].contains(&answer.status), "{answer}");
+        }
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        self.enable(true);
+    }
+}
+
+/// Its mistakes 17 and 18: with the broker down a create answered 500, and a restart of it hung the API for good.
+#[test]
+fn the_api_works_while_nothing_is_mailed_and_nothing_is_lost() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let outage = Outage::begin();
+    let record = patient.record_for(&doctor);
+    doctor.annotate(record.text("id"));
+    assert_eq!(doctor.list_notifications("").ok(200).results().len(), 1, "what happened is told in the inbox");
+    assert_eq!(patient.list_notifications("").ok(200).results().len(), 1);
+    assert!(mails_to(&doctor.email).is_empty());
+    drop(outage);
+    mails(&doctor.email, 1);
+    mails(&patient.email, 1);
+}
+
 #[test]
 fn several_at_once_are_all_mailed() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
