@@ -141,6 +141,8 @@ fn test_create_record_with_files() {
         doctor.read_doctor_record(id).ok(200).body,
         doctor.list_doctor_records("").ok(200)["results"][0].clone(),
         patient.list_patient_records("").ok(200)["results"][0].clone(),
+        // Another function with another role, whose URLs must work too.
+        doctor.list_notifications("").ok(200)["results"][0]["record"].clone(),
     ] {
         for (file, content) in [(&seen["files"][0], PNG), (&seen["files"][1], PDF)] {
             assert_eq!(file["status"], "available");

@@ -1,6 +1,4 @@
 //! `/api/records/patient/...` and `/api/records/doctor/...`: creating, reading, changing and moving records.
-//!
-//! Names that begin with `test_` are those of the predecessor's tests whose promise is kept here.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Answer, Doctor, Patient, User, aws};
 
+/// The id of nothing.
 pub(crate) const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
 
 /// The names of an object's fields, sorted.
