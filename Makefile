@@ -41,7 +41,8 @@ test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready $(VENV)/lambda/re
 	$(call step,Checking the code,cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings)
 	$(call step,Testing units and store,cargo test $(PROFILE) --workspace --exclude api-tests --exclude contract-tests)
 	$(call step,Building as for AWS,AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build --parameter-overrides Architecture=$(ARCHITECTURE) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
-	$(call step,Testing the API on a fresh stack,$(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
+	@# These tests wait more than they work: more of them at a time than there are processors.
+	$(call step,Testing the API on a fresh stack,RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean
