@@ -11,6 +11,10 @@ SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURD
 # One profile for functions and tests, so that the SDK is compiled once.
 PROFILE := --profile local
 
+# What `sam build` does is tested with the quick settings of that profile, for this machine's architecture.
+ARCHITECTURE := $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
+QUICK_RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+
 # $(call step,title,command) shows that something long has begun, and how long it took.
 define step
 @echo "==> $(1)"; started=$$(date +%s); $(2) || exit $$?; echo "    done in $$(($$(date +%s) - started)) s"
@@ -34,12 +38,14 @@ demo: ## Walk through a patient's day against the running system, printing each 
 admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=<address>
 	@$(STACK) admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))"
 
-test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready ## Run all checks and tests
+test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready $(VENV)/lambda/ready ## Run all checks and tests
 	$(call step,Checking the format,cargo fmt --check)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the code,cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings)
 	$(call step,Testing units and store,cargo test $(PROFILE) --workspace --exclude api-tests --exclude contract-tests)
-	$(call step,Testing the API on a fresh stack,$(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
+	$(call step,Building as for AWS,AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build --parameter-overrides Architecture=$(ARCHITECTURE) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
+	@# These tests wait more than they work: more of them at a time than there are processors.
+	$(call step,Testing the API on a fresh stack,RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
 
 audit-verify: ## Compare the audit trail of the running system with its archive
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }

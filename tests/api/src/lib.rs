@@ -1,1 +1,33 @@
-//! Tests.
+//! The system from outside: over HTTP, against the deployed stack that `STACK_FILE` describes.
+//!
+//! One module per resource says what its endpoints do; `access` and `errors` walk over all of them; `mistakes` says which
+//! test keeps each of the predecessor's mistakes in the past. [`harness`] sends the requests, and checks on every answer what
+//! must hold for all.
+//!
+//! What the functions have logged about all this is looked at last, by `tests/logs.rs`.
+//!
+//! A test that keeps the promise of one of the predecessor's own tests bears its name, or names it in a comment: all 91 are
+//! found by it (`test_login_success`).
+#![cfg(test)]
+
+mod harness;
+
+mod access;
+mod accounts;
+mod annotations;
+mod day;
+mod doctors;
+mod errors;
+mod events;
+mod files;
+mod iam;
+mod mails;
+mod mistakes;
+mod notifications;
+mod pages;
+mod profiles;
+mod races;
+mod readme;
+mod records;
+mod sessions;
+mod tokens;

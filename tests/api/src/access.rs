@@ -1,0 +1,326 @@
+//! Who may do what: every operation, called by everybody who may not.
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Anonymous, Answer, Client, Doctor, MARKER, Patient, Request, User};
+
+/// For whom an operation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Audience {
+    Anyone,
+    SignedIn,
+    Patients,
+    Doctors,
+}
+
+use Audience::{Anyone, Doctors, Patients, SignedIn};
+
+/// Every operation. In braces stands the kind of object that the path names.
+pub(crate) const OPERATIONS: [(&str, &str, Audience); 27] = [
+    ("GET", "/.well-known/jwks.json", Anyone),
+    ("POST", "/api/accounts/register/", Anyone),
+    ("POST", "/api/accounts/login/", Anyone),
+    ("POST", "/api/accounts/token/refresh/", Anyone),
+    ("POST", "/api/accounts/logout/", SignedIn),
+    ("GET", "/api/accounts/me/", SignedIn),
+    ("POST", "/api/accounts/profile-create/", SignedIn),
+    ("PATCH", "/api/accounts/profile-update/", SignedIn),
+    ("PUT", "/api/accounts/profile-update/", SignedIn),
+    ("GET", "/api/accounts/doctors/", Patients),
+    ("GET", "/api/records/patient/", Patients),
+    ("POST", "/api/records/patient/", Patients),
+    ("GET", "/api/records/patient/{record}/", Patients),
+    ("PATCH", "/api/records/patient/{record}/", Patients),
+    ("PUT", "/api/records/patient/{record}/", Patients),
+    ("DELETE", "/api/records/files/{file}/", Patients),
+    ("GET", "/api/records/doctor/", Doctors),
+    ("GET", "/api/records/doctor/{record}/", Doctors),
+    ("POST", "/api/records/doctor/annotations/", Doctors),
+    ("PATCH", "/api/records/doctor/annotations/{annotation}/", Doctors),
+    ("PUT", "/api/records/doctor/annotations/{annotation}/", Doctors),
+    ("GET", "/api/notifications/", SignedIn),
+    ("GET", "/api/notifications/{notification}/", SignedIn),
+    ("HEAD", "/api/notifications/{notification}/", SignedIn),
+    ("GET", "/api/notifications/unread-count/", SignedIn),
+    ("POST", "/api/notifications/mark-all-read/", SignedIn),
+    ("DELETE", "/api/notifications/delete-all/", SignedIn),
+];
+
+/// A record of a patient, assigned to a doctor, with a file and an annotation. Tests read it and try to change it.
+pub(crate) struct World {
+    pub(crate) patient: Patient,
+    pub(crate) doctor: Doctor,
+    former_doctor: Doctor,
+    record: String,
+    file: String,
+    annotation: String,
+    former_annotation: String,
+    notification: String,
+}
+
+impl World {
+    pub(crate) fn get() -> &'static Self {
+        static WORLD: OnceLock<World> = OnceLock::new();
+        WORLD.get_or_init(|| {
+            let (patient, doctor, former_doctor) = (Patient::new(), Doctor::new(), Doctor::new());
+            let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf", "size_bytes": 9});
+            let body = json!({"doctor": former_doctor.id, "description": MARKER, "files": [file]});
+            let created = patient.create_record(body).ok(201);
+            let record = created.text("id").to_owned();
+            let former_annotation = former_doctor.annotate(&record);
+            patient.update_record(&record, json!({"doctor": doctor.id})).ok(200);
+            let annotation = doctor.annotate(&record);
+            let inbox = patient.list_notifications("").ok(200);
+            Self {
+                file: created["files"][0]["id"].as_str().unwrap().to_owned(),
+                annotation: annotation.text("id").to_owned(),
+                former_annotation: former_annotation.text("id").to_owned(),
+                notification: inbox.ids("id")[0].to_owned(),
+                patient,
+                doctor,
+                former_doctor,
+                record,
+            }
+        })
+    }
+
+    /// The path with the ids of this world.
+    pub(crate) fn path(&self, path: &str) -> String {
+        let path = path.replace("{record}", &self.record).replace("{file}", &self.file);
+        path.replace("{annotation}", &self.annotation).replace("{notification}", &self.notification)
+    }
+
+    /// A body that the operation takes from those who may call it.
+    fn body(&self, method: &str, path: &str) -> Option<Value> {
+        Some(match (method, path) {
+            ("POST", "/api/accounts/profile-create/") => json!({"specialization": "Cardiology", "license_number": "MD-1"}),
+            (_, "/api/accounts/profile-update/") => json!({"specialization": "Cardiology", "license_number": "MD-1"}),
+            ("POST", "/api/records/patient/") => json!({"doctor": self.doctor.id, "description": MARKER}),
+            ("PATCH" | "PUT", "/api/records/patient/{record}/") => json!({"doctor": self.former_doctor.id, "description": "hijacked"}),
+            ("POST", "/api/records/doctor/annotations/") => json!({"record": self.record, "note": "hijacked"}),
+            ("PATCH" | "PUT", _) => json!({"note": "hijacked"}),
+            _ => return None,
+        })
+    }
+
+    /// The operation as this caller's, with a body that would do.
+    fn call(&self, caller: &Client, method: &str, path: &str) -> Answer {
+        self.call_at(caller, method, path, &self.path(path))
+    }
+
+    fn call_at(&self, caller: &Client, method: &str, path: &str, address: &str) -> Answer {
+        let request = caller.request(method, address);
+        match self.body(method, path) {
+            Some(body) => request.json(&body).send(),
+            None => request.send(),
+        }
+    }
+
+    /// What the owner and the doctor see, to be compared.
+    fn state(&self) -> [Value; 3] {
+        let mut chart = self.patient.read_patient_record(&self.record).ok(200).body;
+        // URLs are signed anew each time.
+        chart["files"].as_array_mut().unwrap().iter_mut().for_each(|file| drop(file["file"].take()));
+        let unread = self.patient.count_unread().ok(200).body;
+        [chart, unread, self.patient.me().ok(200).body]
+    }
+}
+
+fn for_audiences(audiences: &[Audience]) -> impl Iterator<Item = (&'static str, &'static str)> {
+    OPERATIONS.into_iter().filter(move |(_, _, audience)| audiences.contains(audience)).map(|(method, path, _)| (method, path))
+}
+
+/// Refused with this status and code; HEAD has no body to tell the code.
+#[track_caller]
+fn refused(answer: Answer, status: u16, code: &str) -> Answer {
+    if answer.bytes.is_empty() { answer.ok(status) } else { answer.problem(status, code) }
+}
+
+// TestPatientHealthRecordListCreateView: test_unauthenticated_access; TestNotificationListView:
+// test_unauthenticated_access
+#[test]
+fn nothing_is_for_strangers() {
+    let world = World::get();
+    let before = world.state();
+    for (method, path) in for_audiences(&[SignedIn, Patients, Doctors]) {
+        refused(world.call(&Anonymous, method, path), 401, "not_authenticated");
+        refused(world.call(&Client::with_token("x"), method, path), 401, "token_not_valid");
+        let malformed = Request::new(method, &path.replace(['{', '}'], "")).header("content-type", "text/plain").body("{");
+        if method != "HEAD" {
+            malformed.send().problem(401, "not_authenticated");
+        }
+    }
+    assert_eq!(world.state(), before);
+}
+
+// TestDoctorHealthRecordListView: test_patient_cannot_access
+#[test]
+fn the_wrong_role_is_forbidden_whatever_the_object() {
+    let world = World::get();
+    let before = world.state();
+    let callers: [(&Client, Audience); 4] =
+        [(&world.doctor, Patients), (&User::new("doctor"), Patients), (&world.patient, Doctors), (&User::new("patient"), Doctors)];
+    for (caller, audience) in callers {
+        for (method, path) in for_audiences(&[audience]) {
+            world.call(caller, method, path).problem(403, "wrong_role");
+            let unknown = path.split('{').next().unwrap().to_owned() + if path.contains('{') { "unknown/" } else { "" };
+            caller.request(method, &unknown).header("content-type", "text/plain").body("{").send().problem(403, "wrong_role");
+        }
+    }
+    assert_eq!(world.state(), before);
+}
+
+/// The problem without what differs between two requests.
+fn told(answer: Answer) -> Value {
+    let mut body = answer.body;
+    for field in ["instance", "request_id"] {
+        body[field].take();
+    }
+    body
+}
+
+// TestPatientHealthRecordRetrieveUpdateView: test_cannot_update_other_patient_record; TestHealthRecordFileDeleteView:
+// test_cannot_delete_other_patient_file; TestDoctorHealthRecordDetailView: test_cannot_view_unassigned_record;
+// TestDoctorAnnotationUpdateView: test_cannot_update_other_doctor_annotation; TestDoctorAnnotationCreateView:
+// test_cannot_annotate_unassigned_record; TestNotificationDetailView: test_cannot_retrieve_other_user_notification,
+// test_retrieve_nonexistent_notification
+#[test]
+fn what_is_somebody_elses_is_what_does_not_exist() {
+    let world = World::get();
+    let before = world.state();
+    let (other_patient, other_doctor) = (Patient::new(), Doctor::new());
+    let callers: [(&Client, Audience); 5] = [
+        (&other_patient, Patients),
+        (&other_doctor, Doctors),
+        (&world.former_doctor, Doctors),
+        (&other_patient, SignedIn),
+        (&world.doctor, SignedIn),
+    ];
+    for (caller, audience) in callers {
+        for (method, path) in for_audiences(&[audience]).filter(|(_, path)| path.contains('{')) {
+            let kind = path.split_once('{').unwrap().1.split_once('}').unwrap().0;
+            let unknown = path.replace(&format!("{{{kind}}}"), &uuid::Uuid::now_v7().to_string());
+            let somebody_elses = refused(world.call(caller, method, path), 404, "not_found");
+            assert_eq!(told(somebody_elses), told(world.call_at(caller, method, path, &unknown).ok(404)), "{method} {path}");
+        }
+    }
+    for doctor in [&other_doctor, &world.former_doctor] {
+        let annotate = |record: &str| doctor.create_annotation(json!({"record": record, "note": "hijacked"}));
+        let somebody_elses = annotate(&world.record).refused("record", "not_assigned");
+        assert_eq!(told(somebody_elses), told(annotate(&uuid::Uuid::now_v7().to_string()).ok(400)));
+    }
+    // Its author, while assigned: each half alone is not enough.
+    world.former_doctor.update_annotation(&world.former_annotation, json!({"note": "hijacked"})).problem(404, "not_found");
+    world.doctor.update_annotation(&world.former_annotation, json!({"note": "hijacked"})).problem(404, "not_found");
+    world.doctor.replace_annotation(&world.former_annotation, json!({"note": "hijacked"})).problem(404, "not_found");
+    assert_eq!(world.state(), before);
+    assert_eq!(other_patient.list_patient_records("").ok(200).results().len(), 0);
+    assert_eq!(world.former_doctor.list_doctor_records("").ok(200).results().len(), 0);
+}
+
+#[test]
+fn what_is_no_id_is_not_found() {
+    let world = World::get();
+    let long = "x".repeat(2000);
+    let ids = [
+        "1",
+        "x",
+        "-",
+        "%00",
+        "%20",
+        "%FF",
+        "a%2Fb",
+        "00000000-0000-0000-0000-000000000000",
+        "f47ac10b-58cc-4372-a567-0e02b2c3d479",
+        &world.record.to_uppercase(),
+        &world.record.replace('-', ""),
+        &format!("%7B{}%7D", world.record),
+        &long,
+    ];
+    for (method, path, audience) in OPERATIONS.into_iter().filter(|(_, path, _)| path.contains('{')) {
+        let caller: &Client = if audience == Doctors { &world.doctor } else { &world.patient };
+        for id in ids {
+            let address = format!("{}{id}/", path.split('{').next().unwrap());
+            refused(world.call_at(caller, method, path, &address), 404, "not_found");
+        }
+    }
+}
+
+#[test]
+fn ids_in_bodies_are_checked_like_all_fields() {
+    let world = World::get();
+    for (value, code) in [
+        (json!("1"), "invalid"),
+        (json!(""), "invalid"),
+        (json!(world.record.to_uppercase()), "invalid"),
+        (json!("a\0b"), "invalid"),
+        (json!(7), "invalid"),
+        (json!(null), "null"),
+    ] {
+        world.doctor.create_annotation(json!({"record": value, "note": "x"})).refused("record", code);
+        world.patient.create_record(json!({"doctor": value})).refused("doctor", code);
+        world.patient.update_record(&world.record, json!({"doctor": value})).refused("doctor", code);
+        world.patient.replace_record(&world.record, json!({"doctor": value})).refused("doctor", code);
+    }
+}
+
+#[test]
+fn malformed_bodies_change_nothing() {
+    let world = World::get();
+    let before = world.state();
+    let doctor_before = world.doctor.me().ok(200).body;
+    for (method, path, audience) in OPERATIONS {
+        // Login, register and refresh take a body, too; the table of bodies is about changes.
+        let public = audience == Anyone && method == "POST";
+        if world.body(method, path).is_none() && !public || path.ends_with("profile-create/") {
+            continue;
+        }
+        let caller: &Client = if audience == Patients { &world.patient } else { &world.doctor };
+        let send = |content_type: &str, body: &[u8]| {
+            caller.request(method, &world.path(path)).header("content-type", content_type).body(body).send()
+        };
+        for body in ["{", "{} {}", "{'a': 1}", "{\"note\": \"\\ud800\"}", "{\"a\": NaN}", "\u{feff}{}", &"[".repeat(10_000)] {
+            send("application/json", body.as_bytes()).problem(400, "malformed_json");
+        }
+        for body in ["[]", "null", "\"x\"", "1", "true"] {
+            send("application/json", body.as_bytes()).problem(400, "not_an_object");
+        }
+        for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml"] {
+            send(content_type, b"{}").problem(415, "unsupported_media_type");
+        }
+        let long = format!("{{\"a\": \"{}\"}}", "x".repeat(128 * 1024));
+        send("application/json", long.as_bytes()).problem(413, "payload_too_large");
+    }
+    assert_eq!(world.state(), before);
+    assert_eq!(world.doctor.me().ok(200).body, doctor_before);
+}
+
+#[test]
+fn the_deactivated_and_the_signed_out_can_do_nothing() {
+    let world = World::get();
+    let before = world.state();
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let record = patient.record_for(&doctor);
+    let record = record.text("id");
+    let annotation = doctor.annotate(record);
+    let inbox = patient.list_notifications("").ok(200);
+    let own = |path: &str| {
+        let path = path.replace("{record}", record).replace("{annotation}", annotation.text("id"));
+        path.replace("{notification}", inbox.ids("id")[0]).replace("{file}", &uuid::Uuid::now_v7().to_string())
+    };
+    let signed_out: [(Client, Audience); 2] = [(patient.sign_in(), Patients), (doctor.sign_in(), Doctors)];
+    signed_out.iter().for_each(|(client, _)| drop(client.logout().ok(204)));
+    patient.deactivate();
+    doctor.deactivate();
+    let deactivated: [(&Client, Audience); 2] = [(&patient, Patients), (&doctor, Doctors)];
+    for (caller, audience) in deactivated.into_iter().chain(signed_out.iter().map(|(client, audience)| (client, *audience))) {
+        // Operations of the other role, too: the end of the session is told first.
+        for (method, path) in for_audiences(&[SignedIn, Patients, Doctors]) {
+            let answer = world.call_at(caller, method, path, &own(path));
+            assert_eq!(answer.status, 401, "{audience:?} {answer}");
+        }
+    }
+    assert_eq!(world.state(), before);
+}

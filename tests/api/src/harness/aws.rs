@@ -1,0 +1,119 @@
+//! The emulated AWS, for what cannot be done or seen through the API. Requests are signed as by any client of AWS.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use serde_json::{Value, json};
+
+use super::{Answer, Request, Stack};
+
+/// Those of the account's root: everything is allowed.
+pub(crate) fn root() -> Credentials {
+    Credentials::new("test", "test", None, None, "tests")
+}
+
+/// A signed request to a service; `path` with its query.
+#[track_caller]
+pub(crate) fn send(
+    credentials: Credentials,
+    service: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Vec<u8>>,
+) -> Answer {
+    let stack = Stack::get();
+    let (url, body) = (format!("{}{path}", stack.endpoint_url), body.into());
+    let identity = credentials.into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&stack.region)
+        .name(service)
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap();
+    let signable = SignableRequest::new(method, &url, headers.iter().copied(), SignableBody::Bytes(&body)).unwrap();
+    let (instructions, _) = sign(signable, &parameters.into()).unwrap().into_parts();
+    let mut request = Request::new(method, &url).body(body);
+    for (name, value) in headers.iter().copied().chain(instructions.headers()) {
+        request = request.header(name, value);
+    }
+    request.send_unchecked()
+}
+
+/// An operation of a service with the JSON protocol: `("dynamodb", "DynamoDB_20120810.GetItem", ...)`.
+#[track_caller]
+pub(crate) fn operation(credentials: Credentials, service: &str, target: &str, body: &Value) -> Answer {
+    let content_type = if matches!(service, "dynamodb" | "sqs") { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+    send(credentials, service, "POST", "/", &[("content-type", content_type), ("x-amz-target", target)], body.to_string())
+}
+
+/// An operation on the table; `TableName` is added.
+#[track_caller]
+pub(crate) fn dynamodb(name: &str, mut body: Value) -> Answer {
+    body["TableName"] = json!(Stack::get().table);
+    operation(root(), "dynamodb", &format!("DynamoDB_20120810.{name}"), &body).ok(200)
+}
+
+/// An item in DynamoDB's JSON.
+#[track_caller]
+pub(crate) fn get_item(pk: &str, sk: &str) -> Option<Value> {
+    let answer = dynamodb("GetItem", json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "ConsistentRead": true}));
+    answer.body.get("Item").cloned()
+}
+
+/// The items of a partition in DynamoDB's JSON, at most 1 MB of them.
+#[track_caller]
+pub(crate) fn query(pk: &str) -> Vec<Value> {
+    let answer = dynamodb(
+        "Query",
+        json!({"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}, "ConsistentRead": true}),
+    );
+    answer["Items"].as_array().unwrap().clone()
+}
+
+/// Changes an item. In the expression, `#role` and `#ttl` stand for the attributes whose names are reserved words.
+#[track_caller]
+pub(crate) fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
+    let reserved = ["role", "ttl"].into_iter().filter(|name| expression.contains(&format!("#{name}")));
+    let names: serde_json::Map<String, Value> = reserved.map(|name| (format!("#{name}"), json!(name))).collect();
+    let mut body = json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "UpdateExpression": expression});
+    if !values.is_null() {
+        body["ExpressionAttributeValues"] = values;
+    }
+    if !names.is_empty() {
+        body["ExpressionAttributeNames"] = names.into();
+    }
+    dynamodb("UpdateItem", body);
+}
+
+/// An operation on a queue, by the queue's name in the stack file; `QueueUrl` is added.
+#[track_caller]
+pub(crate) fn sqs(name: &str, queue: &str, mut body: Value) -> Answer {
+    body["QueueUrl"] = json!(Stack::get().queues[queue]);
+    operation(root(), "sqs", &format!("AmazonSQS.{name}"), &body).ok(200)
+}
+
+/// Invokes a function, by its name in the stack file, with an event and waits for its answer.
+#[track_caller]
+pub(crate) fn invoke(function: &str, event: &Value) -> Answer {
+    let path = format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
+    send(root(), "lambda", "POST", &path, &[("content-type", "application/json")], event.to_string()).ok(200)
+}
+
+/// A request to the bucket: a key (or nothing) with its query.
+#[track_caller]
+pub(crate) fn s3(method: &str, key: &str) -> Answer {
+    send(root(), "s3", method, &format!("/{}/{key}", Stack::get().bucket), &[], Vec::new())
+}
+
+/// The keys of all versions and delete markers of objects whose keys begin so.
+#[track_caller]
+pub(crate) fn object_versions(prefix: &str) -> Vec<String> {
+    let answer = s3("GET", &format!("?versions&prefix={}", prefix.replace('/', "%2F"))).ok(200);
+    let listing = String::from_utf8(answer.bytes).unwrap();
+    listing.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,251 @@
+//! Requests, answers, and what holds for every answer.
+
+use std::ops::Index;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::Value;
+use ureq::Agent;
+
+use super::Stack;
+
+/// Longer than any function may run.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+/// The client of all tests: it follows nothing, takes any method, and an error's status is a status.
+fn agent() -> &'static Agent {
+    static AGENT: OnceLock<Agent> = OnceLock::new();
+    AGENT.get_or_init(|| {
+        Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .max_redirects(0)
+            .max_idle_connections_per_host(16)
+            .timeout_global(Some(TIMEOUT))
+            .build()
+            .new_agent()
+    })
+}
+
+/// A request, put together step by step.
+#[derive(Clone)]
+pub(crate) struct Request {
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    body: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// A request to the API for a path, or to anything for a URL.
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        let url = if path.starts_with('/') { format!("{}{path}", Stack::get().base_url) } else { path.to_owned() };
+        Self { method: method.parse().unwrap(), url, headers: HeaderMap::new(), body: None }
+    }
+
+    /// With an access token.
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// With one more header; a name may come twice.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        self
+    }
+
+    /// With a JSON body.
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    /// With a body of any kind.
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Sends it and checks what holds for every answer of the API.
+    #[track_caller]
+    pub(crate) fn send(self) -> Answer {
+        let (method, url) = (self.method.clone(), self.url.clone());
+        let answer = self.send_unchecked();
+        let path = url.strip_prefix(&Stack::get().base_url).unwrap_or(&url);
+        answer.check(&method, path.split('?').next().unwrap());
+        answer
+    }
+
+    /// Sends it, for answers that are not the API's: S3, the emulated AWS, the gateway's preflights.
+    #[track_caller]
+    pub(crate) fn send_unchecked(self) -> Answer {
+        let what = format!("{} {}", self.method, self.url.split('?').next().unwrap());
+        let mut request = http::Request::new(());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.url.parse().unwrap_or_else(|error| panic!("{what}: {error}"));
+        *request.headers_mut() = self.headers;
+        let response = match self.body {
+            Some(body) => agent().run(request.map(|()| body)),
+            None => agent().run(request),
+        };
+        let (head, mut body) = response.unwrap_or_else(|error| panic!("{what}: {error}")).into_parts();
+        let bytes = body.with_config().limit(64 << 20).read_to_vec().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Answer { what, status: head.status.as_u16(), headers: head.headers, body, bytes }
+    }
+}
+
+/// A request with a JSON body, or none.
+#[track_caller]
+pub(crate) fn call(method: &str, path: &str, token: Option<&str>, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+    let mut request = Request::new(method, path);
+    if let Some(token) = token {
+        request = request.token(token);
+    }
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    request.send()
+}
+
+/// An answer; `answer["name"]` is a field of its JSON body.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    what: String,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// Null where there is no JSON.
+    pub(crate) body: Value,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer, if it has this status.
+    #[track_caller]
+    pub(crate) fn ok(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self}");
+        self
+    }
+
+    /// The answer, if it is a problem with this status and code.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self["code"].as_str()), (status, Some(code)), "{self}");
+        self
+    }
+
+    /// The answer, if it is 400 for this field alone, with this code.
+    #[track_caller]
+    pub(crate) fn refused(self, field: &str, code: &str) -> Self {
+        assert_eq!(self.status, 400, "{self}");
+        assert_eq!(self.errors(), [format!("{field} {code}")], "{self}");
+        self
+    }
+
+    /// The fields that were refused, each as `field code`.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let errors = self["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().map(|error| format!("{} {}", error["field"].as_str().unwrap(), error["code"].as_str().unwrap())).collect()
+    }
+
+    /// The entries of a page.
+    #[track_caller]
+    pub(crate) fn results(&self) -> &[Value] {
+        self["results"].as_array().unwrap_or_else(|| panic!("no page: {self}"))
+    }
+
+    /// The ids on a page, by the field that holds them.
+    #[track_caller]
+    pub(crate) fn ids(&self, field: &str) -> Vec<&str> {
+        self.results().iter().map(|entry| entry[field].as_str().unwrap()).collect()
+    }
+
+    /// A header, all its lines joined, empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> String {
+        let lines: Vec<&str> = self.headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect();
+        lines.join(", ")
+    }
+
+    /// A field that holds text.
+    #[track_caller]
+    pub(crate) fn text(&self, field: &str) -> &str {
+        self[field].as_str().unwrap_or_else(|| panic!("{field} is no text: {self}"))
+    }
+
+    /// The names of the fields, sorted.
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        self.body.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
+    }
+
+    /// What holds for every answer of the API.
+    #[track_caller]
+    fn check(&self, method: &Method, path: &str) {
+        assert!(self.status < 500, "a failure: {self}");
+        assert!(!self.header("x-request-id").is_empty(), "no request id: {self}");
+        for (name, value) in [
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(self.header(name), value, "{name}: {self}");
+        }
+        let public = self.status == 200 && path.trim_end_matches('/') == "/.well-known/jwks.json";
+        assert_eq!(self.header("cache-control") == "no-store", !public, "cached: {self}");
+        assert_eq!(self.status == 401, self.header("www-authenticate").starts_with("Bearer"), "WWW-Authenticate: {self}");
+        assert!(self.status != 405 || !self.header("allow").is_empty(), "Allow: {self}");
+        assert_eq!(self.status == 201, !self.header("location").is_empty(), "Location: {self}");
+        if *method == Method::HEAD {
+            assert!(self.bytes.is_empty(), "HEAD with a body: {self}");
+        } else if self.status >= 400 {
+            self.check_problem();
+        } else if !self.bytes.is_empty() {
+            assert_eq!(self.header("content-type"), "application/json", "{self}");
+            assert!(!self.body.is_null(), "{self}");
+        }
+        if self.status == 204 {
+            assert!(self.bytes.is_empty(), "204 with a body: {self}");
+        }
+    }
+
+    /// RFC 9457, and what every problem of ours has.
+    #[track_caller]
+    fn check_problem(&self) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self}");
+        let code = self.text("code");
+        assert!(code.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{self}");
+        assert_eq!(self.text("type"), format!("/problems/{code}"), "{self}");
+        assert_eq!(self["status"], self.status, "{self}");
+        assert_eq!(self.text("request_id"), self.header("x-request-id"), "{self}");
+        for field in ["title", "detail", "instance"] {
+            assert!(!self.text(field).is_empty(), "{field}: {self}");
+        }
+        assert_eq!(code == "validation_failed", !self.errors().is_empty(), "{self}");
+        for error in self["errors"].as_array().into_iter().flatten() {
+            assert!(error["message"].as_str().is_some_and(|message| message.ends_with('.')), "{self}");
+        }
+    }
+}
+
+impl Index<&str> for Answer {
+    type Output = Value;
+
+    fn index(&self, field: &str) -> &Value {
+        &self.body[field]
+    }
+}
+
+/// The whole answer, for messages of failed tests.
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} answered {}", self.what, self.status)?;
+        for (name, value) in &self.headers {
+            writeln!(f, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+        }
+        write!(f, "\n{}", String::from_utf8_lossy(&self.bytes))
+    }
+}

@@ -1,0 +1,50 @@
+//! What the tests are written with.
+//!
+//! ```ignore
+//! let (patient, doctor) = (Patient::new(), Doctor::new());
+//! let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
+//! assert_eq!(record["record_type"], "general");
+//! patient.create_record(json!({})).refused("doctor", "required");
+//! ```
+
+pub(crate) mod aws;
+mod http;
+mod mails;
+mod people;
+mod stack;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+pub(crate) use http::{Answer, Request, call};
+pub(crate) use mails::{Mail, mails_to};
+pub(crate) use people::{Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
+pub(crate) use stack::Stack;
+
+/// In every name, address, note, description, file name and telephone number that the tests send, so that one search
+/// shows whether any of it has reached a log.
+pub(crate) const MARKER: &str = "zq7marker";
+
+/// How long the things behind the requests may take: stream, queues, functions.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A word that no other test uses.
+pub(crate) fn unique() -> String {
+    let random = Uuid::now_v7().simple().to_string();
+    random[20..].to_owned()
+}
+
+/// Waits until `probe` answers.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, probe: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {} s", PATIENCE.as_secs());
+        thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,338 @@
+//! Who calls the API: one method per endpoint, named as the operation.
+
+use std::ops::Deref;
+
+use serde_json::{Value, json};
+
+use super::{Answer, MARKER, Request, aws, unique};
+
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "quiet-harbour-lantern-58";
+
+/// An address that nobody has.
+pub(crate) fn new_email() -> String {
+    format!("{MARKER}.{}@example.com", unique())
+}
+
+/// Somebody who calls the API, with an access token or without.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) access: Option<String>,
+}
+
+/// Nobody in particular.
+#[expect(non_upper_case_globals, reason = "reads as the actor that it is")]
+pub(crate) const Anonymous: Client = Client { access: None };
+
+/// `"?"` and the query, or nothing.
+fn with_query(path: &str, query: &str) -> String {
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// One method per endpoint. A `query` comes without its question mark.
+impl Client {
+    /// The client with this access token.
+    pub(crate) fn with_token(access: &str) -> Self {
+        Self { access: Some(access.to_owned()) }
+    }
+
+    /// A request of this client, to be completed and sent.
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
+        let request = Request::new(method, path);
+        match &self.access {
+            Some(access) => request.token(access),
+            None => request,
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.request("GET", path).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path).json(body).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+        self.request("PUT", path).json(body).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.request("PATCH", path).json(body).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.request("DELETE", path).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn register(&self, body: Value) -> Answer {
+        self.post("/api/accounts/register/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn login(&self, email: &str, password: &str) -> Answer {
+        self.post("/api/accounts/login/", &json!({"email": email, "password": password}))
+    }
+
+    #[track_caller]
+    pub(crate) fn refresh(&self, refresh: &str) -> Answer {
+        self.post("/api/accounts/token/refresh/", &json!({"refresh": refresh}))
+    }
+
+    #[track_caller]
+    pub(crate) fn logout(&self) -> Answer {
+        self.request("POST", "/api/accounts/logout/").send()
+    }
+
+    #[track_caller]
+    pub(crate) fn me(&self) -> Answer {
+        self.get("/api/accounts/me/")
+    }
+
+    #[track_caller]
+    pub(crate) fn create_profile(&self, body: Value) -> Answer {
+        self.post("/api/accounts/profile-create/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn update_profile(&self, body: Value) -> Answer {
+        self.patch("/api/accounts/profile-update/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn replace_profile(&self, body: Value) -> Answer {
+        self.put("/api/accounts/profile-update/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn list_doctors(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/accounts/doctors/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn jwks(&self) -> Answer {
+        self.get("/.well-known/jwks.json")
+    }
+
+    #[track_caller]
+    pub(crate) fn list_patient_records(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/records/patient/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn create_record(&self, body: Value) -> Answer {
+        self.post("/api/records/patient/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn read_patient_record(&self, id: &str) -> Answer {
+        self.get(&format!("/api/records/patient/{id}/"))
+    }
+
+    #[track_caller]
+    pub(crate) fn update_record(&self, id: &str, body: Value) -> Answer {
+        self.patch(&format!("/api/records/patient/{id}/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn replace_record(&self, id: &str, body: Value) -> Answer {
+        self.put(&format!("/api/records/patient/{id}/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn delete_file(&self, id: &str) -> Answer {
+        self.delete(&format!("/api/records/files/{id}/"))
+    }
+
+    #[track_caller]
+    pub(crate) fn list_doctor_records(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/records/doctor/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn read_doctor_record(&self, id: &str) -> Answer {
+        self.get(&format!("/api/records/doctor/{id}/"))
+    }
+
+    #[track_caller]
+    pub(crate) fn create_annotation(&self, body: Value) -> Answer {
+        self.post("/api/records/doctor/annotations/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn update_annotation(&self, id: &str, body: Value) -> Answer {
+        self.patch(&format!("/api/records/doctor/annotations/{id}/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn replace_annotation(&self, id: &str, body: Value) -> Answer {
+        self.put(&format!("/api/records/doctor/annotations/{id}/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn list_notifications(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/notifications/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn read_notification(&self, id: &str) -> Answer {
+        self.get(&format!("/api/notifications/{id}/"))
+    }
+
+    #[track_caller]
+    pub(crate) fn peek_notification(&self, id: &str) -> Answer {
+        self.request("HEAD", &format!("/api/notifications/{id}/")).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn count_unread(&self) -> Answer {
+        self.get("/api/notifications/unread-count/")
+    }
+
+    #[track_caller]
+    pub(crate) fn mark_all_read(&self) -> Answer {
+        self.request("POST", "/api/notifications/mark-all-read/").send()
+    }
+
+    #[track_caller]
+    pub(crate) fn delete_all(&self) -> Answer {
+        self.delete("/api/notifications/delete-all/")
+    }
+}
+
+/// A registered user, with the access token of the first session.
+#[derive(Clone)]
+pub(crate) struct User {
+    client: Client,
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) first_name: String,
+    /// Unique, so that the directory finds this user alone by it.
+    pub(crate) last_name: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl User {
+    /// A new user without a profile.
+    #[track_caller]
+    pub(crate) fn new(role: &str) -> Self {
+        let (email, first_name, last_name) = (new_email(), "Jane".to_owned(), format!("{MARKER}{}", unique()));
+        let answer = Anonymous
+            .register(json!({
+                "email": email, "password": PASSWORD, "role": role, "first_name": first_name, "last_name": last_name,
+                "phone_number": format!("{MARKER} 12345"),
+            }))
+            .ok(201);
+        let token = |name: &str| answer["tokens"][name].as_str().unwrap().to_owned();
+        Self {
+            client: Client::with_token(&token("access")),
+            id: answer.text("pk").to_owned(),
+            email,
+            first_name,
+            last_name,
+            access: token("access"),
+            refresh: token("refresh"),
+        }
+    }
+
+    pub(crate) fn full_name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name)
+    }
+
+    /// Signs in once more: the answered client has a session of its own.
+    #[track_caller]
+    pub(crate) fn sign_in(&self) -> Client {
+        let answer = Anonymous.login(&self.email, PASSWORD).ok(200);
+        Client::with_token(answer["tokens"]["access"].as_str().unwrap())
+    }
+
+    /// Deactivates the account as staff will: it leaves the directory, too.
+    #[track_caller]
+    pub(crate) fn deactivate(&self) {
+        aws::update_item(
+            &format!("USER#{}", self.id),
+            "ACCOUNT",
+            "SET is_active = :no REMOVE gsi1pk, gsi1sk, gsi2pk, gsi2sk",
+            json!({":no": {"BOOL": false}}),
+        );
+    }
+}
+
+impl Deref for User {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// A patient with a profile.
+#[derive(Clone)]
+pub(crate) struct Patient(User);
+
+impl Patient {
+    /// Registers a patient and creates the profile.
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        let patient = User::new("patient");
+        patient.create_profile(json!({"date_of_birth": "1985-04-12", "address": format!("{MARKER} Street 1")})).ok(201);
+        Self(patient)
+    }
+
+    /// A new record for a doctor.
+    #[track_caller]
+    pub(crate) fn record_for(&self, doctor: &Doctor) -> Answer {
+        self.create_record(json!({"doctor": doctor.id, "description": format!("{MARKER} description")})).ok(201)
+    }
+}
+
+impl Deref for Patient {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.0
+    }
+}
+
+/// A doctor with a profile, to be found in the directory.
+#[derive(Clone)]
+pub(crate) struct Doctor(User);
+
+impl Doctor {
+    /// Registers a doctor and creates the profile.
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        Self::of("Cardiology")
+    }
+
+    /// Registers a doctor of a specialization.
+    #[track_caller]
+    pub(crate) fn of(specialization: &str) -> Self {
+        let doctor = User::new("doctor");
+        doctor
+            .create_profile(json!({"specialization": specialization, "license_number": format!("{MARKER}-1"), "years_of_experience": 12}))
+            .ok(201);
+        Self(doctor)
+    }
+
+    /// A note of this doctor on a record.
+    #[track_caller]
+    pub(crate) fn annotate(&self, record: &str) -> Answer {
+        self.create_annotation(json!({"record": record, "note": format!("{MARKER} note")})).ok(201)
+    }
+}
+
+impl Deref for Doctor {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.0
+    }
+}

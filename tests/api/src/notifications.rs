@@ -1,0 +1,318 @@
+//! `/api/notifications/`: the inbox.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::harness::{Anonymous, Answer, Doctor, Patient, aws, eventually};
+use crate::records::{UNKNOWN, keys};
+
+/// A doctor to whom a patient has assigned `count` records, and who was told as often.
+fn told(count: usize) -> (Patient, Doctor, Vec<String>) {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    for _ in 0..count {
+        patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    }
+    let ids = ids_on(&doctor.list_notifications("").ok(200));
+    assert_eq!(ids.len(), count);
+    (patient, doctor, ids)
+}
+
+fn ids_on(page: &Answer) -> Vec<String> {
+    page.results().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn time(value: &Value) -> Timestamp {
+    let text = value.as_str().unwrap();
+    assert!(text.ends_with('Z'), "{text}");
+    text.parse().unwrap()
+}
+
+/// Counted in an index that lags.
+fn unread_becomes(doctor: &Doctor, count: usize) {
+    eventually(&format!("{count} are unread"), || (doctor.count_unread().ok(200).body == json!({"unread_count": count})).then_some(()));
+}
+
+/// What the table holds of an inbox, the state apart.
+fn stored(recipient: &str) -> Vec<Value> {
+    let items = aws::query(&format!("INBOX#{recipient}"));
+    items.into_iter().filter(|item| item["sk"]["S"] != "STATE").collect()
+}
+
+#[test]
+fn test_create_notification() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let record = patient.create_record(json!({"doctor": doctor.id, "description": "zq7marker"})).ok(201);
+    // test_notification_str, test_list_user_notifications
+    let page = doctor.list_notifications("").ok(200);
+    let [notification] = page.results() else { panic!("{page}") };
+    assert_eq!(keys(notification), ["created_at", "id", "is_read", "message", "notification_type", "read_at", "record"]);
+    assert_eq!(notification["notification_type"], "patient_assigned");
+    assert_eq!(notification["message"], format!("New health record created by patient {}", patient.full_name()));
+    assert_eq!((&notification["is_read"], &notification["read_at"]), (&json!(false), &Value::Null));
+    time(&notification["created_at"]);
+    // The whole record, as the recipient sees it.
+    assert_eq!(notification["record"], doctor.read_doctor_record(record.text("id")).ok(200).body);
+}
+
+#[test]
+fn every_change_is_told_to_those_it_concerns() {
+    let (patient, doctor, next) = (Patient::new(), Doctor::new(), Doctor::new());
+    let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let id = record.text("id");
+    let note = doctor.create_annotation(json!({"record": id, "note": "one zq7marker"})).ok(201);
+    doctor.update_annotation(note.text("id"), json!({"note": "two zq7marker"})).ok(200);
+    patient.update_record(id, json!({"record_type": "imaging"})).ok(200);
+    let file = json!({"name": "zq7marker.pdf", "content_type": "application/pdf", "size_bytes": 9});
+    let with_file = patient.update_record(id, json!({"files": [file]})).ok(200);
+    patient.delete_file(with_file["files"][0]["id"].as_str().unwrap()).ok(204);
+    // Type and doctor at once: each doctor is told once, of what matters to them.
+    patient.update_record(id, json!({"doctor": next.id, "record_type": "general"})).ok(200);
+
+    let messages = |page: Answer| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        page.results().iter().rev().map(|it| (text(&it["notification_type"]), text(&it["message"]))).collect()
+    };
+    let by = &patient.full_name();
+    let expected = |list: &[(&str, String)]| list.iter().map(|(kind, text)| ((*kind).to_owned(), text.clone())).collect::<Vec<_>>();
+    assert_eq!(
+        messages(doctor.list_notifications("").ok(200)),
+        expected(&[
+            ("patient_assigned", format!("New health record created by patient {by}")),
+            ("record_updated", format!("Health record updated by patient {by}")),
+            ("record_updated", format!("Health record updated by patient {by}")),
+            ("record_updated", format!("Health record updated by patient {by}")),
+            ("assignment_ended", format!("Health record no longer assigned to you by patient {by}")),
+        ])
+    );
+    assert_eq!(
+        messages(next.list_notifications("").ok(200)),
+        expected(&[("patient_assigned", format!("Health record assigned to you by patient {by}"))])
+    );
+    assert_eq!(
+        messages(patient.list_notifications("").ok(200)),
+        expected(&[
+            ("record_annotated", format!("Dr. {} has annotated health record: {id}", doctor.full_name())),
+            ("annotation_updated", format!("Dr. {} has changed an annotation on health record: {id}", doctor.full_name())),
+        ])
+    );
+}
+
+#[test]
+fn test_multiple_notifications_per_record() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let id = record.text("id");
+    for note in ["one", "two"] {
+        doctor.create_annotation(json!({"record": id, "note": note})).ok(201);
+    }
+    let page = patient.list_notifications("").ok(200);
+    let records: Vec<&Value> = page.results().iter().map(|it| &it["record"]["id"]).collect();
+    assert_eq!(records, [id, id]);
+    assert_eq!(page["results"][0]["record"], patient.read_patient_record(id).ok(200).body);
+}
+
+/// test_notification_cascade_delete: notifications went with their record. Here a record is never deleted, but it may be
+/// out of the recipient's sight; what was told is kept, without the record.
+#[test]
+fn a_notification_stays_without_its_record() {
+    let (patient, doctor, ids) = told(1);
+    let record = doctor.list_doctor_records("").ok(200).ids("id")[0].to_owned();
+    patient.update_record(&record, json!({"doctor": Doctor::new().id})).ok(200);
+    let page = doctor.list_notifications("").ok(200);
+    assert_eq!(page.ids("id")[1], ids[0]);
+    assert!(page.results().iter().all(|notification| notification["record"].is_null()), "{page}");
+}
+
+#[test]
+fn test_list_only_own_notifications() {
+    let (_, doctor, _) = told(1);
+    let (_, other, _) = told(1);
+    let (mine, theirs) = (ids_on(&doctor.list_notifications("").ok(200)), ids_on(&other.list_notifications("").ok(200)));
+    assert_eq!((mine.len(), theirs.len()), (1, 1));
+    assert_ne!(mine, theirs);
+    assert_eq!(Patient::new().list_notifications("").ok(200).body, json!({"next": null, "results": []}));
+}
+
+/// test_notification_ordering too.
+#[test]
+fn test_notifications_ordered_by_created_at() {
+    let (_, doctor, _) = told(3);
+    let page = doctor.list_notifications("").ok(200);
+    let times: Vec<Timestamp> = page.results().iter().map(|it| time(&it["created_at"])).collect();
+    assert!(times.windows(2).all(|pair| pair[0] >= pair[1]), "{times:?}");
+    let of_records: Vec<&Value> = page.results().iter().map(|it| &it["record"]["id"]).collect();
+    let records = doctor.list_doctor_records("").ok(200);
+    assert_eq!(of_records, records.results().iter().map(|it| &it["id"]).collect::<Vec<_>>());
+}
+
+/// Its mistake 4: `read_at` was the time of creation. test_mark_as_read too.
+#[test]
+fn test_retrieve_and_mark_as_read() {
+    let (_, doctor, ids) = told(1);
+    unread_becomes(&doctor, 1);
+    let before = Timestamp::now();
+    let read = doctor.read_notification(&ids[0]).ok(200);
+    assert_eq!(read["is_read"], true);
+    let read_at = time(&read["read_at"]);
+    assert!(read_at > time(&read["created_at"]));
+    assert!(read_at.as_millisecond() >= before.as_millisecond() && read_at <= Timestamp::now());
+    assert_eq!(doctor.list_notifications("").ok(200)["results"][0], read.body);
+    unread_becomes(&doctor, 0);
+    // test_mark_as_read_idempotent, test_retrieve_already_read_notification: the first reading counts.
+    assert_eq!(doctor.read_notification(&ids[0]).ok(200).body, read.body);
+}
+
+/// Its mistake 4: HEAD marked as read.
+#[test]
+fn looking_by_head_reads_nothing() {
+    let (_, doctor, ids) = told(1);
+    let head = doctor.peek_notification(&ids[0]).ok(200);
+    assert_eq!(head.bytes, b"");
+    assert_eq!(head.header("content-type"), "application/json");
+    doctor.peek_notification(UNKNOWN).ok(404);
+    let listed = doctor.list_notifications("").ok(200);
+    assert_eq!((&listed["results"][0]["is_read"], &listed["results"][0]["read_at"]), (&json!(false), &Value::Null));
+    assert_eq!(ids, ids_on(&doctor.list_notifications("is_read=false").ok(200)));
+}
+
+#[test]
+fn test_cannot_retrieve_other_user_notification() {
+    let (patient, doctor, ids) = told(1);
+    let other = Doctor::new();
+    // test_retrieve_nonexistent_notification: the same answer.
+    for id in [ids[0].as_str(), UNKNOWN, "not-an-id", &ids[0].to_uppercase()] {
+        for answer in [other.read_notification(id), patient.read_notification(id)] {
+            assert_eq!(answer.ok(404)["detail"], "Not found.");
+        }
+    }
+    assert_eq!(doctor.list_notifications("").ok(200)["results"][0]["is_read"], false);
+}
+
+#[test]
+fn notifications_are_filtered_by_being_read() {
+    let (patient, doctor, all) = told(3);
+    doctor.read_notification(&all[1]).ok(200);
+    let filtered = |query: &str| ids_on(&doctor.list_notifications(query).ok(200));
+    assert_eq!(filtered("is_read=false"), [all[0].clone(), all[2].clone()]);
+    assert_eq!(filtered("is_read=true"), [all[1].clone()]);
+    assert_eq!(filtered("is_read="), all, "an empty filter is none");
+    doctor.mark_all_read().ok(200);
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let newest = ids_on(&doctor.list_notifications("limit=1").ok(200));
+    assert_eq!(filtered("is_read=false"), newest);
+    assert_eq!(filtered("is_read=true"), all);
+    for word in ["yes", "True", "1", "null"] {
+        doctor.list_notifications(&format!("is_read={word}")).refused("is_read", "invalid_choice");
+    }
+}
+
+#[test]
+fn test_mark_all_notifications_as_read() {
+    let (patient, doctor, ids) = told(3);
+    let (_, other, _) = told(1);
+    // test_mark_all_skips_already_read
+    let read_before = doctor.read_notification(&ids[2]).ok(200);
+    let marked = doctor.mark_all_read().ok(200);
+    assert_eq!(marked.bytes, b"", "an empty body");
+    let page = doctor.list_notifications("").ok(200);
+    let times: Vec<Timestamp> = page.results().iter().map(|it| time(&it["read_at"])).collect();
+    assert_eq!(times[0], times[1], "both were read when all were");
+    assert_eq!(times[2], time(&read_before["read_at"]), "this one was read before");
+    assert!(times[0] > times[2] && times[0] > time(&page["results"][0]["created_at"]));
+    assert_eq!(doctor.list_notifications("is_read=false").ok(200)["results"], json!([]));
+    assert_eq!(doctor.count_unread().ok(200)["unread_count"], 0, "at once, however the index lags");
+    assert_eq!(doctor.read_notification(&ids[0]).ok(200).body, page["results"][0]);
+
+    // test_mark_all_only_affects_own_notifications
+    assert_eq!(other.list_notifications("").ok(200)["results"][0]["is_read"], false);
+
+    // What arrives later is unread.
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let page = doctor.list_notifications("").ok(200);
+    let read: Vec<&Value> = page.results().iter().map(|it| &it["is_read"]).collect();
+    assert_eq!(read, [false, true, true, true]);
+    unread_becomes(&doctor, 1);
+
+    // The dispatcher writes it down on each notification, with the same times, and takes them out of the unread ones.
+    eventually("the dispatcher has settled what was read", || {
+        stored(&doctor.id).iter().filter(|item| item.get("gsi1pk").is_some()).count().eq(&1).then_some(())
+    });
+    let later = doctor.list_notifications("").ok(200);
+    assert_eq!(later["results"], page["results"]);
+}
+
+#[test]
+fn test_mark_all_when_no_unread() {
+    let patient = Patient::new();
+    patient.mark_all_read().ok(200);
+    let (_, doctor, ids) = told(1);
+    let read = doctor.read_notification(&ids[0]).ok(200);
+    doctor.mark_all_read().ok(200);
+    doctor.mark_all_read().ok(200);
+    assert_eq!(doctor.list_notifications("").ok(200)["results"], json!([read.body]));
+}
+
+#[test]
+fn test_delete_all_notifications() {
+    let (patient, doctor, ids) = told(3);
+    let (_, other, _) = told(1);
+    // test_delete_all_includes_read_notifications
+    doctor.read_notification(&ids[1]).ok(200);
+    assert_eq!(doctor.delete_all().ok(204).bytes, b"");
+    assert_eq!(doctor.list_notifications("").ok(200).body, json!({"next": null, "results": []}), "at once");
+    assert_eq!(doctor.count_unread().ok(200)["unread_count"], 0);
+    for id in &ids {
+        doctor.read_notification(id).ok(404);
+        doctor.peek_notification(id).ok(404);
+    }
+    // test_delete_all_only_affects_own_notifications
+    assert_eq!(other.list_notifications("").ok(200).results().len(), 1);
+    // Records stay.
+    assert_eq!(doctor.list_doctor_records("").ok(200).results().len(), 3);
+
+    // What arrives later is there.
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let later = ids_on(&doctor.list_notifications("").ok(200));
+    assert!(later.len() == 1 && !ids.contains(&later[0]));
+    // The dispatcher deletes what is no longer shown.
+    eventually("the dispatcher has purged the inbox", || {
+        let left: Vec<String> = stored(&doctor.id).iter().map(|item| item["sk"]["S"].as_str().unwrap().to_owned()).collect();
+        (left == [format!("NOTIFICATION#{}", later[0])]).then_some(())
+    });
+    assert_eq!(ids_on(&doctor.list_notifications("").ok(200)), later);
+}
+
+#[test]
+fn test_delete_all_when_no_notifications() {
+    let patient = Patient::new();
+    patient.delete_all().ok(204);
+    patient.delete_all().ok(204);
+    assert_eq!(patient.list_notifications("").ok(200)["results"], json!([]));
+}
+
+#[test]
+fn bulk_actions_take_turns() {
+    let (patient, doctor, _) = told(2);
+    doctor.mark_all_read().ok(200);
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    doctor.delete_all().ok(204);
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let page = doctor.list_notifications("").ok(200);
+    assert_eq!((page.results().len(), &page["results"][0]["is_read"]), (1, &json!(false)));
+    doctor.mark_all_read().ok(200);
+    assert_eq!(doctor.list_notifications("").ok(200)["results"][0]["is_read"], true);
+}
+
+#[test]
+fn test_unauthenticated_access() {
+    for (method, path) in [
+        ("GET", "/api/notifications/".to_owned()),
+        ("GET", format!("/api/notifications/{UNKNOWN}/")),
+        ("HEAD", format!("/api/notifications/{UNKNOWN}/")),
+        ("GET", "/api/notifications/unread-count/".to_owned()),
+        ("POST", "/api/notifications/mark-all-read/".to_owned()),
+        ("DELETE", "/api/notifications/delete-all/".to_owned()),
+    ] {
+        Anonymous.request(method, &path).send().ok(401);
+    }
+}

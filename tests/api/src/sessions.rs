@@ -1,0 +1,185 @@
+//! What follows a sign-in: refresh, logout, the own user, the public keys.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use ring::signature::{ED25519, UnparsedPublicKey};
+use serde_json::{Value, json};
+
+use crate::harness::{Anonymous, Client, Doctor, PASSWORD, Patient, User, aws};
+
+/// The parts of an access token: header, claims, what is signed, signature.
+fn parts(access: &str) -> (Value, Value, String, Vec<u8>) {
+    let (signed, signature) = access.rsplit_once('.').unwrap();
+    let (header, claims) = signed.split_once('.').unwrap();
+    let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).unwrap();
+    let json = |part: &str| serde_json::from_slice(&decode(part)).unwrap();
+    (json(header), json(claims), signed.to_owned(), decode(signature))
+}
+
+/// The keys of the table that belong to the session of an access token.
+fn session_of(access: &str) -> (String, String) {
+    let (_, claims, ..) = parts(access);
+    (format!("USER#{}", claims["sub"].as_str().unwrap()), format!("SESSION#{}", claims["sid"].as_str().unwrap()))
+}
+
+fn tokens(answer: &crate::harness::Answer) -> (String, String) {
+    (answer.text("access").to_owned(), answer.text("refresh").to_owned())
+}
+
+#[test]
+fn a_refresh_token_gives_new_tokens() {
+    let user = User::new("patient");
+    let answer = Anonymous.refresh(&user.refresh).ok(200);
+    assert_eq!(answer.keys(), ["access", "refresh"]);
+    let (access, refresh) = tokens(&answer);
+    assert_ne!((&access, &refresh), (&user.access, &user.refresh));
+    Client::with_token(&access).me().ok(200);
+    user.me().ok(200);
+    let (third, _) = tokens(&Anonymous.refresh(&refresh).ok(200));
+    assert_eq!(session_of(&third), session_of(&user.access), "still one session");
+}
+
+#[test]
+fn a_lost_answer_can_be_asked_for_again() {
+    let user = User::new("patient");
+    let (_, first) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
+    let (access, again) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
+    assert_eq!(first, again);
+    Client::with_token(&access).me().ok(200);
+    Anonymous.refresh(&again).ok(200);
+}
+
+#[test]
+fn a_reused_refresh_token_ends_its_session() {
+    let user = User::new("patient");
+    let other = user.sign_in();
+    let (access, refresh) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
+    // As if the seconds had passed in which a lost answer is given again.
+    let (pk, sk) = session_of(&access);
+    let used = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(11);
+    aws::update_item(&pk, &sk, "SET last_used_at = :used", json!({":used": {"S": used.to_string()}}));
+    Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
+    Anonymous.refresh(&refresh).problem(401, "token_not_valid");
+    Client::with_token(&access).me().problem(401, "token_not_valid");
+    user.me().problem(401, "token_not_valid");
+    other.me().ok(200);
+}
+
+#[test]
+fn an_older_refresh_token_ends_its_session_at_once() {
+    let user = User::new("patient");
+    let (_, second) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
+    let (access, _) = tokens(&Anonymous.refresh(&second).ok(200));
+    Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
+    Client::with_token(&access).me().problem(401, "token_not_valid");
+}
+
+#[test]
+fn what_is_no_refresh_token_is_refused() {
+    let user = User::new("patient");
+    let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&user.refresh).unwrap();
+    let others_session = BASE64_URL_SAFE_NO_PAD.decode(User::new("patient").refresh).unwrap();
+    let of_another_session = [&others_session[..32], &bytes[32..]].concat();
+    let shorter = bytes[..63].to_vec();
+    bytes[0] ^= 1;
+    for token in [bytes, of_another_session, shorter].map(|bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes)) {
+        Anonymous.refresh(&token).problem(401, "token_not_valid");
+    }
+    let padded = format!("{}==", user.refresh);
+    let long = "x".repeat(10_000);
+    for token in ["x", "..", &user.access, &padded, &long] {
+        Anonymous.refresh(token).problem(401, "token_not_valid");
+    }
+    for (body, code) in [(json!({}), "required"), (json!({"refresh": null}), "null"), (json!({"refresh": 7}), "invalid")] {
+        Anonymous.post("/api/accounts/token/refresh/", &body).refused("refresh", code);
+    }
+    Anonymous.refresh(&user.refresh).ok(200);
+}
+
+#[test]
+fn logout_ends_the_session_and_no_other() {
+    let user = User::new("doctor");
+    let other = user.sign_in();
+    user.logout().ok(204);
+    user.me().problem(401, "token_not_valid");
+    user.list_notifications("").problem(401, "token_not_valid");
+    user.list_doctor_records("").problem(401, "token_not_valid");
+    user.logout().problem(401, "token_not_valid");
+    Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
+    other.me().ok(200);
+    Anonymous.login(&user.email, PASSWORD).ok(200);
+}
+
+#[test]
+fn a_session_ends_by_age() {
+    let user = User::new("patient");
+    let (pk, sk) = session_of(&user.access);
+    let ended = jiff::Timestamp::now().as_second() - 1;
+    aws::update_item(&pk, &sk, "SET #ttl = :ended", json!({":ended": {"N": ended.to_string()}}));
+    user.me().problem(401, "token_not_valid");
+    Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
+}
+
+#[test]
+fn deactivation_stops_at_the_next_request() {
+    let user = User::new("patient");
+    user.me().ok(200);
+    user.deactivate();
+    user.me().problem(401, "token_not_valid");
+    user.list_doctors("").problem(401, "token_not_valid");
+    user.list_patient_records("").problem(401, "token_not_valid");
+    user.list_notifications("").problem(401, "token_not_valid");
+    Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
+}
+
+#[test]
+fn a_deleted_user_is_nobody() {
+    let user = User::new("patient");
+    aws::dynamodb("DeleteItem", json!({"Key": {"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": "ACCOUNT"}}}));
+    user.me().problem(401, "token_not_valid");
+    Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
+    Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
+}
+
+#[test]
+fn a_changed_role_stops_the_tokens_of_the_old_one() {
+    let user = User::new("patient");
+    aws::update_item(&format!("USER#{}", user.id), "ACCOUNT", "SET #role = :role", json!({":role": {"S": "doctor"}}));
+    user.list_patient_records("").problem(401, "token_not_valid");
+    let (access, _) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
+    Client::with_token(&access).list_doctor_records("").ok(200);
+    Client::with_token(&access).list_patient_records("").problem(403, "wrong_role");
+}
+
+// TestUserModel: test_profile_property_patient, test_user_str_representation
+#[test]
+fn everybody_sees_themselves() {
+    let patient = Patient::new();
+    let me = patient.me().ok(200);
+    assert_eq!(me.keys(), ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role"]);
+    assert_eq!((me.text("pk"), me.text("email"), me.text("role")), (&*patient.id, &*patient.email, "patient"));
+    let address = me["profile"]["address"].clone();
+    assert_eq!(me["profile"], json!({"date_of_birth": "1985-04-12", "gender": "other", "address": address}));
+    assert!(address.is_string());
+    assert_eq!(me.header("etag"), "\"2\"", "created with a profile since");
+    let doctor = Doctor::new();
+    let profile = doctor.me().ok(200)["profile"].clone();
+    assert_eq!(profile.as_object().unwrap().keys().collect::<Vec<_>>(), ["license_number", "specialization", "years_of_experience"]);
+}
+
+#[test]
+fn access_tokens_are_verified_by_the_published_keys() {
+    let user = User::new("doctor");
+    let keys = Anonymous.jwks().ok(200);
+    assert_eq!(keys.header("cache-control"), "public, max-age=300");
+    let (header, claims, signed, signature) = parts(&user.access);
+    assert_eq!((&header["alg"], &header["typ"]), (&json!("EdDSA"), &json!("at+jwt")));
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
+    assert_eq!(key.as_object().unwrap().keys().collect::<Vec<_>>(), ["alg", "crv", "kid", "kty", "use", "x"], "nothing private");
+    assert_eq!((&key["kty"], &key["crv"], &key["use"]), (&json!("OKP"), &json!("Ed25519"), &json!("sig")));
+    let public = BASE64_URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap();
+    UnparsedPublicKey::new(&ED25519, public).verify(signed.as_bytes(), &signature).unwrap();
+    assert_eq!((&claims["sub"], &claims["role"]), (&json!(user.id), &json!("doctor")));
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 15 * 60);
+    let names: Vec<_> = claims.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["aud", "exp", "iat", "iss", "jti", "nbf", "role", "sid", "sub"], "nothing personal");
+}

@@ -1,0 +1,226 @@
+//! Access tokens that are worth nothing: one answer for all, whatever is wrong with them.
+//!
+//! A key of our own, published in the table like a real one, signs tokens that are wrong in one thing only.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use jiff::Timestamp;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use ring::{digest, hmac};
+use serde_json::{Value, json};
+
+use crate::harness::{Anonymous, Client, Doctor, Patient, Request, User, aws, eventually, unique};
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn decode(part: &str) -> Value {
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// Header and claims of a token.
+fn parts(access: &str) -> (Value, Value) {
+    let parts: Vec<&str> = access.split('.').collect();
+    (decode(parts[0]), decode(parts[1]))
+}
+
+/// The object with one member changed, or without it when the value is null.
+fn with(object: &Value, name: &str, value: Value) -> Value {
+    let mut object = object.clone();
+    match value {
+        Value::Null => drop(object.as_object_mut().unwrap().remove(name)),
+        value => object[name] = value,
+    }
+    object
+}
+
+/// A key that the functions believe once it is published.
+struct Key {
+    pair: Ed25519KeyPair,
+    kid: String,
+}
+
+impl Key {
+    fn new() -> Self {
+        let seed = digest::digest(&digest::SHA256, unique().as_bytes());
+        Self { pair: Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).unwrap(), kid: format!("test-{}", unique()) }
+    }
+
+    fn publish() -> Self {
+        let key = Self::new();
+        let x = encode(key.pair.public_key());
+        let item = json!({
+            "pk": {"S": "JWKS"}, "sk": {"S": key.sk()}, "entity": {"S": "signing_key"}, "kid": {"S": key.kid}, "x": {"S": x},
+            "created_at": {"S": Timestamp::now().to_string()},
+        });
+        aws::dynamodb("PutItem", json!({"Item": item}));
+        key
+    }
+
+    fn sk(&self) -> String {
+        format!("KEY#{}", self.kid)
+    }
+
+    fn sign(&self, header: &Value, claims: &Value) -> String {
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+
+    fn sign_text(&self, header: &str, claims: &str) -> String {
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = self.pair.sign(signed.as_bytes());
+        format!("{signed}.{}", encode(signature))
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        aws::dynamodb("DeleteItem", json!({"Key": {"pk": {"S": "JWKS"}, "sk": {"S": self.sk()}}}));
+    }
+}
+
+#[track_caller]
+fn refuse(token: &str) {
+    let answer = Client::with_token(token).me().problem(401, "token_not_valid");
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\", error=\"invalid_token\"");
+    assert!(!answer["detail"].to_string().contains("key"), "says nothing of what is wrong: {answer}");
+}
+
+#[test]
+fn no_token_is_no_caller() {
+    let user = User::new("patient");
+    let answer = Anonymous.me().problem(401, "not_authenticated");
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\"");
+    let with_line = |line: &str| Request::new("GET", "/api/accounts/me/").header("authorization", line).send();
+    let (access, basic) = (&user.access, "Basic amFuZTpqYW5l");
+    for line in [&format!("Token {access}"), &format!("JWT {access}"), access, basic, "Digest x=y"] {
+        with_line(line).problem(401, "not_authenticated");
+    }
+    for line in ["Bearer", "Bearer x", "Bearer null", &format!("Bearer {access} {access}"), &format!("Bearer {access}, Bearer {access}")] {
+        with_line(line).problem(401, "token_not_valid");
+    }
+    for line in [format!("Bearer {access}"), format!("bearer {access}"), format!("BEARER  {access}")] {
+        with_line(&line).ok(200);
+    }
+    let twice = user.request("GET", "/api/accounts/me/").token(access).send();
+    twice.problem(401, "token_not_valid");
+    Anonymous.get(&format!("/api/accounts/me/?access_token={access}")).problem(401, "not_authenticated");
+}
+
+#[test]
+fn tampered_tokens_are_refused() {
+    let user = Doctor::new();
+    let (header, claims) = parts(&user.access);
+    let (signed, signature) = user.access.rsplit_once('.').unwrap();
+    let payload = signed.split_once('.').unwrap().1;
+    let resigned = |header: &Value, claims: &Value| format!("{}.{}.{signature}", encode(header.to_string()), encode(claims.to_string()));
+
+    refuse(&resigned(&header, &with(&claims, "role", json!("admin"))));
+    refuse(&resigned(&header, &with(&claims, "role", json!("patient"))));
+    refuse(&resigned(&header, &with(&claims, "sub", json!(Patient::new().id))));
+    refuse(&resigned(&header, &with(&claims, "exp", json!(4_000_000_000_u32))));
+    for algorithm in ["none", "None", "NONE", "nOnE", ""] {
+        let header = encode(with(&header, "alg", json!(algorithm)).to_string());
+        refuse(&format!("{header}.{payload}."));
+        refuse(&format!("{header}.{payload}.{signature}"));
+    }
+    // The public key as the secret of an HMAC.
+    let keys = Anonymous.jwks().ok(200);
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
+    let raw = BASE64_URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap();
+    for secret in [raw, key["x"].as_str().unwrap().as_bytes().to_vec(), key.to_string().into_bytes()] {
+        let signed = format!("{}.{payload}", encode(with(&header, "alg", json!("HS256")).to_string()));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), signed.as_bytes());
+        refuse(&format!("{signed}.{}", encode(tag)));
+    }
+    let mut other = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+    other[0] ^= 1;
+    refuse(&format!("{signed}.{}", encode(&other)));
+    refuse(&format!("{signed}.{}", encode(&other[..63])));
+    refuse(&format!("{signed}.{signature}=="));
+    refuse(&format!("{signed}.{signature}."));
+    refuse(&format!("{signed}."));
+    refuse(signed);
+    refuse(&format!(".{}", user.access));
+    refuse(&user.refresh);
+    for token in ["x", ".", "..", "...", "e30.e30.", "e30.e30.e30", "{}", &"x".repeat(8000)] {
+        refuse(token);
+    }
+    user.me().ok(200);
+}
+
+#[test]
+fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
+    let (user, other, key) = (User::new("doctor"), User::new("doctor"), Key::publish());
+    let (header, claims) = parts(&user.access);
+    let header = with(&header, "kid", json!(key.kid));
+    let good = key.sign(&header, &claims);
+    let accepted = || (Client::with_token(&good).me().status == 200).then_some(());
+    // Unknown keys are looked up every ten seconds only.
+    eventually("a published key is believed", accepted);
+
+    let now = Timestamp::now().as_second();
+    for (name, value) in [
+        ("iss", json!("somebody-else")),
+        ("iss", json!(null)),
+        ("aud", json!("another-api")),
+        ("aud", json!(null)),
+        ("exp", json!(now)),
+        ("exp", json!(now - 3600)),
+        ("exp", json!(null)),
+        ("exp", json!("4000000000")),
+        ("nbf", json!(now + 60)),
+        ("nbf", json!(null)),
+        ("iat", json!(now + 60)),
+        ("iat", json!(null)),
+        ("sub", json!(null)),
+        ("sub", json!("1")),
+        ("sub", json!(user.id.to_uppercase())),
+        ("sub", json!(other.id)),
+        ("sid", json!(null)),
+        ("sid", json!("x")),
+        ("sid", json!(user.id)),
+        ("sid", parts(&other.access).1["sid"].clone()),
+        ("role", json!("patient")),
+        ("role", json!("admin")),
+        ("role", json!("root")),
+        ("role", json!(null)),
+        ("jti", json!(null)),
+    ] {
+        refuse(&key.sign(&header, &with(&claims, name, value)));
+    }
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": encode(key.pair.public_key())});
+    for (name, value) in [
+        ("alg", json!("none")),
+        ("alg", json!("Ed25519ph")),
+        ("alg", json!("HS256")),
+        ("alg", json!(null)),
+        ("typ", json!("JWT")),
+        ("typ", json!("refresh+jwt")),
+        ("typ", json!(null)),
+        ("crit", json!(["exp"])),
+        ("b64", json!(false)),
+        ("kid", json!(null)),
+        ("kid", json!("")),
+        ("kid", json!("unknown")),
+        ("kid", json!("../../../../dev/null")),
+        ("kid", json!("x' UNION SELECT 'x")),
+        ("kid", json!("x".repeat(3000))),
+        ("kid", json!(7)),
+    ] {
+        refuse(&key.sign(&with(&header, name, value), &claims));
+    }
+    // What a header brings along is not used.
+    let unknown = with(&header, "kid", json!("brought-along"));
+    refuse(&key.sign(&with(&unknown, "jwk", jwk), &claims));
+    for name in ["jku", "x5u"] {
+        refuse(&key.sign(&with(&unknown, name, json!("https://attacker.example.org/jwks.json")), &claims));
+    }
+    let twice = claims.to_string().replacen('{', &format!("{{\"sub\":\"{}\",", other.id), 1);
+    refuse(&key.sign_text(&header.to_string(), &twice));
+    refuse(&key.sign_text(&header.to_string(), "[]"));
+    refuse(&key.sign_text("null", &claims.to_string()));
+    let stranger = Key::new();
+    refuse(&stranger.sign(&header, &claims));
+    refuse(&stranger.sign(&with(&header, "kid", json!(stranger.kid)), &claims));
+    assert!(accepted().is_some(), "the key is good all the time");
+}

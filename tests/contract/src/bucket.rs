@@ -1,0 +1,89 @@
+//! The bucket of the files is private, and browsers can use it exactly as the presigned URLs want.
+
+use domain::file::object_key;
+use domain::id::FileId;
+use serde_json::{Value, json};
+
+use crate::template::{Template, number, text, texts};
+
+fn bucket(template: &Template) -> &Value {
+    template.properties("Bucket", "AWS::S3::Bucket")
+}
+
+#[test]
+fn nobody_but_the_functions_gets_at_objects() {
+    let template = Template::load();
+    assert_eq!(
+        bucket(&template)["PublicAccessBlockConfiguration"],
+        json!({ "BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true }),
+    );
+    assert_eq!(bucket(&template)["OwnershipControls"], json!({ "Rules": [{ "ObjectOwnership": "BucketOwnerEnforced" }] }));
+    let policies: Vec<_> = template.all("AWS::S3::BucketPolicy").collect();
+    let [(_, policy)] = policies[..] else { panic!("template.yaml must have one bucket policy, not {}", policies.len()) };
+    assert_eq!(text(&policy["Bucket"]), "${Bucket}");
+    let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+    let [statement] = &statements[..] else { panic!("the bucket policy grants nothing: it only refuses plain HTTP") };
+    for (part, expected) in [("Effect", json!("Deny")), ("Principal", json!("*")), ("Action", json!("s3:*"))] {
+        assert_eq!(statement[part], expected, "{part} of the bucket policy");
+    }
+    assert_eq!(texts(&statement["Resource"]), ["${Bucket.Arn}", "${Bucket.Arn}/*"]);
+    assert_eq!(statement["Condition"], json!({ "Bool": { "aws:SecureTransport": "false" } }));
+}
+
+#[test]
+fn objects_are_encrypted_and_have_versions_that_end() {
+    let template = Template::load();
+    let bucket = bucket(&template);
+    let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"];
+    assert_eq!(encryption["SSEAlgorithm"], "AES256");
+    assert_eq!(bucket["VersioningConfiguration"], json!({ "Status": "Enabled" }));
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
+    let enabled =
+        |setting: &str| rules.iter().find(|rule| rule["Status"] == "Enabled" && !rule[setting].is_null()).map(|rule| &rule[setting]);
+    let incomplete = enabled("AbortIncompleteMultipartUpload").expect("uploads that were never completed must be removed");
+    assert!(number(&incomplete["DaysAfterInitiation"], "DaysAfterInitiation") <= 7);
+    let former = enabled("NoncurrentVersionExpiration").expect("versions of deleted objects must be removed");
+    assert!(number(&former["NoncurrentDays"], "NoncurrentDays") <= 30, "deleted must mean gone");
+    assert!(rules.iter().all(|rule| rule["ExpirationInDays"].is_null()), "a file of a record never expires");
+}
+
+#[test]
+fn browsers_may_do_what_presigned_urls_allow_and_no_more() {
+    let template = Template::load();
+    assert_eq!(
+        bucket(&template)["CorsConfiguration"],
+        json!({ "CorsRules": [{
+            "AllowedOrigins": { "Fn::Split": [",", { "Ref": "AllowedOrigins" }] },
+            "AllowedMethods": ["GET", "PUT"],
+            // SIGNED_UPLOAD_HEADERS of shared/runtime/src/bucket.rs.
+            "AllowedHeaders": ["Content-Type", "If-None-Match", "X-Amz-Checksum-Sha256"],
+            "ExposedHeaders": ["ETag"],
+            "MaxAge": 3600,
+        }] }),
+    );
+}
+
+#[test]
+fn every_new_object_is_told_to_the_inspector() {
+    let template = Template::load();
+    let configurations = bucket(&template)["NotificationConfiguration"]["QueueConfigurations"].as_array().unwrap();
+    let [configuration] = &configurations[..] else { panic!("template.yaml must tell one queue of new objects") };
+    assert_eq!(configuration["Event"], "s3:ObjectCreated:*");
+    assert_eq!(text(&configuration["Queue"]), "${UploadQueue.Arn}");
+    let prefix = configuration["Filter"]["S3Key"]["Rules"][0]["Value"].as_str().unwrap();
+    let key = object_key("01936f2a-0000-7000-8000-0000000000f1".parse::<FileId>().unwrap());
+    assert!(key.starts_with(prefix), "the objects of files are not below {prefix}: correct the filter, and the roles, in template.yaml");
+    let policy = template.properties("UploadQueuePolicy", "AWS::SQS::QueuePolicy");
+    assert_eq!(texts(&policy["Queues"]), ["${UploadQueue}"]);
+    assert_eq!(
+        policy["PolicyDocument"]["Statement"],
+        json!([{
+            "Effect": "Allow",
+            "Principal": { "Service": "s3.amazonaws.com" },
+            "Action": "sqs:SendMessage",
+            "Resource": { "Fn::GetAtt": ["UploadQueue", "Arn"] },
+            "Condition": { "StringEquals": { "aws:SourceAccount": { "Ref": "AWS::AccountId" } } },
+        }]),
+        "S3 must be allowed to send to the queue, of this account alone",
+    );
+}

@@ -1,0 +1,100 @@
+//! Every function is in the template under its name, with the variables it reads and settings that fit it.
+
+use serde_json::{Value, json};
+
+use crate::assert_same;
+use crate::routes::paths;
+use crate::template::{Template, number, text};
+use crate::workspace;
+
+/// The names of all functions: the folders of functions/.
+pub(crate) fn names() -> Vec<String> {
+    workspace::list("functions")
+}
+
+/// The logical id of a function's resource: `BootstrapAdminFunction` for `bootstrap-admin`.
+pub(crate) fn resource(function: &str, kind: &str) -> String {
+    let words = function.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+    format!("{}{kind}", words.collect::<String>())
+}
+
+#[test]
+fn folder_package_binary_resource_and_configuration_have_one_name() {
+    let template = Template::load();
+    let source = workspace::read("template.yaml");
+    assert_same(
+        runtime::config::FUNCTIONS.iter().map(|(name, _)| *name),
+        names(),
+        "FUNCTIONS in shared/runtime/src/config.rs must list the folders of functions/",
+    );
+    assert_same(
+        template.all("AWS::Lambda::Function").map(|(id, _)| id),
+        names().iter().map(|name| resource(name, "Function")),
+        "template.yaml must have a function <Name>Function for each folder of functions/",
+    );
+    for name in names() {
+        let manifest = workspace::toml(&format!("functions/{name}/Cargo.toml"));
+        assert_eq!(manifest["package"]["name"].as_str(), Some(name.as_str()), "the package in functions/{name} must have that name");
+        assert!(!manifest.contains_key("bin"), "functions/{name}: the binary gets the package's name by itself");
+        let id = resource(&name, "Function");
+        let block = source.split(&format!("\n  {id}:\n")).nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+        let code = block.lines().find_map(|line| line.trim().strip_prefix("CodeUri: "));
+        assert_eq!(code, Some(format!("functions/{name}").as_str()), "CodeUri of {id} in template.yaml");
+        let output = &template.section("Outputs")[&resource(&name, "FunctionName")]["Value"];
+        assert_eq!(text(output), format!("${{{id}}}"), "an output of template.yaml must tell the function's name");
+    }
+}
+
+#[test]
+fn a_function_has_the_variables_that_it_reads() {
+    let template = Template::load();
+    for (function, groups) in runtime::config::FUNCTIONS {
+        let properties = template.properties(&resource(function, "Function"), "AWS::Lambda::Function");
+        let given = properties["Environment"]["Variables"].as_object().unwrap();
+        assert_same(
+            given.keys().filter(|name| !name.starts_with("AWS_")).map(String::as_str),
+            groups.iter().flat_map(|group| group.iter().copied()),
+            &format!("the environment of {function} in template.yaml must be what shared/runtime/src/config.rs says it reads"),
+        );
+    }
+}
+
+#[test]
+fn settings_fit_the_function() {
+    let template = Template::load();
+    for name in names() {
+        let function = template.properties(&resource(&name, "Function"), "AWS::Lambda::Function");
+        assert_eq!(function["Runtime"], "provided.al2023", "{name}");
+        assert_eq!(function["Handler"], "bootstrap", "{name}");
+        assert_eq!(function["Architectures"], json!([{ "Ref": "Architecture" }]), "the processor of {name} is a parameter");
+        assert_eq!(function["TracingConfig"]["Mode"], "Active", "{name} must be traced");
+        assert_eq!(text(&function["Role"]), format!("${{{}.Arn}}", resource(&name, "Role")), "{name} must have a role of its own");
+        // A new account has no concurrency to reserve.
+        assert_eq!(function["ReservedConcurrentExecutions"], Value::Null, "{name}");
+        let memory = number(&function["MemorySize"], "MemorySize");
+        assert!((128..=3008).contains(&memory), "{name}: a new account allows 128 to 3008 MB");
+        let timeout = number(&function["Timeout"], "Timeout");
+        let answers_http = paths().iter().any(|path| path.function == name);
+        // API Gateway gives up after 30 seconds, and the client must hear from the function before.
+        assert!(timeout < if answers_http { 30 } else { 900 }, "{name}: its timeout of {timeout} s is too long");
+    }
+    let hashes = template.properties("AccountsFunction", "AWS::Lambda::Function");
+    assert!(number(&hashes["MemorySize"], "MemorySize") >= 1769, "accounts hashes passwords and needs one full vCPU (1769 MB)");
+}
+
+#[test]
+fn logs_are_structured_and_end() {
+    let template = Template::load();
+    for (id, group) in template.all("AWS::Logs::LogGroup") {
+        assert_eq!(text(&group["RetentionInDays"]), "${LogRetentionDays}", "{id} must not keep its entries for ever");
+    }
+    for name in names() {
+        let function = template.properties(&resource(&name, "Function"), "AWS::Lambda::Function");
+        let id = resource(&name, "LogGroup");
+        assert_eq!(function["LoggingConfig"], json!({ "LogFormat": "JSON", "LogGroup": { "Ref": id } }), "{name}");
+        let group = template.properties(&id, "AWS::Logs::LogGroup");
+        // The policy that lets functions write names groups by this pattern.
+        assert_eq!(text(&group["LogGroupName"]), format!("/aws/lambda/${{AWS::StackName}}-{name}"));
+        assert_eq!(text(&function["FunctionName"]), format!("${{AWS::StackName}}-{name}"));
+    }
+}

@@ -1,0 +1,162 @@
+//! Nothing that a queue or the stream delivers is lost, or stops what is behind it.
+
+use std::collections::BTreeSet;
+
+use aws_lambda_events::dynamodb::EventRecord;
+use serde_json::{Value, json};
+use store::stream::Change;
+
+use crate::assert_same;
+use crate::template::{Template, id, number, text, texts};
+use crate::workspace;
+
+const QUEUE: &str = "AWS::SQS::Queue";
+const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+
+/// The two weeks that SQS keeps messages at most, in seconds.
+const LONGEST: u64 = 14 * 24 * 60 * 60;
+
+/// The event sources of queues: function, queue and settings.
+fn queue_sources(template: &Template) -> Vec<(String, String, &Value)> {
+    let sources = template.all(MAPPING).map(|(_, source)| (id(&source["FunctionName"]), id(&source["EventSourceArn"]), source));
+    sources.filter(|(_, source, _)| template.resource(source)["Type"] == QUEUE).collect()
+}
+
+fn stream_source(template: &Template) -> &Value {
+    let mut sources = template.all(MAPPING).filter(|(_, source)| text(&source["EventSourceArn"]) == "${Table.StreamArn}");
+    let (_, source) = sources.next().expect("template.yaml must have a function that reads the table's stream");
+    assert!(sources.next().is_none(), "a second reader of the stream must be looked at here too");
+    source
+}
+
+#[test]
+fn the_expected_functions_are_behind_queues_and_stream() {
+    let template = Template::load();
+    let mut pairs: Vec<_> = queue_sources(&template).into_iter().map(|(function, queue, _)| format!("{queue} to {function}")).collect();
+    pairs.push(format!("stream to {}", id(&stream_source(&template)["FunctionName"])));
+    assert_same(
+        pairs,
+        ["MailQueue to MailerFunction", "UploadQueue to InspectorFunction", "stream to DispatcherFunction"],
+        "correct the event sources of template.yaml",
+    );
+    assert_eq!(template.all(MAPPING).count(), 3);
+}
+
+#[test]
+fn a_message_is_delivered_again_and_in_the_end_set_aside() {
+    let template = Template::load();
+    for (function, name, source) in queue_sources(&template) {
+        let queue = template.properties(&name, QUEUE);
+        let timeout = number(&template.properties(&function, "AWS::Lambda::Function")["Timeout"], "Timeout");
+        let visibility = number(&queue["VisibilityTimeout"], "VisibilityTimeout");
+        // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        assert!(visibility >= 6 * timeout, "{name} must hide messages for six times the timeout of {function}, {} s or more", 6 * timeout);
+        let redrive = &queue["RedrivePolicy"];
+        let tries = number(&redrive["maxReceiveCount"], "maxReceiveCount");
+        assert!((3..=10).contains(&tries), "{name}: a message must be tried again, but not for ever");
+        let dead = template.properties(&id(&redrive["deadLetterTargetArn"]), QUEUE);
+        assert_eq!(
+            number(&dead["MessageRetentionPeriod"], "MessageRetentionPeriod"),
+            LONGEST,
+            "the dead letters of {name} must be kept as long as possible"
+        );
+        assert_eq!(texts(&source["FunctionResponseTypes"]), ["ReportBatchItemFailures"], "{function} answers which messages failed");
+        let concurrency = number(&source["ScalingConfig"]["MaximumConcurrency"], "MaximumConcurrency");
+        assert!((2..=100).contains(&concurrency), "{name} must not take the whole account's concurrency");
+    }
+}
+
+#[test]
+fn a_poison_record_does_not_block_the_stream() {
+    let template = Template::load();
+    let source = stream_source(&template);
+    assert_eq!(source["StartingPosition"], "TRIM_HORIZON", "what happens while the stack is updated must be told too");
+    assert_eq!(source["BisectBatchOnFunctionError"], true);
+    assert_eq!(texts(&source["FunctionResponseTypes"]), ["ReportBatchItemFailures"]);
+    let retries = number(&source["MaximumRetryAttempts"], "MaximumRetryAttempts");
+    assert!((1..=10).contains(&retries), "a shard waits for {retries} retries");
+    let age = number(&source["MaximumRecordAgeInSeconds"], "MaximumRecordAgeInSeconds");
+    assert!((3600..24 * 3600).contains(&age), "a stream forgets after 24 hours: a record must be set aside before");
+    let failures = template.properties(&id(&source["DestinationConfig"]["OnFailure"]["Destination"]), QUEUE);
+    assert_eq!(number(&failures["MessageRetentionPeriod"], "MessageRetentionPeriod"), LONGEST);
+}
+
+#[test]
+fn queues_are_encrypted_and_failures_are_seen() {
+    let template = Template::load();
+    let mut failures = vec![id(&stream_source(&template)["DestinationConfig"]["OnFailure"]["Destination"])];
+    for (name, queue) in template.all(QUEUE) {
+        assert_eq!(queue["SqsManagedSseEnabled"], true, "{name} must be encrypted");
+        if !queue["RedrivePolicy"].is_null() {
+            failures.push(id(&queue["RedrivePolicy"]["deadLetterTargetArn"]));
+        }
+    }
+    let watched = template.all("AWS::CloudWatch::Alarm").filter(|(_, alarm)| {
+        alarm["Namespace"] == "AWS/SQS"
+            && alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+            && alarm["ComparisonOperator"] == "GreaterThanThreshold"
+            && alarm["Threshold"] == 0
+    });
+    assert_same(
+        watched.map(|(_, alarm)| id(&alarm["Dimensions"][0]["Value"])),
+        failures,
+        "each queue of failures, and no other, needs an alarm in template.yaml that sees its first message",
+    );
+}
+
+/// The names of the entities, as the store writes them into the attribute `entity`.
+fn entities() -> BTreeSet<String> {
+    let source = workspace::read("shared/store/src/item.rs");
+    let declared = source.split("\nstored! {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap_or_default();
+    let entities: BTreeSet<_> = declared.lines().filter_map(|line| line.split('"').nth(1)).map(str::to_owned).collect();
+    assert!(entities.len() > 10, "the entities in shared/store/src/item.rs cannot be read: adapt this function to how they are declared");
+    entities
+}
+
+/// Whether a record passes a filter: every name of the pattern is there, with one of its values.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html#filtering-syntax>
+fn passes(pattern: &Value, record: &Value) -> bool {
+    match pattern {
+        Value::Object(names) => names.iter().all(|(name, pattern)| passes(pattern, &record[name])),
+        Value::Array(values) => {
+            assert!(values.iter().all(Value::is_string), "{pattern}: teach `passes` what this means");
+            values.contains(record)
+        }
+        other => panic!("{other} is no filter pattern"),
+    }
+}
+
+#[test]
+fn the_stream_tells_what_the_store_makes_something_of() {
+    let template = Template::load();
+    let filters = stream_source(&template)["FilterCriteria"]["Filters"].as_array().unwrap();
+    let patterns: Vec<Value> = filters.iter().map(|filter| serde_json::from_str(&text(&filter["Pattern"])).unwrap()).collect();
+    for entity in entities() {
+        for event in ["INSERT", "MODIFY", "REMOVE"] {
+            let image = json!({ "entity": { "S": entity } });
+            let (old, new) = ((event != "INSERT").then_some(&image), (event != "REMOVE").then_some(&image));
+            let mut change = json!({ "SizeBytes": 1 });
+            for (name, image) in [("OldImage", old), ("NewImage", new)] {
+                if let Some(image) = image {
+                    change[name] = image.clone();
+                }
+            }
+            let record = json!({ "eventName": event, "eventID": "1", "awsRegion": "eu-central-1", "dynamodb": change });
+            let passed = patterns.iter().any(|pattern| passes(pattern, &record));
+            let record: EventRecord = serde_json::from_value(record).unwrap();
+            let (old, new) = (record.change.old_image, record.change.new_image);
+            // The image has no more than its entity: what the store wants to read is an error, the rest is nothing to it.
+            let read = Change::from_images(event, Some(old), Some(new)).map_or(true, |changes| !changes.is_empty());
+            assert_eq!(
+                passed,
+                read,
+                "{event} of {entity}: the filters of the dispatcher in template.yaml {} it, and shared/store/src/stream.rs {} of it",
+                if passed { "pass" } else { "drop" },
+                if read { "makes something" } else { "makes nothing" },
+            );
+        }
+    }
+    let named = patterns.iter().flat_map(|pattern| ["OldImage", "NewImage"].map(|image| texts(&pattern["dynamodb"][image]["entity"]["S"])));
+    let unknown: Vec<_> = named.flatten().filter(|entity| !entities().contains(entity)).collect();
+    assert!(unknown.is_empty(), "the filters of the dispatcher in template.yaml name {unknown:?}, which the store does not know");
+}

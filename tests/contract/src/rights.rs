@@ -1,0 +1,302 @@
+//! Each function may do what its code does, and nothing else: the roles of the template against two committed lists.
+//!
+//! The emulated cloud enforces actions and resources but not `dynamodb:LeadingKeys`, so that a partition that is missing
+//! here is found by no other test. What a function needs follows from the operations of the store that it calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::assert_same;
+use crate::functions::{names, resource};
+use crate::template::{Template, text, texts};
+use crate::workspace;
+
+/// Function, partitions of the table or of an index, actions of DynamoDB.
+const PARTITIONS: &[(&str, &str, &str)] = &[
+    ("accounts", "USER#*", "BatchGetItem DeleteItem GetItem PutItem"),
+    ("accounts", "EMAIL#*", "GetItem PutItem"),
+    ("accounts", "JWKS", "PutItem Query"),
+    ("accounts", "AUDIT#*", "PutItem"),
+    ("accounts", "gsi1 DOCTORS", "Query"),
+    ("accounts", "gsi2 SPECIALIZATION#*", "Query"),
+    ("records", "USER#*", "BatchGetItem GetItem"),
+    ("records", "JWKS", "Query"),
+    ("records", "PATIENT#*", "BatchGetItem DeleteItem PutItem Query UpdateItem"),
+    ("records", "DOCTOR#*", "BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem Query"),
+    ("records", "FILE#*", "DeleteItem GetItem PutItem"),
+    ("records", "ANNOTATION#*", "GetItem PutItem"),
+    ("records", "INBOX#*", "PutItem"),
+    ("records", "AUDIT#*", "PutItem"),
+    ("notifications", "USER#*", "BatchGetItem"),
+    ("notifications", "JWKS", "Query"),
+    ("notifications", "PATIENT#*", "Query"),
+    ("notifications", "INBOX#*", "GetItem Query UpdateItem"),
+    ("notifications", "gsi1 UNREAD#*", "Query"),
+    ("dispatcher", "INBOX#*", "BatchWriteItem Query UpdateItem"),
+    ("mailer", "USER#*", "GetItem"),
+    ("mailer", "INBOX#*", "UpdateItem"),
+    ("inspector", "FILE#*", "GetItem"),
+    ("inspector", "PATIENT#*", "GetItem Query UpdateItem"),
+];
+
+/// Function, action and resource of everything that is not an item of the table, and the condition if there is one.
+const OTHERS: &[&str] = &[
+    "accounts secretsmanager:GetSecretValue ${SigningSecret.Id}",
+    "records s3:GetObject ${Bucket.Arn}/files/*",
+    "records s3:PutObject ${Bucket.Arn}/files/*",
+    "records s3:ListBucket ${Bucket.Arn}",
+    "notifications s3:GetObject ${Bucket.Arn}/files/*",
+    "dispatcher dynamodb:DescribeStream ${Table.StreamArn}",
+    "dispatcher dynamodb:GetRecords ${Table.StreamArn}",
+    "dispatcher dynamodb:GetShardIterator ${Table.StreamArn}",
+    "dispatcher dynamodb:ListStreams *",
+    "dispatcher sqs:SendMessage* ${MailQueue.Arn}",
+    "dispatcher sqs:SendMessage* ${StreamFailureQueue.Arn}",
+    "dispatcher s3:DeleteObject ${Bucket.Arn}/files/*",
+    "dispatcher s3:DeleteObjectVersion ${Bucket.Arn}/files/*",
+    r#"dispatcher s3:ListBucketVersions ${Bucket.Arn} if {"StringLike":{"s3:prefix":"files/*"}}"#,
+    "mailer sqs:ReceiveMessage ${MailQueue.Arn}",
+    "mailer sqs:DeleteMessage ${MailQueue.Arn}",
+    "mailer sqs:GetQueueAttributes ${MailQueue.Arn}",
+    r#"mailer ses:SendEmail * if {"StringEqualsIfExists":{"ses:FromAddress":{"Ref":"MailSender"}}}"#,
+    "inspector sqs:ReceiveMessage ${UploadQueue.Arn}",
+    "inspector sqs:DeleteMessage ${UploadQueue.Arn}",
+    "inspector sqs:GetQueueAttributes ${UploadQueue.Arn}",
+    "inspector s3:GetObject ${Bucket.Arn}/files/*",
+    "inspector s3:DeleteObject ${Bucket.Arn}/files/*",
+    "inspector s3:DeleteObjectVersion ${Bucket.Arn}/files/*",
+    r#"inspector s3:ListBucketVersions ${Bucket.Arn} if {"StringLike":{"s3:prefix":"files/*"}}"#,
+    "inspector s3:ListBucket ${Bucket.Arn}",
+];
+
+/// A statement of a function's role.
+struct Statement {
+    function: String,
+    actions: Vec<String>,
+    resources: Vec<String>,
+    condition: Value,
+}
+
+impl Statement {
+    /// The table or index whose items it is about, `None` for anything else.
+    fn items_of(&self) -> Option<&str> {
+        let [resource] = &self.resources[..] else { return None };
+        match resource.strip_prefix("${Table.Arn}")? {
+            "" => Some(""),
+            index => index.strip_prefix("/index/"),
+        }
+    }
+
+    /// The partitions that the condition names.
+    fn partitions(&self) -> Vec<String> {
+        let patterns = &self.condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        assert_eq!(
+            self.condition,
+            json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": patterns } }),
+            "{:?} of {} must be limited to partitions: add a condition on dynamodb:LeadingKeys to template.yaml",
+            self.actions,
+            self.function,
+        );
+        let target = self.items_of().unwrap_or_default();
+        texts(patterns).into_iter().map(|pattern| format!("{target} {pattern}").trim_start().to_owned()).collect()
+    }
+}
+
+fn statements(template: &Template) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    for function in names() {
+        let role = template.properties(&resource(&function, "Role"), "AWS::IAM::Role");
+        let policies = role["Policies"].as_array().unwrap();
+        for statement in policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap()) {
+            assert_eq!(statement["Effect"], "Allow", "{function}: a role only allows");
+            for inverse in ["NotAction", "NotResource", "Principal"] {
+                assert_eq!(statement[inverse], Value::Null, "{function}: {inverse} allows more than it says");
+            }
+            statements.push(Statement {
+                function: function.clone(),
+                actions: texts(&statement["Action"]),
+                resources: texts(&statement["Resource"]),
+                condition: statement["Condition"].clone(),
+            });
+        }
+    }
+    statements
+}
+
+/// What the template allows on items: function and partition, and the actions of DynamoDB without their service.
+fn rights_on_items(template: &Template) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let mut rights: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for statement in statements(template).iter().filter(|statement| statement.items_of().is_some()) {
+        for partition in statement.partitions() {
+            let actions = statement.actions.iter().map(|action| action.strip_prefix("dynamodb:").unwrap_or(action).to_owned());
+            rights.entry((statement.function.clone(), partition)).or_default().extend(actions);
+        }
+    }
+    rights
+}
+
+/// Whether a pattern of a partition takes in one that begins so.
+fn takes_in(pattern: &str, prefix: &str) -> bool {
+    let fixed = pattern.rsplit(' ').next().unwrap_or_default().trim_end_matches('*');
+    prefix.starts_with(fixed) || fixed.starts_with(prefix)
+}
+
+#[test]
+fn functions_reach_the_items_that_they_need() {
+    let rights = rights_on_items(&Template::load());
+    assert_same(
+        rights.into_iter().map(|((function, partition), actions)| {
+            format!("{function}: {partition}: {}", actions.into_iter().collect::<Vec<_>>().join(" "))
+        }),
+        PARTITIONS.iter().map(|(function, partition, actions)| format!("{function}: {partition}: {actions}")),
+        "a role of template.yaml and PARTITIONS here differ: give the function what its code does in the table, in both",
+    );
+}
+
+#[test]
+fn functions_reach_nothing_else_than_they_need() {
+    let template = Template::load();
+    let mut rights = Vec::new();
+    for Statement { function, actions, resources, condition } in
+        statements(&template).into_iter().filter(|statement| statement.items_of().is_none())
+    {
+        let condition = if condition.is_null() { String::new() } else { format!(" if {condition}") };
+        for action in &actions {
+            rights.extend(resources.iter().map(|resource| format!("{function} {action} {resource}{condition}")));
+        }
+    }
+    assert_same(
+        rights,
+        OTHERS.iter().copied(),
+        "a role of template.yaml and OTHERS here differ: give the function what its code does, in both",
+    );
+}
+
+#[test]
+fn one_request_needs_one_statement() {
+    // A batch, and perhaps a transaction, brings the partitions of all its keys: ForAllValues holds only in a statement
+    // that names them all.
+    let mut seen = BTreeSet::new();
+    for statement in statements(&Template::load()) {
+        let Some(target) = statement.items_of().map(str::to_owned) else { continue };
+        for action in statement.actions {
+            let right = format!("{action} of {}{}", statement.function, if target.is_empty() { "" } else { " in an index" });
+            assert!(
+                seen.insert((statement.function.clone(), target.clone(), action)),
+                "{right} stands in two statements of template.yaml: put all its partitions into one"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_action_can_do_without_a_partition() {
+    for ((function, partition), actions) in rights_on_items(&Template::load()) {
+        for action in actions {
+            let needs_key = !action.contains('*') && action != "Scan" && !action.starts_with("PartiQL");
+            assert!(needs_key, "{function} may {action} {partition}: the condition on partitions holds for requests that name none");
+        }
+        assert!(partition.trim_end_matches('*').len() > 3, "{function}: {partition} is no partition");
+    }
+}
+
+#[test]
+fn what_was_audited_stays() {
+    for ((function, partition), actions) in rights_on_items(&Template::load()) {
+        if takes_in(&partition, "AUDIT#") {
+            for action in ["UpdateItem", "DeleteItem", "BatchWriteItem"] {
+                assert!(!actions.contains(action), "{function} may {action} {partition}: events of the audit trail never change");
+            }
+        }
+    }
+}
+
+#[test]
+fn secrets_charts_and_objects_are_kept_apart() {
+    let template = Template::load();
+    let rights = rights_on_items(&template);
+    let reaching = |prefix: &str| -> BTreeSet<&str> {
+        rights.keys().filter(|(_, partition)| takes_in(partition, prefix)).map(|(function, _)| function.as_str()).collect()
+    };
+    let only = |functions: &[&'static str]| functions.iter().copied().collect::<BTreeSet<_>>();
+    assert_eq!(reaching("EMAIL#"), only(&["accounts"]), "credentials are for accounts alone");
+    assert_eq!(reaching("PATIENT#"), only(&["inspector", "notifications", "records"]), "charts are not for everybody");
+    let statements = statements(&template);
+    let doing = |action: &str| -> BTreeSet<&str> {
+        let matching = statements.iter().filter(|statement| {
+            statement
+                .actions
+                .iter()
+                .any(|allowed| allowed == action || allowed.strip_suffix('*').is_some_and(|start| action.starts_with(start)))
+        });
+        matching.map(|statement| statement.function.as_str()).collect()
+    };
+    assert_eq!(doing("secretsmanager:GetSecretValue"), only(&["accounts"]), "only accounts signs tokens");
+    assert_eq!(doing("s3:PutObject"), only(&["records"]), "only records signs uploads");
+    assert_eq!(doing("s3:DeleteObject"), only(&["dispatcher", "inspector"]), "objects are deleted by dispatcher and inspector");
+    assert_eq!(doing("ses:SendEmail"), only(&["mailer"]), "only the mailer sends");
+}
+
+#[test]
+fn roles_are_for_functions_and_share_nothing_but_telemetry() {
+    let template = Template::load();
+    assert_same(
+        template.all("AWS::IAM::Role").map(|(id, _)| id),
+        names().iter().map(|name| resource(name, "Role")),
+        "each function has one role, <Name>Role, and nobody else has any",
+    );
+    for (id, role) in template.all("AWS::IAM::Role") {
+        let assume = json!([{ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" }]);
+        assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], assume, "{id} is for Lambda alone");
+        assert_eq!(texts(&role["ManagedPolicyArns"]), ["${TelemetryPolicy}"], "{id} shares nothing else");
+    }
+    let others = template.section("Resources").values().filter_map(|resource| resource["Type"].as_str()?.strip_prefix("AWS::IAM::"));
+    let others: Vec<_> = others.filter(|kind| !["Role", "ManagedPolicy"].contains(kind)).collect();
+    assert!(others.is_empty(), "{others:?}: write the rights of a function into its role, where these tests see them");
+    let policies: Vec<_> = template.all("AWS::IAM::ManagedPolicy").collect();
+    let [(_, telemetry)] = policies[..] else { panic!("a policy of many functions: write their rights into their own roles") };
+    let allowed = telemetry["PolicyDocument"]["Statement"].as_array().unwrap().iter().flat_map(|statement| {
+        let resource = text(&statement["Resource"]);
+        texts(&statement["Action"]).into_iter().map(move |action| format!("{action} {resource}"))
+    });
+    const LOGS: &str = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${AWS::StackName}-*:*";
+    assert_same(
+        allowed,
+        ["logs:CreateLogStream", "logs:PutLogEvents"]
+            .map(|action| format!("{action} {LOGS}"))
+            .into_iter()
+            .chain(["xray:PutTraceSegments *", "xray:PutTelemetryRecords *"].map(str::to_owned)),
+        "what all functions share is what they need to be observed",
+    );
+}
+
+/// The partitions that shared/store/src/keys.rs builds, by how it begins to write each: in keys, in ranges, in functions
+/// and constants of their own. Keys that items have only for an index are not among them, because whoever writes the item
+/// needs no right on the index.
+fn partitions_of_the_store() -> BTreeSet<String> {
+    let source = workspace::read("shared/store/src/keys.rs");
+    let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(str::split_whitespace).collect();
+    let code = code.join(" ");
+    let beginnings = ["Key::new(format!(\"", "pk: format!(\"", "-> String { format!(\"", ": &str = \""];
+    let literals = beginnings.iter().flat_map(|beginning| code.split(beginning).skip(1));
+    let mut partitions = BTreeSet::new();
+    for literal in literals {
+        let name: String = literal.chars().take_while(|c| c.is_ascii_uppercase()).collect();
+        let rest = &literal[name.len()..];
+        if !name.is_empty() && (rest.starts_with('#') || rest.starts_with('"')) {
+            partitions.insert(if rest.starts_with('#') { format!("{name}#*") } else { name });
+        }
+    }
+    partitions
+}
+
+#[test]
+fn roles_and_keys_name_the_same_partitions() {
+    let rights = rights_on_items(&Template::load());
+    assert_same(
+        rights.into_keys().map(|(_, partition)| partition.rsplit(' ').next().unwrap_or_default().to_owned()),
+        partitions_of_the_store(),
+        "the partitions in the roles of template.yaml must be those that shared/store/src/keys.rs builds (or adapt how they are read here)",
+    );
+}

@@ -1,0 +1,250 @@
+//! Every path of every router reaches its function, through the gateway and through `cargo lambda watch`.
+
+use serde_json::{Value, json};
+
+use crate::assert_same;
+use crate::functions::resource;
+use crate::template::{Template, id, text, texts};
+use crate::workspace;
+
+/// A path of a function's router.
+pub(crate) struct Path {
+    pub(crate) function: &'static str,
+    /// As declared: with a slash at the end, and with names in braces for what varies.
+    pub(crate) template: String,
+    /// In capitals.
+    methods: Vec<String>,
+}
+
+impl Path {
+    /// The path with an id for everything that varies, as it is declared and with or without the slash at its end. Names
+    /// of files have no form with a slash.
+    pub(crate) fn forms(&self) -> Vec<String> {
+        let segments = self.template.split('/').map(|segment| if segment.starts_with('{') { ID } else { segment });
+        let declared = segments.collect::<Vec<_>>().join("/");
+        match declared.strip_suffix('/') {
+            Some(without) => vec![without.to_owned(), declared.clone()],
+            None => vec![declared],
+        }
+    }
+
+    /// Whether a path that somebody requests is this one.
+    pub(crate) fn is(&self, requested: &str) -> bool {
+        let (ours, theirs) = (self.template.trim_end_matches('/'), requested.trim_end_matches('/'));
+        ours.split('/').count() == theirs.split('/').count()
+            && ours.split('/').zip(theirs.split('/')).all(|(our, their)| our.starts_with('{') || our == their)
+    }
+}
+
+const ID: &str = "01936f2a-0000-7000-8000-000000000001";
+
+/// All paths of all functions that answer HTTP.
+pub(crate) fn paths() -> Vec<Path> {
+    let documents = [
+        ("accounts", accounts::router().into_openapi()),
+        ("records", records::router().into_openapi()),
+        ("notifications", notifications::router().into_openapi()),
+    ];
+    let mut paths = Vec::new();
+    for (function, document) in documents {
+        let document = serde_json::to_value(document).unwrap();
+        for (template, operations) in document["paths"].as_object().unwrap() {
+            let methods = operations.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+            paths.push(Path { function, template: template.clone(), methods });
+        }
+    }
+    assert!(paths.len() > 10, "the routers have hardly any paths: list all functions that answer HTTP here");
+    paths
+}
+
+/// What the gateway passes on. Preflights it answers itself.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+/// How the gateway takes a slash at the end of a path. AWS does not say, and what people report differs: every path must
+/// arrive either way.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Slash {
+    Counts,
+    IsIgnored,
+}
+
+/// The routes of the gateway.
+pub(crate) struct Gateway(Vec<Route>);
+
+pub(crate) struct Route {
+    pub(crate) key: String,
+    pub(crate) function: String,
+}
+
+impl Gateway {
+    pub(crate) fn of(template: &Template) -> Self {
+        let routes = template.all("AWS::ApiGatewayV2::Route").map(|(_, route)| {
+            let target = text(&route["Target"]);
+            assert!(target.starts_with("integrations/${"), "the target of {} must be integrations/<integration>", route["RouteKey"]);
+            let integration = template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
+            Route { key: text(&route["RouteKey"]), function: id(&integration["IntegrationUri"]) }
+        });
+        Self(routes.collect())
+    }
+
+    /// The route of a request: among those that match, an exact path before a greedy one and the longer one of two, a
+    /// method before ANY, and $default last.
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html#http-api-develop-routes.evaluation>
+    pub(crate) fn route(&self, method: &str, path: &str, slash: Slash) -> Option<&Route> {
+        let path = if slash == Slash::IsIgnored { path.trim_end_matches('/') } else { path };
+        let ranked = self.0.iter().filter_map(|route| Some((rank(&route.key, method, path)?, route)));
+        ranked.max_by_key(|(rank, _)| *rank).map(|(_, route)| route)
+    }
+}
+
+/// How well a route key fits a request: kind of path, length of its fixed part, whether it names the method.
+fn rank(key: &str, method: &str, path: &str) -> Option<(u8, usize, bool)> {
+    if key == "$default" {
+        return Some((0, 0, false));
+    }
+    let (wanted, pattern) = key.split_once(' ').unwrap_or_else(|| panic!("{key} is no route key"));
+    let fits = wanted == "ANY" || wanted == method;
+    let kind = match pattern.strip_suffix("{proxy+}") {
+        // At least one character must be behind the slash.
+        Some(prefix) => path.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|_| (1, prefix.len())),
+        None => (pattern == path).then_some((2, pattern.len())),
+    };
+    kind.filter(|_| fits).map(|(kind, length)| (kind, length, wanted != "ANY"))
+}
+
+#[test]
+fn every_path_reaches_its_function() {
+    let gateway = Gateway::of(&Template::load());
+    for path in paths() {
+        let function = resource(path.function, "Function");
+        for form in path.forms() {
+            for (method, slash) in METHODS.into_iter().flat_map(|method| [(method, Slash::Counts), (method, Slash::IsIgnored)]) {
+                let route = gateway.route(method, &form, slash).unwrap_or_else(|| panic!("{method} {form} has no route in template.yaml"));
+                assert_eq!(
+                    route.function, function,
+                    "{method} {form} must reach its function, also with a wrong method, so that the answer is 405: correct the routes of \
+                     template.yaml (chosen is {}; a slash at the end {slash:?})",
+                    route.key,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_route_leads_to_a_function_that_may_be_called() {
+    let template = Template::load();
+    let (api, _) = template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
+    let mut needed = Vec::new();
+    for (name, route) in template.all("AWS::ApiGatewayV2::Route") {
+        assert_eq!(id(&route["ApiId"]), api, "{name} belongs to no API of template.yaml");
+        let integration = template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
+        assert_eq!(integration["IntegrationType"], "AWS_PROXY", "the integration of {name}");
+        assert_eq!(integration["PayloadFormatVersion"], "2.0", "the functions understand events of version 2.0: correct {name}");
+        let function = id(&integration["IntegrationUri"]);
+        template.properties(&function, "AWS::Lambda::Function");
+        let permission = json!({
+            "FunctionName": { "Ref": function },
+            "Action": "lambda:InvokeFunction",
+            "Principal": "apigateway.amazonaws.com",
+            "SourceArn": { "Fn::Sub": format!("arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*") },
+        });
+        needed.push(permission.to_string());
+    }
+    assert_same(
+        template.all("AWS::Lambda::Permission").map(|(_, permission)| permission.to_string()),
+        needed,
+        "template.yaml must let this API call the functions behind its routes, and nobody else",
+    );
+    assert_eq!(template.all("AWS::Lambda::Url").count(), 0, "a function URL is a way around the gateway");
+}
+
+#[test]
+fn route_keys_can_be_deployed_and_are_understood_here() {
+    for Route { key, .. } in Gateway::of(&Template::load()).0 {
+        assert!(
+            !key.ends_with('/'),
+            "{key}: API Gateway refuses a route key that ends in a slash; a route with {{proxy+}} takes such paths"
+        );
+        let variables = key.matches('{').count();
+        assert!(variables == 0 || (variables == 1 && key.ends_with("/{proxy+}")), "{key}: teach `rank` what its variables match");
+    }
+}
+
+#[test]
+fn no_two_functions_own_a_path() {
+    let paths = paths();
+    for (index, path) in paths.iter().enumerate() {
+        assert!(path.template.ends_with('/') || path.template.contains('.'), "{}: declare it with a slash at the end", path.template);
+        for other in &paths[..index] {
+            assert!(
+                path.function == other.function || !path.forms().iter().any(|form| other.is(form)),
+                "{} of {} is also a path of {}: one of them must have another",
+                path.template,
+                path.function,
+                other.function,
+            );
+        }
+    }
+}
+
+#[test]
+fn unknown_paths_reach_a_function_that_answers_404() {
+    let (gateway, paths) = (Gateway::of(&Template::load()), paths());
+    for unknown in ["/", "/api", "/api/", "/nothing", "/api/nothing/", "/api/notifications/a/b/", "/api/records/", "/.well-known/nothing"] {
+        let route = gateway.route("GET", unknown, Slash::Counts);
+        let route = route.expect("template.yaml needs a route $default, so that every error is a problem document");
+        let answers = paths.iter().any(|path| resource(path.function, "Function") == route.function);
+        assert!(answers, "{unknown} reaches {}, which does not answer HTTP", route.function);
+        assert!(!paths.iter().any(|path| path.is(unknown)), "{unknown} is known now: try another");
+    }
+}
+
+#[test]
+fn the_edit_loop_has_the_same_routes() {
+    let manifest = workspace::toml("Cargo.toml");
+    let routes = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
+    let mut router = matchit::Router::new();
+    for (pattern, function) in routes {
+        router.insert(pattern, function.as_str().unwrap()).unwrap_or_else(|error| panic!("{pattern} of Cargo.toml: {error}"));
+    }
+    for path in paths() {
+        for form in path.forms() {
+            let function = router.at(&form).ok().map(|found| *found.value);
+            assert_eq!(
+                function,
+                Some(path.function),
+                "correct [workspace.metadata.lambda.watch.router] of Cargo.toml: `cargo lambda watch` does not bring {form} to {}",
+                path.function,
+            );
+        }
+    }
+}
+
+#[test]
+fn browsers_may_send_what_the_functions_take() {
+    let template = Template::load();
+    let (_, api) = template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
+    let cors = &api["CorsConfiguration"];
+    assert_eq!(cors["AllowOrigins"], json!({ "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }), "origins are a parameter");
+    assert_eq!(cors["AllowCredentials"], Value::Null, "tokens travel in a header, never in cookies");
+    assert_same(texts(&cors["AllowMethods"]), METHODS, "correct AllowMethods of the API in template.yaml");
+    for path in paths() {
+        let other = path.methods.iter().find(|method| !METHODS.contains(&method.as_str()));
+        assert_eq!(other, None, "{}: add the method to METHODS here", path.template);
+    }
+    for header in ["Authorization", "Content-Type", "If-Match", "Idempotency-Key"] {
+        assert!(texts(&cors["AllowHeaders"]).iter().any(|allowed| allowed == header), "clients send {header}: add it to AllowHeaders");
+    }
+    for header in ["ETag", "Location", "Link", "X-Request-Id", "Retry-After", "Idempotent-Replayed"] {
+        assert!(texts(&cors["ExposeHeaders"]).iter().any(|exposed| exposed == header), "clients read {header}: add it to ExposeHeaders");
+    }
+}
+
+#[test]
+fn the_stage_does_not_appear_in_paths() {
+    let template = Template::load();
+    let stages: Vec<_> =
+        template.all("AWS::ApiGatewayV2::Stage").map(|(_, stage)| (text(&stage["StageName"]), &stage["AutoDeploy"])).collect();
+    assert_eq!(stages, [("$default".to_owned(), &Value::Bool(true))], "any other stage stands in front of every path");
+}

@@ -1,0 +1,23 @@
+//! The files of the repository.
+
+use std::path::{Path, PathBuf};
+
+/// A file or folder, by its path from the root.
+pub(crate) fn path(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+pub(crate) fn read(file: &str) -> String {
+    std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file} cannot be read: {error}"))
+}
+
+pub(crate) fn toml(file: &str) -> toml::Table {
+    read(file).parse().unwrap_or_else(|error| panic!("{file} is not TOML: {error}"))
+}
+
+/// The names of what is in a folder, hidden files left out.
+pub(crate) fn list(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(path(folder)).unwrap_or_else(|error| panic!("{folder} cannot be read: {error}"));
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.starts_with('.')).collect()
+}
