@@ -15,7 +15,6 @@ use store::UpdateError;
 use store::credentials::NewPassword;
 
 use crate::App;
-use crate::sessions::latest_session;
 
 pub(crate) struct ChangePasswordRequest {
     current_password: Password,
@@ -39,7 +38,7 @@ pub(crate) async fn change_password(
 ) -> Result<Answer, Problem> {
     let incorrect = || Problem::field("current_password", Reason::new("incorrect", "Is not your present password."));
     let user = caller.id();
-    let (caller, through) = caller.beside(latest_session(&app.store, user)).await?;
+    let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;
     let account = &caller.account;
     let names = [&account.first_name, &account.last_name];
     let password = request.new_password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("new_password", reason))?;

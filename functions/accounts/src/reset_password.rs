@@ -14,7 +14,6 @@ use store::credentials::NewPassword;
 
 use crate::App;
 use crate::mailed::{Presented, bad_token, refused};
-use crate::sessions::latest_session;
 use crate::shapes::Detail;
 
 pub(crate) struct PasswordResetRequest {
@@ -68,7 +67,7 @@ pub(crate) async fn reset_password(
     let names = [&account.first_name, &account.last_name];
     let password = request.password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("password", reason))?;
     let (credentials, through, password_hash) =
-        tokio::join!(app.store.credentials(&account.email), latest_session(&app.store, account.id), app.hasher.hash(&password));
+        tokio::join!(app.store.credentials(&account.email), app.kit.latest_session(account.id), app.hasher.hash(&password));
     let (through, password_hash) = (through?, password_hash.map_err(Problem::internal)?);
     let before = credentials?.filter(|credentials| credentials.user_id == account.id).ok_or_else(bad_token)?;
     let event = info.audit(&account, Action::ResetPassword, account.id, None);

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::audit::Action;
-use domain::id::{SessionId, UserId};
+use domain::id::SessionId;
 use domain::session::Session;
 use http_kit::answer::{Answer, no_content};
 use http_kit::caller::SignedIn;
@@ -13,8 +13,8 @@ use http_kit::query::Query;
 use jiff::Timestamp;
 use runtime::clock;
 use serde::Serialize;
+use store::UpdateError;
 use store::sessions::EndSessionError;
-use store::{Store, UpdateError};
 
 use crate::App;
 
@@ -71,18 +71,10 @@ pub(crate) async fn end_session(State(app): State<App>, caller: SignedIn, Id(id)
 #[utoipa::path(post, path = "/api/accounts/logout-all/", tag = "Accounts", security(("bearer" = [])))]
 pub(crate) async fn logout_all(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let user = caller.id();
-    let (caller, through) = caller.beside(latest_session(&app.store, user)).await?;
+    let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;
     match app.store.end_sessions(user, through, &caller.audit(Action::EndAllSessions, user, None)).await {
         // Somebody else has ended as many or more.
         Ok(()) | Err(UpdateError::Stale) => Ok(no_content()),
         Err(UpdateError::Store(error)) => Err(error.into()),
     }
-}
-
-/// An id that no session of a user is above which has begun before now: by the clock, and by what is stored, because the
-/// clock of another sandbox may be ahead.
-pub(crate) async fn latest_session(store: &Store, user: UserId) -> Result<SessionId, store::Error> {
-    let newest = store.newest_session(user).await?;
-    let now = clock::new_id();
-    Ok(newest.map_or(now, |newest| newest.max(now)))
 }

@@ -10,11 +10,13 @@ use domain::account::{Account, Role};
 use domain::audit::Action;
 use domain::file::FileStatus;
 use domain::key::SigningKey;
+use domain::mail::{Mail, MailKind};
 use domain::record::{Annotation, Record};
 use domain::session::Session;
 use serde_json::json;
 use store::mail::MailClaim;
 use store::records::RecordFilter;
+use store::sessions::EndSessionError;
 use store::{Error, Store};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
@@ -129,7 +131,12 @@ async fn assert_all_unavailable(store: &Store) {
         assert_unavailable(store.account(account.id)),
         assert_unavailable(store.people([account.id])),
         assert_unavailable(store.chart_page(account.id, &filter, 20, None)),
-        assert_unavailable(store.end_session(account.id, id())),
+        assert_unavailable(async {
+            match store.end_session(account.id, id(), &creation).await {
+                Err(EndSessionError::Store(error)) => Err::<(), _>(error),
+                other => panic!("{other:?}"),
+            }
+        }),
         assert_unavailable(async {
             match store.update_profile(1, &account).await {
                 Err(store::UpdateError::Store(error)) => Err::<(), _>(error),
@@ -258,7 +265,7 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
         let (store, requests) = stores().await;
         check(store.delete_through(session.user_id, id()).await, requests);
         let (store, requests) = stores().await;
-        check(store.end_session(session.user_id, session.id).await, requests);
+        check(store.put_mail(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0))).await, requests);
     }
 }
 
@@ -374,7 +381,11 @@ async fn a_cut_conditional_write_does_not_meet_itself() {
     let after = Session { token_hash: "second".to_owned(), ..before.clone() };
     cut_once(&table).await.rotate_session(&before, &after).await.unwrap();
     assert_eq!(table.store.session(account.id, before.id).await.unwrap(), Some(after));
-    cut_once(&table).await.end_session(account.id, before.id).await.unwrap();
+    let ended = event(&account, account.id, Action::EndSession, None);
+    cut_once(&table).await.end_session(account.id, before.id, &ended).await.unwrap();
+    let mail = Mail::new(id(), MailKind::VerifyEmail, account.id, at(0));
+    cut_once(&table).await.put_mail_once(&mail).await.unwrap();
+    assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), Some(mail));
 
     let (_, _, record, files) = table.record_with_files(1).await;
     assert!(cut_once(&table).await.settle_file(&files[0], FileStatus::Rejected).await.unwrap());

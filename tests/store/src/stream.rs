@@ -1,11 +1,13 @@
 //! What the stream tells: images as they are stored.
 
+use domain::account::Account;
 use domain::file::object_key;
+use domain::mail::{Mail, MailKind, MailToken};
 use store::Error;
 use store::stream::Change;
 
 use crate::notifications::notified;
-use crate::people::{at, doctor};
+use crate::people::{at, doctor, id, patient};
 use crate::table::{Item, Table, text};
 
 fn changes(event: &str, old: Option<&Item>, new: Option<&Item>) -> Vec<Change> {
@@ -79,4 +81,26 @@ async fn nonsense_is_refused_without_repeating_it() {
     assert!(matches!(error, Error::Corrupt { entity: "notification" }));
     assert!(!format!("{error} {error:?}").contains("secret"));
     assert_eq!(Change::from_images("INSERT", None, None).unwrap(), []);
+}
+
+#[tokio::test]
+async fn mails_to_somebody_and_unconfirmed_users_are_told() {
+    let table = Table::new().await;
+    let (confirmed, unconfirmed) = (patient(), Account { email_verified: false, ..patient() });
+    table.register(&confirmed).await;
+    table.register(&unconfirmed).await;
+    let mail = Mail::new(id(), MailKind::PasswordChanged, confirmed.id, at(0));
+    table.store.put_mail(&mail).await.unwrap();
+    table.store.put_mail(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
+    let token = MailToken::new(MailKind::VerifyEmail, confirmed.id, confirmed.email.clone(), None, at(0));
+    table.store.put_mail_token("a-hash", &token).await.unwrap();
+    let mut told = Vec::new();
+    for item in table.all().await {
+        told.extend(changes("INSERT", None, Some(&item)));
+        assert_eq!(changes("MODIFY", Some(&item), Some(&item)), []);
+        assert_eq!(changes("REMOVE", Some(&item), None), []);
+    }
+    let (added, user) = (Change::MailAdded { mail_id: mail.id }, Change::UserAdded { user_id: unconfirmed.id });
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&added) && told.contains(&user), "{told:?}");
 }

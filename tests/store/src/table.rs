@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use dynoxide::{Database, ImportOptions};
 use store::Store;
+use store::archive::AuditKey;
 use tokio::net::TcpListener;
 
 use crate::meter::Meter;
@@ -50,6 +51,13 @@ impl Table {
         found.consistent_read(true).send().await.unwrap().item
     }
 
+    /// What kinds of items there are, sorted, one word for each item.
+    pub(crate) async fn entities(&self) -> Vec<String> {
+        let mut entities: Vec<String> = self.all().await.iter().filter_map(|item| text(item, "entity")).map(str::to_owned).collect();
+        entities.sort();
+        entities
+    }
+
     /// How many items there are.
     pub(crate) async fn count(&self) -> usize {
         self.all().await.len()
@@ -76,6 +84,7 @@ fn with_ids(value: &AttributeValue, ids: &[(String, String)]) -> dynoxide::Attri
     match value {
         AttributeValue::S(text) => dynoxide::AttributeValue::S(ids.iter().fold(text.clone(), |text, (old, new)| text.replace(old, new))),
         AttributeValue::N(number) => dynoxide::AttributeValue::N(number.clone()),
+        AttributeValue::Bool(flag) => dynoxide::AttributeValue::BOOL(*flag),
         other => panic!("{other:?} is not copied"),
     }
 }
@@ -83,7 +92,12 @@ fn with_ids(value: &AttributeValue, ids: &[(String, String)]) -> dynoxide::Attri
 pub(crate) const NAME: &str = "records";
 
 pub(crate) fn store(client: &Client) -> Store {
-    Store::new(client.clone(), NAME)
+    Store::new(client.clone(), NAME).proving(audit_key())
+}
+
+/// With which events are proved.
+pub(crate) fn audit_key() -> AuditKey {
+    AuditKey::new("a secret for tests")
 }
 
 pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {

@@ -1,0 +1,212 @@
+//! Passwords, addresses, and the tokens from mails that change them.
+
+use domain::account::{Account, Credentials};
+use domain::audit::Action;
+use domain::email::Email;
+use domain::id::SessionId;
+use domain::mail::{Mail, MailKind, MailToken};
+use domain::session::Session;
+use store::UpdateError;
+use store::accounts::RegisterError;
+use store::credentials::{NewPassword, UseTokenError};
+
+use crate::people::{at, credentials, event, id, patient, session, user};
+use crate::table::{Table, text};
+
+const HASH: &str = "a-hash";
+
+/// The table with a token of this kind for the account.
+async fn put_token(table: &Table, kind: MailKind, account: &Account, email: &Email) {
+    let token = MailToken::new(kind, account.id, email.clone(), None, at(0));
+    table.store.put_mail_token(HASH, &token).await.unwrap();
+}
+
+fn mail(kind: MailKind, account: &Account) -> Mail {
+    Mail::new(id(), kind, account.id, at(0))
+}
+
+async fn hash(table: &Table, email: &Email) -> Option<String> {
+    table.store.credentials(email).await.unwrap().map(|credentials| credentials.password_hash)
+}
+
+async fn change(table: &Table, account: &Account, before: &Credentials, after: &str, through: SessionId) -> Result<Session, UpdateError> {
+    let session = session(account);
+    let new = NewPassword {
+        account,
+        before,
+        password_hash: after,
+        sessions_ended_through: through,
+        event: &event(account, account.id, Action::ChangePassword, None),
+        mail: &mail(MailKind::PasswordChanged, account),
+    };
+    table.store.change_password(&new, &session).await.map(|()| session)
+}
+
+async fn reset(table: &Table, account: &Account, before: &Credentials, after: &str, through: SessionId) -> Result<(), UseTokenError> {
+    let new = NewPassword {
+        account,
+        before,
+        password_hash: after,
+        sessions_ended_through: through,
+        event: &event(account, account.id, Action::ResetPassword, None),
+        mail: &mail(MailKind::PasswordChanged, account),
+    };
+    table.store.reset_password(&new, HASH).await
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_sessions_but_the_new_one() {
+    let table = Table::new().await;
+    let account = patient();
+    let first = table.register(&account).await;
+    let second = change(&table, &account, &credentials(&account), "second", first.id).await.unwrap();
+    assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
+    let (stored, _) = table.store.caller(account.id, second.id).await.unwrap().unwrap();
+    assert!(!stored.holds(first.id) && stored.holds(second.id));
+    assert_eq!(stored.version, 2);
+    let expected = ["audit_event", "audit_event", "credentials", "mail", "session", "session", "user"];
+    assert_eq!(table.entities().await, expected);
+}
+
+#[tokio::test]
+async fn a_password_is_changed_only_from_the_one_that_was_proved() {
+    let table = Table::new().await;
+    let account = patient();
+    let first = table.register(&account).await;
+    let before = table.count().await;
+    let other = Credentials { password_hash: "other".to_owned(), ..credentials(&account) };
+    assert!(matches!(change(&table, &account, &other, "second", first.id).await, Err(UpdateError::Stale)));
+    let of_other = Credentials { user_id: id(), ..credentials(&account) };
+    assert!(matches!(change(&table, &account, &of_other, "second", first.id).await, Err(UpdateError::Stale)));
+    change(&table, &account, &credentials(&account), "second", first.id).await.unwrap();
+    let second = Credentials { password_hash: "second".to_owned(), ..credentials(&account) };
+    let again = change(&table, &account, &second, "third", first.id).await;
+    assert!(matches!(again, Err(UpdateError::Stale)), "sessions up to there have ended before");
+    assert_eq!(table.count().await, before + 3);
+    assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
+}
+
+#[tokio::test]
+async fn a_token_resets_a_password_once() {
+    let table = Table::new().await;
+    let account = Account { email_verified: false, ..patient() };
+    let first = table.register(&account).await;
+    let before = credentials(&account);
+    assert!(matches!(reset(&table, &account, &before, "second", first.id).await, Err(UseTokenError::Used)), "there is none");
+    put_token(&table, MailKind::ResetPassword, &account, &account.email).await;
+    let stale = Credentials { password_hash: "other".to_owned(), ..before.clone() };
+    assert!(matches!(reset(&table, &account, &stale, "second", first.id).await, Err(UseTokenError::Stale)));
+    assert!(table.store.mail_token(HASH).await.unwrap().is_some(), "still good");
+    reset(&table, &account, &before, "second", first.id).await.unwrap();
+    assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
+    let stored = table.store.account(account.id).await.unwrap().unwrap();
+    assert_eq!((stored.sessions_ended_through, stored.email_verified, stored.version), (Some(first.id), true, 2));
+    let second = Credentials { password_hash: "second".to_owned(), ..before };
+    assert!(matches!(reset(&table, &account, &second, "third", id()).await, Err(UseTokenError::Used)));
+    assert_eq!(table.entities().await, ["audit_event", "audit_event", "credentials", "mail", "session", "user"]);
+}
+
+#[tokio::test]
+async fn a_hash_is_upgraded_unless_it_has_changed() {
+    let table = Table::new().await;
+    let account = patient();
+    table.register(&account).await;
+    let before = credentials(&account);
+    table.store.upgrade_password_hash(&account.email, &before, "upgraded").await.unwrap();
+    assert_eq!(hash(&table, &account.email).await.as_deref(), Some("upgraded"));
+    table.store.upgrade_password_hash(&account.email, &before, "late").await.unwrap();
+    assert_eq!(hash(&table, &account.email).await.as_deref(), Some("upgraded"));
+    table.store.upgrade_password_hash(&patient().email, &before, "nobody").await.unwrap();
+    assert_eq!(table.count().await, 4, "nothing is made");
+}
+
+#[tokio::test]
+async fn a_token_confirms_an_address_once() {
+    let table = Table::new().await;
+    let account = Account { email_verified: false, ..patient() };
+    table.register(&account).await;
+    let verify =
+        async |account: &Account| table.store.verify_email(account, HASH, &event(account, account.id, Action::VerifyEmail, None)).await;
+    assert!(matches!(verify(&account).await, Err(UseTokenError::Used)));
+    put_token(&table, MailKind::VerifyEmail, &account, &account.email).await;
+    let moved = Account { email: patient().email, ..account.clone() };
+    assert!(matches!(verify(&moved).await, Err(UseTokenError::Stale)), "the account has another address");
+    verify(&account).await.unwrap();
+    assert_eq!(table.store.account(account.id).await.unwrap(), Some(Account { email_verified: true, version: 2, ..account.clone() }));
+    assert!(matches!(verify(&account).await, Err(UseTokenError::Used)));
+    assert_eq!(table.entities().await, ["audit_event", "audit_event", "credentials", "session", "user"]);
+}
+
+async fn move_to(table: &Table, before: &Account, email: &Email) -> Result<Account, UseTokenError> {
+    let after = Account { email: email.clone(), email_verified: true, version: before.version + 1, ..before.clone() };
+    let event = event(before, before.id, Action::ChangeEmail, None);
+    let mail = mail(MailKind::EmailChanged, before).to(before.email.clone());
+    table.store.change_email(before, &after, &credentials(before), HASH, &event, &mail).await.map(|()| after)
+}
+
+#[tokio::test]
+async fn an_account_moves_to_another_address() {
+    let table = Table::new().await;
+    let account = Account { email_verified: false, ..patient() };
+    table.register(&account).await;
+    let email = patient().email;
+    assert!(matches!(move_to(&table, &account, &email).await, Err(UseTokenError::Used)));
+    put_token(&table, MailKind::ConfirmEmailChange, &account, &email).await;
+    let after = move_to(&table, &account, &email).await.unwrap();
+    assert_eq!(table.store.account(account.id).await.unwrap(), Some(after));
+    assert_eq!(hash(&table, &account.email).await, None, "the old address is free");
+    assert_eq!(table.store.credentials(&email).await.unwrap().unwrap().user_id, account.id);
+    assert_eq!(table.entities().await, ["audit_event", "audit_event", "credentials", "mail", "session", "user"]);
+    table.register(&Account { email: account.email, ..user(domain::account::Role::Patient, "", "") }).await;
+}
+
+#[tokio::test]
+async fn an_account_does_not_move_onto_another_one() {
+    let table = Table::new().await;
+    let (account, other) = (patient(), patient());
+    table.register(&account).await;
+    table.register(&other).await;
+    put_token(&table, MailKind::ConfirmEmailChange, &account, &other.email).await;
+    assert!(matches!(move_to(&table, &account, &other.email).await, Err(UseTokenError::EmailTaken)));
+    let stale = Account { version: 7, ..account.clone() };
+    assert!(matches!(move_to(&table, &stale, &patient().email).await, Err(UseTokenError::Stale)));
+    assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
+    assert!(hash(&table, &account.email).await.is_some());
+    assert_eq!(table.store.credentials(&other.email).await.unwrap().unwrap().user_id, other.id);
+    assert!(table.store.mail_token(HASH).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_address_is_respelt_in_place() {
+    let table = Table::new().await;
+    let account = patient();
+    table.register(&account).await;
+    let respelt = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
+    put_token(&table, MailKind::ConfirmEmailChange, &account, &respelt).await;
+    move_to(&table, &account, &respelt).await.unwrap();
+    assert_eq!(table.store.account(account.id).await.unwrap().unwrap().email, respelt);
+    assert!(hash(&table, &account.email).await.is_some());
+    let item = table.all().await.into_iter().find(|item| text(item, "entity") == Some("user")).unwrap();
+    assert_eq!(text(&item, "email"), Some(respelt.as_str()));
+}
+
+#[tokio::test]
+async fn a_silent_registration_writes_as_much_for_a_taken_as_for_a_free_address() {
+    let table = Table::new().await;
+    let account = patient();
+    let nobody = || Mail::new(id(), MailKind::Nobody, id(), at(0));
+    let registered = || event(&account, account.id, Action::Register, None);
+    let (done, free) = table.meter.measure(table.store.register_silently(&account, &credentials(&account), &registered(), &nobody())).await;
+    done.unwrap();
+    assert_eq!(table.entities().await, ["audit_event", "credentials", "mail", "user"], "and no session");
+    let taken = table.store.register_silently(&account, &credentials(&account), &registered(), &nobody()).await;
+    assert!(matches!(taken, Err(RegisterError::EmailTaken)));
+    let told = mail(MailKind::AlreadyRegistered, &account);
+    let (done, taken) = table.meter.measure(table.store.refuse_registration(&account.email, &registered(), &told, &nobody())).await;
+    done.unwrap();
+    assert_eq!((free.round_trips, free.calls, free.read), (taken.round_trips, taken.calls, taken.read));
+    assert_eq!((free.calls, free.write, taken.write), (1, 8.0, 8.0));
+    let unknown = table.store.refuse_registration(&patient().email, &registered(), &told, &nobody()).await;
+    assert!(matches!(unknown, Err(UpdateError::Stale)));
+    assert_eq!(table.count().await, 7);
+}
