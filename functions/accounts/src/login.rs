@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::account::Credentials;
-use domain::audit::Action;
+use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::UserId;
 use domain::password::Password;
@@ -31,7 +31,8 @@ impl FromForm for LoginRequest {
 
 /// Sign in with email and password.
 ///
-/// Unknown, wrong and inactive are one answer after the same work: a read of the credentials, a password hash, a read of the account.
+/// Unknown, wrong and inactive are one answer after the same work: a read of the credentials, a password hash, a read of the
+/// account beside a write. Who has the right password of an inactive account is told the same, a write later.
 #[utoipa::path(post, path = "/api/accounts/login/", tag = "Accounts")]
 pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(request): Body<LoginRequest>) -> Result<Answer, Problem> {
     let refused = || Problem::unauthorized("invalid_credentials", "No active account found with the given credentials.");
@@ -39,19 +40,33 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     let (verified, signer) = tokio::join!(app.hasher.verify(&request.password, hash), app.tokens.signer());
     let (verified, signer) = (verified.map_err(Problem::internal)?, signer?);
+    let (known, now) = (credentials.as_ref().map(|credentials| credentials.user_id), clock::now());
     let Some(credentials) = credentials.filter(|_| verified) else {
-        app.store.account(clock::new_id::<UserId>()).await?;
+        let failure = info.audit_of(known.unwrap_or_else(clock::new_id), Action::Login).with_outcome(Outcome::Failed);
+        let told = async {
+            match known {
+                Some(_) => app.store.audit(std::slice::from_ref(&failure)).await,
+                None => app.store.pretend_to_audit(&failure, now).await,
+            }
+        };
+        tokio::try_join!(app.store.account(clock::new_id::<UserId>()), told)?;
         return Err(refused());
     };
-    let (user_id, now) = (credentials.user_id, clock::now());
+    let user_id = credentials.user_id;
     // How long the session lives is decided by the role, which is asked for when the session is next used.
     let (mut session, mut refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
     let audit = info.audit_of(user_id, Action::Login);
     // For an inactive account the session is stored in vain: its token is never given to anybody.
     let (account, stored, ()) =
         tokio::join!(app.store.account(user_id), app.store.put_session(&session, Some(&audit)), upgrade(&app, &request, &credentials));
-    let account = account?.filter(|account| account.is_active).ok_or_else(refused)?;
+    let account = account?.filter(|account| account.is_active);
     stored?;
+    let Some(account) = account else {
+        // The event before says that the password was right, this one that it did not help.
+        let denied = AuditEvent { reason: Some("inactive".to_owned()), ..info.audit_of(user_id, Action::Login) };
+        app.store.audit(&[denied.with_outcome(Outcome::Denied)]).await?;
+        return Err(refused());
+    };
     if let Some(ended_through) = account.sessions_ended_through.filter(|_| !account.holds(session.id)) {
         // All sessions were ended by a sandbox whose clock is ahead of ours.
         (session, refresh) = RefreshToken::start_above(ended_through, user_id, now, info.device(), app.tokens.lifetimes(account.role));

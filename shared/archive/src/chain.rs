@@ -104,3 +104,37 @@ pub fn salvage(text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
     }
     Ok((events, head))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::tests::event;
+
+    #[test]
+    fn what_was_extended_is_followed() {
+        let start = ArchiveHead::default();
+        let events: Vec<StoredEvent> = (0..3).map(|_| event("read_record")).collect();
+        let first = extend(&start, events[..2].iter().cloned()).unwrap();
+        let second = extend(&first.head, events[2..].iter().cloned()).unwrap();
+        assert_eq!((key_after(&start), key_after(&first.head)), ("audit/000000000001.jsonl".into(), "audit/000000000003.jsonl".into()));
+        assert_eq!(follow(&start, &first.text).unwrap(), (events[..2].to_vec(), first.head.clone()));
+        assert_eq!(follow(&first.head, &second.text).unwrap(), (events[2..].to_vec(), second.head.clone()));
+        assert_eq!(salvage(&second.text).unwrap(), (events[2..].to_vec(), second.head));
+    }
+
+    #[test]
+    fn nothing_else_is_followed() {
+        let start = ArchiveHead::default();
+        let object = extend(&start, (0..3).map(|_| event("read_record"))).unwrap();
+        let lines: Vec<&str> = object.text.lines().collect();
+        assert_eq!(follow(&start, &lines[1..].join("\n")), Err(Broken::Number { expected: 1, found: 2 }));
+        assert_eq!(follow(&start, &[lines[0], lines[2]].join("\n")), Err(Broken::Number { expected: 2, found: 3 }));
+        assert_eq!(follow(&start, &object.text.replacen("read_record", "list_records", 1)), Err(Broken::Previous(2)));
+        assert_eq!(follow(&start, "{}\n"), Err(Broken::NoLink(1)));
+        assert_eq!(follow(&object.head, &object.text), Err(Broken::Number { expected: 4, found: 1 }));
+        let other = extend(&start, [event("login")]).unwrap();
+        let stolen = extend(&other.head, [event("login")]).unwrap();
+        let own = extend(&start, [event("login")]).unwrap();
+        assert_eq!(follow(&own.head, &stolen.text), Err(Broken::Previous(2)));
+    }
+}

@@ -196,3 +196,199 @@ pub async fn compare(store: &Store, vault: &Vault, key: AuditKey, now: Timestamp
     store.audit_trail(|event| comparison.event(&event)).await?;
     Ok(comparison.finish())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+    use crate::chain::extend;
+    use runtime::clock;
+    use serde_json::{Value, json};
+
+    const SECRET: &str = "a secret for tests";
+
+    /// An event as it is stored and proved, of now.
+    pub(crate) fn event(action: &str) -> StoredEvent {
+        event_of(clock::new_id(), action)
+    }
+
+    fn event_of(id: EventId, action: &str) -> StoredEvent {
+        let subject = "0190a5c0-0000-7000-8000-000000000001";
+        stored(&json!({
+            "pk": format!("AUDIT#{subject}"), "sk": id.to_string(), "entity": "audit_event", "action": action, "actor_id": subject,
+        }))
+    }
+
+    /// As the store proves it.
+    fn stored(attributes: &Value) -> StoredEvent {
+        let mut item: HashMap<String, serde_dynamo::AttributeValue> = serde_dynamo::to_item(attributes).unwrap();
+        let proof = AuditKey::new(SECRET).prove(&serde_json::from_value(attributes.clone()).unwrap());
+        item.insert("proof".to_owned(), serde_dynamo::AttributeValue::S(proof));
+        StoredEvent::from_image("INSERT", item.into()).unwrap().unwrap()
+    }
+
+    /// The event with another value of an attribute, proof and all else as before.
+    fn altered(event: &StoredEvent) -> StoredEvent {
+        let mut attributes: BTreeMap<String, Value> = serde_json::from_value(serde_json::to_value(event).unwrap()).unwrap();
+        attributes.insert("action".to_owned(), json!("login"));
+        serde_json::from_value(serde_json::to_value(attributes).unwrap()).unwrap()
+    }
+
+    /// An archive of three objects and a table that agree.
+    #[derive(Clone)]
+    struct World {
+        head: ArchiveHead,
+        objects: Vec<(String, Option<String>, bool)>,
+        table: Vec<StoredEvent>,
+    }
+
+    fn long_ago(number: u8) -> EventId {
+        format!("0190a5c0-0000-7000-8000-1000000000{number:02}").parse().unwrap()
+    }
+
+    impl World {
+        fn new() -> Self {
+            let table: Vec<StoredEvent> = (10..16).map(|number| event_of(long_ago(number), "read_record")).collect();
+            let mut world = Self { head: ArchiveHead::default(), objects: Vec::new(), table: table.clone() };
+            for events in table.chunks(2) {
+                world.archive(events);
+            }
+            world
+        }
+
+        fn archive(&mut self, events: &[StoredEvent]) {
+            let object = extend(&self.head, events.iter().cloned()).unwrap();
+            self.objects.push((key_after(&self.head), Some(object.text), false));
+            self.head = object.head;
+        }
+
+        fn compare(&self) -> Report {
+            let mut comparison = Comparison::new(AuditKey::new(SECRET), self.head.clone(), clock::now());
+            for (key, text, replaced) in &self.objects {
+                comparison.object(key, text.as_deref(), *replaced);
+            }
+            for event in &self.table {
+                comparison.event(event);
+            }
+            comparison.finish()
+        }
+
+        fn findings(&self) -> Vec<Finding> {
+            self.compare().findings
+        }
+    }
+
+    #[test]
+    fn what_agrees_has_no_findings() {
+        let mut world = World::new();
+        let expected = Report { links: 6, objects: 3, events: 6, ..Report::default() };
+        assert_eq!(world.compare(), expected);
+        // New ones are on the way; what the stream told twice is harmless; the archive may be ahead of what was expected.
+        world.table.push(event("login"));
+        let before = world.head.clone();
+        world.archive(&[world.table[0].clone()]);
+        world.head = before;
+        assert_eq!(world.compare(), Report { links: 7, objects: 4, events: 7, waiting: 1, repeated: 1, ..expected });
+        let empty = World { head: ArchiveHead::default(), objects: Vec::new(), table: Vec::new() };
+        assert_eq!(empty.compare(), Report::default());
+    }
+
+    #[test]
+    fn changes_of_the_table_are_found() {
+        let mut world = World::new();
+        world.table.remove(3);
+        assert_eq!(world.findings(), [Finding::RemovedFromTable(long_ago(13))]);
+
+        let mut world = World::new();
+        world.table[3] = altered(&world.table[3]);
+        assert_eq!(world.findings(), [Finding::AlteredInTable(long_ago(13))]);
+
+        // Invented, and told to the archive by the stream like any other; or too young to be there.
+        let (old, young) = (altered(&event_of(long_ago(20), "read_record")), altered(&event("read_record")));
+        for invented in [old, young] {
+            let id = invented.id().unwrap();
+            let mut world = World::new();
+            world.table.push(invented.clone());
+            assert_eq!(world.findings(), [Finding::InventedInTable(id)]);
+            world.archive(&[invented]);
+            assert_eq!(world.findings(), [Finding::InventedInArchive(id), Finding::InventedInTable(id)]);
+        }
+    }
+
+    #[test]
+    fn changes_of_the_archive_are_found() {
+        let key = |index: usize| World::new().objects[index].0.clone();
+
+        // An event altered, in the middle and at the end, where no link follows that says so.
+        let altering = |world: &World, object: usize, line: usize| {
+            let text = world.objects[object].1.clone().unwrap();
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines[line] = lines[line].replace("read_record", "login");
+            lines.join("\n") + "\n"
+        };
+        let mut world = World::new();
+        world.objects[1].1 = Some(altering(&world, 1, 0));
+        assert_eq!(
+            world.findings(),
+            [
+                Finding::Broken(key(1), Broken::Previous(4)),
+                Finding::InventedInArchive(long_ago(12)),
+                Finding::AlteredInArchive(long_ago(12))
+            ]
+        );
+        let mut world = World::new();
+        world.objects[2].1 = Some(altering(&world, 2, 1));
+        assert_eq!(world.findings(), [Finding::InventedInArchive(long_ago(15)), Finding::AlteredInArchive(long_ago(15)), Finding::Head(6)]);
+
+        // An object removed: the first, one in the middle, the last.
+        for index in 0..3 {
+            let mut world = World::new();
+            world.objects.remove(index);
+            let findings = world.findings();
+            let removed = [10 + 2 * index, 11 + 2 * index].map(|number| long_ago(u8::try_from(number).unwrap()));
+            for id in removed {
+                assert!(findings.contains(&Finding::RemovedFromArchive(id)), "{findings:?}");
+            }
+            let gap = if index == 2 { Finding::Head(6) } else { Finding::Misplaced(key(index + 1)) };
+            assert!(findings.contains(&gap), "{findings:?}");
+        }
+
+        // An event removed from an object; an object added; the whole archive written anew without an event.
+        let mut world = World::new();
+        world.objects[0].1 = world.objects[0].1.as_ref().map(|text| text.lines().next().unwrap().to_owned() + "\n");
+        let findings = world.findings();
+        assert!(findings.contains(&Finding::RemovedFromArchive(long_ago(11))) && findings.contains(&Finding::Misplaced(key(1))));
+        let mut world = World::new();
+        let before = world.head.clone();
+        let invented = altered(&event("read_record"));
+        world.archive(std::slice::from_ref(&invented));
+        world.head = before;
+        assert_eq!(world.findings(), [Finding::InventedInArchive(invented.id().unwrap())]);
+        let mut world = World::new();
+        let head = world.head.clone();
+        let table = world.table.clone();
+        (world.head, world.objects) = (ArchiveHead::default(), Vec::new());
+        world.archive(&table[1..]);
+        world.head = head;
+        assert_eq!(world.findings(), [Finding::RemovedFromArchive(long_ago(10)), Finding::Head(6)]);
+
+        // Something that is no link; an object written over or deleted.
+        let mut world = World::new();
+        world.objects[1].1 = Some("nonsense\n".to_owned());
+        assert!(world.findings().contains(&Finding::Broken(key(1), Broken::NoLink(1))));
+        let mut world = World::new();
+        world.objects[1].2 = true;
+        assert_eq!(world.findings(), [Finding::Replaced(key(1))]);
+        world.objects[1].1 = None;
+        assert!(world.findings().contains(&Finding::RemovedFromArchive(long_ago(12))));
+    }
+
+    #[test]
+    fn findings_are_sentences_without_what_the_event_says() {
+        for finding in [Finding::RemovedFromTable(long_ago(10)), Finding::Broken("audit/1".into(), Broken::Previous(4)), Finding::Head(6)] {
+            let text = finding.to_string();
+            assert!(!text.is_empty() && !text.contains("read_record"));
+        }
+    }
+}

@@ -34,6 +34,11 @@ impl AuditKey {
     pub fn new(secret: &str) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
     }
+
+    /// The proof of an event, as its attribute.
+    pub fn prove(&self, event: &StoredEvent) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, &event.proved()))
+    }
 }
 
 /// An event as it is stored: every attribute of its item, by name.
@@ -104,11 +109,11 @@ impl Store {
 
     /// The item, proved if it is an event.
     pub(crate) fn prove(&self, mut item: Item) -> Result<Item, Error> {
-        if let Some(AuditKey(key)) = &self.audit_key
+        if let Some(key) = &self.audit_key
             && item::entity(&item) == AuditEvent::ENTITY
         {
-            let proof = hmac::sign(key, &StoredEvent::of(item.clone())?.proved());
-            item.insert(PROOF.to_owned(), AttributeValue::S(URL_SAFE_NO_PAD.encode(proof)));
+            let proof = key.prove(&StoredEvent::of(item.clone())?);
+            item.insert(PROOF.to_owned(), AttributeValue::S(proof));
         }
         Ok(item)
     }

@@ -22,6 +22,11 @@ use crate::table::{Item, Table};
 /// Read units of the caller.
 const CALLER: f64 = 2.0;
 
+/// Write units of the event that tells of a read: one for each patient whose chart was read ...
+const READ: f64 = 1.0;
+/// ... and one more where it names twenty records.
+const LONG_READ: f64 = 2.0;
+
 /// A cost: round trips, calls, read units, write units, write units of indexes.
 const fn cost(round_trips: usize, calls: usize, read: f64, write: f64, index: f64) -> Cost {
     Cost { round_trips, calls, read, write, index }
@@ -54,7 +59,12 @@ async fn fill(table: &Table, patient: &Account, doctors: &[Account], number: usi
     for note in &notes {
         scratch.annotate(&doctors[0], &model, note).await;
     }
-    let chart: Vec<Item> = scratch.all().await.into_iter().filter(|item| item["pk"].as_s().unwrap().starts_with("PATIENT#")).collect();
+    let chart: Vec<Item> = scratch
+        .all()
+        .await
+        .into_iter()
+        .filter(|item| item["pk"].as_s().unwrap().starts_with("PATIENT#") && item["sk"].as_s().unwrap().starts_with("RECORD#"))
+        .collect();
     assert_eq!(chart.len(), 5);
     table.multiply(&chart, number, |copy| {
         let mut ids = vec![
@@ -74,10 +84,14 @@ async fn patients_page(table: &Table, caller: &Session) -> Cost {
         .meter
         .measure(async {
             let (caller, page) = tokio::join!(store.caller(caller.user_id, caller.id), store.chart_page(caller.user_id, &filter, 20, None));
-            assert!(caller.unwrap().is_some());
             let charts = page.unwrap().items;
-            let people = store.people(charts.iter().map(|chart| chart.record.doctor_id)).await.unwrap();
-            (people, charts)
+            let (account, _) = caller.unwrap().unwrap();
+            let shown = charts.iter().map(|chart| chart.record.id).collect();
+            let read = [event(&account, account.id, Action::ListRecords, None).with_records(shown)];
+            let people = store.people(charts.iter().map(|chart| chart.record.doctor_id));
+            let (people, told) = tokio::join!(people, store.audit(&read));
+            told.unwrap();
+            (people.unwrap(), charts)
         })
         .await;
     assert_eq!((people.len(), charts.len()), (20, 20));
@@ -100,7 +114,7 @@ async fn a_page_costs_the_same_in_a_short_and_in_a_long_chart() {
         fill(&table, &patient, &doctors, number).await;
         costs.push(patients_page(&table, &caller).await);
     }
-    assert_eq!(costs, [cost(2, 3, CALLER + 8.0 + 10.0, 0.0, 0.0); 2]);
+    assert_eq!(costs, [cost(2, 4, CALLER + 8.0 + 10.0, LONG_READ, 1.0); 2]);
 }
 
 #[tokio::test]
@@ -120,7 +134,7 @@ async fn every_operation_keeps_its_budget() {
     let registered = event(&patient, patient.id, Action::Register, None);
     let (done, measured) = meter.measure(store.register(&patient, &credentials(&patient), &first, &registered)).await;
     done.unwrap();
-    report.row("register", measured, cost(1, 1, 0.0, 8.0, 2.0), Budget(1, 0.0, 8.0));
+    report.row("register", measured, cost(1, 1, 0.0, 8.0, 4.0), Budget(1, 0.0, 8.0));
 
     let caller = session(&patient);
     let (_, measured) = meter
@@ -166,7 +180,7 @@ async fn every_operation_keeps_its_budget() {
                 store.create_annotation(&note, at(1), &told, &creation).await.unwrap();
             })
             .await;
-        report.row("annotate", measured, cost(2, 3, CALLER + 1.0, 12.0, 4.0), Budget(2, CALLER + 1.0, 14.0));
+        report.row("annotate", measured, cost(2, 3, CALLER + 1.0, 14.0, 4.0), Budget(2, CALLER + 1.0, 14.0));
     }
 
     // One record, of a patient and of a doctor.
@@ -174,20 +188,23 @@ async fn every_operation_keeps_its_budget() {
         .measure(async {
             let (caller, chart) = tokio::join!(who(), store.chart(patient.id, created.id));
             let (_, chart) = (caller.unwrap().unwrap(), chart.unwrap().unwrap());
-            store.people([chart.record.patient_id, chart.record.doctor_id]).await.unwrap()
+            let read = [event(&patient, patient.id, Action::ReadRecord, Some(chart.record.id))];
+            let people = store.people([chart.record.patient_id, chart.record.doctor_id]);
+            tokio::try_join!(people, store.audit(&read)).unwrap()
         })
         .await;
-    report.row("one record, patient", measured, cost(2, 3, CALLER + 1.0 + 1.0, 0.0, 0.0), Budget(2, CALLER + 1.0 + 2.0, 0.0));
+    report.row("one record, patient", measured, cost(2, 4, CALLER + 1.0 + 1.0, READ, 1.0), Budget(2, CALLER + 1.0 + 2.0, READ));
     let (_, measured) = meter
         .measure(async {
             let (caller, assignment) = tokio::join!(doctor_calls(), store.assignment(doctors[0].id, created.id));
             let (_, assignment) = (caller.unwrap().unwrap(), assignment.unwrap().unwrap());
             let people = store.people([assignment.patient_id, assignment.doctor_id]);
-            let (chart, people) = tokio::join!(store.chart(assignment.patient_id, assignment.record_id), people);
-            (chart.unwrap().unwrap(), people.unwrap())
+            let read = [event(&doctors[0], assignment.patient_id, Action::ReadRecord, Some(assignment.record_id))];
+            let chart = store.chart(assignment.patient_id, assignment.record_id);
+            tokio::try_join!(chart, people, store.audit(&read)).unwrap()
         })
         .await;
-    report.row("one record, doctor", measured, cost(2, 4, CALLER + 1.0 + 2.0, 0.0, 0.0), Budget(2, CALLER + 1.0 + 3.0, 0.0));
+    report.row("one record, doctor", measured, cost(2, 5, CALLER + 1.0 + 2.0, READ, 1.0), Budget(2, CALLER + 1.0 + 3.0, READ));
 
     // Reassign: the record beside the new doctor (whom the design's figure leaves out), then one transaction.
     let (_, measured) = meter
@@ -222,17 +239,21 @@ async fn every_operation_keeps_its_budget() {
             let (caller, page) = tokio::join!(busy_calls(), store.assignment_page(busy.id, &filter, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             let keys: Vec<(UserId, RecordId)> = page.items.iter().map(|assignment| (assignment.patient_id, assignment.record_id)).collect();
-            let (charts, people) = tokio::join!(store.charts(&keys), store.people(keys.iter().map(|(patient, _)| *patient)));
-            assert_eq!(people.unwrap().len(), 20);
-            charts.unwrap()
+            let read =
+                |(patient, record): &(UserId, RecordId)| event(&busy, *patient, Action::ListRecords, None).with_records(vec![*record]);
+            let events: Vec<_> = keys.iter().map(read).collect();
+            let people = store.people(keys.iter().map(|(patient, _)| *patient));
+            let (charts, people, ()) = tokio::try_join!(store.charts(&keys), people, store.audit(&events)).unwrap();
+            assert_eq!(people.len(), 20);
+            charts
         })
         .await;
     assert_eq!(charts.iter().flatten().count(), 20);
     report.row(
         "doctor's records, 20",
         measured,
-        cost(2, 23, CALLER + 1.0 + 20.0 + 10.0, 0.0, 0.0),
-        Budget(2, CALLER + 1.0 + 20.0 + 10.0, 0.0),
+        cost(2, 43, CALLER + 1.0 + 20.0 + 10.0, 20.0 * READ, 20.0),
+        Budget(2, CALLER + 1.0 + 20.0 + 10.0, 20.0 * READ),
     );
 
     // Notifications, 20, with their records: a chart says itself whose it is, so that no assignment has to be read.
@@ -241,12 +262,21 @@ async fn every_operation_keeps_its_budget() {
             let (caller, page) = tokio::join!(busy_calls(), store.inbox_page(busy.id, None, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             let keys: Vec<_> = page.items.iter().filter_map(Notification::record).collect();
-            let charts = store.charts(&keys).await.unwrap();
+            let read = |(patient, record): &(UserId, RecordId)| {
+                event(&busy, *patient, Action::ReadNotifications, None).with_records(vec![*record])
+            };
+            let events: Vec<_> = keys.iter().map(read).collect();
+            let (charts, ()) = tokio::try_join!(store.charts(&keys), store.audit(&events)).unwrap();
             charts.into_iter().flatten().filter(|chart| chart.record.doctor_id == busy.id).count()
         })
         .await;
     assert_eq!(shown, 20);
-    report.row("notifications, 20", measured, cost(2, 23, CALLER + 2.0 + 20.0, 0.0, 0.0), Budget(2, CALLER + 2.0 + 20.0, 0.0));
+    report.row(
+        "notifications, 20",
+        measured,
+        cost(2, 43, CALLER + 2.0 + 20.0, 20.0 * READ, 20.0),
+        Budget(2, CALLER + 2.0 + 20.0, 20.0 * READ),
+    );
 
     // Bulk actions, on a short and on a long inbox.
     for (name, number) in [("mark all read, 10", 10), ("mark all read, 1,000", 1_000)] {

@@ -6,6 +6,8 @@
 
 mod accounts;
 mod annotations;
+mod archive;
+mod audit;
 mod budgets;
 mod faults;
 mod files;

@@ -1,0 +1,105 @@
+//! What the archive needs of the table.
+
+use domain::audit::Action;
+use domain::id::EventId;
+use store::archive::{ArchiveHead, AuditKey, StoredEvent};
+use store::{Store, UpdateError};
+
+use crate::people::{at, doctor, event, id, patient, record};
+use crate::table::{Item, NAME, Table, audit_key, text};
+
+async fn trail(table: &Table) -> Vec<StoredEvent> {
+    let mut events = Vec::new();
+    table.store.audit_trail(|event| events.push(event)).await.unwrap();
+    events
+}
+
+#[tokio::test]
+async fn events_prove_who_wrote_them() {
+    let table = Table::new().await;
+    let (patient, doctor) = (patient(), doctor());
+    // As single writes and in transactions.
+    let read = event(&doctor, patient.id, Action::ListRecords, None).with_records(vec![id(), id()]);
+    table.store.audit(std::slice::from_ref(&read)).await.unwrap();
+    let record = record(&patient, &doctor);
+    let creation = event(&patient, patient.id, Action::CreateRecord, Some(record.id));
+    let told = crate::people::told_doctor(&patient, &record);
+    table.store.create_record(&record, &[], &told, &creation).await.unwrap();
+    assert_eq!(table.store.access_log(patient.id, None, 10, None).await.unwrap().items, [creation.clone(), read.clone()]);
+    let events = trail(&table).await;
+    assert_eq!(events.len(), 2);
+    for event in &events {
+        assert!(event.is_proved(&audit_key()) && !event.is_proved(&AuditKey::new("another secret")));
+    }
+    // Nothing but events is proved.
+    for item in table.all().await {
+        assert_eq!(item.contains_key("proof"), text(&item, "entity") == Some("audit_event"));
+    }
+    // An event that is changed in any attribute is not proved any more, nor one that was never proved.
+    let item = table.item(format!("AUDIT#{}", patient.id), read.id).await.unwrap();
+    for name in item.keys().filter(|name| name.as_str() != "entity" && name.as_str() != "sk") {
+        let mut altered = item.clone();
+        altered.insert(name.clone(), aws_sdk_dynamodb::types::AttributeValue::S("x".to_owned()));
+        assert!(!image("INSERT", &altered).unwrap().is_proved(&audit_key()), "{name}");
+    }
+    let bare = event(&patient, patient.id, Action::Login, None);
+    Store::new(table.client.clone(), NAME).audit(&[bare]).await.unwrap();
+    assert_eq!(trail(&table).await.iter().filter(|event| !event.is_proved(&audit_key())).count(), 1);
+}
+
+fn image(event: &str, item: &Item) -> Option<StoredEvent> {
+    StoredEvent::from_image(event, item.clone().into()).unwrap()
+}
+
+#[tokio::test]
+async fn the_stream_tells_of_new_events_alone() {
+    let table = Table::new().await;
+    let (patient, _, _, _) = table.record_with_files(1).await;
+    table.store.audit(&[event(&patient, patient.id, Action::ReadRecord, Some(id()))]).await.unwrap();
+    let told: Vec<StoredEvent> = table.all().await.iter().filter_map(|item| image("INSERT", item)).collect();
+    assert_eq!(told.len(), 2);
+    let stored = trail(&table).await;
+    assert!(told.iter().all(|event| stored.contains(event) && event.id().is_some()), "as it is stored");
+    assert!(table.all().await.iter().all(|item| image("MODIFY", item).is_none() && image("REMOVE", item).is_none()));
+    let mut nonsense = table.all().await.into_iter().find(|item| text(item, "entity") == Some("audit_event")).unwrap();
+    nonsense.remove("sk");
+    assert!(StoredEvent::from_image("INSERT", nonsense.into()).is_err());
+}
+
+#[tokio::test]
+async fn the_archive_is_extended_from_its_end() {
+    let table = Table::new().await;
+    let store = &table.store;
+    assert_eq!(store.archive_head().await.unwrap(), ArchiveHead::default());
+    let first = ArchiveHead { sequence: 3, tip: "a".to_owned() };
+    let second = ArchiveHead { sequence: 5, tip: "b".to_owned() };
+    assert!(matches!(store.extend_archive(&first, &second).await, Err(UpdateError::Stale)));
+    store.extend_archive(&ArchiveHead::default(), &first).await.unwrap();
+    assert!(matches!(store.extend_archive(&ArchiveHead::default(), &second).await, Err(UpdateError::Stale)));
+    store.extend_archive(&first, &second).await.unwrap();
+    assert!(matches!(store.extend_archive(&first, &second).await, Err(UpdateError::Stale)));
+    assert_eq!(store.archive_head().await.unwrap(), second);
+}
+
+#[tokio::test]
+async fn of_several_who_extend_it_one_succeeds() {
+    let table = Table::new().await;
+    let extensions = (0..20).map(|number| {
+        let store = table.store.clone();
+        async move { store.extend_archive(&ArchiveHead::default(), &ArchiveHead { sequence: 1, tip: format!("{number}") }).await.is_ok() }
+    });
+    let done = futures_util::future::join_all(extensions).await;
+    assert_eq!(done.into_iter().filter(|done| *done).count(), 1);
+}
+
+#[tokio::test]
+async fn archived_events_are_known_for_two_days() {
+    let table = Table::new().await;
+    let events: Vec<EventId> = (0..150).map(|_| id()).collect();
+    table.store.mark_archived(&events[..120], at(0)).await.unwrap();
+    table.store.mark_archived(&events[..10], at(0)).await.unwrap();
+    let known = table.store.archived(&events).await.unwrap();
+    assert_eq!(known, events[..120].iter().copied().collect());
+    let item = table.item(format!("ARCHIVED#{}", events[0]), "ARCHIVED").await.unwrap();
+    assert_eq!(item["ttl"].as_n().unwrap(), &(at(0).as_second() + 48 * 3600).to_string());
+}
