@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::account::{Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth};
 use http_kit::answer::{Answer, created};
-use http_kit::caller::SignedIn;
+use http_kit::caller::Member;
 use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::Form;
 use http_kit::problem::Problem;
@@ -34,12 +34,9 @@ pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Opti
 
 /// Create the profile that belongs to the caller's role.
 #[utoipa::path(post, path = "/api/accounts/profile-create/", tag = "Accounts", security(("bearer" = [])))]
-pub(crate) async fn create_profile(State(app): State<App>, caller: SignedIn, form: Form) -> Result<Answer, Problem> {
+pub(crate) async fn create_profile(State(app): State<App>, caller: Member, form: Form) -> Result<Answer, Problem> {
     let exists = || Problem::forbidden("profile_exists", "You already have a profile.");
     let account = caller.confirm().await?.account;
-    if account.role == Role::Admin {
-        return Err(Problem::forbidden("wrong_role", "Staff have no profile."));
-    }
     if account.profile.is_some() {
         return Err(exists());
     }

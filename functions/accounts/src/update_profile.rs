@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::account::{Account, DoctorProfile, PatientProfile, Profile, date_of_birth};
 use http_kit::answer::{Answer, ok};
-use http_kit::caller::SignedIn;
+use http_kit::caller::Member;
 use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::Form;
 use http_kit::problem::Problem;
@@ -16,7 +16,7 @@ use crate::create_profile::whole_profile;
 
 /// Change the fields of the own profile that are given.
 #[utoipa::path(patch, path = "/api/accounts/profile-update/", tag = "Accounts", security(("bearer" = [])))]
-pub(crate) async fn update_profile(State(app): State<App>, caller: SignedIn, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
+pub(crate) async fn update_profile(State(app): State<App>, caller: Member, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
     write(app, caller, if_match, form, |form, _, profile| match profile {
         Profile::Doctor(now) => {
             let specialization = form.or_default("specialization", now.specialization);
@@ -40,13 +40,13 @@ pub(crate) async fn update_profile(State(app): State<App>, caller: SignedIn, if_
 
 /// Replace the own profile: what is not given gets its default.
 #[utoipa::path(put, path = "/api/accounts/profile-update/", tag = "Accounts", security(("bearer" = [])))]
-pub(crate) async fn replace_profile(State(app): State<App>, caller: SignedIn, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
+pub(crate) async fn replace_profile(State(app): State<App>, caller: Member, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
     write(app, caller, if_match, form, |form, account, _| whole_profile(form, account.role, clock::now())).await
 }
 
 async fn write(
     app: App,
-    caller: SignedIn,
+    caller: Member,
     if_match: IfMatch,
     form: Form,
     change: impl FnOnce(&mut Form, &Account, Profile) -> Option<Profile>,
@@ -56,7 +56,7 @@ async fn write(
     if_match.check(account.version)?;
     let profile = form.parse(|form| change(form, &account, profile))?;
     let before = account.version;
-    let account = Account { profile: Some(profile), version: before + 1, ..account };
+    let account = Account { version: before + 1, ..account.with_profile(profile, app.doctors.approval_is_required) };
     app.store.update_profile(before, &account).await.map_err(|error| match error {
         UpdateError::Stale => if_match.lost_race(),
         UpdateError::Store(error) => error.into(),

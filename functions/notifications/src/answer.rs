@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use domain::access::Relation;
 use domain::account::{Account, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::id::{NotificationId, RecordId, UserId};
 use domain::notification::{Notification, NotificationType};
-use domain::record::{self, Chart};
+use domain::record::Chart;
 use http_kit::caller::Caller;
 use http_kit::problem::Problem;
 use http_kit::shapes::{Record, Showcase, people_of};
@@ -39,14 +40,17 @@ pub(crate) struct Context<'a> {
 
 /// The records that the reader of these notifications, newest first, most likely still sees: all of a patient's own; a
 /// doctor's but for those of which they are told that they are no longer assigned.
-fn presumably_seen(viewer: &Account, notifications: &[Notification]) -> BTreeSet<(UserId, RecordId)> {
-    let is_doctor = viewer.role == Role::Doctor;
+fn presumably_seen(caller: &Caller, notifications: &[Notification]) -> BTreeSet<(UserId, RecordId)> {
+    let is_doctor = caller.account.role == Role::Doctor;
+    if !caller.sees(if is_doctor { Relation::Assigned } else { Relation::Owner }) {
+        return BTreeSet::new();
+    }
     let (mut seen, mut ended) = (BTreeSet::new(), BTreeSet::new());
     for notification in notifications {
         let Some(record) = notification.record() else { continue };
         if is_doctor && notification.notification_type == NotificationType::AssignmentEnded && !seen.contains(&record) {
             ended.insert(record);
-        } else if !ended.contains(&record) && (!is_doctor || viewer.practises()) {
+        } else if !ended.contains(&record) {
             seen.insert(record);
         }
     }
@@ -74,14 +78,11 @@ impl<'a> Context<'a> {
         records.sort_unstable();
         records.dedup();
         let likely: Vec<UserId> = notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
-        let presumed = presumably_seen(viewer, notifications);
+        let presumed = presumably_seen(caller, notifications);
         let events = events(caller, Outcome::Success, &presumed);
         let (charts, mut people, ()) = tokio::try_join!(app.store.charts(&records), app.store.people(likely), app.store.audit(&events))?;
         // The record itself says, strongly consistent, whose it is and to whom it is assigned now.
-        let may_see = |chart: &Chart| {
-            let record::Record { patient_id, doctor_id, .. } = chart.record;
-            viewer.id == patient_id || (viewer.id == doctor_id && viewer.practises())
-        };
+        let may_see = |chart: &Chart| caller.sees(Relation::to_record(viewer.id, &chart.record));
         let charts: HashMap<RecordId, Chart> = charts.into_iter().flatten().filter(may_see).map(|chart| (chart.record.id, chart)).collect();
         // A former doctor's annotation, a record that was moved since: rare enough for a read of their own.
         let missing: Vec<UserId> = charts.values().flat_map(people_of).filter(|id| *id != viewer.id && !people.contains_key(id)).collect();

@@ -25,7 +25,7 @@ pub(crate) async fn delete_file(
     let owner = patient.id();
     let (caller, lookup) = patient.beside(app.store.file_lookup(id)).await?;
     let record_id = match lookup {
-        Some(lookup) if lookup.patient_id == owner => lookup.record_id,
+        Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup.record_id,
         other => {
             let (subject, record) = other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
             let attempt = caller.audit(Action::DeleteFile, subject, record);

@@ -27,7 +27,7 @@ pub(crate) async fn read_patient_history(
     let ((), paging) = query.parse(&app.kit, owner, "annotation-history", |_| Some(()))?;
     let (caller, lookup) = patient.beside(app.store.annotation_lookup(id)).await?;
     let lookup = match lookup {
-        Some(lookup) if lookup.patient_id == owner => lookup,
+        Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup,
         other => return Err(refuse(&app, &caller, other).await),
     };
     let page = app.store.annotation_history(owner, id, paging.limit, paging.after).await?;

@@ -1,6 +1,7 @@
 //! `PATCH` and `PUT /api/records/doctor/annotations/{id}/`
 
 use axum::extract::State;
+use domain::access::Relation;
 use domain::audit::Action;
 use domain::id::AnnotationId;
 use domain::notification::Event;
@@ -57,6 +58,7 @@ async fn write(app: &App, doctor: Doctor, id: AnnotationId, if_match: IfMatch, n
         |annotation: &Annotation| Ok(ok(&RecordAnnotation::new(annotation, Some(doctor))).with_etag(ETag::of(annotation.version)));
     for _ in 0..ATTEMPTS {
         let before = app.store.annotation_for(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
+        let before = before.filter(|annotation| caller.may(Relation::to_annotation(doctor.id, annotation.author_id)));
         let Some(before) = before else { return Err(attempt(Some(lookup)).await) };
         if_match.check(before.version)?;
         let note = note.clone().unwrap_or_else(|| before.note.clone());

@@ -3,6 +3,7 @@
 //! A value of a type of this crate is valid: it is made by parsing ([`field::FieldValue`]) and cannot be made
 //! otherwise, except by reading back what was stored. Nothing here knows AWS, HTTP, a clock or the environment.
 
+pub mod access;
 pub mod account;
 pub mod approval;
 pub mod audit;

@@ -6,11 +6,12 @@ use std::marker::PhantomData;
 use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use domain::account::{Account, Role};
+use domain::access::{self, Actor, Decision, Operation, Relation, Rules};
+use domain::account::Account;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::id::{RecordId, UserId};
+use domain::record::Record;
 use domain::session::Session;
-use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 use runtime::clock;
 use runtime::tokens::Claims;
@@ -98,9 +99,32 @@ pub struct Caller {
     pub session: Session,
     /// The request.
     pub request: RequestInfo,
+    operation: Operation,
+    actor: Actor,
+    rules: Rules,
 }
 
 impl Caller {
+    /// Whether the caller may do what was asked for to an object that is this to them. Else it is not found.
+    pub fn may(&self, relation: Relation) -> bool {
+        access::decide(self.rules, self.actor, self.operation, relation) == Decision::Allow
+    }
+
+    /// The same for something on the chart of a patient.
+    pub fn may_on_chart_of(&self, patient: UserId) -> bool {
+        self.may(Relation::to_chart(self.account.id, patient))
+    }
+
+    /// The same for a record, by whom it names now.
+    pub fn may_on(&self, record: &Record) -> bool {
+        self.may(Relation::to_record(self.account.id, record))
+    }
+
+    /// Whether the caller may see a record that is this to them, where it is not what was asked for.
+    pub fn sees(&self, relation: Relation) -> bool {
+        access::sees(self.rules, self.actor, relation)
+    }
+
     /// The event that the caller did something to the chart or account of `subject`, now.
     pub fn audit(&self, action: Action, subject: UserId, record: Option<RecordId>) -> AuditEvent {
         AuditEvent { session_id: Some(self.session.id), ..self.request.audit(&self.account, action, subject, record) }
@@ -123,52 +147,43 @@ impl Caller {
     }
 }
 
-/// For whom an operation is.
+/// For whom a handler is. [`access`] decides; what the handler says must be what is said there of its operation.
 pub trait Audience {
-    /// The role it takes, `None` when any does.
-    const ROLE: Option<Role>;
-
-    /// Whether one of that role may do anything at all.
-    ///
-    /// # Errors
-    /// 403 that says what is missing.
-    fn admit(_account: &Account, _session: &Session) -> Result<(), Problem> {
-        Ok(())
-    }
+    /// What is said of it there.
+    const AUDIENCE: access::Audience;
 }
 
-/// Marks operations for every role.
+/// Marks handlers for every user.
 pub enum Anyone {}
-/// Marks operations for patients.
+/// Marks handlers for patients and doctors.
+pub enum Members {}
+/// Marks handlers for patients.
 pub enum Patients {}
-/// Marks operations for doctors whom staff have approved.
+/// Marks handlers for doctors whom staff have approved.
 pub enum Doctors {}
-/// Marks operations for staff who have signed in with a second factor.
+/// Marks handlers for staff who have signed in with a second factor.
 pub enum Admins {}
 
 impl Audience for Anyone {
-    const ROLE: Option<Role> = None;
+    const AUDIENCE: access::Audience = access::Audience::SignedIn;
+}
+impl Audience for Members {
+    const AUDIENCE: access::Audience = access::Audience::Members;
 }
 impl Audience for Patients {
-    const ROLE: Option<Role> = Some(Role::Patient);
+    const AUDIENCE: access::Audience = access::Audience::Patients;
 }
 impl Audience for Doctors {
-    const ROLE: Option<Role> = Some(Role::Doctor);
-
-    fn admit(account: &Account, _: &Session) -> Result<(), Problem> {
-        if account.practises() { Ok(()) } else { Err(Problem::not_approved()) }
-    }
+    const AUDIENCE: access::Audience = access::Audience::Doctors;
 }
 impl Audience for Admins {
-    const ROLE: Option<Role> = Some(Role::Admin);
-
-    fn admit(_: &Account, session: &Session) -> Result<(), Problem> {
-        if session.second_factor { Ok(()) } else { Err(Problem::second_factor_required()) }
-    }
+    const AUDIENCE: access::Audience = access::Audience::Admins;
 }
 
 /// A user of any role.
 pub type SignedIn = Claimed<Anyone>;
+/// A patient or a doctor, whatever staff say of them.
+pub type Member = Claimed<Members>;
 /// A patient.
 pub type Patient = Claimed<Patients>;
 /// A doctor, approved.
@@ -184,6 +199,7 @@ pub struct Claimed<A> {
     kit: Kit,
     claims: Claims,
     request: RequestInfo,
+    operation: Operation,
     // As of a function, so that it can be sent between threads whatever the mark is.
     audience: PhantomData<fn() -> A>,
 }
@@ -198,23 +214,20 @@ impl<A: Audience> Claimed<A> {
     ///
     /// # Errors
     /// 401 when the session has ended, the account is inactive or gone, or its role is not the claimed one any more; 403
-    /// when the audience does not admit the caller.
+    /// when the operation is not for the caller.
     pub async fn confirm(self) -> Result<Caller, Problem> {
-        let store = self.kit.store.clone();
-        let caller = self.identify().await?;
-        match A::admit(&caller.account, &caller.session) {
-            Ok(()) => Ok(caller),
-            Err(problem) => Err(caller.forbid(&store, problem).await),
-        }
-    }
-
-    /// Reads account and session, and asks no more than whether they bear out what the token claims.
-    async fn identify(self) -> Result<Caller, Problem> {
-        let Self { kit, claims, request, .. } = self;
+        let Self { kit, claims, request, operation, .. } = self;
         let found = kit.store.caller(claims.user_id, claims.session_id).await?;
-        let (account, session) =
-            found.filter(|(account, session)| bears_out(account, session, &claims, clock::now())).ok_or_else(Problem::token_not_valid)?;
-        Ok(Caller { account, session, request })
+        let known = found.as_ref().map(|(account, session)| (account, session));
+        let actor = Actor::confirmed(known, claims.role, clock::now());
+        let problem = problem_of(access::decide(kit.rules, actor, operation, Relation::Unknown));
+        let caller = found.map(|(account, session)| Caller { account, session, request, operation, actor, rules: kit.rules });
+        match (caller, problem) {
+            (Some(caller), None) => Ok(caller),
+            // Whoever could show that they are a user is in the audit trail.
+            (Some(caller), Some(problem)) if actor != Actor::Unproved => Err(caller.forbid(&kit.store, problem).await),
+            (_, problem) => Err(problem.unwrap_or_else(Problem::token_not_valid)),
+        }
     }
 
     /// Reads account and session beside the first read of the operation.
@@ -227,9 +240,18 @@ impl<A: Audience> Claimed<A> {
     }
 }
 
-/// Whether what is stored bears out what a token claims.
-fn bears_out(account: &Account, session: &Session, claims: &Claims, now: Timestamp) -> bool {
-    account.is_active && account.role == claims.role && account.holds(session.id) && session.is_live(now)
+/// The problem that says what is decided, `None` when nothing speaks against it.
+fn problem_of(decision: Decision) -> Option<Problem> {
+    match decision {
+        Decision::Allow => None,
+        Decision::NotAuthenticated => Some(Problem::not_authenticated()),
+        Decision::TokenNotValid => Some(Problem::token_not_valid()),
+        Decision::WrongRole => Some(Problem::wrong_role()),
+        Decision::NotApproved => Some(Problem::not_approved()),
+        Decision::SecondFactorRequired => Some(Problem::second_factor_required()),
+        Decision::NotFound => Some(Problem::not_found()),
+        Decision::OwnAccount => Some(Problem::own_account()),
+    }
 }
 
 impl<A: Audience, S: Sync> FromRequestParts<S> for Claimed<A>
@@ -240,44 +262,53 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let kit = Kit::from_ref(state);
-        let claims = claims(&kit, &parts.headers).await?;
+        let operation = parts.extensions.get().copied().filter(|operation: &Operation| operation.audience() == A::AUDIENCE);
+        let operation =
+            operation.ok_or_else(|| Problem::internal("domain::access does not say of this operation what its handler says"))?;
+        let claims = claims(&kit, &parts.headers, operation).await?;
         let request = RequestInfo::from_request_parts(parts, state).await?;
-        let wrong_role = A::ROLE.is_some_and(|role| role != claims.role);
-        let claimed = Self { kit, claims, request, audience: PhantomData };
-        if wrong_role {
+        let decision = access::decide(kit.rules, Actor::Claimed(claims.role), operation, Relation::Unknown);
+        let claimed = Self { kit, claims, request, operation, audience: PhantomData };
+        match problem_of(decision) {
+            None => Ok(claimed),
             // Those whose session has ended are told that, and not what they would not have been allowed.
-            let store = claimed.kit.store.clone();
-            return Err(claimed.identify().await?.forbid(&store, Problem::wrong_role()).await);
+            Some(problem) => Err(claimed.confirm().await.err().unwrap_or(problem)),
         }
-        Ok(claimed)
     }
 }
 
-/// What the request's bearer token (RFC 6750) claims.
+/// What the request's bearer token (RFC 6750) claims, when `operation` takes one.
 ///
 /// # Errors
 /// 401 without one, or with one that is not good.
-pub(crate) async fn claims(kit: &Kit, headers: &HeaderMap) -> Result<Claims, Problem> {
+pub(crate) async fn claims(kit: &Kit, headers: &HeaderMap, operation: Operation) -> Result<Claims, Problem> {
+    let verified = match bearer(headers) {
+        Ok(token) => kit.keys.verify(token, clock::now(), kit.store.signing_keys()).await?.ok_or(Actor::Unproved),
+        Err(actor) => Err(actor),
+    };
+    verified.map_err(|actor| {
+        let decision = access::decide(kit.rules, actor, operation, Relation::Unknown);
+        problem_of(decision).unwrap_or_else(|| Problem::internal("an operation for anyone asks for a token"))
+    })
+}
+
+/// The one bearer token of a request; or who asks without.
+fn bearer(headers: &HeaderMap) -> Result<&str, Actor> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let line = lines.next().ok_or_else(Problem::not_authenticated)?;
+    let line = lines.next().ok_or(Actor::Anonymous)?;
     if lines.next().is_some() {
-        return Err(Problem::token_not_valid());
+        return Err(Actor::Unproved);
     }
-    let line = line.to_str().map_err(|_| Problem::token_not_valid())?.trim();
+    let line = line.to_str().map_err(|_| Actor::Unproved)?.trim();
     let (scheme, token) = line.split_once(' ').unwrap_or((line, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::not_authenticated());
-    }
-    kit.keys.verify(token.trim(), clock::now(), kit.store.signing_keys()).await
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Actor::Anonymous) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kit::tests::{kit, token};
-    use domain::email::Email;
-    use domain::text::{Name, PhoneNumber};
-    use jiff::SignedDuration;
+    use domain::account::Role;
 
     fn headers(lines: &[&str]) -> HeaderMap {
         lines.iter().map(|line| (header::AUTHORIZATION, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
@@ -288,9 +319,9 @@ mod tests {
         let (kit, signer) = kit().with_key().await;
         let token = token(&signer, Role::Doctor, clock::now());
         for scheme in ["Bearer", "bearer", "BEARER", " Bearer "] {
-            assert_eq!(claims(&kit, &headers(&[&format!("{scheme} {token}")])).await.unwrap().role, Role::Doctor);
+            assert_eq!(claims(&kit, &headers(&[&format!("{scheme} {token}")]), Operation::Me).await.unwrap().role, Role::Doctor);
         }
-        let refused = async |lines: &[&str]| claims(&kit, &headers(lines)).await.unwrap_err().code();
+        let refused = async |lines: &[&str]| claims(&kit, &headers(lines), Operation::Me).await.unwrap_err().code();
         let good = format!("Bearer {token}");
         assert_eq!(refused(&[]).await, "not_authenticated");
         assert_eq!(refused(&[""]).await, "not_authenticated");
@@ -301,40 +332,5 @@ mod tests {
         assert_eq!(refused(&["Bearer \u{e9}"]).await, "token_not_valid");
         assert_eq!(refused(&[&good, &good]).await, "token_not_valid", "two lines");
         assert_eq!(refused(&[&format!("{good}, {good}")]).await, "token_not_valid", "two lines, as the gateway joins them");
-    }
-
-    #[test]
-    fn a_token_is_worth_what_is_stored() {
-        let now = clock::now();
-        let account = Account {
-            id: clock::new_id(),
-            email: Email::parse("jane@example.com").unwrap(),
-            first_name: Name::default(),
-            last_name: Name::default(),
-            phone_number: PhoneNumber::default(),
-            role: Role::Patient,
-            is_active: true,
-            email_verified: false,
-            approval: None,
-            second_factor: false,
-            sessions_ended_through: None,
-            profile: None,
-            version: 1,
-        };
-        let session = Session {
-            id: clock::new_id(),
-            user_id: account.id,
-            token_hash: String::new(),
-            previous: None,
-            last_used_at: now,
-            second_factor: false,
-            device: String::new(),
-            ttl: now.as_second() + 60,
-        };
-        let claims = Claims { user_id: account.id, session_id: session.id, role: Role::Patient, issued_at: now, expires_at: now };
-        assert!(bears_out(&account, &session, &claims, now));
-        assert!(!bears_out(&account, &session, &claims, now + SignedDuration::from_secs(60)), "the session has ended");
-        assert!(!bears_out(&Account { is_active: false, ..account.clone() }, &session, &claims, now), "deactivated");
-        assert!(!bears_out(&Account { role: Role::Doctor, ..account }, &session, &claims, now), "another role");
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::access::Rules;
+use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
-use runtime::config;
 use runtime::crypto::Sealer;
 use runtime::tokens::{Claims, TokenError, Verifier};
+use runtime::{clock, config};
 use store::Store;
 
 use crate::problem::Problem;
@@ -20,6 +22,7 @@ pub struct Kit {
     pub page_size: usize,
     /// Base of the links in answers, without a slash at the end.
     pub public_url: Arc<str>,
+    pub(crate) rules: Rules,
     pub(crate) allowed_origins: Arc<[String]>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) sealer: Arc<Sealer>,
@@ -32,10 +35,24 @@ impl Kit {
             store,
             page_size: config.page_size,
             public_url: config.public_url.into(),
+            rules: Rules { doctors_need_second_factor: config.doctors_need_second_factor },
             allowed_origins: config.allowed_origins.into(),
             keys: Arc::new(Keys { verifier: Verifier::new(&config.token_issuer), known: Mutex::new(None) }),
             sealer: Arc::new(Sealer::new(&config.cursor_key)),
         }
+    }
+}
+
+impl Kit {
+    /// An id that no session of a user is above which has begun before now: by the clock, and by what is stored, because
+    /// the clock of another sandbox may be ahead. Sessions that end through it have all ended.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn latest_session(&self, user: UserId) -> Result<SessionId, store::Error> {
+        let newest = self.store.newest_session(user).await?;
+        let now = clock::new_id();
+        Ok(newest.map_or(now, |newest| newest.max(now)))
     }
 }
 
@@ -58,16 +75,16 @@ const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 const FORGET_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Keys {
-    /// What a token claims; `read` is awaited only when the keys must be read.
+    /// What a token claims, `None` when it is not good; `read` is awaited only when the keys must be read.
     ///
     /// # Errors
-    /// 401 when the token is not good, 503 when the keys cannot be read.
+    /// 503 when the keys cannot be read.
     pub(crate) async fn verify(
         &self,
         token: &str,
         now: Timestamp,
         read: impl Future<Output = Result<Vec<SigningKey>, store::Error>>,
-    ) -> Result<Claims, Problem> {
+    ) -> Result<Option<Claims>, Problem> {
         let age = |known: &Arc<Known>| now.duration_since(known.read_at);
         let known = self.known().clone().filter(|known| age(known) < FORGET_AFTER);
         let keys = known.as_ref().map(|known| known.keys.as_slice()).unwrap_or_default();
@@ -79,7 +96,7 @@ impl Keys {
             }
             verified => verified,
         };
-        verified.map_err(|_| Problem::token_not_valid())
+        Ok(verified.ok())
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Arc<Known>>> {
@@ -111,6 +128,7 @@ pub(crate) mod tests {
             audit_key: Secret::new("another secret for tests, long enough for the configuration"),
             cursor_key: Secret::new("a secret for tests, long enough for the configuration"),
             token_issuer: ISSUER.to_owned(),
+            doctors_need_second_factor: false,
         };
         Kit::new(config, Store::new(client, "table"))
     }
@@ -148,7 +166,7 @@ pub(crate) mod tests {
                 reads.fetch_add(1, Ordering::SeqCst);
                 Ok(published.lock().unwrap().clone())
             };
-            kit.keys.verify(token, now, read).await.is_ok()
+            kit.keys.verify(token, now, read).await.unwrap().is_some()
         };
         let start = clock::now();
         let after = |seconds| start + SignedDuration::from_secs(seconds);

@@ -1,7 +1,7 @@
 //! What happens to every request before and after its handler.
 
 use std::any::Any;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,11 +13,12 @@ use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use domain::access::{Audience, Operation};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument, Span, field};
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, path};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::{RequestInfo, claims};
@@ -41,7 +42,7 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
 ///
 /// Paths are declared with a slash at the end and work without it. Every request has an id, a line in the log, security
 /// headers; every error, a panic included, is a problem document. Who is calling is asked before the method on paths
-/// whose operations are declared with `security`.
+/// of which no operation is for anyone.
 pub fn service<S>(routes: OpenApiRouter<S>, state: S) -> Router
 where
     S: Clone + Send + Sync + 'static,
@@ -49,11 +50,12 @@ where
 {
     let kit = Kit::from_ref(&state);
     let (routes, document) = routes.split_for_parts();
-    let protected = Arc::new(protected_paths(&document));
+    let operations = Arc::new(Operations::of(&document));
+    let known = Arc::clone(&operations);
     let routes = routes
         .fallback(async || Problem::not_found())
-        .method_not_allowed_fallback(move |state, path, headers| wrong_method(state, path, headers, Arc::clone(&protected)))
-        .layer(from_fn(name_operation))
+        .method_not_allowed_fallback(move |state, path, headers| wrong_method(state, path, headers, Arc::clone(&known)))
+        .layer(from_fn(move |request, next| name_operation(request, next, Arc::clone(&operations))))
         .with_state(state);
     let service = ServiceBuilder::new()
         .layer(from_fn(observe))
@@ -64,18 +66,48 @@ where
     Router::new().fallback_service(service)
 }
 
-/// The paths on which every operation needs a token.
-fn protected_paths(document: &OpenApi) -> HashSet<String> {
-    let protected = document.paths.paths.iter().filter(|(_, item)| {
-        let operations = [&item.get, &item.put, &item.post, &item.delete, &item.patch];
-        operations.into_iter().flatten().all(|operation| operation.security.as_ref().is_some_and(|security| !security.is_empty()))
-    });
-    protected.map(|(path, _)| path.clone()).collect()
+/// The operations of the routes: path, then method. An operation that [`domain::access`] does not know is not among them,
+/// and a handler that asks who is calling does not work for it.
+struct Operations(HashMap<String, HashMap<Method, Operation>>);
+
+impl Operations {
+    fn of(document: &OpenApi) -> Self {
+        let by_method = |item: &path::PathItem| {
+            let operations = [
+                (Method::GET, &item.get),
+                (Method::HEAD, &item.head),
+                (Method::PUT, &item.put),
+                (Method::POST, &item.post),
+                (Method::DELETE, &item.delete),
+                (Method::PATCH, &item.patch),
+            ];
+            let known = operations.into_iter().filter_map(|(method, operation)| {
+                let id = operation.as_ref()?.operation_id.as_ref()?;
+                Some((method, id.parse().ok()?))
+            });
+            known.collect()
+        };
+        Self(document.paths.paths.iter().map(|(path, item)| (path.clone(), by_method(item))).collect())
+    }
+
+    /// The operation of a request. HEAD is GET, where it is nothing of its own.
+    fn find(&self, path: &str, method: &Method) -> Option<Operation> {
+        let operations = self.0.get(path)?;
+        let as_get = || operations.get(&Method::GET).filter(|_| *method == Method::HEAD);
+        operations.get(method).or_else(as_get).copied()
+    }
+
+    /// An operation on a path of which none is for anyone.
+    fn protecting(&self, path: &str) -> Option<Operation> {
+        let operations = self.0.get(path)?;
+        let is_public = operations.values().any(|operation| operation.audience() == Audience::Public);
+        operations.values().next().copied().filter(|_| !is_public)
+    }
 }
 
-async fn wrong_method(State(kit): State<Kit>, path: MatchedPath, headers: HeaderMap, protected: Arc<HashSet<String>>) -> Problem {
-    if protected.contains(path.as_str())
-        && let Err(problem) = claims(&kit, &headers).await
+async fn wrong_method(State(kit): State<Kit>, path: MatchedPath, headers: HeaderMap, operations: Arc<Operations>) -> Problem {
+    if let Some(operation) = operations.protecting(path.as_str())
+        && let Err(problem) = claims(&kit, &headers, operation).await
     {
         return problem;
     }
@@ -147,10 +179,15 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Names the operation in the log by its route: a path as it was sent may hold anything.
-async fn name_operation(request: Request, next: Next) -> Response {
-    if let Some(path) = request.extensions().get::<MatchedPath>() {
+/// Names the operation: to those who ask who is calling, and in the log by its route, as a path as it was sent may hold
+/// anything.
+async fn name_operation(mut request: Request, next: Next, operations: Arc<Operations>) -> Response {
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    if let Some(path) = path {
         Span::current().record("operation", path.as_str());
+        if let Some(operation) = operations.find(path.as_str(), request.method()) {
+            request.extensions_mut().insert(operation);
+        }
     }
     next.run(request).await
 }
@@ -181,17 +218,28 @@ mod tests {
         }
     }
 
-    #[utoipa::path(get, path = "/things/{id}/", security(("bearer" = [])))]
+    // The operations of the tests bear ids that are known, so that it is known for whom they are.
+    #[utoipa::path(get, path = "/things/{id}/", operation_id = "list_notifications")]
     async fn thing(Id(id): Id<RecordId>) -> Answer {
         ok(&json!({"id": id})).with_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))
     }
 
-    #[utoipa::path(patch, path = "/things/{id}/", security(("bearer" = [])))]
+    #[utoipa::path(patch, path = "/things/{id}/", operation_id = "me")]
     async fn change_thing(_: SignedIn) -> Answer {
         ok(&())
     }
 
-    #[utoipa::path(post, path = "/things/")]
+    #[utoipa::path(put, path = "/things/{id}/", operation_id = "list_users")]
+    async fn replace_thing(_: SignedIn) -> Answer {
+        ok(&())
+    }
+
+    #[utoipa::path(delete, path = "/things/{id}/")]
+    async fn delete_thing(_: SignedIn) -> Answer {
+        ok(&())
+    }
+
+    #[utoipa::path(post, path = "/things/", operation_id = "register")]
     async fn create_thing(form: Form) -> Result<Answer, Problem> {
         form.parse(|form| {
             form.reject("name", Reason::new("taken", "Is taken."));
@@ -224,7 +272,7 @@ mod tests {
 
     async fn send(request: Request<Body>) -> (u16, HeaderMap, Value) {
         let routes = OpenApiRouter::new()
-            .routes(routes!(thing, change_thing))
+            .routes(routes!(thing, change_thing, replace_thing, delete_thing))
             .routes(routes!(create_thing))
             .routes(routes!(panics))
             .routes(routes!(broken))
@@ -315,6 +363,16 @@ mod tests {
         let (status, headers, _) = send(signed_in).await;
         assert_eq!(status, 401);
         assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer realm=\"api\", error=\"invalid_token\"");
+    }
+
+    #[tokio::test]
+    async fn a_handler_is_for_whom_the_operation_is() {
+        let (status, headers, _) = send(request("PATCH", &format!("/things/{ID}/"))).await;
+        assert_eq!((status, &headers[header::WWW_AUTHENTICATE]), (401, &HeaderValue::from_static("Bearer realm=\"api\"")));
+        for method in ["PUT", "DELETE"] {
+            let (status, _, _) = send(request(method, &format!("/things/{ID}/"))).await;
+            assert_eq!(status, 500, "{method}: for admins by the table, or unknown to it, but for anyone by its handler");
+        }
     }
 
     #[tokio::test]

@@ -103,6 +103,11 @@ impl Problem {
         Self::forbidden("second_factor_required", "Sign in with a second factor to do this.")
     }
 
+    /// 403: nobody does this to themself.
+    pub fn own_account() -> Self {
+        Self::forbidden("own_account", "You cannot deactivate yourself or change your own role.")
+    }
+
     /// 404: there is nothing here for the caller, be it unknown or somebody else's.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")

@@ -56,6 +56,7 @@ fn app() -> App {
         cursor_key: Secret::new("a secret for tests, long enough for the configuration"),
         audit_key: Secret::new("another secret for tests, long enough for the configuration"),
         token_issuer: "issuer".to_owned(),
+        doctors_need_second_factor: false,
     };
     App(Kit::new(config, Store::new(client, "table")))
 }

@@ -84,6 +84,8 @@ config! {
         audit_key: Secret = AUDIT_KEY as secret,
         /// The issuer of access tokens.
         token_issuer: String = TOKEN_ISSUER as text,
+        /// Whether doctors must sign in with a second factor.
+        doctors_need_second_factor: bool = REQUIRE_DOCTOR_SECOND_FACTOR as flag,
     }
 
     /// What it takes to issue tokens, besides [`Http`].
@@ -350,6 +352,7 @@ mod tests {
             ("STAFF_ABSOLUTE_HOURS", "24"),
             ("REVEAL_REGISTERED_EMAIL", "true"),
             ("REQUIRE_DOCTOR_APPROVAL", "false"),
+            ("REQUIRE_DOCTOR_SECOND_FACTOR", "true"),
             ("APP_URL", "https://app.example.com"),
             ("BUCKET_NAME", "files"),
             ("UPLOAD_URL_SECONDS", "900"),

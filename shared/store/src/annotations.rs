@@ -54,22 +54,20 @@ impl Store {
         self.get(keys::annotation_lookup(id), Consistency::Strong).await
     }
 
-    /// An annotation that its author may change: `None` unless `author` wrote it and the record is assigned to them.
-    /// One strongly consistent read of both.
+    /// An annotation, whoever wrote it, on a record that is assigned to `doctor`. One strongly consistent read of both.
     pub async fn annotation_for(
         &self,
-        author: UserId,
+        doctor: UserId,
         patient: UserId,
         record: RecordId,
         id: AnnotationId,
     ) -> Result<Option<Annotation>, Error> {
-        let keys = [keys::annotation(patient, record, id), keys::assignment(author, record)];
+        let keys = [keys::annotation(patient, record, id), keys::assignment(doctor, record)];
         let items = self.get_all(keys, Consistency::Strong).await?;
         if items.len() < 2 {
             return Ok(None);
         }
-        let annotation = items.into_iter().find(|item| item::entity(item) == Annotation::ENTITY).map(read::<Annotation>).transpose()?;
-        Ok(annotation.filter(|annotation| annotation.author_id == author))
+        items.into_iter().find(|item| item::entity(item) == Annotation::ENTITY).map(read).transpose()
     }
 
     /// A page of an annotation's versions, newest first, the present one among them; strongly consistent. `after` is the

@@ -1,0 +1,252 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::email::Email;
+use crate::id::SessionId;
+use crate::record::RecordType;
+use crate::text::{Description, Name, PhoneNumber};
+use Decision::{Allow, NotApproved, NotAuthenticated, NotFound, OwnAccount, SecondFactorRequired, TokenNotValid, WrongRole};
+use Relation::{Assigned, Author, Oneself, Owner, Stranger, Unknown};
+
+const RELATIONS: [Relation; 6] = [Unknown, Oneself, Owner, Assigned, Author, Stranger];
+const LOCAL: Rules = Rules { doctors_need_second_factor: false };
+const STRICT: Rules = Rules { doctors_need_second_factor: true };
+
+fn user(role: Role, approval: Option<Approval>, second_factor: bool) -> Actor {
+    Actor::Confirmed(Standing { role, approval, second_factor })
+}
+
+/// Everybody who can ask, by the name of the column that the tables below give them.
+fn actors() -> Vec<(&'static str, Actor)> {
+    let doctor = |approval, second_factor| user(Role::Doctor, approval, second_factor);
+    vec![
+        ("anonymous", Actor::Anonymous),
+        ("unproved", Actor::Unproved),
+        ("claimed patient", Actor::Claimed(Role::Patient)),
+        ("claimed doctor", Actor::Claimed(Role::Doctor)),
+        ("claimed admin", Actor::Claimed(Role::Admin)),
+        ("patient", user(Role::Patient, None, false)),
+        ("patient 2f", user(Role::Patient, None, true)),
+        ("doctor", doctor(Some(Approval::Approved), false)),
+        ("doctor 2f", doctor(Some(Approval::Approved), true)),
+        ("unapproved", doctor(Some(Approval::Pending), false)),
+        ("unapproved", doctor(Some(Approval::Refused), true)),
+        ("unapproved", doctor(Some(Approval::Suspended), true)),
+        ("unapproved", doctor(None, true)),
+        ("admin", user(Role::Admin, None, false)),
+        ("admin 2f", user(Role::Admin, None, true)),
+    ]
+}
+
+/// What is said of an actor before the object is looked at, for each audience. A second time, by other means: a table.
+fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
+    use Audience::{Admins, Doctors, Members, Patients, Public, SignedIn};
+    match (audience, actor) {
+        (Public, _) => Allow,
+        (_, "anonymous") => NotAuthenticated,
+        (_, "unproved") => TokenNotValid,
+        (SignedIn, _) => Allow,
+        (Members, "claimed admin" | "admin" | "admin 2f") => WrongRole,
+        (Members, _) => Allow,
+        (Patients, "claimed patient" | "patient" | "patient 2f") => Allow,
+        (Doctors, "claimed doctor" | "doctor 2f") => Allow,
+        (Doctors, "doctor") if rules == STRICT => SecondFactorRequired,
+        (Doctors, "doctor") => Allow,
+        (Doctors, "unapproved") => NotApproved,
+        (Admins, "claimed admin" | "admin 2f") => Allow,
+        (Admins, "admin") => SecondFactorRequired,
+        (Patients | Doctors | Admins, _) => WrongRole,
+    }
+}
+
+/// The operations of each audience, named once more.
+fn audiences() -> Vec<(Audience, &'static str)> {
+    let public = "jwks register login refresh request_password_reset reset_password verify_email change_email";
+    let signed_in = "logout list_sessions end_session logout_all change_password resend_verification request_email_change me access_log \
+                     list_notifications read_notification peek_notification count_unread mark_all_read delete_all";
+    let members = "create_profile update_profile replace_profile";
+    let patients = "list_doctors list_patient_records create_record read_patient_record update_record replace_record read_access_log \
+                    read_patient_history delete_file";
+    let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation replace_annotation read_doctor_history";
+    let admins = "list_users create_user read_user update_user end_sessions start_password_reset list_doctors_by_approval \
+                  approve_doctor refuse_doctor suspend_doctor list_events";
+    vec![
+        (Audience::Public, public),
+        (Audience::SignedIn, signed_in),
+        (Audience::Members, members),
+        (Audience::Patients, patients),
+        (Audience::Doctors, doctors),
+        (Audience::Admins, admins),
+    ]
+}
+
+#[test]
+fn every_operation_is_for_somebody() {
+    let mut seen = HashSet::new();
+    for (audience, operations) in audiences() {
+        for word in operations.split_whitespace() {
+            let operation: Operation = word.parse().unwrap();
+            assert_eq!(operation.audience(), audience, "{word}");
+            assert!(seen.insert(operation), "{word}");
+        }
+    }
+    let forgotten: Vec<_> = Operation::ALL.iter().filter(|operation| !seen.contains(operation)).collect();
+    assert!(forgotten.is_empty(), "name them in `audiences`: {forgotten:?}");
+}
+
+#[test]
+fn before_the_object_is_looked_at_only_the_actor_counts() {
+    for operation in Operation::ALL.iter().copied() {
+        for (name, actor) in actors() {
+            for rules in [LOCAL, STRICT] {
+                let expected = admission(operation.audience(), name, rules);
+                assert_eq!(decide(rules, actor, operation, Unknown), expected, "{operation} by {actor:?} under {rules:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_learns_of_an_object_who_may_not_ask_for_it() {
+    for operation in Operation::ALL.iter().copied() {
+        for (_, actor) in actors() {
+            let admitted = match (actor, decide(STRICT, actor, operation, Unknown)) {
+                (Actor::Claimed(_), Allow) if operation.audience() != Audience::Public => {
+                    for relation in RELATIONS.into_iter().filter(|relation| *relation != Unknown) {
+                        let decision = decide(STRICT, actor, operation, relation);
+                        assert_eq!(decision, TokenNotValid, "{operation} on {relation:?}: nothing has borne out the claim");
+                    }
+                    continue;
+                }
+                (_, admitted) => admitted,
+            };
+            for relation in RELATIONS.into_iter().filter(|_| admitted != Allow) {
+                assert_eq!(decide(STRICT, actor, operation, relation), admitted, "{operation} by {actor:?} on {relation:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_object_is_for_those_to_whom_it_is_something() {
+    for operation in Operation::ALL.iter().copied() {
+        let (best, others): (&[&str], &[Relation]) = match operation.audience() {
+            Audience::Public => (&["anonymous", "unproved", "claimed doctor", "patient", "unapproved", "admin"], &RELATIONS),
+            Audience::SignedIn => (&["patient", "doctor", "unapproved", "admin", "admin 2f"], &[Unknown, Oneself, Owner]),
+            Audience::Members => (&["patient", "doctor", "unapproved"], &[Unknown, Oneself, Owner]),
+            Audience::Patients => (&["patient", "patient 2f"], &[Unknown, Owner]),
+            Audience::Doctors if ["update_annotation", "replace_annotation"].contains(&operation.as_str()) => {
+                (&["doctor 2f"], &[Unknown, Author])
+            }
+            Audience::Doctors => (&["doctor 2f"], &[Unknown, Assigned, Author]),
+            Audience::Admins => (&["admin 2f"], &RELATIONS),
+        };
+        for (_, actor) in actors().into_iter().filter(|(name, _)| best.contains(name)) {
+            for relation in RELATIONS {
+                let expected = match relation {
+                    Oneself if operation == Operation::UpdateUser => OwnAccount,
+                    relation if others.contains(&relation) => Allow,
+                    _ => NotFound,
+                };
+                assert_eq!(decide(STRICT, actor, operation, relation), expected, "{operation} by {actor:?} on {relation:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_is_seen_by_its_patient_and_the_doctor_it_is_assigned_to() {
+    for (name, actor) in actors() {
+        for relation in RELATIONS.into_iter().filter(|relation| *relation != Unknown) {
+            let expected = match name {
+                "patient" | "patient 2f" => relation == Owner,
+                "doctor 2f" => [Assigned, Author].contains(&relation),
+                _ => false,
+            };
+            assert_eq!(sees(STRICT, actor, relation), expected, "{actor:?} {relation:?}");
+        }
+    }
+    let doctor = user(Role::Doctor, Some(Approval::Approved), false);
+    assert!(sees(LOCAL, doctor, Assigned));
+    assert!(!sees(LOCAL, doctor, Owner), "a chart of the time as a patient");
+}
+
+fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(last: u8) -> T {
+    format!("0190a5c0-0000-7000-8000-0000000000{last:02}").parse().unwrap()
+}
+
+fn account() -> Account {
+    Account {
+        id: id(1),
+        email: Email::parse("jane@example.com").unwrap(),
+        first_name: Name::default(),
+        last_name: Name::default(),
+        phone_number: PhoneNumber::default(),
+        role: Role::Doctor,
+        is_active: true,
+        email_verified: false,
+        approval: Some(Approval::Suspended),
+        second_factor: false,
+        sessions_ended_through: None,
+        profile: None,
+        version: 1,
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+fn session() -> Session {
+    Session {
+        id: id(5),
+        user_id: id(1),
+        token_hash: String::new(),
+        previous: None,
+        last_used_at: now(),
+        second_factor: true,
+        device: String::new(),
+        ttl: now().as_second() + 1,
+    }
+}
+
+#[test]
+fn a_token_is_worth_what_account_and_session_say() {
+    let confirmed = |account: &Account, session: &Session| Actor::confirmed(Some((account, session)), Role::Doctor, now());
+    let (account, session) = (account(), session());
+    assert_eq!(confirmed(&account, &session), user(Role::Doctor, Some(Approval::Suspended), true));
+    let alone = Session { second_factor: false, ..session.clone() };
+    assert_eq!(confirmed(&account, &alone), user(Role::Doctor, Some(Approval::Suspended), false));
+    let set_up = Account { second_factor: true, ..account.clone() };
+    assert_eq!(confirmed(&set_up, &alone), user(Role::Doctor, Some(Approval::Suspended), false), "set up, but not used");
+
+    assert_eq!(Actor::confirmed(None, Role::Doctor, now()), Actor::Unproved, "gone");
+    assert_eq!(confirmed(&Account { is_active: false, ..account.clone() }, &session), Actor::Unproved, "deactivated");
+    assert_eq!(confirmed(&Account { role: Role::Patient, ..account.clone() }, &session), Actor::Unproved, "another role since");
+    assert_eq!(confirmed(&account, &Session { ttl: now().as_second(), ..session.clone() }), Actor::Unproved, "the session is over");
+    let ended_through = |last| Account { sessions_ended_through: Some(id::<SessionId>(last)), ..account.clone() };
+    assert_eq!(confirmed(&ended_through(5), &session), Actor::Unproved, "ended with the others");
+    assert_eq!(confirmed(&ended_through(4), &session), confirmed(&account, &session), "begun since");
+}
+
+#[test]
+fn what_an_object_is_to_a_user_follows_from_who_is_named_in_it() {
+    let (patient, doctor, other): (UserId, UserId, UserId) = (id(1), id(2), id(3));
+    let record = Record {
+        id: id(9),
+        patient_id: patient,
+        doctor_id: doctor,
+        record_type: RecordType::General,
+        description: Description::default(),
+        file_count: 0,
+        annotation_count: 0,
+        updated_at: now(),
+        version: 1,
+    };
+    assert_eq!([patient, doctor, other].map(|user| Relation::to_record(user, &record)), [Owner, Assigned, Stranger]);
+    let own = Record { doctor_id: patient, ..record };
+    assert_eq!(Relation::to_record(patient, &own), Owner, "a chart is its patient's, whoever else they are");
+    assert_eq!([patient, other].map(|user| Relation::to_chart(user, patient)), [Owner, Stranger]);
+    assert_eq!([doctor, other].map(|user| Relation::to_annotation(user, doctor)), [Author, Assigned]);
+    assert_eq!([patient, other].map(|user| Relation::to_account(user, patient)), [Oneself, Stranger]);
+}
