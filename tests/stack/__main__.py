@@ -15,6 +15,8 @@ def main() -> int:
         command.add_argument("--port", type=int, default=8000, help="port of the base URL; the two above it are used too")
     command = commands.add_parser("exec", help="run a command against a fresh stack")
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
+    command = commands.add_parser("admin", help="make the first admin of the running stack")
+    command.add_argument("email", help="the admin's address")
     commands.add_parser("clean", help="delete the data of the stack")
     arguments = parser.parse_args()
 
@@ -27,6 +29,8 @@ def main() -> int:
                 return stack.watch(arguments.port)
             case "exec":
                 return stack.execute(arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv)
+            case "admin":
+                return stack.make_admin(arguments.email)
             case "clean":
                 return stack.clean()
     except Failure as failure:

@@ -16,7 +16,7 @@ from .proxy import Proxy
 
 LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
-_HTTP_FUNCTIONS = ("accounts", "records", "notifications")
+_HTTP_FUNCTIONS = ("accounts", "records", "notifications", "admin")
 _MAIL_SENDER = "records@example.org"
 # A function with this variable is served by the URL in it (a feature of ministack).
 _PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
@@ -97,6 +97,10 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tes
         "DataPolicy": "Delete",
         "MailSender": _MAIL_SENDER,
         "PublicUrl": f"http://localhost:{proxy_port}",
+        # A doctor who registers can be chosen at once: on this machine nobody else is there to approve.
+        "RequireDoctorApproval": "false",
+        # Nor does one want to copy a code from a telephone to try something.
+        "RequireDoctorSecondFactor": "false",
     }
     emulator = Emulator(home, emulator_port, _VENV / "stack")
     with contextlib.ExitStack() as started:
@@ -121,6 +125,27 @@ def _only_one(lock: Path, otherwise: str):
         yield
 
 
+def make_admin(email: str) -> int:
+    """The first admin of the running stack."""
+    file = LOCAL / "stack.json"
+    if not file.exists():
+        raise Failure("no stack of this checkout is running: start one with `make run`")
+    description = json.loads(file.read_text())
+    emulator = Emulator(LOCAL / "run", int((LOCAL / "run" / "port").read_text()), _VENV / "stack")
+    function = description["functions"]["bootstrap-admin"]
+    answer = deploy.client(emulator, "lambda").invoke(FunctionName=function, Payload=json.dumps({"email": email}))
+    told = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        raise Failure(f"no admin was made: {told['errorMessage']}")
+    print(f"{told['next']}\nSent mails are read at {description['mails_url']}")
+    return 0
+
+
+def _logical(function: str) -> str:
+    """What the template calls a function: `bootstrap-admin` is BootstrapAdmin."""
+    return "".join(part.capitalize() for part in function.split("-"))
+
+
 def _tell(stack: "Stack", how: str) -> None:
     print(f"\nThe API answers at      {stack.description['base_url']}")
     print(f"Sent mails are read at  {stack.description['mails_url']}")
@@ -142,6 +167,7 @@ class Stack:
             "api_id": outputs["ApiId"],
             "table": outputs["TableName"],
             "bucket": outputs["BucketName"],
+            "archive_bucket": outputs["ArchiveBucketName"],
             "queues": {
                 "mail": outputs["MailQueueUrl"],
                 "mail_dlq": outputs["MailDeadLetterQueueUrl"],
@@ -149,7 +175,7 @@ class Stack:
                 "upload_dlq": outputs["UploadDeadLetterQueueUrl"],
                 "stream_failure": outputs["StreamFailureQueueUrl"],
             },
-            "functions": {name: outputs[f"{name.capitalize()}FunctionName"] for name in build.functions()},
+            "functions": {name: outputs[f"{_logical(name)}FunctionName"] for name in build.functions()},
         }
 
     def wait(self, *others: subprocess.Popen) -> None:
@@ -200,7 +226,7 @@ class Stack:
             function = self.description["functions"][name]
             variables = deploy.environment_of(self.emulator, function)
             is_elsewhere = variables.pop(_PROXY_VARIABLE, None) is not None
-            timeout = declared[f"{name.capitalize()}Function"]["Properties"]["Timeout"]
+            timeout = declared[f"{_logical(name)}Function"]["Properties"]["Timeout"]
             if functions_url:
                 variables[_PROXY_VARIABLE] = f"{functions_url}/{name}/invocations"
                 timeout = _COMPILE_SECONDS

@@ -268,6 +268,71 @@ mod tests {
         assert_eq!(OpenRole::from_json(&json!("doctor")).unwrap(), OpenRole(Role::Doctor));
     }
 
+    fn doctor(approval: Approval) -> Account {
+        Account {
+            id: "0190a5c0-0000-7000-8000-000000000001".parse().unwrap(),
+            email: Email::parse("jane@example.com").unwrap(),
+            first_name: Name::default(),
+            last_name: Name::default(),
+            phone_number: PhoneNumber::default(),
+            role: Role::Doctor,
+            is_active: true,
+            email_verified: false,
+            approval: Some(approval),
+            second_factor: false,
+            sessions_ended_through: None,
+            profile: Some(licence("1")),
+            version: 1,
+        }
+    }
+
+    fn licence(number: &str) -> Profile {
+        Profile::Doctor(DoctorProfile {
+            specialization: Specialization::parse("Cardiology").unwrap(),
+            license_number: LicenseNumber::parse(number).unwrap(),
+            years_of_experience: Years::default(),
+        })
+    }
+
+    #[test]
+    fn a_doctor_practises_while_approved_and_active() {
+        for approval in Approval::ALL.iter().copied() {
+            assert_eq!(doctor(approval).practises(), approval == Approval::Approved);
+            assert_eq!(doctor(approval).assignable_doctor().is_some(), approval == Approval::Approved);
+        }
+        let approved = doctor(Approval::Approved);
+        assert!(Account { profile: None, ..approved.clone() }.practises(), "what is assigned already stays");
+        assert!(Account { profile: None, ..approved.clone() }.assignable_doctor().is_none());
+        for account in [Account { is_active: false, ..approved.clone() }, Account { role: Role::Patient, ..approved }] {
+            assert!(!account.practises() && account.assignable_doctor().is_none());
+        }
+    }
+
+    #[test]
+    fn another_licence_is_not_the_approved_one() {
+        use Approval::{Approved, Pending, Refused, Suspended};
+        for (before, same, other) in
+            [(Pending, Pending, Pending), (Approved, Approved, Pending), (Refused, Refused, Pending), (Suspended, Suspended, Suspended)]
+        {
+            assert_eq!(doctor(before).with_profile(licence("1"), true).approval, Some(same));
+            assert_eq!(doctor(before).with_profile(licence("2"), true).approval, Some(other));
+            assert_eq!(doctor(before).with_profile(licence("2"), false).approval, Some(before), "nobody asks for licences");
+        }
+        let fresh = Account { profile: None, ..doctor(Approved) };
+        assert_eq!(fresh.with_profile(licence("1"), true).approval, Some(Approved), "approved before by staff");
+    }
+
+    #[test]
+    fn another_role_begins_anew() {
+        let patient = doctor(Approval::Approved).with_role(Role::Patient, true);
+        assert_eq!((patient.role, patient.approval, &patient.profile), (Role::Patient, None, &None));
+        assert_eq!(patient.clone().with_role(Role::Doctor, true).approval, Some(Approval::Pending));
+        assert_eq!(patient.clone().with_role(Role::Doctor, false).approval, Some(Approval::Approved));
+        assert!(patient.with_role(Role::Admin, true).is_working_admin());
+        let suspended = doctor(Approval::Suspended);
+        assert_eq!(suspended.clone().with_role(Role::Doctor, false), suspended, "no role that is kept is changed");
+    }
+
     #[test]
     fn a_birthday_is_not_in_the_future() {
         let now = "2026-03-01T00:00:00Z".parse().unwrap();

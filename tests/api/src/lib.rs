@@ -14,7 +14,9 @@ mod harness;
 
 mod access;
 mod accounts;
+mod admin;
 mod annotations;
+mod approvals;
 mod day;
 mod doctors;
 mod errors;

@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod admin;
 mod annotations;
 mod archive;
 mod audit;

@@ -1,19 +1,23 @@
 //! Operations that meet. Every task has its own connection, and all begin at once.
 
-use domain::account::{Account, Role};
+use domain::account::{Account, Approval, Role};
+use domain::approval::Decision;
 use domain::audit::Action;
 use domain::file::FileStatus;
+use domain::mail::MailKind;
 use domain::record::{Annotation, MAX_ANNOTATIONS, Record};
 use domain::session::Session;
 use domain::text::Note;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use store::accounts::{CreateProfileError, RegisterError};
+use store::admin::{AmendError, BootstrapError};
 use store::annotations::{AnnotateError, UpdateAnnotationError};
 use store::files::DeleteFileError;
 use store::mail::MailClaim;
 use store::{Store, UpdateError};
 
+use crate::admin::mail;
 use crate::notifications::notified;
 use crate::people::{annotation, at, credentials, doctor, event, file, patient, session, told_doctor, told_patient, user};
 use crate::table::{Table, text};
@@ -46,6 +50,67 @@ async fn of_eight_registrations_one_succeeds() {
     assert_eq!(count(&results, Result::is_ok), 1);
     assert_eq!(count(&results, |result| matches!(result, Err(RegisterError::EmailTaken))), 7);
     assert_eq!(table.count().await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_eight_first_admins_there_is_one() {
+    let table = Table::new().await;
+    let results = at_once(8, |_| {
+        let (store, account) = (table.store.clone(), user(Role::Admin, "", ""));
+        async move {
+            let event = event(&account, account.id, Action::CreateUser, None);
+            store.bootstrap_admin(&account, &credentials(&account), &mail(MailKind::ResetPassword, &account), &event).await
+        }
+    })
+    .await;
+    assert_eq!(count(&results, Result::is_ok), 1);
+    let refused = |result: &Result<(), BootstrapError>| matches!(result, Err(BootstrapError::AdminExists | BootstrapError::Store(_)));
+    assert_eq!(count(&results, refused), 7);
+    assert_eq!(table.count().await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn admins_who_depose_each_other_leave_one() {
+    for _ in 0..10 {
+        let table = Table::new().await;
+        let admins = [user(Role::Admin, "", ""), user(Role::Admin, "", "")];
+        for admin in &admins {
+            table.staff_create(admin).await;
+        }
+        let results = at_once(2, |number| {
+            let (store, by) = (table.store.clone(), admins[1 - number as usize].clone());
+            let before = admins[number as usize].clone();
+            async move {
+                let after = Account { is_active: false, version: 2, ..before.clone() };
+                store.amend_account(&before, &after, &[event(&by, before.id, Action::Deactivate, None)]).await
+            }
+        })
+        .await;
+        assert_eq!(count(&results, Result::is_ok), 1);
+        assert_eq!(count(&results, |result| matches!(result, Err(AmendError::LastAdmin))), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_eight_decisions_about_a_doctor_one_counts() {
+    let table = Table::new().await;
+    let doctor = Account { approval: Some(Approval::Pending), ..doctor() };
+    table.register(&doctor).await;
+    let results = at_once(8, |number| {
+        let (store, before) = (table.store.clone(), doctor.clone());
+        async move {
+            let decision = if number % 2 == 0 { Decision::Approve } else { Decision::Refuse };
+            let admin = user(Role::Admin, "", "");
+            let after = Account { approval: Some(decision.outcome()), version: 2, ..before.clone() };
+            let told = decision.notify(crate::people::id(), before.id, &admin, None);
+            let event = event(&admin, before.id, decision.action(), None);
+            store.decide_approval(&before, &after, &told, &mail(decision.mail(), &before), &event).await
+        }
+    })
+    .await;
+    assert_eq!(count(&results, Result::is_ok), 1);
+    assert_eq!(count(&results, |result| matches!(result, Err(UpdateError::Stale))), 7);
+    assert_eq!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub(crate) use http::{Answer, Request, call};
 pub(crate) use mails::{Mail, mails_to};
-pub(crate) use people::{Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
+pub(crate) use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
 pub(crate) use stack::Stack;
 
 /// In every name, address, note, description, file name and telephone number that the tests send, so that one search

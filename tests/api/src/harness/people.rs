@@ -206,6 +206,64 @@ impl Client {
     }
 }
 
+/// What staff do: one method per endpoint.
+impl Client {
+    #[track_caller]
+    pub(crate) fn list_users(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/admin/users/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn create_user(&self, body: Value) -> Answer {
+        self.post("/api/admin/users/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn read_user(&self, id: &str) -> Answer {
+        self.get(&format!("/api/admin/users/{id}/"))
+    }
+
+    #[track_caller]
+    pub(crate) fn update_user(&self, id: &str, body: Value) -> Answer {
+        self.patch(&format!("/api/admin/users/{id}/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn end_sessions(&self, id: &str) -> Answer {
+        self.request("POST", &format!("/api/admin/users/{id}/end-sessions/")).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn start_password_reset(&self, id: &str) -> Answer {
+        self.request("POST", &format!("/api/admin/users/{id}/password-reset/")).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn list_doctors_by_approval(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/admin/doctors/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn approve_doctor(&self, id: &str) -> Answer {
+        self.request("POST", &format!("/api/admin/doctors/{id}/approve/")).send()
+    }
+
+    #[track_caller]
+    pub(crate) fn refuse_doctor(&self, id: &str, body: Value) -> Answer {
+        self.post(&format!("/api/admin/doctors/{id}/refuse/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn suspend_doctor(&self, id: &str, body: Value) -> Answer {
+        self.post(&format!("/api/admin/doctors/{id}/suspend/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn list_events(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/admin/audit/", query))
+    }
+}
+
 /// A registered user, with the access token of the first session.
 #[derive(Clone)]
 pub(crate) struct User {
@@ -273,6 +331,52 @@ impl Deref for User {
     }
 }
 
+/// An admin, signed in with a second factor.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    user: User,
+    client: Client,
+}
+
+impl Admin {
+    /// Makes an admin in the table, because the first one can be made only once, and signs in.
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        let user = User::new("patient");
+        let account = format!("USER#{}", user.id);
+        aws::dynamodb(
+            "UpdateItem",
+            json!({
+                "Key": {"pk": {"S": account}, "sk": {"S": "ACCOUNT"}},
+                "UpdateExpression": "SET #role = :admin, version = version + :one",
+                "ExpressionAttributeNames": {"#role": "role"},
+                "ExpressionAttributeValues": {":admin": {"S": "admin"}, ":one": {"N": "1"}},
+            }),
+        );
+        let count = "SET entity = :entity ADD working_admins :one";
+        aws::update_item("ADMINS", "STATE", count, json!({":entity": {"S": "admins"}, ":one": {"N": "1"}}));
+        let client = user.sign_in();
+        for item in aws::query(&account).iter().filter(|item| item["entity"]["S"] == "session") {
+            let key = item["sk"]["S"].as_str().unwrap();
+            aws::update_item(&account, key, "SET second_factor = :yes", json!({":yes": {"BOOL": true}}));
+        }
+        Self { user, client }
+    }
+
+    /// The account.
+    pub(crate) fn user(&self) -> &User {
+        &self.user
+    }
+}
+
+impl Deref for Admin {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
 /// A patient with a profile.
 #[derive(Clone)]
 pub(crate) struct Patient(User);
@@ -320,6 +424,18 @@ impl Doctor {
             .create_profile(json!({"specialization": specialization, "license_number": format!("{MARKER}-1"), "years_of_experience": 12}))
             .ok(201);
         Self(doctor)
+    }
+
+    /// A doctor whose licence waits for a decision, as after a registration where approval is required.
+    #[track_caller]
+    pub(crate) fn pending() -> Self {
+        let doctor = Self::new();
+        let expression = "SET approval = :pending, gsi2pk = :waiting, gsi2sk = :id, version = version + :one REMOVE gsi1pk, gsi1sk";
+        let values = json!({
+            ":pending": {"S": "pending"}, ":waiting": {"S": "APPROVAL#pending"}, ":id": {"S": doctor.id}, ":one": {"N": "1"},
+        });
+        aws::update_item(&format!("USER#{}", doctor.id), "ACCOUNT", expression, values);
+        doctor
     }
 
     /// A note of this doctor on a record.

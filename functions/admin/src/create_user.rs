@@ -1,0 +1,73 @@
+//! `POST /api/admin/users/`
+
+use axum::extract::State;
+use domain::account::{Account, Approval, Credentials, Role};
+use domain::audit::{Action, AuditEvent};
+use domain::email::Email;
+use domain::field::Reason;
+use domain::id::UserId;
+use domain::mail::{Mail, MailKind};
+use domain::text::{Name, PhoneNumber};
+use http_kit::answer::{Answer, created};
+use http_kit::caller::Admin;
+use http_kit::etag::ETag;
+use http_kit::form::{Body, Form, FromForm};
+use http_kit::problem::Problem;
+use runtime::clock;
+use runtime::passwords::HASH_OF_NOBODY;
+use store::accounts::RegisterError;
+use uuid::Uuid;
+
+use crate::App;
+use crate::answer::User;
+
+pub(crate) struct NewUser {
+    email: Email,
+    first_name: Name,
+    last_name: Name,
+    phone_number: PhoneNumber,
+    role: Role,
+}
+
+impl FromForm for NewUser {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let email = form.required("email");
+        let first_name = form.or_default("first_name", Name::default());
+        let last_name = form.or_default("last_name", Name::default());
+        let phone_number = form.or_default("phone_number", PhoneNumber::default());
+        let role = form.required("role");
+        Some(Self { email: email?, first_name: first_name?, last_name: last_name?, phone_number: phone_number?, role: role? })
+    }
+}
+
+/// Create a user of any role, who gets a mail to set a password with: nobody ever knows it but the user.
+#[utoipa::path(post, path = "/api/admin/users/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Body(new): Body<NewUser>) -> Result<Answer, Problem> {
+    let caller = admin.confirm().await?;
+    let id: UserId = clock::new_id();
+    let approval = (new.role == Role::Doctor).then(|| Approval::of_new_licence(app.doctors.approval_is_required));
+    let account = Account {
+        id,
+        email: new.email,
+        first_name: new.first_name,
+        last_name: new.last_name,
+        phone_number: new.phone_number,
+        role: new.role,
+        is_active: true,
+        email_verified: false,
+        approval,
+        second_factor: false,
+        sessions_ended_through: None,
+        profile: None,
+        version: 1,
+    };
+    let credentials = Credentials { user_id: id, password_hash: HASH_OF_NOBODY.to_owned(), second_factor: false };
+    // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
+    let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, clock::now());
+    let event = AuditEvent { after: Some(account.role.to_string()), ..caller.audit(Action::CreateUser, id, None) };
+    app.store.create_user(&account, &credentials, &mail, &event).await.map_err(|error| match error {
+        RegisterError::EmailTaken => Problem::field("email", Reason::new("taken", "A user with this email already exists.")),
+        RegisterError::Store(error) => error.into(),
+    })?;
+    Ok(created(&format!("/api/admin/users/{id}/"), &User::new(&account)).with_etag(ETag::of(account.version)))
+}

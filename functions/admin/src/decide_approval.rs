@@ -1,0 +1,97 @@
+//! `POST /api/admin/doctors/{id}/approve/`, `.../refuse/` and `.../suspend/`
+
+use axum::extract::State;
+use domain::account::{Account, Approval, Role};
+use domain::approval::Decision;
+use domain::audit::AuditEvent;
+use domain::id::UserId;
+use domain::mail::Mail;
+use domain::text::Justification;
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::Admin;
+use http_kit::etag::{ETag, IfMatch};
+use http_kit::form::Form;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use runtime::clock;
+use store::UpdateError;
+
+use crate::answer::User;
+use crate::{ATTEMPTS, App};
+
+/// Approve a doctor's licence, of whatever was said of it before: the doctor is listed and records may be assigned.
+#[utoipa::path(post, path = "/api/admin/doctors/{id}/approve/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn approve_doctor(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id<UserId>,
+    if_match: IfMatch,
+    form: Form,
+) -> Result<Answer, Problem> {
+    let reason = form.parse(|form| form.nullable("reason"))?;
+    decide(&app, admin, id, &if_match, Decision::Approve, reason).await
+}
+
+/// Refuse a doctor's licence that waits for a decision.
+#[utoipa::path(post, path = "/api/admin/doctors/{id}/refuse/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn refuse_doctor(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id<UserId>,
+    if_match: IfMatch,
+    form: Form,
+) -> Result<Answer, Problem> {
+    let reason = form.parse(|form| form.required("reason"))?;
+    decide(&app, admin, id, &if_match, Decision::Refuse, Some(reason)).await
+}
+
+/// Suspend an approved doctor, who keeps nothing but the account from the next request on.
+#[utoipa::path(post, path = "/api/admin/doctors/{id}/suspend/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn suspend_doctor(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id<UserId>,
+    if_match: IfMatch,
+    form: Form,
+) -> Result<Answer, Problem> {
+    let reason = form.parse(|form| form.required("reason"))?;
+    decide(&app, admin, id, &if_match, Decision::Suspend, Some(reason)).await
+}
+
+async fn decide(
+    app: &App,
+    admin: Admin,
+    id: UserId,
+    if_match: &IfMatch,
+    decision: Decision,
+    reason: Option<Justification>,
+) -> Result<Answer, Problem> {
+    let (caller, mut found) = admin.beside(app.store.account(id)).await?;
+    for _ in 0..ATTEMPTS {
+        let before = found.filter(|account| account.role == Role::Doctor).ok_or_else(Problem::not_found)?;
+        if_match.check(before.version)?;
+        let present = before.approval.unwrap_or(Approval::Pending);
+        if !decision.is_possible(present) {
+            let detail = format!("The doctor is {present}: this cannot be decided now.");
+            return Err(Problem::conflict("approval_not_possible", detail));
+        }
+        if before.doctor_profile().is_none() && decision != Decision::Suspend {
+            return Err(Problem::conflict("no_profile", "The doctor has told no licence yet."));
+        }
+        let after = Account { approval: Some(decision.outcome()), version: before.version + 1, ..before.clone() };
+        let notification = decision.notify(clock::new_id(), id, &caller.account, reason.as_ref());
+        let mail = Mail::new(clock::new_id(), decision.mail(), id, clock::now());
+        let event = AuditEvent {
+            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            before: Some(present.to_string()),
+            after: Some(decision.outcome().to_string()),
+            ..caller.audit(decision.action(), id, None)
+        };
+        match app.store.decide_approval(&before, &after, &notification, &mail, &event).await {
+            Ok(()) => return Ok(ok(&User::new(&after)).with_etag(ETag::of(after.version))),
+            Err(UpdateError::Stale) => found = app.store.account(id).await?,
+            Err(UpdateError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(if_match.lost_race())
+}

@@ -1,0 +1,25 @@
+//! `POST /api/admin/users/{id}/end-sessions/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::id::UserId;
+use http_kit::answer::{Answer, no_content};
+use http_kit::caller::Admin;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use store::UpdateError;
+
+use crate::App;
+
+/// End all sessions of a user, at once and whatever their number.
+#[utoipa::path(post, path = "/api/admin/users/{id}/end-sessions/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn end_sessions(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+    let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
+    let (caller, (found, through)) = admin.beside(reads).await?;
+    found.ok_or_else(Problem::not_found)?;
+    match app.store.end_sessions(id, through, &caller.audit(Action::EndAllSessions, id, None)).await {
+        // Somebody else has ended as many or more.
+        Ok(()) | Err(UpdateError::Stale) => Ok(no_content()),
+        Err(UpdateError::Store(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,62 @@
+//! The function `admin`: what staff do with users, doctors' approvals, the audit trail.
+//!
+//! Staff see accounts here, and of charts nothing but who did what to them. Whatever they do or look at is an event of the
+//! audit trail itself.
+
+mod answer;
+mod create_user;
+mod decide_approval;
+mod end_sessions;
+mod list_doctors;
+mod list_events;
+mod list_users;
+mod read_user;
+mod start_password_reset;
+mod update_user;
+
+use axum::extract::FromRef;
+use http_kit::kit::Kit;
+use runtime::aws::{self, Patience};
+use runtime::config;
+use store::Store;
+use store::archive::AuditKey;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How often a change is tried when other requests come first and the client has named no version.
+const ATTEMPTS: usize = 4;
+
+/// All routes of the group.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_users::list_users, create_user::create_user))
+        .routes(routes!(read_user::read_user, update_user::update_user))
+        .routes(routes!(end_sessions::end_sessions))
+        .routes(routes!(start_password_reset::start_password_reset))
+        .routes(routes!(list_doctors::list_doctors_by_approval))
+        .routes(routes!(decide_approval::approve_doctor))
+        .routes(routes!(decide_approval::refuse_doctor))
+        .routes(routes!(decide_approval::suspend_doctor))
+        .routes(routes!(list_events::list_events))
+}
+
+/// What the handlers work with.
+#[derive(Clone, FromRef)]
+pub struct App {
+    kit: Kit,
+    store: Store,
+    doctors: config::Doctors,
+}
+
+impl App {
+    /// Reads the configuration and builds the clients.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn start() -> Result<Self, config::ConfigError> {
+        let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
+        let sdk = aws::sdk(Patience::Interactive).await;
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
+        Ok(Self { kit: Kit::new(http, store.clone()), store, doctors })
+    }
+}

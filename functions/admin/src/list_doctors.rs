@@ -1,0 +1,36 @@
+//! `GET /api/admin/doctors/`
+
+use axum::extract::State;
+use domain::account::Approval;
+use domain::audit::Action;
+use domain::field::Reason;
+use http_kit::answer::Answer;
+use http_kit::caller::Admin;
+use http_kit::page::listing;
+use http_kit::problem::Problem;
+use http_kit::query::{Parameters, Query};
+
+use crate::App;
+use crate::answer::DoctorEntry;
+
+fn approval(parameters: &mut Parameters) -> Option<Approval> {
+    let approval = parameters.optional_by("approval", |text| match text.parse() {
+        Ok(approval @ (Approval::Pending | Approval::Refused | Approval::Suspended)) => Ok(approval),
+        _ => Err(Reason::new("invalid_choice", "Must be one of: pending refused suspended.")),
+    });
+    Some(approval?.unwrap_or(Approval::Pending))
+}
+
+/// The doctors whose licences wait for a decision, newest first; or those who are refused, or suspended.
+///
+/// Listed are active doctors who have told their licence. The approved ones are in the directory.
+#[utoipa::path(get, path = "/api/admin/doctors/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn list_doctors_by_approval(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
+    let (approval, paging) = query.parse(&app.kit, admin.id(), "doctors-by-approval", approval)?;
+    let (caller, page) = admin.beside(app.store.doctors_by_approval(approval, paging.limit, paging.after)).await?;
+    let event = caller.audit(Action::ListUsers, caller.account.id, None);
+    let (people, ()) = tokio::try_join!(app.store.people(page.items.iter().copied()), app.store.audit(std::slice::from_ref(&event)))?;
+    // The index may lag behind a decision.
+    let doctors = page.items.iter().filter_map(|id| people.get(id)).filter(|doctor| doctor.approval == Some(approval));
+    listing(&paging, page.next.as_ref(), doctors.map(DoctorEntry::new))
+}

@@ -1,0 +1,58 @@
+//! `GET /api/admin/audit/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::field::Reason;
+use domain::id::{EventId, UserId};
+use http_kit::answer::Answer;
+use http_kit::caller::Admin;
+use http_kit::page::listing;
+use http_kit::problem::Problem;
+use http_kit::query::{Parameters, Query};
+
+use crate::App;
+use crate::answer::Event;
+
+/// Whose events.
+#[derive(Clone, Copy)]
+enum Side {
+    /// What was done to somebody's chart and account.
+    Subject(UserId),
+    /// What somebody did, to whomever.
+    Actor(UserId),
+}
+
+impl Side {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let subject = parameters.optional("subject");
+        let actor = parameters.optional("actor");
+        match (subject?, actor?) {
+            (Some(subject), None) => Some(Self::Subject(subject)),
+            (None, Some(actor)) => Some(Self::Actor(actor)),
+            (None, None) => {
+                parameters.reject("subject", Reason::new("required", "This parameter is required, unless there is an actor."));
+                None
+            }
+            (Some(_), Some(_)) => {
+                parameters.reject("subject", Reason::new("not_alone", "Must not be given with an actor."));
+                None
+            }
+        }
+    }
+}
+
+/// What was done to a user's chart and account (`subject`), or by a user (`actor`), newest first.
+#[utoipa::path(get, path = "/api/admin/audit/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn list_events(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
+    let (side, paging) = query.parse::<_, EventId>(&app.kit, admin.id(), "audit", Side::read)?;
+    let page = async {
+        match side {
+            Side::Subject(subject) => app.store.access_log(subject, None, paging.limit, paging.after).await,
+            Side::Actor(actor) => app.store.events_by(actor, paging.limit, paging.after).await,
+        }
+    };
+    let (caller, page) = admin.beside(page).await?;
+    let (Side::Subject(looked_at) | Side::Actor(looked_at)) = side;
+    app.store.audit(&[caller.audit(Action::ReadAudit, looked_at, None)]).await?;
+    listing(&paging, page.next.as_ref(), page.items.iter().map(Event::new))
+}

@@ -1,0 +1,22 @@
+//! `GET /api/admin/users/{id}/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::id::UserId;
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::Admin;
+use http_kit::etag::ETag;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+
+use crate::App;
+use crate::answer::User;
+
+/// A user's account.
+#[utoipa::path(get, path = "/api/admin/users/{id}/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn read_user(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+    let (caller, found) = admin.beside(app.store.account(id)).await?;
+    let account = found.ok_or_else(Problem::not_found)?;
+    app.store.audit(&[caller.audit(Action::ReadUser, id, None)]).await?;
+    Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
+}

@@ -1,0 +1,26 @@
+//! `POST /api/admin/users/{id}/password-reset/`
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::id::UserId;
+use domain::mail::{Mail, MailKind};
+use http_kit::answer::{Answer, no_content};
+use http_kit::caller::Admin;
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use runtime::clock;
+
+use crate::App;
+
+/// Have a mail sent with which the user sets a new password. Until then the old one is good.
+#[utoipa::path(post, path = "/api/admin/users/{id}/password-reset/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn start_password_reset(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+    let (caller, found) = admin.beside(app.store.account(id)).await?;
+    let account = found.ok_or_else(Problem::not_found)?;
+    if !account.is_active {
+        return Err(Problem::conflict("inactive", "The user is not active: activate the user first."));
+    }
+    let mail = Mail::new(clock::new_id(), MailKind::ResetPassword, id, clock::now());
+    app.store.order_mail(&mail, &caller.audit(Action::StartPasswordReset, id, None)).await?;
+    Ok(no_content())
+}

@@ -1,0 +1,90 @@
+//! `PATCH /api/admin/users/{id}/`
+
+use axum::extract::State;
+use domain::access::Relation;
+use domain::account::{Account, Role};
+use domain::audit::{Action, AuditEvent};
+use domain::id::{SessionId, UserId};
+use domain::text::Justification;
+use http_kit::answer::{Answer, ok};
+use http_kit::caller::{Admin, Caller};
+use http_kit::etag::{ETag, IfMatch};
+use http_kit::form::{Body, Form, FromForm};
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use store::admin::AmendError;
+
+use crate::answer::User;
+use crate::{ATTEMPTS, App};
+
+/// What is to change; `None` keeps what is there.
+pub(crate) struct Change {
+    is_active: Option<bool>,
+    role: Option<Role>,
+    reason: Option<Justification>,
+}
+
+impl FromForm for Change {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let is_active = form.optional("is_active");
+        let role = form.optional("role");
+        let reason = form.optional("reason");
+        Some(Self { is_active: is_active?, role: role?, reason: reason? })
+    }
+}
+
+/// Activate or deactivate a user, or change the role. Both end the user's sessions, but for an activation.
+///
+/// Another role takes the profile away, which belongs to a role; a chart stays, but only patients reach theirs.
+#[utoipa::path(patch, path = "/api/admin/users/{id}/", tag = "Administration", security(("bearer" = [])))]
+pub(crate) async fn update_user(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id<UserId>,
+    if_match: IfMatch,
+    Body(change): Body<Change>,
+) -> Result<Answer, Problem> {
+    let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
+    let (caller, (found, latest_session)) = admin.beside(reads).await?;
+    let mut before = found.ok_or_else(Problem::not_found)?;
+    for _ in 0..ATTEMPTS {
+        if_match.check(before.version)?;
+        let (after, events) = plan(&app, &caller, &before, &change, latest_session);
+        if events.is_empty() {
+            return Ok(ok(&User::new(&before)).with_etag(ETag::of(before.version)));
+        }
+        if !caller.may(Relation::to_account(caller.account.id, id)) {
+            return Err(Problem::own_account());
+        }
+        match app.store.amend_account(&before, &after, &events).await {
+            Ok(()) => return Ok(ok(&User::new(&after)).with_etag(ETag::of(after.version))),
+            Err(AmendError::LastAdmin) => return Err(Problem::conflict("last_admin", "There must be another active admin first.")),
+            Err(AmendError::Stale) => before = app.store.account(id).await?.ok_or_else(Problem::not_found)?,
+            Err(AmendError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(if_match.lost_race())
+}
+
+/// The account after the change, and an event for each thing that changes.
+fn plan(app: &App, caller: &Caller, before: &Account, change: &Change, latest_session: SessionId) -> (Account, Vec<AuditEvent>) {
+    let role = change.role.unwrap_or(before.role);
+    let is_active = change.is_active.unwrap_or(before.is_active);
+    let event = |action| {
+        let reason = change.reason.as_ref().map(|reason| reason.as_str().to_owned());
+        AuditEvent { reason, ..caller.audit(action, before.id, None) }
+    };
+    let mut events = Vec::new();
+    if role != before.role {
+        let (old, new) = (Some(before.role.to_string()), Some(role.to_string()));
+        events.push(AuditEvent { before: old, after: new, ..event(Action::ChangeRole) });
+    }
+    if is_active != before.is_active {
+        events.push(event(if is_active { Action::Activate } else { Action::Deactivate }));
+    }
+    let ends_sessions = role != before.role || (before.is_active && !is_active);
+    let after = before.clone().with_role(role, app.doctors.approval_is_required);
+    let sessions_ended_through =
+        if ends_sessions { before.sessions_ended_through.max(Some(latest_session)) } else { before.sessions_ended_through };
+    (Account { is_active, sessions_ended_through, version: before.version + 1, ..after }, events)
+}

@@ -1,0 +1,131 @@
+//! The function `bootstrap-admin`: makes the first admin, once.
+//!
+//! No route leads here: whoever may invoke the function by IAM may decide who the first admin is. It gives nobody a
+//! password; the admin sets one with the token of a mail, as everybody does who has forgotten theirs.
+
+use domain::account::{Account, Credentials, Role};
+use domain::audit::{Action, AuditEvent, Outcome};
+use domain::email::Email;
+use domain::id::UserId;
+use domain::mail::{Mail, MailKind};
+use domain::text::{Name, PhoneNumber};
+use runtime::aws::{self, Patience};
+use runtime::passwords::HASH_OF_NOBODY;
+use runtime::serve::Error;
+use runtime::{clock, config};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::Store;
+use store::admin::BootstrapError;
+use store::archive::AuditKey;
+use uuid::Uuid;
+
+/// What the function works with.
+pub struct Bootstrap {
+    store: Store,
+}
+
+/// What it is told.
+#[derive(Deserialize)]
+struct Request {
+    email: String,
+}
+
+/// What it answers.
+#[derive(Debug, Serialize)]
+pub struct Response {
+    /// The admin's id.
+    pub user_id: UserId,
+    /// What the admin does next.
+    pub next: &'static str,
+}
+
+impl Bootstrap {
+    /// Reads the configuration and builds the clients.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn start() -> Result<Self, config::ConfigError> {
+        let config = config::Bootstrap::from_env()?;
+        let sdk = aws::sdk(Patience::Background).await;
+        let store = Store::new(aws::dynamodb(&sdk), &config.table_name).proving(AuditKey::new(config.audit_key.expose()));
+        Ok(Self { store })
+    }
+
+    /// Makes the first admin, with the address of the event.
+    ///
+    /// # Errors
+    /// When there has been an admin, when the address is none or somebody's already, when the table fails.
+    pub async fn handle(&self, event: Value) -> Result<Response, Error> {
+        let email = address(event)?;
+        let (id, now): (UserId, _) = (clock::new_id(), clock::now());
+        let account = Account {
+            id,
+            email,
+            first_name: Name::default(),
+            last_name: Name::default(),
+            phone_number: PhoneNumber::default(),
+            role: Role::Admin,
+            is_active: true,
+            email_verified: false,
+            approval: None,
+            second_factor: false,
+            sessions_ended_through: None,
+            profile: None,
+            version: 1,
+        };
+        let credentials = Credentials { user_id: id, password_hash: HASH_OF_NOBODY.to_owned(), second_factor: false };
+        // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
+        let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, now);
+        self.store.bootstrap_admin(&account, &credentials, &mail, &creation(&account)).await.map_err(|error| match error {
+            BootstrapError::AdminExists => Error::from("an admin exists: ask one to create others"),
+            BootstrapError::EmailTaken => "the address belongs to a user: take another one for the first admin".into(),
+            BootstrapError::Store(error) => error.into(),
+        })?;
+        Ok(Response {
+            user_id: id,
+            next: "A mail is on its way to the address: set a password with it, sign in and set up a second factor.",
+        })
+    }
+}
+
+fn address(event: Value) -> Result<Email, Error> {
+    let request: Request = serde_json::from_value(event).map_err(|_| r#"the event must be {"email": "<address>"}"#)?;
+    Email::parse(&request.email).map_err(|reason| format!("the email is refused: {reason}").into())
+}
+
+/// The event of it. Who invoked the function is in the trail of AWS itself.
+fn creation(account: &Account) -> AuditEvent {
+    AuditEvent {
+        id: clock::new_id(),
+        subject_id: account.id,
+        actor_id: account.id,
+        actor_role: None,
+        actor_name: String::new(),
+        session_id: None,
+        action: Action::CreateUser,
+        outcome: Outcome::Success,
+        record_id: None,
+        record_ids: Vec::new(),
+        reason: Some("bootstrap".to_owned()),
+        before: None,
+        after: Some(account.role.to_string()),
+        request_id: String::new(),
+        source_ip: String::new(),
+        user_agent: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_has_an_address_and_errors_do_not_repeat_it() {
+        assert_eq!(address(json!({"email": "Jane@Example.com"})).unwrap().as_str(), "Jane@example.com");
+        for event in [json!(null), json!({}), json!({"email": 1}), json!({"email": "jane.example.com"}), json!("jane@example.com")] {
+            assert!(!address(event).unwrap_err().to_string().contains("jane"));
+        }
+    }
+}

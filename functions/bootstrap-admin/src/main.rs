@@ -1,0 +1,10 @@
+//! The function `bootstrap-admin`: makes the first admin, once.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::serve::run(async || {
+        let bootstrap = bootstrap_admin::Bootstrap::start().await?;
+        runtime::serve::events(async |event| bootstrap.handle(event).await).await
+    })
+}
