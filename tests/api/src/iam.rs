@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Stack, aws};
 
 /// The credentials that a function runs with.
-fn role_of(function: &str) -> Credentials {
+pub(crate) fn role_of(function: &str) -> Credentials {
     let path = format!("/2015-03-31/functions/{}/configuration", Stack::get().functions[function]);
     let configuration = aws::send(aws::root(), "lambda", "GET", &path, &[], Vec::new()).ok(200);
     let role = configuration.text("Role").replace(':', "%3A").replace('/', "%2F");

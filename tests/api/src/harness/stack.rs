@@ -15,6 +15,8 @@ pub(crate) struct Stack {
     pub(crate) region: String,
     pub(crate) table: String,
     pub(crate) bucket: String,
+    /// The bucket of the audit trail's archive.
+    pub(crate) archive_bucket: String,
     /// URLs by `mail`, `mail_dlq`, `upload`, `upload_dlq`, `stream_failure`.
     pub(crate) queues: HashMap<String, String>,
     /// Names by `accounts`, `records`, `notifications`, `dispatcher`, `mailer`, `inspector`.
@@ -45,6 +47,7 @@ impl Stack {
                 region: text("region"),
                 table: text("table"),
                 bucket: text("bucket"),
+                archive_bucket: text("archive_bucket"),
                 queues: map("queues"),
                 functions: map("functions"),
             }
