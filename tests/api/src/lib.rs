@@ -13,20 +13,26 @@
 mod harness;
 
 mod access;
+mod access_logs;
 mod accounts;
+mod addresses;
 mod admin;
 mod annotations;
 mod approvals;
+mod archive;
 mod day;
+mod devices;
 mod doctors;
 mod errors;
 mod events;
 mod files;
+mod histories;
 mod iam;
 mod mails;
 mod mistakes;
 mod notifications;
 mod pages;
+mod passwords;
 mod profiles;
 mod races;
 mod readme;

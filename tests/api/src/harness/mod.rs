@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 pub(crate) use http::{Answer, Request, call};
-pub(crate) use mails::{Mail, mails_to};
+pub(crate) use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub(crate) use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
 pub(crate) use stack::Stack;
 

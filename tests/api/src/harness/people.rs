@@ -91,6 +91,56 @@ impl Client {
     }
 
     #[track_caller]
+    pub(crate) fn list_sessions(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/accounts/sessions/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn end_session(&self, id: &str) -> Answer {
+        self.delete(&format!("/api/accounts/sessions/{id}/"))
+    }
+
+    #[track_caller]
+    pub(crate) fn logout_all(&self) -> Answer {
+        self.request("POST", "/api/accounts/logout-all/").send()
+    }
+
+    #[track_caller]
+    pub(crate) fn change_password(&self, current: &str, new: &str) -> Answer {
+        self.post("/api/accounts/password-change/", &json!({"current_password": current, "new_password": new}))
+    }
+
+    #[track_caller]
+    pub(crate) fn request_password_reset(&self, email: &str) -> Answer {
+        self.post("/api/accounts/password-reset/", &json!({"email": email}))
+    }
+
+    #[track_caller]
+    pub(crate) fn reset_password(&self, token: &str, password: &str) -> Answer {
+        self.post("/api/accounts/password-reset/confirm/", &json!({"token": token, "password": password}))
+    }
+
+    #[track_caller]
+    pub(crate) fn verify_email(&self, token: &str) -> Answer {
+        self.post("/api/accounts/verify-email/", &json!({"token": token}))
+    }
+
+    #[track_caller]
+    pub(crate) fn resend_verification(&self) -> Answer {
+        self.request("POST", "/api/accounts/verify-email/resend/").send()
+    }
+
+    #[track_caller]
+    pub(crate) fn request_email_change(&self, email: &str, password: &str) -> Answer {
+        self.post("/api/accounts/email-change/", &json!({"email": email, "password": password}))
+    }
+
+    #[track_caller]
+    pub(crate) fn change_email(&self, token: &str) -> Answer {
+        self.post("/api/accounts/email-change/confirm/", &json!({"token": token}))
+    }
+
+    #[track_caller]
     pub(crate) fn me(&self) -> Answer {
         self.get("/api/accounts/me/")
     }
@@ -173,6 +223,26 @@ impl Client {
     #[track_caller]
     pub(crate) fn replace_annotation(&self, id: &str, body: Value) -> Answer {
         self.put(&format!("/api/records/doctor/annotations/{id}/"), &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn access_log(&self, query: &str) -> Answer {
+        self.get(&with_query("/api/accounts/access-log/", query))
+    }
+
+    #[track_caller]
+    pub(crate) fn read_access_log(&self, record: &str, query: &str) -> Answer {
+        self.get(&with_query(&format!("/api/records/patient/{record}/access-log/"), query))
+    }
+
+    #[track_caller]
+    pub(crate) fn read_patient_history(&self, annotation: &str, query: &str) -> Answer {
+        self.get(&with_query(&format!("/api/records/patient/annotations/{annotation}/history/"), query))
+    }
+
+    #[track_caller]
+    pub(crate) fn read_doctor_history(&self, annotation: &str, query: &str) -> Answer {
+        self.get(&with_query(&format!("/api/records/doctor/annotations/{annotation}/history/"), query))
     }
 
     #[track_caller]
