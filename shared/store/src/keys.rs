@@ -147,8 +147,10 @@ pub(crate) fn decoy(nobody: UserId) -> Key {
 }
 
 pub(crate) fn archive_head() -> Key {
-    Key::new("ARCHIVE".to_owned(), "HEAD")
+    Key::new(ARCHIVE.to_owned(), "HEAD")
 }
+
+const ARCHIVE: &str = "ARCHIVE";
 
 pub(crate) fn archived(event: EventId) -> Key {
     Key::new(format!("ARCHIVED#{event}"), "ARCHIVED")

@@ -18,15 +18,22 @@ fn nobody_but_the_functions_gets_at_objects() {
         json!({ "BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true }),
     );
     assert_eq!(bucket(&template)["OwnershipControls"], json!({ "Rules": [{ "ObjectOwnership": "BucketOwnerEnforced" }] }));
-    let policies: Vec<_> = template.all("AWS::S3::BucketPolicy").collect();
-    let [(_, policy)] = policies[..] else { panic!("template.yaml must have one bucket policy, not {}", policies.len()) };
-    assert_eq!(text(&policy["Bucket"]), "${Bucket}");
+    refuses_plain_http(&template, "Bucket");
+    let policies = template.all("AWS::S3::BucketPolicy").count();
+    assert_eq!((policies, template.all("AWS::S3::Bucket").count()), (2, 2), "each bucket has one policy");
+}
+
+/// Whether the policy of a bucket, and nothing else in it, refuses connections without TLS.
+#[track_caller]
+fn refuses_plain_http(template: &Template, bucket: &str) {
+    let policy = template.properties(&format!("{bucket}Policy"), "AWS::S3::BucketPolicy");
+    assert_eq!(text(&policy["Bucket"]), format!("${{{bucket}}}"));
     let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
     let [statement] = &statements[..] else { panic!("the bucket policy grants nothing: it only refuses plain HTTP") };
     for (part, expected) in [("Effect", json!("Deny")), ("Principal", json!("*")), ("Action", json!("s3:*"))] {
         assert_eq!(statement[part], expected, "{part} of the bucket policy");
     }
-    assert_eq!(texts(&statement["Resource"]), ["${Bucket.Arn}", "${Bucket.Arn}/*"]);
+    assert_eq!(texts(&statement["Resource"]), [format!("${{{bucket}.Arn}}"), format!("${{{bucket}.Arn}}/*")]);
     assert_eq!(statement["Condition"], json!({ "Bool": { "aws:SecureTransport": "false" } }));
 }
 
@@ -86,4 +93,24 @@ fn every_new_object_is_told_to_the_inspector() {
         }]),
         "S3 must be allowed to send to the queue, of this account alone",
     );
+}
+
+#[test]
+fn the_archive_is_locked_for_as_long_as_the_parameter_says() {
+    let template = Template::load();
+    let archive = template.properties("ArchiveBucket", "AWS::S3::Bucket");
+    for setting in ["PublicAccessBlockConfiguration", "OwnershipControls", "BucketEncryption", "VersioningConfiguration"] {
+        assert_eq!(archive[setting], bucket(&template)[setting], "{setting}");
+    }
+    refuses_plain_http(&template, "ArchiveBucket");
+    assert_eq!(archive["ObjectLockEnabled"], true);
+    assert_eq!(
+        archive["ObjectLockConfiguration"],
+        json!({
+            "ObjectLockEnabled": "Enabled",
+            "Rule": { "DefaultRetention": { "Mode": { "Ref": "AuditLockMode" }, "Days": { "Ref": "AuditRetentionDays" } } },
+        }),
+    );
+    assert_eq!(archive["LifecycleConfiguration"], Value::Null, "nothing of the archive expires by itself");
+    assert_eq!(number(&template.section("Parameters")["AuditRetentionDays"]["Default"], "AuditRetentionDays"), 2192, "six years");
 }

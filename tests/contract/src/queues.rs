@@ -1,6 +1,6 @@
 //! Nothing that a queue or the stream delivers is lost, or stops what is behind it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::dynamodb::EventRecord;
 use serde_json::{Value, json};
@@ -22,24 +22,34 @@ fn queue_sources(template: &Template) -> Vec<(String, String, &Value)> {
     sources.filter(|(_, source, _)| template.resource(source)["Type"] == QUEUE).collect()
 }
 
+/// The event sources of the table's stream, by function.
+fn stream_sources(template: &Template) -> BTreeMap<String, &Value> {
+    let sources = template.all(MAPPING).filter(|(_, source)| text(&source["EventSourceArn"]) == "${Table.StreamArn}");
+    sources.map(|(_, source)| (id(&source["FunctionName"]), source)).collect()
+}
+
+/// That of the dispatcher.
 fn stream_source(template: &Template) -> &Value {
-    let mut sources = template.all(MAPPING).filter(|(_, source)| text(&source["EventSourceArn"]) == "${Table.StreamArn}");
-    let (_, source) = sources.next().expect("template.yaml must have a function that reads the table's stream");
-    assert!(sources.next().is_none(), "a second reader of the stream must be looked at here too");
-    source
+    stream_sources(template).remove("DispatcherFunction").expect("the dispatcher must read the table's stream")
+}
+
+/// The patterns of which one must match.
+fn patterns(source: &Value) -> Vec<Value> {
+    let filters = source["FilterCriteria"]["Filters"].as_array().unwrap();
+    filters.iter().map(|filter| serde_json::from_str(&text(&filter["Pattern"])).unwrap()).collect()
 }
 
 #[test]
 fn the_expected_functions_are_behind_queues_and_stream() {
     let template = Template::load();
     let mut pairs: Vec<_> = queue_sources(&template).into_iter().map(|(function, queue, _)| format!("{queue} to {function}")).collect();
-    pairs.push(format!("stream to {}", id(&stream_source(&template)["FunctionName"])));
+    pairs.extend(stream_sources(&template).into_keys().map(|function| format!("stream to {function}")));
     assert_same(
         pairs,
-        ["MailQueue to MailerFunction", "UploadQueue to InspectorFunction", "stream to DispatcherFunction"],
+        ["MailQueue to MailerFunction", "UploadQueue to InspectorFunction", "stream to ArchivistFunction", "stream to DispatcherFunction"],
         "correct the event sources of template.yaml",
     );
-    assert_eq!(template.all(MAPPING).count(), 3);
+    assert_eq!(template.all(MAPPING).count(), 4);
 }
 
 #[test]
@@ -129,8 +139,7 @@ fn passes(pattern: &Value, record: &Value) -> bool {
 #[test]
 fn the_stream_tells_what_the_store_makes_something_of() {
     let template = Template::load();
-    let filters = stream_source(&template)["FilterCriteria"]["Filters"].as_array().unwrap();
-    let patterns: Vec<Value> = filters.iter().map(|filter| serde_json::from_str(&text(&filter["Pattern"])).unwrap()).collect();
+    let patterns = patterns(stream_source(&template));
     for entity in entities() {
         for event in ["INSERT", "MODIFY", "REMOVE"] {
             let image = json!({ "entity": { "S": entity } });
@@ -159,4 +168,23 @@ fn the_stream_tells_what_the_store_makes_something_of() {
     let named = patterns.iter().flat_map(|pattern| ["OldImage", "NewImage"].map(|image| texts(&pattern["dynamodb"][image]["entity"]["S"])));
     let unknown: Vec<_> = named.flatten().filter(|entity| !entities().contains(entity)).collect();
     assert!(unknown.is_empty(), "the filters of the dispatcher in template.yaml name {unknown:?}, which the store does not know");
+}
+
+#[test]
+fn every_new_event_of_the_trail_goes_to_the_archive() {
+    let template = Template::load();
+    let source = stream_sources(&template)["ArchivistFunction"];
+    let expected = json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "entity": { "S": ["audit_event"] } } } });
+    assert_eq!(patterns(source), [expected]);
+    assert!(entities().contains("audit_event"));
+    assert_eq!(source["StartingPosition"], "TRIM_HORIZON", "what happens while the stack is updated must be archived too");
+    assert_eq!(texts(&source["FunctionResponseTypes"]), ["ReportBatchItemFailures"]);
+    // An event that is left out looks as if somebody had removed it: the archivist tries for as long as the stream remembers.
+    for limit in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "BisectBatchOnFunctionError", "DestinationConfig"] {
+        assert_eq!(source[limit], Value::Null, "{limit} would set events aside");
+    }
+    let alarm = template.properties("ArchiveDelayAlarm", "AWS::CloudWatch::Alarm");
+    assert_eq!((&alarm["MetricName"], text(&alarm["Dimensions"][0]["Value"]).as_str()), (&json!("IteratorAge"), "${ArchivistFunction}"));
+    // A day is what the stream remembers, in milliseconds.
+    assert!(number(&alarm["Threshold"], "Threshold") < 24 * 3_600_000 / 4);
 }

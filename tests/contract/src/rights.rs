@@ -17,27 +17,30 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("accounts", "USER#*", "BatchGetItem DeleteItem GetItem PutItem"),
     ("accounts", "EMAIL#*", "GetItem PutItem"),
     ("accounts", "JWKS", "PutItem Query"),
-    ("accounts", "AUDIT#*", "PutItem"),
+    ("accounts", "AUDIT#*", "PutItem Query"),
     ("accounts", "gsi1 DOCTORS", "Query"),
     ("accounts", "gsi2 SPECIALIZATION#*", "Query"),
     ("records", "USER#*", "BatchGetItem GetItem"),
     ("records", "JWKS", "Query"),
-    ("records", "PATIENT#*", "BatchGetItem DeleteItem PutItem Query UpdateItem"),
+    ("records", "PATIENT#*", "BatchGetItem DeleteItem GetItem PutItem Query UpdateItem"),
     ("records", "DOCTOR#*", "BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem Query"),
     ("records", "FILE#*", "DeleteItem GetItem PutItem"),
     ("records", "ANNOTATION#*", "GetItem PutItem"),
     ("records", "INBOX#*", "PutItem"),
-    ("records", "AUDIT#*", "PutItem"),
+    ("records", "AUDIT#*", "PutItem Query"),
     ("notifications", "USER#*", "BatchGetItem"),
     ("notifications", "JWKS", "Query"),
     ("notifications", "PATIENT#*", "Query"),
     ("notifications", "INBOX#*", "GetItem Query UpdateItem"),
+    ("notifications", "AUDIT#*", "PutItem"),
     ("notifications", "gsi1 UNREAD#*", "Query"),
     ("dispatcher", "INBOX#*", "BatchWriteItem Query UpdateItem"),
     ("mailer", "USER#*", "GetItem"),
     ("mailer", "INBOX#*", "UpdateItem"),
     ("inspector", "FILE#*", "GetItem"),
     ("inspector", "PATIENT#*", "GetItem Query UpdateItem"),
+    ("archivist", "ARCHIVE", "GetItem PutItem"),
+    ("archivist", "ARCHIVED#*", "BatchGetItem PutItem"),
 ];
 
 /// Function, action and resource of everything that is not an item of the table, and the condition if there is one.
@@ -68,6 +71,12 @@ const OTHERS: &[&str] = &[
     "inspector s3:DeleteObjectVersion ${Bucket.Arn}/files/*",
     r#"inspector s3:ListBucketVersions ${Bucket.Arn} if {"StringLike":{"s3:prefix":"files/*"}}"#,
     "inspector s3:ListBucket ${Bucket.Arn}",
+    "archivist dynamodb:DescribeStream ${Table.StreamArn}",
+    "archivist dynamodb:GetRecords ${Table.StreamArn}",
+    "archivist dynamodb:GetShardIterator ${Table.StreamArn}",
+    "archivist dynamodb:ListStreams *",
+    "archivist s3:PutObject ${ArchiveBucket.Arn}/audit/*",
+    "archivist s3:GetObject ${ArchiveBucket.Arn}/audit/*",
 ];
 
 /// A statement of a function's role.
@@ -233,7 +242,7 @@ fn secrets_charts_and_objects_are_kept_apart() {
         matching.map(|statement| statement.function.as_str()).collect()
     };
     assert_eq!(doing("secretsmanager:GetSecretValue"), only(&["accounts"]), "only accounts signs tokens");
-    assert_eq!(doing("s3:PutObject"), only(&["records"]), "only records signs uploads");
+    assert_eq!(doing("s3:PutObject"), only(&["archivist", "records"]), "only records signs uploads");
     assert_eq!(doing("s3:DeleteObject"), only(&["dispatcher", "inspector"]), "objects are deleted by dispatcher and inspector");
     assert_eq!(doing("ses:SendEmail"), only(&["mailer"]), "only the mailer sends");
 }
