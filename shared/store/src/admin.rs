@@ -3,6 +3,8 @@
 //! How many admins can work is counted in an item of its own, in the transactions that change it, so that there always is
 //! one and the first is made once.
 
+use std::cmp::Reverse;
+
 use domain::account::{Account, Approval, Credentials};
 use domain::audit::AuditEvent;
 use domain::email::Email;
@@ -203,7 +205,7 @@ impl Store {
                 items.iter().map(|item| position::<UserId>(&range, item)).collect::<Result<Vec<_>, _>>()
             });
             let mut found = try_join_all(shards).await?.concat();
-            found.sort_unstable_by(|one, other| other.cmp(one));
+            found.sort_unstable_by_key(|id| Reverse(*id));
             items.extend(found);
             if items.len() > limit {
                 items.truncate(limit);
@@ -241,7 +243,7 @@ impl Store {
         found.truncate(limit);
         let events = self.get_all(found.iter().filter_map(Key::of), Consistency::Eventual).await?;
         let mut items: Vec<AuditEvent> = events.into_iter().map(read).collect::<Result<_, _>>()?;
-        items.sort_unstable_by(|one, other| other.id.cmp(&one.id));
+        items.sort_unstable_by_key(|event| Reverse(event.id));
         let last = found.last().filter(|_| more).map(|item| position(&range, item)).transpose()?;
         Ok(Page { items, next: last })
     }

@@ -345,7 +345,7 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
             ids.push(account.id);
         }
     }
-    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
     let walk = async |now: &str, limit: usize| {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
