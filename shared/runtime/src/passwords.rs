@@ -38,7 +38,7 @@ pub struct Hasher {
 
 /// A hash as it is stored.
 enum Stored {
-    Argon2(PasswordHash),
+    Argon2(Box<PasswordHash>),
     Django { iterations: NonZeroU32, salt: String, hash: Vec<u8> },
 }
 
@@ -55,7 +55,7 @@ impl Stored {
         }
         let hash = PasswordHash::new(text).ok()?;
         let known = hash.algorithm == ARGON2ID_IDENT && hash.hash.is_some() && Params::try_from(&hash).is_ok();
-        known.then_some(Self::Argon2(hash))
+        known.then(|| Self::Argon2(Box::new(hash)))
     }
 }
 
@@ -89,7 +89,7 @@ impl Hasher {
         let exists = stored.is_some();
         let stored = match stored {
             Some(stored) => stored,
-            None => Stored::Argon2(PasswordHash::new(HASH_OF_NOBODY).map_err(password_hash::Error::from)?),
+            None => Stored::Argon2(Box::new(PasswordHash::new(HASH_OF_NOBODY).map_err(password_hash::Error::from)?)),
         };
         let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
         let verified = tokio::task::spawn_blocking(move || match stored {
@@ -113,7 +113,7 @@ impl Hasher {
         let Some(Stored::Argon2(hash)) = Stored::parse(hash) else { return true };
         let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         hash.version != Some(Version::default().into())
-            || Params::try_from(&hash).ok().as_ref().map(costs) != Some(costs(self.argon2.params()))
+            || Params::try_from(&*hash).ok().as_ref().map(costs) != Some(costs(self.argon2.params()))
     }
 }
 
