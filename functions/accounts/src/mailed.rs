@@ -42,7 +42,7 @@ impl Presented {
     }
 
     /// The token, if it was sent to the address that the account still has.
-    pub(crate) fn to_present_address(self) -> Result<Self, Problem> {
+    pub(crate) fn of_present_address(self) -> Result<Self, Problem> {
         self.only_if(|token, account| token.email.normalized() == account.email.normalized())
     }
 

@@ -93,7 +93,7 @@ impl Hasher {
         };
         let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
         let verified = tokio::task::spawn_blocking(move || match stored {
-            Stored::Argon2(hash) => argon2.verify_password(password.as_bytes(), &hash),
+            Stored::Argon2(hash) => argon2.verify_password(password.as_bytes(), &*hash),
             Stored::Django { iterations, salt, hash } => {
                 let verified = pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt.as_bytes(), password.as_bytes(), &hash);
                 verified.map_err(|_| password_hash::Error::PasswordInvalid)
