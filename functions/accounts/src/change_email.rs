@@ -7,6 +7,7 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
+use domain::rate::Limited;
 use http_kit::answer::{Answer, accepted, ok};
 use http_kit::caller::{RequestInfo, SignedIn};
 use http_kit::form::{Body, Form, FromForm};
@@ -16,6 +17,7 @@ use runtime::clock;
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, bad_token, refused};
 use crate::shapes::Detail;
+use crate::throttle::{Attempt, take_mail, unguessable};
 
 pub(crate) struct EmailChangeRequest {
     email: Email,
@@ -44,13 +46,17 @@ pub(crate) async fn request_email_change(
     if email == account.email {
         return Err(Problem::field("email", Reason::new("unchanged", "Is your present address.")));
     }
+    let attempt = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized()).await?;
     let credentials = app.store.credentials(&account.email).await?.filter(|credentials| credentials.user_id == account.id);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     if !app.hasher.verify(&password, hash).await.map_err(Problem::internal)? {
         let event = caller.audit(Action::ChangeEmail, account.id, None);
-        app.store.audit(&[AuditEvent { outcome: Outcome::Failed, ..event }]).await?;
+        let failure = [AuditEvent { outcome: Outcome::Failed, ..event }];
+        tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
         return Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")));
     }
+    attempt.succeeded().await?;
+    take_mail(&app, &email).await?;
     let (id, now) = (clock::new_id(), clock::now());
     let mail = match wanted.filter(|owner| owner.user_id != account.id) {
         None => Mail::new(id, MailKind::ConfirmEmailChange, account.id, now).to(email),
@@ -63,7 +69,8 @@ pub(crate) async fn request_email_change(
 /// Make the address the account's to which the token was sent. The address before is told.
 #[utoipa::path(post, path = "/api/accounts/email-change/confirm/", tag = "Accounts")]
 pub(crate) async fn change_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
-    let presented = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange).await?;
+    let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
+    let presented = unguessable(&app, &info, Limited::MailToken, find).await?;
     let Presented { hash, token, account: before } = presented.of_present_password()?;
     let credentials = app.store.credentials(&before.email).await?;
     let credentials = credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;

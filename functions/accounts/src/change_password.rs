@@ -5,6 +5,7 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
+use domain::rate::Limited;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::SignedIn;
 use http_kit::form::{Body, Form, FromForm};
@@ -15,6 +16,7 @@ use store::UpdateError;
 use store::credentials::NewPassword;
 
 use crate::App;
+use crate::throttle::Attempt;
 
 pub(crate) struct ChangePasswordRequest {
     current_password: Password,
@@ -42,14 +44,17 @@ pub(crate) async fn change_password(
     let account = &caller.account;
     let names = [&account.first_name, &account.last_name];
     let password = request.new_password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("new_password", reason))?;
+    let attempt = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized()).await?;
     let credentials = app.store.credentials(&account.email).await?.filter(|credentials| credentials.user_id == user);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     let verified = app.hasher.verify(&request.current_password, hash).await.map_err(Problem::internal)?;
     let event = caller.audit(Action::ChangePassword, user, None);
     let Some(before) = credentials.filter(|_| verified) else {
-        app.store.audit(&[AuditEvent { outcome: Outcome::Failed, ..event }]).await?;
+        let failure = [AuditEvent { outcome: Outcome::Failed, ..event }];
+        tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
         return Err(incorrect());
     };
+    attempt.succeeded().await?;
     let (password_hash, signer) = tokio::join!(app.hasher.hash(&password), app.tokens.signer());
     let (password_hash, signer, now) = (password_hash.map_err(Problem::internal)?, signer?, clock::now());
     let (mut session, refresh) = RefreshToken::start_above(through, user, now, caller.request.device(), app.tokens.lifetimes(account.role));

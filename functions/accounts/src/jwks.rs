@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use http_kit::answer::{Answer, ok};
 use http_kit::problem::Problem;
+use runtime::clock;
 use serde::Serialize;
 
 use crate::App;
@@ -30,8 +31,9 @@ struct JwkSet {
 pub(crate) async fn jwks(State(app): State<App>) -> Result<Answer, Problem> {
     // Without a token issued yet there would be no key: verifiers may ask before the first login.
     app.tokens.signer().await?;
-    let keys = app.store.signing_keys().await?;
-    let keys = keys.into_iter().map(|key| Jwk { kty: "OKP", crv: "Ed25519", alg: "EdDSA", public_key_use: "sig", kid: key.kid, x: key.x });
+    let now = clock::now();
+    let keys = app.store.signing_keys().await?.into_iter().filter(|key| !key.is_retired(now));
+    let keys = keys.map(|key| Jwk { kty: "OKP", crv: "Ed25519", alg: "EdDSA", public_key_use: "sig", kid: key.kid, x: key.x });
     let cached = HeaderValue::from_static("public, max-age=300");
     Ok(ok(&JwkSet { keys: keys.collect() }).with_header(header::CACHE_CONTROL, cached))
 }

@@ -13,12 +13,14 @@ mod me;
 mod refresh;
 mod register;
 mod reset_password;
+mod second_factor;
 mod sessions;
 mod shapes;
+mod throttle;
 mod update_profile;
 mod verify_email;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRef;
 use domain::account::{Account, Role};
@@ -26,14 +28,13 @@ use domain::key::SigningKey;
 use domain::session::Session;
 use http_kit::kit::Kit;
 use http_kit::problem::Problem;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use runtime::aws::{self, Patience};
 use runtime::passwords::Hasher;
 use runtime::tokens::{Lifetimes, RefreshToken, Signer};
 use runtime::{clock, config};
 use store::Store;
 use store::archive::AuditKey;
-use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -42,6 +43,7 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(register::register))
         .routes(routes!(login::login))
+        .routes(routes!(second_factor::login_with_second_factor))
         .routes(routes!(refresh::refresh))
         .routes(routes!(logout::logout))
         .routes(routes!(sessions::list_sessions))
@@ -54,6 +56,9 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(verify_email::resend_verification))
         .routes(routes!(change_email::request_email_change))
         .routes(routes!(change_email::change_email))
+        .routes(routes!(second_factor::set_up_second_factor))
+        .routes(routes!(second_factor::confirm_second_factor))
+        .routes(routes!(second_factor::disable_second_factor))
         .routes(routes!(me::me))
         .routes(routes!(access_log::access_log))
         .routes(routes!(create_profile::create_profile))
@@ -71,6 +76,7 @@ pub struct App {
     tokens: Arc<Tokens>,
     registration: config::Registration,
     doctors: config::Doctors,
+    guessing: config::Guessing,
 }
 
 impl App {
@@ -80,7 +86,7 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, tokens, registration) = (config::Http::from_env()?, config::Tokens::from_env()?, config::Registration::from_env()?);
-        let doctors = config::Doctors::from_env()?;
+        let (doctors, guessing) = (config::Doctors::from_env()?, config::Guessing::from_env()?);
         let sdk = aws::sdk(Patience::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
         let tokens = Tokens {
@@ -88,9 +94,17 @@ impl App {
             issuer: http.token_issuer.clone(),
             config: tokens,
             store: store.clone(),
-            signer: OnceCell::new(),
+            known: Mutex::new(None),
         };
-        Ok(Self { kit: Kit::new(http, store.clone()), store, hasher: Hasher::new(), tokens: Arc::new(tokens), registration, doctors })
+        Ok(Self {
+            kit: Kit::new(http, store.clone()),
+            store,
+            hasher: Hasher::new(),
+            tokens: Arc::new(tokens),
+            registration,
+            doctors,
+            guessing,
+        })
     }
 }
 
@@ -100,29 +114,53 @@ struct Tokens {
     issuer: String,
     config: config::Tokens,
     store: Store,
-    signer: OnceCell<Signer>,
+    known: Mutex<Option<Known>>,
 }
 
+/// The signing key as it was when the secret was last read.
+#[derive(Clone)]
+struct Known {
+    signer: Arc<Signer>,
+    read_at: Timestamp,
+}
+
+/// So soon a warm sandbox notices that the secret was rotated.
+const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
 impl Tokens {
-    /// The signing key, read when a token is first issued, its public half published before any token it signs.
+    /// The signing key, read when a token is first issued and again every few minutes, its public half published before any
+    /// token it signs.
     ///
     /// # Errors
-    /// 503 when Secrets Manager or the table does not answer.
-    async fn signer(&self) -> Result<&Signer, Problem> {
-        self.signer
-            .get_or_try_init(|| async {
-                let secret = aws::secret(&self.secrets, &self.config.signing_secret_arn).await.map_err(Problem::unavailable_because)?;
-                let signer = Signer::new(&secret, &self.issuer);
-                let key = SigningKey {
-                    kid: signer.kid().to_owned(),
-                    x: signer.public_key().to_owned(),
-                    created_at: clock::now(),
-                    retire_after: None,
-                };
-                self.store.publish_signing_key(&key).await?;
-                Ok(signer)
-            })
-            .await
+    /// 503 when Secrets Manager or the table does not answer, and no key is known from before.
+    async fn signer(&self) -> Result<Arc<Signer>, Problem> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, now) = (known().clone(), clock::now());
+        if let Some(fresh) = before.as_ref().filter(|before| now.duration_since(before.read_at) < READ_AGAIN_AFTER) {
+            return Ok(Arc::clone(&fresh.signer));
+        }
+        let signer = match (self.read_signer(now).await, before) {
+            (Ok(signer), _) => Arc::new(signer),
+            (Err(problem), None) => return Err(problem),
+            (Err(problem), Some(before)) => {
+                tracing::warn!(problem = problem.code(), "the signing key was not read again");
+                before.signer
+            }
+        };
+        *known() = Some(Known { signer: Arc::clone(&signer), read_at: now });
+        Ok(signer)
+    }
+
+    async fn read_signer(&self, now: Timestamp) -> Result<Signer, Problem> {
+        let secret = aws::secret(&self.secrets, &self.config.signing_secret_arn).await.map_err(Problem::unavailable_because)?;
+        let signer = Signer::new(&secret, &self.issuer);
+        let (kid, x) = (signer.kid().to_owned(), signer.public_key().to_owned());
+        let key = SigningKey { kid, x, created_at: now, retire_after: None };
+        // Other sandboxes sign with the key before until they look again, perhaps once in vain, and those tokens have a life
+        // of their own.
+        let others_end = now.saturating_add(self.config.access_token + 2 * READ_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+        self.store.publish_signing_key(&key, others_end).await?;
+        Ok(signer)
     }
 
     fn lifetimes(&self, role: Role) -> Lifetimes {
@@ -130,7 +168,7 @@ impl Tokens {
     }
 
     /// The tokens of a session, as they are answered.
-    fn issue(&self, signer: &Signer, account: &Account, session: &Session, refresh: &RefreshToken, now: Timestamp) -> shapes::Tokens {
+    fn issue(&self, signer: Arc<Signer>, account: &Account, session: &Session, refresh: &RefreshToken, now: Timestamp) -> shapes::Tokens {
         let access = signer.sign(account.id, session.id, account.role, now, self.config.access_token);
         shapes::Tokens { access, refresh: refresh.reveal() }
     }

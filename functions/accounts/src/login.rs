@@ -6,15 +6,17 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::UserId;
 use domain::password::Password;
+use domain::rate::Limited;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::RequestInfo;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use runtime::clock;
-use runtime::tokens::RefreshToken;
+use runtime::tokens::{MfaToken, RefreshToken};
 
 use crate::App;
 use crate::shapes::SignedInUser;
+use crate::throttle::Attempt;
 
 pub(crate) struct LoginRequest {
     email: Email,
@@ -36,7 +38,9 @@ impl FromForm for LoginRequest {
 #[utoipa::path(post, path = "/api/accounts/login/", tag = "Accounts")]
 pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(request): Body<LoginRequest>) -> Result<Answer, Problem> {
     let refused = || Problem::unauthorized("invalid_credentials", "No active account found with the given credentials.");
-    let credentials = app.store.credentials(&request.email).await?;
+    let begin = Attempt::begin(&app, &info, Limited::Login, request.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
+    let (attempt, credentials) = (attempt?, credentials?);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     let (verified, signer) = tokio::join!(app.hasher.verify(&request.password, hash), app.tokens.signer());
     let (verified, signer) = (verified.map_err(Problem::internal)?, signer?);
@@ -49,16 +53,28 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
                 None => app.store.pretend_to_audit(&failure, now).await,
             }
         };
-        tokio::try_join!(app.store.account(clock::new_id::<UserId>()), told)?;
+        tokio::try_join!(app.store.account(clock::new_id::<UserId>()), told, attempt.failed())?;
         return Err(refused());
     };
     let user_id = credentials.user_id;
+    if credentials.second_factor {
+        let (account, ()) = tokio::try_join!(app.store.account(user_id), attempt.succeeded())?;
+        let account = account.filter(|account| account.is_active).ok_or_else(refused)?;
+        let token = MfaToken::new(user_id, account.sessions_ended_through, now).seal(signer.sealer());
+        let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
+        return Err(Problem::unauthorized("mfa_required", "Show a code of the second factor, too.").with_member("mfa_token", token));
+    }
     // How long the session lives is decided by the role, which is asked for when the session is next used.
     let (mut session, mut refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
     let audit = info.audit_of(user_id, Action::Login);
     // For an inactive account the session is stored in vain: its token is never given to anybody.
-    let (account, stored, ()) =
-        tokio::join!(app.store.account(user_id), app.store.put_session(&session, Some(&audit)), upgrade(&app, &request, &credentials));
+    let (account, stored, forgotten, ()) = tokio::join!(
+        app.store.account(user_id),
+        app.store.put_session(&session, Some(&audit)),
+        attempt.succeeded(),
+        upgrade(&app, &request, &credentials)
+    );
+    forgotten?;
     let account = account?.filter(|account| account.is_active);
     stored?;
     let Some(account) = account else {

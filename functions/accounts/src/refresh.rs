@@ -3,6 +3,7 @@
 use axum::extract::State;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::mail::{Mail, MailKind};
+use domain::rate::Limited;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::RequestInfo;
 use http_kit::form::{Body, Form, FromForm};
@@ -13,6 +14,7 @@ use store::UpdateError;
 use store::sessions::EndSessionError;
 
 use crate::App;
+use crate::throttle::unguessable;
 
 pub(crate) struct RefreshRequest {
     refresh: String,
@@ -30,6 +32,10 @@ impl FromForm for RefreshRequest {
 /// shown again later it ends the session, because two parties hold it, and the user is told by mail.
 #[utoipa::path(post, path = "/api/accounts/token/refresh/", tag = "Accounts")]
 pub(crate) async fn refresh(State(app): State<App>, info: RequestInfo, Body(request): Body<RefreshRequest>) -> Result<Answer, Problem> {
+    unguessable(&app, &info, Limited::Refresh, exchange(&app, &info, &request)).await
+}
+
+async fn exchange(app: &App, info: &RequestInfo, request: &RefreshRequest) -> Result<Answer, Problem> {
     let refused = || Problem::unauthorized("token_not_valid", "The refresh token is invalid, used or expired.");
     let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
     // A second pass happens when two requests with one token meet: the loser then finds the winner's successor.

@@ -7,6 +7,7 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
+use domain::rate::Limited;
 use domain::text::{Name, PhoneNumber};
 use http_kit::answer::{Answer, accepted, created};
 use http_kit::caller::RequestInfo;
@@ -19,6 +20,7 @@ use store::accounts::RegisterError;
 
 use crate::App;
 use crate::shapes::{Detail, SignedInUser};
+use crate::throttle::Attempt;
 
 pub(crate) struct RegisterRequest {
     email: Email,
@@ -57,6 +59,7 @@ impl FromForm for RegisterRequest {
 /// new user can sign in, or the owner of the address is told by mail.
 #[utoipa::path(post, path = "/api/accounts/register/", tag = "Accounts")]
 pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new): Body<RegisterRequest>) -> Result<Answer, Problem> {
+    let attempt = Attempt::begin(&app, &info, Limited::Register, new.email.normalized()).await?;
     if !app.registration.reveal_registered_email {
         return register_silently(&app, &info, new).await;
     }
@@ -64,13 +67,17 @@ pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
     let now = clock::now();
     let account = account(new, &app.doctors);
-    let credentials = Credentials { user_id: account.id, password_hash };
+    let credentials = Credentials { user_id: account.id, password_hash, second_factor: false };
     let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
     let audit = info.audit(&account, Action::Register, account.id, None);
-    app.store.register(&account, &credentials, &session, &audit).await.map_err(|error| match error {
-        RegisterError::EmailTaken => Problem::field("email", Reason::new("taken", "A user with this email already exists.")),
-        RegisterError::Store(error) => error.into(),
-    })?;
+    match app.store.register(&account, &credentials, &session, &audit).await {
+        Ok(()) => attempt.succeeded().await?,
+        Err(RegisterError::EmailTaken) => {
+            attempt.failed().await?;
+            return Err(Problem::field("email", Reason::new("taken", "A user with this email already exists.")));
+        }
+        Err(RegisterError::Store(error)) => return Err(error.into()),
+    }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     Ok(created("/api/accounts/me/", &SignedInUser::new(&account, tokens)))
 }
@@ -99,7 +106,7 @@ async fn register_silently(app: &App, info: &RequestInfo, new: RegisterRequest) 
     let (account, now) = (account(new, &app.doctors), clock::now());
     let nobody = Mail::new(clock::new_id(), MailKind::Nobody, clock::new_id(), now);
     if owner.is_none() {
-        let credentials = Credentials { user_id: account.id, password_hash };
+        let credentials = Credentials { user_id: account.id, password_hash, second_factor: false };
         let audit = info.audit(&account, Action::Register, account.id, None);
         match app.store.register_silently(&account, &credentials, &audit, &nobody).await {
             Ok(()) => {}

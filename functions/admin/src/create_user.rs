@@ -61,7 +61,7 @@ pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Body(new):
         profile: None,
         version: 1,
     };
-    let credentials = Credentials { user_id: id, password_hash: HASH_OF_NOBODY.to_owned() };
+    let credentials = Credentials { user_id: id, password_hash: HASH_OF_NOBODY.to_owned(), second_factor: false };
     // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
     let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, clock::now());
     let event = AuditEvent { after: Some(account.role.to_string()), ..caller.audit(Action::CreateUser, id, None) };

@@ -39,7 +39,10 @@ impl NewRecord {
 #[utoipa::path(post, path = "/api/records/patient/", tag = "Health Records", security(("bearer" = [])))]
 pub(crate) async fn create_record(State(app): State<App>, patient: Patient, form: Form) -> Result<Answer, Problem> {
     let new = form.parse(|form| NewRecord::from_form(form, &app.uploads))?;
-    let (caller, doctor) = patient.beside(app.store.account(new.doctor)).await?;
+    // Beside the first read, so that it takes no time: what is refused further down has been taken, too.
+    let taken = declared::take(&app, patient.id(), 1, new.files.len());
+    let doctor = async { Ok::<_, Problem>(app.store.account(new.doctor).await?) };
+    let (caller, (doctor, ())) = patient.beside(async { tokio::try_join!(doctor, taken) }).await?;
     let doctor = declared::assignable(doctor)?;
     let patient = &caller.account;
 

@@ -4,9 +4,14 @@ use domain::account::Account;
 use domain::field::Reason;
 use domain::file::{DeclaredFile, File, size_bytes};
 use domain::id::{RecordId, UserId};
+use domain::rate::Limited;
 use http_kit::form::Form;
-use http_kit::problem::Problem;
+use http_kit::problem::{Limit, Problem};
+use jiff::SignedDuration;
 use runtime::{clock, config};
+use store::rate::Take;
+
+use crate::App;
 
 /// The files that are to be uploaded; none when the field is absent.
 pub(crate) fn files(form: &mut Form, limits: &config::Uploads) -> Option<Vec<DeclaredFile>> {
@@ -33,4 +38,17 @@ pub(crate) fn new_files(declared: Vec<DeclaredFile>, patient_id: UserId, record_
 pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
     let refused = || Problem::field("doctor", Reason::new("not_assignable", "Must be the id of a doctor from the directory."));
     doctor.filter(|doctor| doctor.assignable_doctor().is_some()).ok_or_else(refused)
+}
+
+/// Takes a new record, or none, and new files from what the patient may create in a day.
+///
+/// # Errors
+/// 429 when it would be too much.
+pub(crate) async fn take(app: &App, patient: UserId, records: u64, files: usize) -> Result<(), Problem> {
+    let (now, day) = (clock::now(), SignedDuration::from_hours(24));
+    let most = Take { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
+    let take = Take { records, files: u64::try_from(files).unwrap_or(u64::MAX) };
+    let quota = if records > 0 { most.records } else { most.files };
+    let limit = Limit { code: "daily_limit_reached", name: Limited::Records, quota, window: day };
+    app.store.take_records(patient, take, most, now).await.map_err(|error| limit.refuse(error, now))
 }

@@ -51,6 +51,7 @@ pub struct App {
     store: Store,
     bucket: Bucket,
     uploads: Arc<config::Uploads>,
+    allowance: config::Allowance,
 }
 
 impl App {
@@ -59,10 +60,10 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, uploads) = (config::Http::from_env()?, config::Uploads::from_env()?);
+        let (http, uploads, allowance) = (config::Http::from_env()?, config::Uploads::from_env()?, config::Allowance::from_env()?);
         let sdk = aws::sdk(Patience::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
-        Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, uploads: Arc::new(uploads) })
+        Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, uploads: Arc::new(uploads), allowance })
     }
 }

@@ -85,6 +85,9 @@ async fn write(app: &App, patient: Patient, id: RecordId, if_match: IfMatch, cha
         Some(wanted) if wanted != chart.record.doctor_id => Some(declared::assignable(doctor)?),
         _ => None,
     };
+    if !change.files.is_empty() {
+        declared::take(app, owner, 0, change.files.len()).await?;
+    }
     for _ in 0..ATTEMPTS {
         if_match.check(chart.record.version)?;
         let planned = plan(app, &caller, &chart, &change, doctor.as_ref())?;

@@ -20,6 +20,8 @@ choice! {
         Register = "register",
         /// Sign in.
         Login = "login",
+        /// Complete a sign-in with a second factor.
+        LoginWithSecondFactor = "login_with_second_factor",
         /// Get new tokens for a refresh token.
         Refresh = "refresh",
         /// Ask for a mail with which to set a new password.
@@ -44,6 +46,12 @@ choice! {
         ResendVerification = "resend_verification",
         /// Ask for another address.
         RequestEmailChange = "request_email_change",
+        /// Get a secret for an authenticator app.
+        SetUpSecondFactor = "set_up_second_factor",
+        /// Make the second factor count.
+        ConfirmSecondFactor = "confirm_second_factor",
+        /// Take the second factor away.
+        DisableSecondFactor = "disable_second_factor",
         /// Read the own account.
         Me = "me",
         /// Read who did what to the own account and chart.
@@ -158,6 +166,7 @@ impl Operation {
             Self::Jwks
             | Self::Register
             | Self::Login
+            | Self::LoginWithSecondFactor
             | Self::Refresh
             | Self::RequestPasswordReset
             | Self::ResetPassword
@@ -170,6 +179,9 @@ impl Operation {
             | Self::ChangePassword
             | Self::ResendVerification
             | Self::RequestEmailChange
+            | Self::SetUpSecondFactor
+            | Self::ConfirmSecondFactor
+            | Self::DisableSecondFactor
             | Self::Me
             | Self::AccessLog
             | Self::ListNotifications
@@ -364,6 +376,15 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
         return Decision::SecondFactorRequired;
     }
     if relation == Relation::Unknown { Decision::Allow } else { operation.of(relation) }
+}
+
+/// Whether everybody of a role has to sign in with a second factor.
+pub fn needs_second_factor(rules: Rules, role: Role) -> bool {
+    match role {
+        Role::Patient => false,
+        Role::Doctor => rules.doctors_need_second_factor,
+        Role::Admin => true,
+    }
 }
 
 /// Whether `actor` may see a record that is `relation` to them, by whichever way there is to it.

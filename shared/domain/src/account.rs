@@ -241,6 +241,9 @@ pub struct Credentials {
     pub user_id: UserId,
     /// In the PHC string format.
     pub password_hash: String,
+    /// Whether the password is only half of the proof, as the account says too: known here before the account is read.
+    #[serde(default)]
+    pub second_factor: bool,
 }
 
 #[cfg(test)]

@@ -15,3 +15,10 @@ pub struct SigningKey {
     /// When tokens signed with it are refused; absent while it is in use.
     pub retire_after: Option<Timestamp>,
 }
+
+impl SigningKey {
+    /// Whether tokens signed with it are refused at `now`.
+    pub fn is_retired(&self, now: Timestamp) -> bool {
+        self.retire_after.is_some_and(|end| end <= now)
+    }
+}

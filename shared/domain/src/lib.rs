@@ -15,6 +15,8 @@ pub mod key;
 pub mod mail;
 pub mod notification;
 pub mod password;
+pub mod rate;
 pub mod record;
+pub mod second_factor;
 pub mod session;
 pub mod text;

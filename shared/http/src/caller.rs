@@ -105,6 +105,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether nobody of the caller's role may do without a second factor.
+    pub fn needs_second_factor(&self) -> bool {
+        access::needs_second_factor(self.rules, self.account.role)
+    }
+
     /// Whether the caller may do what was asked for to an object that is this to them. Else it is not found.
     pub fn may(&self, relation: Relation) -> bool {
         access::decide(self.rules, self.actor, self.operation, relation) == Decision::Allow

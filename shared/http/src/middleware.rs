@@ -118,7 +118,8 @@ async fn wrong_method(State(kit): State<Kit>, path: MatchedPath, headers: Header
 fn cors(origins: &[String]) -> CorsLayer {
     const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let allowed = ["authorization", "content-type", "if-match", "idempotency-key"].map(HeaderName::from_static);
-    let exposed = ["etag", "location", "link", "x-request-id", "retry-after", "idempotent-replayed"].map(HeaderName::from_static);
+    let exposed = ["etag", "location", "link", "x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "idempotent-replayed"]
+        .map(HeaderName::from_static);
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))

@@ -1,6 +1,7 @@
 //! The only place that turns errors into answers: problem documents (RFC 9457).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -10,7 +11,10 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::field::{FieldError, Reason};
+use domain::rate::{Limited, Locked};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use store::rate::LimitError;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -31,19 +35,58 @@ struct Content {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    members: BTreeMap<&'static str, String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// A limit, as those who reach it are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// The problem's code.
+    pub code: &'static str,
+    /// The limit's name.
+    pub name: Limited,
+    /// So many ...
+    pub quota: u64,
+    /// ... in so long.
+    pub window: SignedDuration,
+}
+
+impl Limit {
+    /// What is said of a refusal to try or to have something.
+    pub fn refuse(&self, error: LimitError, now: Timestamp) -> Problem {
+        match error {
+            LimitError::Locked(locked) => Problem::too_many_requests(self, locked, now),
+            LimitError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl Problem {
     /// A problem with a stable code in snake_case and a sentence for people.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Content { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), source: None }))
+        Self(Box::new(Content {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            members: BTreeMap::new(),
+            source: None,
+        }))
     }
 
     /// The problem with a header on its answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
+        self
+    }
+
+    /// The problem with one more member of its document (RFC 9457, section 3.2).
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.members.insert(name, value.into());
         self
     }
 
@@ -139,6 +182,23 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
+    /// 429: too often. Both headers are of the IETF draft "RateLimit header fields for HTTP".
+    pub fn too_many_requests(limit: &Limit, locked: Locked, now: Timestamp) -> Self {
+        let Limit { name, quota, window, .. } = limit;
+        let (wait, window) = (locked.seconds_from(now), window.as_secs());
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, limit.code, "Too many requests; see the header Retry-After.");
+        // Digits and names of ours are always header values.
+        let headers = [
+            (header::RETRY_AFTER, wait.to_string()),
+            (HeaderName::from_static("ratelimit"), format!("\"{name}\";r=0;t={wait}")),
+            (HeaderName::from_static("ratelimit-policy"), format!("\"{name}\";q={quota};w={window}")),
+        ];
+        headers.into_iter().fold(problem, |problem, (name, value)| match HeaderValue::from_str(&value) {
+            Ok(value) => problem.with_header(name, value),
+            Err(_) => problem,
+        })
+    }
+
     /// 503: something that the request needs did not answer in time; it may be sent again.
     pub fn unavailable_because(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service is busy or being repaired; try again.")
@@ -186,6 +246,7 @@ impl Problem {
             instance,
             code: content.code,
             request_id,
+            members: content.members.iter().map(|(name, value)| (*name, value.as_str())).collect(),
             errors: content
                 .errors
                 .iter()
@@ -210,6 +271,8 @@ struct Document<'a> {
     instance: &'a str,
     code: &'static str,
     request_id: &'a str,
+    #[serde(flatten)]
+    members: BTreeMap<&'static str, &'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Item<'a>>,
 }

@@ -110,6 +110,24 @@ config! {
         reveal_registered_email: bool = REVEAL_REGISTERED_EMAIL as flag,
     }
 
+    /// What is tolerated of those who guess.
+    Guessing {
+        /// So many failures of a network in 15 minutes, at all accounts together.
+        failures_per_network: u64 = MAX_FAILURES_PER_NETWORK as |value| number(value, 5..=100_000),
+        /// So many failures at an account in 15 minutes, from all networks together, before guessing there becomes slow.
+        failures_per_account: u64 = MAX_FAILURES_PER_ACCOUNT as |value| number(value, 5..=100_000),
+        /// So many mails to an address in a day that somebody asks for.
+        mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
+    }
+
+    /// What a patient may create.
+    Allowance {
+        /// So many records in a day.
+        records_per_day: u64 = MAX_RECORDS_PER_DAY as |value| number(value, 1..=100_000),
+        /// So many files in a day.
+        files_per_day: u64 = MAX_FILES_PER_DAY as |value| number(value, 40..=100_000),
+    }
+
     /// What it takes to let doctors in.
     Doctors {
         /// Whether a doctor is neither listed nor assignable before staff have approved the licence.
@@ -199,8 +217,11 @@ config! {
 
 /// Which function reads what. The template gives each function these variables and no others.
 pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
-    ("accounts", &[Telemetry::VARIABLES, Http::VARIABLES, Tokens::VARIABLES, Registration::VARIABLES, Doctors::VARIABLES]),
-    ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES]),
+    (
+        "accounts",
+        &[Telemetry::VARIABLES, Http::VARIABLES, Tokens::VARIABLES, Registration::VARIABLES, Doctors::VARIABLES, Guessing::VARIABLES],
+    ),
+    ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
     ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES]),
     ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
@@ -353,6 +374,11 @@ mod tests {
             ("REVEAL_REGISTERED_EMAIL", "true"),
             ("REQUIRE_DOCTOR_APPROVAL", "false"),
             ("REQUIRE_DOCTOR_SECOND_FACTOR", "true"),
+            ("MAX_FAILURES_PER_NETWORK", "100"),
+            ("MAX_FAILURES_PER_ACCOUNT", "100"),
+            ("MAX_MAILS_PER_DAY", "20"),
+            ("MAX_RECORDS_PER_DAY", "200"),
+            ("MAX_FILES_PER_DAY", "500"),
             ("APP_URL", "https://app.example.com"),
             ("BUCKET_NAME", "files"),
             ("UPLOAD_URL_SECONDS", "900"),
@@ -395,6 +421,8 @@ mod tests {
         assert_eq!(Downloads::read(lookup(&environment)).unwrap().download_url_lifetime, Duration::from_secs(300));
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
+        assert_eq!(Guessing::read(lookup(&environment)).unwrap().mails_per_day, 20);
+        assert_eq!(Allowance::read(lookup(&environment)).unwrap().files_per_day, 500);
         assert_eq!(Bootstrap::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Inspect::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Archive::read(lookup(&environment)).unwrap().archive_bucket_name, "archive");

@@ -11,3 +11,4 @@ pub mod secret;
 pub mod serve;
 pub mod telemetry;
 pub mod tokens;
+pub mod totp;

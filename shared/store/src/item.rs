@@ -14,7 +14,9 @@ use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::key::SigningKey;
 use domain::mail::{Mail, MailToken};
 use domain::notification::{InboxState, Notification};
+use domain::rate::Attempts;
 use domain::record::{Annotation, AnnotationVersion, Record};
+use domain::second_factor::SecondFactor;
 use domain::session::Session;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,8 @@ macro_rules! stored {
 stored! {
     Account: "user", ["id"];
     Credentials: "credentials", [];
+    SecondFactor: "second_factor", ["user_id"];
+    Attempts: "attempts", [];
     Session: "session", ["user_id", "id"];
     Record: "record", ["patient_id", "id"];
     File: "file", ["patient_id", "record_id", "id"];
@@ -77,6 +81,14 @@ pub(crate) fn account(account: &Account) -> Result<Item, Error> {
 
 pub(crate) fn credentials(email: &Email, credentials: &Credentials) -> Result<Item, Error> {
     item(credentials, keys::credentials(email), keys::credentials_indexes(email, credentials.user_id))
+}
+
+pub(crate) fn second_factor(factor: &SecondFactor) -> Result<Item, Error> {
+    item(factor, keys::second_factor(factor.user_id), Vec::new())
+}
+
+pub(crate) fn attempts(key: Key, attempts: &Attempts) -> Result<Item, Error> {
+    item(attempts, key, Vec::new())
 }
 
 pub(crate) fn session(session: &Session) -> Result<Item, Error> {
@@ -150,8 +162,16 @@ pub(crate) fn archived(event: EventId, ttl: i64) -> Item {
 }
 
 pub(crate) fn signing_key(key: &SigningKey) -> Result<Item, Error> {
-    item(key, keys::signing_key(&key.kid), Vec::new())
+    let mut item = item(key, keys::signing_key(&key.kid), Vec::new())?;
+    if let Some(end) = key.retire_after {
+        let ttl = end.as_second().saturating_add(KEEP_RETIRED_KEY);
+        item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
+    }
+    Ok(item)
 }
+
+/// How long a retired key is kept, in seconds: so that what it has signed is still told from what nobody has signed.
+const KEEP_RETIRED_KEY: i64 = 24 * 60 * 60;
 
 fn item<T: Stored>(value: &T, key: Key, indexes: IndexKeys) -> Result<Item, Error> {
     let corrupt = |_| Error::Corrupt { entity: T::ENTITY };

@@ -4,6 +4,9 @@
 //! |---|---|---|---|
 //! | user | `USER#<user>` | `ACCOUNT` | gsi1, gsi2 while assignable doctor; gsi2 while a doctor waits, is refused or suspended; gsi3; gsi4 |
 //! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | gsi4 |
+//! | second_factor | `FACTOR#<user>` | `SECOND_FACTOR` | |
+//! | attempts | `RATE#<what>#<hash>` | `ATTEMPTS` | |
+//! | rate_window | `RATE#<what>#<hash>` | `<window>` | |
 //! | admins | `ADMINS` | `STATE` | |
 //! | session | `USER#<user>` | `SESSION#<session>` | |
 //! | record | `PATIENT#<patient>` | `RECORD#<record>` | gsi3 |
@@ -36,6 +39,7 @@ use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::{AnnotationId, EventId, FileId, MailId, NotificationId, RecordId, SessionId, UserId};
 use domain::notification::Notification;
+use domain::rate::Limited;
 use domain::record::Record;
 use domain::text::sortable;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -80,6 +84,18 @@ pub(crate) fn account(user: UserId) -> Key {
 pub(crate) fn credentials(email: &Email) -> Key {
     let hash = ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes());
     Key::new(format!("EMAIL#{}", URL_SAFE_NO_PAD.encode(hash)), "CREDENTIALS")
+}
+
+/// Not in the user's partition, which others read, nor in that of the address, which can change.
+pub(crate) fn second_factor(user: UserId) -> Key {
+    Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
+}
+
+/// Counts something about a subject. The hash keeps addresses of people and of networks out of keys.
+pub(crate) fn rate(what: Limited, subject: &[&str], window: &str) -> Key {
+    // No part holds a NUL, so that no two subjects are one text.
+    let hash = ring::digest::digest(&ring::digest::SHA256, subject.join("\0").as_bytes());
+    Key::new(format!("RATE#{what}#{}", URL_SAFE_NO_PAD.encode(hash)), window)
 }
 
 pub(crate) fn session(user: UserId, session: SessionId) -> Key {

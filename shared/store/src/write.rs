@@ -142,7 +142,9 @@ fn values(values: impl IntoIterator<Item = Value>) -> Item {
 
 /// Attributes whose names are reserved words of DynamoDB's expressions stand there behind a `#`.
 fn names(expression: &str) -> Option<HashMap<String, String>> {
-    expression.contains("#status").then(|| HashMap::from([("#status".to_owned(), "status".to_owned())]))
+    let reserved = ["#status", "#ttl"].into_iter().filter(|name| expression.contains(name));
+    let names: HashMap<String, String> = reserved.map(|name| (name.to_owned(), name.trim_start_matches('#').to_owned())).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 pub(crate) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
@@ -266,6 +268,13 @@ impl Store {
             },
             Err(error) => Err(classify("UpdateItem", &error)),
         }
+    }
+
+    /// Deletes an item, whether it is there or not.
+    pub(crate) async fn delete(&self, key: Key) -> Result<(), Error> {
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key.into_attributes()));
+        let sent = unless_in_use(|| request.clone().send()).await;
+        sent.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
     /// Deletes items, any number of them; no matter whether they are there.

@@ -79,7 +79,7 @@ pub(crate) fn doctor_profile(specialization: &str) -> Profile {
 
 pub(crate) fn credentials(account: &Account) -> Credentials {
     let password_hash = format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", "A".repeat(22), "B".repeat(43));
-    Credentials { user_id: account.id, password_hash }
+    Credentials { user_id: account.id, password_hash, second_factor: false }
 }
 
 pub(crate) fn session(account: &Account) -> Session {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::crypto::{derive, sha256};
+use crate::crypto::{Sealer, derive, sha256};
 use crate::secret::Secret;
 
 /// The audience of every access token: this API.
@@ -85,6 +85,7 @@ pub struct Signer {
     key: EncodingKey,
     kid: String,
     public_key: String,
+    sealer: Sealer,
 }
 
 impl Signer {
@@ -93,7 +94,18 @@ impl Signer {
         install_provider();
         let seed = derive(secret.expose().as_bytes(), "access tokens: Ed25519 seed 1");
         let public_key = BASE64_URL_SAFE_NO_PAD.encode(certain(Ed25519KeyPair::from_seed_unchecked(&seed)).public_key());
-        Self { issuer: issuer.into(), key: EncodingKey::from_ed_der(&seed), kid: thumbprint(&public_key), public_key }
+        Self {
+            issuer: issuer.into(),
+            key: EncodingKey::from_ed_der(&seed),
+            kid: thumbprint(&public_key),
+            public_key,
+            sealer: Sealer::new(secret),
+        }
+    }
+
+    /// Seals what only the function that signs tokens may have made.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     /// The id of the key: its thumbprint (RFC 7638).
@@ -172,7 +184,7 @@ impl Verifier {
     pub fn verify(&self, token: &str, keys: &[SigningKey], now: Timestamp) -> Result<Claims, TokenError> {
         let kid = checked_kid(token)?;
         let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::UnknownKey)?;
-        if key.retire_after.is_some_and(|end| end <= now) {
+        if key.is_retired(now) {
             return Err(TokenError::Invalid);
         }
         let key = DecodingKey::from_ed_components(&key.x).map_err(|_| TokenError::Invalid)?;

@@ -1,0 +1,270 @@
+//! `POST /api/accounts/login/second-factor/` and `POST /api/accounts/second-factor/{setup,confirm,disable}/`
+
+use axum::extract::State;
+use domain::account::Account;
+use domain::audit::{Action, AuditEvent, Outcome};
+use domain::field::Reason;
+use domain::password::Password;
+use domain::rate::Limited;
+use domain::second_factor::{Code, RECOVERY_CODES, RecoveryCode, SecondFactor};
+use http_kit::answer::{Answer, no_content, ok};
+use http_kit::caller::{Caller, RequestInfo, SignedIn};
+use http_kit::form::{Body, Form, FromForm};
+use http_kit::problem::Problem;
+use jiff::Timestamp;
+use runtime::tokens::{MfaToken, RefreshToken};
+use runtime::{clock, totp};
+use serde::Serialize;
+use store::UpdateError;
+
+use crate::App;
+use crate::shapes::SignedInUser;
+use crate::throttle::Attempt;
+
+/// What authenticator apps call us.
+const ISSUER: &str = "Health Records";
+
+/// What somebody shows besides the password: a code of the app, or one from paper.
+pub(crate) enum Proof {
+    App(Code),
+    Paper(RecoveryCode),
+}
+
+impl Proof {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let code = form.optional::<Code>("code");
+        let recovery_code = form.optional::<RecoveryCode>("recovery_code");
+        match (code?, recovery_code?) {
+            (Some(code), None) => Some(Self::App(code)),
+            (None, Some(code)) => Some(Self::Paper(code)),
+            (None, None) => {
+                form.reject("code", Reason::new("required", "This field is required, or recovery_code."));
+                None
+            }
+            (Some(_), Some(_)) => {
+                form.reject("recovery_code", Reason::new("invalid", "Must not be given beside code."));
+                None
+            }
+        }
+    }
+
+    /// The factor once the proof is used up; `None` when it proves nothing, or nothing any more.
+    fn use_up(&self, factor: &SecondFactor, now: Timestamp) -> Option<SecondFactor> {
+        match self {
+            Self::App(code) => factor.using_step(totp::step_of(&factor.secret, code, now)?),
+            Self::Paper(code) => factor.using_recovery(&totp::recovery_hash(code)),
+        }
+    }
+}
+
+pub(crate) struct CompleteLoginRequest {
+    mfa_token: String,
+    proof: Proof,
+}
+
+impl FromForm for CompleteLoginRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let mfa_token = form.required("mfa_token");
+        let proof = Proof::from_form(form);
+        Some(Self { mfa_token: mfa_token?, proof: proof? })
+    }
+}
+
+/// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery code. Each works once.
+#[utoipa::path(post, path = "/api/accounts/login/second-factor/", tag = "Accounts")]
+pub(crate) async fn login_with_second_factor(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<CompleteLoginRequest>,
+) -> Result<Answer, Problem> {
+    let over = || Problem::unauthorized("mfa_token_not_valid", "The token is invalid or expired: sign in with the password again.");
+    let wrong = || Problem::unauthorized("invalid_code", "The code is wrong, or was used before.");
+    let (signer, now) = (app.tokens.signer().await?, clock::now());
+    let token = MfaToken::open(signer.sealer(), &request.mfa_token, now).ok_or_else(over)?;
+    let user = token.user_id;
+    let (attempt, account, factor) =
+        tokio::join!(Attempt::begin(&app, &info, Limited::SecondFactor, user), app.store.account(user), app.store.second_factor(user));
+    let attempt = attempt?;
+    let fits =
+        |account: &Account| account.is_active && account.second_factor && account.sessions_ended_through == token.sessions_ended_through;
+    let (account, factor) = account?.filter(fits).zip(factor?.filter(|factor| factor.confirmed)).ok_or_else(over)?;
+    let event = info.audit(&account, Action::Login, user, None);
+    let Some(used) = request.proof.use_up(&factor, now) else {
+        return fail(&app, &attempt, event, wrong()).await;
+    };
+    let lifetimes = app.tokens.lifetimes(account.role);
+    let (mut session, refresh) = match account.sessions_ended_through {
+        Some(through) => RefreshToken::start_above(through, user, now, info.device(), lifetimes),
+        None => RefreshToken::start(user, now, info.device(), lifetimes),
+    };
+    session.second_factor = true;
+    let event = AuditEvent { session_id: Some(session.id), ..event };
+    match app.store.sign_in_with_second_factor(&factor, &used, &session, &event).await {
+        Ok(()) => {}
+        // Of two who show one code at once, one signs in.
+        Err(UpdateError::Stale) => return fail(&app, &attempt, AuditEvent { session_id: None, ..event }, wrong()).await,
+        Err(UpdateError::Store(error)) => return Err(error.into()),
+    }
+    attempt.succeeded().await?;
+    Ok(ok(&SignedInUser::new(&account, app.tokens.issue(signer, &account, &session, &refresh, now))))
+}
+
+/// Tells the audit trail and the counters of a failure.
+async fn fail(app: &App, attempt: &Attempt<'_>, event: AuditEvent, problem: Problem) -> Result<Answer, Problem> {
+    let reason = Some("second_factor".to_owned());
+    let failure = [AuditEvent { outcome: Outcome::Failed, reason, ..event }];
+    tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
+    Err(problem)
+}
+
+pub(crate) struct SetUpRequest {
+    password: Password,
+}
+
+impl FromForm for SetUpRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        Some(Self { password: form.required("password")? })
+    }
+}
+
+#[derive(Serialize)]
+struct Secret<'a> {
+    secret: &'a str,
+    otpauth_url: String,
+}
+
+/// Get a secret for an authenticator app. It counts once a code of it is confirmed; until then another one replaces it.
+#[utoipa::path(post, path = "/api/accounts/second-factor/setup/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn set_up_second_factor(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(request): Body<SetUpRequest>,
+) -> Result<Answer, Problem> {
+    let caller = caller.confirm().await?;
+    let account = &caller.account;
+    if account.second_factor {
+        return Err(exists());
+    }
+    check_password(&app, &caller, &request.password, Action::EnableSecondFactor).await?;
+    let factor = SecondFactor::pending(account.id, totp::new_secret());
+    app.store.start_second_factor(&factor).await.map_err(|error| match error {
+        UpdateError::Stale => exists(),
+        UpdateError::Store(error) => error.into(),
+    })?;
+    let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &factor.secret);
+    Ok(ok(&Secret { secret: &factor.secret, otpauth_url }))
+}
+
+fn exists() -> Problem {
+    Problem::conflict("second_factor_exists", "There is a second factor: disable it before you set up another one.")
+}
+
+fn changed() -> Problem {
+    Problem::conflict("changed_meanwhile", "The second factor or the account has changed meanwhile; try again.")
+}
+
+fn incorrect_code() -> Problem {
+    Problem::field("code", Reason::new("incorrect", "Is wrong, or was used before."))
+}
+
+/// Proves that the caller knows the password.
+async fn check_password(app: &App, caller: &Caller, password: &Password, action: Action) -> Result<(), Problem> {
+    let account = &caller.account;
+    let begin = Attempt::begin(app, &caller.request, Limited::Login, account.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
+    let (attempt, credentials) = (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
+    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
+    if app.hasher.verify(password, hash).await.map_err(Problem::internal)? {
+        return Ok(attempt.succeeded().await?);
+    }
+    let failure = [caller.audit(action, account.id, None).with_outcome(Outcome::Failed)];
+    tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
+    Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")))
+}
+
+pub(crate) struct ConfirmRequest {
+    code: Code,
+}
+
+impl FromForm for ConfirmRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        Some(Self { code: form.required("code")? })
+    }
+}
+
+#[derive(Serialize)]
+struct RecoveryCodes<'a> {
+    recovery_codes: Vec<&'a str>,
+}
+
+/// Show that the app knows the secret: from now on signing in takes a code. The recovery codes are answered this once; the
+/// session counts as begun with a second factor.
+#[utoipa::path(post, path = "/api/accounts/second-factor/confirm/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn confirm_second_factor(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(request): Body<ConfirmRequest>,
+) -> Result<Answer, Problem> {
+    let user = caller.id();
+    let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
+    let missing = || Problem::conflict("second_factor_not_set_up", "Ask for a secret first.");
+    let factor = factor.ok_or_else(missing)?;
+    if factor.confirmed {
+        return Err(exists());
+    }
+    let attempt = Attempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
+    let event = caller.audit(Action::EnableSecondFactor, user, None);
+    let Some(used) = Proof::App(request.code).use_up(&factor, clock::now()) else {
+        return fail(&app, &attempt, event, incorrect_code()).await;
+    };
+    let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| totp::new_recovery_code()).collect();
+    let confirmed = SecondFactor { confirmed: true, recovery_hashes: codes.iter().map(totp::recovery_hash).collect(), ..used };
+    let enabled = app.store.enable_second_factor(&factor, &confirmed, &caller.account, &caller.session, &event).await;
+    enabled.map_err(|error| match error {
+        UpdateError::Stale => changed(),
+        UpdateError::Store(error) => error.into(),
+    })?;
+    attempt.succeeded().await?;
+    Ok(ok(&RecoveryCodes { recovery_codes: codes.iter().map(RecoveryCode::expose).collect() }))
+}
+
+pub(crate) struct DisableRequest {
+    password: Password,
+    proof: Proof,
+}
+
+impl FromForm for DisableRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let password = form.required("password");
+        let proof = Proof::from_form(form);
+        Some(Self { password: password?, proof: proof? })
+    }
+}
+
+/// Take the second factor away, where none is required of the role.
+#[utoipa::path(post, path = "/api/accounts/second-factor/disable/", tag = "Accounts", security(("bearer" = [])))]
+pub(crate) async fn disable_second_factor(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(request): Body<DisableRequest>,
+) -> Result<Answer, Problem> {
+    let user = caller.id();
+    let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
+    if caller.needs_second_factor() {
+        return Err(Problem::forbidden("second_factor_required", "Users of your role must have a second factor."));
+    }
+    let missing = || Problem::conflict("second_factor_not_set_up", "There is no second factor.");
+    let factor = factor.filter(|factor| factor.confirmed).ok_or_else(missing)?;
+    check_password(&app, &caller, &request.password, Action::DisableSecondFactor).await?;
+    let attempt = Attempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
+    let event = caller.audit(Action::DisableSecondFactor, user, None);
+    if request.proof.use_up(&factor, clock::now()).is_none() {
+        return fail(&app, &attempt, event, incorrect_code()).await;
+    }
+    app.store.disable_second_factor(&factor, &caller.account, &event).await.map_err(|error| match error {
+        UpdateError::Stale => changed(),
+        UpdateError::Store(error) => error.into(),
+    })?;
+    attempt.succeeded().await?;
+    Ok(no_content())
+}

@@ -1,0 +1,88 @@
+//! What those get who try too often. Decided before any password is hashed, the same for accounts that do not exist.
+
+use domain::email::Email;
+use domain::rate::{FREE_FAILURES, Limited, Network, Tolerance, WINDOW};
+use http_kit::caller::RequestInfo;
+use http_kit::problem::{Limit, Problem};
+use jiff::SignedDuration;
+use runtime::clock;
+use store::rate::Trial;
+
+use crate::App;
+
+/// An attempt that has begun. It counts as failed until it has succeeded.
+pub(crate) struct Attempt<'a> {
+    app: &'a App,
+    kind: Limited,
+    account: String,
+    network: Network,
+}
+
+impl App {
+    fn tolerance(&self) -> Tolerance {
+        Tolerance { network: self.guessing.failures_per_network, account: self.guessing.failures_per_account }
+    }
+}
+
+fn limit(kind: Limited) -> Limit {
+    Limit { code: "too_many_attempts", name: kind, quota: u64::from(FREE_FAILURES), window: WINDOW }
+}
+
+impl<'a> Attempt<'a> {
+    /// Begins an attempt at the account with an address, or with an id.
+    ///
+    /// # Errors
+    /// 429 when the account from this network, or the network as a whole, has to wait.
+    pub(crate) async fn begin(app: &'a App, info: &RequestInfo, kind: Limited, account: impl ToString) -> Result<Self, Problem> {
+        let attempt = Self { app, kind, account: account.to_string(), network: Network::of(&info.source_ip) };
+        let now = clock::now();
+        let begun = app.store.begin_attempt(attempt.trial(), app.tolerance(), now).await;
+        begun.map_err(|error| limit(kind).refuse(error, now))?;
+        Ok(attempt)
+    }
+
+    fn trial(&self) -> Trial<'_> {
+        Trial { kind: self.kind, account: &self.account, network: &self.network }
+    }
+
+    /// It has failed: that counts for the network and the account as a whole, too.
+    pub(crate) async fn failed(&self) -> Result<(), store::Error> {
+        self.app.store.count_failure(self.kind, Some(&self.account), &self.network, clock::now()).await
+    }
+
+    /// It has succeeded: the failures before it are forgotten.
+    pub(crate) async fn succeeded(&self) -> Result<(), store::Error> {
+        self.app.store.forget_attempts(self.trial()).await
+    }
+}
+
+/// Does what nobody can guess, a token of 32 random bytes: only the network as a whole can have failed too often. What is
+/// refused with 400 or 401 has failed.
+///
+/// # Errors
+/// 429 when the network has to wait; those of what is done.
+pub(crate) async fn unguessable<T>(
+    app: &App,
+    info: &RequestInfo,
+    kind: Limited,
+    what: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let (network, now) = (Network::of(&info.source_ip), clock::now());
+    let limit = Limit { quota: app.guessing.failures_per_network, ..limit(kind) };
+    app.store.check_network(kind, &network, app.tolerance(), now).await.map_err(|error| limit.refuse(error, now))?;
+    let done = what.await;
+    if done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401)) {
+        app.store.count_failure(kind, None, &network, now).await?;
+    }
+    done
+}
+
+/// Takes a mail from what somebody may have sent to an address in a day.
+///
+/// # Errors
+/// 429 when it would be too much.
+pub(crate) async fn take_mail(app: &App, address: &Email) -> Result<(), Problem> {
+    let (now, most) = (clock::now(), app.guessing.mails_per_day);
+    let limit = Limit { code: "daily_limit_reached", name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
+    app.store.take_mail(&address.normalized(), most, now).await.map_err(|error| limit.refuse(error, now))
+}

@@ -1,0 +1,133 @@
+//! Second factors: a secret shared with an authenticator app, and codes on paper for when the app is lost.
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::{FieldValue, Reason, string};
+use crate::id::UserId;
+
+/// The second factor of a user.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct SecondFactor {
+    /// Whose.
+    pub user_id: UserId,
+    /// What the app and we share, in base32.
+    pub secret: String,
+    /// Whether the user has shown that the app knows the secret. Until then it proves nothing.
+    pub confirmed: bool,
+    /// The newest time step whose code was used: no code of it or of one before works any more.
+    pub last_step: u64,
+    /// SHA-256 of the recovery codes that were not used yet, base64url.
+    pub recovery_hashes: Vec<String>,
+    /// Counts changes.
+    pub version: u64,
+}
+
+/// How many recovery codes there are.
+pub const RECOVERY_CODES: usize = 10;
+
+impl SecondFactor {
+    /// A secret that nobody has confirmed yet.
+    pub fn pending(user_id: UserId, secret: String) -> Self {
+        Self { user_id, secret, confirmed: false, last_step: 0, recovery_hashes: Vec::new(), version: 1 }
+    }
+
+    /// The factor once a code of this time step is used up; `None` when it was, or a later one.
+    pub fn using_step(&self, step: u64) -> Option<Self> {
+        (step > self.last_step).then(|| Self { last_step: step, version: self.version + 1, ..self.clone() })
+    }
+
+    /// The factor once the recovery code with this hash is used up; `None` when there is none.
+    pub fn using_recovery(&self, hash: &str) -> Option<Self> {
+        let at = self.recovery_hashes.iter().position(|known| known == hash)?;
+        let mut after = Self { version: self.version + 1, ..self.clone() };
+        after.recovery_hashes.remove(at);
+        Some(after)
+    }
+}
+
+/// A code of an authenticator app, as a client presents it: six digits, grouped perhaps.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Code(String);
+
+impl Code {
+    /// The six digits.
+    pub fn digits(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FieldValue for Code {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        let digits: String = string(value)?.chars().filter(|c| !c.is_whitespace()).collect();
+        let is_code = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if is_code { Ok(Self(digits)) } else { Err(Reason::new("invalid", "Must be the six digits that the app shows.")) }
+    }
+}
+
+/// A recovery code, as a client presents it: sixteen letters and digits, in whatever case and grouping.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecoveryCode(String);
+
+impl RecoveryCode {
+    /// The code of these characters, as it is shown and hashed: small, in groups of four.
+    pub fn new(characters: &str) -> Self {
+        let characters = characters.to_ascii_lowercase().into_bytes();
+        let groups: Vec<String> = characters.chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+        Self(groups.join("-"))
+    }
+
+    /// The code.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FieldValue for RecoveryCode {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        let characters: String = string(value)?.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        let is_code = characters.len() == 16 && characters.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if is_code { Ok(Self::new(&characters)) } else { Err(Reason::new("invalid", "Must be one of the recovery codes.")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn factor() -> SecondFactor {
+        let user = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
+        SecondFactor { recovery_hashes: vec!["a".to_owned(), "b".to_owned()], ..SecondFactor::pending(user, "SECRET".to_owned()) }
+    }
+
+    #[test]
+    fn a_step_is_used_once_and_uses_up_those_before() {
+        let used = factor().using_step(7).unwrap();
+        assert_eq!((used.last_step, used.version), (7, 2));
+        assert!(used.using_step(7).is_none() && used.using_step(6).is_none());
+        assert_eq!(used.using_step(8).map(|used| used.last_step), Some(8));
+    }
+
+    #[test]
+    fn a_recovery_code_is_used_once() {
+        let used = factor().using_recovery("a").unwrap();
+        assert_eq!((used.recovery_hashes.as_slice(), used.version), (&["b".to_owned()][..], 2));
+        assert!(used.using_recovery("a").is_none());
+    }
+
+    #[test]
+    fn codes_are_read_as_people_write_them() {
+        let code = |value| Code::from_json(&value).map(|code| code.digits().to_owned()).map_err(|reason| reason.code);
+        assert_eq!(code(json!(" 123 456")), Ok("123456".to_owned()));
+        for value in [json!(123_456), json!("12345"), json!("1234567"), json!("12345a"), json!("１２３４５６"), json!("")] {
+            assert_eq!(code(value), Err("invalid"));
+        }
+        let code = |value| RecoveryCode::from_json(&value).map(|code| code.expose().to_owned()).map_err(|reason| reason.code);
+        for value in ["ABCD-efgh-2345-wxyz", "abcdefgh2345wxyz", " abcd efgh 2345 wxyz "] {
+            assert_eq!(code(json!(value)), Ok("abcd-efgh-2345-wxyz".to_owned()));
+        }
+        for value in [json!("abcd-efgh-2345-wxy"), json!("abcd-efgh-2345-wxy!"), json!(7)] {
+            assert_eq!(code(value), Err("invalid"));
+        }
+    }
+}

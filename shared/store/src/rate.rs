@@ -1,0 +1,211 @@
+//! How often something was tried, and how much of something was had: counters that forget by themselves.
+
+use domain::id::UserId;
+use domain::rate::{Attempts, FREE_FAILURES, Limited, Locked, Network, Tolerance, Window};
+use futures_util::future::try_join;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Store;
+use crate::error::Error;
+use crate::item::{self, Item, read};
+use crate::keys::{self, Key};
+use crate::read::Consistency;
+use crate::write::{Updated, Written, number, string};
+
+/// Whose attempts are counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    /// Attempts at what.
+    pub kind: Limited,
+    /// At which account: its address in the normal form or its id, whether there is such an account or not.
+    pub account: &'a str,
+    /// From where.
+    pub network: &'a Network,
+}
+
+/// Why something may not be tried, or had.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitError {
+    /// Not now.
+    #[error(transparent)]
+    Locked(#[from] Locked),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// How often an attempt is counted anew because others came between. Who meets more has to wait.
+const TRIES: usize = 5;
+
+/// How long who meets too many others has to wait.
+const CROWDED: SignedDuration = SignedDuration::from_secs(1);
+
+/// Failures are counted no further.
+const ENOUGH: u64 = 1_000_000;
+
+impl Store {
+    /// Begins an attempt, which counts as failed until [`Store::forget_attempts`]: however many begin at once, no more are
+    /// allowed than one after the other.
+    ///
+    /// # Errors
+    /// [`LimitError::Locked`] when the account from this network, or the network as a whole, has to wait.
+    pub async fn begin_attempt(&self, trial: Trial<'_>, tolerance: Tolerance, now: Timestamp) -> Result<(), LimitError> {
+        let (failures, first) =
+            try_join(self.failures(trial, now), self.write_attempts(trial, None, Attempts::next(None, FREE_FAILURES, now)?)).await?;
+        let Failures { network, account } = failures;
+        let free = tolerance.free_at(account);
+        let mut written = first;
+        for _ in 0..TRIES {
+            let seen = match written {
+                Written::Done if network >= tolerance.network => return Err(Locked { until: Window::of_failures(now).end }.into()),
+                Written::Done => return Ok(()),
+                Written::Refused(Some(stored)) => Some(read::<Attempts>(stored)?),
+                Written::Refused(None) => None,
+            };
+            if network >= tolerance.network {
+                return Err(Locked { until: Window::of_failures(now).end }.into());
+            }
+            let next = Attempts::next(seen.as_ref(), free, now)?;
+            written = self.write_attempts(trial, seen, next).await?;
+        }
+        Err(Locked { until: now.saturating_add(CROWDED).unwrap_or(now) }.into())
+    }
+
+    async fn write_attempts(&self, trial: Trial<'_>, seen: Option<Attempts>, next: Attempts) -> Result<Written, Error> {
+        let item = item::attempts(attempts_key(trial), &next)?;
+        match seen {
+            None => self.put_if(item, "attribute_not_exists(pk)", []).await,
+            Some(seen) => {
+                let values = [number(":failures", seen.failures), string(":until", seen.locked_until)];
+                self.put_if(item, "failures = :failures AND locked_until = :until", values).await
+            }
+        }
+    }
+
+    /// Forgets the attempts at an account from a network, after one has succeeded.
+    pub async fn forget_attempts(&self, trial: Trial<'_>) -> Result<(), Error> {
+        self.delete(attempts_key(trial)).await
+    }
+
+    /// Whether the network as a whole has to wait. For what nobody can guess, where an attempt need not be counted before it
+    /// is made.
+    ///
+    /// # Errors
+    /// [`LimitError::Locked`] when it has to.
+    pub async fn check_network(&self, kind: Limited, network: &Network, tolerance: Tolerance, now: Timestamp) -> Result<(), LimitError> {
+        let counted = self.failures(Trial { kind, account: "", network }, now).await?;
+        if counted.network >= tolerance.network { Err(Locked { until: Window::of_failures(now).end }.into()) } else { Ok(()) }
+    }
+
+    /// Counts a failure of a network, and at an account where one is named: coarse counters, in windows of 15 minutes.
+    pub async fn count_failure(&self, kind: Limited, account: Option<&str>, network: &Network, now: Timestamp) -> Result<(), Error> {
+        let window = Window::of_failures(now);
+        let at_account = async {
+            match account {
+                Some(account) => self.count_in(account_key(kind, account, window), window).await,
+                None => Ok(()),
+            }
+        };
+        try_join(self.count_in(network_key(kind, network, window), window), at_account).await.map(drop)
+    }
+
+    async fn count_in(&self, key: Key, window: Window) -> Result<(), Error> {
+        let values = [number(":one", 1_u64), number(":enough", ENOUGH), string(":entity", WINDOW), ttl(window)];
+        let expression = "ADD failures :one SET entity = :entity, #ttl = :ttl";
+        self.update_if(key, expression, "attribute_not_exists(pk) OR failures < :enough", values).await.map(drop)
+    }
+
+    /// The failures of the present window. Eventually consistent: they are coarse.
+    async fn failures(&self, trial: Trial<'_>, now: Timestamp) -> Result<Failures, Error> {
+        let window = Window::of_failures(now);
+        let network = network_key(trial.kind, trial.network, window);
+        let keys = [network.clone(), account_key(trial.kind, trial.account, window)];
+        let mut failures = Failures { network: 0, account: 0 };
+        for item in self.get_all(keys, Consistency::Eventual).await? {
+            let count = count(&item);
+            match Key::of(&item) {
+                Some(key) if key == network => failures.network = count,
+                _ => failures.account = count,
+            }
+        }
+        Ok(failures)
+    }
+
+    /// Takes a record and files from what a patient may create in a day.
+    ///
+    /// # Errors
+    /// [`LimitError::Locked`] until the next day when it would be too much.
+    pub async fn take_records(&self, patient: UserId, take: Take, most: Take, now: Timestamp) -> Result<(), LimitError> {
+        let day = Window::day(now);
+        let (Some(records), Some(files)) = (most.records.checked_sub(take.records), most.files.checked_sub(take.files)) else {
+            return Err(Locked { until: day.end }.into());
+        };
+        let key = keys::rate(Limited::Records, &[&patient.to_string()], &day.number.to_string());
+        let values = [
+            number(":records", take.records),
+            number(":files", take.files),
+            number(":records_before", records),
+            number(":files_before", files),
+            string(":entity", WINDOW),
+            ttl(day),
+        ];
+        let expression = "ADD record_count :records, file_count :files SET entity = :entity, #ttl = :ttl";
+        let condition = "attribute_not_exists(pk) OR (record_count <= :records_before AND file_count <= :files_before)";
+        match self.update_if(key, expression, condition, values).await? {
+            Updated::Done(_) => Ok(()),
+            Updated::Refused(_) => Err(Locked { until: day.end }.into()),
+        }
+    }
+
+    /// Takes a mail from what an address may be sent in a day because somebody asked for it.
+    ///
+    /// # Errors
+    /// [`LimitError::Locked`] until the next day when it would be too much.
+    pub async fn take_mail(&self, address: &str, most: u64, now: Timestamp) -> Result<(), LimitError> {
+        let day = Window::day(now);
+        let key = keys::rate(Limited::Mails, &[address], &day.number.to_string());
+        let values = [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
+        let expression = "ADD mail_count :one SET entity = :entity, #ttl = :ttl";
+        match self.update_if(key, expression, "attribute_not_exists(pk) OR mail_count < :most", values).await? {
+            Updated::Done(_) => Ok(()),
+            Updated::Refused(_) => Err(Locked { until: day.end }.into()),
+        }
+    }
+}
+
+/// Records and files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Take {
+    /// So many records.
+    pub records: u64,
+    /// So many files.
+    pub files: u64,
+}
+
+struct Failures {
+    network: u64,
+    account: u64,
+}
+
+/// The entity of counters.
+const WINDOW: &str = "rate_window";
+
+fn count(item: &Item) -> u64 {
+    item.get("failures").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+fn ttl(window: Window) -> crate::write::Value {
+    number(":ttl", u64::try_from(window.end.as_second()).unwrap_or_default())
+}
+
+fn attempts_key(trial: Trial<'_>) -> Key {
+    keys::rate(trial.kind, &[trial.account, trial.network.as_str()], "ATTEMPTS")
+}
+
+fn network_key(kind: Limited, network: &Network, window: Window) -> Key {
+    keys::rate(kind, &["network", network.as_str()], &window.number.to_string())
+}
+
+fn account_key(kind: Limited, account: &str, window: Window) -> Key {
+    keys::rate(kind, &["account", account], &window.number.to_string())
+}

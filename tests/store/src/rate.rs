@@ -1,0 +1,114 @@
+//! Counters: how often something was tried, how much was had.
+
+use domain::rate::{FREE_FAILURES, Limited, Network, Tolerance};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use store::rate::{LimitError, Take, Trial};
+
+use crate::people::{at, id};
+use crate::table::Table;
+
+const TOLERANCE: Tolerance = Tolerance { network: 100, account: 100 };
+
+fn trial<'a>(account: &'a str, network: &'a Network) -> Trial<'a> {
+    Trial { kind: Limited::Login, account, network }
+}
+
+/// How many seconds one has to wait, 0 for none.
+fn wait(result: Result<(), LimitError>, now: Timestamp) -> i64 {
+    match result {
+        Ok(()) => 0,
+        Err(LimitError::Locked(locked)) => locked.seconds_from(now),
+        Err(LimitError::Store(error)) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn the_free_failures_are_followed_by_waits() {
+    let table = Table::new().await;
+    let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
+    let begin = async |account, network, now| wait(table.store.begin_attempt(trial(account, network), TOLERANCE, now).await, now);
+    for _ in 0..FREE_FAILURES {
+        assert_eq!(begin("jane@example.com", &here, at(0)).await, 0);
+    }
+    assert_eq!(begin("jane@example.com", &here, at(0)).await, 1);
+    assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 0, "the owner comes from elsewhere");
+    assert_eq!(begin("john@example.com", &here, at(0)).await, 0);
+    let later = at(0) + SignedDuration::from_secs(1);
+    assert_eq!(begin("jane@example.com", &here, later).await, 0);
+    assert_eq!(begin("jane@example.com", &here, later).await, 2);
+    assert_eq!(begin("jane@example.com", &here, at(30)).await, 0, "forgotten, though the item is there");
+    for item in table.all().await {
+        let key = item["pk"].as_s().unwrap();
+        assert!(key.starts_with("RATE#login#") && !key.contains("jane") && !key.contains("203"), "{key}");
+        assert!(item.contains_key("ttl"));
+    }
+}
+
+#[tokio::test]
+async fn success_forgets_the_failures() {
+    let table = Table::new().await;
+    let here = Network::of("203.0.113.7");
+    for _ in 0..4 {
+        for _ in 0..FREE_FAILURES - 1 {
+            table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)).await.unwrap();
+        }
+        table.store.forget_attempts(trial("jane@example.com", &here)).await.unwrap();
+    }
+    assert_eq!(table.count().await, 0);
+}
+
+#[tokio::test]
+async fn attempts_at_the_same_moment_are_no_more_than_are_free() {
+    let table = Table::new().await;
+    let here = Network::of("203.0.113.7");
+    let attempts = (0..40).map(|_| table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)));
+    let begun = join_all(attempts).await.into_iter().filter(Result::is_ok).count();
+    assert!((1..=5).contains(&begun), "{begun}");
+}
+
+#[tokio::test]
+async fn a_network_that_fails_everywhere_has_to_wait() {
+    let table = Table::new().await;
+    let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
+    let tolerance = Tolerance { network: 10, account: 3 };
+    for _ in 0..10 {
+        table.store.count_failure(Limited::Login, Some("jane@example.com"), &here, at(0)).await.unwrap();
+    }
+    let begin = async |account, network, now| wait(table.store.begin_attempt(trial(account, network), tolerance, now).await, now);
+    assert!(begin("john@example.com", &here, at(0)).await > 0);
+    assert_eq!(begin("john@example.com", &here, at(20)).await, 0, "the next window");
+    // The account is under attack: one free failure for each network.
+    assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 0);
+    assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 0);
+    assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 2);
+    assert!(table.store.check_network(Limited::Login, &here, tolerance, at(0)).await.is_err());
+    table.store.check_network(Limited::Refresh, &here, tolerance, at(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_day_has_its_records_files_and_mails() {
+    let table = Table::new().await;
+    let (patient, most, now) = (id(), Take { records: 2, files: 5 }, at(0));
+    let take = async |records, files, now| table.store.take_records(patient, Take { records, files }, most, now).await.is_ok();
+    assert!(!take(1, 6, now).await, "more than a day has");
+    assert!(take(1, 4, now).await);
+    assert!(!take(1, 2, now).await);
+    assert!(take(1, 1, now).await);
+    assert!(!take(1, 0, now).await);
+    assert!(take(0, 0, now).await);
+    assert!(take(1, 5, now + SignedDuration::from_hours(24)).await);
+    let mail = async |address, now| table.store.take_mail(address, 2, now).await.is_ok();
+    assert!(mail("jane@example.com", now).await && mail("jane@example.com", now).await);
+    assert!(!mail("jane@example.com", now).await && mail("john@example.com", now).await);
+    assert!(mail("jane@example.com", now + SignedDuration::from_hours(24)).await);
+}
+
+#[tokio::test]
+async fn the_first_attempt_costs_one_round_trip() {
+    let table = Table::new().await;
+    let here = Network::of("203.0.113.7");
+    let (begun, cost) = table.meter.measure(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))).await;
+    begun.unwrap();
+    assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 2, 1.0, 1.0));
+}

@@ -1,0 +1,60 @@
+//! Second factors.
+
+use domain::audit::Action;
+use domain::second_factor::SecondFactor;
+use domain::session::Session;
+use store::UpdateError;
+
+use crate::people::{event, id, patient, session};
+use crate::table::Table;
+
+fn stale(result: Result<(), UpdateError>) -> bool {
+    matches!(result, Err(UpdateError::Stale))
+}
+
+#[tokio::test]
+async fn a_second_factor_is_set_up_used_and_taken_away() {
+    let table = Table::new().await;
+    let store = &table.store;
+    let account = patient();
+    let first = table.register(&account).await;
+    let audit = |action| event(&account, account.id, action, None);
+
+    let pending = SecondFactor::pending(account.id, "FIRST".to_owned());
+    store.start_second_factor(&pending).await.unwrap();
+    let pending = SecondFactor { secret: "SECOND".to_owned(), ..pending };
+    store.start_second_factor(&pending).await.unwrap();
+    assert!(store.second_factor(account.id).await.unwrap() == Some(pending.clone()), "the newer secret counts");
+
+    let hashes = vec!["a".to_owned(), "b".to_owned()];
+    let confirmed = SecondFactor { confirmed: true, recovery_hashes: hashes, ..pending.using_step(7).unwrap() };
+    store.enable_second_factor(&pending, &confirmed, &account, &first, &audit(Action::EnableSecondFactor)).await.unwrap();
+    let (stored, marked) = store.caller(account.id, first.id).await.unwrap().unwrap();
+    assert!(stored.second_factor && stored.version == account.version + 1 && marked.second_factor);
+    assert!(store.credentials(&account.email).await.unwrap().unwrap().second_factor);
+    assert!(stale(store.start_second_factor(&pending).await), "a confirmed one is not replaced");
+    let again = store.enable_second_factor(&pending, &confirmed, &account, &first, &audit(Action::EnableSecondFactor)).await;
+    assert!(stale(again));
+
+    // Of two who show one code at once, one signs in.
+    let used = confirmed.using_step(8).unwrap();
+    let sessions = [0, 1].map(|_| Session { id: id(), second_factor: true, ..session(&account) });
+    let logins = sessions.clone().map(|_| audit(Action::Login));
+    let (one, other) = tokio::join!(
+        store.sign_in_with_second_factor(&confirmed, &used, &sessions[0], &logins[0]),
+        store.sign_in_with_second_factor(&confirmed, &used, &sessions[1], &logins[1]),
+    );
+    assert!(one.is_ok() != other.is_ok());
+    let mut signed_in = 0;
+    for session in &sessions {
+        signed_in += usize::from(store.session(account.id, session.id).await.unwrap().is_some());
+    }
+    assert_eq!(signed_in, 1);
+
+    let event = audit(Action::DisableSecondFactor);
+    assert!(stale(store.disable_second_factor(&confirmed, &account, &event).await), "it has changed since");
+    store.disable_second_factor(&used, &account, &event).await.unwrap();
+    assert!(store.second_factor(account.id).await.unwrap().is_none());
+    assert!(!store.account(account.id).await.unwrap().unwrap().second_factor);
+    assert!(!store.credentials(&account.email).await.unwrap().unwrap().second_factor);
+}
