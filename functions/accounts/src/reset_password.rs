@@ -5,6 +5,7 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
+use domain::rate::Limited;
 use http_kit::answer::{Answer, accepted, ok};
 use http_kit::caller::RequestInfo;
 use http_kit::form::{Body, Form, FromForm};
@@ -15,6 +16,7 @@ use store::credentials::NewPassword;
 use crate::App;
 use crate::mailed::{Presented, bad_token, refused};
 use crate::shapes::Detail;
+use crate::throttle::{Attempt, take_mail, unguessable};
 
 pub(crate) struct PasswordResetRequest {
     email: Email,
@@ -30,8 +32,17 @@ impl FromForm for PasswordResetRequest {
 ///
 /// One answer after the same work, whether there is such an account or not: a read, and a mail to its owner or to nobody.
 #[utoipa::path(post, path = "/api/accounts/password-reset/", tag = "Accounts")]
-pub(crate) async fn request_password_reset(State(app): State<App>, Body(request): Body<PasswordResetRequest>) -> Result<Answer, Problem> {
-    let credentials = app.store.credentials(&request.email).await?;
+pub(crate) async fn request_password_reset(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<PasswordResetRequest>,
+) -> Result<Answer, Problem> {
+    // That somebody asks for mails again and again is a failure of theirs, whether there is such an account or not.
+    let attempt = Attempt::begin(&app, &info, Limited::PasswordReset, request.email.normalized()).await?;
+    let taken = take_mail(&app, &request.email);
+    let failed = async { Ok(attempt.failed().await?) };
+    let credentials = async { Ok(app.store.credentials(&request.email).await?) };
+    let ((), (), credentials) = tokio::try_join!(taken, failed, credentials)?;
     let (kind, user_id) = match credentials {
         Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
         None => (MailKind::Nobody, clock::new_id()),
@@ -62,7 +73,8 @@ pub(crate) async fn reset_password(
     info: RequestInfo,
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<Answer, Problem> {
-    let presented = Presented::find(&app, &request.token, MailKind::ResetPassword).await?;
+    let find = Presented::find(&app, &request.token, MailKind::ResetPassword);
+    let presented = unguessable(&app, &info, Limited::MailToken, find).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
     let password = request.password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("password", reason))?;

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use domain::audit::Action;
 use domain::mail::{Mail, MailKind};
+use domain::rate::Limited;
 use http_kit::answer::{Answer, accepted, ok};
 use http_kit::caller::{RequestInfo, SignedIn};
 use http_kit::form::Body;
@@ -12,11 +13,13 @@ use runtime::clock;
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, refused};
 use crate::shapes::Detail;
+use crate::throttle::{take_mail, unguessable};
 
 /// Confirm an email address with the token from a mail.
 #[utoipa::path(post, path = "/api/accounts/verify-email/", tag = "Accounts")]
 pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
-    let presented = Presented::find(&app, &request.token, MailKind::VerifyEmail).await?;
+    let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
+    let presented = unguessable(&app, &info, Limited::MailToken, find).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?;
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;
@@ -27,6 +30,7 @@ pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body
 #[utoipa::path(post, path = "/api/accounts/verify-email/resend/", tag = "Accounts", security(("bearer" = [])))]
 pub(crate) async fn resend_verification(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let account = caller.confirm().await?.account;
+    take_mail(&app, &account.email).await?;
     let kind = if account.email_verified { MailKind::Nobody } else { MailKind::VerifyEmail };
     app.store.put_mail(&Mail::new(clock::new_id(), kind, account.id, clock::now())).await?;
     Ok(accepted(&Detail { detail: "Unless the address is confirmed, a mail with a token is on its way to it." }))
