@@ -246,26 +246,27 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
     let table = Table::new().await;
     let session = session(&patient());
     for (conflicts, succeeds) in [(2, true), (3, false)] {
-        let stores = async || {
-            let conflict = move |number, _: &str| match number {
-                number if number < conflicts => Fate::Instead(400, refusal("TransactionConflictException")),
+        // So many requests come before the write.
+        let stores = async |reads: usize| {
+            let conflict = move |number: usize, _: &str| match number.checked_sub(reads) {
+                Some(write) if write < conflicts => Fate::Instead(400, refusal("TransactionConflictException")),
                 _ => Fate::Answered,
             };
             behind(&table, conflict).await
         };
-        let check = |result: Result<(), Error>, requests: Arc<AtomicUsize>| {
+        let check = |result: Result<(), Error>, requests: Arc<AtomicUsize>, reads: usize| {
             assert!(if succeeds { result.is_ok() } else { matches!(result, Err(Error::Unavailable(_))) }, "{result:?}");
-            assert_eq!(requests.load(Ordering::SeqCst), 3);
+            assert_eq!(requests.load(Ordering::SeqCst), reads + 3);
         };
-        let (store, requests) = stores().await;
-        check(store.put_session(&session, None).await, requests);
-        let (store, requests) = stores().await;
-        let key = SigningKey { kid: "kid".to_owned(), x: "x".to_owned(), created_at: at(0), retire_after: None };
-        check(store.publish_signing_key(&key).await, requests);
-        let (store, requests) = stores().await;
-        check(store.delete_through(session.user_id, id()).await, requests);
-        let (store, requests) = stores().await;
-        check(store.put_mail(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0))).await, requests);
+        let (store, requests) = stores(0).await;
+        check(store.put_session(&session, None).await, requests, 0);
+        let (store, requests) = stores(1).await;
+        let key = SigningKey { kid: format!("kid-{conflicts}"), x: "x".to_owned(), created_at: at(0), retire_after: Some(at(9)) };
+        check(store.publish_signing_key(&key, at(9)).await, requests, 1);
+        let (store, requests) = stores(0).await;
+        check(store.delete_through(session.user_id, id()).await, requests, 0);
+        let (store, requests) = stores(0).await;
+        check(store.put_mail(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0))).await, requests, 0);
     }
 }
 
