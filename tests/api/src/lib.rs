@@ -14,6 +14,7 @@ mod harness;
 
 mod access;
 mod access_logs;
+mod access_table;
 mod accounts;
 mod addresses;
 mod admin;

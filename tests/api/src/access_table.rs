@@ -1,0 +1,233 @@
+//! Who may do what, cell by cell: `access.md` against the deployed system.
+//!
+//! Each row of its first table is an operation, each column somebody who calls it. A cell says the status, and either the
+//! code of the problem or the name of what is answered; the second table says which keys that has. That the rows are all
+//! operations of all routers is held by the tests of the contract.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws, new_email};
+
+/// The password after the one that everybody has.
+const NEXT_PASSWORD: &str = "amber-kettle-northbound-73";
+
+/// The rows of the table that follows a heading: its cells, the names of the columns first.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let text = include_str!("../access.md");
+    let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or_else(|| panic!("no section {heading}"));
+    let rows = section.lines().filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'));
+    let cells = |row: &str| row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect::<Vec<_>>();
+    rows.map(cells).filter(|cells| !cells.iter().all(|cell| cell.chars().all(|c| c == '-'))).collect()
+}
+
+/// What is there of `one` and of `other`, in one value.
+fn merged(one: Value, other: Value) -> Value {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(other)) => {
+            for (name, value) in other {
+                let value = match one.remove(&name) {
+                    Some(before) => merged(before, value),
+                    None => value,
+                };
+                one.insert(name, value);
+            }
+            Value::Object(one)
+        }
+        (Value::Array(mut one), Value::Array(other)) => {
+            one.extend(other);
+            Value::Array(one)
+        }
+        (Value::Null, value) | (value, _) => value,
+    }
+}
+
+/// The keys of a JSON text, sorted, with those of what is below: `id patient{first_name pk} files[id name]`.
+fn keys_of(value: &Value) -> String {
+    let below = |value: &Value| match value {
+        Value::Object(_) => format!("{{{}}}", keys_of(value)),
+        Value::Array(entries) => {
+            let entry = entries.iter().cloned().reduce(merged).unwrap_or_default();
+            format!("[{}]", keys_of(&entry))
+        }
+        _ => String::new(),
+    };
+    let sorted: BTreeMap<&String, &Value> = value.as_object().into_iter().flat_map(Map::iter).collect();
+    sorted.into_iter().map(|(name, value)| format!("{name}{}", below(value))).collect::<Vec<_>>().join(" ")
+}
+
+/// The session of an access token.
+fn session_of(client: &Client) -> String {
+    let sessions = client.get("/api/accounts/sessions/").ok(200);
+    let current = sessions.results().iter().find(|session| session["current"] == true).unwrap();
+    current["id"].as_str().unwrap().to_owned()
+}
+
+fn set_approval(doctor: &User, approval: &str) {
+    let expression = "SET approval = :approval REMOVE gsi1pk, gsi1sk, gsi2pk, gsi2sk";
+    aws::update_item(&format!("USER#{}", doctor.id), "ACCOUNT", expression, json!({":approval": {"S": approval}}));
+}
+
+/// Somebody in a column.
+struct Actor {
+    client: Client,
+    /// Nobody in particular has no account.
+    user: Option<User>,
+    record: String,
+    annotation: String,
+}
+
+/// Everybody in the columns, and the objects in the paths.
+struct World {
+    actors: BTreeMap<&'static str, Actor>,
+    owner: Patient,
+    assigned: Doctor,
+    file: String,
+    notification: String,
+    session: String,
+    applicants: [Doctor; 2],
+    subject: User,
+}
+
+impl World {
+    fn new() -> Self {
+        let (owner, other, subject) = (Patient::new(), Patient::new(), User::new("patient"));
+        let (assigned, former, unassigned, suspended) = (Doctor::new(), Doctor::new(), Doctor::new(), Doctor::new());
+        let (unapproved, deactivated) = (User::new("doctor"), Patient::new());
+        let applicants = [Doctor::new(), Doctor::new()];
+        [&unapproved, &applicants[0], &applicants[1]].into_iter().for_each(|doctor| set_approval(doctor, "pending"));
+        let (admin, second_admin) = (Admin::new(), Admin::new());
+
+        let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf", "size_bytes": 9});
+        let create = |doctor: &Doctor| owner.create_record(json!({"doctor": doctor.id, "description": MARKER, "files": [file]})).ok(201);
+        let created = create(&former);
+        let (record, file) = (created.text("id").to_owned(), created["files"][0]["id"].as_str().unwrap().to_owned());
+        let id_of = |answer: Answer| answer.text("id").to_owned();
+        let former_annotation = id_of(former.annotate(&record));
+        owner.update_record(&record, json!({"doctor": assigned.id})).ok(200);
+        let annotation = id_of(assigned.annotate(&record));
+        let suspended_record = id_of(create(&suspended));
+        let suspended_annotation = id_of(suspended.annotate(&suspended_record));
+        admin.suspend_doctor(&suspended.id, json!({"reason": "For this test."})).ok(200);
+        let notification = owner.list_notifications("").ok(200).ids("id")[0].to_owned();
+        let session = session_of(&owner.sign_in());
+        let (password_only, admin_client) = (second_admin.user().sign_in(), Client::clone(&admin));
+        deactivated.deactivate();
+
+        let actor = |client: &Client, user: Option<&User>, record: &str, annotation: &str| Actor {
+            client: client.clone(),
+            user: user.cloned(),
+            record: record.to_owned(),
+            annotation: annotation.to_owned(),
+        };
+        let usual = |user: &User| actor(user, Some(user), &record, &annotation);
+        let actors = BTreeMap::from([
+            ("anonymous", actor(&Anonymous, None, &record, &annotation)),
+            ("owner", usual(&owner)),
+            ("other patient", usual(&other)),
+            ("assigned doctor", usual(&assigned)),
+            ("former doctor", actor(&former, Some(&former), &record, &former_annotation)),
+            ("unassigned doctor", usual(&unassigned)),
+            ("unapproved doctor", usual(&unapproved)),
+            ("suspended doctor", actor(&suspended, Some(&suspended), &suspended_record, &suspended_annotation)),
+            ("admin", actor(&admin_client, Some(admin.user()), &record, &annotation)),
+            ("admin, password only", actor(&password_only, Some(second_admin.user()), &record, &annotation)),
+            ("deactivated", usual(&deactivated)),
+        ]);
+        Self { actors, owner, assigned, file, notification, session, applicants, subject }
+    }
+
+    /// The request of an actor, such that nothing but who asks can be wrong with it.
+    fn request(&self, operation: &str, method: &str, path: &str, actor: &Actor) -> Request {
+        let [applicant, other_applicant] = &self.applicants;
+        let doctor = if operation == "refuse_doctor" { other_applicant } else { applicant };
+        let path = path.replace("{record}", &actor.record).replace("{annotation}", &actor.annotation).replace("{file}", &self.file);
+        let path = path.replace("{notification}", &self.notification).replace("{session}", &self.session);
+        let path = path.replace("{user}", &self.subject.id).replace("{doctor}", &doctor.id);
+        let path = match operation {
+            "list_doctors" => format!("{path}?search={}", self.assigned.last_name),
+            "list_users" => format!("{path}?id={}", self.subject.id),
+            "list_events" => format!("{path}?subject={}", self.owner.id),
+            "list_doctors_by_approval" => format!("{path}?approval=suspended"),
+            _ => path,
+        };
+        let name = format!("{MARKER} name");
+        let body = match operation {
+            "register" => json!({"email": new_email(), "password": PASSWORD, "first_name": name}),
+            "login" => json!({"email": self.owner.email, "password": PASSWORD}),
+            "refresh" => json!({"refresh": Anonymous.login(&self.owner.email, PASSWORD).ok(200)["tokens"]["refresh"]}),
+            "request_password_reset" => json!({"email": new_email()}),
+            "reset_password" => json!({"token": "made-up", "password": NEXT_PASSWORD}),
+            "verify_email" | "change_email" => json!({"token": "made-up"}),
+            "request_email_change" => json!({"email": new_email(), "password": PASSWORD}),
+            "change_password" => json!({"current_password": PASSWORD, "new_password": NEXT_PASSWORD}),
+            "create_profile" | "update_profile" | "replace_profile" => {
+                json!({"specialization": "Cardiology", "license_number": format!("{MARKER}-1"), "gender": "female"})
+            }
+            "create_record" => json!({"doctor": self.assigned.id, "description": MARKER,
+                "files": [{"name": format!("{MARKER}.pdf"), "content_type": "application/pdf", "size_bytes": 9}]}),
+            "update_record" => json!({"record_type": "procedure"}),
+            "replace_record" => json!({"doctor": self.assigned.id, "description": MARKER}),
+            "create_annotation" => json!({"record": actor.record, "note": MARKER}),
+            "update_annotation" | "replace_annotation" => json!({"note": format!("{MARKER} {operation}")}),
+            "create_user" => json!({"email": new_email(), "first_name": name, "last_name": name, "role": "patient"}),
+            "update_user" => json!({"is_active": true}),
+            "approve_doctor" | "refuse_doctor" | "suspend_doctor" => json!({"reason": "For this test."}),
+            _ => Value::Null,
+        };
+        // A session that may end.
+        let client = match (operation, &actor.user) {
+            ("logout", Some(user)) if actor.client.me().status == 200 => user.sign_in(),
+            _ => actor.client.clone(),
+        };
+        let request = client.request(method, &path);
+        if body.is_null() { request } else { request.json(&body) }
+    }
+}
+
+#[test]
+fn every_cell_holds() {
+    let mut operations = table("Operations");
+    let columns = operations.remove(0);
+    let shapes: BTreeMap<String, String> = table("Answers").into_iter().skip(1).map(|row| (row[0].clone(), row[1].clone())).collect();
+    let mut world = World::new();
+    let (mut wrong, mut cells) = (Vec::new(), 0);
+    for row in &operations {
+        assert_eq!(row.len(), columns.len(), "{row:?}");
+        let (operation, (method, path)) = (row[0].as_str(), row[1].split_once(' ').unwrap());
+        // Whoever is allowed to comes last: until then the object is there.
+        let mut order: Vec<usize> = (2..columns.len()).collect();
+        order.sort_by_key(|column| row[*column].starts_with('2'));
+        for column in order {
+            let (name, expected) = (columns[column].as_str(), row[column].as_str());
+            let actor = world.actors.get(name).unwrap_or_else(|| panic!("nobody is called {name}"));
+            let answer = world.request(operation, method, path, actor).send();
+            let what = match answer.status {
+                200..300 => {
+                    let keys = keys_of(&answer.body);
+                    let named = shapes.iter().find(|(name, shape)| **shape == keys && expected.ends_with(name.as_str()));
+                    match named {
+                        Some((name, _)) => format!(" {name}"),
+                        None if keys.is_empty() => String::new(),
+                        None => format!(" with the keys {keys}"),
+                    }
+                }
+                _ if method == "HEAD" => String::new(),
+                _ => format!(" {}", answer.text("code")),
+            };
+            cells += 1;
+            let actual = format!("{}{what}", answer.status);
+            if actual != expected {
+                wrong.push(format!("{operation} by {name}: expected {expected}, got {actual}"));
+            }
+            if operation == "change_password" && answer.status == 200 {
+                world.actors.get_mut(name).unwrap().client = Client::with_token(answer.text("access"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    let used = |name: &String| operations.iter().flatten().any(|cell| cell.split_once(' ').is_some_and(|(_, rest)| rest == name));
+    let unused: Vec<_> = shapes.keys().filter(|name| !used(name)).collect();
+    assert!(unused.is_empty(), "nobody is answered {unused:?}");
+}
