@@ -80,22 +80,13 @@ pub(crate) fn account(user: UserId) -> Key {
     Key::new(format!("USER#{user}"), "ACCOUNT")
 }
 
-/// The hash keeps addresses out of keys, which are logged and metered by AWS in places where items are not.
 pub(crate) fn credentials(email: &Email) -> Key {
-    let hash = ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes());
-    Key::new(format!("EMAIL#{}", URL_SAFE_NO_PAD.encode(hash)), "CREDENTIALS")
+    Key::new(format!("EMAIL#{}", email_hash(email)), "CREDENTIALS")
 }
 
-/// Not in the user's partition, which others read, nor in that of the address, which can change.
-pub(crate) fn second_factor(user: UserId) -> Key {
-    Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
-}
-
-/// Counts something about a subject. The hash keeps addresses of people and of networks out of keys.
-pub(crate) fn rate(what: Limited, subject: &[&str], window: &str) -> Key {
-    // No part holds a NUL, so that no two subjects are one text.
-    let hash = ring::digest::digest(&ring::digest::SHA256, subject.join("\0").as_bytes());
-    Key::new(format!("RATE#{what}#{}", URL_SAFE_NO_PAD.encode(hash)), window)
+/// The hash keeps addresses out of keys, which are logged and metered by AWS in places where items are not.
+fn email_hash(email: &Email) -> String {
+    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes()))
 }
 
 pub(crate) fn session(user: UserId, session: SessionId) -> Key {
@@ -174,8 +165,10 @@ pub(crate) fn archived(event: EventId) -> Key {
 
 /// How many admins there are.
 pub(crate) fn admins() -> Key {
-    Key::new("ADMINS".to_owned(), "STATE")
+    Key::new(ADMINS.to_owned(), "STATE")
 }
+
+const ADMINS: &str = "ADMINS";
 
 pub(crate) fn signing_key(kid: &str) -> Key {
     Key::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
@@ -384,7 +377,7 @@ fn key_part(name: &str) -> String {
 }
 
 fn email_entry(email: &Email) -> String {
-    format!("ACCOUNT_{}", credentials(email).pk)
+    format!("ACCOUNT_EMAIL#{}", email_hash(email))
 }
 
 fn doctors_of_approval(approval: Approval) -> String {

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, Patient, Stack, User, aws, eventually, mails_to, new_email};
+use crate::harness::{
+    Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Stack, User, account_mail, account_mails_to, aws, eventually,
+    new_email,
+};
 
 /// The actions of a user's audit trail, newest first, as staff see it.
 #[track_caller]
@@ -147,9 +150,7 @@ fn staff_create_users_who_set_their_own_password() {
     assert_eq!(created.header("location"), format!("/api/admin/users/{id}/"));
     assert_eq!((created.text("role"), &created["is_active"], &created["email_verified"]), ("admin", &json!(true), &json!(false)));
     Anonymous.login(&email, "chosen-by-staff-58").problem(401, "invalid_credentials");
-    let mails = eventually("the mail", || Some(mails_to(&email)).filter(|mails| !mails.is_empty()));
-    assert_eq!(mails.len(), 1, "one mail, not another one to confirm the address");
-    assert_eq!(actions(&admin, &format!("subject={id}")), ["create_user"]);
+    assert_eq!(actions(&admin, &format!("subject={id}")), ["login", "create_user"], "the failed login too");
     let event = admin.list_events(&format!("subject={id}")).ok(200).results().last().unwrap().clone();
     assert_eq!((&event["after"], &event["actor"]["pk"]), (&json!("admin"), &json!(admin.user().id)));
 
@@ -157,6 +158,19 @@ fn staff_create_users_who_set_their_own_password() {
     let missing = admin.create_user(json!({})).ok(400);
     assert_eq!(missing.errors(), ["email required", "role required"]);
     admin.create_user(json!({"email": new_email(), "role": "root"})).refused("role", "invalid_choice");
+}
+
+#[test]
+fn a_created_user_gets_one_mail_and_signs_in_with_its_token() {
+    let (admin, email) = (Admin::new(), new_email());
+    admin.create_user(json!({"email": email, "role": "patient"})).ok(201);
+    let token = account_mail(&email, "Set Your Password", 0).token();
+    Anonymous.post("/api/accounts/password-reset/confirm/", &json!({"token": token, "password": PASSWORD})).ok(200);
+    let answer = Anonymous.login(&email, PASSWORD).ok(200);
+    assert_eq!(answer["role"], "patient");
+    assert_eq!(admin.read_user(answer.text("pk")).ok(200)["email_verified"], true);
+    let subjects: Vec<String> = account_mails_to(&email).into_iter().map(|mail| mail.subject).collect();
+    assert!(!subjects.iter().any(|subject| subject.ends_with("Confirm Your Email Address")), "the address is proved already: {subjects:?}");
 }
 
 #[test]
@@ -242,10 +256,9 @@ fn staff_end_all_sessions_of_a_user() {
 #[test]
 fn staff_start_a_password_reset_and_learn_nothing() {
     let (admin, user) = (Admin::new(), User::new("patient"));
-    let before = eventually("the mail to confirm the address", || Some(mails_to(&user.email)).filter(|mails| !mails.is_empty())).len();
     let answer = admin.start_password_reset(&user.id).ok(204);
     assert!(answer.bytes.is_empty());
-    eventually("the mail to reset the password", || (mails_to(&user.email).len() > before).then_some(()));
+    account_mail(&user.email, "Set Your Password", 0);
     user.me().ok(200);
     assert_eq!(actions(&admin, &format!("subject={}", user.id))[0], "start_password_reset");
     admin.update_user(&user.id, json!({"is_active": false})).ok(200);

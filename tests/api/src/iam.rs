@@ -136,7 +136,7 @@ fn no_function_reads_a_whole_table_or_leaves_its_own_things() {
     for function in Stack::get().functions.keys() {
         let role = Role::of(function);
         refused([role.scan(), role.statement(), role.delete_table(), role.secrets()]);
-        refused(["accounts", "mailer"].map(|other| role.invoke(other)));
+        refused(["accounts", "mailer", "bootstrap-admin"].map(|other| role.invoke(other)));
         refused(["mail_dlq", "upload_dlq", "stream_failure"].map(|queue| role.receive_message(queue)));
         refused([role.send_message("upload"), role.object("DELETE", ""), role.object("GET", "elsewhere/x")]);
         if function != "accounts" {
@@ -170,10 +170,25 @@ fn records_reads_no_index_and_deletes_no_object() {
 }
 
 #[test]
-fn notifications_creates_and_deletes_nothing() {
+fn notifications_deletes_nothing_and_creates_no_object() {
     let role = Role::of("notifications");
-    refused([role.put_item(), role.delete_item(), role.query(Some("gsi2")), role.query(Some("gsi3"))]);
+    refused([role.delete_item(), role.query(Some("gsi2")), role.query(Some("gsi3"))]);
     refused([role.object("PUT", OBJECT), role.object("DELETE", OBJECT), role.object("GET", ""), role.receive_message("mail")]);
+}
+
+#[test]
+fn admin_deletes_nothing_and_has_no_files() {
+    let role = Role::of("admin");
+    refused([role.delete_item(), role.query(Some("gsi1")), role.receive_message("mail"), role.receive_message("upload")]);
+    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.object("DELETE", OBJECT), role.object("GET", "")]);
+}
+
+#[test]
+fn whoever_makes_the_first_admin_reads_nothing() {
+    let role = Role::of("bootstrap-admin");
+    refused([role.get_item(), role.query(None), role.delete_item(), role.receive_message("mail"), role.receive_message("upload")]);
+    refused(["gsi1", "gsi2", "gsi3", "gsi4"].map(|index| role.query(Some(index))));
+    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.object("DELETE", OBJECT), role.object("GET", "")]);
 }
 
 #[test]
@@ -202,6 +217,15 @@ fn the_inspector_uploads_nothing_and_creates_nothing() {
 }
 
 #[test]
+fn the_archivist_deletes_nothing_and_reads_no_chart() {
+    let role = Role::of("archivist");
+    refused([role.delete_item(), role.query(None), role.query(Some("gsi2")), role.query(Some("gsi3"))]);
+    let update = json!({"Key": key(), "UpdateExpression": "SET a = :a", "ExpressionAttributeValues": {":a": {"S": "a"}}});
+    refused([role.table("UpdateItem", update), role.table("BatchWriteItem", json!({"RequestItems": {}}))]);
+    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.receive_message("mail"), role.send_message("mail")]);
+}
+
+#[test]
 fn the_roles_work_for_what_is_allowed() {
     // Or else everything above would be refused for another reason.
     let role = Role::of("records");
@@ -210,6 +234,7 @@ fn the_roles_work_for_what_is_allowed() {
     }
     Role::of("accounts").query(Some("gsi1")).ok(200);
     Role::of("notifications").query(Some("gsi1")).ok(200);
+    Role::of("admin").query(Some("gsi4")).ok(200);
     Role::of("dispatcher").query(None).ok(200);
     Role::of("mailer").get_item().ok(200);
     Role::of("inspector").query(None).ok(200);

@@ -143,7 +143,12 @@ fn a_deleted_user_is_nobody() {
 #[test]
 fn a_changed_role_stops_the_tokens_of_the_old_one() {
     let user = User::new("patient");
-    aws::update_item(&format!("USER#{}", user.id), "ACCOUNT", "SET #role = :role", json!({":role": {"S": "doctor"}}));
+    aws::update_item(
+        &format!("USER#{}", user.id),
+        "ACCOUNT",
+        "SET #role = :role, approval = :approval",
+        json!({":role": {"S": "doctor"}, ":approval": {"S": "approved"}}),
+    );
     user.list_patient_records("").problem(401, "token_not_valid");
     let (access, _) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
     Client::with_token(&access).list_doctor_records("").ok(200);

@@ -414,15 +414,8 @@ impl Admin {
     pub(crate) fn new() -> Self {
         let user = User::new("patient");
         let account = format!("USER#{}", user.id);
-        aws::dynamodb(
-            "UpdateItem",
-            json!({
-                "Key": {"pk": {"S": account}, "sk": {"S": "ACCOUNT"}},
-                "UpdateExpression": "SET #role = :admin, version = version + :one",
-                "ExpressionAttributeNames": {"#role": "role"},
-                "ExpressionAttributeValues": {":admin": {"S": "admin"}, ":one": {"N": "1"}},
-            }),
-        );
+        let promotion = "SET #role = :admin, version = version + :one";
+        aws::update_item(&account, "ACCOUNT", promotion, json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}));
         let count = "SET entity = :entity ADD working_admins :one";
         aws::update_item("ADMINS", "STATE", count, json!({":entity": {"S": "admins"}, ":one": {"N": "1"}}));
         let client = user.sign_in();
