@@ -89,6 +89,18 @@ fn email_hash(email: &Email) -> String {
     URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes()))
 }
 
+/// Not in the user's partition, which others read, nor in that of the address, which can change.
+pub(crate) fn second_factor(user: UserId) -> Key {
+    Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
+}
+
+/// Counts something about a subject. The hash keeps addresses of people and of networks out of keys.
+pub(crate) fn rate(what: Limited, subject: &[&str], window: &str) -> Key {
+    // No part holds a NUL, so that no two subjects are one text.
+    let hash = ring::digest::digest(&ring::digest::SHA256, subject.join("\0").as_bytes());
+    Key::new(format!("RATE#{what}#{}", URL_SAFE_NO_PAD.encode(hash)), window)
+}
+
 pub(crate) fn session(user: UserId, session: SessionId) -> Key {
     Key::new(format!("USER#{user}"), format!("SESSION#{session}"))
 }
