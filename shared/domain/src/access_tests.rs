@@ -61,8 +61,8 @@ fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
 
 /// The operations of each audience, named once more.
 fn audiences() -> Vec<(Audience, &'static str)> {
-    let public = "jwks register login refresh request_password_reset reset_password verify_email change_email";
-    let signed_in = "logout list_sessions end_session logout_all change_password resend_verification request_email_change me access_log \
+    let public = "jwks register login login_with_second_factor refresh request_password_reset reset_password verify_email change_email";
+    let signed_in = "logout list_sessions end_session logout_all change_password resend_verification request_email_change me access_log set_up_second_factor confirm_second_factor disable_second_factor \
                      list_notifications read_notification peek_notification count_unread mark_all_read delete_all";
     let members = "create_profile update_profile replace_profile";
     let patients = "list_doctors list_patient_records create_record read_patient_record update_record replace_record read_access_log \
@@ -152,6 +152,13 @@ fn an_object_is_for_those_to_whom_it_is_something() {
             }
         }
     }
+}
+
+#[test]
+fn a_second_factor_is_for_staff_and_by_rule_for_doctors() {
+    let who = |rules| Role::ALL.iter().copied().filter(|role| needs_second_factor(rules, *role)).collect::<Vec<_>>();
+    assert_eq!(who(LOCAL), [Role::Admin]);
+    assert_eq!(who(STRICT), [Role::Doctor, Role::Admin]);
 }
 
 #[test]
