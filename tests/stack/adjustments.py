@@ -36,6 +36,16 @@ def allow_plain_http(s3, bucket: str) -> None:
     s3.delete_bucket_policy(Bucket=bucket)
 
 
+def lock_objects(s3, bucket: str, mode: str, days: str) -> None:
+    """ministack 1.5.33 ignores ObjectLockEnabled and ObjectLockConfiguration in a template. Can go as soon as a bucket tells
+    its lock without it.
+    """
+    retention = {"Mode": mode, "Days": int(days)}
+    s3.put_object_lock_configuration(
+        Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+    )
+
+
 def expire_items(dynamodb, table: str) -> None:
     """ministack 1.5.33 ignores TimeToLiveSpecification in a template. Can go as soon as items expire without it."""
     dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": True})

@@ -60,6 +60,8 @@ def _adjust(emulator: Emulator) -> None:
     adjustments.set_cors(client(emulator, "apigatewayv2"), expanded_template(emulator), actual)
     for bucket in ("BucketName", "ArchiveBucketName"):
         adjustments.allow_plain_http(client(emulator, "s3"), deployed[bucket])
+    mode, days = actual["AuditLockMode"], actual["AuditRetentionDays"]
+    adjustments.lock_objects(client(emulator, "s3"), deployed["ArchiveBucketName"], mode, days)
     adjustments.expire_items(client(emulator, "dynamodb"), deployed["TableName"])
 
 

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
-use domain::audit::Action;
+use domain::audit::{Action, AuditEvent};
 use domain::id::RecordId;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::Doctor;
 use http_kit::etag::ETag;
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use runtime::clock;
 use store::records::Assignment;
 
 use crate::{App, answer};
@@ -26,7 +27,10 @@ pub(crate) async fn read_doctor_record(State(app): State<App>, doctor: Doctor, I
     let event = [caller.audit(Action::ReadRecord, patient, Some(id))];
     let (chart, people, ()) = tokio::try_join!(app.store.chart(patient, id), app.store.people([patient]), app.store.audit(&event))?;
     // The record may have gone to another doctor between the two reads.
-    let mut chart = chart.filter(|chart| caller.may_on(&chart.record)).ok_or_else(Problem::not_found)?;
+    let Some(mut chart) = chart.filter(|chart| caller.may_on(&chart.record)) else {
+        let [attempt] = event;
+        return Err(caller.refuse(&app.store, AuditEvent { id: clock::new_id(), ..attempt }, Problem::not_found()).await);
+    };
     let people = answer::complete(&app, people, std::slice::from_mut(&mut chart), reader).await?;
     let body = answer::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
     Ok(ok(&body).with_etag(ETag::of(chart.record.version)))

@@ -168,7 +168,7 @@ fn refused_attempts_are_told() {
     ];
     for (who, action, answer) in tries {
         assert!([400, 404].contains(&answer.status), "{answer}");
-        let last = &who.access_log("").ok(200).results()[..6].to_vec();
+        let last = who.access_log("").ok(200).results().to_vec();
         assert!(last.iter().any(|entry| entry["action"] == action && entry["outcome"] == "denied" && entry["record"] == id), "{action}");
     }
     stranger.read_patient_record(UNKNOWN).problem(404, "not_found");

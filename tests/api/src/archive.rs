@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Doctor, Patient, Stack, aws, eventually};
+
+/// Held by every test that reads the chain as a whole: one of them breaks it for a while.
+static CHAIN: Mutex<()> = Mutex::new(());
 
 /// What `audit-verify` says, and its exit code.
 struct Verdict {
@@ -110,6 +114,7 @@ fn archived_event() -> (Value, String, String) {
 /// One test, because everything here is about one chain.
 #[test]
 fn what_is_removed_altered_or_invented_is_found() {
+    let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
     let (item, key, text) = archived_event();
     let id = item["sk"]["S"].as_str().unwrap();
     let line: Value = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|line| line["event"]["sk"] == id).unwrap();
@@ -125,7 +130,7 @@ fn what_is_removed_altered_or_invented_is_found() {
         assert_eq!(aws::invoke("archivist", &told(&item)).body, json!({"batchItemFailures": []}));
     }
     let again = verify();
-    assert_eq!((again.code, again.number("of which 0 repeat") > 0 || again.says("of which 0 repeat")), (0, true), "{}", again.text);
+    assert!(again.code == 0 && again.says(" objects, of which 0 repeat another one"), "{}", again.text);
 
     // In the table: removed, altered, invented.
     delete(&item);
@@ -199,6 +204,7 @@ fn what_is_removed_altered_or_invented_is_found() {
 
 #[test]
 fn a_chain_does_not_fork() {
+    let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
     // Many events at a time, from many requests: every one is one link, and the head follows.
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);

@@ -1,10 +1,11 @@
 //! Annotations.
 
 use domain::audit::Action;
-use domain::record::{Annotation, MAX_ANNOTATIONS, Record};
+use domain::record::{Annotation, AnnotationVersion, MAX_ANNOTATIONS, Record};
 use domain::text::Note;
 use store::Lookup;
 use store::annotations::{AnnotateError, UpdateAnnotationError};
+use store::records::RecordFilter;
 
 use crate::people::{annotation, at, doctor, event, id, told_doctor, told_patient};
 use crate::table::{Table, text};
@@ -117,4 +118,45 @@ async fn a_former_doctor_changes_nothing() {
     let refused = table.store.update_annotation(&before, &after, at(2), &told_patient(&former, &record), &event).await;
     assert!(matches!(refused, Err(UpdateAnnotationError::Gone)));
     assert_eq!(table.store.chart(patient.id, record.id).await.unwrap().unwrap().annotations, [before]);
+}
+
+#[tokio::test]
+async fn an_annotation_keeps_its_versions() {
+    let table = Table::new().await;
+    let (patient, doctor, record, _) = table.record_with_files(1).await;
+    let mut annotation = annotation(&record);
+    table.annotate(&doctor, &record, &annotation).await;
+    let other = crate::people::annotation(&record);
+    table.annotate(&doctor, &record, &other).await;
+    let mut expected = vec![AnnotationVersion::from(&annotation)];
+    for number in 2..=12 {
+        let note = Note::parse(&format!("Version {number}.")).unwrap();
+        let after = Annotation { note, updated_at: at(number), version: number.unsigned_abs().into(), ..annotation.clone() };
+        let event = event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
+        table.store.update_annotation(&annotation, &after, at(number), &told_patient(&doctor, &record), &event).await.unwrap();
+        // A refused change leaves nothing behind.
+        let stale = table.store.update_annotation(&annotation, &after, at(number), &told_patient(&doctor, &record), &event).await;
+        assert!(matches!(stale, Err(UpdateAnnotationError::Stale)));
+        expected.insert(0, AnnotationVersion::from(&after));
+        annotation = after;
+    }
+    for limit in [1, 5, 11, 12, 100] {
+        let (mut versions, mut after) = (Vec::new(), None);
+        loop {
+            let page = table.store.annotation_history(patient.id, annotation.id, limit, after).await.unwrap();
+            versions.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(versions, expected, "{limit}");
+    }
+    let history = async |patient, id| table.store.annotation_history(patient, id, 10, None).await.unwrap().items;
+    assert_eq!(history(patient.id, other.id).await, [AnnotationVersion::from(&other)]);
+    assert_eq!(history(doctor.id, annotation.id).await, []);
+    assert_eq!(history(patient.id, id()).await, []);
+    // Old versions are no part of a page of the chart.
+    let chart = table.store.chart_page(patient.id, &RecordFilter::default(), 10, None).await.unwrap().items.remove(0);
+    assert_eq!((chart.annotations.len(), chart.files.len()), (2, 1));
 }

@@ -130,6 +130,9 @@ async fn assert_all_unavailable(store: &Store) {
     tokio::join!(
         assert_unavailable(store.account(account.id)),
         assert_unavailable(store.people([account.id])),
+        assert_unavailable(store.audit(std::slice::from_ref(&creation))),
+        assert_unavailable(store.access_log(account.id, None, 20, None)),
+        assert_unavailable(store.annotation_history(account.id, id(), 20, None)),
         assert_unavailable(store.chart_page(account.id, &filter, 20, None)),
         assert_unavailable(async {
             match store.end_session(account.id, id(), &creation).await {
