@@ -62,6 +62,7 @@ fn talk() -> Vec<String> {
         Anonymous.login(&patient.email, PASSWORD).ok(200),
         Anonymous.refresh(&patient.refresh).ok(200),
         Anonymous.refresh(MARKER).ok(401),
+        Anonymous.get(&format!("/api/admin/users/?last_name={MARKER}")).ok(401),
         Anonymous.request("GET", "/api/accounts/me/").token(MARKER).header("user-agent", MARKER).header("referer", MARKER).send().ok(401),
     ];
     answers.iter().map(|answer| answer.header("x-request-id")).collect()
@@ -70,7 +71,7 @@ fn talk() -> Vec<String> {
 #[test]
 fn nothing_personal_is_logged() {
     let ids = talk();
-    let http = || ["accounts", "records", "notifications"].iter().flat_map(|function| lines_of(function)).collect::<Vec<_>>();
+    let http = || ["accounts", "records", "notifications", "admin"].iter().flat_map(|function| lines_of(function)).collect::<Vec<_>>();
     eventually("the requests are logged", || {
         let lines = http();
         ids.iter().all(|id| lines.iter().any(|line| line.contains(id.as_str()))).then_some(())
@@ -89,7 +90,7 @@ fn nothing_personal_is_logged() {
 #[test]
 fn every_request_is_logged_and_none_has_failed() {
     let ids = talk();
-    for function in ["accounts", "records", "notifications"] {
+    for function in ["accounts", "records", "notifications", "admin"] {
         let lines = eventually("the requests are logged", || {
             let lines = lines_of(function);
             ids.iter().any(|id| lines.iter().any(|line| line.contains(id.as_str()))).then_some(lines)
