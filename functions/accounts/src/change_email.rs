@@ -17,7 +17,7 @@ use runtime::clock;
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, bad_token, refused};
 use crate::shapes::Detail;
-use crate::throttle::{Attempt, take_mail, unguessable};
+use crate::throttle::{Attempt, by_network, take_mail};
 
 pub(crate) struct EmailChangeRequest {
     email: Email,
@@ -70,7 +70,7 @@ pub(crate) async fn request_email_change(
 #[utoipa::path(post, path = "/api/accounts/email-change/confirm/", tag = "Accounts")]
 pub(crate) async fn change_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
-    let presented = unguessable(&app, &info, Limited::MailToken, find).await?;
+    let presented = by_network(&app, &info, Limited::MailToken, find).await?;
     let Presented { hash, token, account: before } = presented.of_present_password()?;
     let credentials = app.store.credentials(&before.email).await?;
     let credentials = credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;

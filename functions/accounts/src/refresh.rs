@@ -14,7 +14,7 @@ use store::UpdateError;
 use store::sessions::EndSessionError;
 
 use crate::App;
-use crate::throttle::unguessable;
+use crate::throttle::by_network;
 
 pub(crate) struct RefreshRequest {
     refresh: String,
@@ -32,7 +32,7 @@ impl FromForm for RefreshRequest {
 /// shown again later it ends the session, because two parties hold it, and the user is told by mail.
 #[utoipa::path(post, path = "/api/accounts/token/refresh/", tag = "Accounts")]
 pub(crate) async fn refresh(State(app): State<App>, info: RequestInfo, Body(request): Body<RefreshRequest>) -> Result<Answer, Problem> {
-    unguessable(&app, &info, Limited::Refresh, exchange(&app, &info, &request)).await
+    by_network(&app, &info, Limited::Refresh, exchange(&app, &info, &request)).await
 }
 
 async fn exchange(app: &App, info: &RequestInfo, request: &RefreshRequest) -> Result<Answer, Problem> {

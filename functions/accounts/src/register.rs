@@ -20,7 +20,7 @@ use store::accounts::RegisterError;
 
 use crate::App;
 use crate::shapes::{Detail, SignedInUser};
-use crate::throttle::Attempt;
+use crate::throttle::by_network;
 
 pub(crate) struct RegisterRequest {
     email: Email,
@@ -59,9 +59,13 @@ impl FromForm for RegisterRequest {
 /// new user can sign in, or the owner of the address is told by mail.
 #[utoipa::path(post, path = "/api/accounts/register/", tag = "Accounts")]
 pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new): Body<RegisterRequest>) -> Result<Answer, Problem> {
-    let attempt = Attempt::begin(&app, &info, Limited::Register, new.email.normalized()).await?;
+    // By network alone: eight requests with one address that race are told that it is taken, not that they are too many.
+    by_network(&app, &info, Limited::Register, enrol(&app, &info, new)).await
+}
+
+async fn enrol(app: &App, info: &RequestInfo, new: RegisterRequest) -> Result<Answer, Problem> {
     if !app.registration.reveal_registered_email {
-        return register_silently(&app, &info, new).await;
+        return register_silently(app, info, new).await;
     }
     let (password_hash, signer) = tokio::join!(app.hasher.hash(&new.password), app.tokens.signer());
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
@@ -71,9 +75,8 @@ pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new
     let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
     let audit = info.audit(&account, Action::Register, account.id, None);
     match app.store.register(&account, &credentials, &session, &audit).await {
-        Ok(()) => attempt.succeeded().await?,
+        Ok(()) => {}
         Err(RegisterError::EmailTaken) => {
-            attempt.failed().await?;
             return Err(Problem::field("email", Reason::new("taken", "A user with this email already exists.")));
         }
         Err(RegisterError::Store(error)) => return Err(error.into()),

@@ -16,7 +16,7 @@ use store::credentials::NewPassword;
 use crate::App;
 use crate::mailed::{Presented, bad_token, refused};
 use crate::shapes::Detail;
-use crate::throttle::{Attempt, take_mail, unguessable};
+use crate::throttle::{Attempt, by_network, take_mail};
 
 pub(crate) struct PasswordResetRequest {
     email: Email,
@@ -74,7 +74,7 @@ pub(crate) async fn reset_password(
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ResetPassword);
-    let presented = unguessable(&app, &info, Limited::MailToken, find).await?;
+    let presented = by_network(&app, &info, Limited::MailToken, find).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
     let password = request.password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("password", reason))?;

@@ -56,12 +56,12 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Does what nobody can guess, a token of 32 random bytes: only the network as a whole can have failed too often. What is
-/// refused with 400 or 401 has failed.
+/// Does what is not guessed one account at a time: it takes a token of 32 random bytes, or makes an account. Only the
+/// network as a whole can have failed too often. What is refused with 400 or 401 has failed.
 ///
 /// # Errors
 /// 429 when the network has to wait; those of what is done.
-pub(crate) async fn unguessable<T>(
+pub(crate) async fn by_network<T>(
     app: &App,
     info: &RequestInfo,
     kind: Limited,

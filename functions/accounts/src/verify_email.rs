@@ -13,13 +13,13 @@ use runtime::clock;
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, refused};
 use crate::shapes::Detail;
-use crate::throttle::{take_mail, unguessable};
+use crate::throttle::{by_network, take_mail};
 
 /// Confirm an email address with the token from a mail.
 #[utoipa::path(post, path = "/api/accounts/verify-email/", tag = "Accounts")]
 pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
-    let presented = unguessable(&app, &info, Limited::MailToken, find).await?;
+    let presented = by_network(&app, &info, Limited::MailToken, find).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?;
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;

@@ -84,7 +84,7 @@ impl Hasher {
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, HashError> {
         let stored = hash.and_then(Stored::parse);
         if hash.is_some() && stored.is_none() {
-            tracing::error!("a stored password hash cannot be read: its user can only reset the password");
+            tracing::warn!("a stored password hash cannot be read: its user can only reset the password");
         }
         let exists = stored.is_some();
         let stored = match stored {

@@ -20,7 +20,7 @@ fn the_tour_tells_the_truth() {
         "\"unread_count\":0",
         "Jones",
         "not found, as it should be",
-        "Health Record Notification - ",
+        "Health Record ",
     ] {
         assert!(told.contains(expected), "the tour does not show {expected:?}:\n{told}\n{steps}");
     }
