@@ -1,8 +1,8 @@
 //! Who may do what, cell by cell: `access.md` against the deployed system.
 //!
 //! Each row of its first table is an operation, each column somebody who calls it. A cell says the status, and either the
-//! code of the problem or the name of what is answered; the second table says which keys that has. That the rows are all
-//! operations of all routers is held by the tests of the contract.
+//! code of the problem or the name of what is answered; the second table says which keys that has. No test compares the rows
+//! with the operations of all routers yet: those of the second factor are missing.
 
 use std::collections::BTreeMap;
 

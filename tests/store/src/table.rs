@@ -4,8 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region,
+    retry::{RetryConfig, RetryPartition},
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use dynoxide::{Database, ImportOptions};
@@ -100,6 +105,8 @@ pub(crate) fn audit_key() -> AuditKey {
     AuditKey::new("a secret for tests")
 }
 
+static SUPPLIES: AtomicU32 = AtomicU32::new(0);
+
 pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {
     let no_tls = TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap();
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(no_tls).build_https();
@@ -115,6 +122,8 @@ pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Cl
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(retries)
+        // The SDK grants retries from one supply for the whole process: tests that provoke faults would use up those of others.
+        .retry_partition(RetryPartition::new(format!("{address} {}", SUPPLIES.fetch_add(1, Ordering::Relaxed))))
         .interceptor(meter)
         .build();
     Client::from_conf(config)
