@@ -1,5 +1,6 @@
 # `make help` lists what can be done. Only Rust, Python 3.11 or newer with venv, make and a C compiler must be there;
-# every other tool is installed below .local/venv, in the version that tests/stack/requirements-*.txt names.
+# every other tool is installed below .local/venv, in the version that tests/stack/requirements-*.txt names, or, where it is
+# one of Node.js, beside the tests that need it, as their package-lock.json says.
 
 PORT ?= 8000
 ENV ?= dev
@@ -10,6 +11,9 @@ STACK := $(VENV)/stack/bin/python -m tests.stack
 SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
 # One profile for functions and tests, so that the SDK is compiled once.
 PROFILE := --profile local
+# Nothing of a package runs when it is installed, and nothing is asked or told meanwhile.
+NODE := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
+NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --cache "$(CURDIR)/.local/npm"
 
 # What `sam build` does is tested with the quick settings of that profile, for this machine's architecture.
 ARCHITECTURE := $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
@@ -64,4 +68,9 @@ $(VENV)/%/ready: tests/stack/requirements-%.txt
 		{ echo "error: $(PYTHON) is missing, older than 3.11 or without venv: install Python 3.11 or newer with its venv module" >&2; exit 1; }
 	$(call step,Installing tools into $(@D) (once),\
 		rm -rf $(@D) && $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<)
+	@touch $@
+
+# The tools of a folder of tests that has a package-lock.json.
+tests/%/node_modules/ready: tests/%/package-lock.json $(VENV)/node/ready
+	$(call step,Installing tools into $(@D) (once),$(NPM_CI) --prefix tests/$*)
 	@touch $@
