@@ -8,6 +8,7 @@ use domain::password::Password;
 use domain::rate::Limited;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::SignedIn;
+use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use runtime::clock;
@@ -69,7 +70,7 @@ pub(crate) async fn change_password(
         mail: &mail,
     };
     app.store.change_password(&new, &session).await.map_err(|error| match error {
-        UpdateError::Stale => Problem::conflict("changed_meanwhile", "The password or the sessions have changed meanwhile."),
+        UpdateError::Stale => Problem::conflict(Code::ChangedMeanwhile, "The password or the sessions have changed meanwhile."),
         UpdateError::Store(error) => error.into(),
     })?;
     Ok(ok(&app.tokens.issue(signer, account, &session, &refresh, now)))

@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::account::{Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth};
 use http_kit::answer::{Answer, created};
 use http_kit::caller::Member;
+use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::Form;
 use http_kit::problem::Problem;
@@ -35,7 +36,7 @@ pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Opti
 /// Create the profile that belongs to the caller's role.
 #[utoipa::path(post, path = "/api/accounts/profile-create/", tag = "Accounts", security(("bearer" = [])))]
 pub(crate) async fn create_profile(State(app): State<App>, caller: Member, form: Form) -> Result<Answer, Problem> {
-    let exists = || Problem::forbidden("profile_exists", "You already have a profile.");
+    let exists = || Problem::forbidden(Code::ProfileExists, "You already have a profile.");
     let account = caller.confirm().await?.account;
     if account.profile.is_some() {
         return Err(exists());

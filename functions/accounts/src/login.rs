@@ -9,6 +9,7 @@ use domain::password::Password;
 use domain::rate::Limited;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::RequestInfo;
+use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use runtime::clock;
@@ -37,7 +38,7 @@ impl FromForm for LoginRequest {
 /// account beside a write. Who has the right password of an inactive account is told the same, a write later.
 #[utoipa::path(post, path = "/api/accounts/login/", tag = "Accounts")]
 pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(request): Body<LoginRequest>) -> Result<Answer, Problem> {
-    let refused = || Problem::unauthorized("invalid_credentials", "No active account found with the given credentials.");
+    let refused = || Problem::unauthorized(Code::InvalidCredentials, "No active account found with the given credentials.");
     let begin = Attempt::begin(&app, &info, Limited::Login, request.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
@@ -62,7 +63,7 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
         let account = account.filter(|account| account.is_active).ok_or_else(refused)?;
         let token = MfaToken::new(user_id, account.sessions_ended_through, now).seal(signer.sealer());
         let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
-        return Err(Problem::unauthorized("mfa_required", "Show a code of the second factor, too.").with_member("mfa_token", token));
+        return Err(Problem::unauthorized(Code::MfaRequired, "Show a code of the second factor, too.").with_member("mfa_token", token));
     }
     // How long the session lives is decided by the role, which is asked for when the session is next used.
     let (mut session, mut refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());

@@ -3,6 +3,7 @@
 use domain::account::Account;
 use domain::field::Reason;
 use domain::mail::{MailKind, MailToken};
+use http_kit::code::Code;
 use http_kit::form::{Form, FromForm};
 use http_kit::problem::Problem;
 use runtime::clock;
@@ -64,8 +65,8 @@ pub(crate) fn bad_token() -> Problem {
 pub(crate) fn refused(error: UseTokenError) -> Problem {
     match error {
         UseTokenError::Used => bad_token(),
-        UseTokenError::Stale => Problem::conflict("changed_meanwhile", "The account has changed meanwhile; try again."),
-        UseTokenError::EmailTaken => Problem::conflict("email_taken", "Another account has this address by now."),
+        UseTokenError::Stale => Problem::conflict(Code::ChangedMeanwhile, "The account has changed meanwhile; try again."),
+        UseTokenError::EmailTaken => Problem::conflict(Code::EmailTaken, "Another account has this address by now."),
         UseTokenError::Store(error) => error.into(),
     }
 }

@@ -6,6 +6,7 @@ use domain::mail::{Mail, MailKind};
 use domain::rate::Limited;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::RequestInfo;
+use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use runtime::clock;
@@ -36,7 +37,7 @@ pub(crate) async fn refresh(State(app): State<App>, info: RequestInfo, Body(requ
 }
 
 async fn exchange(app: &App, info: &RequestInfo, request: &RefreshRequest) -> Result<Answer, Problem> {
-    let refused = || Problem::unauthorized("token_not_valid", "The refresh token is invalid, used or expired.");
+    let refused = || Problem::unauthorized(Code::TokenNotValid, "The refresh token is invalid, used or expired.");
     let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
     // A second pass happens when two requests with one token meet: the loser then finds the winner's successor.
     for _ in 0..2 {

@@ -6,9 +6,10 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
 use domain::password::Password;
 use domain::rate::Limited;
-use domain::second_factor::{Code, RECOVERY_CODES, RecoveryCode, SecondFactor};
+use domain::second_factor::{Code as AppCode, RECOVERY_CODES, RecoveryCode, SecondFactor};
 use http_kit::answer::{Answer, no_content, ok};
 use http_kit::caller::{Caller, RequestInfo, SignedIn};
+use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use jiff::Timestamp;
@@ -26,13 +27,13 @@ const ISSUER: &str = "Health Records";
 
 /// What somebody shows besides the password: a code of the app, or one from paper.
 pub(crate) enum Proof {
-    App(Code),
+    App(AppCode),
     Paper(RecoveryCode),
 }
 
 impl Proof {
     fn from_form(form: &mut Form) -> Option<Self> {
-        let code = form.optional::<Code>("code");
+        let code = form.optional::<AppCode>("code");
         let recovery_code = form.optional::<RecoveryCode>("recovery_code");
         match (code?, recovery_code?) {
             (Some(code), None) => Some(Self::App(code)),
@@ -77,8 +78,8 @@ pub(crate) async fn login_with_second_factor(
     info: RequestInfo,
     Body(request): Body<CompleteLoginRequest>,
 ) -> Result<Answer, Problem> {
-    let over = || Problem::unauthorized("mfa_token_not_valid", "The token is invalid or expired: sign in with the password again.");
-    let wrong = || Problem::unauthorized("invalid_code", "The code is wrong, or was used before.");
+    let over = || Problem::unauthorized(Code::MfaTokenNotValid, "The token is invalid or expired: sign in with the password again.");
+    let wrong = || Problem::unauthorized(Code::InvalidCode, "The code is wrong, or was used before.");
     let (signer, now) = (app.tokens.signer().await?, clock::now());
     let token = MfaToken::open(signer.sealer(), &request.mfa_token, now).ok_or_else(over)?;
     let user = token.user_id;
@@ -156,11 +157,11 @@ pub(crate) async fn set_up_second_factor(
 }
 
 fn exists() -> Problem {
-    Problem::conflict("second_factor_exists", "There is a second factor: disable it before you set up another one.")
+    Problem::conflict(Code::SecondFactorExists, "There is a second factor: disable it before you set up another one.")
 }
 
 fn changed() -> Problem {
-    Problem::conflict("changed_meanwhile", "The second factor or the account has changed meanwhile; try again.")
+    Problem::conflict(Code::ChangedMeanwhile, "The second factor or the account has changed meanwhile; try again.")
 }
 
 fn incorrect_code() -> Problem {
@@ -183,7 +184,7 @@ async fn check_password(app: &App, caller: &Caller, password: &Password, action:
 }
 
 pub(crate) struct ConfirmRequest {
-    code: Code,
+    code: AppCode,
 }
 
 impl FromForm for ConfirmRequest {
@@ -207,7 +208,7 @@ pub(crate) async fn confirm_second_factor(
 ) -> Result<Answer, Problem> {
     let user = caller.id();
     let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
-    let missing = || Problem::conflict("second_factor_not_set_up", "Ask for a secret first.");
+    let missing = || Problem::conflict(Code::SecondFactorNotSetUp, "Ask for a secret first.");
     let factor = factor.ok_or_else(missing)?;
     if factor.confirmed {
         return Err(exists());
@@ -251,9 +252,9 @@ pub(crate) async fn disable_second_factor(
     let user = caller.id();
     let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
     if caller.needs_second_factor() {
-        return Err(Problem::forbidden("second_factor_required", "Users of your role must have a second factor."));
+        return Err(Problem::forbidden(Code::SecondFactorRequired, "Users of your role must have a second factor."));
     }
-    let missing = || Problem::conflict("second_factor_not_set_up", "There is no second factor.");
+    let missing = || Problem::conflict(Code::SecondFactorNotSetUp, "There is no second factor.");
     let factor = factor.filter(|factor| factor.confirmed).ok_or_else(missing)?;
     check_password(&app, &caller, &request.password, Action::DisableSecondFactor).await?;
     let attempt = Attempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;

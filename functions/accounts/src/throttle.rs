@@ -3,6 +3,7 @@
 use domain::email::Email;
 use domain::rate::{FREE_FAILURES, Limited, Network, Tolerance, WINDOW};
 use http_kit::caller::RequestInfo;
+use http_kit::code::Code;
 use http_kit::problem::{Limit, Problem};
 use jiff::SignedDuration;
 use runtime::clock;
@@ -25,7 +26,7 @@ impl App {
 }
 
 fn limit(kind: Limited) -> Limit {
-    Limit { code: "too_many_attempts", name: kind, quota: u64::from(FREE_FAILURES), window: WINDOW }
+    Limit { code: Code::TooManyAttempts, name: kind, quota: u64::from(FREE_FAILURES), window: WINDOW }
 }
 
 impl<'a> Attempt<'a> {
@@ -83,6 +84,6 @@ pub(crate) async fn by_network<T>(
 /// 429 when it would be too much.
 pub(crate) async fn take_mail(app: &App, address: &Email) -> Result<(), Problem> {
     let (now, most) = (clock::now(), app.guessing.mails_per_day);
-    let limit = Limit { code: "daily_limit_reached", name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
+    let limit = Limit { code: Code::DailyLimitReached, name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
     app.store.take_mail(&address.normalized(), most, now).await.map_err(|error| limit.refuse(error, now))
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::account::{Account, DoctorProfile, PatientProfile, Profile, date_of_birth};
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::Member;
+use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::Form;
 use http_kit::problem::Problem;
@@ -52,7 +53,8 @@ async fn write(
     change: impl FnOnce(&mut Form, &Account, Profile) -> Option<Profile>,
 ) -> Result<Answer, Problem> {
     let account = caller.confirm().await?.account;
-    let profile = account.profile.clone().ok_or_else(|| Problem::forbidden("no_profile", "You have no profile yet. Create it first."))?;
+    let profile =
+        account.profile.clone().ok_or_else(|| Problem::forbidden(Code::NoProfile, "You have no profile yet. Create it first."))?;
     if_match.check(account.version)?;
     let profile = form.parse(|form| change(form, &account, profile))?;
     let before = account.version;

@@ -9,6 +9,7 @@ use domain::mail::Mail;
 use domain::text::Justification;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::Admin;
+use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::Form;
 use http_kit::path::Id;
@@ -73,10 +74,10 @@ async fn decide(
         let present = before.approval.unwrap_or(Approval::Pending);
         if !decision.is_possible(present) {
             let detail = format!("The doctor is {present}: this cannot be decided now.");
-            return Err(Problem::conflict("approval_not_possible", detail));
+            return Err(Problem::conflict(Code::ApprovalNotPossible, detail));
         }
         if before.doctor_profile().is_none() && decision != Decision::Suspend {
-            return Err(Problem::conflict("no_profile", "The doctor has told no licence yet."));
+            return Err(Problem::conflict(Code::NoProfile, "The doctor has told no licence yet."));
         }
         let after = Account { approval: Some(decision.outcome()), version: before.version + 1, ..before.clone() };
         let notification = decision.notify(clock::new_id(), id, &caller.account, reason.as_ref());

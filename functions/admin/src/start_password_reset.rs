@@ -6,6 +6,7 @@ use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
 use http_kit::answer::{Answer, no_content};
 use http_kit::caller::Admin;
+use http_kit::code::Code;
 use http_kit::path::Id;
 use http_kit::problem::Problem;
 use runtime::clock;
@@ -18,7 +19,7 @@ pub(crate) async fn start_password_reset(State(app): State<App>, admin: Admin, I
     let (caller, found) = admin.beside(app.store.account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     if !account.is_active {
-        return Err(Problem::conflict("inactive", "The user is not active: activate the user first."));
+        return Err(Problem::conflict(Code::Inactive, "The user is not active: activate the user first."));
     }
     let mail = Mail::new(clock::new_id(), MailKind::ResetPassword, id, clock::now());
     app.store.order_mail(&mail, &caller.audit(Action::StartPasswordReset, id, None)).await?;

@@ -8,6 +8,7 @@ use domain::id::{SessionId, UserId};
 use domain::text::Justification;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::{Admin, Caller};
+use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::path::Id;
@@ -58,7 +59,7 @@ pub(crate) async fn update_user(
         }
         match app.store.amend_account(&before, &after, &events).await {
             Ok(()) => return Ok(ok(&User::new(&after)).with_etag(ETag::of(after.version))),
-            Err(AmendError::LastAdmin) => return Err(Problem::conflict("last_admin", "There must be another active admin first.")),
+            Err(AmendError::LastAdmin) => return Err(Problem::conflict(Code::LastAdmin, "There must be another active admin first.")),
             Err(AmendError::Stale) => before = app.store.account(id).await?.ok_or_else(Problem::not_found)?,
             Err(AmendError::Store(error)) => return Err(error.into()),
         }

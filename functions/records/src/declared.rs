@@ -5,6 +5,7 @@ use domain::field::Reason;
 use domain::file::{DeclaredFile, File, size_bytes};
 use domain::id::{RecordId, UserId};
 use domain::rate::Limited;
+use http_kit::code::Code;
 use http_kit::form::Form;
 use http_kit::problem::{Limit, Problem};
 use jiff::SignedDuration;
@@ -49,6 +50,6 @@ pub(crate) async fn take(app: &App, patient: UserId, records: u64, files: usize)
     let most = Take { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
     let take = Take { records, files: u64::try_from(files).unwrap_or(u64::MAX) };
     let quota = if records > 0 { most.records } else { most.files };
-    let limit = Limit { code: "daily_limit_reached", name: Limited::Records, quota, window: day };
+    let limit = Limit { code: Code::DailyLimitReached, name: Limited::Records, quota, window: day };
     app.store.take_records(patient, take, most, now).await.map_err(|error| limit.refuse(error, now))
 }

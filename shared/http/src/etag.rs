@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 
+use crate::code::Code;
 use crate::problem::Problem;
 
 /// The tag of one version of an object.
@@ -56,7 +57,7 @@ impl IfMatch {
     /// What to answer when somebody else's change came first: 412 when the client named a version, else 409.
     pub fn lost_race(&self) -> Problem {
         match self {
-            Self::Absent | Self::Any => Problem::conflict("changed_meanwhile", "The object was changed by another request; try again."),
+            Self::Absent | Self::Any => Problem::conflict(Code::ChangedMeanwhile, "The object was changed by another request; try again."),
             Self::Tags(_) => Problem::precondition_failed(),
         }
     }

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use domain::field::{FieldError, FieldValue, Reason};
 use serde_json::{Map, Value};
 
+use crate::code::Code;
 use crate::problem::Problem;
 
 /// The greatest length of a body in bytes: above the largest valid one (a description of 5,000 characters and twenty
@@ -183,10 +184,10 @@ impl<S: Sync> FromRequest<S> for Form {
         if !is_json(&parts.headers) {
             return Err(Problem::unsupported_media_type());
         }
-        let malformed = || Problem::new(StatusCode::BAD_REQUEST, "malformed_json", "The body is not well-formed JSON in UTF-8.");
+        let malformed = || Problem::new(StatusCode::BAD_REQUEST, Code::MalformedJson, "The body is not well-formed JSON in UTF-8.");
         match serde_json::from_slice(&bytes).map_err(|_| malformed())? {
             Value::Object(fields) => Ok(Self::new(fields)),
-            _ => Err(Problem::new(StatusCode::BAD_REQUEST, "not_an_object", "The body must be a JSON object.")),
+            _ => Err(Problem::new(StatusCode::BAD_REQUEST, Code::NotAnObject, "The body must be a JSON object.")),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod caller;
+pub mod code;
 pub mod etag;
 pub mod form;
 pub mod kit;

@@ -16,6 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::rate::LimitError;
 
+use crate::code::Code;
+
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// After how many seconds a client should try again when the table or another service did not answer.
@@ -31,7 +33,7 @@ pub struct Problem(Box<Content>);
 #[derive(Clone, Debug)]
 struct Content {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -43,7 +45,7 @@ struct Content {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
     /// The problem's code.
-    pub code: &'static str,
+    pub code: Code,
     /// The limit's name.
     pub name: Limited,
     /// So many ...
@@ -63,8 +65,8 @@ impl Limit {
 }
 
 impl Problem {
-    /// A problem with a stable code in snake_case and a sentence for people.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    /// A problem with a sentence for people.
+    pub fn new(status: StatusCode, code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Content {
             status,
             code,
@@ -97,7 +99,7 @@ impl Problem {
 
     /// 400: fields of the body or parameters of the query were refused.
     pub fn validation(errors: Vec<FieldError>) -> Self {
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "validation_failed", "The request has invalid fields.");
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, Code::ValidationFailed, "The request has invalid fields.");
         problem.0.errors = errors;
         problem
     }
@@ -108,78 +110,78 @@ impl Problem {
     }
 
     /// 401: who is calling is not proved, by whatever means the operation asks for.
-    pub fn unauthorized(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn unauthorized(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
         Self::new(StatusCode::UNAUTHORIZED, code, detail).with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
     /// 401: a token is needed and there is none.
     pub fn not_authenticated() -> Self {
-        Self::unauthorized("not_authenticated", "Authentication credentials were not provided.")
+        Self::unauthorized(Code::NotAuthenticated, "Authentication credentials were not provided.")
     }
 
     /// 401: there is a token, and it is worth nothing (any more). Says no more than that.
     pub fn token_not_valid() -> Self {
         // RFC 6750, section 3.1
         const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\", error=\"invalid_token\"");
-        Self::new(StatusCode::UNAUTHORIZED, "token_not_valid", "The access token is invalid or expired, or its session has ended.")
+        Self::new(StatusCode::UNAUTHORIZED, Code::TokenNotValid, "The access token is invalid or expired, or its session has ended.")
             .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
     /// 403: the caller may not do this, whatever the object.
-    pub fn forbidden(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn forbidden(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
 
     /// 403: the operation is for another role.
     pub fn wrong_role() -> Self {
-        Self::forbidden("wrong_role", "You do not have permission to perform this action.")
+        Self::forbidden(Code::WrongRole, "You do not have permission to perform this action.")
     }
 
     /// 403: the caller is a doctor whom staff have not approved, or have suspended.
     pub fn not_approved() -> Self {
-        Self::forbidden("not_approved", "Your licence to practise is not approved.")
+        Self::forbidden(Code::NotApproved, "Your licence to practise is not approved.")
     }
 
     /// 403: the caller has signed in with a password alone.
     pub fn second_factor_required() -> Self {
-        Self::forbidden("second_factor_required", "Sign in with a second factor to do this.")
+        Self::forbidden(Code::SecondFactorRequired, "Sign in with a second factor to do this.")
     }
 
     /// 403: nobody does this to themself.
     pub fn own_account() -> Self {
-        Self::forbidden("own_account", "You cannot deactivate yourself or change your own role.")
+        Self::forbidden(Code::OwnAccount, "You cannot deactivate yourself or change your own role.")
     }
 
     /// 404: there is nothing here for the caller, be it unknown or somebody else's.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, "Not found.")
     }
 
     /// 405. The router adds `Allow`.
     pub fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here; see the header Allow.")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::MethodNotAllowed, "This method is not allowed here; see the header Allow.")
     }
 
     /// 409: the request does not fit the present state of things.
-    pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn conflict(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// 412: the object is not (any more) the one that `If-Match` names.
     pub fn precondition_failed() -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", "The object has changed since; read it again.")
+        Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed, "The object has changed since; read it again.")
     }
 
     /// 413: the body is longer than `limit` bytes.
     pub fn payload_too_large(limit: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", format!("The body must have at most {limit} bytes."))
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, format!("The body must have at most {limit} bytes."))
     }
 
     /// 415: the body is no JSON.
     pub fn unsupported_media_type() -> Self {
         let detail = "The body must be JSON in UTF-8 with the header Content-Type: application/json.";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType, detail)
     }
 
     /// 429: too often. Both headers are of the IETF draft "RateLimit header fields for HTTP".
@@ -201,7 +203,7 @@ impl Problem {
 
     /// 503: something that the request needs did not answer in time; it may be sent again.
     pub fn unavailable_because(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service is busy or being repaired; try again.")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "The service is busy or being repaired; try again.")
             .with_header(header::RETRY_AFTER, RETRY_AFTER)
             .caused_by(source)
     }
@@ -213,12 +215,12 @@ impl Problem {
 
     /// 500: a panic, logged where it happened.
     pub(crate) fn crash() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side; it has been logged.")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::InternalError, "Something went wrong on our side; it has been logged.")
     }
 
     /// The stable code.
     pub fn code(&self) -> &'static str {
-        self.0.code
+        self.0.code.as_str()
     }
 
     /// The status of the answer.
@@ -231,7 +233,7 @@ impl Problem {
         if let Some(source) = &self.0.source {
             let causes: Vec<String> =
                 std::iter::successors(Some(&**source as &dyn Error), |error| (*error).source()).map(ToString::to_string).collect();
-            tracing::error!(problem = self.0.code, cause = causes.join(": "), "request failed");
+            tracing::error!(problem = self.code(), cause = causes.join(": "), "request failed");
         }
     }
 
@@ -239,12 +241,12 @@ impl Problem {
     pub(crate) fn write(&self, response: &mut Response, instance: &str, request_id: &str) {
         let content = &*self.0;
         let document = Document {
-            problem_type: format!("/problems/{}", content.code),
-            title: title(content.code),
+            problem_type: content.code.page(),
+            title: content.code.title(),
             status: content.status.as_u16(),
             detail: &content.detail,
             instance,
-            code: content.code,
+            code: content.code.as_str(),
             request_id,
             members: content.members.iter().map(|(name, value)| (*name, value.as_str())).collect(),
             errors: content
@@ -282,15 +284,6 @@ struct Item<'a> {
     field: &'a str,
     code: &'static str,
     message: &'a str,
-}
-
-/// The summary of a kind of problem: `wrong_role` is "Wrong role".
-fn title(code: &str) -> String {
-    let mut title = code.replace('_', " ");
-    if let Some(first) = title.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    title
 }
 
 impl IntoResponse for Problem {
