@@ -1,0 +1,47 @@
+"""Finds Chromium, or installs it where that can be done: `python -m tests.browser.chromium`."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+# Debian's package, those of other distributions, and a close relative that continuous integration often has.
+_NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+# Letters in screenshots, where the machine has none.
+_PACKAGES = ["chromium", "fonts-dejavu-core"]
+_HINT = "sudo apt-get install chromium fonts-dejavu-core"
+
+ARGUMENTS = [
+    # Its own sandbox needs rights that a container does not have. Nothing but our own pages is opened.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def find() -> str | None:
+    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+def main() -> int:
+    if find():
+        return 0
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        print(f"error: there is no Chromium: install it, for example with `{_HINT}`", file=sys.stderr)
+        return 1
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "--quiet=2"], ["install", "--quiet=2", "--yes", "--no-install-recommends", *_PACKAGES]):
+        ended = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True)
+        if ended.returncode != 0:
+            print(f"{ended.stdout}{ended.stderr}\nerror: Chromium was not installed: try `{_HINT}`", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

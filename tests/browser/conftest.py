@@ -1,0 +1,153 @@
+"""A browser, and a page that watches itself: whatever goes wrong in it fails the test, seen by it or not."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+
+from tests.browser import chromium
+from tests.people import Person, Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = ROOT / ".local" / "screenshots"
+AXE = (ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+LARGEST_PAGE = 100 * 1024
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for old in SCREENSHOTS.glob("*.png"):
+        old.unlink()
+    return Stack()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium.find()
+    assert path, "there is no Chromium: run `make test`, which installs it"
+    with sync_playwright() as playwright:
+        # With a new profile, which is deleted afterwards.
+        launched = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+class Tab:
+    """A page in a browser of its own, with all that it did."""
+
+    def __init__(self, context: BrowserContext, stack: Stack):
+        self.stack = stack
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(15_000)
+        self._host = urlsplit(stack.base_url).netloc
+        self._complaints: list[str] = []
+        self._expected: list[tuple[int, str]] = []
+        self._bytes: dict[str, int] = {}
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self._complaints.append(f"error in a script: {error}"))
+        self.page.on("request", self._on_request)
+        self.page.on("response", self._on_response)
+        self.page.on("requestfailed", self._on_failure)
+        # Seen here even when the console does not tell it.
+        self.page.expose_function("tellViolation", lambda what: self._complaints.append(f"violation of the content security policy: {what}"))
+        self.page.add_init_script(
+            "addEventListener('securitypolicyviolation', event => tellViolation(`${event.violatedDirective} ${event.blockedURI}`))"
+        )
+
+    def expect(self, status: int, path: str) -> None:
+        """From now on such an answer is right: the console notes each one from 400 on as an error."""
+        self._expected.append((status, path))
+
+    def open(self, path: str) -> Response | None:
+        return self.page.goto(self.stack.base_url + path)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        path = urlsplit(message.location.get("url", "")).path
+        if message.type == "error" and not any(f"status of {status} " in message.text and path == known for status, known in self._expected):
+            self._complaints.append(f"console: {message.text} ({path})")
+
+    def _on_request(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme not in ("data", "blob") and url.netloc != self._host:
+            self._complaints.append(f"request to another host: {request.url}")
+
+    def _on_response(self, response: Response) -> None:
+        path = urlsplit(response.url).path
+        if response.status >= 400 and (response.status, path) not in self._expected:
+            self._complaints.append(f"{response.request.method} {path} answered {response.status}")
+
+    def _on_failure(self, request: Request) -> None:
+        # A page that is left does not wait for what it has asked for.
+        if request.failure != "net::ERR_ABORTED":
+            self._complaints.append(f"{request.method} {request.url} failed: {request.failure}")
+
+    def assert_quiet(self) -> None:
+        """Nothing has gone wrong so far."""
+        assert self._complaints == []
+
+    def inspect(self, name: str, largest: int | None = LARGEST_PAGE) -> None:
+        """What holds for every page, in light and dark, on a desk and on a telephone; leaves its screenshots."""
+        page = self.page
+        page.wait_for_load_state("networkidle")
+        assert page.title() and page.locator("html[lang]").count() == 1, f"{name}: no title or language"
+        if largest:
+            # The page with all that it loads, as it is before any compression.
+            sizes = page.evaluate(
+                "() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(each => each.decodedBodySize)"
+            )
+            assert sum(sizes) < largest, f"{name}: {sum(sizes)} bytes"
+        for suffix, scheme, size in [("", "light", DESKTOP), ("-dark", "dark", DESKTOP), ("-phone", "light", PHONE)]:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(size)
+            self._assert_accessible(f"{name}{suffix}")
+            page.screenshot(path=SCREENSHOTS / f"{name}{suffix}.png", full_page=True)
+            too_wide = page.evaluate("() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
+            assert too_wide <= 0, f"{name}{suffix} is {too_wide} pixels wider than the window"
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(DESKTOP)
+        self.assert_quiet()
+
+    def _assert_accessible(self, name: str) -> None:
+        # Colours are judged as they are, not on their way there.
+        self.page.wait_for_function("() => document.getAnimations().every(each => each.playState !== 'running')")
+        self.page.evaluate(AXE)
+        violations = self.page.evaluate("async () => (await axe.run()).violations")
+        serious = [
+            {"rule": each["id"], "help": each["help"], "nodes": [node["html"][:200] for node in each["nodes"]]}
+            for each in violations
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], f"{name}: {json.dumps(serious, indent=2)}"
+
+
+@pytest.fixture
+def new_tab(browser: Browser, stack: Stack) -> Iterator[Callable[..., Tab]]:
+    """Opens a browser of its own for somebody; checked when the test ends."""
+    tabs: list[tuple[BrowserContext, Tab]] = []
+
+    def open_tab(**options: Any) -> Tab:
+        context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", **options)
+        tabs.append((context, Tab(context, stack)))
+        return tabs[-1][1]
+
+    yield open_tab
+    for context, tab in tabs:
+        tab.assert_quiet()
+        context.close()
+
+
+@pytest.fixture
+def tab(new_tab: Callable[..., Tab]) -> Tab:
+    """A page of nobody in particular."""
+    return new_tab()
+
+
+@pytest.fixture(scope="session")
+def admin(stack: Stack) -> Person:
+    return stack.admin()

@@ -1,0 +1,199 @@
+"""Who calls the deployed system in the tests that are written in Python: people with accounts, and what they know.
+
+As the tests in Rust, they do through the API all that one can do through it. Only admins are made in the table,
+because the first one of a stack can be made only once.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+# In every name, so that one search shows whether any of it has reached a log (see tests/api).
+MARKER = "zq7marker"
+PASSWORD = "quiet-harbour-lantern-58"
+_STEP_SECONDS = 30
+_PATIENCE_SECONDS = 30
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Stack:
+    """The deployed stack that STACK_FILE describes."""
+
+    def __init__(self) -> None:
+        file = os.environ.get("STACK_FILE")
+        if not file:
+            sys.exit("error: STACK_FILE is not set: run `make test`, or `make run` in another terminal and then this with STACK_FILE=$PWD/.local/stack.json")
+        self.description = json.loads(Path(file).read_text())
+        self.base_url: str = self.description["base_url"]
+
+    def client(self, service: str) -> Any:
+        """A client of the emulated cloud, as its root."""
+        return boto3.client(
+            service,
+            endpoint_url=self.description["endpoint_url"],
+            region_name=self.description["region"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def send(self, method: str, path: str, token: str | None = None, body: Any = None) -> Answer:
+        """A request to the API, whatever it answers."""
+        request = urllib.request.Request(self.base_url + path, method=method)
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request) as answer:
+                content, status, headers = answer.read(), answer.status, dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            content, status, headers = error.read(), error.code, dict(error.headers)
+        return Answer(status, headers, json.loads(content) if "json" in headers.get("Content-Type", "") and content else None)
+
+    def call(self, method: str, path: str, token: str | None = None, body: Any = None) -> Any:
+        """A request that succeeds: the body of its answer."""
+        answer = self.send(method, path, token, body)
+        assert answer.status < 300, f"{method} {path} answered {answer.status}: {answer.body}"
+        return answer.body
+
+    def mails(self) -> list[dict[str, Any]]:
+        """All mails sent, newest first."""
+        with urllib.request.urlopen(self.description["mails_url"]) as answer:
+            return json.load(answer)
+
+    def register(self, role: str, first_name: str = "Jane", **profile: Any) -> "Person":
+        """A new user, with a profile when something of it is given."""
+        unique = uuid.uuid4().hex[:12]
+        email, last_name = f"{MARKER}.{unique}@example.com", f"{MARKER}{unique}"
+        body = {"email": email, "password": PASSWORD, "role": role, "first_name": first_name, "last_name": last_name}
+        answer = self.call("POST", "/api/accounts/register/", body=body)
+        person = Person(self, answer["pk"], email, first_name, last_name, answer["tokens"]["access"], answer["tokens"]["refresh"])
+        if profile:
+            self.call("POST", "/api/accounts/profile-create/", person.access, profile)
+        return person
+
+    def patient(self) -> "Person":
+        return self.register("patient", "John", date_of_birth="1985-04-12", gender="male", address=f"{MARKER} Street 1")
+
+    def doctor(self) -> "Person":
+        """A doctor with a profile; approved, because a local stack asks for no approval."""
+        return self.register("doctor", specialization="Cardiology", license_number=f"{MARKER}-1", years_of_experience=12)
+
+    def patient_with_chart(self) -> "Person":
+        """A patient with a record that has a file and an annotation, and so with a notification."""
+        return self._chart()[0]
+
+    def doctor_with_chart(self) -> "Person":
+        """The doctor of such a record."""
+        return self._chart()[1]
+
+    def _chart(self) -> tuple["Person", "Person"]:
+        patient, doctor = self.patient(), self.doctor()
+        file = {"name": "report.pdf", "content_type": "application/pdf", "size_bytes": 20}
+        record = patient.call("POST", "/api/records/patient/", {"doctor": doctor.id, "description": f"{MARKER} chart", "files": [file]})
+        doctor.call("POST", "/api/records/doctor/annotations/", {"record": record["id"], "note": f"{MARKER} note"})
+        return patient, doctor
+
+    def pending_doctor(self) -> "Person":
+        """A doctor whose licence waits for a decision, as after a registration where approval is required."""
+        doctor = self.doctor()
+        self._change(
+            f"USER#{doctor.id}",
+            "ACCOUNT",
+            "SET approval = :pending, gsi2pk = :waiting, gsi2sk = :id, version = version + :one REMOVE gsi1pk, gsi1sk",
+            {":pending": {"S": "pending"}, ":waiting": {"S": "APPROVAL#pending"}, ":id": {"S": doctor.id}, ":one": {"N": "1"}},
+        )
+        return doctor
+
+    def admin(self) -> "Person":
+        """An admin with a second factor, signed in with it."""
+        admin = self.admin_without_second_factor()
+        admin.set_up_second_factor()
+        admin.sign_in()
+        return admin
+
+    def admin_without_second_factor(self) -> "Person":
+        admin = self.register("patient", "Ada")
+        values = {":admin": {"S": "admin"}, ":one": {"N": "1"}}
+        self._change(f"USER#{admin.id}", "ACCOUNT", "SET #role = :admin, version = version + :one", values, {"#role": "role"})
+        self._change("ADMINS", "STATE", "SET entity = :entity ADD working_admins :one", {":entity": {"S": "admins"}, ":one": {"N": "1"}})
+        admin.sign_in()
+        return admin
+
+    def _change(self, pk: str, sk: str, expression: str, values: dict[str, Any], names: dict[str, str] | None = None) -> None:
+        self.client("dynamodb").update_item(
+            TableName=self.description["table"],
+            Key={"pk": {"S": pk}, "sk": {"S": sk}},
+            UpdateExpression=expression,
+            ExpressionAttributeValues=values,
+            **({"ExpressionAttributeNames": names} if names else {}),
+        )
+
+
+@dataclass
+class Person:
+    stack: Stack
+    id: str
+    email: str
+    first_name: str
+    last_name: str
+    access: str
+    refresh: str
+    secret: str | None = None
+    _last_step: int = field(default=0, repr=False)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        return self.stack.call(method, path, self.access, body)
+
+    def set_up_second_factor(self) -> None:
+        self.secret = self.call("POST", "/api/accounts/second-factor/setup/", {"password": PASSWORD})["secret"]
+        self.call("POST", "/api/accounts/second-factor/confirm/", {"code": self.code()})
+
+    def sign_in(self) -> None:
+        """A new session, with the second factor if there is one."""
+        answer = self.stack.send("POST", "/api/accounts/login/", body={"email": self.email, "password": PASSWORD})
+        if answer.status == 401 and answer.body["code"] == "mfa_required":
+            proof = {"mfa_token": answer.body["mfa_token"], "code": self.code()}
+            answer = self.stack.send("POST", "/api/accounts/login/second-factor/", body=proof)
+        assert answer.status == 200, answer
+        self.access, self.refresh = answer.body["tokens"]["access"], answer.body["tokens"]["refresh"]
+
+    def code(self) -> str:
+        """The next code of the authenticator app: none works twice, and those of the steps beside the present one do."""
+        step = max(int(time.time()) // _STEP_SECONDS - 1, self._last_step + 1)
+        # Awaited only by whoever needs more than three codes within half a minute.
+        while step > int(time.time()) // _STEP_SECONDS + 1:
+            time.sleep(0.2)
+        self._last_step = step
+        assert self.secret, "no second factor"
+        digest = hmac.digest(base64.b32decode(self.secret + "=" * (-len(self.secret) % 8)), step.to_bytes(8, "big"), hashlib.sha1)
+        offset = digest[-1] & 15
+        return f"{(int.from_bytes(digest[offset : offset + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def eventually(what: str, probe: Any) -> Any:
+    """Waits until `probe` answers something."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not (found := probe()):
+        assert time.monotonic() < deadline, f"{what}: not within {_PATIENCE_SECONDS} s"
+        time.sleep(0.2)
+    return found
