@@ -14,6 +14,7 @@ def main() -> int:
         command = commands.add_parser(name, help=description)
         command.add_argument("--port", type=int, default=8000, help="port of the base URL; the two above it are used too")
     command = commands.add_parser("exec", help="run a command against a fresh stack")
+    command.add_argument("--set", action="append", default=[], type=_setting, metavar="PARAMETER=VALUE", help="another value for a parameter of the template")
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
     command = commands.add_parser("admin", help="make the first admin of the running stack")
     command.add_argument("email", help="the admin's address")
@@ -28,7 +29,8 @@ def main() -> int:
             case "watch":
                 return stack.watch(arguments.port)
             case "exec":
-                return stack.execute(arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv)
+                argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
+                return stack.execute(argv, dict(arguments.set))
             case "admin":
                 return stack.make_admin(arguments.email)
             case "clean":
@@ -38,6 +40,13 @@ def main() -> int:
         return 1
     except processes.Stopped as stopped:
         return stopped.code
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text} is not PARAMETER=VALUE")
+    return name, value
 
 
 sys.exit(main())

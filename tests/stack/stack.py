@@ -38,14 +38,14 @@ def watch(port: int) -> int:
     return 0
 
 
-def execute(argv: list[str]) -> int:
-    """A fresh stack for one command; the command's exit code is ours."""
+def execute(argv: list[str], parameters: dict[str, str]) -> int:
+    """A fresh stack for one command, with these parameters instead of those below; the command's exit code is ours."""
     if not argv:
         raise Failure("there is no command: write it behind --")
     home = LOCAL / "test"
     with _only_one(LOCAL / "test.lock", "a test stack of this checkout is in use: wait until it has ended"):
         shutil.rmtree(home, ignore_errors=True)
-        with _stack(home, home / "stack.json", free_port(), free_port(), with_tests=True) as stack:
+        with _stack(home, home / "stack.json", free_port(), free_port(), with_tests=True, others=parameters) as stack:
             template = home / "template.json"
             template.write_text(json.dumps(deploy.expanded_template(stack.emulator), indent=2))
             variables = {"STACK_FILE": str(stack.file), "TEMPLATE_JSON": str(template)}
@@ -68,7 +68,7 @@ def _kept_stack(port: int):
         require_free(port, "choose another one with PORT=")
         require_free(port + 2, "choose another base with PORT=")
         emulator_port = _kept_port(LOCAL / "run", otherwise=port + 1)
-        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, with_tests=False) as stack:
+        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, with_tests=False, others={}) as stack:
             stack.serve_http_functions_from(None)
             stack.write_environment_file(LOCAL / "env")
             yield stack
@@ -88,7 +88,7 @@ def _kept_port(home: Path, otherwise: int) -> int:
 
 
 @contextlib.contextmanager
-def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tests: bool):
+def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tests: bool, others: dict[str, str]):
     home.mkdir(parents=True, exist_ok=True)
     with step("Building the functions"):
         build.build(with_tests)
@@ -103,6 +103,7 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tes
         "MaxFailuresPerNetwork": "1000",
         # Nor does one want to copy a code from a telephone to try something.
         "RequireDoctorSecondFactor": "false",
+        **others,
     }
     emulator = Emulator(home, emulator_port, _VENV / "stack")
     with contextlib.ExitStack() as started:
