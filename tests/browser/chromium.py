@@ -34,6 +34,7 @@ def main() -> int:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         print(f"error: there is no Chromium: install it, for example with `{_HINT}`", file=sys.stderr)
         return 1
+    print("==> Installing Chromium (once)", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "--quiet=2"], ["install", "--quiet=2", "--yes", "--no-install-recommends", *_PACKAGES]):
         ended = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True)

@@ -89,7 +89,7 @@ class Tab:
 
     def assert_quiet(self) -> None:
         """Nothing has gone wrong so far."""
-        assert self._complaints == []
+        assert not self._complaints, "\n".join(self._complaints)
 
     def inspect(self, name: str, largest: int | None = LARGEST_PAGE) -> None:
         """What holds for every page, in light and dark, on a desk and on a telephone; leaves its screenshots."""
