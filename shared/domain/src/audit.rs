@@ -45,6 +45,21 @@ choice! {
         ListUsers = "list_users",
         /// Staff had a mail sent with which a user sets a new password.
         StartPasswordReset = "start_password_reset",
+        /// Staff listed or searched records: who has one with whom, not what it says. Concerns the user who was searched for,
+        /// or else nobody but the one who did; the same holds for the three below.
+        StaffListRecords = "staff_list_records",
+        /// Staff listed or searched files, without their names.
+        StaffListFiles = "staff_list_files",
+        /// Staff listed or searched annotations, without what they say.
+        StaffListAnnotations = "staff_list_annotations",
+        /// Staff listed or searched notifications, without their messages.
+        StaffListNotifications = "staff_list_notifications",
+        /// Staff looked up a record: with whom it is and what belongs to it, not what it says.
+        LookUpRecord = "look_up_record",
+        /// Staff opened a record, to read what it says for a while.
+        BreakGlass = "break_glass",
+        /// Staff assigned a record to another doctor. Before and after are the doctors' ids.
+        CorrectAssignment = "correct_assignment",
         /// Staff read what was done to a user or by one.
         ReadAudit = "read_audit",
         /// A doctor's licence was approved.
@@ -116,7 +131,7 @@ pub struct AuditEvent {
     pub record_ids: Vec<RecordId>,
     /// Why: in the words of a person, or the code of a refusal.
     pub reason: Option<String>,
-    /// What was there before, where one word says it: a role, an approval.
+    /// What was there before, where one word says it: a role, an approval, an id.
     pub before: Option<String>,
     /// What is there since.
     pub after: Option<String>,

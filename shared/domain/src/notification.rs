@@ -26,6 +26,10 @@ choice! {
         ApprovalRefused = "approval_refused",
         /// To a doctor: staff have suspended them.
         ApprovalSuspended = "approval_suspended",
+        /// To the patient: staff have opened the record, to read what it says.
+        RecordOpenedByStaff = "record_opened_by_staff",
+        /// To the patient: staff have assigned the record to another doctor.
+        RecordReassignedByStaff = "record_reassigned_by_staff",
     }
 }
 
@@ -41,6 +45,8 @@ impl NotificationType {
             Self::ApprovalGranted => "Health Record Notification - Licence Approved",
             Self::ApprovalRefused => "Health Record Notification - Licence Refused",
             Self::ApprovalSuspended => "Health Record Notification - Suspended",
+            Self::RecordOpenedByStaff => "Health Record Notification - Record Opened by Staff",
+            Self::RecordReassignedByStaff => "Health Record Notification - Record Assigned by Staff",
         }
     }
 
@@ -111,6 +117,26 @@ pub enum Event<'a> {
         /// The doctor.
         doctor: &'a Account,
     },
+    /// Staff opened the record, to read what it says: the access log tells the patient who and why.
+    Opened {
+        /// The one who did.
+        staff: &'a Account,
+    },
+    /// Staff assigned the record to the recipient.
+    AssignedByStaff {
+        /// The one who did.
+        staff: &'a Account,
+    },
+    /// Staff assigned the recipient's record to another doctor.
+    UnassignedByStaff {
+        /// The one who did.
+        staff: &'a Account,
+    },
+    /// Staff assigned the patient's record to another doctor.
+    ReassignedByStaff {
+        /// The one who did.
+        staff: &'a Account,
+    },
 }
 
 impl Event<'_> {
@@ -138,6 +164,20 @@ impl Event<'_> {
                 NotificationType::AnnotationUpdated,
                 doctor,
                 format!("Dr. {} has changed an annotation on health record: {record_id}", doctor.full_name()),
+            ),
+            Self::Opened { staff } => {
+                (NotificationType::RecordOpenedByStaff, staff, format!("Staff have opened health record: {record_id}"))
+            }
+            Self::AssignedByStaff { staff } => {
+                (NotificationType::PatientAssigned, staff, "Health record assigned to you by staff".to_owned())
+            }
+            Self::UnassignedByStaff { staff } => {
+                (NotificationType::AssignmentEnded, staff, "Health record no longer assigned to you by staff".to_owned())
+            }
+            Self::ReassignedByStaff { staff } => (
+                NotificationType::RecordReassignedByStaff,
+                staff,
+                format!("Staff have assigned health record to another doctor: {record_id}"),
             ),
         };
         let actor_id = actor.id;

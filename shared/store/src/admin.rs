@@ -11,8 +11,7 @@ use domain::email::Email;
 use domain::id::{EventId, UserId};
 use domain::mail::Mail;
 use domain::notification::Notification;
-use futures_util::future::try_join_all;
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
@@ -20,6 +19,7 @@ use crate::accounts::RegisterError;
 use crate::error::{Error, UpdateError};
 use crate::item::{self, Item, read};
 use crate::keys::{self, Key, Range};
+use crate::lists::{Span, UserEntry};
 use crate::page::{Page, below};
 use crate::read::{Consistency, Order};
 use crate::write::{Step, number, string};
@@ -56,12 +56,6 @@ pub enum AmendError {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NamePosition(String);
-
-/// The month in which the system was first run. Nothing in it is older: what is imported gets ids of its own.
-const FIRST_MONTH: Date = jiff::civil::date(2026, 1, 1);
-
-/// Through how many months one page looks for users.
-const MOST_MONTHS: usize = 12;
 
 /// One more admin.
 fn gain<E>() -> Step<E> {
@@ -196,29 +190,8 @@ impl Store {
     /// Users, newest first. Eventually consistent. Where hardly anybody has registered for a year, a page may hold fewer
     /// users than asked for, or none, and still have a next one.
     pub async fn newest_users(&self, now: Timestamp, limit: usize, after: Option<UserId>) -> Result<Page<UserId, UserId>, Error> {
-        let newest = after.map(|id| below(id.as_bytes()));
-        let mut month = keys::month_of(after.map_or(now, UserId::created_at));
-        let mut items: Vec<UserId> = Vec::new();
-        for _ in 0..MOST_MONTHS {
-            let shards = keys::users_of_month(month, newest).map(|range| async move {
-                let (items, _) = self.query_first(&range, Order::Descending, limit).await?;
-                items.iter().map(|item| position::<UserId>(&range, item)).collect::<Result<Vec<_>, _>>()
-            });
-            let mut found = try_join_all(shards).await?.concat();
-            found.sort_unstable_by_key(|id| Reverse(*id));
-            items.extend(found);
-            if items.len() > limit {
-                items.truncate(limit);
-                let next = items.last().copied();
-                return Ok(Page { items, next });
-            }
-            if month <= FIRST_MONTH {
-                return Ok(Page { items, next: None });
-            }
-            month = month.saturating_sub(1.month());
-        }
-        let walked = month.to_zoned(TimeZone::UTC).ok().map(|month| UserId::first_at(month.timestamp()));
-        Ok(Page { items, next: walked })
+        let page = self.newest::<UserEntry>(now, Span::default(), limit, after, |_| true).await?;
+        Ok(Page { items: page.items.iter().map(|user| user.id).collect(), next: page.next })
     }
 
     /// Active doctors with a licence of which staff say this, newest first, without those who are approved: these are in

@@ -112,7 +112,7 @@ impl Store {
             .with([number(":one", 1_u64), number(":most", MAX_ANNOTATIONS), string(":now", now)]),
             Step::put(item::annotation(annotation)?),
             Step::put(item::annotation_version(&annotation.into())?),
-            Step::put(item::annotation_lookup(id, &Lookup { patient_id, record_id })?),
+            Step::put(item::annotation_lookup(id, &Lookup { patient_id, record_id, author_id: Some(author_id) })?),
             Step::put(item::notification(notification)?),
             Step::put(item::audit_event(event)?),
         ])

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchiveHead;
 use crate::error::Error;
+use crate::glass::Glass;
 use crate::keys::{self, ENTITY, IndexKeys, Key, PK, SK};
 use crate::records::Assignment;
 
@@ -64,6 +65,7 @@ stored! {
     SigningKey: "signing_key", [];
     Mail: "mail", ["id"];
     MailToken: "mail_token", [];
+    Glass: "glass", ["admin_id", "record_id"];
 }
 
 /// Where a file or an annotation lies, found by its own id.
@@ -73,6 +75,8 @@ pub struct Lookup {
     pub patient_id: UserId,
     /// Which record it belongs to.
     pub record_id: RecordId,
+    /// Who wrote it, where it is an annotation.
+    pub author_id: Option<UserId>,
 }
 
 pub(crate) fn account(account: &Account) -> Result<Item, Error> {
@@ -125,6 +129,10 @@ pub(crate) fn notification(notification: &Notification) -> Result<Item, Error> {
 
 pub(crate) fn audit_event(event: &AuditEvent) -> Result<Item, Error> {
     item(event, keys::audit_event(event.subject_id, event.id), keys::audit_event_indexes(event))
+}
+
+pub(crate) fn glass(glass: &Glass) -> Result<Item, Error> {
+    item(glass, glass.key(), Vec::new())
 }
 
 pub(crate) fn mail(mail: &Mail) -> Result<Item, Error> {

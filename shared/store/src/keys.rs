@@ -23,6 +23,7 @@
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
 //! | mail | `MAIL#<mail>` | `MAIL` | |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
+//! | glass | `GLASS#<admin>` | `RECORD#<record>` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
 //!
 //! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation. Descending, the children of
@@ -43,6 +44,7 @@ use domain::rate::Limited;
 use domain::record::Record;
 use domain::text::sortable;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use uuid::Uuid;
 
 use crate::item::Item;
 
@@ -141,6 +143,11 @@ pub(crate) fn audit_event(subject: UserId, event: EventId) -> Key {
     Key::new(format!("AUDIT#{subject}"), event.to_string())
 }
 
+/// That an admin may read what a record says.
+pub(crate) fn glass(admin: UserId, record: RecordId) -> Key {
+    Key::new(broken_glass(admin), format!("RECORD#{record}"))
+}
+
 pub(crate) fn mail(mail: MailId) -> Key {
     Key::new(format!("MAIL#{mail}"), "MAIL")
 }
@@ -198,6 +205,10 @@ fn assignments(doctor: UserId) -> String {
 
 fn inbox(recipient: UserId) -> String {
     format!("INBOX#{recipient}")
+}
+
+fn broken_glass(admin: UserId) -> String {
+    format!("GLASS#{admin}")
 }
 
 /// The ids that stand in a key, in their order: the ones that an item does not repeat.
@@ -295,6 +306,37 @@ pub(crate) fn assigned_records(doctor: UserId, oldest: RecordId, newest: RecordI
     Range { index: Index::Table, pk: assignments(doctor), low: format!("RECORD#{oldest}"), high: format!("RECORD#{newest}") }
 }
 
+/// A patient's records, with everything that belongs to them, down from before the item with the sort key `before`, the last
+/// one without it.
+pub(crate) fn chart_before(patient: UserId, before: Option<&str>) -> Range {
+    let low = "RECORD#".to_owned();
+    Range { index: Index::Table, pk: chart(patient), high: before.map_or_else(|| format!("RECORD#{BEHIND}"), just_below), low }
+}
+
+/// An inbox's notifications, down from before the item with the sort key `before`, the last one without it.
+pub(crate) fn inbox_before(recipient: UserId, before: Option<&str>) -> Range {
+    let low = "NOTIFICATION#".to_owned();
+    Range { index: Index::Table, pk: inbox(recipient), high: before.map_or_else(|| format!("NOTIFICATION#{BEHIND}"), just_below), low }
+}
+
+/// A key below this one, and above every other key of ours that is.
+fn just_below(key: &str) -> String {
+    // A record's id ends where its children's keys go on with `#`, and a child's key comes above the record's.
+    let mut chars = key.chars();
+    let last = chars.next_back().and_then(|last| char::from_u32(u32::from(last) - 1)).unwrap_or_default();
+    format!("{}{last}{BEHIND}", chars.as_str())
+}
+
+/// What of a chart or an inbox is shown to staff who have not broken the glass: nothing that a person has written, nor what
+/// follows from it.
+pub(crate) const OUTLINE: &str = "pk, sk, entity, doctor_id, record_type, version, updated_at, author_id, content_type, size_bytes, #status, \
+                                  notification_type, record_id, patient_id, read_at";
+
+/// Everything for which an admin has broken the glass.
+pub(crate) fn glasses(admin: UserId) -> Range {
+    Range { index: Index::Table, pk: broken_glass(admin), low: "RECORD#".to_owned(), high: format!("RECORD#{BEHIND}") }
+}
+
 /// The notifications above `after`, from the first one without it, up to and with `through`, the last one without it.
 pub(crate) fn notifications(recipient: UserId, after: Option<NotificationId>, through: Option<NotificationId>) -> Range {
     let low = after.map_or("NOTIFICATION#".to_owned(), |id| format!("NOTIFICATION#{id}{BEHIND}"));
@@ -369,10 +411,25 @@ pub(crate) fn events_by(actor: UserId, newest: Option<EventId>) -> Range {
     all_ids(Index::Gsi2, events_of_actor(actor), newest.map(|id| id.to_string()))
 }
 
-/// The users who were created in a month, one range for each shard.
-pub(crate) fn users_of_month(month: Date, newest: Option<UserId>) -> impl Iterator<Item = Range> {
-    let newest = newest.map(|id| id.to_string());
-    (0..SHARDS).map(move |shard| all_ids(Index::Gsi3, month_partition("USER", month, shard), newest.clone()))
+/// The lists of everything of a kind, newest first, by how their partitions begin.
+pub(crate) const USERS: &str = "USER#";
+pub(crate) const RECORDS: &str = "RECORD#";
+pub(crate) const FILES: &str = "FILE#";
+pub(crate) const ANNOTATIONS: &str = "ANNOTATION#";
+pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
+
+/// What is listed in a month, from one id to another, both included; one range for each shard.
+pub(crate) fn listed_in_month(list: &'static str, month: Date, oldest: Uuid, newest: Uuid) -> impl Iterator<Item = Range> {
+    (0..SHARDS).map(move |shard| ids_between(month_partition(list, month, shard), oldest, newest))
+}
+
+/// The place of one id in a list.
+pub(crate) fn listed_as(list: &str, id: Uuid, created_at: Timestamp) -> Range {
+    ids_between(month_partition(list, month_of(created_at), shard_of(id)), id, id)
+}
+
+fn ids_between(pk: String, oldest: Uuid, newest: Uuid) -> Range {
+    Range { index: Index::Gsi3, pk, low: oldest.to_string(), high: newest.to_string() }
 }
 
 const DOCTORS: &str = "DOCTORS";
@@ -408,7 +465,7 @@ fn users_by_initial(last_name: &str) -> String {
 pub(crate) type IndexKeys = Vec<(&'static str, String)>;
 
 pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
-    let mut keys = newest_first("USER", account.id.created_at(), account.id.as_bytes(), account.id.to_string());
+    let mut keys = newest_first(USERS, account.id, account.id.created_at());
     let position = format!("{}#{}#{}", key_part(account.last_name.as_str()), key_part(account.first_name.as_str()), account.id);
     keys.extend([("gsi4pk", users_by_initial(account.last_name.as_str())), ("gsi4sk", position.clone())]);
     if let Some(profile) = account.assignable_doctor() {
@@ -429,20 +486,20 @@ pub(crate) fn credentials_indexes(email: &Email, user: UserId) -> IndexKeys {
 }
 
 pub(crate) fn record_indexes(record: &Record) -> IndexKeys {
-    newest_first("RECORD", record.id.created_at(), record.id.as_bytes(), record.id.to_string())
+    newest_first(RECORDS, record.id, record.id.created_at())
 }
 
 pub(crate) fn file_lookup_indexes(file: FileId) -> IndexKeys {
-    newest_first("FILE", file.created_at(), file.as_bytes(), file.to_string())
+    newest_first(FILES, file, file.created_at())
 }
 
 pub(crate) fn annotation_lookup_indexes(annotation: AnnotationId) -> IndexKeys {
-    newest_first("ANNOTATION", annotation.created_at(), annotation.as_bytes(), annotation.to_string())
+    newest_first(ANNOTATIONS, annotation, annotation.created_at())
 }
 
 pub(crate) fn notification_indexes(notification: &Notification) -> IndexKeys {
     let id = notification.id;
-    let mut keys = newest_first("NOTIFICATION", id.created_at(), id.as_bytes(), id.to_string());
+    let mut keys = newest_first(NOTIFICATIONS, id, id.created_at());
     if notification.read_at.is_none() {
         keys.extend([("gsi1pk", format!("UNREAD#{}", notification.recipient_id)), ("gsi1sk", id.to_string())]);
     }
@@ -463,17 +520,26 @@ pub(crate) fn audit_event_indexes(event: &AuditEvent) -> IndexKeys {
 /// busy month grow without one hot partition, and are few enough to be read at once and merged.
 const SHARDS: u8 = 8;
 
-/// gsi3: everything of a kind, newest first, by month of creation (UTC) and shard. The shard is the last byte of the id,
-/// which is random, modulo [`SHARDS`].
-fn newest_first(kind: &str, created_at: Timestamp, bytes: &[u8; 16], id: String) -> IndexKeys {
-    vec![("gsi3pk", month_partition(kind, month_of(created_at), bytes[15] % SHARDS)), ("gsi3sk", id)]
+/// The month in which the system was first run. What is older was imported: it stands in the partitions of this month too,
+/// sorted by its id like everything, so that a list ends here and misses nothing.
+const FIRST_MONTH: Date = jiff::civil::date(2026, 1, 1);
+
+/// gsi3: everything of a kind, newest first, by month of creation (UTC) and shard.
+fn newest_first(list: &str, id: impl Into<Uuid>, created_at: Timestamp) -> IndexKeys {
+    let id = id.into();
+    vec![("gsi3pk", month_partition(list, month_of(created_at), shard_of(id))), ("gsi3sk", id.to_string())]
 }
 
-fn month_partition(kind: &str, month: Date, shard: u8) -> String {
-    format!("{kind}#{:04}{:02}#{shard}", month.year(), month.month())
+/// The last byte of an id is random.
+fn shard_of(id: Uuid) -> u8 {
+    id.as_bytes()[15] % SHARDS
 }
 
-/// The first day of a month in UTC.
-pub(crate) fn month_of(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date().first_of_month()
+fn month_partition(list: &str, month: Date, shard: u8) -> String {
+    format!("{list}{:04}{:02}#{shard}", month.year(), month.month())
+}
+
+/// The first day of the month (UTC) in which something is listed that was created then.
+pub(crate) fn month_of(created_at: Timestamp) -> Date {
+    created_at.to_zoned(TimeZone::UTC).date().first_of_month().max(FIRST_MONTH)
 }

@@ -6,14 +6,15 @@ use domain::id::{RecordId, UserId};
 use domain::notification::Notification;
 use domain::record::{Annotation, Chart, Record, RecordType};
 use futures_util::future::try_join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::error::{Error, UpdateError};
 use crate::item::{self, Item, Lookup, Stored, read};
 use crate::keys;
-use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page, below, ceil};
+use crate::lists::Span;
+use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page};
 use crate::read::{Consistency, Order};
 use crate::write::{Step, number};
 
@@ -53,14 +54,8 @@ pub struct RecordFilter {
 impl RecordFilter {
     /// The oldest and the newest id that the next page can show; `None` when there is none between.
     fn bounds(&self, after: Option<RecordId>) -> Option<(RecordId, RecordId)> {
-        let oldest = RecordId::first_at(self.created_after.map_or(Timestamp::UNIX_EPOCH, ceil));
-        let last = match self.created_before.map(ceil) {
-            Some(before) if before <= Timestamp::UNIX_EPOCH => return None,
-            Some(before) => before.checked_sub(SignedDuration::from_millis(1)).unwrap_or(Timestamp::UNIX_EPOCH),
-            None => Timestamp::MAX,
-        };
-        let newest = RecordId::last_at(last).min(after.map_or(RecordId::last_at(Timestamp::MAX), |id| below(id.as_bytes())));
-        (oldest <= newest).then_some((oldest, newest))
+        let Self { created_after, created_before, .. } = *self;
+        Span { created_after, created_before }.bounds(after.map(Into::into))
     }
 
     fn shows(&self, record_type: RecordType, other: UserId) -> bool {
@@ -268,7 +263,7 @@ impl Store {
 fn put_files<E>(files: &[File]) -> Result<Vec<Step<E>>, Error> {
     let mut steps = Vec::with_capacity(2 * files.len());
     for file in files {
-        let lookup = Lookup { patient_id: file.patient_id, record_id: file.record_id };
+        let lookup = Lookup { patient_id: file.patient_id, record_id: file.record_id, author_id: None };
         steps.push(Step::put(item::file(file)?));
         steps.push(Step::put(item::file_lookup(file.id, &lookup)?));
     }

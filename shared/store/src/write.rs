@@ -141,7 +141,7 @@ fn values(values: impl IntoIterator<Item = Value>) -> Item {
 }
 
 /// Attributes whose names are reserved words of DynamoDB's expressions stand there behind a `#`.
-fn names(expression: &str) -> Option<HashMap<String, String>> {
+pub(crate) fn names(expression: &str) -> Option<HashMap<String, String>> {
     let reserved = ["#status", "#ttl"].into_iter().filter(|name| expression.contains(name));
     let names: HashMap<String, String> = reserved.map(|name| (name.to_owned(), name.trim_start_matches('#').to_owned())).collect();
     (!names.is_empty()).then_some(names)

@@ -20,7 +20,7 @@ async fn an_annotation_is_part_of_the_record() {
     assert_eq!(chart.record, Record { annotation_count: 1, version: 2, updated_at: at(1), ..record.clone() });
     assert_eq!(chart.annotations, std::slice::from_ref(&annotation));
     let lookup = table.store.annotation_lookup(annotation.id).await.unwrap();
-    assert_eq!(lookup, Some(Lookup { patient_id: patient.id, record_id: record.id }));
+    assert_eq!(lookup, Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: Some(doctor.id) }));
     assert_eq!(table.store.annotation_lookup(id()).await.unwrap(), None);
     assert_eq!(table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items.len(), 1);
     let item = table.item(format!("ANNOTATION#{}", annotation.id), "LOOKUP").await.unwrap();

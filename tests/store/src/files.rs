@@ -14,7 +14,7 @@ async fn a_file_is_found_by_its_id() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let lookup = table.store.file_lookup(files[0].id).await.unwrap();
-    assert_eq!(lookup, Some(Lookup { patient_id: patient.id, record_id: record.id }));
+    assert_eq!(lookup, Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: None }));
     assert_eq!(table.store.file(patient.id, record.id, files[0].id).await.unwrap().as_ref(), Some(&files[0]));
     assert_eq!(table.store.file_lookup(id()).await.unwrap(), None);
     assert_eq!(table.store.file(patient.id, id(), files[0].id).await.unwrap(), None);

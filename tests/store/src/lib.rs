@@ -13,6 +13,8 @@ mod budgets;
 mod credentials;
 mod faults;
 mod files;
+mod glass;
+mod lists;
 mod mail;
 mod meter;
 mod notifications;

@@ -1,0 +1,326 @@
+//! What staff see of everybody's things without breaking the glass: that they are there, whose they are and with whom;
+//! nothing that a person has written.
+//!
+//! Everything of a kind is listed newest first by an index; what is somebody's is listed from their own partition. Both cost
+//! the same whatever else there is.
+
+use std::cmp::Reverse;
+
+use domain::account::Role;
+use domain::file::File;
+use domain::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
+use domain::notification::NotificationType;
+use domain::record::{Annotation, Record, RecordType};
+use futures_util::future::try_join_all;
+use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Store;
+use crate::error::Error;
+use crate::item::{self, Item, Stored, read_part};
+use crate::keys::{self, Range};
+use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below, ceil};
+use crate::read::{Consistency, Order};
+
+/// When things were created that a list shows; whenever by default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Span {
+    /// Then or later.
+    pub created_after: Option<Timestamp>,
+    /// Earlier than that.
+    pub created_before: Option<Timestamp>,
+}
+
+impl Span {
+    /// The oldest and the newest id that the next page can show; `None` when there is none between.
+    pub(crate) fn bounds<I: From<Uuid>>(&self, after: Option<Uuid>) -> Option<(I, I)> {
+        let oldest = RecordId::first_at(self.created_after.map_or(Timestamp::UNIX_EPOCH, ceil));
+        let last = match self.created_before.map(ceil) {
+            Some(before) if before <= Timestamp::UNIX_EPOCH => return None,
+            Some(before) => before.checked_sub(SignedDuration::from_millis(1)).unwrap_or(Timestamp::UNIX_EPOCH),
+            None => Timestamp::MAX,
+        };
+        let newest = RecordId::last_at(last).min(after.map_or(RecordId::last_at(Timestamp::MAX), |id| below(id.as_bytes())));
+        (oldest <= newest).then_some((Uuid::from(oldest).into(), Uuid::from(newest).into()))
+    }
+
+    /// Whether something was created in it.
+    pub fn holds(&self, created_at: Timestamp) -> bool {
+        self.created_after.is_none_or(|after| created_at >= after) && self.created_before.is_none_or(|before| created_at < before)
+    }
+}
+
+/// An entry of a list of everything of a kind.
+pub trait Listed: DeserializeOwned {
+    /// The id of what is listed.
+    type Id: Copy + From<Uuid> + Into<Uuid>;
+    /// How the partitions of the list begin.
+    const LIST: &'static str;
+    /// The fields that stand in the keys of the list's items.
+    const IN_KEY: &'static [&'static str];
+    /// The id of what is listed.
+    fn id(&self) -> Self::Id;
+}
+
+/// An entry that a patient's chart holds.
+pub trait InChart: Listed {
+    /// What the chart's item is.
+    const ENTITY: &'static str;
+    /// The fields that stand in its key.
+    const IN_CHART: &'static [&'static str];
+}
+
+macro_rules! listed {
+    ($($entry:ty: $id:ty, $list:expr, $in_key:expr;)+) => {
+        $(impl Listed for $entry {
+            type Id = $id;
+            const LIST: &'static str = $list;
+            const IN_KEY: &'static [&'static str] = &$in_key;
+            fn id(&self) -> $id {
+                self.id
+            }
+        })+
+    };
+}
+
+listed! {
+    UserEntry: UserId, keys::USERS, ["id"];
+    RecordEntry: RecordId, keys::RECORDS, ["patient_id", "id"];
+    FileEntry: FileId, keys::FILES, ["id"];
+    AnnotationEntry: AnnotationId, keys::ANNOTATIONS, ["id"];
+    NotificationEntry: NotificationId, keys::NOTIFICATIONS, ["recipient_id", "id"];
+}
+
+macro_rules! in_chart {
+    ($($entry:ty: $stored:ty;)+) => {
+        $(impl InChart for $entry {
+            const ENTITY: &'static str = <$stored as Stored>::ENTITY;
+            const IN_CHART: &'static [&'static str] = <$stored as Stored>::IN_KEY;
+        })+
+    };
+}
+
+in_chart! {
+    RecordEntry: Record;
+    FileEntry: File;
+    AnnotationEntry: Annotation;
+}
+
+/// A user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct UserEntry {
+    /// Who.
+    pub id: UserId,
+    /// The role.
+    pub role: Role,
+    /// Whether the user can sign in.
+    pub is_active: bool,
+}
+
+/// A record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct RecordEntry {
+    /// Which.
+    pub id: RecordId,
+    /// Whose it is.
+    pub patient_id: UserId,
+    /// The doctor it is assigned to.
+    pub doctor_id: UserId,
+    /// What it is about.
+    pub record_type: RecordType,
+}
+
+/// A file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct FileEntry {
+    /// Which.
+    pub id: FileId,
+    /// Whose record it belongs to.
+    pub patient_id: UserId,
+    /// Which record.
+    pub record_id: RecordId,
+}
+
+/// An annotation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct AnnotationEntry {
+    /// Which.
+    pub id: AnnotationId,
+    /// Whose record it is on.
+    pub patient_id: UserId,
+    /// Which record.
+    pub record_id: RecordId,
+    /// The doctor who wrote it.
+    pub author_id: UserId,
+}
+
+/// A notification.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct NotificationEntry {
+    /// Which.
+    pub id: NotificationId,
+    /// In whose inbox it is.
+    pub recipient_id: UserId,
+    /// What it is about.
+    pub notification_type: NotificationType,
+    /// The record it is about, if it is about one.
+    pub record_id: Option<RecordId>,
+    /// Whose record it is.
+    pub patient_id: Option<UserId>,
+    /// When it was read. A mark-all-read shows here a moment later.
+    pub read_at: Option<Timestamp>,
+}
+
+/// Where in somebody's things a page ends. Holds ids: seal it before it leaves the system.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Place(String);
+
+/// How often one page asks all partitions of a month.
+const MOST_ROUNDS: usize = 12;
+
+/// How many entries of each of them it looks at after the first time, for those that a filter lets through.
+const FURTHER_ENTRIES: usize = 100;
+
+impl Store {
+    /// Everything of a kind that was created in a span, newest first, as far as `shows` lets it through. Eventually
+    /// consistent. The work for one page is bounded: where hardly anything was created for a year, or hardly anything is let
+    /// through, a page may hold fewer entries than asked for, or none, and still have a next one.
+    pub async fn newest<T: Listed>(
+        &self,
+        now: Timestamp,
+        span: Span,
+        limit: usize,
+        after: Option<T::Id>,
+        shows: impl Fn(&T) -> bool,
+    ) -> Result<Page<T, T::Id>, Error> {
+        let mut page = Page { items: Vec::new(), next: None };
+        let Some((oldest, mut newest)) = span.bounds::<Uuid>(after.map(Into::into)) else { return Ok(page) };
+        let beginnings = [span.created_before, after.map(|id| created_at(id.into()))];
+        let mut month = keys::month_of(beginnings.into_iter().flatten().fold(now, Timestamp::min));
+        let last_month = keys::month_of(created_at(oldest));
+        let mut wanted = limit + 1;
+        // The last entry that was looked at, shown or not.
+        let mut last = None;
+        for _ in 0..MOST_ROUNDS {
+            let ranges = keys::listed_in_month(T::LIST, month, oldest, newest);
+            let shards = try_join_all(ranges.map(async |range| self.entries::<T>(&range, wanted).await)).await?;
+            // Where a shard was not read to its end, the other shards' entries from there on have to wait for its.
+            let whole_down_to = shards.iter().filter(|(_, more)| *more).filter_map(|(entries, _)| entries.last()).map(uuid).max();
+            let mut entries: Vec<T> = shards.into_iter().flat_map(|(entries, _)| entries).collect();
+            entries.retain(|entry| whole_down_to.is_none_or(|down_to| uuid(entry) >= down_to));
+            entries.sort_unstable_by_key(|entry| Reverse(uuid(entry)));
+            for entry in entries {
+                if page.items.len() >= limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                last = Some(entry.id());
+                if shows(&entry) {
+                    page.items.push(entry);
+                }
+            }
+            match whole_down_to {
+                Some(down_to) => newest = below(down_to.as_bytes()),
+                None if month <= last_month => return Ok(page),
+                None => {
+                    let walked = month.to_zoned(TimeZone::UTC).ok().map(|month| RecordId::first_at(month.timestamp()));
+                    last = walked.map(|walked| Uuid::from(walked).into());
+                    month = month.saturating_sub(1.month());
+                }
+            }
+            wanted = limit.max(FURTHER_ENTRIES) + 1;
+        }
+        page.next = last;
+        Ok(page)
+    }
+
+    /// The first entries of one partition of a list, and whether there are more.
+    async fn entries<T: Listed>(&self, range: &Range, wanted: usize) -> Result<(Vec<T>, bool), Error> {
+        let (items, rest) = self.query(range, Order::Descending, Consistency::Eventual, wanted, None).await?;
+        let entries = items.into_iter().map(entry).collect::<Result<_, _>>()?;
+        Ok((entries, rest.is_some()))
+    }
+
+    /// What a list says of one thing. Eventually consistent.
+    pub async fn listed<T: Listed>(&self, id: T::Id) -> Result<Option<T>, Error> {
+        let id = id.into();
+        let (entries, _) = self.entries(&keys::listed_as(T::LIST, id, created_at(id)), 1).await?;
+        Ok(entries.into_iter().next())
+    }
+
+    /// Everything of a kind in a patient's chart, as far as `shows` lets it through: the newest record's first. Bounded as
+    /// [`Store::newest`].
+    pub async fn listed_in_chart<T: InChart>(
+        &self,
+        patient: UserId,
+        limit: usize,
+        after: Option<&Place>,
+        shows: impl Fn(&T) -> bool,
+    ) -> Result<Page<T, Place>, Error> {
+        let range = keys::chart_before(patient, after.map(|place| place.0.as_str()));
+        self.pick(&range, limit, |item| match item::entity(&item) {
+            entity if entity == T::ENTITY => {
+                let entry = read_part(item, T::IN_CHART).ok_or(Error::Corrupt { entity: T::ENTITY })?;
+                Ok(Some(entry).filter(&shows))
+            }
+            _ => Ok(None),
+        })
+        .await
+    }
+
+    /// A user's notifications, newest first, as far as `shows` lets them through, those that the user has deleted and the
+    /// table has not yet included. Bounded as [`Store::newest`].
+    pub async fn listed_in_inbox(
+        &self,
+        recipient: UserId,
+        limit: usize,
+        after: Option<&Place>,
+        shows: impl Fn(&NotificationEntry) -> bool,
+    ) -> Result<Page<NotificationEntry, Place>, Error> {
+        let range = keys::inbox_before(recipient, after.map(|place| place.0.as_str()));
+        self.pick(&range, limit, |item| entry(item).map(|entry| Some(entry).filter(&shows))).await
+    }
+
+    /// A page of what `take` makes of the outlines of a range, downwards.
+    async fn pick<T>(&self, range: &Range, limit: usize, take: impl Fn(Item) -> Result<Option<T>, Error>) -> Result<Page<T, Place>, Error> {
+        let mut page = Page { items: Vec::new(), next: None };
+        let (mut last, mut start) = (None, None);
+        for further in 0.. {
+            let wanted = if further == 0 { limit + 1 } else { FURTHER_ITEMS };
+            let (items, rest) = self.query_outline(range, wanted, start).await?;
+            for item in items {
+                if page.items.len() >= limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                last = range.index.position(&item).map(|key| Place(key.to_owned()));
+                page.items.extend(take(item)?);
+            }
+            start = rest;
+            if start.is_none() {
+                break;
+            }
+            if further >= MAX_FURTHER_QUERIES {
+                page.next = last;
+                break;
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn entry<T: Listed>(item: Item) -> Result<T, Error> {
+    read_part(item, T::IN_KEY).ok_or(Error::Corrupt { entity: "entry of a list" })
+}
+
+fn uuid<T: Listed>(entry: &T) -> Uuid {
+    entry.id().into()
+}
+
+/// Ids of all kinds tell their time in one way.
+fn created_at(id: Uuid) -> Timestamp {
+    RecordId::from(id).created_at()
+}
