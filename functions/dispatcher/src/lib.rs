@@ -1,7 +1,9 @@
-//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects and purges.
+//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects and purges, and counts them.
 //!
 //! The stream tells everything at least once and in order, and may tell it again: whatever is done here can be repeated.
 //! A record that fails is answered as the place from which the stream comes again, so nothing behind it is lost.
+//!
+//! What counts (see [`domain::counter`]) is counted once, however often it is told.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -13,6 +15,7 @@ use runtime::bucket::Bucket;
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
 use store::Store;
+use store::counters::Counted;
 use store::stream::Change;
 use uuid::Uuid;
 
@@ -27,10 +30,11 @@ pub struct Dispatcher {
     queue_url: String,
 }
 
-/// A mail to be queued, and the record of the stream that asks for it.
-struct Queued {
-    sequence_number: String,
-    message: MailMessage,
+/// What the records of a batch ask for together, each with the place of its record in the batch.
+#[derive(Default)]
+struct Asked {
+    mails: Vec<(usize, MailMessage)>,
+    counts: Vec<(usize, Counted)>,
 }
 
 impl Dispatcher {
@@ -51,45 +55,45 @@ impl Dispatcher {
 
     /// Handles a batch of the stream; answers the first record that must come again, with all behind it.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        let mut mails = Vec::new();
+        let sequence_numbers: Vec<_> = event.records.iter().map(|record| record.change.sequence_number.clone()).collect();
+        let mut asked = Asked::default();
         let mut failed = None;
-        for record in event.records {
-            let sequence_number = record.change.sequence_number.clone().unwrap_or_default();
-            match self.apply(record, &sequence_number).await {
-                Ok(queued) => mails.extend(queued),
-                Err(error) => {
-                    tracing::error!(error = sentence(&*error), "a change could not be dispatched");
-                    failed = Some(sequence_number);
-                    break;
-                }
+        for (place, record) in event.records.into_iter().enumerate() {
+            if let Err(error) = self.apply(record, place, &mut asked).await {
+                tracing::error!(error = sentence(&*error), "a change could not be dispatched");
+                failed = Some(place);
+                break;
             }
         }
-        // What could not be queued stands before the record that failed.
-        let failed = self.queue(mails).await.or(failed);
+        // What could not be queued or counted stands before the record that failed. What was done behind the first place is
+        // done again, to no effect.
+        let (queued, counted) = (self.queue(&asked.mails).await, self.count(asked.counts).await);
+        let failed = [queued, counted, failed].into_iter().flatten().min();
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failed
             .into_iter()
-            .map(|sequence_number| {
+            .map(|place| {
                 let mut failure = DynamoDbBatchItemFailure::default();
-                failure.item_identifier = Some(sequence_number);
+                failure.item_identifier = Some(sequence_numbers.get(place).cloned().flatten().unwrap_or_default());
                 failure
             })
             .collect();
         response
     }
 
-    /// Does what a record of the stream asks for, but for mails, which are returned to be queued together.
-    async fn apply(&self, record: EventRecord, sequence_number: &str) -> Result<Vec<Queued>, Error> {
+    /// Does what a record of the stream asks for, but for what is done for many together.
+    async fn apply(&self, record: EventRecord, place: usize, asked: &mut Asked) -> Result<(), Error> {
         let change = record.change;
-        let mut mails = Vec::new();
+        let mut mail = |message| asked.mails.push((place, message));
         for change in Change::from_images(&record.event_name, Some(change.old_image), Some(change.new_image))? {
             match change {
-                Change::NotificationAdded { recipient_id, notification_id } => mails.push(Queued {
-                    sequence_number: sequence_number.to_owned(),
-                    message: MailMessage::Notification { recipient_id, notification_id },
-                }),
-                Change::MailAdded { mail_id } => {
-                    mails.push(Queued { sequence_number: sequence_number.to_owned(), message: MailMessage::Mail { mail_id } });
+                Change::NotificationMailOrdered { recipient_id, notification_id } => {
+                    mail(MailMessage::Notification { recipient_id, notification_id });
+                }
+                Change::MailOrdered { mail_id } => mail(MailMessage::Mail { mail_id }),
+                Change::Counts { day, counts } => {
+                    let counted = Counted { event_id: record.event_id.clone(), day, counts };
+                    asked.counts.push((place, counted));
                 }
                 Change::UserAdded { user_id } => self.store.put_mail_once(&verification(user_id)).await?,
                 Change::FileRemoved { object_key, .. } => self.bucket.delete(&object_key).await?,
@@ -97,25 +101,33 @@ impl Dispatcher {
                 Change::InboxDeleted { recipient_id, through } => self.store.purge_deleted(recipient_id, through).await?,
             }
         }
-        Ok(mails)
+        Ok(())
+    }
+
+    /// Counts; answers the first record that may not be counted.
+    async fn count(&self, counts: Vec<(usize, Counted)>) -> Option<usize> {
+        let (places, counts): (Vec<usize>, Vec<Counted>) = counts.into_iter().unzip();
+        let (index, error) = self.store.count(&counts, clock::now()).await.err()?;
+        tracing::error!(error = sentence(&error), "changes could not be counted");
+        places.into_iter().nth(index)
     }
 
     /// Queues mails; answers the first record whose mail was not taken.
-    async fn queue(&self, mails: Vec<Queued>) -> Option<String> {
+    async fn queue(&self, mails: &[(usize, MailMessage)]) -> Option<usize> {
         for batch in mails.chunks(MESSAGES_AT_ONCE) {
             if let Err((index, error)) = self.queue_batch(batch).await {
                 tracing::error!(error = sentence(&*error), "mails could not be queued");
-                return batch.get(index).map(|queued| queued.sequence_number.clone());
+                return batch.get(index).map(|(place, _)| *place);
             }
         }
         None
     }
 
-    async fn queue_batch(&self, batch: &[Queued]) -> Result<(), (usize, Error)> {
+    async fn queue_batch(&self, batch: &[(usize, MailMessage)]) -> Result<(), (usize, Error)> {
         let failed = |error: Error| (0, error);
         let mut request = self.queue.send_message_batch().queue_url(&self.queue_url);
-        for (index, queued) in batch.iter().enumerate() {
-            let body = serde_json::to_string(&queued.message).map_err(|error| failed(error.into()))?;
+        for (index, (_, message)) in batch.iter().enumerate() {
+            let body = serde_json::to_string(message).map_err(|error| failed(error.into()))?;
             let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build();
             request = request.entries(entry.map_err(|error| failed(error.into()))?);
         }

@@ -1,4 +1,4 @@
-//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects and purges.
+//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects and purges, and counts them.
 
 use std::process::ExitCode;
 

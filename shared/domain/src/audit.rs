@@ -60,6 +60,12 @@ choice! {
         BreakGlass = "break_glass",
         /// Staff assigned a record to another doctor. Before and after are the doctors' ids.
         CorrectAssignment = "correct_assignment",
+        /// Staff had a mail sent again.
+        ResendMail = "resend_mail",
+        /// Staff put the order for a mail back that had been set aside.
+        RedriveMail = "redrive_mail",
+        /// Staff looked at the mails that were set aside, or at those to a user.
+        ListMails = "list_mails",
         /// Staff read what was done to a user or by one.
         ReadAudit = "read_audit",
         /// A doctor's licence was approved.

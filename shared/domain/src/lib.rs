@@ -7,6 +7,7 @@ pub mod access;
 pub mod account;
 pub mod approval;
 pub mod audit;
+pub mod counter;
 pub mod email;
 pub mod field;
 pub mod file;

@@ -53,6 +53,66 @@ choice! {
     }
 }
 
+choice! {
+    /// How far the sending of a mail is. A mail that waits, for the first time or for another, has none of these.
+    MailState {
+        /// It was begun and nobody has said yet what came of it.
+        Sending = "sending",
+        /// It was sent.
+        Sent = "sent",
+        /// It was given up, and surely not sent.
+        Failed = "failed",
+        /// It was given up, and may have been sent.
+        InDoubt = "in_doubt",
+        /// Staff want it sent again.
+        Ordered = "ordered",
+    }
+}
+
+choice! {
+    /// Why a mail was not sent, or not surely.
+    MailFailure {
+        /// SES takes no such address.
+        AddressInvalid = "address_invalid",
+        /// SES refused the mail: its sender is not verified, or it may not be sent.
+        Rejected = "rejected",
+        /// SES takes no more mails for now, or for today.
+        Throttled = "throttled",
+        /// SES has stopped all sending.
+        SendingPaused = "sending_paused",
+        /// Something of SES that the system needs is missing, or it may not use it.
+        Misconfigured = "misconfigured",
+        /// SES was not reached.
+        NotReached = "not_reached",
+        /// What the mail carries could not be made.
+        NotPrepared = "not_prepared",
+        /// SES did not answer: the mail may have been sent.
+        NoAnswer = "no_answer",
+        /// The sender was interrupted: the mail may have been sent.
+        Interrupted = "interrupted",
+    }
+}
+
+/// What is known of the sending of a mail. Stored beside the notification or the [`Mail`] that it is about.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Delivery {
+    /// How far it is; none while it waits.
+    pub mail_state: Option<MailState>,
+    /// Why it was not sent, the last time that it was tried; none when it was.
+    pub mail_failure: Option<MailFailure>,
+    /// When that was.
+    pub mail_failed_at: Option<Timestamp>,
+    /// When it was sent, the last time.
+    pub mail_sent_at: Option<Timestamp>,
+}
+
+impl Delivery {
+    /// Whether staff may have it sent again: what was done about it has come to an end.
+    pub fn is_over(&self) -> bool {
+        matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt))
+    }
+}
+
 /// A mail that has no notification behind it. What it carries besides its kind, the mailer makes when it sends.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Mail {

@@ -186,6 +186,8 @@ config! {
         public_url: String = PUBLIC_URL as url,
         /// Where the web client is, to which mails with a token lead; without a slash at the end.
         app_url: String = APP_URL as url,
+        /// So often the queue delivers an order, before it is set aside.
+        deliveries: u32 = MAIL_DELIVERIES as |value| number(value, 1..=1_000),
     }
 
     /// What the archivist needs.
@@ -380,6 +382,7 @@ mod tests {
             ("MAX_RECORDS_PER_DAY", "200"),
             ("MAX_FILES_PER_DAY", "500"),
             ("APP_URL", "https://app.example.com"),
+            ("MAIL_DELIVERIES", "5"),
             ("BUCKET_NAME", "files"),
             ("UPLOAD_URL_SECONDS", "900"),
             ("DOWNLOAD_URL_SECONDS", "300"),
@@ -415,7 +418,8 @@ mod tests {
         assert_eq!((tokens.lifetimes(Role::Doctor), tokens.lifetimes(Role::Admin)), (lifetimes(12, 24), lifetimes(12, 24)));
         assert_eq!(tokens.longest_lifetimes(), lifetimes(168, 720));
         assert!(Registration::read(lookup(&environment)).unwrap().reveal_registered_email);
-        assert_eq!(Mail::read(lookup(&environment)).unwrap().app_url, "https://app.example.com");
+        let mail = Mail::read(lookup(&environment)).unwrap();
+        assert_eq!((mail.app_url.as_str(), mail.deliveries), ("https://app.example.com", 5));
         let uploads = Uploads::read(lookup(&environment)).unwrap();
         assert_eq!((uploads.upload_url_lifetime, uploads.max_file_bytes), (Duration::from_secs(900), 26_214_400));
         assert_eq!(Downloads::read(lookup(&environment)).unwrap().download_url_lifetime, Duration::from_secs(300));

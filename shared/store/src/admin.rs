@@ -222,7 +222,7 @@ impl Store {
     }
 
     /// The first items of a range, up to one more than `limit`, and whether there was that one.
-    async fn query_first(&self, range: &Range, order: Order, limit: usize) -> Result<(Vec<Item>, bool), Error> {
+    pub(crate) async fn query_first(&self, range: &Range, order: Order, limit: usize) -> Result<(Vec<Item>, bool), Error> {
         let (items, _) = self.query(range, order, Consistency::Eventual, limit + 1, None).await?;
         let more = items.len() > limit;
         Ok((items, more))
@@ -230,7 +230,7 @@ impl Store {
 }
 
 /// The id by which an index is sorted.
-fn position<I: std::str::FromStr>(range: &Range, item: &Item) -> Result<I, Error> {
+pub(crate) fn position<I: std::str::FromStr>(range: &Range, item: &Item) -> Result<I, Error> {
     let id = range.index.position(item).and_then(|id| id.parse().ok());
     id.ok_or(Error::Corrupt { entity: "index entry" })
 }

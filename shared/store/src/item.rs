@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::{Account, Credentials};
 use domain::audit::AuditEvent;
+use domain::counter::Counts;
 use domain::email::Email;
 use domain::file::File;
 use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::key::SigningKey;
-use domain::mail::{Mail, MailToken};
+use domain::mail::{Delivery, Mail, MailToken};
 use domain::notification::{InboxState, Notification};
 use domain::rate::Attempts;
 use domain::record::{Annotation, AnnotationVersion, Record};
@@ -66,6 +67,7 @@ stored! {
     Mail: "mail", ["id"];
     MailToken: "mail_token", [];
     Glass: "glass", ["admin_id", "record_id"];
+    Counts: "counters", [];
 }
 
 /// Where a file or an annotation lies, found by its own id.
@@ -136,7 +138,12 @@ pub(crate) fn glass(glass: &Glass) -> Result<Item, Error> {
 }
 
 pub(crate) fn mail(mail: &Mail) -> Result<Item, Error> {
-    item(mail, keys::mail(mail.id), Vec::new())
+    item(mail, keys::mail(mail.id), keys::mail_indexes(mail))
+}
+
+/// How far the mail is that goes with an item.
+pub(crate) fn delivery(item: Item) -> Result<Delivery, Error> {
+    read_part(item, &[]).ok_or(Error::Corrupt { entity: "delivery" })
 }
 
 pub(crate) fn mail_token(hash: &str, token: &MailToken) -> Result<Item, Error> {
@@ -165,6 +172,14 @@ pub(crate) fn archive_head(head: &ArchiveHead) -> Result<Item, Error> {
 pub(crate) fn archived(event: EventId, ttl: i64) -> Item {
     let mut item = keys::archived(event).into_attributes();
     item.insert(ENTITY.to_owned(), AttributeValue::S("archived".to_owned()));
+    item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
+    item
+}
+
+/// Says that something is counted, for as long as the stream may tell it again.
+pub(crate) fn counted(event: &str, ttl: i64) -> Item {
+    let mut item = keys::counted(event).into_attributes();
+    item.insert(ENTITY.to_owned(), AttributeValue::S("counted".to_owned()));
     item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
     item
 }

@@ -21,7 +21,9 @@
 //! | decoy | `USER#<nobody>` | `DECOY` | |
 //! | archive_head | `ARCHIVE` | `HEAD` | |
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
-//! | mail | `MAIL#<mail>` | `MAIL` | |
+//! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>`, `ALL` | |
+//! | counted | `COUNTED#<stream event>` | `COUNTED` | |
+//! | mail | `MAIL#<mail>` | `MAIL` | gsi2 |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
 //! | glass | `GLASS#<admin>` | `RECORD#<record>` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
@@ -39,6 +41,7 @@ use domain::account::{Account, Approval};
 use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::{AnnotationId, EventId, FileId, MailId, NotificationId, RecordId, SessionId, UserId};
+use domain::mail::{Mail, MailMessage};
 use domain::notification::Notification;
 use domain::rate::Limited;
 use domain::record::Record;
@@ -46,7 +49,7 @@ use domain::text::sortable;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use uuid::Uuid;
 
-use crate::item::Item;
+use crate::item::{Item, text};
 
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
@@ -150,6 +153,38 @@ pub(crate) fn glass(admin: UserId, record: RecordId) -> Key {
 
 pub(crate) fn mail(mail: MailId) -> Key {
     Key::new(format!("MAIL#{mail}"), "MAIL")
+}
+
+/// Where it is noted how far the mail is that somebody ordered.
+pub(crate) fn ordered(order: MailMessage) -> Key {
+    match order {
+        MailMessage::Notification { recipient_id, notification_id } => notification(recipient_id, notification_id),
+        MailMessage::Mail { mail_id } => mail(mail_id),
+    }
+}
+
+/// What was counted in a day (UTC).
+pub(crate) fn counters(day: Date) -> Key {
+    Key::new(counters_of_year(day.year()), day.to_string())
+}
+
+/// What was counted in all.
+pub(crate) fn all_counters() -> Key {
+    Key::new("COUNTERS#ALL".to_owned(), "ALL")
+}
+
+fn counters_of_year(year: i16) -> String {
+    format!("COUNTERS#{year:04}")
+}
+
+/// The day of counters.
+pub(crate) fn counted_day(item: &Item) -> Option<Date> {
+    text(item, SK)?.parse().ok()
+}
+
+/// Says that something the stream told is counted. `event` is the stream's own id for it.
+pub(crate) fn counted(event: &str) -> Key {
+    Key::new(format!("COUNTED#{event}"), "COUNTED")
 }
 
 /// `hash` is that of a token from a mail, base64url.
@@ -354,6 +389,16 @@ pub(crate) fn signing_keys() -> Range {
     Range { index: Index::Table, pk: SIGNING_KEYS.to_owned(), low: "KEY#".to_owned(), high: format!("KEY#{BEHIND}") }
 }
 
+/// The counters of days, both ends included: one range for each year.
+pub(crate) fn counters_between(first: Date, last: Date) -> impl Iterator<Item = Range> {
+    (first.year()..=last.year()).map(move |year| Range {
+        index: Index::Table,
+        pk: counters_of_year(year),
+        low: first.to_string(),
+        high: last.to_string(),
+    })
+}
+
 /// Events about a user's chart and account, both ends included.
 pub(crate) fn audit_events(subject: UserId, oldest: EventId, newest: EventId) -> Range {
     Range { index: Index::Table, pk: format!("AUDIT#{subject}"), low: oldest.to_string(), high: newest.to_string() }
@@ -432,6 +477,11 @@ fn ids_between(pk: String, oldest: Uuid, newest: Uuid) -> Range {
     Range { index: Index::Gsi3, pk, low: oldest.to_string(), high: newest.to_string() }
 }
 
+/// The stored mails to a user.
+pub(crate) fn mails_of(user: UserId, newest: Option<MailId>) -> Range {
+    all_ids(Index::Gsi2, mails_to(user), newest.map(|id| id.to_string()))
+}
+
 const DOCTORS: &str = "DOCTORS";
 
 fn doctors_of(slug: &str) -> String {
@@ -455,6 +505,10 @@ fn doctors_of_approval(approval: Approval) -> String {
 
 fn events_of_actor(actor: UserId) -> String {
     format!("ACTOR#{actor}")
+}
+
+fn mails_to(user: UserId) -> String {
+    format!("MAILED#{user}")
 }
 
 /// By first letters, so that a search knows its partition and not everybody is in one.
@@ -514,6 +568,10 @@ pub(crate) const IS_UNREAD: &str = "attribute_exists(gsi1pk)";
 
 pub(crate) fn audit_event_indexes(event: &AuditEvent) -> IndexKeys {
     vec![("gsi2pk", events_of_actor(event.actor_id)), ("gsi2sk", event.id.to_string())]
+}
+
+pub(crate) fn mail_indexes(mail: &Mail) -> IndexKeys {
+    vec![("gsi2pk", mails_to(mail.user_id)), ("gsi2sk", mail.id.to_string())]
 }
 
 /// In how many partitions the things of one month are listed. A partition takes 1,000 writes a second: eight let a

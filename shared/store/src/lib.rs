@@ -12,6 +12,7 @@ pub mod admin;
 pub mod annotations;
 pub mod archive;
 mod audit;
+pub mod counters;
 pub mod credentials;
 mod error;
 pub mod files;

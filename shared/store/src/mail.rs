@@ -1,18 +1,25 @@
 //! Mails: those behind notifications and those that are stored by themselves. Sent once, or in doubt, never twice.
 //!
+//! How far the sending of a mail is stands beside the notification or the stored mail: see [`Delivery`].
+//!
 //! A mail that is stored by itself is written in the transaction of what it tells (`item::mail`), or alone.
 
+use std::cmp::Reverse;
+
+use domain::audit::AuditEvent;
 use domain::id::{MailId, NotificationId, UserId};
-use domain::mail::{Mail, MailToken};
+use domain::mail::{Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
 use domain::notification::Notification;
 use jiff::Timestamp;
 
 use crate::Store;
-use crate::error::Error;
-use crate::item::{self, Stored, read, text};
+use crate::admin::position;
+use crate::error::{Error, UpdateError};
+use crate::item::{self, Item, Stored, read, text};
 use crate::keys::{self, Key};
-use crate::read::Consistency;
-use crate::write::{Updated, Written, operation_id, string};
+use crate::page::{Page, below};
+use crate::read::{Consistency, Order};
+use crate::write::{Step, Updated, Value, Written, operation_id, string};
 
 /// What came of the attempt to claim a mail.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,8 +34,35 @@ pub enum MailClaim<T = Notification> {
     Gone,
 }
 
-const SENDING: &str = "sending";
-const SENT: &str = "sent";
+/// What becomes of a mail that was not sent, or perhaps was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It surely was not, and its order comes again.
+    TriedAgain,
+    /// It surely was not, and its order does not come again by itself.
+    GivenUp,
+    /// Nobody knows: it is not sent again by itself.
+    InDoubt,
+}
+
+/// What is there to be mailed, and how far that is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Mailed<T> {
+    /// What it is.
+    pub what: T,
+    /// How far its mail is.
+    pub delivery: Delivery,
+}
+
+fn state(name: &'static str, state: MailState) -> Value {
+    string(name, state)
+}
+
+/// Reads what is mailed, and how far that is.
+fn mailed<T: Stored>(item: Item) -> Result<Mailed<T>, Error> {
+    let delivery = item::delivery(item.clone())?;
+    Ok(Mailed { what: read(item)?, delivery })
+}
 
 impl Store {
     /// Claims the mail of a notification; of several at once, one succeeds.
@@ -36,14 +70,75 @@ impl Store {
         self.claim(keys::notification(recipient, id), now).await
     }
 
-    /// Gives a claim back, after the mail was surely not sent.
-    pub async fn release_mail(&self, recipient: UserId, id: NotificationId) -> Result<(), Error> {
-        self.release(keys::notification(recipient, id)).await
+    /// Claims a stored mail; of several at once, one succeeds.
+    pub async fn claim_stored_mail(&self, id: MailId, now: Timestamp) -> Result<MailClaim<Mail>, Error> {
+        self.claim(keys::mail(id), now).await
     }
 
     /// Says that a claimed mail was sent.
-    pub async fn mail_sent(&self, recipient: UserId, id: NotificationId, now: Timestamp) -> Result<(), Error> {
-        self.sent(keys::notification(recipient, id), now).await
+    pub async fn mail_sent(&self, order: MailMessage, now: Timestamp) -> Result<(), Error> {
+        self.update_if(
+            keys::ordered(order),
+            "SET mail_state = :sent, mail_sent_at = :now REMOVE mail_claimed_at, mail_operation, mail_failure, mail_failed_at",
+            "mail_state = :sending",
+            [state(":sent", MailState::Sent), state(":sending", MailState::Sending), string(":now", now)],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Says why a claimed mail was not sent, or not surely, and gives the claim back unless that is in doubt.
+    pub async fn mail_failed(&self, order: MailMessage, failure: MailFailure, fate: Fate, now: Timestamp) -> Result<(), Error> {
+        let mut values = vec![state(":sending", MailState::Sending), string(":failure", failure), string(":now", now)];
+        let expression = match fate {
+            Fate::TriedAgain => "SET mail_failure = :failure, mail_failed_at = :now REMOVE mail_state, mail_claimed_at, mail_operation",
+            Fate::GivenUp | Fate::InDoubt => {
+                let end = if fate == Fate::GivenUp { MailState::Failed } else { MailState::InDoubt };
+                values.push(state(":end", end));
+                "SET mail_state = :end, mail_failure = :failure, mail_failed_at = :now REMOVE mail_claimed_at, mail_operation"
+            }
+        };
+        self.update_if(keys::ordered(order), expression, "mail_state = :sending", values).await.map(drop)
+    }
+
+    /// Orders a mail again whose sending is over, however it ended, with the event of it.
+    ///
+    /// # Errors
+    /// [`UpdateError::Stale`] when its sending is not over, or it is gone.
+    pub async fn order_mail_again(&self, order: MailMessage, event: &AuditEvent) -> Result<(), UpdateError> {
+        let again = Step::update(keys::ordered(order), "SET mail_state = :ordered REMOVE mail_claimed_at, mail_operation")
+            .only_if("mail_state IN (:sent, :failed, :in_doubt)", UpdateError::Stale)
+            .with([
+                state(":ordered", MailState::Ordered),
+                state(":sent", MailState::Sent),
+                state(":failed", MailState::Failed),
+                state(":in_doubt", MailState::InDoubt),
+            ]);
+        self.commit(vec![again, Step::put(item::audit_event(event)?)]).await
+    }
+
+    /// How far the mail of a notification is, if there is such a notification. Strongly consistent.
+    pub async fn mailed_notification(&self, recipient: UserId, id: NotificationId) -> Result<Option<Mailed<Notification>>, Error> {
+        self.get_item(keys::notification(recipient, id), Consistency::Strong).await?.map(mailed).transpose()
+    }
+
+    /// How far a stored mail is, if there is one. Strongly consistent.
+    pub async fn mailed_mail(&self, id: MailId) -> Result<Option<Mailed<Mail>>, Error> {
+        self.get_item(keys::mail(id), Consistency::Strong).await?.map(mailed).transpose()
+    }
+
+    /// The stored mails to a user, newest first, without those to nobody. The list is eventually consistent, and may hold
+    /// fewer than asked for.
+    pub async fn mails_of(&self, user: UserId, limit: usize, after: Option<MailId>) -> Result<Page<Mailed<Mail>, MailId>, Error> {
+        let range = keys::mails_of(user, after.map(|id| below(id.as_bytes())));
+        let (mut found, more) = self.query_first(&range, Order::Descending, limit).await?;
+        found.truncate(limit);
+        let items = self.get_all(found.iter().filter_map(Key::of), Consistency::Eventual).await?;
+        let mut mails: Vec<Mailed<Mail>> = items.into_iter().map(mailed).collect::<Result<_, _>>()?;
+        mails.retain(|mail| mail.what.kind != MailKind::Nobody);
+        mails.sort_unstable_by_key(|mail| Reverse(mail.what.id));
+        let next = found.last().filter(|_| more).map(|item| position(&range, item)).transpose()?;
+        Ok(Page { items: mails, next })
     }
 
     /// Stores a mail that goes with no other change.
@@ -63,21 +158,6 @@ impl Store {
         self.get(keys::mail(id), Consistency::Strong).await
     }
 
-    /// Claims a stored mail; of several at once, one succeeds.
-    pub async fn claim_stored_mail(&self, id: MailId, now: Timestamp) -> Result<MailClaim<Mail>, Error> {
-        self.claim(keys::mail(id), now).await
-    }
-
-    /// Gives the claim of a stored mail back, after it was surely not sent.
-    pub async fn release_stored_mail(&self, id: MailId) -> Result<(), Error> {
-        self.release(keys::mail(id)).await
-    }
-
-    /// Says that a claimed stored mail was sent.
-    pub async fn stored_mail_sent(&self, id: MailId, now: Timestamp) -> Result<(), Error> {
-        self.sent(keys::mail(id), now).await
-    }
-
     /// Makes a token good that is about to be sent; `hash` is its hash.
     pub async fn put_mail_token(&self, hash: &str, token: &MailToken) -> Result<(), Error> {
         self.put(item::mail_token(hash, token)?).await
@@ -95,35 +175,25 @@ impl Store {
             .update_if(
                 key,
                 "SET mail_state = :sending, mail_claimed_at = :now, mail_operation = :operation",
-                "attribute_exists(pk) AND attribute_not_exists(mail_state)",
-                [string(":sending", SENDING), string(":now", now), string(":operation", &operation)],
+                "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR mail_state IN (:failed, :ordered))",
+                [
+                    state(":sending", MailState::Sending),
+                    state(":failed", MailState::Failed),
+                    state(":ordered", MailState::Ordered),
+                    string(":now", now),
+                    string(":operation", &operation),
+                ],
             )
             .await?;
         match updated {
             Updated::Done(item) => read(item).map(MailClaim::Claimed),
             Updated::Refused(None) => Ok(MailClaim::Gone),
-            Updated::Refused(Some(stored)) if text(&stored, "mail_state") == Some(SENT) => Ok(MailClaim::AlreadySent),
+            Updated::Refused(Some(stored)) if text(&stored, "mail_state") == Some(MailState::Sent.as_str()) => Ok(MailClaim::AlreadySent),
             // The SDK sent the claim twice, and the first one was carried out.
             Updated::Refused(Some(stored)) if text(&stored, "mail_operation") == Some(operation.as_str()) => {
                 read(stored).map(MailClaim::Claimed)
             }
             Updated::Refused(Some(_)) => Ok(MailClaim::InDoubt),
         }
-    }
-
-    async fn release(&self, key: Key) -> Result<(), Error> {
-        let expression = "REMOVE mail_state, mail_claimed_at, mail_operation";
-        self.update_if(key, expression, "mail_state = :sending", [string(":sending", SENDING)]).await.map(drop)
-    }
-
-    async fn sent(&self, key: Key, now: Timestamp) -> Result<(), Error> {
-        self.update_if(
-            key,
-            "SET mail_state = :sent, mail_sent_at = :now REMOVE mail_claimed_at, mail_operation",
-            "mail_state = :sending",
-            [string(":sent", SENT), string(":sending", SENDING), string(":now", now)],
-        )
-        .await
-        .map(drop)
     }
 }

@@ -31,11 +31,16 @@ pub(crate) enum Order {
 const MAX_BATCH_GET: usize = 100;
 
 impl Store {
-    /// One item.
+    /// One item, as what it is.
     pub(crate) async fn get<T: Stored>(&self, key: Key, consistency: Consistency) -> Result<Option<T>, Error> {
+        self.get_item(key, consistency).await?.map(read).transpose()
+    }
+
+    /// One item.
+    pub(crate) async fn get_item(&self, key: Key, consistency: Consistency) -> Result<Option<Item>, Error> {
         let strong = consistency == Consistency::Strong;
         let sent = self.client.get_item().table_name(&self.table).set_key(Some(key.into_attributes())).consistent_read(strong).send().await;
-        sent.map_err(|error| classify("GetItem", &error))?.item.map(read).transpose()
+        Ok(sent.map_err(|error| classify("GetItem", &error))?.item)
     }
 
     /// The items among `keys` that exist, in no order; a key named twice counts once.

@@ -1,28 +1,30 @@
 //! What the table's stream tells.
 
-use domain::account::Account;
+use domain::account::{Account, Role};
+use domain::counter::Counts;
 use domain::file::{File, object_key};
 use domain::id::{FileId, MailId, NotificationId, UserId};
-use domain::mail::{Mail, MailKind};
+use domain::mail::{Mail, MailKind, MailState};
 use domain::notification::{InboxState, Notification};
-use jiff::Timestamp;
+use domain::record::Record;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::error::Error;
 use crate::item::{self, Item, Stored, read};
 use crate::keys;
 
-/// Something that happened in the table and that has consequences outside. The stream may tell it more than once.
+/// Something that happened in the table and that has consequences outside or counts. The stream may tell it more than once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// A notification was stored, and asks for a mail.
-    NotificationAdded {
+    /// A notification was stored, and asks for a mail; or staff want its mail sent again.
+    NotificationMailOrdered {
         /// In whose inbox.
         recipient_id: UserId,
         /// Which.
         notification_id: NotificationId,
     },
-    /// A mail that goes to somebody was stored.
-    MailAdded {
+    /// A mail that goes to somebody was stored, or staff want it sent again.
+    MailOrdered {
         /// Which.
         mail_id: MailId,
     },
@@ -56,6 +58,13 @@ pub enum Change {
         /// How far.
         through: NotificationId,
     },
+    /// Something that counts.
+    Counts {
+        /// When it was, in UTC.
+        day: Date,
+        /// What it adds.
+        counts: Counts,
+    },
 }
 
 impl Change {
@@ -71,17 +80,28 @@ impl Change {
         match (event_name, entity.as_str(), old, new) {
             ("INSERT", Notification::ENTITY, _, Some(new)) => {
                 let Notification { id, recipient_id, notification_type, .. } = read(new)?;
-                let added = Self::NotificationAdded { recipient_id, notification_id: id };
+                let added = Self::NotificationMailOrdered { recipient_id, notification_id: id };
                 Ok(if notification_type.is_mailed() { vec![added] } else { Vec::new() })
             }
             ("INSERT", Mail::ENTITY, _, Some(new)) => {
                 let Mail { id, kind, .. } = read(new)?;
-                Ok(if kind == MailKind::Nobody { Vec::new() } else { vec![Self::MailAdded { mail_id: id }] })
+                Ok(if kind == MailKind::Nobody { Vec::new() } else { vec![Self::MailOrdered { mail_id: id }] })
             }
             ("INSERT", Account::ENTITY, _, Some(new)) => {
-                let Account { id, email_verified, .. } = read(new)?;
-                Ok(if email_verified { Vec::new() } else { vec![Self::UserAdded { user_id: id }] })
+                let Account { id, email_verified, role, .. } = read(new)?;
+                let one = match role {
+                    Role::Patient => Counts { patients: 1, ..Counts::default() },
+                    Role::Doctor => Counts { doctors: 1, ..Counts::default() },
+                    Role::Admin => Counts { admins: 1, ..Counts::default() },
+                };
+                let registered = Self::at(id.created_at(), one);
+                Ok(if email_verified { vec![registered] } else { vec![registered, Self::UserAdded { user_id: id }] })
             }
+            ("INSERT", Record::ENTITY, _, Some(new)) => {
+                let Record { id, .. } = read(new)?;
+                Ok(vec![Self::at(id.created_at(), Counts { records: 1, ..Counts::default() })])
+            }
+            ("MODIFY", Notification::ENTITY | Mail::ENTITY, Some(old), Some(new)) => delivery_changes(old, new),
             ("REMOVE", File::ENTITY, Some(old), _) => {
                 let File { id, .. } = read(old)?;
                 Ok(vec![Self::FileRemoved { file_id: id, object_key: object_key(id) }])
@@ -90,6 +110,33 @@ impl Change {
             _ => Ok(Vec::new()),
         }
     }
+
+    fn at(at: Timestamp, counts: Counts) -> Self {
+        Self::Counts { day: at.to_zoned(TimeZone::UTC).date(), counts }
+    }
+}
+
+/// What became of a mail. The filters of the event source let these changes through, and no others of such items.
+fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
+    use MailState::{Failed, InDoubt, Ordered, Sending, Sent};
+
+    let (before, after) = (item::delivery(old)?, item::delivery(new.clone())?);
+    let time = |at: Option<Timestamp>| at.ok_or(Error::Corrupt { entity: "delivery" });
+    Ok(match (before.mail_state, after.mail_state) {
+        (Some(Sending), Some(Sent)) => vec![Change::at(time(after.mail_sent_at)?, Counts { mails_sent: 1, ..Counts::default() })],
+        (Some(Sending), Some(Failed | InDoubt)) => {
+            vec![Change::at(time(after.mail_failed_at)?, Counts { mails_failed: 1, ..Counts::default() })]
+        }
+        (Some(Sent | Failed | InDoubt), Some(Ordered)) if item::entity(&new) == Mail::ENTITY => {
+            let Mail { id, .. } = read(new)?;
+            vec![Change::MailOrdered { mail_id: id }]
+        }
+        (Some(Sent | Failed | InDoubt), Some(Ordered)) => {
+            let Notification { id, recipient_id, .. } = read(new)?;
+            vec![Change::NotificationMailOrdered { recipient_id, notification_id: id }]
+        }
+        _ => Vec::new(),
+    })
 }
 
 fn inbox_changes(old: Option<Item>, new: Item) -> Result<Vec<Change>, Error> {

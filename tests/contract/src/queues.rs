@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::dynamodb::EventRecord;
+use domain::mail::MailState;
 use serde_json::{Value, json};
 use store::stream::Change;
 
@@ -64,6 +65,10 @@ fn a_message_is_delivered_again_and_in_the_end_set_aside() {
         let redrive = &queue["RedrivePolicy"];
         let tries = number(&redrive["maxReceiveCount"], "maxReceiveCount");
         assert!((3..=10).contains(&tries), "{name}: a message must be tried again, but not for ever");
+        if function == "MailerFunction" {
+            let told = &template.properties(&function, "AWS::Lambda::Function")["Environment"]["Variables"]["MAIL_DELIVERIES"];
+            assert_eq!(number(told, "MAIL_DELIVERIES"), tries, "the mailer must know how often {name} delivers");
+        }
         let dead = template.properties(&id(&redrive["deadLetterTargetArn"]), QUEUE);
         assert_eq!(
             number(&dead["MessageRetentionPeriod"], "MessageRetentionPeriod"),
@@ -140,29 +145,39 @@ fn passes(pattern: &Value, record: &Value) -> bool {
 fn the_stream_tells_what_the_store_makes_something_of() {
     let template = Template::load();
     let patterns = patterns(stream_source(&template));
+    let states: Vec<Option<&str>> = MailState::ALL.iter().map(|state| Some(state.as_str())).chain([None]).collect();
     for entity in entities() {
         for event in ["INSERT", "MODIFY", "REMOVE"] {
-            let image = json!({ "entity": { "S": entity } });
-            let (old, new) = ((event != "INSERT").then_some(&image), (event != "REMOVE").then_some(&image));
-            let mut change = json!({ "SizeBytes": 1 });
-            for (name, image) in [("OldImage", old), ("NewImage", new)] {
-                if let Some(image) = image {
-                    change[name] = image.clone();
+            for (before, after) in states.iter().flat_map(|before| states.iter().map(move |after| (*before, *after))) {
+                let image = |state: Option<&str>| {
+                    let mut image = json!({ "entity": { "S": entity } });
+                    if let Some(state) = state {
+                        image["mail_state"] = json!({ "S": state });
+                    }
+                    image
+                };
+                let mut change = json!({ "SizeBytes": 1 });
+                if event != "INSERT" {
+                    change["OldImage"] = image(before);
                 }
+                if event != "REMOVE" {
+                    change["NewImage"] = image(after);
+                }
+                let record = json!({ "eventName": event, "eventID": "1", "awsRegion": "eu-central-1", "dynamodb": change });
+                let passed = patterns.iter().any(|pattern| passes(pattern, &record));
+                let record: EventRecord = serde_json::from_value(record).unwrap();
+                let (old, new) = (record.change.old_image, record.change.new_image);
+                // The image has hardly more than its entity: what the store wants to read is an error, the rest is nothing to it.
+                let read = Change::from_images(event, Some(old), Some(new)).map_or(true, |changes| !changes.is_empty());
+                assert_eq!(
+                    passed,
+                    read,
+                    "{event} of {entity}, {before:?} to {after:?}: the filters of the dispatcher in template.yaml {} it, and \
+                     shared/store/src/stream.rs {} of it",
+                    if passed { "pass" } else { "drop" },
+                    if read { "makes something" } else { "makes nothing" },
+                );
             }
-            let record = json!({ "eventName": event, "eventID": "1", "awsRegion": "eu-central-1", "dynamodb": change });
-            let passed = patterns.iter().any(|pattern| passes(pattern, &record));
-            let record: EventRecord = serde_json::from_value(record).unwrap();
-            let (old, new) = (record.change.old_image, record.change.new_image);
-            // The image has no more than its entity: what the store wants to read is an error, the rest is nothing to it.
-            let read = Change::from_images(event, Some(old), Some(new)).map_or(true, |changes| !changes.is_empty());
-            assert_eq!(
-                passed,
-                read,
-                "{event} of {entity}: the filters of the dispatcher in template.yaml {} it, and shared/store/src/stream.rs {} of it",
-                if passed { "pass" } else { "drop" },
-                if read { "makes something" } else { "makes nothing" },
-            );
         }
     }
     let named = patterns.iter().flat_map(|pattern| ["OldImage", "NewImage"].map(|image| texts(&pattern["dynamodb"][image]["entity"]["S"])));

@@ -65,6 +65,8 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("bootstrap-admin", "ADMINS", "UpdateItem"),
     ("dispatcher", "INBOX#*", "BatchWriteItem Query UpdateItem"),
     ("dispatcher", "MAIL#*", "PutItem"),
+    ("dispatcher", "COUNTERS#*", "UpdateItem"),
+    ("dispatcher", "COUNTED#*", "BatchGetItem PutItem"),
     ("mailer", "USER#*", "GetItem"),
     ("mailer", "INBOX#*", "UpdateItem"),
     ("mailer", "MAIL#*", "GetItem UpdateItem"),

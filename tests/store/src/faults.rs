@@ -10,11 +10,11 @@ use domain::account::{Account, Role};
 use domain::audit::Action;
 use domain::file::FileStatus;
 use domain::key::SigningKey;
-use domain::mail::{Mail, MailKind};
+use domain::mail::{Mail, MailFailure, MailKind};
 use domain::record::{Annotation, Record};
 use domain::session::Session;
 use serde_json::json;
-use store::mail::MailClaim;
+use store::mail::{self, MailClaim};
 use store::records::RecordFilter;
 use store::sessions::EndSessionError;
 use store::{Error, Store};
@@ -22,6 +22,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::mail::order;
 use crate::meter::Meter;
 use crate::notifications::notified;
 use crate::people::{annotation, at, event, file, id, patient, record, session, told_doctor, told_patient, user};
@@ -403,10 +404,11 @@ async fn a_cut_claim_of_a_mail_is_ones_own() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = cut_once(&table).await.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     assert_eq!(claim, MailClaim::Claimed(notification.clone()));
-    cut_once(&table).await.release_mail(doctor.id, notification.id).await.unwrap();
+    let order = order(&notification);
+    cut_once(&table).await.mail_failed(order, MailFailure::Throttled, mail::Fate::TriedAgain, at(1)).await.unwrap();
     let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     assert_eq!(claim, MailClaim::Claimed(notification.clone()));
-    cut_once(&table).await.mail_sent(doctor.id, notification.id, at(2)).await.unwrap();
+    cut_once(&table).await.mail_sent(order, at(2)).await.unwrap();
     assert_eq!(table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap(), MailClaim::AlreadySent);
 }
 

@@ -10,6 +10,7 @@ mod annotations;
 mod archive;
 mod audit;
 mod budgets;
+mod counters;
 mod credentials;
 mod faults;
 mod files;

@@ -1,39 +1,99 @@
 //! Mails: of notifications, and stored by themselves.
 
+use domain::account::Role;
+use domain::audit::Action;
 use domain::email::Email;
-use domain::mail::{Mail, MailKind, MailToken};
-use store::mail::MailClaim;
+use domain::id::MailId;
+use domain::mail::{Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
+use domain::notification::Notification;
+use store::mail::{Fate, MailClaim, Mailed};
+use store::{Page, UpdateError};
 
 use crate::notifications::notified;
-use crate::people::{at, doctor, id, patient};
+use crate::people::{at, doctor, event, id, patient, user};
 use crate::table::{Table, text};
+
+/// The order for the mail of a notification.
+pub(crate) fn order(notification: &Notification) -> MailMessage {
+    MailMessage::Notification { recipient_id: notification.recipient_id, notification_id: notification.id }
+}
+
+fn delivery(state: Option<MailState>, failure: Option<(MailFailure, i8)>, sent: Option<i8>) -> Delivery {
+    let (mail_failure, failed_at) = failure.unzip();
+    Delivery { mail_state: state, mail_failure, mail_failed_at: failed_at.map(at), mail_sent_at: sent.map(at) }
+}
 
 #[tokio::test]
 async fn a_mail_is_claimed_sent_and_done() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let failed = async |fate| table.store.mail_failed(order, MailFailure::Throttled, fate, at(1)).await.unwrap();
+    let now = async || table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery;
+    assert_eq!(now().await, Delivery::default());
     assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
     assert_eq!(claim().await, MailClaim::InDoubt);
-    table.store.release_mail(doctor.id, notification.id).await.unwrap();
+    failed(Fate::TriedAgain).await;
+    assert_eq!(now().await, delivery(None, Some((MailFailure::Throttled, 1)), None));
     assert_eq!(claim().await, MailClaim::Claimed(notification.clone()), "it was surely not sent");
+    failed(Fate::GivenUp).await;
+    assert_eq!(now().await, delivery(Some(MailState::Failed), Some((MailFailure::Throttled, 1)), None));
+    assert_eq!(claim().await, MailClaim::Claimed(notification.clone()), "its order was put back by somebody");
     for _ in 0..2 {
-        table.store.mail_sent(doctor.id, notification.id, at(2)).await.unwrap();
+        table.store.mail_sent(order, at(2)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
     }
-    table.store.release_mail(doctor.id, notification.id).await.unwrap();
-    assert_eq!(claim().await, MailClaim::AlreadySent, "what is sent is not released");
+    assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(2)));
+    for fate in [Fate::TriedAgain, Fate::GivenUp, Fate::InDoubt] {
+        failed(fate).await;
+        assert_eq!(claim().await, MailClaim::AlreadySent, "what is sent is not released");
+    }
     assert_eq!(table.store.notification(doctor.id, notification.id).await.unwrap(), Some(notification));
+}
+
+#[tokio::test]
+async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
+    let table = Table::new().await;
+    let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let again = async || {
+        let event = event(&admin, doctor.id, Action::ResendMail, None);
+        table.store.order_mail_again(order, &event).await
+    };
+    assert!(matches!(again().await, Err(UpdateError::Stale)), "it waits");
+    claim().await;
+    assert!(matches!(again().await, Err(UpdateError::Stale)), "it is being sent");
+    table.store.mail_failed(order, MailFailure::NoAnswer, Fate::InDoubt, at(1)).await.unwrap();
+    assert_eq!(claim().await, MailClaim::InDoubt);
+    for sent in 2..4 {
+        again().await.unwrap();
+        assert!(matches!(again().await, Err(UpdateError::Stale)), "once for each order");
+        assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
+        table.store.mail_sent(order, at(sent)).await.unwrap();
+        assert_eq!(claim().await, MailClaim::AlreadySent);
+    }
+    let told = table.store.access_log(doctor.id, None, 10, None).await.unwrap().items;
+    assert_eq!(told.iter().filter(|event| event.action == Action::ResendMail).count(), 2, "no event without its order");
 }
 
 #[tokio::test]
 async fn there_is_no_mail_for_what_is_gone() {
     let table = Table::new().await;
     let doctor = doctor();
+    let order = MailMessage::Notification { recipient_id: doctor.id, notification_id: id() };
     assert_eq!(table.store.claim_mail(doctor.id, id(), at(1)).await.unwrap(), MailClaim::Gone);
-    table.store.release_mail(doctor.id, id()).await.unwrap();
-    table.store.mail_sent(doctor.id, id(), at(1)).await.unwrap();
+    for fate in [Fate::TriedAgain, Fate::GivenUp, Fate::InDoubt] {
+        table.store.mail_failed(order, MailFailure::Rejected, fate, at(1)).await.unwrap();
+    }
+    table.store.mail_sent(order, at(1)).await.unwrap();
+    let event = event(&doctor, doctor.id, Action::ResendMail, None);
+    assert!(matches!(table.store.order_mail_again(order, &event).await, Err(UpdateError::Stale)));
+    assert_eq!(table.store.mailed_notification(doctor.id, id()).await.unwrap(), None);
+    assert_eq!(table.store.mailed_mail(id()).await.unwrap(), None);
     assert_eq!(table.count().await, 0, "nothing is made");
 }
 
@@ -44,7 +104,7 @@ async fn reading_and_mailing_do_not_meet() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     table.store.mark_read(doctor.id, notification.id, at(2)).await.unwrap();
-    table.store.mail_sent(doctor.id, notification.id, at(3)).await.unwrap();
+    table.store.mail_sent(order(&notification), at(3)).await.unwrap();
     let item = table.item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id)).await.unwrap();
     assert_eq!((text(&item, "mail_state"), text(&item, "read_at")), (Some("sent"), Some(at(2).to_string().as_str())));
 }
@@ -53,6 +113,7 @@ async fn reading_and_mailing_do_not_meet() {
 async fn a_stored_mail_is_claimed_sent_and_done() {
     let table = Table::new().await;
     let mail = Mail::new(id(), MailKind::EmailChanged, id(), at(0)).to(Email::parse("old@example.com").unwrap());
+    let order = MailMessage::Mail { mail_id: mail.id };
     assert_eq!(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap(), MailClaim::Gone);
     assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), None);
     table.store.put_mail(&mail).await.unwrap();
@@ -62,10 +123,30 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
     let claim = async || table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
     assert_eq!(claim().await, MailClaim::Claimed(mail.clone()));
     assert_eq!(claim().await, MailClaim::InDoubt);
-    table.store.release_stored_mail(mail.id).await.unwrap();
+    table.store.mail_failed(order, MailFailure::Rejected, Fate::TriedAgain, at(1)).await.unwrap();
     assert_eq!(claim().await, MailClaim::Claimed(mail.clone()));
-    table.store.stored_mail_sent(mail.id, at(2)).await.unwrap();
+    table.store.mail_sent(order, at(2)).await.unwrap();
     assert_eq!(claim().await, MailClaim::AlreadySent);
+    let stored = table.store.mailed_mail(mail.id).await.unwrap().unwrap();
+    assert_eq!(stored, Mailed { what: mail, delivery: delivery(Some(MailState::Sent), None, Some(2)) });
+    assert!(stored.delivery.is_over());
+}
+
+#[tokio::test]
+async fn the_mails_to_somebody_are_listed() {
+    let table = Table::new().await;
+    let (user, other) = (id(), id());
+    let mut mails: Vec<Mail> = (0..5).map(|_| Mail::new(id(), MailKind::ResetPassword, user, at(0))).collect();
+    mails.reverse();
+    let nobody = Mail::new(id(), MailKind::Nobody, user, at(0));
+    for mail in mails.iter().chain([&nobody, &Mail::new(id(), MailKind::ResetPassword, other, at(0))]) {
+        table.store.put_mail(mail).await.unwrap();
+    }
+    let page = table.store.mails_of(user, 4, None).await.unwrap();
+    let shown = |page: &Page<Mailed<Mail>, MailId>| page.items.iter().map(|mail| mail.what.clone()).collect::<Vec<_>>();
+    assert_eq!((shown(&page), page.next), (mails[..3].to_vec(), Some(mails[2].id)), "what goes to nobody is left out");
+    let page = table.store.mails_of(user, 4, page.next).await.unwrap();
+    assert_eq!((shown(&page), page.next), (mails[3..].to_vec(), None));
 }
 
 #[tokio::test]
@@ -74,7 +155,7 @@ async fn a_mail_that_is_there_is_not_ordered_again() {
     let mail = Mail::new(id(), MailKind::VerifyEmail, id(), at(0));
     table.store.put_mail_once(&mail).await.unwrap();
     table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
-    table.store.stored_mail_sent(mail.id, at(1)).await.unwrap();
+    table.store.mail_sent(MailMessage::Mail { mail_id: mail.id }, at(1)).await.unwrap();
     table.store.put_mail_once(&mail).await.unwrap();
     assert_eq!(table.store.claim_stored_mail(mail.id, at(2)).await.unwrap(), MailClaim::AlreadySent);
     assert_eq!(table.count().await, 1);

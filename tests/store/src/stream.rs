@@ -1,13 +1,19 @@
 //! What the stream tells: images as they are stored.
 
-use domain::account::Account;
+use domain::account::{Account, Role};
+use domain::audit::Action;
+use domain::counter::Counts;
 use domain::file::object_key;
-use domain::mail::{Mail, MailKind, MailToken};
+use domain::mail::{Mail, MailFailure, MailKind, MailMessage, MailToken};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use store::Error;
+use store::mail::Fate;
 use store::stream::Change;
 
+use crate::mail::order;
 use crate::notifications::notified;
-use crate::people::{at, doctor, id, patient};
+use crate::people::{at, doctor, event, id, patient, user};
 use crate::table::{Item, Table, text};
 
 fn changes(event: &str, old: Option<&Item>, new: Option<&Item>) -> Vec<Change> {
@@ -21,7 +27,7 @@ async fn a_new_notification_is_told() {
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let items = table.all().await;
-    let added = Change::NotificationAdded { recipient_id: doctor.id, notification_id: notification.id };
+    let added = Change::NotificationMailOrdered { recipient_id: doctor.id, notification_id: notification.id };
     for item in &items {
         let expected = if text(item, "entity") == Some("notification") { vec![added.clone()] } else { Vec::new() };
         assert_eq!(changes("INSERT", None, Some(item)), expected);
@@ -41,7 +47,8 @@ async fn a_removed_file_is_told_with_its_object() {
     let mut told = Vec::new();
     for item in table.all().await {
         told.extend(changes("REMOVE", Some(&item), None));
-        assert!(text(&item, "entity") == Some("notification") || changes("INSERT", None, Some(&item)).is_empty());
+        let entity = text(&item, "entity").unwrap();
+        assert!(["notification", "record"].contains(&entity) || changes("INSERT", None, Some(&item)).is_empty());
     }
     assert_eq!(told, [Change::FileRemoved { file_id: files[0].id, object_key: object_key(files[0].id) }]);
 }
@@ -100,7 +107,83 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
         assert_eq!(changes("MODIFY", Some(&item), Some(&item)), []);
         assert_eq!(changes("REMOVE", Some(&item), None), []);
     }
-    let (added, user) = (Change::MailAdded { mail_id: mail.id }, Change::UserAdded { user_id: unconfirmed.id });
+    let (added, user) = (Change::MailOrdered { mail_id: mail.id }, Change::UserAdded { user_id: unconfirmed.id });
+    told.retain(|change| !matches!(change, Change::Counts { .. }));
     assert_eq!(told.len(), 2);
     assert!(told.contains(&added) && told.contains(&user), "{told:?}");
+}
+
+fn counted(day: Timestamp, counts: Counts) -> Change {
+    Change::Counts { day: day.to_zoned(TimeZone::UTC).date(), counts }
+}
+
+#[tokio::test]
+async fn users_and_records_count_on_the_day_of_their_making() {
+    let table = Table::new().await;
+    let (patient, doctor, _, _) = table.record_with_files(1).await;
+    let admin = user(Role::Admin, "Ada", "Lovelace");
+    for account in [&patient, &doctor, &admin] {
+        table.register(account).await;
+    }
+    let mut sum = Counts::default();
+    for item in table.all().await {
+        for change in changes("INSERT", None, Some(&item)) {
+            if let Change::Counts { day, counts } = change {
+                assert_eq!(day, patient.id.created_at().to_zoned(TimeZone::UTC).date());
+                sum += counts;
+            }
+        }
+        assert_eq!(changes("MODIFY", Some(&item), Some(&item)), []);
+    }
+    assert_eq!(sum, Counts { patients: 1, doctors: 1, admins: 1, records: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_mail_is_told_and_counts() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let now = async || table.item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id)).await.unwrap();
+    let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let failed = async |fate| table.store.mail_failed(order, MailFailure::Throttled, fate, at(2)).await.unwrap();
+    let (sent, lost) = (Counts { mails_sent: 1, ..Counts::default() }, Counts { mails_failed: 1, ..Counts::default() });
+    let mut before = now().await;
+    let mut told = async || {
+        let after = now().await;
+        let changes = changes("MODIFY", Some(&before), Some(&after));
+        before = after;
+        changes
+    };
+    claim().await;
+    assert_eq!(told().await, []);
+    failed(Fate::TriedAgain).await;
+    assert_eq!(told().await, [], "it may still be sent");
+    claim().await;
+    told().await;
+    failed(Fate::GivenUp).await;
+    assert_eq!(told().await, [counted(at(2), lost)]);
+    claim().await;
+    assert_eq!(told().await, [], "its order was put back");
+    table.store.mail_sent(order, at(3)).await.unwrap();
+    assert_eq!(told().await, [counted(at(3), sent)]);
+    table.store.mark_read(doctor.id, notification.id, at(4)).await.unwrap();
+    assert_eq!(told().await, []);
+    table.store.order_mail_again(order, &event(&doctor, doctor.id, Action::ResendMail, None)).await.unwrap();
+    let ordered = Change::NotificationMailOrdered { recipient_id: doctor.id, notification_id: notification.id };
+    assert_eq!(told().await, [ordered]);
+    claim().await;
+    told().await;
+    failed(Fate::InDoubt).await;
+    assert_eq!(told().await, [counted(at(2), lost)]);
+
+    let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
+    let order = MailMessage::Mail { mail_id: mail.id };
+    table.store.put_mail(&mail).await.unwrap();
+    table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
+    table.store.mail_sent(order, at(2)).await.unwrap();
+    let before = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
+    table.store.order_mail_again(order, &event(&doctor, doctor.id, Action::ResendMail, None)).await.unwrap();
+    let after = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
+    assert_eq!(changes("MODIFY", Some(&before), Some(&after)), [Change::MailOrdered { mail_id: mail.id }]);
 }
