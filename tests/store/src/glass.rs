@@ -128,7 +128,7 @@ async fn the_patient_learns_who_has_broken_the_glass_and_why() {
             item.into_iter().map(|(name, value)| (name, value.into())).collect();
         asked.extend(Change::from_images("INSERT", None, Some(serde_dynamo::Item::from(image))).unwrap());
     }
-    assert!(matches!(asked[..], [Change::NotificationAdded { recipient_id, .. }] if recipient_id == patient.id), "{asked:?}");
+    assert!(matches!(asked[..], [Change::NotificationMailOrdered { recipient_id, .. }] if recipient_id == patient.id), "{asked:?}");
 }
 
 #[tokio::test]
