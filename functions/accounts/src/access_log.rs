@@ -4,15 +4,20 @@ use axum::extract::State;
 use domain::audit::Action;
 use http_kit::answer::Answer;
 use http_kit::caller::SignedIn;
-use http_kit::page::listing;
+use http_kit::page::{Listing, listing};
 use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_kit::query::{NoFilters, Query};
 use http_kit::shapes::AccessEvent;
 
 use crate::App;
 
 /// Who did what to the own account and, for patients, to the own chart, or tried to; newest first.
-#[utoipa::path(get, path = "/api/accounts/access-log/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/accounts/access-log/", tag = "Accounts", params(NoFilters),
+    responses(
+        (status = 200, description = "A page of the log.", body = Listing<AccessEvent>),
+    )
+)]
 pub(crate) async fn access_log(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
     let owner = caller.id();
     let ((), paging) = query.parse(&app.kit, owner, "access-log", |_| Some(()))?;

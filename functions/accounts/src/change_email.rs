@@ -12,6 +12,7 @@ use http_kit::answer::{Answer, accepted, ok};
 use http_kit::caller::{RequestInfo, SignedIn};
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 
 use crate::App;
@@ -32,10 +33,18 @@ impl FromForm for EmailChangeRequest {
     }
 }
 
+taken!(EmailChangeRequest);
+
 /// Ask for another email address: a mail with a token goes to it, and nothing changes before the token is presented.
 ///
 /// One answer after the same work, whether somebody else has the address or not: its owner then gets another mail.
-#[utoipa::path(post, path = "/api/accounts/email-change/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/email-change/", tag = "Accounts", request_body = EmailChangeRequest,
+    responses(
+        (status = 202, description = "Whether the address is free is not told.", body = Detail),
+        (status = 429, description = "too_many_attempts daily_limit_reached"),
+    )
+)]
 pub(crate) async fn request_email_change(
     State(app): State<App>,
     caller: SignedIn,
@@ -67,7 +76,14 @@ pub(crate) async fn request_email_change(
 }
 
 /// Make the address the account's to which the token was sent. The address before is told.
-#[utoipa::path(post, path = "/api/accounts/email-change/confirm/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/email-change/confirm/", tag = "Accounts", request_body = TokenRequest,
+    responses(
+        (status = 200, description = "The account has the new address.", body = Detail),
+        (status = 409, description = "changed_meanwhile email_taken"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn change_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
     let presented = by_network(&app, &info, Limited::MailToken, find).await?;

@@ -4,24 +4,26 @@ use axum::extract::State;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
-use domain::password::Password;
+use domain::password::{self, Password};
 use domain::rate::Limited;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::SignedIn;
 use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 use runtime::tokens::RefreshToken;
 use store::UpdateError;
 use store::credentials::NewPassword;
 
 use crate::App;
+use crate::shapes::Tokens;
 use crate::throttle::Attempt;
 
 pub(crate) struct ChangePasswordRequest {
     current_password: Password,
-    new_password: Password,
+    new_password: password::NewPassword,
 }
 
 impl FromForm for ChangePasswordRequest {
@@ -32,8 +34,17 @@ impl FromForm for ChangePasswordRequest {
     }
 }
 
+taken!(ChangePasswordRequest);
+
 /// Replace the own password. All sessions end; the answer holds the tokens of a new one.
-#[utoipa::path(post, path = "/api/accounts/password-change/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/password-change/", tag = "Accounts", request_body = ChangePasswordRequest,
+    responses(
+        (status = 200, description = "The tokens of a new session.", body = Tokens),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn change_password(
     State(app): State<App>,
     caller: SignedIn,
@@ -44,7 +55,7 @@ pub(crate) async fn change_password(
     let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;
     let account = &caller.account;
     let names = [&account.first_name, &account.last_name];
-    let password = request.new_password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("new_password", reason))?;
+    let password = request.new_password.0.choose(Some(&account.email), &names).map_err(|reason| Problem::field("new_password", reason))?;
     let attempt = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized()).await?;
     let credentials = app.store.credentials(&account.email).await?.filter(|credentials| credentials.user_id == user);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());

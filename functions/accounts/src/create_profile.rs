@@ -6,9 +6,10 @@ use http_kit::answer::{Answer, created};
 use http_kit::caller::Member;
 use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::Form;
+use http_kit::form::{Form, any_of, describe};
 use http_kit::problem::Problem;
-use http_kit::shapes;
+use http_kit::shapes::Profile as ProfileShape;
+use http_kit::taken;
 use jiff::Timestamp;
 use runtime::clock;
 use store::accounts::CreateProfileError;
@@ -33,8 +34,20 @@ pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Opti
     Some(Profile::Patient(PatientProfile { date_of_birth: born?, gender: gender?, address: address? }))
 }
 
+/// What [`whole_profile`] asks for. Which of the two it is, the caller's role decides.
+pub(crate) enum NewProfile {}
+
+taken!(NewProfile: any_of([Role::Doctor, Role::Patient].map(|role| describe(|form| whole_profile(form, role, clock::now())))));
+
 /// Create the profile that belongs to the caller's role.
-#[utoipa::path(post, path = "/api/accounts/profile-create/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/profile-create/", tag = "Accounts", request_body = NewProfile,
+    responses(
+        (status = 201, description = "The profile.", body = ProfileShape, headers(("ETag"))),
+        (status = 403, description = "profile_exists"),
+        (status = 409, description = "changed_meanwhile"),
+    )
+)]
 pub(crate) async fn create_profile(State(app): State<App>, caller: Member, form: Form) -> Result<Answer, Problem> {
     let exists = || Problem::forbidden(Code::ProfileExists, "You already have a profile.");
     let account = caller.confirm().await?.account;
@@ -48,5 +61,5 @@ pub(crate) async fn create_profile(State(app): State<App>, caller: Member, form:
         CreateProfileError::Stale => IfMatch::Absent.lost_race(),
         CreateProfileError::Store(error) => error.into(),
     })?;
-    Ok(created("/api/accounts/me/", &shapes::Profile::full(&account)).with_etag(ETag::of(account.version)))
+    Ok(created("/api/accounts/me/", &ProfileShape::full(&account)).with_etag(ETag::of(account.version)))
 }

@@ -6,28 +6,43 @@ use http_kit::answer::{Answer, ok};
 use http_kit::problem::Problem;
 use runtime::clock;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 
 /// A public key (RFC 8037).
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Jwk {
+    #[schema(max_length = 16, example = "OKP")]
     kty: &'static str,
+    #[schema(max_length = 16, example = "Ed25519")]
     crv: &'static str,
+    #[schema(max_length = 16, example = "EdDSA")]
     alg: &'static str,
     #[serde(rename = "use")]
+    #[schema(max_length = 16, example = "sig")]
     public_key_use: &'static str,
+    #[schema(max_length = 64)]
     kid: String,
+    /// The key, in base64url.
+    #[schema(max_length = 64, example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")]
     x: String,
 }
 
-#[derive(Serialize)]
+/// Public keys.
+#[derive(Serialize, ToSchema)]
 struct JwkSet {
+    #[schema(max_items = 100)]
     keys: Vec<Jwk>,
 }
 
 /// The public keys that verify access tokens (RFC 7517).
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "Accounts")]
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "Service",
+    responses(
+        (status = 200, description = "The keys.", body = JwkSet, headers(("Cache-Control"))),
+    )
+)]
 pub(crate) async fn jwks(State(app): State<App>) -> Result<Answer, Problem> {
     // Without a token issued yet there would be no key: verifiers may ask before the first login.
     app.tokens.signer().await?;

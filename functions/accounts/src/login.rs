@@ -12,6 +12,7 @@ use http_kit::caller::RequestInfo;
 use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 use runtime::tokens::{MfaToken, RefreshToken};
 
@@ -32,11 +33,20 @@ impl FromForm for LoginRequest {
     }
 }
 
+taken!(LoginRequest);
+
 /// Sign in with email and password.
 ///
 /// Unknown, wrong and inactive are one answer after the same work: a read of the credentials, a password hash, a read of the
 /// account beside a write. Who has the right password of an inactive account is told the same, a write later.
-#[utoipa::path(post, path = "/api/accounts/login/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/login/", tag = "Accounts", request_body = LoginRequest,
+    responses(
+        (status = 200, description = "Signed in.", body = SignedInUser),
+        (status = 401, description = "invalid_credentials mfa_required"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(request): Body<LoginRequest>) -> Result<Answer, Problem> {
     let refused = || Problem::unauthorized(Code::InvalidCredentials, "No active account found with the given credentials.");
     let begin = Attempt::begin(&app, &info, Limited::Login, request.email.normalized());

@@ -10,7 +10,12 @@ use store::sessions::EndSessionError;
 use crate::App;
 
 /// End the session of the access token, at once, with its refresh token.
-#[utoipa::path(post, path = "/api/accounts/logout/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/logout/", tag = "Accounts",
+    responses(
+        (status = 204, description = "The session has ended."),
+    )
+)]
 pub(crate) async fn logout(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let caller = caller.confirm().await?;
     let user = caller.account.id;

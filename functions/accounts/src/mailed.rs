@@ -6,6 +6,7 @@ use domain::mail::{MailKind, MailToken};
 use http_kit::code::Code;
 use http_kit::form::{Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 use runtime::tokens::MailedToken;
 use store::credentials::UseTokenError;
@@ -22,6 +23,8 @@ impl FromForm for TokenRequest {
         Some(Self { token: form.required("token")? })
     }
 }
+
+taken!(TokenRequest);
 
 /// A token that is good, for an account that is active.
 pub(crate) struct Presented {

@@ -1,23 +1,31 @@
 //! `GET /api/accounts/me/`
 
+use domain::text::PhoneNumber;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::SignedIn;
 use http_kit::etag::ETag;
 use http_kit::problem::Problem;
 use http_kit::shapes::User;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+/// A user, as the user sees it.
+#[derive(Serialize, ToSchema)]
 struct Me<'a> {
     #[serde(flatten)]
     user: User<'a>,
-    phone_number: &'a str,
+    phone_number: &'a PhoneNumber,
 }
 
 /// The signed-in user.
-#[utoipa::path(get, path = "/api/accounts/me/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/accounts/me/", tag = "Accounts",
+    responses(
+        (status = 200, description = "The account.", body = Me, headers(("ETag"))),
+    )
+)]
 pub(crate) async fn me(caller: SignedIn) -> Result<Answer, Problem> {
     let account = caller.confirm().await?.account;
-    let me = Me { user: User::full(&account), phone_number: account.phone_number.as_str() };
+    let me = Me { user: User::full(&account), phone_number: &account.phone_number };
     Ok(ok(&me).with_etag(ETag::of(account.version)))
 }

@@ -9,12 +9,14 @@ use http_kit::caller::RequestInfo;
 use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 use runtime::tokens::{RefreshToken, Rotation};
 use store::UpdateError;
 use store::sessions::EndSessionError;
 
 use crate::App;
+use crate::shapes::Tokens;
 use crate::throttle::by_network;
 
 pub(crate) struct RefreshRequest {
@@ -27,11 +29,20 @@ impl FromForm for RefreshRequest {
     }
 }
 
+taken!(RefreshRequest);
+
 /// Exchange a refresh token for new tokens.
 ///
 /// The token is used up. Shown again within seconds, as by a client whose answer was lost, it gives the same successor;
 /// shown again later it ends the session, because two parties hold it, and the user is told by mail.
-#[utoipa::path(post, path = "/api/accounts/token/refresh/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/token/refresh/", tag = "Accounts", request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "New tokens.", body = Tokens),
+        (status = 401, description = "token_not_valid"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn refresh(State(app): State<App>, info: RequestInfo, Body(request): Body<RefreshRequest>) -> Result<Answer, Problem> {
     by_network(&app, &info, Limited::Refresh, exchange(&app, &info, &request)).await
 }

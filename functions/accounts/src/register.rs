@@ -6,13 +6,14 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
-use domain::password::Password;
+use domain::password::{NewPassword, Password};
 use domain::rate::Limited;
 use domain::text::{Name, PhoneNumber};
 use http_kit::answer::{Answer, accepted, created};
 use http_kit::caller::RequestInfo;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::tokens::RefreshToken;
 use runtime::{clock, config};
 use store::UpdateError;
@@ -34,14 +35,14 @@ pub(crate) struct RegisterRequest {
 impl FromForm for RegisterRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let email = form.required::<Email>("email");
-        let password = form.required::<Password>("password");
+        let password = form.required::<NewPassword>("password");
         let first_name = form.or_default("first_name", Name::default());
         let last_name = form.or_default("last_name", Name::default());
         let phone_number = form.or_default("phone_number", PhoneNumber::default());
         let role = form.or_default("role", OpenRole(Role::Patient));
         let names: Vec<&Name> = [&first_name, &last_name].into_iter().flatten().collect();
         let password =
-            password.and_then(|password| password.choose(email.as_ref(), &names).map_err(|reason| form.reject("password", reason)).ok());
+            password.and_then(|password| password.0.choose(email.as_ref(), &names).map_err(|reason| form.reject("password", reason)).ok());
         Some(Self {
             email: email?,
             password: password?,
@@ -53,11 +54,20 @@ impl FromForm for RegisterRequest {
     }
 }
 
+taken!(RegisterRequest);
+
 /// Register as a patient or a doctor, and be signed in.
 ///
 /// Where taken addresses are not revealed, there is one answer after the same work whether the address is free or not: the
 /// new user can sign in, or the owner of the address is told by mail.
-#[utoipa::path(post, path = "/api/accounts/register/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/register/", tag = "Accounts", request_body = RegisterRequest,
+    responses(
+        (status = 201, description = "Registered and signed in.", body = SignedInUser),
+        (status = 202, description = "Where it is not told whether an address is taken: a mail tells more.", body = Detail),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new): Body<RegisterRequest>) -> Result<Answer, Problem> {
     // By network alone: eight requests with one address that race are told that it is taken, not that they are too many.
     by_network(&app, &info, Limited::Register, enrol(&app, &info, new)).await

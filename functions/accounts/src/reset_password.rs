@@ -4,12 +4,13 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::email::Email;
 use domain::mail::{Mail, MailKind};
-use domain::password::Password;
+use domain::password::{self, Password};
 use domain::rate::Limited;
 use http_kit::answer::{Answer, accepted, ok};
 use http_kit::caller::RequestInfo;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 use store::credentials::NewPassword;
 
@@ -28,10 +29,18 @@ impl FromForm for PasswordResetRequest {
     }
 }
 
+taken!(PasswordResetRequest);
+
 /// Ask for a mail with a token that sets a new password.
 ///
 /// One answer after the same work, whether there is such an account or not: a read, and a mail to its owner or to nobody.
-#[utoipa::path(post, path = "/api/accounts/password-reset/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/password-reset/", tag = "Accounts", request_body = PasswordResetRequest,
+    responses(
+        (status = 202, description = "Whether there is such an account is not told.", body = Detail),
+        (status = 429, description = "too_many_attempts daily_limit_reached"),
+    )
+)]
 pub(crate) async fn request_password_reset(
     State(app): State<App>,
     info: RequestInfo,
@@ -59,15 +68,23 @@ pub(crate) struct NewPasswordRequest {
 impl FromForm for NewPasswordRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let token = form.required("token");
-        // What a password must not resemble is known when the token has told whose it is.
-        let password = form.required::<Password>("password");
-        let password = password.and_then(|password| password.choose(None, &[]).map_err(|reason| form.reject("password", reason)).ok());
-        Some(Self { token: token?, password: password? })
+        // What it must not resemble is known when the token has told whose it is.
+        let password = form.required::<password::NewPassword>("password");
+        Some(Self { token: token?, password: password?.0 })
     }
 }
 
+taken!(NewPasswordRequest);
+
 /// Set a new password with the token from a mail. All sessions end.
-#[utoipa::path(post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts", request_body = NewPasswordRequest,
+    responses(
+        (status = 200, description = "The password is set.", body = Detail),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn reset_password(
     State(app): State<App>,
     info: RequestInfo,

@@ -12,11 +12,13 @@ use http_kit::caller::{Caller, RequestInfo, SignedIn};
 use http_kit::code::Code;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use jiff::Timestamp;
 use runtime::tokens::{MfaToken, RefreshToken};
 use runtime::{clock, totp};
 use serde::Serialize;
 use store::UpdateError;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::shapes::SignedInUser;
@@ -71,8 +73,17 @@ impl FromForm for CompleteLoginRequest {
     }
 }
 
+taken!(CompleteLoginRequest);
+
 /// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery code. Each works once.
-#[utoipa::path(post, path = "/api/accounts/login/second-factor/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/login/second-factor/", tag = "Accounts", request_body = CompleteLoginRequest,
+    responses(
+        (status = 200, description = "Signed in.", body = SignedInUser),
+        (status = 401, description = "mfa_token_not_valid invalid_code"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn login_with_second_factor(
     State(app): State<App>,
     info: RequestInfo,
@@ -118,28 +129,42 @@ async fn fail(app: &App, attempt: &Attempt<'_>, event: AuditEvent, problem: Prob
     Err(problem)
 }
 
-pub(crate) struct SetUpRequest {
+pub(crate) struct SetUpSecondFactorRequest {
     password: Password,
 }
 
-impl FromForm for SetUpRequest {
+impl FromForm for SetUpSecondFactorRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         Some(Self { password: form.required("password")? })
     }
 }
 
-#[derive(Serialize)]
+taken!(SetUpSecondFactorRequest);
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SecondFactorSecret)]
 struct Secret<'a> {
+    /// In base32.
+    #[schema(max_length = 64, example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     secret: &'a str,
+    /// What an app reads from a QR code.
+    #[schema(format = "uri", max_length = 1024)]
     otpauth_url: String,
 }
 
 /// Get a secret for an authenticator app. It counts once a code of it is confirmed; until then another one replaces it.
-#[utoipa::path(post, path = "/api/accounts/second-factor/setup/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/second-factor/setup/", tag = "Accounts", request_body = SetUpSecondFactorRequest,
+    responses(
+        (status = 200, description = "The secret, told this once.", body = Secret),
+        (status = 409, description = "second_factor_exists"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn set_up_second_factor(
     State(app): State<App>,
     caller: SignedIn,
-    Body(request): Body<SetUpRequest>,
+    Body(request): Body<SetUpSecondFactorRequest>,
 ) -> Result<Answer, Problem> {
     let caller = caller.confirm().await?;
     let account = &caller.account;
@@ -183,28 +208,39 @@ async fn check_password(app: &App, caller: &Caller, password: &Password, action:
     Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")))
 }
 
-pub(crate) struct ConfirmRequest {
+pub(crate) struct ConfirmSecondFactorRequest {
     code: AppCode,
 }
 
-impl FromForm for ConfirmRequest {
+impl FromForm for ConfirmSecondFactorRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         Some(Self { code: form.required("code")? })
     }
 }
 
-#[derive(Serialize)]
+taken!(ConfirmSecondFactorRequest);
+
+#[derive(Serialize, ToSchema)]
 struct RecoveryCodes<'a> {
+    /// Each works once, instead of a code of the app.
+    #[schema(max_items = 10, value_type = Vec<RecoveryCode>)]
     recovery_codes: Vec<&'a str>,
 }
 
 /// Show that the app knows the secret: from now on signing in takes a code. The recovery codes are answered this once; the
 /// session counts as begun with a second factor.
-#[utoipa::path(post, path = "/api/accounts/second-factor/confirm/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/second-factor/confirm/", tag = "Accounts", request_body = ConfirmSecondFactorRequest,
+    responses(
+        (status = 200, description = "The recovery codes, told this once.", body = RecoveryCodes),
+        (status = 409, description = "second_factor_not_set_up second_factor_exists changed_meanwhile"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn confirm_second_factor(
     State(app): State<App>,
     caller: SignedIn,
-    Body(request): Body<ConfirmRequest>,
+    Body(request): Body<ConfirmSecondFactorRequest>,
 ) -> Result<Answer, Problem> {
     let user = caller.id();
     let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
@@ -229,12 +265,12 @@ pub(crate) async fn confirm_second_factor(
     Ok(ok(&RecoveryCodes { recovery_codes: codes.iter().map(RecoveryCode::expose).collect() }))
 }
 
-pub(crate) struct DisableRequest {
+pub(crate) struct DisableSecondFactorRequest {
     password: Password,
     proof: Proof,
 }
 
-impl FromForm for DisableRequest {
+impl FromForm for DisableSecondFactorRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let password = form.required("password");
         let proof = Proof::from_form(form);
@@ -242,12 +278,22 @@ impl FromForm for DisableRequest {
     }
 }
 
+taken!(DisableSecondFactorRequest);
+
 /// Take the second factor away, where none is required of the role.
-#[utoipa::path(post, path = "/api/accounts/second-factor/disable/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/second-factor/disable/", tag = "Accounts", request_body = DisableSecondFactorRequest,
+    responses(
+        (status = 204, description = "There is no second factor any more."),
+        (status = 403, description = "second_factor_required"),
+        (status = 409, description = "second_factor_not_set_up changed_meanwhile"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn disable_second_factor(
     State(app): State<App>,
     caller: SignedIn,
-    Body(request): Body<DisableRequest>,
+    Body(request): Body<DisableSecondFactorRequest>,
 ) -> Result<Answer, Problem> {
     let user = caller.id();
     let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;

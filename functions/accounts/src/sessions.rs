@@ -6,25 +6,30 @@ use domain::id::SessionId;
 use domain::session::Session;
 use http_kit::answer::{Answer, no_content};
 use http_kit::caller::SignedIn;
-use http_kit::page::listing;
+use http_kit::page::{Listing, listing};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_kit::query::{NoFilters, Query};
 use jiff::Timestamp;
 use runtime::clock;
 use serde::Serialize;
 use store::UpdateError;
 use store::sessions::EndSessionError;
+use utoipa::ToSchema;
 
 use crate::App;
 
 /// A session as its user sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 struct Device<'a> {
     id: SessionId,
+    /// What the device calls itself.
+    #[schema(max_length = 255, example = "Mozilla/5.0")]
     device: &'a str,
     created_at: Timestamp,
     last_used_at: Timestamp,
+    /// Whether it is the session of this request.
     current: bool,
 }
 
@@ -41,7 +46,12 @@ impl<'a> Device<'a> {
 }
 
 /// The sessions of the caller that have not ended, newest first.
-#[utoipa::path(get, path = "/api/accounts/sessions/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/accounts/sessions/", tag = "Accounts", params(NoFilters),
+    responses(
+        (status = 200, description = "A page of the sessions.", body = Listing<Device>),
+    )
+)]
 pub(crate) async fn list_sessions(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
     let ((), paging) = query.parse(&app.kit, caller.id(), "sessions", |_| Some(()))?;
     let caller = caller.confirm().await?;
@@ -53,7 +63,12 @@ pub(crate) async fn list_sessions(State(app): State<App>, caller: SignedIn, quer
 }
 
 /// End a session of the caller, at once, with its refresh token.
-#[utoipa::path(delete, path = "/api/accounts/sessions/{id}/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    delete, path = "/api/accounts/sessions/{id}/", tag = "Accounts",
+    responses(
+        (status = 204, description = "The session has ended."),
+    )
+)]
 pub(crate) async fn end_session(State(app): State<App>, caller: SignedIn, Id(id): Id<SessionId>) -> Result<Answer, Problem> {
     let caller = caller.confirm().await?;
     let account = &caller.account;
@@ -68,7 +83,12 @@ pub(crate) async fn end_session(State(app): State<App>, caller: SignedIn, Id(id)
 }
 
 /// End all sessions of the caller at once, this one too, whatever their number.
-#[utoipa::path(post, path = "/api/accounts/logout-all/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/logout-all/", tag = "Accounts",
+    responses(
+        (status = 204, description = "All sessions have ended."),
+    )
+)]
 pub(crate) async fn logout_all(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let user = caller.id();
     let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;

@@ -1,24 +1,25 @@
 //! `PATCH` and `PUT /api/accounts/profile-update/`
 
 use axum::extract::State;
-use domain::account::{Account, DoctorProfile, PatientProfile, Profile, date_of_birth};
+use domain::account::{Account, DoctorProfile, Gender, PatientProfile, Profile, Years, date_of_birth};
+use domain::text::{LicenseNumber, Specialization};
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::Member;
 use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::Form;
+use http_kit::form::{Form, any_of, describe};
 use http_kit::problem::Problem;
-use http_kit::shapes;
+use http_kit::shapes::Profile as ProfileShape;
+use http_kit::taken;
 use runtime::clock;
 use store::UpdateError;
 
 use crate::App;
-use crate::create_profile::whole_profile;
+use crate::create_profile::{NewProfile, whole_profile};
 
-/// Change the fields of the own profile that are given.
-#[utoipa::path(patch, path = "/api/accounts/profile-update/", tag = "Accounts", security(("bearer" = [])))]
-pub(crate) async fn update_profile(State(app): State<App>, caller: Member, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
-    write(app, caller, if_match, form, |form, _, profile| match profile {
+/// A profile with the fields that are given.
+fn changed(form: &mut Form, profile: Profile) -> Option<Profile> {
+    match profile {
         Profile::Doctor(now) => {
             let specialization = form.or_default("specialization", now.specialization);
             let license_number = form.or_default("license_number", now.license_number);
@@ -35,12 +36,45 @@ pub(crate) async fn update_profile(State(app): State<App>, caller: Member, if_ma
             let address = form.change("address", now.address);
             Some(Profile::Patient(PatientProfile { date_of_birth: born?, gender: gender?, address: address? }))
         }
-    })
-    .await
+    }
+}
+
+/// What [`changed`] asks for. Which of the two it is, the caller's role decides.
+pub(crate) enum ProfileChange {}
+
+taken!(ProfileChange: any_of([
+    Profile::Doctor(DoctorProfile {
+        specialization: Specialization::default(),
+        license_number: LicenseNumber::default(),
+        years_of_experience: Years::default(),
+    }),
+    Profile::Patient(PatientProfile { date_of_birth: None, gender: Gender::Other, address: None }),
+].map(|profile| describe(|form| changed(form, profile)))));
+
+/// Change the fields of the own profile that are given.
+#[utoipa::path(
+    patch, path = "/api/accounts/profile-update/", tag = "Accounts", request_body = ProfileChange,
+    responses(
+        (status = 200, description = "The profile after the change.", body = ProfileShape, headers(("ETag"))),
+        (status = 403, description = "no_profile"),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
+pub(crate) async fn update_profile(State(app): State<App>, caller: Member, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
+    write(app, caller, if_match, form, |form, _, profile| changed(form, profile)).await
 }
 
 /// Replace the own profile: what is not given gets its default.
-#[utoipa::path(put, path = "/api/accounts/profile-update/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    put, path = "/api/accounts/profile-update/", tag = "Accounts", request_body = NewProfile,
+    responses(
+        (status = 200, description = "The new profile.", body = ProfileShape, headers(("ETag"))),
+        (status = 403, description = "no_profile"),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn replace_profile(State(app): State<App>, caller: Member, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
     write(app, caller, if_match, form, |form, account, _| whole_profile(form, account.role, clock::now())).await
 }
@@ -63,5 +97,5 @@ async fn write(
         UpdateError::Stale => if_match.lost_race(),
         UpdateError::Store(error) => error.into(),
     })?;
-    Ok(ok(&shapes::Profile::full(&account)).with_etag(ETag::of(account.version)))
+    Ok(ok(&ProfileShape::full(&account)).with_etag(ETag::of(account.version)))
 }

@@ -16,7 +16,14 @@ use crate::shapes::Detail;
 use crate::throttle::{by_network, take_mail};
 
 /// Confirm an email address with the token from a mail.
-#[utoipa::path(post, path = "/api/accounts/verify-email/", tag = "Accounts")]
+#[utoipa::path(
+    post, path = "/api/accounts/verify-email/", tag = "Accounts", request_body = TokenRequest,
+    responses(
+        (status = 200, description = "The address is confirmed.", body = Detail),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 429, description = "too_many_attempts"),
+    )
+)]
 pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
     let presented = by_network(&app, &info, Limited::MailToken, find).await?;
@@ -27,7 +34,13 @@ pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body
 }
 
 /// Ask for another mail with a token that confirms the address.
-#[utoipa::path(post, path = "/api/accounts/verify-email/resend/", tag = "Accounts", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/accounts/verify-email/resend/", tag = "Accounts",
+    responses(
+        (status = 202, description = "Whether the address was confirmed before is not told.", body = Detail),
+        (status = 429, description = "daily_limit_reached"),
+    )
+)]
 pub(crate) async fn resend_verification(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let account = caller.confirm().await?.account;
     take_mail(&app, &account.email).await?;

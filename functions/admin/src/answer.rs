@@ -2,20 +2,25 @@
 
 use domain::account::{Account, Approval, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
+use domain::email::Email;
 use domain::id::{EventId, RecordId, SessionId, UserId};
+use domain::text::{Name, PhoneNumber};
 use http_kit::shapes::Profile;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A user in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct UserEntry<'a> {
     pk: UserId,
-    email: &'a str,
-    first_name: &'a str,
-    last_name: &'a str,
+    email: &'a Email,
+    first_name: &'a Name,
+    last_name: &'a Name,
     role: Role,
     is_active: bool,
+    /// What staff say of a doctor; null for others.
+    #[schema(required)]
     approval: Option<Approval>,
     created_at: Timestamp,
 }
@@ -24,9 +29,9 @@ impl<'a> UserEntry<'a> {
     pub(crate) fn new(account: &'a Account) -> Self {
         Self {
             pk: account.id,
-            email: account.email.as_str(),
-            first_name: account.first_name.as_str(),
-            last_name: account.last_name.as_str(),
+            email: &account.email,
+            first_name: &account.first_name,
+            last_name: &account.last_name,
             role: account.role,
             is_active: account.is_active,
             approval: account.approval,
@@ -36,10 +41,12 @@ impl<'a> UserEntry<'a> {
 }
 
 /// A doctor in the list of those about whom staff decide.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct DoctorEntry<'a> {
     #[serde(flatten)]
     user: UserEntry<'a>,
+    /// Null until the user has created it.
+    #[schema(required)]
     profile: Option<Profile<'a>>,
 }
 
@@ -50,11 +57,12 @@ impl<'a> DoctorEntry<'a> {
 }
 
 /// A user's whole account.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdminUser)]
 pub(crate) struct User<'a> {
     #[serde(flatten)]
     user: DoctorEntry<'a>,
-    phone_number: &'a str,
+    phone_number: &'a PhoneNumber,
     email_verified: bool,
     second_factor: bool,
 }
@@ -63,7 +71,7 @@ impl<'a> User<'a> {
     pub(crate) fn new(account: &'a Account) -> Self {
         Self {
             user: DoctorEntry::new(account),
-            phone_number: account.phone_number.as_str(),
+            phone_number: &account.phone_number,
             email_verified: account.email_verified,
             second_factor: account.second_factor,
         }
@@ -71,30 +79,44 @@ impl<'a> User<'a> {
 }
 
 /// An event of the audit trail.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
 pub(crate) struct Event<'a> {
     id: EventId,
     at: Timestamp,
     subject: UserId,
     actor: Actor<'a>,
+    #[schema(required)]
     session: Option<SessionId>,
     action: Action,
     outcome: Outcome,
+    #[schema(required)]
     record: Option<RecordId>,
+    /// The records that a list showed.
+    #[schema(max_items = 100)]
     records: &'a [RecordId],
+    #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
+    #[schema(required, max_length = 255)]
     before: Option<&'a str>,
+    #[schema(required, max_length = 255)]
     after: Option<&'a str>,
+    #[schema(max_length = 255)]
     request_id: &'a str,
+    #[schema(max_length = 45)]
     source_ip: &'a str,
+    #[schema(max_length = 256)]
     user_agent: &'a str,
 }
 
 /// Who did it, as they were then.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditActor)]
 struct Actor<'a> {
     pk: UserId,
+    #[schema(max_length = 511)]
     name: &'a str,
+    #[schema(required)]
     role: Option<Role>,
 }
 

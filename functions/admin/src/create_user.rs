@@ -13,6 +13,7 @@ use http_kit::caller::Admin;
 use http_kit::etag::ETag;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 use runtime::passwords::HASH_OF_NOBODY;
 use store::accounts::RegisterError;
@@ -40,8 +41,15 @@ impl FromForm for NewUser {
     }
 }
 
+taken!(NewUser);
+
 /// Create a user of any role, who gets a mail to set a password with: nobody ever knows it but the user.
-#[utoipa::path(post, path = "/api/admin/users/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/admin/users/", tag = "Administration", request_body = NewUser,
+    responses(
+        (status = 201, description = "The user.", body = User, headers(("ETag"))),
+    )
+)]
 pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Body(new): Body<NewUser>) -> Result<Answer, Problem> {
     let caller = admin.confirm().await?;
     let id: UserId = clock::new_id();

@@ -11,17 +11,42 @@ use http_kit::answer::{Answer, ok};
 use http_kit::caller::Admin;
 use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::Form;
+use http_kit::form::{Form, describe};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use http_kit::taken;
 use runtime::clock;
 use store::UpdateError;
 
 use crate::answer::User;
 use crate::{ATTEMPTS, App};
 
+fn optional_reason(form: &mut Form) -> Option<Option<Justification>> {
+    form.nullable("reason")
+}
+
+fn required_reason(form: &mut Form) -> Option<Justification> {
+    form.required("reason")
+}
+
+/// What [`optional_reason`] asks for.
+enum OptionalReason {}
+
+/// What [`required_reason`] asks for.
+enum RequiredReason {}
+
+taken!(OptionalReason: describe(optional_reason));
+taken!(RequiredReason: describe(required_reason));
+
 /// Approve a doctor's licence, of whatever was said of it before: the doctor is listed and records may be assigned.
-#[utoipa::path(post, path = "/api/admin/doctors/{id}/approve/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/admin/doctors/{id}/approve/", tag = "Administration", request_body = OptionalReason,
+    responses(
+        (status = 200, description = "The doctor after the decision.", body = User, headers(("ETag"))),
+        (status = 409, description = "approval_not_possible no_profile changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn approve_doctor(
     State(app): State<App>,
     admin: Admin,
@@ -29,12 +54,19 @@ pub(crate) async fn approve_doctor(
     if_match: IfMatch,
     form: Form,
 ) -> Result<Answer, Problem> {
-    let reason = form.parse(|form| form.nullable("reason"))?;
+    let reason = form.parse(optional_reason)?;
     decide(&app, admin, id, &if_match, Decision::Approve, reason).await
 }
 
 /// Refuse a doctor's licence that waits for a decision.
-#[utoipa::path(post, path = "/api/admin/doctors/{id}/refuse/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/admin/doctors/{id}/refuse/", tag = "Administration", request_body = RequiredReason,
+    responses(
+        (status = 200, description = "The doctor after the decision.", body = User, headers(("ETag"))),
+        (status = 409, description = "approval_not_possible no_profile changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn refuse_doctor(
     State(app): State<App>,
     admin: Admin,
@@ -42,12 +74,19 @@ pub(crate) async fn refuse_doctor(
     if_match: IfMatch,
     form: Form,
 ) -> Result<Answer, Problem> {
-    let reason = form.parse(|form| form.required("reason"))?;
+    let reason = form.parse(required_reason)?;
     decide(&app, admin, id, &if_match, Decision::Refuse, Some(reason)).await
 }
 
 /// Suspend an approved doctor, who keeps nothing but the account from the next request on.
-#[utoipa::path(post, path = "/api/admin/doctors/{id}/suspend/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/admin/doctors/{id}/suspend/", tag = "Administration", request_body = RequiredReason,
+    responses(
+        (status = 200, description = "The doctor after the decision.", body = User, headers(("ETag"))),
+        (status = 409, description = "approval_not_possible changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn suspend_doctor(
     State(app): State<App>,
     admin: Admin,
@@ -55,7 +94,7 @@ pub(crate) async fn suspend_doctor(
     if_match: IfMatch,
     form: Form,
 ) -> Result<Answer, Problem> {
-    let reason = form.parse(|form| form.required("reason"))?;
+    let reason = form.parse(required_reason)?;
     decide(&app, admin, id, &if_match, Decision::Suspend, Some(reason)).await
 }
 

@@ -12,7 +12,12 @@ use store::UpdateError;
 use crate::App;
 
 /// End all sessions of a user, at once and whatever their number.
-#[utoipa::path(post, path = "/api/admin/users/{id}/end-sessions/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/admin/users/{id}/end-sessions/", tag = "Administration",
+    responses(
+        (status = 204, description = "All sessions have ended."),
+    )
+)]
 pub(crate) async fn end_sessions(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
     let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
     let (caller, (found, through)) = admin.beside(reads).await?;

@@ -4,9 +4,11 @@ use axum::extract::State;
 use domain::account::Approval;
 use domain::audit::Action;
 use domain::field::Reason;
+use domain::schema::words;
 use http_kit::answer::Answer;
 use http_kit::caller::Admin;
-use http_kit::page::listing;
+use http_kit::filters;
+use http_kit::page::{Listing, listing};
 use http_kit::problem::Problem;
 use http_kit::query::{Parameters, Query};
 
@@ -14,17 +16,30 @@ use crate::App;
 use crate::answer::DoctorEntry;
 
 fn approval(parameters: &mut Parameters) -> Option<Approval> {
-    let approval = parameters.optional_by("approval", |text| match text.parse() {
-        Ok(approval @ (Approval::Pending | Approval::Refused | Approval::Suspended)) => Ok(approval),
-        _ => Err(Reason::new("invalid_choice", "Must be one of: pending refused suspended.")),
-    });
+    const LISTED: [Approval; 3] = [Approval::Pending, Approval::Refused, Approval::Suspended];
+    let schema = || words("What staff say of the doctors: `pending` unless said otherwise.", LISTED.map(Approval::as_str));
+    let approval = parameters.optional_by(
+        "approval",
+        || schema().into(),
+        |text| match text.parse() {
+            Ok(approval) if LISTED.contains(&approval) => Ok(approval),
+            _ => Err(Reason::new("invalid_choice", "Must be one of: pending refused suspended.")),
+        },
+    );
     Some(approval?.unwrap_or(Approval::Pending))
 }
+
+filters!(ApprovalFilters: approval);
 
 /// The doctors whose licences wait for a decision, newest first; or those who are refused, or suspended.
 ///
 /// Listed are active doctors who have told their licence. The approved ones are in the directory.
-#[utoipa::path(get, path = "/api/admin/doctors/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/admin/doctors/", tag = "Administration", params(ApprovalFilters),
+    responses(
+        (status = 200, description = "A page of doctors.", body = Listing<DoctorEntry>),
+    )
+)]
 pub(crate) async fn list_doctors_by_approval(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
     let (approval, paging) = query.parse(&app.kit, admin.id(), "doctors-by-approval", approval)?;
     let (caller, page) = admin.beside(app.store.doctors_by_approval(approval, paging.limit, paging.after)).await?;

@@ -6,7 +6,8 @@ use domain::field::Reason;
 use domain::id::{EventId, UserId};
 use http_kit::answer::Answer;
 use http_kit::caller::Admin;
-use http_kit::page::listing;
+use http_kit::filters;
+use http_kit::page::{Listing, listing};
 use http_kit::problem::Problem;
 use http_kit::query::{Parameters, Query};
 
@@ -41,8 +42,15 @@ impl Side {
     }
 }
 
+filters!(EventFilters: Side::read);
+
 /// What was done to a user's chart and account (`subject`), or by a user (`actor`), newest first.
-#[utoipa::path(get, path = "/api/admin/audit/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/admin/audit/", tag = "Administration", params(EventFilters),
+    responses(
+        (status = 200, description = "A page of events.", body = Listing<Event>),
+    )
+)]
 pub(crate) async fn list_events(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
     let (side, paging) = query.parse::<_, EventId>(&app.kit, admin.id(), "audit", Side::read)?;
     let page = async {

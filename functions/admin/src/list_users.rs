@@ -5,10 +5,11 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::field::Reason;
 use domain::id::UserId;
-use domain::text::sortable;
+use domain::text::{Name, sortable};
 use http_kit::answer::Answer;
 use http_kit::caller::Admin;
-use http_kit::page::{Paging, listing};
+use http_kit::filters;
+use http_kit::page::{Listing, Paging, listing};
 use http_kit::problem::Problem;
 use http_kit::query::{Parameters, Query};
 use runtime::clock;
@@ -37,8 +38,8 @@ impl Search {
     fn read(parameters: &mut Parameters) -> Option<Self> {
         let id = parameters.optional("id");
         let email = parameters.optional("email");
-        let last_name = parameters.optional::<String>("last_name");
-        let last_name = last_name?.map(|prefix| sortable(prefix.trim())).filter(|prefix| !prefix.is_empty());
+        let last_name = parameters.optional::<Name>("last_name");
+        let last_name = last_name?.map(|prefix| sortable(prefix.as_str())).filter(|prefix| !prefix.is_empty());
         match (id?, email?, last_name) {
             (None, None, None) => Some(Self::Everybody),
             (Some(id), None, None) => Some(Self::Id(id)),
@@ -53,8 +54,15 @@ impl Search {
     }
 }
 
+filters!(UserFilters: Search::read);
+
 /// Users, newest first; or the ones with an id, an address or a last name that begins so, by name.
-#[utoipa::path(get, path = "/api/admin/users/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/admin/users/", tag = "Administration", params(UserFilters),
+    responses(
+        (status = 200, description = "A page of users.", body = Listing<UserEntry>),
+    )
+)]
 pub(crate) async fn list_users(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
     let (search, paging) = query.parse(&app.kit, admin.id(), "users", Search::read)?;
     let (caller, (ids, next)) = admin.beside(find(&app, &search, &paging)).await?;

@@ -13,7 +13,12 @@ use crate::App;
 use crate::answer::User;
 
 /// A user's account.
-#[utoipa::path(get, path = "/api/admin/users/{id}/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/admin/users/{id}/", tag = "Administration",
+    responses(
+        (status = 200, description = "The user.", body = User, headers(("ETag"))),
+    )
+)]
 pub(crate) async fn read_user(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
     let (caller, found) = admin.beside(app.store.account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;

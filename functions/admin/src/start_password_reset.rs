@@ -14,7 +14,13 @@ use runtime::clock;
 use crate::App;
 
 /// Have a mail sent with which the user sets a new password. Until then the old one is good.
-#[utoipa::path(post, path = "/api/admin/users/{id}/password-reset/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/admin/users/{id}/password-reset/", tag = "Administration",
+    responses(
+        (status = 204, description = "The mail is on its way."),
+        (status = 409, description = "inactive"),
+    )
+)]
 pub(crate) async fn start_password_reset(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
     let (caller, found) = admin.beside(app.store.account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;

@@ -13,19 +13,20 @@ use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use http_kit::taken;
 use store::admin::AmendError;
 
 use crate::answer::User;
 use crate::{ATTEMPTS, App};
 
 /// What is to change; `None` keeps what is there.
-pub(crate) struct Change {
+pub(crate) struct UserChange {
     is_active: Option<bool>,
     role: Option<Role>,
     reason: Option<Justification>,
 }
 
-impl FromForm for Change {
+impl FromForm for UserChange {
     fn from_form(form: &mut Form) -> Option<Self> {
         let is_active = form.optional("is_active");
         let role = form.optional("role");
@@ -34,16 +35,26 @@ impl FromForm for Change {
     }
 }
 
+taken!(UserChange);
+
 /// Activate or deactivate a user, or change the role. Both end the user's sessions, but for an activation.
 ///
 /// Another role takes the profile away, which belongs to a role; a chart stays, but only patients reach theirs.
-#[utoipa::path(patch, path = "/api/admin/users/{id}/", tag = "Administration", security(("bearer" = [])))]
+#[utoipa::path(
+    patch, path = "/api/admin/users/{id}/", tag = "Administration", request_body = UserChange,
+    responses(
+        (status = 200, description = "The user after the change.", body = User, headers(("ETag"))),
+        (status = 403, description = "own_account"),
+        (status = 409, description = "last_admin changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn update_user(
     State(app): State<App>,
     admin: Admin,
     Id(id): Id<UserId>,
     if_match: IfMatch,
-    Body(change): Body<Change>,
+    Body(change): Body<UserChange>,
 ) -> Result<Answer, Problem> {
     let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
     let (caller, (found, latest_session)) = admin.beside(reads).await?;
@@ -68,7 +79,7 @@ pub(crate) async fn update_user(
 }
 
 /// The account after the change, and an event for each thing that changes.
-fn plan(app: &App, caller: &Caller, before: &Account, change: &Change, latest_session: SessionId) -> (Account, Vec<AuditEvent>) {
+fn plan(app: &App, caller: &Caller, before: &Account, change: &UserChange, latest_session: SessionId) -> (Account, Vec<AuditEvent>) {
     let role = change.role.unwrap_or(before.role);
     let is_active = change.is_active.unwrap_or(before.is_active);
     let event = |action| {

@@ -1,5 +1,6 @@
 //! How notifications are answered: each with its record, as far as the recipient may still see it.
 
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -14,19 +15,26 @@ use http_kit::problem::Problem;
 use http_kit::shapes::{Record, Showcase, people_of};
 use runtime::bucket::Bucket;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 
 /// A notification with its record.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notification)]
 pub(crate) struct NotificationShape<'a> {
     id: NotificationId,
+    /// Null where it is about none, or the recipient may not see it any more.
+    #[schema(required)]
     record: Option<Record<'a>>,
     notification_type: NotificationType,
+    #[schema(max_length = 2000, example = "New health record created by patient John Doe")]
     message: &'a str,
     is_read: bool,
-    read_at: Option<jiff::Timestamp>,
-    created_at: jiff::Timestamp,
+    /// When it was read; null until then.
+    #[schema(required)]
+    read_at: Option<Timestamp>,
+    created_at: Timestamp,
 }
 
 /// The records of some notifications that their recipient may see now, and the people named in them.

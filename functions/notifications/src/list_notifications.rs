@@ -3,18 +3,30 @@
 use axum::extract::State;
 use http_kit::answer::Answer;
 use http_kit::caller::SignedIn;
-use http_kit::page::listing;
+use http_kit::filters;
+use http_kit::page::{Listing, listing};
 use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_kit::query::{Parameters, Query};
 
 use crate::App;
-use crate::answer::Context;
+use crate::answer::{Context, NotificationShape};
+
+fn filter(parameters: &mut Parameters) -> Option<Option<bool>> {
+    parameters.flag("is_read")
+}
+
+filters!(NotificationFilters: filter);
 
 /// The own notifications, newest first.
-#[utoipa::path(get, path = "/api/notifications/", tag = "Notifications", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/notifications/", tag = "Notifications", params(NotificationFilters),
+    responses(
+        (status = 200, description = "A page of notifications.", body = Listing<NotificationShape>),
+    )
+)]
 pub(crate) async fn list_notifications(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
     let recipient = caller.id();
-    let (is_read, paging) = query.parse(&app.kit, recipient, "notifications", |parameters| parameters.flag("is_read"))?;
+    let (is_read, paging) = query.parse(&app.kit, recipient, "notifications", filter)?;
     let (caller, page) = caller.beside(app.store.inbox_page(recipient, is_read, paging.limit, paging.after)).await?;
     let context = Context::read(&app, &caller, &page.items).await?;
     let mut results = Vec::with_capacity(page.items.len());

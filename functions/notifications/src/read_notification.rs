@@ -10,10 +10,15 @@ use http_kit::problem::Problem;
 use runtime::clock;
 
 use crate::App;
-use crate::answer::Context;
+use crate::answer::{Context, NotificationShape};
 
 /// One of the own notifications, which is read from now on.
-#[utoipa::path(get, path = "/api/notifications/{id}/", tag = "Notifications", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/notifications/{id}/", tag = "Notifications",
+    responses(
+        (status = 200, description = "The notification.", body = NotificationShape),
+    )
+)]
 pub(crate) async fn read_notification(State(app): State<App>, caller: SignedIn, Id(id): Id<NotificationId>) -> Result<Answer, Problem> {
     let (caller, found) = find(&app, caller, id).await?;
     let read = match found.read_at {
@@ -24,7 +29,12 @@ pub(crate) async fn read_notification(State(app): State<App>, caller: SignedIn, 
 }
 
 /// Whether there is such a notification. Reads nothing and so marks nothing as read (RFC 9110, section 9.2.1).
-#[utoipa::path(head, path = "/api/notifications/{id}/", tag = "Notifications", security(("bearer" = [])))]
+#[utoipa::path(
+    head, path = "/api/notifications/{id}/", tag = "Notifications",
+    responses(
+        (status = 200, description = "There is such a notification."),
+    )
+)]
 pub(crate) async fn peek_notification(State(app): State<App>, caller: SignedIn, Id(id): Id<NotificationId>) -> Result<Answer, Problem> {
     let (caller, found) = find(&app, caller, id).await?;
     answer(&app, &caller, &found).await

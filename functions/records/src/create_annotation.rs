@@ -13,6 +13,7 @@ use http_kit::etag::ETag;
 use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use http_kit::shapes::RecordAnnotation;
+use http_kit::taken;
 use runtime::clock;
 use store::annotations::AnnotateError;
 use store::records::Assignment;
@@ -32,8 +33,15 @@ impl FromForm for NewAnnotation {
     }
 }
 
+taken!(NewAnnotation);
+
 /// Annotate a record that is assigned to the caller.
-#[utoipa::path(post, path = "/api/records/doctor/annotations/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/records/doctor/annotations/", tag = "Health Records", request_body = NewAnnotation,
+    responses(
+        (status = 201, description = "The annotation.", body = RecordAnnotation, headers(("ETag"))),
+    )
+)]
 pub(crate) async fn create_annotation(
     State(app): State<App>,
     doctor: Doctor,

@@ -12,10 +12,13 @@ use domain::text::Description;
 use http_kit::answer::{Answer, created};
 use http_kit::caller::Patient;
 use http_kit::etag::ETag;
-use http_kit::form::Form;
+use http_kit::form::{Form, describe};
 use http_kit::problem::Problem;
-use runtime::{clock, config};
+use http_kit::shapes;
+use http_kit::taken;
+use runtime::clock;
 
+use crate::declared::Limits;
 use crate::{App, answer, declared};
 
 struct NewRecord {
@@ -26,7 +29,7 @@ struct NewRecord {
 }
 
 impl NewRecord {
-    fn from_form(form: &mut Form, limits: &config::Uploads) -> Option<Self> {
+    fn from_form(form: &mut Form, limits: Limits) -> Option<Self> {
         let doctor = form.required("doctor");
         let record_type = form.or_default("record_type", RecordType::General);
         let description = form.or_default("description", Description::default());
@@ -35,10 +38,18 @@ impl NewRecord {
     }
 }
 
+taken!(NewRecord: describe(|form| NewRecord::from_form(form, Limits::USUAL)));
+
 /// Create a record, assign it to a doctor, and get a URL for each file to upload.
-#[utoipa::path(post, path = "/api/records/patient/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    post, path = "/api/records/patient/", tag = "Health Records", request_body = NewRecord,
+    responses(
+        (status = 201, description = "The record, with a URL for each file to upload.", body = shapes::Record, headers(("ETag"))),
+        (status = 429, description = "daily_limit_reached"),
+    )
+)]
 pub(crate) async fn create_record(State(app): State<App>, patient: Patient, form: Form) -> Result<Answer, Problem> {
-    let new = form.parse(|form| NewRecord::from_form(form, &app.uploads))?;
+    let new = form.parse(|form| NewRecord::from_form(form, Limits::of(&app.uploads)))?;
     // Beside the first read, so that it takes no time: what is refused further down has been taken, too.
     let taken = declared::take(&app, patient.id(), 1, new.files.len());
     let doctor = async { Ok::<_, Problem>(app.store.account(new.doctor).await?) };

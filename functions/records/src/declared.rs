@@ -2,7 +2,7 @@
 
 use domain::account::Account;
 use domain::field::Reason;
-use domain::file::{DeclaredFile, File, size_bytes};
+use domain::file::{DeclaredFile, File, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
 use domain::rate::Limited;
 use http_kit::code::Code;
@@ -14,12 +14,29 @@ use store::rate::Take;
 
 use crate::App;
 
+/// What is taken of files.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    files_per_record: usize,
+    file_bytes: u64,
+}
+
+impl Limits {
+    /// What the template says unless the operator has said otherwise: the document of the API cannot know better.
+    pub(crate) const USUAL: Self = Self { files_per_record: 20, file_bytes: 25 * 1024 * 1024 };
+
+    /// What the operator has said.
+    pub(crate) fn of(uploads: &config::Uploads) -> Self {
+        Self { files_per_record: uploads.max_files_per_record, file_bytes: uploads.max_file_bytes }
+    }
+}
+
 /// The files that are to be uploaded; none when the field is absent.
-pub(crate) fn files(form: &mut Form, limits: &config::Uploads) -> Option<Vec<DeclaredFile>> {
-    form.list("files", limits.max_files_per_record, |file| {
+pub(crate) fn files(form: &mut Form, limits: Limits) -> Option<Vec<DeclaredFile>> {
+    form.list("files", limits.files_per_record, |file| {
         let name = file.required("name");
         let content_type = file.required("content_type");
-        let size_bytes = file.required_by("size_bytes", |value| size_bytes(value, limits.max_file_bytes));
+        let size_bytes = file.required_by("size_bytes", || size_schema(limits.file_bytes), |value| size_bytes(value, limits.file_bytes));
         let sha256 = file.nullable("sha256");
         Some(DeclaredFile { name: name?, content_type: content_type?, size_bytes: size_bytes?, sha256: sha256? })
     })

@@ -15,7 +15,14 @@ use store::files::DeleteFileError;
 use crate::{ATTEMPTS, App};
 
 /// Delete a file of an own record. Its object is deleted too, a moment later.
-#[utoipa::path(delete, path = "/api/records/files/{id}/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    delete, path = "/api/records/files/{id}/", tag = "Health Records",
+    responses(
+        (status = 204, description = "The file is deleted."),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn delete_file(
     State(app): State<App>,
     patient: Patient,

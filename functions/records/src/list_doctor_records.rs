@@ -1,5 +1,7 @@
 //! `GET /api/records/doctor/`
 
+use http_kit::filters;
+use http_kit::shapes::Record;
 use std::collections::BTreeMap;
 
 use axum::extract::State;
@@ -7,15 +9,22 @@ use domain::audit::{Action, AuditEvent};
 use domain::id::{RecordId, UserId};
 use http_kit::answer::Answer;
 use http_kit::caller::Doctor;
-use http_kit::page::listing;
+use http_kit::page::{Listing, listing};
 use http_kit::problem::Problem;
 use http_kit::query::Query;
 
 use crate::list_patient_records::filter;
 use crate::{App, answer};
 
+filters!(DoctorFilters: |parameters| filter(parameters, "patient"));
+
 /// The records that are assigned to the caller, newest first.
-#[utoipa::path(get, path = "/api/records/doctor/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/records/doctor/", tag = "Health Records", params(DoctorFilters),
+    responses(
+        (status = 200, description = "A page of records.", body = Listing<Record>),
+    )
+)]
 pub(crate) async fn list_doctor_records(State(app): State<App>, doctor: Doctor, query: Query) -> Result<Answer, Problem> {
     let reader = doctor.id();
     let (filter, paging) = query.parse(&app.kit, reader, "doctor-records", |parameters| filter(parameters, "patient"))?;

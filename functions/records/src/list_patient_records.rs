@@ -4,9 +4,11 @@ use axum::extract::State;
 use domain::audit::Action;
 use http_kit::answer::Answer;
 use http_kit::caller::Patient;
-use http_kit::page::listing;
+use http_kit::filters;
+use http_kit::page::{Listing, listing};
 use http_kit::problem::Problem;
 use http_kit::query::{Parameters, Query};
+use http_kit::shapes::Record;
 use store::records::RecordFilter;
 
 use crate::answer::People;
@@ -21,8 +23,15 @@ pub(crate) fn filter(parameters: &mut Parameters, other: &'static str) -> Option
     Some(RecordFilter { record_type: record_type?, other: other?, created_after: created_after?, created_before: created_before? })
 }
 
+filters!(PatientFilters: |parameters| filter(parameters, "doctor"));
+
 /// The own records, newest first.
-#[utoipa::path(get, path = "/api/records/patient/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/records/patient/", tag = "Health Records", params(PatientFilters),
+    responses(
+        (status = 200, description = "A page of records.", body = Listing<Record>),
+    )
+)]
 pub(crate) async fn list_patient_records(State(app): State<App>, patient: Patient, query: Query) -> Result<Answer, Problem> {
     let owner = patient.id();
     let (filter, paging) = query.parse(&app.kit, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;

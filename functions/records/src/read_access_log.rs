@@ -5,16 +5,21 @@ use domain::audit::Action;
 use domain::id::RecordId;
 use http_kit::answer::Answer;
 use http_kit::caller::Patient;
-use http_kit::page::listing;
+use http_kit::page::{Listing, listing};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_kit::query::{NoFilters, Query};
 use http_kit::shapes::AccessEvent;
 
 use crate::App;
 
 /// Who did what to one of the own records, or tried to, newest first.
-#[utoipa::path(get, path = "/api/records/patient/{id}/access-log/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/records/patient/{id}/access-log/", tag = "Health Records", params(NoFilters),
+    responses(
+        (status = 200, description = "A page of the log.", body = Listing<AccessEvent>),
+    )
+)]
 pub(crate) async fn read_access_log(
     State(app): State<App>,
     patient: Patient,

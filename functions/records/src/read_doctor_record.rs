@@ -1,5 +1,6 @@
 //! `GET /api/records/doctor/{id}/`
 
+use http_kit::shapes::Record;
 use std::collections::HashMap;
 
 use axum::extract::State;
@@ -16,7 +17,12 @@ use store::records::Assignment;
 use crate::{App, answer};
 
 /// A record that is assigned to the caller.
-#[utoipa::path(get, path = "/api/records/doctor/{id}/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/records/doctor/{id}/", tag = "Health Records",
+    responses(
+        (status = 200, description = "The record.", body = Record, headers(("ETag"))),
+    )
+)]
 pub(crate) async fn read_doctor_record(State(app): State<App>, doctor: Doctor, Id(id): Id<RecordId>) -> Result<Answer, Problem> {
     let reader = doctor.id();
     let (caller, assignment) = doctor.beside(app.store.assignment(reader, id)).await?;

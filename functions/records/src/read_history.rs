@@ -6,17 +6,22 @@ use domain::id::{AnnotationId, UserId};
 use domain::record;
 use http_kit::answer::Answer;
 use http_kit::caller::{Caller, Doctor, Patient};
-use http_kit::page::{Paging, listing};
+use http_kit::page::{Listing, Paging, listing};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_kit::query::{NoFilters, Query};
 use http_kit::shapes::AnnotationVersion;
 use store::{Lookup, Page};
 
 use crate::App;
 
 /// The versions of an annotation on an own record, newest first.
-#[utoipa::path(get, path = "/api/records/patient/annotations/{id}/history/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/records/patient/annotations/{id}/history/", tag = "Health Records", params(NoFilters),
+    responses(
+        (status = 200, description = "A page of versions.", body = Listing<AnnotationVersion>),
+    )
+)]
 pub(crate) async fn read_patient_history(
     State(app): State<App>,
     patient: Patient,
@@ -35,7 +40,12 @@ pub(crate) async fn read_patient_history(
 }
 
 /// The versions of an annotation on a record that is assigned to the caller, newest first, whoever wrote it.
-#[utoipa::path(get, path = "/api/records/doctor/annotations/{id}/history/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/records/doctor/annotations/{id}/history/", tag = "Health Records", params(NoFilters),
+    responses(
+        (status = 200, description = "A page of versions.", body = Listing<AnnotationVersion>),
+    )
+)]
 pub(crate) async fn read_doctor_history(
     State(app): State<App>,
     doctor: Doctor,

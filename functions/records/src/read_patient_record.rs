@@ -1,5 +1,6 @@
 //! `GET /api/records/patient/{id}/`
 
+use http_kit::shapes::Record;
 use std::collections::HashMap;
 
 use axum::extract::State;
@@ -15,7 +16,12 @@ use crate::answer::People;
 use crate::{App, answer};
 
 /// One of the own records.
-#[utoipa::path(get, path = "/api/records/patient/{id}/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    get, path = "/api/records/patient/{id}/", tag = "Health Records",
+    responses(
+        (status = 200, description = "The record.", body = Record, headers(("ETag"))),
+    )
+)]
 pub(crate) async fn read_patient_record(State(app): State<App>, patient: Patient, Id(id): Id<RecordId>) -> Result<Answer, Problem> {
     let owner = patient.id();
     let (caller, chart) = patient.beside(app.store.chart(owner, id)).await?;

@@ -10,18 +10,43 @@ use domain::text::Note;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::Doctor;
 use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::Form;
+use http_kit::form::{Form, describe};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
 use http_kit::shapes::RecordAnnotation;
+use http_kit::taken;
 use runtime::clock;
 use store::Lookup;
 use store::annotations::UpdateAnnotationError;
 
 use crate::{ATTEMPTS, App};
 
+fn change(form: &mut Form) -> Option<Option<Note>> {
+    form.optional("note")
+}
+
+fn replacement(form: &mut Form) -> Option<Note> {
+    form.required("note")
+}
+
+/// What [`change`] asks for.
+enum NoteChange {}
+
+/// What [`replacement`] asks for.
+enum NoteReplacement {}
+
+taken!(NoteChange: describe(change));
+taken!(NoteReplacement: describe(replacement));
+
 /// Change the note of an own annotation, while the record is assigned to the caller.
-#[utoipa::path(patch, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    patch, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", request_body = NoteChange,
+    responses(
+        (status = 200, description = "The annotation after the change.", body = RecordAnnotation, headers(("ETag"))),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn update_annotation(
     State(app): State<App>,
     doctor: Doctor,
@@ -29,12 +54,19 @@ pub(crate) async fn update_annotation(
     if_match: IfMatch,
     form: Form,
 ) -> Result<Answer, Problem> {
-    let note = form.parse(|form| form.optional("note"))?;
+    let note = form.parse(change)?;
     write(&app, doctor, id, if_match, note).await
 }
 
 /// Replace the note of an own annotation, while the record is assigned to the caller.
-#[utoipa::path(put, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    put, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", request_body = NoteReplacement,
+    responses(
+        (status = 200, description = "The annotation after the change.", body = RecordAnnotation, headers(("ETag"))),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+    )
+)]
 pub(crate) async fn replace_annotation(
     State(app): State<App>,
     doctor: Doctor,
@@ -42,7 +74,7 @@ pub(crate) async fn replace_annotation(
     if_match: IfMatch,
     form: Form,
 ) -> Result<Answer, Problem> {
-    let note = form.parse(|form| form.required("note"))?;
+    let note = form.parse(replacement)?;
     write(&app, doctor, id, if_match, Some(note)).await
 }
 

@@ -12,13 +12,16 @@ use domain::text::Description;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::{Caller, Patient};
 use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::Form;
+use http_kit::form::{Form, describe};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use http_kit::shapes;
+use http_kit::taken;
 use runtime::clock;
 use store::UpdateError;
 
 use crate::answer::People;
+use crate::declared::Limits;
 use crate::{ATTEMPTS, App, answer, declared};
 
 /// What is to change; `None` keeps what is there.
@@ -29,8 +32,41 @@ struct Change {
     files: Vec<DeclaredFile>,
 }
 
+fn change(form: &mut Form, limits: Limits) -> Option<Change> {
+    let doctor = form.optional("doctor");
+    let record_type = form.optional("record_type");
+    let description = form.optional("description");
+    let files = declared::files(form, limits);
+    Some(Change { doctor: doctor?, record_type: record_type?, description: description?, files: files? })
+}
+
+fn replacement(form: &mut Form, limits: Limits) -> Option<Change> {
+    let doctor = form.required("doctor");
+    let record_type = form.or_default("record_type", RecordType::General);
+    let description = form.or_default("description", Description::default());
+    let files = declared::files(form, limits);
+    Some(Change { doctor: Some(doctor?), record_type: Some(record_type?), description: Some(description?), files: files? })
+}
+
+/// What [`change`] asks for.
+enum RecordChange {}
+
+/// What [`replacement`] asks for.
+enum RecordReplacement {}
+
+taken!(RecordChange: describe(|form| change(form, Limits::USUAL)));
+taken!(RecordReplacement: describe(|form| replacement(form, Limits::USUAL)));
+
 /// Change the fields that are given; `files` are added.
-#[utoipa::path(patch, path = "/api/records/patient/{id}/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    patch, path = "/api/records/patient/{id}/", tag = "Health Records", request_body = RecordChange,
+    responses(
+        (status = 200, description = "The record after the change, with a URL for each new file.", body = shapes::Record, headers(("ETag"))),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+        (status = 429, description = "daily_limit_reached"),
+    )
+)]
 pub(crate) async fn update_record(
     State(app): State<App>,
     patient: Patient,
@@ -38,18 +74,20 @@ pub(crate) async fn update_record(
     if_match: IfMatch,
     form: Form,
 ) -> Result<Answer, Problem> {
-    let change = form.parse(|form| {
-        let doctor = form.optional("doctor");
-        let record_type = form.optional("record_type");
-        let description = form.optional("description");
-        let files = declared::files(form, &app.uploads);
-        Some(Change { doctor: doctor?, record_type: record_type?, description: description?, files: files? })
-    })?;
+    let change = form.parse(|form| change(form, Limits::of(&app.uploads)))?;
     write(&app, patient, id, if_match, change).await
 }
 
 /// Replace doctor, type and description, the last two by their defaults when they are not given; `files` are added.
-#[utoipa::path(put, path = "/api/records/patient/{id}/", tag = "Health Records", security(("bearer" = [])))]
+#[utoipa::path(
+    put, path = "/api/records/patient/{id}/", tag = "Health Records", request_body = RecordReplacement,
+    responses(
+        (status = 200, description = "The record after the change, with a URL for each new file.", body = shapes::Record, headers(("ETag"))),
+        (status = 409, description = "changed_meanwhile"),
+        (status = 412, description = "precondition_failed"),
+        (status = 429, description = "daily_limit_reached"),
+    )
+)]
 pub(crate) async fn replace_record(
     State(app): State<App>,
     patient: Patient,
@@ -57,13 +95,7 @@ pub(crate) async fn replace_record(
     if_match: IfMatch,
     form: Form,
 ) -> Result<Answer, Problem> {
-    let change = form.parse(|form| {
-        let doctor = form.required("doctor");
-        let record_type = form.or_default("record_type", RecordType::General);
-        let description = form.or_default("description", Description::default());
-        let files = declared::files(form, &app.uploads);
-        Some(Change { doctor: Some(doctor?), record_type: Some(record_type?), description: Some(description?), files: files? })
-    })?;
+    let change = form.parse(|form| replacement(form, Limits::of(&app.uploads)))?;
     write(&app, patient, id, if_match, change).await
 }
 

@@ -2,10 +2,12 @@
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Object;
 
 use crate::email::Email;
 use crate::field::{FieldValue, Reason, choice};
 use crate::id::{SessionId, UserId};
+use crate::schema;
 use crate::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
 
 choice! {
@@ -65,6 +67,10 @@ impl FieldValue for OpenRole {
             Err(Reason { code: "invalid_choice", .. }) => Err(Reason::new("invalid_choice", "Must be one of: patient doctor.")),
             Err(reason) => Err(reason),
         }
+    }
+
+    fn schema() -> Object {
+        schema::words("What the user is: a patient unless said otherwise.", [Role::Patient.as_str(), Role::Doctor.as_str()])
     }
 }
 
@@ -222,7 +228,13 @@ impl FieldValue for Years {
                 .ok_or_else(|| Reason::new("too_large", format!("Must be {} or less.", Self::MAX))),
         }
     }
+
+    fn schema() -> Object {
+        schema::integer("A number of whole years.", 0, u64::from(Self::MAX), 12)
+    }
 }
+
+schema::shown!(Years);
 
 /// A date of birth: a date that is not after `today`.
 ///

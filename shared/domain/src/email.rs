@@ -4,8 +4,10 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
 
 use crate::field::{FieldValue, Reason, string};
+use crate::schema;
 
 /// An email address as its owner writes it, with the domain in lower case.
 ///
@@ -68,7 +70,14 @@ impl FieldValue for Email {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         Self::parse(string(value)?)
     }
+
+    fn schema() -> Object {
+        let email = SchemaFormat::KnownFormat(KnownFormat::Email);
+        schema::string("An email address. Two that differ in case only are one.", 6, MAX, "jane@example.com").format(Some(email)).build()
+    }
 }
+
+schema::shown!(Email);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! How a field of a request becomes a value of the domain, and what is said when it cannot.
 
 use serde_json::Value;
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 /// Why one value was refused: a stable code for programs and a sentence for people. Neither repeats the value.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub trait FieldValue: Sized {
     /// # Errors
     /// A [`Reason`] when the value has the wrong type or breaks a rule of the type.
     fn from_json(value: &Value) -> Result<Self, Reason>;
+
+    /// What it takes, for the document of the API.
+    fn schema() -> Object;
 }
 
 /// The string in a JSON value.
@@ -56,11 +60,19 @@ impl FieldValue for String {
     fn from_json(value: &Value) -> Result<Self, Reason> {
         string(value).map(str::to_owned)
     }
+
+    fn schema() -> Object {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\u0000]*$")).build()
+    }
 }
 
 impl FieldValue for bool {
     fn from_json(value: &Value) -> Result<Self, Reason> {
         value.as_bool().ok_or_else(|| Reason::new("invalid", "Must be true or false."))
+    }
+
+    fn schema() -> Object {
+        ObjectBuilder::new().schema_type(Type::Boolean).examples([true]).build()
     }
 }
 
@@ -71,12 +83,17 @@ impl FieldValue for jiff::civil::Date {
         // The parser also takes a date within a date-time; a date of ours is ten characters.
         if text.len() == 10 { text.parse().map_err(|_| invalid()) } else { Err(invalid()) }
     }
+
+    fn schema() -> Object {
+        let date = SchemaFormat::KnownFormat(KnownFormat::Date);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(date)).max_length(Some(10)).examples(["1985-04-12"]).build()
+    }
 }
 
 /// Declares an enumeration whose values are snake_case words in requests, answers and the table.
 macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
@@ -112,7 +129,13 @@ macro_rules! choice {
             fn from_json(value: &serde_json::Value) -> Result<Self, $crate::field::Reason> {
                 $crate::field::string(value)?.parse()
             }
+
+            fn schema() -> utoipa::openapi::schema::Object {
+                $crate::schema::words(&$crate::schema::description(&[$($doc),*]), [$($word,)+])
+            }
         }
+
+        $crate::schema::shown!($name);
     };
 }
 pub(crate) use choice;

@@ -1,9 +1,11 @@
 //! Files of a record: what is taken, and how an uploaded object is recognised.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Object;
 
 use crate::field::{FieldValue, Reason, choice, string};
 use crate::id::{FileId, RecordId, UserId};
+use crate::schema;
 
 choice! {
     /// The media types that are taken. Each is the name under which IANA has registered it.
@@ -155,7 +157,13 @@ impl FieldValue for FileName {
             name => Ok(Self(name.to_owned())),
         }
     }
+
+    fn schema() -> Object {
+        schema::file_name("A file's name; of a path the last part counts.", crate::text::Name::MAX, "report.pdf")
+    }
 }
+
+schema::shown!(FileName);
 
 /// A SHA-256 hash, 64 hexadecimal digits in lower case.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -183,6 +191,11 @@ impl FieldValue for Sha256 {
         } else {
             Err(Reason::new("invalid", "Must be 64 hexadecimal digits."))
         }
+    }
+
+    fn schema() -> Object {
+        let example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        schema::string("The SHA-256 of the file, in hexadecimal.", 64, 64, example).pattern(Some("^[0-9a-fA-F]{64}$")).build()
     }
 }
 
@@ -218,6 +231,11 @@ pub fn size_bytes(value: &serde_json::Value, max: u64) -> Result<u64, Reason> {
         Some(size) if size > max => Err(Reason::new("too_large", format!("Must be at most {max} bytes."))),
         Some(size) => Ok(size),
     }
+}
+
+/// What [`size_bytes`] takes, for the document of the API.
+pub fn size_schema(max: u64) -> Object {
+    schema::integer("How long a file is, in bytes. How long it may be is the operator's to say.", 1, max, 52_318)
 }
 
 #[cfg(test)]

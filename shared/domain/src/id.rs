@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::field::{FieldValue, Reason, string};
+use crate::schema;
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
@@ -69,7 +70,13 @@ macro_rules! id {
             fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
                 string(value)?.trim().parse()
             }
+
+            fn schema() -> utoipa::openapi::schema::Object {
+                schema::id(&schema::description(&[$($doc),*]))
+            }
         }
+
+        schema::shown!($name);
     };
 }
 

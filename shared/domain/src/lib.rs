@@ -18,6 +18,7 @@ pub mod notification;
 pub mod password;
 pub mod rate;
 pub mod record;
+pub mod schema;
 pub mod second_factor;
 pub mod session;
 pub mod text;

@@ -1,7 +1,10 @@
 //! Passwords and what makes them acceptable.
 
+use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
+
 use crate::email::Email;
 use crate::field::{FieldValue, Reason, string};
+use crate::schema;
 use crate::text::Name;
 
 /// The least length in characters.
@@ -61,6 +64,30 @@ impl FieldValue for Password {
             _ => Err(Reason::new("too_long", format!("Must have at most {MAX} characters."))),
         }
     }
+
+    fn schema() -> Object {
+        schema("A password, exactly as typed.", 1)
+    }
+}
+
+/// A password that somebody chooses now, as far as it can be judged without knowing the person.
+#[derive(Debug)]
+pub struct NewPassword(pub Password);
+
+impl FieldValue for NewPassword {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        Password::from_json(value)?.choose(None, &[]).map(Self)
+    }
+
+    fn schema() -> Object {
+        schema("A new password, exactly as typed. Not one that attackers try first, and not like the user's name or address.", MIN)
+    }
+}
+
+fn schema(description: &str, min: usize) -> Object {
+    let password = SchemaFormat::KnownFormat(KnownFormat::Password);
+    let schema = schema::string(description, min, MAX, "a long walk before breakfast").format(Some(password));
+    schema.pattern(Some(r"^[^\u0000]*$")).build()
 }
 
 fn is_common(password: &str) -> bool {

@@ -1,9 +1,11 @@
 //! Second factors: a secret shared with an authenticator app, and codes on paper for when the app is lost.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Object;
 
 use crate::field::{FieldValue, Reason, string};
 use crate::id::UserId;
+use crate::schema;
 
 /// The second factor of a user.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +64,10 @@ impl FieldValue for Code {
         let is_code = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
         if is_code { Ok(Self(digits)) } else { Err(Reason::new("invalid", "Must be the six digits that the app shows.")) }
     }
+
+    fn schema() -> Object {
+        schema::grouped("The six digits that the app shows.", "[0-9]", "", 6, "123456")
+    }
 }
 
 /// A recovery code, as a client presents it: sixteen letters and digits, in whatever case and grouping.
@@ -88,7 +94,13 @@ impl FieldValue for RecoveryCode {
         let is_code = characters.len() == 16 && characters.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if is_code { Ok(Self::new(&characters)) } else { Err(Reason::new("invalid", "Must be one of the recovery codes.")) }
     }
+
+    fn schema() -> Object {
+        schema::grouped("One of the recovery codes.", "[0-9A-Za-z]", "\\-", 16, "abcd-efgh-2345-wxyz")
+    }
 }
+
+schema::shown!(RecoveryCode);
 
 #[cfg(test)]
 mod tests {

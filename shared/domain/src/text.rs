@@ -2,15 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use utoipa::openapi::schema::Object;
 
 use crate::field::{FieldValue, Reason, string};
-
-/// Which white space may stand within a text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lines {
-    One,
-    Many,
-}
+use crate::schema::{self, Lines};
 
 /// Trims and composes `raw`; refuses control characters and more than `max` characters.
 fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
@@ -26,8 +21,8 @@ fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, max $max:literal, $lines:ident, $blank:ident) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, max $max:literal, $lines:ident, $blank:ident, $example:literal) => {
+        $(#[doc = $doc])*
         #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);
@@ -47,7 +42,9 @@ macro_rules! text {
             /// `blank` where the text must not be, `too_long`, `invalid` for control characters.
             pub fn parse(raw: &str) -> Result<Self, Reason> {
                 let text = clean(raw, $max, Lines::$lines)?;
-                text!(@$blank text);
+                if text.is_empty() && !text!(@$blank) {
+                    return Err(Reason::new("blank", "Must not be blank."));
+                }
                 Ok(Self(text))
             }
         }
@@ -56,48 +53,50 @@ macro_rules! text {
             fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
                 Self::parse(string(value)?)
             }
+
+            fn schema() -> Object {
+                schema::text(&schema::description(&[$($doc),*]), Lines::$lines, text!(@$blank), $max, $example)
+            }
         }
+
+        schema::shown!($name);
     };
-    (@not_blank $text:ident) => {
-        if $text.is_empty() {
-            return Err(Reason::new("blank", "Must not be blank."));
-        }
-    };
-    (@may_be_blank $text:ident) => {};
+    (@not_blank) => { false };
+    (@may_be_blank) => { true };
 }
 
 text!(
     /// A first or last name; empty until somebody gives one.
-    Name, max 255, One, may_be_blank
+    Name, max 255, One, may_be_blank, "Jane"
 );
 text!(
     /// A telephone number as typed; the format is nobody's business here.
-    PhoneNumber, max 15, One, may_be_blank
+    PhoneNumber, max 15, One, may_be_blank, "+43 1 234567"
 );
 text!(
     /// A patient's postal address. Never shown to doctors.
-    Address, max 1000, Many, may_be_blank
+    Address, max 1000, Many, may_be_blank, "12 Long Lane, Springfield"
 );
 text!(
     /// What a doctor specializes in, as typed.
-    Specialization, max 255, One, not_blank
+    Specialization, max 255, One, not_blank, "Cardiology"
 );
 text!(
     /// The number of a doctor's licence to practise.
-    LicenseNumber, max 255, One, not_blank
+    LicenseNumber, max 255, One, not_blank, "MD-1001"
 );
 text!(
     /// A patient's description of a record.
-    Description, max 5000, Many, may_be_blank
+    Description, max 5000, Many, may_be_blank, "Blood test"
 );
 text!(
     /// What a doctor notes on a record.
-    Note, max 5000, Many, not_blank
+    Note, max 5000, Many, not_blank, "All values are normal."
 );
 
 text!(
     /// Why staff have decided something.
-    Justification, max 1000, Many, not_blank
+    Justification, max 1000, Many, not_blank, "The licence is in the register."
 );
 
 impl Specialization {

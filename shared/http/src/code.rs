@@ -1,5 +1,9 @@
 //! The codes of problems: all that there are, with what is said of each on its page.
 
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
 macro_rules! codes {
     ($($(#[doc = $happened:literal])+ $variant:ident = $word:literal, $remedy:literal;)+) => {
         /// What kind of problem it is. Stable: programs tell problems apart by it.
@@ -110,6 +114,16 @@ impl Code {
         format!("/problems/{}", self.as_str())
     }
 }
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let words = Self::ALL.iter().map(|code| code.as_str());
+        let description = "The kind of problem. Stable: programs tell problems apart by it.";
+        ObjectBuilder::new().schema_type(Type::String).description(Some(description)).enum_values(Some(words)).into()
+    }
+}
+
+impl ToSchema for Code {}
 
 impl std::str::FromStr for Code {
     type Err = ();

@@ -5,6 +5,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use domain::field::{FieldError, FieldValue, Reason};
 use serde_json::{Map, Value};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::code::Code;
 use crate::problem::Problem;
@@ -23,6 +25,8 @@ pub struct Form {
     /// What stands before the names of fields in errors: `files[2].`.
     prefix: String,
     errors: Vec<FieldError>,
+    /// What is asked for, where nothing is read: see [`describe`].
+    asked: Option<ObjectBuilder>,
 }
 
 /// A type that is read from the body of a request.
@@ -74,13 +78,29 @@ impl Form {
         }
     }
 
-    /// A field that must be there; refused with `required` when absent, `null` when null.
-    pub fn required<T: FieldValue>(&mut self, name: &str) -> Option<T> {
-        self.required_by(name, T::from_json)
+    /// Whether nothing is to be read, because a description of what is asked for is being made: `None` is the answer then.
+    fn describes(&mut self, name: &str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
+        let Some(asked) = self.asked.take() else { return false };
+        let asked = asked.property(name, schema());
+        self.asked = Some(if required { asked.required(name) } else { asked });
+        true
     }
 
-    /// A field that must be there and is read by a rule that needs more than the value.
-    pub fn required_by<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<T> {
+    /// A field that must be there; refused with `required` when absent, `null` when null.
+    pub fn required<T: FieldValue>(&mut self, name: &str) -> Option<T> {
+        self.required_by(name, T::schema, T::from_json)
+    }
+
+    /// A field that must be there and is read by a rule that needs more than the value; `schema` says what it takes.
+    pub fn required_by<T>(
+        &mut self,
+        name: &str,
+        schema: impl FnOnce() -> Object,
+        parse: impl FnOnce(&Value) -> Result<T, Reason>,
+    ) -> Option<T> {
+        if self.describes(name, true, || schema().into()) {
+            return None;
+        }
         match self.absent_or(name, parse)? {
             Some(value) => Some(value),
             None => self.note(name, Err(Reason::new("required", "This field is required."))),
@@ -89,6 +109,9 @@ impl Form {
 
     /// A field that need not be there, but must not be null.
     pub fn optional<T: FieldValue>(&mut self, name: &str) -> Option<Option<T>> {
+        if self.describes(name, false, || T::schema().into()) {
+            return None;
+        }
         self.absent_or(name, T::from_json)
     }
 
@@ -119,6 +142,9 @@ impl Form {
         present: Option<T>,
         check: impl FnOnce(T) -> Result<T, Reason>,
     ) -> Option<Option<T>> {
+        if self.describes(name, false, || or_null(T::schema())) {
+            return None;
+        }
         Some(match self.given(name, |value| T::from_json(value).and_then(check))? {
             Given::Absent => present,
             Given::Null => None,
@@ -128,6 +154,9 @@ impl Form {
 
     /// A list of at most `max` objects, each read by `read`; empty when absent.
     pub fn list<T>(&mut self, name: &str, max: usize, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        if self.describes(name, false, || ArrayBuilder::new().items(describe(&mut read)).max_items(Some(max)).into()) {
+            return None;
+        }
         let entries = self.absent_or(name, |value| match value.as_array() {
             None => Err(Reason::new("invalid", "Must be a list.")),
             Some(entries) if entries.len() > max => Err(Reason::new("too_many", format!("Must have at most {max} entries."))),
@@ -140,7 +169,7 @@ impl Form {
                 self.reject(&format!("{name}[{index}]"), Reason::new("invalid", "Must be an object."));
                 continue;
             };
-            let mut form = Self { fields, prefix: format!("{}{name}[{index}].", self.prefix), errors: Vec::new() };
+            let mut form = Self { fields, prefix: format!("{}{name}[{index}].", self.prefix), errors: Vec::new(), asked: None };
             values.extend(read(&mut form));
             self.errors.append(&mut form.errors);
         }
@@ -155,6 +184,48 @@ impl Form {
         let value = read(&mut self);
         complete(value, self.errors)
     }
+}
+
+/// What a reader asks for: the schema of the bodies that it takes. The reader runs on a form that notes each question and
+/// answers none, so that what is said of a body cannot differ from what is read.
+pub fn describe<T>(read: impl FnOnce(&mut Form) -> Option<T>) -> RefOr<Schema> {
+    let mut form = Form { asked: Some(ObjectBuilder::new().schema_type(Type::Object)), ..Form::default() };
+    read(&mut form);
+    form.asked.unwrap_or_default().into()
+}
+
+/// What one of several readers asks for, where something else than the body decides which.
+pub fn any_of(schemas: impl IntoIterator<Item = RefOr<Schema>>) -> RefOr<Schema> {
+    schemas.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
+}
+
+/// What may be null, too.
+fn or_null(mut schema: Object) -> Schema {
+    if let SchemaType::Type(of) = schema.schema_type {
+        schema.schema_type = SchemaType::Array(vec![of, Type::Null]);
+    }
+    if let Some(words) = &mut schema.enum_values {
+        words.push(Value::Null);
+    }
+    schema.into()
+}
+
+/// Gives a type that is read from bodies its schema: `taken!(LoginRequest)`, or with the reader where that is not the type's
+/// own, `taken!(NewRecord: describe(|form| ...))`.
+#[macro_export]
+macro_rules! taken {
+    ($name:ident) => {
+        $crate::taken!($name: $crate::form::describe(<$name as $crate::form::FromForm>::from_form));
+    };
+    ($name:ident: $schema:expr) => {
+        impl $crate::utoipa::PartialSchema for $name {
+            fn schema() -> $crate::utoipa::openapi::RefOr<$crate::utoipa::openapi::Schema> {
+                $schema
+            }
+        }
+
+        impl $crate::utoipa::ToSchema for $name {}
+    };
 }
 
 /// What was read, unless errors were noted.
@@ -264,6 +335,27 @@ mod tests {
         assert_eq!(form.change_with("absent", a(), refuse), Some(a()));
         assert_eq!(form.nullable_with("set", refuse), None);
         assert_eq!(errors(&form), ["set no"]);
+    }
+
+    #[test]
+    fn a_reader_is_described_by_what_it_asks_for() {
+        let schema = describe(|form| {
+            let name = form.required::<Name>("name");
+            let born = form.nullable::<jiff::civil::Date>("born");
+            let agreed = form.optional::<bool>("agreed");
+            let files = form.list("files", 3, |file| file.required::<Name>("name"));
+            form.reject("name", Reason::new("no", "No."));
+            Some((name?, born?, agreed?, files?))
+        });
+        let schema = serde_json::to_value(schema).unwrap();
+        assert_eq!((&schema["type"], &schema["required"]), (&json!("object"), &json!(["name"])));
+        let properties = &schema["properties"];
+        assert_eq!(properties.as_object().unwrap().len(), 4);
+        assert_eq!(properties["name"]["maxLength"], Name::MAX);
+        assert_eq!((&properties["born"]["type"], &properties["born"]["format"]), (&json!(["string", "null"]), &json!("date")));
+        assert_eq!(properties["agreed"]["type"], "boolean");
+        assert_eq!((&properties["files"]["maxItems"], &properties["files"]["items"]["required"]), (&json!(3), &json!(["name"])));
+        assert_eq!(properties["files"]["items"]["properties"]["name"], properties["name"]);
     }
 
     #[test]

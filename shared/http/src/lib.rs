@@ -3,6 +3,8 @@
 //! A request that gets through the extractors is well-formed; a handler answers an [`answer::Answer`] or a
 //! [`problem::Problem`], and [`middleware::service`] does the rest.
 
+pub use utoipa;
+
 pub mod answer;
 pub mod caller;
 pub mod code;

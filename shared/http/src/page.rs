@@ -8,6 +8,7 @@ use domain::id::UserId;
 use runtime::crypto::Sealer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use crate::answer::{Answer, ok};
 use crate::kit::Kit;
@@ -61,9 +62,13 @@ impl Seal {
     }
 }
 
-#[derive(Serialize)]
-struct Listing<'a, T> {
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct Listing<'a, T> {
+    /// Where the next page is, null when this is the last.
+    #[schema(required, format = "uri", max_length = 8192)]
     next: Option<&'a str>,
+    #[schema(max_items = 100)]
     results: Vec<T>,
 }
 

@@ -15,6 +15,7 @@ use domain::rate::{Limited, Locked};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::rate::LimitError;
+use utoipa::ToSchema;
 
 use crate::code::Code;
 
@@ -263,26 +264,50 @@ impl Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why a request was not done (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document<'a> {
+    /// Where this kind of problem is explained.
     #[serde(rename = "type")]
+    #[schema(format = "uri-reference", max_length = 255)]
     problem_type: String,
+    /// The kind of problem in a few words.
+    #[schema(max_length = 255)]
     title: String,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What has happened, in a sentence.
+    #[schema(max_length = 1000)]
     detail: &'a str,
+    /// The path of the request.
+    #[schema(max_length = 8192)]
     instance: &'a str,
+    #[schema(value_type = Code)]
     code: &'static str,
+    /// The id of the request, for questions about it.
+    #[schema(max_length = 255)]
     request_id: &'a str,
     #[serde(flatten)]
+    #[schema(ignore)]
     members: BTreeMap<&'static str, &'a str>,
+    /// Every field that was refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 1000)]
     errors: Vec<Item<'a>>,
 }
 
-#[derive(Serialize)]
+/// Why one field was refused.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedField)]
 struct Item<'a> {
+    /// The field's name as in the request, `files[2].name` for nested ones.
+    #[schema(max_length = 255)]
     field: &'a str,
+    /// The kind of mistake. Stable.
+    #[schema(max_length = 64)]
     code: &'static str,
+    #[schema(max_length = 1000)]
     message: &'a str,
 }
 

@@ -11,6 +11,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::form::{complete, no_nul};
 use crate::kit::Kit;
@@ -37,13 +39,13 @@ impl Query {
         read: impl FnOnce(&mut Parameters) -> Option<F>,
     ) -> Result<(F, Paging<K>), Problem> {
         let base = kit.public_url.to_string();
-        let mut parameters = Parameters { given: self.parameters, read: Vec::new(), errors: Vec::new() };
+        let mut parameters = Parameters { given: self.parameters, ..Parameters::default() };
         let filters = read(&mut parameters);
         let seal = kit.seal(caller, list, &parameters.read);
-        let after = parameters.optional_by("cursor", |text| seal.open(text));
+        let after = parameters.optional_by("cursor", cursor_schema, |text| seal.open(text));
         // A link to the next page repeats the filters and the limit.
         parameters.read.retain(|(name, _)| *name != "cursor");
-        let limit = parameters.optional_by("limit", limit);
+        let limit = parameters.optional_by("limit", limit_schema, limit);
         let address = Address { base, path: self.path, parameters: parameters.read };
         let read = || Some((filters?, Paging { limit: limit?.unwrap_or(kit.page_size), after: after?, seal, address }));
         complete(read(), parameters.errors)
@@ -62,27 +64,34 @@ impl<S: Sync> FromRequestParts<S> for Query {
 /// Query parameters, taken one by one. What is never asked for is ignored; an empty one is as good as none.
 ///
 /// Each method answers `None` once it has noted an error, as in [`crate::form::Form`].
+#[derive(Default)]
 pub struct Parameters {
     given: Vec<(String, String)>,
     /// What was asked for and given, in the order of asking.
     read: Vec<(&'static str, String)>,
     errors: Vec<FieldError>,
+    /// What is asked for, where nothing is read: see [`describe`].
+    asked: Option<Vec<Parameter>>,
 }
 
 impl Parameters {
     /// A parameter of a domain type.
     pub fn optional<T: FieldValue>(&mut self, name: &'static str) -> Option<Option<T>> {
-        self.optional_by(name, |text| T::from_json(&Value::from(text)))
+        self.optional_by(name, || T::schema().into(), |text| T::from_json(&Value::from(text)))
     }
 
     /// A parameter that is `true` or `false`.
     pub fn flag(&mut self, name: &'static str) -> Option<Option<bool>> {
-        self.optional_by(name, |text| text.parse().map_err(|_| Reason::new("invalid_choice", "Must be one of: true false.")))
+        self.optional_by(
+            name,
+            || bool::schema().into(),
+            |text| text.parse().map_err(|_| Reason::new("invalid_choice", "Must be one of: true false.")),
+        )
     }
 
     /// A parameter that is a moment (RFC 3339), or a date, which stands for its first moment in UTC.
     pub fn timestamp(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
-        self.optional_by(name, timestamp)
+        self.optional_by(name, timestamp_schema, timestamp)
     }
 
     /// Notes that a parameter is refused, for rules that concern several.
@@ -90,8 +99,17 @@ impl Parameters {
         self.errors.push(FieldError::new(name, reason));
     }
 
-    /// A parameter that is read by its own rule.
-    pub fn optional_by<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Option<Option<T>> {
+    /// A parameter that is read by its own rule; `schema` says what it takes.
+    pub fn optional_by<T>(
+        &mut self,
+        name: &'static str,
+        schema: impl FnOnce() -> Schema,
+        parse: impl FnOnce(&str) -> Result<T, Reason>,
+    ) -> Option<Option<T>> {
+        if let Some(asked) = &mut self.asked {
+            asked.push(ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).schema(Some(schema())).build());
+            return None;
+        }
         let mut values = self.given.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
         let result = match (values.next(), values.next()) {
             (None | Some(""), None) => return Some(None),
@@ -104,6 +122,63 @@ impl Parameters {
         };
         result.map(Some).map_err(|reason| self.errors.push(FieldError::new(name, reason))).ok()
     }
+}
+
+/// What the reader of a list's filters asks for, and the parameters that all lists have. As in [`crate::form::describe`], the
+/// reader runs on parameters that note each question and answer none.
+pub fn describe<F>(read: impl FnOnce(&mut Parameters) -> Option<F>) -> Vec<Parameter> {
+    let mut parameters = Parameters { asked: Some(Vec::new()), ..Parameters::default() };
+    read(&mut parameters);
+    parameters.optional_by("cursor", cursor_schema, |_| Ok(()));
+    parameters.optional_by("limit", limit_schema, limit);
+    parameters.asked.unwrap_or_default()
+}
+
+/// Names the filters of a list for its document: `filters!(RecordFilters: |parameters| filter(parameters, "doctor"))`.
+#[macro_export]
+macro_rules! filters {
+    ($(#[$doc:meta])* $visibility:vis $name:ident: $read:expr) => {
+        $(#[$doc])*
+        $visibility enum $name {}
+
+        impl $crate::utoipa::IntoParams for $name {
+            fn into_params(
+                _: impl Fn() -> Option<$crate::utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<$crate::utoipa::openapi::path::Parameter> {
+                $crate::query::describe($read)
+            }
+        }
+    };
+}
+
+filters!(
+    /// The parameters of a list without filters.
+    pub NoFilters: |_| Some(())
+);
+
+fn text_schema() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn timestamp_schema() -> Schema {
+    let form = |format, length, example| {
+        text_schema().format(Some(SchemaFormat::KnownFormat(format))).max_length(Some(length)).examples([example])
+    };
+    let description = "A moment, or a date for its first moment in UTC.";
+    let moment = form(KnownFormat::DateTime, 64, "2026-03-01T10:00:00+01:00");
+    let both = AnyOfBuilder::new().item(form(KnownFormat::Date, 10, "2026-03-01")).item(moment);
+    both.description(Some(description)).into()
+}
+
+fn cursor_schema() -> Schema {
+    let description = "Where the page begins. Take it from the `next` of the page before, with the same filters.";
+    text_schema().description(Some(description)).max_length(Some(1024)).pattern(Some("^[A-Za-z0-9_-]*$")).into()
+}
+
+fn limit_schema() -> Schema {
+    let description = "The greatest number of entries on the page, 20 unless the operator has said otherwise.";
+    let limit = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+    limit.description(Some(description)).minimum(Some(1)).maximum(Some(MAX_LIMIT)).examples([20]).into()
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, Reason> {
@@ -129,7 +204,7 @@ mod tests {
 
     fn parameters(query: &str) -> Parameters {
         let given = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Parameters { given, read: Vec::new(), errors: Vec::new() }
+        Parameters { given, ..Parameters::default() }
     }
 
     #[test]
@@ -159,7 +234,7 @@ mod tests {
         assert_eq!(given.flag("twice"), None);
         assert_eq!(given.optional::<String>("nul"), None);
         assert_eq!(given.flag("bytes"), None);
-        assert_eq!(given.optional_by("limit", limit), None);
+        assert_eq!(given.optional_by("limit", limit_schema, limit), None);
         let errors: Vec<String> = given.errors.iter().map(|error| format!("{} {}", error.field, error.reason.code)).collect();
         let expected = [
             "type invalid_choice",
@@ -172,6 +247,19 @@ mod tests {
             "limit invalid",
         ];
         assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn filters_are_described_by_what_is_asked_for() {
+        let parameters = describe(|parameters| {
+            let record_type = parameters.optional::<RecordType>("record_type");
+            let is_read = parameters.flag("is_read");
+            Some((record_type?, is_read?))
+        });
+        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(names, ["record_type", "is_read", "cursor", "limit"]);
+        let limit = serde_json::to_value(&parameters[3]).unwrap();
+        assert_eq!((&limit["in"], &limit["schema"]["maximum"]), (&Value::from("query"), &Value::from(MAX_LIMIT)));
     }
 
     #[test]

@@ -3,28 +3,37 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::account::{self, Account, Role};
+use domain::account::{self, Account, Role, Years};
 use domain::audit::{Action, AuditEvent, Outcome};
-use domain::file::{File, FileStatus};
+use domain::email::Email;
+use domain::file::{ContentType, File, FileName, FileStatus};
 use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::record::{self, Annotation, Chart, RecordType};
+use domain::text::{Address, Description, LicenseNumber, Name, Note, Specialization};
 use futures_util::future::try_join_all;
 use jiff::{Timestamp, civil::Date};
 use runtime::bucket::{Bucket, Upload};
 use serde::Serialize;
 use store::accounts::DirectoryEntry;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::Problem;
 
 /// A user. Who sees it decides how much it holds.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct User<'a> {
     pk: UserId,
-    first_name: &'a str,
-    last_name: &'a str,
+    first_name: &'a Name,
+    last_name: &'a Name,
+    /// Not in the directory of doctors.
     #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
+    #[schema(value_type = Email, required = false)]
+    email: Option<&'a Email>,
     role: Role,
+    /// Null until the user has created it.
+    #[schema(required)]
     profile: Option<Profile<'a>>,
 }
 
@@ -33,9 +42,9 @@ impl<'a> User<'a> {
     pub fn full(account: &'a Account) -> Self {
         Self {
             pk: account.id,
-            first_name: account.first_name.as_str(),
-            last_name: account.last_name.as_str(),
-            email: Some(account.email.as_str()),
+            first_name: &account.first_name,
+            last_name: &account.last_name,
+            email: Some(&account.email),
             role: account.role,
             profile: Profile::full(account),
         }
@@ -50,8 +59,8 @@ impl<'a> User<'a> {
     pub fn in_directory(entry: &'a DirectoryEntry) -> Self {
         Self {
             pk: entry.id,
-            first_name: entry.first_name.as_str(),
-            last_name: entry.last_name.as_str(),
+            first_name: &entry.first_name,
+            last_name: &entry.last_name,
             email: None,
             role: entry.role,
             profile: Some(Profile::doctor(&entry.profile)),
@@ -60,27 +69,29 @@ impl<'a> User<'a> {
 }
 
 /// A profile.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Profile<'a> {
     /// A patient's.
     Patient {
         /// When the patient was born.
+        #[schema(required, max_length = 10)]
         date_of_birth: Option<Date>,
         /// The patient's gender.
         gender: account::Gender,
         /// Absent where the viewer may not see it, null where there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
-        address: Option<Option<&'a str>>,
+        #[schema(value_type = Option<Address>)]
+        address: Option<Option<&'a Address>>,
     },
     /// A doctor's.
     Doctor {
         /// What the doctor specializes in.
-        specialization: &'a str,
+        specialization: &'a Specialization,
         /// The number of the licence to practise.
-        license_number: &'a str,
+        license_number: &'a LicenseNumber,
         /// Whole years.
-        years_of_experience: u32,
+        years_of_experience: Years,
     },
 }
 
@@ -89,19 +100,17 @@ impl<'a> Profile<'a> {
     pub fn full(account: &'a Account) -> Option<Self> {
         account.profile.as_ref().map(|profile| match profile {
             account::Profile::Doctor(profile) => Self::doctor(profile),
-            account::Profile::Patient(profile) => Self::Patient {
-                date_of_birth: profile.date_of_birth,
-                gender: profile.gender,
-                address: Some(profile.address.as_ref().map(|address| address.as_str())),
-            },
+            account::Profile::Patient(profile) => {
+                Self::Patient { date_of_birth: profile.date_of_birth, gender: profile.gender, address: Some(profile.address.as_ref()) }
+            }
         })
     }
 
     fn doctor(profile: &'a account::DoctorProfile) -> Self {
         Self::Doctor {
-            specialization: profile.specialization.as_str(),
-            license_number: profile.license_number.as_str(),
-            years_of_experience: profile.years_of_experience.get(),
+            specialization: &profile.specialization,
+            license_number: &profile.license_number,
+            years_of_experience: profile.years_of_experience,
         }
     }
 
@@ -114,62 +123,102 @@ impl<'a> Profile<'a> {
 }
 
 /// A record with everything that belongs to it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Record<'a> {
     id: RecordId,
+    /// Null only for a user who is gone.
+    #[schema(required)]
     patient: Option<User<'a>>,
+    /// Null only for a user who is gone.
+    #[schema(required)]
     doctor: Option<User<'a>>,
     record_type: RecordType,
-    description: &'a str,
+    description: &'a Description,
+    /// Newest first.
+    #[schema(max_items = 40)]
     files: Vec<RecordFile<'a>>,
+    /// Newest first.
+    #[schema(max_items = 100)]
     annotations: Vec<RecordAnnotation<'a>>,
     created_at: Timestamp,
+    /// When the record, a file or an annotation of it last changed.
     updated_at: Timestamp,
 }
 
 /// A file of a record.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RecordFile<'a> {
     id: FileId,
+    /// Where to download it, for some minutes; null unless it is available.
+    #[schema(required, format = "uri", max_length = 8192)]
     file: Option<String>,
-    name: &'a str,
-    content_type: &'a str,
+    name: &'a FileName,
+    content_type: ContentType,
+    #[schema(minimum = 1)]
     size_bytes: u64,
     status: FileStatus,
     created_at: Timestamp,
+    /// How to upload it; told once, to those who have declared it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = UploadShape, required = false)]
     upload: Option<UploadShape>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Upload)]
 struct UploadShape {
+    #[schema(max_length = 3, example = "PUT")]
     method: &'static str,
+    #[schema(format = "uri", max_length = 8192)]
     url: String,
+    /// The headers that must be sent, as they are here.
+    #[schema(value_type = UploadHeaders)]
     headers: HashMap<String, String>,
     expires_at: Timestamp,
 }
 
+/// Headers by name.
+enum UploadHeaders {}
+
+impl PartialSchema for UploadHeaders {
+    fn schema() -> RefOr<Schema> {
+        let value = ObjectBuilder::new().schema_type(Type::String).max_length(Some(255));
+        let example = serde_json::json!({"content-type": "application/pdf", "if-none-match": "*"});
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .additional_properties(Some(Schema::from(value)))
+            .max_properties(Some(8))
+            .examples([example])
+            .into()
+    }
+}
+
+impl ToSchema for UploadHeaders {}
+
 /// A doctor's annotation.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Annotation)]
 pub struct RecordAnnotation<'a> {
     id: AnnotationId,
     record: RecordId,
-    note: &'a str,
+    note: &'a Note,
+    /// Null only for a user who is gone.
+    #[schema(required)]
     author: Option<Author<'a>>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Author<'a> {
     pk: UserId,
-    first_name: &'a str,
-    last_name: &'a str,
+    first_name: &'a Name,
+    last_name: &'a Name,
 }
 
 impl<'a> Author<'a> {
     fn of(account: &'a Account) -> Self {
-        Self { pk: account.id, first_name: account.first_name.as_str(), last_name: account.last_name.as_str() }
+        Self { pk: account.id, first_name: &account.first_name, last_name: &account.last_name }
     }
 }
 
@@ -179,7 +228,7 @@ impl<'a> RecordAnnotation<'a> {
         Self {
             id: annotation.id,
             record: annotation.record_id,
-            note: annotation.note.as_str(),
+            note: &annotation.note,
             author: author.map(Author::of),
             created_at: annotation.id.created_at(),
             updated_at: annotation.updated_at,
@@ -188,12 +237,16 @@ impl<'a> RecordAnnotation<'a> {
 }
 
 /// An annotation as it was from one change to the next.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AnnotationVersion<'a> {
     annotation: AnnotationId,
     record: RecordId,
+    /// Counts from 1.
+    #[schema(minimum = 1)]
     version: u64,
-    note: &'a str,
+    note: &'a Note,
+    /// Null only for a user who is gone.
+    #[schema(required)]
     author: Option<Author<'a>>,
     written_at: Timestamp,
 }
@@ -205,7 +258,7 @@ impl<'a> AnnotationVersion<'a> {
             annotation: version.annotation_id,
             record: version.record_id,
             version: version.version,
-            note: version.note.as_str(),
+            note: &version.note,
             author: author.map(Author::of),
             written_at: version.written_at,
         }
@@ -213,27 +266,40 @@ impl<'a> AnnotationVersion<'a> {
 }
 
 /// An entry of an access log: what somebody did to the viewer's chart or account, or tried to.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AccessEvent<'a> {
     id: EventId,
     at: Timestamp,
     actor: Actor<'a>,
     action: Action,
     outcome: Outcome,
+    /// The record it was about, if it was about one.
+    #[schema(required)]
     record: Option<RecordId>,
+    /// The records that a list showed.
+    #[schema(max_items = 100)]
     records: &'a [RecordId],
+    #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
+    #[schema(required, max_length = 255)]
     before: Option<&'a str>,
+    #[schema(required, max_length = 255)]
     after: Option<&'a str>,
+    /// Told of what one did oneself.
+    #[schema(required, max_length = 45)]
     source_ip: Option<&'a str>,
+    /// Told of what one did oneself.
+    #[schema(required, max_length = 256)]
     user_agent: Option<&'a str>,
 }
 
 /// Who did it, as they were called then.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Actor<'a> {
     pk: UserId,
+    #[schema(required, max_length = 511)]
     name: Option<&'a str>,
+    #[schema(required)]
     role: Option<Role>,
 }
 
@@ -302,7 +368,7 @@ impl<'a> Showcase<'a> {
             patient: self.user(record.patient_id),
             doctor: self.user(record.doctor_id),
             record_type: record.record_type,
-            description: record.description.as_str(),
+            description: &record.description,
             files: try_join_all(files).await?,
             annotations: chart.annotations.iter().map(|it| RecordAnnotation::new(it, self.person(it.author_id))).collect(),
             created_at: record.id.created_at(),
@@ -319,8 +385,8 @@ impl<'a> Showcase<'a> {
         Ok(RecordFile {
             id: file.id,
             file: url,
-            name: file.name.as_str(),
-            content_type: file.content_type.as_str(),
+            name: &file.name,
+            content_type: file.content_type,
             size_bytes: file.size_bytes,
             status: file.status,
             created_at: file.id.created_at(),
