@@ -51,6 +51,12 @@ taken!(NewUser);
     )
 )]
 pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Body(new): Body<NewUser>) -> Result<Answer, Problem> {
+    let account = create(&app, admin, new).await?;
+    Ok(created(&format!("/api/admin/users/{}/", account.id), &User::new(&account)).with_etag(ETag::of(account.version)))
+}
+
+/// Stores the user and orders the mail.
+pub(crate) async fn create(app: &App, admin: Admin, new: NewUser) -> Result<Account, Problem> {
     let caller = admin.confirm().await?;
     let id: UserId = clock::new_id();
     let approval = (new.role == Role::Doctor).then(|| Approval::of_new_licence(app.doctors.approval_is_required));
@@ -77,5 +83,5 @@ pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Body(new):
         RegisterError::EmailTaken => Problem::field("email", Reason::new("taken", "A user with this email already exists.")),
         RegisterError::Store(error) => error.into(),
     })?;
-    Ok(created(&format!("/api/admin/users/{id}/"), &User::new(&account)).with_etag(ETag::of(account.version)))
+    Ok(account)
 }

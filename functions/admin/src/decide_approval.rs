@@ -55,7 +55,7 @@ pub(crate) async fn approve_doctor(
     form: Form,
 ) -> Result<Answer, Problem> {
     let reason = form.parse(optional_reason)?;
-    decide(&app, admin, id, &if_match, Decision::Approve, reason).await
+    answer(&app, admin, id, &if_match, Decision::Approve, reason).await
 }
 
 /// Refuse a doctor's licence that waits for a decision.
@@ -75,7 +75,7 @@ pub(crate) async fn refuse_doctor(
     form: Form,
 ) -> Result<Answer, Problem> {
     let reason = form.parse(required_reason)?;
-    decide(&app, admin, id, &if_match, Decision::Refuse, Some(reason)).await
+    answer(&app, admin, id, &if_match, Decision::Refuse, Some(reason)).await
 }
 
 /// Suspend an approved doctor, who keeps nothing but the account from the next request on.
@@ -95,10 +95,10 @@ pub(crate) async fn suspend_doctor(
     form: Form,
 ) -> Result<Answer, Problem> {
     let reason = form.parse(required_reason)?;
-    decide(&app, admin, id, &if_match, Decision::Suspend, Some(reason)).await
+    answer(&app, admin, id, &if_match, Decision::Suspend, Some(reason)).await
 }
 
-async fn decide(
+async fn answer(
     app: &App,
     admin: Admin,
     id: UserId,
@@ -106,6 +106,19 @@ async fn decide(
     decision: Decision,
     reason: Option<Justification>,
 ) -> Result<Answer, Problem> {
+    let account = decide(app, admin, id, if_match, decision, reason).await?;
+    Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
+}
+
+/// Decides, tells the doctor and the audit trail.
+pub(crate) async fn decide(
+    app: &App,
+    admin: Admin,
+    id: UserId,
+    if_match: &IfMatch,
+    decision: Decision,
+    reason: Option<Justification>,
+) -> Result<Account, Problem> {
     let (caller, mut found) = admin.beside(app.store.account(id)).await?;
     for _ in 0..ATTEMPTS {
         let before = found.filter(|account| account.role == Role::Doctor).ok_or_else(Problem::not_found)?;
@@ -128,7 +141,7 @@ async fn decide(
             ..caller.audit(decision.action(), id, None)
         };
         match app.store.decide_approval(&before, &after, &notification, &mail, &event).await {
-            Ok(()) => return Ok(ok(&User::new(&after)).with_etag(ETag::of(after.version))),
+            Ok(()) => return Ok(after),
             Err(UpdateError::Stale) => found = app.store.account(id).await?,
             Err(UpdateError::Store(error)) => return Err(error.into()),
         }

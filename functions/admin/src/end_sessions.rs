@@ -19,12 +19,18 @@ use crate::App;
     )
 )]
 pub(crate) async fn end_sessions(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+    end(&app, admin, id).await?;
+    Ok(no_content())
+}
+
+/// Ends them and tells the audit trail.
+pub(crate) async fn end(app: &App, admin: Admin, id: UserId) -> Result<(), Problem> {
     let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
     let (caller, (found, through)) = admin.beside(reads).await?;
     found.ok_or_else(Problem::not_found)?;
     match app.store.end_sessions(id, through, &caller.audit(Action::EndAllSessions, id, None)).await {
         // Somebody else has ended as many or more.
-        Ok(()) | Err(UpdateError::Stale) => Ok(no_content()),
+        Ok(()) | Err(UpdateError::Stale) => Ok(()),
         Err(UpdateError::Store(error)) => Err(error.into()),
     }
 }

@@ -4,6 +4,7 @@
 //! audit trail itself.
 
 mod answer;
+mod console;
 mod create_user;
 mod decide_approval;
 mod end_sessions;
@@ -14,6 +15,9 @@ mod read_user;
 mod start_password_reset;
 mod update_user;
 
+use std::sync::Arc;
+
+use axum::Router;
 use axum::extract::FromRef;
 use http_kit::kit::Kit;
 use runtime::aws::{self, Patience};
@@ -40,12 +44,24 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(list_events::list_events))
 }
 
+/// Everything that the function answers: the API, and the console for browsers.
+pub fn service(app: App) -> Router {
+    let console = console::router(&app);
+    http_kit::middleware::service(router().merge(console.into()), app)
+}
+
+/// Method and path of every page and form of the console that is for staff alone.
+pub fn console_paths() -> Vec<(&'static str, &'static str)> {
+    console::paths()
+}
+
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
     kit: Kit,
     store: Store,
     doctors: config::Doctors,
+    console: Arc<console::session::Keys>,
 }
 
 impl App {
@@ -55,8 +71,9 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
+        let console = Arc::new(console::session::Keys::new(&config::Console::from_env()?));
         let sdk = aws::sdk(Patience::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
-        Ok(Self { kit: Kit::new(http, store.clone()), store, doctors })
+        Ok(Self { kit: Kit::new(http, store.clone()), store, doctors, console })
     }
 }

@@ -5,6 +5,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runtime::serve::run(async || {
         let app = admin::App::start().await?;
-        runtime::serve::http(http_kit::middleware::service(admin::router(), app)).await
+        runtime::serve::http(admin::service(app)).await
     })
 }

@@ -1,10 +1,11 @@
 //! `GET /api/admin/users/{id}/`
 
 use axum::extract::State;
+use domain::account::Account;
 use domain::audit::Action;
 use domain::id::UserId;
 use http_kit::answer::{Answer, ok};
-use http_kit::caller::Admin;
+use http_kit::caller::{Admin, Caller};
 use http_kit::etag::ETag;
 use http_kit::path::Id;
 use http_kit::problem::Problem;
@@ -20,8 +21,14 @@ use crate::answer::User;
     )
 )]
 pub(crate) async fn read_user(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+    let (_, account) = read(&app, admin, id).await?;
+    Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
+}
+
+/// Reads the account and tells the audit trail.
+pub(crate) async fn read(app: &App, admin: Admin, id: UserId) -> Result<(Caller, Account), Problem> {
     let (caller, found) = admin.beside(app.store.account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     app.store.audit(&[caller.audit(Action::ReadUser, id, None)]).await?;
-    Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
+    Ok((caller, account))
 }

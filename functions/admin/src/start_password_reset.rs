@@ -22,6 +22,12 @@ use crate::App;
     )
 )]
 pub(crate) async fn start_password_reset(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+    start(&app, admin, id).await?;
+    Ok(no_content())
+}
+
+/// Orders the mail and tells the audit trail.
+pub(crate) async fn start(app: &App, admin: Admin, id: UserId) -> Result<(), Problem> {
     let (caller, found) = admin.beside(app.store.account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     if !account.is_active {
@@ -29,5 +35,5 @@ pub(crate) async fn start_password_reset(State(app): State<App>, admin: Admin, I
     }
     let mail = Mail::new(clock::new_id(), MailKind::ResetPassword, id, clock::now());
     app.store.order_mail(&mail, &caller.audit(Action::StartPasswordReset, id, None)).await?;
-    Ok(no_content())
+    Ok(())
 }

@@ -21,9 +21,9 @@ use crate::{ATTEMPTS, App};
 
 /// What is to change; `None` keeps what is there.
 pub(crate) struct UserChange {
-    is_active: Option<bool>,
-    role: Option<Role>,
-    reason: Option<Justification>,
+    pub(crate) is_active: Option<bool>,
+    pub(crate) role: Option<Role>,
+    pub(crate) reason: Option<Justification>,
 }
 
 impl FromForm for UserChange {
@@ -56,20 +56,26 @@ pub(crate) async fn update_user(
     if_match: IfMatch,
     Body(change): Body<UserChange>,
 ) -> Result<Answer, Problem> {
+    let account = update(&app, admin, id, &if_match, &change).await?;
+    Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
+}
+
+/// Changes the account and tells the audit trail.
+pub(crate) async fn update(app: &App, admin: Admin, id: UserId, if_match: &IfMatch, change: &UserChange) -> Result<Account, Problem> {
     let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
     let (caller, (found, latest_session)) = admin.beside(reads).await?;
     let mut before = found.ok_or_else(Problem::not_found)?;
     for _ in 0..ATTEMPTS {
         if_match.check(before.version)?;
-        let (after, events) = plan(&app, &caller, &before, &change, latest_session);
+        let (after, events) = plan(app, &caller, &before, change, latest_session);
         if events.is_empty() {
-            return Ok(ok(&User::new(&before)).with_etag(ETag::of(before.version)));
+            return Ok(before);
         }
         if !caller.may(Relation::to_account(caller.account.id, id)) {
             return Err(Problem::own_account());
         }
         match app.store.amend_account(&before, &after, &events).await {
-            Ok(()) => return Ok(ok(&User::new(&after)).with_etag(ETag::of(after.version))),
+            Ok(()) => return Ok(after),
             Err(AmendError::LastAdmin) => return Err(Problem::conflict(Code::LastAdmin, "There must be another active admin first.")),
             Err(AmendError::Stale) => before = app.store.account(id).await?.ok_or_else(Problem::not_found)?,
             Err(AmendError::Store(error)) => return Err(error.into()),

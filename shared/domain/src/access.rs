@@ -104,6 +104,8 @@ choice! {
         MarkAllRead = "mark_all_read",
         /// Delete the own notifications.
         DeleteAll = "delete_all",
+        /// Open the console for staff, and close it.
+        OpenConsole = "open_console",
         /// List or search users.
         ListUsers = "list_users",
         /// Create a user.
@@ -206,7 +208,8 @@ impl Operation {
             | Self::UpdateAnnotation
             | Self::ReplaceAnnotation
             | Self::ReadDoctorHistory => Audience::Doctors,
-            Self::ListUsers
+            Self::OpenConsole
+            | Self::ListUsers
             | Self::CreateUser
             | Self::ReadUser
             | Self::UpdateUser

@@ -68,7 +68,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let patients = "list_doctors list_patient_records create_record read_patient_record update_record replace_record read_access_log \
                     read_patient_history delete_file";
     let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation replace_annotation read_doctor_history";
-    let admins = "list_users create_user read_user update_user end_sessions start_password_reset list_doctors_by_approval \
+    let admins = "open_console list_users create_user read_user update_user end_sessions start_password_reset list_doctors_by_approval \
                   approve_doctor refuse_doctor suspend_doctor list_events";
     vec![
         (Audience::Public, public),

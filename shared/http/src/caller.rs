@@ -198,7 +198,8 @@ pub type Admin = Claimed<Admins>;
 
 /// Who a good token says is calling. Only the id is told before account and session confirm the rest.
 ///
-/// As an extractor it refuses with 401 without a good token, and with 403 users of another role.
+/// As an extractor it refuses with 401 without a good token, and with 403 users of another role. What a layer has put among the
+/// request's extensions, because it knows another proof, counts as the claims of a token.
 #[must_use = "nothing is known of the caller before account and session are read"]
 pub struct Claimed<A> {
     kit: Kit,
@@ -270,7 +271,10 @@ where
         let operation = parts.extensions.get().copied().filter(|operation: &Operation| operation.audience() == A::AUDIENCE);
         let operation =
             operation.ok_or_else(|| Problem::internal("domain::access does not say of this operation what its handler says"))?;
-        let claims = claims(&kit, &parts.headers, operation).await?;
+        let claims = match parts.extensions.get::<Claims>() {
+            Some(claims) => *claims,
+            None => claims(&kit, &parts.headers, operation).await?,
+        };
         let request = RequestInfo::from_request_parts(parts, state).await?;
         let decision = access::decide(kit.rules, Actor::Claimed(claims.role), operation, Relation::Unknown);
         let claimed = Self { kit, claims, request, operation, audience: PhantomData };

@@ -39,6 +39,8 @@ codes! {
     ApprovalNotPossible = "approval_not_possible", "Read the doctor's approval again and decide about that.";
     /// Another request changed the object between the moment it was read and the moment it was to be written.
     ChangedMeanwhile = "changed_meanwhile", "Read the object again and repeat the change. With If-Match you say which version you mean to change.";
+    /// The form that was sent was not made for this session of the console.
+    CsrfFailed = "csrf_failed", "Open the page again and send its form from there.";
     /// More was asked for than one user or address may have in a day.
     DailyLimitReached = "daily_limit_reached", "Wait for as many seconds as Retry-After says.";
     /// Another account has taken the address since the mail was sent.

@@ -41,6 +41,11 @@ pub enum IfMatch {
 }
 
 impl IfMatch {
+    /// This version alone.
+    pub fn version(version: u64) -> Self {
+        Self::Tags(vec![ETag(version).text()])
+    }
+
     /// Compares with the version that is there.
     ///
     /// # Errors

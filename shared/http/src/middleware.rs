@@ -23,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::{RequestInfo, claims};
 use crate::kit::Kit;
-use crate::problem::Problem;
+use crate::problem::{Problem, Written};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -145,7 +145,9 @@ async fn observe(mut request: Request, next: Next) -> Response {
         let problem = response.extensions_mut().remove::<Problem>();
         if let Some(problem) = &problem {
             problem.log();
-            problem.write(&mut response, &path, &info.request_id);
+            if response.extensions_mut().remove::<Written>().is_none() {
+                problem.write(&mut response, &path, &info.request_id);
+            }
         }
         if is_head {
             *response.body_mut() = Body::empty();

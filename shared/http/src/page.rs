@@ -27,6 +27,23 @@ pub struct Paging<K> {
     pub(crate) address: Address,
 }
 
+impl<K: Serialize> Paging<K> {
+    /// Path and query of the next page, if there is one: `next` is the position of the last entry of this one.
+    ///
+    /// # Errors
+    /// 500 when the position cannot be written down.
+    pub fn next_url(&self, next: Option<&K>) -> Result<Option<String>, Problem> {
+        next.map(|next| self.path_behind(next)).transpose()
+    }
+
+    fn path_behind(&self, position: &K) -> Result<String, Problem> {
+        let Address { path, parameters, .. } = &self.address;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(parameters).append_pair("cursor", &self.seal.close(position)?);
+        Ok(format!("{path}?{}", query.finish()))
+    }
+}
+
 /// Where the list is found, without a cursor.
 pub(crate) struct Address {
     pub(crate) base: String,
@@ -85,10 +102,7 @@ pub fn listing<K: Serialize, T: Serialize>(
     let Some(next) = next else {
         return Ok(ok(&Listing { next: None, results }));
     };
-    let Address { base, path, parameters } = &paging.address;
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(parameters).append_pair("cursor", &paging.seal.close(next)?);
-    let url = format!("{base}{path}?{}", query.finish());
+    let url = format!("{}{}", paging.address.base, paging.path_behind(next)?);
     let link = HeaderValue::try_from(format!("<{url}>; rel=\"next\"")).map_err(Problem::internal)?;
     Ok(ok(&Listing { next: Some(&url), results }).with_header(header::LINK, link))
 }

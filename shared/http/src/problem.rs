@@ -42,6 +42,10 @@ struct Content {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
+/// Beside a problem in the extensions of an answer: it has been written already, in another form than a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Written;
+
 /// A limit, as those who reach it are told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
@@ -154,6 +158,11 @@ impl Problem {
         Self::forbidden(Code::OwnAccount, "You cannot deactivate yourself or change your own role.")
     }
 
+    /// 403: a form was sent by another page than ours, or by one of another session.
+    pub fn csrf_failed() -> Self {
+        Self::forbidden(Code::CsrfFailed, "The form was not made for this session; open its page again.")
+    }
+
     /// 404: there is nothing here for the caller, be it unknown or somebody else's.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, Code::NotFound, "Not found.")
@@ -227,6 +236,21 @@ impl Problem {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// The sentence for people.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The fields that were refused.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
+    /// A header of the answer.
+    pub fn header(&self, name: &HeaderName) -> Option<HeaderValue> {
+        self.0.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     /// Logs the cause, if there is one: a failure that the client did not cause.

@@ -52,6 +52,23 @@ impl Query {
     }
 }
 
+impl Query {
+    /// What was given for a parameter, as it is, to be shown again; empty where nothing was.
+    pub fn typed(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// Reads the query of a request for something else than a list.
+    ///
+    /// # Errors
+    /// 400 that names every parameter that is malformed or given twice.
+    pub fn parse_alone<T>(self, read: impl FnOnce(&mut Parameters) -> Option<T>) -> Result<T, Problem> {
+        let mut parameters = Parameters { given: self.parameters, ..Parameters::default() };
+        let value = read(&mut parameters);
+        complete(value, parameters.errors)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 

@@ -134,6 +134,12 @@ config! {
         approval_is_required: bool = REQUIRE_DOCTOR_APPROVAL as flag,
     }
 
+    /// What the console for staff needs, besides [`Http`].
+    Console {
+        /// The secret behind its cookies and the tokens in its forms.
+        console_key: Secret = CONSOLE_KEY as secret,
+    }
+
     /// What the function needs that makes the first admin.
     Bootstrap {
         /// The table.
@@ -225,7 +231,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     ),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
-    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES]),
+    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES, Console::VARIABLES]),
     ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
     ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),

@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
-use ring::{digest, error::Unspecified, hkdf};
+use ring::{digest, error::Unspecified, hkdf, hmac};
 
 use crate::secret::Secret;
 
@@ -35,6 +35,33 @@ pub(crate) fn derive(secret: &[u8], purpose: &str) -> [u8; 32] {
 #[expect(clippy::expect_used, reason = "there is no way to go on without random bytes or keys")]
 fn certain<T>(result: Result<T, Unspecified>, because: &str) -> T {
     result.expect(because)
+}
+
+/// Proves that we have made a text for something, to nobody but ourselves: HMAC-SHA256 (RFC 2104).
+#[derive(Clone)]
+pub struct Prover(hmac::Key);
+
+impl Prover {
+    /// A prover with a key derived from `secret`.
+    pub fn new(secret: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &derive(secret.expose().as_bytes(), "prove 1")))
+    }
+
+    /// The proof of `data`, base64url without padding.
+    pub fn prove(&self, data: &[u8]) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, data))
+    }
+
+    /// Whether `proof` is that of `data`; takes the same time wherever the two differ.
+    pub fn holds(&self, data: &[u8], proof: &str) -> bool {
+        BASE64_URL_SAFE_NO_PAD.decode(proof).is_ok_and(|proof| hmac::verify(&self.0, data, &proof).is_ok())
+    }
+}
+
+impl std::fmt::Debug for Prover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prover(..)")
+    }
 }
 
 /// Seals texts that a client keeps for us: it can neither read nor change them, nor pass one off as another.
@@ -101,6 +128,18 @@ mod tests {
         assert_eq!(key, derive(b"secret", "one purpose"));
         assert_ne!(key, derive(b"secret", "another purpose"));
         assert_ne!(key, derive(b"other secret", "one purpose"));
+    }
+
+    #[test]
+    fn a_proof_is_of_one_text_by_one_secret() {
+        let prover = Prover::new(&Secret::new("a secret for tests"));
+        let proof = prover.prove(b"session");
+        assert!(prover.holds(b"session", &proof));
+        assert!(!prover.holds(b"another session", &proof));
+        assert!(!Prover::new(&Secret::new("another secret")).holds(b"session", &proof));
+        for wrong in ["", "not base64!", &proof[1..], &format!("{proof}A")] {
+            assert!(!prover.holds(b"session", wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("notifications", "INBOX#*", "GetItem Query UpdateItem"),
     ("notifications", "AUDIT#*", "PutItem"),
     ("notifications", "gsi1 UNREAD#*", "Query"),
-    ("admin", "USER#*", "BatchGetItem GetItem PutItem Query UpdateItem"),
+    ("admin", "USER#*", "BatchGetItem DeleteItem GetItem PutItem Query UpdateItem"),
     ("admin", "EMAIL#*", "PutItem"),
     ("admin", "JWKS", "Query"),
     ("admin", "AUDIT#*", "BatchGetItem PutItem Query"),

@@ -44,6 +44,7 @@ pub(crate) fn paths() -> Vec<Path> {
         ("accounts", accounts::router().into_openapi()),
         ("records", records::router().into_openapi()),
         ("notifications", notifications::router().into_openapi()),
+        ("admin", admin::router().into_openapi()),
     ];
     let mut paths = Vec::new();
     for (function, document) in documents {
@@ -52,6 +53,10 @@ pub(crate) fn paths() -> Vec<Path> {
             let methods = operations.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
             paths.push(Path { function, template: template.clone(), methods });
         }
+    }
+    // Pages are no operations of the API.
+    for (method, template) in admin::console_paths() {
+        paths.push(Path { function: "admin", template: template.to_owned(), methods: vec![method.to_owned()] });
     }
     assert!(paths.len() > 10, "the routers have hardly any paths: list all functions that answer HTTP here");
     paths

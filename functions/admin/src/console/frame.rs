@@ -1,0 +1,126 @@
+//! What all pages have around them.
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use domain::field::FieldError;
+use http_kit::problem::Problem;
+use runtime::tokens::Claims;
+
+pub(crate) use http_kit::caller::Admin as Staff;
+
+use crate::App;
+use crate::console::{assets, form};
+
+/// Where the pages are, in the order of the navigation.
+const SECTIONS: &[(&str, &str)] = &[("/admin/users/", "Users")];
+
+/// What has been done, as the next page says it. The word travels in the address, the sentence does not.
+const DONE: &[(&str, &str)] = &[
+    ("created", "The user was created and gets a mail to set a password."),
+    ("changed", "The change was made."),
+    ("sessions-ended", "All sessions of the user have ended."),
+    ("reset-started", "The user gets a mail to set a new password."),
+    ("decided", "The decision was made; the doctor is told."),
+];
+
+/// What a page has around its content. A template has it as `frame` and extends `layout.html`.
+pub(crate) struct Frame {
+    /// The hidden field of every form: `{{ frame.csrf|safe }}`.
+    pub(crate) csrf: String,
+    /// What was done by the form that led here.
+    pub(crate) done: Option<&'static str>,
+    path: String,
+}
+
+impl Frame {
+    /// The sections of the navigation: where, what it is called, and whether the page is in it.
+    pub(crate) fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        SECTIONS
+            .iter()
+            .map(|(href, label)| (*href, *label, if *href == "/admin/" { self.path == *href } else { self.path.starts_with(href) }))
+    }
+}
+
+impl FromRequestParts<App> for Frame {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let claims = parts.extensions.get::<Claims>().ok_or_else(Problem::not_authenticated)?;
+        let token = app.console.form_token(claims.session_id);
+        // Letters, digits, hyphens and underscores.
+        let csrf = format!("<input type=\"hidden\" name=\"{}\" value=\"{token}\">", form::TOKEN);
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let word = query.into_iter().find(|(name, _)| name == "done").map(|(_, word)| word);
+        let done = word.and_then(|word| DONE.iter().find(|(known, _)| *known == word)).map(|(_, sentence)| *sentence);
+        Ok(Self { csrf, done, path: parts.uri.path().to_owned() })
+    }
+}
+
+/// A page.
+///
+/// # Errors
+/// 500 when the template cannot be filled in.
+pub(crate) fn render(page: &impl Template) -> Result<Response, Problem> {
+    Ok(Html(page.render().map_err(Problem::internal)?).into_response())
+}
+
+/// A page with a form that was refused.
+///
+/// # Errors
+/// As [`render`].
+pub(crate) fn render_refused(page: &impl Template) -> Result<Response, Problem> {
+    Ok((StatusCode::BAD_REQUEST, render(page)?).into_response())
+}
+
+/// What a form answers: the way to the page that shows what has been done, a word of [`DONE`].
+///
+/// # Errors
+/// 500 for a path that is none.
+pub(crate) fn see_other(path: &str, done: Option<&'static str>) -> Result<Response, Problem> {
+    let location = match done {
+        Some(word) => format!("{path}?done={word}"),
+        None => path.to_owned(),
+    };
+    let location = HeaderValue::try_from(location).map_err(Problem::internal)?;
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
+}
+
+/// A problem as a page.
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    title: String,
+    detail: &'a str,
+    errors: &'a [FieldError],
+    request_id: &'a str,
+}
+
+/// The page that says what has gone wrong.
+///
+/// # Errors
+/// As [`render`].
+pub(crate) fn problem(problem: &Problem, request_id: &str) -> Result<Response, Problem> {
+    let code: Result<http_kit::code::Code, ()> = problem.code().parse();
+    let title = code.map(http_kit::code::Code::title).unwrap_or_default();
+    let page = ProblemPage { title, detail: problem.detail(), errors: problem.errors(), request_id };
+    let mut response = (problem.status(), render(&page)?).into_response();
+    for name in [header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = problem.header(&name) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+/// Where the stylesheet is.
+pub(crate) fn style() -> &'static str {
+    assets::style_url()
+}
+
+/// Where the script is.
+pub(crate) fn script() -> &'static str {
+    assets::script_url()
+}

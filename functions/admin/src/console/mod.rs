@@ -1,0 +1,82 @@
+//! The console at `/admin/`: pages for staff, made by the same use cases as the API.
+//!
+//! A page takes [`frame::Frame`] and, as any handler for staff, [`http_kit::caller::Admin`]; a form is read with
+//! [`form::Posted`], which refuses what was not sent by a page of ours. [`session::guard`] knows who the browser is, turns
+//! problems into pages, and sets the headers of pages. A route says of which operation it is, so that
+//! [`domain::access`] decides here too.
+
+pub(crate) mod assets;
+pub(crate) mod form;
+pub(crate) mod frame;
+pub(crate) mod session;
+mod sign_in;
+mod users;
+
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, any, on};
+use axum::{Extension, Router};
+use domain::access::Operation;
+use http_kit::problem::Problem;
+
+use crate::App;
+
+/// All routes of the console.
+fn routes() -> Routes {
+    Routes::default()
+        .get("/admin/", Operation::ListUsers, users::home)
+        .get("/admin/users/", Operation::ListUsers, users::list_users)
+        .post("/admin/users/", Operation::CreateUser, users::create_user)
+        .get("/admin/users/new/", Operation::CreateUser, users::new_user)
+        .get("/admin/users/{id}/", Operation::ReadUser, users::read_user)
+        .post("/admin/users/{id}/", Operation::UpdateUser, users::update_user)
+        .post("/admin/users/{id}/end-sessions/", Operation::EndSessions, users::end_sessions)
+        .post("/admin/users/{id}/password-reset/", Operation::StartPasswordReset, users::start_password_reset)
+        .post("/admin/sign-out/", Operation::OpenConsole, sign_in::sign_out)
+        .post(session::OPENING, Operation::OpenConsole, sign_in::open_session)
+}
+
+/// The routes of the console, and what it takes to be in it.
+pub(crate) fn router(app: &App) -> Router<App> {
+    routes()
+        .router
+        .route("/admin/sign-in/", on(MethodFilter::GET, sign_in::sign_in))
+        .route("/admin/assets/console.css", on(MethodFilter::GET, assets::style))
+        .route("/admin/assets/console.js", on(MethodFilter::GET, assets::script))
+        .route("/admin/{*rest}", any(async || Problem::not_found()))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(from_fn_with_state(app.clone(), session::guard))
+}
+
+/// Method and path of every page and form that is for staff alone.
+pub(crate) fn paths() -> Vec<(&'static str, &'static str)> {
+    routes().paths
+}
+
+#[derive(Default)]
+struct Routes {
+    router: Router<App>,
+    paths: Vec<(&'static str, &'static str)>,
+}
+
+impl Routes {
+    fn get<H: Handler<T, App>, T: 'static>(self, path: &'static str, operation: Operation, handler: H) -> Self {
+        self.route(("GET", MethodFilter::GET), path, operation, handler)
+    }
+
+    fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, operation: Operation, handler: H) -> Self {
+        self.route(("POST", MethodFilter::POST), path, operation, handler)
+    }
+
+    fn route<H: Handler<T, App>, T: 'static>(
+        mut self,
+        (method, filter): (&'static str, MethodFilter),
+        path: &'static str,
+        operation: Operation,
+        handler: H,
+    ) -> Self {
+        self.paths.push((method, path));
+        let router = self.router.route(path, on(filter, handler).layer(Extension(operation)));
+        Self { router, paths: self.paths }
+    }
+}

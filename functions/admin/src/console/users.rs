@@ -1,0 +1,203 @@
+//! `GET /admin/users/`, the page of one user, and what its forms do
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use domain::account::{Account, Approval, Profile, Role};
+use domain::approval::Decision;
+use domain::audit::AuditEvent;
+use domain::field::{FieldError, Reason};
+use domain::id::UserId;
+use domain::text::Justification;
+use http_kit::etag::IfMatch;
+use http_kit::form::{Form, FromForm};
+use http_kit::path::Id;
+use http_kit::problem::Problem;
+use http_kit::query::{Parameters, Query};
+
+use crate::App;
+use crate::console::form::Posted;
+use crate::console::frame::{Frame, Staff, render, render_refused, see_other};
+use crate::create_user::{self, NewUser};
+use crate::list_users::{self, Filters};
+use crate::update_user::{self, UserChange};
+use crate::{end_sessions, read_user, start_password_reset};
+
+/// Entries on a page of the console.
+pub(crate) const PAGE: usize = 25;
+
+/// How many events the page of a user shows.
+const EVENTS: usize = 10;
+
+/// The first page, which is the list of users.
+pub(crate) async fn home(State(_): State<App>, staff: Staff) -> Result<Response, Problem> {
+    staff.confirm().await?;
+    see_other("/admin/users/", None)
+}
+
+#[derive(Template)]
+#[template(path = "users.html")]
+struct Users {
+    frame: Frame,
+    asked: Asked,
+    users: Vec<Account>,
+    next: Option<String>,
+}
+
+/// What was asked for, to be shown again in the form.
+struct Asked {
+    id: String,
+    email: String,
+    last_name: String,
+    role: String,
+    is_active: String,
+    created_after: String,
+    created_before: String,
+}
+
+impl Asked {
+    fn of(query: &Query) -> Self {
+        let typed = |name| query.typed(name).to_owned();
+        Self {
+            id: typed("id"),
+            email: typed("email"),
+            last_name: typed("last_name"),
+            role: typed("role"),
+            is_active: typed("is_active"),
+            created_after: typed("created_after"),
+            created_before: typed("created_before"),
+        }
+    }
+
+    /// Whether something is asked for that keys do not know.
+    fn is_filtered(&self) -> bool {
+        !self.role.is_empty() || !self.is_active.is_empty()
+    }
+}
+
+/// Users, newest first, or those that a search finds.
+pub(crate) async fn list_users(State(app): State<App>, staff: Staff, frame: Frame, query: Query) -> Result<Response, Problem> {
+    let asked = Asked::of(&query);
+    let (filters, mut paging) =
+        query.parse(&app.kit, staff.id(), "console-users", |parameters: &mut Parameters| Filters::read(parameters))?;
+    paging.limit = PAGE;
+    let (users, next) = list_users::list(&app, staff, &filters, &paging).await?;
+    render(&Users { frame, asked, users, next: paging.next_url(next.as_ref())? })
+}
+
+/// The fields of the form that are typed: name, label, type.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("email", "Email address", "email"),
+    ("first_name", "First name", "text"),
+    ("last_name", "Last name", "text"),
+    ("phone_number", "Telephone number", "tel"),
+];
+
+#[derive(Template)]
+#[template(path = "new_user.html")]
+struct NewUserPage<'a> {
+    frame: Frame,
+    posted: Option<&'a Posted>,
+    errors: &'a [FieldError],
+}
+
+impl NewUserPage<'_> {
+    fn typed(&self, name: &str) -> &str {
+        self.posted.map(|posted| posted.typed(name)).unwrap_or_default()
+    }
+
+    fn error(&self, name: &str) -> Option<&str> {
+        self.errors.iter().find(|error| error.field == name).map(|error| error.reason.message.as_str())
+    }
+}
+
+/// The form for a new user.
+pub(crate) async fn new_user(State(_): State<App>, staff: Staff, frame: Frame) -> Result<Response, Problem> {
+    staff.confirm().await?;
+    render(&NewUserPage { frame, posted: None, errors: &[] })
+}
+
+/// Creates the user.
+pub(crate) async fn create_user(State(app): State<App>, staff: Staff, frame: Frame, posted: Posted) -> Result<Response, Problem> {
+    let created = match posted.form().parse(NewUser::from_form) {
+        Ok(new) => create_user::create(&app, staff, new).await,
+        Err(problem) => staff.confirm().await.and(Err(problem)),
+    };
+    match created {
+        Ok(account) => see_other(&format!("/admin/users/{}/", account.id), Some("created")),
+        Err(problem) if !problem.errors().is_empty() => {
+            render_refused(&NewUserPage { frame, posted: Some(&posted), errors: problem.errors() })
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "user.html")]
+struct UserPage {
+    frame: Frame,
+    user: Account,
+    is_oneself: bool,
+    decisions: Vec<(&'static str, &'static str)>,
+    events: Vec<AuditEvent>,
+    events_caption: &'static str,
+}
+
+/// The decisions that can be taken about a doctor now: the words of their paths, and their names.
+fn decisions(user: &Account) -> Vec<(&'static str, &'static str)> {
+    let present = user.approval.unwrap_or(Approval::Pending);
+    let all =
+        [(Decision::Approve, "approve", "Approve"), (Decision::Refuse, "refuse", "Refuse"), (Decision::Suspend, "suspend", "Suspend")];
+    let has_licence = user.doctor_profile().is_some();
+    let possible =
+        all.into_iter().filter(|(decision, ..)| decision.is_possible(present) && (has_licence || *decision == Decision::Suspend));
+    match user.role {
+        Role::Doctor => possible.map(|(_, word, label)| (word, label)).collect(),
+        Role::Patient | Role::Admin => Vec::new(),
+    }
+}
+
+/// A user's account, and what was done to it lately.
+pub(crate) async fn read_user(State(app): State<App>, staff: Staff, frame: Frame, Id(id): Id<UserId>) -> Result<Response, Problem> {
+    let (caller, user) = read_user::read(&app, staff, id).await?;
+    let events = app.store.access_log(id, None, EVENTS, None).await?.items;
+    let events_caption = "What was done to the user, newest first, at most 10";
+    render(&UserPage { frame, is_oneself: caller.account.id == id, decisions: decisions(&user), user, events, events_caption })
+}
+
+/// The version of the object that the page has shown.
+pub(crate) fn version(form: &mut Form) -> Option<IfMatch> {
+    match form.required::<String>("version")?.parse() {
+        Ok(version) => Some(IfMatch::version(version)),
+        Err(_) => {
+            form.reject("version", Reason::new("invalid", "Must be a version."));
+            None
+        }
+    }
+}
+
+/// Activates or deactivates the user, or changes the role.
+pub(crate) async fn update_user(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, posted: Posted) -> Result<Response, Problem> {
+    let (if_match, change) = posted.form().parse(|form| {
+        let if_match = version(form);
+        let is_active = form.nullable::<String>("is_active");
+        let role = form.optional::<Role>("role");
+        let reason = form.optional::<Justification>("reason");
+        let is_active = is_active?.map(|word| word == "true");
+        Some((if_match?, UserChange { is_active, role: role?, reason: reason? }))
+    })?;
+    update_user::update(&app, staff, id, &if_match, &change).await?;
+    see_other(&format!("/admin/users/{id}/"), Some("changed"))
+}
+
+/// Ends all sessions of the user.
+pub(crate) async fn end_sessions(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, _: Posted) -> Result<Response, Problem> {
+    end_sessions::end(&app, staff, id).await?;
+    see_other(&format!("/admin/users/{id}/"), Some("sessions-ended"))
+}
+
+/// Has the user sent a mail with which to set a new password.
+pub(crate) async fn start_password_reset(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, _: Posted) -> Result<Response, Problem> {
+    start_password_reset::start(&app, staff, id).await?;
+    see_other(&format!("/admin/users/{id}/"), Some("reset-started"))
+}
