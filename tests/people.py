@@ -98,20 +98,15 @@ class Stack:
         """A doctor with a profile; approved, because a local stack asks for no approval."""
         return self.register("doctor", specialization="Cardiology", license_number=f"{MARKER}-1", years_of_experience=12)
 
-    def patient_with_chart(self) -> "Person":
-        """A patient with a record that has a file and an annotation, and so with a notification."""
-        return self._chart()[0]
-
-    def doctor_with_chart(self) -> "Person":
-        """The doctor of such a record."""
-        return self._chart()[1]
-
-    def _chart(self) -> tuple["Person", "Person"]:
+    def chart(self) -> "Chart":
+        """A patient's record for a doctor, with a file and an annotation, and so with a notification for each of them."""
         patient, doctor = self.patient(), self.doctor()
-        file = {"name": "report.pdf", "content_type": "application/pdf", "size_bytes": 20}
-        record = patient.call("POST", "/api/records/patient/", {"doctor": doctor.id, "description": f"{MARKER} chart", "files": [file]})
-        doctor.call("POST", "/api/records/doctor/annotations/", {"record": record["id"], "note": f"{MARKER} note"})
-        return patient, doctor
+        file = {"name": f"{MARKER}.pdf", "content_type": "application/pdf", "size_bytes": 20}
+        order = {"doctor": doctor.id, "description": f"{MARKER} description", "files": [file]}
+        record = patient.call("POST", "/api/records/patient/", order)
+        note = {"record": record["id"], "note": f"{MARKER} note"}
+        annotation = doctor.call("POST", "/api/records/doctor/annotations/", note)
+        return Chart(patient, doctor, record["id"], record["files"][0]["id"], annotation["id"])
 
     def pending_doctor(self) -> "Person":
         """A doctor whose licence waits for a decision, as after a registration where approval is required."""
@@ -123,6 +118,10 @@ class Stack:
             {":pending": {"S": "pending"}, ":waiting": {"S": "APPROVAL#pending"}, ":id": {"S": doctor.id}, ":one": {"N": "1"}},
         )
         return doctor
+
+    def set_address(self, person: "Person", email: str) -> None:
+        """Gives somebody another address, without asking."""
+        self._change(f"USER#{person.id}", "ACCOUNT", "SET email = :email", {":email": {"S": email}})
 
     def admin(self) -> "Person":
         """An admin with a second factor, signed in with it."""
@@ -188,6 +187,15 @@ class Person:
         digest = hmac.digest(base64.b32decode(self.secret + "=" * (-len(self.secret) % 8)), step.to_bytes(8, "big"), hashlib.sha1)
         offset = digest[-1] & 15
         return f"{(int.from_bytes(digest[offset : offset + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+@dataclass
+class Chart:
+    patient: Person
+    doctor: Person
+    record: str
+    file: str
+    annotation: str
 
 
 def eventually(what: str, probe: Any) -> Any:

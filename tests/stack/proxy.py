@@ -52,7 +52,7 @@ class Proxy:
         application = web.Application()
         application.cleanup_ctx.append(self._session)
         application.router.add_route("GET", _MAILS_PATH, self._mails)
-        application.router.add_route("*", "/{path:.*}", self._forward)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._forward)
         runner = web.AppRunner(
             application,
             access_log=None,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
 
 use crate::email::Email;
-use crate::field::{FieldValue, Reason, choice};
+use crate::field::{FieldValue, Reason, choice, integer};
 use crate::id::{SessionId, UserId};
 use crate::schema;
 use crate::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
@@ -217,8 +217,7 @@ impl Years {
 
 impl FieldValue for Years {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
-        let number = value.as_i64().or_else(|| value.is_u64().then_some(i64::MAX));
-        match number {
+        match integer(value) {
             None => Err(Reason::new("invalid", "Must be an integer.")),
             Some(..0) => Err(Reason::new("too_small", "Must be 0 or more.")),
             Some(years) => u32::try_from(years)
@@ -268,6 +267,9 @@ mod tests {
         let code = |value: serde_json::Value| Years::from_json(&value).map(Years::get).map_err(|reason| reason.code);
         assert_eq!(code(json!(0)), Ok(0));
         assert_eq!(code(json!(2_147_483_647)), Ok(2_147_483_647));
+        // One number, written in another way.
+        assert_eq!(code(json!(3.0)), Ok(3));
+        assert_eq!(code(json!(1e300)), Err("too_large"));
         assert_eq!(code(json!(2_147_483_648_u32)), Err("too_large"));
         assert_eq!(code(json!(u64::MAX)), Err("too_large"));
         assert_eq!(code(json!(-1)), Err("too_small"));

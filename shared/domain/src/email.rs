@@ -73,7 +73,7 @@ impl FieldValue for Email {
 
     fn schema() -> Object {
         let email = SchemaFormat::KnownFormat(KnownFormat::Email);
-        schema::string("An email address. Two that differ in case only are one.", 6, MAX, "jane@example.com").format(Some(email)).build()
+        schema::string("An email address. Two that differ in case only are one.", 5, MAX, "jane@example.com").format(Some(email)).build()
     }
 }
 
@@ -88,6 +88,13 @@ mod tests {
         let (one, other) = (Email::parse(" Jane.Doe@Example.COM ").unwrap(), Email::parse("jane.doe@example.com").unwrap());
         assert_eq!(one.as_str(), "Jane.Doe@example.com");
         assert_eq!(one.normalized(), other.normalized());
+    }
+
+    #[test]
+    fn the_shortest_address_is_as_documented() {
+        let shortest = "0@0.a";
+        assert!(Email::parse(shortest).is_ok());
+        assert_eq!(Email::schema().min_length, Some(shortest.len()));
     }
 
     #[test]

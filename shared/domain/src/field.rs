@@ -56,6 +56,14 @@ pub fn string(value: &Value) -> Result<&str, Reason> {
     value.as_str().ok_or_else(|| Reason::new("invalid", "Must be a string."))
 }
 
+/// The whole number in a JSON value, however it is written: `3`, `3.0` and `3e0` are one number. What is too large for
+/// the type is its largest.
+pub fn integer(value: &Value) -> Option<i64> {
+    let large = || value.is_u64().then_some(i64::MAX);
+    let written_as_fraction = || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
+    value.as_i64().or_else(large).or_else(written_as_fraction)
+}
+
 impl FieldValue for String {
     fn from_json(value: &Value) -> Result<Self, Reason> {
         string(value).map(str::to_owned)

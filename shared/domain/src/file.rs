@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
 
-use crate::field::{FieldValue, Reason, choice, string};
+use crate::field::{FieldValue, Reason, choice, integer, string};
 use crate::id::{FileId, RecordId, UserId};
 use crate::schema;
 
@@ -225,7 +225,7 @@ impl DeclaredFile {
 /// # Errors
 /// `invalid` when it is no whole number, `empty_file`, `too_large`.
 pub fn size_bytes(value: &serde_json::Value, max: u64) -> Result<u64, Reason> {
-    match value.as_u64() {
+    match integer(value).and_then(|size| u64::try_from(size).ok()) {
         None => Err(Reason::new("invalid", "Must be a whole number of bytes.")),
         Some(0) => Err(Reason::new("empty_file", "Must not be an empty file.")),
         Some(size) if size > max => Err(Reason::new("too_large", format!("Must be at most {max} bytes."))),
