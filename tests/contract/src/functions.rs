@@ -56,6 +56,9 @@ fn a_function_has_the_variables_that_it_reads() {
             groups.iter().flat_map(|group| group.iter().copied()),
             &format!("the environment of {function} in template.yaml must be what shared/runtime/src/config.rs says it reads"),
         );
+        for (name, value) in given {
+            assert!(!value.is_number() && !value.is_boolean(), "{function}: variables are text: put {name} in template.yaml into quotes");
+        }
     }
 }
 
