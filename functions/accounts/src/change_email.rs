@@ -18,7 +18,7 @@ use runtime::clock;
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, bad_token, refused};
 use crate::shapes::Detail;
-use crate::throttle::{Attempt, by_network, take_mail};
+use crate::throttle::{Attempt, by_network, send_mail};
 
 pub(crate) struct EmailChangeRequest {
     email: Email,
@@ -55,8 +55,9 @@ pub(crate) async fn request_email_change(
     if email == account.email {
         return Err(Problem::field("email", Reason::new("unchanged", "Is your present address.")));
     }
-    let attempt = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized()).await?;
-    let credentials = app.store.credentials(&account.email).await?.filter(|credentials| credentials.user_id == account.id);
+    let begin = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
+    let (attempt, credentials) = (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     if !app.hasher.verify(&password, hash).await.map_err(Problem::internal)? {
         let event = caller.audit(Action::ChangeEmail, account.id, None);
@@ -64,14 +65,14 @@ pub(crate) async fn request_email_change(
         tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
         return Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")));
     }
-    attempt.succeeded().await?;
-    take_mail(&app, &email).await?;
     let (id, now) = (clock::new_id(), clock::now());
     let mail = match wanted.filter(|owner| owner.user_id != account.id) {
-        None => Mail::new(id, MailKind::ConfirmEmailChange, account.id, now).to(email),
+        None => Mail::new(id, MailKind::ConfirmEmailChange, account.id, now).to(email.clone()),
         Some(owner) => Mail::new(id, MailKind::AlreadyRegistered, owner.user_id, now),
     };
-    app.store.put_mail(&mail).await?;
+    let (sent, forgotten) = tokio::join!(send_mail(&app, &email, &mail), attempt.succeeded());
+    forgotten?;
+    sent?;
     Ok(accepted(&Detail { detail: "If the address is free, a mail with a token is on its way to it." }))
 }
 
@@ -86,7 +87,7 @@ pub(crate) async fn request_email_change(
 )]
 pub(crate) async fn change_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
-    let presented = by_network(&app, &info, Limited::MailToken, find).await?;
+    let presented = by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, token, account: before } = presented.of_present_password()?;
     let credentials = app.store.credentials(&before.email).await?;
     let credentials = credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;

@@ -56,8 +56,9 @@ pub(crate) async fn change_password(
     let account = &caller.account;
     let names = [&account.first_name, &account.last_name];
     let password = request.new_password.0.choose(Some(&account.email), &names).map_err(|reason| Problem::field("new_password", reason))?;
-    let attempt = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized()).await?;
-    let credentials = app.store.credentials(&account.email).await?.filter(|credentials| credentials.user_id == user);
+    let begin = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
+    let (attempt, credentials) = (attempt?, credentials?.filter(|credentials| credentials.user_id == user));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     let verified = app.hasher.verify(&request.current_password, hash).await.map_err(Problem::internal)?;
     let event = caller.audit(Action::ChangePassword, user, None);
@@ -66,7 +67,6 @@ pub(crate) async fn change_password(
         tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
         return Err(incorrect());
     };
-    attempt.succeeded().await?;
     let (password_hash, signer) = tokio::join!(app.hasher.hash(&password), app.tokens.signer());
     let (password_hash, signer, now) = (password_hash.map_err(Problem::internal)?, signer?, clock::now());
     let (mut session, refresh) = RefreshToken::start_above(through, user, now, caller.request.device(), app.tokens.lifetimes(account.role));
@@ -80,7 +80,9 @@ pub(crate) async fn change_password(
         event: &event,
         mail: &mail,
     };
-    app.store.change_password(&new, &session).await.map_err(|error| match error {
+    let (changed, forgotten) = tokio::join!(app.store.change_password(&new, &session), attempt.succeeded());
+    forgotten?;
+    changed.map_err(|error| match error {
         UpdateError::Stale => Problem::conflict(Code::ChangedMeanwhile, "The password or the sessions have changed meanwhile."),
         UpdateError::Store(error) => error.into(),
     })?;

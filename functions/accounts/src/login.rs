@@ -1,5 +1,7 @@
 //! `POST /api/accounts/login/`
 
+use std::time::Instant;
+
 use axum::extract::State;
 use domain::account::Credentials;
 use domain::audit::{Action, AuditEvent, Outcome};
@@ -18,7 +20,7 @@ use runtime::tokens::{MfaToken, RefreshToken};
 
 use crate::App;
 use crate::shapes::SignedInUser;
-use crate::throttle::Attempt;
+use crate::throttle::{Attempt, until_refusals};
 
 pub(crate) struct LoginRequest {
     email: Email,
@@ -37,8 +39,8 @@ taken!(LoginRequest);
 
 /// Sign in with email and password.
 ///
-/// Unknown, wrong and inactive are one answer after the same work: a read of the credentials, a password hash, a read of the
-/// account beside a write. Who has the right password of an inactive account is told the same, a write later.
+/// Unknown, wrong and inactive are one answer after the same time. The work behind it is nearly the same: a read of the
+/// credentials, a password hash, a read of the account beside a write; the answer waits until any of it would be done.
 #[utoipa::path(
     post, path = "/api/accounts/login/", tag = "Accounts", request_body = LoginRequest,
     responses(
@@ -48,8 +50,17 @@ taken!(LoginRequest);
     )
 )]
 pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(request): Body<LoginRequest>) -> Result<Answer, Problem> {
+    let began = Instant::now();
+    let done = sign_in(&app, &info, &request).await;
+    if done.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials.as_str()) {
+        until_refusals(began).await;
+    }
+    done
+}
+
+async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Result<Answer, Problem> {
     let refused = || Problem::unauthorized(Code::InvalidCredentials, "No active account found with the given credentials.");
-    let begin = Attempt::begin(&app, &info, Limited::Login, request.email.normalized());
+    let begin = Attempt::begin(app, info, Limited::Login, request.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
@@ -70,7 +81,10 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
     let user_id = credentials.user_id;
     if credentials.second_factor {
         let (account, ()) = tokio::try_join!(app.store.account(user_id), attempt.succeeded())?;
-        let account = account.filter(|account| account.is_active).ok_or_else(refused)?;
+        let Some(account) = account.filter(|account| account.is_active) else {
+            deny(app, info, user_id, &attempt).await?;
+            return Err(refused());
+        };
         let token = MfaToken::new(user_id, account.sessions_ended_through, now).seal(signer.sealer());
         let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
         return Err(Problem::unauthorized(Code::MfaRequired, "Show a code of the second factor, too.").with_member("mfa_token", token));
@@ -83,15 +97,14 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
         app.store.account(user_id),
         app.store.put_session(&session, Some(&audit)),
         attempt.succeeded(),
-        upgrade(&app, &request, &credentials)
+        upgrade(app, request, &credentials)
     );
     forgotten?;
     let account = account?.filter(|account| account.is_active);
     stored?;
     let Some(account) = account else {
         // The event before says that the password was right, this one that it did not help.
-        let denied = AuditEvent { reason: Some("inactive".to_owned()), ..info.audit_of(user_id, Action::Login) };
-        app.store.audit(&[denied.with_outcome(Outcome::Denied)]).await?;
+        deny(app, info, user_id, &attempt).await?;
         return Err(refused());
     };
     if let Some(ended_through) = account.sessions_ended_through.filter(|_| !account.holds(session.id)) {
@@ -101,6 +114,15 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
     }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     Ok(ok(&SignedInUser::new(&account, tokens)))
+}
+
+/// Writes down that the right password of an inactive account did not help. It counts as wrong: or else who tries it again
+/// and again would see that it is right.
+async fn deny(app: &App, info: &RequestInfo, user_id: UserId, attempt: &Attempt<'_>) -> Result<(), Problem> {
+    let denied = AuditEvent { reason: Some("inactive".to_owned()), ..info.audit_of(user_id, Action::Login) };
+    let denied = [denied.with_outcome(Outcome::Denied)];
+    tokio::try_join!(app.store.audit(&denied), attempt.was_in_vain())?;
+    Ok(())
 }
 
 /// Replaces the stored hash when new ones are made otherwise by now. What the user wants does not depend on it: a failure

@@ -1,9 +1,13 @@
 //! `POST /api/accounts/token/refresh/`
 
+use std::sync::Arc;
+
 use axum::extract::State;
+use domain::account::Account;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::mail::{Mail, MailKind};
 use domain::rate::Limited;
+use domain::session::Session;
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::RequestInfo;
 use http_kit::code::Code;
@@ -11,7 +15,7 @@ use http_kit::form::{Body, Form, FromForm};
 use http_kit::problem::Problem;
 use http_kit::taken;
 use runtime::clock;
-use runtime::tokens::{RefreshToken, Rotation};
+use runtime::tokens::{RefreshToken, Rotation, Signer};
 use store::UpdateError;
 use store::sessions::EndSessionError;
 
@@ -44,21 +48,42 @@ taken!(RefreshRequest);
     )
 )]
 pub(crate) async fn refresh(State(app): State<App>, info: RequestInfo, Body(request): Body<RefreshRequest>) -> Result<Answer, Problem> {
-    by_network(&app, &info, Limited::Refresh, exchange(&app, &info, &request)).await
+    let look = async {
+        let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
+        let (holder, signer) = tokio::join!(holder(&app, &presented), app.tokens.signer());
+        Ok((presented, holder?, signer?))
+    };
+    by_network(&app, &info, Limited::Refresh, look, async |(presented, (account, session), signer)| {
+        exchange(&app, &info, &presented, account, session, signer).await
+    })
+    .await
 }
 
-async fn exchange(app: &App, info: &RequestInfo, request: &RefreshRequest) -> Result<Answer, Problem> {
-    let refused = || Problem::unauthorized(Code::TokenNotValid, "The refresh token is invalid, used or expired.");
-    let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
+fn refused() -> Problem {
+    Problem::unauthorized(Code::TokenNotValid, "The refresh token is invalid, used or expired.")
+}
+
+/// Whom a token names, and the session.
+async fn holder(app: &App, presented: &RefreshToken) -> Result<(Account, Session), Problem> {
+    let found = app.store.caller(presented.user_id, presented.session_id).await?;
+    found.filter(|(account, session)| account.is_active && account.holds(session.id)).ok_or_else(refused)
+}
+
+async fn exchange(
+    app: &App,
+    info: &RequestInfo,
+    presented: &RefreshToken,
+    mut account: Account,
+    mut session: Session,
+    signer: Arc<Signer>,
+) -> Result<Answer, Problem> {
     // A second pass happens when two requests with one token meet: the loser then finds the winner's successor.
     for _ in 0..2 {
-        let (caller, signer) = tokio::join!(app.store.caller(presented.user_id, presented.session_id), app.tokens.signer());
-        let (account, session) = caller?.filter(|(account, session)| account.is_active && account.holds(session.id)).ok_or_else(refused)?;
-        let (signer, now) = (signer?, clock::now());
-        match RefreshToken::rotate(&session, &presented, now, app.tokens.lifetimes(account.role)) {
+        let now = clock::now();
+        match RefreshToken::rotate(&session, presented, now, app.tokens.lifetimes(account.role)) {
             Rotation::Rotated { session: rotated, token } => match app.store.rotate_session(&session, &rotated).await {
                 Ok(()) => return Ok(ok(&app.tokens.issue(signer, &account, &rotated, &token, now))),
-                Err(UpdateError::Stale) => continue,
+                Err(UpdateError::Stale) => (account, session) = holder(app, presented).await?,
                 Err(UpdateError::Store(error)) => return Err(error.into()),
             },
             Rotation::Replayed { token } => return Ok(ok(&app.tokens.issue(signer, &account, &session, &token, now))),

@@ -17,7 +17,7 @@ use store::credentials::NewPassword;
 use crate::App;
 use crate::mailed::{Presented, bad_token, refused};
 use crate::shapes::Detail;
-use crate::throttle::{Attempt, by_network, take_mail};
+use crate::throttle::{Attempt, by_network, send_mail};
 
 pub(crate) struct PasswordResetRequest {
     email: Email,
@@ -33,7 +33,7 @@ taken!(PasswordResetRequest);
 
 /// Ask for a mail with a token that sets a new password.
 ///
-/// One answer after the same work, whether there is such an account or not: a read, and a mail to its owner or to nobody.
+/// One answer after the same work, whether there is such an account or not: a read, then a mail to its owner or to nobody.
 #[utoipa::path(
     post, path = "/api/accounts/password-reset/", tag = "Accounts", request_body = PasswordResetRequest,
     responses(
@@ -46,17 +46,18 @@ pub(crate) async fn request_password_reset(
     info: RequestInfo,
     Body(request): Body<PasswordResetRequest>,
 ) -> Result<Answer, Problem> {
-    // That somebody asks for mails again and again is a failure of theirs, whether there is such an account or not.
-    let attempt = Attempt::begin(&app, &info, Limited::PasswordReset, request.email.normalized()).await?;
-    let taken = take_mail(&app, &request.email);
-    let failed = async { Ok(attempt.failed().await?) };
-    let credentials = async { Ok(app.store.credentials(&request.email).await?) };
-    let ((), (), credentials) = tokio::try_join!(taken, failed, credentials)?;
+    let begin = Attempt::begin(&app, &info, Limited::PasswordReset, request.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
+    let (attempt, credentials) = (attempt?, credentials?);
     let (kind, user_id) = match credentials {
         Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
         None => (MailKind::Nobody, clock::new_id()),
     };
-    app.store.put_mail(&Mail::new(clock::new_id(), kind, user_id, clock::now())).await?;
+    let mail = Mail::new(clock::new_id(), kind, user_id, clock::now());
+    // That somebody asks for mails again and again is a failure of theirs, whether there is such an account or not.
+    let (sent, failed) = tokio::join!(send_mail(&app, &request.email, &mail), attempt.failed());
+    failed?;
+    sent?;
     Ok(accepted(&Detail { detail: "If there is an account with this address, a mail with a token is on its way to it." }))
 }
 
@@ -91,7 +92,7 @@ pub(crate) async fn reset_password(
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ResetPassword);
-    let presented = by_network(&app, &info, Limited::MailToken, find).await?;
+    let presented = by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
     let password = request.password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("password", reason))?;

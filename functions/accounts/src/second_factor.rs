@@ -111,13 +111,12 @@ pub(crate) async fn login_with_second_factor(
     };
     session.second_factor = true;
     let event = AuditEvent { session_id: Some(session.id), ..event };
-    match app.store.sign_in_with_second_factor(&factor, &used, &session, &event).await {
+    match app.store.sign_in_with_second_factor(&factor, &used, &session, &event, attempt.trial()).await {
         Ok(()) => {}
         // Of two who show one code at once, one signs in.
         Err(UpdateError::Stale) => return fail(&app, &attempt, AuditEvent { session_id: None, ..event }, wrong()).await,
         Err(UpdateError::Store(error)) => return Err(error.into()),
     }
-    attempt.succeeded().await?;
     Ok(ok(&SignedInUser::new(&account, app.tokens.issue(signer, &account, &session, &refresh, now))))
 }
 

@@ -1,7 +1,10 @@
 //! What those get who try too often. Decided before any password is hashed, the same for accounts that do not exist.
 
+use std::time::{Duration, Instant};
+
 use domain::email::Email;
-use domain::rate::{FREE_FAILURES, Limited, Network, Tolerance, WINDOW};
+use domain::mail::Mail;
+use domain::rate::{Attempts, FREE_FAILURES, Limited, Network, REFUSAL, Tolerance, WINDOW};
 use http_kit::caller::RequestInfo;
 use http_kit::code::Code;
 use http_kit::problem::{Limit, Problem};
@@ -17,6 +20,7 @@ pub(crate) struct Attempt<'a> {
     kind: Limited,
     account: String,
     network: Network,
+    attempts: Option<Attempts>,
 }
 
 impl App {
@@ -35,14 +39,15 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// 429 when the account from this network, or the network as a whole, has to wait.
     pub(crate) async fn begin(app: &'a App, info: &RequestInfo, kind: Limited, account: impl ToString) -> Result<Self, Problem> {
-        let attempt = Self { app, kind, account: account.to_string(), network: Network::of(&info.source_ip) };
+        let mut attempt = Self { app, kind, account: account.to_string(), network: Network::of(&info.source_ip), attempts: None };
         let now = clock::now();
         let begun = app.store.begin_attempt(attempt.trial(), app.tolerance(), now).await;
-        begun.map_err(|error| limit(kind).refuse(error, now))?;
+        attempt.attempts = Some(begun.map_err(|error| limit(kind).refuse(error, now))?);
         Ok(attempt)
     }
 
-    fn trial(&self) -> Trial<'_> {
+    /// For what makes an attempt's success part of its own transaction.
+    pub(crate) fn trial(&self) -> Trial<'_> {
         Trial { kind: self.kind, account: &self.account, network: &self.network }
     }
 
@@ -55,35 +60,59 @@ impl<'a> Attempt<'a> {
     pub(crate) async fn succeeded(&self) -> Result<(), store::Error> {
         self.app.store.forget_attempts(self.trial()).await
     }
+
+    /// It has succeeded, but to no avail: to whoever made it, it has failed.
+    pub(crate) async fn was_in_vain(&self) -> Result<(), store::Error> {
+        let remember = async {
+            match &self.attempts {
+                Some(attempts) => self.app.store.remember_attempts(self.trial(), attempts).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(remember, self.failed()).map(drop)
+    }
+}
+
+/// Waits until a refusal may be answered.
+pub(crate) async fn until_refusals(began: Instant) {
+    let least = Duration::try_from(REFUSAL).unwrap_or_default();
+    tokio::time::sleep(least.saturating_sub(began.elapsed())).await;
 }
 
 /// Does what is not guessed one account at a time: it takes a token of 32 random bytes, or makes an account. Only the
 /// network as a whole can have failed too often. What is refused with 400 or 401 has failed.
 ///
+/// `look` only reads: it begins beside the look at the network. `act` begins when both are done.
+///
 /// # Errors
-/// 429 when the network has to wait; those of what is done.
-pub(crate) async fn by_network<T>(
+/// 429 when the network has to wait; those of `look` and `act`.
+pub(crate) async fn by_network<F, T>(
     app: &App,
     info: &RequestInfo,
     kind: Limited,
-    what: impl Future<Output = Result<T, Problem>>,
+    look: impl Future<Output = Result<F, Problem>>,
+    act: impl AsyncFnOnce(F) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let (network, now) = (Network::of(&info.source_ip), clock::now());
     let limit = Limit { quota: app.guessing.failures_per_network, ..limit(kind) };
-    app.store.check_network(kind, &network, app.tolerance(), now).await.map_err(|error| limit.refuse(error, now))?;
-    let done = what.await;
+    let (checked, found) = tokio::join!(app.store.check_network(kind, &network, app.tolerance(), now), look);
+    checked.map_err(|error| limit.refuse(error, now))?;
+    let done = match found {
+        Ok(found) => act(found).await,
+        Err(problem) => Err(problem),
+    };
     if done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401)) {
         app.store.count_failure(kind, None, &network, now).await?;
     }
     done
 }
 
-/// Takes a mail from what somebody may have sent to an address in a day.
+/// Sends a mail that somebody asks for, out of what an address may be sent so in a day.
 ///
 /// # Errors
 /// 429 when it would be too much.
-pub(crate) async fn take_mail(app: &App, address: &Email) -> Result<(), Problem> {
+pub(crate) async fn send_mail(app: &App, address: &Email, mail: &Mail) -> Result<(), Problem> {
     let (now, most) = (clock::now(), app.guessing.mails_per_day);
     let limit = Limit { code: Code::DailyLimitReached, name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
-    app.store.take_mail(&address.normalized(), most, now).await.map_err(|error| limit.refuse(error, now))
+    app.store.put_mail_within(&address.normalized(), most, mail, now).await.map_err(|error| limit.refuse(error, now))
 }

@@ -13,7 +13,7 @@ use runtime::clock;
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, refused};
 use crate::shapes::Detail;
-use crate::throttle::{by_network, take_mail};
+use crate::throttle::{by_network, send_mail};
 
 /// Confirm an email address with the token from a mail.
 #[utoipa::path(
@@ -26,7 +26,7 @@ use crate::throttle::{by_network, take_mail};
 )]
 pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
-    let presented = by_network(&app, &info, Limited::MailToken, find).await?;
+    let presented = by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?;
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;
@@ -43,8 +43,7 @@ pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body
 )]
 pub(crate) async fn resend_verification(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let account = caller.confirm().await?.account;
-    take_mail(&app, &account.email).await?;
     let kind = if account.email_verified { MailKind::Nobody } else { MailKind::VerifyEmail };
-    app.store.put_mail(&Mail::new(clock::new_id(), kind, account.id, clock::now())).await?;
+    send_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now())).await?;
     Ok(accepted(&Detail { detail: "Unless the address is confirmed, a mail with a token is on its way to it." }))
 }

@@ -63,8 +63,15 @@ pub const FREE_FAILURES: u32 = 5;
 /// How long failures are remembered.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
+/// The wait after the first failure that is not free.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
 /// The longest wait after a failure.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
+
+/// A refused proof of identity is answered no sooner than this after its request came, whatever was refused and why: longer
+/// than the work behind it takes, so that the time tells nothing.
+pub const REFUSAL: SignedDuration = SignedDuration::from_millis(500);
 
 /// Not before then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -107,13 +114,23 @@ impl Attempts {
             return Err(Locked { until });
         }
         let failures = before.map_or(0, |before| before.failures).saturating_add(1);
-        let pause = match failures.checked_sub(free) {
-            None => SignedDuration::ZERO,
-            Some(doublings) => SignedDuration::from_secs(1 << doublings.min(20)).min(LONGEST_PAUSE),
+        let locked_until = match failures.checked_sub(free) {
+            // Not from now on: the clock of whoever comes next may be a little behind.
+            None => Timestamp::UNIX_EPOCH,
+            Some(doublings) => {
+                let pause = SignedDuration::from_secs(FIRST_PAUSE.as_secs() << doublings.min(20)).min(LONGEST_PAUSE);
+                now.saturating_add(pause).unwrap_or(now)
+            }
         };
-        let locked_until = now.saturating_add(pause).unwrap_or(now);
-        let forgotten = locked_until.saturating_add(WINDOW).unwrap_or(locked_until);
+        let forgotten = locked_until.max(now).saturating_add(WINDOW).unwrap_or(now);
         Ok(Self { failures, locked_until, ttl: forgotten.as_second().saturating_add(1) })
+    }
+
+    /// Whether the last free attempt has begun so recently that it cannot have been refused yet: it may succeed, and all be
+    /// forgotten. Who is locked out meanwhile came at the same moment, and does well to wait for that.
+    pub fn may_be_forgotten(&self, free: u32, now: Timestamp) -> bool {
+        let begun = self.locked_until.saturating_sub(FIRST_PAUSE).unwrap_or(self.locked_until);
+        self.failures == free && now.duration_since(begun) < REFUSAL
     }
 }
 
@@ -190,7 +207,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..18 {
             let next = Attempts::next(attempts.as_ref(), FREE_FAILURES, now).unwrap();
-            let pause = next.locked_until.duration_since(now).as_secs();
+            let pause = next.locked_until.duration_since(now).as_secs().max(0);
             if pause > 0 {
                 let early = next.locked_until - SignedDuration::from_millis(1);
                 let locked = Attempts::next(Some(&next), FREE_FAILURES, early).unwrap_err();
@@ -198,7 +215,7 @@ mod tests {
                 assert_eq!(locked.seconds_from(early), 1);
                 assert_eq!(locked.seconds_from(now), pause);
             }
-            now = next.locked_until;
+            now = now.max(next.locked_until);
             pauses.push(pause);
             attempts = Some(next);
         }
@@ -206,10 +223,29 @@ mod tests {
     }
 
     #[test]
+    fn the_last_free_attempt_may_succeed_until_it_is_refused() {
+        let mut attempts = None;
+        for failures in 1..=FREE_FAILURES + 1 {
+            let begun = at(2000 * i64::from(failures));
+            let next = Attempts::next(attempts.as_ref(), FREE_FAILURES, begun).unwrap();
+            let last_free = failures == FREE_FAILURES;
+            let waits = |after: SignedDuration| next.may_be_forgotten(FREE_FAILURES, begun + after);
+            assert_eq!(
+                (waits(SignedDuration::ZERO), waits(REFUSAL - SignedDuration::from_millis(1))),
+                (last_free, last_free),
+                "{failures}"
+            );
+            assert!(!waits(REFUSAL) && !waits(SignedDuration::from_secs(60)));
+            attempts = Some(next);
+        }
+    }
+
+    #[test]
     fn failures_are_forgotten() {
         let mut attempts = None;
         for _ in 0..4 {
             attempts = Some(Attempts::next(attempts.as_ref(), FREE_FAILURES, at(0)).unwrap());
+            assert!(Attempts::next(attempts.as_ref(), FREE_FAILURES, at(-20)).is_ok(), "free, for a clock that is behind, too");
         }
         let failures = |now| Attempts::next(attempts.as_ref(), FREE_FAILURES, now).unwrap().failures;
         assert_eq!(failures(at(899_000)), 5);

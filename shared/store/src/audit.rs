@@ -9,7 +9,7 @@ use crate::Store;
 use crate::error::Error;
 use crate::item::{self, read};
 use crate::keys;
-use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below};
+use crate::page::{Look, Page, below};
 use crate::read::{Consistency, Order};
 
 impl Store {
@@ -38,41 +38,20 @@ impl Store {
         limit: usize,
         after: Option<EventId>,
     ) -> Result<Page<AuditEvent, EventId>, Error> {
-        let mut page = Page { items: Vec::new(), next: None };
         // The clocks of two sandboxes may differ a little.
         let since = record.map_or(Timestamp::UNIX_EPOCH, |record| record.created_at());
         let oldest = EventId::first_at(since.checked_sub(CLOCK_SKEW).unwrap_or(since));
         let newest = after.map_or(EventId::last_at(Timestamp::MAX), |id| below(id.as_bytes()));
         if newest < oldest {
-            return Ok(page);
+            return Ok(Page { items: Vec::new(), next: None });
         }
         let range = keys::audit_events(subject, oldest, newest);
-        // The last event that was looked at, shown or not.
-        let (mut last, mut start) = (None, None);
-        for further in 0.. {
-            let wanted = if further == 0 { limit + 1 } else { FURTHER_ITEMS };
-            let (items, rest) = self.query(&range, Order::Descending, Consistency::Strong, wanted, start).await?;
-            for item in items {
-                if page.items.len() >= limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                let event: AuditEvent = read(item)?;
-                last = Some(event.id);
-                if record.is_none_or(|record| event.concerns(record)) {
-                    page.items.push(event);
-                }
-            }
-            start = rest;
-            if start.is_none() {
-                break;
-            }
-            if further >= MAX_FURTHER_QUERIES {
-                page.next = last;
-                break;
-            }
-        }
-        Ok(page)
+        let first = self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
+        let look = |item| {
+            let event: AuditEvent = read(item)?;
+            Ok((event.id, Look::show_if(record.is_none_or(|record| event.concerns(record)), event)))
+        };
+        self.page_from(&range, Consistency::Strong, limit, first, look).await
     }
 }
 

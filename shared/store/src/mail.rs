@@ -141,11 +141,6 @@ impl Store {
         Ok(Page { items: mails, next })
     }
 
-    /// Stores a mail that goes with no other change.
-    pub async fn put_mail(&self, mail: &Mail) -> Result<(), Error> {
-        self.put(item::mail(mail)?).await
-    }
-
     /// Stores a mail unless one with its id is there, sent perhaps: for those who may come twice.
     pub async fn put_mail_once(&self, mail: &Mail) -> Result<(), Error> {
         match self.put_if(item::mail(mail)?, "attribute_not_exists(pk)", []).await? {

@@ -11,7 +11,7 @@ use crate::Store;
 use crate::error::{Error, classify};
 use crate::item::{Stored, read};
 use crate::keys;
-use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below};
+use crate::page::{Look, Page, below};
 use crate::read::{Consistency, Order};
 use crate::write::{Updated, string};
 
@@ -30,40 +30,21 @@ impl Store {
         limit: usize,
         after: Option<NotificationId>,
     ) -> Result<Page<Notification, NotificationId>, Error> {
-        let mut page = Page { items: Vec::new(), next: None };
         let range = keys::notifications(recipient, None, after.map(|id| below(id.as_bytes())));
-        let query = |wanted, start| self.query(&range, Order::Descending, Consistency::Eventual, wanted, start);
-        let (state, (mut items, mut start)) = try_join(self.inbox_state(recipient, Consistency::Eventual), query(limit + 1, None)).await?;
-        // The last notification that was looked at, shown or not.
-        let mut last = None;
-        for further in 0.. {
-            for item in items {
-                let mut notification: Notification = read(item)?;
-                let all_read = state.read_through.is_some_and(|through| notification.id <= through);
-                // Everything from here on is deleted; or read, where unread ones are wanted.
-                if state.hides(notification.id) || (all_read && is_read == Some(false)) {
-                    return Ok(page);
-                }
-                if page.items.len() >= limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                last = Some(notification.id);
-                notification.read_at = state.read_at(&notification);
-                if is_read.is_none_or(|wanted| wanted == notification.read_at.is_some()) {
-                    page.items.push(notification);
-                }
+        let first = self.query(&range, Order::Descending, Consistency::Eventual, limit + 1, None);
+        let (state, first) = try_join(self.inbox_state(recipient, Consistency::Eventual), first).await?;
+        let look = |item| {
+            let mut notification: Notification = read(item)?;
+            let id = notification.id;
+            let all_read = state.read_through.is_some_and(|through| id <= through);
+            // Everything from here on is deleted; or read, where unread ones are wanted.
+            if state.hides(id) || (all_read && is_read == Some(false)) {
+                return Ok((id, Look::Stop));
             }
-            if start.is_none() {
-                break;
-            }
-            if further >= MAX_FURTHER_QUERIES {
-                page.next = last;
-                break;
-            }
-            (items, start) = query(FURTHER_ITEMS, start).await?;
-        }
-        Ok(page)
+            notification.read_at = state.read_at(&notification);
+            Ok((id, Look::show_if(is_read.is_none_or(|wanted| wanted == notification.read_at.is_some()), notification)))
+        };
+        self.page_from(&range, Consistency::Eventual, limit, first, look).await
     }
 
     async fn inbox_state(&self, recipient: UserId, consistency: Consistency) -> Result<InboxState, Error> {

@@ -2,6 +2,12 @@
 
 use jiff::Timestamp;
 
+use crate::Store;
+use crate::error::Error;
+use crate::item::Item;
+use crate::keys::Range;
+use crate::read::{Consistency, Order};
+
 /// A page of a list.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Page<T, K> {
@@ -10,6 +16,65 @@ pub struct Page<T, K> {
     /// Where the next page begins: pass it as `after`. Absent on the last page. With a filter, a page may hold fewer
     /// items than asked for, or none, and still have a next one: the work for one page is bounded.
     pub next: Option<K>,
+}
+
+/// What a list makes of an item.
+pub(crate) enum Look<T> {
+    /// It is shown.
+    Show(T),
+    /// It is left out.
+    Skip,
+    /// Neither it nor anything behind it is shown.
+    Stop,
+}
+
+impl<T> Look<T> {
+    pub(crate) fn show_if(shown: bool, entry: T) -> Self {
+        if shown { Self::Show(entry) } else { Self::Skip }
+    }
+}
+
+impl Store {
+    /// A page of a range, newest first. `look` tells of each item where it stands and what becomes of it. `first` is what
+    /// the first Query gave, for one item more than `limit`.
+    pub(crate) async fn page_from<T, K>(
+        &self,
+        range: &Range,
+        consistency: Consistency,
+        limit: usize,
+        first: (Vec<Item>, Option<Item>),
+        look: impl Fn(Item) -> Result<(K, Look<T>), Error>,
+    ) -> Result<Page<T, K>, Error> {
+        let mut page = Page { items: Vec::new(), next: None };
+        let (mut items, mut start) = first;
+        // The last item that was looked at, shown or not.
+        let mut last = None;
+        for further in 0.. {
+            for item in items {
+                let (position, look) = look(item)?;
+                if matches!(look, Look::Stop) {
+                    return Ok(page);
+                }
+                if page.items.len() >= limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                last = Some(position);
+                if let Look::Show(entry) = look {
+                    page.items.push(entry);
+                }
+            }
+            if start.is_none() {
+                break;
+            }
+            if further >= MAX_FURTHER_QUERIES {
+                page.next = last;
+                break;
+            }
+            (items, start) = self.query(range, Order::Descending, consistency, FURTHER_ITEMS, start).await?;
+        }
+        Ok(page)
+    }
 }
 
 /// How many times a page may go back to the table for more, when children are many or a filter is selective.

@@ -1,6 +1,10 @@
 //! How often something was tried, and how much of something was had: counters that forget by themselves.
 
+use std::ops::Range;
+use std::time::Instant;
+
 use domain::id::UserId;
+use domain::mail::Mail;
 use domain::rate::{Attempts, FREE_FAILURES, Limited, Locked, Network, Tolerance, Window};
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +14,7 @@ use crate::error::Error;
 use crate::item::{self, Item, read};
 use crate::keys::{self, Key};
 use crate::read::Consistency;
-use crate::write::{Updated, Written, number, string};
+use crate::write::{Step, Updated, Written, number, pause, string};
 
 /// Whose attempts are counted.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +39,10 @@ pub enum LimitError {
 }
 
 /// How often an attempt is counted anew because others came between. Who meets more has to wait.
-const TRIES: usize = 5;
+const TRIES: usize = 20;
+
+/// How long who comes while the last free attempt is under way waits before looking again, in milliseconds.
+const LOOK_AGAIN: Range<u64> = 50..150;
 
 /// How long who meets too many others has to wait.
 const CROWDED: SignedDuration = SignedDuration::from_secs(1);
@@ -45,34 +52,51 @@ const ENOUGH: u64 = 1_000_000;
 
 impl Store {
     /// Begins an attempt, which counts as failed until [`Store::forget_attempts`]: however many begin at once, no more are
-    /// allowed than one after the other.
+    /// allowed than one after the other. Those who find the last free one under way wait a moment, because it may succeed.
+    ///
+    /// Gives the attempts, this one included.
     ///
     /// # Errors
     /// [`LimitError::Locked`] when the account from this network, or the network as a whole, has to wait.
-    pub async fn begin_attempt(&self, trial: Trial<'_>, tolerance: Tolerance, now: Timestamp) -> Result<(), LimitError> {
-        let (failures, first) =
-            try_join(self.failures(trial, now), self.write_attempts(trial, None, Attempts::next(None, FREE_FAILURES, now)?)).await?;
-        let Failures { network, account } = failures;
-        let free = tolerance.free_at(account);
-        let mut written = first;
+    pub async fn begin_attempt(&self, trial: Trial<'_>, tolerance: Tolerance, mut now: Timestamp) -> Result<Attempts, LimitError> {
+        let (start, began) = (now, Instant::now());
+        let first = Attempts::next(None, FREE_FAILURES, now)?;
+        let (failures, mut written) = try_join(self.failures(trial, now), self.write_attempts(trial, None, &first)).await?;
+        if failures.network >= tolerance.network {
+            return Err(Locked { until: Window::of_failures(now).end }.into());
+        }
+        let free = tolerance.free_at(failures.account);
+        let mut next = first;
+        if let (Written::Done, false) = (&written, free == FREE_FAILURES) {
+            let seen = next;
+            next = Attempts::next(None, free, now)?;
+            written = self.write_attempts(trial, Some(&seen), &next).await?;
+        }
         for _ in 0..TRIES {
             let seen = match written {
-                Written::Done if network >= tolerance.network => return Err(Locked { until: Window::of_failures(now).end }.into()),
-                Written::Done => return Ok(()),
+                Written::Done => return Ok(next),
                 Written::Refused(Some(stored)) => Some(read::<Attempts>(stored)?),
                 Written::Refused(None) => None,
             };
-            if network >= tolerance.network {
-                return Err(Locked { until: Window::of_failures(now).end }.into());
-            }
-            let next = Attempts::next(seen.as_ref(), free, now)?;
-            written = self.write_attempts(trial, seen, next).await?;
+            let waits = |seen: &Attempts| seen.may_be_forgotten(free, now);
+            let counted = match Attempts::next(seen.as_ref(), free, now) {
+                Ok(attempts) => (seen.as_ref(), attempts),
+                Err(_) if seen.as_ref().is_some_and(waits) => {
+                    pause(LOOK_AGAIN).await;
+                    let waited = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
+                    now = start.saturating_add(waited).unwrap_or(start);
+                    (None, Attempts::next(None, free, now)?)
+                }
+                Err(locked) => return Err(locked.into()),
+            };
+            next = counted.1;
+            written = self.write_attempts(trial, counted.0, &next).await?;
         }
         Err(Locked { until: now.saturating_add(CROWDED).unwrap_or(now) }.into())
     }
 
-    async fn write_attempts(&self, trial: Trial<'_>, seen: Option<Attempts>, next: Attempts) -> Result<Written, Error> {
-        let item = item::attempts(attempts_key(trial), &next)?;
+    async fn write_attempts(&self, trial: Trial<'_>, seen: Option<&Attempts>, next: &Attempts) -> Result<Written, Error> {
+        let item = item::attempts(attempts_key(trial), next)?;
         match seen {
             None => self.put_if(item, "attribute_not_exists(pk)", []).await,
             Some(seen) => {
@@ -87,14 +111,20 @@ impl Store {
         self.delete(attempts_key(trial)).await
     }
 
+    /// Takes back that attempts were forgotten, unless others have begun meanwhile.
+    pub async fn remember_attempts(&self, trial: Trial<'_>, attempts: &Attempts) -> Result<(), Error> {
+        self.write_attempts(trial, None, attempts).await.map(drop)
+    }
+
     /// Whether the network as a whole has to wait. For what nobody can guess, where an attempt need not be counted before it
     /// is made.
     ///
     /// # Errors
     /// [`LimitError::Locked`] when it has to.
     pub async fn check_network(&self, kind: Limited, network: &Network, tolerance: Tolerance, now: Timestamp) -> Result<(), LimitError> {
-        let counted = self.failures(Trial { kind, account: "", network }, now).await?;
-        if counted.network >= tolerance.network { Err(Locked { until: Window::of_failures(now).end }.into()) } else { Ok(()) }
+        let window = Window::of_failures(now);
+        let counted = self.get_all([network_key(kind, network, window)], Consistency::Eventual).await?;
+        if counted.iter().any(|item| count(item) >= tolerance.network) { Err(Locked { until: window.end }.into()) } else { Ok(()) }
     }
 
     /// Counts a failure of a network, and at an account where one is named: coarse counters, in windows of 15 minutes.
@@ -157,19 +187,17 @@ impl Store {
         }
     }
 
-    /// Takes a mail from what an address may be sent in a day because somebody asked for it.
+    /// Stores a mail that somebody asked for, unless its address has had as many as a day may bring.
     ///
     /// # Errors
     /// [`LimitError::Locked`] until the next day when it would be too much.
-    pub async fn take_mail(&self, address: &str, most: u64, now: Timestamp) -> Result<(), LimitError> {
+    pub async fn put_mail_within(&self, address: &str, most: u64, mail: &Mail, now: Timestamp) -> Result<(), LimitError> {
         let day = Window::day(now);
         let key = keys::rate(Limited::Mails, &[address], &day.number.to_string());
         let values = [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
-        let expression = "ADD mail_count :one SET entity = :entity, #ttl = :ttl";
-        match self.update_if(key, expression, "attribute_not_exists(pk) OR mail_count < :most", values).await? {
-            Updated::Done(_) => Ok(()),
-            Updated::Refused(_) => Err(Locked { until: day.end }.into()),
-        }
+        let count = Step::update(key, "ADD mail_count :one SET entity = :entity, #ttl = :ttl");
+        let count = count.only_if("attribute_not_exists(pk) OR mail_count < :most", Locked { until: day.end }.into()).with(values);
+        self.commit(vec![count, Step::put(item::mail(mail)?)]).await
     }
 }
 
@@ -198,7 +226,7 @@ fn ttl(window: Window) -> crate::write::Value {
     number(":ttl", u64::try_from(window.end.as_second()).unwrap_or_default())
 }
 
-fn attempts_key(trial: Trial<'_>) -> Key {
+pub(crate) fn attempts_key(trial: Trial<'_>) -> Key {
     keys::rate(trial.kind, &[trial.account, trial.network.as_str()], "ATTEMPTS")
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, UpdateError};
 use crate::item::{self, Item, Lookup, Stored, read};
 use crate::keys;
 use crate::lists::Span;
-use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page};
+use crate::page::{FURTHER_ITEMS, Look, MAX_BYTES, MAX_FURTHER_QUERIES, Page};
 use crate::read::{Consistency, Order};
 use crate::write::{Step, number};
 
@@ -146,34 +146,14 @@ impl Store {
         limit: usize,
         after: Option<RecordId>,
     ) -> Result<Page<Assignment, RecordId>, Error> {
-        let mut page = Page { items: Vec::new(), next: None };
-        let Some((oldest, newest)) = filter.bounds(after) else { return Ok(page) };
+        let Some((oldest, newest)) = filter.bounds(after) else { return Ok(Page { items: Vec::new(), next: None }) };
         let range = keys::assigned_records(doctor, oldest, newest);
-        let (mut last, mut start) = (None, None);
-        for further in 0.. {
-            let wanted = if further == 0 { limit + 1 } else { FURTHER_ITEMS };
-            let (items, rest) = self.query(&range, Order::Descending, Consistency::Strong, wanted, start).await?;
-            for item in items {
-                if page.items.len() >= limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                let assignment: Assignment = read(item)?;
-                last = Some(assignment.record_id);
-                if filter.shows(assignment.record_type, assignment.patient_id) {
-                    page.items.push(assignment);
-                }
-            }
-            start = rest;
-            if start.is_none() {
-                break;
-            }
-            if further >= MAX_FURTHER_QUERIES {
-                page.next = last;
-                break;
-            }
-        }
-        Ok(page)
+        let first = self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
+        let look = |item| {
+            let assignment: Assignment = read(item)?;
+            Ok((assignment.record_id, Look::show_if(filter.shows(assignment.record_type, assignment.patient_id), assignment)))
+        };
+        self.page_from(&range, Consistency::Strong, limit, first, look).await
     }
 
     /// One record with everything that belongs to it, strongly consistent.

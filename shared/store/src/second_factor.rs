@@ -11,6 +11,7 @@ use crate::Store;
 use crate::error::{Error, UpdateError};
 use crate::item;
 use crate::keys;
+use crate::rate::{Trial, attempts_key};
 use crate::read::Consistency;
 use crate::write::{Step, Value, Written, number, string};
 
@@ -53,7 +54,7 @@ impl Store {
         self.commit(steps).await
     }
 
-    /// Uses a code up and stores the session that it opens.
+    /// Uses a code up and stores the session that it opens; the attempts before it are forgotten.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the factor has changed since it was read: by this code, perhaps.
@@ -63,8 +64,10 @@ impl Store {
         after: &SecondFactor,
         session: &Session,
         event: &AuditEvent,
+        trial: Trial<'_>,
     ) -> Result<(), UpdateError> {
-        self.commit(vec![replace(before, after)?, Step::put(item::session(session)?), Step::put(item::audit_event(event)?)]).await
+        let forget = Step::delete(attempts_key(trial));
+        self.commit(vec![replace(before, after)?, Step::put(item::session(session)?), Step::put(item::audit_event(event)?), forget]).await
     }
 
     /// Takes a second factor away.

@@ -11,7 +11,7 @@ use crate::error::{Error, UpdateError};
 use crate::item;
 use crate::item::read;
 use crate::keys;
-use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below};
+use crate::page::{Look, Page, below};
 use crate::read::{Consistency, Order};
 use crate::write::{Step, Written, number, string};
 
@@ -94,34 +94,13 @@ impl Store {
         limit: usize,
         after: Option<SessionId>,
     ) -> Result<Page<Session, SessionId>, Error> {
-        let mut page = Page { items: Vec::new(), next: None };
         let range = keys::sessions(user, ended_through, after.map(|id| below(id.as_bytes())));
-        let query = |wanted, start| self.query(&range, Order::Descending, Consistency::Strong, wanted, start);
-        let (mut items, mut start) = query(limit + 1, None).await?;
-        // The last session that was looked at, alive or not.
-        let mut last = None;
-        for further in 0.. {
-            for item in items {
-                let session: Session = read(item)?;
-                if page.items.len() >= limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                last = Some(session.id);
-                if lives(&session) {
-                    page.items.push(session);
-                }
-            }
-            if start.is_none() {
-                break;
-            }
-            if further >= MAX_FURTHER_QUERIES {
-                page.next = last;
-                break;
-            }
-            (items, start) = query(FURTHER_ITEMS, start).await?;
-        }
-        Ok(page)
+        let first = self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
+        let look = |item| {
+            let session: Session = read(item)?;
+            Ok((session.id, Look::show_if(lives(&session), session)))
+        };
+        self.page_from(&range, Consistency::Strong, limit, first, look).await
     }
 }
 

@@ -128,6 +128,7 @@ impl<E> Step<E> {
                 .set_key(Some(key.into_attributes()))
                 .update_expression(expression)
                 .set_condition_expression(condition)
+                .set_expression_attribute_names(names(expression))
                 .set_expression_attribute_values(values)
                 .build()
                 .map(|update| item.update(update)),
@@ -340,7 +341,8 @@ where
     send().await
 }
 
-async fn pause(milliseconds: std::ops::Range<u64>) {
+/// Waits for a random one of so many milliseconds.
+pub(crate) async fn pause(milliseconds: std::ops::Range<u64>) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(milliseconds))).await;
 }
 

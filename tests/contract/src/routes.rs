@@ -136,6 +136,47 @@ fn every_path_reaches_its_function() {
     }
 }
 
+/// What is guessed without being signed in, and what makes mails: the gateway's throttles are the first line there. They
+/// hold for all clients together and the emulated cloud does not enforce them; the functions throttle by account and network.
+#[test]
+fn what_is_guessed_has_throttles_of_its_own() {
+    let template = Template::load();
+    let (name, stage) = template.all("AWS::ApiGatewayV2::Stage").next().expect("template.yaml has no stage");
+    let settings = stage["RouteSettings"].as_object().expect("the stage of template.yaml has no RouteSettings");
+    let document = serde_json::to_value(accounts::router().into_openapi()).unwrap();
+    let posts = document["paths"].as_object().unwrap().iter().filter_map(|(path, operations)| {
+        let is_public = operations.get("post")?.get("security").is_none();
+        (is_public || path.ends_with("/resend/")).then(|| format!("POST {}", path.trim_end_matches('/')))
+    });
+    let greedy = "ANY /api/accounts/{proxy+}".to_owned();
+    assert_same(
+        settings.keys(),
+        posts.chain([greedy.clone()]),
+        "RouteSettings of template.yaml must name each POST of accounts for which nobody signs in, resend/, and the greedy route of accounts",
+    );
+    for (key, limits) in settings {
+        let limit = |name: &str| limits[name].as_f64().unwrap_or_else(|| panic!("{key} has no {name} in RouteSettings"));
+        let (rate, burst) = (limit("ThrottlingRateLimit"), limit("ThrottlingBurstLimit"));
+        assert!(rate >= 1.0 && rate <= burst, "{key}: so many a second, and at least as many at once");
+    }
+    let ids = |key: &String| {
+        let route = template.all("AWS::ApiGatewayV2::Route").find(|(_, route)| route["RouteKey"] == **key);
+        route
+            .map(|(id, _)| id.to_owned())
+            .unwrap_or_else(|| panic!("RouteSettings name {key}, which is no route: the deployment would fail"))
+    };
+    let depends = texts(&template.resource(name)["DependsOn"]);
+    assert_same(depends, settings.keys().map(ids), "the stage must be made after the routes that its settings name (DependsOn)");
+    // Which form of the path reaches a route of its own is for AWS to say: either way there is a throttle.
+    let gateway = Gateway::of(&template);
+    for key in settings.keys().filter(|key| **key != greedy) {
+        let path = key.trim_start_matches("POST ");
+        assert_eq!(gateway.route("POST", path, Slash::Counts).map(|route| &route.key), Some(key));
+        let with_slash = gateway.route("POST", &format!("{path}/"), Slash::Counts).map(|route| &route.key);
+        assert_eq!(with_slash, Some(&greedy), "{path}/");
+    }
+}
+
 #[test]
 fn every_route_leads_to_a_function_that_may_be_called() {
     let template = Template::load();

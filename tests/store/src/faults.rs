@@ -270,7 +270,7 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
         let (store, requests) = stores(0).await;
         check(store.delete_through(session.user_id, id()).await, requests, 0);
         let (store, requests) = stores(0).await;
-        check(store.put_mail(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0))).await, requests, 0);
+        check(store.put_mail_once(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0))).await, requests, 0);
     }
 }
 

@@ -116,7 +116,7 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
     let order = MailMessage::Mail { mail_id: mail.id };
     assert_eq!(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap(), MailClaim::Gone);
     assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), None);
-    table.store.put_mail(&mail).await.unwrap();
+    table.store.put_mail_once(&mail).await.unwrap();
     let item = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
     assert_eq!((text(&item, "entity"), item["ttl"].as_n().unwrap()), (Some("mail"), &mail.ttl.to_string()));
     assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), Some(mail.clone()));
@@ -140,7 +140,7 @@ async fn the_mails_to_somebody_are_listed() {
     mails.reverse();
     let nobody = Mail::new(id(), MailKind::Nobody, user, at(0));
     for mail in mails.iter().chain([&nobody, &Mail::new(id(), MailKind::ResetPassword, other, at(0))]) {
-        table.store.put_mail(mail).await.unwrap();
+        table.store.put_mail_once(mail).await.unwrap();
     }
     let page = table.store.mails_of(user, 4, None).await.unwrap();
     let shown = |page: &Page<Mailed<Mail>, MailId>| page.items.iter().map(|mail| mail.what.clone()).collect::<Vec<_>>();

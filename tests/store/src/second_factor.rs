@@ -1,11 +1,13 @@
 //! Second factors.
 
 use domain::audit::Action;
+use domain::rate::{Limited, Network, Tolerance};
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 use store::UpdateError;
+use store::rate::Trial;
 
-use crate::people::{event, id, patient, session};
+use crate::people::{at, event, id, patient, session};
 use crate::table::Table;
 
 fn stale(result: Result<(), UpdateError>) -> bool {
@@ -40,10 +42,15 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     let used = confirmed.using_step(8).unwrap();
     let sessions = [0, 1].map(|_| Session { id: id(), second_factor: true, ..session(&account) });
     let logins = sessions.clone().map(|_| audit(Action::Login));
+    let (user, here) = (account.id.to_string(), Network::of("203.0.113.7"));
+    let trial = Trial { kind: Limited::SecondFactor, account: &user, network: &here };
+    store.begin_attempt(trial, Tolerance { network: 100, account: 100 }, at(0)).await.unwrap();
     let (one, other) = tokio::join!(
-        store.sign_in_with_second_factor(&confirmed, &used, &sessions[0], &logins[0]),
-        store.sign_in_with_second_factor(&confirmed, &used, &sessions[1], &logins[1]),
+        store.sign_in_with_second_factor(&confirmed, &used, &sessions[0], &logins[0], trial),
+        store.sign_in_with_second_factor(&confirmed, &used, &sessions[1], &logins[1], trial),
     );
+    let tried = table.all().await.iter().filter(|item| item["pk"].as_s().unwrap().starts_with("RATE#")).count();
+    assert_eq!(tried, 0, "the attempts are forgotten");
     assert!(one.is_ok() != other.is_ok());
     let mut signed_in = 0;
     for session in &sessions {

@@ -97,8 +97,8 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
     table.register(&confirmed).await;
     table.register(&unconfirmed).await;
     let mail = Mail::new(id(), MailKind::PasswordChanged, confirmed.id, at(0));
-    table.store.put_mail(&mail).await.unwrap();
-    table.store.put_mail(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
+    table.store.put_mail_once(&mail).await.unwrap();
+    table.store.put_mail_once(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
     let token = MailToken::new(MailKind::VerifyEmail, confirmed.id, confirmed.email.clone(), None, at(0));
     table.store.put_mail_token("a-hash", &token).await.unwrap();
     let mut told = Vec::new();
@@ -179,7 +179,7 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
 
     let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
     let order = MailMessage::Mail { mail_id: mail.id };
-    table.store.put_mail(&mail).await.unwrap();
+    table.store.put_mail_once(&mail).await.unwrap();
     table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
     table.store.mail_sent(order, at(2)).await.unwrap();
     let before = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
