@@ -1,21 +1,22 @@
 //! `GET /api/admin/doctors/`
 
 use axum::extract::State;
-use domain::account::Approval;
+use domain::account::{Account, Approval};
 use domain::audit::Action;
 use domain::field::Reason;
+use domain::id::UserId;
 use domain::schema::words;
 use http_kit::answer::Answer;
 use http_kit::caller::Admin;
 use http_kit::filters;
-use http_kit::page::{Listing, listing};
+use http_kit::page::{Listing, Paging, listing};
 use http_kit::problem::Problem;
 use http_kit::query::{Parameters, Query};
 
 use crate::App;
 use crate::answer::DoctorEntry;
 
-fn approval(parameters: &mut Parameters) -> Option<Approval> {
+pub(crate) fn approval(parameters: &mut Parameters) -> Option<Approval> {
     const LISTED: [Approval; 3] = [Approval::Pending, Approval::Refused, Approval::Suspended];
     let schema = || words("What staff say of the doctors: `pending` unless said otherwise.", LISTED.map(Approval::as_str));
     let approval = parameters.optional_by(
@@ -42,10 +43,21 @@ filters!(ApprovalFilters: approval);
 )]
 pub(crate) async fn list_doctors_by_approval(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
     let (approval, paging) = query.parse(&app.kit, admin.id(), "doctors-by-approval", approval)?;
+    let (doctors, next) = list(&app, admin, approval, &paging).await?;
+    listing(&paging, next.as_ref(), doctors.iter().map(DoctorEntry::new))
+}
+
+/// The doctors on a page, and where the next one begins. Tells the audit trail.
+pub(crate) async fn list(
+    app: &App,
+    admin: Admin,
+    approval: Approval,
+    paging: &Paging<UserId>,
+) -> Result<(Vec<Account>, Option<UserId>), Problem> {
     let (caller, page) = admin.beside(app.store.doctors_by_approval(approval, paging.limit, paging.after)).await?;
     let event = caller.audit(Action::ListUsers, caller.account.id, None);
-    let (people, ()) = tokio::try_join!(app.store.people(page.items.iter().copied()), app.store.audit(std::slice::from_ref(&event)))?;
+    let (mut people, ()) = tokio::try_join!(app.store.people(page.items.iter().copied()), app.store.audit(std::slice::from_ref(&event)))?;
     // The index may lag behind a decision.
-    let doctors = page.items.iter().filter_map(|id| people.get(id)).filter(|doctor| doctor.approval == Some(approval));
-    listing(&paging, page.next.as_ref(), doctors.map(DoctorEntry::new))
+    let doctors = page.items.iter().filter_map(|id| people.remove(id)).filter(|doctor| doctor.approval == Some(approval));
+    Ok((doctors.collect(), page.next))
 }

@@ -1,7 +1,7 @@
 //! `GET /api/admin/audit/`
 
 use axum::extract::State;
-use domain::audit::Action;
+use domain::audit::{Action, AuditEvent};
 use domain::field::Reason;
 use domain::id::{EventId, UserId};
 use http_kit::answer::Answer;
@@ -10,13 +10,14 @@ use http_kit::filters;
 use http_kit::page::{Listing, listing};
 use http_kit::problem::Problem;
 use http_kit::query::{Parameters, Query};
+use store::Page;
 
 use crate::App;
 use crate::answer::Event;
 
 /// Whose events.
 #[derive(Clone, Copy)]
-enum Side {
+pub(crate) enum Side {
     /// What was done to somebody's chart and account.
     Subject(UserId),
     /// What somebody did, to whomever.
@@ -53,14 +54,28 @@ filters!(EventFilters: Side::read);
 )]
 pub(crate) async fn list_events(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
     let (side, paging) = query.parse::<_, EventId>(&app.kit, admin.id(), "audit", Side::read)?;
+    let page = list(&app, admin, async { Ok(side) }, paging.limit, paging.after).await?;
+    listing(&paging, page.next.as_ref(), page.items.iter().map(Event::new))
+}
+
+/// A page of events of the side that is found out beside the caller. Tells the audit trail.
+pub(crate) async fn list(
+    app: &App,
+    admin: Admin,
+    side: impl Future<Output = Result<Side, Problem>>,
+    limit: usize,
+    after: Option<EventId>,
+) -> Result<Page<AuditEvent, EventId>, Problem> {
     let page = async {
-        match side {
-            Side::Subject(subject) => app.store.access_log(subject, None, paging.limit, paging.after).await,
-            Side::Actor(actor) => app.store.events_by(actor, paging.limit, paging.after).await,
-        }
+        let side = side.await?;
+        let page = match side {
+            Side::Subject(subject) => app.store.access_log(subject, None, limit, after).await?,
+            Side::Actor(actor) => app.store.events_by(actor, limit, after).await?,
+        };
+        Ok::<_, Problem>((side, page))
     };
-    let (caller, page) = admin.beside(page).await?;
+    let (caller, (side, page)) = admin.beside(page).await?;
     let (Side::Subject(looked_at) | Side::Actor(looked_at)) = side;
     app.store.audit(&[caller.audit(Action::ReadAudit, looked_at, None)]).await?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(Event::new))
+    Ok(page)
 }

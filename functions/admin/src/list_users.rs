@@ -48,6 +48,11 @@ impl Filters {
         Some(Self { search: search?, role: role?, is_active: is_active?, span })
     }
 
+    /// The same of users of one role.
+    pub(crate) fn of(self, role: Role) -> Self {
+        Self { role: Some(role), ..self }
+    }
+
     /// Whether a user with such a role and activity is among them.
     fn takes(&self, role: Role, is_active: bool) -> bool {
         self.role.is_none_or(|wanted| wanted == role) && self.is_active.is_none_or(|wanted| wanted == is_active)

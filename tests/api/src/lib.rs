@@ -21,6 +21,7 @@ mod admin;
 mod annotations;
 mod approvals;
 mod archive;
+mod console;
 mod day;
 mod devices;
 mod doctors;

@@ -247,6 +247,14 @@ fn unknown_paths_reach_a_function_that_answers_404() {
 }
 
 #[test]
+fn every_page_of_the_console_is_tried_by_everybody() {
+    let tests = workspace::read("tests/api/src/console.rs");
+    for (method, path) in admin::console_paths() {
+        assert!(tests.contains(&format!("(\"{method}\", \"{path}\")")), "name {method} {path} among ROUTES of tests/api/src/console.rs");
+    }
+}
+
+#[test]
 fn the_edit_loop_has_the_same_routes() {
     let manifest = workspace::toml("Cargo.toml");
     let routes = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();

@@ -15,7 +15,13 @@ use crate::App;
 use crate::console::{assets, form};
 
 /// Where the pages are, in the order of the navigation.
-const SECTIONS: &[(&str, &str)] = &[("/admin/users/", "Users")];
+const SECTIONS: &[(&str, &str)] = &[
+    ("/admin/users/", "Users"),
+    ("/admin/doctors/", "Licences"),
+    ("/admin/doctor-profiles/", "Doctors"),
+    ("/admin/patient-profiles/", "Patients"),
+    ("/admin/audit/", "Audit trail"),
+];
 
 /// What has been done, as the next page says it. The word travels in the address, the sentence does not.
 const DONE: &[(&str, &str)] = &[

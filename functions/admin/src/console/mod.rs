@@ -6,8 +6,11 @@
 //! [`domain::access`] decides here too.
 
 pub(crate) mod assets;
+mod audit;
+mod doctors;
 pub(crate) mod form;
 pub(crate) mod frame;
+mod profiles;
 pub(crate) mod session;
 mod sign_in;
 mod users;
@@ -32,6 +35,13 @@ fn routes() -> Routes {
         .post("/admin/users/{id}/", Operation::UpdateUser, users::update_user)
         .post("/admin/users/{id}/end-sessions/", Operation::EndSessions, users::end_sessions)
         .post("/admin/users/{id}/password-reset/", Operation::StartPasswordReset, users::start_password_reset)
+        .get("/admin/doctors/", Operation::ListDoctorsByApproval, doctors::list_doctors)
+        .post("/admin/doctors/{id}/approve/", Operation::ApproveDoctor, doctors::approve_doctor)
+        .post("/admin/doctors/{id}/refuse/", Operation::RefuseDoctor, doctors::refuse_doctor)
+        .post("/admin/doctors/{id}/suspend/", Operation::SuspendDoctor, doctors::suspend_doctor)
+        .get("/admin/doctor-profiles/", Operation::ListUsers, profiles::list_doctor_profiles)
+        .get("/admin/patient-profiles/", Operation::ListUsers, profiles::list_patient_profiles)
+        .get("/admin/audit/", Operation::ListEvents, audit::list_events)
         .post("/admin/sign-out/", Operation::OpenConsole, sign_in::sign_out)
         .post(session::OPENING, Operation::OpenConsole, sign_in::open_session)
 }

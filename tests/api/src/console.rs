@@ -1,0 +1,547 @@
+//! The console: who gets in, what a browser may do there, and what its pages say.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use jiff::{SignedDuration, Timestamp};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf;
+use serde_json::{Value, json};
+
+use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, Patient, Request, User, account_mail, aws, eventually, new_email};
+
+/// Every page and form of the console that is for staff. In braces stands whose id the path names.
+const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/admin/"),
+    ("GET", "/admin/users/"),
+    ("POST", "/admin/users/"),
+    ("GET", "/admin/users/new/"),
+    ("GET", "/admin/users/{id}/"),
+    ("POST", "/admin/users/{id}/"),
+    ("POST", "/admin/users/{id}/end-sessions/"),
+    ("POST", "/admin/users/{id}/password-reset/"),
+    ("GET", "/admin/doctors/"),
+    ("POST", "/admin/doctors/{id}/approve/"),
+    ("POST", "/admin/doctors/{id}/refuse/"),
+    ("POST", "/admin/doctors/{id}/suspend/"),
+    ("GET", "/admin/doctor-profiles/"),
+    ("GET", "/admin/patient-profiles/"),
+    ("GET", "/admin/audit/"),
+    ("POST", "/admin/sign-out/"),
+    ("POST", "/admin/session/"),
+];
+
+const SIGN_IN: &str = "/admin/sign-in/";
+
+/// A browser with a cookie of the console, or without.
+struct Browser {
+    cookie: Option<String>,
+}
+
+impl Browser {
+    /// One in which the client has signed in.
+    #[track_caller]
+    fn of(client: &Client) -> Self {
+        let answer = open(client);
+        assert_eq!(answer.status, 204, "{answer}");
+        Self { cookie: Some(pair(&answer)) }
+    }
+
+    fn with(cookie: impl Into<String>) -> Self {
+        Self { cookie: Some(cookie.into()) }
+    }
+
+    fn request(&self, method: &str, path: &str) -> Request {
+        let request = Request::new(method, path);
+        match &self.cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
+        }
+    }
+
+    /// A page, whatever it is.
+    #[track_caller]
+    fn get(&self, path: &str) -> Answer {
+        let answer = self.request("GET", path).send_unchecked();
+        check(&answer);
+        answer
+    }
+
+    /// A page that is there.
+    #[track_caller]
+    fn page(&self, path: &str) -> String {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{answer}");
+        text(&answer)
+    }
+
+    /// The token in the forms of this browser's pages.
+    #[track_caller]
+    fn csrf(&self) -> String {
+        hidden(&self.page("/admin/users/new/"), "csrf")
+    }
+
+    /// Sends a form as its page would.
+    #[track_caller]
+    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let csrf = self.csrf();
+        self.post_raw(path, &[&[("csrf", csrf.as_str())], fields].concat(), &[("sec-fetch-site", "same-origin")])
+    }
+
+    #[track_caller]
+    fn post_raw(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+        let request = self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let answer = request.body(encoded(fields)).send_unchecked();
+        check(&answer);
+        answer
+    }
+}
+
+/// Fields as a browser encodes them.
+fn encoded(fields: &[(&str, &str)]) -> String {
+    let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect::<Vec<_>>().join("&")
+}
+
+/// Brings an access token to the console.
+fn open(client: &Client) -> Answer {
+    client.request("POST", "/admin/session/").send_unchecked()
+}
+
+/// The cookie that an answer sets, as a browser sends it back.
+fn pair(answer: &Answer) -> String {
+    answer.header("set-cookie").split(';').next().unwrap().to_owned()
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.bytes.clone()).unwrap()
+}
+
+/// The value of the first hidden field of a name.
+#[track_caller]
+fn hidden(page: &str, name: &str) -> String {
+    let beginning = format!("name=\"{name}\" value=\"");
+    let rest = page.split(&beginning).nth(1).unwrap_or_else(|| panic!("no field {name}: {page}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+/// What holds for everything that a browser gets.
+#[track_caller]
+fn check(answer: &Answer) {
+    assert!(answer.status < 500, "{answer}");
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+                  frame-ancestors 'none'; base-uri 'none'";
+    for (name, value) in [
+        ("content-security-policy", policy),
+        ("referrer-policy", "same-origin"),
+        ("cache-control", "no-store"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("x-content-type-options", "nosniff"),
+        ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}: {answer}");
+    }
+    assert!(!answer.header("x-request-id").is_empty(), "{answer}");
+    assert!(answer.bytes.len() < 100_000, "{} bytes", answer.bytes.len());
+    if answer.bytes.is_empty() {
+        assert_eq!(answer.status, 303, "{answer}");
+        return;
+    }
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{answer}");
+    let page = text(answer);
+    for part in ["<!doctype html>", "<html lang=\"en\">", "<main id=\"main\"", "<h1>", "<title>"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    for inline in [" style=", "<style", "<script>", " onclick=", " onload=", "javascript:"] {
+        assert!(!page.contains(inline), "{inline}: {page}");
+    }
+}
+
+/// Whether the answer leads to the sign-in page, takes the cookie away, and says nothing.
+#[track_caller]
+fn assert_sent_away(answer: &Answer) {
+    assert_eq!((answer.status, answer.header("location").as_str()), (303, SIGN_IN), "{answer}");
+    assert!(
+        answer.header("set-cookie").starts_with("__Host-console=; ") && answer.header("set-cookie").ends_with("; Max-Age=0"),
+        "{answer}"
+    );
+    assert!(answer.bytes.is_empty(), "{answer}");
+}
+
+/// The session of an access token.
+fn session_of(client: &Client) -> String {
+    let token = client.access.as_deref().unwrap().split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
+    claims["sid"].as_str().unwrap().to_owned()
+}
+
+/// A cookie as the function would seal it, with the function's own secret: for a user and a session, begun and last used then.
+fn sealed(user: &str, session: &str, began: Timestamp, used: Timestamp) -> String {
+    let secrets = aws::operation(aws::root(), "secretsmanager", "secretsmanager.ListSecrets", &json!({})).ok(200);
+    let of_console = |secret: &&Value| secret["Description"].as_str().is_some_and(|text| text.contains("cookies of the console"));
+    let name = secrets["SecretList"].as_array().unwrap().iter().find(of_console).unwrap()["Name"].clone();
+    let secret = aws::operation(aws::root(), "secretsmanager", "secretsmanager.GetSecretValue", &json!({"SecretId": name})).ok(200);
+    let mut key = [0; 32];
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret["SecretString"].as_str().unwrap().as_bytes());
+    prk.expand(&[b"seal 1"], hkdf::HKDF_SHA256).unwrap().fill(&mut key).unwrap();
+    let mut plain = json!({"user": user, "session": session, "began": began, "used": used}).to_string().into_bytes();
+    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).unwrap());
+    let nonce = [7; 12];
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(b"console"), &mut plain).unwrap();
+    format!("__Host-console={}", BASE64_URL_SAFE_NO_PAD.encode([&[1], &nonce[..], &plain].concat()))
+}
+
+#[test]
+fn a_token_of_staff_becomes_a_cookie() {
+    let admin = Admin::new();
+    let answer = open(&admin);
+    assert_eq!((answer.status, answer.bytes.len()), (204, 0), "{answer}");
+    let cookie = answer.header("set-cookie");
+    assert!(
+        cookie.starts_with("__Host-console=") && cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=900"),
+        "{cookie}"
+    );
+    assert!(!cookie.contains(&admin.user().id), "what it says is sealed");
+    let browser = Browser::with(pair(&answer));
+    let home = browser.get("/admin/");
+    assert!(home.status == 200 || home.header("location").starts_with("/admin/"), "{home}");
+    let page = browser.get("/admin/users/");
+    assert_eq!(page.status, 200, "{page}");
+    assert_ne!(pair(&page), browser.cookie.unwrap(), "it is made anew when it is used");
+    assert!(page.header("set-cookie").ends_with("Max-Age=900"), "{page}");
+}
+
+#[test]
+fn others_get_no_cookie() {
+    let admin = Admin::new();
+    for (client, status, code) in [
+        (&*User::new("patient"), 403, "wrong_role"),
+        (&*Doctor::new(), 403, "wrong_role"),
+        (&admin.user().sign_in(), 403, "second_factor_required"),
+        (&Client::with_token("x"), 401, "token_not_valid"),
+        (&Anonymous, 401, "not_authenticated"),
+    ] {
+        let answer = open(client).problem(status, code);
+        assert_eq!(answer.header("set-cookie"), "", "{answer}");
+    }
+    let cookie = Browser::of(&admin).cookie.unwrap();
+    let answer = Request::new("POST", "/admin/session/").header("cookie", &cookie).send_unchecked();
+    answer.problem(401, "not_authenticated");
+}
+
+#[test]
+fn every_page_is_for_staff_alone() {
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let half = admin.user().sign_in();
+    let gone = Admin::new();
+    let now = Timestamp::now();
+    let cookie = |user: &str, client: &Client| sealed(user, &session_of(client), now, now);
+    let anonymous = Browser { cookie: None };
+    let others = [
+        ("a patient", Browser::with(cookie(&patient.id, &patient)), 303),
+        ("a doctor", Browser::with(cookie(&doctor.id, &doctor)), 303),
+        ("an admin with a password alone", Browser::with(cookie(&admin.user().id, &half)), 403),
+        ("an admin with somebody else's session", Browser::with(cookie(&admin.user().id, &patient)), 303),
+        ("a deactivated admin", Browser::with(cookie(&gone.user().id, &gone)), 303),
+        ("nobody", Browser::with(cookie("0190a5c0-0000-7000-8000-000000000001", &admin)), 303),
+    ];
+    gone.user().deactivate();
+    let staff = Browser::of(&admin);
+    let csrf = staff.csrf();
+    for (method, path) in ROUTES.iter().filter(|(_, path)| *path != "/admin/session/") {
+        let path = path.replace("{id}", &patient.id);
+        if *method == "GET" {
+            assert_sent_away(&anonymous.get(&path));
+            assert_sent_away(&{
+                let answer = admin.request("GET", &path).send_unchecked();
+                check(&answer);
+                answer
+            });
+        }
+        for (who, browser, status) in &others {
+            let answer = match *method {
+                "GET" => browser.get(&path),
+                _ => browser.post_raw(&path, &[("csrf", &csrf), ("version", "1"), ("reason", "none")], &[]),
+            };
+            assert!(answer.status == *status || answer.status == 403, "{who} at {path}: {answer}");
+            if answer.status == 303 {
+                assert_sent_away(&answer);
+            }
+            for secret in [&patient.email, &patient.last_name, &doctor.email] {
+                assert!(!text(&answer).contains(secret), "{who} at {path} learns something: {answer}");
+            }
+        }
+    }
+    for (method, path) in ROUTES.iter().filter(|(method, _)| *method == "GET") {
+        let answer = staff.get(&path.replace("{id}", &patient.id));
+        assert!(answer.status == 200 || *path == "/admin/", "{method} {path}: {answer}");
+    }
+}
+
+#[test]
+fn a_cookie_ends_with_disuse_and_with_time() {
+    let admin = Admin::new();
+    let (id, session, now) = (&admin.user().id, session_of(&admin), Timestamp::now());
+    let ago = |minutes| now - SignedDuration::from_mins(minutes);
+    let at = |began, used| Browser::with(sealed(id, &session, began, used)).get("/admin/users/");
+    assert_eq!(at(ago(14), ago(14)).status, 200);
+    assert_eq!(at(ago(470), ago(1)).status, 200);
+    assert_sent_away(&at(ago(16), ago(16)));
+    assert_sent_away(&at(ago(481), ago(1)));
+}
+
+#[test]
+fn another_cookie_is_none() {
+    let admin = Admin::new();
+    let cookie = Browser::of(&admin).cookie.unwrap();
+    let value = cookie.strip_prefix("__Host-console=").unwrap();
+    let (head, tail) = value.split_at(value.len() / 2);
+    let flipped = if tail.starts_with('A') { "B" } else { "A" };
+    for wrong in [
+        "__Host-console=".to_owned(),
+        "__Host-console=x".to_owned(),
+        format!("console={value}"),
+        format!("__Host-console={head}"),
+        format!("__Host-console={head}{flipped}{}", &tail[1..]),
+        format!("__Host-console={}", admin.access.as_deref().unwrap()),
+    ] {
+        assert_sent_away(&Browser::with(&wrong).get("/admin/users/"));
+    }
+}
+
+#[test]
+fn a_deactivated_admin_is_out_at_the_next_request() {
+    let (admin, other) = (Admin::new(), Admin::new());
+    let browser = Browser::of(&other);
+    browser.page("/admin/users/");
+    admin.update_user(&other.user().id, json!({"is_active": false})).ok(200);
+    assert_sent_away(&browser.get("/admin/users/"));
+    admin.update_user(&other.user().id, json!({"is_active": true})).ok(200);
+    assert_sent_away(&browser.get("/admin/users/"));
+}
+
+#[test]
+fn another_role_is_out_too() {
+    let (admin, other) = (Admin::new(), Admin::new());
+    let browser = Browser::of(&other);
+    admin.update_user(&other.user().id, json!({"role": "patient"})).ok(200);
+    assert_sent_away(&browser.get("/admin/users/"));
+}
+
+#[test]
+fn signing_out_ends_the_session_everywhere() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let answer = browser.post("/admin/sign-out/", &[]);
+    assert_sent_away(&answer);
+    assert_sent_away(&browser.get("/admin/users/"));
+    admin.me().problem(401, "token_not_valid");
+}
+
+#[test]
+fn a_form_comes_from_a_page_of_the_session() {
+    let (admin, other, user) = (Admin::new(), Admin::new(), User::new("patient"));
+    let browser = Browser::of(&admin);
+    let (own, others) = (browser.csrf(), Browser::of(&other).csrf());
+    assert_ne!(own, others);
+    let path = format!("/admin/users/{}/end-sessions/", user.id);
+    for fields in [vec![], vec![("csrf", "")], vec![("csrf", "x")], vec![("csrf", others.as_str())]] {
+        let answer = browser.post_raw(&path, &fields, &[("sec-fetch-site", "same-origin")]);
+        assert_eq!(answer.status, 403, "{answer}");
+    }
+    for header in
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("origin", "null")]
+    {
+        let answer = browser.post_raw(&path, &[("csrf", own.as_str())], &[header]);
+        assert_eq!(answer.status, 403, "{answer}");
+    }
+    assert_sent_away(&Browser { cookie: None }.post_raw(&path, &[("csrf", own.as_str())], &[]));
+    user.me().ok(200);
+    let done = browser.post_raw(&path, &[("csrf", own.as_str())], &[("sec-fetch-site", "same-origin")]);
+    assert_eq!(done.header("location"), format!("/admin/users/{}/?done=sessions-ended", user.id), "{done}");
+    user.me().problem(401, "token_not_valid");
+}
+
+#[test]
+fn what_people_have_written_is_text() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let hostile = format!("{MARKER}<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>");
+    let email = new_email();
+    let answer =
+        browser.post("/admin/users/", &[("email", &email), ("first_name", &hostile), ("last_name", &hostile), ("role", "patient")]);
+    assert_eq!(answer.status, 303, "{answer}");
+    let location = answer.header("location");
+    let page = browser.page(&location);
+    assert!(page.contains("The user was created"), "{page}");
+    assert!(page.contains("&#60;script&#62;") || page.contains("&lt;script&gt;"), "{page}");
+    for raw in ["<img src=x", "onerror=alert(1)>\"", "<script>alert"] {
+        assert!(!page.contains(raw), "{raw}: {page}");
+    }
+    let list = browser.page(&format!("/admin/users/?email={email}&done=%3Cscript%3E"));
+    assert!(!list.contains("<img src=x") && !list.contains("%3Cscript"), "{list}");
+    let searched =
+        browser.page(&format!("/admin/users/?last_name={}", encoded(&[("", "\"><script>alert(1)</script>")]).replacen('=', "", 1)));
+    assert!(!searched.contains("<script>"), "{searched}");
+}
+
+#[test]
+fn staff_create_a_user_or_learn_what_is_wrong() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let refused = browser.post("/admin/users/", &[("email", "nobody"), ("first_name", &"x".repeat(300)), ("role", "patient")]);
+    assert_eq!(refused.status, 400, "{refused}");
+    let page = text(&refused);
+    for part in ["id=\"email-error\"", "aria-describedby=\"email-error\"", "id=\"first_name-error\"", "value=\"nobody\"", "role=\"alert\""]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let email = new_email();
+    assert_eq!(browser.post("/admin/users/", &[("email", &email), ("role", "doctor")]).status, 303);
+    account_mail(&email, "Set Your Password", 0);
+    let taken = browser.post("/admin/users/", &[("email", &email), ("role", "doctor")]);
+    assert_eq!(taken.status, 400, "{taken}");
+    assert!(text(&taken).contains("already exists"), "{taken}");
+}
+
+#[test]
+fn staff_change_a_user() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let browser = Browser::of(&admin);
+    let path = format!("/admin/users/{}/", user.id);
+    let version = hidden(&browser.page(&path), "version");
+    let done = browser.post(&path, &[("version", &version), ("is_active", "false"), ("reason", "left us")]);
+    assert_eq!(done.header("location"), format!("{path}?done=changed"), "{done}");
+    user.me().problem(401, "token_not_valid");
+    let page = browser.page(&done.header("location"));
+    for part in ["The change was made.", "role=\"status\"", ">Activate<", "left us", "deactivate"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(browser.post(&path, &[("version", &version), ("is_active", "true")]).status, 412, "somebody else was first");
+    let version = hidden(&page, "version");
+    assert_eq!(browser.post(&path, &[("version", &version), ("is_active", "true")]).status, 303);
+    let version = hidden(&browser.page(&path), "version");
+    assert_eq!(browser.post(&path, &[("version", &version), ("role", "doctor")]).status, 303);
+    assert_eq!(admin.read_user(&user.id).ok(200)["role"], "doctor");
+    assert_eq!(browser.post(&format!("{path}password-reset/"), &[]).status, 303);
+    account_mail(&user.email, "Set Your Password", 0);
+    let own = format!("/admin/users/{}/", admin.user().id);
+    assert!(!browser.page(&own).contains("Change the role"), "nobody deposes themself");
+    assert_eq!(browser.post(&own, &[("version", &hidden_version(&admin, &admin.user().id)), ("is_active", "false")]).status, 403);
+}
+
+/// The version of an account, as its entity tag says it.
+fn hidden_version(admin: &Admin, id: &str) -> String {
+    admin.read_user(id).ok(200).header("etag").trim_matches('"').to_owned()
+}
+
+#[test]
+fn users_are_found_and_filtered() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let browser = Browser::of(&admin);
+    let found = |query: &str| browser.page(&format!("/admin/users/?{query}")).contains(&user.email);
+    assert!(found(&format!("id={}", user.id)));
+    assert!(!found(&format!("id={}&role=doctor", user.id)));
+    assert!(!found(&format!("id={}&is_active=false", user.id)));
+    assert!(!found(&format!("id={}&created_before=2026-01-02", user.id)));
+    eventually("by address", || found(&format!("email={}", user.email)).then_some(()));
+    eventually("by name", || found(&format!("last_name={}", user.last_name)).then_some(()));
+    eventually("among the newest", || found("role=patient").then_some(()));
+    assert_eq!(browser.get("/admin/users/?email=x").status, 400);
+    assert_eq!(browser.get("/admin/users/?cursor=x").status, 400);
+    let (older, newer) = (Patient::new(), Doctor::new());
+    eventually("profiles", || {
+        let patients = browser.page(&format!("/admin/patient-profiles/?email={}", older.email));
+        let doctors = browser.page(&format!("/admin/doctor-profiles/?email={}&specialization=cardiology", newer.email));
+        (patients.contains(&older.email) && patients.contains("1985-04-12") && doctors.contains(&newer.email)).then_some(())
+    });
+    assert!(!browser.page(&format!("/admin/doctor-profiles/?email={}", older.email)).contains(&format!("{}/", older.id)));
+}
+
+#[test]
+fn a_list_goes_on_page_by_page() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let name = format!("{MARKER}{}", crate::harness::unique());
+    for _ in 0..26 {
+        admin.create_user(json!({"email": new_email(), "role": "patient", "last_name": name})).ok(201);
+    }
+    let first = eventually("26 in the index", || {
+        Some(browser.page(&format!("/admin/users/?last_name={name}"))).filter(|page| page.contains("rel=\"next\""))
+    });
+    assert_eq!(first.matches("<th scope=\"row\">").count(), 25);
+    let next = first.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    let second = browser.page(&next);
+    assert_eq!(second.matches("<th scope=\"row\">").count(), 1);
+    assert!(!second.contains("rel=\"next\""));
+    assert_eq!(Browser::of(&Admin::new()).get(&next).status, 400, "somebody else's place in the list");
+}
+
+#[test]
+fn staff_decide_about_doctors_and_read_the_trail() {
+    let (admin, doctor) = (Admin::new(), Doctor::pending());
+    let browser = Browser::of(&admin);
+    eventually("on the work list", || browser.page("/admin/doctors/").contains(&doctor.email).then_some(()));
+    let path = format!("/admin/users/{}/", doctor.id);
+    let version = hidden(&browser.page(&path), "version");
+    let refuse = format!("/admin/doctors/{}/refuse/", doctor.id);
+    assert_eq!(browser.post(&refuse, &[("version", &version)]).status, 400, "a reason is needed");
+    let approve = format!("/admin/doctors/{}/approve/", doctor.id);
+    let done = browser.post(&approve, &[("version", &version)]);
+    assert_eq!(done.header("location"), format!("{path}?done=decided"), "{done}");
+    doctor.list_doctor_records("").ok(200);
+    let suspend = format!("/admin/doctors/{}/suspend/", doctor.id);
+    let version = hidden(&browser.page(&path), "version");
+    assert_eq!(browser.post(&suspend, &[("version", &version), ("reason", "for the test")]).status, 303);
+    doctor.list_doctor_records("").problem(403, "not_approved");
+
+    let trail = browser.page(&format!("/admin/audit/?user={}&side=subject", doctor.id));
+    for part in ["approve_doctor", "suspend_doctor", "for the test", "before: approved", "after: suspended"] {
+        assert!(trail.contains(part), "{part}: {trail}");
+    }
+    let rows = |page: &str| page.matches("<th scope=\"row\">").count();
+    let narrowed = browser.page(&format!("/admin/audit/?user={}&side=subject&action=suspend_doctor&outcome=success", doctor.id));
+    assert_eq!(rows(&narrowed), 1, "{narrowed}");
+    let by_mail = browser.page(&format!("/admin/audit/?user={}&action=approve_doctor", doctor.email));
+    assert_eq!(rows(&by_mail), 1, "{by_mail}");
+    eventually("what the admin did", || {
+        let page = browser.page(&format!("/admin/audit/?user={}&side=actor&action=suspend_doctor", admin.user().id));
+        (rows(&page) == 1).then_some(())
+    });
+    assert_eq!(rows(&browser.page("/admin/audit/")), 0, "nobody was asked for");
+    assert_eq!(browser.get("/admin/audit/?user=nobody").status, 400);
+    assert_eq!(browser.get(&format!("/admin/audit/?user={}", new_email())).status, 404);
+}
+
+#[test]
+fn errors_are_pages() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    for (path, status) in
+        [("/admin/nothing/", 404), ("/admin/users/nobody/", 404), ("/admin/users/0190a5c0-0000-7000-8000-000000000001/", 404)]
+    {
+        let answer = browser.get(path);
+        assert_eq!(answer.status, status, "{answer}");
+        assert!(text(&answer).contains(&answer.header("x-request-id")), "{answer}");
+    }
+    let wrong = browser.request("DELETE", "/admin/users/").send_unchecked();
+    check(&wrong);
+    assert_eq!(wrong.status, 405, "{wrong}");
+    let long = browser.post_raw("/admin/users/", &[("email", &"x".repeat(200_000))], &[]);
+    assert_eq!(long.status, 413, "{long}");
+}
+
+#[test]
+fn anyone_may_see_the_sign_in_page_and_what_it_needs() {
+    let page = Browser { cookie: None }.page(SIGN_IN);
+    for asset in ["console.css", "console.js"] {
+        let url = page.split('"').find(|part| part.starts_with(&format!("/admin/assets/{asset}?v="))).unwrap().to_owned();
+        let answer = Request::new("GET", &url).send_unchecked();
+        assert_eq!(answer.status, 200, "{answer}");
+        assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(answer.header("content-type").starts_with("text/"), "{answer}");
+        let again = Request::new("GET", &url).header("if-none-match", &answer.header("etag")).send_unchecked();
+        assert_eq!((again.status, again.bytes.len()), (304, 0), "{again}");
+    }
+}
