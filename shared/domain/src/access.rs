@@ -128,6 +128,20 @@ choice! {
         SuspendDoctor = "suspend_doctor",
         /// Read the audit trail.
         ListEvents = "list_events",
+        /// List or search records, without what they say.
+        StaffListRecords = "staff_list_records",
+        /// List or search files, without their names.
+        StaffListFiles = "staff_list_files",
+        /// List or search annotations, without what they say.
+        StaffListAnnotations = "staff_list_annotations",
+        /// List or search notifications, without their messages.
+        StaffListNotifications = "staff_list_notifications",
+        /// See with whom a record is and what belongs to it; what it says, once the glass is broken.
+        LookUpRecord = "look_up_record",
+        /// Open a record for a while, to read what it says.
+        BreakGlass = "break_glass",
+        /// Assign a record to another doctor.
+        CorrectAssignment = "correct_assignment",
     }
 }
 
@@ -219,7 +233,14 @@ impl Operation {
             | Self::ApproveDoctor
             | Self::RefuseDoctor
             | Self::SuspendDoctor
-            | Self::ListEvents => Audience::Admins,
+            | Self::ListEvents
+            | Self::StaffListRecords
+            | Self::StaffListFiles
+            | Self::StaffListAnnotations
+            | Self::StaffListNotifications
+            | Self::LookUpRecord
+            | Self::BreakGlass
+            | Self::CorrectAssignment => Audience::Admins,
         }
     }
 

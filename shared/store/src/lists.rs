@@ -23,6 +23,7 @@ use crate::item::{self, Item, Stored, read_part};
 use crate::keys::{self, Range};
 use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below, ceil};
 use crate::read::{Consistency, Order};
+use crate::records::Assignment;
 
 /// When things were created that a list shows; whenever by default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,6 +63,10 @@ pub trait Listed: DeserializeOwned {
     const IN_KEY: &'static [&'static str];
     /// The id of what is listed.
     fn id(&self) -> Self::Id;
+    /// When it was created.
+    fn created_at(&self) -> Timestamp {
+        created_at(self.id().into())
+    }
 }
 
 /// An entry that a patient's chart holds.
@@ -130,6 +135,13 @@ pub struct RecordEntry {
     pub doctor_id: UserId,
     /// What it is about.
     pub record_type: RecordType,
+}
+
+impl From<&Assignment> for RecordEntry {
+    fn from(assignment: &Assignment) -> Self {
+        let Assignment { record_id, doctor_id, patient_id, record_type } = *assignment;
+        Self { id: record_id, patient_id, doctor_id, record_type }
+    }
 }
 
 /// A file.
@@ -206,7 +218,7 @@ impl Store {
         let mut last = None;
         for _ in 0..MOST_ROUNDS {
             let ranges = keys::listed_in_month(T::LIST, month, oldest, newest);
-            let shards = try_join_all(ranges.map(async |range| self.entries::<T>(&range, wanted).await)).await?;
+            let shards = try_join_all(ranges.map(|range| self.entries::<T>(range, wanted))).await?;
             // Where a shard was not read to its end, the other shards' entries from there on have to wait for its.
             let whole_down_to = shards.iter().filter(|(_, more)| *more).filter_map(|(entries, _)| entries.last()).map(uuid).max();
             let mut entries: Vec<T> = shards.into_iter().flat_map(|(entries, _)| entries).collect();
@@ -238,8 +250,8 @@ impl Store {
     }
 
     /// The first entries of one partition of a list, and whether there are more.
-    async fn entries<T: Listed>(&self, range: &Range, wanted: usize) -> Result<(Vec<T>, bool), Error> {
-        let (items, rest) = self.query(range, Order::Descending, Consistency::Eventual, wanted, None).await?;
+    async fn entries<T: Listed>(&self, range: Range, wanted: usize) -> Result<(Vec<T>, bool), Error> {
+        let (items, rest) = self.query(&range, Order::Descending, Consistency::Eventual, wanted, None).await?;
         let entries = items.into_iter().map(entry).collect::<Result<_, _>>()?;
         Ok((entries, rest.is_some()))
     }
@@ -247,7 +259,7 @@ impl Store {
     /// What a list says of one thing. Eventually consistent.
     pub async fn listed<T: Listed>(&self, id: T::Id) -> Result<Option<T>, Error> {
         let id = id.into();
-        let (entries, _) = self.entries(&keys::listed_as(T::LIST, id, created_at(id)), 1).await?;
+        let (entries, _) = self.entries(keys::listed_as(T::LIST, id, created_at(id)), 1).await?;
         Ok(entries.into_iter().next())
     }
 

@@ -22,6 +22,7 @@ mod annotations;
 mod approvals;
 mod archive;
 mod console;
+mod console_records;
 mod day;
 mod devices;
 mod doctors;

@@ -20,6 +20,10 @@ const SECTIONS: &[(&str, &str)] = &[
     ("/admin/doctors/", "Licences"),
     ("/admin/doctor-profiles/", "Doctors"),
     ("/admin/patient-profiles/", "Patients"),
+    ("/admin/records/", "Records"),
+    ("/admin/files/", "Files"),
+    ("/admin/annotations/", "Annotations"),
+    ("/admin/notifications/", "Notifications"),
     ("/admin/audit/", "Audit trail"),
 ];
 
@@ -30,6 +34,8 @@ const DONE: &[(&str, &str)] = &[
     ("sessions-ended", "All sessions of the user have ended."),
     ("reset-started", "The user gets a mail to set a new password."),
     ("decided", "The decision was made; the doctor is told."),
+    ("opened", "The glass is broken for 15 minutes; the patient is told."),
+    ("reassigned", "The record is assigned to the other doctor; both doctors and the patient are told."),
 ];
 
 /// What a page has around its content. A template has it as `frame` and extends `layout.html`.

@@ -15,6 +15,17 @@ pub(crate) mod session;
 mod sign_in;
 mod users;
 
+mod break_glass;
+mod correct_assignment;
+mod created;
+mod list_annotations;
+mod list_files;
+mod list_notifications;
+mod list_records;
+mod listing;
+mod people;
+mod read_record;
+
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, any, on};
@@ -42,6 +53,13 @@ fn routes() -> Routes {
         .get("/admin/doctor-profiles/", Operation::ListUsers, profiles::list_doctor_profiles)
         .get("/admin/patient-profiles/", Operation::ListUsers, profiles::list_patient_profiles)
         .get("/admin/audit/", Operation::ListEvents, audit::list_events)
+        .get("/admin/records/", Operation::StaffListRecords, list_records::list_records)
+        .get("/admin/records/{id}/", Operation::LookUpRecord, read_record::read_record)
+        .post("/admin/records/{id}/break-glass/", Operation::BreakGlass, break_glass::break_glass)
+        .post("/admin/records/{id}/assignment/", Operation::CorrectAssignment, correct_assignment::correct_assignment)
+        .get("/admin/files/", Operation::StaffListFiles, list_files::list_files)
+        .get("/admin/annotations/", Operation::StaffListAnnotations, list_annotations::list_annotations)
+        .get("/admin/notifications/", Operation::StaffListNotifications, list_notifications::list_notifications)
         .post("/admin/sign-out/", Operation::OpenConsole, sign_in::sign_out)
         .post(session::OPENING, Operation::OpenConsole, sign_in::open_session)
 }

@@ -1,0 +1,426 @@
+//! The console's clinical half: what staff see of records, files, annotations and notifications, before and after they break
+//! the glass.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Admin, Answer, Doctor, MARKER, Patient, Request, aws, eventually, mails_to, unique};
+
+const LISTS: [&str; 4] = ["/admin/records/", "/admin/files/", "/admin/annotations/", "/admin/notifications/"];
+const NOBODY: &str = "0190a5c0-0000-7000-8000-000000000001";
+
+/// A browser in which an admin is signed in.
+struct Browser {
+    admin: Admin,
+    cookie: String,
+}
+
+impl Browser {
+    fn new() -> Self {
+        let admin = Admin::new();
+        let opened = admin.request("POST", "/admin/session/").send_unchecked().ok(204);
+        let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
+        Self { admin, cookie }
+    }
+
+    fn id(&self) -> &str {
+        &self.admin.user().id
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> Answer {
+        Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
+    }
+
+    /// A page, as text.
+    #[track_caller]
+    fn page(&self, path: &str) -> String {
+        let answer = self.get(path).ok(200);
+        assert!(answer.header("content-type").starts_with("text/html"), "{answer}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{answer}");
+        assert!(answer.bytes.len() < 100_000, "{path} has {} bytes", answer.bytes.len());
+        String::from_utf8(answer.bytes).unwrap()
+    }
+
+    /// What the forms on a page carry.
+    #[track_caller]
+    fn csrf(&self, path: &str) -> String {
+        let page = self.page(path);
+        let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no form on {path}"));
+        rest.split('"').next().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    fn send(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> Answer {
+        let encoded = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+        let mut body = format!("csrf={}", encoded(csrf));
+        for (name, value) in fields {
+            body.push_str(&format!("&{name}={}", encoded(value)));
+        }
+        let request = Request::new("POST", path).header("cookie", &self.cookie);
+        request.header("content-type", "application/x-www-form-urlencoded").body(body).send_unchecked()
+    }
+
+    /// Sends a form as the page of the record has it.
+    #[track_caller]
+    fn submit(&self, record: &str, form: &str, fields: &[(&str, &str)]) -> Answer {
+        let page = format!("/admin/records/{record}/");
+        self.send(&format!("{page}{form}/"), &self.csrf(&page), fields)
+    }
+
+    #[track_caller]
+    fn break_glass(&self, record: &str, reason: &str) {
+        self.submit(record, "break-glass", &[("reason", reason)]).ok(303);
+    }
+
+    /// The page of a record, once the list knows it.
+    #[track_caller]
+    fn record(&self, id: &str) -> String {
+        let path = format!("/admin/records/{id}/");
+        eventually("the record is listed", || (self.get(&path).status == 200).then_some(()));
+        self.page(&path)
+    }
+}
+
+/// A record with a file and an annotation, in words that nobody else uses.
+struct Case {
+    patient: Patient,
+    doctor: Doctor,
+    id: String,
+    file: String,
+    annotation: String,
+    description: String,
+    name: String,
+    note: String,
+}
+
+impl Case {
+    fn new() -> Self {
+        let (patient, doctor) = (Patient::new(), Doctor::new());
+        let [description, name, note] = ["description", "name", "note"].map(|what| format!("{MARKER}-{what}-{}", unique()));
+        let file = json!({"name": format!("{name}.pdf"), "content_type": "application/pdf", "size_bytes": 9});
+        let body = json!({"doctor": doctor.id, "record_type": "imaging", "description": description, "files": [file]});
+        let record = patient.create_record(body).ok(201);
+        let id = record.text("id").to_owned();
+        let annotation = doctor.create_annotation(json!({"record": id, "note": note})).ok(201).text("id").to_owned();
+        let file = record["files"][0]["id"].as_str().unwrap().to_owned();
+        Self { patient, doctor, id, file, annotation, description, name, note }
+    }
+
+    /// Everything that a person has written, and what the notifications say.
+    fn secrets(&self) -> [&str; 4] {
+        [&self.description, &self.name, &self.note, "has annotated health record"]
+    }
+
+    /// Lists on which it is found, wherever it stands among others.
+    fn lists(&self) -> [String; 4] {
+        let patient = &self.patient.id;
+        [
+            format!("/admin/records/?patient={patient}"),
+            format!("/admin/files/?patient={patient}"),
+            format!("/admin/annotations/?patient={patient}"),
+            format!("/admin/notifications/?recipient={patient}"),
+        ]
+    }
+
+    /// The patient's log of the record, oldest first: who, what and why.
+    fn log(&self) -> Vec<(String, String, Value)> {
+        let entries = self.patient.read_access_log(&self.id, "limit=100").ok(200);
+        let entry = |entry: &Value| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&entry["actor"]["pk"]), text(&entry["action"]), entry["reason"].clone())
+        };
+        entries.results().iter().rev().map(entry).collect()
+    }
+
+    /// What staff did, of that.
+    fn log_of(&self, browser: &Browser) -> Vec<(String, Value)> {
+        let own = self.log().into_iter().filter(|(actor, ..)| actor == browser.id());
+        own.map(|(_, action, reason)| (action, reason)).collect()
+    }
+}
+
+#[test]
+fn nobody_but_staff_gets_in() {
+    let (patient, admin) = (Patient::new(), Admin::new());
+    let without = admin.user().sign_in();
+    let mut paths = LISTS.map(str::to_owned).to_vec();
+    paths.push(format!("/admin/records/{NOBODY}/"));
+    for path in &paths {
+        let plain = Request::new("GET", path);
+        for request in [
+            plain.clone(),
+            plain.clone().token(&patient.access),
+            plain.clone().token(&admin.access),
+            plain.header("cookie", "__Host-console=x"),
+        ] {
+            let answer = request.send_unchecked().ok(303);
+            assert_eq!(answer.header("location"), "/admin/sign-in/", "{path}");
+        }
+    }
+    for form in ["break-glass", "assignment"] {
+        let path = format!("/admin/records/{NOBODY}/{form}/");
+        let answer = Request::new("POST", &path).token(&admin.access).body("reason=x").send_unchecked();
+        assert!([303, 403].contains(&answer.status), "{answer}");
+    }
+    for client in [&*patient, &without] {
+        let refused = client.request("POST", "/admin/session/").send_unchecked();
+        assert!(refused.status == 403 && refused.header("set-cookie").is_empty(), "{refused}");
+    }
+}
+
+#[test]
+fn lists_show_what_there_is_and_nothing_of_what_it_says() {
+    let (browser, case) = (Browser::new(), Case::new());
+    let page = browser.record(&case.id);
+    for shown in [case.id.as_str(), &case.patient.full_name(), &case.doctor.full_name(), "imaging", &case.file, &case.annotation] {
+        assert!(page.contains(shown), "{shown} is missing: {page}");
+    }
+    let ids = [&case.id, &case.file, &case.annotation, &case.id];
+    for (path, id) in case.lists().iter().zip(ids) {
+        let page = eventually(path, || Some(browser.page(path)).filter(|page| page.contains(id.as_str())));
+        for secret in case.secrets() {
+            assert!(!page.contains(secret), "{path} shows {secret}");
+        }
+        assert!(page.contains("<caption>") && page.contains("scope=\"col\"") && page.contains("scope=\"row\""), "{page}");
+    }
+    for secret in case.secrets() {
+        assert!(!page.contains(secret), "the page of the record shows {secret}");
+    }
+    for (path, id) in LISTS.iter().zip([&case.id, &case.file, &case.annotation]) {
+        let page = eventually(path, || Some(browser.page(&format!("{path}?id={id}"))).filter(|page| page.contains(&format!(">{id}<"))));
+        assert!(case.secrets().iter().all(|secret| !page.contains(secret)));
+    }
+    for path in LISTS {
+        let page = browser.page(path);
+        assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
+    }
+    // What was looked at is told: the patient's things to the patient, the newest of all to nobody but staff.
+    let log = case.log_of(&browser);
+    let actions: Vec<&str> = log.iter().map(|(action, _)| action.as_str()).collect();
+    assert!(actions.starts_with(&["look_up_record"]), "{actions:?}");
+    for action in ["staff_list_records", "staff_list_files", "staff_list_annotations"] {
+        assert!(actions.contains(&action), "{actions:?}");
+    }
+    assert!(!actions.contains(&"read_record"), "{actions:?}");
+    let own = browser.admin.list_events(&format!("subject={}&limit=100", browser.id())).ok(200);
+    let own: Vec<&str> = own.results().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    for action in ["staff_list_records", "staff_list_files", "staff_list_annotations", "staff_list_notifications"] {
+        assert!(own.contains(&action), "{own:?}");
+    }
+}
+
+#[test]
+fn who_breaks_the_glass_reads_one_record_and_the_patient_knows() {
+    let (browser, other, case, second) = (Browser::new(), Browser::new(), Case::new(), Case::new());
+    browser.record(&second.id);
+    browser.record(&case.id);
+    let reason = format!("{MARKER} asked on the telephone {}", unique());
+    let answer = browser.submit(&case.id, "break-glass", &[("reason", &reason)]).ok(303);
+    assert!(answer.header("location").starts_with(&format!("/admin/records/{}/", case.id)), "{answer}");
+
+    let page = browser.page(&format!("/admin/records/{}/", case.id));
+    for secret in [&case.description, &case.name, &case.note] {
+        assert!(page.contains(secret.as_str()), "{secret} is hidden: {page}");
+    }
+    let shown = [None, Some(&case.name), Some(&case.note), Some(&"has annotated health record".to_owned())].map(|it| it.cloned());
+    for (path, shown) in case.lists().iter().zip(shown) {
+        let page = eventually(path, || Some(browser.page(path)).filter(|page| shown.as_ref().is_none_or(|it| page.contains(it))));
+        assert!(shown.is_none_or(|shown| page.contains(&shown)), "{path}");
+    }
+    // Nothing else, and nobody else.
+    let page = browser.page(&format!("/admin/records/{}/", second.id));
+    assert!([&second.description, &second.name, &second.note].iter().all(|secret| !page.contains(secret.as_str())));
+    for path in case.lists().iter().chain([&format!("/admin/records/{}/", case.id)]) {
+        let page = other.page(path);
+        assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
+    }
+
+    // The patient is told at once, by mail too, without the reason, which the log has; and of every look.
+    let told = case.patient.list_notifications("").ok(200);
+    let newest = &told.results()[0];
+    assert_eq!((&newest["notification_type"], &newest["record"]["id"]), (&json!("record_opened_by_staff"), &json!(case.id)));
+    assert!(!newest["message"].as_str().unwrap().contains(&reason));
+    let mail =
+        eventually("the mail", || mails_to(&case.patient.email).into_iter().find(|mail| mail.subject.ends_with("Record Opened by Staff")));
+    assert!(!format!("{}{}", mail.text, mail.html).contains(MARKER));
+    let log = case.log_of(&browser);
+    assert_eq!(log.iter().filter(|(action, why)| action == "break_glass" && *why == json!(reason)).count(), 1, "{log:?}");
+    let looks = log.iter().filter(|(action, why)| action == "read_record" && *why == json!(reason)).count();
+    assert!(looks >= 4, "the page and three lists: {log:?}");
+    assert!(case.log_of(&other).iter().all(|(action, _)| action != "read_record"));
+    let entries = case.patient.read_access_log(&case.id, "limit=100").ok(200);
+    let entry = entries.results().iter().find(|entry| entry["action"] == "break_glass").unwrap();
+    assert_eq!(entry["actor"], json!({"pk": browser.id(), "name": browser.admin.user().full_name(), "role": "admin"}));
+}
+
+#[test]
+fn the_glass_is_whole_again_after_a_while() {
+    let (browser, case) = (Browser::new(), Case::new());
+    browser.record(&case.id);
+    browser.break_glass(&case.id, "A good reason");
+    let path = format!("/admin/records/{}/", case.id);
+    assert!(browser.page(&path).contains(&case.note));
+    let (pk, sk) = (format!("GLASS#{}", browser.id()), format!("RECORD#{}", case.id));
+    let glass = aws::get_item(&pk, &sk).unwrap();
+    let ttl: i64 = glass["ttl"]["N"].as_str().unwrap().parse().unwrap();
+    let left = ttl - jiff::Timestamp::now().as_second();
+    assert!((800..=900).contains(&left), "a quarter of an hour: {left} s");
+    // As it is when the time has passed and the table has not yet deleted it.
+    aws::update_item(&pk, &sk, "SET #ttl = :now", json!({":now": {"N": jiff::Timestamp::now().as_second().to_string()}}));
+    for path in case.lists().iter().chain([&path]) {
+        let page = browser.page(path);
+        assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
+    }
+    assert_eq!(case.log_of(&browser).last().unwrap().0, "look_up_record");
+}
+
+#[test]
+fn the_glass_is_not_broken_without_a_reason_or_by_another_page() {
+    let (browser, other, case) = (Browser::new(), Browser::new(), Case::new());
+    browser.record(&case.id);
+    let (page, path) = (format!("/admin/records/{}/", case.id), format!("/admin/records/{}/break-glass/", case.id));
+    let csrf = browser.csrf(&page);
+    for fields in [&[][..], &[("reason", "")], &[("reason", "   ")], &[("reason", &"x".repeat(1001))]] {
+        browser.send(&path, &csrf, fields).ok(400);
+    }
+    for forged in ["", "x", &other.csrf(&page)] {
+        browser.send(&path, forged, &[("reason", "A good reason")]).ok(403);
+    }
+    let unknown = browser.send(&format!("/admin/records/{NOBODY}/break-glass/"), &csrf, &[("reason", "A good reason")]);
+    assert_eq!(unknown.status, 404, "{unknown}");
+    assert_eq!(browser.get(&path).status, 405);
+    assert!(!browser.page(&page).contains(&case.note));
+    assert!(case.log_of(&browser).iter().all(|(action, _)| action != "break_glass"));
+    assert!(case.patient.list_notifications("").ok(200).results().iter().all(|it| it["notification_type"] != "record_opened_by_staff"));
+}
+
+#[test]
+fn staff_move_a_record_to_another_doctor() {
+    let (browser, case, new) = (Browser::new(), Case::new(), Doctor::new());
+    browser.record(&case.id);
+    let reason = format!("{MARKER} named the wrong one {}", unique());
+    let submit = |doctor: &str| browser.submit(&case.id, "assignment", &[("doctor", doctor), ("reason", &reason)]);
+    for doctor in [case.patient.email.as_str(), &Doctor::pending().email, NOBODY, "nobody-at-all", &case.doctor.id] {
+        submit(doctor).ok(400);
+    }
+    browser.submit(&case.id, "assignment", &[("doctor", &new.email)]).ok(400);
+    browser.submit(&case.id, "assignment", &[("reason", &reason)]).ok(400);
+    browser.send(&format!("/admin/records/{}/assignment/", case.id), "x", &[("doctor", &new.id), ("reason", &reason)]).ok(403);
+    case.doctor.read_doctor_record(&case.id).ok(200);
+
+    let answer = eventually("the new doctor is found by the address", || Some(submit(&new.email)).filter(|answer| answer.status != 400));
+    answer.ok(303);
+    case.doctor.read_doctor_record(&case.id).problem(404, "not_found");
+    assert_eq!(new.read_doctor_record(&case.id).ok(200).text("description"), case.description);
+    let newest = |answer: Answer| answer.ok(200).results()[0]["notification_type"].as_str().unwrap().to_owned();
+    assert_eq!(newest(new.list_notifications("")), "patient_assigned");
+    assert_eq!(newest(case.doctor.list_notifications("")), "assignment_ended");
+    assert_eq!(newest(case.patient.list_notifications("")), "record_reassigned_by_staff");
+    let entries = case.patient.read_access_log(&case.id, "limit=100").ok(200);
+    let entry = entries.results().iter().find(|entry| entry["action"] == "correct_assignment").unwrap();
+    let told = (&entry["before"], &entry["after"], &entry["reason"]);
+    assert_eq!(told, (&json!(case.doctor.id), &json!(new.id), &json!(reason)));
+    let page = browser.page(&format!("/admin/records/{}/", case.id));
+    assert!(page.contains(&new.full_name()) && !page.contains(&case.description));
+}
+
+#[test]
+fn lists_are_searched_and_narrowed() {
+    let (browser, case) = (Browser::new(), Case::new());
+    let (id, patient, doctor) = (&case.id, &case.patient, &case.doctor);
+    browser.record(id);
+    let has = |path: &str| browser.page(path).contains(&format!(">{id}<"));
+    for query in [
+        format!("patient={}", patient.email.to_uppercase()),
+        format!("patient={}", patient.last_name),
+        format!("doctor={}", doctor.email),
+        format!("doctor={}", doctor.last_name),
+        format!("doctor={}&record_type=imaging", doctor.id),
+        format!("patient={}&record_type=imaging", patient.id),
+        format!("id={id}&record_type=imaging"),
+    ] {
+        let path = format!("/admin/records/?{}", query.replace('+', "%2B").replace('@', "%40"));
+        eventually(&path, || has(&path).then_some(()));
+    }
+    for query in [format!("patient={}", doctor.id), format!("doctor={}", patient.id), format!("patient={}&record_type=general", patient.id)]
+    {
+        assert!(!has(&format!("/admin/records/?{query}")), "{query}");
+    }
+    assert!(browser.page("/admin/records/?patient=nobody-has-this-name-zq").contains("Nobody was found"));
+    let today = jiff::Timestamp::now().to_string();
+    for created in [&today[..4], &today[..7], &today[..10]] {
+        let page = browser.page(&format!("/admin/records/?created={created}&patient={}", patient.id));
+        assert!(page.contains(&format!(">{id}<")) && page.contains(&format!("?patient={}&#38;created=", patient.id)), "{created}: {page}");
+    }
+    assert!(!has(&format!("/admin/records/?created=2026-01&patient={}", patient.id)));
+    for wrong in ["created=yesterday", "created=2026-13", "id=x", "record_type=x", "cursor=x", "patient=a&doctor=b"] {
+        assert_eq!(browser.get(&format!("/admin/records/?{wrong}")).status, 400, "{wrong}");
+    }
+    assert_eq!(browser.get(&format!("/admin/records/{NOBODY}/")).status, 404);
+    assert_eq!(browser.get("/admin/records/x/").status, 404);
+
+    let notifications = |query: &str| browser.page(&format!("/admin/notifications/?recipient={}&{query}", patient.id));
+    let rows = |page: String| page.matches("scope=\"row\"").count();
+    assert_eq!(rows(notifications("notification_type=record_annotated&is_read=false")), 1);
+    assert_eq!(rows(notifications("notification_type=patient_assigned")), 0);
+    assert_eq!(rows(notifications("is_read=true")), 0);
+    assert_eq!(rows(notifications("is_read=false")), 1);
+}
+
+#[test]
+fn lists_go_on_behind_25() {
+    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let mut ids: Vec<String> = (0..27).map(|_| patient.record_for(&doctor).text("id").to_owned()).collect();
+    ids.reverse();
+    browser.record(&ids[0]);
+    for (side, id) in [("patient", &patient.id), ("doctor", &doctor.id)] {
+        let first = browser.page(&format!("/admin/records/?{side}={id}"));
+        let places: Vec<Option<usize>> = ids.iter().map(|id| first.find(&format!(">{id}<"))).collect();
+        assert!(places[..25].is_sorted() && places[..25].iter().all(Option::is_some) && places[25..] == [None, None], "{places:?}");
+        let (_, rest) = first.split_once("rel=\"next\" href=\"").unwrap();
+        let next = rest.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+        let second = browser.page(&next);
+        assert!(ids[25..].iter().all(|id| second.contains(&format!(">{id}<"))) && !second.contains(&ids[24]));
+        assert_eq!(Browser::new().get(&next).status, 400, "a cursor is for the one it was made for");
+    }
+    let first = browser.page("/admin/records/");
+    assert_eq!(first.matches("scope=\"row\"").count(), 25);
+    assert!(first.contains("rel=\"next\""));
+}
+
+#[test]
+fn a_long_record_is_shown_in_pages() {
+    let (browser, case) = (Browser::new(), Case::new());
+    let long = "\u{1f4a0}".repeat(4_900);
+    let notes: Vec<String> = (0..5).map(|number| format!("{MARKER}-{number}-{long}")).collect();
+    for note in &notes {
+        case.doctor.create_annotation(json!({"record": case.id, "note": note})).ok(201);
+    }
+    browser.record(&case.id);
+    browser.break_glass(&case.id, "A good reason");
+    let (mut path, mut seen) = (format!("/admin/records/{}/", case.id), String::new());
+    loop {
+        let page = browser.page(&path);
+        seen.push_str(&page);
+        let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { break };
+        path = format!("/admin/records/{}/{}", case.id, rest.split('"').next().unwrap());
+    }
+    assert!(notes.iter().chain([&case.note]).all(|note| seen.matches(note.as_str()).count() == 1));
+}
+
+#[test]
+fn what_people_write_stays_text() {
+    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let hostile = format!("{MARKER}</div><script>alert('x')</script>\"'&");
+    let record = patient.create_record(json!({"doctor": doctor.id, "description": hostile})).ok(201);
+    let id = record.text("id");
+    doctor.create_annotation(json!({"record": id, "note": hostile})).ok(201);
+    browser.record(id);
+    browser.break_glass(id, &hostile);
+    for path in [format!("/admin/records/{id}/"), format!("/admin/annotations/?patient={}", patient.id)] {
+        let page = browser.page(&path);
+        assert!(page.contains(MARKER) && !page.contains("<script>alert") && !page.contains("</div><script"), "{page}");
+    }
+    let page = browser.page("/admin/records/?patient=%22%3E%3Cscript%3Ealert(1)%3C/script%3E");
+    assert!(!page.contains("<script>alert"), "{page}");
+}
