@@ -25,6 +25,13 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/admin/doctor-profiles/"),
     ("GET", "/admin/patient-profiles/"),
     ("GET", "/admin/audit/"),
+    ("GET", "/admin/records/"),
+    ("GET", "/admin/records/{id}/"),
+    ("POST", "/admin/records/{id}/break-glass/"),
+    ("POST", "/admin/records/{id}/assignment/"),
+    ("GET", "/admin/files/"),
+    ("GET", "/admin/annotations/"),
+    ("GET", "/admin/notifications/"),
     ("POST", "/admin/sign-out/"),
     ("POST", "/admin/session/"),
 ];
@@ -248,8 +255,10 @@ fn every_page_is_for_staff_alone() {
     gone.user().deactivate();
     let staff = Browser::of(&admin);
     let csrf = staff.csrf();
+    let record = patient.record_for(&doctor);
+    let filled = |path: &str| path.replace("{id}", if path.starts_with("/admin/records/") { record.text("id") } else { &patient.id });
     for (method, path) in ROUTES.iter().filter(|(_, path)| *path != "/admin/session/") {
-        let path = path.replace("{id}", &patient.id);
+        let path = filled(path);
         if *method == "GET" {
             assert_sent_away(&anonymous.get(&path));
             assert_sent_away(&{
@@ -273,7 +282,7 @@ fn every_page_is_for_staff_alone() {
         }
     }
     for (method, path) in ROUTES.iter().filter(|(method, _)| *method == "GET") {
-        let answer = staff.get(&path.replace("{id}", &patient.id));
+        let answer = staff.get(&filled(path));
         assert!(answer.status == 200 || *path == "/admin/", "{method} {path}: {answer}");
     }
 }

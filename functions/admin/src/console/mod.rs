@@ -7,24 +7,23 @@
 
 pub(crate) mod assets;
 mod audit;
-mod doctors;
-pub(crate) mod form;
-pub(crate) mod frame;
-mod profiles;
-pub(crate) mod session;
-mod sign_in;
-mod users;
-
 mod break_glass;
 mod correct_assignment;
 mod created;
+mod doctors;
+pub(crate) mod form;
+pub(crate) mod frame;
 mod list_annotations;
 mod list_files;
 mod list_notifications;
 mod list_records;
 mod listing;
 mod people;
+mod profiles;
 mod read_record;
+pub(crate) mod session;
+mod sign_in;
+mod users;
 
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
