@@ -16,6 +16,22 @@ choice! {
     Operation {
         /// Fetch the public keys of access tokens.
         Jwks = "jwks",
+        /// Fetch the document of the API.
+        ReadSchema = "read_schema",
+        /// Look at Swagger UI.
+        SwaggerUi = "swagger_ui",
+        /// Load the script of Swagger UI.
+        SwaggerUiBundle = "swagger_ui_bundle",
+        /// Load the style sheet of Swagger UI.
+        SwaggerUiStyle = "swagger_ui_style",
+        /// Load what starts Swagger UI.
+        SwaggerUiStart = "swagger_ui_start",
+        /// Read what a problem means.
+        ProblemPage = "problem_page",
+        /// Ask whether the service answers.
+        Health = "health",
+        /// Ask whether the service can do its work.
+        Ready = "ready",
         /// Register.
         Register = "register",
         /// Sign in.
@@ -180,6 +196,14 @@ impl Operation {
     pub fn audience(self) -> Audience {
         match self {
             Self::Jwks
+            | Self::ReadSchema
+            | Self::SwaggerUi
+            | Self::SwaggerUiBundle
+            | Self::SwaggerUiStyle
+            | Self::SwaggerUiStart
+            | Self::ProblemPage
+            | Self::Health
+            | Self::Ready
             | Self::Register
             | Self::Login
             | Self::LoginWithSecondFactor

@@ -68,7 +68,7 @@ pub(crate) fn grouped(description: &str, sign: &str, between: &str, times: usize
 }
 
 /// An id.
-pub(crate) fn id(description: &str) -> Object {
+pub fn id(description: &str) -> Object {
     string(description, 36, 36, "0190a5c0-0000-7000-8000-000000000001")
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
         .pattern(Some("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"))

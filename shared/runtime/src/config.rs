@@ -170,6 +170,16 @@ config! {
         download_url_lifetime: Duration = DOWNLOAD_URL_SECONDS as url_lifetime,
     }
 
+    /// What the function needs that explains the API.
+    Docs {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// Origins of the web clients that may call the API.
+        allowed_origins: Vec<String> = ALLOWED_ORIGINS as list,
+        /// Whether the document and Swagger UI are published.
+        publish: bool = PUBLISH_DOCS as flag,
+    }
+
     /// What the dispatcher needs.
     Dispatch {
         /// The table.
@@ -232,6 +242,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
     ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES, Console::VARIABLES]),
+    ("docs", &[Telemetry::VARIABLES, Docs::VARIABLES]),
     ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
     ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),

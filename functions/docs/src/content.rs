@@ -1,0 +1,171 @@
+//! What is answered as it is, packed where the client takes that, or not at all when the client has it already.
+
+use std::io::{Read, Write};
+use std::sync::OnceLock;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http_kit::problem::Problem;
+use ring::digest::{SHA256, digest};
+
+/// A body that never changes while the function lives.
+pub(crate) struct Content {
+    media_type: &'static str,
+    version: String,
+    plain: OnceLock<Bytes>,
+    packed: OnceLock<Bytes>,
+}
+
+/// How long the answer may be kept.
+#[derive(Clone, Copy)]
+pub(crate) enum Caching {
+    /// For ever: its address names the version.
+    Immutable,
+    /// Until it is asked for again.
+    Revalidated,
+}
+
+impl Content {
+    /// A text.
+    pub(crate) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Self {
+        let plain = text.into();
+        Self { media_type, version: version(&plain), plain: OnceLock::from(plain), packed: OnceLock::new() }
+    }
+
+    /// What was packed with gzip before the function was built.
+    pub(crate) fn packed(media_type: &'static str, packed: &'static [u8]) -> Self {
+        let packed = Bytes::from_static(packed);
+        Self { media_type, version: version(&packed), plain: OnceLock::new(), packed: OnceLock::from(packed) }
+    }
+
+    /// What tells it from every other.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The answer to a request with these headers.
+    ///
+    /// # Errors
+    /// 500 when it cannot be packed or unpacked.
+    pub(crate) fn answer(&self, request: &HeaderMap, caching: Caching) -> Result<Response, Problem> {
+        let packs = takes_gzip(request);
+        let tag = if packs { format!("\"{}-gzip\"", self.version) } else { format!("\"{}\"", self.version) };
+        let mut response = if has(request, &tag) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            Body::from(self.bytes(packs).map_err(Problem::internal)?).into_response()
+        };
+        let headers = response.headers_mut();
+        let kept = match caching {
+            Caching::Immutable => "public, max-age=31536000, immutable",
+            Caching::Revalidated => "no-cache",
+        };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        headers.insert(header::ETAG, HeaderValue::try_from(tag).map_err(Problem::internal)?);
+        headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+        if packs {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Ok(response)
+    }
+
+    fn bytes(&self, packs: bool) -> std::io::Result<Bytes> {
+        let (wanted, other) = if packs { (&self.packed, &self.plain) } else { (&self.plain, &self.packed) };
+        if let Some(bytes) = wanted.get() {
+            return Ok(bytes.clone());
+        }
+        let other = other.get().cloned().unwrap_or_default();
+        let made = Bytes::from(if packs { pack(&other)? } else { unpack(&other)? });
+        Ok(wanted.get_or_init(|| made).clone())
+    }
+}
+
+fn version(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn pack(plain: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain)?;
+    encoder.finish()
+}
+
+fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut plain)?;
+    Ok(plain)
+}
+
+/// The members of a list that a header holds, in lower case.
+fn members(request: &HeaderMap, name: HeaderName) -> impl Iterator<Item = String> {
+    let lines = request.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|member| member.trim().to_ascii_lowercase()).collect::<Vec<_>>().into_iter()
+}
+
+/// Whether the client takes gzip (RFC 9110, section 12.5.3).
+fn takes_gzip(request: &HeaderMap) -> bool {
+    members(request, header::ACCEPT_ENCODING).any(|member| {
+        let (coding, weight) = member.split_once(';').unwrap_or((&member, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        matches!(coding.trim(), "gzip" | "*") && weight.is_some_and(|weight| weight > 0.0)
+    })
+}
+
+/// Whether the client has this version already (RFC 9110, section 13.1.2).
+fn has(request: &HeaderMap, tag: &str) -> bool {
+    members(request, header::IF_NONE_MATCH).any(|member| member == "*" || member.strip_prefix("w/").unwrap_or(&member) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::to_bytes;
+
+    fn request(headers: &[(HeaderName, &'static str)]) -> HeaderMap {
+        headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    async fn body(response: Response) -> Vec<u8> {
+        to_bytes(response.into_body(), 10_000_000).await.unwrap().to_vec()
+    }
+
+    #[tokio::test]
+    async fn it_is_packed_for_those_who_take_that() {
+        let text = Content::text("text/plain", "a text ".repeat(100));
+        let packed: &'static [u8] = Box::leak(pack(b"a text").unwrap().into_boxed_slice());
+        let packed = Content::packed("text/plain", packed);
+        for (content, expected) in [(&text, "a text ".repeat(100)), (&packed, "a text".to_owned())] {
+            for encodings in ["", "br", "gzip;q=0", "identity"] {
+                let response = content.answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Revalidated).unwrap();
+                assert!(!response.headers().contains_key(header::CONTENT_ENCODING), "{encodings}");
+                assert_eq!(body(response).await, expected.as_bytes());
+            }
+            for encodings in ["gzip", "br, GZIP", "gzip;q=0.5", "*"] {
+                let response = content.answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Immutable).unwrap();
+                assert_eq!(response.headers()[header::CONTENT_ENCODING], "gzip");
+                assert_eq!(unpack(&body(response).await).unwrap(), expected.as_bytes());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_have_it_are_not_sent_it_again() {
+        let content = Content::text("text/plain", "a text");
+        let tag = content.answer(&HeaderMap::new(), Caching::Revalidated).unwrap().headers()[header::ETAG].clone();
+        for tags in [tag.to_str().unwrap().to_owned(), format!("\"x\", W/{}", tag.to_str().unwrap()), "*".to_owned()] {
+            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::try_from(tags).unwrap())]);
+            let response = content.answer(&headers, Caching::Revalidated).unwrap();
+            assert_eq!((response.status(), &response.headers()[header::ETAG]), (StatusCode::NOT_MODIFIED, &tag));
+            assert!(body(response).await.is_empty());
+        }
+        let other = request(&[(header::IF_NONE_MATCH, "\"x\"")]);
+        assert_eq!(content.answer(&other, Caching::Revalidated).unwrap().status(), StatusCode::OK);
+        let packed = request(&[(header::ACCEPT_ENCODING, "gzip")]);
+        assert_ne!(content.answer(&packed, Caching::Revalidated).unwrap().headers()[header::ETAG], tag, "other bytes, another tag");
+    }
+}

@@ -1,0 +1,30 @@
+//! `GET /api/health/` and `GET /api/health/ready/`
+
+use axum::extract::State;
+use http_kit::answer::{Answer, ok};
+use http_kit::problem::Problem;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::App;
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    #[schema(max_length = 16, example = "ok")]
+    status: &'static str,
+}
+
+/// Whether the service answers at all.
+#[utoipa::path(get, path = "/api/health/", tag = "Service", responses((status = 200, description = "It does.", body = Health)))]
+pub(crate) async fn health() -> Answer {
+    ok(&Health { status: "ok" })
+}
+
+/// Whether the service can do its work: the table answers, too.
+#[utoipa::path(get, path = "/api/health/ready/", tag = "Service", responses((status = 200, description = "It can.", body = Health)))]
+pub(crate) async fn ready(State(app): State<App>) -> Result<Answer, Problem> {
+    // The smallest thing that is in every table in use.
+    app.store.signing_keys().await?;
+    Ok(ok(&Health { status: "ready" }))
+}

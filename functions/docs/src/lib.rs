@@ -1,0 +1,73 @@
+//! The function `docs`: the API's document, Swagger UI, the pages of problems, health. All of it is for anyone.
+//!
+//! The document is made from the routers of all functions by `make openapi` and committed; this function links none of them.
+
+mod content;
+mod health;
+mod problem_page;
+mod schema;
+mod swagger_ui;
+mod yaml;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use http_kit::kit::Kit;
+use http_kit::problem::Problem;
+use runtime::aws::{self, Patience};
+use runtime::config;
+use store::Store;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::schema::Schema;
+use crate::swagger_ui::SwaggerUi;
+
+/// All routes of the group.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(schema::read_schema))
+        .routes(routes!(swagger_ui::swagger_ui))
+        .routes(routes!(swagger_ui::swagger_ui_bundle))
+        .routes(routes!(swagger_ui::swagger_ui_style))
+        .routes(routes!(swagger_ui::swagger_ui_start))
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(problem_page::problem_page))
+}
+
+/// What the handlers work with.
+#[derive(Clone, FromRef)]
+pub struct App {
+    kit: Kit,
+    store: Store,
+    published: Option<Arc<Published>>,
+}
+
+/// What the operator may choose not to publish.
+struct Published {
+    schema: Schema,
+    swagger_ui: SwaggerUi,
+}
+
+impl App {
+    /// Reads the configuration and builds the clients.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn start() -> Result<Self, config::ConfigError> {
+        let config = config::Docs::from_env()?;
+        let sdk = aws::sdk(Patience::Interactive).await;
+        let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
+        let published = config.publish.then(|| Arc::new(Published { schema: Schema::new(), swagger_ui: SwaggerUi::new() }));
+        Ok(Self { kit: Kit::open(config.allowed_origins, store.clone()), store, published })
+    }
+
+    /// What is published.
+    ///
+    /// # Errors
+    /// 404 when the operator has chosen not to.
+    fn published(&self) -> Result<&Published, Problem> {
+        self.published.as_deref().ok_or_else(Problem::not_found)
+    }
+}

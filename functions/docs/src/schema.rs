@@ -1,0 +1,101 @@
+//! `GET /api/schema/`
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use domain::field::Reason;
+use http_kit::problem::Problem;
+
+use crate::content::{Caching, Content};
+use crate::{App, yaml};
+
+/// The document that `make openapi` writes.
+const DOCUMENT: &str = include_str!("../openapi.json");
+
+/// The API's document in both its forms.
+pub(crate) struct Schema {
+    json: Content,
+    yaml: Content,
+}
+
+impl Schema {
+    pub(crate) fn new() -> Self {
+        // The document is JSON: a test says so.
+        let yaml = serde_json::from_str(DOCUMENT).map(|document| yaml::write(&document)).unwrap_or_default();
+        Self {
+            json: Content::text("application/vnd.oai.openapi+json;version=3.1", DOCUMENT),
+            yaml: Content::text("application/yaml", yaml),
+        }
+    }
+}
+
+/// The API's document: OpenAPI 3.1, as JSON unless YAML is asked for.
+#[utoipa::path(
+    get, path = "/api/schema/", tag = "Service",
+    params(("format" = inline(Format), Query, required = false, description = "Which form is wanted, whatever the header Accept says.")),
+    responses(
+        (status = 200, description = "The document.", headers(("ETag"), ("Cache-Control")), content(
+            (Object = "application/vnd.oai.openapi+json;version=3.1"),
+            (Object = "application/yaml"),
+        )),
+        (status = 304, description = "It is what If-None-Match names."),
+        (status = 404, description = "not_found"),
+    )
+)]
+pub(crate) async fn read_schema(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+    let schema = &app.published()?.schema;
+    let content = if wants_yaml(query.as_deref().unwrap_or_default(), &headers)? { &schema.yaml } else { &schema.json };
+    content.answer(&headers, Caching::Revalidated)
+}
+
+/// The forms in which the document is answered.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it says what the parameter takes")]
+enum Format {
+    Json,
+    Yaml,
+}
+
+fn wants_yaml(query: &str, headers: &HeaderMap) -> Result<bool, Problem> {
+    let format = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "format").map(|(_, value)| value);
+    match format.as_deref() {
+        Some("yaml") => Ok(true),
+        Some("json") => Ok(false),
+        Some("") | None => {
+            let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+            Ok(accept.contains("yaml") && !accept.contains("json"))
+        }
+        Some(_) => Err(Problem::field("format", Reason::new("invalid_choice", "Must be one of: json yaml."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn the_form_is_the_one_that_is_asked_for() {
+        let wants = |query, accept| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            wants_yaml(query, &headers).map_err(|problem| problem.code())
+        };
+        for (query, accept, expected) in [
+            ("", "*/*", Ok(false)),
+            ("", "application/yaml", Ok(true)),
+            ("", "application/json, application/yaml;q=0.5", Ok(false)),
+            ("format=yaml", "application/json", Ok(true)),
+            ("format=json", "application/yaml", Ok(false)),
+            ("format=xml", "*/*", Err("validation_failed")),
+        ] {
+            assert_eq!(wants(query, accept), expected, "{query} {accept}");
+        }
+    }
+
+    #[test]
+    fn the_document_is_json() {
+        let document: serde_json::Value = serde_json::from_str(DOCUMENT).unwrap();
+        assert_eq!(document["openapi"], "3.1.1");
+    }
+}

@@ -1,0 +1,289 @@
+//! The document of the API (OpenAPI 3.1): what the handlers of all functions say of themselves, put together, and finished by
+//! what follows from rules: who may call what, which problems every operation can have, headers, examples, links.
+
+mod example;
+mod links;
+mod problems;
+mod shared;
+
+use std::collections::BTreeMap;
+
+use domain::access::{Audience, Operation};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
+
+use crate::example::Examples;
+use crate::problems::Problems;
+
+/// The whole document, in the order in which it is read.
+#[derive(Serialize)]
+struct Document {
+    openapi: &'static str,
+    info: Value,
+    servers: Value,
+    tags: Value,
+    paths: BTreeMap<String, Value>,
+    components: BTreeMap<&'static str, BTreeMap<String, Value>>,
+}
+
+/// What the functions that answer HTTP say of their routes.
+pub fn routers() -> [(&'static str, OpenApi); 5] {
+    [
+        ("accounts", accounts::router().into_openapi()),
+        ("records", records::router().into_openapi()),
+        ("notifications", notifications::router().into_openapi()),
+        ("admin", admin::router().into_openapi()),
+        ("docs", docs::router().into_openapi()),
+    ]
+}
+
+/// The document, as text.
+///
+/// # Errors
+/// What a handler says of itself that cannot be true: two functions with one path, two schemas with one name, an unknown
+/// operation or problem.
+pub fn document() -> Result<String, String> {
+    let (mut paths, mut schemas) = merged()?;
+    schemas.values_mut().for_each(limited);
+    let examples = Examples { schemas: &schemas };
+    let mut problems = Problems::new(&examples);
+    for (path, item) in &mut paths {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            finish(path, method, operation, &examples, &mut problems).map_err(|error| format!("{method} {path}: {error}"))?;
+        }
+    }
+    let responses = problems.responses;
+    let components = BTreeMap::from([
+        ("schemas", schemas),
+        ("responses", responses),
+        ("parameters", shared::parameters()),
+        ("headers", shared::headers()),
+        ("securitySchemes", shared::security_schemes()),
+    ]);
+    let document =
+        Document { openapi: "3.1.1", info: shared::info(), servers: shared::servers(), tags: shared::tags(), paths, components };
+    let document = serde_json::to_value(&document).map(sorted).and_then(|value| ordered(&value)).map_err(|error| error.to_string())?;
+    Ok(document + "\n")
+}
+
+type Named = BTreeMap<String, Value>;
+
+/// The paths and schemas of all functions.
+fn merged() -> Result<(Named, Named), String> {
+    let (mut paths, mut schemas) = (Named::new(), Named::new());
+    schemas.insert("GatewayError".to_owned(), shared::gateway_error());
+    // No handler names it: problems are what handlers fail with.
+    let mut of_problems = vec![problem_schema::<http_kit::problem::Document>()];
+    <http_kit::problem::Document as utoipa::ToSchema>::schemas(&mut of_problems);
+    let of_problems = of_problems.into_iter().map(|(name, schema)| Ok((name, serde_json::to_value(schema)?)));
+    schemas.extend(of_problems.collect::<Result<Named, serde_json::Error>>().map_err(|error| error.to_string())?);
+    for (function, document) in routers() {
+        let mut document = serde_json::to_value(document).map_err(|error| error.to_string())?;
+        for (path, item) in taken_object(&mut document["paths"]) {
+            if paths.insert(path.clone(), item).is_some() {
+                return Err(format!("{path} of {function} is another function's path, too"));
+            }
+        }
+        for (name, schema) in taken_object(&mut document["components"]["schemas"]) {
+            let before = schemas.insert(name.clone(), schema.clone());
+            if before.is_some_and(|before| before != schema) {
+                return Err(format!("{name} of {function} is another function's schema, too: give one of them #[schema(as = ...)]"));
+            }
+        }
+    }
+    Ok((paths, schemas))
+}
+
+fn problem_schema<T: utoipa::ToSchema>() -> (String, utoipa::openapi::RefOr<utoipa::openapi::Schema>) {
+    ("Problem".to_owned(), T::schema())
+}
+
+fn taken_object(value: &mut Value) -> Map<String, Value> {
+    match value.take() {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// A reference to something shared.
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+/// Adds what follows from rules to what a handler says of its operation.
+fn finish(path: &str, method: &str, operation: &mut Value, examples: &Examples<'_>, problems: &mut Problems<'_>) -> Result<(), String> {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let audience = id.parse::<Operation>().map_err(|_| format!("domain::access knows no operation {id}"))?.audience();
+    describe(operation, audience);
+    operation["security"] = if audience == Audience::Public { json!([]) } else { json!([{ "bearer": [] }]) };
+    take_parameters(path, operation);
+    if let Some(body) = operation.get_mut("requestBody") {
+        finish_body(body, examples);
+    }
+    problems.finish(path, method, operation, audience)?;
+    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        if response.get("$ref").is_none() {
+            finish_success(status, response, examples);
+            links::add(&id, status, response);
+        }
+    }
+    Ok(())
+}
+
+/// The text of a handler's documentation comment, its lines joined to paragraphs; the first sentence is the summary.
+fn describe(operation: &mut Value, audience: Audience) {
+    let part = |name: &str| operation[name].as_str().unwrap_or_default().trim().to_owned();
+    let (first, rest) = (part("summary"), part("description"));
+    let gap = if first.ends_with('.') { "\n\n" } else { "\n" };
+    let text = format!("{first}{gap}{rest}").replace("[`", "`").replace("`]", "`");
+    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut paragraphs: Vec<String> = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
+    let summary = paragraphs.first().map(|first| first.split(". ").next().unwrap_or(first).trim_end_matches('.').to_owned());
+    paragraphs.push(shared::for_whom(audience).to_owned());
+    operation["summary"] = summary.unwrap_or_default().into();
+    operation["description"] = paragraphs.join("\n\n").into();
+}
+
+/// The variables of the path, where the handler has not said more of them, and the headers that go with what is answered.
+fn take_parameters(path: &str, operation: &mut Value) {
+    let mut parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    for parameter in &mut parameters {
+        if let Some(schema) = parameter.get_mut("schema") {
+            limited(schema);
+            if parameter.get("description").is_none()
+                && let Some(description) = parameter["schema"]["description"].as_str().map(str::to_owned)
+            {
+                parameter["description"] = description.into();
+            }
+        }
+    }
+    for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
+        if !parameters.iter().any(|parameter| parameter["name"] == name) {
+            parameters.push(shared::path_parameter(name));
+        }
+    }
+    if operation["responses"].get("412").is_some() {
+        parameters.push(reference("parameters", "IfMatch"));
+    }
+    if operation["responses"].get("304").is_some() {
+        parameters.push(reference("parameters", "IfNoneMatch"));
+    }
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+}
+
+fn finish_body(body: &mut Value, examples: &Examples<'_>) {
+    for media in body["content"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        limited(&mut media["schema"]);
+        let schema = examples.resolved(&media["schema"]).clone();
+        let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+        // A body of which nothing must be there need not be there itself.
+        let required = alternatives.iter().all(|schema| schema["required"].as_array().is_some_and(|names| !names.is_empty()));
+        let named = alternatives.iter().enumerate().map(|(at, schema)| (format!("example{}", at + 1), json!({ "value": examples.of(schema) })));
+        media["examples"] = named.collect::<Map<_, _>>().into();
+        body["required"] = required.into();
+        break;
+    }
+}
+
+fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>) {
+    let mut names: Vec<String> = response["headers"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    names.push("X-Request-Id".to_owned());
+    if status == "201" {
+        names.push("Location".to_owned());
+    }
+    if status == "304" {
+        names.extend(["ETag".to_owned(), "Cache-Control".to_owned()]);
+    }
+    for (media_type, media) in response["content"].as_object_mut().into_iter().flatten() {
+        if !media_type.contains("json") {
+            media["schema"] = json!({ "type": "string", "maxLength": 10_000_000 });
+            continue;
+        }
+        limited(&mut media["schema"]);
+        if examples.resolved(&media["schema"])["properties"]["next"].is_object() {
+            names.push("Link".to_owned());
+        }
+        if !media_type.contains("openapi") {
+            media["example"] = examples.of(&media["schema"]);
+        }
+    }
+    if response["content"].is_null()
+        && let Some(response) = response.as_object_mut()
+    {
+        response.remove("content");
+    }
+    let headers = names.into_iter().map(|name| {
+        let header = reference("headers", &name);
+        (name, header)
+    });
+    response["headers"] = headers.collect::<Map<_, _>>().into();
+}
+
+/// Gives every string and number in a schema the limits that it has even if nobody has said so: those of a body, and of what
+/// is kept in 64 bits that every client can read.
+fn limited(schema: &mut Value) {
+    let is = |schema: &Value, name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.iter().any(|it| it == name));
+    if is(schema, "string") && schema.get("enum").is_none() && schema.get("maxLength").is_none() {
+        let max = if schema["format"] == "date-time" { 64 } else { http_kit::form::BODY_LIMIT };
+        schema["maxLength"] = max.into();
+    }
+    if is(schema, "integer") {
+        let max: i64 = if schema["format"] == "int32" { i32::MAX.into() } else { 9_007_199_254_740_991 };
+        for (name, value) in [("format", json!("int64")), ("minimum", json!(0)), ("maximum", json!(max))] {
+            if schema.get(name).is_none() {
+                schema[name] = value;
+            }
+        }
+    }
+    match schema {
+        Value::Object(members) => members.iter_mut().filter(|(name, _)| *name != "example" && *name != "examples").for_each(|(_, below)| limited(below)),
+        Value::Array(entries) => entries.iter_mut().for_each(limited),
+        _ => {}
+    }
+}
+
+/// The value with the members of its objects by name, whatever order the build keeps them in.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members.into_iter().map(|(name, member)| (name, sorted(member))).collect::<BTreeMap<_, _>>().into_iter().collect(),
+        Value::Array(entries) => entries.into_iter().map(sorted).collect(),
+        simple => simple,
+    }
+}
+
+/// The text of the document, what it is about first.
+fn ordered(document: &Value) -> Result<String, serde_json::Error> {
+    let mut members = Vec::new();
+    for name in ["openapi", "info", "servers", "tags", "paths", "components"] {
+        let text = serde_json::to_string_pretty(&document[name])?.replace('\n', "\n  ");
+        members.push(format!("  \"{name}\": {text}"));
+    }
+    Ok(format!("{{\n{}\n}}", members.join(",\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_added_where_there_are_none() {
+        let mut schema = json!({"type": "object", "properties": {
+            "a": {"type": ["string", "null"]}, "b": {"type": "string", "maxLength": 3}, "c": {"type": "integer", "minimum": 1},
+        }});
+        limited(&mut schema);
+        assert_eq!(schema["properties"]["a"]["maxLength"], http_kit::form::BODY_LIMIT);
+        assert_eq!(schema["properties"]["b"]["maxLength"], 3);
+        assert_eq!(schema["properties"]["c"], json!({"type": "integer", "minimum": 1, "format": "int64", "maximum": 9_007_199_254_740_991_i64}));
+    }
+
+    #[test]
+    fn a_comment_becomes_summary_and_paragraphs() {
+        let mut operation = json!({"summary": "Do it, and", "description": "more of it. Then rest.\n\nSee [`this`]\nand that."});
+        describe(&mut operation, Audience::Public);
+        assert_eq!(operation["summary"], "Do it, and more of it");
+        assert_eq!(operation["description"], "Do it, and more of it. Then rest.\n\nSee `this` and that.\n\nFor anyone.");
+    }
+}
