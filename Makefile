@@ -25,7 +25,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo admin test audit-verify clean deploy
+.PHONY: help run watch demo admin test audit-verify openapi clean deploy
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -54,6 +54,9 @@ test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready $(VENV)/lambda/re
 audit-verify: ## Compare the audit trail of the running system with its archive
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
 	@env $$(cat .local/env) cargo run --quiet $(PROFILE) -p archive --bin audit-verify
+
+openapi: ## Write the API's document, functions/docs/openapi.json, from what the handlers say of themselves
+	@mkdir -p .local && cargo run --quiet $(PROFILE) -p openapi > .local/openapi.json && mv .local/openapi.json functions/docs/openapi.json
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean

@@ -32,7 +32,7 @@ impl Schema {
 /// The API's document: OpenAPI 3.1, as JSON unless YAML is asked for.
 #[utoipa::path(
     get, path = "/api/schema/", tag = "Service",
-    params(("format" = inline(Format), Query, required = false, description = "Which form is wanted, whatever the header Accept says.")),
+    params(("format" = inline(Option<Format>), Query, description = "Which form is wanted, whatever the header Accept says.")),
     responses(
         (status = 200, description = "The document.", headers(("ETag"), ("Cache-Control")), content(
             (Object = "application/vnd.oai.openapi+json;version=3.1"),

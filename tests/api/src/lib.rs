@@ -25,6 +25,7 @@ mod console;
 mod console_records;
 mod day;
 mod devices;
+mod docs;
 mod doctors;
 mod errors;
 mod events;

@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 mod bucket;
+mod document;
 mod events;
 mod functions;
 mod queues;

@@ -33,6 +33,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("records", "INBOX#*", "PutItem"),
     ("records", "AUDIT#*", "PutItem Query"),
     ("records", "RATE#*", "UpdateItem"),
+    ("docs", "JWKS", "Query"),
     ("notifications", "USER#*", "BatchGetItem"),
     ("notifications", "JWKS", "Query"),
     ("notifications", "PATIENT#*", "Query"),

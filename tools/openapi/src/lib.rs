@@ -61,8 +61,7 @@ pub fn document() -> Result<String, String> {
         ("headers", shared::headers()),
         ("securitySchemes", shared::security_schemes()),
     ]);
-    let document =
-        Document { openapi: "3.1.1", info: shared::info(), servers: shared::servers(), tags: shared::tags(), paths, components };
+    let document = Document { openapi: "3.1.1", info: shared::info(), servers: shared::servers(), tags: shared::tags(), paths, components };
     let document = serde_json::to_value(&document).map(sorted).and_then(|value| ordered(&value)).map_err(|error| error.to_string())?;
     Ok(document + "\n")
 }
@@ -181,7 +180,8 @@ fn finish_body(body: &mut Value, examples: &Examples<'_>) {
         let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
         // A body of which nothing must be there need not be there itself.
         let required = alternatives.iter().all(|schema| schema["required"].as_array().is_some_and(|names| !names.is_empty()));
-        let named = alternatives.iter().enumerate().map(|(at, schema)| (format!("example{}", at + 1), json!({ "value": examples.of(schema) })));
+        let named =
+            alternatives.iter().enumerate().map(|(at, schema)| (format!("example{}", at + 1), json!({ "value": examples.of(schema) })));
         media["examples"] = named.collect::<Map<_, _>>().into();
         body["required"] = required.into();
         break;
@@ -225,7 +225,9 @@ fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>) {
 /// Gives every string and number in a schema the limits that it has even if nobody has said so: those of a body, and of what
 /// is kept in 64 bits that every client can read.
 fn limited(schema: &mut Value) {
-    let is = |schema: &Value, name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.iter().any(|it| it == name));
+    let is = |schema: &Value, name: &str| {
+        schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.iter().any(|it| it == name))
+    };
     if is(schema, "string") && schema.get("enum").is_none() && schema.get("maxLength").is_none() {
         let max = if schema["format"] == "date-time" { 64 } else { http_kit::form::BODY_LIMIT };
         schema["maxLength"] = max.into();
@@ -239,7 +241,9 @@ fn limited(schema: &mut Value) {
         }
     }
     match schema {
-        Value::Object(members) => members.iter_mut().filter(|(name, _)| *name != "example" && *name != "examples").for_each(|(_, below)| limited(below)),
+        Value::Object(members) => {
+            members.iter_mut().filter(|(name, _)| *name != "example" && *name != "examples").for_each(|(_, below)| limited(below))
+        }
         Value::Array(entries) => entries.iter_mut().for_each(limited),
         _ => {}
     }
@@ -248,7 +252,9 @@ fn limited(schema: &mut Value) {
 /// The value with the members of its objects by name, whatever order the build keeps them in.
 fn sorted(value: Value) -> Value {
     match value {
-        Value::Object(members) => members.into_iter().map(|(name, member)| (name, sorted(member))).collect::<BTreeMap<_, _>>().into_iter().collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, sorted(member))).collect::<BTreeMap<_, _>>().into_iter().collect()
+        }
         Value::Array(entries) => entries.into_iter().map(sorted).collect(),
         simple => simple,
     }
@@ -276,7 +282,10 @@ mod tests {
         limited(&mut schema);
         assert_eq!(schema["properties"]["a"]["maxLength"], http_kit::form::BODY_LIMIT);
         assert_eq!(schema["properties"]["b"]["maxLength"], 3);
-        assert_eq!(schema["properties"]["c"], json!({"type": "integer", "minimum": 1, "format": "int64", "maximum": 9_007_199_254_740_991_i64}));
+        assert_eq!(
+            schema["properties"]["c"],
+            json!({"type": "integer", "minimum": 1, "format": "int64", "maximum": 9_007_199_254_740_991_i64})
+        );
     }
 
     #[test]

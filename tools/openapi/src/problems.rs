@@ -60,7 +60,8 @@ impl<'a> Problems<'a> {
 
     fn response(&self, status: u16, codes: &BTreeSet<Code>) -> Value {
         let mut sentences: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.happened())).collect();
-        let examples = codes.iter().map(|code| (code.as_str().to_owned(), json!({ "summary": code.title(), "value": self.example(status, *code) })));
+        let examples =
+            codes.iter().map(|code| (code.as_str().to_owned(), json!({ "summary": code.title(), "value": self.example(status, *code) })));
         let examples: Map<String, Value> = examples.collect();
         let mut content = Map::new();
         if !codes.is_empty() {

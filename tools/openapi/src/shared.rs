@@ -89,9 +89,7 @@ pub(crate) fn parameters() -> BTreeMap<String, Value> {
 }
 
 pub(crate) fn headers() -> BTreeMap<String, Value> {
-    let text = |description: &str, example: &str| {
-        json!({ "description": description, "schema": { "type": "string", "maxLength": 8192, "examples": [example] } })
-    };
+    let text = |description: &str, example: &str| json!({ "description": description, "schema": { "type": "string", "maxLength": 8192, "examples": [example] } });
     let seconds = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400, "examples": [1] });
     let headers = [
         ("Cache-Control", text("How long the answer may be kept (RFC 9111).", "no-cache")),

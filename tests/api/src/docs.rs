@@ -1,0 +1,86 @@
+//! The document of the API, Swagger UI, the pages of problems, health.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Anonymous, Answer, Request};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
+
+/// What is no JSON of the API's operations, and so not held to what holds for those.
+fn get(path: &str, headers: &[(&str, &str)]) -> Answer {
+    headers.iter().fold(Request::new("GET", path), |request, (name, value)| request.header(name, value)).send_unchecked()
+}
+
+fn text(answer: &Answer) -> &str {
+    std::str::from_utf8(&answer.bytes).unwrap()
+}
+
+#[test]
+fn the_document_is_the_committed_one() {
+    let committed: Value = serde_json::from_str(include_str!("../../../functions/docs/openapi.json")).unwrap();
+    for path in ["/api/schema/", "/api/schema", "/api/schema/?format=json"] {
+        let answer = get(path, &[]).ok(200);
+        assert_eq!(answer.body, committed, "{path}");
+        assert_eq!(answer.header("content-type"), "application/vnd.oai.openapi+json;version=3.1");
+        assert!(!answer.header("x-request-id").is_empty());
+    }
+}
+
+#[test]
+fn the_document_is_yaml_for_those_who_ask() {
+    let by_header = get("/api/schema/", &[("accept", "application/yaml")]).ok(200);
+    let by_parameter = get("/api/schema/?format=yaml", &[]).ok(200);
+    for answer in [&by_header, &by_parameter] {
+        assert_eq!(answer.header("content-type"), "application/yaml");
+        assert!(text(answer).contains("\"openapi\": \"3.1.1\"\n") && answer.body.is_null(), "{answer}");
+    }
+    assert_eq!(get("/api/schema/?format=xml", &[]).errors(), ["format invalid_choice"]);
+}
+
+#[test]
+fn it_is_packed_and_not_sent_twice() {
+    let plain = get("/api/schema/", &[("accept-encoding", "identity")]).ok(200);
+    let tag = plain.header("etag");
+    assert_eq!((plain.header("cache-control").as_str(), plain.header("content-encoding").as_str()), ("no-cache", ""));
+    let packed = get("/api/schema/", &[("accept-encoding", "gzip")]).ok(200);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_eq!(packed.bytes[..2], [0x1f, 0x8b], "gzip arrives as it was sent");
+    assert!(packed.bytes.len() * 4 < plain.bytes.len());
+    let again = get("/api/schema/", &[("accept-encoding", "identity"), ("if-none-match", &tag)]).ok(304);
+    assert!(again.bytes.is_empty() && again.header("etag") == tag);
+}
+
+#[test]
+fn swagger_ui_loads_nothing_from_elsewhere() {
+    let page = get("/api/schema/swagger-ui/", &[]).ok(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("content-security-policy"), POLICY);
+    let loaded: Vec<&str> = text(&page).split(['"', '>']).filter(|part| part.contains(".js") || part.contains(".css")).collect();
+    assert_eq!(loaded.len(), 3, "{loaded:?}");
+    for name in loaded {
+        let asset = get(&format!("/api/schema/swagger-ui/{name}"), &[]).ok(200);
+        assert_eq!(asset.header("cache-control"), "public, max-age=31536000, immutable", "{name}");
+        assert!(!asset.bytes.is_empty());
+        let unversioned = get(&format!("/api/schema/swagger-ui/{}", name.split('?').next().unwrap()), &[]).ok(200);
+        assert_eq!(unversioned.header("cache-control"), "no-cache", "{name}");
+        assert_eq!(unversioned.bytes, asset.bytes);
+    }
+    Anonymous.get("/api/schema/swagger-ui/other.js").problem(404, "not_found");
+}
+
+#[test]
+fn the_type_of_a_problem_is_a_page_about_it() {
+    let problem = Anonymous.get("/api/accounts/me/").problem(401, "not_authenticated");
+    let page = get(problem.text("type"), &[]).ok(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(text(&page).contains("<h1>Not authenticated</h1>"), "{page}");
+    Anonymous.get("/problems/no_such_problem/").problem(404, "not_found");
+}
+
+#[test]
+fn health_is_for_anyone() {
+    assert_eq!(Anonymous.get("/api/health/").ok(200).body, json!({"status": "ok"}));
+    assert_eq!(Anonymous.get("/api/health/ready/").ok(200).body, json!({"status": "ready"}));
+    Request::new("POST", "/api/health/").send().problem(405, "method_not_allowed");
+}
