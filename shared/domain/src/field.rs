@@ -80,7 +80,7 @@ impl FieldValue for bool {
     }
 
     fn schema() -> Object {
-        ObjectBuilder::new().schema_type(Type::Boolean).examples([true]).build()
+        ObjectBuilder::new().schema_type(Type::Boolean).description(Some("Whether it is so.")).examples([true]).build()
     }
 }
 

@@ -45,6 +45,7 @@ pub fn routers() -> [(&'static str, OpenApi); 5] {
 /// operation or problem.
 pub fn document() -> Result<String, String> {
     let (mut paths, mut schemas) = merged()?;
+    name_entries(&mut schemas);
     schemas.values_mut().for_each(limited);
     let examples = Examples { schemas: &schemas };
     let mut problems = Problems::new(&examples);
@@ -105,6 +106,18 @@ fn taken_object(value: &mut Value) -> Map<String, Value> {
     }
 }
 
+/// Refers to the entries of pages by their names, where the generator has written them out.
+fn name_entries(schemas: &mut Named) {
+    let known = schemas.clone();
+    for (name, page) in schemas.iter_mut() {
+        let Some(entry) = name.strip_prefix("Listing_").filter(|entry| known.contains_key(*entry)) else { continue };
+        let items = &mut page["properties"]["results"]["items"];
+        if known.get(entry) == Some(&*items) {
+            *items = reference("schemas", entry);
+        }
+    }
+}
+
 /// A reference to something shared.
 fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
@@ -115,7 +128,7 @@ fn finish(path: &str, method: &str, operation: &mut Value, examples: &Examples<'
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let audience = id.parse::<Operation>().map_err(|_| format!("domain::access knows no operation {id}"))?.audience();
     describe(operation, audience);
-    operation["security"] = if audience == Audience::Public { json!([]) } else { json!([{ "bearer": [] }]) };
+    operation["security"] = shared::security(audience);
     take_parameters(path, operation);
     if let Some(body) = operation.get_mut("requestBody") {
         finish_body(body, examples);
@@ -190,7 +203,7 @@ fn finish_body(body: &mut Value, examples: &Examples<'_>) {
 
 fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>) {
     let mut names: Vec<String> = response["headers"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
-    names.push("X-Request-Id".to_owned());
+    names.extend(shared::EVERYWHERE.map(str::to_owned));
     if status == "201" {
         names.push("Location".to_owned());
     }

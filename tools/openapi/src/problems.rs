@@ -145,6 +145,6 @@ fn headers(status: u16) -> Value {
         503 => &["Retry-After"],
         _ => &[],
     };
-    let names = names.iter().chain(&["X-Request-Id"]);
+    let names = names.iter().chain(&crate::shared::EVERYWHERE);
     names.map(|name| ((*name).to_owned(), reference("headers", name))).collect::<Map<_, _>>().into()
 }

@@ -6,6 +6,9 @@ use domain::access::Audience;
 use domain::schema;
 use serde_json::{Value, json};
 
+/// The headers of every answer.
+pub(crate) const EVERYWHERE: [&str; 2] = ["Access-Control-Allow-Origin", "X-Request-Id"];
+
 pub(crate) fn info() -> Value {
     json!({
         "title": "Personal health records",
@@ -19,13 +22,13 @@ pub(crate) fn info() -> Value {
             says what to do.\n\n\
             Lists are pages: `next` is the address of the next one, null at the end, and so is the header `Link`.\n\n\
             Objects that can change have an `ETag`. Sent back as `If-Match`, it makes a change in between 412 instead of overwritten.",
-        "contact": { "name": "The operator of this service", "url": "/api/schema/swagger-ui/" },
+        "contact": { "name": "The operator of this service" },
         "license": { "name": "MIT", "identifier": "MIT" },
     })
 }
 
 pub(crate) fn servers() -> Value {
-    json!([{ "url": "/", "description": "Where this document was fetched." }])
+    json!([{ "url": "/", "description": "The stack that serves this document, be it local, staging or production.", "x-internal": false }])
 }
 
 pub(crate) fn tags() -> Value {
@@ -49,12 +52,25 @@ pub(crate) fn for_whom(audience: Audience) -> &'static str {
     }
 }
 
+/// Who must have signed in: the roles of which one is needed, where not every role will do (OpenAPI 3.1, section 4.8.30).
+pub(crate) fn security(audience: Audience) -> Value {
+    let roles: &[&str] = match audience {
+        Audience::Public => return json!([]),
+        Audience::SignedIn => &[],
+        Audience::Members => return json!([{ "bearer": ["patient"] }, { "bearer": ["doctor"] }]),
+        Audience::Patients => &["patient"],
+        Audience::Doctors => &["doctor"],
+        Audience::Admins => &["admin"],
+    };
+    json!([{ "bearer": roles }])
+}
+
 pub(crate) fn security_schemes() -> BTreeMap<String, Value> {
     let bearer = json!({
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "The access token of login or refresh: a JWT (RFC 7519) signed with EdDSA, to be treated as RFC 8725 says. \
+        "description": "The access token of login or refresh: a JWT (RFC 7519) signed with EdDSA, issued and verified as RFC8725 says. \
             It lives for minutes, and ends with its session.",
     });
     BTreeMap::from([("bearer".to_owned(), bearer)])
@@ -92,6 +108,10 @@ pub(crate) fn headers() -> BTreeMap<String, Value> {
     let text = |description: &str, example: &str| json!({ "description": description, "schema": { "type": "string", "maxLength": 8192, "examples": [example] } });
     let seconds = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400, "examples": [1] });
     let headers = [
+        (
+            "Access-Control-Allow-Origin",
+            text("The origin of the request, where it is one that may read answers.", "https://app.example.org"),
+        ),
         ("Cache-Control", text("How long the answer may be kept (RFC 9111).", "no-cache")),
         ("ETag", text("The version of the object (RFC 9110, section 8.8.3).", "\"1\"")),
         ("Link", text("The next page, if there is one, with rel=\"next\" (RFC 8288).", "<https://example.org/?cursor=abc>; rel=\"next\"")),
