@@ -28,7 +28,10 @@ fn the_document_has_the_routes_of_the_routers() {
     let documented =
         documented.flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase())));
     // The pages of the console are no operations of the API.
-    let routed = paths().into_iter().filter(|path| !path.template.starts_with("/admin/")).flat_map(|path| path.methods.into_iter().map(move |method| format!("{method} {}", path.template)));
+    let routed = paths()
+        .into_iter()
+        .filter(|path| !path.template.starts_with("/admin/"))
+        .flat_map(|path| path.methods.into_iter().map(move |method| format!("{method} {}", path.template)));
     assert_same(documented, routed, &format!("{FILE} must have the routes of the routers: run `make openapi`"));
 }
 
