@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Admin, Answer, Doctor, MARKER, Patient, Request, aws, eventually, mails_to, unique};
+use crate::harness::{Admin, Answer, Client, Doctor, MARKER, Patient, Request, aws, eventually, mails_to, unique};
 
 const LISTS: [&str; 4] = ["/admin/records/", "/admin/files/", "/admin/annotations/", "/admin/notifications/"];
 const NOBODY: &str = "0190a5c0-0000-7000-8000-000000000001";
@@ -147,22 +147,20 @@ fn nobody_but_staff_gets_in() {
     paths.push(format!("/admin/records/{NOBODY}/"));
     for path in &paths {
         let plain = Request::new("GET", path);
-        for request in [
-            plain.clone(),
-            plain.clone().token(&patient.access),
-            plain.clone().token(&admin.access),
-            plain.header("cookie", "__Host-console=x"),
-        ] {
+        for request in
+            [plain.clone(), plain.clone().token(&patient.access), admin.request("GET", path), plain.header("cookie", "__Host-console=x")]
+        {
             let answer = request.send_unchecked().ok(303);
             assert_eq!(answer.header("location"), "/admin/sign-in/", "{path}");
         }
     }
     for form in ["break-glass", "assignment"] {
         let path = format!("/admin/records/{NOBODY}/{form}/");
-        let answer = Request::new("POST", &path).token(&admin.access).body("reason=x").send_unchecked();
+        let answer = admin.request("POST", &path).body("reason=x").send_unchecked();
         assert!([303, 403].contains(&answer.status), "{answer}");
     }
-    for client in [&*patient, &without] {
+    let others: [&Client; 2] = [&patient, &without];
+    for client in others {
         let refused = client.request("POST", "/admin/session/").send_unchecked();
         assert!(refused.status == 403 && refused.header("set-cookie").is_empty(), "{refused}");
     }
