@@ -1,20 +1,18 @@
 //! `POST /api/accounts/profile-create/`
 
-use axum::extract::State;
 use domain::account::{Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth};
 use http_kit::answer::{Answer, created};
 use http_kit::caller::Member;
 use http_kit::code::Code;
 use http_kit::etag::{ETag, IfMatch};
 use http_kit::form::{Form, any_of, describe};
+use http_kit::idempotency::{Attempt, Once};
 use http_kit::problem::Problem;
 use http_kit::shapes::Profile as ProfileShape;
 use http_kit::taken;
 use jiff::Timestamp;
 use runtime::clock;
 use store::accounts::CreateProfileError;
-
-use crate::App;
 
 /// A whole profile, as it is created or replaced: what is not given gets its default.
 pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Option<Profile> {
@@ -48,18 +46,28 @@ taken!(NewProfile: any_of([Role::Doctor, Role::Patient].map(|role| describe(|for
         (status = 409, description = "changed_meanwhile"),
     )
 )]
-pub(crate) async fn create_profile(State(app): State<App>, caller: Member, form: Form) -> Result<Answer, Problem> {
+pub(crate) async fn create_profile(caller: Member, Once(request, form): Once) -> Result<Answer, Problem> {
+    let attempt = request.of_user(caller.id());
+    attempt.run(create(caller, &attempt, form)).await
+}
+
+async fn create(caller: Member, attempt: &Attempt, form: Form) -> Result<Answer, Problem> {
     let exists = || Problem::forbidden(Code::ProfileExists, "You already have a profile.");
-    let account = caller.confirm().await?.account;
+    let (caller, replay) = caller.beside(attempt.begin()).await?;
+    if let Some(answer) = replay {
+        return Ok(answer);
+    }
+    let account = caller.account;
     if account.profile.is_some() {
         return Err(exists());
     }
     let profile = form.parse(|form| whole_profile(form, account.role, clock::now()))?;
     let account = Account { profile: Some(profile), version: account.version + 1, ..account };
-    app.store.create_profile(&account).await.map_err(|error| match error {
+    let answer = created("/api/accounts/me/", &ProfileShape::full(&account)).with_etag(ETag::of(account.version));
+    attempt.keeping(&answer)?.create_profile(&account).await.map_err(|error| match error {
         CreateProfileError::Exists => exists(),
         CreateProfileError::Stale => IfMatch::Absent.lost_race(),
         CreateProfileError::Store(error) => error.into(),
     })?;
-    Ok(created("/api/accounts/me/", &ProfileShape::full(&account)).with_etag(ETag::of(account.version)))
+    Ok(answer)
 }

@@ -13,7 +13,8 @@ use domain::rate::Limited;
 use domain::text::{Name, PhoneNumber};
 use http_kit::answer::{Answer, accepted, created};
 use http_kit::caller::RequestInfo;
-use http_kit::form::{Body, Form, FromForm};
+use http_kit::form::{Form, FromForm};
+use http_kit::idempotency::{Attempt, Once};
 use http_kit::problem::Problem;
 use http_kit::taken;
 use runtime::tokens::RefreshToken;
@@ -70,31 +71,35 @@ taken!(RegisterRequest);
         (status = 429, description = "too_many_attempts"),
     )
 )]
-pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Body(new): Body<RegisterRequest>) -> Result<Answer, Problem> {
+pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Once(request, form): Once) -> Result<Answer, Problem> {
+    let new = form.parse(RegisterRequest::from_form)?;
+    let attempt = request.of_stranger(&new.email);
     // By network alone: eight requests with one address that race are told that it is taken, not that they are too many.
-    by_network(&app, &info, Limited::Register, ready(Ok(())), async |()| enrol(&app, &info, new).await).await
+    let enrol = async |()| attempt.run(enrol(&app, &info, &attempt, new)).await;
+    by_network(&app, &info, Limited::Register, ready(Ok(())), enrol).await
 }
 
-async fn enrol(app: &App, info: &RequestInfo, new: RegisterRequest) -> Result<Answer, Problem> {
+async fn enrol(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRequest) -> Result<Answer, Problem> {
     if !app.registration.reveal_registered_email {
-        return register_silently(app, info, new).await;
+        return register_silently(app, info, attempt, new).await;
     }
-    let (password_hash, signer) = tokio::join!(app.hasher.hash(&new.password), app.tokens.signer());
+    let (replay, password_hash, signer) = tokio::join!(attempt.begin(), app.hasher.hash(&new.password), app.tokens.signer());
+    if let Some(answer) = replay? {
+        return Ok(answer);
+    }
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
     let now = clock::now();
     let account = account(new, &app.doctors);
     let credentials = Credentials { user_id: account.id, password_hash, second_factor: false };
     let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
     let audit = info.audit(&account, Action::Register, account.id, None);
-    match app.store.register(&account, &credentials, &session, &audit).await {
-        Ok(()) => {}
-        Err(RegisterError::EmailTaken) => {
-            return Err(Problem::field("email", Reason::new("taken", "A user with this email already exists.")));
-        }
-        Err(RegisterError::Store(error)) => return Err(error.into()),
-    }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
-    Ok(created("/api/accounts/me/", &SignedInUser::new(&account, tokens)))
+    let answer = created("/api/accounts/me/", &SignedInUser::new(&account, tokens));
+    match attempt.keeping(&answer)?.register(&account, &credentials, &session, &audit).await {
+        Ok(()) => Ok(answer),
+        Err(RegisterError::EmailTaken) => Err(Problem::field("email", Reason::new("taken", "A user with this email already exists."))),
+        Err(RegisterError::Store(error)) => Err(error.into()),
+    }
 }
 
 fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
@@ -115,15 +120,20 @@ fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
     }
 }
 
-async fn register_silently(app: &App, info: &RequestInfo, new: RegisterRequest) -> Result<Answer, Problem> {
-    let (password_hash, owner) = tokio::join!(app.hasher.hash(&new.password), app.store.credentials(&new.email));
+async fn register_silently(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRequest) -> Result<Answer, Problem> {
+    let (replay, password_hash, owner) = tokio::join!(attempt.begin(), app.hasher.hash(&new.password), app.store.credentials(&new.email));
+    if let Some(answer) = replay? {
+        return Ok(answer);
+    }
+    let answer = accepted(&Detail { detail: "Unless the address had an account, it has one now: sign in. A mail tells more." });
+    let store = attempt.keeping(&answer)?;
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
     let (account, now) = (account(new, &app.doctors), clock::now());
     let nobody = Mail::new(clock::new_id(), MailKind::Nobody, clock::new_id(), now);
     if owner.is_none() {
         let credentials = Credentials { user_id: account.id, password_hash, second_factor: false };
         let audit = info.audit(&account, Action::Register, account.id, None);
-        match app.store.register_silently(&account, &credentials, &audit, &nobody).await {
+        match store.register_silently(&account, &credentials, &audit, &nobody).await {
             Ok(()) => {}
             // Somebody was faster.
             Err(RegisterError::EmailTaken) => owner = app.store.credentials(&account.email).await?,
@@ -133,10 +143,10 @@ async fn register_silently(app: &App, info: &RequestInfo, new: RegisterRequest) 
     if let Some(Credentials { user_id, .. }) = owner {
         let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, user_id, now);
         let audit = AuditEvent { outcome: Outcome::Failed, ..info.audit_of(user_id, Action::Register) };
-        match app.store.refuse_registration(&account.email, &audit, &mail, &nobody).await {
+        match store.refuse_registration(&account.email, &audit, &mail, &nobody).await {
             Ok(()) | Err(UpdateError::Stale) => {}
             Err(UpdateError::Store(error)) => return Err(error.into()),
         }
     }
-    Ok(accepted(&Detail { detail: "Unless the address had an account, it has one now: sign in. A mail tells more." }))
+    Ok(answer)
 }

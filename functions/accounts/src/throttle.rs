@@ -80,7 +80,8 @@ pub(crate) async fn until_refusals(began: Instant) {
 }
 
 /// Does what is not guessed one account at a time: it takes a token of 32 random bytes, or makes an account. Only the
-/// network as a whole can have failed too often. What is refused with 400 or 401 has failed.
+/// network as a whole can have failed too often. What is refused with 400, 401 or
+/// 422 has failed.
 ///
 /// `look` only reads: it begins beside the look at the network. `act` begins when both are done.
 ///
@@ -101,7 +102,7 @@ pub(crate) async fn by_network<F, T>(
         Ok(found) => act(found).await,
         Err(problem) => Err(problem),
     };
-    if done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401)) {
+    if done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401 | 422)) {
         app.store.count_failure(kind, None, &network, now).await?;
     }
     done

@@ -5,17 +5,18 @@ use domain::account::{Account, Approval, Credentials, Role};
 use domain::audit::{Action, AuditEvent};
 use domain::email::Email;
 use domain::field::Reason;
-use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
 use domain::text::{Name, PhoneNumber};
 use http_kit::answer::{Answer, created};
-use http_kit::caller::Admin;
+use http_kit::caller::{Admin, Caller};
 use http_kit::etag::ETag;
-use http_kit::form::{Body, Form, FromForm};
+use http_kit::form::{Form, FromForm};
+use http_kit::idempotency::{Attempt, Once};
 use http_kit::problem::Problem;
 use http_kit::taken;
 use runtime::clock;
 use runtime::passwords::HASH_OF_NOBODY;
+use store::Store;
 use store::accounts::RegisterError;
 use uuid::Uuid;
 
@@ -50,18 +51,35 @@ taken!(NewUser);
         (status = 201, description = "The user.", body = User, headers(("ETag"))),
     )
 )]
-pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Body(new): Body<NewUser>) -> Result<Answer, Problem> {
-    let account = create(&app, admin, new).await?;
-    Ok(created(&format!("/api/admin/users/{}/", account.id), &User::new(&account)).with_etag(ETag::of(account.version)))
+pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Once(request, form): Once) -> Result<Answer, Problem> {
+    let new = form.parse(NewUser::from_form)?;
+    let attempt = request.of_user(admin.id());
+    attempt.run(create_once(&app, admin, &attempt, new)).await
+}
+
+async fn create_once(app: &App, admin: Admin, attempt: &Attempt, new: NewUser) -> Result<Answer, Problem> {
+    let (caller, replay) = admin.beside(attempt.begin()).await?;
+    if let Some(answer) = replay {
+        return Ok(answer);
+    }
+    let account = account(app, new);
+    let answer = created(&format!("/api/admin/users/{}/", account.id), &User::new(&account)).with_etag(ETag::of(account.version));
+    put(&attempt.keeping(&answer)?, &caller, &account).await?;
+    Ok(answer)
 }
 
 /// Stores the user and orders the mail.
 pub(crate) async fn create(app: &App, admin: Admin, new: NewUser) -> Result<Account, Problem> {
     let caller = admin.confirm().await?;
-    let id: UserId = clock::new_id();
+    let account = account(app, new);
+    put(&app.store, &caller, &account).await?;
+    Ok(account)
+}
+
+fn account(app: &App, new: NewUser) -> Account {
     let approval = (new.role == Role::Doctor).then(|| Approval::of_new_licence(app.doctors.approval_is_required));
-    let account = Account {
-        id,
+    Account {
+        id: clock::new_id(),
         email: new.email,
         first_name: new.first_name,
         last_name: new.last_name,
@@ -74,14 +92,17 @@ pub(crate) async fn create(app: &App, admin: Admin, new: NewUser) -> Result<Acco
         sessions_ended_through: None,
         profile: None,
         version: 1,
-    };
+    }
+}
+
+async fn put(store: &Store, caller: &Caller, account: &Account) -> Result<(), Problem> {
+    let id = account.id;
     let credentials = Credentials { user_id: id, password_hash: HASH_OF_NOBODY.to_owned(), second_factor: false };
     // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
     let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, clock::now());
     let event = AuditEvent { after: Some(account.role.to_string()), ..caller.audit(Action::CreateUser, id, None) };
-    app.store.create_user(&account, &credentials, &mail, &event).await.map_err(|error| match error {
+    store.create_user(account, &credentials, &mail, &event).await.map_err(|error| match error {
         RegisterError::EmailTaken => Problem::field("email", Reason::new("taken", "A user with this email already exists.")),
         RegisterError::Store(error) => error.into(),
-    })?;
-    Ok(account)
+    })
 }

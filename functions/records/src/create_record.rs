@@ -13,6 +13,7 @@ use http_kit::answer::{Answer, created};
 use http_kit::caller::Patient;
 use http_kit::etag::ETag;
 use http_kit::form::{Form, describe};
+use http_kit::idempotency::{Attempt, Once};
 use http_kit::problem::Problem;
 use http_kit::shapes;
 use http_kit::taken;
@@ -48,13 +49,23 @@ taken!(NewRecord: describe(|form| NewRecord::from_form(form, Limits::USUAL)));
         (status = 429, description = "daily_limit_reached"),
     )
 )]
-pub(crate) async fn create_record(State(app): State<App>, patient: Patient, form: Form) -> Result<Answer, Problem> {
+pub(crate) async fn create_record(State(app): State<App>, patient: Patient, Once(request, form): Once) -> Result<Answer, Problem> {
     let new = form.parse(|form| NewRecord::from_form(form, Limits::of(&app.uploads)))?;
+    let attempt = request.of_user(patient.id());
+    attempt.run(create(&app, patient, &attempt, new)).await
+}
+
+async fn create(app: &App, patient: Patient, attempt: &Attempt, new: NewRecord) -> Result<Answer, Problem> {
     // Beside the first read, so that it takes no time: what is refused further down has been taken, too.
-    let taken = declared::take(&app, patient.id(), 1, new.files.len());
-    let doctor = async { Ok::<_, Problem>(app.store.account(new.doctor).await?) };
-    let (caller, (doctor, ())) = patient.beside(async { tokio::try_join!(doctor, taken) }).await?;
-    let doctor = declared::assignable(doctor)?;
+    let taken = declared::take(app, patient.id(), 1, new.files.len());
+    let first = async { Ok::<_, Problem>(tokio::join!(attempt.begin(), taken, app.store.account(new.doctor))) };
+    let (caller, (replay, taken, doctor)) = patient.beside(first).await?;
+    // Also when nothing more may be created today: this was.
+    if let Some(answer) = replay? {
+        return Ok(answer);
+    }
+    taken?;
+    let doctor = declared::assignable(doctor?)?;
     let patient = &caller.account;
 
     let (id, now) = (clock::new_id(), clock::now());
@@ -72,11 +83,12 @@ pub(crate) async fn create_record(State(app): State<App>, patient: Patient, form
     };
     let notification = Event::Created { patient }.notify(clock::new_id(), doctor.id, id, patient.id);
     let audit = caller.audit(Action::CreateRecord, patient.id, Some(id));
-    app.store.create_record(&record, &files, &notification, &audit).await?;
 
-    let uploads = answer::uploads(&app, &files).await?;
+    let uploads = answer::uploads(app, &files).await?;
     let people = HashMap::from([(doctor.id, doctor)]);
     let chart = Chart { record, files, annotations: Vec::new() };
-    let body = answer::record(&app, patient, &people, &chart, uploads).await?;
-    Ok(created(&format!("/api/records/patient/{id}/"), &body).with_etag(ETag::of(chart.record.version)))
+    let body = answer::record(app, patient, &people, &chart, uploads).await?;
+    let answer = created(&format!("/api/records/patient/{id}/"), &body).with_etag(ETag::of(chart.record.version));
+    attempt.keeping(&answer)?.create_record(&chart.record, &chart.files, &notification, &audit).await?;
+    Ok(answer)
 }

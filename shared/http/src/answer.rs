@@ -1,8 +1,8 @@
 //! Successful answers.
 
-use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, response};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -10,37 +10,51 @@ use crate::etag::ETag;
 use crate::problem::Problem;
 
 /// A successful answer. `Cache-Control: no-store` unless the handler says otherwise.
-pub struct Answer(Response);
+pub struct Answer(Response<Bytes>);
 
 /// 200 with a JSON body.
 pub fn ok(body: &impl Serialize) -> Answer {
-    Answer((StatusCode::OK, Json(body)).into_response())
+    json(StatusCode::OK, body)
 }
 
 /// 200 without a body.
 pub fn empty() -> Answer {
-    Answer(StatusCode::OK.into_response())
+    Answer::new(StatusCode::OK, Bytes::new())
 }
 
 /// 201 with a JSON body, for an object that is now at the path `location`.
 pub fn created(location: &str, body: &impl Serialize) -> Answer {
     match HeaderValue::from_str(location) {
-        Ok(location) => Answer((StatusCode::CREATED, Json(body)).into_response()).with_header(header::LOCATION, location),
-        Err(error) => Answer(Problem::internal(error).into_response()),
+        Ok(location) => json(StatusCode::CREATED, body).with_header(header::LOCATION, location),
+        Err(error) => Problem::internal(error).into(),
     }
 }
 
 /// 202 with a JSON body: what was asked for happens later, or not, which the answer does not tell.
 pub fn accepted(body: &impl Serialize) -> Answer {
-    Answer((StatusCode::ACCEPTED, Json(body)).into_response())
+    json(StatusCode::ACCEPTED, body)
 }
 
 /// 204.
 pub fn no_content() -> Answer {
-    Answer(StatusCode::NO_CONTENT.into_response())
+    Answer::new(StatusCode::NO_CONTENT, Bytes::new())
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    match serde_json::to_vec(body) {
+        Ok(body) => Answer::new(status, body.into()).with_header(header::CONTENT_TYPE, JSON),
+        Err(error) => Problem::internal(error).into(),
+    }
 }
 
 impl Answer {
+    fn new(status: StatusCode, body: Bytes) -> Self {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        Self(response)
+    }
+
     /// The answer with the entity tag of the object in it.
     #[must_use]
     pub fn with_etag(self, etag: ETag) -> Self {
@@ -53,10 +67,41 @@ impl Answer {
         self.0.headers_mut().insert(name, value);
         self
     }
+
+    /// The answer in one piece: status and headers as JSON in one line, then the body.
+    ///
+    /// # Errors
+    /// 500 when a header is not text.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Problem> {
+        let text = |value: &HeaderValue| value.to_str().map(str::to_owned).map_err(Problem::internal);
+        let headers = self.0.headers().iter().map(|(name, value)| Ok((name.as_str(), text(value)?)));
+        let headers = headers.collect::<Result<Vec<_>, Problem>>()?;
+        let head = serde_json::to_vec(&(self.0.status().as_u16(), headers)).map_err(Problem::internal)?;
+        Ok([head.as_slice(), b"\n", self.0.body()].concat())
+    }
+
+    /// The answer that [`Answer::to_bytes`] has written.
+    ///
+    /// # Errors
+    /// 500 for anything else.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Problem> {
+        let (head, body) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
+        let (status, headers): (u16, Vec<(String, String)>) = serde_json::from_slice(head).map_err(Problem::internal)?;
+        let builder = response::Builder::new().status(status);
+        let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+        let body = Bytes::copy_from_slice(body.get(1..).unwrap_or_default());
+        builder.body(body).map(Self).map_err(Problem::internal)
+    }
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        Self(problem.into_response().map(|_| Bytes::new()))
+    }
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        self.0
+        self.0.map(Body::from)
     }
 }

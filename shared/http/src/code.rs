@@ -45,6 +45,12 @@ codes! {
     DailyLimitReached = "daily_limit_reached", "Wait for as many seconds as Retry-After says.";
     /// Another account has taken the address since the mail was sent.
     EmailTaken = "email_taken", "Ask for the change to another address.";
+    /// The header Idempotency-Key holds no key: one string of 1 to 255 printable ASCII characters in double quotes.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", "Send one key, such as a random UUID in double quotes.";
+    /// The key was used with another body within the last day.
+    IdempotencyKeyReused = "idempotency_key_reused", "Send a new request with a new key; repeat a request only as it was.";
+    /// The first request with this key is still running.
+    IdempotencyRequestInProgress = "idempotency_request_in_progress", "Send the request again after as many seconds as Retry-After says.";
     /// The user to whom it was to be done is not active.
     Inactive = "inactive", "Activate the user first.";
     /// Something went wrong on our side. It has been logged under the request's id.

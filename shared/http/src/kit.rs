@@ -6,7 +6,7 @@ use domain::access::Rules;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
-use runtime::crypto::Sealer;
+use runtime::crypto::{Safe, Sealer};
 use runtime::secret::Secret;
 use runtime::tokens::{Claims, TokenError, Verifier};
 use runtime::{clock, config};
@@ -28,6 +28,7 @@ pub struct Kit {
     pub(crate) allowed_origins: Arc<[String]>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) sealer: Arc<Sealer>,
+    pub(crate) safe: Safe,
 }
 
 impl Kit {
@@ -41,6 +42,7 @@ impl Kit {
             allowed_origins: config.allowed_origins.into(),
             keys: Arc::new(Keys { verifier: Verifier::new(&config.token_issuer), known: Mutex::new(None) }),
             sealer: Arc::new(Sealer::new(&config.cursor_key)),
+            safe: Safe::new(&config.cursor_key),
         }
     }
 

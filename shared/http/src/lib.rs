@@ -10,6 +10,7 @@ pub mod caller;
 pub mod code;
 pub mod etag;
 pub mod form;
+pub mod idempotency;
 pub mod kit;
 pub mod middleware;
 pub mod page;

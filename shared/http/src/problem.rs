@@ -178,6 +178,12 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// 409: the same request is still running.
+    pub fn request_in_progress() -> Self {
+        let detail = "A request with this Idempotency-Key is still running; see the header Retry-After.";
+        Self::conflict(Code::IdempotencyRequestInProgress, detail).with_header(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
     /// 412: the object is not (any more) the one that `If-Match` names.
     pub fn precondition_failed() -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed, "The object has changed since; read it again.")
@@ -349,6 +355,7 @@ impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Unavailable(_) => Self::unavailable_because(error),
+            store::Error::Overtaken => Self::request_in_progress(),
             store::Error::Refused(_) | store::Error::Corrupt { .. } => Self::internal(error),
         }
     }

@@ -74,24 +74,34 @@ const VERSION: u8 = 1;
 impl Sealer {
     /// A sealer with a key derived from `secret`.
     pub fn new(secret: &Secret) -> Self {
-        let key = derive(secret.expose().as_bytes(), "seal 1");
-        Self(LessSafeKey::new(certain(UnboundKey::new(&CHACHA20_POLY1305, &key), "the key has the algorithm's length")))
+        Self::with(&derive(secret.expose().as_bytes(), "seal 1"))
+    }
+
+    fn with(key: &[u8; 32]) -> Self {
+        Self(LessSafeKey::new(certain(UnboundKey::new(&CHACHA20_POLY1305, key), "the key has the algorithm's length")))
     }
 
     /// Seals `plain` for the use described by `associated`: ChaCha20-Poly1305 (RFC 8439) with a random nonce, in
     /// base64url without padding. A key is good for 2^32 texts.
     pub fn seal(&self, associated: &[u8], plain: &[u8]) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.seal_bytes(associated, plain))
+    }
+
+    fn seal_bytes(&self, associated: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce = random::<NONCE_LEN>();
         let mut text = plain.to_vec();
         let sealed = self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(associated), &mut text);
         certain(sealed, "a text that fits into memory is shorter than the algorithm's limit");
-        BASE64_URL_SAFE_NO_PAD.encode([&[VERSION], &nonce[..], &text].concat())
+        [&[VERSION], &nonce[..], &text].concat()
     }
 
     /// What was sealed; `None` for anything that [`Sealer::seal`] has not made for exactly this use.
     pub fn open(&self, associated: &[u8], sealed: &str) -> Option<Vec<u8>> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let (nonce, text) = bytes.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE_LEN>()?;
+        self.open_bytes(associated, &BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?)
+    }
+
+    fn open_bytes(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, text) = sealed.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE_LEN>()?;
         let mut text = text.to_vec();
         let plain = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(associated), &mut text).ok()?;
         Some(plain.to_vec())
@@ -101,6 +111,54 @@ impl Sealer {
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sealer(..)")
+    }
+}
+
+/// Keeps things where others may look: each under a name, by which alone it is found and read. Names are not kept.
+#[derive(Clone)]
+pub struct Safe([u8; 32]);
+
+/// One place in a [`Safe`].
+#[derive(Clone, Debug)]
+pub struct Drawer {
+    label: String,
+    sealer: Sealer,
+}
+
+impl Safe {
+    /// A safe whose keys are derived from `secret`.
+    pub fn new(secret: &Secret) -> Self {
+        Self(derive(secret.expose().as_bytes(), "safe 1"))
+    }
+
+    /// The drawer with a name, whose parts hold no NUL.
+    pub fn drawer(&self, name: &[&str]) -> Drawer {
+        let name = name.join("\0");
+        let key = |purpose: &str| derive(&self.0, &format!("{purpose}\0{name}"));
+        Drawer { label: BASE64_URL_SAFE_NO_PAD.encode(key("label")), sealer: Sealer::with(&key("seal")) }
+    }
+}
+
+impl std::fmt::Debug for Safe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Safe(..)")
+    }
+}
+
+impl Drawer {
+    /// Where the thing is found: 43 characters that say nothing about the name.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Seals `plain` as [`Sealer::seal`] does, as bytes.
+    pub fn seal(&self, associated: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.sealer.seal_bytes(associated, plain)
+    }
+
+    /// What was sealed in this drawer with the same `associated`; `None` for anything else.
+    pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        self.sealer.open_bytes(associated, sealed)
     }
 }
 
@@ -148,6 +206,23 @@ mod tests {
             assert_eq!(sealer().open(b"list", &sealer().seal(b"list", plain)).unwrap(), plain);
         }
         assert_ne!(sealer().seal(b"list", b"position"), sealer().seal(b"list", b"position"));
+    }
+
+    #[test]
+    fn a_drawer_is_opened_by_its_name() {
+        let safe = Safe::new(&Secret::new("a secret for tests"));
+        let drawer = safe.drawer(&["user", "key"]);
+        let sealed = drawer.seal(b"body", b"answer");
+        let same = safe.drawer(&["user", "key"]);
+        assert_eq!((same.label(), same.open(b"body", &sealed).as_deref()), (drawer.label(), Some(&b"answer"[..])));
+        assert_eq!(drawer.label().len(), 43);
+        assert!(same.open(b"another body", &sealed).is_none());
+        let other = Safe::new(&Secret::new("another secret")).drawer(&["user", "key"]);
+        for other in [safe.drawer(&["user", "kez"]), safe.drawer(&["userkey"]), safe.drawer(&["user", "key", ""]), other] {
+            assert_ne!(other.label(), drawer.label());
+            assert!(other.open(b"body", &sealed).is_none());
+        }
+        assert!(!format!("{safe:?} {drawer:?}").contains("key"));
     }
 
     #[test]

@@ -123,7 +123,18 @@ impl Store {
     /// [`CreateProfileError::Exists`] when there is a profile; of several at once, one succeeds.
     pub async fn create_profile(&self, account: &Account) -> Result<(), CreateProfileError> {
         let condition = "version = :before AND attribute_not_exists(profile)";
-        match self.put_if(item::account(account)?, condition, [number(":before", account.version.saturating_sub(1))]).await? {
+        let before = number(":before", account.version.saturating_sub(1));
+        if self.kept.is_some() {
+            let put = Step::put(item::account(account)?).only_if(condition, CreateProfileError::Stale).with([before]);
+            return match self.commit(vec![put]).await {
+                // A transaction does not show what it has met.
+                Err(CreateProfileError::Stale) if self.account(account.id).await?.is_some_and(|stored| stored.profile.is_some()) => {
+                    Err(CreateProfileError::Exists)
+                }
+                done => done,
+            };
+        }
+        match self.put_if(item::account(account)?, condition, [before]).await? {
             Written::Done => Ok(()),
             Written::Refused(Some(stored)) if read::<Account>(stored.clone())?.profile.is_some() => Err(CreateProfileError::Exists),
             Written::Refused(_) => Err(CreateProfileError::Stale),

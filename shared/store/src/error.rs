@@ -10,6 +10,10 @@ pub enum Error {
     /// The same request may succeed later; a write may or may not have happened.
     #[error("the table is unavailable: {0}")]
     Unavailable(String),
+    /// The request took so long that the same one, sent again, has taken its place: see [`crate::idempotency`]. Nothing
+    /// was changed by this one.
+    #[error("the same request, sent again, has taken over")]
+    Overtaken,
     /// The table refused the request for a reason that trying again does not change: a fault of the code, the layout
     /// or the permissions.
     #[error("the table refused the request: {0}")]

@@ -19,6 +19,7 @@ use domain::rate::Attempts;
 use domain::record::{Annotation, AnnotationVersion, Record};
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +182,15 @@ pub(crate) fn counted(event: &str, ttl: i64) -> Item {
     let mut item = keys::counted(event).into_attributes();
     item.insert(ENTITY.to_owned(), AttributeValue::S("counted".to_owned()));
     item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
+    item
+}
+
+/// A request that may be sent again, until `ttl`: who is at it (`held_by`), or what was answered (`answer`).
+pub(crate) fn idempotency(key: Key, ttl: Timestamp, name: &str, value: AttributeValue) -> Item {
+    let mut item = key.into_attributes();
+    item.insert(ENTITY.to_owned(), AttributeValue::S("idempotency".to_owned()));
+    item.insert("ttl".to_owned(), AttributeValue::N(ttl.as_second().to_string()));
+    item.insert(name.to_owned(), value);
     item
 }
 

@@ -19,6 +19,7 @@
 //! | annotation_version | `PATIENT#<patient>` | `HISTORY#<annotation>#<version>` | |
 //! | audit_event | `AUDIT#<user>` | `<event>` | gsi2 |
 //! | decoy | `USER#<nobody>` | `DECOY` | |
+//! | idempotency | `IDEMPOTENCY#<user>#<label>`, `IDEMPOTENCY#ANYONE#<label>` | `IDEMPOTENCY` | |
 //! | archive_head | `ARCHIVE` | `HEAD` | |
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
 //! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>`, `ALL` | |
@@ -205,6 +206,12 @@ fn version_part(version: u64) -> String {
 /// What is written where an event would be, had there been an account. `nobody` is nobody's id.
 pub(crate) fn decoy(nobody: UserId) -> Key {
     Key::new(format!("USER#{nobody}"), "DECOY")
+}
+
+/// The answer to a request that may be sent again: of a user, or of somebody who has no account yet. The label is opaque.
+pub(crate) fn idempotency(user: Option<UserId>, label: &str) -> Key {
+    let user = user.map_or("ANYONE".to_owned(), |user| user.to_string());
+    Key::new(format!("IDEMPOTENCY#{user}#{label}"), "IDEMPOTENCY")
 }
 
 pub(crate) fn archive_head() -> Key {

@@ -17,6 +17,7 @@ pub mod credentials;
 mod error;
 pub mod files;
 pub mod glass;
+pub mod idempotency;
 mod item;
 mod keys;
 pub mod lists;
@@ -43,11 +44,12 @@ pub struct Store {
     client: aws_sdk_dynamodb::Client,
     table: String,
     audit_key: Option<archive::AuditKey>,
+    kept: Option<idempotency::Kept>,
 }
 
 impl Store {
     /// The table named `table`.
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), audit_key: None }
+        Self { client, table: table.into(), audit_key: None, kept: None }
     }
 }

@@ -169,12 +169,13 @@ pub(crate) enum Updated {
 }
 
 impl Store {
-    /// Does all steps or none of them.
+    /// Does all steps or none of them; of a store that keeps an answer, that too.
     ///
     /// # Errors
     /// The error of the first step whose condition does not hold.
     pub(crate) async fn commit<E: From<Error>>(&self, steps: Vec<Step<E>>) -> Result<(), E> {
-        let built: Result<Vec<_>, _> = steps.into_iter().map(|step| step.build(self)).collect();
+        let kept = self.kept.iter().map(|kept| kept.step().build(self));
+        let built: Result<Vec<_>, _> = kept.chain(steps.into_iter().map(|step| step.build(self))).collect();
         let (items, mut rules): (Vec<_>, Vec<_>) = built?.into_iter().unzip();
         // One token for all tries: when the first is still under way, a later one must not act a second time.
         let token = operation_id();
@@ -226,6 +227,7 @@ impl Store {
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression(condition)
+            .set_expression_attribute_names(names(condition))
             .set_expression_attribute_values((!values.is_empty()).then_some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match unless_in_use(|| request.clone().send()).await {

@@ -32,6 +32,7 @@ mod events;
 mod files;
 mod histories;
 mod iam;
+mod idempotency;
 mod mails;
 mod mistakes;
 mod notifications;

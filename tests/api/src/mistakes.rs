@@ -55,8 +55,9 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     ),
     ("any password is taken", &[("api/src/accounts.rs", "weak_passwords_are_refused")]),
     (
-        "mail is queued inside the transaction",
+        "mail is queued inside the transaction, and a retry duplicates the note",
         &[
+            ("api/src/idempotency.rs", "an_annotation_is_created_once"),
             ("api/src/mails.rs", "each_notification_is_one_mail"),
             ("api/src/mails.rs", "whatever_is_told_twice_is_mailed_once"),
             ("api/src/mails.rs", "the_api_works_while_nothing_is_mailed_and_nothing_is_lost"),

@@ -80,6 +80,9 @@ fn settings_fit_the_function() {
         let answers_http = paths().iter().any(|path| path.function == name);
         // API Gateway gives up after 30 seconds, and the client must hear from the function before.
         assert!(timeout < if answers_http { 30 } else { 900 }, "{name}: its timeout of {timeout} s is too long");
+        // Who still works on a request must not lose its place to one who sends it again.
+        let hold = store::idempotency::HOLD.as_secs();
+        assert!(!answers_http || i64::try_from(timeout).unwrap() < hold, "{name}: requests hold their place for {hold} s only");
     }
     let hashes = template.properties("AccountsFunction", "AWS::Lambda::Function");
     assert!(number(&hashes["MemorySize"], "MemorySize") >= 1769, "accounts hashes passwords and needs one full vCPU (1769 MB)");

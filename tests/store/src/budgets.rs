@@ -15,6 +15,7 @@ use domain::record::Record;
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 use store::credentials::NewPassword;
+use store::idempotency::Begun;
 use store::rate::{Take, Trial};
 use store::records::RecordFilter;
 
@@ -420,6 +421,24 @@ async fn every_operation_keeps_its_budget() {
         })
         .await;
     report.row("create record with 2 files", measured, cost(2, 4, CALLER + 1.0, 16.0 + DAY, 6.0), Budget(2, CALLER + 1.0, 16.0 + DAY));
+
+    // The same with an Idempotency-Key and an answer of 3 KB to keep: one write beside the first read, and in the
+    // transaction twice the size of the answer.
+    let other = Record { id: id(), ..created.clone() };
+    let files = [file(&other), hashed_file(&other)];
+    let (told, creation) = (told_doctor(&patient, &other), event(&patient, patient.id, Action::CreateRecord, Some(other.id)));
+    let (_, measured) = meter
+        .measure(async {
+            let begun = store.begin_request(Some(patient.id), "label", at(0));
+            let (caller, doctor, begun) = tokio::join!(who(), store.account(doctors[0].id), begun);
+            assert!(caller.unwrap().is_some() && doctor.unwrap().is_some());
+            let Begun::First(hold) = begun.unwrap() else { panic!("nobody has begun before") };
+            let store = store.keeping(&hold, vec![0; 3_000], at(0));
+            store.create_record(&other, &files, &told, &creation).await.unwrap();
+        })
+        .await;
+    let allowed = Budget(2, CALLER + 1.0, 16.0 + 1.0 + 8.0);
+    report.row("create record, to be repeated", measured, cost(2, 4, CALLER + 1.0, 16.0 + 1.0 + 8.0, 6.0), allowed);
 
     // Annotate: the assignment, then one transaction.
     let doctors_session = session(&doctors[0]);

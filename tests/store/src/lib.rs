@@ -15,6 +15,7 @@ mod credentials;
 mod faults;
 mod files;
 mod glass;
+mod idempotency;
 mod lists;
 mod mail;
 mod meter;

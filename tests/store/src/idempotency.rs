@@ -1,0 +1,143 @@
+//! Requests that are sent again.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::account::Account;
+use domain::audit::Action;
+use domain::id::UserId;
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use store::Error;
+use store::accounts::{CreateProfileError, RegisterError};
+use store::idempotency::{Begun, HOLD, Hold, KEEP};
+
+use crate::people::{at, credentials, doctor_profile, event, id, patient, session, user};
+use crate::table::Table;
+
+const LABEL: &str = "label";
+
+impl Table {
+    /// Begins a request: the hold.
+    async fn first(&self, user: UserId, now: Timestamp) -> Hold {
+        match self.begin(user, now).await {
+            Begun::First(hold) => hold,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn begin(&self, user: UserId, now: Timestamp) -> Begun {
+        self.store.begin_request(Some(user), LABEL, now).await.unwrap()
+    }
+
+    /// Registers an account in the transaction that keeps the answer.
+    async fn register_once(&self, account: &Account, hold: &Hold, now: Timestamp) -> Result<(), RegisterError> {
+        let event = event(account, account.id, Action::Register, None);
+        let store = self.store.keeping(hold, b"sealed".to_vec(), now);
+        store.register(account, &credentials(account), &session(account), &event).await
+    }
+}
+
+fn is_answered(begun: &Begun) -> bool {
+    matches!(begun, Begun::Answered(answer) if answer == b"sealed")
+}
+
+#[tokio::test]
+async fn change_and_answer_are_there_together() {
+    let (table, account) = (Table::new().await, patient());
+    let hold = table.first(account.id, at(0)).await;
+    assert!(matches!(table.begin(account.id, at(0)).await, Begun::Running));
+    assert_eq!(table.entities().await, ["idempotency"]);
+    table.register_once(&account, &hold, at(0)).await.unwrap();
+    assert_eq!(table.entities().await, ["audit_event", "credentials", "idempotency", "session", "user"]);
+    assert!(is_answered(&table.begin(account.id, at(0)).await));
+    table.store.give_up_request(&hold).await.unwrap();
+    assert!(is_answered(&table.begin(account.id, at(0)).await), "what was answered stays");
+    let item = table.item(format!("IDEMPOTENCY#{}#{LABEL}", account.id), "IDEMPOTENCY").await.unwrap();
+    let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["answer", "entity", "pk", "sk", "ttl"]);
+    assert_eq!(item["ttl"], AttributeValue::N((at(0) + KEEP).as_second().to_string()));
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_keeps_no_answer() {
+    let (table, account) = (Table::new().await, patient());
+    table.register(&account).await;
+    let again = Account { id: id(), ..account.clone() };
+    let hold = table.first(account.id, at(0)).await;
+    assert!(matches!(table.register_once(&again, &hold, at(0)).await, Err(RegisterError::EmailTaken)));
+    assert!(matches!(table.begin(account.id, at(0)).await, Begun::Running));
+    table.store.give_up_request(&hold).await.unwrap();
+    assert!(matches!(table.begin(account.id, at(0)).await, Begun::First(_)), "it may be sent again at once");
+}
+
+#[tokio::test]
+async fn users_labels_and_strangers_have_their_own() {
+    let (table, here, there) = (Table::new().await, id::<UserId>(), id::<UserId>());
+    for (user, label) in [(Some(here), LABEL), (Some(there), LABEL), (Some(here), "other"), (None, LABEL)] {
+        let begun = table.store.begin_request(user, label, at(0)).await.unwrap();
+        assert!(matches!(begun, Begun::First(_)), "{user:?} {label}");
+    }
+    assert_eq!(table.count().await, 4);
+}
+
+#[tokio::test]
+async fn a_hold_ends_and_is_taken_over() {
+    let (table, account) = (Table::new().await, patient());
+    let crashed = table.first(account.id, at(0)).await;
+    assert!(matches!(table.begin(account.id, at(0) + HOLD - SignedDuration::from_secs(1)).await, Begun::Running));
+    let now = at(0) + HOLD;
+    let hold = table.first(account.id, now).await;
+    // The one before was not dead but slow: it changes nothing any more, and forgets nothing either.
+    let overtaken = table.register_once(&account, &crashed, now).await;
+    assert!(matches!(overtaken, Err(RegisterError::Store(Error::Overtaken))), "{overtaken:?}");
+    table.store.give_up_request(&crashed).await.unwrap();
+    assert_eq!(table.entities().await, ["idempotency"]);
+    table.register_once(&account, &hold, now).await.unwrap();
+    // Also when the address is taken by now, which would be the better known reason.
+    let overtaken = table.register_once(&Account { id: id(), ..account.clone() }, &crashed, now).await;
+    assert!(matches!(overtaken, Err(RegisterError::Store(Error::Overtaken))), "{overtaken:?}");
+    assert!(is_answered(&table.begin(account.id, now).await));
+}
+
+#[tokio::test]
+async fn an_answer_is_forgotten_after_a_day_whenever_the_table_deletes_it() {
+    let (table, account) = (Table::new().await, patient());
+    let hold = table.first(account.id, at(0)).await;
+    table.register_once(&account, &hold, at(0)).await.unwrap();
+    assert!(is_answered(&table.begin(account.id, at(0) + KEEP - SignedDuration::from_secs(1)).await));
+    assert!(matches!(table.begin(account.id, at(0) + KEEP).await, Begun::First(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_eight_at_once_one_begins() {
+    let (table, user) = (Table::new().await, id::<UserId>());
+    for now in [at(0), at(0) + HOLD] {
+        let begun = join_all((0..8).map(|_| {
+            let store = table.store.clone();
+            tokio::spawn(async move { store.begin_request(Some(user), LABEL, now).await.unwrap() })
+        }))
+        .await;
+        let begun: Vec<Begun> = begun.into_iter().map(Result::unwrap).collect();
+        assert_eq!(begun.iter().filter(|begun| matches!(begun, Begun::First(_))).count(), 1);
+        assert_eq!(begun.iter().filter(|begun| matches!(begun, Begun::Running)).count(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_profile_is_refused_for_the_same_reasons() {
+    let (table, account) = (Table::new().await, user(domain::account::Role::Doctor, "John", "Smith"));
+    table.register(&account).await;
+    let profile = Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..account.clone() };
+    let hold = table.first(account.id, at(0)).await;
+    let keeping = table.store.keeping(&hold, b"sealed".to_vec(), at(0));
+    let stale = Account { version: 7, ..profile.clone() };
+    assert!(matches!(keeping.create_profile(&stale).await, Err(CreateProfileError::Stale)));
+    keeping.create_profile(&profile).await.unwrap();
+    assert!(is_answered(&table.begin(account.id, at(0)).await));
+    let hold = match table.store.begin_request(Some(account.id), "other", at(0)).await.unwrap() {
+        Begun::First(hold) => hold,
+        other => panic!("{other:?}"),
+    };
+    let keeping = table.store.keeping(&hold, b"sealed".to_vec(), at(0));
+    assert!(matches!(keeping.create_profile(&profile).await, Err(CreateProfileError::Exists)));
+}
