@@ -1,4 +1,5 @@
-//! The function `notifications`: the inbox. Unknown paths of the API arrive here too and are answered 404.
+//! The function `notifications`: the inbox. What the gateway has no other route for arrives here too: unknown paths, which
+//! are answered 404, and those of two other groups with nothing behind their slash, which are led on to the form without.
 
 mod answer;
 mod count_unread;
@@ -9,7 +10,9 @@ mod read_notification;
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use axum::extract::{FromRef, RawQuery};
+use axum::response::Redirect;
+use axum::routing::get;
 use http_kit::kit::Kit;
 use runtime::aws::{self, Patience};
 use runtime::bucket::Bucket;
@@ -27,6 +30,12 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(mark_all_read::mark_all_read))
         .routes(routes!(delete_all::delete_all))
         .routes(routes!(read_notification::read_notification, read_notification::peek_notification))
+        .route("/admin/", get(async || Redirect::permanent("/admin")))
+        .route("/api/schema/", get(async |query: RawQuery| Redirect::permanent(&with_query("/api/schema", query))))
+}
+
+fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
+    query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
 }
 
 /// What the handlers work with.
