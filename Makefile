@@ -19,13 +19,20 @@ NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notif
 ARCHITECTURE := $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 QUICK_RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 
+TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda outside) $(patsubst %,tests/%/node_modules/ready,browser conformance)
+# Whoever tries so much from one address fails more often than people do.
+OUTSIDE_STACK := $(STACK) exec --set MaxFailuresPerNetwork=100000 --
+OUTSIDE := $(VENV)/outside/bin/python
+DOCUMENT := functions/docs/openapi.json
+SPECTRAL := $(NODE) tests/conformance/node_modules/.bin/spectral lint --fail-severity=error --display-only-failures --ruleset tests/conformance/spectral.yaml
+
 # $(call step,title,command) shows that something long has begun, and how long it took.
 define step
 @echo "==> $(1)"; started=$$(date +%s); $(2) || exit $$?; echo "    done in $$(($$(date +%s) - started)) s"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo admin test audit-verify openapi clean deploy
+.PHONY: help run watch demo admin test fuzz audit-verify openapi clean deploy
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -42,14 +49,21 @@ demo: ## Walk through a patient's day against the running system, printing each 
 admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=<address>
 	@$(STACK) admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))"
 
-test: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lint/ready $(VENV)/lambda/ready ## Run all checks and tests
+test: $(TOOLS) ## Run all checks and tests
+	@$(OUTSIDE) -m tests.browser.chromium
 	$(call step,Checking the format,cargo fmt --check)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
+	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
 	$(call step,Checking the code,cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings)
 	$(call step,Testing units and store,cargo test $(PROFILE) --workspace --exclude api-tests --exclude contract-tests)
 	$(call step,Building as for AWS,AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build --parameter-overrides Architecture=$(ARCHITECTURE) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	@# These tests wait more than they work: more of them at a time than there are processors.
 	$(call step,Testing the API on a fresh stack,RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
+	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
+		sh -c '$(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+
+fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
+	@$(OUTSIDE_STACK) $(OUTSIDE) -m tests.conformance --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))
 
 audit-verify: ## Compare the audit trail of the running system with its archive
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }

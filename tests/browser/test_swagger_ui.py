@@ -1,0 +1,26 @@
+"""Swagger UI, as the function itself serves it."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Tab
+from tests.people import Stack
+
+
+def test_it_authorises_and_runs_a_request(tab: Tab, stack: Stack) -> None:
+    page, patient = tab.page, stack.patient()
+    tab.open("/api/schema/swagger-ui/")
+    expect(page.get_by_role("heading", name="Health Records", exact=True).first).to_be_visible()
+    page.get_by_role("button", name="Authorize").first.click()
+    page.locator(".auth-container input").fill(patient.access)
+    page.locator(".auth-container").get_by_role("button", name="Apply credentials").click()
+    page.locator(".auth-container").get_by_role("button", name="Close").click()
+
+    operation = page.locator("#operations-Accounts-me")
+    operation.scroll_into_view_if_needed()
+    operation.locator("button").first.click()
+    operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table")
+    expect(answer.locator(".response-col_status").nth(1)).to_contain_text("200")
+    expect(answer).to_contain_text(patient.email)
+    # Its own scripts are larger than a page of ours may be.
+    tab.inspect("swagger-ui", largest=None)
