@@ -35,7 +35,7 @@ const enter = async () => {
   const answer = await call("/admin/session/", {});
   if (answer.ok) {
     access = null;
-    location.assign("/admin/");
+    location.assign("/admin");
     return;
   }
   if (answer.body.code === "second_factor_required") {
