@@ -1,5 +1,5 @@
 //! The function `notifications`: the inbox. What the gateway has no other route for arrives here too: unknown paths, which
-//! are answered 404, and those of two other groups with nothing behind their slash, which are led on to the form without.
+//! are answered 404, and those of three other groups with nothing behind their slash, which are led on to the form without.
 
 mod answer;
 mod count_unread;
@@ -31,6 +31,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(delete_all::delete_all))
         .routes(routes!(read_notification::read_notification, read_notification::peek_notification))
         .route("/admin/", get(async || Redirect::permanent("/admin")))
+        .route("/api/health/", get(async || Redirect::permanent("/api/health")))
         .route("/api/schema/", get(async |query: RawQuery| Redirect::permanent(&with_query("/api/schema", query))))
 }
 

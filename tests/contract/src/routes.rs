@@ -37,6 +37,9 @@ impl Path {
     }
 }
 
+/// Paths with nothing behind their slash, which only `$default` takes, and which notifications leads on.
+const LED_ON: [&str; 3] = ["/admin/", "/api/health/", "/api/schema/"];
+
 const ID: &str = "01936f2a-0000-7000-8000-000000000001";
 
 /// All paths of all functions that answer HTTP.
@@ -122,6 +125,10 @@ fn every_path_reaches_its_function() {
             for (method, slash) in METHODS.into_iter().flat_map(|method| [(method, Slash::Counts), (method, Slash::IsIgnored)]) {
                 let function = resource(if slash == Slash::Counts { owner } else { path.function }, "Function");
                 let route = gateway.route(method, &form, slash).unwrap_or_else(|| panic!("{method} {form} has no route in template.yaml"));
+                // Led on from there to the form without the slash: no route key can name it.
+                if route.key == "$default" && LED_ON.contains(&form.as_str()) {
+                    continue;
+                }
                 assert_eq!(
                     route.function, function,
                     "{method} {form} must reach its function, also with a wrong method, so that the answer is 405: correct the routes of \
