@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::account::Account;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
+use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::rate::Limited;
 use domain::second_factor::{Code as AppCode, RECOVERY_CODES, RecoveryCode, SecondFactor};
@@ -49,6 +50,10 @@ impl Proof {
                 None
             }
         }
+    }
+
+    fn is_of_paper(&self) -> bool {
+        matches!(self, Self::Paper(_))
     }
 
     /// The factor once the proof is used up; `None` when it proves nothing, or nothing any more.
@@ -110,8 +115,10 @@ pub(crate) async fn login_with_second_factor(
         None => RefreshToken::start(user, now, info.device(), lifetimes),
     };
     session.second_factor = true;
-    let event = AuditEvent { session_id: Some(session.id), ..event };
-    match app.store.sign_in_with_second_factor(&factor, &used, &session, &event, attempt.trial()).await {
+    let reason = request.proof.is_of_paper().then(|| "recovery_code".to_owned());
+    let mail = request.proof.is_of_paper().then(|| Mail::new(clock::new_id(), MailKind::RecoveryCodeUsed, user, now));
+    let event = AuditEvent { session_id: Some(session.id), reason, ..event };
+    match app.store.sign_in_with_second_factor(&factor, &used, &session, &event, attempt.trial(), mail.as_ref()).await {
         Ok(()) => {}
         // Of two who show one code at once, one signs in.
         Err(UpdateError::Stale) => return fail(&app, &attempt, AuditEvent { session_id: None, ..event }, wrong()).await,
@@ -255,7 +262,8 @@ pub(crate) async fn confirm_second_factor(
     };
     let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| totp::new_recovery_code()).collect();
     let confirmed = SecondFactor { confirmed: true, recovery_hashes: codes.iter().map(totp::recovery_hash).collect(), ..used };
-    let enabled = app.store.enable_second_factor(&factor, &confirmed, &caller.account, &caller.session, &event).await;
+    let mail = Mail::new(clock::new_id(), MailKind::SecondFactorEnabled, user, clock::now());
+    let enabled = app.store.enable_second_factor(&factor, &confirmed, &caller.account, &caller.session, &event, &mail).await;
     enabled.map_err(|error| match error {
         UpdateError::Stale => changed(),
         UpdateError::Store(error) => error.into(),
@@ -279,12 +287,11 @@ impl FromForm for DisableSecondFactorRequest {
 
 taken!(DisableSecondFactorRequest);
 
-/// Take the second factor away, where none is required of the role.
+/// Take the second factor away. The session counts as begun without one, so that who needs one sets up another next.
 #[utoipa::path(
     post, path = "/api/accounts/second-factor/disable/", tag = "Accounts", request_body = DisableSecondFactorRequest,
     responses(
         (status = 204, description = "There is no second factor any more."),
-        (status = 403, description = "second_factor_required"),
         (status = 409, description = "second_factor_not_set_up changed_meanwhile"),
         (status = 429, description = "too_many_attempts"),
     )
@@ -296,18 +303,17 @@ pub(crate) async fn disable_second_factor(
 ) -> Result<Answer, Problem> {
     let user = caller.id();
     let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
-    if caller.needs_second_factor() {
-        return Err(Problem::forbidden(Code::SecondFactorRequired, "Users of your role must have a second factor."));
-    }
     let missing = || Problem::conflict(Code::SecondFactorNotSetUp, "There is no second factor.");
     let factor = factor.filter(|factor| factor.confirmed).ok_or_else(missing)?;
     check_password(&app, &caller, &request.password, Action::DisableSecondFactor).await?;
     let attempt = Attempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
     let event = caller.audit(Action::DisableSecondFactor, user, None);
-    if request.proof.use_up(&factor, clock::now()).is_none() {
+    let now = clock::now();
+    if request.proof.use_up(&factor, now).is_none() {
         return fail(&app, &attempt, event, incorrect_code()).await;
     }
-    app.store.disable_second_factor(&factor, &caller.account, &event).await.map_err(|error| match error {
+    let mail = Mail::new(clock::new_id(), MailKind::SecondFactorDisabled, user, now);
+    app.store.disable_second_factor(&factor, &caller.account, &caller.session, &event, &mail).await.map_err(|error| match error {
         UpdateError::Stale => changed(),
         UpdateError::Store(error) => error.into(),
     })?;

@@ -74,6 +74,34 @@ impl Words {
                 label: "Set a password",
                 path: "/password-reset",
             },
+            MailKind::SecondFactorEnabled => Self {
+                subject: "Health Record Account - Second Factor Set Up",
+                paragraphs: &[
+                    "signing in to your account takes a code of an authenticator app from now on, besides the password.",
+                    "If that was not you, set a new password at once, and tell us.",
+                ],
+                label: "Set a password",
+                path: "/password-reset",
+            },
+            MailKind::SecondFactorDisabled => Self {
+                subject: "Health Record Account - Second Factor Removed",
+                paragraphs: &[
+                    "signing in to your account takes nothing but the password from now on: the second factor was removed.",
+                    "If that was not you, set a new password at once, and tell us.",
+                ],
+                label: "Set a password",
+                path: "/password-reset",
+            },
+            MailKind::RecoveryCodeUsed => Self {
+                subject: "Health Record Account - Recovery Code Used",
+                paragraphs: &[
+                    "somebody signed in to your account with one of your recovery codes, which does not work a second time.",
+                    "If that was not you, set a new password at once, and tell us. If you have lost your app, remove the second factor \
+                     and set up another one while you have codes left.",
+                ],
+                label: "Set a password",
+                path: "/password-reset",
+            },
             MailKind::TokenReused => Self {
                 subject: "Health Record Account - A Session Was Ended",
                 paragraphs: &[

@@ -268,6 +268,14 @@ impl Operation {
         }
     }
 
+    /// Whether the id in its path is that of a record.
+    pub fn names_record(self) -> bool {
+        matches!(
+            self,
+            Self::ReadPatientRecord | Self::UpdateRecord | Self::ReplaceRecord | Self::ReadAccessLog | Self::ReadDoctorRecord
+        )
+    }
+
     /// What is said of one to whom the object is this.
     fn of(self, relation: Relation) -> Decision {
         let takes = match self.audience() {
@@ -424,15 +432,6 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
         return Decision::SecondFactorRequired;
     }
     if relation == Relation::Unknown { Decision::Allow } else { operation.of(relation) }
-}
-
-/// Whether everybody of a role has to sign in with a second factor.
-pub fn needs_second_factor(rules: Rules, role: Role) -> bool {
-    match role {
-        Role::Patient => false,
-        Role::Doctor => rules.doctors_need_second_factor,
-        Role::Admin => true,
-    }
 }
 
 /// Whether `actor` may see a record that is `relation` to them, by whichever way there is to it.

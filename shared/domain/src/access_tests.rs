@@ -156,13 +156,6 @@ fn an_object_is_for_those_to_whom_it_is_something() {
 }
 
 #[test]
-fn a_second_factor_is_for_staff_and_by_rule_for_doctors() {
-    let who = |rules| Role::ALL.iter().copied().filter(|role| needs_second_factor(rules, *role)).collect::<Vec<_>>();
-    assert_eq!(who(LOCAL), [Role::Admin]);
-    assert_eq!(who(STRICT), [Role::Doctor, Role::Admin]);
-}
-
-#[test]
 fn a_record_is_seen_by_its_patient_and_the_doctor_it_is_assigned_to() {
     for (name, actor) in actors() {
         for relation in RELATIONS.into_iter().filter(|relation| *relation != Unknown) {

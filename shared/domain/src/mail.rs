@@ -38,6 +38,12 @@ choice! {
         EmailChanged = "email_changed",
         /// Tells that the password was changed.
         PasswordChanged = "password_changed",
+        /// Tells that signing in takes a second factor from now on.
+        SecondFactorEnabled = "second_factor_enabled",
+        /// Tells that the second factor was taken away.
+        SecondFactorDisabled = "second_factor_disabled",
+        /// Tells that somebody signed in with a recovery code.
+        RecoveryCodeUsed = "recovery_code_used",
         /// Tells that a used refresh token was shown again and the session was ended.
         TokenReused = "token_reused",
         /// Tells the owner of an address that somebody tried to register with it.

@@ -19,6 +19,7 @@ use store::Store;
 use uuid::Uuid;
 
 use crate::kit::Kit;
+use crate::path::Id;
 use crate::problem::Problem;
 
 /// What is known of every request, as the gateway saw it.
@@ -105,11 +106,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether nobody of the caller's role may do without a second factor.
-    pub fn needs_second_factor(&self) -> bool {
-        access::needs_second_factor(self.rules, self.account.role)
-    }
-
     /// Whether the caller may do what was asked for to an object that is this to them. Else it is not found.
     pub fn may(&self, relation: Relation) -> bool {
         access::decide(self.rules, self.actor, self.operation, relation) == Decision::Allow
@@ -144,10 +140,11 @@ impl Caller {
         }
     }
 
-    /// The problem that refuses an operation which is not for the caller, whatever it is about.
-    async fn forbid(&self, store: &Store, problem: Problem) -> Problem {
+    /// The problem that refuses an operation which is not for the caller, whatever it is about: the record, perhaps, that the
+    /// path names. Nobody has looked whether there is one.
+    async fn forbid(&self, store: &Store, record: Option<RecordId>, problem: Problem) -> Problem {
         let reason = Some(problem.code().to_owned());
-        let attempt = AuditEvent { reason, ..self.audit(Action::ForbiddenOperation, self.account.id, None) };
+        let attempt = AuditEvent { reason, ..self.audit(Action::ForbiddenOperation, self.account.id, record) };
         self.refuse(store, attempt, problem).await
     }
 }
@@ -206,6 +203,8 @@ pub struct Claimed<A> {
     claims: Claims,
     request: RequestInfo,
     operation: Operation,
+    /// Of the path, where it names one.
+    record: Option<RecordId>,
     // As of a function, so that it can be sent between threads whatever the mark is.
     audience: PhantomData<fn() -> A>,
 }
@@ -222,7 +221,7 @@ impl<A: Audience> Claimed<A> {
     /// 401 when the session has ended, the account is inactive or gone, or its role is not the claimed one any more; 403
     /// when the operation is not for the caller.
     pub async fn confirm(self) -> Result<Caller, Problem> {
-        let Self { kit, claims, request, operation, .. } = self;
+        let Self { kit, claims, request, operation, record, .. } = self;
         let found = kit.store.caller(claims.user_id, claims.session_id).await?;
         let known = found.as_ref().map(|(account, session)| (account, session));
         let actor = Actor::confirmed(known, claims.role, clock::now());
@@ -231,7 +230,7 @@ impl<A: Audience> Claimed<A> {
         match (caller, problem) {
             (Some(caller), None) => Ok(caller),
             // Whoever could show that they are a user is in the audit trail.
-            (Some(caller), Some(problem)) if actor != Actor::Unproved => Err(caller.forbid(&kit.store, problem).await),
+            (Some(caller), Some(problem)) if actor != Actor::Unproved => Err(caller.forbid(&kit.store, record, problem).await),
             (_, problem) => Err(problem.unwrap_or_else(Problem::token_not_valid)),
         }
     }
@@ -260,7 +259,7 @@ fn problem_of(decision: Decision) -> Option<Problem> {
     }
 }
 
-impl<A: Audience, S: Sync> FromRequestParts<S> for Claimed<A>
+impl<A: Audience, S: Send + Sync> FromRequestParts<S> for Claimed<A>
 where
     Kit: FromRef<S>,
 {
@@ -276,8 +275,9 @@ where
             None => claims(&kit, &parts.headers, operation).await?,
         };
         let request = RequestInfo::from_request_parts(parts, state).await?;
+        let record = if operation.names_record() { Id::from_request_parts(parts, state).await.ok().map(|Id(id)| id) } else { None };
         let decision = access::decide(kit.rules, Actor::Claimed(claims.role), operation, Relation::Unknown);
-        let claimed = Self { kit, claims, request, operation, audience: PhantomData };
+        let claimed = Self { kit, claims, request, operation, record, audience: PhantomData };
         match problem_of(decision) {
             None => Ok(claimed),
             // Those whose session has ended are told that, and not what they would not have been allowed.

@@ -79,7 +79,7 @@ impl Store {
             Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
             Step::put(item::account(account)?),
             Step::put(item::session(session)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ])
         .await
     }

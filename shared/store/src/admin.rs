@@ -81,7 +81,7 @@ fn creation<E: From<Error>>(
         Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", taken),
         Step::put(item::account(account)?),
         Step::put(item::mail(mail)?),
-        Step::put(item::audit_event(event)?),
+        Step::tell(event)?,
     ])
 }
 
@@ -135,7 +135,7 @@ impl Store {
             _ => {}
         }
         for event in events {
-            steps.push(Step::put(item::audit_event(event)?));
+            steps.push(Step::tell(event)?);
         }
         self.commit(steps).await
     }
@@ -158,14 +158,14 @@ impl Store {
             account.with([number(":before", before.version)]),
             Step::put(item::notification(notification)?),
             Step::put(item::mail(mail)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ])
         .await
     }
 
     /// Stores a mail that somebody has ordered, and the event of it.
     pub async fn order_mail(&self, mail: &Mail, event: &AuditEvent) -> Result<(), Error> {
-        self.commit(vec![Step::put(item::mail(mail)?), Step::put(item::audit_event(event)?)]).await
+        self.commit(vec![Step::put(item::mail(mail)?), Step::tell(event)?]).await
     }
 
     /// The user with an address, whatever its letters' case. Asks an index, not the credentials: may lag a moment.

@@ -114,7 +114,7 @@ impl Store {
             Step::put(item::annotation_version(&annotation.into())?),
             Step::put(item::annotation_lookup(id, &Lookup { patient_id, record_id, author_id: Some(author_id) })?),
             Step::put(item::notification(notification)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ])
         .await
     }
@@ -141,7 +141,7 @@ impl Store {
             Step::update(keys::record(before.patient_id, before.record_id), "SET version = version + :one, updated_at = :now")
                 .with([number(":one", 1_u64), string(":now", now)]),
             Step::put(item::notification(notification)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ])
         .await
     }

@@ -42,7 +42,7 @@ impl AuditKey {
 }
 
 /// An event as it is stored: every attribute of its item, by name.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StoredEvent(BTreeMap<String, Value>);
 

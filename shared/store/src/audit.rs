@@ -17,13 +17,13 @@ impl Store {
     /// nothing leaves without its event, and nobody waits for it.
     pub async fn audit(&self, events: &[AuditEvent]) -> Result<(), Error> {
         let items = events.iter().map(item::audit_event).collect::<Result<Vec<_>, _>>()?;
-        try_join_all(items.into_iter().map(|item| self.put(item))).await.map(drop)
+        try_join_all(items.into_iter().map(|item| self.put_new(item))).await.map(drop)
     }
 
     /// Writes nothing that lasts, where [`Store::audit`] would write the event about somebody, had there been somebody:
     /// both take the same time. The event's subject is nobody.
     pub async fn pretend_to_audit(&self, event: &AuditEvent, now: Timestamp) -> Result<(), Error> {
-        self.put(item::decoy(event, now.as_second())?).await
+        self.put_new(item::decoy(event, now.as_second())?).await
     }
 
     /// A page of what was done to a user's chart and account, or to one record of the chart; newest first, strongly

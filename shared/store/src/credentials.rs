@@ -59,7 +59,7 @@ impl Store {
             replace_hash(new, UpdateError::Stale),
             end_through(new.account.id, new.sessions_ended_through, UpdateError::Stale),
             Step::put(item::session(session)?),
-            Step::put(item::audit_event(new.event)?),
+            Step::tell(new.event)?,
             Step::put(item::mail(new.mail)?),
         ])
         .await
@@ -80,7 +80,7 @@ impl Store {
                 yes(),
                 number(":one", 1_u64),
             ]),
-            Step::put(item::audit_event(new.event)?),
+            Step::tell(new.event)?,
             Step::put(item::mail(new.mail)?),
         ])
         .await
@@ -102,7 +102,7 @@ impl Store {
             Step::update(keys::account(account.id), "SET email_verified = :yes, version = version + :one")
                 .only_if("email = :email", UseTokenError::Stale)
                 .with([string(":email", account.email.as_str()), yes(), number(":one", 1_u64)]),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ])
         .await
     }
@@ -134,7 +134,7 @@ impl Store {
         }
         steps.extend([
             Step::put(item::account(after)?).only_if("version = :version", UseTokenError::Stale).with([number(":version", before.version)]),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
             Step::put(item::mail(mail)?),
         ]);
         self.commit(steps).await
@@ -155,7 +155,7 @@ impl Store {
         self.commit(vec![
             Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
             Step::put(item::account(account)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
             Step::put(item::mail(nobody)?),
         ])
         .await
@@ -169,7 +169,7 @@ impl Store {
         self.commit(vec![
             Step::check(keys::credentials(email)).only_if("attribute_exists(pk)", UpdateError::Stale),
             Step::put(item::mail(mail)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
             Step::put(item::mail(nobody)?),
         ])
         .await

@@ -61,7 +61,7 @@ impl Store {
             )
             .only_if("doctor_id = :doctor", DeleteFileError::Stale)
             .with([number(":one", 1_u64), string(":now", now), string(":doctor", record.doctor_id)]),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ];
         if let Some(notification) = notification {
             steps.push(Step::put(item::notification(notification)?));

@@ -180,7 +180,7 @@ impl Store {
         self.commit(vec![
             Step::put(item::glass(&glass)?),
             Step::put(item::notification(notification)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ])
         .await
     }
@@ -257,7 +257,7 @@ impl Store {
             ]),
             Step::delete(keys::assignment(before.doctor_id, id)),
             Step::put(item::assignment(&Assignment { record_id: id, doctor_id: doctor, patient_id, record_type })?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ];
         for notification in notifications {
             steps.push(Step::put(item::notification(notification)?));

@@ -114,7 +114,7 @@ impl Store {
                 state(":failed", MailState::Failed),
                 state(":in_doubt", MailState::InDoubt),
             ]);
-        self.commit(vec![again, Step::put(item::audit_event(event)?)]).await
+        self.commit(vec![again, Step::tell(event)?]).await
     }
 
     /// How far the mail of a notification is, if there is such a notification. Strongly consistent.

@@ -202,7 +202,7 @@ impl Store {
             Step::put(item::record(record)?),
             Step::put(item::assignment(&Assignment::of(record))?),
             Step::put(item::notification(notification)?),
-            Step::put(item::audit_event(event)?),
+            Step::tell(event)?,
         ];
         steps.extend(put_files(files)?);
         self.commit(steps).await
@@ -235,7 +235,7 @@ impl Store {
         for notification in notifications {
             steps.push(Step::put(item::notification(notification)?));
         }
-        steps.push(Step::put(item::audit_event(event)?));
+        steps.push(Step::tell(event)?);
         self.commit(steps).await
     }
 }

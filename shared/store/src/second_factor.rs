@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Account;
 use domain::audit::AuditEvent;
 use domain::id::UserId;
+use domain::mail::Mail;
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 
@@ -34,7 +35,7 @@ impl Store {
     }
 
     /// Makes a second factor count from now on: `after` is confirmed and has used up the code that proves it. The session
-    /// in which it was proved counts as begun with it.
+    /// in which it was proved counts as begun with it. `mail` tells the user.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed since it was read.
@@ -45,16 +46,16 @@ impl Store {
         account: &Account,
         session: &Session,
         event: &AuditEvent,
+        mail: &Mail,
     ) -> Result<(), UpdateError> {
-        let session = Step::update(keys::session(session.user_id, session.id), "SET second_factor = :yes");
         let mut steps = vec![replace(before, after)?];
-        steps.extend(mark(account, true));
-        steps.push(session.only_if("attribute_exists(pk)", UpdateError::Stale).with([flag(":yes", true)]));
-        steps.push(Step::put(item::audit_event(event)?));
+        steps.extend(mark(account, session, true));
+        steps.extend([Step::tell(event)?, Step::put(item::mail(mail)?)]);
         self.commit(steps).await
     }
 
-    /// Uses a code up and stores the session that it opens; the attempts before it are forgotten.
+    /// Uses a code up and stores the session that it opens; the attempts before it are forgotten. A `mail` tells the user, if it
+    /// was a recovery code.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the factor has changed since it was read: by this code, perhaps.
@@ -65,20 +66,33 @@ impl Store {
         session: &Session,
         event: &AuditEvent,
         trial: Trial<'_>,
+        mail: Option<&Mail>,
     ) -> Result<(), UpdateError> {
         let forget = Step::delete(attempts_key(trial));
-        self.commit(vec![replace(before, after)?, Step::put(item::session(session)?), Step::put(item::audit_event(event)?), forget]).await
+        let mut steps = vec![replace(before, after)?, Step::put(item::session(session)?), Step::tell(event)?, forget];
+        if let Some(mail) = mail {
+            steps.push(Step::put(item::mail(mail)?));
+        }
+        self.commit(steps).await
     }
 
-    /// Takes a second factor away.
+    /// Takes a second factor away. The session in which that was done counts as begun without one: who must have a factor
+    /// sets up another one next. `mail` tells the user.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the factor or the account's address has changed since it was read.
-    pub async fn disable_second_factor(&self, before: &SecondFactor, account: &Account, event: &AuditEvent) -> Result<(), UpdateError> {
+    /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed since it was read.
+    pub async fn disable_second_factor(
+        &self,
+        before: &SecondFactor,
+        account: &Account,
+        session: &Session,
+        event: &AuditEvent,
+        mail: &Mail,
+    ) -> Result<(), UpdateError> {
         let delete = Step::delete(keys::second_factor(before.user_id));
         let mut steps = vec![delete.only_if(UNCHANGED, UpdateError::Stale).with([version(before)])];
-        steps.extend(mark(account, false));
-        steps.push(Step::put(item::audit_event(event)?));
+        steps.extend(mark(account, session, false));
+        steps.extend([Step::tell(event)?, Step::put(item::mail(mail)?)]);
         self.commit(steps).await
     }
 }
@@ -93,15 +107,19 @@ fn replace(before: &SecondFactor, after: &SecondFactor) -> Result<Step<UpdateErr
     Ok(Step::put(item::second_factor(after)?).only_if(UNCHANGED, UpdateError::Stale).with([version(before)]))
 }
 
-/// Says at the account and at the credentials whether there is a second factor.
-fn mark(account: &Account, there_is: bool) -> [Step<UpdateError>; 2] {
+/// Says at the account and at the credentials whether there is a second factor, and at the session whether it was begun
+/// with one.
+fn mark(account: &Account, session: &Session, there_is: bool) -> [Step<UpdateError>; 3] {
     let at_account = Step::update(keys::account(account.id), "SET second_factor = :is, version = version + :one")
         .only_if("email = :email", UpdateError::Stale)
         .with([flag(":is", there_is), number(":one", 1_u64), string(":email", account.email.as_str())]);
     let at_credentials = Step::update(keys::credentials(&account.email), "SET second_factor = :is")
         .only_if("user_id = :user", UpdateError::Stale)
         .with([flag(":is", there_is), string(":user", account.id)]);
-    [at_account, at_credentials]
+    let at_session = Step::update(keys::session(session.user_id, session.id), "SET second_factor = :is")
+        .only_if("attribute_exists(pk)", UpdateError::Stale)
+        .with([flag(":is", there_is)]);
+    [at_account, at_credentials, at_session]
 }
 
 fn flag(name: &'static str, value: bool) -> Value {

@@ -32,7 +32,7 @@ impl Store {
     pub async fn put_session(&self, session: &Session, event: Option<&AuditEvent>) -> Result<(), Error> {
         let session = self.put(item::session(session)?);
         match event {
-            Some(event) => try_join(session, self.put(item::audit_event(event)?)).await.map(drop),
+            Some(event) => try_join(session, self.put_new(item::audit_event(event)?)).await.map(drop),
             None => session.await,
         }
     }
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// [`EndSessionError::Unknown`] when the user has no such session.
     pub async fn end_session(&self, user: UserId, session: SessionId, event: &AuditEvent) -> Result<(), EndSessionError> {
-        self.commit(vec![end(user, session), Step::put(item::audit_event(event)?)]).await
+        self.commit(vec![end(user, session), Step::tell(event)?]).await
     }
 
     /// Ends a session whose used token was shown again, with a mail that tells the user.
@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// [`EndSessionError::Unknown`] when it has ended before.
     pub async fn end_reused_session(&self, session: &Session, event: &AuditEvent, mail: &Mail) -> Result<(), EndSessionError> {
-        let event = Step::put(item::audit_event(event)?);
+        let event = Step::tell(event)?;
         self.commit(vec![end(session.user_id, session.id), event, Step::put(item::mail(mail)?)]).await
     }
 
@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// [`UpdateError::Stale`] when as many or more have ended so before, or there is no such user.
     pub async fn end_sessions(&self, user: UserId, through: SessionId, event: &AuditEvent) -> Result<(), UpdateError> {
-        self.commit(vec![end_through(user, through, UpdateError::Stale), Step::put(item::audit_event(event)?)]).await
+        self.commit(vec![end_through(user, through, UpdateError::Stale), Step::tell(event)?]).await
     }
 
     /// The newest stored session of a user, ended or not. To end all, end them through this one or a later id: clocks of

@@ -17,12 +17,13 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem, Update, WriteRequest,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use domain::audit::AuditEvent;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use crate::Store;
 use crate::error::{Error, classify};
-use crate::item::{Item, text};
+use crate::item::{self, Item, text};
 use crate::keys::Key;
 
 /// What a request that meets another one on the same item does: so many tries in all ...
@@ -64,6 +65,14 @@ enum Action {
 impl<E> Step<E> {
     pub(crate) fn put(item: Item) -> Self {
         Self::new(Action::Put(item))
+    }
+
+    /// Puts an event of the audit trail, which never takes another one's place.
+    pub(crate) fn tell(event: &AuditEvent) -> Result<Self, Error>
+    where
+        E: From<Error>,
+    {
+        Ok(Self::put(item::audit_event(event)?).only_if(IS_NEW, there_is_one("TransactWriteItems").into()))
     }
 
     pub(crate) fn delete(key: Key) -> Self {
@@ -148,6 +157,13 @@ pub(crate) fn names(expression: &str) -> Option<HashMap<String, String>> {
     (!names.is_empty()).then_some(names)
 }
 
+/// Holds where there is no item yet.
+const IS_NEW: &str = "attribute_not_exists(pk)";
+
+fn there_is_one(operation: &'static str) -> Error {
+    Error::Refused(format!("{operation}: there is an event with this id already"))
+}
+
 pub(crate) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
     Error::Refused(error.to_string())
 }
@@ -209,6 +225,27 @@ impl Store {
         let request = self.client.put_item().table_name(&self.table).set_item(Some(self.prove(item)?));
         let sent = unless_in_use(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("PutItem", &error))
+    }
+
+    /// Writes an item of which there must be none yet, such as an event of the audit trail.
+    pub(crate) async fn put_new(&self, item: Item) -> Result<(), Error> {
+        let item = self.prove(item)?;
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .condition_expression(IS_NEW)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match unless_in_use(|| request.clone().send()).await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(failure)) if failure.err().is_conditional_check_failed_exception() => match failure.into_err() {
+                // The SDK sent it twice, and the first one was carried out.
+                PutItemError::ConditionalCheckFailedException(failed) if failed.item.as_ref() == Some(&item) => Ok(()),
+                _ => Err(there_is_one("PutItem")),
+            },
+            Err(error) => Err(classify("PutItem", &error)),
+        }
     }
 
     /// Writes an item if a condition holds for the one that it replaces.

@@ -2,9 +2,9 @@
 
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::id::{EventId, RecordId};
-use store::Store;
+use store::{Error, Store};
 
-use crate::people::{at, doctor, event, id, id_at, patient, record};
+use crate::people::{at, doctor, event, id, id_at, patient, record, session, told_doctor};
 use crate::table::{Table, text};
 
 async fn log(store: &Store, subject: &domain::account::Account, record: Option<RecordId>, limit: usize) -> Vec<AuditEvent> {
@@ -104,4 +104,24 @@ async fn nothing_lasting_is_told_of_nobody() {
     assert!(!items[0].keys().any(|name| name.starts_with("gsi")));
     let ((), told) = table.meter.measure(async { table.store.audit(&[failure]).await.unwrap() }).await;
     assert_eq!((pretended.round_trips, pretended.calls, pretended.write), (told.round_trips, told.calls, told.write));
+}
+
+#[tokio::test]
+async fn an_event_never_takes_the_place_of_another_one() {
+    let table = Table::new().await;
+    let (patient, doctor) = (patient(), doctor());
+    let first = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
+    table.store.audit(std::slice::from_ref(&first)).await.unwrap();
+    let other = AuditEvent { action: Action::Login, ..first.clone() };
+    let refused = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
+    refused(table.store.audit(std::slice::from_ref(&other)).await);
+    refused(table.store.put_session(&session(&patient), Some(&other)).await);
+    let record = record(&patient, &doctor);
+    let chart = AuditEvent { action: Action::CreateRecord, ..first.clone() };
+    let created = table.store.create_record(&record, &[], &told_doctor(&patient, &record), &chart).await;
+    assert!(created.is_err() && table.item(format!("PATIENT#{}", patient.id), format!("RECORD#{}", record.id)).await.is_none());
+    assert_eq!(log(&table.store, &patient, None, 10).await, [first.clone()]);
+    // Told again, word for word, as by a client whose connection was cut, it is there.
+    table.store.audit(std::slice::from_ref(&first)).await.unwrap();
+    assert_eq!(log(&table.store, &patient, None, 10).await, [first]);
 }

@@ -1,6 +1,7 @@
 //! Second factors.
 
 use domain::audit::Action;
+use domain::mail::{Mail, MailKind};
 use domain::rate::{Limited, Network, Tolerance};
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
@@ -21,6 +22,7 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     let account = patient();
     let first = table.register(&account).await;
     let audit = |action| event(&account, account.id, action, None);
+    let mail = |kind| Mail::new(id(), kind, account.id, at(0));
 
     let pending = SecondFactor::pending(account.id, "FIRST".to_owned());
     store.start_second_factor(&pending).await.unwrap();
@@ -30,13 +32,18 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
 
     let hashes = vec!["a".to_owned(), "b".to_owned()];
     let confirmed = SecondFactor { confirmed: true, recovery_hashes: hashes, ..pending.using_step(7).unwrap() };
-    store.enable_second_factor(&pending, &confirmed, &account, &first, &audit(Action::EnableSecondFactor)).await.unwrap();
+    let enable = async || {
+        let mail = mail(MailKind::SecondFactorEnabled);
+        let event = audit(Action::EnableSecondFactor);
+        store.enable_second_factor(&pending, &confirmed, &account, &first, &event, &mail).await.map(|()| mail)
+    };
+    let told = enable().await.unwrap();
+    assert_eq!(store.stored_mail(told.id).await.unwrap(), Some(told));
     let (stored, marked) = store.caller(account.id, first.id).await.unwrap().unwrap();
     assert!(stored.second_factor && stored.version == account.version + 1 && marked.second_factor);
     assert!(store.credentials(&account.email).await.unwrap().unwrap().second_factor);
     assert!(stale(store.start_second_factor(&pending).await), "a confirmed one is not replaced");
-    let again = store.enable_second_factor(&pending, &confirmed, &account, &first, &audit(Action::EnableSecondFactor)).await;
-    assert!(stale(again));
+    assert!(matches!(enable().await, Err(UpdateError::Stale)));
 
     // Of two who show one code at once, one signs in.
     let used = confirmed.using_step(8).unwrap();
@@ -45,9 +52,10 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     let (user, here) = (account.id.to_string(), Network::of("203.0.113.7"));
     let trial = Trial { kind: Limited::SecondFactor, account: &user, network: &here };
     store.begin_attempt(trial, Tolerance { network: 100, account: 100 }, at(0)).await.unwrap();
+    let told = mail(MailKind::RecoveryCodeUsed);
     let (one, other) = tokio::join!(
-        store.sign_in_with_second_factor(&confirmed, &used, &sessions[0], &logins[0], trial),
-        store.sign_in_with_second_factor(&confirmed, &used, &sessions[1], &logins[1], trial),
+        store.sign_in_with_second_factor(&confirmed, &used, &sessions[0], &logins[0], trial, None),
+        store.sign_in_with_second_factor(&confirmed, &used, &sessions[1], &logins[1], trial, Some(&told)),
     );
     let tried = table.all().await.iter().filter(|item| item["pk"].as_s().unwrap().starts_with("RATE#")).count();
     assert_eq!(tried, 0, "the attempts are forgotten");
@@ -58,9 +66,11 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     }
     assert_eq!(signed_in, 1);
 
-    let event = audit(Action::DisableSecondFactor);
-    assert!(stale(store.disable_second_factor(&confirmed, &account, &event).await), "it has changed since");
-    store.disable_second_factor(&used, &account, &event).await.unwrap();
+    let (event, told) = (audit(Action::DisableSecondFactor), mail(MailKind::SecondFactorDisabled));
+    assert!(stale(store.disable_second_factor(&confirmed, &account, &first, &event, &told).await), "it has changed since");
+    store.disable_second_factor(&used, &account, &first, &event, &told).await.unwrap();
+    assert_eq!(store.stored_mail(told.id).await.unwrap(), Some(told));
+    assert!(!store.session(account.id, first.id).await.unwrap().unwrap().second_factor);
     assert!(store.second_factor(account.id).await.unwrap().is_none());
     assert!(!store.account(account.id).await.unwrap().unwrap().second_factor);
     assert!(!store.credentials(&account.email).await.unwrap().unwrap().second_factor);
