@@ -226,8 +226,9 @@ fn checked_kid(token: &str) -> Result<String, TokenError> {
     let (header, _, _) = (decode(header)?, decode(payload)?, decode(signature)?);
     let Unique(header) = serde_json::from_slice::<Unique<Map<String, Value>>>(&header).map_err(|_| TokenError::Malformed)?;
     let is = |name, value: &str| header.get(name).and_then(Value::as_str) == Some(value);
-    // `crit` demands extensions (RFC 7515, section 4.1.11), `b64` is one that changes what is signed (RFC 7797).
-    if !is("alg", "EdDSA") || !is("typ", TYPE) || header.contains_key("crit") || header.contains_key("b64") {
+    // These three and nothing else: `crit` would demand extensions (RFC 7515, section 4.1.11), `b64` is one that changes what is
+    // signed (RFC 7797), `jwk`, `jku`, `x5c` and `x5u` bring keys along.
+    if !is("alg", "EdDSA") || !is("typ", TYPE) || header.len() != 3 {
         return Err(TokenError::Malformed);
     }
     let kid = header.get("kid").and_then(Value::as_str).ok_or(TokenError::Malformed)?;
