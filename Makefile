@@ -65,9 +65,9 @@ test: $(TOOLS) ## Run all checks and tests
 fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
 	@$(OUTSIDE_STACK) $(OUTSIDE) -m tests.conformance --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))
 
-audit-verify: ## Compare the audit trail of the running system with its archive
+audit-verify: ## Compare the audit trail of the running system with its archive; REPAIR=1 brings what is missing into it
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
-	@env $$(cat .local/env) cargo run --quiet $(PROFILE) -p archive --bin audit-verify
+	@env $$(cat .local/env) cargo run --quiet $(PROFILE) -p archive --bin audit-verify$(if $(REPAIR), -- --repair)
 
 openapi: ## Write the API's document, functions/docs/openapi.json, from what the handlers say of themselves
 	@mkdir -p .local && cargo run --quiet $(PROFILE) -p openapi > .local/openapi.json && mv .local/openapi.json functions/docs/openapi.json

@@ -1,24 +1,17 @@
 //! The function `archivist`: appends the events of the audit trail to the archive.
 //!
 //! The stream tells of everything at least once, from several shards at a time; each event becomes one link of one chain.
-//! What makes it so is that an object is created only if there is none of its key, and that the key says where the chain
-//! goes on. First the object is created, then its events are marked as archived, then the table's idea of the archive's end
-//! follows. Whoever finds the place taken does the second and the third for the one who came first, perhaps only to be
-//! interrupted, and then looks again at what is left to archive.
+//! How is said in [`archive::append`].
 
-use archive::chain::{self, Object};
+use archive::append::append;
 use archive::vault::Vault;
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use domain::id::EventId;
 use runtime::aws::{self, Patience};
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
-use store::archive::{ArchiveHead, StoredEvent};
-use store::{Store, UpdateError};
-
-/// How often others may come first before the batch is left to come again.
-const ATTEMPTS: usize = 20;
+use store::Store;
+use store::archive::StoredEvent;
 
 /// What the function works with.
 pub struct Archivist {
@@ -56,37 +49,8 @@ impl Archivist {
         for record in records {
             events.extend(StoredEvent::from_image(&record.event_name, record.change.new_image)?);
         }
-        for _ in 0..ATTEMPTS {
-            let head = self.store.archive_head().await?;
-            let archived = self.store.archived(&ids(&events)).await?;
-            events.retain(|event| event.id().is_none_or(|id| !archived.contains(&id)));
-            if events.is_empty() {
-                return Ok(());
-            }
-            let (key, Object { text, head: end }) = (chain::key_after(&head), chain::extend(&head, events.iter().cloned())?);
-            if self.vault.create(&key, &text).await? {
-                self.settle(&head, &events, &end).await?;
-                tracing::info!(events = events.len(), sequence = end.sequence, "events are archived");
-                return Ok(());
-            }
-            // Somebody else was there first, or this function before it was interrupted.
-            let (others, end) = chain::follow(&head, &self.vault.read(&key, None).await?)?;
-            self.settle(&head, &others, &end).await?;
-        }
-        Err("others extended the archive all the time".into())
+        let archived = append(&self.store, &self.vault, events, clock::now).await?;
+        tracing::info!(events = archived, "events are archived");
+        Ok(())
     }
-
-    /// Marks what an object holds as archived, and then says that the archive goes so far.
-    async fn settle(&self, head: &ArchiveHead, events: &[StoredEvent], end: &ArchiveHead) -> Result<(), Error> {
-        self.store.mark_archived(&ids(events), clock::now()).await?;
-        match self.store.extend_archive(head, end).await {
-            // Somebody else has said it.
-            Ok(()) | Err(UpdateError::Stale) => Ok(()),
-            Err(UpdateError::Store(error)) => Err(error.into()),
-        }
-    }
-}
-
-fn ids(events: &[StoredEvent]) -> Vec<EventId> {
-    events.iter().filter_map(StoredEvent::id).collect()
 }

@@ -69,6 +69,8 @@ pub struct Report {
     pub repeated: u64,
     /// What must not be.
     pub findings: Vec<Finding>,
+    /// Events of the table that are not in the archive though they should, all written by functions of ours.
+    pub missing: Vec<StoredEvent>,
 }
 
 /// How long an event may take to the archive before its absence means something.
@@ -154,7 +156,10 @@ impl Comparison {
                 self.report.waiting += 1;
                 None
             }
-            None => Some(Finding::RemovedFromArchive(id)),
+            None => {
+                self.report.missing.push(event.clone());
+                Some(Finding::RemovedFromArchive(id))
+            }
         };
         self.report.findings.extend(finding);
     }

@@ -2,10 +2,15 @@
 //!
 //! Reads `TABLE_NAME`, `ARCHIVE_BUCKET_NAME` and `AUDIT_KEY` from the environment and uses the default credentials of AWS.
 //! Exits with 0 when the two agree, with 1 when they do not, with 2 when they could not be compared.
+//!
+//! With `--repair` it then brings the events into the archive that are missing there, as after a failure of the archivist that
+//! lasted longer than the stream remembers. Only what functions of ours have written is brought, and nothing is taken away:
+//! where something was removed from the archive, the chain goes on saying so.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use archive::append::append;
 use archive::comparison::{Report, compare};
 use archive::vault::Vault;
 use runtime::aws::{self, Patience};
@@ -16,9 +21,9 @@ use store::archive::AuditKey;
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(Error::from).and_then(|runtime| runtime.block_on(verify())).and_then(|report| Ok((tell(&report)?, report))) {
-        Ok(((), report)) if report.findings.is_empty() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+    match runtime.map_err(Error::from).and_then(|runtime| runtime.block_on(run())) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => {
             let _ = writeln!(io::stderr(), "The audit trail could not be verified: {}.", sentence(&*error));
             ExitCode::from(2)
@@ -26,16 +31,35 @@ fn main() -> ExitCode {
     }
 }
 
-async fn verify() -> Result<Report, Error> {
+/// Whether the two agree, as they were found.
+async fn run() -> Result<bool, Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let repair = match &arguments[..] {
+        [] => false,
+        [argument] if argument == "--repair" => true,
+        _ => return Err("the only argument is --repair".into()),
+    };
     let config = config::Verification::from_env()?;
     let sdk = aws::sdk(Patience::Background).await;
     let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
     let vault = Vault::new(aws::s3(&sdk), &config.archive_bucket_name);
-    compare(&store, &vault, AuditKey::new(config.audit_key.expose()), clock::now()).await
+    let report = compare(&store, &vault, AuditKey::new(config.audit_key.expose()), clock::now()).await?;
+    tell(&report)?;
+    if repair {
+        let mut brought = 0;
+        for events in report.missing.chunks(EVENTS_IN_AN_OBJECT) {
+            brought += append(&store, &vault, events.to_vec(), clock::now).await?;
+        }
+        writeln!(io::stdout(), "brought into the archive: {brought}")?;
+    }
+    Ok(report.findings.is_empty())
 }
 
+/// As many as the archivist gets at once.
+const EVENTS_IN_AN_OBJECT: usize = 100;
+
 fn tell(report: &Report) -> io::Result<()> {
-    let Report { links, objects, events, waiting, repeated, findings } = report;
+    let Report { links, objects, events, waiting, repeated, findings, missing: _ } = report;
     let mut out = io::stdout().lock();
     for finding in findings {
         writeln!(out, "{finding}")?;
