@@ -76,7 +76,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("mailer", "MAIL#*", "GetItem UpdateItem"),
     ("mailer", "TOKEN#*", "PutItem"),
     ("inspector", "FILE#*", "GetItem"),
-    ("inspector", "PATIENT#*", "GetItem Query UpdateItem"),
+    ("inspector", "PATIENT#*", "GetItem UpdateItem"),
     ("archivist", "ARCHIVE", "GetItem PutItem"),
     ("archivist", "ARCHIVED#*", "BatchGetItem PutItem"),
 ];
