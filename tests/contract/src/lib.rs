@@ -1,5 +1,5 @@
 //! What no compiler compares: template.yaml on one side, and on the other the routers, the configuration, the keys of the
-//! table, the table of the store's tests, the samples in events/, Cargo.toml and samconfig.toml.
+//! table, the table of who may do what, the table of the store's tests, the samples in events/, Cargo.toml and samconfig.toml.
 //!
 //! The template is looked at as CloudFormation sees it, with the resources of SAM expanded; `make test` writes that to a
 //! file and names it in the variable `TEMPLATE_JSON`. A test that fails says which side to correct, or how to decide.
@@ -9,6 +9,7 @@ mod bucket;
 mod document;
 mod events;
 mod functions;
+mod operations;
 mod queues;
 mod rights;
 mod routes;

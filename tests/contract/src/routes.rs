@@ -183,6 +183,14 @@ fn what_is_guessed_has_throttles_of_its_own() {
 }
 
 #[test]
+fn every_function_behind_the_gateway_has_its_router_here() {
+    let template = Template::load();
+    let integrations = template.all("AWS::ApiGatewayV2::Integration").map(|(_, integration)| id(&integration["IntegrationUri"]));
+    let routers = openapi::routers().into_iter().map(|(function, _)| resource(function, "Function"));
+    assert_same(integrations, routers, "tools/openapi/src/lib.rs must list the routers of all functions behind the gateway");
+}
+
+#[test]
 fn every_route_leads_to_a_function_that_may_be_called() {
     let template = Template::load();
     let (api, _) = template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
