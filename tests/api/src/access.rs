@@ -4,55 +4,50 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Client, Doctor, MARKER, Patient, Request, User};
+use crate::access_table::table;
+use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, new_email};
 
 /// For whom an operation is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Audience {
     Anyone,
+    /// Some of these have no use for staff.
     SignedIn,
     Patients,
     Doctors,
+    Admins,
 }
 
-use Audience::{Anyone, Doctors, Patients, SignedIn};
+use Audience::{Admins, Anyone, Doctors, Patients, SignedIn};
 
-/// Every operation. In braces stands the kind of object that the path names.
-pub(crate) const OPERATIONS: [(&str, &str, Audience); 27] = [
-    ("GET", "/.well-known/jwks.json", Anyone),
-    ("POST", "/api/accounts/register/", Anyone),
-    ("POST", "/api/accounts/login/", Anyone),
-    ("POST", "/api/accounts/token/refresh/", Anyone),
-    ("POST", "/api/accounts/logout/", SignedIn),
-    ("GET", "/api/accounts/me/", SignedIn),
-    ("POST", "/api/accounts/profile-create/", SignedIn),
-    ("PATCH", "/api/accounts/profile-update/", SignedIn),
-    ("PUT", "/api/accounts/profile-update/", SignedIn),
-    ("GET", "/api/accounts/doctors/", Patients),
-    ("GET", "/api/records/patient/", Patients),
-    ("POST", "/api/records/patient/", Patients),
-    ("GET", "/api/records/patient/{record}/", Patients),
-    ("PATCH", "/api/records/patient/{record}/", Patients),
-    ("PUT", "/api/records/patient/{record}/", Patients),
-    ("DELETE", "/api/records/files/{file}/", Patients),
-    ("GET", "/api/records/doctor/", Doctors),
-    ("GET", "/api/records/doctor/{record}/", Doctors),
-    ("POST", "/api/records/doctor/annotations/", Doctors),
-    ("PATCH", "/api/records/doctor/annotations/{annotation}/", Doctors),
-    ("PUT", "/api/records/doctor/annotations/{annotation}/", Doctors),
-    ("GET", "/api/notifications/", SignedIn),
-    ("GET", "/api/notifications/{notification}/", SignedIn),
-    ("HEAD", "/api/notifications/{notification}/", SignedIn),
-    ("GET", "/api/notifications/unread-count/", SignedIn),
-    ("POST", "/api/notifications/mark-all-read/", SignedIn),
-    ("DELETE", "/api/notifications/delete-all/", SignedIn),
-];
+/// Every operation: method, path, for whom. In braces stands the kind of object that the path names. These are the rows of
+/// `access.md`; for whom they are follows from what is said there to strangers, to the owner and to the assigned doctor.
+pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, Audience)> {
+    let mut rows = table("Operations");
+    let columns = rows.remove(0);
+    let column = move |name: &str| columns.iter().position(|column| *column == name).unwrap();
+    let [anonymous, patient, doctor] = ["anonymous", "owner", "assigned doctor"].map(column);
+    rows.into_iter().map(move |row| {
+        let (method, path) = row[1].split_once(' ').unwrap();
+        let forbidden = |column: usize| row[column] == "403 wrong_role";
+        let audience = match (row[anonymous].starts_with("401"), forbidden(patient), forbidden(doctor)) {
+            (false, ..) => Anyone,
+            (true, false, false) => SignedIn,
+            (true, false, true) => Patients,
+            (true, true, false) => Doctors,
+            (true, true, true) => Admins,
+        };
+        (method, path, audience)
+    })
+}
 
 /// A record of a patient, assigned to a doctor, with a file and an annotation. Tests read it and try to change it.
 pub(crate) struct World {
     pub(crate) patient: Patient,
     pub(crate) doctor: Doctor,
+    pub(crate) admin: Admin,
     former_doctor: Doctor,
+    session: String,
     record: String,
     file: String,
     annotation: String,
@@ -73,7 +68,10 @@ impl World {
             patient.update_record(&record, json!({"doctor": doctor.id})).ok(200);
             let annotation = doctor.annotate(&record);
             let inbox = patient.list_notifications("").ok(200);
+            let sessions = patient.list_sessions("").ok(200);
             Self {
+                admin: Admin::new(),
+                session: sessions.ids("id")[0].to_owned(),
                 file: created["files"][0]["id"].as_str().unwrap().to_owned(),
                 annotation: annotation.text("id").to_owned(),
                 former_annotation: former_annotation.text("id").to_owned(),
@@ -89,7 +87,8 @@ impl World {
     /// The path with the ids of this world.
     pub(crate) fn path(&self, path: &str) -> String {
         let path = path.replace("{record}", &self.record).replace("{file}", &self.file);
-        path.replace("{annotation}", &self.annotation).replace("{notification}", &self.notification)
+        let path = path.replace("{annotation}", &self.annotation).replace("{notification}", &self.notification);
+        path.replace("{session}", &self.session).replace("{user}", &self.patient.id).replace("{doctor}", &self.doctor.id)
     }
 
     /// A body that the operation takes from those who may call it.
@@ -100,6 +99,13 @@ impl World {
             ("POST", "/api/records/patient/") => json!({"doctor": self.doctor.id, "description": MARKER}),
             ("PATCH" | "PUT", "/api/records/patient/{record}/") => json!({"doctor": self.former_doctor.id, "description": "hijacked"}),
             ("POST", "/api/records/doctor/annotations/") => json!({"record": self.record, "note": "hijacked"}),
+            ("PATCH", "/api/admin/users/{user}/") => json!({"is_active": true}),
+            ("POST", "/api/admin/doctors/{doctor}/refuse/" | "/api/admin/doctors/{doctor}/suspend/") => json!({"reason": MARKER}),
+            ("POST", "/api/accounts/password-change/") => json!({"current_password": PASSWORD, "new_password": "another harbour, a louder one"}),
+            ("POST", "/api/accounts/email-change/") => json!({"email": new_email(), "password": PASSWORD}),
+            ("POST", "/api/accounts/second-factor/setup/") => json!({"password": PASSWORD}),
+            ("POST", "/api/accounts/second-factor/confirm/") => json!({"code": "123456"}),
+            ("POST", "/api/accounts/second-factor/disable/") => json!({"password": PASSWORD, "code": "123456"}),
             ("PATCH" | "PUT", _) => json!({"note": "hijacked"}),
             _ => return None,
         })
@@ -128,8 +134,26 @@ impl World {
     }
 }
 
+/// The path with something else where it names an object.
+fn at(path: &str, id: &str) -> String {
+    match path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
+        Some((before, after)) => format!("{before}{id}{after}"),
+        None => path.to_owned(),
+    }
+}
+
+/// Somebody who may use what is for an audience.
+pub(crate) fn caller(audience: Audience) -> &'static Client {
+    let world = World::get();
+    match audience {
+        Doctors => &world.doctor,
+        Admins => &world.admin,
+        Anyone | SignedIn | Patients => &world.patient,
+    }
+}
+
 fn for_audiences(audiences: &[Audience]) -> impl Iterator<Item = (&'static str, &'static str)> {
-    OPERATIONS.into_iter().filter(move |(_, _, audience)| audiences.contains(audience)).map(|(method, path, _)| (method, path))
+    operations().filter(move |(_, _, audience)| audiences.contains(audience)).map(|(method, path, _)| (method, path))
 }
 
 /// Refused with this status and code; HEAD has no body to tell the code.
@@ -144,7 +168,7 @@ fn refused(answer: Answer, status: u16, code: &str) -> Answer {
 fn nothing_is_for_strangers() {
     let world = World::get();
     let before = world.state();
-    for (method, path) in for_audiences(&[SignedIn, Patients, Doctors]) {
+    for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
         refused(world.call(&Anonymous, method, path), 401, "not_authenticated");
         refused(world.call(&Client::with_token("x"), method, path), 401, "token_not_valid");
         let malformed = Request::new(method, &path.replace(['{', '}'], "")).header("content-type", "text/plain").body("{");
@@ -160,12 +184,20 @@ fn nothing_is_for_strangers() {
 fn the_wrong_role_is_forbidden_whatever_the_object() {
     let world = World::get();
     let before = world.state();
-    let callers: [(&Client, Audience); 4] =
-        [(&world.doctor, Patients), (&User::new("doctor"), Patients), (&world.patient, Doctors), (&User::new("patient"), Doctors)];
+    let callers: [(&Client, Audience); 8] = [
+        (&world.doctor, Patients),
+        (&User::new("doctor"), Patients),
+        (&world.admin, Patients),
+        (&world.patient, Doctors),
+        (&User::new("patient"), Doctors),
+        (&world.admin, Doctors),
+        (&world.patient, Admins),
+        (&world.doctor, Admins),
+    ];
     for (caller, audience) in callers {
         for (method, path) in for_audiences(&[audience]) {
             world.call(caller, method, path).problem(403, "wrong_role");
-            let unknown = path.split('{').next().unwrap().to_owned() + if path.contains('{') { "unknown/" } else { "" };
+            let unknown = at(path, "unknown");
             caller.request(method, &unknown).header("content-type", "text/plain").body("{").send().problem(403, "wrong_role");
         }
     }
@@ -200,8 +232,7 @@ fn what_is_somebody_elses_is_what_does_not_exist() {
     ];
     for (caller, audience) in callers {
         for (method, path) in for_audiences(&[audience]).filter(|(_, path)| path.contains('{')) {
-            let kind = path.split_once('{').unwrap().1.split_once('}').unwrap().0;
-            let unknown = path.replace(&format!("{{{kind}}}"), &uuid::Uuid::now_v7().to_string());
+            let unknown = at(path, &uuid::Uuid::now_v7().to_string());
             let somebody_elses = refused(world.call(caller, method, path), 404, "not_found");
             assert_eq!(told(somebody_elses), told(world.call_at(caller, method, path, &unknown).ok(404)), "{method} {path}");
         }
@@ -239,11 +270,9 @@ fn what_is_no_id_is_not_found() {
         &format!("%7B{}%7D", world.record),
         &long,
     ];
-    for (method, path, audience) in OPERATIONS.into_iter().filter(|(_, path, _)| path.contains('{')) {
-        let caller: &Client = if audience == Doctors { &world.doctor } else { &world.patient };
+    for (method, path, audience) in operations().filter(|(_, path, _)| path.contains('{')) {
         for id in ids {
-            let address = format!("{}{id}/", path.split('{').next().unwrap());
-            refused(world.call_at(caller, method, path, &address), 404, "not_found");
+            refused(world.call_at(caller(audience), method, path, &at(path, id)), 404, "not_found");
         }
     }
 }
@@ -271,13 +300,13 @@ fn malformed_bodies_change_nothing() {
     let world = World::get();
     let before = world.state();
     let doctor_before = world.doctor.me().ok(200).body;
-    for (method, path, audience) in OPERATIONS {
-        // Login, register and refresh take a body, too; the table of bodies is about changes.
+    for (method, path, audience) in operations() {
+        // What is for anyone takes a body, too; the table of bodies is about changes.
         let public = audience == Anyone && method == "POST";
         if world.body(method, path).is_none() && !public || path.ends_with("profile-create/") {
             continue;
         }
-        let caller: &Client = if audience == Patients { &world.patient } else { &world.doctor };
+        let caller = if audience == SignedIn { &world.doctor } else { caller(audience) };
         let send = |content_type: &str, body: &[u8]| {
             caller.request(method, &world.path(path)).header("content-type", content_type).body(body).send()
         };
@@ -308,7 +337,8 @@ fn the_deactivated_and_the_signed_out_can_do_nothing() {
     let inbox = patient.list_notifications("").ok(200);
     let own = |path: &str| {
         let path = path.replace("{record}", record).replace("{annotation}", annotation.text("id"));
-        path.replace("{notification}", inbox.ids("id")[0]).replace("{file}", &uuid::Uuid::now_v7().to_string())
+        let path = path.replace("{notification}", inbox.ids("id")[0]);
+        if path.contains('{') { at(&path, &uuid::Uuid::now_v7().to_string()) } else { path }
     };
     let signed_out: [(Client, Audience); 2] = [(patient.sign_in(), Patients), (doctor.sign_in(), Doctors)];
     signed_out.iter().for_each(|(client, _)| drop(client.logout().ok(204)));
@@ -317,7 +347,7 @@ fn the_deactivated_and_the_signed_out_can_do_nothing() {
     let deactivated: [(&Client, Audience); 2] = [(&patient, Patients), (&doctor, Doctors)];
     for (caller, audience) in deactivated.into_iter().chain(signed_out.iter().map(|(client, audience)| (client, *audience))) {
         // Operations of the other role, too: the end of the session is told first.
-        for (method, path) in for_audiences(&[SignedIn, Patients, Doctors]) {
+        for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
             let answer = world.call_at(caller, method, path, &own(path));
             assert_eq!(answer.status, 401, "{audience:?} {answer}");
         }

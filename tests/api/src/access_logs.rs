@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws};
+use crate::harness::{Anonymous, Answer, Client, Detour, Doctor, Fate, MARKER, PASSWORD, Patient, Request, Settings, User, aws};
 
 const AGENT: &str = "tests/1.0 (zq7marker)";
 const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
@@ -178,6 +178,49 @@ fn refused_attempts_are_told() {
     let forbidden = &doctor.access_log("").ok(200).results()[0].clone();
     let told = (&forbidden["action"], &forbidden["outcome"], &forbidden["reason"]);
     assert_eq!(told, (&json!("forbidden_operation"), &json!("denied"), &json!("wrong_role")));
+    assert_eq!(forbidden["record"], Value::Null);
+    // With the record, where the path names one. What is not one is not in the trail.
+    doctor.read_patient_record(id).problem(403, "wrong_role");
+    doctor.update_record(id, json!({})).problem(403, "wrong_role");
+    doctor.read_access_log(id, "").problem(403, "wrong_role");
+    doctor.delete_file(id).problem(403, "wrong_role");
+    doctor.read_patient_record("x").problem(403, "wrong_role");
+    let log = doctor.access_log("limit=5").ok(200);
+    assert!(log.results().iter().all(|entry| entry["action"] == "forbidden_operation"), "{log}");
+    let records: Vec<&Value> = log.results().iter().map(|entry| &entry["record"]).collect();
+    assert_eq!(records, [&Value::Null, &Value::Null, &json!(id), &json!(id), &json!(id)]);
+}
+
+/// A table that takes no events, or says nothing: no chart leaves unseen.
+#[test]
+fn nothing_is_shown_of_which_the_trail_does_not_tell() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let record = patient.record_for(&doctor);
+    let (own, assigned) = (format!("/api/records/patient/{}/", record.text("id")), format!("/api/records/doctor/{}/", record.text("id")));
+    let requests: [(&Client, &str); 4] =
+        [(&patient, &own), (&patient, "/api/records/patient/"), (&doctor, &assigned), (&doctor, "/api/records/doctor/")];
+    let before = aws::query(&format!("AUDIT#{}", patient.id)).len();
+    for fate in [Fate::Failed, Fate::Silence] {
+        let detour = Detour::new(move |operation, body| {
+            if operation.ends_with(".PutItem") && body.contains("AUDIT#") { fate } else { Fate::Passed }
+        });
+        let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+        for (client, path) in requests {
+            let answer = records.send(client, "GET", path, &Value::Null).problem(503, "unavailable");
+            assert!(!String::from_utf8_lossy(&answer.bytes).contains(MARKER), "{answer}");
+            assert_eq!(answer.header("retry-after"), "1");
+        }
+        // What is no look at a chart needs no event.
+        records.send(&patient, "GET", "/api/records/patient/x/", &Value::Null).problem(404, "not_found");
+    }
+    assert_eq!(aws::query(&format!("AUDIT#{}", patient.id)).len(), before);
+    // The same function where all passes, and where the whole table is silent.
+    let detour = Detour::new(|_, _| Fate::Passed);
+    let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+    requests.iter().for_each(|(client, path)| drop(records.send(client, "GET", path, &Value::Null).ok(200)));
+    let detour = Detour::new(|_, _| Fate::Silence);
+    let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+    records.send(&patient, "GET", &own, &Value::Null).problem(503, "unavailable");
 }
 
 #[test]

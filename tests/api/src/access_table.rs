@@ -1,24 +1,24 @@
 //! Who may do what, cell by cell: `access.md` against the deployed system.
 //!
 //! Each row of its first table is an operation, each column somebody who calls it. A cell says the status, and either the
-//! code of the problem or the name of what is answered; the second table says which keys that has. No test compares the rows
-//! with the operations of all routers yet: those of the second factor are missing.
+//! code of the problem or the name of what is answered; the second table says which keys that has. That there is a row for
+//! every operation of all routers is for the contract tests to say.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws, new_email};
+use crate::harness::{Admin, Anonymous, Answer, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws, new_email};
 
 /// The password after the one that everybody has.
 const NEXT_PASSWORD: &str = "amber-kettle-northbound-73";
 
 /// The rows of the table that follows a heading: its cells, the names of the columns first.
-fn table(heading: &str) -> Vec<Vec<String>> {
+pub(crate) fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let text = include_str!("../access.md");
     let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or_else(|| panic!("no section {heading}"));
     let rows = section.lines().filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'));
-    let cells = |row: &str| row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect::<Vec<_>>();
+    let cells = |row: &'static str| row.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>();
     rows.map(cells).filter(|cells| !cells.iter().all(|cell| cell.chars().all(|c| c == '-'))).collect()
 }
 
@@ -88,6 +88,14 @@ struct World {
     session: String,
     applicants: [Doctor; 2],
     subject: User,
+    /// Has a second factor: an app with this secret.
+    guarded: (User, App),
+}
+
+/// The app with the secret that somebody was shown.
+fn app_of(user: &User) -> App {
+    let factor = aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR").unwrap_or_default();
+    App::new(factor["secret"]["S"].as_str().unwrap_or("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
 }
 
 impl World {
@@ -98,6 +106,9 @@ impl World {
         let applicants = [Doctor::new(), Doctor::new()];
         [&unapproved, &applicants[0], &applicants[1]].into_iter().for_each(|doctor| set_approval(doctor, "pending"));
         let (admin, second_admin) = (Admin::new(), Admin::new());
+        let guarded = Patient::new();
+        let app = App::new(guarded.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+        guarded.confirm_second_factor(&app.code(0)).ok(200);
 
         let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf", "size_bytes": 9});
         let create = |doctor: &Doctor| owner.create_record(json!({"doctor": doctor.id, "description": MARKER, "files": [file]})).ok(201);
@@ -135,7 +146,8 @@ impl World {
             ("admin, password only", actor(&password_only, Some(second_admin.user()), &record, &annotation)),
             ("deactivated", usual(&deactivated)),
         ]);
-        Self { actors, owner, assigned, file, notification, session, applicants, subject }
+        let guarded = ((*guarded).clone(), app);
+        Self { actors, owner, assigned, file, notification, session, applicants, subject, guarded }
     }
 
     /// The request of an actor, such that nothing but who asks can be wrong with it.
@@ -157,6 +169,18 @@ impl World {
             "register" => json!({"email": new_email(), "password": PASSWORD, "first_name": name}),
             "login" => json!({"email": self.owner.email, "password": PASSWORD}),
             "refresh" => json!({"refresh": Anonymous.login(&self.owner.email, PASSWORD).ok(200)["tokens"]["refresh"]}),
+            "login_with_second_factor" => {
+                let (user, app) = &self.guarded;
+                let none = json!({":none": {"N": "0"}});
+                aws::update_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR", "SET last_step = :none", none);
+                json!({"mfa_token": Anonymous.login(&user.email, PASSWORD).ok(401)["mfa_token"], "code": app.code(0)})
+            }
+            "set_up_second_factor" => json!({"password": PASSWORD}),
+            "confirm_second_factor" => json!({"code": actor.user.as_ref().map(|user| app_of(user).code(0))}),
+            // A code later than the one that was used before.
+            "disable_second_factor" => {
+                json!({"password": PASSWORD, "code": actor.user.as_ref().map(|user| app_of(user).code(1))})
+            }
             "request_password_reset" => json!({"email": new_email()}),
             "reset_password" => json!({"token": "made-up", "password": NEXT_PASSWORD}),
             "verify_email" | "change_email" => json!({"token": "made-up"}),
@@ -190,23 +214,23 @@ impl World {
 fn every_cell_holds() {
     let mut operations = table("Operations");
     let columns = operations.remove(0);
-    let shapes: BTreeMap<String, String> = table("Answers").into_iter().skip(1).map(|row| (row[0].clone(), row[1].clone())).collect();
+    let shapes: BTreeMap<&str, &str> = table("Answers").into_iter().skip(1).map(|row| (row[0], row[1])).collect();
     let mut world = World::new();
     let (mut wrong, mut cells) = (Vec::new(), 0);
     for row in &operations {
         assert_eq!(row.len(), columns.len(), "{row:?}");
-        let (operation, (method, path)) = (row[0].as_str(), row[1].split_once(' ').unwrap());
+        let (operation, (method, path)) = (row[0], row[1].split_once(' ').unwrap());
         // Whoever is allowed to comes last: until then the object is there.
         let mut order: Vec<usize> = (2..columns.len()).collect();
         order.sort_by_key(|column| row[*column].starts_with('2'));
         for column in order {
-            let (name, expected) = (columns[column].as_str(), row[column].as_str());
+            let (name, expected) = (columns[column], row[column]);
             let actor = world.actors.get(name).unwrap_or_else(|| panic!("nobody is called {name}"));
             let answer = world.request(operation, method, path, actor).send();
             let what = match answer.status {
                 200..300 => {
                     let keys = keys_of(&answer.body);
-                    let named = shapes.iter().find(|(name, shape)| **shape == keys && expected.ends_with(name.as_str()));
+                    let named = shapes.iter().find(|(name, shape)| **shape == keys && expected.ends_with(*name));
                     match named {
                         Some((name, _)) => format!(" {name}"),
                         None if keys.is_empty() => String::new(),
@@ -227,7 +251,7 @@ fn every_cell_holds() {
         }
     }
     assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
-    let used = |name: &String| operations.iter().flatten().any(|cell| cell.split_once(' ').is_some_and(|(_, rest)| rest == name));
+    let used = |name: &&&str| operations.iter().flatten().any(|cell| cell.split_once(' ').is_some_and(|(_, rest)| rest == **name));
     let unused: Vec<_> = shapes.keys().filter(|name| !used(name)).collect();
     assert!(unused.is_empty(), "nobody is answered {unused:?}");
 }

@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use store::archive::{AuditKey, StoredEvent};
 
 use crate::harness::{Answer, Doctor, Patient, Stack, aws, eventually};
 
@@ -31,21 +33,20 @@ impl Verdict {
     }
 }
 
-/// The environment of a deployed function.
-#[track_caller]
-fn environment_of(function: &str) -> Value {
-    let path = format!("/2015-03-31/functions/{}/configuration", Stack::get().functions[function]);
-    aws::send(aws::root(), "lambda", "GET", &path, &[], Vec::new()).ok(200).body["Environment"]["Variables"].clone()
-}
-
 /// Runs the program beside this one, as `make audit-verify` does.
 #[track_caller]
 fn verify() -> Verdict {
+    verify_with(&[])
+}
+
+#[track_caller]
+fn verify_with(arguments: &[&str]) -> Verdict {
     let program: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("audit-verify");
     assert!(program.exists(), "{} is missing: build it with `cargo build --profile local -p archive --bins`", program.display());
-    let variables = environment_of("accounts");
+    let variables = aws::environment_of("accounts");
     let stack = Stack::get();
     let Output { status, stdout, stderr } = Command::new(program)
+        .args(arguments)
         .env("AUDIT_KEY", variables["AUDIT_KEY"].as_str().unwrap())
         .env("TABLE_NAME", &stack.table)
         .env("ARCHIVE_BUCKET_NAME", &stack.archive_bucket)
@@ -256,13 +257,54 @@ fn a_chain_does_not_fork() {
     }
 }
 
+/// An archivist that failed for longer than the stream remembers has left events out.
+#[test]
+fn what_the_stream_has_forgotten_can_be_brought_into_the_archive() {
+    let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.record_for(&doctor);
+    // An event of an hour ago, proved like all others, of which the archivist believes that it has it.
+    let long_ago = Timestamp::now() - SignedDuration::from_hours(1);
+    let seconds = u64::try_from(long_ago.as_second()).unwrap();
+    let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0)).to_string();
+    let mut event = aws::query(&format!("AUDIT#{}", patient.id)).pop().unwrap();
+    event.as_object_mut().unwrap().remove("proof");
+    event["sk"] = json!({"S": id});
+    event["gsi2sk"] = json!({"S": id});
+    let text = |value: &Value| value["S"].clone();
+    let attributes: serde_json::Map<String, Value> =
+        event.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    let stored: StoredEvent = serde_json::from_value(attributes.into()).unwrap();
+    let secret = aws::environment_of("accounts")["AUDIT_KEY"].as_str().unwrap().to_owned();
+    event["proof"] = json!({"S": AuditKey::new(&secret).prove(&stored)});
+    let mark = json!({"pk": {"S": format!("ARCHIVED#{id}")}, "sk": {"S": "ARCHIVED"}, "entity": {"S": "archived"}});
+    put(&mark);
+    put(&event);
+    assert_eq!(aws::invoke("archivist", &told(&event)).body, json!({"batchItemFailures": []}));
+    // What comes after it in the stream is there: the stream will not tell of it again.
+    archived_event();
+    delete(&mark);
+
+    let missing = format!("event {id}: not in the archive");
+    let verdict = verify();
+    assert!(verdict.code == 1 && verdict.says(&missing), "{}", verdict.text);
+    assert!(archived(&id).is_none());
+    let verdict = verify_with(&["--repair"]);
+    assert!(verdict.code == 1 && verdict.says(&missing), "it says what it found: {}", verdict.text);
+    assert_eq!(verdict.number("brought into the archive: "), 1, "{}", verdict.text);
+    let verdict = verify_with(&["--repair"]);
+    assert!(!verdict.says(&id), "{}", verdict.text);
+    assert_eq!(verdict.number("brought into the archive: "), 0, "{}", verdict.text);
+    assert!(archived(&id).is_some());
+}
+
 #[test]
 fn only_the_archivist_writes_to_the_archive_and_nobody_deletes() {
     let configuration = object("GET", "?object-lock", &[], Vec::new()).ok(200);
     assert_eq!(elements(&configuration, "Mode"), ["GOVERNANCE"]);
     assert_eq!(elements(&configuration, "Days"), ["2192"]);
     for function in Stack::get().functions.keys() {
-        let role = crate::iam::role_of(function);
+        let role = aws::role_of(function);
         let path = format!("/{}/audit/000000000001.jsonl", Stack::get().archive_bucket);
         let methods: &[&str] = if function == "archivist" { &["DELETE"] } else { &["GET", "PUT", "DELETE"] };
         for method in methods {

@@ -4,13 +4,13 @@
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jiff::Timestamp;
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use ring::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Client, Doctor, Patient, Request, User, aws, eventually, unique};
+use crate::harness::{Anonymous, Client, Doctor, Patient, Request, Settings, User, aws, eventually, unique};
 
-fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -19,13 +19,13 @@ fn decode(part: &str) -> Value {
 }
 
 /// Header and claims of a token.
-fn parts(access: &str) -> (Value, Value) {
+pub(crate) fn parts(access: &str) -> (Value, Value) {
     let parts: Vec<&str> = access.split('.').collect();
     (decode(parts[0]), decode(parts[1]))
 }
 
 /// The object with one member changed, or without it when the value is null.
-fn with(object: &Value, name: &str, value: Value) -> Value {
+pub(crate) fn with(object: &Value, name: &str, value: Value) -> Value {
     let mut object = object.clone();
     match value {
         Value::Null => drop(object.as_object_mut().unwrap().remove(name)),
@@ -35,37 +35,45 @@ fn with(object: &Value, name: &str, value: Value) -> Value {
 }
 
 /// A key that the functions believe once it is published.
-struct Key {
+pub(crate) struct Key {
     pair: Ed25519KeyPair,
-    kid: String,
+    pub(crate) kid: String,
 }
 
 impl Key {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let seed = digest::digest(&digest::SHA256, unique().as_bytes());
         Self { pair: Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).unwrap(), kid: format!("test-{}", unique()) }
     }
 
-    fn publish() -> Self {
+    pub(crate) fn publish() -> Self {
         let key = Self::new();
-        let x = encode(key.pair.public_key());
-        let item = json!({
-            "pk": {"S": "JWKS"}, "sk": {"S": key.sk()}, "entity": {"S": "signing_key"}, "kid": {"S": key.kid}, "x": {"S": x},
+        key.put(None);
+        key
+    }
+
+    /// Writes the key to the table, to be retired some time.
+    pub(crate) fn put(&self, retire_after: Option<Timestamp>) {
+        let x = encode(self.pair.public_key());
+        let mut item = json!({
+            "pk": {"S": "JWKS"}, "sk": {"S": self.sk()}, "entity": {"S": "signing_key"}, "kid": {"S": self.kid}, "x": {"S": x},
             "created_at": {"S": Timestamp::now().to_string()},
         });
+        if let Some(end) = retire_after {
+            item["retire_after"] = json!({"S": end.to_string()});
+        }
         aws::dynamodb("PutItem", json!({"Item": item}));
-        key
     }
 
     fn sk(&self) -> String {
         format!("KEY#{}", self.kid)
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         self.sign_text(&header.to_string(), &claims.to_string())
     }
 
-    fn sign_text(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = self.pair.sign(signed.as_bytes());
         format!("{signed}.{}", encode(signature))
@@ -79,7 +87,7 @@ impl Drop for Key {
 }
 
 #[track_caller]
-fn refuse(token: &str) {
+pub(crate) fn refuse(token: &str) {
     let answer = Client::with_token(token).me().problem(401, "token_not_valid");
     assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\", error=\"invalid_token\"");
     assert!(!answer["detail"].to_string().contains("key"), "says nothing of what is wrong: {answer}");
@@ -192,12 +200,20 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     for (name, value) in [
         ("alg", json!("none")),
         ("alg", json!("Ed25519ph")),
+        ("alg", json!("Ed448")),
+        ("alg", json!("ES256")),
+        ("alg", json!("ES256K")),
+        ("alg", json!("ES384")),
+        ("alg", json!("RS256")),
+        ("alg", json!(["EdDSA"])),
         ("alg", json!("HS256")),
         ("alg", json!(null)),
         ("typ", json!("JWT")),
         ("typ", json!("refresh+jwt")),
         ("typ", json!(null)),
         ("crit", json!(["exp"])),
+        ("crit", json!(["x-unknown"])),
+        ("crit", json!([])),
         ("b64", json!(false)),
         ("kid", json!(null)),
         ("kid", json!("")),
@@ -215,12 +231,68 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     for name in ["jku", "x5u"] {
         refuse(&key.sign(&with(&unknown, name, json!("https://attacker.example.org/jwks.json")), &claims));
     }
+    // Nor what makes a stranger's key look like ours.
+    let stranger = Key::new();
+    let strangers = json!({"kty": "OKP", "crv": "Ed25519", "kid": key.kid, "x": encode(stranger.pair.public_key())});
+    refuse(&stranger.sign(&with(&header, "jwk", strangers.clone()), &claims));
+    refuse(&key.sign(&with(&header, "jwk", strangers), &claims));
+    for (name, value) in [("jku", "https://attacker.example.org/"), ("x5u", "https://attacker.example.org/"), ("x5c", "MIIB"), ("zip", "DEF")] {
+        refuse(&key.sign(&with(&header, name, json!([value])), &claims));
+        refuse(&stranger.sign(&with(&header, name, json!(value)), &claims));
+    }
+    refuse(&key.sign(&with(&with(&header, "b64", json!(false)), "crit", json!(["b64"])), &claims));
+    // Another curve, under the name of our key and algorithm, and under its own.
+    let rng = ring::rand::SystemRandom::new();
+    let curve = &ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+    let document = EcdsaKeyPair::generate_pkcs8(curve, &rng).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(curve, document.as_ref(), &rng).unwrap();
+    for algorithm in ["EdDSA", "ES256"] {
+        let signed = format!("{}.{}", encode(with(&header, "alg", json!(algorithm)).to_string()), encode(claims.to_string()));
+        let signature = pair.sign(&rng, signed.as_bytes()).unwrap();
+        refuse(&format!("{signed}.{}", encode(signature)));
+    }
+    // Everything twice.
+    for name in ["alg", "kid", "typ"] {
+        let twice = header.to_string().replacen('{', &format!("{{\"{name}\":{},", header[name]), 1);
+        refuse(&key.sign_text(&twice, &claims.to_string()));
+    }
+    for name in ["sub", "role", "exp", "sid"] {
+        let twice = claims.to_string().replacen('{', &format!("{{\"{name}\":{},", claims[name]), 1);
+        refuse(&key.sign_text(&header.to_string(), &twice));
+    }
     let twice = claims.to_string().replacen('{', &format!("{{\"sub\":\"{}\",", other.id), 1);
     refuse(&key.sign_text(&header.to_string(), &twice));
     refuse(&key.sign_text(&header.to_string(), "[]"));
     refuse(&key.sign_text("null", &claims.to_string()));
-    let stranger = Key::new();
     refuse(&stranger.sign(&header, &claims));
     refuse(&stranger.sign(&with(&header, "kid", json!(stranger.kid)), &claims));
+    // Other forms of the same: padded, with line ends, as JSON (RFC 7515, section 7.2).
+    let [protected, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!() };
+    refuse(&format!("{protected}=.{payload}.{signature}"));
+    refuse(&format!("{protected}.{payload}=.{signature}"));
+    refuse(&format!("{protected}.{payload}.{signature}="));
+    refuse(&json!({"protected": protected, "payload": payload, "signature": signature}).to_string());
+    refuse(&json!({"payload": payload, "signatures": [{"protected": protected, "signature": signature}]}).to_string());
+    refuse(&good.replace(['-', '_'], "+"));
     assert!(accepted().is_some(), "the key is good all the time");
+}
+
+/// What no gateway lets pass, as it would come if one did.
+#[test]
+fn tokens_of_any_length_are_refused() {
+    let (user, key) = (User::new("patient"), Key::publish());
+    let (header, claims) = parts(&user.access);
+    let header = with(&header, "kid", json!(key.kid));
+    let accounts = Settings::of("accounts").start();
+    let send = |token: &str| accounts.send(&Client::with_token(token), "GET", "/api/accounts/me/", &Value::Null);
+    send(&key.sign(&header, &claims)).ok(200);
+    for length in [10_000, 100_000, 1_000_000] {
+        let long = "x".repeat(length);
+        send(&long).problem(401, "token_not_valid");
+        send(&format!("{long}.{long}.{long}")).problem(401, "token_not_valid");
+        send(&key.sign(&with(&header, "kid", json!(long)), &claims)).problem(401, "token_not_valid");
+        send(&key.sign(&with(&header, "kid", json!("../".repeat(length / 3))), &claims)).problem(401, "token_not_valid");
+        send(&key.sign(&header, &with(&claims, "ignored", json!(long)))).problem(401, "token_not_valid");
+    }
+    send(&key.sign(&header, &claims)).ok(200);
 }

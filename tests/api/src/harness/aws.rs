@@ -117,3 +117,27 @@ pub(crate) fn object_versions(prefix: &str) -> Vec<String> {
     let listing = String::from_utf8(answer.bytes).unwrap();
     listing.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned()).collect()
 }
+
+#[track_caller]
+fn configuration_of(function: &str) -> Answer {
+    let path = format!("/2015-03-31/functions/{}/configuration", Stack::get().functions[function]);
+    send(root(), "lambda", "GET", &path, &[], Vec::new()).ok(200)
+}
+
+/// The environment of a deployed function.
+#[track_caller]
+pub(crate) fn environment_of(function: &str) -> Value {
+    configuration_of(function)["Environment"]["Variables"].clone()
+}
+
+/// The credentials that a function runs with.
+#[track_caller]
+pub(crate) fn role_of(function: &str) -> Credentials {
+    let role = configuration_of(function).text("Role").replace(':', "%3A").replace('/', "%2F");
+    let body = format!("Action=AssumeRole&Version=2011-06-15&RoleArn={role}&RoleSessionName=tests");
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let answer = send(root(), "sts", "POST", "/", &headers, body).ok(200);
+    let xml = String::from_utf8(answer.bytes).unwrap();
+    let value = |name: &str| xml.split_once(&format!("<{name}>")).unwrap().1.split('<').next().unwrap().to_owned();
+    Credentials::new(value("AccessKeyId"), value("SecretAccessKey"), Some(value("SessionToken")), None, "tests")
+}

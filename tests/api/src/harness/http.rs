@@ -123,6 +123,20 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What a function that was invoked without a gateway has answered to it.
+    #[track_caller]
+    pub(crate) fn of_function(what: &str, answer: &Value) -> Self {
+        let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let status = status.unwrap_or_else(|| panic!("{what}: no answer for a gateway: {answer}"));
+        let mut headers = HeaderMap::new();
+        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.as_str().unwrap().parse().unwrap());
+        }
+        let bytes = answer["body"].as_str().unwrap_or_default().as_bytes().to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Self { what: what.to_owned(), status, headers, body, bytes }
+    }
+
     /// The answer, if it has this status.
     #[track_caller]
     pub(crate) fn ok(self, status: u16) -> Self {

@@ -11,7 +11,9 @@ pub(crate) mod aws;
 mod http;
 mod mails;
 mod people;
+mod sandbox;
 mod stack;
+mod totp;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +23,9 @@ use uuid::Uuid;
 pub(crate) use http::{Answer, Request, call};
 pub(crate) use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub(crate) use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
+pub(crate) use sandbox::{Detour, Fate, Sandbox, Settings};
 pub(crate) use stack::Stack;
+pub(crate) use totp::App;
 
 /// In every name, address, note, description, file name and telephone number that the tests send, so that one search
 /// shows whether any of it has reached a log.

@@ -141,6 +141,26 @@ impl Client {
     }
 
     #[track_caller]
+    pub(crate) fn login_with_second_factor(&self, body: Value) -> Answer {
+        self.post("/api/accounts/login/second-factor/", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn set_up_second_factor(&self, password: &str) -> Answer {
+        self.post("/api/accounts/second-factor/setup/", &json!({"password": password}))
+    }
+
+    #[track_caller]
+    pub(crate) fn confirm_second_factor(&self, code: &str) -> Answer {
+        self.post("/api/accounts/second-factor/confirm/", &json!({"code": code}))
+    }
+
+    #[track_caller]
+    pub(crate) fn disable_second_factor(&self, body: Value) -> Answer {
+        self.post("/api/accounts/second-factor/disable/", &body)
+    }
+
+    #[track_caller]
     pub(crate) fn me(&self) -> Answer {
         self.get("/api/accounts/me/")
     }

@@ -1,0 +1,259 @@
+//! A function in a sandbox of its own: the deployed binary with the deployed role, on the deployed table, but with settings
+//! of a test's own, or behind a [`Detour`], with a table that does not do what it should. And always cold.
+//!
+//! The gateway in front of it is left out; the event says what it would have said.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Client, Stack, aws};
+
+/// Longer than any function may run.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+/// The settings of a sandbox, before it starts.
+pub(crate) struct Settings {
+    function: String,
+    variables: BTreeMap<String, String>,
+}
+
+/// A function that runs for one test.
+pub(crate) struct Sandbox {
+    function: Child,
+    calls: Mutex<(Sender<Value>, Receiver<Value>)>,
+}
+
+impl Settings {
+    /// Those that are deployed.
+    #[track_caller]
+    pub(crate) fn of(function: &str) -> Self {
+        let deployed = aws::environment_of(function);
+        let mut variables: BTreeMap<String, String> =
+            deployed.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+        let (stack, role) = (Stack::get(), aws::role_of(function));
+        variables.extend(
+            [
+                ("AWS_ENDPOINT_URL", stack.endpoint_url.as_str()),
+                ("AWS_REGION", &stack.region),
+                ("AWS_ACCESS_KEY_ID", role.access_key_id()),
+                ("AWS_SECRET_ACCESS_KEY", role.secret_access_key()),
+                ("AWS_SESSION_TOKEN", role.session_token().unwrap()),
+                ("AWS_LAMBDA_FUNCTION_NAME", &stack.functions[function]),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+                ("AWS_LAMBDA_LOG_STREAM_NAME", "tests"),
+                ("AWS_LAMBDA_LOG_GROUP_NAME", "tests"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        Self { function: function.to_owned(), variables }
+    }
+
+    /// Another value of a variable.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With all rights, where the function needs what is not its own.
+    pub(crate) fn as_root(mut self) -> Self {
+        let root = aws::root();
+        self.variables.remove("AWS_SESSION_TOKEN");
+        self.with("AWS_ACCESS_KEY_ID", root.access_key_id()).with("AWS_SECRET_ACCESS_KEY", root.secret_access_key())
+    }
+
+    /// Starts the function.
+    #[track_caller]
+    pub(crate) fn start(self) -> Sandbox {
+        // Beside this program, where both are built.
+        let program: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(&self.function);
+        assert!(program.exists(), "{} is missing: build it with `cargo build --profile local --workspace`", program.display());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let ((event, events), (answer, answers)) = (channel::<Value>(), channel::<Value>());
+        let events = Arc::new(Mutex::new(events));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, events, answer) = (stream.unwrap(), Arc::clone(&events), answer.clone());
+                thread::spawn(move || serve_runtime(stream, &events, &answer));
+            }
+        });
+        let function = Command::new(program)
+            .env_clear()
+            .envs(self.variables)
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Sandbox { function, calls: Mutex::new((event, answers)) }
+    }
+}
+
+impl Sandbox {
+    /// A request of a client with a JSON body, or none.
+    #[track_caller]
+    pub(crate) fn send(&self, client: &Client, method: &str, path: &str, body: &Value) -> Answer {
+        let mut event: Value = serde_json::from_str(include_str!("../../../../events/accounts.json")).unwrap();
+        let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
+        event["rawPath"] = json!(raw_path);
+        event["rawQueryString"] = json!(query);
+        event["requestContext"]["http"]["method"] = json!(method);
+        event["requestContext"]["http"]["path"] = json!(raw_path);
+        event["headers"] = json!({"user-agent": "tests"});
+        event["body"] = Value::Null;
+        if !body.is_null() {
+            event["headers"]["content-type"] = json!("application/json");
+            event["body"] = json!(body.to_string());
+        }
+        if let Some(access) = &client.access {
+            event["headers"]["authorization"] = json!(format!("Bearer {access}"));
+        }
+        Answer::of_function(&format!("{method} {path}"), &self.invoke(event))
+    }
+
+    #[track_caller]
+    fn invoke(&self, event: Value) -> Value {
+        let calls = self.calls.lock().unwrap();
+        calls.0.send(event).unwrap();
+        calls.1.recv_timeout(TIMEOUT).unwrap_or_else(|error| panic!("the function does not answer: {error}"))
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.function.kill();
+        let _ = self.function.wait();
+    }
+}
+
+/// The runtime API of Lambda: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, answers: &Sender<Value>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut stream = stream;
+    while let Some(Message { head, body }) = Message::read(&mut reader) {
+        if head.starts_with("GET /2018-06-01/runtime/invocation/next ") {
+            // The test is over where nobody sends any more.
+            let Ok(event) = events.lock().unwrap().recv() else { return };
+            let event = event.to_string();
+            let deadline = jiff::Timestamp::now().as_millisecond() + 10_000;
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {}\r\n\
+                 Lambda-Runtime-Deadline-Ms: {deadline}\r\nLambda-Runtime-Invoked-Function-Arn: tests\r\nContent-Length: {}\r\n\r\n{event}",
+                uuid::Uuid::now_v7(),
+                event.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        } else {
+            let _ = answers.send(serde_json::from_slice(&body).unwrap_or_default());
+            let _ = stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
+        }
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    Passed,
+    /// Answered with 500, and not passed on.
+    Failed,
+    /// Never answered, and not passed on.
+    Silence,
+}
+
+/// The way to the emulated AWS, where not everything passes.
+pub(crate) struct Detour {
+    /// For `AWS_ENDPOINT_URL`.
+    pub(crate) url: String,
+}
+
+impl Detour {
+    /// A detour on which requests meet a fate, by the operation (`DynamoDB_20120810.PutItem`) and the body.
+    pub(crate) fn new(fate: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let fate = Arc::new(fate);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, fate) = (stream.unwrap(), Arc::clone(&fate));
+                thread::spawn(move || pass(stream, &*fate));
+            }
+        });
+        Self { url }
+    }
+}
+
+/// One request of a connection, which then ends.
+fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
+    let Some(Message { head, body }) = Message::read(&mut BufReader::new(stream.try_clone().unwrap())) else { return };
+    let lower = head.to_ascii_lowercase();
+    let target = lower.find("x-amz-target:").map(|at| head[at + 13..].lines().next().unwrap().trim().to_owned()).unwrap_or_default();
+    match fate(&target, &String::from_utf8_lossy(&body)) {
+        Fate::Passed => {
+            let mut onward = TcpStream::connect(Stack::get().endpoint_url.strip_prefix("http://").unwrap()).unwrap();
+            let (line, headers) = head.split_once("\r\n").unwrap();
+            // As it was signed: Host included.
+            onward.write_all(format!("{line}\r\nConnection: close\r\n{headers}\r\n").as_bytes()).unwrap();
+            onward.write_all(&body).unwrap();
+            let mut answer = Vec::new();
+            let _ = onward.read_to_end(&mut answer);
+            let _ = stream.write_all(&answer);
+        }
+        Fate::Failed => {
+            let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#;
+            let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/x-amz-json-1.0\r\nConnection: close";
+            let _ = stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+        }
+        // Until the client gives up.
+        Fate::Silence => drop(stream.read(&mut [0])),
+    }
+}
+
+/// A request as it comes over a connection.
+struct Message {
+    /// The request line and the headers, each with its line's end.
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn read(reader: &mut impl BufRead) -> Option<Self> {
+        let (mut head, mut length, mut chunked) = (String::new(), 0, false);
+        loop {
+            let start = head.len();
+            if reader.read_line(&mut head).ok()? == 0 {
+                return None;
+            }
+            let line = head[start..].trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                head.truncate(start);
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+            chunked |= line.starts_with("transfer-encoding:") && line.ends_with("chunked");
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        while chunked {
+            let mut size = String::new();
+            reader.read_line(&mut size).ok()?;
+            let size = usize::from_str_radix(size.trim(), 16).ok()?;
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).ok()?;
+            body.extend(&chunk[..size]);
+            chunked = size > 0;
+        }
+        Some(Self { head, body })
+    }
+}

@@ -1,0 +1,81 @@
+//! Registration as operators may want it: telling nobody who has an account, and with licences that wait for staff.
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Admin, Anonymous, Answer, Client, MARKER, PASSWORD, Patient, Sandbox, Settings, User, account_mail, account_mails_to, aws, new_email, unique,
+};
+
+#[track_caller]
+fn register(accounts: &Sandbox, email: &str, role: &str) -> Answer {
+    let last_name = format!("{MARKER}{}", unique());
+    let body = json!({"email": email, "password": PASSWORD, "role": role, "first_name": "Jane", "last_name": last_name});
+    accounts.send(&Anonymous, "POST", "/api/accounts/register/", &body)
+}
+
+#[test]
+fn registering_tells_nobody_who_has_an_account() {
+    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let owner = User::new("patient");
+    let before = Anonymous.login(&owner.email, PASSWORD).ok(200);
+    let free = new_email();
+    let (of_free, of_taken) = (register(&accounts, &free, "patient").ok(202), register(&accounts, &owner.email, "doctor").ok(202));
+    let respelt = register(&accounts, &owner.email.to_uppercase(), "patient").ok(202);
+    let again = register(&accounts, &free, "patient").ok(202);
+    for other in [&of_taken, &respelt, &again] {
+        assert_eq!(other.bytes, of_free.bytes);
+        let names = |answer: &Answer| answer.headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(other), names(&of_free));
+    }
+    assert_eq!(of_free.keys(), ["detail"], "no tokens, no id");
+    // What is wrong in itself is told, of either.
+    for email in [&free, &owner.email, &new_email()] {
+        let body = json!({"email": email, "password": "12345678"});
+        accounts.send(&Anonymous, "POST", "/api/accounts/register/", &body).refused("password", "too_common");
+    }
+
+    // Only mails tell.
+    account_mail(&free, "Confirm Your Email Address", 0);
+    account_mail(&free, "You Have an Account Already", 0);
+    account_mail(&owner.email, "You Have an Account Already", 1);
+    assert!(!account_mails_to(&owner.email).iter().any(|mail| mail.text.contains(MARKER)), "what somebody typed is in no mail");
+    Anonymous.login(&free, PASSWORD).ok(200);
+    let after = Anonymous.login(&owner.email, PASSWORD).ok(200);
+    assert_eq!((&after["pk"], &after["role"], &after["last_name"]), (&before["pk"], &before["role"], &before["last_name"]));
+    let events = aws::query(&format!("AUDIT#{}", owner.id));
+    let tries = events.iter().filter(|event| event["action"]["S"] == "register" && event["outcome"]["S"] == "failed");
+    assert_eq!(tries.count(), 2);
+}
+
+#[test]
+fn a_new_doctor_waits_where_the_operator_says_so() {
+    let accounts = Settings::of("accounts").with("REQUIRE_DOCTOR_APPROVAL", "true").start();
+    let (admin, patient, email) = (Admin::new(), Patient::new(), new_email());
+    let registered = register(&accounts, &email, "doctor").ok(201);
+    let doctor = Client::with_token(registered["tokens"]["access"].as_str().unwrap());
+    let (id, name) = (registered.text("pk"), registered.text("last_name"));
+    let profile = |license: &str| json!({"specialization": "Cardiology", "license_number": license});
+    accounts.send(&doctor, "POST", "/api/accounts/profile-create/", &profile("MD-1")).ok(201);
+    let is_listed = || !patient.list_doctors(&format!("search={name}")).ok(200).results().is_empty();
+    let assign = || patient.create_record(json!({"doctor": id}));
+    let unknown = patient.create_record(json!({"doctor": "0190a5c0-0000-7000-8000-000000000001"})).ok(400);
+    let shut_out = || {
+        assert!(!is_listed());
+        assert_eq!(assign().ok(400)["errors"], unknown["errors"], "the answer is that of an unknown id");
+        doctor.list_doctor_records("").problem(403, "not_approved");
+    };
+    shut_out();
+    admin.approve_doctor(id).ok(200);
+    assert!(is_listed());
+    assign().ok(201);
+    doctor.list_doctor_records("").ok(200);
+    account_mail(&email, "Licence Approved", 0);
+    // Another licence is another decision; the same one is not.
+    accounts.send(&doctor, "PUT", "/api/accounts/profile-update/", &profile("MD-1")).ok(200);
+    assert!(is_listed());
+    accounts.send(&doctor, "PATCH", "/api/accounts/profile-update/", &json!({"license_number": "MD-2"})).ok(200);
+    shut_out();
+    let patient = register(&accounts, &new_email(), "patient").ok(201);
+    let patient = Client::with_token(patient["tokens"]["access"].as_str().unwrap());
+    accounts.send(&patient, "GET", "/api/accounts/me/", &Value::Null).ok(200);
+}
