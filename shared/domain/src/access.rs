@@ -270,10 +270,7 @@ impl Operation {
 
     /// Whether the id in its path is that of a record.
     pub fn names_record(self) -> bool {
-        matches!(
-            self,
-            Self::ReadPatientRecord | Self::UpdateRecord | Self::ReplaceRecord | Self::ReadAccessLog | Self::ReadDoctorRecord
-        )
+        matches!(self, Self::ReadPatientRecord | Self::UpdateRecord | Self::ReplaceRecord | Self::ReadAccessLog | Self::ReadDoctorRecord)
     }
 
     /// What is said of one to whom the object is this.

@@ -177,12 +177,7 @@ impl Store {
     ) -> Result<(), Error> {
         let ttl = now.as_second().saturating_add(GLASS_STAYS_BROKEN.as_secs());
         let glass = Glass { admin_id: admin, record_id: record.id, patient_id: record.patient_id, reason: reason.clone(), ttl };
-        self.commit(vec![
-            Step::put(item::glass(&glass)?),
-            Step::put(item::notification(notification)?),
-            Step::tell(event)?,
-        ])
-        .await
+        self.commit(vec![Step::put(item::glass(&glass)?), Step::put(item::notification(notification)?), Step::tell(event)?]).await
     }
 
     /// Whether an admin may read what a record says, strongly consistent.

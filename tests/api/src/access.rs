@@ -101,7 +101,9 @@ impl World {
             ("POST", "/api/records/doctor/annotations/") => json!({"record": self.record, "note": "hijacked"}),
             ("PATCH", "/api/admin/users/{user}/") => json!({"is_active": true}),
             ("POST", "/api/admin/doctors/{doctor}/refuse/" | "/api/admin/doctors/{doctor}/suspend/") => json!({"reason": MARKER}),
-            ("POST", "/api/accounts/password-change/") => json!({"current_password": PASSWORD, "new_password": "another harbour, a louder one"}),
+            ("POST", "/api/accounts/password-change/") => {
+                json!({"current_password": PASSWORD, "new_password": "another harbour, a louder one"})
+            }
             ("POST", "/api/accounts/email-change/") => json!({"email": new_email(), "password": PASSWORD}),
             ("POST", "/api/accounts/second-factor/setup/") => json!({"password": PASSWORD}),
             ("POST", "/api/accounts/second-factor/confirm/") => json!({"code": "123456"}),

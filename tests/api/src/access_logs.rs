@@ -201,9 +201,11 @@ fn nothing_is_shown_of_which_the_trail_does_not_tell() {
         [(&patient, &own), (&patient, "/api/records/patient/"), (&doctor, &assigned), (&doctor, "/api/records/doctor/")];
     let before = aws::query(&format!("AUDIT#{}", patient.id)).len();
     for fate in [Fate::Failed, Fate::Silence] {
-        let detour = Detour::new(move |operation, body| {
-            if operation.ends_with(".PutItem") && body.contains("AUDIT#") { fate } else { Fate::Passed }
-        });
+        let detour = Detour::new(
+            move |operation, body| {
+                if operation.ends_with(".PutItem") && body.contains("AUDIT#") { fate } else { Fate::Passed }
+            },
+        );
         let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
         for (client, path) in requests {
             let answer = records.send(client, "GET", path, &Value::Null).problem(503, "unavailable");

@@ -95,7 +95,9 @@ fn a_retired_key_is_refused() {
     ended.put(Some(now - SignedDuration::from_secs(1)));
     let sign = |key: &Key| Client::with_token(&key.sign(&with(&header, "kid", json!(key.kid)), &claims));
     // Warm sandboxes may believe for five minutes what they have read before.
-    for (function, path) in [("accounts", "/api/accounts/me/"), ("records", "/api/records/patient/"), ("notifications", "/api/notifications/")] {
+    for (function, path) in
+        [("accounts", "/api/accounts/me/"), ("records", "/api/records/patient/"), ("notifications", "/api/notifications/")]
+    {
         let cold = Settings::of(function).start();
         cold.send(&sign(&ending), "GET", path, &Value::Null).ok(200);
         cold.send(&sign(&ended), "GET", path, &Value::Null).problem(401, "token_not_valid");

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, MARKER, PASSWORD, Patient, Sandbox, Settings, User, account_mail, account_mails_to, aws, new_email, unique,
+    Admin, Anonymous, Answer, Client, MARKER, PASSWORD, Patient, Sandbox, Settings, User, account_mail, account_mails_to, aws, new_email,
+    unique,
 };
 
 #[track_caller]

@@ -56,7 +56,8 @@ impl Guarded {
     /// How often an action with an outcome is in the audit trail, and with a reason.
     fn told(&self, action: &str, outcome: &str, reason: Option<&str>) -> usize {
         let events = aws::query(&format!("AUDIT#{}", self.user.id));
-        let is = |event: &Value| event["action"]["S"] == action && event["outcome"]["S"] == outcome && event["reason"]["S"].as_str() == reason;
+        let is =
+            |event: &Value| event["action"]["S"] == action && event["outcome"]["S"] == outcome && event["reason"]["S"].as_str() == reason;
         events.iter().filter(|event| is(event)).count()
     }
 }

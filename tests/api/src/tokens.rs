@@ -236,7 +236,9 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     let strangers = json!({"kty": "OKP", "crv": "Ed25519", "kid": key.kid, "x": encode(stranger.pair.public_key())});
     refuse(&stranger.sign(&with(&header, "jwk", strangers.clone()), &claims));
     refuse(&key.sign(&with(&header, "jwk", strangers), &claims));
-    for (name, value) in [("jku", "https://attacker.example.org/"), ("x5u", "https://attacker.example.org/"), ("x5c", "MIIB"), ("zip", "DEF")] {
+    for (name, value) in
+        [("jku", "https://attacker.example.org/"), ("x5u", "https://attacker.example.org/"), ("x5c", "MIIB"), ("zip", "DEF")]
+    {
         refuse(&key.sign(&with(&header, name, json!([value])), &claims));
         refuse(&stranger.sign(&with(&header, name, json!(value)), &claims));
     }

@@ -214,7 +214,7 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
             let _ = stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
         }
         // Until the client gives up.
-        Fate::Silence => drop(stream.read(&mut [0])),
+        Fate::Silence => drop(stream.read_exact(&mut [0])),
     }
 }
 
