@@ -11,6 +11,7 @@ mod end_sessions;
 mod list_doctors;
 mod list_events;
 mod list_users;
+mod pipeline;
 mod read_user;
 mod start_password_reset;
 mod update_user;
@@ -26,6 +27,8 @@ use store::Store;
 use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+use crate::pipeline::Pipeline;
 
 /// How often a change is tried when other requests come first and the client has named no version.
 const ATTEMPTS: usize = 4;
@@ -62,6 +65,7 @@ pub struct App {
     store: Store,
     doctors: config::Doctors,
     console: Arc<console::session::Keys>,
+    pipeline: Pipeline,
 }
 
 impl App {
@@ -72,8 +76,10 @@ impl App {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
         let console = Arc::new(console::session::Keys::new(&config::Console::from_env()?));
+        let queues = config::Pipeline::from_env()?;
         let sdk = aws::sdk(Patience::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
-        Ok(Self { kit: Kit::new(http, store.clone()), store, doctors, console })
+        let pipeline = Pipeline::new(&aws::sqs(&sdk), queues);
+        Ok(Self { kit: Kit::new(http, store.clone()), store, doctors, console, pipeline })
     }
 }

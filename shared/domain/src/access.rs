@@ -158,6 +158,14 @@ choice! {
         BreakGlass = "break_glass",
         /// Assign a record to another doctor.
         CorrectAssignment = "correct_assignment",
+        /// See how much there was of everything.
+        ShowDashboard = "show_dashboard",
+        /// See the queues, the mails that were set aside, and those to a user.
+        ListMails = "list_mails",
+        /// Put mails back that were set aside.
+        RedriveMails = "redrive_mails",
+        /// Have a mail sent again.
+        ResendMail = "resend_mail",
     }
 }
 
@@ -264,7 +272,11 @@ impl Operation {
             | Self::StaffListNotifications
             | Self::LookUpRecord
             | Self::BreakGlass
-            | Self::CorrectAssignment => Audience::Admins,
+            | Self::CorrectAssignment
+            | Self::ShowDashboard
+            | Self::ListMails
+            | Self::RedriveMails
+            | Self::ResendMail => Audience::Admins,
         }
     }
 

@@ -61,7 +61,8 @@ fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
 
 /// The operations of each audience, named once more.
 fn audiences() -> Vec<(Audience, &'static str)> {
-    let public = "jwks register login login_with_second_factor refresh request_password_reset reset_password verify_email change_email";
+    let public = "jwks register login login_with_second_factor refresh request_password_reset reset_password verify_email change_email \
+                  read_schema swagger_ui swagger_ui_bundle swagger_ui_style swagger_ui_start problem_page health ready";
     let signed_in = "logout list_sessions end_session logout_all change_password resend_verification request_email_change me access_log set_up_second_factor confirm_second_factor disable_second_factor \
                      list_notifications read_notification peek_notification count_unread mark_all_read delete_all";
     let members = "create_profile update_profile replace_profile";
@@ -70,7 +71,8 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation replace_annotation read_doctor_history";
     let admins = "open_console list_users create_user read_user update_user end_sessions start_password_reset list_doctors_by_approval \
                   approve_doctor refuse_doctor suspend_doctor list_events \
-                  staff_list_records staff_list_files staff_list_annotations staff_list_notifications look_up_record break_glass correct_assignment";
+                  staff_list_records staff_list_files staff_list_annotations staff_list_notifications look_up_record break_glass correct_assignment \
+                  show_dashboard list_mails redrive_mails resend_mail";
     vec![
         (Audience::Public, public),
         (Audience::SignedIn, signed_in),

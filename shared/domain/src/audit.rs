@@ -66,6 +66,8 @@ choice! {
         RedriveMail = "redrive_mail",
         /// Staff looked at the mails that were set aside, or at those to a user.
         ListMails = "list_mails",
+        /// Staff exported numbers: how much there was of everything, nothing about anybody.
+        ExportCounts = "export_counts",
         /// Staff read what was done to a user or by one.
         ReadAudit = "read_audit",
         /// A doctor's licence was approved.

@@ -150,6 +150,11 @@ impl Mail {
         Self { id, kind, user_id, address: None, ttl: now.as_second().saturating_add(Self::KEPT.as_secs()) }
     }
 
+    /// When it was first ordered. Not that of the id, which may be the user's own.
+    pub fn ordered_at(&self) -> Timestamp {
+        Timestamp::from_second(self.ttl.saturating_sub(Self::KEPT.as_secs())).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
     /// The mail to another address than the account's.
     #[must_use]
     pub fn to(self, address: Email) -> Self {
@@ -209,6 +214,7 @@ mod tests {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let mail = Mail::new(id.parse().unwrap(), MailKind::EmailChanged, user.parse().unwrap(), now);
         assert_eq!((mail.address.clone(), mail.ttl), (None, now.as_second() + 14 * 86_400));
+        assert_eq!(mail.ordered_at(), now);
         let old = Email::parse("old@example.com").unwrap();
         assert_eq!(mail.to(old.clone()).address, Some(old));
     }

@@ -140,6 +140,22 @@ config! {
         console_key: Secret = CONSOLE_KEY as secret,
     }
 
+    /// What it takes to look after the mail pipeline.
+    Pipeline {
+        /// The queue of mails to be sent.
+        mail_queue_url: String = MAIL_QUEUE_URL as text,
+        /// Where orders for mails are set aside that were not carried out.
+        mail_dead_letter_queue_url: String = MAIL_DEAD_LETTER_QUEUE_URL as text,
+        /// The queue of uploads to be inspected.
+        upload_queue_url: String = UPLOAD_QUEUE_URL as text,
+        /// Where uploads are set aside that were not inspected.
+        upload_dead_letter_queue_url: String = UPLOAD_DEAD_LETTER_QUEUE_URL as text,
+        /// Where changes of the table are set aside that were not dispatched.
+        stream_failure_queue_url: String = STREAM_FAILURE_QUEUE_URL as text,
+        /// So many mails to an address in a day that somebody asks for.
+        mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
+    }
+
     /// What the function needs that makes the first admin.
     Bootstrap {
         /// The table.
@@ -241,7 +257,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     ),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
-    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES, Console::VARIABLES]),
+    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES, Console::VARIABLES, Pipeline::VARIABLES]),
     ("docs", &[Telemetry::VARIABLES, Docs::VARIABLES]),
     ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
@@ -406,6 +422,10 @@ mod tests {
             ("MAX_FILE_BYTES", "26214400"),
             ("MAX_FILES_PER_RECORD", "20"),
             ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/mail"),
+            ("MAIL_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-mail"),
+            ("UPLOAD_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/upload"),
+            ("UPLOAD_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-upload"),
+            ("STREAM_FAILURE_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/stream-failure"),
             ("MAIL_SENDER", "records@example.com"),
             ("MAIL_CONFIGURATION_SET", "mail"),
         ])
@@ -443,6 +463,7 @@ mod tests {
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
         assert_eq!(Guessing::read(lookup(&environment)).unwrap().mails_per_day, 20);
+        assert_eq!(Pipeline::read(lookup(&environment)).unwrap().mails_per_day, 20);
         assert_eq!(Allowance::read(lookup(&environment)).unwrap().files_per_day, 500);
         assert_eq!(Bootstrap::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Inspect::read(lookup(&environment)).unwrap().table_name, "records");

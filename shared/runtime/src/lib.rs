@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod passwords;
+pub mod queue;
 pub mod secret;
 pub mod serve;
 pub mod telemetry;

@@ -324,7 +324,7 @@ impl Store {
     }
 }
 
-fn entry<T: Listed>(item: Item) -> Result<T, Error> {
+pub(crate) fn entry<T: Listed>(item: Item) -> Result<T, Error> {
     read_part(item, T::IN_KEY).ok_or(Error::Corrupt { entity: "entry of a list" })
 }
 

@@ -10,14 +10,17 @@ use domain::audit::AuditEvent;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::{Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
 use domain::notification::Notification;
+use domain::rate::Locked;
 use jiff::Timestamp;
 
 use crate::Store;
 use crate::admin::position;
-use crate::error::{Error, UpdateError};
+use crate::error::Error;
 use crate::item::{self, Item, Stored, read, text};
 use crate::keys::{self, Key};
+use crate::lists::{NotificationEntry, entry};
 use crate::page::{Page, below};
+use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
 use crate::write::{Step, Updated, Value, Written, operation_id, string};
 
@@ -45,6 +48,20 @@ pub enum Fate {
     InDoubt,
 }
 
+/// Why a mail was not ordered again.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// Its sending is not over, or it is gone.
+    #[error("its sending is not over")]
+    NotOver,
+    /// Its address has had too many today.
+    #[error(transparent)]
+    Locked(#[from] Locked),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
 /// What is there to be mailed, and how far that is.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Mailed<T> {
@@ -58,10 +75,10 @@ fn state(name: &'static str, state: MailState) -> Value {
     string(name, state)
 }
 
-/// Reads what is mailed, and how far that is.
-fn mailed<T: Stored>(item: Item) -> Result<Mailed<T>, Error> {
+/// What is mailed, as `what` reads it, and how far that is.
+fn mailed<T>(item: Item, what: impl FnOnce(Item) -> Result<T, Error>) -> Result<Mailed<T>, Error> {
     let delivery = item::delivery(item.clone())?;
-    Ok(Mailed { what: read(item)?, delivery })
+    Ok(Mailed { what: what(item)?, delivery })
 }
 
 impl Store {
@@ -101,30 +118,40 @@ impl Store {
         self.update_if(keys::ordered(order), expression, "mail_state = :sending", values).await.map(drop)
     }
 
-    /// Orders a mail again whose sending is over, however it ended, with the event of it.
+    /// Orders a mail again whose sending is over, however it ended, with the event of it. It counts among the `most` mails that
+    /// its address may be sent in a day.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when its sending is not over, or it is gone.
-    pub async fn order_mail_again(&self, order: MailMessage, event: &AuditEvent) -> Result<(), UpdateError> {
+    /// [`OrderError::NotOver`] when its sending is not over, or it is gone; [`OrderError::Locked`] until the next day when the
+    /// address has had too many.
+    pub async fn order_mail_again(
+        &self,
+        order: MailMessage,
+        address: &str,
+        most: u64,
+        event: &AuditEvent,
+        now: Timestamp,
+    ) -> Result<(), OrderError> {
         let again = Step::update(keys::ordered(order), "SET mail_state = :ordered REMOVE mail_claimed_at, mail_operation")
-            .only_if("mail_state IN (:sent, :failed, :in_doubt)", UpdateError::Stale)
+            .only_if("mail_state IN (:sent, :failed, :in_doubt)", OrderError::NotOver)
             .with([
                 state(":ordered", MailState::Ordered),
                 state(":sent", MailState::Sent),
                 state(":failed", MailState::Failed),
                 state(":in_doubt", MailState::InDoubt),
             ]);
-        self.commit(vec![again, Step::tell(event)?]).await
+        self.commit(vec![again, count_mail(address, most, now), Step::tell(event)?]).await
     }
 
     /// How far the mail of a notification is, if there is such a notification. Strongly consistent.
-    pub async fn mailed_notification(&self, recipient: UserId, id: NotificationId) -> Result<Option<Mailed<Notification>>, Error> {
-        self.get_item(keys::notification(recipient, id), Consistency::Strong).await?.map(mailed).transpose()
+    pub async fn mailed_notification(&self, recipient: UserId, id: NotificationId) -> Result<Option<Mailed<NotificationEntry>>, Error> {
+        let item = self.get_item(keys::notification(recipient, id), Consistency::Strong).await?;
+        item.map(|item| mailed(item, entry)).transpose()
     }
 
     /// How far a stored mail is, if there is one. Strongly consistent.
     pub async fn mailed_mail(&self, id: MailId) -> Result<Option<Mailed<Mail>>, Error> {
-        self.get_item(keys::mail(id), Consistency::Strong).await?.map(mailed).transpose()
+        self.get_item(keys::mail(id), Consistency::Strong).await?.map(|item| mailed(item, read)).transpose()
     }
 
     /// The stored mails to a user, newest first, without those to nobody. The list is eventually consistent, and may hold
@@ -134,11 +161,19 @@ impl Store {
         let (mut found, more) = self.query_first(&range, Order::Descending, limit).await?;
         found.truncate(limit);
         let items = self.get_all(found.iter().filter_map(Key::of), Consistency::Eventual).await?;
-        let mut mails: Vec<Mailed<Mail>> = items.into_iter().map(mailed).collect::<Result<_, _>>()?;
+        let mut mails: Vec<Mailed<Mail>> = items.into_iter().map(|item| mailed(item, read)).collect::<Result<_, _>>()?;
         mails.retain(|mail| mail.what.kind != MailKind::Nobody);
         mails.sort_unstable_by_key(|mail| Reverse(mail.what.id));
         let next = found.last().filter(|_| more).map(|item| position(&range, item)).transpose()?;
         Ok(Page { items: mails, next })
+    }
+
+    /// The newest notifications of a user, those that were deleted at once but not yet purged among them, and how far their
+    /// mails are. Newest first, eventually consistent.
+    pub async fn newest_mailed_notifications(&self, recipient: UserId, limit: usize) -> Result<Vec<Mailed<NotificationEntry>>, Error> {
+        let range = keys::notifications(recipient, None, None);
+        let (items, _) = self.query(&range, Order::Descending, Consistency::Eventual, limit, None).await?;
+        items.into_iter().map(|item| mailed(item, entry)).collect()
     }
 
     /// Stores a mail unless one with its id is there, sent perhaps: for those who may come twice.

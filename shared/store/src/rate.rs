@@ -192,13 +192,18 @@ impl Store {
     /// # Errors
     /// [`LimitError::Locked`] until the next day when it would be too much.
     pub async fn put_mail_within(&self, address: &str, most: u64, mail: &Mail, now: Timestamp) -> Result<(), LimitError> {
-        let day = Window::day(now);
-        let key = keys::rate(Limited::Mails, &[address], &day.number.to_string());
-        let values = [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
-        let count = Step::update(key, "ADD mail_count :one SET entity = :entity, #ttl = :ttl");
-        let count = count.only_if("attribute_not_exists(pk) OR mail_count < :most", Locked { until: day.end }.into()).with(values);
-        self.commit(vec![count, Step::put(item::mail(mail)?)]).await
+        self.commit(vec![count_mail(address, most, now), Step::put(item::mail(mail)?)]).await
     }
+}
+
+/// Takes a mail from what an address may be sent in a day because somebody asked for it; refused until the next day when
+/// there is none left.
+pub(crate) fn count_mail<E: From<Locked>>(address: &str, most: u64, now: Timestamp) -> Step<E> {
+    let day = Window::day(now);
+    let key = keys::rate(Limited::Mails, &[address], &day.number.to_string());
+    let values = [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
+    let count = Step::update(key, "ADD mail_count :one SET entity = :entity, #ttl = :ttl");
+    count.only_if("attribute_not_exists(pk) OR mail_count < :most", Locked { until: day.end }.into()).with(values)
 }
 
 /// Records and files.

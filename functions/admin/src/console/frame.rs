@@ -1,12 +1,13 @@
 //! What all pages have around them.
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use domain::field::FieldError;
-use http_kit::problem::Problem;
+use http_kit::problem::{Problem, Written};
 use runtime::tokens::Claims;
 
 pub(crate) use http_kit::caller::Admin as Staff;
@@ -14,8 +15,12 @@ pub(crate) use http_kit::caller::Admin as Staff;
 use crate::App;
 use crate::console::{assets, form};
 
+/// The first page. Without a slash: with one, the gateway has no route that leads to it (see template.yaml).
+const HOME: &str = "/admin";
+
 /// Where the pages are, in the order of the navigation.
 const SECTIONS: &[(&str, &str)] = &[
+    (HOME, "Dashboard"),
     ("/admin/users/", "Users"),
     ("/admin/doctors/", "Licences"),
     ("/admin/doctor-profiles/", "Doctors"),
@@ -24,6 +29,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("/admin/files/", "Files"),
     ("/admin/annotations/", "Annotations"),
     ("/admin/notifications/", "Notifications"),
+    ("/admin/mail/", "Mail"),
     ("/admin/audit/", "Audit trail"),
 ];
 
@@ -36,6 +42,10 @@ const DONE: &[(&str, &str)] = &[
     ("decided", "The decision was made; the doctor is told."),
     ("opened", "The glass is broken for 15 minutes; the patient is told."),
     ("reassigned", "The record is assigned to the other doctor; both doctors and the patient are told."),
+    ("redriven", "What was put back is tried again."),
+    ("some-redriven", "What was put back is tried again. Some were left: they may have been sent."),
+    ("none-redriven", "Nothing was put back: it was not found, or it may have been sent."),
+    ("resent", "The mail is sent again."),
 ];
 
 /// What a page has around its content. A template has it as `frame` and extends `layout.html`.
@@ -50,9 +60,9 @@ pub(crate) struct Frame {
 impl Frame {
     /// The sections of the navigation: where, what it is called, and whether the page is in it.
     pub(crate) fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        SECTIONS
-            .iter()
-            .map(|(href, label)| (*href, *label, if *href == "/admin/" { self.path == *href } else { self.path.starts_with(href) }))
+        SECTIONS.iter().map(|(href, label)| {
+            (*href, *label, if *href == HOME { self.path.trim_end_matches('/') == HOME } else { self.path.starts_with(href) })
+        })
     }
 }
 
@@ -79,12 +89,12 @@ pub(crate) fn render(page: &impl Template) -> Result<Response, Problem> {
     Ok(Html(page.render().map_err(Problem::internal)?).into_response())
 }
 
-/// A page with a form that was refused.
+/// A page with a form that was refused, and why.
 ///
 /// # Errors
 /// As [`render`].
-pub(crate) fn render_refused(page: &impl Template) -> Result<Response, Problem> {
-    Ok((StatusCode::BAD_REQUEST, render(page)?).into_response())
+pub(crate) fn render_refused(page: &impl Template, problem: &Problem) -> Result<Response, Problem> {
+    Ok((problem.status(), Extension(problem.clone()), Extension(Written), render(page)?).into_response())
 }
 
 /// What a form answers: the way to the page that shows what has been done, a word of [`DONE`].

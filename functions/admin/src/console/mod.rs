@@ -11,17 +11,25 @@ mod break_glass;
 mod correct_assignment;
 mod created;
 mod doctors;
+mod export_counts;
 pub(crate) mod form;
 pub(crate) mod frame;
 mod list_annotations;
 mod list_files;
+mod list_mails;
 mod list_notifications;
 mod list_records;
 mod listing;
+mod mails;
 mod people;
+mod plot;
 mod profiles;
 mod read_record;
+mod redrive_mails;
+mod resend_mail;
 pub(crate) mod session;
+mod show_dashboard;
+mod show_pipeline;
 mod sign_in;
 mod users;
 
@@ -37,7 +45,12 @@ use crate::App;
 /// All routes of the console.
 fn routes() -> Routes {
     Routes::default()
-        .get("/admin/", Operation::ListUsers, users::home)
+        .get("/admin/", Operation::ShowDashboard, show_dashboard::show_dashboard)
+        .get("/admin/export.json", Operation::ShowDashboard, export_counts::export_counts)
+        .get("/admin/mail/", Operation::ListMails, show_pipeline::show_pipeline)
+        .get("/admin/mail/users/{id}/", Operation::ListMails, list_mails::list_mails)
+        .post("/admin/mail/redrive/", Operation::RedriveMails, redrive_mails::redrive_mails)
+        .post("/admin/mail/resend/", Operation::ResendMail, resend_mail::resend_mail)
         .get("/admin/users/", Operation::ListUsers, users::list_users)
         .post("/admin/users/", Operation::CreateUser, users::create_user)
         .get("/admin/users/new/", Operation::CreateUser, users::new_user)

@@ -9,7 +9,8 @@ pub(crate) const WIDTH: u32 = 640;
 /// See [`WIDTH`]. The axis stands above the labels.
 pub(crate) const HEIGHT: u32 = 150;
 const TOP: u32 = 18;
-const AXIS: u32 = 128;
+/// See [`WIDTH`].
+pub(crate) const AXIS: u32 = 128;
 
 /// What was counted in a span of time, a day or a month.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,8 +51,7 @@ pub(crate) struct Bar {
 
 /// The days up to and with `last`, with zeros where nothing was counted.
 pub(crate) fn days(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<Span> {
-    let first = last.saturating_sub((number - 1).days());
-    first
+    first_day(last, number)
         .series(1.day())
         .take_while(|day| *day <= last)
         .map(|day| {
@@ -63,8 +63,7 @@ pub(crate) fn days(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<S
 
 /// The months up to and with that of `last`, with zeros where nothing was counted.
 pub(crate) fn months(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<Span> {
-    let first = first_month(last, number);
-    first
+    first_month(last, number)
         .series(1.month())
         .take_while(|month| *month <= last)
         .map(|month| {
@@ -75,6 +74,11 @@ pub(crate) fn months(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec
             Span { name: format!("{:04}-{:02}", month.year(), month.month()), counts }
         })
         .collect()
+}
+
+/// The first of so many days, of which the last is `last`.
+pub(crate) fn first_day(last: Date, number: i32) -> Date {
+    last.saturating_sub((number - 1).days())
 }
 
 /// The first day of the first of so many months, of which the last is that of `last`.

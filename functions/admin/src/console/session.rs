@@ -146,7 +146,9 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     }
     let response = next.run(request).await;
     let mut response = match response.extensions().get::<Problem>().cloned() {
-        Some(problem) if path != OPENING => page_of(&problem, &request_id).unwrap_or(response),
+        Some(problem) if path != OPENING && response.extensions().get::<Written>().is_none() => {
+            page_of(&problem, &request_id).unwrap_or(response)
+        }
         _ => response,
     };
     let is_of_staff = response.extensions().get::<Problem>().is_none() && !is_public(&path);

@@ -29,12 +29,6 @@ pub(crate) const PAGE: usize = 25;
 /// How many events the page of a user shows.
 const EVENTS: usize = 10;
 
-/// The first page, which is the list of users.
-pub(crate) async fn home(State(_): State<App>, staff: Staff) -> Result<Response, Problem> {
-    staff.confirm().await?;
-    see_other("/admin/users/", None)
-}
-
 #[derive(Template)]
 #[template(path = "users.html")]
 struct Users {
@@ -126,7 +120,7 @@ pub(crate) async fn create_user(State(app): State<App>, staff: Staff, frame: Fra
     match created {
         Ok(account) => see_other(&format!("/admin/users/{}/", account.id), Some("created")),
         Err(problem) if !problem.errors().is_empty() => {
-            render_refused(&NewUserPage { frame, posted: Some(&posted), errors: problem.errors() })
+            render_refused(&NewUserPage { frame, posted: Some(&posted), errors: problem.errors() }, &problem)
         }
         Err(problem) => Err(problem),
     }

@@ -1,0 +1,284 @@
+//! The mail pipeline: what waits in the queues, which orders for mails were set aside and why, and another try of them.
+//!
+//! Orders are put back one by one, by receiving, sending and deleting them: SQS itself moves only all of a queue at once.
+//! That an order is there twice for a moment does no harm, because the mailer sends for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::audit::{Action, AuditEvent};
+use domain::email::Email;
+use domain::id::UserId;
+use domain::mail::{Delivery, MailMessage, MailState};
+use domain::rate::Limited;
+use futures_util::future::{join_all, try_join_all};
+use http_kit::caller::Caller;
+use http_kit::code::Code;
+use http_kit::problem::{Limit, Problem};
+use jiff::SignedDuration;
+use runtime::queue::{Depth, Message, Queue, QueueError};
+use runtime::{clock, config};
+use store::mail::{Mailed, OrderError};
+
+use crate::App;
+
+/// The queues, and how much may be sent again.
+#[derive(Clone)]
+pub(crate) struct Pipeline(Arc<Queues>);
+
+struct Queues {
+    mails: Queue,
+    dead_mails: Queue,
+    /// Each with its name for people and programs.
+    all: [(&'static str, Queue); 5],
+    mails_per_day: u64,
+}
+
+/// The name of the queue of orders that were set aside.
+pub(crate) const DEAD_MAILS: &str = "mail_dead_letters";
+
+/// So many orders are listed, and no more are put back at once.
+pub(crate) const MOST_LETTERS: usize = 25;
+
+/// For so long nobody else sees the orders that are being listed or put back; longer than a request can take. A lister puts
+/// them back at once, so that who looks at the same moment misses some for hardly longer than that.
+const HIDDEN: Duration = Duration::from_secs(15);
+
+/// An order that was set aside, and what is known of its mail.
+pub(crate) struct Letter {
+    message: Message,
+    /// The order; none when the message is something else.
+    pub(crate) order: Option<MailMessage>,
+    /// What was to be mailed, while it is there.
+    pub(crate) found: Option<Found>,
+}
+
+/// What is to be mailed, or was.
+pub(crate) struct Found {
+    /// To whom.
+    pub(crate) user_id: UserId,
+    /// The type of a notification, or the kind of a mail without one.
+    pub(crate) about: &'static str,
+    /// How far it is.
+    pub(crate) delivery: Delivery,
+    /// Where it goes when not to the account's address.
+    address: Option<Email>,
+}
+
+/// What can be done about an order that was set aside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Remedy {
+    /// Put it back: the mail was surely not sent.
+    PutBack,
+    /// Have the mail sent again if that is wanted: perhaps it was sent.
+    SendAgain,
+    /// Put it back to be rid of it: there is nothing to be sent any more.
+    Drop,
+    /// Nothing: it is no order.
+    Nothing,
+}
+
+impl Letter {
+    /// The id under which the queue knows it.
+    pub(crate) fn id(&self) -> &str {
+        &self.message.id
+    }
+
+    /// When the order was given.
+    pub(crate) fn sent_at(&self) -> Option<jiff::Timestamp> {
+        self.message.sent_at
+    }
+
+    /// What can be done about it.
+    pub(crate) fn remedy(&self) -> Remedy {
+        match (&self.order, &self.found) {
+            (None, _) => Remedy::Nothing,
+            (Some(_), None) => Remedy::Drop,
+            (Some(_), Some(found)) => match found.delivery.mail_state {
+                None | Some(MailState::Failed | MailState::Ordered) => Remedy::PutBack,
+                Some(MailState::Sending | MailState::InDoubt) => Remedy::SendAgain,
+                Some(MailState::Sent) => Remedy::Drop,
+            },
+        }
+    }
+
+    /// Why it was set aside, as a stable code.
+    pub(crate) fn reason(&self) -> &'static str {
+        match (&self.order, &self.found) {
+            (None, _) => "no_order",
+            (Some(_), None) => "gone",
+            (Some(_), Some(Found { delivery, .. })) => match (delivery.mail_failure, delivery.mail_state) {
+                (_, Some(MailState::Sent)) => "sent",
+                (Some(failure), _) => failure.as_str(),
+                (None, Some(MailState::Sending | MailState::InDoubt)) => "interrupted",
+                (None, _) => "not_noted",
+            },
+        }
+    }
+}
+
+/// What came of putting orders back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Redriven {
+    /// So many were put back.
+    pub(crate) put_back: usize,
+    /// So many were left, because putting them back would do nothing.
+    pub(crate) left: usize,
+}
+
+impl Pipeline {
+    /// The queues of the configuration.
+    pub(crate) fn new(sqs: &aws_sdk_sqs::Client, config: config::Pipeline) -> Self {
+        let queue = |url: String| Queue::new(sqs.clone(), url);
+        let (mails, dead_mails) = (queue(config.mail_queue_url), queue(config.mail_dead_letter_queue_url));
+        let all = [
+            ("mail", mails.clone()),
+            (DEAD_MAILS, dead_mails.clone()),
+            ("upload", queue(config.upload_queue_url)),
+            ("upload_dead_letters", queue(config.upload_dead_letter_queue_url)),
+            ("stream_failures", queue(config.stream_failure_queue_url)),
+        ];
+        Self(Arc::new(Queues { mails, dead_mails, all, mails_per_day: config.mails_per_day }))
+    }
+
+    /// How much is in each queue, by its name.
+    ///
+    /// # Errors
+    /// 503 when SQS does not answer.
+    pub(crate) async fn depths(&self) -> Result<Vec<(&'static str, Depth)>, Problem> {
+        let depths = self.0.all.iter().map(|(name, queue)| async move { Ok((*name, queue.depth().await?)) });
+        try_join_all(depths).await.map_err(unavailable)
+    }
+
+    async fn take(&self) -> Result<Vec<Message>, Problem> {
+        self.0.dead_mails.take(MOST_LETTERS, HIDDEN).await.map_err(unavailable)
+    }
+
+    /// What is not put back comes back by itself, a little later.
+    async fn put_back(&self, messages: impl IntoIterator<Item = &Message>) {
+        for done in join_all(messages.into_iter().map(|message| self.0.dead_mails.put_back(message))).await {
+            if let Err(error) = done {
+                tracing::warn!(error = runtime::serve::sentence(&error), "an order that was looked at stays hidden for a moment");
+            }
+        }
+    }
+}
+
+fn unavailable(error: QueueError) -> Problem {
+    Problem::unavailable_because(error)
+}
+
+fn order_in(message: &Message) -> Option<MailMessage> {
+    serde_json::from_str(&message.body).ok()
+}
+
+/// What an order is about, while that is there.
+pub(crate) async fn find(app: &App, order: MailMessage) -> Result<Option<Found>, store::Error> {
+    Ok(match order {
+        MailMessage::Notification { recipient_id, notification_id } => {
+            app.store.mailed_notification(recipient_id, notification_id).await?.map(|Mailed { what, delivery }| Found {
+                user_id: recipient_id,
+                about: what.notification_type.as_str(),
+                delivery,
+                address: None,
+            })
+        }
+        MailMessage::Mail { mail_id } => app.store.mailed_mail(mail_id).await?.map(|Mailed { what, delivery }| Found {
+            user_id: what.user_id,
+            about: what.kind.as_str(),
+            delivery,
+            address: what.address,
+        }),
+    })
+}
+
+async fn letters(app: &App, messages: Vec<Message>) -> Result<Vec<Letter>, store::Error> {
+    let letters = messages.into_iter().map(|message| async move {
+        let order = order_in(&message);
+        let found = match order {
+            Some(order) => find(app, order).await?,
+            None => None,
+        };
+        Ok(Letter { message, order, found })
+    });
+    try_join_all(letters).await
+}
+
+/// Orders that were set aside, the newest first as far as they are found; up to [`MOST_LETTERS`].
+///
+/// # Errors
+/// 503 when SQS or the table does not answer.
+pub(crate) async fn list_letters(app: &App) -> Result<Vec<Letter>, Problem> {
+    let messages = app.pipeline.take().await?;
+    app.pipeline.put_back(&messages).await;
+    let mut letters = letters(app, messages).await?;
+    letters.sort_by_key(|letter| std::cmp::Reverse(letter.sent_at()));
+    Ok(letters)
+}
+
+/// Puts the order with an id back into the queue of mails, or all that are found, up to [`MOST_LETTERS`]; each with its
+/// event, which is written before.
+///
+/// # Errors
+/// 503 when SQS or the table does not answer: some may have been put back.
+pub(crate) async fn redrive(app: &App, caller: &Caller, id: Option<&str>) -> Result<Redriven, Problem> {
+    let (chosen, rest): (Vec<_>, Vec<_>) = app.pipeline.take().await?.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
+    app.pipeline.put_back(&rest).await;
+    let (able, unable): (Vec<_>, Vec<_>) =
+        letters(app, chosen).await?.into_iter().partition(|letter| matches!(letter.remedy(), Remedy::PutBack | Remedy::Drop));
+    app.pipeline.put_back(unable.iter().map(|letter| &letter.message)).await;
+    try_join_all(able.iter().map(|letter| redrive_letter(app, caller, letter))).await?;
+    Ok(Redriven { put_back: able.len(), left: unable.len() })
+}
+
+async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(), Problem> {
+    let user_id = letter.found.as_ref().map_or(caller.account.id, |found| found.user_id);
+    let event = AuditEvent {
+        before: Some(letter.reason().to_owned()),
+        after: Some("queued".to_owned()),
+        ..caller.audit(Action::RedriveMail, user_id, None)
+    };
+    app.store.audit(&[event]).await?;
+    app.pipeline.0.mails.send(letter.message.body.as_str()).await.map_err(unavailable)?;
+    app.pipeline.0.dead_mails.delete(&letter.message).await.map_err(unavailable)
+}
+
+/// Has a mail sent again whose sending is over, however it ended; answers to whom. The stream brings the order to the queue; one that was set
+/// aside is not needed any more.
+///
+/// # Errors
+/// 404 when there is nothing to be mailed or nobody to mail it to, 409 when its sending is not over or the user is not
+/// active, 429 when the address has had too many today.
+pub(crate) async fn resend(app: &App, caller: &Caller, order: MailMessage) -> Result<UserId, Problem> {
+    let Found { user_id, delivery, address, .. } = find(app, order).await?.ok_or_else(Problem::not_found)?;
+    let Some(state) = delivery.mail_state.filter(|_| delivery.is_over()) else { return Err(not_over()) };
+    let account = app.store.account(user_id).await?.ok_or_else(Problem::not_found)?;
+    if !account.is_active {
+        return Err(Problem::conflict(Code::Inactive, "The user is not active: activate the user first."));
+    }
+    let (now, most) = (clock::now(), app.pipeline.0.mails_per_day);
+    let limit = Limit { code: Code::DailyLimitReached, name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
+    let address = address.unwrap_or(account.email);
+    let event = AuditEvent {
+        reason: delivery.mail_failure.map(|failure| failure.to_string()),
+        before: Some(state.to_string()),
+        after: Some(MailState::Ordered.to_string()),
+        ..caller.audit(Action::ResendMail, user_id, None)
+    };
+    app.store.order_mail_again(order, &address.normalized(), most, &event, now).await.map_err(|error| match error {
+        OrderError::NotOver => not_over(),
+        OrderError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
+        OrderError::Store(error) => error.into(),
+    })?;
+    if state != MailState::Sent {
+        let (needless, rest): (Vec<_>, Vec<_>) =
+            app.pipeline.take().await?.into_iter().partition(|message| order_in(message) == Some(order));
+        app.pipeline.put_back(&rest).await;
+        try_join_all(needless.iter().map(|message| app.pipeline.0.dead_mails.delete(message))).await.map_err(unavailable)?;
+    }
+    Ok(user_id)
+}
+
+fn not_over() -> Problem {
+    Problem::conflict(Code::MailUnderWay, "The mail is on its way, or waits for it: see what becomes of it first.")
+}
