@@ -45,7 +45,7 @@ codes! {
     DailyLimitReached = "daily_limit_reached", "Wait for as many seconds as Retry-After says.";
     /// Another account has taken the address since the mail was sent.
     EmailTaken = "email_taken", "Ask for the change to another address.";
-    /// The header Idempotency-Key holds no key: one string of 1 to 255 printable ASCII characters in double quotes.
+    /// The header Idempotency-Key holds no key: one string of printable ASCII characters in double quotes, with these at most 255.
     IdempotencyKeyInvalid = "idempotency_key_invalid", "Send one key, such as a random UUID in double quotes.";
     /// The key was used with another body within the last day.
     IdempotencyKeyReused = "idempotency_key_reused", "Send a new request with a new key; repeat a request only as it was.";
@@ -61,6 +61,8 @@ codes! {
     InvalidCredentials = "invalid_credentials", "Check address and password, or set a new password by mail.";
     /// It would leave nobody who could administer.
     LastAdmin = "last_admin", "Make somebody else an admin first.";
+    /// The mail that was to be sent again is still on its way, or waits for another try.
+    MailUnderWay = "mail_under_way", "Wait until it was sent or given up.";
     /// The body is not well-formed JSON in UTF-8.
     MalformedJson = "malformed_json", "Correct the syntax of the body.";
     /// The path is known, but not with this method.

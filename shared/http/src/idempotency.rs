@@ -34,8 +34,12 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// On an answer that was given before.
 const REPLAYED: (HeaderName, HeaderValue) = (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
 
-/// The greatest length of a key.
+/// The greatest length of the header's value, its quotes counted.
 pub const MAX_KEY_LENGTH: usize = 255;
+
+/// The values of the header that [`Once`] takes, as a regular expression (ECMA-262): a string of a structured field, or without
+/// the quotes.
+pub const KEY_PATTERN: &str = r#"^("([ !#-\[\]-~]|\\["\\])+"|[!#-+\-.\/0-:<-\[\]-~]+)$"#;
 
 /// The body of a request that creates something, and what makes it possible to send it again. The operation must be among
 /// [`OPERATIONS`].
@@ -76,13 +80,14 @@ where
 /// # Errors
 /// 400 when it has several, or one that cannot be.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let detail = "The header Idempotency-Key must hold one string of 1 to 255 printable ASCII characters, in double quotes.";
+    let detail = "The header Idempotency-Key must hold one string of printable ASCII characters in double quotes, with these at most 255.";
     let invalid = || Problem::new(StatusCode::BAD_REQUEST, Code::IdempotencyKeyInvalid, detail);
     let mut lines = headers.get_all(KEY).iter();
     match (lines.next(), lines.next()) {
         (None, _) => Ok(None),
         (Some(line), None) => {
-            let key = line.to_str().ok().and_then(parse).filter(|key| (1..=MAX_KEY_LENGTH).contains(&key.len()));
+            let line = line.to_str().ok().map(|line| line.trim_matches([' ', '\t'])).filter(|line| line.len() <= MAX_KEY_LENGTH);
+            let key = line.and_then(parse).filter(|key| !key.is_empty());
             key.map(Some).ok_or_else(invalid)
         }
         (Some(_), Some(_)) => Err(invalid()),
@@ -92,7 +97,6 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// Reads a string of a structured field (RFC 9651, section 3.3.3), as the draft has it, or without the quotes, as many clients
 /// send it.
 fn parse(line: &str) -> Option<String> {
-    let line = line.trim_matches([' ', '\t']);
     let Some(quoted) = line.strip_prefix('"') else {
         return line.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)).then(|| line.to_owned());
     };
@@ -220,13 +224,13 @@ mod tests {
         is(r#"  "a \"b\" \\ c"  "#, r#"a "b" \ c"#);
         is("8e03978e-40d5-43e8-bc93-6894a57f9324", "8e03978e-40d5-43e8-bc93-6894a57f9324");
         is(&"x".repeat(255), &"x".repeat(255));
-        is(&format!("\"{}\"", "x".repeat(255)), &"x".repeat(255));
+        is(&format!("\"{}\"", "x".repeat(253)), &"x".repeat(253));
         assert_eq!(of(&[]), Ok(None));
     }
 
     #[test]
     fn what_is_no_key_is_refused() {
-        let long = "x".repeat(256);
+        let (long, long_quoted) = ("x".repeat(256), format!("\"{}\"", "x".repeat(254)));
         for line in [
             "",
             " ",
@@ -243,6 +247,7 @@ mod tests {
             "\"a\", \"b\"",
             "\"\t\"",
             &long,
+            &long_quoted,
         ] {
             assert_eq!(of(&[line.as_bytes()]), Err("idempotency_key_invalid"), "{line}");
         }

@@ -9,6 +9,7 @@ mod shared;
 use std::collections::BTreeMap;
 
 use domain::access::{Audience, Operation};
+use http_kit::idempotency;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
@@ -126,17 +127,18 @@ fn reference(kind: &str, name: &str) -> Value {
 /// Adds what follows from rules to what a handler says of its operation.
 fn finish(path: &str, method: &str, operation: &mut Value, examples: &Examples<'_>, problems: &mut Problems<'_>) -> Result<(), String> {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
-    let audience = id.parse::<Operation>().map_err(|_| format!("domain::access knows no operation {id}"))?.audience();
+    let known: Operation = id.parse().map_err(|_| format!("domain::access knows no operation {id}"))?;
+    let (audience, repeatable) = (known.audience(), idempotency::OPERATIONS.contains(&known));
     describe(operation, audience);
     operation["security"] = shared::security(audience);
-    take_parameters(path, operation);
+    take_parameters(path, operation, repeatable);
     if let Some(body) = operation.get_mut("requestBody") {
         finish_body(body, examples);
     }
-    problems.finish(path, method, operation, audience)?;
+    problems.finish(path, method, operation, audience, repeatable)?;
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if response.get("$ref").is_none() {
-            finish_success(status, response, examples);
+            finish_success(status, response, examples, repeatable);
             links::add(&id, status, response);
         }
     }
@@ -158,7 +160,7 @@ fn describe(operation: &mut Value, audience: Audience) {
 }
 
 /// The variables of the path, where the handler has not said more of them, and the headers that go with what is answered.
-fn take_parameters(path: &str, operation: &mut Value) {
+fn take_parameters(path: &str, operation: &mut Value, repeatable: bool) {
     let mut parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     for parameter in &mut parameters {
         if let Some(schema) = parameter.get_mut("schema") {
@@ -175,6 +177,9 @@ fn take_parameters(path: &str, operation: &mut Value) {
             parameters.push(shared::path_parameter(name));
         }
     }
+    if repeatable {
+        parameters.push(reference("parameters", "IdempotencyKey"));
+    }
     if operation["responses"].get("412").is_some() {
         parameters.push(reference("parameters", "IfMatch"));
     }
@@ -187,7 +192,7 @@ fn take_parameters(path: &str, operation: &mut Value) {
 }
 
 fn finish_body(body: &mut Value, examples: &Examples<'_>) {
-    for media in body["content"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+    if let Some(media) = body["content"].as_object_mut().and_then(|content| content.values_mut().next()) {
         limited(&mut media["schema"]);
         let schema = examples.resolved(&media["schema"]).clone();
         let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
@@ -197,13 +202,15 @@ fn finish_body(body: &mut Value, examples: &Examples<'_>) {
             alternatives.iter().enumerate().map(|(at, schema)| (format!("example{}", at + 1), json!({ "value": examples.of(schema) })));
         media["examples"] = named.collect::<Map<_, _>>().into();
         body["required"] = required.into();
-        break;
     }
 }
 
-fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>) {
+fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, repeatable: bool) {
     let mut names: Vec<String> = response["headers"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
     names.extend(shared::EVERYWHERE.map(str::to_owned));
+    if repeatable {
+        names.push("Idempotent-Replayed".to_owned());
+    }
     if status == "201" {
         names.push("Location".to_owned());
     }

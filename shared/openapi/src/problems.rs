@@ -21,8 +21,15 @@ impl<'a> Problems<'a> {
     }
 
     /// Replaces what a handler says of its problems by answers, with those that follow from rules.
-    pub(crate) fn finish(&mut self, path: &str, method: &str, operation: &mut Value, audience: Audience) -> Result<(), String> {
-        let mut codes = by_rule(path, operation, audience);
+    pub(crate) fn finish(
+        &mut self,
+        path: &str,
+        method: &str,
+        operation: &mut Value,
+        audience: Audience,
+        repeatable: bool,
+    ) -> Result<(), String> {
+        let mut codes = by_rule(path, operation, audience, repeatable);
         for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
             let status: u16 = status.parse().map_err(|_| format!("{status} is no status"))?;
             if status < 400 {
@@ -44,7 +51,9 @@ impl<'a> Problems<'a> {
     fn without_body(&mut self, status: u16) -> Value {
         let name = format!("{status}-head");
         let description = "As for GET, without a body.";
-        self.responses.entry(name.clone()).or_insert_with(|| json!({ "description": description, "headers": headers(status) }));
+        self.responses
+            .entry(name.clone())
+            .or_insert_with(|| json!({ "description": description, "headers": headers(status, &BTreeSet::new()) }));
         reference("responses", &name)
     }
 
@@ -80,7 +89,7 @@ impl<'a> Problems<'a> {
             let gateway = json!({ "schema": reference("schemas", "GatewayError"), "example": { "message": words } });
             content.insert("application/json".to_owned(), gateway);
         }
-        json!({ "description": sentences.join("\n\n"), "headers": headers(status), "content": content })
+        json!({ "description": sentences.join("\n\n"), "headers": headers(status, codes), "content": content })
     }
 
     fn example(&self, status: u16, code: Code) -> Value {
@@ -108,7 +117,7 @@ impl<'a> Problems<'a> {
 }
 
 /// What follows from who may call, from what is sent, and from where everything runs.
-fn by_rule(path: &str, operation: &Value, audience: Audience) -> BTreeMap<u16, BTreeSet<Code>> {
+fn by_rule(path: &str, operation: &Value, audience: Audience, repeatable: bool) -> BTreeMap<u16, BTreeSet<Code>> {
     let mut codes: BTreeMap<u16, BTreeSet<Code>> = BTreeMap::new();
     let mut add = |status: u16, more: &[Code]| codes.entry(status).or_default().extend(more);
     if audience != Audience::Public {
@@ -125,6 +134,11 @@ fn by_rule(path: &str, operation: &Value, audience: Audience) -> BTreeMap<u16, B
         add(413, &[Code::PayloadTooLarge]);
         add(415, &[Code::UnsupportedMediaType]);
     }
+    if repeatable {
+        add(400, &[Code::IdempotencyKeyInvalid]);
+        add(409, &[Code::IdempotencyRequestInProgress]);
+        add(422, &[Code::IdempotencyKeyReused]);
+    }
     let parameters = operation["parameters"].as_array();
     if parameters.is_some_and(|parameters| parameters.iter().any(|parameter| parameter["in"] == "query")) {
         add(400, &[Code::ValidationFailed]);
@@ -138,10 +152,11 @@ fn by_rule(path: &str, operation: &Value, audience: Audience) -> BTreeMap<u16, B
     codes
 }
 
-fn headers(status: u16) -> Value {
+fn headers(status: u16, codes: &BTreeSet<Code>) -> Value {
     let names: &[&str] = match status {
         401 => &["WWW-Authenticate"],
         429 => &["Retry-After", "RateLimit", "RateLimit-Policy"],
+        409 if codes.contains(&Code::IdempotencyRequestInProgress) => &["Retry-After"],
         503 => &["Retry-After"],
         _ => &[],
     };

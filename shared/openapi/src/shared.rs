@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::access::Audience;
 use domain::schema;
+use http_kit::idempotency::{KEY_PATTERN, MAX_KEY_LENGTH};
 use serde_json::{Value, json};
 
 /// The headers of every answer.
@@ -101,7 +102,20 @@ pub(crate) fn parameters() -> BTreeMap<String, Value> {
     BTreeMap::from([
         ("IfMatch".to_owned(), header("If-Match", if_match, "*")),
         ("IfNoneMatch".to_owned(), header("If-None-Match", if_none_match, "\"0\"")),
+        ("IdempotencyKey".to_owned(), idempotency_key()),
     ])
+}
+
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "description": "Makes it safe to send the request again: the same key and body give the stored answer for a day \
+            (IETF draft idempotency-key-header).",
+        "schema": {
+            "type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": KEY_PATTERN,
+            "examples": ["\"8e03978e-40d5-43e8-bc93-6894a57f9324\""],
+        },
+    })
 }
 
 pub(crate) fn headers() -> BTreeMap<String, Value> {
@@ -114,6 +128,13 @@ pub(crate) fn headers() -> BTreeMap<String, Value> {
         ),
         ("Cache-Control", text("How long the answer may be kept (RFC 9111).", "no-cache")),
         ("ETag", text("The version of the object (RFC 9110, section 8.8.3).", "\"1\"")),
+        (
+            "Idempotent-Replayed",
+            json!({
+                "description": "There when the answer is the stored one of a request that was sent before.",
+                "schema": { "type": "string", "enum": ["true"] },
+            }),
+        ),
         ("Link", text("The next page, if there is one, with rel=\"next\" (RFC 8288).", "<https://example.org/?cursor=abc>; rel=\"next\"")),
         ("Location", text("Where the new object is read.", "/api/accounts/me/")),
         ("RateLimit", text("What is left of the limit (IETF draft ratelimit-headers).", "\"login\";r=0;t=30")),
