@@ -18,6 +18,10 @@ const OF_PAGES: &[Operation] = &[
     Operation::LookUpRecord,
     Operation::BreakGlass,
     Operation::CorrectAssignment,
+    Operation::ShowDashboard,
+    Operation::ListMails,
+    Operation::RedriveMails,
+    Operation::ResendMail,
 ];
 
 /// Documents, pages and what belongs to them, for anyone: they answer no JSON that a row could describe.
@@ -52,9 +56,9 @@ fn offered() -> Vec<Offered> {
     offered
 }
 
-/// The path without the names of what varies: routers and table name it as suits them.
+/// The path without the names of what varies and the slash at its end: routers and table write them as suits them.
 fn nameless(path: &str) -> String {
-    path.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect::<Vec<_>>().join("{}")
+    path.trim_end_matches('/').split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect::<Vec<_>>().join("{}")
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(crate) fn paths() -> Vec<Path> {
     for (method, template) in admin::console_paths() {
         paths.push(Path { function: "admin", template: template.to_owned(), methods: vec![method.to_owned()] });
     }
-    assert!(paths.len() > 10, "the routers have hardly any paths: list all functions that answer HTTP in tools/openapi/src/lib.rs");
+    assert!(paths.len() > 10, "the routers have hardly any paths: list all functions that answer HTTP in shared/openapi/src/lib.rs");
     paths
 }
 
@@ -187,7 +187,7 @@ fn every_function_behind_the_gateway_has_its_router_here() {
     let template = Template::load();
     let integrations = template.all("AWS::ApiGatewayV2::Integration").map(|(_, integration)| id(&integration["IntegrationUri"]));
     let routers = openapi::routers().into_iter().map(|(function, _)| resource(function, "Function"));
-    assert_same(integrations, routers, "tools/openapi/src/lib.rs must list the routers of all functions behind the gateway");
+    assert_same(integrations, routers, "shared/openapi/src/lib.rs must list the routers of all functions behind the gateway");
 }
 
 #[test]

@@ -9,13 +9,15 @@ use domain::approval::Decision;
 use domain::audit::{Action, Outcome};
 use domain::id::{AnnotationId, FileId, RecordId, SessionId, UserId};
 use domain::mail::{Mail, MailKind};
-use domain::notification::Notification;
+use domain::notification::{Event, Notification};
 use domain::rate::{FREE_FAILURES, Limited, Network, REFUSAL, Tolerance};
 use domain::record::Record;
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
+use domain::text::Justification;
 use store::credentials::NewPassword;
 use store::idempotency::Begun;
+use store::lists::{RecordEntry, Span};
 use store::rate::{Take, Trial};
 use store::records::RecordFilter;
 
@@ -163,8 +165,8 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     // A second factor.
     let pending = SecondFactor::pending(user.id, "JBSWY3DPEHPK3PXP".to_owned());
     store.start_second_factor(&pending).await.unwrap();
-    let confirmed = SecondFactor { confirmed: true, ..pending.using_step(1).unwrap() };
-    store.enable_second_factor(&pending, &confirmed, &user, &session, &audit(Action::EnableSecondFactor)).await.unwrap();
+    let (confirmed, told) = (SecondFactor { confirmed: true, ..pending.using_step(1).unwrap() }, mail(MailKind::SecondFactorEnabled));
+    store.enable_second_factor(&pending, &confirmed, &user, &session, &audit(Action::EnableSecondFactor), &told).await.unwrap();
     let (account, another) = (user.id.to_string(), crate::people::session(&user));
     let trial = Trial { kind: Limited::SecondFactor, account: &account, network: &here };
     let (_, measured) = meter
@@ -173,7 +175,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
             let (begun, found, factor) = tokio::join!(begin, store.account(user.id), store.second_factor(user.id));
             let (_, _, factor) = (begun.unwrap(), found.unwrap().unwrap(), factor.unwrap().unwrap());
             let used = factor.using_step(2).unwrap();
-            store.sign_in_with_second_factor(&factor, &used, &another, &audit(Action::Login), trial).await.unwrap();
+            store.sign_in_with_second_factor(&factor, &used, &another, &audit(Action::Login), trial, None).await.unwrap();
         })
         .await;
     report.row("login, second factor", measured, cost(2, 5, 2.0 + COUNTERS, 1.0 + 8.0, 1.0), Budget(2, 2.0 + COUNTERS, 1.0 + 8.0));
@@ -594,6 +596,32 @@ async fn every_operation_keeps_its_budget() {
     let (done, measured) = meter.measure(store.delete_file(&chart.files[0], &chart.record, at(1), Some(&told), &deletion)).await;
     done.unwrap();
     report.row("delete a file", measured, cost(1, 1, 0.0, 10.0, 4.0), Budget(1, 0.0, 10.0));
+
+    // The console. Eight shards of a list, each a unit at most; the outline of a record is read as the record is, though not sent.
+    let staff = user(Role::Admin, "Ada", "Staff");
+    let now = jiff::Timestamp::now();
+    let (page, measured) = meter.measure(store.newest::<RecordEntry>(now, Span::default(), 25, None, |_| true)).await;
+    assert_eq!(page.unwrap().items.len(), 25);
+    report.row("console: newest records, 25", measured, cost(1, 8, 4.0, 0.0, 0.0), Budget(1, 8.0, 0.0));
+    let (r, p) = (records[1].id, records[1].patient_id);
+    let (outline, measured) = meter.measure(store.outline(p, r)).await;
+    let outline = outline.unwrap().unwrap().record;
+    report.row("console: outline of a record", measured, cost(1, 1, 1.0, 0.0, 0.0), Budget(1, 1.0, 0.0));
+    let reason = Justification::parse("The patient asks on the telephone").unwrap();
+    let told = Event::Opened { staff: &staff }.notify(id(), p, r, p);
+    let broken = event(&staff, p, Action::BreakGlass, Some(r));
+    let (done, measured) = meter.measure(store.break_glass(staff.id, &outline, &reason, now, &told, &broken)).await;
+    done.unwrap();
+    report.row("console: break glass", measured, cost(1, 1, 0.0, 6.0, 3.0), Budget(1, 0.0, 6.0));
+    let told = [
+        Event::AssignedByStaff { staff: &staff }.notify(id(), doctors[0].id, r, p),
+        Event::UnassignedByStaff { staff: &staff }.notify(id(), busy.id, r, p),
+        Event::ReassignedByStaff { staff: &staff }.notify(id(), p, r, p),
+    ];
+    let corrected = event(&staff, p, Action::CorrectAssignment, Some(r));
+    let (done, measured) = meter.measure(store.correct_assignment(&outline, doctors[0].id, at(1), &told, &corrected)).await;
+    done.unwrap();
+    report.row("console: correct an assignment", measured, cost(1, 1, 0.0, 14.0, 8.0), Budget(1, 0.0, 14.0));
 
     assert!(report.0.is_empty(), "{}", report.0.join("\n"));
 }

@@ -6,8 +6,8 @@ use domain::email::Email;
 use domain::id::MailId;
 use domain::mail::{Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
 use domain::notification::Notification;
-use store::mail::{Fate, MailClaim, Mailed};
-use store::{Page, UpdateError};
+use store::Page;
+use store::mail::{Fate, MailClaim, Mailed, OrderError};
 
 use crate::notifications::notified;
 use crate::people::{at, doctor, event, id, patient, user};
@@ -62,16 +62,16 @@ async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     let again = async || {
         let event = event(&admin, doctor.id, Action::ResendMail, None);
-        table.store.order_mail_again(order, &event).await
+        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(0)).await
     };
-    assert!(matches!(again().await, Err(UpdateError::Stale)), "it waits");
+    assert!(matches!(again().await, Err(OrderError::NotOver)), "it waits");
     claim().await;
-    assert!(matches!(again().await, Err(UpdateError::Stale)), "it is being sent");
+    assert!(matches!(again().await, Err(OrderError::NotOver)), "it is being sent");
     table.store.mail_failed(order, MailFailure::NoAnswer, Fate::InDoubt, at(1)).await.unwrap();
     assert_eq!(claim().await, MailClaim::InDoubt);
     for sent in 2..4 {
         again().await.unwrap();
-        assert!(matches!(again().await, Err(UpdateError::Stale)), "once for each order");
+        assert!(matches!(again().await, Err(OrderError::NotOver)), "once for each order");
         assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
         table.store.mail_sent(order, at(sent)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
@@ -91,7 +91,7 @@ async fn there_is_no_mail_for_what_is_gone() {
     }
     table.store.mail_sent(order, at(1)).await.unwrap();
     let event = event(&doctor, doctor.id, Action::ResendMail, None);
-    assert!(matches!(table.store.order_mail_again(order, &event).await, Err(UpdateError::Stale)));
+    assert!(matches!(table.store.order_mail_again(order, "smith@example.com", 9, &event, at(0)).await, Err(OrderError::NotOver)));
     assert_eq!(table.store.mailed_notification(doctor.id, id()).await.unwrap(), None);
     assert_eq!(table.store.mailed_mail(id()).await.unwrap(), None);
     assert_eq!(table.count().await, 0, "nothing is made");

@@ -169,7 +169,7 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     assert_eq!(told().await, [counted(at(3), sent)]);
     table.store.mark_read(doctor.id, notification.id, at(4)).await.unwrap();
     assert_eq!(told().await, []);
-    table.store.order_mail_again(order, &event(&doctor, doctor.id, Action::ResendMail, None)).await.unwrap();
+    table.store.order_mail_again(order, "smith@example.com", 9, &event(&doctor, doctor.id, Action::ResendMail, None), at(0)).await.unwrap();
     let ordered = Change::NotificationMailOrdered { recipient_id: doctor.id, notification_id: notification.id };
     assert_eq!(told().await, [ordered]);
     claim().await;
@@ -183,7 +183,7 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
     table.store.mail_sent(order, at(2)).await.unwrap();
     let before = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
-    table.store.order_mail_again(order, &event(&doctor, doctor.id, Action::ResendMail, None)).await.unwrap();
+    table.store.order_mail_again(order, "smith@example.com", 9, &event(&doctor, doctor.id, Action::ResendMail, None), at(0)).await.unwrap();
     let after = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
     assert_eq!(changes("MODIFY", Some(&before), Some(&after)), [Change::MailOrdered { mail_id: mail.id }]);
 }
