@@ -92,9 +92,10 @@ fn doctors_are_listed_by_last_name_and_specialization() {
 #[test]
 fn a_search_is_any_text() {
     let patient = Patient::new();
-    for search in ["%25", "%23", "%F0%9F%A9%BA", "~", "zzzzzzzzzz", "+", "a%22b", &"x".repeat(3000)] {
+    for search in ["%25", "%23", "%F0%9F%A9%BA", "~", "zzzzzzzzzz", "+", "a%22b", &"x".repeat(255)] {
         patient.list_doctors(&format!("search={search}")).ok(200);
     }
+    patient.list_doctors(&format!("search={}", "x".repeat(256))).refused("search", "too_long");
     patient.list_doctors("search=a%00").refused("search", "invalid");
     patient.list_doctors("search=a&search=b").refused("search", "duplicate");
     patient.list_doctors("specialization=a%00").refused("specialization", "invalid");

@@ -50,7 +50,7 @@ fn tokens_outlive_the_rotation_of_the_secret() {
     let new_secret = || format!("{}{}{}{}", unique(), unique(), unique(), unique());
     let secret = secrets("CreateSecret", &json!({"Name": format!("tests-{}", unique()), "SecretString": new_secret()}));
     let arn = secret["ARN"].as_str().unwrap();
-    let cold = || Settings::of("accounts").as_root().with("SIGNING_SECRET_ARN", arn).start();
+    let cold = || Settings::of("accounts").with_roots_rights().with("SIGNING_SECRET_ARN", arn).start();
     let before = cold();
     let (old, old_refresh) = sign_in_at(&before, &user);
     secrets("PutSecretValue", &json!({"SecretId": arn, "SecretString": new_secret()}));

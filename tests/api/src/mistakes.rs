@@ -37,14 +37,24 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
         ],
     ),
     ("a former doctor reads on through notifications", &[("api/src/records.rs", "a_former_doctor_loses_the_record_at_once_everywhere")]),
-    // Approval by staff is not there yet; until then a doctor needs at least a profile.
-    ("whoever registers as a doctor is offered to patients at once", &[("api/src/doctors.rs", "a_doctor_without_a_profile_is_not_listed")]),
+    (
+        "whoever registers as a doctor is offered to patients at once",
+        &[
+            ("api/src/approvals.rs", "a_doctor_waits_for_the_approval_and_gets_it"),
+            ("api/src/doctors.rs", "a_doctor_without_a_profile_is_not_listed"),
+        ],
+    ),
     (
         "CORS is not active",
         &[("api/src/errors.rs", "a_browser_may_ask_from_the_configured_origin"), ("api/src/errors.rs", "a_browser_may_read_every_answer")],
     ),
-    // Throttling is not there yet; until then every guess costs a password hash, of unknown users too.
-    ("logins are not throttled", &[("api/src/accounts.rs", "unknown_takes_as_long_as_wrong")]),
+    (
+        "logins are not throttled",
+        &[
+            ("api/src/throttling.rs", "five_failures_are_free_and_then_the_wait_doubles"),
+            ("api/src/throttling.rs", "unknown_accounts_are_throttled_as_known_ones"),
+        ],
+    ),
     (
         "refresh tokens cannot be used, nothing can be revoked",
         &[

@@ -196,7 +196,7 @@ impl Answer {
 
     /// What holds for every answer of the API.
     #[track_caller]
-    fn check(&self, method: &Method, path: &str) {
+    pub(crate) fn check(&self, method: &Method, path: &str) {
         assert!(self.status < 500, "a failure: {self}");
         assert!(!self.header("x-request-id").is_empty(), "no request id: {self}");
         for (name, value) in [

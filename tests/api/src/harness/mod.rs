@@ -8,6 +8,7 @@
 //! ```
 
 pub(crate) mod aws;
+mod hosts;
 mod http;
 mod mails;
 mod people;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+pub(crate) use hosts::Host;
 pub(crate) use http::{Answer, Request, call};
 pub(crate) use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub(crate) use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};

@@ -65,7 +65,7 @@ impl Settings {
     }
 
     /// With all rights, where the function needs what is not its own.
-    pub(crate) fn as_root(mut self) -> Self {
+    pub(crate) fn with_roots_rights(mut self) -> Self {
         let root = aws::root();
         self.variables.remove("AWS_SESSION_TOKEN");
         self.with("AWS_ACCESS_KEY_ID", root.access_key_id()).with("AWS_SECRET_ACCESS_KEY", root.secret_access_key())

@@ -1,0 +1,295 @@
+//! The console's dashboard and mail pipeline: what was set aside is seen with its reason and put back, mails are sent again,
+//! and the numbers tell of everything and of nobody.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Admin, Anonymous, Answer, Doctor, MARKER, Patient, Request, User, account_mail, account_mails_to, aws, eventually, mails_to,
+};
+use crate::mails::{Impatience, mails, order, set_mail_state};
+
+/// A browser in which an admin has signed in.
+struct Console {
+    cookie: String,
+    csrf: String,
+}
+
+impl Console {
+    #[track_caller]
+    fn open(admin: &Admin) -> Self {
+        let opened = admin.request("POST", "/admin/session/").json(&json!({})).send_unchecked();
+        assert!(opened.status < 300, "{opened}");
+        let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
+        let console = Self { cookie, csrf: String::new() };
+        let csrf = field(&console.page("/admin"), "csrf");
+        Self { csrf, ..console }
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> Answer {
+        Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
+    }
+
+    /// A page that is not too long, with nothing that the policy of pages forbids.
+    #[track_caller]
+    fn page(&self, path: &str) -> String {
+        let page = String::from_utf8(self.get(path).ok(200).bytes).unwrap();
+        assert!(page.len() < 100_000 && !page.contains(" style=") && !page.contains(" onclick="), "{path}");
+        page
+    }
+
+    #[track_caller]
+    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let fields: Vec<String> =
+            fields.iter().chain([&("csrf", self.csrf.as_str())]).map(|(name, value)| format!("{name}={value}")).collect();
+        let request = Request::new("POST", path).header("cookie", &self.cookie);
+        request.header("content-type", "application/x-www-form-urlencoded").body(fields.join("&")).send_unchecked()
+    }
+
+    #[track_caller]
+    fn export(&self) -> Answer {
+        self.get("/admin/export.json").ok(200)
+    }
+}
+
+/// What is set aside is for all tests to see, and may be put back by any: one after the other.
+static LETTERS: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    LETTERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives a user another address, without asking.
+fn set_address(user: &User, address: &str) {
+    aws::update_item(&format!("USER#{}", user.id), "ACCOUNT", "SET email = :address", json!({":address": {"S": address}}));
+}
+
+fn notification_item(user: &User, id: &Value) -> Value {
+    aws::get_item(&format!("INBOX#{}", user.id), &format!("NOTIFICATION#{}", id.as_str().unwrap())).unwrap()
+}
+
+/// The newest notification of somebody.
+fn newest(user: &User) -> Value {
+    user.list_notifications("").ok(200)["results"][0]["id"].clone()
+}
+
+/// The actions on a user that the audit trail tells of, newest first.
+fn told(admin: &Admin, user: &User) -> Vec<Value> {
+    admin.list_events(&format!("subject={}", user.id)).ok(200).results().to_vec()
+}
+
+/// The row of a page's tables that holds a text.
+fn row(page: &str, text: &str) -> Option<String> {
+    page.split("<tr>").find(|row| row.contains(text)).map(|row| row.split("</tr>").next().unwrap().to_owned())
+}
+
+/// The row of an order that was set aside, as soon as the console shows it. Somebody who looks at the same moment hides it.
+fn letter(console: &Console, user: &User) -> String {
+    eventually("the order is listed", || row(&console.page("/admin/mail/"), &user.id))
+}
+
+/// A field of the form in a row.
+fn field(row: &str, name: &str) -> String {
+    let (_, rest) = row.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {row}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
+    let _alone = alone();
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    let counted = || console.export()["totals"]["mails_failed"].as_u64().unwrap();
+    let before = counted();
+    eventually("the mail that confirms the address is sent", || (account_mails_to(&doctor.email).len() == 1).then_some(()));
+    // SES takes no address without a domain.
+    set_address(&doctor, MARKER);
+    let impatience = Impatience::begin();
+    patient.record_for(&doctor);
+    let id = newest(&doctor);
+    let state = |name: &str| notification_item(&doctor, &id)[name]["S"].clone();
+    eventually("the mail is given up", || (state("mail_state") == "failed").then_some(()));
+    assert_eq!(state("mail_failure"), "address_invalid");
+    let row = letter(&console, &doctor);
+    drop(impatience);
+    for text in ["patient_assigned", "failed", "address_invalid", "Put back"] {
+        assert!(row.contains(text), "{text}: {row}");
+    }
+    assert!(!row.contains(MARKER) && !row.contains(&doctor.last_name), "ids and codes are enough: {row}");
+    eventually("the failure has been counted", || (counted() > before).then_some(()));
+    assert!(mails_to(&doctor.email).is_empty());
+
+    // The cause is gone; of two who put it back, one does.
+    set_address(&doctor, &doctor.email);
+    let message = field(&row, "message");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| console.submit("/admin/mail/redrive/", &[("message", &message)]).ok(303));
+        }
+    });
+    mails(&doctor.email, 1);
+    eventually("the mail is noted as sent", || (state("mail_state") == "sent").then_some(()));
+    assert_eq!(state("mail_failure"), Value::Null);
+    assert!(row_is_gone(&console, &doctor));
+    let events = told(&admin, &doctor);
+    let event = events.iter().find(|event| event["action"] == "redrive_mail").unwrap();
+    assert_eq!((&event["before"], &event["after"]), (&json!("address_invalid"), &json!("queued")));
+    assert_eq!(event["actor"]["pk"], json!(admin.user().id));
+    // Whatever is put back again is not mailed again.
+    aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
+    letter(&console, &doctor);
+    console.submit("/admin/mail/redrive/", &[]).ok(303);
+    patient.record_for(&doctor);
+    mails(&doctor.email, 2);
+    assert_eq!(mails_to(&doctor.email).len(), 2);
+}
+
+fn row_is_gone(console: &Console, user: &User) -> bool {
+    row(&console.page("/admin/mail/"), &user.id).is_none()
+}
+
+#[test]
+fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
+    let _alone = alone();
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    patient.record_for(&doctor);
+    mails(&doctor.email, 1);
+    let id = newest(&doctor);
+    eventually("the mail is noted as sent", || (notification_item(&doctor, &id)["mail_state"]["S"] == "sent").then_some(()));
+    // As the mailer leaves it when SES did not answer (mails.rs, a_mail_in_doubt_is_not_sent_again).
+    set_mail_state(&doctor.id, &id, Some("in_doubt"));
+    aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
+    let row = letter(&console, &doctor);
+    assert!(row.contains("in_doubt") && row.contains("interrupted") && !row.contains("name=\"message\""), "{row}");
+    // A redrive of all leaves it.
+    console.submit("/admin/mail/redrive/", &[]).ok(303);
+    let row = letter(&console, &doctor);
+    assert!(row.contains("in_doubt"), "{row}");
+    let fields = [("recipient", &*field(&row, "recipient")), ("notification", &*field(&row, "notification"))];
+    console.submit("/admin/mail/resend/", &fields).ok(303);
+    mails(&doctor.email, 2);
+    eventually("the order is not set aside any more", || row_is_gone(&console, &doctor).then_some(()));
+    let event = told(&admin, &doctor).into_iter().find(|event| event["action"] == "resend_mail").unwrap();
+    assert_eq!((&event["before"], &event["after"]), (&json!("in_doubt"), &json!("ordered")));
+}
+
+#[test]
+fn staff_send_a_mail_again() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let console = Console::open(&admin);
+    admin.start_password_reset(&user.id).ok(204);
+    let first = account_mail(&user.email, "Set Your Password", 0).token();
+    let path = format!("/admin/mail/users/{}/", user.id);
+    let row = eventually("it is listed as sent", || row(&console.page(&path), "reset_password").filter(|row| row.contains("Send again")));
+    let mail = field(&row, "mail");
+    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(303);
+    let second = account_mail(&user.email, "Set Your Password", 1).token();
+    assert_ne!(first, second, "each mail has a token of its own");
+    Anonymous.reset_password(&second, "three lamps in the window").ok(200);
+    let event = told(&admin, &user).into_iter().find(|event| event["action"] == "resend_mail").unwrap();
+    assert_eq!((&event["before"], &event["after"]), (&json!("sent"), &json!("ordered")));
+    assert_eq!(account_mails_to(&user.email).iter().filter(|mail| mail.subject.ends_with("Set Your Password")).count(), 2);
+
+    // Not while it is on its way, not to somebody who is not active, not of what is not there.
+    aws::update_item(&format!("MAIL#{mail}"), "MAIL", "SET mail_state = :state", json!({":state": {"S": "sending"}}));
+    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
+    aws::update_item(&format!("MAIL#{mail}"), "MAIL", "SET mail_state = :state", json!({":state": {"S": "sent"}}));
+    admin.update_user(&user.id, json!({"is_active": false})).ok(200);
+    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
+    console.submit("/admin/mail/resend/", &[("mail", "01936f2a-0000-7000-8000-00000000ffff")]).ok(404);
+    for fields in [&[][..], &[("mail", "x")], &[("recipient", user.id.as_str())]] {
+        console.submit("/admin/mail/resend/", fields).ok(400);
+    }
+}
+
+#[test]
+fn an_address_gets_so_many_mails_a_day_and_no_more() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let console = Console::open(&admin);
+    admin.start_password_reset(&user.id).ok(204);
+    account_mail(&user.email, "Set Your Password", 0);
+    let path = format!("/admin/mail/users/{}/", user.id);
+    let row = eventually("it is listed as sent", || row(&console.page(&path), "reset_password").filter(|row| row.contains("Send again")));
+    let mail = field(&row, "mail");
+    let again = || {
+        let state = json!({":state": {"S": "failed"}});
+        aws::update_item(&format!("MAIL#{mail}"), "MAIL", "SET mail_state = :state", state);
+        console.submit("/admin/mail/resend/", &[("mail", &mail)])
+    };
+    // In between it is on its way at times.
+    let answers: Vec<Answer> = (0..100).map(|_| again()).take_while(|answer| [303, 409].contains(&answer.status)).collect();
+    assert!(answers.len() < 100 && answers.iter().filter(|answer| answer.status == 303).count() <= 20);
+    let refused = again().ok(429);
+    assert!(!refused.header("retry-after").is_empty(), "{refused}");
+}
+
+#[test]
+fn the_export_has_numbers_and_nobody() {
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    let before = console.export()["totals"].clone();
+    patient.record_for(&doctor);
+    let export = eventually("the record has been counted", || {
+        let export = console.export();
+        (export["totals"]["records"].as_u64() > before["records"].as_u64()).then_some(export)
+    });
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let counts = ["admins", "doctors", "mails_failed", "mails_sent", "patients", "records"];
+    assert_eq!(keys(&export.body), ["days", "generated_at", "queues", "totals"]);
+    assert_eq!(keys(&export["totals"]), counts);
+    let queues = ["mail", "mail_dead_letters", "stream_failures", "upload", "upload_dead_letters"];
+    assert_eq!(keys(&export["queues"]), queues);
+    for queue in queues {
+        assert_eq!(keys(&export["queues"][queue]), ["under_way", "waiting"]);
+    }
+    let today = &export.text("generated_at")[..10];
+    let days = export["days"].as_array().unwrap();
+    assert!(days.iter().any(|day| day["day"] == today) || days.len() > 1);
+    for day in days {
+        let names: Vec<String> = keys(day).into_iter().filter(|name| name != "day").collect();
+        assert_eq!(names, counts);
+        assert!(counts.iter().all(|name| day[*name].is_u64()));
+    }
+    assert!(told(&admin, admin.user()).iter().any(|event| event["action"] == "export_counts"));
+}
+
+#[test]
+fn the_dashboard_draws_what_was_counted() {
+    let admin = Admin::new();
+    let console = Console::open(&admin);
+    Doctor::pending();
+    for (path, spans) in [("/admin", 30), ("/admin?by_month=true", 12)] {
+        let page = console.page(path);
+        assert_eq!(page.matches("<svg ").count(), 4);
+        for plot in ["registrations", "records", "mails-sent", "mails-failed"] {
+            assert!(
+                page.contains(&format!("<title id=\"{plot}-title\">")) && page.contains(&format!("<desc id=\"{plot}-desc\">")),
+                "{page}"
+            );
+        }
+        let table = page.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap();
+        assert_eq!(table.matches("<tr>").count(), spans, "{table}");
+        assert!(!page.contains(MARKER), "{page}");
+    }
+    console.get("/admin?by_month=year").ok(400);
+}
+
+#[test]
+fn nobody_but_staff_gets_there_and_no_form_works_from_elsewhere() {
+    let admin = Admin::new();
+    let console = Console::open(&admin);
+    for path in ["/admin", "/admin/mail/", "/admin/export.json", &format!("/admin/mail/users/{}/", admin.user().id)] {
+        let answer = Request::new("GET", path).send_unchecked().ok(303);
+        assert_eq!(answer.header("location"), "/admin/sign-in/");
+        // A token of the API opens no page.
+        admin.request("GET", path).send_unchecked().ok(303);
+    }
+    for path in ["/admin/mail/redrive/", "/admin/mail/resend/"] {
+        Request::new("POST", path).send_unchecked().ok(303);
+        let answer = Request::new("POST", path).header("cookie", &console.cookie).body("csrf=x").send_unchecked();
+        answer.ok(403);
+    }
+}

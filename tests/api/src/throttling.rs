@@ -1,0 +1,358 @@
+//! What those get who try too often: the same whether what they try exists or not, and never at the cost of others.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use crate::harness::{Anonymous, Answer, Doctor, Host, PASSWORD, Patient, User, aws, new_email};
+
+const WRONG: &str = "not the password of anybody";
+
+/// What `make test` and `make run` deploy (tests/stack/stack.py), and the template's defaults.
+const FAILURES_PER_NETWORK: u64 = 1000;
+const FAILURES_PER_ACCOUNT: u64 = 100;
+const MAILS_PER_DAY: u64 = 20;
+const RECORDS_PER_DAY: u64 = 200;
+const FILES_PER_DAY: u64 = 500;
+
+const MINUTES_15: i64 = 15 * 60;
+const DAY: i64 = 24 * 60 * 60;
+
+/// The partition of a counter.
+fn counter(kind: &str, subject: &[&str]) -> String {
+    format!("RATE#{kind}#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, subject.join("\0").as_bytes())))
+}
+
+/// The number of the present window of so many seconds. One that ends in this moment is waited out.
+fn window(seconds: i64) -> String {
+    loop {
+        let now = Timestamp::now().as_second();
+        let left = seconds - now.rem_euclid(seconds);
+        if left > 10 {
+            return now.div_euclid(seconds).to_string();
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Sets a counter of the present window.
+fn set_counter(kind: &str, subject: &[&str], seconds: i64, attributes: &[(&str, u64)]) {
+    let sets: Vec<String> = attributes.iter().map(|(name, _)| format!("{name} = :{name}")).collect();
+    let mut values = json!({":ttl": {"N": (Timestamp::now().as_second() + seconds).to_string()}});
+    for (name, value) in attributes {
+        values[format!(":{name}")] = json!({"N": value.to_string()});
+    }
+    aws::update_item(&counter(kind, subject), &window(seconds), &format!("SET {}, #ttl = :ttl", sets.join(", ")), values);
+}
+
+fn failures(kind: &str, subject: &[&str]) -> u64 {
+    let item = aws::get_item(&counter(kind, subject), &window(MINUTES_15));
+    item.map_or(0, |item| item["failures"]["N"].as_str().unwrap().parse().unwrap())
+}
+
+/// How many seconds an answer says to wait; checks all that it says.
+#[track_caller]
+fn told(answer: &Answer, name: &str, quota: u64, window: i64) -> i64 {
+    answer.clone().problem(429, if window == DAY { "daily_limit_reached" } else { "too_many_attempts" });
+    let wait = answer.header("retry-after");
+    assert_eq!(answer.header("ratelimit"), format!("\"{name}\";r=0;t={wait}"), "{answer}");
+    assert_eq!(answer.header("ratelimit-policy"), format!("\"{name}\";q={quota};w={window}"), "{answer}");
+    let wait = wait.parse().unwrap();
+    assert!((1..=window).contains(&wait), "{answer}");
+    wait
+}
+
+#[track_caller]
+pub(crate) fn told_by_login(answer: &Answer) -> i64 {
+    told(answer, "login", 5, MINUTES_15)
+}
+
+/// What tells answers apart, with every number in its headers as a `#`: a second may pass between two.
+fn telltale(answer: &Answer) -> (u16, BTreeMap<String, String>, Value) {
+    let mut body = answer.body.clone();
+    if let Some(body) = body.as_object_mut() {
+        body.remove("request_id");
+    }
+    let headers = answer.headers.iter().filter(|(name, _)| *name != "x-request-id").map(|(name, value)| {
+        let digits = value.to_str().unwrap().split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
+        (name.to_string(), digits.collect::<Vec<_>>().join("#"))
+    });
+    (answer.status, headers.collect(), body)
+}
+
+/// Sends again and again until it is not told to wait any more: who waits as told is let in, and who does not loses nothing.
+pub(crate) fn when_allowed(send: impl Fn() -> Answer, told: i64) -> Answer {
+    let started = Instant::now();
+    loop {
+        let sent = started.elapsed();
+        let answer = send();
+        if answer.status != 429 {
+            let waited = started.elapsed();
+            assert!(waited.as_secs_f64() >= told as f64 - 1.0, "told {told} s, but let in after {waited:?}");
+            return answer;
+        }
+        assert!(sent.as_secs_f64() < told as f64 + 1.0, "told {told} s, and locked out after {sent:?}: {answer}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Fails until it is told to wait: the failures with those before, the last of them not before `last`, and the wait. However slow the system is, a guess is free
+/// or comes when the wait before it is over, and waits double.
+fn fail_until_told(host: &Host, email: &str, before: u32, mut last: Instant) -> (u32, i64) {
+    let mut failures = before;
+    loop {
+        let sent = Instant::now();
+        let answer = host.login(email, WRONG);
+        if answer.status == 429 {
+            assert!(failures >= 5, "{failures} failures are free: {answer}");
+            let (wait, pause) = (told_by_login(&answer), 1_i64 << (failures - 5));
+            assert!(wait <= pause && wait as f64 >= pause as f64 - last.elapsed().as_secs_f64(), "{wait} s after {failures} failures");
+            return (failures, wait);
+        }
+        answer.problem(401, "invalid_credentials");
+        let pause = failures.checked_sub(5).map_or(0, |doublings| 1 << doublings);
+        assert!(last.elapsed().as_secs_f64() >= f64::from(pause) || failures == before, "let in too soon");
+        (failures, last) = (failures + 1, sent);
+    }
+}
+
+#[test]
+fn five_failures_are_free_and_then_the_wait_doubles() {
+    let (user, host) = (User::new("patient"), Host::somewhere());
+    let (mut failures, mut wait) = fail_until_told(&host, &user.email, 0, Instant::now());
+    Host::somewhere().login(&user.email, PASSWORD).ok(200);
+    for _ in 0..2 {
+        let began = Instant::now();
+        when_allowed(|| host.login(&user.email, WRONG), wait).problem(401, "invalid_credentials");
+        (failures, wait) = fail_until_told(&host, &user.email, failures + 1, began);
+    }
+    when_allowed(|| host.login(&user.email, PASSWORD), wait).ok(200);
+    // Success has forgotten all of it.
+    fail_until_told(&host, &user.email, 0, Instant::now());
+    // Up to 15 minutes.
+    let attempts = counter("login", &[&user.email.to_lowercase(), &host.network()]);
+    let past = json!({":n": {"N": "40"}, ":past": {"S": "2026-01-01T00:00:00Z"}});
+    aws::update_item(&attempts, "ATTEMPTS", "SET failures = :n, locked_until = :past", past);
+    host.login(&user.email, WRONG).problem(401, "invalid_credentials");
+    let wait = told_by_login(&host.login(&user.email, WRONG));
+    assert!((MINUTES_15 - 60..=MINUTES_15).contains(&wait), "{wait}");
+    Host::somewhere().login(&user.email, PASSWORD).ok(200);
+}
+
+#[test]
+fn unknown_accounts_are_throttled_as_known_ones() {
+    let (user, inactive) = (User::new("patient"), User::new("patient"));
+    inactive.deactivate();
+    // An account with a wrong password, none, and one whose password is right and does not help.
+    let tried = [(user.email.clone(), WRONG), (new_email(), PASSWORD), (inactive.email.clone(), PASSWORD), (inactive.email.clone(), WRONG)];
+    let hosts: Vec<Host> = tried.iter().map(|_| Host::somewhere()).collect();
+    let mut waits = 0;
+    for round in 0..9 {
+        let answers: Vec<Answer> = thread::scope(|scope| {
+            let threads = tried.iter().zip(&hosts).map(|((email, password), host)| scope.spawn(move || host.login(email, password)));
+            threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for answer in &answers {
+            assert_eq!(telltale(answer), telltale(&answers[0]), "round {round}");
+        }
+        waits += usize::from(answers[0].status == 429);
+        if answers[0].status == 429 {
+            let told: Vec<i64> = answers.iter().map(told_by_login).collect();
+            assert!(told.iter().max().unwrap() - told.iter().min().unwrap() <= 1, "{told:?}");
+            thread::sleep(Duration::from_secs(*told.iter().max().unwrap() as u64));
+        }
+    }
+    assert!(waits >= 2, "nobody was throttled");
+}
+
+#[test]
+fn neighbours_are_throttled_together() {
+    let (user, unique) = (User::new("patient"), Host::somewhere().network());
+    let prefix = unique.trim_end_matches("::/64");
+    let login = |address: &str| Host::at(address).login(&user.email, WRONG).status;
+    for last in 1..=5 {
+        assert_eq!(login(&format!("{prefix}:{last}::1")), 401);
+    }
+    assert_eq!(login(&format!("{prefix}:ffff:ffff:ffff:ffff")), 429);
+    Host::somewhere().login(&user.email, PASSWORD).ok(200);
+    // Other tests try other accounts, so that any network will do.
+    let user = User::new("patient");
+    let login = |address: &str| Host::at(address).login(&user.email, WRONG).status;
+    for last in 1..=5 {
+        assert_eq!(login(&format!("198.51.100.{last}")), 401);
+    }
+    assert_eq!((login("198.51.100.255"), login("::ffff:198.51.100.7"), login("198.51.101.1")), (429, 429, 401));
+}
+
+#[test]
+fn what_clients_say_of_their_address_is_ignored() {
+    let user = User::new("patient");
+    let host = Host::somewhere();
+    let body = json!({"email": user.email, "password": WRONG});
+    let said = |number: usize| {
+        let address = format!("203.0.113.{number}");
+        let forwarded = format!("for={address};proto=https");
+        ["x-forwarded-for", "x-real-ip", "true-client-ip", "cf-connecting-ip", "client-ip", "x-client-ip"]
+            .map(|name| (name, address.clone()))
+            .into_iter()
+            .chain([("forwarded", forwarded)])
+            .collect::<Vec<_>>()
+    };
+    // After the free failures another one each time that the wait is over: 1 s, 2 s ...
+    let attack = |send: &dyn Fn(usize) -> u16| {
+        let began = std::time::Instant::now();
+        let tried = (0..20).filter(|number| send(*number) == 401).count();
+        let further = (1.0 + began.elapsed().as_secs_f64()).log2().floor() as usize;
+        assert!((5..=5 + further).contains(&tried), "{tried} in {:?}", began.elapsed());
+    };
+    attack(&|number| {
+        let said = said(number);
+        let headers: Vec<(&str, &str)> = said.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        host.post_with("/api/accounts/login/", &headers, &body).status
+    });
+    // Through the gateway it is no different.
+    let user = User::new("patient");
+    attack(&|number| {
+        let mut request = Anonymous.request("POST", "/api/accounts/login/").json(&json!({"email": user.email, "password": WRONG}));
+        for (name, value) in said(number) {
+            request = request.header(name, &value);
+        }
+        request.send().status
+    });
+}
+
+#[test]
+fn an_owner_with_many_devices_signs_in_with_all_at_once() {
+    let (user, host) = (User::new("patient"), Host::somewhere());
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..10).map(|_| scope.spawn(|| host.login(&user.email, PASSWORD).status)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [200; 10]);
+}
+
+#[test]
+fn a_network_that_fails_everywhere_waits_and_others_do_not() {
+    let (user, host) = (User::new("patient"), Host::somewhere());
+    set_counter("login", &["network", &host.network()], MINUTES_15, &[("failures", FAILURES_PER_NETWORK - 1)]);
+    host.login(&new_email(), WRONG).problem(401, "invalid_credentials");
+    let (known, unknown) = (host.login(&user.email, PASSWORD), host.login(&new_email(), PASSWORD));
+    assert!(told_by_login(&known) - told_by_login(&unknown) <= 1);
+    assert_eq!(telltale(&known), telltale(&unknown));
+    Host::somewhere().login(&user.email, PASSWORD).ok(200);
+}
+
+#[test]
+fn an_account_that_all_the_world_attacks_is_slow_for_attackers_and_open_to_its_owner() {
+    let (user, unknown) = (User::new("patient"), new_email());
+    for email in [&user.email, &unknown] {
+        let account = email.to_lowercase();
+        set_counter("login", &["account", &account], MINUTES_15, &[("failures", FAILURES_PER_ACCOUNT - 1)]);
+        Host::somewhere().login(email, WRONG).problem(401, "invalid_credentials");
+        assert_eq!(failures("login", &["account", &account]), FAILURES_PER_ACCOUNT);
+        let bot = Host::somewhere();
+        bot.login(email, WRONG).problem(401, "invalid_credentials");
+        assert_eq!(told_by_login(&bot.login(email, WRONG)), 1);
+    }
+    Host::somewhere().login(&user.email, PASSWORD).ok(200);
+}
+
+/// What is tried with tokens of 32 random bytes, or makes an account: only networks are counted.
+#[test]
+fn networks_that_guess_tokens_or_try_addresses_wait() {
+    let user = User::new("patient");
+    let token = json!({"token": "x", "password": PASSWORD});
+    let refresh = json!({"refresh": "x"});
+    let register = json!({"email": user.email, "password": PASSWORD});
+    for (kind, path, body, status) in [
+        ("register", "/api/accounts/register/", &register, 400),
+        ("refresh", "/api/accounts/token/refresh/", &refresh, 401),
+        ("mail_token", "/api/accounts/verify-email/", &token, 400),
+        ("mail_token", "/api/accounts/password-reset/confirm/", &token, 400),
+        ("mail_token", "/api/accounts/email-change/confirm/", &token, 400),
+    ] {
+        let host = Host::somewhere();
+        let network = host.network();
+        let subject = ["network", network.as_str()];
+        host.post(path, body).ok(status);
+        assert_eq!(failures(kind, &subject), 1, "{path}");
+        set_counter(kind, &subject, MINUTES_15, &[("failures", FAILURES_PER_NETWORK - 1)]);
+        host.post(path, body).ok(status);
+        told(&host.post(path, body), kind, FAILURES_PER_NETWORK, MINUTES_15);
+        // Before any work: what is right is refused, too.
+        let right = match kind {
+            "register" => json!({"email": new_email(), "password": PASSWORD}),
+            "refresh" => json!({"refresh": user.refresh}),
+            _ => token.clone(),
+        };
+        host.post(path, &right).ok(429);
+        Host::somewhere().post(path, body).ok(status);
+    }
+    let (host, first) = (Host::somewhere(), new_email());
+    host.register(&first).ok(201);
+    Host::somewhere().post("/api/accounts/token/refresh/", &json!({"refresh": user.refresh})).ok(200);
+    assert_eq!(failures("register", &["network", &host.network()]), 0, "who succeeds has not failed");
+}
+
+#[test]
+fn mails_that_set_passwords_are_asked_for_five_times() {
+    let (user, unknown) = (User::new("patient"), new_email());
+    let refused = [&user.email, &unknown].map(|email| {
+        let host = Host::somewhere();
+        for _ in 0..5 {
+            host.request_password_reset(email).ok(202);
+        }
+        // However slow the system is: the waits double.
+        let refused = (0..5).map(|_| host.request_password_reset(email)).find(|answer| answer.status != 202).unwrap();
+        assert!(told(&refused, "password_reset", 5, MINUTES_15) > 0);
+        refused
+    });
+    assert_eq!(telltale(&refused[0]), telltale(&refused[1]));
+    Host::somewhere().request_password_reset(&user.email).ok(202);
+}
+
+#[test]
+fn an_address_gets_so_many_mails_a_day_whoever_asks() {
+    let (user, unknown) = (User::new("patient"), new_email());
+    let mut answers = Vec::new();
+    for email in [&user.email, &unknown] {
+        let address = email.to_lowercase();
+        set_counter("mails", &[&address], DAY, &[("mail_count", MAILS_PER_DAY - 1)]);
+        Host::somewhere().request_password_reset(email).ok(202);
+        let refused = Host::somewhere().request_password_reset(email);
+        told(&refused, "mails", MAILS_PER_DAY, DAY);
+        answers.push(refused);
+    }
+    assert_eq!(telltale(&answers[0]), telltale(&answers[1]));
+    // All that somebody can ask for is counted together.
+    user.resend_verification().problem(429, "daily_limit_reached");
+    let other = User::new("patient");
+    other.request_email_change(&unknown, PASSWORD).problem(429, "daily_limit_reached");
+    other.resend_verification().ok(202);
+}
+
+#[test]
+fn a_patient_creates_so_many_records_and_files_a_day() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let file = json!({"name": "a.txt", "content_type": "text/plain", "size_bytes": 1});
+    let record = |files: usize| json!({"doctor": doctor.id, "files": vec![file.clone(); files]});
+    let set = |records: u64, files: u64| set_counter("records", &[&patient.id], DAY, &[("record_count", records), ("file_count", files)]);
+    let first = patient.create_record(record(1)).ok(201);
+    set(RECORDS_PER_DAY - 1, 0);
+    patient.create_record(record(0)).ok(201);
+    told(&patient.create_record(record(0)), "records", RECORDS_PER_DAY, DAY);
+    // Files, by new records and by changed ones.
+    set(0, FILES_PER_DAY - 2);
+    patient.create_record(record(3)).problem(429, "daily_limit_reached");
+    patient.create_record(record(1)).ok(201);
+    patient.update_record(first.text("id"), json!({"files": [file, file]})).problem(429, "daily_limit_reached");
+    patient.update_record(first.text("id"), json!({"files": [file]})).ok(200);
+    patient.update_record(first.text("id"), json!({"files": [file]})).problem(429, "daily_limit_reached");
+    patient.update_record(first.text("id"), json!({"record_type": "imaging"})).ok(200);
+    Patient::new().create_record(record(1)).ok(201);
+}
