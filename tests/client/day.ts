@@ -1,0 +1,132 @@
+// A patient's day, lived with the client that openapi-typescript makes of the OpenAPI document: whatever the document does
+// not say, or says wrongly, does not compile; whatever it says and the system does not do, fails.
+
+import { strict as assert } from "node:assert";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema.ts";
+
+type Refusal = components["schemas"]["Problem"] | components["schemas"]["GatewayError"];
+
+const codeOf = (error: Refusal | undefined) => (error && "code" in error ? error.code : undefined);
+
+const file = process.env["STACK_FILE"];
+assert(file, "STACK_FILE is not set: run `make test`, or `make run` in another terminal and then this with STACK_FILE=$PWD/.local/stack.json");
+const baseUrl: string = JSON.parse(readFileSync(file, "utf8")).base_url;
+
+// In every name, so that one search shows whether any of it has reached a log (see tests/api).
+const MARKER = "zq7marker";
+const PASSWORD = "quiet-harbour-lantern-58";
+const PATIENCE_MS = 30_000;
+const PDF = new TextEncoder().encode("%PDF-1.7\n%%EOF\n");
+
+const client = (token?: string) =>
+  createClient<paths>({ baseUrl, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } });
+
+/** The body of an answer, if it is a success. */
+function good<T>({ data, error, response }: { data?: T; error?: Refusal; response: Response }): T {
+  assert(response.ok && data !== undefined, `${response.url} answered ${response.status}: ${JSON.stringify(error)}`);
+  return data;
+}
+
+/** The code of a problem. */
+function refused({ error, response }: { error?: Refusal; response: Response }, status: number): string | undefined {
+  assert.equal(response.status, status, `${response.url}: ${JSON.stringify(error)}`);
+  return codeOf(error);
+}
+
+/** Asks again until there is an answer: some things happen behind the requests. */
+async function eventually<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    const found = await probe();
+    if (found !== undefined) return found;
+  }
+  throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
+}
+
+async function register(role: "patient" | "doctor", lastName: string) {
+  const email = `${MARKER}.${randomUUID()}@example.com`;
+  const body = { email, password: PASSWORD, first_name: "Jane", last_name: lastName, role };
+  const user = good(await client().POST("/api/accounts/register/", { body }));
+  assert("tokens" in user, "here it is told whether an address is taken");
+  assert.equal(user.role, role);
+  return { email, id: user.pk, tokens: user.tokens, api: client(user.tokens.access) };
+}
+
+const lastName = `${MARKER}${randomUUID().slice(0, 8)}`;
+const doctor = await register("doctor", lastName);
+good(
+  await doctor.api.POST("/api/accounts/profile-create/", {
+    body: { specialization: "Cardiology", license_number: `${MARKER}-1`, years_of_experience: 12 },
+  }),
+);
+const patient = await register("patient", MARKER);
+good(await patient.api.POST("/api/accounts/profile-create/", { body: { date_of_birth: "1985-04-12", gender: "female" } }));
+
+// The patient finds the doctor and creates a record, twice with one key, which is once.
+const found = await eventually("the doctor is in the directory", async () => {
+  const page = good(await patient.api.GET("/api/accounts/doctors/", { params: { query: { search: lastName, specialization: "Cardiology" } } }));
+  return page.results[0];
+});
+assert.equal(found.pk, doctor.id);
+const creation = {
+  params: { header: { "Idempotency-Key": `"${randomUUID()}"` } },
+  body: {
+    doctor: found.pk,
+    record_type: "lab_result" as const,
+    description: `${MARKER} blood count`,
+    files: [{ name: `${MARKER}.pdf`, content_type: "application/pdf" as const, size_bytes: PDF.length }],
+  },
+};
+const created = good(await patient.api.POST("/api/records/patient/", creation));
+const again = await patient.api.POST("/api/records/patient/", creation);
+assert.equal(again.response.headers.get("Idempotent-Replayed"), "true");
+assert.equal(good(again).id, created.id);
+
+const upload = created.files[0]?.upload;
+assert(upload, "a new file says where to upload it");
+const uploaded = await fetch(upload.url, { method: upload.method, headers: upload.headers, body: PDF });
+assert.equal(uploaded.status, 200);
+
+// The doctor is told, reads, downloads and annotates.
+const path = { id: created.id };
+const told = good(await doctor.api.GET("/api/notifications/", { params: { query: { is_read: false } } }));
+assert.equal(told.results[0]?.notification_type, "patient_assigned");
+assert.equal(told.results[0]?.record?.id, created.id);
+const url = await eventually("the file is available", async () => {
+  const record = good(await doctor.api.GET("/api/records/doctor/{id}/", { params: { path } }));
+  return record.files[0]?.file ?? undefined;
+});
+assert.deepEqual(new Uint8Array(await (await fetch(url)).arrayBuffer()), PDF);
+const note = good(
+  await doctor.api.POST("/api/records/doctor/annotations/", { body: { record: created.id, note: `${MARKER} all is well` } }),
+);
+assert.equal(note.record, created.id);
+
+// The patient reads it, and changes what has not changed meanwhile.
+const read = await patient.api.GET("/api/records/patient/{id}/", { params: { path } });
+assert.equal(good(read).annotations[0]?.note, note.note);
+const tag = read.response.headers.get("ETag");
+assert(tag);
+const change = { params: { path, header: { "If-Match": tag } }, body: { description: `${MARKER} blood count, explained` } };
+good(await patient.api.PATCH("/api/records/patient/{id}/", change));
+assert.equal(refused(await patient.api.PATCH("/api/records/patient/{id}/", change), 412), "precondition_failed");
+const wrong = await patient.api.POST("/api/records/patient/", { body: { ...creation.body, doctor: patient.id } });
+refused(wrong, 400);
+assert(wrong.error && "errors" in wrong.error);
+assert.equal(wrong.error.errors?.[0]?.field, "doctor");
+
+const inbox = good(await patient.api.GET("/api/notifications/", { params: { query: {} } }));
+const news = inbox.results.find((notification) => notification.notification_type === "record_annotated");
+assert(news);
+assert.equal(good(await patient.api.GET("/api/notifications/{id}/", { params: { path: { id: news.id } } })).is_read, true);
+const marked = await patient.api.POST("/api/notifications/mark-all-read/");
+assert.equal(marked.response.status, 200);
+
+// New tokens for the session, which then ends.
+const tokens = good(await client().POST("/api/accounts/token/refresh/", { body: { refresh: patient.tokens.refresh } }));
+const renewed = client(tokens.access);
+assert.equal(good(await renewed.GET("/api/accounts/me/")).email, patient.email);
+assert.equal((await renewed.POST("/api/accounts/logout/")).response.status, 204);
+assert.equal(refused(await renewed.GET("/api/accounts/me/"), 401), "token_not_valid");
