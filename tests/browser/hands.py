@@ -1,6 +1,7 @@
 """The two ways to work with a page, with the same words: a mouse, and a keyboard alone.
 
-A control is named by its label; `form` is the label of its form, where the page has several such controls.
+A control is named by its label; `form` is the name of its form, or of the section around it, where the page has several
+such controls.
 """
 
 from typing import Protocol
@@ -31,7 +32,9 @@ class Mouse:
         self._page.get_by_role("link", name=link, exact=True).first.click()
 
     def _within(self, form: str | None) -> Page | Locator:
-        return self._page.get_by_role("form", name=form, exact=True) if form else self._page
+        if not form:
+            return self._page
+        return self._page.get_by_role("form", name=form, exact=True).or_(self._page.get_by_role("region", name=form, exact=True))
 
 
 # More than any page has to step through.
@@ -40,12 +43,15 @@ _NAME = """() => {
     const element = document.activeElement;
     if (!element || element === document.body) return ['', ''];
     const name = element.getAttribute('aria-label') ?? element.labels?.[0]?.innerText ?? element.innerText ?? '';
-    return [name.trim().replace(/\\s+/g, ' '), element.closest('form')?.getAttribute('aria-label') ?? ''];
+    const section = element.closest('section[aria-labelledby]')?.getAttribute('aria-labelledby');
+    const around = element.closest('form')?.getAttribute('aria-label') ?? document.getElementById(section)?.innerText ?? '';
+    return [name.trim().replace(/\\s+/g, ' '), around];
 }"""
 _IS_SEEN = """() => {
     const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
     const hasOutline = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
-    return box.width > 0 && box.height > 0 && (hasOutline || style.boxShadow !== 'none');
+    // A field for a date marks the part of it that is being typed.
+    return box.width > 0 && box.height > 0 && (element.type === 'date' || hasOutline || style.boxShadow !== 'none');
 }"""
 
 
