@@ -19,7 +19,7 @@ NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notif
 ARCHITECTURE := $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 QUICK_RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 
-TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda outside) $(patsubst %,tests/%/node_modules/ready,browser conformance)
+TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda outside) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
 OUTSIDE_STACK := $(STACK) exec --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
@@ -59,8 +59,9 @@ test: $(TOOLS) ## Run all checks and tests
 	$(call step,Building as for AWS,AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build --parameter-overrides Architecture=$(ARCHITECTURE) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	@# These tests wait more than they work: more of them at a time than there are processors.
 	$(call step,Testing the API on a fresh stack,RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
+	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '$(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
 	@$(OUTSIDE_STACK) $(OUTSIDE) -m tests.conformance --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))
