@@ -170,6 +170,15 @@ fn unknown_accounts_are_throttled_as_known_ones() {
     assert!(waits >= 2, "nobody was throttled");
 }
 
+/// Lets a lock that has begun last longer than a test, however slow the machine is.
+fn prolong(user: &User, network: &str) {
+    let subject = format!("{}\0{}", user.email.to_lowercase(), network);
+    let key = format!("RATE#login#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, subject.as_bytes())));
+    assert_eq!(aws::get_item(&key, "ATTEMPTS").unwrap()["failures"]["N"], "5");
+    let values = json!({":until": {"S": "2099-01-01T00:00:00Z"}, ":ttl": {"N": "4070908800"}});
+    aws::update_item(&key, "ATTEMPTS", "SET locked_until = :until, #ttl = :ttl", values);
+}
+
 #[test]
 fn neighbours_are_throttled_together() {
     let (user, unique) = (User::new("patient"), Host::somewhere().network());
@@ -178,6 +187,7 @@ fn neighbours_are_throttled_together() {
     for last in 1..=5 {
         assert_eq!(login(&format!("{prefix}:{last}::1")), 401);
     }
+    prolong(&user, &unique);
     assert_eq!(login(&format!("{prefix}:ffff:ffff:ffff:ffff")), 429);
     Host::somewhere().login(&user.email, PASSWORD).ok(200);
     // Other tests try other accounts, so that any network will do.
@@ -186,6 +196,7 @@ fn neighbours_are_throttled_together() {
     for last in 1..=5 {
         assert_eq!(login(&format!("198.51.100.{last}")), 401);
     }
+    prolong(&user, "198.51.100.0/24");
     assert_eq!((login("198.51.100.255"), login("::ffff:198.51.100.7"), login("198.51.101.1")), (429, 429, 401));
 }
 

@@ -34,7 +34,7 @@ pub(crate) use totp::App;
 pub(crate) const MARKER: &str = "zq7marker";
 
 /// How long the things behind the requests may take: stream, queues, functions.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A word that no other test uses.
 pub(crate) fn unique() -> String {
