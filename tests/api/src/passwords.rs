@@ -5,14 +5,10 @@ use ring::digest::{SHA256, digest};
 use ring::pbkdf2;
 use serde_json::{Value, json};
 
+use crate::harness::keys::credentials_of;
 use crate::harness::{Anonymous, Client, MARKER, PASSWORD, User, account_mail, account_mails_to, aws, eventually, new_email};
 
 const NEW: &str = "  another harbour, a louder one ";
-
-/// The key of an address's credentials.
-fn credentials_of(email: &str) -> String {
-    format!("EMAIL#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, email.to_lowercase().as_bytes())))
-}
 
 fn stored_hash(email: &str) -> String {
     aws::get_item(&credentials_of(email), "CREDENTIALS").unwrap()["password_hash"]["S"].as_str().unwrap().to_owned()

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
+use crate::harness::keys::counter;
 use crate::harness::{Anonymous, Answer, Doctor, Host, PASSWORD, Patient, User, aws, new_email};
 
 const WRONG: &str = "not the password of anybody";
@@ -22,11 +21,6 @@ const FILES_PER_DAY: u64 = 500;
 
 const MINUTES_15: i64 = 15 * 60;
 const DAY: i64 = 24 * 60 * 60;
-
-/// The partition of a counter.
-fn counter(kind: &str, subject: &[&str]) -> String {
-    format!("RATE#{kind}#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, subject.join("\0").as_bytes())))
-}
 
 /// The number of the present window of so many seconds. One that ends in this moment is waited out.
 fn window(seconds: i64) -> String {
@@ -172,8 +166,7 @@ fn unknown_accounts_are_throttled_as_known_ones() {
 
 /// Lets a lock that has begun last longer than a test, however slow the machine is.
 fn prolong(user: &User, network: &str) {
-    let subject = format!("{}\0{}", user.email.to_lowercase(), network);
-    let key = format!("RATE#login#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, subject.as_bytes())));
+    let key = counter("login", &[&user.email.to_lowercase(), network]);
     assert_eq!(aws::get_item(&key, "ATTEMPTS").unwrap()["failures"]["N"], "5");
     let values = json!({":until": {"S": "2099-01-01T00:00:00Z"}, ":ttl": {"N": "4070908800"}});
     aws::update_item(&key, "ATTEMPTS", "SET locked_until = :until, #ttl = :ttl", values);

@@ -17,9 +17,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use harness::keys::{counter, credentials_of};
 use harness::{Anonymous, Host, PASSWORD, Settings, User, aws, new_email};
-use ring::digest::{SHA256, digest};
 use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
@@ -220,8 +220,7 @@ fn who_was_imported_and_has_never_signed_in_is_not_told_apart() {
     let imported = format!("pbkdf2_sha256${ITERATIONS}$salt${}", BASE64_STANDARD.encode(hash));
     let (unknown, known) = (people(new_email), known());
     for email in &known {
-        let key = format!("EMAIL#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, email.to_lowercase().as_bytes())));
-        aws::update_item(&key, "CREDENTIALS", "SET password_hash = :hash", json!({":hash": {"S": imported}}));
+        aws::update_item(&credentials_of(email), "CREDENTIALS", "SET password_hash = :hash", json!({":hash": {"S": imported}}));
     }
     let probes: [Probe<'_>; 2] =
         [("unknown", &|number| refused(&unknown, number, WRONG)), ("imported, wrong", &|number| refused(&known, number, WRONG))];
@@ -233,8 +232,7 @@ fn who_was_imported_and_has_never_signed_in_is_not_told_apart() {
 fn locked(emails: Vec<String>) -> Vec<(String, Host)> {
     let lock = |email: String| {
         let host = Host::somewhere();
-        let subject = format!("{}\0{}", email.to_lowercase(), host.network());
-        let key = format!("RATE#login#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, subject.as_bytes())));
+        let key = counter("login", &[&email.to_lowercase(), &host.network()]);
         let values =
             json!({":entity": {"S": "attempts"}, ":n": {"N": "40"}, ":until": {"S": "2099-01-01T00:00:00Z"}, ":ttl": {"N": "4070908800"}});
         aws::update_item(&key, "ATTEMPTS", "SET entity = :entity, failures = :n, locked_until = :until, #ttl = :ttl", values);

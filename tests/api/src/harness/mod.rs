@@ -10,6 +10,7 @@
 pub(crate) mod aws;
 mod hosts;
 mod http;
+pub(crate) mod keys;
 mod mails;
 mod people;
 mod sandbox;

@@ -1,0 +1,18 @@
+//! Partitions whose keys are hashes, for tests that look into the table.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use ring::digest::{SHA256, digest};
+
+fn hash(subject: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, subject))
+}
+
+/// Of an address's credentials.
+pub(crate) fn credentials_of(email: &str) -> String {
+    format!("EMAIL#{}", hash(email.to_lowercase().as_bytes()))
+}
+
+/// Of a counter.
+pub(crate) fn counter(kind: &str, subject: &[&str]) -> String {
+    format!("RATE#{kind}#{}", hash(subject.join("\0").as_bytes()))
+}
