@@ -218,7 +218,9 @@ fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, r
         names.extend(["ETag".to_owned(), "Cache-Control".to_owned()]);
     }
     for (media_type, media) in response["content"].as_object_mut().into_iter().flatten() {
-        if !media_type.contains("json") {
+        // Of YAML the schema says what it means, not how it is written.
+        let is_document = ["openapi", "yaml"].iter().any(|word| media_type.contains(word));
+        if !is_document && !media_type.contains("json") {
             media["schema"] = json!({ "type": "string", "maxLength": 10_000_000 });
             continue;
         }
@@ -226,7 +228,7 @@ fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, r
         if examples.resolved(&media["schema"])["properties"]["next"].is_object() {
             names.push("Link".to_owned());
         }
-        if !media_type.contains("openapi") {
+        if !is_document {
             media["example"] = examples.of(&media["schema"]);
         }
     }
