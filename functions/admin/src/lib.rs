@@ -13,6 +13,7 @@ mod list_events;
 mod list_users;
 mod pipeline;
 mod read_user;
+mod start_email_change;
 mod start_password_reset;
 mod update_user;
 
@@ -40,6 +41,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(read_user::read_user, update_user::update_user))
         .routes(routes!(end_sessions::end_sessions))
         .routes(routes!(start_password_reset::start_password_reset))
+        .routes(routes!(start_email_change::start_email_change))
         .routes(routes!(list_doctors::list_doctors_by_approval))
         .routes(routes!(decide_approval::approve_doctor))
         .routes(routes!(decide_approval::refuse_doctor))

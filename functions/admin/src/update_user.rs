@@ -5,7 +5,7 @@ use domain::access::Relation;
 use domain::account::{Account, Role};
 use domain::audit::{Action, AuditEvent};
 use domain::id::{SessionId, UserId};
-use domain::text::Justification;
+use domain::text::{Justification, Name, PhoneNumber};
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::{Admin, Caller};
 use http_kit::code::Code;
@@ -20,7 +20,11 @@ use crate::answer::User;
 use crate::{ATTEMPTS, App};
 
 /// What is to change; `None` keeps what is there.
+#[derive(Default)]
 pub(crate) struct UserChange {
+    pub(crate) first_name: Option<Name>,
+    pub(crate) last_name: Option<Name>,
+    pub(crate) phone_number: Option<PhoneNumber>,
     pub(crate) is_active: Option<bool>,
     pub(crate) role: Option<Role>,
     pub(crate) reason: Option<Justification>,
@@ -28,18 +32,28 @@ pub(crate) struct UserChange {
 
 impl FromForm for UserChange {
     fn from_form(form: &mut Form) -> Option<Self> {
+        let first_name = form.optional("first_name");
+        let last_name = form.optional("last_name");
+        let phone_number = form.optional("phone_number");
         let is_active = form.optional("is_active");
         let role = form.optional("role");
         let reason = form.optional("reason");
-        Some(Self { is_active: is_active?, role: role?, reason: reason? })
+        Some(Self {
+            first_name: first_name?,
+            last_name: last_name?,
+            phone_number: phone_number?,
+            is_active: is_active?,
+            role: role?,
+            reason: reason?,
+        })
     }
 }
 
 taken!(UserChange);
 
-/// Activate or deactivate a user, or change the role. Both end the user's sessions, but for an activation.
+/// Correct a user's names or telephone number, activate or deactivate the user, or change the role.
 ///
-/// Another role takes the profile away, which belongs to a role; a chart stays, but only patients reach theirs.
+/// A deactivation and another role end the user's sessions. Another role takes the profile away, which belongs to a role; a chart stays, but only patients reach theirs.
 #[utoipa::path(
     patch, path = "/api/admin/users/{id}/", tag = "Administration", request_body = UserChange,
     responses(
@@ -71,7 +85,8 @@ pub(crate) async fn update(app: &App, admin: Admin, id: UserId, if_match: &IfMat
         if events.is_empty() {
             return Ok(before);
         }
-        if !caller.may(Relation::to_account(caller.account.id, id)) {
+        let deposes = (after.role, after.is_active) != (before.role, before.is_active);
+        if deposes && !caller.may(Relation::to_account(caller.account.id, id)) {
             return Err(Problem::own_account());
         }
         match app.store.amend_account(&before, &after, &events).await {
@@ -88,11 +103,27 @@ pub(crate) async fn update(app: &App, admin: Admin, id: UserId, if_match: &IfMat
 fn plan(app: &App, caller: &Caller, before: &Account, change: &UserChange, latest_session: SessionId) -> (Account, Vec<AuditEvent>) {
     let role = change.role.unwrap_or(before.role);
     let is_active = change.is_active.unwrap_or(before.is_active);
+    let ends_sessions = role != before.role || (before.is_active && !is_active);
+    let sessions_ended_through =
+        if ends_sessions { before.sessions_ended_through.max(Some(latest_session)) } else { before.sessions_ended_through };
+    let after = Account {
+        first_name: change.first_name.clone().unwrap_or_else(|| before.first_name.clone()),
+        last_name: change.last_name.clone().unwrap_or_else(|| before.last_name.clone()),
+        phone_number: change.phone_number.clone().unwrap_or_else(|| before.phone_number.clone()),
+        is_active,
+        sessions_ended_through,
+        version: before.version + 1,
+        ..before.clone().with_role(role, app.doctors.approval_is_required)
+    };
     let event = |action| {
         let reason = change.reason.as_ref().map(|reason| reason.as_str().to_owned());
         AuditEvent { reason, ..caller.audit(action, before.id, None) }
     };
     let mut events = Vec::new();
+    let (old, new) = corrections(before, &after);
+    if !new.is_empty() {
+        events.push(AuditEvent { before: Some(old), after: Some(new), ..event(Action::UpdateUser) });
+    }
     if role != before.role {
         let (old, new) = (Some(before.role.to_string()), Some(role.to_string()));
         events.push(AuditEvent { before: old, after: new, ..event(Action::ChangeRole) });
@@ -100,9 +131,20 @@ fn plan(app: &App, caller: &Caller, before: &Account, change: &UserChange, lates
     if is_active != before.is_active {
         events.push(event(if is_active { Action::Activate } else { Action::Deactivate }));
     }
-    let ends_sessions = role != before.role || (before.is_active && !is_active);
-    let after = before.clone().with_role(role, app.doctors.approval_is_required);
-    let sessions_ended_through =
-        if ends_sessions { before.sessions_ended_through.max(Some(latest_session)) } else { before.sessions_ended_through };
-    (Account { is_active, sessions_ended_through, version: before.version + 1, ..after }, events)
+    (after, events)
+}
+
+/// The fields that were corrected, as they were and as they are: `first_name: Jane; last_name: Doe`.
+fn corrections(before: &Account, after: &Account) -> (String, String) {
+    let fields = [
+        ("first_name", before.first_name.as_str(), after.first_name.as_str()),
+        ("last_name", before.last_name.as_str(), after.last_name.as_str()),
+        ("phone_number", before.phone_number.as_str(), after.phone_number.as_str()),
+    ];
+    let (old, new): (Vec<_>, Vec<_>) = fields
+        .into_iter()
+        .filter(|(_, old, new)| old != new)
+        .map(|(name, old, new)| (format!("{name}: {old}"), format!("{name}: {new}")))
+        .unzip();
+    (old.join("; "), new.join("; "))
 }

@@ -128,12 +128,14 @@ choice! {
         CreateUser = "create_user",
         /// Read a user's account.
         ReadUser = "read_user",
-        /// Activate or deactivate a user, change the role.
+        /// Correct a user's names, activate or deactivate the user, change the role.
         UpdateUser = "update_user",
         /// End all sessions of a user.
         EndSessions = "end_sessions",
         /// Have a user sent a mail with which to set a new password.
         StartPasswordReset = "start_password_reset",
+        /// Have a mail sent with which a user's address is replaced.
+        StartEmailChange = "start_email_change",
         /// List doctors by what staff say of them.
         ListDoctorsByApproval = "list_doctors_by_approval",
         /// Approve a doctor's licence.
@@ -261,6 +263,7 @@ impl Operation {
             | Self::UpdateUser
             | Self::EndSessions
             | Self::StartPasswordReset
+            | Self::StartEmailChange
             | Self::ListDoctorsByApproval
             | Self::ApproveDoctor
             | Self::RefuseDoctor

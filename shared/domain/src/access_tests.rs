@@ -69,7 +69,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let patients = "list_doctors list_patient_records create_record read_patient_record update_record replace_record read_access_log \
                     read_patient_history delete_file";
     let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation replace_annotation read_doctor_history";
-    let admins = "open_console list_users create_user read_user update_user end_sessions start_password_reset list_doctors_by_approval \
+    let admins = "open_console list_users create_user read_user update_user end_sessions start_password_reset start_email_change list_doctors_by_approval \
                   approve_doctor refuse_doctor suspend_doctor list_events \
                   staff_list_records staff_list_files staff_list_annotations staff_list_notifications look_up_record break_glass correct_assignment \
                   show_dashboard list_mails redrive_mails resend_mail";

@@ -33,6 +33,8 @@ choice! {
         DisableSecondFactor = "disable_second_factor",
         /// A user's role was changed.
         ChangeRole = "change_role",
+        /// A user's names or telephone number were corrected by staff. Before and after are what has changed.
+        UpdateUser = "update_user",
         /// A user was activated.
         Activate = "activate",
         /// A user was deactivated.
@@ -45,6 +47,8 @@ choice! {
         ListUsers = "list_users",
         /// Staff had a mail sent with which a user sets a new password.
         StartPasswordReset = "start_password_reset",
+        /// Staff had a mail sent with which a user's address is replaced. Before and after are the addresses.
+        StartEmailChange = "start_email_change",
         /// Staff listed or searched records: who has one with whom, not what it says. Concerns the user who was searched for,
         /// or else nobody but the one who did; the same holds for the three below.
         StaffListRecords = "staff_list_records",
@@ -139,7 +143,7 @@ pub struct AuditEvent {
     pub record_ids: Vec<RecordId>,
     /// Why: in the words of a person, or the code of a refusal.
     pub reason: Option<String>,
-    /// What was there before, where one word says it: a role, an approval, an id.
+    /// What was there before, where a few words say it: a role, an approval, an id, a name.
     pub before: Option<String>,
     /// What is there since.
     pub after: Option<String>,

@@ -156,14 +156,19 @@ pub trait Audience {
 }
 
 /// Marks handlers for every user.
+#[derive(Clone)]
 pub enum Anyone {}
 /// Marks handlers for patients and doctors.
+#[derive(Clone)]
 pub enum Members {}
 /// Marks handlers for patients.
+#[derive(Clone)]
 pub enum Patients {}
 /// Marks handlers for doctors whom staff have approved.
+#[derive(Clone)]
 pub enum Doctors {}
 /// Marks handlers for staff who have signed in with a second factor.
+#[derive(Clone)]
 pub enum Admins {}
 
 impl Audience for Anyone {
@@ -198,6 +203,7 @@ pub type Admin = Claimed<Admins>;
 /// As an extractor it refuses with 401 without a good token, and with 403 users of another role. What a layer has put among the
 /// request's extensions, because it knows another proof, counts as the claims of a token.
 #[must_use = "nothing is known of the caller before account and session are read"]
+#[derive(Clone)]
 pub struct Claimed<A> {
     kit: Kit,
     claims: Claims,

@@ -15,8 +15,8 @@ const LINKS: &[(&str, &str, &str, &[&str])] = &[
     ("create_annotation", "201", "/record", &["read_doctor_record"]),
     ("list_notifications", "200", "/results/0/id", &["read_notification", "peek_notification"]),
     ("list_sessions", "200", "/results/0/id", &["end_session"]),
-    ("create_user", "201", "/pk", &["read_user", "update_user", "end_sessions", "start_password_reset"]),
-    ("list_users", "200", "/results/0/pk", &["read_user", "update_user", "end_sessions", "start_password_reset"]),
+    ("create_user", "201", "/pk", &["read_user", "update_user", "end_sessions", "start_password_reset", "start_email_change"]),
+    ("list_users", "200", "/results/0/pk", &["read_user", "update_user", "end_sessions", "start_password_reset", "start_email_change"]),
     ("list_doctors_by_approval", "200", "/results/0/pk", &["approve_doctor", "refuse_doctor", "suspend_doctor"]),
 ];
 

@@ -105,6 +105,7 @@ impl World {
                 json!({"current_password": PASSWORD, "new_password": "another harbour, a louder one"})
             }
             ("POST", "/api/accounts/email-change/") => json!({"email": new_email(), "password": PASSWORD}),
+            ("POST", "/api/admin/users/{user}/email-change/") => json!({"email": new_email()}),
             ("POST", "/api/accounts/second-factor/setup/") => json!({"password": PASSWORD}),
             ("POST", "/api/accounts/second-factor/confirm/") => json!({"code": "123456"}),
             ("POST", "/api/accounts/second-factor/disable/") => json!({"password": PASSWORD, "code": "123456"}),

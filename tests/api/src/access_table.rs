@@ -184,6 +184,7 @@ impl World {
             "request_password_reset" => json!({"email": new_email()}),
             "reset_password" => json!({"token": "made-up", "password": NEXT_PASSWORD}),
             "verify_email" | "change_email" => json!({"token": "made-up"}),
+            "start_email_change" => json!({"email": new_email()}),
             "request_email_change" => json!({"email": new_email(), "password": PASSWORD}),
             "change_password" => json!({"current_password": PASSWORD, "new_password": NEXT_PASSWORD}),
             "create_profile" | "update_profile" | "replace_profile" => {

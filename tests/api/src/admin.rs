@@ -33,7 +33,7 @@ fn operations() -> Vec<(&'static str, String)> {
     let id = "0190a5c0-0000-7000-8000-000000000001";
     let mut operations = vec![("GET", "/api/admin/users/".to_owned()), ("POST", "/api/admin/users/".to_owned())];
     operations.extend(["GET", "PATCH"].map(|method| (method, format!("/api/admin/users/{id}/"))));
-    operations.extend(["end-sessions", "password-reset"].map(|what| ("POST", format!("/api/admin/users/{id}/{what}/"))));
+    operations.extend(["end-sessions", "password-reset", "email-change"].map(|what| ("POST", format!("/api/admin/users/{id}/{what}/"))));
     operations.push(("GET", "/api/admin/doctors/".to_owned()));
     operations.extend(["approve", "refuse", "suspend"].map(|what| ("POST", format!("/api/admin/doctors/{id}/{what}/"))));
     operations.push(("GET", format!("/api/admin/audit/?subject={id}")));
@@ -238,6 +238,54 @@ fn nobody_deposes_themself() {
     let other = Admin::new();
     other.update_user(id, json!({"role": "patient"})).ok(200);
     admin.list_users("").problem(401, "token_not_valid");
+}
+
+#[test]
+fn staff_correct_names_and_the_trail_keeps_the_old_ones() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let before = admin.read_user(&user.id).ok(200);
+    let changed = admin.update_user(&user.id, json!({"last_name": format!("{MARKER} married"), "reason": "a wedding"})).ok(200);
+    assert_eq!(changed.text("last_name"), format!("{MARKER} married"));
+    for name in ["first_name", "phone_number", "email", "role"] {
+        assert_eq!(changed[name], before[name], "{name}");
+    }
+    assert_ne!(changed.header("etag"), before.header("etag"));
+    assert_eq!(user.me().ok(200).text("last_name"), changed.text("last_name"), "the session goes on");
+    let event = admin.list_events(&format!("subject={}", user.id)).ok(200).results()[0].clone();
+    assert_eq!((&event["action"], &event["reason"]), (&json!("update_user"), &json!("a wedding")));
+    assert_eq!(event["before"], format!("last_name: {}", before.text("last_name")));
+    assert_eq!(event["after"], format!("last_name: {MARKER} married"));
+    let query = format!("last_name={}&limit=100", changed.text("last_name").replace(' ', "%20"));
+    eventually("found by the new name", || admin.list_users(&query).ok(200).ids("pk").contains(&user.id.as_str()).then_some(()));
+
+    let several = json!({"first_name": " Ann ", "last_name": "", "phone_number": "+43 1", "is_active": true});
+    let changed = admin.update_user(&user.id, several).ok(200);
+    assert_eq!((changed.text("first_name"), changed.text("last_name"), changed.text("phone_number")), ("Ann", "", "+43 1"));
+    let refused = admin.update_user(&user.id, json!({"first_name": "x".repeat(256), "last_name": null, "phone_number": "1\n2"})).ok(400);
+    assert_eq!(refused.errors(), ["first_name too_long", "last_name null", "phone_number invalid"]);
+    // Nobody needs another for that.
+    assert_eq!(admin.update_user(&admin.user().id, json!({"first_name": MARKER})).ok(200).text("first_name"), MARKER);
+}
+
+#[test]
+fn staff_have_an_address_replaced_that_its_reader_confirms() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let (old, new) = (user.email.clone(), new_email());
+    admin.start_email_change(&user.id, &new).ok(204);
+    let token = account_mail(&new, "Confirm Your New Email Address", 0).token();
+    assert_eq!(admin.read_user(&user.id).ok(200).text("email"), old, "nothing has changed yet");
+    let event = &admin.list_events(&format!("subject={}", user.id)).ok(200).results()[1].clone();
+    assert_eq!((&event["action"], &event["before"], &event["after"]), (&json!("start_email_change"), &json!(old), &json!(new)));
+    Anonymous.change_email(&token).ok(200);
+    assert_eq!(admin.read_user(&user.id).ok(200).text("email"), new);
+    account_mail(&old, "Email Address Changed", 0);
+
+    admin.start_email_change(&user.id, &new).refused("email", "unchanged");
+    admin.start_email_change(&user.id, &Patient::new().email).refused("email", "taken");
+    admin.start_email_change(&user.id, "nobody").refused("email", "invalid");
+    admin.start_email_change("0190a5c0-0000-7000-8000-000000000001", &new_email()).problem(404, "not_found");
+    admin.update_user(&user.id, json!({"is_active": false})).ok(200);
+    admin.start_email_change(&user.id, &new_email()).problem(409, "inactive");
 }
 
 #[test]

@@ -16,6 +16,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/admin/users/new/"),
     ("GET", "/admin/users/{id}/"),
     ("POST", "/admin/users/{id}/"),
+    ("GET", "/admin/users/{id}/edit/"),
+    ("POST", "/admin/users/{id}/edit/"),
+    ("POST", "/admin/users/{id}/email-change/"),
     ("POST", "/admin/users/{id}/end-sessions/"),
     ("POST", "/admin/users/{id}/password-reset/"),
     ("GET", "/admin/doctors/"),
@@ -453,6 +456,41 @@ fn staff_change_a_user() {
     let own = format!("/admin/users/{}/", admin.user().id);
     assert!(!browser.page(&own).contains("Change the role"), "nobody deposes themself");
     assert_eq!(browser.post(&own, &[("version", &hidden_version(&admin, &admin.user().id)), ("is_active", "false")]).status, 403);
+}
+
+#[test]
+fn staff_edit_a_user_or_learn_what_is_wrong() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let browser = Browser::of(&admin);
+    let (path, edit) = (format!("/admin/users/{}/", user.id), format!("/admin/users/{}/edit/", user.id));
+    assert!(browser.page(&path).contains(&format!("href=\"{edit}\"")));
+    let page = browser.page(&edit);
+    assert!(page.contains(&format!("value=\"{}\"", user.last_name)), "{page}");
+    let version = hidden(&page, "version");
+    let refused = browser.post(&edit, &[("version", &version), ("first_name", &"x".repeat(300)), ("last_name", "Typed")]);
+    assert_eq!(refused.status, 400, "{refused}");
+    for part in ["id=\"first_name-error\"", "aria-describedby=\"first_name-error\"", "value=\"Typed\"", "role=\"alert\""] {
+        assert!(text(&refused).contains(part), "{part}: {refused}");
+    }
+    let done = browser.post(&edit, &[("version", &version), ("first_name", "Ann"), ("last_name", "Lee"), ("reason", "a typo")]);
+    assert_eq!(done.header("location"), format!("{path}?done=changed"), "{done}");
+    let read = admin.read_user(&user.id).ok(200);
+    assert_eq!((read.text("first_name"), read.text("last_name"), read.text("phone_number")), ("Ann", "Lee", ""));
+    let page = browser.page(&done.header("location"));
+    for part in ["update_user", "a typo", "first_name: Ann; last_name: Lee"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(browser.post(&edit, &[("version", &version), ("first_name", "Eve")]).status, 412, "somebody else was first");
+
+    let change = format!("{path}email-change/");
+    for (email, complaint) in [("nobody", "email-error"), (&user.email, "present address"), (&User::new("patient").email, "already exists")]
+    {
+        let refused = browser.post(&change, &[("email", email)]);
+        assert!(refused.status == 400 && text(&refused).contains(complaint), "{complaint}: {refused}");
+    }
+    let email = new_email();
+    assert_eq!(browser.post(&change, &[("email", &email)]).header("location"), format!("{path}?done=email-change-started"));
+    account_mail(&email, "Confirm Your New Email Address", 0);
 }
 
 /// The version of an account, as its entity tag says it.

@@ -3,6 +3,7 @@
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
+use domain::field::FieldError;
 use http_kit::form::{BODY_LIMIT, Form};
 use http_kit::problem::Problem;
 use runtime::tokens::Claims;
@@ -26,6 +27,38 @@ impl Posted {
     /// What was typed into a field, to be shown again.
     pub(crate) fn typed(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// A form on a page: empty, or as it was refused.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Filled<'a> {
+    refused: Option<(&'a Posted, &'a [FieldError])>,
+}
+
+impl<'a> Filled<'a> {
+    /// With what was typed, and what is wrong with it.
+    pub(crate) fn refused(posted: &'a Posted, problem: &'a Problem) -> Self {
+        Self { refused: Some((posted, problem.errors())) }
+    }
+
+    /// What a field holds: what was typed, or else what is there at present.
+    pub(crate) fn value<'b>(&self, name: &str, present: &'b str) -> &'b str
+    where
+        'a: 'b,
+    {
+        self.refused.map_or(present, |(posted, _)| posted.typed(name))
+    }
+
+    /// What is wrong with a field.
+    pub(crate) fn error(&self, name: &str) -> Option<&'a str> {
+        let (_, errors) = self.refused?;
+        errors.iter().find(|error| error.field == name).map(|error| error.reason.message.as_str())
+    }
+
+    /// How many fields cannot be taken.
+    pub(crate) fn errors(&self) -> usize {
+        self.refused.map_or(0, |(_, errors)| errors.len())
     }
 }
 

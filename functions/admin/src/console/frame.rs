@@ -38,6 +38,7 @@ const DONE: &[(&str, &str)] = &[
     ("created", "The user was created and gets a mail to set a password."),
     ("changed", "The change was made."),
     ("sessions-ended", "All sessions of the user have ended."),
+    ("email-change-started", "A mail to confirm it is on its way to the new address. Until then nothing changes."),
     ("reset-started", "The user gets a mail to set a new password."),
     ("decided", "The decision was made; the doctor is told."),
     ("opened", "The glass is broken for 15 minutes; the patient is told."),

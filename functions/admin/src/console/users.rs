@@ -6,9 +6,9 @@ use axum::response::Response;
 use domain::account::{Account, Approval, Profile, Role};
 use domain::approval::Decision;
 use domain::audit::AuditEvent;
-use domain::field::{FieldError, Reason};
+use domain::field::Reason;
 use domain::id::UserId;
-use domain::text::Justification;
+use domain::text::{Justification, Name, PhoneNumber};
 use http_kit::etag::IfMatch;
 use http_kit::form::{Form, FromForm};
 use http_kit::path::Id;
@@ -16,10 +16,11 @@ use http_kit::problem::Problem;
 use http_kit::query::{Parameters, Query};
 
 use crate::App;
-use crate::console::form::Posted;
+use crate::console::form::{Filled, Posted};
 use crate::console::frame::{Frame, Staff, render, render_refused, see_other};
 use crate::create_user::{self, NewUser};
 use crate::list_users::{self, Filters};
+use crate::start_email_change::{self, NewEmail};
 use crate::update_user::{self, UserChange};
 use crate::{end_sessions, read_user, start_password_reset};
 
@@ -79,36 +80,33 @@ pub(crate) async fn list_users(State(app): State<App>, staff: Staff, frame: Fram
     render(&Users { frame, asked, users, next: paging.next_url(next.as_ref())? })
 }
 
-/// The fields of the form that are typed: name, label, type.
-const FIELDS: &[(&str, &str, &str)] = &[
-    ("email", "Email address", "email"),
-    ("first_name", "First name", "text"),
-    ("last_name", "Last name", "text"),
-    ("phone_number", "Telephone number", "tel"),
-];
+/// A field of a form: its name, its label, the type of its input, and what is there at present.
+type Field<'a> = (&'static str, &'static str, &'static str, &'a str);
 
 #[derive(Template)]
 #[template(path = "new_user.html")]
 struct NewUserPage<'a> {
     frame: Frame,
-    posted: Option<&'a Posted>,
-    errors: &'a [FieldError],
+    fields: [Field<'a>; 4],
+    filled: Filled<'a>,
 }
 
-impl NewUserPage<'_> {
-    fn typed(&self, name: &str) -> &str {
-        self.posted.map(|posted| posted.typed(name)).unwrap_or_default()
-    }
-
-    fn error(&self, name: &str) -> Option<&str> {
-        self.errors.iter().find(|error| error.field == name).map(|error| error.reason.message.as_str())
+impl<'a> NewUserPage<'a> {
+    fn new(frame: Frame, filled: Filled<'a>) -> Self {
+        let fields = [
+            ("email", "Email address", "email", ""),
+            ("first_name", "First name", "text", ""),
+            ("last_name", "Last name", "text", ""),
+            ("phone_number", "Telephone number", "tel", ""),
+        ];
+        Self { frame, fields, filled }
     }
 }
 
 /// The form for a new user.
 pub(crate) async fn new_user(State(_): State<App>, staff: Staff, frame: Frame) -> Result<Response, Problem> {
     staff.confirm().await?;
-    render(&NewUserPage { frame, posted: None, errors: &[] })
+    render(&NewUserPage::new(frame, Filled::default()))
 }
 
 /// Creates the user.
@@ -120,7 +118,7 @@ pub(crate) async fn create_user(State(app): State<App>, staff: Staff, frame: Fra
     match created {
         Ok(account) => see_other(&format!("/admin/users/{}/", account.id), Some("created")),
         Err(problem) if !problem.errors().is_empty() => {
-            render_refused(&NewUserPage { frame, posted: Some(&posted), errors: problem.errors() }, &problem)
+            render_refused(&NewUserPage::new(frame, Filled::refused(&posted, &problem)), &problem)
         }
         Err(problem) => Err(problem),
     }
@@ -135,6 +133,27 @@ struct UserPage {
     decisions: Vec<(&'static str, &'static str)>,
     events: Vec<AuditEvent>,
     events_caption: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "edit_user.html")]
+struct EditUserPage<'a> {
+    frame: Frame,
+    user: &'a Account,
+    fields: [Field<'a>; 3],
+    email: [Field<'a>; 1],
+    filled: Filled<'a>,
+}
+
+impl<'a> EditUserPage<'a> {
+    fn new(frame: Frame, user: &'a Account, filled: Filled<'a>) -> Self {
+        let fields = [
+            ("first_name", "First name", "text", user.first_name.as_str()),
+            ("last_name", "Last name", "text", user.last_name.as_str()),
+            ("phone_number", "Telephone number", "tel", user.phone_number.as_str()),
+        ];
+        Self { frame, user, fields, email: [("email", "New email address", "email", "")], filled }
+    }
 }
 
 /// The decisions that can be taken about a doctor now: the words of their paths, and their names.
@@ -159,6 +178,67 @@ pub(crate) async fn read_user(State(app): State<App>, staff: Staff, frame: Frame
     render(&UserPage { frame, is_oneself: caller.account.id == id, decisions: decisions(&user), user, events, events_caption })
 }
 
+/// The forms with which a user's names and address are corrected.
+pub(crate) async fn edit_user(State(app): State<App>, staff: Staff, frame: Frame, Id(id): Id<UserId>) -> Result<Response, Problem> {
+    let (_, user) = read_user::read(&app, staff, id).await?;
+    render(&EditUserPage::new(frame, &user, Filled::default()))
+}
+
+/// Corrects the user's names and telephone number. An empty field is an empty name.
+pub(crate) async fn correct_user(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    Id(id): Id<UserId>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let corrected = posted.form().parse(|form| {
+        let if_match = version(form);
+        let first_name = form.or_default("first_name", Name::default());
+        let last_name = form.or_default("last_name", Name::default());
+        let phone_number = form.or_default("phone_number", PhoneNumber::default());
+        let reason = form.optional::<Justification>("reason");
+        let change = UserChange {
+            first_name: Some(first_name?),
+            last_name: Some(last_name?),
+            phone_number: Some(phone_number?),
+            reason: reason?,
+            ..UserChange::default()
+        };
+        Some((if_match?, change))
+    });
+    match corrected {
+        Ok((if_match, change)) => update_user::update(&app, staff, id, &if_match, &change).await?,
+        Err(problem) => return refuse_edit(&app, staff, frame, id, &posted, &problem).await,
+    };
+    see_other(&format!("/admin/users/{id}/"), Some("changed"))
+}
+
+/// Has a mail sent to a new address, with which it becomes the user's.
+pub(crate) async fn start_email_change(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    Id(id): Id<UserId>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let started = match posted.form().parse(NewEmail::from_form) {
+        Ok(new) => start_email_change::start(&app, staff.clone(), id, new).await,
+        Err(problem) => Err(problem),
+    };
+    match started {
+        Ok(()) => see_other(&format!("/admin/users/{id}/"), Some("email-change-started")),
+        Err(problem) if !problem.errors().is_empty() => refuse_edit(&app, staff, frame, id, &posted, &problem).await,
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The forms once more, with what is wrong.
+async fn refuse_edit(app: &App, staff: Staff, frame: Frame, id: UserId, posted: &Posted, problem: &Problem) -> Result<Response, Problem> {
+    let (_, user) = read_user::read(app, staff, id).await?;
+    render_refused(&EditUserPage::new(frame, &user, Filled::refused(posted, problem)), problem)
+}
+
 /// The version of the object that the page has shown.
 pub(crate) fn version(form: &mut Form) -> Option<IfMatch> {
     match form.required::<String>("version")?.parse() {
@@ -178,7 +258,7 @@ pub(crate) async fn update_user(State(app): State<App>, staff: Staff, Id(id): Id
         let role = form.optional::<Role>("role");
         let reason = form.optional::<Justification>("reason");
         let is_active = is_active?.map(|word| word == "true");
-        Some((if_match?, UserChange { is_active, role: role?, reason: reason? }))
+        Some((if_match?, UserChange { is_active, role: role?, reason: reason?, ..UserChange::default() }))
     })?;
     update_user::update(&app, staff, id, &if_match, &change).await?;
     see_other(&format!("/admin/users/{id}/"), Some("changed"))

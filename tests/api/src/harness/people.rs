@@ -329,6 +329,11 @@ impl Client {
     }
 
     #[track_caller]
+    pub(crate) fn start_email_change(&self, id: &str, email: &str) -> Answer {
+        self.post(&format!("/api/admin/users/{id}/email-change/"), &json!({"email": email}))
+    }
+
+    #[track_caller]
     pub(crate) fn list_doctors_by_approval(&self, query: &str) -> Answer {
         self.get(&with_query("/api/admin/doctors/", query))
     }
