@@ -51,7 +51,7 @@ def test_every_page(tab: Tab, stack: Stack, admin: Person) -> None:
         tab.inspect(kind)
         links = tab.page.locator("a[href]").evaluate_all("links => links.map(link => link.pathname)")
         waiting += [link for link in links if link.startswith("/admin/") and link.endswith("/")]
-    assert {"admin", "admin-users", "admin-users-one", "admin-users-new"} <= seen
+    assert {"admin", "admin-users", "admin-users-one", "admin-users-one-edit", "admin-users-new"} <= seen
     tab.expect(404, "/admin/nothing/")
     tab.open("/admin/nothing/")
     tab.inspect("admin-nothing")
@@ -77,6 +77,12 @@ def test_staff_do_their_work(hands_of: Callable[..., Hands], tab: Tab, stack: St
     expect(page.get_by_role("status")).to_be_visible()
     profile = admin.call("GET", f"/api/admin/users/{waiting.id}/")
     assert profile["approval"] == "approved"
+
+    # Corrects the first name.
+    hands.follow("Edit names and address")
+    hands.fill("First name", "Corrected", form="Names")
+    hands.press("Save", form="Names")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Corrected {waiting.last_name}")
 
     # Breaks the glass.
     tab.open(f"/admin/records/{chart.record}/")
