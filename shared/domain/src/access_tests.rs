@@ -84,6 +84,13 @@ fn audiences() -> Vec<(Audience, &'static str)> {
 }
 
 #[test]
+fn some_paths_name_a_record() {
+    let naming: Vec<&str> = Operation::ALL.iter().filter(|operation| operation.names_record()).map(|it| it.as_str()).collect();
+    let expected = ["read_patient_record", "update_record", "replace_record", "read_access_log", "read_doctor_record"];
+    assert_eq!(naming.iter().collect::<HashSet<_>>(), expected.iter().collect());
+}
+
+#[test]
 fn every_operation_is_for_somebody() {
     let mut seen = HashSet::new();
     for (audience, operations) in audiences() {
