@@ -60,7 +60,7 @@ def _round(role: str, cases: int, seed: int, log: Path, requests: Path) -> bool:
     command = [
         Path(sys.executable).parent / "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT,
         "--url", json.loads(Path(os.environ["STACK_FILE"]).read_text())["base_url"],
-        "--checks", "all", "--phases", ",".join(phases), "--seed", seed, "--max-examples", max(1, math.ceil(cases / _operations() / 3)),
+        "--checks", "all", "--phases", ",".join(phases), "--seed", seed, "--max-examples", max(1, math.ceil(cases / _operations() / 2.5)),
         "--continue-on-failure", "--max-redirects", 1, "--generation-database", "none", "--no-color",
     ]  # fmt: skip
     environment = os.environ | {"ROLE": role, "REQUESTS_FILE": str(requests), "SCHEMATHESIS_HOOKS": "tests.conformance.hooks"}

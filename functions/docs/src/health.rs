@@ -16,7 +16,13 @@ struct Health {
 }
 
 /// Whether the service answers at all.
-#[utoipa::path(get, path = "/api/health/", tag = "Service", responses((status = 200, description = "It does.", body = Health)))]
+#[utoipa::path(
+    get, path = "/api/health/", tag = "Service",
+    responses(
+        (status = 200, description = "It does.", body = Health),
+        (status = 308, description = "Asked for with the slash: it is where the path without it leads.", headers(("Location"))),
+    )
+)]
 pub(crate) async fn health() -> Answer {
     ok(&Health { status: "ok" })
 }

@@ -38,6 +38,7 @@ impl Schema {
             (Object = "application/vnd.oai.openapi+json;version=3.1"),
             (Object = "application/yaml"),
         )),
+        (status = 308, description = "Asked for with the slash: it is where the path without it leads.", headers(("Location"))),
         (status = 304, description = "It is what If-None-Match names."),
         (status = 404, description = "not_found"),
     )

@@ -17,7 +17,8 @@ pub(crate) fn info() -> Value {
         "summary": "Patients keep their health records, choose a doctor for each, and see who has looked.",
         "description": "Patients keep records with files and assign each to a doctor. Doctors read and annotate what is assigned to \
             them, and nothing else. Everybody is told of what concerns them.\n\n\
-            Paths end in a slash and work without it. Bodies are JSON in UTF-8; unknown fields are ignored. Times are RFC 3339 in UTC, ids \
+            Paths end in a slash and work without it. Bodies are JSON in UTF-8; unknown fields are ignored. White space \
+            around texts is dropped before they are measured, but for passwords. Times are RFC 3339 in UTC, ids \
             UUIDs in lower case.\n\n\
             Every error of the service is a problem document (RFC 9457) whose `code` is stable and whose `type` leads to a page that \
             says what to do.\n\n\
@@ -136,7 +137,7 @@ pub(crate) fn headers() -> BTreeMap<String, Value> {
             }),
         ),
         ("Link", text("The next page, if there is one, with rel=\"next\" (RFC 8288).", "<https://example.org/?cursor=abc>; rel=\"next\"")),
-        ("Location", text("Where the new object is read.", "/api/accounts/me/")),
+        ("Location", text("Where the new object is, or what was asked for.", "/api/accounts/me/")),
         ("RateLimit", text("What is left of the limit (IETF draft ratelimit-headers).", "\"login\";r=0;t=30")),
         ("RateLimit-Policy", text("The limit (IETF draft ratelimit-headers).", "\"login\";q=5;w=900")),
         ("Retry-After", json!({ "description": "After how many seconds to try again.", "schema": seconds })),

@@ -263,6 +263,13 @@ fn staff_correct_names_and_the_trail_keeps_the_old_ones() {
     assert_eq!((changed.text("first_name"), changed.text("last_name"), changed.text("phone_number")), ("Ann", "", "+43 1"));
     let refused = admin.update_user(&user.id, json!({"first_name": "x".repeat(256), "last_name": null, "phone_number": "1\n2"})).ok(400);
     assert_eq!(refused.errors(), ["first_name too_long", "last_name null", "phone_number invalid"]);
+    // Where patients look for a doctor, too.
+    let (patient, doctor, name) = (Patient::new(), Doctor::new(), format!("{MARKER}{}", crate::harness::unique()));
+    admin.update_user(&doctor.id, json!({"last_name": name})).ok(200);
+    let found = eventually("the directory knows", || {
+        Some(patient.list_doctors(&format!("search={name}")).ok(200)).filter(|found| !found.results().is_empty())
+    });
+    assert_eq!(found.ids("pk"), [doctor.id.as_str()]);
     // Nobody needs another for that.
     assert_eq!(admin.update_user(&admin.user().id, json!({"first_name": MARKER})).ok(200).text("first_name"), MARKER);
 }
