@@ -97,9 +97,9 @@ pub(crate) struct Event<'a> {
     records: &'a [RecordId],
     #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
-    #[schema(required, max_length = 255)]
+    #[schema(required, max_length = 600)]
     before: Option<&'a str>,
-    #[schema(required, max_length = 255)]
+    #[schema(required, max_length = 600)]
     after: Option<&'a str>,
     #[schema(max_length = 255)]
     request_id: &'a str,

@@ -148,3 +148,33 @@ fn corrections(before: &Account, after: &Account) -> (String, String) {
         .unzip();
     (old.join("; "), new.join("; "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrections_name_what_was_corrected_and_are_as_long_as_is_documented() {
+        let account = |first: &str, last: &str, phone: &str| Account {
+            id: runtime::clock::new_id(),
+            email: "jane@example.com".parse().unwrap(),
+            first_name: Name::parse(first).unwrap(),
+            last_name: Name::parse(last).unwrap(),
+            phone_number: PhoneNumber::parse(phone).unwrap(),
+            role: Role::Patient,
+            is_active: true,
+            email_verified: true,
+            approval: None,
+            second_factor: false,
+            sessions_ended_through: None,
+            profile: None,
+            version: 1,
+        };
+        let (jane, doe) = (account("Jane", "Roe", ""), account("Jane", "Doe", "1"));
+        assert_eq!(corrections(&jane, &doe), ("last_name: Roe; phone_number: ".to_owned(), "last_name: Doe; phone_number: 1".to_owned()));
+        assert_eq!(corrections(&jane, &jane), (String::new(), String::new()));
+        let longest = account(&"é".repeat(Name::MAX), &"é".repeat(Name::MAX), &"1".repeat(PhoneNumber::MAX));
+        let (_, new) = corrections(&jane, &longest);
+        assert!(new.chars().count() <= 600, "see the schema of audit events");
+    }
+}

@@ -281,9 +281,9 @@ pub struct AccessEvent<'a> {
     records: &'a [RecordId],
     #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
-    #[schema(required, max_length = 255)]
+    #[schema(required, max_length = 600)]
     before: Option<&'a str>,
-    #[schema(required, max_length = 255)]
+    #[schema(required, max_length = 600)]
     after: Option<&'a str>,
     /// Told of what one did oneself.
     #[schema(required, max_length = 45)]
