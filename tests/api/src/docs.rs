@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Request};
+use crate::harness::{Anonymous, Answer, Request, Settings};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
@@ -77,6 +77,29 @@ fn the_type_of_a_problem_is_a_page_about_it() {
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(text(&page).contains("<h1>Not authenticated</h1>"), "{page}");
     Anonymous.get("/problems/no_such_problem/").problem(404, "not_found");
+}
+
+#[test]
+fn an_operator_may_keep_the_document_to_themself() {
+    let docs = Settings::of("docs").with("PUBLISH_DOCS", "false").start();
+    let ask = |path: &str| docs.send(&Anonymous, "GET", path, &Value::Null);
+    let assets = ["", "start.js", "swagger-ui.css", "swagger-ui-bundle.js"].map(|name| format!("/api/schema/swagger-ui/{name}"));
+    for path in ["/api/schema", "/api/schema?format=yaml"].into_iter().chain(assets.iter().map(String::as_str)) {
+        let answer = ask(path).problem(404, "not_found");
+        ask(answer.text("type")).ok(200);
+    }
+    assert_eq!(ask("/api/health/ready/").ok(200).body, json!({"status": "ready"}));
+}
+
+#[test]
+fn first_pages_with_a_slash_lead_to_those_without() {
+    for (path, to) in
+        [("/api/schema/", "/api/schema"), ("/api/schema/?format=yaml", "/api/schema?format=yaml"), ("/api/health/", "/api/health")]
+    {
+        let answer = get(path, &[]).ok(308);
+        assert_eq!(answer.header("location"), to);
+        assert!(!answer.header("x-request-id").is_empty());
+    }
 }
 
 #[test]
