@@ -129,7 +129,9 @@ fn plan(app: &App, caller: &Caller, before: &Account, change: &UserChange, lates
         events.push(AuditEvent { before: old, after: new, ..event(Action::ChangeRole) });
     }
     if is_active != before.is_active {
-        events.push(event(if is_active { Action::Activate } else { Action::Deactivate }));
+        let word = |is_active| Some(if is_active { "active" } else { "inactive" }.to_owned());
+        let action = if is_active { Action::Activate } else { Action::Deactivate };
+        events.push(AuditEvent { before: word(before.is_active), after: word(is_active), ..event(action) });
     }
     (after, events)
 }

@@ -187,6 +187,7 @@ fn a_deactivated_user_is_out_at_the_next_request() {
     patient.create_record(json!({"doctor": doctor.id})).ok(400);
     let event = admin.list_events(&format!("subject={}", doctor.id)).ok(200).results()[0].clone();
     assert_eq!((&event["action"], &event["reason"]), (&json!("deactivate"), &json!("left the practice")));
+    assert_eq!((&event["before"], &event["after"]), (&json!("active"), &json!("inactive")));
 
     admin.update_user(&doctor.id, json!({"is_active": true})).ok(200);
     other.me().problem(401, "token_not_valid");
