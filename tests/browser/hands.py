@@ -72,7 +72,9 @@ class Keyboard:
 
     def follow(self, link: str) -> None:
         self._step_to(link, None)
-        self._page.keyboard.press("Enter")
+        # Otherwise the next step would be in the page that is being left: nothing else waits for the next one.
+        with self._page.expect_navigation():
+            self._page.keyboard.press("Enter")
 
     def _step_to(self, name: str, form: str | None) -> None:
         """Steps on until the control has the focus, which can be seen wherever it is on the way."""

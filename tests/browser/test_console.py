@@ -68,6 +68,7 @@ def test_staff_do_their_work(hands_of: Callable[..., Hands], tab: Tab, stack: St
     expect(page.get_by_role("heading", level=1)).to_have_text("Users")
     hands.fill("Email address", waiting.email)
     hands.press("Show")
+    page.wait_for_url("**/admin/users/?*")
     expect(page.get_by_role("link", name=chart.patient.email)).to_have_count(0)
     hands.follow(waiting.email)
     expect(page.get_by_role("heading", level=1)).to_have_text(f"{waiting.first_name} {waiting.last_name}")
