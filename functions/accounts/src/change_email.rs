@@ -18,7 +18,7 @@ use runtime::clock;
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, bad_token, refused};
 use crate::shapes::Detail;
-use crate::throttle::{Attempt, by_network, send_mail};
+use crate::throttle::{Attempt, by_network, send_mail_to_claimed};
 
 pub(crate) struct EmailChangeRequest {
     email: Email,
@@ -67,10 +67,10 @@ pub(crate) async fn request_email_change(
     }
     let (id, now) = (clock::new_id(), clock::now());
     let mail = match wanted.filter(|owner| owner.user_id != account.id) {
-        None => Mail::new(id, MailKind::ConfirmEmailChange, account.id, now).to(email.clone()),
+        None => Mail::to_change_address(id, account, email.clone(), now),
         Some(owner) => Mail::new(id, MailKind::AlreadyRegistered, owner.user_id, now),
     };
-    let (sent, forgotten) = tokio::join!(send_mail(&app, &email, &mail), attempt.succeeded());
+    let (sent, forgotten) = tokio::join!(send_mail_to_claimed(&app, &email, &mail), attempt.succeeded());
     forgotten?;
     sent?;
     Ok(accepted(&Detail { detail: "If the address is free, a mail with a token is on its way to it." }))
@@ -88,7 +88,7 @@ pub(crate) async fn request_email_change(
 pub(crate) async fn change_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
     let presented = by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
-    let Presented { hash, token, account: before } = presented.of_present_password()?;
+    let Presented { hash, token, account: before } = presented.of_present_account()?;
     let credentials = app.store.credentials(&before.email).await?;
     let credentials = credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;
     let event = info.audit(&before, Action::ChangeEmail, before.id, None);

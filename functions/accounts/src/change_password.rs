@@ -71,6 +71,7 @@ pub(crate) async fn change_password(
     let (password_hash, signer, now) = (password_hash.map_err(Problem::internal)?, signer?, clock::now());
     let (mut session, refresh) = RefreshToken::start_above(through, user, now, caller.request.device(), app.tokens.lifetimes(account.role));
     session.second_factor = caller.session.second_factor;
+    session.password_version = before.password_version + 1;
     let mail = Mail::new(clock::new_id(), MailKind::PasswordChanged, user, now);
     let new = NewPassword {
         account,

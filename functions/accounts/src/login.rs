@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::State;
-use domain::account::Credentials;
+use domain::account::{Account, Credentials};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::UserId;
@@ -39,8 +39,9 @@ taken!(LoginRequest);
 
 /// Sign in with email and password.
 ///
-/// Unknown, wrong and inactive are one answer after the same time. The work behind it is nearly the same: a read of the
-/// credentials, a password hash, a read of the account beside a write; the answer waits until any of it would be done.
+/// Unknown, wrong and inactive are one answer after the same time; so is not confirmed for who registered where nobody is told
+/// whether an address was taken. The work behind it is nearly the same: a read of the credentials, a password hash, a read
+/// of the account beside a write; the answer waits until any of it would be done.
 #[utoipa::path(
     post, path = "/api/accounts/login/", tag = "Accounts", request_body = LoginRequest,
     responses(
@@ -80,19 +81,29 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
     };
     let user_id = credentials.user_id;
     if credentials.second_factor {
-        let (account, ()) = tokio::try_join!(app.store.account(user_id), attempt.succeeded())?;
-        let Some(account) = account.filter(|account| account.is_active) else {
-            deny(app, info, user_id, &attempt).await?;
-            return Err(refused());
+        // Whoever knows the password is told of, also when no code follows.
+        let half = AuditEvent { reason: Some("second_factor_required".to_owned()), ..info.audit_of(user_id, Action::Login) };
+        let half = [half.with_outcome(Outcome::Denied)];
+        let (account, told, forgotten, ()) =
+            tokio::join!(app.store.account(user_id), app.store.audit(&half), attempt.succeeded(), upgrade(app, request, &credentials));
+        told?;
+        forgotten?;
+        let account = match admitted(account?, &credentials) {
+            Ok(account) => account,
+            Err(reason) => {
+                deny(app, info, user_id, reason, &attempt).await?;
+                return Err(refused());
+            }
         };
-        let token = MfaToken::new(user_id, account.sessions_ended_through, now).seal(signer.sealer());
+        let token = MfaToken::new(user_id, account.sessions_ended_through, credentials.password_version, now).seal(signer.sealer());
         let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
         return Err(Problem::unauthorized(Code::MfaRequired, "Show a code of the second factor, too.").with_member("mfa_token", token));
     }
     // How long the session lives is decided by the role, which is asked for when the session is next used.
     let (mut session, mut refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
+    session.password_version = credentials.password_version;
     let audit = info.audit_of(user_id, Action::Login);
-    // For an inactive account the session is stored in vain: its token is never given to anybody.
+    // For an account that is not admitted the session is stored in vain: its token is never given to anybody.
     let (account, stored, forgotten, ()) = tokio::join!(
         app.store.account(user_id),
         app.store.put_session(&session, Some(&audit)),
@@ -100,26 +111,41 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
         upgrade(app, request, &credentials)
     );
     forgotten?;
-    let account = account?.filter(|account| account.is_active);
+    let account = admitted(account?, &credentials);
     stored?;
-    let Some(account) = account else {
+    let account = match account {
+        Ok(account) => account,
         // The event before says that the password was right, this one that it did not help.
-        deny(app, info, user_id, &attempt).await?;
-        return Err(refused());
+        Err(reason) => {
+            deny(app, info, user_id, reason, &attempt).await?;
+            return Err(refused());
+        }
     };
     if let Some(ended_through) = account.sessions_ended_through.filter(|_| !account.holds(session.id)) {
         // All sessions were ended by a sandbox whose clock is ahead of ours.
         (session, refresh) = RefreshToken::start_above(ended_through, user_id, now, info.device(), app.tokens.lifetimes(account.role));
+        session.password_version = credentials.password_version;
         app.store.put_session(&session, None).await?;
     }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     Ok(ok(&SignedInUser::new(&account, tokens)))
 }
 
-/// Writes down that the right password of an inactive account did not help. It counts as wrong: or else who tries it again
-/// and again would see that it is right.
-async fn deny(app: &App, info: &RequestInfo, user_id: UserId, attempt: &Attempt<'_>) -> Result<(), Problem> {
-    let denied = AuditEvent { reason: Some("inactive".to_owned()), ..info.audit_of(user_id, Action::Login) };
+/// The account that credentials open, or why they do not.
+fn admitted(account: Option<Account>, credentials: &Credentials) -> Result<Account, &'static str> {
+    match account {
+        None | Some(Account { is_active: false, .. }) => Err("inactive"),
+        Some(Account { email_verified: false, .. }) if credentials.unconfirmed => Err("email_not_confirmed"),
+        // It was changed after the credentials were read.
+        Some(account) if account.password_version != credentials.password_version => Err("password_changed"),
+        Some(account) => Ok(account),
+    }
+}
+
+/// Writes down why the right password did not help. It counts as wrong: or else who tries it again and again would see
+/// that it is right.
+async fn deny(app: &App, info: &RequestInfo, user_id: UserId, reason: &str, attempt: &Attempt<'_>) -> Result<(), Problem> {
+    let denied = AuditEvent { reason: Some(reason.to_owned()), ..info.audit_of(user_id, Action::Login) };
     let denied = [denied.with_outcome(Outcome::Denied)];
     tokio::try_join!(app.store.audit(&denied), attempt.was_in_vain())?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use domain::account::Account;
 use domain::field::Reason;
-use domain::mail::{MailKind, MailToken};
+use domain::mail::{Basis, MailKind, MailToken};
 use http_kit::code::Code;
 use http_kit::form::{Form, FromForm};
 use http_kit::problem::Problem;
@@ -52,7 +52,12 @@ impl Presented {
 
     /// The token, if no password was set since it was sent.
     pub(crate) fn of_present_password(self) -> Result<Self, Problem> {
-        self.only_if(|token, account| token.sessions_ended_through == account.sessions_ended_through)
+        self.only_if(|token, account| token.basis.sessions_ended_through == account.sessions_ended_through)
+    }
+
+    /// The token, if neither address nor password was changed since it was asked for.
+    pub(crate) fn of_present_account(self) -> Result<Self, Problem> {
+        self.only_if(|token, account| token.basis == Basis::of(account))
     }
 
     fn only_if(self, holds: impl FnOnce(&MailToken, &Account) -> bool) -> Result<Self, Problem> {

@@ -66,7 +66,7 @@ fn refused() -> Problem {
 /// Whom a token names, and the session.
 async fn holder(app: &App, presented: &RefreshToken) -> Result<(Account, Session), Problem> {
     let found = app.store.caller(presented.user_id, presented.session_id).await?;
-    found.filter(|(account, session)| account.is_active && account.holds(session.id)).ok_or_else(refused)
+    found.filter(|(account, session)| account.is_active && account.keeps(session)).ok_or_else(refused)
 }
 
 async fn exchange(

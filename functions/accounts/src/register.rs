@@ -9,7 +9,7 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::{NewPassword, Password};
-use domain::rate::Limited;
+use domain::rate::{Limited, Network};
 use domain::text::{Name, PhoneNumber};
 use http_kit::answer::{Answer, accepted, created};
 use http_kit::caller::RequestInfo;
@@ -19,12 +19,12 @@ use http_kit::problem::Problem;
 use http_kit::taken;
 use runtime::tokens::RefreshToken;
 use runtime::{clock, config};
-use store::UpdateError;
 use store::accounts::RegisterError;
+use store::credentials::{MailLimit, SilentError};
 
 use crate::App;
 use crate::shapes::{Detail, SignedInUser};
-use crate::throttle::by_network;
+use crate::throttle::{by_network, mail_limit};
 
 pub(crate) struct RegisterRequest {
     email: Email,
@@ -61,14 +61,14 @@ taken!(RegisterRequest);
 
 /// Register as a patient or a doctor, and be signed in.
 ///
-/// Where taken addresses are not revealed, there is one answer after the same work whether the address is free or not: the
-/// new user can sign in, or the owner of the address is told by mail.
+/// Where taken addresses are not revealed, there is one answer after the same work whether the address is free or not: a mail
+/// tells its owner. A new user confirms the address with it, and signs in then.
 #[utoipa::path(
     post, path = "/api/accounts/register/", tag = "Accounts", request_body = RegisterRequest,
     responses(
         (status = 201, description = "Registered and signed in.", body = SignedInUser),
         (status = 202, description = "Where it is not told whether an address is taken: a mail tells more.", body = Detail),
-        (status = 429, description = "too_many_attempts"),
+        (status = 429, description = "too_many_attempts daily_limit_reached"),
     )
 )]
 pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Once(request, form): Once) -> Result<Answer, Problem> {
@@ -90,7 +90,7 @@ async fn enrol(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRe
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
     let now = clock::now();
     let account = account(new, &app.doctors);
-    let credentials = Credentials { user_id: account.id, password_hash, second_factor: false };
+    let credentials = Credentials { user_id: account.id, password_hash, second_factor: false, password_version: 0, unconfirmed: false };
     let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
     let audit = info.audit(&account, Action::Register, account.id, None);
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
@@ -115,38 +115,51 @@ fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
         approval: (new.role == Role::Doctor).then(|| Approval::of_new_licence(doctors.approval_is_required)),
         second_factor: false,
         sessions_ended_through: None,
+        password_version: 0,
         profile: None,
         version: 1,
     }
 }
 
 async fn register_silently(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRequest) -> Result<Answer, Problem> {
-    let (replay, password_hash, owner) = tokio::join!(attempt.begin(), app.hasher.hash(&new.password), app.store.credentials(&new.email));
+    let (network, now) = (Network::of(&info.source_ip), clock::now());
+    let (replay, password_hash, owner, counted) = tokio::join!(
+        attempt.begin(),
+        app.hasher.hash(&new.password),
+        app.store.credentials(&new.email),
+        // Nothing may say which were in vain: all count.
+        app.store.count_failure(Limited::Register, None, &network, now)
+    );
+    counted?;
     if let Some(answer) = replay? {
         return Ok(answer);
     }
-    let answer = accepted(&Detail { detail: "Unless the address had an account, it has one now: sign in. A mail tells more." });
+    let answer = accepted(&Detail { detail: "Unless the address had an account, it has one now. A mail tells more." });
     let store = attempt.keeping(&answer)?;
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
-    let (account, now) = (account(new, &app.doctors), clock::now());
-    let nobody = Mail::new(clock::new_id(), MailKind::Nobody, clock::new_id(), now);
-    if owner.is_none() {
-        let credentials = Credentials { user_id: account.id, password_hash, second_factor: false };
-        let audit = info.audit(&account, Action::Register, account.id, None);
-        match store.register_silently(&account, &credentials, &audit, &nobody).await {
-            Ok(()) => {}
-            // Somebody was faster.
-            Err(RegisterError::EmailTaken) => owner = app.store.credentials(&account.email).await?,
-            Err(RegisterError::Store(error)) => return Err(error.into()),
+    let account = account(new, &app.doctors);
+    // To sign in with the password at once would tell whether the address was free.
+    let credentials = Credentials { user_id: account.id, password_hash, second_factor: false, password_version: 0, unconfirmed: true };
+    let mails = MailLimit { most: app.guessing.mails_per_day, now };
+    // Taken and free again, or the other way round, while this looks: once more.
+    for _ in 0..2 {
+        let done = match &owner {
+            None => {
+                let audit = info.audit(&account, Action::Register, account.id, None);
+                store.register_silently(&account, &credentials, &audit, mails).await
+            }
+            Some(Credentials { user_id, .. }) => {
+                let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, *user_id, now);
+                let audit = AuditEvent { outcome: Outcome::Failed, ..info.audit_of(*user_id, Action::Register) };
+                store.refuse_registration(&account.email, &audit, &mail, mails).await
+            }
+        };
+        match done {
+            Ok(()) => return Ok(answer),
+            Err(SilentError::Changed) => owner = app.store.credentials(&account.email).await?,
+            Err(SilentError::Locked(locked)) => return Err(mail_limit(mails.most).refuse(locked.into(), now)),
+            Err(SilentError::Store(error)) => return Err(error.into()),
         }
     }
-    if let Some(Credentials { user_id, .. }) = owner {
-        let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, user_id, now);
-        let audit = AuditEvent { outcome: Outcome::Failed, ..info.audit_of(user_id, Action::Register) };
-        match store.refuse_registration(&account.email, &audit, &mail, &nobody).await {
-            Ok(()) | Err(UpdateError::Stale) => {}
-            Err(UpdateError::Store(error)) => return Err(error.into()),
-        }
-    }
-    Ok(answer)
+    Err(Problem::unavailable_because("the address was taken and given up again and again"))
 }

@@ -102,8 +102,10 @@ pub(crate) async fn login_with_second_factor(
     let (attempt, account, factor) =
         tokio::join!(Attempt::begin(&app, &info, Limited::SecondFactor, user), app.store.account(user), app.store.second_factor(user));
     let attempt = attempt?;
-    let fits =
-        |account: &Account| account.is_active && account.second_factor && account.sessions_ended_through == token.sessions_ended_through;
+    let is_as_it_was = |account: &Account| {
+        (account.sessions_ended_through, account.password_version) == (token.sessions_ended_through, token.password_version)
+    };
+    let fits = |account: &Account| account.is_active && account.second_factor && is_as_it_was(account);
     let (account, factor) = account?.filter(fits).zip(factor?.filter(|factor| factor.confirmed)).ok_or_else(over)?;
     let event = info.audit(&account, Action::Login, user, None);
     let Some(used) = request.proof.use_up(&factor, now) else {
@@ -115,6 +117,7 @@ pub(crate) async fn login_with_second_factor(
         None => RefreshToken::start(user, now, info.device(), lifetimes),
     };
     session.second_factor = true;
+    session.password_version = token.password_version;
     let reason = request.proof.is_of_paper().then(|| "recovery_code".to_owned());
     let mail = request.proof.is_of_paper().then(|| Mail::new(clock::new_id(), MailKind::RecoveryCodeUsed, user, now));
     let event = AuditEvent { session_id: Some(session.id), reason, ..event };

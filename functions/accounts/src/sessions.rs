@@ -57,7 +57,7 @@ pub(crate) async fn list_sessions(State(app): State<App>, caller: SignedIn, quer
     let caller = caller.confirm().await?;
     let (account, now) = (&caller.account, clock::now());
     let lifetimes = app.tokens.lifetimes(account.role);
-    let lives = |session: &Session| !lifetimes.are_over(session, now);
+    let lives = |session: &Session| account.keeps(session) && !lifetimes.are_over(session, now);
     let page = app.store.sessions_page(account.id, account.sessions_ended_through, lives, paging.limit, paging.after).await?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(|session| Device::new(session, caller.session.id)))
 }

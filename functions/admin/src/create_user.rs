@@ -90,6 +90,7 @@ fn account(app: &App, new: NewUser) -> Account {
         approval,
         second_factor: false,
         sessions_ended_through: None,
+        password_version: 0,
         profile: None,
         version: 1,
     }
@@ -97,7 +98,13 @@ fn account(app: &App, new: NewUser) -> Account {
 
 async fn put(store: &Store, caller: &Caller, account: &Account) -> Result<(), Problem> {
     let id = account.id;
-    let credentials = Credentials { user_id: id, password_hash: HASH_OF_NOBODY.to_owned(), second_factor: false };
+    let credentials = Credentials {
+        user_id: id,
+        password_hash: HASH_OF_NOBODY.to_owned(),
+        second_factor: false,
+        password_version: 0,
+        unconfirmed: false,
+    };
     // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
     let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, clock::now());
     let event = AuditEvent { after: Some(account.role.to_string()), ..caller.audit(Action::CreateUser, id, None) };

@@ -5,7 +5,7 @@ use domain::audit::{Action, AuditEvent};
 use domain::email::Email;
 use domain::field::Reason;
 use domain::id::UserId;
-use domain::mail::{Mail, MailKind};
+use domain::mail::Mail;
 use http_kit::answer::{Answer, no_content};
 use http_kit::caller::Admin;
 use http_kit::code::Code;
@@ -68,7 +68,7 @@ pub(crate) async fn start(app: &App, admin: Admin, id: UserId, NewEmail { email 
         after: Some(email.as_str().to_owned()),
         ..caller.audit(Action::StartEmailChange, id, None)
     };
-    let mail = Mail::new(clock::new_id(), MailKind::ConfirmEmailChange, id, clock::now()).to(email);
+    let mail = Mail::to_change_address(clock::new_id(), &account, email, clock::now());
     app.store.order_mail(&mail, &event).await?;
     Ok(())
 }

@@ -71,10 +71,17 @@ impl Bootstrap {
             approval: None,
             second_factor: false,
             sessions_ended_through: None,
+            password_version: 0,
             profile: None,
             version: 1,
         };
-        let credentials = Credentials { user_id: id, password_hash: HASH_OF_NOBODY.to_owned(), second_factor: false };
+        let credentials = Credentials {
+            user_id: id,
+            password_hash: HASH_OF_NOBODY.to_owned(),
+            second_factor: false,
+            password_version: 0,
+            unconfirmed: false,
+        };
         // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
         let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, now);
         self.store.bootstrap_admin(&account, &credentials, &mail, &creation(&account)).await.map_err(|error| match error {

@@ -15,7 +15,7 @@ use aws_sdk_ses::error::SdkError;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use domain::account::Account;
 use domain::id::{MailId, NotificationId, UserId};
-use domain::mail::{Mail, MailFailure, MailKind, MailMessage, MailToken};
+use domain::mail::{Basis, Mail, MailFailure, MailMessage, MailToken};
 use domain::notification::Notification;
 use runtime::aws::{self, Patience};
 use runtime::serve::{Error, sentence};
@@ -94,7 +94,7 @@ impl Mailer {
             tracing::info!(mail_id = %id, "the mail goes to nobody");
             return Ok(());
         };
-        if mail.kind == MailKind::VerifyEmail && account.email_verified {
+        if !mail.is_wanted(&account) {
             return Ok(());
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
@@ -132,7 +132,8 @@ impl Mailer {
         let mut token = None;
         if mail.kind.carries_token() {
             let made = MailedToken::generate();
-            let good_for = MailToken::new(mail.kind, account.id, address.clone(), account.sessions_ended_through, clock::now());
+            let basis = mail.basis.clone().unwrap_or_else(|| Basis::of(account));
+            let good_for = MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
             self.store.put_mail_token(&made.hash(), &good_for).await.map_err(not_prepared)?;
             token = Some(made.reveal());
         }

@@ -198,6 +198,7 @@ fn account() -> Account {
         approval: Some(Approval::Suspended),
         second_factor: false,
         sessions_ended_through: None,
+        password_version: 0,
         profile: None,
         version: 1,
     }
@@ -215,6 +216,7 @@ fn session() -> Session {
         previous: None,
         last_used_at: now(),
         second_factor: true,
+        password_version: 0,
         device: String::new(),
         ttl: now().as_second() + 1,
     }
@@ -237,6 +239,11 @@ fn a_token_is_worth_what_account_and_session_say() {
     let ended_through = |last| Account { sessions_ended_through: Some(id::<SessionId>(last)), ..account.clone() };
     assert_eq!(confirmed(&ended_through(5), &session), Actor::Unproved, "ended with the others");
     assert_eq!(confirmed(&ended_through(4), &session), confirmed(&account, &session), "begun since");
+    let with_another = |password_version| Account { password_version, ..account.clone() };
+    assert_eq!(confirmed(&with_another(1), &session), Actor::Unproved, "another password since");
+    let with_it = Session { password_version: 1, ..session.clone() };
+    assert_eq!(confirmed(&with_another(1), &with_it), confirmed(&account, &session), "begun with it");
+    assert_eq!(confirmed(&account, &with_it), Actor::Unproved, "begun with one that the account does not have");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::email::Email;
 use crate::field::{FieldValue, Reason, choice, integer};
 use crate::id::{SessionId, UserId};
 use crate::schema;
+use crate::session::Session;
 use crate::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
 
 choice! {
@@ -99,6 +100,9 @@ pub struct Account {
     pub second_factor: bool,
     /// All sessions up to and with this one have ended.
     pub sessions_ended_through: Option<SessionId>,
+    /// How often another password was set: the same as that of the credentials.
+    #[serde(default)]
+    pub password_version: u64,
     /// Absent until the user creates it.
     pub profile: Option<Profile>,
     /// Counts changes; the entity tag.
@@ -118,6 +122,12 @@ impl Account {
     /// Whether a session has not been ended together with others.
     pub fn holds(&self, session: SessionId) -> bool {
         self.sessions_ended_through.is_none_or(|through| session > through)
+    }
+
+    /// Whether a session has not been ended together with others and began with the present password. The latter is no matter
+    /// of time: a sign-in that read the old password may be stored after the new one.
+    pub fn keeps(&self, session: &Session) -> bool {
+        self.holds(session.id) && session.password_version == self.password_version
     }
 
     /// Whether this is a doctor who may see what is assigned to them: approved, and not suspended since.
@@ -255,10 +265,17 @@ pub struct Credentials {
     /// Whether the password is only half of the proof, as the account says too: known here before the account is read.
     #[serde(default)]
     pub second_factor: bool,
+    /// How often another password was set. Not when the same one is hashed anew.
+    #[serde(default)]
+    pub password_version: u64,
+    /// Whether they prove nothing before the account's address is confirmed: the user has registered where nobody is told
+    /// whether an address was taken, and signing in would tell.
+    #[serde(default)]
+    pub unconfirmed: bool,
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
@@ -285,7 +302,7 @@ mod tests {
         assert_eq!(OpenRole::from_json(&json!("doctor")).unwrap(), OpenRole(Role::Doctor));
     }
 
-    fn doctor(approval: Approval) -> Account {
+    pub(crate) fn doctor(approval: Approval) -> Account {
         Account {
             id: "0190a5c0-0000-7000-8000-000000000001".parse().unwrap(),
             email: Email::parse("jane@example.com").unwrap(),
@@ -298,6 +315,7 @@ mod tests {
             approval: Some(approval),
             second_factor: false,
             sessions_ended_through: None,
+            password_version: 0,
             profile: Some(licence("1")),
             version: 1,
         }

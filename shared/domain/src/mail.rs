@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
 use crate::email::Email;
 use crate::field::choice;
 use crate::id::{MailId, NotificationId, SessionId, UserId};
@@ -130,6 +131,8 @@ pub struct Mail {
     pub user_id: UserId,
     /// Where it goes when not to the account's address.
     pub address: Option<Email>,
+    /// The account that asked for another address, as it was: when it has changed, so has its owner's mind, or the owner.
+    pub basis: Option<Basis>,
     /// When it is forgotten: seconds since 1970, the table's time to live.
     pub ttl: i64,
 }
@@ -147,7 +150,7 @@ impl Mail {
 
     /// A mail to the address of an account.
     pub fn new(id: MailId, kind: MailKind, user_id: UserId, now: Timestamp) -> Self {
-        Self { id, kind, user_id, address: None, ttl: now.as_second().saturating_add(Self::KEPT.as_secs()) }
+        Self { id, kind, user_id, address: None, basis: None, ttl: now.as_second().saturating_add(Self::KEPT.as_secs()) }
     }
 
     /// When it was first ordered. Not that of the id, which may be the user's own.
@@ -155,10 +158,39 @@ impl Mail {
         Timestamp::from_second(self.ttl.saturating_sub(Self::KEPT.as_secs())).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
+    /// The mail with which another address becomes the account's.
+    pub fn to_change_address(id: MailId, account: &Account, address: Email, now: Timestamp) -> Self {
+        let mail = Self::new(id, MailKind::ConfirmEmailChange, account.id, now).to(address);
+        Self { basis: Some(Basis::of(account)), ..mail }
+    }
+
     /// The mail to another address than the account's.
     #[must_use]
     pub fn to(self, address: Email) -> Self {
         Self { address: Some(address), ..self }
+    }
+
+    /// Whether the mail would still be good for something: an address is confirmed once, and given to the account that asked
+    /// for it.
+    pub fn is_wanted(&self, account: &Account) -> bool {
+        let is_confirmed = self.kind == MailKind::VerifyEmail && account.email_verified;
+        !is_confirmed && self.basis.as_ref().is_none_or(|basis| *basis == Basis::of(account))
+    }
+}
+
+/// An account as it was when a mail was ordered or sent, as far as its token depends on that.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Basis {
+    /// The address.
+    pub email: Email,
+    /// How far its sessions had ended. A password set since then ends all, and makes the tokens worthless.
+    pub sessions_ended_through: Option<SessionId>,
+}
+
+impl Basis {
+    /// The account as it is.
+    pub fn of(account: &Account) -> Self {
+        Self { email: account.email.clone(), sessions_ended_through: account.sessions_ended_through }
     }
 }
 
@@ -171,9 +203,8 @@ pub struct MailToken {
     pub user_id: UserId,
     /// The address that it was sent to.
     pub email: Email,
-    /// The account's [`Account::sessions_ended_through`](crate::account::Account::sessions_ended_through) when it was
-    /// sent. A password set since then, which ends all sessions, makes the tokens worthless that were sent before.
-    pub sessions_ended_through: Option<SessionId>,
+    /// The account when it was sent, or when somebody asked for another address.
+    pub basis: Basis,
     /// When it is worth nothing any more: seconds since 1970, the table's time to live.
     pub ttl: i64,
 }
@@ -183,8 +214,8 @@ impl MailToken {
     pub const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 
     /// What a token is good for that is sent now to an address.
-    pub fn new(kind: MailKind, user_id: UserId, email: Email, sessions_ended_through: Option<SessionId>, now: Timestamp) -> Self {
-        Self { kind, user_id, email, sessions_ended_through, ttl: now.as_second().saturating_add(Self::LIFETIME.as_secs()) }
+    pub fn new(kind: MailKind, user_id: UserId, email: Email, basis: Basis, now: Timestamp) -> Self {
+        Self { kind, user_id, email, basis, ttl: now.as_second().saturating_add(Self::LIFETIME.as_secs()) }
     }
 
     /// Whether it is good for this at `now`. The table deletes late; the clock decides.
@@ -201,7 +232,9 @@ mod tests {
     fn a_token_is_good_for_half_an_hour_and_for_one_purpose() {
         let user: UserId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let token = MailToken::new(MailKind::ResetPassword, user, Email::parse("jane@example.com").unwrap(), None, now);
+        let email = Email::parse("jane@example.com").unwrap();
+        let basis = Basis { email: email.clone(), sessions_ended_through: None };
+        let token = MailToken::new(MailKind::ResetPassword, user, email, basis, now);
         let after = |seconds| now + SignedDuration::from_secs(seconds);
         assert!(token.is_good_for(MailKind::ResetPassword, after(1799)));
         assert!(!token.is_good_for(MailKind::ResetPassword, after(1800)));
@@ -217,6 +250,26 @@ mod tests {
         assert_eq!(mail.ordered_at(), now);
         let old = Email::parse("old@example.com").unwrap();
         assert_eq!(mail.to(old.clone()).address, Some(old));
+    }
+
+    #[test]
+    fn a_mail_is_wanted_while_it_is_good_for_something() {
+        let account = crate::account::tests::doctor(crate::account::Approval::Approved);
+        let verified = Account { email_verified: true, ..account.clone() };
+        let (id, now): (MailId, Timestamp) =
+            ("0190a5c0-0000-7000-8000-000000000003".parse().unwrap(), "2026-03-01T12:00:00Z".parse().unwrap());
+        let confirm = Mail::new(id, MailKind::VerifyEmail, account.id, now);
+        assert!(confirm.is_wanted(&account) && !confirm.is_wanted(&verified));
+        let reset = Mail::new(id, MailKind::ResetPassword, account.id, now);
+        assert!(reset.is_wanted(&account) && reset.is_wanted(&verified));
+
+        let change = Mail::to_change_address(id, &account, Email::parse("new@example.com").unwrap(), now);
+        assert!(change.is_wanted(&account) && change.is_wanted(&verified));
+        let moved = Account { email: Email::parse("other@example.com").unwrap(), ..account.clone() };
+        assert!(!change.is_wanted(&moved), "the account has moved since");
+        let session = "0190a5c0-0000-7000-8000-000000000004".parse().unwrap();
+        let renewed = Account { sessions_ended_through: Some(session), ..account };
+        assert!(!change.is_wanted(&renewed), "another password since");
     }
 
     #[test]

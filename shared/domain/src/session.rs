@@ -20,6 +20,9 @@ pub struct Session {
     pub last_used_at: Timestamp,
     /// Whether the sign-in was by a second factor too.
     pub second_factor: bool,
+    /// Which of the user's passwords the sign-in was with: see [`Credentials::password_version`](crate::account::Credentials).
+    #[serde(default)]
+    pub password_version: u64,
     /// What the device called itself, cut to a length.
     pub device: String,
     /// When the session ends unless it is used: seconds since 1970, also the table's time to live.

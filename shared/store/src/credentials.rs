@@ -1,20 +1,21 @@
 //! What proves that somebody is a user: passwords, and the address that a user signs in with.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::{Account, Credentials};
 use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::SessionId;
 use domain::mail::Mail;
+use domain::rate::Locked;
 use domain::session::Session;
+use jiff::Timestamp;
 
 use crate::Store;
-use crate::accounts::RegisterError;
 use crate::error::{Error, UpdateError};
 use crate::item;
 use crate::keys;
-use crate::sessions::{NOT_ENDED, end_through};
-use crate::write::{Step, Value, number, string};
+use crate::rate::count_mail;
+use crate::sessions::NOT_ENDED;
+use crate::write::{Step, Value, flag, number, string};
 
 /// Why a token from a mail did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,29 @@ pub enum UseTokenError {
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
+}
+
+/// Why a registration that tells nobody whether the address is taken did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SilentError {
+    /// The address is not free any more, or not taken any more: look again.
+    #[error("taken or free by now")]
+    Changed,
+    /// The address has been sent too many mails today.
+    #[error(transparent)]
+    Locked(#[from] Locked),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// How many mails an address may be sent in a day because somebody asks for them.
+#[derive(Clone, Copy, Debug)]
+pub struct MailLimit {
+    /// So many.
+    pub most: u64,
+    /// On this day.
+    pub now: Timestamp,
 }
 
 /// A new password, with all that goes with it.
@@ -57,7 +81,7 @@ impl Store {
     pub async fn change_password(&self, new: &NewPassword<'_>, session: &Session) -> Result<(), UpdateError> {
         self.commit(vec![
             replace_hash(new, UpdateError::Stale),
-            end_through(new.account.id, new.sessions_ended_through, UpdateError::Stale),
+            end_sessions(new, SET_PASSWORD, UpdateError::Stale),
             Step::put(item::session(session)?),
             Step::tell(new.event)?,
             Step::put(item::mail(new.mail)?),
@@ -71,15 +95,10 @@ impl Store {
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
     pub async fn reset_password(&self, new: &NewPassword<'_>, token_hash: &str) -> Result<(), UseTokenError> {
-        let account = "SET sessions_ended_through = :through, email_verified = :yes, version = version + :one";
         self.commit(vec![
             use_up(token_hash),
             replace_hash(new, UseTokenError::Stale),
-            Step::update(keys::account(new.account.id), account).only_if(NOT_ENDED, UseTokenError::Stale).with([
-                string(":through", new.sessions_ended_through),
-                yes(),
-                number(":one", 1_u64),
-            ]),
+            end_sessions(new, SET_PASSWORD_AND_CONFIRM, UseTokenError::Stale).with([yes()]),
             Step::tell(new.event)?,
             Step::put(item::mail(new.mail)?),
         ])
@@ -140,23 +159,23 @@ impl Store {
         self.commit(steps).await
     }
 
-    /// Stores a new user without a session. `nobody` is a mail to nobody: with it the transaction has as many steps as
-    /// [`Store::refuse_registration`], and takes as long.
+    /// Stores a new user without a session. It takes as many steps as [`Store::refuse_registration`], and as long: what the
+    /// address is mailed because of it is taken out of `mails`, too.
     ///
     /// # Errors
-    /// [`RegisterError::EmailTaken`] when an account has the address; of several at once, one succeeds.
+    /// [`SilentError::Changed`] when an account has the address; of several at once, one succeeds.
     pub async fn register_silently(
         &self,
         account: &Account,
         credentials: &Credentials,
         event: &AuditEvent,
-        nobody: &Mail,
-    ) -> Result<(), RegisterError> {
+        mails: MailLimit,
+    ) -> Result<(), SilentError> {
         self.commit(vec![
-            Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
+            Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", SilentError::Changed),
             Step::put(item::account(account)?),
             Step::tell(event)?,
-            Step::put(item::mail(nobody)?),
+            count_mail(&account.email.normalized(), mails.most, mails.now),
         ])
         .await
     }
@@ -164,13 +183,13 @@ impl Store {
     /// Notes that somebody tried to register with a taken address: `mail` tells its owner.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when nobody has the address any more.
-    pub async fn refuse_registration(&self, email: &Email, event: &AuditEvent, mail: &Mail, nobody: &Mail) -> Result<(), UpdateError> {
+    /// [`SilentError::Changed`] when nobody has the address any more.
+    pub async fn refuse_registration(&self, email: &Email, event: &AuditEvent, mail: &Mail, mails: MailLimit) -> Result<(), SilentError> {
         self.commit(vec![
-            Step::check(keys::credentials(email)).only_if("attribute_exists(pk)", UpdateError::Stale),
+            Step::check(keys::credentials(email)).only_if("attribute_exists(pk)", SilentError::Changed),
             Step::put(item::mail(mail)?),
             Step::tell(event)?,
-            Step::put(item::mail(nobody)?),
+            count_mail(&email.normalized(), mails.most, mails.now),
         ])
         .await
     }
@@ -184,7 +203,24 @@ fn hashes(before: &Credentials, password_hash: &str) -> [Value; 3] {
 }
 
 fn replace_hash<E>(new: &NewPassword<'_>, otherwise: E) -> Step<E> {
-    Step::update(keys::credentials(&new.account.email), SET_HASH).only_if(SAME_HASH, otherwise).with(hashes(new.before, new.password_hash))
+    let set = "SET password_hash = :after, password_version = :password";
+    let step = Step::update(keys::credentials(&new.account.email), set).only_if(SAME_HASH, otherwise);
+    step.with(hashes(new.before, new.password_hash)).with([password_version(new)])
+}
+
+const SET_PASSWORD: &str = "SET sessions_ended_through = :through, password_version = :password, version = version + :one";
+const SET_PASSWORD_AND_CONFIRM: &str =
+    "SET sessions_ended_through = :through, password_version = :password, version = version + :one, email_verified = :yes";
+
+/// Says at the account that it has another password, and ends all sessions.
+fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> Step<E> {
+    let step = Step::update(keys::account(new.account.id), set).only_if(NOT_ENDED, otherwise);
+    step.with([string(":through", new.sessions_ended_through), password_version(new), number(":one", 1_u64)])
+}
+
+/// That of the new password. The condition on the hash makes sure that nobody else counts from the same.
+fn password_version(new: &NewPassword<'_>) -> Value {
+    number(":password", new.before.password_version + 1)
 }
 
 fn use_up(token_hash: &str) -> Step<UseTokenError> {
@@ -192,5 +228,5 @@ fn use_up(token_hash: &str) -> Step<UseTokenError> {
 }
 
 fn yes() -> Value {
-    (":yes", AttributeValue::Bool(true))
+    flag(":yes", true)
 }

@@ -1,6 +1,5 @@
 //! Second factors. They lie apart from the account, where only the function that signs users in may reach them.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Account;
 use domain::audit::AuditEvent;
 use domain::id::UserId;
@@ -14,7 +13,7 @@ use crate::item;
 use crate::keys;
 use crate::rate::{Trial, attempts_key};
 use crate::read::Consistency;
-use crate::write::{Step, Value, Written, number, string};
+use crate::write::{Step, Value, Written, flag, number, string};
 
 impl Store {
     /// The second factor of a user, confirmed or not, strongly consistent.
@@ -120,8 +119,4 @@ fn mark(account: &Account, session: &Session, there_is: bool) -> [Step<UpdateErr
         .only_if("attribute_exists(pk)", UpdateError::Stale)
         .with([flag(":is", there_is)]);
     [at_account, at_credentials, at_session]
-}
-
-fn flag(name: &'static str, value: bool) -> Value {
-    (name, AttributeValue::Bool(value))
 }

@@ -13,7 +13,7 @@ use crate::item::read;
 use crate::keys;
 use crate::page::{Look, Page, below};
 use crate::read::{Consistency, Order};
-use crate::write::{Step, Written, number, string};
+use crate::write::{Step, Written, flag, number, string};
 
 /// Why a session was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +45,11 @@ impl Store {
     /// Replaces a session's refresh token.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the stored token is not that of `before` any more, or the session has ended.
+    /// [`UpdateError::Stale`] when the stored token is not that of `before` any more, the second factor has been set up or taken
+    /// away in the session meanwhile, or the session has ended.
     pub async fn rotate_session(&self, before: &Session, after: &Session) -> Result<(), UpdateError> {
-        match self.put_if(item::session(after)?, "token_hash = :before", [string(":before", &before.token_hash)]).await? {
+        let unchanged = [string(":before", &before.token_hash), flag(":factor", before.second_factor)];
+        match self.put_if(item::session(after)?, "token_hash = :before AND second_factor = :factor", unchanged).await? {
             Written::Done => Ok(()),
             Written::Refused(_) => Err(UpdateError::Stale),
         }
@@ -109,7 +111,7 @@ fn end(user: UserId, session: SessionId) -> Step<EndSessionError> {
 }
 
 /// Moves the watermark of a user's sessions, never back.
-pub(crate) fn end_through<E>(user: UserId, through: SessionId, otherwise: E) -> Step<E> {
+fn end_through<E>(user: UserId, through: SessionId, otherwise: E) -> Step<E> {
     Step::update(keys::account(user), "SET sessions_ended_through = :through, version = version + :one")
         .only_if(NOT_ENDED, otherwise)
         .with([string(":through", through), number(":one", 1_u64)])

@@ -48,6 +48,10 @@ pub(crate) fn number(name: &'static str, value: impl Into<u64>) -> Value {
     (name, AttributeValue::N(value.into().to_string()))
 }
 
+pub(crate) fn flag(name: &'static str, value: bool) -> Value {
+    (name, AttributeValue::Bool(value))
+}
+
 /// One action of a transaction.
 pub(crate) struct Step<E> {
     action: Action,

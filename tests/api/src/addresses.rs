@@ -59,6 +59,19 @@ fn an_account_moves_to_another_address() {
 }
 
 #[test]
+fn who_asks_for_one_address_and_takes_another_does_not_get_the_first_any_more() {
+    let user = User::new("patient");
+    let (typo, new) = (new_email(), new_email());
+    let [first, second] = [&typo, &new].map(|email| {
+        user.request_email_change(email, PASSWORD).ok(202);
+        account_mail(email, "Confirm Your New Email Address", 0).token()
+    });
+    Anonymous.change_email(&second).ok(200);
+    Anonymous.change_email(&first).refused("token", "invalid");
+    assert_eq!(user.me().ok(200).text("email"), new);
+}
+
+#[test]
 fn an_address_is_respelt() {
     let user = User::new("patient");
     let (local, domain) = user.email.split_once('@').unwrap();

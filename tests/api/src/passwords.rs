@@ -10,11 +10,11 @@ use crate::harness::{Anonymous, Client, MARKER, PASSWORD, User, account_mail, ac
 
 const NEW: &str = "  another harbour, a louder one ";
 
-fn stored_hash(email: &str) -> String {
+pub(crate) fn stored_hash(email: &str) -> String {
     aws::get_item(&credentials_of(email), "CREDENTIALS").unwrap()["password_hash"]["S"].as_str().unwrap().to_owned()
 }
 
-fn set_hash(email: &str, hash: &str) {
+pub(crate) fn set_hash(email: &str, hash: &str) {
     let values = json!({":hash": {"S": hash}});
     aws::update_item(&credentials_of(email), "CREDENTIALS", "SET password_hash = :hash", values);
 }
@@ -213,13 +213,18 @@ fn what_is_no_token_is_refused_everywhere() {
     Anonymous.verify_email(&of_another_kind).ok(200);
 }
 
-#[test]
-fn a_password_from_django_is_good_once_and_upgraded() {
-    let user = User::new("patient");
+/// That of the usual password.
+pub(crate) fn hash_of_django() -> String {
     let mut hash = [0; 32];
     let iterations = std::num::NonZeroU32::new(20_000).unwrap();
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, b"saltfromdjango", PASSWORD.as_bytes(), &mut hash);
-    let imported = format!("pbkdf2_sha256$20000$saltfromdjango${}", BASE64_STANDARD.encode(hash));
+    format!("pbkdf2_sha256$20000$saltfromdjango${}", BASE64_STANDARD.encode(hash))
+}
+
+#[test]
+fn a_password_from_django_is_good_once_and_upgraded() {
+    let user = User::new("patient");
+    let imported = hash_of_django();
     set_hash(&user.email, &imported);
     Anonymous.login(&user.email, NEW).problem(401, "invalid_credentials");
     assert_eq!(stored_hash(&user.email), imported);
@@ -233,4 +238,22 @@ fn a_password_from_django_is_good_once_and_upgraded() {
         set_hash(&user.email, &absurd);
         Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
     }
+}
+
+/// What another password leaves at an account, as a sign-in meets it that has read the credentials before.
+pub(crate) fn set_password_version(user: &User, version: u64) {
+    let values = json!({":version": {"N": version.to_string()}});
+    aws::update_item(&format!("USER#{}", user.id), "ACCOUNT", "SET password_version = :version", values);
+}
+
+#[test]
+fn a_sign_in_with_the_old_password_is_worth_nothing_however_late_it_ends() {
+    let user = User::new("patient");
+    let late = Anonymous.login(&user.email, PASSWORD).ok(200);
+    set_password_version(&user, 1);
+    Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
+    let reasons: Vec<Value> = aws::query(&format!("AUDIT#{}", user.id)).iter().map(|event| event["reason"]["S"].clone()).collect();
+    assert!(reasons.contains(&json!("password_changed")), "{reasons:?}");
+    Client::with_token(late["tokens"]["access"].as_str().unwrap()).me().problem(401, "token_not_valid");
+    Anonymous.refresh(late["tokens"]["refresh"].as_str().unwrap()).problem(401, "token_not_valid");
 }

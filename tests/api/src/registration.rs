@@ -40,12 +40,83 @@ fn registering_tells_nobody_who_has_an_account() {
     account_mail(&free, "You Have an Account Already", 0);
     account_mail(&owner.email, "You Have an Account Already", 1);
     assert!(!account_mails_to(&owner.email).iter().any(|mail| mail.text.contains(MARKER)), "what somebody typed is in no mail");
+    Anonymous.login(&free, PASSWORD).problem(401, "invalid_credentials");
+    let confirmation = account_mail(&free, "Confirm Your Email Address", 0).token();
+    Anonymous.verify_email(&confirmation).ok(200);
     Anonymous.login(&free, PASSWORD).ok(200);
     let after = Anonymous.login(&owner.email, PASSWORD).ok(200);
     assert_eq!((&after["pk"], &after["role"], &after["last_name"]), (&before["pk"], &before["role"], &before["last_name"]));
     let events = aws::query(&format!("AUDIT#{}", owner.id));
     let tries = events.iter().filter(|event| event["action"]["S"] == "register" && event["outcome"]["S"] == "failed");
     assert_eq!(tries.count(), 2);
+}
+
+#[test]
+fn who_registers_silently_can_set_a_password_instead_of_confirming() {
+    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let email = new_email();
+    register(&accounts, &email, "patient").ok(202);
+    // As of an address that has no account, or another password.
+    let wrong = Anonymous.login(&email, "not-the-password-at-all").problem(401, "invalid_credentials");
+    let unconfirmed = Anonymous.login(&email, PASSWORD).problem(401, "invalid_credentials");
+    assert_eq!((unconfirmed.keys(), &unconfirmed["detail"]), (wrong.keys(), &wrong["detail"]));
+    Anonymous.request_password_reset(&email).ok(202);
+    let token = account_mail(&email, "Set Your Password", 0).token();
+    Anonymous.reset_password(&token, "three lamps in the window").ok(200);
+    let user = Anonymous.login(&email, "three lamps in the window").ok(200);
+    let events = aws::query(&format!("AUDIT#{}", user.text("pk")));
+    assert!(events.iter().any(|event| event["reason"]["S"] == "email_not_confirmed" && event["outcome"]["S"] == "denied"));
+}
+
+#[test]
+fn nobody_is_flooded_with_mails_about_an_account() {
+    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").with("MAX_MAILS_PER_DAY", "3").start();
+    let (owner, free) = (User::new("patient"), new_email());
+    let enough = |email: &str| {
+        let answers: Vec<Answer> = (0..4).map(|_| register(&accounts, email, "patient")).collect();
+        for answer in &answers[..3] {
+            assert_eq!(answer.status, 202, "{answer}");
+        }
+        register(&accounts, email, "patient").problem(429, "daily_limit_reached")
+    };
+    let (of_taken, of_free) = (enough(&owner.email), enough(&free));
+    assert_eq!(of_taken["detail"], of_free["detail"]);
+    let events = aws::query(&format!("AUDIT#{}", owner.id));
+    assert_eq!(events.iter().filter(|event| event["action"]["S"] == "register" && event["outcome"]["S"] == "failed").count(), 3);
+
+    // That somebody says an address were theirs costs its owner nothing.
+    let (other, owner) = (Patient::new(), User::new("patient"));
+    let claim = || accounts.send(&other, "POST", "/api/accounts/email-change/", &json!({"email": owner.email, "password": PASSWORD}));
+    for _ in 0..3 {
+        claim().ok(202);
+    }
+    claim().problem(429, "daily_limit_reached");
+    accounts.send(&Anonymous, "POST", "/api/accounts/password-reset/", &json!({"email": owner.email})).ok(202);
+}
+
+#[test]
+fn a_silent_registration_that_is_sent_again_happens_once() {
+    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let owner = User::new("patient");
+    for (email, subject, before) in
+        [(new_email(), "Confirm Your Email Address", 0), (owner.email.clone(), "You Have an Account Already", 0)]
+    {
+        let key = format!("\"{}\"", unique());
+        let body = json!({"email": email, "password": PASSWORD});
+        let register = |body: &Value| accounts.send_with(&Anonymous, "POST", "/api/accounts/register/", &[("idempotency-key", &key)], body);
+        let (first, second) = (register(&body).ok(202), register(&body).ok(202));
+        assert_eq!((first.header("idempotent-replayed"), second.header("idempotent-replayed")), ("".into(), "true".into()));
+        assert_eq!(first.bytes, second.bytes);
+        register(&json!({"email": email, "password": "three lamps in the window"})).problem(422, "idempotency_key_reused");
+        account_mail(&email, subject, before);
+        // What comes behind a second mail, if there were one.
+        Anonymous.request_password_reset(&email).ok(202);
+        account_mail(&email, "Set Your Password", 0);
+        assert_eq!(account_mails_to(&email).iter().filter(|mail| mail.subject.ends_with(subject)).count(), 1);
+        if email != owner.email {
+            assert!(account_mails_to(&email).iter().all(|mail| !mail.subject.ends_with("Already")));
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use runtime::tokens::{MfaToken, Signer};
 use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Answer, App, Client, Doctor, PASSWORD, Patient, Settings, User, account_mail, aws};
+use crate::passwords::{hash_of_django, set_hash, set_password_version, stored_hash};
 
 /// A user whose sign-in takes a code.
 struct Guarded {
@@ -138,6 +139,7 @@ fn the_password_alone_opens_nothing() {
     assert_eq!(answer.keys(), ["code", "detail", "instance", "mfa_token", "request_id", "status", "title", "type"]);
     assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions);
     assert_eq!(guarded.told("login", "success", None), 0);
+    assert_eq!(guarded.told("login", "denied", Some("second_factor_required")), 1, "that somebody knows the password is told");
 
     let token = answer.text("mfa_token");
     for (body, field) in [
@@ -248,7 +250,7 @@ fn the_token_between_the_halves_is_good_for_one_thing() {
     let sealed = |secret: &str, at: Timestamp, user: &str| {
         let account = aws::get_item(&format!("USER#{user}"), "ACCOUNT").unwrap();
         assert_eq!(account["sessions_ended_through"], Value::Null);
-        MfaToken::new(user.parse().unwrap(), None, at).seal(Signer::new(&Secret::new(secret), &issuer).sealer()).unwrap()
+        MfaToken::new(user.parse().unwrap(), None, 0, at).seal(Signer::new(&Secret::new(secret), &issuer).sealer()).unwrap()
     };
     let (secret, now) = (signing_secret(), Timestamp::now());
     over(&sealed(&secret, now - SignedDuration::from_secs(301), &guarded.user.id));
@@ -285,12 +287,32 @@ fn a_sign_in_is_over_when_the_account_changes_meanwhile() {
     guarded.user.disable_second_factor(json!({"password": PASSWORD, "code": guarded.app.code(0)})).ok(204);
     over(&guarded, &token);
 
+    let (guarded, token) = begun();
+    set_password_version(&guarded.user, 1);
+    over(&guarded, &token);
+
     // A mail that sets a password does not take the factor away.
     let guarded = Guarded::new();
     Anonymous.request_password_reset(&guarded.user.email).ok(202);
     let reset = account_mail(&guarded.user.email, "Set Your Password", 0).token();
     Anonymous.reset_password(&reset, "another harbour, a louder one").ok(200);
-    Anonymous.login(&guarded.user.email, "another harbour, a louder one").problem(401, "mfa_required");
+    guarded.later();
+    let half = Anonymous.login(&guarded.user.email, "another harbour, a louder one").problem(401, "mfa_required");
+    let client = signed_in(show(half.text("mfa_token"), &guarded.app.code(0)));
+    client.me().ok(200);
+    set_password_version(&guarded.user, 2);
+    client.me().problem(401, "token_not_valid");
+}
+
+#[test]
+fn a_hash_from_elsewhere_is_upgraded_before_the_code_is_shown() {
+    let guarded = Guarded::new();
+    let imported = hash_of_django();
+    set_hash(&guarded.user.email, &imported);
+    guarded.mfa_token();
+    let upgraded = stored_hash(&guarded.user.email);
+    assert!(upgraded.starts_with("$argon2id$"), "{upgraded}");
+    guarded.sign_in().me().ok(200);
 }
 
 #[test]

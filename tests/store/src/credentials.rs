@@ -4,11 +4,10 @@ use domain::account::{Account, Credentials};
 use domain::audit::Action;
 use domain::email::Email;
 use domain::id::SessionId;
-use domain::mail::{Mail, MailKind, MailToken};
+use domain::mail::{Basis, Mail, MailKind, MailToken};
 use domain::session::Session;
 use store::UpdateError;
-use store::accounts::RegisterError;
-use store::credentials::{NewPassword, UseTokenError};
+use store::credentials::{MailLimit, NewPassword, SilentError, UseTokenError};
 
 use crate::people::{at, credentials, event, id, patient, session, user};
 use crate::table::{Table, text};
@@ -17,7 +16,7 @@ const HASH: &str = "a-hash";
 
 /// The table with a token of this kind for the account.
 async fn put_token(table: &Table, kind: MailKind, account: &Account, email: &Email) {
-    let token = MailToken::new(kind, account.id, email.clone(), None, at(0));
+    let token = MailToken::new(kind, account.id, email.clone(), Basis::of(account), at(0));
     table.store.put_mail_token(HASH, &token).await.unwrap();
 }
 
@@ -63,7 +62,8 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
     assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
     let (stored, _) = table.store.caller(account.id, second.id).await.unwrap().unwrap();
     assert!(!stored.holds(first.id) && stored.holds(second.id));
-    assert_eq!(stored.version, 2);
+    assert_eq!((stored.version, stored.password_version), (2, 1));
+    assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().password_version, 1);
     let expected = ["audit_event", "audit_event", "credentials", "mail", "session", "session", "user"];
     assert_eq!(table.entities().await, expected);
 }
@@ -101,6 +101,10 @@ async fn a_token_resets_a_password_once() {
     assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
     let stored = table.store.account(account.id).await.unwrap().unwrap();
     assert_eq!((stored.sessions_ended_through, stored.email_verified, stored.version), (Some(first.id), true, 2));
+    // Stored after the reset, by a sign-in that read the credentials before it.
+    let late = session(&account);
+    assert!(stored.holds(late.id) && !stored.keeps(&late) && stored.keeps(&Session { password_version: 1, ..late }));
+    assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().password_version, 1);
     let second = Credentials { password_hash: "second".to_owned(), ..before };
     assert!(matches!(reset(&table, &account, &second, "third", id()).await, Err(UseTokenError::Used)));
     assert_eq!(table.entities().await, ["audit_event", "audit_event", "credentials", "mail", "session", "user"]);
@@ -194,19 +198,24 @@ async fn an_address_is_respelt_in_place() {
 async fn a_silent_registration_writes_as_much_for_a_taken_as_for_a_free_address() {
     let table = Table::new().await;
     let account = patient();
-    let nobody = || Mail::new(id(), MailKind::Nobody, id(), at(0));
+    let mails = MailLimit { most: 3, now: at(0) };
     let registered = || event(&account, account.id, Action::Register, None);
-    let (done, free) = table.meter.measure(table.store.register_silently(&account, &credentials(&account), &registered(), &nobody())).await;
+    let silently = async || table.store.register_silently(&account, &credentials(&account), &registered(), mails).await;
+    let (done, free) = table.meter.measure(silently()).await;
     done.unwrap();
-    assert_eq!(table.entities().await, ["audit_event", "credentials", "mail", "user"], "and no session");
-    let taken = table.store.register_silently(&account, &credentials(&account), &registered(), &nobody()).await;
-    assert!(matches!(taken, Err(RegisterError::EmailTaken)));
-    let told = mail(MailKind::AlreadyRegistered, &account);
-    let (done, taken) = table.meter.measure(table.store.refuse_registration(&account.email, &registered(), &told, &nobody())).await;
+    assert_eq!(table.entities().await, ["audit_event", "credentials", "rate_window", "user"], "and no session");
+    assert!(matches!(silently().await, Err(SilentError::Changed)));
+    let told = || mail(MailKind::AlreadyRegistered, &account);
+    let refuse = async |email: &Email| table.store.refuse_registration(email, &registered(), &told(), mails).await;
+    let (done, taken) = table.meter.measure(refuse(&account.email)).await;
     done.unwrap();
     assert_eq!((free.round_trips, free.calls, free.read), (taken.round_trips, taken.calls, taken.read));
     assert_eq!((free.calls, free.write, taken.write), (1, 8.0, 8.0));
-    let unknown = table.store.refuse_registration(&patient().email, &registered(), &told, &nobody()).await;
-    assert!(matches!(unknown, Err(UpdateError::Stale)));
-    assert_eq!(table.count().await, 7);
+    assert!(matches!(refuse(&patient().email).await, Err(SilentError::Changed)));
+
+    // Whoever it belongs to is not told of more tries than an address is sent mails in a day, nor is the audit trail.
+    refuse(&account.email).await.unwrap();
+    let before = table.count().await;
+    assert!(matches!(refuse(&account.email).await, Err(SilentError::Locked(_))));
+    assert_eq!((before, table.count().await), (8, 8));
 }

@@ -4,7 +4,7 @@ use domain::account::Role;
 use domain::audit::Action;
 use domain::email::Email;
 use domain::id::MailId;
-use domain::mail::{Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
+use domain::mail::{Basis, Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
 use domain::notification::Notification;
 use store::Page;
 use store::mail::{Fate, MailClaim, Mailed, OrderError};
@@ -165,7 +165,7 @@ async fn a_mail_that_is_there_is_not_ordered_again() {
 async fn a_token_is_found_by_its_hash() {
     let table = Table::new().await;
     let account = patient();
-    let token = MailToken::new(MailKind::ResetPassword, account.id, account.email.clone(), Some(id()), at(0));
+    let token = MailToken::new(MailKind::ResetPassword, account.id, account.email.clone(), Basis::of(&account), at(0));
     table.store.put_mail_token("a-hash", &token).await.unwrap();
     assert_eq!(table.store.mail_token("a-hash").await.unwrap(), Some(token.clone()));
     assert_eq!(table.store.mail_token("another").await.unwrap(), None);

@@ -47,6 +47,7 @@ pub(crate) fn user(role: Role, first: &str, last: &str) -> Account {
         approval: (role == Role::Doctor).then_some(Approval::Approved),
         second_factor: false,
         sessions_ended_through: None,
+        password_version: 0,
         profile: None,
         version: 1,
     }
@@ -79,7 +80,7 @@ pub(crate) fn doctor_profile(specialization: &str) -> Profile {
 
 pub(crate) fn credentials(account: &Account) -> Credentials {
     let password_hash = format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", "A".repeat(22), "B".repeat(43));
-    Credentials { user_id: account.id, password_hash, second_factor: false }
+    Credentials { user_id: account.id, password_hash, second_factor: false, password_version: 0, unconfirmed: false }
 }
 
 pub(crate) fn session(account: &Account) -> Session {
@@ -90,6 +91,7 @@ pub(crate) fn session(account: &Account) -> Session {
         previous: None,
         last_used_at: at(0),
         second_factor: false,
+        password_version: 0,
         device: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
         ttl: 1_900_000_000,
     }

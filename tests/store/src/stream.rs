@@ -4,7 +4,7 @@ use domain::account::{Account, Role};
 use domain::audit::Action;
 use domain::counter::Counts;
 use domain::file::object_key;
-use domain::mail::{Mail, MailFailure, MailKind, MailMessage, MailToken};
+use domain::mail::{Basis, Mail, MailFailure, MailKind, MailMessage, MailToken};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::Error;
@@ -99,7 +99,7 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
     let mail = Mail::new(id(), MailKind::PasswordChanged, confirmed.id, at(0));
     table.store.put_mail_once(&mail).await.unwrap();
     table.store.put_mail_once(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
-    let token = MailToken::new(MailKind::VerifyEmail, confirmed.id, confirmed.email.clone(), None, at(0));
+    let token = MailToken::new(MailKind::VerifyEmail, confirmed.id, confirmed.email.clone(), Basis::of(&confirmed), at(0));
     table.store.put_mail_token("a-hash", &token).await.unwrap();
     let mut told = Vec::new();
     for item in table.all().await {

@@ -20,13 +20,15 @@ pub struct MfaToken {
     pub user_id: UserId,
     /// The account's watermark of ended sessions then: a password set since, which ends all, makes the token worthless.
     pub sessions_ended_through: Option<SessionId>,
+    /// Which of the user's passwords it was.
+    pub password_version: u64,
     expires_at: Timestamp,
 }
 
 impl MfaToken {
     /// A token that is good from now on.
-    pub fn new(user_id: UserId, sessions_ended_through: Option<SessionId>, now: Timestamp) -> Self {
-        Self { user_id, sessions_ended_through, expires_at: now.saturating_add(LIFETIME).unwrap_or(now) }
+    pub fn new(user_id: UserId, sessions_ended_through: Option<SessionId>, password_version: u64, now: Timestamp) -> Self {
+        Self { user_id, sessions_ended_through, password_version, expires_at: now.saturating_add(LIFETIME).unwrap_or(now) }
     }
 
     /// The token as the client gets it. `None` only where ids could not be written as JSON.
@@ -51,7 +53,7 @@ mod tests {
     fn a_token_is_good_for_five_minutes_and_for_one_use() {
         let sealer = Sealer::new(&Secret::new("a secret for tests"));
         let now = clock::now();
-        let token = MfaToken::new(clock::new_id(), Some(clock::new_id()), now);
+        let token = MfaToken::new(clock::new_id(), Some(clock::new_id()), 1, now);
         let text = token.seal(&sealer).unwrap();
         assert_eq!(MfaToken::open(&sealer, &text, now), Some(token.clone()));
         let after = |seconds| now + SignedDuration::from_secs(seconds);

@@ -88,6 +88,7 @@ impl RefreshToken {
             previous: None,
             last_used_at: now,
             second_factor: false,
+            password_version: 0,
             device: device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE_LENGTH).collect(),
             ttl: lifetimes.end(now, now).as_second(),
         };

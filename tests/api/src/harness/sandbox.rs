@@ -103,6 +103,12 @@ impl Sandbox {
     /// A request of a client with a JSON body, or none.
     #[track_caller]
     pub(crate) fn send(&self, client: &Client, method: &str, path: &str, body: &Value) -> Answer {
+        self.send_with(client, method, path, &[], body)
+    }
+
+    /// The same with further headers.
+    #[track_caller]
+    pub(crate) fn send_with(&self, client: &Client, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let mut event: Value = serde_json::from_str(include_str!("../../../../events/accounts.json")).unwrap();
         let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
         event["rawPath"] = json!(raw_path);
@@ -110,6 +116,9 @@ impl Sandbox {
         event["requestContext"]["http"]["method"] = json!(method);
         event["requestContext"]["http"]["path"] = json!(raw_path);
         event["headers"] = json!({"user-agent": "tests"});
+        for (name, value) in headers {
+            event["headers"][name] = json!(value);
+        }
         event["body"] = Value::Null;
         if !body.is_null() {
             event["headers"]["content-type"] = json!("application/json");
