@@ -1,7 +1,8 @@
 //! `PATCH` and `PUT /api/accounts/profile-update/`
 
 use axum::extract::State;
-use domain::account::{Account, DoctorProfile, Gender, PatientProfile, Profile, Years, date_of_birth};
+use domain::account::{Account, Approval, DoctorProfile, Gender, PatientProfile, Profile, Years, date_of_birth};
+use domain::audit::{Action, AuditEvent};
 use domain::text::{LicenseNumber, Specialization};
 use http_kit::answer::{Answer, ok};
 use http_kit::caller::Member;
@@ -86,16 +87,26 @@ async fn write(
     form: Form,
     change: impl FnOnce(&mut Form, &Account, Profile) -> Option<Profile>,
 ) -> Result<Answer, Problem> {
-    let account = caller.confirm().await?.account;
+    let caller = caller.confirm().await?;
+    let account = caller.account.clone();
     let profile =
         account.profile.clone().ok_or_else(|| Problem::forbidden(Code::NoProfile, "You have no profile yet. Create it first."))?;
     if_match.check(account.version)?;
     let profile = form.parse(|form| change(form, &account, profile))?;
     let before = account.version;
     let account = Account { version: before + 1, ..account.with_profile(profile, app.doctors.approval_is_required) };
-    app.store.update_profile(before, &account).await.map_err(|error| match error {
+    let (old, new) = (licence(&caller.account), licence(&account));
+    let event = AuditEvent { before: old, after: new, ..caller.audit(Action::ChangeLicence, account.id, None) };
+    let event = (event.before != event.after).then_some(&event);
+    app.store.update_profile(before, &account, event).await.map_err(|error| match error {
         UpdateError::Stale => if_match.lost_race(),
         UpdateError::Store(error) => error.into(),
     })?;
     Ok(ok(&ProfileShape::full(&account)).with_etag(ETag::of(account.version)))
+}
+
+/// What staff say of a doctor's licence, and its number.
+fn licence(account: &Account) -> Option<String> {
+    let approval = account.approval.unwrap_or(Approval::Pending);
+    account.doctor_profile().map(|profile| format!("{approval}: {}", profile.license_number.as_str()))
 }

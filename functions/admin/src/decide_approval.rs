@@ -120,9 +120,14 @@ pub(crate) async fn decide(
     reason: Option<Justification>,
 ) -> Result<Account, Problem> {
     let (caller, mut found) = admin.beside(app.store.account(id)).await?;
+    let licence = |account: &Account| account.doctor_profile().map(|profile| profile.license_number.clone());
+    let seen = found.as_ref().and_then(licence);
     for _ in 0..ATTEMPTS {
         let before = found.filter(|account| account.role == Role::Doctor).ok_or_else(Problem::not_found)?;
         if_match.check(before.version)?;
+        if licence(&before) != seen {
+            return Err(if_match.lost_race());
+        }
         let present = before.approval.unwrap_or(Approval::Pending);
         if !decision.is_possible(present) {
             let detail = format!("The doctor is {present}: this cannot be decided now.");

@@ -74,6 +74,8 @@ choice! {
         ExportCounts = "export_counts",
         /// Staff read what was done to a user or by one.
         ReadAudit = "read_audit",
+        /// A doctor told another licence. Before and after are what staff said of it and its number: `approved: MD-1`.
+        ChangeLicence = "change_licence",
         /// A doctor's licence was approved.
         ApproveDoctor = "approve_doctor",
         /// A doctor's licence was refused.

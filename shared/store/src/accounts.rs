@@ -141,12 +141,18 @@ impl Store {
         }
     }
 
-    /// Stores a changed account, and moves it in the directory. `account.version` is higher than `before_version`.
+    /// Stores a changed account, and moves it in the directory. `account.version` is higher than `before_version`. With an
+    /// event when the audit trail is to tell.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the stored version is not `before_version`.
-    pub async fn update_profile(&self, before_version: u64, account: &Account) -> Result<(), UpdateError> {
-        match self.put_if(item::account(account)?, "version = :before", [number(":before", before_version)]).await? {
+    pub async fn update_profile(&self, before_version: u64, account: &Account, event: Option<&AuditEvent>) -> Result<(), UpdateError> {
+        let (account, unchanged) = (item::account(account)?, [number(":before", before_version)]);
+        if let Some(event) = event {
+            let put = Step::put(account).only_if("version = :before", UpdateError::Stale).with(unchanged);
+            return self.commit(vec![put, Step::tell(event)?]).await;
+        }
+        match self.put_if(account, "version = :before", unchanged).await? {
             Written::Done => Ok(()),
             Written::Refused(_) => Err(UpdateError::Stale),
         }

@@ -121,4 +121,16 @@ fn a_decision_can_name_the_version_it_is_about() {
     let approve = |etag: &str| admin.request("POST", &format!("/api/admin/doctors/{}/approve/", doctor.id)).header("if-match", etag).send();
     approve(&read.header("etag")).problem(412, "precondition_failed");
     approve(&admin.read_user(&doctor.id).ok(200).header("etag")).ok(200);
+
+    // Which licence it was about can be told from the audit trail.
+    doctor.update_profile(json!({"license_number": "MD-2", "years_of_experience": 3})).ok(200);
+    doctor.update_profile(json!({"license_number": "MD-3"})).ok(200);
+    let events = admin.list_events(&format!("subject={}", doctor.id)).ok(200);
+    let changes = events.results().iter().filter(|event| event["action"] == "change_licence");
+    let told: Vec<_> = changes.map(|event| (event["before"].clone(), event["after"].clone())).collect();
+    let mut first = told.last().unwrap().0.as_str().unwrap().to_owned();
+    first.retain(|letter| letter != ' ');
+    assert!(first.starts_with("pending:"), "{told:?}");
+    assert_eq!(told[0], (json!("approved: MD-2"), json!("approved: MD-3")), "locally nobody asks for approvals");
+    assert_eq!(told.len(), 2, "{told:?}");
 }

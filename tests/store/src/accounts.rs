@@ -88,7 +88,7 @@ async fn a_profile_does_not_undo_another_change() {
     let before = user(Role::Patient, "Jane", "Doe");
     table.register(&before).await;
     let deactivated = Account { is_active: false, version: 2, ..before.clone() };
-    table.store.update_profile(1, &deactivated).await.unwrap();
+    table.store.update_profile(1, &deactivated, None).await.unwrap();
     let late = Account { profile: patient().profile, version: 2, ..before };
     assert!(matches!(table.store.create_profile(&late).await, Err(CreateProfileError::Stale)));
     let unknown = Account { version: 2, ..patient() };
@@ -101,10 +101,10 @@ async fn an_update_needs_the_version_that_was_read() {
     let before = patient();
     table.register(&before).await;
     let after = Account { first_name: Name::parse("Janet").unwrap(), version: 2, ..before.clone() };
-    table.store.update_profile(1, &after).await.unwrap();
+    table.store.update_profile(1, &after, None).await.unwrap();
     assert_eq!(table.store.account(before.id).await.unwrap(), Some(after.clone()));
-    assert!(matches!(table.store.update_profile(1, &after).await, Err(UpdateError::Stale)));
-    assert!(matches!(table.store.update_profile(1, &patient()).await, Err(UpdateError::Stale)), "an unknown one is not made");
+    assert!(matches!(table.store.update_profile(1, &after, None).await, Err(UpdateError::Stale)));
+    assert!(matches!(table.store.update_profile(1, &patient(), None).await, Err(UpdateError::Stale)), "an unknown one is not made");
 }
 
 /// Names of all doctors of the directory, page by page.
@@ -171,14 +171,14 @@ async fn the_directory_lists_who_can_be_assigned_and_nobody_else() {
     }
     account.last_name = Name::parse("Married").unwrap();
     account.version = 3;
-    table.store.update_profile(2, &account).await.unwrap();
+    table.store.update_profile(2, &account, None).await.unwrap();
     assert!(names(&table, Some("cardiology"), None, 10).await.is_empty());
     assert!(names(&table, None, Some("Doctor"), 10).await.is_empty());
     assert_eq!(names(&table, Some("oncology"), Some("mar"), 10).await, ["New Married"]);
 
     account.is_active = false;
     account.version = 4;
-    table.store.update_profile(3, &account).await.unwrap();
+    table.store.update_profile(3, &account, None).await.unwrap();
     assert!(names(&table, None, None, 10).await.is_empty());
     assert!(names(&table, Some("oncology"), None, 10).await.is_empty());
 }

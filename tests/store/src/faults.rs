@@ -142,7 +142,7 @@ async fn assert_all_unavailable(store: &Store) {
             }
         }),
         assert_unavailable(async {
-            match store.update_profile(1, &account).await {
+            match store.update_profile(1, &account, None).await {
                 Err(store::UpdateError::Store(error)) => Err::<(), _>(error),
                 other => panic!("{other:?}"),
             }
@@ -380,7 +380,7 @@ async fn a_cut_conditional_write_does_not_meet_itself() {
     let with_profile = Account { profile: patient().profile, version: 2, ..account.clone() };
     cut_once(&table).await.create_profile(&with_profile).await.unwrap();
     let next = Account { version: 3, ..with_profile };
-    cut_once(&table).await.update_profile(2, &next).await.unwrap();
+    cut_once(&table).await.update_profile(2, &next, None).await.unwrap();
     assert_eq!(table.store.account(account.id).await.unwrap(), Some(next));
 
     let after = Session { token_hash: "second".to_owned(), ..before.clone() };

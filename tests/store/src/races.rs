@@ -135,7 +135,7 @@ async fn of_eight_equal_profile_updates_one_succeeds() {
     table.register(&account).await;
     let results = at_once(8, |_| {
         let (store, after) = (table.store.clone(), Account { version: 2, ..account.clone() });
-        async move { store.update_profile(1, &after).await }
+        async move { store.update_profile(1, &after, None).await }
     })
     .await;
     assert_eq!(count(&results, Result::is_ok), 1);

@@ -44,6 +44,20 @@ async fn a_token_is_replaced_once() {
 }
 
 #[tokio::test]
+async fn a_rotation_does_not_undo_what_was_said_of_the_second_factor_meanwhile() {
+    let table = Table::new().await;
+    let account = patient();
+    let with = Session { second_factor: true, ..session(&account) };
+    let without = Session { second_factor: false, ..with.clone() };
+    table.store.put_session(&without, None).await.unwrap();
+    let after = Session { token_hash: "second".to_owned(), ..with.clone() };
+    assert!(matches!(table.store.rotate_session(&with, &after).await, Err(UpdateError::Stale)));
+    assert_eq!(table.store.session(account.id, with.id).await.unwrap(), Some(without.clone()));
+    let after = Session { second_factor: false, ..after };
+    table.store.rotate_session(&without, &after).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_ended_session_stays_ended() {
     let table = Table::new().await;
     let account = patient();
@@ -95,7 +109,7 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
     assert_eq!(stored, Account { sessions_ended_through: Some(second.id), version: 2, ..account.clone() });
     // Who has read the account before cannot undo it.
     let late = Account { profile: None, version: 2, ..account.clone() };
-    assert!(matches!(table.store.update_profile(1, &late).await, Err(UpdateError::Stale)));
+    assert!(matches!(table.store.update_profile(1, &late, None).await, Err(UpdateError::Stale)));
 }
 
 #[tokio::test]
