@@ -493,6 +493,32 @@ fn staff_edit_a_user_or_learn_what_is_wrong() {
     account_mail(&email, "Confirm Your New Email Address", 0);
 }
 
+/// Each form stands for itself: what is wrong with one leaves the other as it was, and lets nobody write over what came since.
+#[test]
+fn a_refused_form_keeps_the_other_and_its_own_version() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let browser = Browser::of(&admin);
+    let edit = format!("/admin/users/{}/edit/", user.id);
+    let refused = browser.post(&format!("/admin/users/{}/email-change/", user.id), &[("email", "nobody")]);
+    assert!(refused.status == 400 && text(&refused).contains("email-error"), "{refused}");
+    for part in [format!("value=\"{}\"", user.first_name), format!("value=\"{}\"", user.last_name), "value=\"nobody\"".to_owned()] {
+        assert!(text(&refused).contains(&part), "{part}: {refused}");
+    }
+
+    let version = hidden(&browser.page(&edit), "version");
+    admin.update_user(&user.id, json!({"last_name": "Meanwhile"})).ok(200);
+    let long = "x".repeat(300);
+    let refused = browser.post(&edit, &[("version", &version), ("first_name", &long), ("last_name", "Typed"), ("reason", "a typo")]);
+    assert_eq!(refused.status, 400, "{refused}");
+    let page = text(&refused);
+    for part in ["value=\"Typed\"", "value=\"a typo\""] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let again = browser.post(&edit, &[("version", &hidden(&page, "version")), ("first_name", "Ann"), ("last_name", "Typed")]);
+    assert_eq!(again.status, 412, "somebody else was first: {again}");
+    assert_eq!(admin.read_user(&user.id).ok(200).text("last_name"), "Meanwhile");
+}
+
 /// The version of an account, as its entity tag says it.
 fn hidden_version(admin: &Admin, id: &str) -> String {
     admin.read_user(id).ok(200).header("etag").trim_matches('"').to_owned()

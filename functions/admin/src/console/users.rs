@@ -140,19 +140,24 @@ struct UserPage {
 struct EditUserPage<'a> {
     frame: Frame,
     user: &'a Account,
-    fields: [Field<'a>; 3],
+    version: String,
+    names: [Field<'a>; 3],
+    filled_names: Filled<'a>,
     email: [Field<'a>; 1],
-    filled: Filled<'a>,
+    filled_email: Filled<'a>,
 }
 
 impl<'a> EditUserPage<'a> {
-    fn new(frame: Frame, user: &'a Account, filled: Filled<'a>) -> Self {
-        let fields = [
+    fn new(frame: Frame, user: &'a Account, filled_names: Filled<'a>, filled_email: Filled<'a>) -> Self {
+        let names = [
             ("first_name", "First name", "text", user.first_name.as_str()),
             ("last_name", "Last name", "text", user.last_name.as_str()),
             ("phone_number", "Telephone number", "tel", user.phone_number.as_str()),
         ];
-        Self { frame, user, fields, email: [("email", "New email address", "email", "")], filled }
+        let email = [("email", "New email address", "email", "")];
+        // Names that were typed belong to the version that was shown with them, whatever has come since.
+        let version = filled_names.value("version", &user.version.to_string()).to_owned();
+        Self { frame, user, version, names, filled_names, email, filled_email }
     }
 }
 
@@ -181,7 +186,7 @@ pub(crate) async fn read_user(State(app): State<App>, staff: Staff, frame: Frame
 /// The forms with which a user's names and address are corrected.
 pub(crate) async fn edit_user(State(app): State<App>, staff: Staff, frame: Frame, Id(id): Id<UserId>) -> Result<Response, Problem> {
     let (_, user) = read_user::read(&app, staff, id).await?;
-    render(&EditUserPage::new(frame, &user, Filled::default()))
+    render(&EditUserPage::new(frame, &user, Filled::default(), Filled::default()))
 }
 
 /// Corrects the user's names and telephone number. An empty field is an empty name.
@@ -209,7 +214,10 @@ pub(crate) async fn correct_user(
     });
     match corrected {
         Ok((if_match, change)) => update_user::update(&app, staff, id, &if_match, &change).await?,
-        Err(problem) => return refuse_edit(&app, staff, frame, id, &posted, &problem).await,
+        Err(problem) => {
+            let (_, user) = read_user::read(&app, staff, id).await?;
+            return render_refused(&EditUserPage::new(frame, &user, Filled::refused(&posted, &problem), Filled::default()), &problem);
+        }
     };
     see_other(&format!("/admin/users/{id}/"), Some("changed"))
 }
@@ -228,15 +236,12 @@ pub(crate) async fn start_email_change(
     };
     match started {
         Ok(()) => see_other(&format!("/admin/users/{id}/"), Some("email-change-started")),
-        Err(problem) if !problem.errors().is_empty() => refuse_edit(&app, staff, frame, id, &posted, &problem).await,
+        Err(problem) if !problem.errors().is_empty() => {
+            let (_, user) = read_user::read(&app, staff, id).await?;
+            render_refused(&EditUserPage::new(frame, &user, Filled::default(), Filled::refused(&posted, &problem)), &problem)
+        }
         Err(problem) => Err(problem),
     }
-}
-
-/// The forms once more, with what is wrong.
-async fn refuse_edit(app: &App, staff: Staff, frame: Frame, id: UserId, posted: &Posted, problem: &Problem) -> Result<Response, Problem> {
-    let (_, user) = read_user::read(app, staff, id).await?;
-    render_refused(&EditUserPage::new(frame, &user, Filled::refused(posted, problem)), problem)
 }
 
 /// The version of the object that the page has shown.
