@@ -44,9 +44,7 @@ impl Browser {
     /// What the forms on a page carry.
     #[track_caller]
     fn csrf(&self, path: &str) -> String {
-        let page = self.page(path);
-        let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no form on {path}"));
-        rest.split('"').next().unwrap().to_owned()
+        hidden(&self.page(path), "csrf")
     }
 
     #[track_caller]
@@ -79,6 +77,13 @@ impl Browser {
         eventually("the record is listed", || (self.get(&path).status == 200).then_some(()));
         self.page(&path)
     }
+}
+
+/// The value of the first hidden field of a name.
+#[track_caller]
+fn hidden(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no field {name}: {page}"));
+    rest.split('"').next().unwrap().to_owned()
 }
 
 /// A record with a file and an annotation, in words that nobody else uses.
@@ -297,12 +302,14 @@ fn staff_move_a_record_to_another_doctor() {
     let (browser, case, new) = (Browser::new(), Case::new(), Doctor::new());
     browser.record(&case.id);
     let reason = format!("{MARKER} named the wrong one {}", unique());
-    let submit = |doctor: &str| browser.submit(&case.id, "assignment", &[("doctor", doctor), ("reason", &reason)]);
+    let version = || hidden(&browser.page(&format!("/admin/records/{}/", case.id)), "version");
+    let submit = |doctor: &str| browser.submit(&case.id, "assignment", &[("version", &version()), ("doctor", doctor), ("reason", &reason)]);
     for doctor in [case.patient.email.as_str(), &Doctor::pending().email, NOBODY, "nobody-at-all", &case.doctor.id] {
         submit(doctor).ok(400);
     }
-    browser.submit(&case.id, "assignment", &[("doctor", &new.email)]).ok(400);
-    browser.submit(&case.id, "assignment", &[("reason", &reason)]).ok(400);
+    browser.submit(&case.id, "assignment", &[("version", &version()), ("doctor", &new.id)]).ok(400);
+    browser.submit(&case.id, "assignment", &[("version", &version()), ("reason", &reason)]).ok(400);
+    browser.submit(&case.id, "assignment", &[("doctor", &new.id), ("reason", &reason)]).ok(400);
     browser.send(&format!("/admin/records/{}/assignment/", case.id), "x", &[("doctor", &new.id), ("reason", &reason)]).ok(403);
     case.doctor.read_doctor_record(&case.id).ok(200);
 
@@ -320,6 +327,17 @@ fn staff_move_a_record_to_another_doctor() {
     assert_eq!(told, (&json!(case.doctor.id), &json!(new.id), &json!(reason)));
     let page = browser.page(&format!("/admin/records/{}/", case.id));
     assert!(page.contains(&new.full_name()) && !page.contains(&case.description));
+}
+
+#[test]
+fn a_correction_does_not_undo_what_the_patient_has_chosen_meanwhile() {
+    let (browser, case, chosen, other) = (Browser::new(), Case::new(), Doctor::new(), Doctor::new());
+    let version = hidden(&browser.record(&case.id), "version");
+    case.patient.update_record(&case.id, json!({"doctor": chosen.id})).ok(200);
+    browser.submit(&case.id, "assignment", &[("version", &version), ("doctor", &other.id), ("reason", "A good reason")]).ok(412);
+    chosen.read_doctor_record(&case.id).ok(200);
+    other.read_doctor_record(&case.id).problem(404, "not_found");
+    assert!(case.log_of(&browser).iter().all(|(action, _)| action != "correct_assignment"));
 }
 
 #[test]
@@ -404,6 +422,95 @@ fn a_long_record_is_shown_in_pages() {
         path = format!("/admin/records/{}/{}", case.id, rest.split('"').next().unwrap());
     }
     assert!(notes.iter().chain([&case.note]).all(|note| seen.matches(note.as_str()).count() == 1));
+}
+
+/// Every one of these characters takes five bytes of a page. Pages are measured by [`Browser::page`].
+fn hostile(length: usize) -> String {
+    "\"&'<>".chars().cycle().take(length).collect()
+}
+
+#[test]
+fn a_record_is_shown_in_pages_whatever_people_write() {
+    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    for user in [&*patient, &*doctor] {
+        browser.admin.update_user(&user.id, json!({"first_name": hostile(255), "last_name": hostile(255)})).ok(200);
+    }
+    let file = |number: usize| json!({"name": format!("{}{number:02}", hostile(253)), "content_type": "application/pdf", "size_bytes": 9});
+    let files: Vec<Value> = (0..20).map(file).collect();
+    let record = patient.create_record(json!({"doctor": doctor.id, "description": hostile(5_000), "files": files})).ok(201);
+    let id = record.text("id");
+    let mut annotations = Vec::new();
+    for length in [5_000, 5_000, 2_000, 2_000, 1_000] {
+        annotations.push(doctor.create_annotation(json!({"record": id, "note": hostile(length)})).ok(201).text("id").to_owned());
+    }
+    browser.record(id);
+    browser.break_glass(id, &hostile(1_000));
+    let (mut path, mut seen) = (format!("/admin/records/{id}/"), Vec::new());
+    loop {
+        let page = browser.page(&path);
+        assert!(page.contains("are cut"), "the names of 20 files do not fit: {page}");
+        assert_eq!(page.matches("application/pdf").count(), 20, "{page}");
+        let shown: Vec<String> = annotations.iter().rev().filter(|id| page.contains(id.as_str())).cloned().collect();
+        assert!(!shown.is_empty(), "{page}");
+        seen.extend(shown);
+        let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { break };
+        path = format!("/admin/records/{id}/{}", rest.split('"').next().unwrap());
+    }
+    annotations.reverse();
+    assert_eq!(seen, annotations, "each of them once, the newest first");
+}
+
+#[test]
+fn lists_stay_small_whatever_people_write() {
+    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    for user in [&*patient, &*doctor] {
+        browser.admin.update_user(&user.id, json!({"first_name": hostile(255), "last_name": hostile(255)})).ok(200);
+    }
+    let file = json!({"name": hostile(255), "content_type": "application/pdf", "size_bytes": 9});
+    let body = json!({"doctor": doctor.id, "description": hostile(5_000), "files": vec![file; 1]});
+    let records: Vec<String> = (0..26).map(|_| patient.create_record(body.clone()).ok(201).text("id").to_owned()).collect();
+    for id in &records {
+        doctor.create_annotation(json!({"record": id, "note": hostile(5_000)})).ok(201);
+    }
+    browser.record(&records[25]);
+    for id in &records {
+        browser.break_glass(id, "A good reason");
+    }
+    let month = &jiff::Timestamp::now().to_string()[..7];
+    for (list, side) in LISTS.iter().zip(["patient", "patient", "patient", "recipient"]) {
+        let path = format!("{list}?{side}={}&created={month}", patient.id);
+        let page = eventually(&path, || Some(browser.page(&path)).filter(|page| page.matches("scope=\"row\"").count() == 25));
+        assert!(page.contains("…"), "{path}");
+        // Every link on the page repeats what was typed.
+        let typed = |length: usize| "%22".repeat(length);
+        assert!(browser.page(&format!("{list}?{side}={}&created={month}", typed(255))).contains("Nobody was found"));
+        browser.get(&format!("{list}?{side}={}", typed(256))).ok(400);
+    }
+}
+
+#[test]
+fn what_a_chart_holds_is_listed_by_record() {
+    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let file = |name: &str| json!([{"name": name, "content_type": "application/pdf", "size_bytes": 9}]);
+    let records: Vec<String> = ["a.pdf", "b.pdf"]
+        .map(|name| patient.create_record(json!({"doctor": doctor.id, "files": file(name)})).ok(201).text("id").to_owned())
+        .to_vec();
+    // What is newest is on the older record.
+    for id in [&records[1], &records[0]] {
+        doctor.annotate(id);
+    }
+    patient.update_record(&records[0], json!({"files": file("c.pdf")})).ok(200);
+    for (list, of_records) in [("/admin/files/", [1, 0, 0].as_slice()), ("/admin/annotations/", &[1, 0])] {
+        let page = browser.page(&format!("{list}?patient={}", patient.id));
+        assert!(page.contains(", by record, the newest record first, at most 25</caption>") && page.contains("listed by record"), "{page}");
+        let rows: Vec<&str> = page.split("scope=\"row\"").skip(1).collect();
+        assert_eq!(rows.len(), of_records.len(), "{page}");
+        assert!(rows.iter().zip(of_records).all(|(row, of)| row.contains(&format!(">{}<", records[*of]))), "{page}");
+        assert!(browser.page(list).contains(", newest first, at most 25</caption>"));
+    }
+    for list in [format!("/admin/records/?patient={}", patient.id), format!("/admin/notifications/?recipient={}", patient.id)] {
+        assert!(browser.page(&list).contains(", newest first, at most 25</caption>"), "{list}");
+    }
 }
 
 #[test]

@@ -9,7 +9,6 @@ use domain::id::RecordId;
 use domain::notification::Event;
 use domain::text::Justification;
 use http_kit::caller::Caller;
-use http_kit::etag::IfMatch;
 use http_kit::path::Id;
 use http_kit::problem::Problem;
 use runtime::clock;
@@ -17,10 +16,11 @@ use store::UpdateError;
 use store::glass::RecordOutline;
 use store::lists::RecordEntry;
 
+use crate::App;
 use crate::console::form::Posted;
 use crate::console::frame::{Staff, see_other};
 use crate::console::people::Person;
-use crate::{ATTEMPTS, App};
+use crate::console::users::version;
 
 /// Assign a record to another doctor. The former one loses access at once; both and the patient are told.
 pub(crate) async fn correct_assignment(
@@ -30,25 +30,25 @@ pub(crate) async fn correct_assignment(
     posted: Posted,
 ) -> Result<Response, Problem> {
     let (caller, entry) = staff.beside(app.store.listed::<RecordEntry>(id)).await?;
-    let (typed, reason) = posted.form().parse(|form| {
+    let (if_match, typed, reason) = posted.form().parse(|form| {
+        let if_match = version(form);
         let doctor = form.required::<String>("doctor");
         let reason = form.required::<Justification>("reason");
-        Some((doctor?, reason?))
+        Some((if_match?, doctor?, reason?))
     })?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
     let doctor = find(&app, &typed).await?;
-    for _ in 0..ATTEMPTS {
-        let before = app.store.outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
-        if before.doctor_id == doctor.id {
-            return Err(Problem::field("doctor", Reason::new("unchanged", "The record is assigned to this doctor already.")));
-        }
-        match move_to(&app, &caller, &before, &doctor, &reason).await {
-            Ok(()) => return see_other(&format!("/admin/records/{id}/"), Some("reassigned")),
-            Err(UpdateError::Stale) => {}
-            Err(UpdateError::Store(error)) => return Err(error.into()),
-        }
+    let before = app.store.outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
+    // The patient may have chosen somebody else since the page was made.
+    if_match.check(before.version)?;
+    if before.doctor_id == doctor.id {
+        return Err(Problem::field("doctor", Reason::new("unchanged", "The record is assigned to this doctor already.")));
     }
-    Err(IfMatch::Absent.lost_race())
+    match move_to(&app, &caller, &before, &doctor, &reason).await {
+        Ok(()) => see_other(&format!("/admin/records/{id}/"), Some("reassigned")),
+        Err(UpdateError::Stale) => Err(if_match.lost_race()),
+        Err(UpdateError::Store(error)) => Err(error.into()),
+    }
 }
 
 /// The one doctor who is meant, to whom records may be assigned.
