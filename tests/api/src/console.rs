@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jiff::{SignedDuration, Timestamp};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use ring::hkdf;
+use ring::{hkdf, hmac};
 use serde_json::{Value, json};
 
 use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, Patient, Request, User, account_mail, aws, eventually, new_email};
@@ -195,17 +195,28 @@ fn session_of(client: &Client) -> String {
     claims["sid"].as_str().unwrap().to_owned()
 }
 
-/// A cookie as the function would seal it, with the function's own secret: for a user and a session, begun and last used then.
-fn sealed(user: &str, session: &str, began: Timestamp, used: Timestamp) -> String {
+/// A key of the console, made of the function's own secret.
+fn console_key(purpose: &[u8]) -> [u8; 32] {
     let secrets = aws::operation(aws::root(), "secretsmanager", "secretsmanager.ListSecrets", &json!({})).ok(200);
     let of_console = |secret: &&Value| secret["Description"].as_str().is_some_and(|text| text.contains("cookies of the console"));
     let name = secrets["SecretList"].as_array().unwrap().iter().find(of_console).unwrap()["Name"].clone();
     let secret = aws::operation(aws::root(), "secretsmanager", "secretsmanager.GetSecretValue", &json!({"SecretId": name})).ok(200);
     let mut key = [0; 32];
     let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret["SecretString"].as_str().unwrap().as_bytes());
-    prk.expand(&[b"seal 1"], hkdf::HKDF_SHA256).unwrap().fill(&mut key).unwrap();
+    prk.expand(&[purpose], hkdf::HKDF_SHA256).unwrap().fill(&mut key).unwrap();
+    key
+}
+
+/// What the forms of a session carry, as the function would make it.
+fn form_token(session: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &console_key(b"prove 1"));
+    BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, session.as_bytes()))
+}
+
+/// A cookie as the function would seal it: for a user and a session, begun and last used then.
+fn sealed(user: &str, session: &str, began: Timestamp, used: Timestamp) -> String {
     let mut plain = json!({"user": user, "session": session, "began": began, "used": used}).to_string().into_bytes();
-    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).unwrap());
+    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &console_key(b"seal 1")).unwrap());
     let nonce = [7; 12];
     key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(b"console"), &mut plain).unwrap();
     format!("__Host-console={}", BASE64_URL_SAFE_NO_PAD.encode([&[1], &nonce[..], &plain].concat()))
@@ -251,25 +262,44 @@ fn others_get_no_cookie() {
     answer.problem(401, "not_authenticated");
 }
 
+/// What any form of the console may send, with its token.
+fn any_form<'a>(csrf: &'a str, version: &'a str, new_email: &'a str, doctor: &'a Doctor) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("csrf", csrf),
+        ("version", version),
+        ("reason", "none"),
+        ("email", new_email),
+        ("first_name", "Changed"),
+        ("role", "doctor"),
+        ("is_active", "false"),
+        ("doctor", &doctor.id),
+        ("mail", &doctor.id),
+    ]
+}
+
 #[test]
 fn every_page_is_for_staff_alone() {
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
     let half = admin.user().sign_in();
     let gone = Admin::new();
     let now = Timestamp::now();
-    let cookie = |user: &str, client: &Client| sealed(user, &session_of(client), now, now);
+    let with = |user: &str, client: &Client| {
+        let session = session_of(client);
+        (Browser::with(sealed(user, &session, now, now)), form_token(&session))
+    };
     let anonymous = Browser { cookie: None };
     let others = [
-        ("a patient", Browser::with(cookie(&patient.id, &patient)), 303),
-        ("a doctor", Browser::with(cookie(&doctor.id, &doctor)), 303),
-        ("an admin with a password alone", Browser::with(cookie(&admin.user().id, &half)), 403),
-        ("an admin with somebody else's session", Browser::with(cookie(&admin.user().id, &patient)), 303),
-        ("a deactivated admin", Browser::with(cookie(&gone.user().id, &gone)), 303),
-        ("nobody", Browser::with(cookie("0190a5c0-0000-7000-8000-000000000001", &admin)), 303),
+        ("a patient", with(&patient.id, &patient), 303),
+        ("a doctor", with(&doctor.id, &doctor), 303),
+        ("an admin with a password alone", with(&admin.user().id, &half), 403),
+        ("an admin with somebody else's session", with(&admin.user().id, &patient), 303),
+        ("a deactivated admin", with(&gone.user().id, &gone), 303),
+        ("nobody", with("0190a5c0-0000-7000-8000-000000000001", &admin), 303),
     ];
     gone.user().deactivate();
     let staff = Browser::of(&admin);
-    let csrf = staff.csrf();
+    assert_eq!(staff.csrf(), form_token(&session_of(&admin)), "the forms of the others are as good");
+    let (version, email) = (hidden_version(&admin, &patient.id), new_email());
     let record = patient.record_for(&doctor);
     let filled = |path: &str| match path {
         // With a slash behind it, it arrives here by way of a redirection.
@@ -286,12 +316,12 @@ fn every_page_is_for_staff_alone() {
                 answer
             });
         }
-        for (who, browser, status) in &others {
+        for (who, (browser, csrf), status) in &others {
             let answer = match *method {
                 "GET" => browser.get(&path),
-                _ => browser.post_raw(&path, &[("csrf", &csrf), ("version", "1"), ("reason", "none"), ("mail", &patient.id)], &[]),
+                _ => browser.post_raw(&path, &any_form(csrf, &version, &email, &doctor), &[]),
             };
-            assert!(answer.status == *status || answer.status == 403, "{who} at {path}: {answer}");
+            assert_eq!(answer.status, *status, "{who} at {path}: {answer}");
             if answer.status == 303 {
                 assert_sent_away(&answer);
             }
@@ -364,6 +394,56 @@ fn signing_out_ends_the_session_everywhere() {
     assert_sent_away(&answer);
     assert_sent_away(&browser.get("/admin/users/"));
     admin.me().problem(401, "token_not_valid");
+}
+
+/// The token of a form proves that a page of ours was made for the session, and not that the session is still good.
+#[test]
+fn a_form_does_nothing_once_the_session_is_over() {
+    let (admin, patient, doctor, other) = (Admin::new(), Patient::new(), Doctor::new(), Doctor::new());
+    let record = patient.record_for(&doctor).text("id").to_owned();
+    let ended: Vec<(&str, Admin, Browser, String)> = ["deactivated", "made a patient", "signed out by somebody else"]
+        .map(|how| {
+            let former = Admin::new();
+            let browser = Browser::of(&former);
+            let csrf = browser.csrf();
+            let id = &former.user().id;
+            match how {
+                "deactivated" => admin.update_user(id, json!({"is_active": false})).ok(200),
+                "made a patient" => admin.update_user(id, json!({"role": "patient"})).ok(200),
+                _ => admin.end_sessions(id).ok(204),
+            };
+            (how, former, browser, csrf)
+        })
+        .into();
+    let state = || {
+        let versions = [&patient.id, &doctor.id].map(|id| hidden_version(&admin, id));
+        let record = patient.read_patient_record(&record).ok(200);
+        (versions, record.header("etag"), record["doctor"].clone(), admin.list_users(&format!("id={}", doctor.id)).ok(200).body.clone())
+    };
+    let before = state();
+    let email = new_email();
+    for (_, path) in ROUTES.iter().filter(|(method, path)| *method == "POST" && *path != "/admin/session/") {
+        let (id, version) = match *path {
+            path if path.starts_with("/admin/records/") => (&record, before.1.trim_matches('"')),
+            path if path.starts_with("/admin/doctors/") => (&doctor.id, before.0[1].as_str()),
+            _ => (&patient.id, before.0[0].as_str()),
+        };
+        let path = path.replace("{id}", id);
+        for (how, _, browser, csrf) in &ended {
+            let answer = browser.post_raw(&path, &any_form(csrf, version, &email, &other), &[("sec-fetch-site", "same-origin")]);
+            assert_eq!(answer.header("location"), SIGN_IN, "{how}, at {path}: {answer}");
+            assert_sent_away(&answer);
+        }
+    }
+    assert_eq!(state(), before);
+    patient.me().ok(200);
+    for subject in [&patient.id, &doctor.id] {
+        let events = admin.list_events(&format!("subject={subject}&limit=100")).ok(200);
+        for (how, former, ..) in &ended {
+            assert!(events.results().iter().all(|event| event["actor"]["pk"] != former.user().id.as_str()), "{how}: {events}");
+        }
+    }
+    assert!(admin.list_users(&format!("email={}", email.replace('+', "%2B"))).ok(200).results().is_empty());
 }
 
 #[test]
