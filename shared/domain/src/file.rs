@@ -140,6 +140,9 @@ pub fn file_of_object(key: &str) -> Option<FileId> {
 pub struct FileName(String);
 
 impl FileName {
+    /// The greatest length in characters.
+    pub const MAX: usize = crate::text::Name::MAX;
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -159,7 +162,7 @@ impl FieldValue for FileName {
     }
 
     fn schema() -> Object {
-        schema::file_name("A file's name; of a path the last part counts.", crate::text::Name::MAX, "report.pdf")
+        schema::file_name("A file's name; of a path the last part counts.", Self::MAX, "report.pdf")
     }
 }
 

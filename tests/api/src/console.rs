@@ -646,6 +646,50 @@ fn a_list_goes_on_page_by_page() {
     assert_eq!(Browser::of(&Admin::new()).get(&next).status, 400, "somebody else's place in the list");
 }
 
+/// Every one of these characters takes five bytes of a page. Pages are measured by [`check`].
+fn hostile(length: usize) -> String {
+    "\"&'<>".chars().cycle().take(length).collect()
+}
+
+#[test]
+fn pages_stay_small_whatever_people_write() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let name = format!("{MARKER}{}", crate::harness::unique());
+    let hostile_names = json!({"first_name": hostile(255), "last_name": format!("{name}{}", hostile(200))});
+    let mut users = Vec::new();
+    for _ in 0..25 {
+        let mut body = hostile_names.clone();
+        body["email"] = json!(new_email());
+        body["role"] = json!("doctor");
+        users.push(admin.create_user(body).ok(201).text("pk").to_owned());
+    }
+    let list = format!("/admin/users/?last_name={name}");
+    eventually(&list, || (browser.page(&list).matches("<th scope=\"row\">").count() == 25).then_some(()));
+
+    admin.update_user(&admin.user().id, hostile_names).ok(200);
+    for number in 0..51 {
+        let (first_name, last_name) = (hostile(250 + number % 2), hostile(250 - number % 2));
+        admin.update_user(&users[0], json!({"first_name": first_name, "last_name": last_name, "reason": hostile(1_000)})).ok(200);
+    }
+    let mut path = format!("/admin/audit/?user={}&action=update_user", users[0]);
+    let mut rows = 0;
+    loop {
+        let page = browser.page(&path);
+        rows += page.matches("<th scope=\"row\">").count();
+        let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { break };
+        path = rest.split('"').next().unwrap().replace("&#38;", "&");
+    }
+    assert_eq!(rows, 51, "none is left out");
+    browser.page(&format!("/admin/users/{}/", users[0]));
+
+    let long = "\"".repeat(20_000);
+    for path in [format!("/admin/users/{}/edit/", users[0]), "/admin/users/".to_owned()] {
+        let refused = browser.post(&path, &[("version", "1"), ("first_name", &long), ("email", &long), ("role", "doctor")]);
+        assert_eq!(refused.status, 400, "{refused}");
+    }
+}
+
 #[test]
 fn staff_decide_about_doctors_and_read_the_trail() {
     let (admin, doctor) = (Admin::new(), Doctor::pending());

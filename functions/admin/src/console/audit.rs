@@ -94,6 +94,10 @@ pub(crate) async fn list_events(State(app): State<App>, staff: Staff, frame: Fra
         let limit = if filters.is_narrow() { LOOKED_THROUGH } else { PAGE };
         let mut page = list_events::list(&app, staff, filters.side(&app), limit, paging.after).await?;
         page.items.retain(|event| filters.shows(event));
+        if page.items.len() > PAGE {
+            page.items.truncate(PAGE);
+            page.next = page.items.last().map(|event| event.id);
+        }
         (events, next) = (Some(page.items), paging.next_url(page.next.as_ref())?);
     } else {
         staff.confirm().await?;

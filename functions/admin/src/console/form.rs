@@ -4,6 +4,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use domain::field::FieldError;
+use domain::text::Justification;
 use http_kit::form::{BODY_LIMIT, Form};
 use http_kit::problem::Problem;
 use runtime::tokens::Claims;
@@ -13,6 +14,9 @@ use crate::App;
 
 /// The hidden field that proves that a page of ours has made the form, for this session.
 pub(crate) const TOKEN: &str = "csrf";
+
+/// The length of the longest field, in characters.
+const LONGEST: usize = Justification::MAX;
 
 /// A form as somebody has filled it in. Empty fields are as good as none.
 #[derive(Clone, Debug)]
@@ -24,9 +28,10 @@ impl Posted {
         Form::new(self.0.clone())
     }
 
-    /// What was typed into a field, to be shown again.
+    /// What was typed into a field, to be shown again: no more than any field takes.
     pub(crate) fn typed(&self, name: &str) -> &str {
-        self.0.get(name).and_then(Value::as_str).unwrap_or_default()
+        let typed = self.0.get(name).and_then(Value::as_str).unwrap_or_default();
+        typed.char_indices().nth(LONGEST).map_or(typed, |(end, _)| &typed[..end])
     }
 }
 

@@ -12,10 +12,7 @@ use store::lists::AnnotationEntry;
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
 use crate::console::listing::{Asked, Cell, Field, Listing, Page, find, looks};
-use crate::console::people::called;
-
-/// How much of an annotation the list shows, in characters.
-const BEGINNING: usize = 100;
+use crate::console::people::{BEGINNING, called, short};
 
 /// Annotations, newest first; or those on a patient's records, or one. What they say is behind the glass.
 pub(crate) async fn list_annotations(State(app): State<App>, frame: Frame, staff: Staff, query: Query) -> Result<Response, Problem> {
@@ -36,7 +33,7 @@ pub(crate) async fn list_annotations(State(app): State<App>, frame: Frame, staff
     let (people, opened, ()) =
         tokio::try_join!(app.store.people(named), app.store.opened_annotations(&grants, &annotations), app.store.audit(&events))?;
     let row = |annotation: &AnnotationEntry| {
-        let note = opened.get(&annotation.id).map(|it| it.note.as_str().chars().take(BEGINNING).collect());
+        let note = opened.get(&annotation.id).map(|it| short(it.note.as_str(), BEGINNING));
         vec![
             Cell::Text(annotation.id.to_string()),
             Cell::record(annotation.record_id),
@@ -48,14 +45,15 @@ pub(crate) async fn list_annotations(State(app): State<App>, frame: Frame, staff
     let listing = Listing {
         title: "Annotations",
         path: "/admin/annotations/",
-        help: "A patient is found by email address, by the beginning of the last name, or by id. What annotations say cannot be searched, nor \
-               what a doctor has written: look for the doctor's records.",
+        help: "A patient is found by email address, by the beginning of the last name, or by id; the annotations on a patient's records are \
+               listed by record. What annotations say cannot be searched, nor what a doctor has written: look for the doctor's records.",
         fields: vec![
             Field::typed("patient", "Patient", asked.typed("patient")),
             Field::typed("id", "Annotation", asked.id_text()),
             Field::created(asked.created),
         ],
         columns: &["Annotation", "Record", "Doctor", "Note", "Created"],
+        order: whose.order_in_charts(),
         rows: annotations.iter().map(row).collect(),
         ..Listing::of(&asked, &whose, &people, paging.next_url(next.as_ref())?)
     };

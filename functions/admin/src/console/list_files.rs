@@ -11,6 +11,7 @@ use store::lists::FileEntry;
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
 use crate::console::listing::{Asked, Cell, Field, Listing, Page, find, looks};
+use crate::console::people::{BEGINNING, short};
 
 /// Files, newest first; or those of a patient, or one. Their names are behind the glass.
 pub(crate) async fn list_files(State(app): State<App>, frame: Frame, staff: Staff, query: Query) -> Result<Response, Problem> {
@@ -29,7 +30,7 @@ pub(crate) async fn list_files(State(app): State<App>, frame: Frame, staff: Staf
     let (people, opened, ()) =
         tokio::try_join!(app.store.people(whose.people()), app.store.opened_files(&grants, &files), app.store.audit(&events))?;
     let row = |file: &FileEntry| {
-        let name = opened.get(&file.id).map(|file| file.name.as_str().to_owned());
+        let name = opened.get(&file.id).map(|file| short(file.name.as_str(), BEGINNING));
         vec![
             Cell::Text(file.id.to_string()),
             Cell::record(file.record_id),
@@ -40,13 +41,15 @@ pub(crate) async fn list_files(State(app): State<App>, frame: Frame, staff: Staf
     let listing = Listing {
         title: "Files",
         path: "/admin/files/",
-        help: "A patient is found by email address, by the beginning of the last name, or by id. The names of files cannot be searched.",
+        help: "A patient is found by email address, by the beginning of the last name, or by id; a patient's files are listed by record. The names of \
+               files cannot be searched.",
         fields: vec![
             Field::typed("patient", "Patient", asked.typed("patient")),
             Field::typed("id", "File", asked.id_text()),
             Field::created(asked.created),
         ],
         columns: &["File", "Record", "Name", "Created"],
+        order: whose.order_in_charts(),
         rows: files.iter().map(row).collect(),
         ..Listing::of(&asked, &whose, &people, paging.next_url(next.as_ref())?)
     };

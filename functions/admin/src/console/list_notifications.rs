@@ -14,7 +14,10 @@ use store::lists::NotificationEntry;
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
 use crate::console::listing::{Asked, Cell, Field, Found, Listing, PAGE, Page, Position, Whose, after_place, find_everybodys, looks};
-use crate::console::people::called;
+use crate::console::people::{called, short};
+
+/// How much of a message the list shows, in characters: the names in it may be long.
+const BEGINNING: usize = 200;
 
 struct Filters {
     asked: Asked,
@@ -46,7 +49,7 @@ pub(crate) async fn list_notifications(State(app): State<App>, frame: Frame, sta
     let (people, opened, ()) =
         tokio::try_join!(app.store.people(named), app.store.opened_notifications(&grants, &notifications), app.store.audit(&events))?;
     let row = |notification: &NotificationEntry| {
-        let message = opened.get(&notification.id).map(|it| it.message.clone());
+        let message = opened.get(&notification.id).map(|it| short(&it.message, BEGINNING));
         vec![
             Cell::Text(notification.id.to_string()),
             Cell::user(notification.recipient_id, called(&people, notification.recipient_id)),

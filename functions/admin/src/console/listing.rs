@@ -20,10 +20,13 @@ use uuid::Uuid;
 use crate::App;
 use crate::console::created::Created;
 use crate::console::frame::Frame;
-use crate::console::people::{Person, called};
+use crate::console::people::{BEGINNING, Person, called, short};
 
 /// How many entries a page has.
 pub(crate) const PAGE: usize = 25;
+
+/// The longest address or beginning of a name that somebody is looked for with, in bytes: every link of the page repeats it.
+const MOST_TYPED: usize = 255;
 
 /// Where a page ends.
 #[derive(Serialize, Deserialize)]
@@ -59,6 +62,10 @@ impl Asked {
             }
             if whose.is_some() {
                 parameters.reject(side, Reason::new("not_alone", "Must not be given with another search."));
+                return None;
+            }
+            if typed.len() > MOST_TYPED {
+                parameters.reject(side, Reason::new("too_long", format!("Must have at most {MOST_TYPED} bytes.")));
                 return None;
             }
             let person = Person::typed(&typed);
@@ -178,6 +185,14 @@ impl Whose {
         }
     }
 
+    /// The order of what charts hold: one patient's is read from the chart.
+    pub(crate) fn order_in_charts(&self) -> &'static str {
+        match self {
+            Self::Of(..) => "by record, the newest record first",
+            Self::Everybody | Self::OneOf(_) => NEWEST_FIRST,
+        }
+    }
+
     /// The event of a look at a patient's things names the records they belong to.
     pub(crate) fn name_records(&self, event: AuditEvent, records: impl Iterator<Item = RecordId>) -> AuditEvent {
         match self {
@@ -287,6 +302,8 @@ pub(crate) struct Listing {
     pub(crate) help: &'static str,
     pub(crate) fields: Vec<Field>,
     pub(crate) columns: &'static [&'static str],
+    /// In which order the entries are.
+    pub(crate) order: &'static str,
     pub(crate) rows: Vec<Vec<Cell>>,
     /// Whether entries are left out by what keys do not know.
     pub(crate) filtered: bool,
@@ -310,13 +327,13 @@ impl Listing {
                 known
                     .map(|it| Link {
                         href: format!("?{side}={}", it.id),
-                        text: format!("{} <{}>, {}", it.full_name(), it.email.as_str(), it.role),
+                        text: format!("{} <{}>, {}", short(&it.full_name(), BEGINNING), it.email.as_str(), it.role),
                     })
                     .collect()
             }
         };
         let missing = matches!(whose, Whose::OneOf(_)) && found.is_empty();
-        Self { next, created: asked.created, found, missing, ..Self::default() }
+        Self { order: NEWEST_FIRST, next, created: asked.created, found, missing, ..Self::default() }
     }
 
     /// The link that shows the list of a period, or of all, with the other filters kept.
@@ -347,3 +364,4 @@ impl Listing {
 }
 
 const CREATED: &str = "created";
+const NEWEST_FIRST: &str = "newest first";
