@@ -6,7 +6,7 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::field::Reason;
 use domain::id::UserId;
-use domain::text::{Name, sortable};
+use domain::text::{Name, Specialization, sortable};
 use http_kit::answer::Answer;
 use http_kit::caller::Admin;
 use http_kit::filters;
@@ -34,8 +34,15 @@ pub(crate) struct Filters {
     search: Search,
     role: Option<Role>,
     is_active: Option<bool>,
+    has_profile: bool,
+    /// Its [`slug`](domain::text::Specialization::slug).
+    specialization: Option<String>,
     span: Span,
 }
+
+/// How often a page looks for users whose accounts are as wanted, and how many it looks at each time after the first.
+const MOST_LOOKS: usize = 10;
+const FURTHER_USERS: usize = 200;
 
 impl Filters {
     pub(crate) fn read(parameters: &mut Parameters) -> Option<Self> {
@@ -45,12 +52,12 @@ impl Filters {
         let created_after = parameters.timestamp("created_after");
         let created_before = parameters.timestamp("created_before");
         let span = Span { created_after: created_after?, created_before: created_before? };
-        Some(Self { search: search?, role: role?, is_active: is_active?, span })
+        Some(Self { search: search?, role: role?, is_active: is_active?, has_profile: false, specialization: None, span })
     }
 
-    /// The same of users of one role.
-    pub(crate) fn of(self, role: Role) -> Self {
-        Self { role: Some(role), ..self }
+    /// The same of users of one role who have a profile, perhaps with a certain specialization.
+    pub(crate) fn with_profile(self, role: Role, specialization: Option<&Specialization>) -> Self {
+        Self { role: Some(role), has_profile: true, specialization: specialization.map(Specialization::slug), ..self }
     }
 
     /// Whether a user with such a role and activity is among them.
@@ -59,7 +66,11 @@ impl Filters {
     }
 
     fn shows(&self, account: &Account) -> bool {
-        self.takes(account.role, account.is_active) && self.span.holds(account.id.created_at())
+        let slug = || account.doctor_profile().map(|profile| profile.specialization.slug());
+        self.takes(account.role, account.is_active)
+            && self.span.holds(account.id.created_at())
+            && (!self.has_profile || account.profile.is_some())
+            && (self.specialization.is_none() || self.specialization == slug())
     }
 }
 
@@ -113,34 +124,68 @@ pub(crate) async fn list(
     filters: &Filters,
     paging: &Paging<Position>,
 ) -> Result<(Vec<Account>, Option<Position>), Problem> {
-    let (caller, (ids, next)) = admin.beside(find(app, filters, paging)).await?;
+    let (caller, found) = admin.beside(find(app, filters, paging.limit, paging.after.as_ref())).await?;
     let event = caller.audit(Action::ListUsers, caller.account.id, None);
-    let (mut people, ()) = tokio::try_join!(app.store.people(ids.iter().copied()), app.store.audit(std::slice::from_ref(&event)))?;
-    let users = ids.iter().filter_map(|id| people.remove(id)).filter(|account| filters.shows(account));
-    Ok((users.collect(), next))
+    let (page, ()) = tokio::try_join!(pick(app, filters, paging.limit, found), app.store.audit(std::slice::from_ref(&event)))?;
+    Ok(page)
 }
 
-/// The users whom the keys find for a page, and where the next one begins.
-async fn find(app: &App, filters: &Filters, paging: &Paging<Position>) -> Result<(Vec<UserId>, Option<Position>), store::Error> {
+/// Users whom the keys find, each with their place in the list, and where it goes on.
+type Found = (Vec<(UserId, Position)>, Option<Position>);
+
+/// A page of those whose accounts are as wanted, of the users found first and, while it is not full, of those behind them. The
+/// work for it is bounded.
+async fn pick(
+    app: &App,
+    filters: &Filters,
+    limit: usize,
+    (mut found, mut next): Found,
+) -> Result<(Vec<Account>, Option<Position>), store::Error> {
+    let (mut users, mut wanted) = (Vec::new(), limit);
+    for looks in 1.. {
+        let ids: Vec<UserId> = found.iter().map(|(id, _)| *id).collect();
+        let mut people = app.store.people(ids).await?;
+        // The keys have been walked as far as one page may.
+        let is_bounded = found.len() < wanted;
+        let mut last = None;
+        for (id, position) in found {
+            if users.len() >= limit {
+                return Ok((users, last));
+            }
+            last = Some(position);
+            users.extend(people.remove(&id).filter(|account| filters.shows(account)));
+        }
+        if users.len() >= limit || next.is_none() || is_bounded || looks >= MOST_LOOKS {
+            break;
+        }
+        wanted = FURTHER_USERS;
+        (found, next) = find(app, filters, wanted, next.as_ref()).await?;
+    }
+    Ok((users, next))
+}
+
+/// The users whom the keys find behind a place.
+async fn find(app: &App, filters: &Filters, limit: usize, after: Option<&Position>) -> Result<Found, store::Error> {
+    let alone = |id| (id, Position::Id(id));
     match &filters.search {
         Search::Everybody => {
-            let after = paging.after.as_ref().and_then(|position| match position {
+            let after = after.and_then(|position| match position {
                 Position::Id(id) => Some(*id),
                 Position::Name(_) => None,
             });
             let shows = |user: &Listed| filters.takes(user.role, user.is_active);
-            let page = app.store.newest(clock::now(), filters.span, paging.limit, after, shows).await?;
-            Ok((page.items.iter().map(|user| user.id).collect(), page.next.map(Position::Id)))
+            let page = app.store.newest(clock::now(), filters.span, limit, after, shows).await?;
+            Ok((page.items.iter().map(|user| alone(user.id)).collect(), page.next.map(Position::Id)))
         }
-        Search::Id(id) => Ok((vec![*id], None)),
-        Search::Email(email) => Ok((app.store.user_with_email(email).await?.into_iter().collect(), None)),
+        Search::Id(id) => Ok((vec![alone(*id)], None)),
+        Search::Email(email) => Ok((app.store.user_with_email(email).await?.into_iter().map(alone).collect(), None)),
         Search::LastName(prefix) => {
-            let after = paging.after.as_ref().and_then(|position| match position {
+            let after = after.and_then(|position| match position {
                 Position::Name(name) => Some(name),
                 Position::Id(_) => None,
             });
-            let page = app.store.users_named(prefix, paging.limit, after).await?;
-            Ok((page.items, page.next.map(Position::Name)))
+            let page = app.store.users_named(prefix, limit, after).await?;
+            Ok((page.items.into_iter().map(|(id, name)| (id, Position::Name(name))).collect(), page.next.map(Position::Name)))
         }
     }
 }

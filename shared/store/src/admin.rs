@@ -175,16 +175,25 @@ impl Store {
         items.first().map(|item| position(&range, item)).transpose()
     }
 
-    /// Users with a last name that begins with `prefix` in whatever case, by name; `prefix` must not be empty. Eventually
-    /// consistent, as every index.
-    pub async fn users_named(&self, prefix: &str, limit: usize, after: Option<&NamePosition>) -> Result<Page<UserId, NamePosition>, Error> {
+    /// Users with a last name that begins with `prefix` in whatever case, by name, each with their place; `prefix` must not be
+    /// empty. Eventually consistent, as every index.
+    pub async fn users_named(
+        &self,
+        prefix: &str,
+        limit: usize,
+        after: Option<&NamePosition>,
+    ) -> Result<Page<(UserId, NamePosition), NamePosition>, Error> {
         let range = keys::users_named(prefix, after.map(|position| position.0.as_str()));
         let (mut items, more) = self.query_first(&range, Order::Ascending, limit).await?;
         items.truncate(limit);
-        let last = items.last().filter(|_| more).and_then(|item| range.index.position(item));
-        let next = last.map(|key| NamePosition(key.to_owned()));
-        let id = |item: &Item| keys::ids(item).next().and_then(|id| id.parse().ok()).ok_or(Error::Corrupt { entity: "user" });
-        Ok(Page { items: items.iter().map(id).collect::<Result<_, _>>()?, next })
+        let user = |item: &Item| {
+            let id = keys::ids(item).next().and_then(|id| id.parse().ok());
+            let place = range.index.position(item).map(|key| NamePosition(key.to_owned()));
+            id.zip(place).ok_or(Error::Corrupt { entity: "user" })
+        };
+        let items: Vec<(UserId, NamePosition)> = items.iter().map(user).collect::<Result<_, _>>()?;
+        let next = items.last().filter(|_| more).map(|(_, place)| place.clone());
+        Ok(Page { items, next })
     }
 
     /// Users, newest first. Eventually consistent. Where hardly anybody has registered for a year, a page may hold fewer

@@ -646,6 +646,30 @@ fn a_list_goes_on_page_by_page() {
     assert_eq!(Browser::of(&Admin::new()).get(&next).status, 400, "somebody else's place in the list");
 }
 
+#[test]
+fn a_rare_specialization_is_found_among_many_doctors() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let (name, rare) = (format!("{MARKER}{}", crate::harness::unique()), format!("{MARKER}{}", crate::harness::unique()));
+    let doctors: Vec<Doctor> = (0..3).map(|_| Doctor::of(&rare)).collect();
+    for doctor in &doctors {
+        admin.update_user(&doctor.id, json!({"last_name": format!("{name}Z")})).ok(200);
+    }
+    for _ in 0..30 {
+        admin.create_user(json!({"email": new_email(), "role": "doctor", "last_name": format!("{name}A")})).ok(201);
+    }
+    for search in [format!("last_name={name}&"), String::new()] {
+        let path = format!("/admin/doctor-profiles/?{search}specialization={}", rare.to_uppercase());
+        let page = eventually(&path, || {
+            let found = |page: &String| doctors.iter().all(|doctor| page.contains(&format!("/admin/users/{}/", doctor.id)));
+            Some(browser.page(&path)).filter(found)
+        });
+        assert_eq!(page.matches("<th scope=\"row\">").count(), 3, "{page}");
+        assert!(page.contains("A specialization is compared as a whole"), "{page}");
+        assert!(search.is_empty() || !page.contains("rel=\"next\""), "{page}");
+    }
+}
+
 /// Every one of these characters takes five bytes of a page. Pages are measured by [`check`].
 fn hostile(length: usize) -> String {
     "\"&'<>".chars().cycle().take(length).collect()

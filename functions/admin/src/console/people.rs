@@ -37,16 +37,39 @@ impl Person {
         match self {
             Self::Id(id) => Ok(vec![*id]),
             Self::Email(email) => Ok(app.store.user_with_email(email).await?.into_iter().collect()),
-            Self::Named(prefix) => Ok(app.store.users_named(prefix, MOST_OFFERED, None).await?.items),
+            Self::Named(prefix) => {
+                let page = app.store.users_named(prefix, MOST_OFFERED, None).await?;
+                Ok(page.items.into_iter().map(|(id, _)| id).collect())
+            }
         }
     }
 }
 
-/// What somebody is called in a list: names, or else the address, or else the id of one who is gone.
+/// What somebody is called in a list: names, or the id of one who is gone.
 pub(crate) fn called(people: &HashMap<UserId, Account>, id: UserId) -> String {
-    match people.get(&id) {
-        Some(account) if account.full_name().trim().is_empty() => account.email.as_str().to_owned(),
-        Some(account) => account.full_name(),
-        None => id.to_string(),
+    people.get(&id).map_or_else(|| id.to_string(), |account| short(&account.full_name(), BEGINNING))
+}
+
+/// How much of what somebody has written a list shows, in characters. Each may take five bytes of a page, which has at most
+/// 100 KB.
+pub(crate) const BEGINNING: usize = 100;
+
+/// The beginning of a text.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_says_so() {
+        assert_eq!(short("été", 3), "été");
+        assert_eq!(short("étés", 3), "été…");
+        assert_eq!(short("", 3), "");
     }
 }

@@ -86,19 +86,17 @@ async fn list(
     let asked = fields.into_iter().map(|(name, label, kind)| (name, label, kind, query.typed(name).to_owned())).collect();
     let read = |parameters: &mut Parameters| {
         let filters = Filters::read(parameters);
-        let specialization = parameters.optional::<Specialization>("specialization");
-        Some((filters?.of(role), specialization?))
+        let specialization = match role {
+            Role::Doctor => parameters.optional::<Specialization>("specialization"),
+            Role::Patient | Role::Admin => Some(None),
+        };
+        Some(filters?.with_profile(role, specialization?.as_ref()))
     };
-    let ((filters, specialization), mut paging) = query.parse(&app.kit, staff.id(), path, read)?;
+    let (filters, mut paging) = query.parse(&app.kit, staff.id(), path, read)?;
     paging.limit = PAGE;
     let (users, next) = list_users::list(app, staff, &filters, &paging).await?;
-    let specialization = specialization.filter(|_| role == Role::Doctor).map(|wanted| wanted.slug());
-    let is_wanted = |user: &Account| {
-        let slug = user.doctor_profile().map(|profile| profile.specialization.slug());
-        specialization.is_none() || slug == specialization
-    };
     let today = clock::now().to_zoned(TimeZone::UTC).date();
-    let rows = users.iter().filter(|user| is_wanted(user)).filter_map(|user| Row::new(user, today)).collect();
+    let rows = users.iter().filter_map(|user| Row::new(user, today)).collect();
     render(&Profiles { frame, title, path, role, asked, rows, next: paging.next_url(next.as_ref())? })
 }
 
