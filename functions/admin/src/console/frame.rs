@@ -59,6 +59,13 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// As long as one can be.
+    #[cfg(test)]
+    pub(crate) fn longest() -> Self {
+        let done = DONE.iter().map(|(_, sentence)| *sentence).max_by_key(|sentence| sentence.len());
+        Self { csrf: format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", form::TOKEN, "x".repeat(43)), done, path: HOME.to_owned() }
+    }
+
     /// The sections of the navigation: where, what it is called, and whether the page is in it.
     pub(crate) fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         SECTIONS.iter().map(|(href, label)| {

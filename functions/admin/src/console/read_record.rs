@@ -149,3 +149,123 @@ fn page<'a>(
         annotations: shown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::account::Role;
+    use domain::field::FieldValue;
+    use domain::file::{ContentType, File, FileStatus};
+    use domain::record::{Annotation as Noted, Record, RecordType};
+    use domain::text::{Description, Name, Note, PhoneNumber};
+
+    /// Every one of these characters takes five bytes of a page.
+    fn hostile(length: usize) -> String {
+        "\"&'<>".chars().cycle().take(length).collect()
+    }
+
+    /// A chart with nothing but the longest texts.
+    fn chart(files: usize, notes: &[usize]) -> (Outline, Chart, Account) {
+        let now: Timestamp = "2026-11-23T13:44:47.123456789Z".parse().unwrap();
+        let person = Account {
+            id: clock::new_id(),
+            email: "jane@example.com".parse().unwrap(),
+            first_name: Name::parse(&hostile(255)).unwrap(),
+            last_name: Name::default(),
+            phone_number: PhoneNumber::default(),
+            role: Role::Doctor,
+            is_active: true,
+            email_verified: true,
+            approval: None,
+            second_factor: false,
+            sessions_ended_through: None,
+            profile: None,
+            version: 1,
+        };
+        let (id, who) = (clock::new_id(), person.id);
+        let file = |_| File {
+            id: clock::new_id(),
+            patient_id: who,
+            record_id: id,
+            name: FileName::from_json(&hostile(255).into()).unwrap(),
+            content_type: ContentType::Docx,
+            size_bytes: 9_999_999_999,
+            sha256: None,
+            status: FileStatus::Available,
+        };
+        let noted = |length: &usize| Noted {
+            id: clock::new_id(),
+            patient_id: who,
+            record_id: id,
+            author_id: who,
+            note: Note::parse(&hostile(*length)).unwrap(),
+            updated_at: now,
+            version: 1,
+        };
+        let mut annotations: Vec<_> = notes.iter().map(noted).collect();
+        annotations.reverse();
+        let chart = Chart {
+            record: Record {
+                id,
+                patient_id: who,
+                doctor_id: who,
+                record_type: RecordType::Imaging,
+                description: Description::parse(&hostile(5_000)).unwrap(),
+                file_count: 0,
+                annotation_count: 0,
+                updated_at: now,
+                version: u64::MAX,
+            },
+            files: (0..files).map(file).collect(),
+            annotations,
+        };
+        let outline = Outline {
+            record: store::glass::RecordOutline {
+                id,
+                patient_id: who,
+                doctor_id: who,
+                record_type: RecordType::Imaging,
+                updated_at: now,
+                version: u64::MAX,
+            },
+            files: chart
+                .files
+                .iter()
+                .map(|it| FileOutline { id: it.id, content_type: it.content_type, size_bytes: it.size_bytes, status: it.status })
+                .collect(),
+            annotations: chart
+                .annotations
+                .iter()
+                .map(|it| AnnotationOutline { id: it.id, author_id: it.author_id, updated_at: it.updated_at })
+                .collect(),
+        };
+        (outline, chart, person)
+    }
+
+    #[test]
+    fn no_page_is_longer_than_100_kb() {
+        for files in [0, 1, 20, 40] {
+            for notes in [&[][..], &[5_000; 10], &[10; 60], &[1_000; 40]] {
+                let (outline, chart, person) = chart(files, notes);
+                let people = HashMap::from([(person.id, person)]);
+                let (mut before, mut shown) = (None, 0);
+                loop {
+                    let page = page(Frame::longest(), &outline, None, Some(&chart), &people, before);
+                    let written = page.render().unwrap();
+                    assert!(written.len() < 98_000, "{files} files, {notes:?}: {}", written.len());
+                    let counted = AROUND
+                        + escaped(&hostile(5_000))
+                        + page.files.iter().map(|(_, name)| AROUND_NAME + name.as_deref().map_or(0, escaped)).sum::<usize>()
+                        + page.annotations.iter().map(Annotation::bytes).sum::<usize>();
+                    assert!(written.len() <= counted, "{files} files, {notes:?}: {} and not {counted}", written.len());
+                    shown += page.annotations.len();
+                    before = page.older;
+                    if before.is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(shown, notes.len());
+            }
+        }
+    }
+}
