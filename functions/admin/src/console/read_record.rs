@@ -179,6 +179,7 @@ mod tests {
             approval: None,
             second_factor: false,
             sessions_ended_through: None,
+            password_version: 0,
             profile: None,
             version: 1,
         };
