@@ -97,7 +97,7 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
         };
         let token = MfaToken::new(user_id, account.sessions_ended_through, credentials.password_version, now).seal(signer.sealer());
         let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
-        return Err(Problem::unauthorized(Code::MfaRequired, "Show a code of the second factor, too.").with_member("mfa_token", token));
+        return Err(Problem::unauthorized(Code::MfaRequired, "Show a code of the second factor, too.").with_mfa_token(token));
     }
     // How long the session lives is decided by the role, which is asked for when the session is next used.
     let (mut session, mut refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());

@@ -36,20 +36,7 @@ pub(crate) enum Proof {
 
 impl Proof {
     fn from_form(form: &mut Form) -> Option<Self> {
-        let code = form.optional::<AppCode>("code");
-        let recovery_code = form.optional::<RecoveryCode>("recovery_code");
-        match (code?, recovery_code?) {
-            (Some(code), None) => Some(Self::App(code)),
-            (None, Some(code)) => Some(Self::Paper(code)),
-            (None, None) => {
-                form.reject("code", Reason::new("required", "This field is required, or recovery_code."));
-                None
-            }
-            (Some(_), Some(_)) => {
-                form.reject("recovery_code", Reason::new("invalid", "Must not be given beside code."));
-                None
-            }
-        }
+        form.one_of(("code", Self::App), ("recovery_code", Self::Paper))
     }
 
     fn is_of_paper(&self) -> bool {

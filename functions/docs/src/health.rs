@@ -30,7 +30,7 @@ pub(crate) async fn health() -> Answer {
 /// Whether the service can do its work: the table answers, too.
 #[utoipa::path(get, path = "/api/health/ready/", tag = "Service", responses((status = 200, description = "It can.", body = Health)))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Answer, Problem> {
-    // The smallest thing that is in every table in use.
-    app.store.signing_keys().await?;
+    // The smallest thing that is in every table in use. Whatever is wrong with the table, it is not ready.
+    app.store.signing_keys().await.map_err(Problem::unavailable_because)?;
     Ok(ok(&Health { status: "ready" }))
 }

@@ -7,7 +7,7 @@ use domain::field::{FieldError, FieldValue, Reason};
 use runtime::crypto::sha256;
 use serde_json::{Map, Value};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type};
 
 use crate::code::Code;
 use crate::problem::Problem;
@@ -26,8 +26,8 @@ pub struct Form {
     /// What stands before the names of fields in errors: `files[2].`.
     prefix: String,
     errors: Vec<FieldError>,
-    /// What is asked for, where nothing is read: see [`describe`].
-    asked: Option<ObjectBuilder>,
+    /// What is asked for, where nothing is read: see [`describe`]. Several where it is one of several, and not two.
+    asked: Vec<Object>,
 }
 
 /// A type that is read from the body of a request.
@@ -88,9 +88,14 @@ impl Form {
 
     /// Whether nothing is to be read, because a description of what is asked for is being made: `None` is the answer then.
     fn describes(&mut self, name: &str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
-        let Some(asked) = self.asked.take() else { return false };
-        let asked = asked.property(name, schema());
-        self.asked = Some(if required { asked.required(name) } else { asked });
+        if self.asked.is_empty() {
+            return false;
+        }
+        let schema = schema();
+        for asked in &mut self.asked {
+            asked.properties.insert(name.to_owned(), schema.clone().into());
+            asked.required.extend(required.then(|| name.to_owned()));
+        }
         true
     }
 
@@ -121,6 +126,26 @@ impl Form {
             return None;
         }
         self.absent_or(name, T::from_json)
+    }
+
+    /// One of two fields, and not both.
+    pub fn one_of<A: FieldValue, B: FieldValue, T>(
+        &mut self,
+        (name, one): (&str, impl FnOnce(A) -> T),
+        (other_name, other): (&str, impl FnOnce(B) -> T),
+    ) -> Option<T> {
+        let (value, other_value) = (self.optional(name), self.optional(other_name));
+        let with = |name: &str, mut asked: Object| {
+            asked.required.push(name.to_owned());
+            asked
+        };
+        self.asked = [name, other_name].iter().flat_map(|name| self.asked.iter().cloned().map(|asked| with(name, asked))).collect();
+        match (value?, other_value?) {
+            (Some(value), None) => Some(one(value)),
+            (None, Some(value)) => Some(other(value)),
+            (None, None) => self.note(name, Err(Reason::new("required", format!("This field is required, or {other_name}.")))),
+            (Some(_), Some(_)) => self.note(other_name, Err(Reason::new("invalid", format!("Must not be given beside {name}.")))),
+        }
     }
 
     /// A field that has a default, or in a PATCH the present value; must not be null.
@@ -177,7 +202,7 @@ impl Form {
                 self.reject(&format!("{name}[{index}]"), Reason::new("invalid", "Must be an object."));
                 continue;
             };
-            let mut form = Self { fields, prefix: format!("{}{name}[{index}].", self.prefix), errors: Vec::new(), asked: None };
+            let mut form = Self { fields, prefix: format!("{}{name}[{index}].", self.prefix), errors: Vec::new(), asked: Vec::new() };
             values.extend(read(&mut form));
             self.errors.append(&mut form.errors);
         }
@@ -197,9 +222,12 @@ impl Form {
 /// What a reader asks for: the schema of the bodies that it takes. The reader runs on a form that notes each question and
 /// answers none, so that what is said of a body cannot differ from what is read.
 pub fn describe<T>(read: impl FnOnce(&mut Form) -> Option<T>) -> RefOr<Schema> {
-    let mut form = Form { asked: Some(ObjectBuilder::new().schema_type(Type::Object)), ..Form::default() };
+    let mut form = Form { asked: vec![Object::with_type(Type::Object)], ..Form::default() };
     read(&mut form);
-    form.asked.unwrap_or_default().into()
+    if form.asked.len() > 1 {
+        return form.asked.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item).into();
+    }
+    form.asked.pop().unwrap_or_default().into()
 }
 
 /// What one of several readers asks for, where something else than the body decides which.
@@ -364,6 +392,33 @@ mod tests {
         assert_eq!(properties["agreed"]["type"], "boolean");
         assert_eq!((&properties["files"]["maxItems"], &properties["files"]["items"]["required"]), (&json!(3), &json!(["name"])));
         assert_eq!(properties["files"]["items"]["properties"]["name"], properties["name"]);
+    }
+
+    #[test]
+    fn one_of_two_is_given_and_not_both() {
+        let read = |body: Value| {
+            let mut form = form(body);
+            let read = form.one_of(("name", |name: Name| name.as_str().to_owned()), ("at", |at: jiff::civil::Date| at.to_string()));
+            (read, errors(&form))
+        };
+        assert_eq!(read(json!({"name": "a"})), (Some("a".to_owned()), vec![]));
+        assert_eq!(read(json!({"at": "1985-04-12"})), (Some("1985-04-12".to_owned()), vec![]));
+        assert_eq!(read(json!({})), (None, vec!["name required".to_owned()]));
+        assert_eq!(read(json!({"name": "a", "at": "1985-04-12"})), (None, vec!["at invalid".to_owned()]));
+        assert_eq!(read(json!({"name": null, "at": 1})), (None, vec!["name null".to_owned(), "at invalid".to_owned()]));
+
+        let schema = describe(|form| {
+            let before = form.required::<Name>("before");
+            let one = form.one_of(("name", |_: Name| ()), ("at", |_: jiff::civil::Date| ()));
+            let after = form.required::<Name>("after");
+            Some((before?, one?, after?))
+        });
+        let schema = serde_json::to_value(schema).unwrap();
+        let alternatives = schema["oneOf"].as_array().unwrap();
+        let required: Vec<&Value> = alternatives.iter().map(|alternative| &alternative["required"]).collect();
+        assert_eq!(required, [&json!(["before", "name", "after"]), &json!(["before", "at", "after"])]);
+        // What is not the one that is meant must be well-formed, too.
+        assert!(alternatives.iter().all(|alternative| alternative["properties"].as_object().unwrap().len() == 4));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The only place that turns errors into answers: problem documents (RFC 9457).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -38,7 +37,7 @@ struct Content {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    members: BTreeMap<&'static str, String>,
+    mfa_token: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -78,7 +77,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             headers: Vec::new(),
-            members: BTreeMap::new(),
+            mfa_token: None,
             source: None,
         }))
     }
@@ -90,10 +89,10 @@ impl Problem {
         self
     }
 
-    /// The problem with one more member of its document (RFC 9457, section 3.2).
+    /// The problem with what goes on with it: a sign-in that needs a code, too.
     #[must_use]
-    pub fn with_member(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.members.insert(name, value.into());
+    pub fn with_mfa_token(mut self, token: String) -> Self {
+        self.0.mfa_token = Some(token);
         self
     }
 
@@ -279,7 +278,7 @@ impl Problem {
             instance,
             code: content.code.as_str(),
             request_id,
-            members: content.members.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            mfa_token: content.mfa_token.as_deref(),
             errors: content
                 .errors
                 .iter()
@@ -318,9 +317,10 @@ pub struct Document<'a> {
     /// The id of the request, for questions about it.
     #[schema(max_length = 255)]
     request_id: &'a str,
-    #[serde(flatten)]
-    #[schema(ignore)]
-    members: BTreeMap<&'static str, &'a str>,
+    /// With `mfa_required`: what completes the sign-in, together with a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_length = 1000, example = "Zm9yIGZpdmUgbWludXRlcw")]
+    mfa_token: Option<&'a str>,
     /// Every field that was refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 1000)]

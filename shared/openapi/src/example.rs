@@ -20,6 +20,23 @@ impl Examples<'_> {
         }
     }
 
+    /// An example of each alternative, so that no other one fits where exactly one must.
+    pub(crate) fn of_alternatives(&self, schema: &Value) -> Vec<Value> {
+        let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
+        let alternatives = alternatives(schema);
+        let examples = alternatives.iter().map(|alternative| {
+            let mut example = self.of(alternative);
+            if let Some(members) = example.as_object_mut().filter(|_| schema["oneOf"].is_array()) {
+                let needed = required(alternative);
+                for name in alternatives.iter().flat_map(required).filter(|name| !needed.contains(name)) {
+                    members.remove(name.as_str().unwrap_or_default());
+                }
+            }
+            example
+        });
+        examples.collect()
+    }
+
     /// An example of what a schema takes.
     pub(crate) fn of(&self, schema: &Value) -> Value {
         let schema = self.resolved(schema);
@@ -48,6 +65,12 @@ impl Examples<'_> {
             _ => Value::Null,
         }
     }
+}
+
+/// What a schema consists of, where there are several to choose from; else the schema itself.
+pub(crate) fn alternatives(schema: &Value) -> &[Value] {
+    let several = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array());
+    several.map_or(std::slice::from_ref(schema), Vec::as_slice)
 }
 
 /// The type that is not null.
@@ -82,5 +105,15 @@ mod tests {
         ]});
         let expected = json!({"name": "Jane", "role": "patient", "at": "2026-03-01T10:00:00Z", "of": [7]});
         assert_eq!(examples.of(&schema), expected);
+    }
+    #[test]
+    fn of_what_excludes_each_other_an_example_has_one() {
+        let of = |required: Value| json!({"type": "object", "required": required, "properties": {"by": {"example": 1}, "app": {"example": 2}, "paper": {"example": 3}}});
+        let examples = Examples { schemas: &BTreeMap::new() };
+        let alternatives = [of(json!(["by", "app"])), of(json!(["by", "paper"]))];
+        assert_eq!(examples.of_alternatives(&json!({"oneOf": alternatives})), [json!({"by": 1, "app": 2}), json!({"by": 1, "paper": 3})]);
+        let whole = json!({"by": 1, "app": 2, "paper": 3});
+        assert_eq!(examples.of_alternatives(&json!({"anyOf": alternatives})), [whole.clone(), whole.clone()]);
+        assert_eq!(examples.of_alternatives(&alternatives[0]), [whole]);
     }
 }

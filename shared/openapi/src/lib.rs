@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-use crate::example::Examples;
+use crate::example::{Examples, alternatives};
 use crate::problems::Problems;
 
 /// The whole document, in the order in which it is read.
@@ -194,12 +194,12 @@ fn take_parameters(path: &str, operation: &mut Value, repeatable: bool) {
 fn finish_body(body: &mut Value, examples: &Examples<'_>) {
     if let Some(media) = body["content"].as_object_mut().and_then(|content| content.values_mut().next()) {
         limited(&mut media["schema"]);
-        let schema = examples.resolved(&media["schema"]).clone();
-        let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+        let schema = examples.resolved(&media["schema"]);
+        let alternatives = alternatives(schema);
         // A body of which nothing must be there need not be there itself.
         let required = alternatives.iter().all(|schema| schema["required"].as_array().is_some_and(|names| !names.is_empty()));
-        let named =
-            alternatives.iter().enumerate().map(|(at, schema)| (format!("example{}", at + 1), json!({ "value": examples.of(schema) })));
+        let values = examples.of_alternatives(schema).into_iter().enumerate();
+        let named = values.map(|(at, value)| (format!("example{}", at + 1), json!({ "value": value })));
         media["examples"] = named.collect::<Map<_, _>>().into();
         body["required"] = required.into();
     }

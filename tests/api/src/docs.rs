@@ -108,3 +108,11 @@ fn health_is_for_anyone() {
     assert_eq!(Anonymous.get("/api/health/ready/").ok(200).body, json!({"status": "ready"}));
     Request::new("POST", "/api/health").send().problem(405, "method_not_allowed");
 }
+
+#[test]
+fn without_its_table_the_service_is_not_ready() {
+    let docs = Settings::of("docs").with("TABLE_NAME", "no-such-table").start();
+    assert_eq!(docs.send(&Anonymous, "GET", "/api/health", &Value::Null).ok(200).body, json!({"status": "ok"}));
+    let answer = docs.send(&Anonymous, "GET", "/api/health/ready/", &Value::Null).problem(503, "unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+}
