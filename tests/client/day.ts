@@ -2,7 +2,7 @@
 // not say, or says wrongly, does not compile; whatever it says and the system does not do, fails.
 
 import { strict as assert } from "node:assert";
-import { randomUUID } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.ts";
@@ -52,6 +52,16 @@ async function register(role: "patient" | "doctor", lastName: string) {
   assert("tokens" in user, "here it is told whether an address is taken");
   assert.equal(user.role, role);
   return { email, id: user.pk, tokens: user.tokens, api: client(user.tokens.access) };
+}
+
+/** What an authenticator app shows (RFC 6238) so many steps of half a minute from now. */
+function shown(secret: string, steps: number): string {
+  const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  const digest = createHmac("sha1", key).update(step).digest();
+  return String((digest.readUInt32BE((digest.at(-1) ?? 0) & 15) & 0x7fff_ffff) % 1_000_000).padStart(6, "0");
 }
 
 const lastName = `${MARKER}${randomUUID().slice(0, 8)}`;
@@ -130,3 +140,32 @@ const renewed = client(tokens.access);
 assert.equal(good(await renewed.GET("/api/accounts/me/")).email, patient.email);
 assert.equal((await renewed.POST("/api/accounts/logout/")).response.status, 204);
 assert.equal(refused(await renewed.GET("/api/accounts/me/"), 401), "token_not_valid");
+
+// The patient signs in again and sets up a second factor, which the next sign-in asks for.
+const credentials = { email: patient.email, password: PASSWORD };
+const signedIn = client(good(await client().POST("/api/accounts/login/", { body: credentials })).tokens.access);
+const { secret, otpauth_url } = good(await signedIn.POST("/api/accounts/second-factor/setup/", { body: { password: PASSWORD } }));
+assert.equal(new URL(otpauth_url).searchParams.get("secret"), secret);
+const { recovery_codes } = good(await signedIn.POST("/api/accounts/second-factor/confirm/", { body: { code: shown(secret, 0) } }));
+
+async function halfSignedIn(): Promise<string> {
+  const half = await client().POST("/api/accounts/login/", { body: credentials });
+  assert.equal(refused(half, 401), "mfa_required");
+  assert(half.error && "mfa_token" in half.error && half.error.mfa_token !== undefined);
+  return half.error.mfa_token;
+}
+
+// No code works twice: this one is the next.
+const byApp = { mfa_token: await halfSignedIn(), code: shown(secret, 1) };
+const whole = good(await client().POST("/api/accounts/login/second-factor/", { body: byApp }));
+assert.equal(whole.pk, patient.id);
+assert.equal(refused(await client().POST("/api/accounts/login/second-factor/", { body: byApp }), 401), "invalid_code");
+
+// Without the telephone, it is a code from paper; with another one, the second factor is taken away.
+const [paper, otherPaper] = recovery_codes;
+assert(paper !== undefined && otherPaper !== undefined);
+const byPaper = { mfa_token: await halfSignedIn(), recovery_code: paper };
+const { tokens: last } = good(await client().POST("/api/accounts/login/second-factor/", { body: byPaper }));
+const removal = { body: { password: PASSWORD, recovery_code: otherPaper } };
+assert.equal((await client(last.access).POST("/api/accounts/second-factor/disable/", removal)).response.status, 204);
+good(await client().POST("/api/accounts/login/", { body: credentials }));
