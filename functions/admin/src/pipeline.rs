@@ -9,13 +9,13 @@ use std::time::Duration;
 use domain::audit::{Action, AuditEvent};
 use domain::email::Email;
 use domain::id::UserId;
-use domain::mail::{Delivery, MailMessage, MailState};
+use domain::mail::{Delivery, MailFailure, MailMessage, MailState};
 use domain::rate::Limited;
 use futures_util::future::{join_all, try_join_all};
 use http_kit::caller::Caller;
 use http_kit::code::Code;
 use http_kit::problem::{Limit, Problem};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use runtime::queue::{Depth, Message, Queue, QueueError};
 use runtime::{clock, config};
 use store::mail::{Mailed, OrderError};
@@ -72,6 +72,8 @@ pub(crate) enum Remedy {
     PutBack,
     /// Have the mail sent again if that is wanted: perhaps it was sent.
     SendAgain,
+    /// Wait: it may be under way at the moment.
+    Wait,
     /// Put it back to be rid of it: there is nothing to be sent any more.
     Drop,
     /// Nothing: it is no order.
@@ -85,17 +87,18 @@ impl Letter {
     }
 
     /// When the order was given.
-    pub(crate) fn sent_at(&self) -> Option<jiff::Timestamp> {
+    pub(crate) fn sent_at(&self) -> Option<Timestamp> {
         self.message.sent_at
     }
 
     /// What can be done about it.
-    pub(crate) fn remedy(&self) -> Remedy {
+    pub(crate) fn remedy(&self, now: Timestamp) -> Remedy {
         match (&self.order, &self.found) {
             (None, _) => Remedy::Nothing,
             (Some(_), None) => Remedy::Drop,
             (Some(_), Some(found)) => match found.delivery.mail_state {
                 None | Some(MailState::Failed | MailState::Ordered) => Remedy::PutBack,
+                Some(MailState::Sending) if !found.delivery.is_interrupted(now) => Remedy::Wait,
                 Some(MailState::Sending | MailState::InDoubt) => Remedy::SendAgain,
                 Some(MailState::Sent) => Remedy::Drop,
             },
@@ -103,14 +106,15 @@ impl Letter {
     }
 
     /// Why it was set aside, as a stable code.
-    pub(crate) fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self, now: Timestamp) -> &'static str {
         match (&self.order, &self.found) {
             (None, _) => "no_order",
             (Some(_), None) => "gone",
-            (Some(_), Some(Found { delivery, .. })) => match (delivery.mail_failure, delivery.mail_state) {
+            (Some(_), Some(Found { delivery, .. })) => match (delivery.failure(now), delivery.mail_state) {
                 (_, Some(MailState::Sent)) => "sent",
+                (_, Some(MailState::Sending)) if !delivery.is_interrupted(now) => "under_way",
                 (Some(failure), _) => failure.as_str(),
-                (None, Some(MailState::Sending | MailState::InDoubt)) => "interrupted",
+                (None, Some(MailState::InDoubt)) => MailFailure::Interrupted.as_str(),
                 (None, _) => "not_noted",
             },
         }
@@ -225,7 +229,7 @@ pub(crate) async fn redrive(app: &App, caller: &Caller, id: Option<&str>) -> Res
     let (chosen, rest): (Vec<_>, Vec<_>) = app.pipeline.take().await?.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
     app.pipeline.put_back(&rest).await;
     let (able, unable): (Vec<_>, Vec<_>) =
-        letters(app, chosen).await?.into_iter().partition(|letter| matches!(letter.remedy(), Remedy::PutBack | Remedy::Drop));
+        letters(app, chosen).await?.into_iter().partition(|letter| matches!(letter.remedy(clock::now()), Remedy::PutBack | Remedy::Drop));
     app.pipeline.put_back(unable.iter().map(|letter| &letter.message)).await;
     try_join_all(able.iter().map(|letter| redrive_letter(app, caller, letter))).await?;
     Ok(Redriven { put_back: able.len(), left: unable.len() })
@@ -234,7 +238,7 @@ pub(crate) async fn redrive(app: &App, caller: &Caller, id: Option<&str>) -> Res
 async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(), Problem> {
     let user_id = letter.found.as_ref().map_or(caller.account.id, |found| found.user_id);
     let event = AuditEvent {
-        before: Some(letter.reason().to_owned()),
+        before: Some(letter.reason(clock::now()).to_owned()),
         after: Some("queued".to_owned()),
         ..caller.audit(Action::RedriveMail, user_id, None)
     };
@@ -243,7 +247,7 @@ async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(
     app.pipeline.0.dead_mails.delete(&letter.message).await.map_err(unavailable)
 }
 
-/// Has a mail sent again whose sending is over, however it ended; answers to whom. The stream brings the order to the queue; one that was set
+/// Has a mail sent again whose sending is over, however it ended, or was interrupted; answers to whom. The stream brings the order to the queue; one that was set
 /// aside is not needed any more.
 ///
 /// # Errors
@@ -251,16 +255,17 @@ async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(
 /// active, 429 when the address has had too many today.
 pub(crate) async fn resend(app: &App, caller: &Caller, order: MailMessage) -> Result<UserId, Problem> {
     let Found { user_id, delivery, address, .. } = find(app, order).await?.ok_or_else(Problem::not_found)?;
-    let Some(state) = delivery.mail_state.filter(|_| delivery.is_over()) else { return Err(not_over()) };
+    let now = clock::now();
+    let Some(state) = delivery.mail_state.filter(|_| delivery.is_over(now)) else { return Err(not_over()) };
     let account = app.store.account(user_id).await?.ok_or_else(Problem::not_found)?;
     if !account.is_active {
         return Err(Problem::conflict(Code::Inactive, "The user is not active: activate the user first."));
     }
-    let (now, most) = (clock::now(), app.pipeline.0.mails_per_day);
+    let most = app.pipeline.0.mails_per_day;
     let limit = Limit { code: Code::DailyLimitReached, name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
     let address = address.unwrap_or(account.email);
     let event = AuditEvent {
-        reason: delivery.mail_failure.map(|failure| failure.to_string()),
+        reason: delivery.failure(now).map(|failure| failure.to_string()),
         before: Some(state.to_string()),
         after: Some(MailState::Ordered.to_string()),
         ..caller.audit(Action::ResendMail, user_id, None)

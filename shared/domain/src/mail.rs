@@ -111,12 +111,28 @@ pub struct Delivery {
     pub mail_failed_at: Option<Timestamp>,
     /// When it was sent, the last time.
     pub mail_sent_at: Option<Timestamp>,
+    /// When the mailer began it that has not said yet what came of it.
+    pub mail_claimed_at: Option<Timestamp>,
 }
 
 impl Delivery {
+    /// For so long a mail may be under way that was begun. A mailer has half a minute; longer than that, the order comes again
+    /// until its last delivery says that the mail is in doubt. After all of that nobody is left who would say what came of it.
+    pub const UNDER_WAY: SignedDuration = SignedDuration::from_mins(30);
+
     /// Whether staff may have it sent again: what was done about it has come to an end.
-    pub fn is_over(&self) -> bool {
-        matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt))
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt)) || self.is_interrupted(now)
+    }
+
+    /// Whether it was begun so long ago that nobody will say any more what came of it: it may have been sent.
+    pub fn is_interrupted(&self, now: Timestamp) -> bool {
+        self.mail_state == Some(MailState::Sending) && self.mail_claimed_at.is_some_and(|at| now.duration_since(at) > Self::UNDER_WAY)
+    }
+
+    /// Why it was not sent, or not surely, the last time that it was tried; none when it was.
+    pub fn failure(&self, now: Timestamp) -> Option<MailFailure> {
+        if self.is_interrupted(now) { Some(MailFailure::Interrupted) } else { self.mail_failure }
     }
 }
 
@@ -239,6 +255,22 @@ mod tests {
         assert!(token.is_good_for(MailKind::ResetPassword, after(1799)));
         assert!(!token.is_good_for(MailKind::ResetPassword, after(1800)));
         assert!(!token.is_good_for(MailKind::VerifyEmail, now));
+    }
+
+    #[test]
+    fn a_mail_that_was_begun_is_under_way_for_half_an_hour() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let begun = |seconds| Delivery {
+            mail_state: Some(MailState::Sending),
+            mail_failure: Some(MailFailure::Throttled),
+            mail_claimed_at: Some(now - SignedDuration::from_secs(seconds)),
+            ..Delivery::default()
+        };
+        assert!(!begun(1800).is_over(now) && begun(1801).is_over(now));
+        assert_eq!(begun(1800).failure(now), Some(MailFailure::Throttled), "that of the time before");
+        assert_eq!(begun(1801).failure(now), Some(MailFailure::Interrupted));
+        assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.is_over(now));
+        assert!(!Delivery { mail_state: None, ..begun(1801) }.is_over(now));
     }
 
     #[test]

@@ -118,8 +118,8 @@ impl Store {
         self.update_if(keys::ordered(order), expression, "mail_state = :sending", values).await.map(drop)
     }
 
-    /// Orders a mail again whose sending is over, however it ended, with the event of it. It counts among the `most` mails that
-    /// its address may be sent in a day.
+    /// Orders a mail again whose sending is over, however it ended, or was interrupted, with the event of it. It counts among the
+    /// `most` mails that its address may be sent in a day.
     ///
     /// # Errors
     /// [`OrderError::NotOver`] when its sending is not over, or it is gone; [`OrderError::Locked`] until the next day when the
@@ -132,13 +132,19 @@ impl Store {
         event: &AuditEvent,
         now: Timestamp,
     ) -> Result<(), OrderError> {
+        let begun_before = now.checked_sub(Delivery::UNDER_WAY).unwrap_or(Timestamp::UNIX_EPOCH);
         let again = Step::update(keys::ordered(order), "SET mail_state = :ordered REMOVE mail_claimed_at, mail_operation")
-            .only_if("mail_state IN (:sent, :failed, :in_doubt)", OrderError::NotOver)
+            .only_if(
+                "mail_state IN (:sent, :failed, :in_doubt) OR (mail_state = :sending AND mail_claimed_at < :begun_before)",
+                OrderError::NotOver,
+            )
             .with([
                 state(":ordered", MailState::Ordered),
                 state(":sent", MailState::Sent),
                 state(":failed", MailState::Failed),
                 state(":in_doubt", MailState::InDoubt),
+                state(":sending", MailState::Sending),
+                string(":begun_before", begun_before),
             ]);
         self.commit(vec![again, count_mail(address, most, now), Step::tell(event)?]).await
     }

@@ -127,11 +127,11 @@ fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
         (Some(Sending), Some(Failed | InDoubt)) => {
             vec![Change::at(time(after.mail_failed_at)?, Counts { mails_failed: 1, ..Counts::default() })]
         }
-        (Some(Sent | Failed | InDoubt), Some(Ordered)) if item::entity(&new) == Mail::ENTITY => {
+        (Some(Sent | Failed | InDoubt | Sending), Some(Ordered)) if item::entity(&new) == Mail::ENTITY => {
             let Mail { id, .. } = read(new)?;
             vec![Change::MailOrdered { mail_id: id }]
         }
-        (Some(Sent | Failed | InDoubt), Some(Ordered)) => {
+        (Some(Sent | Failed | InDoubt | Sending), Some(Ordered)) => {
             let Notification { id, recipient_id, .. } = read(new)?;
             vec![Change::NotificationMailOrdered { recipient_id, notification_id: id }]
         }

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -175,6 +176,48 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
     eventually("the order is not set aside any more", || row_is_gone(&console, &doctor).then_some(()));
     let event = told(&admin, &doctor).into_iter().find(|event| event["action"] == "resend_mail").unwrap();
     assert_eq!((&event["before"], &event["after"]), (&json!("in_doubt"), &json!("ordered")));
+}
+
+/// The mailer died after its last claim: no delivery is left that would note that the mail is in doubt.
+#[test]
+fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
+    let _alone = alone();
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    patient.record_for(&doctor);
+    mails(&doctor.email, 1);
+    let id = newest(&doctor);
+    eventually("the mail is noted as sent", || (notification_item(&doctor, &id)["mail_state"]["S"] == "sent").then_some(()));
+    let begin = |seconds: i64| {
+        let at = Timestamp::now() - SignedDuration::from_secs(seconds);
+        let values = json!({":sending": {"S": "sending"}, ":at": {"S": at.to_string()}, ":throttled": {"S": "throttled"}});
+        let change = "SET mail_state = :sending, mail_claimed_at = :at, mail_failure = :throttled";
+        aws::update_item(&format!("INBOX#{}", doctor.id), &format!("NOTIFICATION#{}", id.as_str().unwrap()), change, values);
+    };
+    let page = || row(&console.page(&format!("/admin/mail/users/{}/", doctor.id)), "patient_assigned").unwrap();
+    let fields = [("recipient", doctor.id.as_str()), ("notification", id.as_str().unwrap())];
+    begin(0);
+    aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
+    let row = letter(&console, &doctor);
+    assert!(row.contains("under_way") && !row.contains("<button"), "{row}");
+    assert!(!page().contains("<button"));
+    console.submit("/admin/mail/resend/", &fields).ok(409);
+
+    begin(31 * 60);
+    let row = letter(&console, &doctor);
+    assert!(row.contains("interrupted") && row.contains("Send again") && !row.contains("throttled"), "{row}");
+    assert!(page().contains("interrupted") && page().contains("Send again"));
+    console.submit("/admin/mail/redrive/", &[]).ok(303);
+    letter(&console, &doctor);
+    console.submit("/admin/mail/resend/", &fields).ok(303);
+    mails(&doctor.email, 2);
+    eventually("the mail is noted as sent", || (notification_item(&doctor, &id)["mail_state"]["S"] == "sent").then_some(()));
+    assert!(row_is_gone(&console, &doctor));
+    let events = told(&admin, &doctor);
+    let events: Vec<&Value> = events.iter().filter(|event| event["action"] == "resend_mail").collect();
+    assert_eq!(events.len(), 1);
+    assert_eq!((&events[0]["before"], &events[0]["after"]), (&json!("sending"), &json!("ordered")));
+    assert_eq!(events[0]["reason"], "interrupted");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::dynamodb::EventRecord;
-use domain::mail::MailState;
+use domain::mail::{Delivery, MailState};
 use serde_json::{Value, json};
 use store::stream::Change;
 
@@ -68,6 +68,8 @@ fn a_message_is_delivered_again_and_in_the_end_set_aside() {
         if function == "MailerFunction" {
             let told = &template.properties(&function, "AWS::Lambda::Function")["Environment"]["Variables"]["MAIL_DELIVERIES"];
             assert_eq!(text(told), tries.to_string(), "the mailer must know how often {name} delivers");
+            let under_way = Delivery::UNDER_WAY.unsigned_abs().as_secs();
+            assert!(under_way > visibility * tries, "a mail must not count as interrupted while {name} delivers it");
         }
         let dead = template.properties(&id(&redrive["deadLetterTargetArn"]), QUEUE);
         assert_eq!(

@@ -20,7 +20,7 @@ pub(crate) fn order(notification: &Notification) -> MailMessage {
 
 fn delivery(state: Option<MailState>, failure: Option<(MailFailure, i8)>, sent: Option<i8>) -> Delivery {
     let (mail_failure, failed_at) = failure.unzip();
-    Delivery { mail_state: state, mail_failure, mail_failed_at: failed_at.map(at), mail_sent_at: sent.map(at) }
+    Delivery { mail_state: state, mail_failure, mail_failed_at: failed_at.map(at), mail_sent_at: sent.map(at), mail_claimed_at: None }
 }
 
 #[tokio::test]
@@ -81,6 +81,29 @@ async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
 }
 
 #[tokio::test]
+async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
+    let table = Table::new().await;
+    let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let claim = async |minute| table.store.claim_mail(doctor.id, notification.id, at(minute)).await.unwrap();
+    let again = async |minute| {
+        let event = event(&admin, doctor.id, Action::ResendMail, None);
+        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(minute)).await
+    };
+    let now = async || table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery;
+    claim(1).await;
+    assert_eq!(now().await, Delivery { mail_claimed_at: Some(at(1)), ..delivery(Some(MailState::Sending), None, None) });
+    assert!(matches!(again(31).await, Err(OrderError::NotOver)) && !now().await.is_over(at(31)));
+    assert!(now().await.is_over(at(32)));
+    let (one, other) = tokio::join!(again(32), again(32));
+    assert!(matches!((&one, &other), (Ok(()), Err(OrderError::NotOver)) | (Err(OrderError::NotOver), Ok(()))), "{one:?} {other:?}");
+    assert_eq!(now().await, delivery(Some(MailState::Ordered), None, None));
+    assert_eq!(claim(33).await, MailClaim::Claimed(notification));
+    assert!(matches!(again(34).await, Err(OrderError::NotOver)), "it was begun anew");
+}
+
+#[tokio::test]
 async fn there_is_no_mail_for_what_is_gone() {
     let table = Table::new().await;
     let doctor = doctor();
@@ -129,7 +152,7 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
     assert_eq!(claim().await, MailClaim::AlreadySent);
     let stored = table.store.mailed_mail(mail.id).await.unwrap().unwrap();
     assert_eq!(stored, Mailed { what: mail, delivery: delivery(Some(MailState::Sent), None, Some(2)) });
-    assert!(stored.delivery.is_over());
+    assert!(stored.delivery.is_over(at(2)));
 }
 
 #[tokio::test]

@@ -169,13 +169,23 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     assert_eq!(told().await, [counted(at(3), sent)]);
     table.store.mark_read(doctor.id, notification.id, at(4)).await.unwrap();
     assert_eq!(told().await, []);
-    table.store.order_mail_again(order, "smith@example.com", 9, &event(&doctor, doctor.id, Action::ResendMail, None), at(0)).await.unwrap();
+    let again = async |now| {
+        let event = event(&doctor, doctor.id, Action::ResendMail, None);
+        table.store.order_mail_again(order, "smith@example.com", 9, &event, now).await.unwrap();
+    };
+    again(at(0)).await;
     let ordered = Change::NotificationMailOrdered { recipient_id: doctor.id, notification_id: notification.id };
-    assert_eq!(told().await, [ordered]);
+    assert_eq!(told().await, [ordered.clone()]);
     claim().await;
     told().await;
     failed(Fate::InDoubt).await;
     assert_eq!(told().await, [counted(at(2), lost)]);
+    again(at(0)).await;
+    assert_eq!(told().await, [ordered.clone()]);
+    claim().await;
+    told().await;
+    again(at(59)).await;
+    assert_eq!(told().await, [ordered], "it was interrupted");
 
     let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
     let order = MailMessage::Mail { mail_id: mail.id };

@@ -3,6 +3,7 @@
 use domain::id::UserId;
 use domain::mail::{Delivery, MailFailure, MailMessage, MailState};
 use jiff::Timestamp;
+use runtime::clock;
 
 use crate::pipeline::{Letter, Remedy};
 
@@ -32,8 +33,8 @@ pub(crate) struct Row {
 
 impl Row {
     /// An order that was set aside.
-    pub(crate) fn of_letter(letter: &Letter) -> Self {
-        let reason = letter.reason();
+    pub(crate) fn of_letter(letter: &Letter, now: Timestamp) -> Self {
+        let reason = letter.reason(now);
         let found = letter.found.as_ref();
         Self {
             id: letter.id().to_owned(),
@@ -44,14 +45,15 @@ impl Row {
             state: found.map_or("", |found| word(found.delivery.mail_state)),
             reason,
             explained: explained(reason),
-            remedy: letter.remedy(),
-            is_over: found.is_some_and(|found| found.delivery.is_over()),
+            remedy: letter.remedy(now),
+            is_over: found.is_some_and(|found| found.delivery.is_over(now)),
         }
     }
 
     /// A mail to a user.
     pub(crate) fn of_mail(user: UserId, order: MailMessage, ordered_at: Timestamp, about: &'static str, delivery: &Delivery) -> Self {
-        let reason = delivery.mail_failure.map_or("", MailFailure::as_str);
+        let now = clock::now();
+        let reason = delivery.failure(now).map_or("", MailFailure::as_str);
         Self {
             id: String::new(),
             order: Some(order),
@@ -62,7 +64,7 @@ impl Row {
             reason,
             explained: explained(reason),
             remedy: Remedy::Nothing,
-            is_over: delivery.is_over(),
+            is_over: delivery.is_over(now),
         }
     }
 
@@ -88,6 +90,7 @@ fn explained(reason: &str) -> &'static str {
         "no_order" => "The message is no order for a mail.",
         "gone" => "What it was about, or the one it was for, is not there any more.",
         "sent" => "The mail was sent.",
+        "under_way" => "The mailer has begun it and has not said yet what came of it.",
         "not_noted" => "The mailer could not note why: see its log.",
         code => match code.parse::<MailFailure>() {
             Ok(failure) => meaning(failure),

@@ -6,6 +6,7 @@ use axum::response::Response;
 use domain::audit::Action;
 use domain::mail::MailMessage;
 use http_kit::problem::Problem;
+use runtime::clock;
 use runtime::queue::Depth;
 
 use crate::App;
@@ -47,7 +48,8 @@ pub(crate) async fn show_pipeline(State(app): State<App>, frame: Frame, staff: S
     };
     let (caller, (depths, letters)) = staff.beside(reads).await?;
     app.store.audit(&[caller.audit(Action::ListMails, caller.account.id, None)]).await?;
+    let now = clock::now();
     let queues = depths.into_iter().map(|(name, depth)| Queue { title: title(name), depth }).collect();
-    let letters = letters.iter().map(Row::of_letter).collect();
+    let letters = letters.iter().map(|letter| Row::of_letter(letter, now)).collect();
     render(&MailPipeline { frame, queues, letters, most: MOST_LETTERS })
 }
