@@ -4,7 +4,7 @@
 //! That an order is there twice for a moment does no harm, because the mailer sends for one.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::audit::{Action, AuditEvent};
 use domain::email::Email;
@@ -43,6 +43,12 @@ pub(crate) const MOST_LETTERS: usize = 25;
 /// For so long nobody else sees the orders that are being listed or put back; longer than a request can take. A lister puts
 /// them back at once, so that who looks at the same moment misses some for hardly longer than that.
 const HIDDEN: Duration = Duration::from_secs(15);
+
+/// So many orders a request looks through for those that it is to put back ...
+const MOST_LOOKED_AT: usize = 500;
+
+/// ... and for so long: the rest of the function's ten seconds is for what it does with them.
+const LOOKING: Duration = Duration::from_secs(4);
 
 /// An order that was set aside, and what is known of its mail.
 pub(crate) struct Letter {
@@ -154,17 +160,41 @@ impl Pipeline {
         try_join_all(depths).await.map_err(unavailable)
     }
 
-    async fn take(&self) -> Result<Vec<Message>, Problem> {
-        self.0.dead_mails.take(MOST_LETTERS, HIDDEN).await.map_err(unavailable)
+    fn look_through(&self) -> Looking<'_> {
+        Looking { queue: &self.0.dead_mails, begun: Instant::now(), seen: 0, is_over: false }
     }
 
     /// What is not put back comes back by itself, a little later.
     async fn put_back(&self, messages: impl IntoIterator<Item = &Message>) {
-        for done in join_all(messages.into_iter().map(|message| self.0.dead_mails.put_back(message))).await {
-            if let Err(error) = done {
-                tracing::warn!(error = runtime::serve::sentence(&error), "an order that was looked at stays hidden for a moment");
+        let messages: Vec<&Message> = messages.into_iter().collect();
+        for some in messages.chunks(MOST_LETTERS) {
+            for done in join_all(some.iter().map(|message| self.0.dead_mails.put_back(message))).await {
+                if let Err(error) = done {
+                    tracing::warn!(error = runtime::serve::sentence(&error), "an order that was looked at stays hidden for a moment");
+                }
             }
         }
+    }
+}
+
+/// A walk through the orders that were set aside. What it has come by stays hidden, so that it goes on to others.
+struct Looking<'a> {
+    queue: &'a Queue,
+    begun: Instant,
+    seen: usize,
+    is_over: bool,
+}
+
+impl Looking<'_> {
+    /// The next orders, up to [`MOST_LETTERS`]; none when there are no more, or it was looked for long enough.
+    async fn next(&mut self) -> Result<Option<Vec<Message>>, Problem> {
+        if self.is_over || self.seen >= MOST_LOOKED_AT || self.begun.elapsed() >= LOOKING {
+            return Ok(None);
+        }
+        let messages = self.queue.take(MOST_LETTERS, HIDDEN).await.map_err(unavailable)?;
+        self.seen += messages.len();
+        self.is_over = messages.len() < MOST_LETTERS;
+        Ok(Some(messages))
     }
 }
 
@@ -213,7 +243,7 @@ async fn letters(app: &App, messages: Vec<Message>) -> Result<Vec<Letter>, store
 /// # Errors
 /// 503 when SQS or the table does not answer.
 pub(crate) async fn list_letters(app: &App) -> Result<Vec<Letter>, Problem> {
-    let messages = app.pipeline.take().await?;
+    let messages = app.pipeline.look_through().next().await?.unwrap_or_default();
     app.pipeline.put_back(&messages).await;
     let mut letters = letters(app, messages).await?;
     letters.sort_by_key(|letter| std::cmp::Reverse(letter.sent_at()));
@@ -221,16 +251,26 @@ pub(crate) async fn list_letters(app: &App) -> Result<Vec<Letter>, Problem> {
 }
 
 /// Puts the order with an id back into the queue of mails, or all that are found, up to [`MOST_LETTERS`]; each with its
-/// event, which is written before.
+/// event, which is written before. What is behind many others may not be found: see [`MOST_LOOKED_AT`].
 ///
 /// # Errors
 /// 503 when SQS or the table does not answer: some may have been put back.
 pub(crate) async fn redrive(app: &App, caller: &Caller, id: Option<&str>) -> Result<Redriven, Problem> {
-    let (chosen, rest): (Vec<_>, Vec<_>) = app.pipeline.take().await?.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
-    app.pipeline.put_back(&rest).await;
-    let (able, unable): (Vec<_>, Vec<_>) =
-        letters(app, chosen).await?.into_iter().partition(|letter| matches!(letter.remedy(clock::now()), Remedy::PutBack | Remedy::Drop));
-    app.pipeline.put_back(unable.iter().map(|letter| &letter.message)).await;
+    let (mut able, mut unable, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let mut looking = app.pipeline.look_through();
+    while let Some(messages) = looking.next().await? {
+        let (chosen, rest): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
+        others.extend(rest);
+        for letter in letters(app, chosen).await? {
+            let is_able = matches!(letter.remedy(clock::now()), Remedy::PutBack | Remedy::Drop);
+            if is_able { &mut able } else { &mut unable }.push(letter);
+        }
+        if able.len() >= MOST_LETTERS || (id.is_some() && !(able.is_empty() && unable.is_empty())) {
+            break;
+        }
+    }
+    others.extend(able.split_off(able.len().min(MOST_LETTERS)).into_iter().map(|letter| letter.message));
+    app.pipeline.put_back(unable.iter().map(|letter| &letter.message).chain(&others)).await;
     try_join_all(able.iter().map(|letter| redrive_letter(app, caller, letter))).await?;
     Ok(Redriven { put_back: able.len(), left: unable.len() })
 }
@@ -276,12 +316,25 @@ pub(crate) async fn resend(app: &App, caller: &Caller, order: MailMessage) -> Re
         OrderError::Store(error) => error.into(),
     })?;
     if state != MailState::Sent {
-        let (needless, rest): (Vec<_>, Vec<_>) =
-            app.pipeline.take().await?.into_iter().partition(|message| order_in(message) == Some(order));
-        app.pipeline.put_back(&rest).await;
-        try_join_all(needless.iter().map(|message| app.pipeline.0.dead_mails.delete(message))).await.map_err(unavailable)?;
+        forget(app, order).await?;
     }
     Ok(user_id)
+}
+
+/// Deletes an order that was set aside and is not needed any more, if it is found. See [`MOST_LOOKED_AT`].
+async fn forget(app: &App, order: MailMessage) -> Result<(), Problem> {
+    let (mut needless, mut others) = (Vec::new(), Vec::new());
+    let mut looking = app.pipeline.look_through();
+    while needless.is_empty()
+        && let Some(messages) = looking.next().await?
+    {
+        for message in messages {
+            if order_in(&message) == Some(order) { &mut needless } else { &mut others }.push(message);
+        }
+    }
+    app.pipeline.put_back(&others).await;
+    try_join_all(needless.iter().map(|message| app.pipeline.0.dead_mails.delete(message))).await.map_err(unavailable)?;
+    Ok(())
 }
 
 fn not_over() -> Problem {

@@ -59,7 +59,7 @@ impl Console {
 /// What is set aside is for all tests to see, and may be put back by any: one after the other.
 static LETTERS: Mutex<()> = Mutex::new(());
 
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     LETTERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -218,6 +218,84 @@ fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
     assert_eq!(events.len(), 1);
     assert_eq!((&events[0]["before"], &events[0]["after"]), (&json!("sending"), &json!("ordered")));
     assert_eq!(events[0]["reason"], "interrupted");
+}
+
+/// Takes the orders with a text out of those that were set aside; how many there were.
+fn take_out(body: &str) -> usize {
+    let (mut out, mut others) = (0, Vec::new());
+    loop {
+        let taken = aws::sqs("ReceiveMessage", "mail_dlq", json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 15}));
+        let Some(messages) = taken["Messages"].as_array().filter(|messages| !messages.is_empty()) else { break };
+        for message in messages {
+            let receipt = message["ReceiptHandle"].clone();
+            if message["Body"] == body {
+                aws::sqs("DeleteMessage", "mail_dlq", json!({"ReceiptHandle": receipt}));
+                out += 1;
+            } else {
+                others.push(receipt);
+            }
+        }
+    }
+    for receipt in others {
+        aws::sqs("ChangeMessageVisibility", "mail_dlq", json!({"ReceiptHandle": receipt, "VisibilityTimeout": 0}));
+    }
+    out
+}
+
+/// Orders that are set aside while it lives.
+struct Crowd(String);
+
+impl Crowd {
+    fn of(body: String) -> Self {
+        let entry = |id: usize| json!({"Id": id.to_string(), "MessageBody": body});
+        for _ in 0..4 {
+            aws::sqs("SendMessageBatch", "mail_dlq", json!({"Entries": (0..10).map(entry).collect::<Vec<_>>()}));
+        }
+        Self(body)
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        take_out(&self.0);
+    }
+}
+
+#[test]
+fn an_order_is_found_behind_many_others() {
+    let _alone = alone();
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    patient.record_for(&doctor);
+    let in_doubt = newest(&doctor);
+    patient.record_for(&doctor);
+    let id = newest(&doctor);
+    let is_sent = |id: &Value| {
+        eventually("the mail is noted as sent", || (notification_item(&doctor, id)["mail_state"]["S"] == "sent").then_some(()))
+    };
+    is_sent(&in_doubt);
+    is_sent(&id);
+    set_mail_state(&doctor.id, &in_doubt, Some("in_doubt"));
+    let _crowd = Crowd::of(order(&doctor.id, &in_doubt));
+    let set_aside = |state: &str| {
+        set_mail_state(&doctor.id, &id, Some(state));
+        aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}))["MessageId"].as_str().unwrap().to_owned()
+    };
+    let done = |answer: Answer| answer.ok(303).header("location").split_once("done=").unwrap().1.to_owned();
+
+    let message = set_aside("failed");
+    assert_eq!(done(console.submit("/admin/mail/redrive/", &[("message", &message)])), "redriven");
+    mails(&doctor.email, 3);
+    is_sent(&id);
+    set_aside("failed");
+    assert_eq!(done(console.submit("/admin/mail/redrive/", &[])), "some-redriven");
+    mails(&doctor.email, 4);
+    is_sent(&id);
+    set_aside("in_doubt");
+    let fields = [("recipient", doctor.id.as_str()), ("notification", id.as_str().unwrap())];
+    assert_eq!(done(console.submit("/admin/mail/resend/", &fields)), "resent");
+    mails(&doctor.email, 5);
+    assert_eq!(take_out(&order(&doctor.id, &id)), 0, "what was sent again is not set aside any more");
 }
 
 #[test]

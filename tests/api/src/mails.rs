@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::console_mail;
 use crate::harness::{Doctor, Mail, Patient, Stack, aws, eventually, mails_to};
 
 /// The mails to an address as soon as there are `count` of them.
@@ -249,6 +250,7 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let marker = format!("zq7marker {}", doctor.id);
     let poison = [marker.clone(), json!({"recipient_id": marker, "notification_id": 1}).to_string()];
+    let _alone = console_mail::alone();
     // Five deliveries, three minutes apart: the test does not wait so long.
     let _impatience = Impatience::begin();
     for body in &poison {
