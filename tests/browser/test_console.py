@@ -123,13 +123,15 @@ def failing_mail(stack: Stack, chart: Chart) -> Iterator[None]:
     """A mail to the doctor that SES refuses, because the address has no domain, until the block ends."""
     sqs, queue = stack.client("sqs"), stack.description["queues"]["mail"]
     usual = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
-    stack.set_address(chart.doctor, MARKER)
-    # Five deliveries, three minutes apart: the test does not wait so long.
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "2"})
-    chart.patient.call("POST", "/api/records/patient/", {"doctor": chart.doctor.id})
-    yield
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
-    stack.set_address(chart.doctor, chart.doctor.email)
+    try:
+        stack.set_address(chart.doctor, MARKER)
+        # Five deliveries, three minutes apart: the test does not wait so long.
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "2"})
+        chart.patient.call("POST", "/api/records/patient/", {"doctor": chart.doctor.id})
+        yield
+    finally:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
+        stack.set_address(chart.doctor, chart.doctor.email)
 
 
 def mails_to(stack: Stack, person: Person) -> int:
