@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::account::Account;
 use domain::audit::{Action, AuditEvent};
-use domain::email::Email;
 use domain::id::UserId;
-use domain::mail::{Delivery, MailFailure, MailMessage, MailState};
+use domain::mail::{Delivery, Mail, MailFailure, MailMessage, MailState};
 use domain::rate::Limited;
 use futures_util::future::{join_all, try_join_all};
 use http_kit::caller::Caller;
@@ -67,8 +67,20 @@ pub(crate) struct Found {
     pub(crate) about: &'static str,
     /// How far it is.
     pub(crate) delivery: Delivery,
-    /// Where it goes when not to the account's address.
-    address: Option<Email>,
+    /// The account of the one it goes to, if there is one.
+    account: Option<Account>,
+    /// The mail when it is about no notification.
+    mail: Option<Mail>,
+}
+
+impl Found {
+    fn is_active(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.is_active)
+    }
+
+    fn is_needed(&self) -> bool {
+        self.mail.as_ref().zip(self.account.as_ref()).is_none_or(|(mail, account)| mail.is_needed_by(account))
+    }
 }
 
 /// What can be done about an order that was set aside.
@@ -80,6 +92,8 @@ pub(crate) enum Remedy {
     SendAgain,
     /// Wait: it may be under way at the moment.
     Wait,
+    /// Activate the one it is for, then have it sent again: perhaps it was sent.
+    Activate,
     /// Put it back to be rid of it: there is nothing to be sent any more.
     Drop,
     /// Nothing: it is no order.
@@ -103,8 +117,10 @@ impl Letter {
             (None, _) => Remedy::Nothing,
             (Some(_), None) => Remedy::Drop,
             (Some(_), Some(found)) => match found.delivery.mail_state {
-                None | Some(MailState::Failed | MailState::Ordered) => Remedy::PutBack,
                 Some(MailState::Sending) if !found.delivery.is_interrupted(now) => Remedy::Wait,
+                _ if !found.is_needed() => Remedy::Drop,
+                None | Some(MailState::Failed | MailState::Ordered) => Remedy::PutBack,
+                Some(MailState::Sending | MailState::InDoubt) if !found.is_active() => Remedy::Activate,
                 Some(MailState::Sending | MailState::InDoubt) => Remedy::SendAgain,
                 Some(MailState::Sent) => Remedy::Drop,
             },
@@ -116,9 +132,10 @@ impl Letter {
         match (&self.order, &self.found) {
             (None, _) => "no_order",
             (Some(_), None) => "gone",
-            (Some(_), Some(Found { delivery, .. })) => match (delivery.failure(now), delivery.mail_state) {
+            (Some(_), Some(found @ Found { delivery, .. })) => match (delivery.failure(now), delivery.mail_state) {
                 (_, Some(MailState::Sent)) => "sent",
                 (_, Some(MailState::Sending)) if !delivery.is_interrupted(now) => "under_way",
+                _ if !found.is_needed() => MailFailure::NotNeeded.as_str(),
                 (Some(failure), _) => failure.as_str(),
                 (None, Some(MailState::InDoubt)) => MailFailure::Interrupted.as_str(),
                 (None, _) => "not_noted",
@@ -208,22 +225,26 @@ fn order_in(message: &Message) -> Option<MailMessage> {
 
 /// What an order is about, while that is there.
 pub(crate) async fn find(app: &App, order: MailMessage) -> Result<Option<Found>, store::Error> {
-    Ok(match order {
+    let found = match order {
         MailMessage::Notification { recipient_id, notification_id } => {
             app.store.mailed_notification(recipient_id, notification_id).await?.map(|Mailed { what, delivery }| Found {
                 user_id: recipient_id,
                 about: what.notification_type.as_str(),
                 delivery,
-                address: None,
+                account: None,
+                mail: None,
             })
         }
         MailMessage::Mail { mail_id } => app.store.mailed_mail(mail_id).await?.map(|Mailed { what, delivery }| Found {
             user_id: what.user_id,
             about: what.kind.as_str(),
             delivery,
-            address: what.address,
+            account: None,
+            mail: Some(what),
         }),
-    })
+    };
+    let Some(found) = found else { return Ok(None) };
+    Ok(Some(Found { account: app.store.account(found.user_id).await?, ..found }))
 }
 
 async fn letters(app: &App, messages: Vec<Message>) -> Result<Vec<Letter>, store::Error> {
@@ -291,19 +312,27 @@ async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(
 /// aside is not needed any more.
 ///
 /// # Errors
-/// 404 when there is nothing to be mailed or nobody to mail it to, 409 when its sending is not over or the user is not
-/// active, 429 when the address has had too many today.
+/// 404 when there is nothing to be mailed or nobody to mail it to, 409 when its sending is not over, the user is not active
+/// or what it asks for was done, 429 when the address has had too many today.
 pub(crate) async fn resend(app: &App, caller: &Caller, order: MailMessage) -> Result<UserId, Problem> {
-    let Found { user_id, delivery, address, .. } = find(app, order).await?.ok_or_else(Problem::not_found)?;
+    let found = find(app, order).await?.ok_or_else(Problem::not_found)?;
+    let is_needed = found.is_needed();
+    let Found { user_id, delivery, account, mail, .. } = found;
     let now = clock::now();
     let Some(state) = delivery.mail_state.filter(|_| delivery.is_over(now)) else { return Err(not_over()) };
-    let account = app.store.account(user_id).await?.ok_or_else(Problem::not_found)?;
+    let account = account.ok_or_else(Problem::not_found)?;
     if !account.is_active {
         return Err(Problem::conflict(Code::Inactive, "The user is not active: activate the user first."));
     }
+    if !is_needed {
+        return Err(Problem::conflict(
+            Code::MailNotNeeded,
+            "What the mail asks for was done, or the user has another password or address since: it is not needed any more.",
+        ));
+    }
     let most = app.pipeline.0.mails_per_day;
     let limit = Limit { code: Code::DailyLimitReached, name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
-    let address = address.unwrap_or(account.email);
+    let address = mail.and_then(|mail| mail.address).unwrap_or(account.email);
     let event = AuditEvent {
         reason: delivery.failure(now).map(|failure| failure.to_string()),
         before: Some(state.to_string()),

@@ -3,7 +3,8 @@
 //! A message may be delivered often and to several sandboxes at a time. Who claims the mail in the table sends it. A
 //! failure that is surely one gives the claim back, and the message comes again; the last time, the mail is given up. When
 //! the outcome is unknown, because SES did not answer, the mail is in doubt: the message fails until it is in the
-//! dead-letter queue, where a person decides. Why a mail was not sent stands with how far it is, for that person.
+//! dead-letter queue, where a person decides. What nobody is there for, or needs any more, is given up at once. Why a mail was
+//! not sent stands with how far it is, for that person.
 //!
 //! A token that a mail carries is made here, so that it is nowhere but in the mail; the table gets its hash before the mail
 //! goes out.
@@ -74,7 +75,7 @@ impl Mailer {
     async fn notify(&self, order: MailMessage, recipient_id: UserId, notification_id: NotificationId, is_last: bool) -> Result<(), Error> {
         let Some(recipient) = self.store.account(recipient_id).await?.filter(|recipient| recipient.is_active) else {
             tracing::info!(%notification_id, "the recipient is gone");
-            return Ok(());
+            return self.drop_mail(order, MailFailure::RecipientInactive).await;
         };
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
             MailClaim::Claimed(notification) => {
@@ -89,13 +90,16 @@ impl Mailer {
     /// Sends a mail that is stored by itself.
     async fn tell(&self, order: MailMessage, id: MailId, is_last: bool) -> Result<(), Error> {
         let Some(mail) = self.store.stored_mail(id).await? else { return Ok(()) };
-        let account = self.store.account(mail.user_id).await?.filter(|account| account.is_active);
-        let Some((account, words)) = account.zip(Words::of(mail.kind)) else {
+        let Some(words) = Words::of(mail.kind) else {
             tracing::info!(mail_id = %id, "the mail goes to nobody");
             return Ok(());
         };
-        if !mail.is_wanted(&account) {
-            return Ok(());
+        let Some(account) = self.store.account(mail.user_id).await?.filter(|account| account.is_active) else {
+            tracing::info!(mail_id = %id, "the recipient is gone");
+            return self.drop_mail(order, MailFailure::RecipientInactive).await;
+        };
+        if !mail.is_needed_by(&account) {
+            return self.drop_mail(order, MailFailure::NotNeeded).await;
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
             MailClaim::Claimed(_) => {
@@ -105,6 +109,11 @@ impl Mailer {
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
             MailClaim::InDoubt => self.leave_in_doubt(order, is_last).await,
         }
+    }
+
+    /// Notes why a mail is not sent, and is done with its order.
+    async fn drop_mail(&self, order: MailMessage, why: MailFailure) -> Result<(), Error> {
+        Ok(self.store.mail_dropped(order, why, clock::now()).await?)
     }
 
     /// Notes what came of a claimed mail.

@@ -97,6 +97,10 @@ choice! {
         NoAnswer = "no_answer",
         /// The sender was interrupted: the mail may have been sent.
         Interrupted = "interrupted",
+        /// The one it is for is not active.
+        RecipientInactive = "recipient_inactive",
+        /// What it asks for was done before it was sent.
+        NotNeeded = "not_needed",
     }
 }
 
@@ -186,9 +190,9 @@ impl Mail {
         Self { address: Some(address), ..self }
     }
 
-    /// Whether the mail would still be good for something: an address is confirmed once, and given to the account that asked
+    /// Whether what the mail asks for is still to be done, and would do something: an address is confirmed once, and given to the account that asked
     /// for it.
-    pub fn is_wanted(&self, account: &Account) -> bool {
+    pub fn is_needed_by(&self, account: &Account) -> bool {
         let is_confirmed = self.kind == MailKind::VerifyEmail && account.email_verified;
         !is_confirmed && self.basis.as_ref().is_none_or(|basis| *basis == Basis::of(account))
     }
@@ -285,23 +289,23 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_wanted_while_it_is_good_for_something() {
+    fn a_mail_is_needed_while_it_is_good_for_something() {
         let account = crate::account::tests::doctor(crate::account::Approval::Approved);
         let verified = Account { email_verified: true, ..account.clone() };
         let (id, now): (MailId, Timestamp) =
             ("0190a5c0-0000-7000-8000-000000000003".parse().unwrap(), "2026-03-01T12:00:00Z".parse().unwrap());
         let confirm = Mail::new(id, MailKind::VerifyEmail, account.id, now);
-        assert!(confirm.is_wanted(&account) && !confirm.is_wanted(&verified));
+        assert!(confirm.is_needed_by(&account) && !confirm.is_needed_by(&verified));
         let reset = Mail::new(id, MailKind::ResetPassword, account.id, now);
-        assert!(reset.is_wanted(&account) && reset.is_wanted(&verified));
+        assert!(reset.is_needed_by(&account) && reset.is_needed_by(&verified));
 
         let change = Mail::to_change_address(id, &account, Email::parse("new@example.com").unwrap(), now);
-        assert!(change.is_wanted(&account) && change.is_wanted(&verified));
+        assert!(change.is_needed_by(&account) && change.is_needed_by(&verified));
         let moved = Account { email: Email::parse("other@example.com").unwrap(), ..account.clone() };
-        assert!(!change.is_wanted(&moved), "the account has moved since");
+        assert!(!change.is_needed_by(&moved), "the account has moved since");
         let session = "0190a5c0-0000-7000-8000-000000000004".parse().unwrap();
         let renewed = Account { sessions_ended_through: Some(session), ..account };
-        assert!(!change.is_wanted(&renewed), "another password since");
+        assert!(!change.is_needed_by(&renewed), "another password since");
     }
 
     #[test]

@@ -61,6 +61,8 @@ codes! {
     InvalidCredentials = "invalid_credentials", "Check address and password, or set a new password by mail.";
     /// It would leave nobody who could administer.
     LastAdmin = "last_admin", "Make somebody else an admin first.";
+    /// What the mail asks for has been done.
+    MailNotNeeded = "mail_not_needed", "Nothing: what the mail asks for was done, or the user has another password or address since.";
     /// The mail that was to be sent again is still on its way, or waits for another try.
     MailUnderWay = "mail_under_way", "Wait until it was sent or given up.";
     /// The body is not well-formed JSON in UTF-8.

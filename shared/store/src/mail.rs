@@ -4,7 +4,7 @@
 //!
 //! A mail that is stored by itself is written in the transaction of what it tells (`item::mail`), or alone.
 
-use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use domain::audit::AuditEvent;
 use domain::id::{MailId, NotificationId, UserId};
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::item::{self, Item, Stored, read, text};
 use crate::keys::{self, Key};
 use crate::lists::{NotificationEntry, entry};
-use crate::page::{Page, below};
+use crate::page::{FURTHER_ITEMS, Look, MAX_FURTHER_QUERIES, Page, below};
 use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
 use crate::write::{Step, Updated, Value, Written, operation_id, string};
@@ -71,6 +71,9 @@ pub struct Mailed<T> {
     pub delivery: Delivery,
 }
 
+/// The condition of a mail that was surely not sent, and that nobody is sending.
+const CAN_BE_BEGUN: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR mail_state IN (:failed, :ordered))";
+
 fn state(name: &'static str, state: MailState) -> Value {
     string(name, state)
 }
@@ -118,6 +121,19 @@ impl Store {
         self.update_if(keys::ordered(order), expression, "mail_state = :sending", values).await.map(drop)
     }
 
+    /// Says why a mail is given up that nobody has begun: there is nobody to send it to, or nothing to tell. One that was sent, or
+    /// perhaps was, stays as it is. It is not counted, because nothing has failed.
+    pub async fn mail_dropped(&self, order: MailMessage, failure: MailFailure, now: Timestamp) -> Result<(), Error> {
+        self.update_if(
+            keys::ordered(order),
+            "SET mail_state = :failed, mail_failure = :failure, mail_failed_at = :now",
+            CAN_BE_BEGUN,
+            [state(":failed", MailState::Failed), state(":ordered", MailState::Ordered), string(":failure", failure), string(":now", now)],
+        )
+        .await
+        .map(drop)
+    }
+
     /// Orders a mail again whose sending is over, however it ended, or was interrupted, with the event of it. It counts among the
     /// `most` mails that its address may be sent in a day.
     ///
@@ -160,26 +176,54 @@ impl Store {
         self.get_item(keys::mail(id), Consistency::Strong).await?.map(|item| mailed(item, read)).transpose()
     }
 
-    /// The stored mails to a user, newest first, without those to nobody. The list is eventually consistent, and may hold
-    /// fewer than asked for.
+    /// The stored mails to a user, newest first, without those to nobody. Eventually consistent; the work for one page is bounded,
+    /// so that it may hold fewer than asked for and still have a next one.
     pub async fn mails_of(&self, user: UserId, limit: usize, after: Option<MailId>) -> Result<Page<Mailed<Mail>, MailId>, Error> {
         let range = keys::mails_of(user, after.map(|id| below(id.as_bytes())));
-        let (mut found, more) = self.query_first(&range, Order::Descending, limit).await?;
-        found.truncate(limit);
-        let items = self.get_all(found.iter().filter_map(Key::of), Consistency::Eventual).await?;
-        let mut mails: Vec<Mailed<Mail>> = items.into_iter().map(|item| mailed(item, read)).collect::<Result<_, _>>()?;
-        mails.retain(|mail| mail.what.kind != MailKind::Nobody);
-        mails.sort_unstable_by_key(|mail| Reverse(mail.what.id));
-        let next = found.last().filter(|_| more).map(|item| position(&range, item)).transpose()?;
-        Ok(Page { items: mails, next })
+        let mut page = Page { items: Vec::new(), next: None };
+        let (mut last, mut start) = (None, None);
+        for further in 0.. {
+            let wanted = if further == 0 { limit + 1 } else { FURTHER_ITEMS };
+            let (entries, rest) = self.query(&range, Order::Descending, Consistency::Eventual, wanted, start).await?;
+            let ids = entries.iter().map(|item| position(&range, item)).collect::<Result<Vec<MailId>, _>>()?;
+            let items = self.get_all(ids.iter().copied().map(keys::mail), Consistency::Eventual).await?;
+            let mails = items.into_iter().map(|item| mailed(item, read)).collect::<Result<Vec<Mailed<Mail>>, _>>()?;
+            let mut mails: HashMap<MailId, Mailed<Mail>> = mails.into_iter().map(|mail| (mail.what.id, mail)).collect();
+            for id in ids {
+                if page.items.len() >= limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                last = Some(id);
+                page.items.extend(mails.remove(&id).filter(|mail| mail.what.kind != MailKind::Nobody));
+            }
+            start = rest;
+            if start.is_none() {
+                break;
+            }
+            if further >= MAX_FURTHER_QUERIES {
+                page.next = last;
+                break;
+            }
+        }
+        Ok(page)
     }
 
-    /// The newest notifications of a user, those that were deleted at once but not yet purged among them, and how far their
-    /// mails are. Newest first, eventually consistent.
-    pub async fn newest_mailed_notifications(&self, recipient: UserId, limit: usize) -> Result<Vec<Mailed<NotificationEntry>>, Error> {
-        let range = keys::notifications(recipient, None, None);
-        let (items, _) = self.query(&range, Order::Descending, Consistency::Eventual, limit, None).await?;
-        items.into_iter().map(|item| mailed(item, entry)).collect()
+    /// The notifications of a user that are mailed, those that were deleted at once but not yet purged among them, and how far
+    /// their mails are. Newest first, eventually consistent; bounded as [`Store::mails_of`].
+    pub async fn mailed_notifications(
+        &self,
+        recipient: UserId,
+        limit: usize,
+        after: Option<NotificationId>,
+    ) -> Result<Page<Mailed<NotificationEntry>, NotificationId>, Error> {
+        let range = keys::notifications(recipient, None, after.map(|id| below(id.as_bytes())));
+        let first = self.query(&range, Order::Descending, Consistency::Eventual, limit + 1, None).await?;
+        self.page_from(&range, Consistency::Eventual, limit, first, |item| {
+            let mail = mailed(item, entry::<NotificationEntry>)?;
+            Ok((mail.what.id, Look::show_if(mail.what.notification_type.is_mailed(), mail)))
+        })
+        .await
     }
 
     /// Stores a mail unless one with its id is there, sent perhaps: for those who may come twice.
@@ -211,7 +255,7 @@ impl Store {
             .update_if(
                 key,
                 "SET mail_state = :sending, mail_claimed_at = :now, mail_operation = :operation",
-                "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR mail_state IN (:failed, :ordered))",
+                CAN_BE_BEGUN,
                 [
                     state(":sending", MailState::Sending),
                     state(":failed", MailState::Failed),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{
     Admin, Anonymous, Answer, Doctor, MARKER, Patient, Request, User, account_mail, account_mails_to, aws, eventually, mails_to,
 };
-use crate::mails::{Impatience, mails, order, set_mail_state};
+use crate::mails::{Impatience, deliver, mails, order, set_mail_state};
 
 /// A browser in which an admin has signed in.
 struct Console {
@@ -194,7 +194,7 @@ fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
         let change = "SET mail_state = :sending, mail_claimed_at = :at, mail_failure = :throttled";
         aws::update_item(&format!("INBOX#{}", doctor.id), &format!("NOTIFICATION#{}", id.as_str().unwrap()), change, values);
     };
-    let page = || row(&console.page(&format!("/admin/mail/users/{}/", doctor.id)), "patient_assigned").unwrap();
+    let page = || row(&console.page(&format!("/admin/mail/users/{}/?about=notifications", doctor.id)), "patient_assigned").unwrap();
     let fields = [("recipient", doctor.id.as_str()), ("notification", id.as_str().unwrap())];
     begin(0);
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
@@ -218,6 +218,58 @@ fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
     assert_eq!(events.len(), 1);
     assert_eq!((&events[0]["before"], &events[0]["after"]), (&json!("sending"), &json!("ordered")));
     assert_eq!(events[0]["reason"], "interrupted");
+}
+
+/// Copies of an item under other ids, older than any that is made now, with attributes that are put into their places.
+fn copy(item: &Value, id: &str, age: char, count: usize, attributes: &Value) {
+    let mut item = item.clone();
+    let copy = item.as_object_mut().unwrap();
+    copy.extend(attributes.as_object().unwrap().clone());
+    copy.retain(|name, _| !name.starts_with("gsi1") && !name.starts_with("gsi3"));
+    for number in 0..count {
+        let other = format!("01936f2{age}-0000-7000-8000-{number:012x}");
+        let item: Value = serde_json::from_str(&item.to_string().replace(id, &other)).unwrap();
+        aws::dynamodb("PutItem", json!({"Item": item}));
+    }
+}
+
+/// How many rows each page of a list has, and how many mails of a kind can be sent again on all of them.
+fn walk(console: &Console, path: &str, kind: &str) -> (Vec<usize>, usize) {
+    let (mut rows, mut can_be_sent, mut next) = (Vec::new(), 0, Some(path.to_owned()));
+    while let Some(path) = next {
+        let page = console.page(&path);
+        let (_, body) = page.split_once("<tbody>").unwrap();
+        rows.push(body.matches("<tr>").count());
+        can_be_sent += body.matches(&format!("Send again the mail {kind} of")).count();
+        let link = body.split_once("rel=\"next\" href=\"").map(|(_, rest)| rest.split('"').next().unwrap());
+        next = link.map(|link| link.replace("&#38;", "&").replace("&amp;", "&"));
+    }
+    (rows, can_be_sent)
+}
+
+#[test]
+fn all_mails_to_somebody_are_listed_page_by_page() {
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    patient.record_for(&doctor);
+    let (id, sent) = (newest(&doctor), json!({"mail_state": {"S": "sent"}}));
+    let is_sent = |item: Option<Value>| item.filter(|item| item["mail_state"] == sent["mail_state"]);
+    let item = eventually("the mail is noted as sent", || is_sent(Some(notification_item(&doctor, &id))));
+    copy(&item, id.as_str().unwrap(), 'a', 27, &sent);
+    copy(&item, id.as_str().unwrap(), 'b', 27, &json!({"notification_type": {"S": "approval_granted"}}));
+    let path = format!("/admin/mail/users/{}/", doctor.id);
+    assert_eq!(walk(&console, &format!("{path}?about=notifications"), "patient_assigned"), (vec![25, 3], 28));
+
+    admin.start_password_reset(&doctor.id).ok(204);
+    let mail = eventually("it is listed", || row(&console.page(&path), "reset_password").filter(|row| row.contains("Send again")));
+    let mail = field(&mail, "mail");
+    let item = aws::get_item(&format!("MAIL#{mail}"), "MAIL").unwrap();
+    copy(&item, &mail, 'a', 27, &sent);
+    copy(&item, &mail, 'b', 27, &json!({"kind": {"S": "nobody"}}));
+    let (rows, can_be_sent) = walk(&console, &path, "reset_password");
+    assert_eq!((rows.len(), rows[0], can_be_sent), (2, 25, 28), "{rows:?}");
+    console.get(&format!("{path}?about=records")).ok(400);
+    console.get(&format!("{path}?cursor=x")).ok(400);
 }
 
 /// Takes the orders with a text out of those that were set aside; how many there were.
@@ -325,6 +377,77 @@ fn staff_send_a_mail_again() {
     for fields in [&[][..], &[("mail", "x")], &[("recipient", user.id.as_str())]] {
         console.submit("/admin/mail/resend/", fields).ok(400);
     }
+}
+
+fn mail_item(id: &str) -> Value {
+    aws::get_item(&format!("MAIL#{id}"), "MAIL").unwrap()
+}
+
+#[test]
+fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
+    let _alone = alone();
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let console = Console::open(&admin);
+    Anonymous.verify_email(&account_mail(&user.email, "Confirm Your Email Address", 0).token()).ok(200);
+    let mails = account_mails_to(&user.email).len();
+    let path = format!("/admin/mail/users/{}/", user.id);
+    // The first of these mails has the user's id.
+    let row_of = |word: &str| row(&console.page(&path), "verify_email").filter(|row| row.contains(word));
+    let row = eventually("it is listed as sent", || row_of("sent"));
+    assert!(!row.contains("<button"), "{row}");
+    let answer = console.submit("/admin/mail/resend/", &[("mail", &user.id)]).ok(409);
+    assert!(String::from_utf8(answer.bytes).unwrap().contains("not needed any more"));
+    assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent");
+    assert!(!told(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
+
+    // Had it been ordered before that, it is given up, and a look says why.
+    let set =
+        |state: &str| aws::update_item(&format!("MAIL#{}", user.id), "MAIL", "SET mail_state = :state", json!({":state": {"S": state}}));
+    let order = json!({"mail_id": user.id}).to_string();
+    assert!(deliver(&order));
+    assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent", "what was sent stays so");
+    set("ordered");
+    assert!(deliver(&order));
+    let row = row_of("failed").unwrap();
+    assert!(row.contains("not_needed") && !row.contains("<button"), "{row}");
+
+    // An order that was set aside is of no use any more.
+    set("in_doubt");
+    aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order}));
+    let row = letter(&console, &user);
+    assert!(row.contains("not_needed") && row.contains("Clear away"), "{row}");
+    console.submit("/admin/mail/redrive/", &[("message", &field(&row, "message"))]).ok(303);
+    eventually("the order is not set aside any more", || row_is_gone(&console, &user).then_some(()));
+    assert_eq!(account_mails_to(&user.email).len(), mails);
+}
+
+#[test]
+fn a_mail_to_somebody_who_is_not_active_is_given_up_until_staff_want_it() {
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    patient.record_for(&doctor);
+    mails(&doctor.email, 1);
+    let id = newest(&doctor);
+    let state = |name: &str| notification_item(&doctor, &id)[name]["S"].clone();
+    eventually("the mail is noted as sent", || (state("mail_state") == "sent").then_some(()));
+    admin.update_user(&doctor.id, json!({"is_active": false})).ok(200);
+    assert!(deliver(&order(&doctor.id, &id)));
+    assert_eq!(state("mail_state"), "sent", "what was sent stays so");
+    for before in [None, Some("ordered")] {
+        set_mail_state(&doctor.id, &id, before);
+        assert!(deliver(&order(&doctor.id, &id)));
+        assert_eq!((state("mail_state"), state("mail_failure")), (json!("failed"), json!("recipient_inactive")));
+    }
+    let page = || console.page(&format!("/admin/mail/users/{}/?about=notifications", doctor.id));
+    assert!(row(&page(), "patient_assigned").unwrap().contains("recipient_inactive") && !page().contains("Send again"));
+    let fields = [("recipient", doctor.id.as_str()), ("notification", id.as_str().unwrap())];
+    console.submit("/admin/mail/resend/", &fields).ok(409);
+
+    admin.update_user(&doctor.id, json!({"is_active": true})).ok(200);
+    assert!(page().contains("Send again"));
+    let answer = console.submit("/admin/mail/resend/", &fields).ok(303);
+    assert_eq!(answer.header("location"), format!("/admin/mail/users/{}/?about=notifications&done=resent", doctor.id));
+    mails(&doctor.email, 2);
 }
 
 #[test]

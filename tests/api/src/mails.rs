@@ -29,7 +29,7 @@ fn delivery(body: &str) -> Value {
 }
 
 /// Delivers a message to the mailer; whether it was taken.
-fn deliver(body: &str) -> bool {
+pub(crate) fn deliver(body: &str) -> bool {
     aws::invoke("mailer", &delivery(body))["batchItemFailures"].as_array().unwrap().is_empty()
 }
 

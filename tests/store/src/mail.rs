@@ -104,6 +104,43 @@ async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
 }
 
 #[tokio::test]
+async fn a_mail_that_nobody_has_begun_can_be_dropped() {
+    let table = Table::new().await;
+    let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let drop = async || table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap();
+    let now = async || table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery;
+    let dropped = |sent| delivery(Some(MailState::Failed), Some((MailFailure::RecipientInactive, 2)), sent);
+    for _ in 0..2 {
+        drop().await;
+        assert_eq!(now().await, dropped(None));
+    }
+    claim().await;
+    for fate in [None, Some(Fate::InDoubt)] {
+        if let Some(fate) = fate {
+            table.store.mail_failed(order, MailFailure::NoAnswer, fate, at(3)).await.unwrap();
+        }
+        let before = now().await;
+        drop().await;
+        assert_eq!(now().await, before, "it may have been sent");
+    }
+    let again = async || {
+        let event = event(&admin, doctor.id, Action::ResendMail, None);
+        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(4)).await.unwrap();
+    };
+    again().await;
+    claim().await;
+    table.store.mail_sent(order, at(5)).await.unwrap();
+    drop().await;
+    assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(5)));
+    again().await;
+    drop().await;
+    assert_eq!(now().await, dropped(Some(5)));
+}
+
+#[tokio::test]
 async fn there_is_no_mail_for_what_is_gone() {
     let table = Table::new().await;
     let doctor = doctor();
@@ -113,6 +150,7 @@ async fn there_is_no_mail_for_what_is_gone() {
         table.store.mail_failed(order, MailFailure::Rejected, fate, at(1)).await.unwrap();
     }
     table.store.mail_sent(order, at(1)).await.unwrap();
+    table.store.mail_dropped(order, MailFailure::RecipientInactive, at(1)).await.unwrap();
     let event = event(&doctor, doctor.id, Action::ResendMail, None);
     assert!(matches!(table.store.order_mail_again(order, "smith@example.com", 9, &event, at(0)).await, Err(OrderError::NotOver)));
     assert_eq!(table.store.mailed_notification(doctor.id, id()).await.unwrap(), None);
@@ -167,9 +205,9 @@ async fn the_mails_to_somebody_are_listed() {
     }
     let page = table.store.mails_of(user, 4, None).await.unwrap();
     let shown = |page: &Page<Mailed<Mail>, MailId>| page.items.iter().map(|mail| mail.what.clone()).collect::<Vec<_>>();
-    assert_eq!((shown(&page), page.next), (mails[..3].to_vec(), Some(mails[2].id)), "what goes to nobody is left out");
+    assert_eq!((shown(&page), page.next), (mails[..4].to_vec(), Some(mails[3].id)), "what goes to nobody is left out");
     let page = table.store.mails_of(user, 4, page.next).await.unwrap();
-    assert_eq!((shown(&page), page.next), (mails[3..].to_vec(), None));
+    assert_eq!((shown(&page), page.next), (mails[4..].to_vec(), None));
 }
 
 #[tokio::test]

@@ -155,6 +155,9 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
         before = after;
         changes
     };
+    let drop = async || table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap();
+    drop().await;
+    assert_eq!(told().await, [], "nothing has failed");
     claim().await;
     assert_eq!(told().await, []);
     failed(Fate::TriedAgain).await;
@@ -186,6 +189,8 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     told().await;
     again(at(59)).await;
     assert_eq!(told().await, [ordered], "it was interrupted");
+    drop().await;
+    assert_eq!(told().await, [], "nothing has failed");
 
     let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
     let order = MailMessage::Mail { mail_id: mail.id };

@@ -111,7 +111,7 @@ pub(crate) fn render_refused(page: &impl Template, problem: &Problem) -> Result<
 /// 500 for a path that is none.
 pub(crate) fn see_other(path: &str, done: Option<&'static str>) -> Result<Response, Problem> {
     let location = match done {
-        Some(word) => format!("{path}?done={word}"),
+        Some(word) => format!("{path}{}done={word}", if path.contains('?') { '&' } else { '?' }),
         None => path.to_owned(),
     };
     let location = HeaderValue::try_from(location).map_err(Problem::internal)?;

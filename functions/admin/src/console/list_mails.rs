@@ -4,68 +4,94 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use domain::audit::Action;
+use domain::field::Reason;
 use domain::id::UserId;
-use domain::mail::MailMessage;
+use domain::mail::{Mail, MailMessage};
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use http_kit::query::{Parameters, Query};
+use store::Page;
+use store::lists::NotificationEntry;
+use store::mail::Mailed;
+use uuid::Uuid;
 
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
 use crate::console::mails::Row;
-
-/// So many mails of each sort are shown.
-const NEWEST: usize = 25;
+use crate::console::users::PAGE;
 
 #[derive(Template)]
 #[template(path = "mails.html")]
 struct Mails {
     frame: Frame,
     user: UserId,
-    lists: [List; 2],
-}
-
-struct List {
-    id: &'static str,
-    title: &'static str,
-    caption: &'static str,
+    about: About,
+    is_active: bool,
     letters: Vec<Row>,
+    next: Option<String>,
 }
 
-/// The newest mails to a user, with how far they are.
-pub(crate) async fn list_mails(State(app): State<App>, frame: Frame, staff: Staff, Id(user): Id<UserId>) -> Result<Response, Problem> {
-    let reads = async {
-        tokio::try_join!(
-            app.store.account(user),
-            app.store.mails_of(user, NEWEST, None),
-            app.store.newest_mailed_notifications(user, NEWEST)
-        )
-    };
-    let (caller, (account, mails, notifications)) = staff.beside(reads).await?;
-    account.ok_or_else(Problem::not_found)?;
+/// Which mails are listed.
+#[derive(Clone, Copy, PartialEq)]
+enum About {
+    Account,
+    Notifications,
+}
+
+impl About {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        match parameters.optional::<String>("about")?.as_deref() {
+            None => Some(Self::Account),
+            Some("notifications") => Some(Self::Notifications),
+            Some(_) => {
+                parameters.reject("about", Reason::new("invalid_choice", "Must be notifications, or not be given."));
+                None
+            }
+        }
+    }
+}
+
+/// The mails to a user about the account, or about notifications, newest first, with how far they are.
+pub(crate) async fn list_mails(
+    State(app): State<App>,
+    frame: Frame,
+    staff: Staff,
+    Id(user): Id<UserId>,
+    query: Query,
+) -> Result<Response, Problem> {
+    let (about, paging) = query.parse::<_, Uuid>(&app.kit, staff.id(), "console-mails", About::read)?;
+    let reads = async { tokio::try_join!(app.store.account(user), find(&app, user, about, paging.after)) };
+    let (caller, (account, page)) = staff.beside(reads).await?;
+    let account = account.ok_or_else(Problem::not_found)?;
     app.store.audit(&[caller.audit(Action::ListMails, user, None)]).await?;
-    let account_mails = mails.items.iter().map(|mail| {
-        let (id, kind) = (mail.what.id, mail.what.kind);
-        Row::of_mail(user, MailMessage::Mail { mail_id: id }, mail.what.ordered_at(), kind.as_str(), &mail.delivery)
+    let letters = page.items.into_iter().map(|(row, mail)| {
+        let is_needed = account.is_active && mail.is_none_or(|mail| mail.is_needed_by(&account));
+        Row { can_be_sent: row.can_be_sent && is_needed, ..row }
     });
-    let mailed = notifications.iter().filter(|mail| mail.what.notification_type.is_mailed());
-    let notification_mails = mailed.map(|mail| {
-        let (id, kind) = (mail.what.id, mail.what.notification_type);
-        let order = MailMessage::Notification { recipient_id: user, notification_id: id };
-        Row::of_mail(user, order, id.created_at(), kind.as_str(), &mail.delivery)
-    });
-    let lists = [
-        List {
-            id: "account",
-            title: "About the account",
-            caption: "The newest mails about the account, kept for two weeks",
-            letters: account_mails.collect(),
-        },
-        List {
-            id: "notifications",
-            title: "About notifications",
-            caption: "The newest mails about notifications",
-            letters: notification_mails.collect(),
-        },
-    ];
-    render(&Mails { frame, user, lists })
+    let (letters, next) = (letters.collect(), paging.next_url(page.next.as_ref())?);
+    render(&Mails { frame, user, about, is_active: account.is_active, letters, next })
+}
+
+/// A page of mails; with the mails themselves, where they are about the account.
+async fn find(app: &App, user: UserId, about: About, after: Option<Uuid>) -> Result<Page<(Row, Option<Mail>), Uuid>, store::Error> {
+    Ok(match about {
+        About::Account => {
+            let page = app.store.mails_of(user, PAGE, after.map(Into::into)).await?;
+            let row = |mail: Mailed<Mail>| {
+                let (id, kind) = (mail.what.id, mail.what.kind);
+                let row = Row::of_mail(user, MailMessage::Mail { mail_id: id }, mail.what.ordered_at(), kind.as_str(), &mail.delivery);
+                (row, Some(mail.what))
+            };
+            Page { items: page.items.into_iter().map(row).collect(), next: page.next.map(Into::into) }
+        }
+        About::Notifications => {
+            let page = app.store.mailed_notifications(user, PAGE, after.map(Into::into)).await?;
+            let row = |mail: &Mailed<NotificationEntry>| {
+                let (id, kind) = (mail.what.id, mail.what.notification_type);
+                let order = MailMessage::Notification { recipient_id: user, notification_id: id };
+                (Row::of_mail(user, order, id.created_at(), kind.as_str(), &mail.delivery), None)
+            };
+            Page { items: page.items.iter().map(row).collect(), next: page.next.map(Into::into) }
+        }
+    })
 }

@@ -28,7 +28,7 @@ pub(crate) struct Row {
     /// What can be done about an order that was set aside.
     pub(crate) remedy: Remedy,
     /// Whether the mail can be sent again.
-    pub(crate) is_over: bool,
+    pub(crate) can_be_sent: bool,
 }
 
 impl Row {
@@ -46,7 +46,7 @@ impl Row {
             reason,
             explained: explained(reason),
             remedy: letter.remedy(now),
-            is_over: found.is_some_and(|found| found.delivery.is_over(now)),
+            can_be_sent: letter.remedy(now) == Remedy::SendAgain,
         }
     }
 
@@ -64,7 +64,7 @@ impl Row {
             reason,
             explained: explained(reason),
             remedy: Remedy::Nothing,
-            is_over: delivery.is_over(now),
+            can_be_sent: delivery.is_over(now),
         }
     }
 
@@ -110,5 +110,7 @@ fn meaning(failure: MailFailure) -> &'static str {
         MailFailure::NotPrepared => "What the mail carries could not be made: see the log of the mailer.",
         MailFailure::NoAnswer => "SES did not answer: the mail may have been sent.",
         MailFailure::Interrupted => "The mailer was interrupted: the mail may have been sent.",
+        MailFailure::RecipientInactive => "The user was not active: activate the user, then send it again.",
+        MailFailure::NotNeeded => "What it asks for was done, or the password or the address has changed since.",
     }
 }

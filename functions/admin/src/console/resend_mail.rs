@@ -33,5 +33,9 @@ pub(crate) async fn resend_mail(State(app): State<App>, staff: Staff, posted: Po
     let order = posted.form().parse(order)?;
     let caller = staff.confirm().await?;
     let user = resend(&app, &caller, order).await?;
-    see_other(&format!("/admin/mail/users/{user}/"), Some("resent"))
+    let about = match order {
+        MailMessage::Mail { .. } => "",
+        MailMessage::Notification { .. } => "?about=notifications",
+    };
+    see_other(&format!("/admin/mail/users/{user}/{about}"), Some("resent"))
 }
