@@ -61,7 +61,7 @@ test: $(TOOLS) ## Run all checks and tests
 	$(call step,Testing the API on a fresh stack,RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
 	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
 	@$(OUTSIDE_STACK) $(OUTSIDE) -m tests.conformance --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))

@@ -158,6 +158,8 @@ class Person:
     access: str
     refresh: str
     secret: str | None = None
+    recovery_codes: list[str] = field(default_factory=list)
+    mfa_token: str | None = None
     _last_step: int = field(default=0, repr=False)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -165,24 +167,38 @@ class Person:
 
     def set_up_second_factor(self) -> None:
         self.secret = self.call("POST", "/api/accounts/second-factor/setup/", {"password": PASSWORD})["secret"]
-        self.call("POST", "/api/accounts/second-factor/confirm/", {"code": self.code()})
+        self.recovery_codes = self.call("POST", "/api/accounts/second-factor/confirm/", {"code": self.code()})["recovery_codes"]
 
     def sign_in(self) -> None:
         """A new session, with the second factor if there is one."""
-        answer = self.stack.send("POST", "/api/accounts/login/", body={"email": self.email, "password": PASSWORD})
+        answer = self.show_password()
         if answer.status == 401 and answer.body["code"] == "mfa_required":
             proof = {"mfa_token": answer.body["mfa_token"], "code": self.code()}
             answer = self.stack.send("POST", "/api/accounts/login/second-factor/", body=proof)
         assert answer.status == 200, answer
         self.access, self.refresh = answer.body["tokens"]["access"], answer.body["tokens"]["refresh"]
 
+    def show_password(self) -> Answer:
+        """What a login answers."""
+        return self.stack.send("POST", "/api/accounts/login/", body={"email": self.email, "password": PASSWORD})
+
     def code(self) -> str:
         """The next code of the authenticator app: none works twice, and those of the steps beside the present one do."""
-        step = max(int(time.time()) // _STEP_SECONDS - 1, self._last_step + 1)
+        step = self._next_step()
         # Awaited only by whoever needs more than three codes within half a minute.
         while step > int(time.time()) // _STEP_SECONDS + 1:
             time.sleep(0.2)
         self._last_step = step
+        return self._shown(step)
+
+    def unused_code(self) -> str:
+        """The next code, which stays the next: it may not be sent."""
+        return self._shown(self._next_step())
+
+    def _next_step(self) -> int:
+        return max(int(time.time()) // _STEP_SECONDS - 1, self._last_step + 1)
+
+    def _shown(self, step: int) -> str:
         assert self.secret, "no second factor"
         digest = hmac.digest(base64.b32decode(self.secret + "=" * (-len(self.secret) % 8)), step.to_bytes(8, "big"), hashlib.sha1)
         offset = digest[-1] & 15
