@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Answer, Doctor, MARKER, Patient, Request, User, account_mail, account_mails_to, aws, eventually, mails_to,
+    Admin, Anonymous, Answer, Doctor, MARKER, PASSWORD, Patient, Request, User, account_mail, account_mails_to, aws, eventually, mails_to,
+    new_email,
 };
 use crate::mails::{Impatience, deliver, mails, order, set_mail_state};
 
@@ -419,6 +420,27 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     console.submit("/admin/mail/redrive/", &[("message", &field(&row, "message"))]).ok(303);
     eventually("the order is not set aside any more", || row_is_gone(&console, &user).then_some(()));
     assert_eq!(account_mails_to(&user.email).len(), mails);
+}
+
+#[test]
+fn who_asked_for_another_address_with_an_old_password_does_not_get_it() {
+    let (admin, user, new) = (Admin::new(), User::new("patient"), new_email());
+    let console = Console::open(&admin);
+    user.request_email_change(&new, PASSWORD).ok(202);
+    let token = account_mail(&new, "Confirm Your New Email Address", 0).token();
+    let path = format!("/admin/mail/users/{}/", user.id);
+    let row_of = || row(&console.page(&path), "confirm_email_change");
+    let mail = field(&eventually("it can be sent again", || row_of().filter(|row| row.contains("<button"))), "mail");
+    user.change_password(PASSWORD, "another harbour, a louder one").ok(200);
+    Anonymous.change_email(&token).refused("token", "invalid");
+
+    // Nor is an order carried out that has waited meanwhile: its token would be of today.
+    assert!(!row_of().unwrap().contains("<button"));
+    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
+    aws::update_item(&format!("MAIL#{mail}"), "MAIL", "SET mail_state = :state", json!({":state": {"S": "ordered"}}));
+    assert!(deliver(&json!({"mail_id": mail}).to_string()));
+    assert_eq!(mail_item(&mail)["mail_failure"]["S"], "not_needed");
+    assert_eq!(account_mails_to(&new).len(), 1);
 }
 
 #[test]
