@@ -308,8 +308,8 @@ async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(
     app.pipeline.0.dead_mails.delete(&letter.message).await.map_err(unavailable)
 }
 
-/// Has a mail sent again whose sending is over, however it ended, or was interrupted; answers to whom. The stream brings the order to the queue; one that was set
-/// aside is not needed any more.
+/// Has a mail sent again whose sending is over, however it ended, or was interrupted; answers to whom. The stream brings the
+/// order to the queue; one that was set aside is not needed any more.
 ///
 /// # Errors
 /// 404 when there is nothing to be mailed or nobody to mail it to, 409 when its sending is not over, the user is not active
