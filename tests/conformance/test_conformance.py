@@ -51,6 +51,22 @@ def test_an_id_that_a_link_passes_on_stays(hooks: Any, phase: str, asker: str, d
     assert hooks.map_case(None, case).path_parameters["id"] == sent
 
 
+@pytest.mark.parametrize(
+    ("path", "is_new"),
+    [("/api/accounts/register/", True), ("/api/admin/users/{id}/email-change/", True), ("/api/accounts/login/", False)],
+)
+def test_an_address_that_must_be_new_is_nobodys(hooks: Any, path: str, is_new: bool) -> None:
+    case = SimpleNamespace(
+        path_parameters={},
+        query={},
+        headers={},
+        body={"email": "taken@example.com"},
+        operation=SimpleNamespace(path=path),
+        meta=SimpleNamespace(generation=SimpleNamespace(mode=GenerationMode.POSITIVE), phase=SimpleNamespace(name="examples")),
+    )
+    assert (hooks.map_case(None, case).body["email"] != "taken@example.com") == is_new
+
+
 def test_whose_session_has_ended_is_replaced(hooks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     people = iter([SimpleNamespace(access="first"), SimpleNamespace(access="second")])
     monkeypatch.setattr(hooks._somebody, "_renewed", lambda: next(people))
