@@ -60,7 +60,6 @@ pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(reques
 }
 
 async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Result<Answer, Problem> {
-    let refused = || Problem::unauthorized(Code::InvalidCredentials, "No active account found with the given credentials.");
     let begin = Attempt::begin(app, info, Limited::Login, request.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
@@ -88,13 +87,7 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
             tokio::join!(app.store.account(user_id), app.store.audit(&half), attempt.succeeded(), upgrade(app, request, &credentials));
         told?;
         forgotten?;
-        let account = match admitted(account?, &credentials) {
-            Ok(account) => account,
-            Err(reason) => {
-                deny(app, info, user_id, reason, &attempt).await?;
-                return Err(refused());
-            }
-        };
+        let account = admit(app, info, account?, &credentials, &attempt).await?;
         let token = MfaToken::new(user_id, account.sessions_ended_through, credentials.password_version, now).seal(signer.sealer());
         let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
         return Err(Problem::unauthorized(Code::MfaRequired, "Show a code of the second factor, too.").with_mfa_token(token));
@@ -111,16 +104,9 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
         upgrade(app, request, &credentials)
     );
     forgotten?;
-    let account = admitted(account?, &credentials);
+    let account = account?;
     stored?;
-    let account = match account {
-        Ok(account) => account,
-        // The event before says that the password was right, this one that it did not help.
-        Err(reason) => {
-            deny(app, info, user_id, reason, &attempt).await?;
-            return Err(refused());
-        }
-    };
+    let account = admit(app, info, account, &credentials, &attempt).await?;
     if let Some(ended_through) = account.sessions_ended_through.filter(|_| !account.holds(session.id)) {
         // All sessions were ended by a sandbox whose clock is ahead of ours.
         (session, refresh) = RefreshToken::start_above(ended_through, user_id, now, info.device(), app.tokens.lifetimes(account.role));
@@ -131,24 +117,35 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
     Ok(ok(&SignedInUser::new(&account, tokens)))
 }
 
-/// The account that credentials open, or why they do not.
-fn admitted(account: Option<Account>, credentials: &Credentials) -> Result<Account, &'static str> {
-    match account {
-        None | Some(Account { is_active: false, .. }) => Err("inactive"),
-        Some(Account { email_verified: false, .. }) if credentials.unconfirmed => Err("email_not_confirmed"),
-        // It was changed after the credentials were read.
-        Some(account) if account.password_version != credentials.password_version => Err("password_changed"),
-        Some(account) => Ok(account),
-    }
+fn refused() -> Problem {
+    Problem::unauthorized(Code::InvalidCredentials, "No active account found with the given credentials.")
 }
 
-/// Writes down why the right password did not help. It counts as wrong: or else who tries it again and again would see
-/// that it is right.
-async fn deny(app: &App, info: &RequestInfo, user_id: UserId, reason: &str, attempt: &Attempt<'_>) -> Result<(), Problem> {
-    let denied = AuditEvent { reason: Some(reason.to_owned()), ..info.audit_of(user_id, Action::Login) };
+/// The account that credentials open.
+///
+/// If they do not, that is written down: the event before says that the password was right, this one why it did not help. It
+/// counts as wrong: or else who tries it again and again would see that it is right.
+///
+/// # Errors
+/// 401 as for a wrong password.
+async fn admit(
+    app: &App,
+    info: &RequestInfo,
+    account: Option<Account>,
+    credentials: &Credentials,
+    attempt: &Attempt<'_>,
+) -> Result<Account, Problem> {
+    let reason = match account {
+        None | Some(Account { is_active: false, .. }) => "inactive",
+        Some(Account { email_verified: false, .. }) if credentials.unconfirmed => "email_not_confirmed",
+        // It was changed after the credentials were read.
+        Some(account) if account.password_version != credentials.password_version => "password_changed",
+        Some(account) => return Ok(account),
+    };
+    let denied = AuditEvent { reason: Some(reason.to_owned()), ..info.audit_of(credentials.user_id, Action::Login) };
     let denied = [denied.with_outcome(Outcome::Denied)];
     tokio::try_join!(app.store.audit(&denied), attempt.was_in_vain())?;
-    Ok(())
+    Err(refused())
 }
 
 /// Replaces the stored hash when new ones are made otherwise by now. What the user wants does not depend on it: a failure

@@ -15,7 +15,7 @@ use http_kit::answer::{Answer, accepted, created};
 use http_kit::caller::RequestInfo;
 use http_kit::form::{Form, FromForm};
 use http_kit::idempotency::{Attempt, Once};
-use http_kit::problem::Problem;
+use http_kit::problem::{Limit, Problem};
 use http_kit::taken;
 use runtime::tokens::RefreshToken;
 use runtime::{clock, config};
@@ -24,7 +24,7 @@ use store::credentials::{MailLimit, SilentError};
 
 use crate::App;
 use crate::shapes::{Detail, SignedInUser};
-use crate::throttle::{by_network, mail_limit};
+use crate::throttle::by_network;
 
 pub(crate) struct RegisterRequest {
     email: Email,
@@ -90,7 +90,7 @@ async fn enrol(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRe
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
     let now = clock::now();
     let account = account(new, &app.doctors);
-    let credentials = Credentials { user_id: account.id, password_hash, second_factor: false, password_version: 0, unconfirmed: false };
+    let credentials = Credentials::new(account.id, password_hash);
     let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
     let audit = info.audit(&account, Action::Register, account.id, None);
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
@@ -104,20 +104,11 @@ async fn enrol(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRe
 
 fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
     Account {
-        id: clock::new_id(),
-        email: new.email,
         first_name: new.first_name,
         last_name: new.last_name,
         phone_number: new.phone_number,
-        role: new.role,
-        is_active: true,
-        email_verified: false,
-        approval: (new.role == Role::Doctor).then(|| Approval::of_new_licence(doctors.approval_is_required)),
-        second_factor: false,
-        sessions_ended_through: None,
-        password_version: 0,
-        profile: None,
-        version: 1,
+        approval: Approval::of_new(new.role, doctors.approval_is_required),
+        ..Account::new(clock::new_id(), new.email, new.role)
     }
 }
 
@@ -139,7 +130,7 @@ async fn register_silently(app: &App, info: &RequestInfo, attempt: &Attempt, new
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
     let account = account(new, &app.doctors);
     // To sign in with the password at once would tell whether the address was free.
-    let credentials = Credentials { user_id: account.id, password_hash, second_factor: false, password_version: 0, unconfirmed: true };
+    let credentials = Credentials { unconfirmed: true, ..Credentials::new(account.id, password_hash) };
     let mails = MailLimit { most: app.guessing.mails_per_day, now };
     // Taken and free again, or the other way round, while this looks: once more.
     for _ in 0..2 {
@@ -157,7 +148,7 @@ async fn register_silently(app: &App, info: &RequestInfo, attempt: &Attempt, new
         match done {
             Ok(()) => return Ok(answer),
             Err(SilentError::Changed) => owner = app.store.credentials(&account.email).await?,
-            Err(SilentError::Locked(locked)) => return Err(mail_limit(mails.most).refuse(locked.into(), now)),
+            Err(SilentError::Locked(locked)) => return Err(Limit::of_a_day(Limited::Mails, mails.most).refuse(locked.into(), now)),
             Err(SilentError::Store(error)) => return Err(error.into()),
         }
     }

@@ -8,7 +8,6 @@ use domain::rate::{Attempts, FREE_FAILURES, Limited, Network, REFUSAL, Tolerance
 use http_kit::caller::RequestInfo;
 use http_kit::code::Code;
 use http_kit::problem::{Limit, Problem};
-use jiff::SignedDuration;
 use runtime::clock;
 use store::rate::Trial;
 
@@ -127,10 +126,5 @@ pub(crate) async fn send_mail_to_claimed(app: &App, address: &Email, mail: &Mail
 
 async fn send_mail_of(app: &App, allowance: &str, mail: &Mail) -> Result<(), Problem> {
     let (now, most) = (clock::now(), app.guessing.mails_per_day);
-    app.store.put_mail_within(allowance, most, mail, now).await.map_err(|error| mail_limit(most).refuse(error, now))
-}
-
-/// The limit of mails to an address in a day.
-pub(crate) fn mail_limit(quota: u64) -> Limit {
-    Limit { code: Code::DailyLimitReached, name: Limited::Mails, quota, window: SignedDuration::from_hours(24) }
+    app.store.put_mail_within(allowance, most, mail, now).await.map_err(|error| Limit::of_a_day(Limited::Mails, most).refuse(error, now))
 }

@@ -77,34 +77,18 @@ pub(crate) async fn create(app: &App, admin: Admin, new: NewUser) -> Result<Acco
 }
 
 fn account(app: &App, new: NewUser) -> Account {
-    let approval = (new.role == Role::Doctor).then(|| Approval::of_new_licence(app.doctors.approval_is_required));
     Account {
-        id: clock::new_id(),
-        email: new.email,
         first_name: new.first_name,
         last_name: new.last_name,
         phone_number: new.phone_number,
-        role: new.role,
-        is_active: true,
-        email_verified: false,
-        approval,
-        second_factor: false,
-        sessions_ended_through: None,
-        password_version: 0,
-        profile: None,
-        version: 1,
+        approval: Approval::of_new(new.role, app.doctors.approval_is_required),
+        ..Account::new(clock::new_id(), new.email, new.role)
     }
 }
 
 async fn put(store: &Store, caller: &Caller, account: &Account) -> Result<(), Problem> {
     let id = account.id;
-    let credentials = Credentials {
-        user_id: id,
-        password_hash: HASH_OF_NOBODY.to_owned(),
-        second_factor: false,
-        password_version: 0,
-        unconfirmed: false,
-    };
+    let credentials = Credentials::new(id, HASH_OF_NOBODY.to_owned());
     // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
     let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, clock::now());
     let event = AuditEvent { after: Some(account.role.to_string()), ..caller.audit(Action::CreateUser, id, None) };

@@ -15,7 +15,7 @@ use futures_util::future::{join_all, try_join_all};
 use http_kit::caller::Caller;
 use http_kit::code::Code;
 use http_kit::problem::{Limit, Problem};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use runtime::queue::{Depth, Message, Queue, QueueError};
 use runtime::{clock, config};
 use store::mail::{Mailed, OrderError};
@@ -331,7 +331,7 @@ pub(crate) async fn resend(app: &App, caller: &Caller, order: MailMessage) -> Re
         ));
     }
     let most = app.pipeline.0.mails_per_day;
-    let limit = Limit { code: Code::DailyLimitReached, name: Limited::Mails, quota: most, window: SignedDuration::from_hours(24) };
+    let limit = Limit::of_a_day(Limited::Mails, most);
     let address = mail.and_then(|mail| mail.address).unwrap_or(account.email);
     let event = AuditEvent {
         reason: delivery.failure(now).map(|failure| failure.to_string()),

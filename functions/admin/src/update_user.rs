@@ -158,20 +158,10 @@ mod tests {
     #[test]
     fn corrections_name_what_was_corrected_and_are_as_long_as_is_documented() {
         let account = |first: &str, last: &str, phone: &str| Account {
-            id: runtime::clock::new_id(),
-            email: "jane@example.com".parse().unwrap(),
             first_name: Name::parse(first).unwrap(),
             last_name: Name::parse(last).unwrap(),
             phone_number: PhoneNumber::parse(phone).unwrap(),
-            role: Role::Patient,
-            is_active: true,
-            email_verified: true,
-            approval: None,
-            second_factor: false,
-            sessions_ended_through: None,
-            password_version: 0,
-            profile: None,
-            version: 1,
+            ..Account::new(runtime::clock::new_id(), "jane@example.com".parse().unwrap(), Role::Patient)
         };
         let (jane, doe) = (account("Jane", "Roe", ""), account("Jane", "Doe", "1"));
         assert_eq!(corrections(&jane, &doe), ("last_name: Roe; phone_number: ".to_owned(), "last_name: Doe; phone_number: 1".to_owned()));

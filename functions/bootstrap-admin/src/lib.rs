@@ -8,7 +8,6 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
-use domain::text::{Name, PhoneNumber};
 use runtime::aws::{self, Patience};
 use runtime::passwords::HASH_OF_NOBODY;
 use runtime::serve::Error;
@@ -59,29 +58,8 @@ impl Bootstrap {
     pub async fn handle(&self, event: Value) -> Result<Response, Error> {
         let email = address(event)?;
         let (id, now): (UserId, _) = (clock::new_id(), clock::now());
-        let account = Account {
-            id,
-            email,
-            first_name: Name::default(),
-            last_name: Name::default(),
-            phone_number: PhoneNumber::default(),
-            role: Role::Admin,
-            is_active: true,
-            email_verified: false,
-            approval: None,
-            second_factor: false,
-            sessions_ended_through: None,
-            password_version: 0,
-            profile: None,
-            version: 1,
-        };
-        let credentials = Credentials {
-            user_id: id,
-            password_hash: HASH_OF_NOBODY.to_owned(),
-            second_factor: false,
-            password_version: 0,
-            unconfirmed: false,
-        };
+        let account = Account::new(id, email, Role::Admin);
+        let credentials = Credentials::new(id, HASH_OF_NOBODY.to_owned());
         // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
         let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, now);
         self.store.bootstrap_admin(&account, &credentials, &mail, &creation(&account)).await.map_err(|error| match error {

@@ -5,10 +5,8 @@ use domain::field::Reason;
 use domain::file::{DeclaredFile, File, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
 use domain::rate::Limited;
-use http_kit::code::Code;
 use http_kit::form::Form;
 use http_kit::problem::{Limit, Problem};
-use jiff::SignedDuration;
 use runtime::{clock, config};
 use store::rate::Take;
 
@@ -63,10 +61,10 @@ pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
 /// # Errors
 /// 429 when it would be too much.
 pub(crate) async fn take(app: &App, patient: UserId, records: u64, files: usize) -> Result<(), Problem> {
-    let (now, day) = (clock::now(), SignedDuration::from_hours(24));
+    let now = clock::now();
     let most = Take { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
     let take = Take { records, files: u64::try_from(files).unwrap_or(u64::MAX) };
     let quota = if records > 0 { most.records } else { most.files };
-    let limit = Limit { code: Code::DailyLimitReached, name: Limited::Records, quota, window: day };
+    let limit = Limit::of_a_day(Limited::Records, quota);
     app.store.take_records(patient, take, most, now).await.map_err(|error| limit.refuse(error, now))
 }

@@ -329,7 +329,8 @@ pub enum Actor {
 impl Actor {
     /// Who shows a good token that claims a role, once account and session, if there are any, have been read.
     ///
-    /// The token is worth nothing any more when the account is deactivated, has another role or password since, or the session has ended.
+    /// The token is worth nothing any more when the account is deactivated, has another role or password since, or the session
+    /// has ended.
     pub fn confirmed(found: Option<(&Account, &Session)>, claimed: Role, now: Timestamp) -> Self {
         match found {
             Some((account, session)) if account.is_active && account.role == claimed && account.keeps(session) && session.is_live(now) => {

@@ -4,7 +4,7 @@ use super::*;
 use crate::email::Email;
 use crate::id::SessionId;
 use crate::record::RecordType;
-use crate::text::{Description, Name, PhoneNumber};
+use crate::text::Description;
 use Decision::{Allow, NotApproved, NotAuthenticated, NotFound, OwnAccount, SecondFactorRequired, TokenNotValid, WrongRole};
 use Relation::{Assigned, Author, Oneself, Owner, Stranger, Unknown};
 
@@ -186,22 +186,8 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(last: u8) -> T {
 }
 
 fn account() -> Account {
-    Account {
-        id: id(1),
-        email: Email::parse("jane@example.com").unwrap(),
-        first_name: Name::default(),
-        last_name: Name::default(),
-        phone_number: PhoneNumber::default(),
-        role: Role::Doctor,
-        is_active: true,
-        email_verified: false,
-        approval: Some(Approval::Suspended),
-        second_factor: false,
-        sessions_ended_through: None,
-        password_version: 0,
-        profile: None,
-        version: 1,
-    }
+    let account = Account::new(id(1), Email::parse("jane@example.com").unwrap(), Role::Doctor);
+    Account { approval: Some(Approval::Suspended), ..account }
 }
 
 fn now() -> Timestamp {

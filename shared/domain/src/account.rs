@@ -50,9 +50,11 @@ choice! {
 }
 
 impl Approval {
-    /// What is said of a doctor of whose licence nobody has seen anything: nothing yet, or nothing is asked.
-    pub fn of_new_licence(approval_is_required: bool) -> Self {
-        if approval_is_required { Self::Pending } else { Self::Approved }
+    /// What is said of somebody new in a role: of a doctor, of whose licence nobody has seen anything, nothing yet, or nothing
+    /// is asked.
+    pub fn of_new(role: Role, approval_is_required: bool) -> Option<Self> {
+        let of_doctor = if approval_is_required { Self::Pending } else { Self::Approved };
+        (role == Role::Doctor).then_some(of_doctor)
     }
 }
 
@@ -110,6 +112,26 @@ pub struct Account {
 }
 
 impl Account {
+    /// An active user of whom no more is known yet.
+    pub fn new(id: UserId, email: Email, role: Role) -> Self {
+        Self {
+            id,
+            email,
+            first_name: Name::default(),
+            last_name: Name::default(),
+            phone_number: PhoneNumber::default(),
+            role,
+            is_active: true,
+            email_verified: false,
+            approval: None,
+            second_factor: false,
+            sessions_ended_through: None,
+            password_version: 0,
+            profile: None,
+            version: 1,
+        }
+    }
+
     /// First and last name, or the email's local part for users who gave neither.
     pub fn full_name(&self) -> String {
         let name = format!("{} {}", self.first_name.as_str(), self.last_name.as_str());
@@ -168,7 +190,7 @@ impl Account {
         if role == self.role {
             return self;
         }
-        let approval = (role == Role::Doctor).then(|| Approval::of_new_licence(approval_is_required));
+        let approval = Approval::of_new(role, approval_is_required);
         Self { role, approval, profile: None, ..self }
     }
 
@@ -274,6 +296,13 @@ pub struct Credentials {
     pub unconfirmed: bool,
 }
 
+impl Credentials {
+    /// Those of a new user.
+    pub fn new(user_id: UserId, password_hash: String) -> Self {
+        Self { user_id, password_hash, second_factor: false, password_version: 0, unconfirmed: false }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -303,22 +332,9 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn doctor(approval: Approval) -> Account {
-        Account {
-            id: "0190a5c0-0000-7000-8000-000000000001".parse().unwrap(),
-            email: Email::parse("jane@example.com").unwrap(),
-            first_name: Name::default(),
-            last_name: Name::default(),
-            phone_number: PhoneNumber::default(),
-            role: Role::Doctor,
-            is_active: true,
-            email_verified: false,
-            approval: Some(approval),
-            second_factor: false,
-            sessions_ended_through: None,
-            password_version: 0,
-            profile: Some(licence("1")),
-            version: 1,
-        }
+        let id = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
+        let account = Account::new(id, Email::parse("jane@example.com").unwrap(), Role::Doctor);
+        Account { approval: Some(approval), profile: Some(licence("1")), ..account }
     }
 
     fn licence(number: &str) -> Profile {

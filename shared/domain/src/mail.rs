@@ -190,8 +190,8 @@ impl Mail {
         Self { address: Some(address), ..self }
     }
 
-    /// Whether what the mail asks for is still to be done, and would do something: an address is confirmed once, and given to the account that asked
-    /// for it.
+    /// Whether what the mail asks for is still to be done, and would do something: an address is confirmed once, and given to
+    /// the account that asked for it.
     pub fn is_needed_by(&self, account: &Account) -> bool {
         let is_confirmed = self.kind == MailKind::VerifyEmail && account.email_verified;
         !is_confirmed && self.basis.as_ref().is_none_or(|basis| *basis == Basis::of(account))

@@ -59,6 +59,11 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// So many in a day.
+    pub fn of_a_day(name: Limited, quota: u64) -> Self {
+        Self { code: Code::DailyLimitReached, name, quota, window: SignedDuration::from_hours(24) }
+    }
+
     /// What is said of a refusal to try or to have something.
     pub fn refuse(&self, error: LimitError, now: Timestamp) -> Problem {
         match error {

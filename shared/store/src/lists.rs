@@ -21,7 +21,7 @@ use crate::Store;
 use crate::error::Error;
 use crate::item::{self, Item, Stored, read_part};
 use crate::keys::{self, Range};
-use crate::page::{FURTHER_ITEMS, MAX_FURTHER_QUERIES, Page, below, ceil};
+use crate::page::{FURTHER_ITEMS, Filling, Look, Page, below, ceil};
 use crate::read::{Consistency, Order};
 use crate::records::Assignment;
 
@@ -298,29 +298,17 @@ impl Store {
 
     /// A page of what `take` makes of the outlines of a range, downwards.
     async fn pick<T>(&self, range: &Range, limit: usize, take: impl Fn(Item) -> Result<Option<T>, Error>) -> Result<Page<T, Place>, Error> {
-        let mut page = Page { items: Vec::new(), next: None };
-        let (mut last, mut start) = (None, None);
-        for further in 0.. {
-            let wanted = if further == 0 { limit + 1 } else { FURTHER_ITEMS };
-            let (items, rest) = self.query_outline(range, wanted, start).await?;
-            for item in items {
-                if page.items.len() >= limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                last = range.index.position(&item).map(|key| Place(key.to_owned()));
-                page.items.extend(take(item)?);
-            }
-            start = rest;
-            if start.is_none() {
-                break;
-            }
-            if further >= MAX_FURTHER_QUERIES {
-                page.next = last;
-                break;
-            }
+        let look = |item| {
+            let place = range.index.position(&item).map(|key| Place(key.to_owned()));
+            Ok((place, take(item)?.map_or(Look::Skip, Look::Show)))
+        };
+        let mut filling = Filling::new(limit);
+        let (mut items, mut start) = self.query_outline(range, limit + 1, None).await?;
+        while filling.take(items, start.is_some(), look)? {
+            (items, start) = self.query_outline(range, FURTHER_ITEMS, start).await?;
         }
-        Ok(page)
+        let page = filling.done();
+        Ok(Page { items: page.items, next: page.next.flatten() })
     }
 }
 

@@ -17,9 +17,9 @@ use crate::Store;
 use crate::admin::position;
 use crate::error::Error;
 use crate::item::{self, Item, Stored, read, text};
-use crate::keys::{self, Key};
+use crate::keys::{self, Key, Range};
 use crate::lists::{NotificationEntry, entry};
-use crate::page::{FURTHER_ITEMS, Look, MAX_FURTHER_QUERIES, Page, below};
+use crate::page::{FURTHER_ITEMS, Filling, Look, Page, below};
 use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
 use crate::write::{Step, Updated, Value, Written, operation_id, string};
@@ -180,33 +180,31 @@ impl Store {
     /// so that it may hold fewer than asked for and still have a next one.
     pub async fn mails_of(&self, user: UserId, limit: usize, after: Option<MailId>) -> Result<Page<Mailed<Mail>, MailId>, Error> {
         let range = keys::mails_of(user, after.map(|id| below(id.as_bytes())));
-        let mut page = Page { items: Vec::new(), next: None };
-        let (mut last, mut start) = (None, None);
-        for further in 0.. {
-            let wanted = if further == 0 { limit + 1 } else { FURTHER_ITEMS };
-            let (entries, rest) = self.query(&range, Order::Descending, Consistency::Eventual, wanted, start).await?;
-            let ids = entries.iter().map(|item| position(&range, item)).collect::<Result<Vec<MailId>, _>>()?;
-            let items = self.get_all(ids.iter().copied().map(keys::mail), Consistency::Eventual).await?;
-            let mails = items.into_iter().map(|item| mailed(item, read)).collect::<Result<Vec<Mailed<Mail>>, _>>()?;
-            let mut mails: HashMap<MailId, Mailed<Mail>> = mails.into_iter().map(|mail| (mail.what.id, mail)).collect();
-            for id in ids {
-                if page.items.len() >= limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                last = Some(id);
-                page.items.extend(mails.remove(&id).filter(|mail| mail.what.kind != MailKind::Nobody));
-            }
-            start = rest;
-            if start.is_none() {
-                break;
-            }
-            if further >= MAX_FURTHER_QUERIES {
-                page.next = last;
-                break;
-            }
+        let look = |(id, mail): (MailId, Option<Mailed<Mail>>)| {
+            let to_somebody = mail.filter(|mail| mail.what.kind != MailKind::Nobody);
+            Ok((id, to_somebody.map_or(Look::Skip, Look::Show)))
+        };
+        let mut filling = Filling::new(limit);
+        let (mut mails, mut start) = self.mails_in(&range, limit + 1, None).await?;
+        while filling.take(mails, start.is_some(), look)? {
+            (mails, start) = self.mails_in(&range, FURTHER_ITEMS, start).await?;
         }
-        Ok(page)
+        Ok(filling.done())
+    }
+
+    /// The ids of stored mails in a range, downwards, with the mails that are still there.
+    async fn mails_in(
+        &self,
+        range: &Range,
+        limit: usize,
+        start: Option<Item>,
+    ) -> Result<(Vec<(MailId, Option<Mailed<Mail>>)>, Option<Item>), Error> {
+        let (entries, rest) = self.query(range, Order::Descending, Consistency::Eventual, limit, start).await?;
+        let ids = entries.iter().map(|item| position(range, item)).collect::<Result<Vec<MailId>, _>>()?;
+        let items = self.get_all(ids.iter().copied().map(keys::mail), Consistency::Eventual).await?;
+        let mails = items.into_iter().map(|item| mailed(item, read)).collect::<Result<Vec<Mailed<Mail>>, _>>()?;
+        let mut mails: HashMap<MailId, Mailed<Mail>> = mails.into_iter().map(|mail| (mail.what.id, mail)).collect();
+        Ok((ids.into_iter().map(|id| (id, mails.remove(&id))).collect(), rest))
     }
 
     /// The notifications of a user that are mailed, those that were deleted at once but not yet purged among them, and how far

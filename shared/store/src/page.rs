@@ -34,9 +34,62 @@ impl<T> Look<T> {
     }
 }
 
+/// A page that is being filled with what a list makes of items.
+pub(crate) struct Filling<T, K> {
+    page: Page<T, K>,
+    limit: usize,
+    /// Where the last item stands that was looked at, shown or not.
+    last: Option<K>,
+    further: usize,
+}
+
+impl<T, K> Filling<T, K> {
+    /// An empty page. Ask for one item more than `limit` first, and for [`FURTHER_ITEMS`] each time after that.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { page: Page { items: Vec::new(), next: None }, limit, last: None, further: 0 }
+    }
+
+    /// Looks at items until the page is full; `look` tells of each where it stands and what becomes of it. Whether the items
+    /// behind them are wanted, if there are any.
+    pub(crate) fn take<I>(
+        &mut self,
+        items: Vec<I>,
+        are_more: bool,
+        look: impl Fn(I) -> Result<(K, Look<T>), Error>,
+    ) -> Result<bool, Error> {
+        for item in items {
+            let (position, look) = look(item)?;
+            if matches!(look, Look::Stop) {
+                return Ok(false);
+            }
+            if self.page.items.len() >= self.limit {
+                self.page.next = self.last.take();
+                return Ok(false);
+            }
+            self.last = Some(position);
+            if let Look::Show(entry) = look {
+                self.page.items.push(entry);
+            }
+        }
+        if !are_more {
+            return Ok(false);
+        }
+        if self.further >= MAX_FURTHER_QUERIES {
+            self.page.next = self.last.take();
+            return Ok(false);
+        }
+        self.further += 1;
+        Ok(true)
+    }
+
+    /// The page.
+    pub(crate) fn done(self) -> Page<T, K> {
+        self.page
+    }
+}
+
 impl Store {
-    /// A page of a range, newest first. `look` tells of each item where it stands and what becomes of it. `first` is what
-    /// the first Query gave, for one item more than `limit`.
+    /// A page of a range, newest first. `first` is what the first Query gave, for one item more than `limit`.
     pub(crate) async fn page_from<T, K>(
         &self,
         range: &Range,
@@ -45,35 +98,11 @@ impl Store {
         first: (Vec<Item>, Option<Item>),
         look: impl Fn(Item) -> Result<(K, Look<T>), Error>,
     ) -> Result<Page<T, K>, Error> {
-        let mut page = Page { items: Vec::new(), next: None };
-        let (mut items, mut start) = first;
-        // The last item that was looked at, shown or not.
-        let mut last = None;
-        for further in 0.. {
-            for item in items {
-                let (position, look) = look(item)?;
-                if matches!(look, Look::Stop) {
-                    return Ok(page);
-                }
-                if page.items.len() >= limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                last = Some(position);
-                if let Look::Show(entry) = look {
-                    page.items.push(entry);
-                }
-            }
-            if start.is_none() {
-                break;
-            }
-            if further >= MAX_FURTHER_QUERIES {
-                page.next = last;
-                break;
-            }
+        let (mut filling, (mut items, mut start)) = (Filling::new(limit), first);
+        while filling.take(items, start.is_some(), &look)? {
             (items, start) = self.query(range, Order::Descending, consistency, FURTHER_ITEMS, start).await?;
         }
-        Ok(page)
+        Ok(filling.done())
     }
 }
 

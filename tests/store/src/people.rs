@@ -35,21 +35,14 @@ pub(crate) fn at(minute: i8) -> Timestamp {
 
 pub(crate) fn user(role: Role, first: &str, last: &str) -> Account {
     let id: UserId = id();
+    let email = Email::parse(&format!("{}.{id}@example.com", role.as_str())).unwrap();
     Account {
-        id,
-        email: Email::parse(&format!("{}.{id}@example.com", role.as_str())).unwrap(),
         first_name: Name::parse(first).unwrap(),
         last_name: Name::parse(last).unwrap(),
         phone_number: PhoneNumber::parse("+4930123456").unwrap(),
-        role,
-        is_active: true,
         email_verified: true,
         approval: (role == Role::Doctor).then_some(Approval::Approved),
-        second_factor: false,
-        sessions_ended_through: None,
-        password_version: 0,
-        profile: None,
-        version: 1,
+        ..Account::new(id, email, role)
     }
 }
 
@@ -80,7 +73,7 @@ pub(crate) fn doctor_profile(specialization: &str) -> Profile {
 
 pub(crate) fn credentials(account: &Account) -> Credentials {
     let password_hash = format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", "A".repeat(22), "B".repeat(43));
-    Credentials { user_id: account.id, password_hash, second_factor: false, password_version: 0, unconfirmed: false }
+    Credentials::new(account.id, password_hash)
 }
 
 pub(crate) fn session(account: &Account) -> Session {

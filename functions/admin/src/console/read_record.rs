@@ -157,7 +157,7 @@ mod tests {
     use domain::field::FieldValue;
     use domain::file::{ContentType, File, FileStatus};
     use domain::record::{Annotation as Noted, Record, RecordType};
-    use domain::text::{Description, Name, Note, PhoneNumber};
+    use domain::text::{Description, Name, Note};
 
     /// Every one of these characters takes five bytes of a page.
     fn hostile(length: usize) -> String {
@@ -168,20 +168,8 @@ mod tests {
     fn chart(files: usize, notes: &[usize]) -> (Outline, Chart, Account) {
         let now: Timestamp = "2026-11-23T13:44:47.123456789Z".parse().unwrap();
         let person = Account {
-            id: clock::new_id(),
-            email: "jane@example.com".parse().unwrap(),
             first_name: Name::parse(&hostile(255)).unwrap(),
-            last_name: Name::default(),
-            phone_number: PhoneNumber::default(),
-            role: Role::Doctor,
-            is_active: true,
-            email_verified: true,
-            approval: None,
-            second_factor: false,
-            sessions_ended_through: None,
-            password_version: 0,
-            profile: None,
-            version: 1,
+            ..Account::new(clock::new_id(), "jane@example.com".parse().unwrap(), Role::Doctor)
         };
         let (id, who) = (clock::new_id(), person.id);
         let file = |_| File {
