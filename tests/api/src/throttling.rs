@@ -66,8 +66,10 @@ pub(crate) fn told_by_login(answer: &Answer) -> i64 {
     told(answer, "login", 5, MINUTES_15)
 }
 
+type Telltale = (u16, BTreeMap<String, String>, Value);
+
 /// What tells answers apart, with every number in its headers as a `#`: a second may pass between two.
-fn telltale(answer: &Answer) -> (u16, BTreeMap<String, String>, Value) {
+fn telltale(answer: &Answer) -> Telltale {
     let mut body = answer.body.clone();
     if let Some(body) = body.as_object_mut() {
         body.remove("request_id");
@@ -95,39 +97,70 @@ pub(crate) fn when_allowed(send: impl Fn() -> Answer, told: i64) -> Answer {
     }
 }
 
-/// Fails until it is told to wait: the failures with those before, the last of them not before `last`, and the wait. However slow the system is, a guess is free
-/// or comes when the wait before it is over, and waits double.
-fn fail_until_told(host: &Host, email: &str, before: u32, mut last: Instant) -> (u32, i64) {
-    let mut failures = before;
-    loop {
-        let sent = Instant::now();
-        let answer = host.login(email, WRONG);
-        if answer.status == 429 {
-            assert!(failures >= 5, "{failures} failures are free: {answer}");
-            let (wait, pause) = (told_by_login(&answer), 1_i64 << (failures - 5));
-            assert!(wait <= pause && wait as f64 >= pause as f64 - last.elapsed().as_secs_f64(), "{wait} s after {failures} failures");
-            return (failures, wait);
+/// Somebody who fails to sign in at an account, from a network of their own. However slow the system is, a guess is free or comes when
+/// the wait before it is over, and waits double.
+struct Guesser<'a> {
+    host: Host,
+    email: &'a str,
+    password: &'a str,
+    free: u32,
+    failures: u32,
+    last: Instant,
+    told: BTreeMap<u16, Telltale>,
+}
+
+impl<'a> Guesser<'a> {
+    fn new(email: &'a str, password: &'a str, free: u32) -> Self {
+        Self { host: Host::somewhere(), email, password, free, failures: 0, last: Instant::now(), told: BTreeMap::new() }
+    }
+
+    fn guess(&mut self) -> Answer {
+        let answer = self.host.login(self.email, self.password);
+        let telltale = telltale(&answer);
+        assert_eq!(*self.told.entry(answer.status).or_insert_with(|| telltale.clone()), telltale);
+        answer
+    }
+
+    /// Fails until it is told to wait: how long.
+    fn until_told(&mut self) -> i64 {
+        loop {
+            let sent = Instant::now();
+            let answer = self.guess();
+            let pause = self.failures.checked_sub(self.free).map(|doublings| f64::from(1_u32 << doublings));
+            let passed = self.last.elapsed().as_secs_f64();
+            if answer.status == 429 {
+                let (wait, pause) = (told_by_login(&answer) as f64, pause.expect("the first failures are free"));
+                assert!(wait <= pause && wait >= pause - passed, "{wait} s after {} failures", self.failures);
+                return wait as i64;
+            }
+            answer.problem(401, "invalid_credentials");
+            assert!(pause.is_none_or(|pause| passed >= pause), "let in too soon after {} failures", self.failures);
+            (self.failures, self.last) = (self.failures + 1, sent);
         }
-        answer.problem(401, "invalid_credentials");
-        let pause = failures.checked_sub(5).map_or(0, |doublings| 1 << doublings);
-        assert!(last.elapsed().as_secs_f64() >= f64::from(pause) || failures == before, "let in too soon");
-        (failures, last) = (failures + 1, sent);
+    }
+
+    /// Waits as told, and fails once more.
+    fn after(&mut self, wait: i64) {
+        let began = Instant::now();
+        when_allowed(|| self.host.login(self.email, self.password), wait).problem(401, "invalid_credentials");
+        (self.failures, self.last) = (self.failures + 1, began);
     }
 }
 
 #[test]
 fn five_failures_are_free_and_then_the_wait_doubles() {
-    let (user, host) = (User::new("patient"), Host::somewhere());
-    let (mut failures, mut wait) = fail_until_told(&host, &user.email, 0, Instant::now());
+    let user = User::new("patient");
+    let mut guesser = Guesser::new(&user.email, WRONG, 5);
+    let mut wait = guesser.until_told();
     Host::somewhere().login(&user.email, PASSWORD).ok(200);
     for _ in 0..2 {
-        let began = Instant::now();
-        when_allowed(|| host.login(&user.email, WRONG), wait).problem(401, "invalid_credentials");
-        (failures, wait) = fail_until_told(&host, &user.email, failures + 1, began);
+        guesser.after(wait);
+        wait = guesser.until_told();
     }
+    let host = guesser.host.clone();
     when_allowed(|| host.login(&user.email, PASSWORD), wait).ok(200);
     // Success has forgotten all of it.
-    fail_until_told(&host, &user.email, 0, Instant::now());
+    Guesser { host: host.clone(), ..Guesser::new(&user.email, WRONG, 5) }.until_told();
     // Up to 15 minutes.
     let attempts = counter("login", &[&user.email.to_lowercase(), &host.network()]);
     let past = json!({":n": {"N": "40"}, ":past": {"S": "2026-01-01T00:00:00Z"}});
@@ -142,26 +175,26 @@ fn five_failures_are_free_and_then_the_wait_doubles() {
 fn unknown_accounts_are_throttled_as_known_ones() {
     let (user, inactive) = (User::new("patient"), User::new("patient"));
     inactive.deactivate();
+    let unknown = new_email();
     // An account with a wrong password, none, and one whose password is right and does not help.
-    let tried = [(user.email.clone(), WRONG), (new_email(), PASSWORD), (inactive.email.clone(), PASSWORD), (inactive.email.clone(), WRONG)];
-    let hosts: Vec<Host> = tried.iter().map(|_| Host::somewhere()).collect();
-    let mut waits = 0;
-    for round in 0..9 {
-        let answers: Vec<Answer> = thread::scope(|scope| {
-            let threads = tried.iter().zip(&hosts).map(|((email, password), host)| scope.spawn(move || host.login(email, password)));
-            threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        for answer in &answers {
-            assert_eq!(telltale(answer), telltale(&answers[0]), "round {round}");
-        }
-        waits += usize::from(answers[0].status == 429);
-        if answers[0].status == 429 {
-            let told: Vec<i64> = answers.iter().map(told_by_login).collect();
-            assert!(told.iter().max().unwrap() - told.iter().min().unwrap() <= 1, "{told:?}");
-            thread::sleep(Duration::from_secs(*told.iter().max().unwrap() as u64));
-        }
+    let tried = [(&user.email, WRONG), (&unknown, PASSWORD), (&inactive.email, PASSWORD), (&inactive.email, WRONG)];
+    let told: Vec<BTreeMap<u16, Telltale>> = thread::scope(|scope| {
+        let guess = |(email, password)| {
+            let mut guesser = Guesser::new(email, password, 5);
+            for _ in 0..2 {
+                let wait = guesser.until_told();
+                guesser.after(wait);
+            }
+            guesser.told
+        };
+        let threads: Vec<_> = tried.iter().map(|(email, password)| scope.spawn(move || guess((email, *password)))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let first = &told[0];
+    for told in &told {
+        assert_eq!(told.keys().collect::<Vec<_>>(), [&401, &429]);
+        assert_eq!(told, first);
     }
-    assert!(waits >= 2, "nobody was throttled");
 }
 
 /// Lets a lock that has begun last longer than a test, however slow the machine is.
@@ -259,9 +292,7 @@ fn an_account_that_all_the_world_attacks_is_slow_for_attackers_and_open_to_its_o
         set_counter("login", &["account", &account], MINUTES_15, &[("failures", FAILURES_PER_ACCOUNT - 1)]);
         Host::somewhere().login(email, WRONG).problem(401, "invalid_credentials");
         assert_eq!(failures("login", &["account", &account]), FAILURES_PER_ACCOUNT);
-        let bot = Host::somewhere();
-        bot.login(email, WRONG).problem(401, "invalid_credentials");
-        assert_eq!(told_by_login(&bot.login(email, WRONG)), 1);
+        Guesser::new(email, WRONG, 1).until_told();
     }
     Host::somewhere().login(&user.email, PASSWORD).ok(200);
 }
