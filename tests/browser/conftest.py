@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.people import Person, Stack
@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / ".local" / "screenshots"
 AXE = (ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 LARGEST_PAGE = 100 * 1024
+# In milliseconds: however slow the machine is, what comes is awaited.
+_PATIENCE = 60_000
+expect.set_options(timeout=_PATIENCE)
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -44,7 +47,7 @@ class Tab:
     def __init__(self, context: BrowserContext, stack: Stack):
         self.stack = stack
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(_PATIENCE)
         self._host = urlsplit(stack.base_url).netloc
         self._complaints: list[str] = []
         self._expected: list[tuple[int, str]] = []

@@ -18,7 +18,7 @@ const baseUrl: string = JSON.parse(readFileSync(file, "utf8")).base_url;
 // In every name, so that one search shows whether any of it has reached a log (see tests/api).
 const MARKER = "zq7marker";
 const PASSWORD = "quiet-harbour-lantern-58";
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 240_000;
 const PDF = new TextEncoder().encode("%PDF-1.7\n%%EOF\n");
 
 const client = (token?: string) =>

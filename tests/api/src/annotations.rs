@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Doctor, Patient, aws};
+use crate::harness::{Answer, Doctor, Patient, aws, moment};
 use crate::records::{UNKNOWN, keys};
 
 /// A patient with a record that is assigned to a doctor.
@@ -39,7 +39,7 @@ fn test_create_annotation() {
     let seen = patient.read_patient_record(record).ok(200);
     assert_eq!(seen["annotations"], json!([created.body]));
     assert_eq!(seen.header("etag"), "\"2\"", "an annotation is part of its record");
-    assert!(seen["updated_at"].as_str().unwrap() > seen["created_at"].as_str().unwrap());
+    assert!(moment(&seen["updated_at"]) > moment(&seen["created_at"]));
     assert_eq!(doctor.read_doctor_record(record).ok(200)["annotations"], json!([created.body]));
 }
 
@@ -92,7 +92,7 @@ fn test_update_annotation() {
     let changed = assigned.doctor.update_annotation(id, json!({"note": "after zq7marker"})).ok(200);
     assert_eq!((&changed["note"], changed.header("etag")), (&json!("after zq7marker"), "\"2\"".to_owned()));
     assert_eq!((&changed["id"], &changed["created_at"], &changed["author"]), (&created["id"], &created["created_at"], &created["author"]));
-    assert!(changed["updated_at"].as_str().unwrap() > created["updated_at"].as_str().unwrap());
+    assert!(moment(&changed["updated_at"]) > moment(&created["updated_at"]));
     assert_eq!(assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"], json!([changed.body]));
 
     let replaced = assigned.doctor.replace_annotation(id, json!({"note": "replaced"})).ok(200);

@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4;
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 
-use crate::harness::{Answer, Doctor, Patient, Request, Stack, aws, eventually};
+use crate::harness::{Answer, Doctor, Patient, Request, Stack, aws, eventually, moment};
 use crate::records::{UNKNOWN, keys};
 
 pub(crate) const PDF: &[u8] = b"%PDF-1.7\n%%EOF\n";
@@ -234,7 +234,7 @@ fn a_url_that_has_expired_is_refused() {
     assert_eq!(old.status, 403, "{}", String::from_utf8_lossy(&old.bytes));
     assert_eq!(aws::object_versions(key).len(), 0);
     // The same URL of another moment works, so it was its age.
-    assert_eq!(transfer("PUT", &url(now), &[], Some(PNG)).status, 200);
+    assert_eq!(transfer("PUT", &url(Timestamp::now()), &[], Some(PNG)).status, 200);
     eventually("an object without a file is deleted", || aws::object_versions(key).is_empty().then_some(()));
 }
 
@@ -370,7 +370,7 @@ fn test_delete_file() {
     assert!(deleted.bytes.is_empty());
     let read = patient.read_patient_record(waiting.id()).ok(200);
     assert_eq!((&read["files"], read.header("etag")), (&json!([]), "\"2\"".to_owned()));
-    assert!(read["updated_at"].as_str().unwrap() > waiting.record["updated_at"].as_str().unwrap());
+    assert!(moment(&read["updated_at"]) > moment(&waiting.record["updated_at"]));
     assert_eq!(doctor.read_doctor_record(waiting.id()).ok(200)["files"], json!([]));
     assert_eq!(doctor.list_notifications("").ok(200)["results"][0]["notification_type"], "record_updated");
     // All versions, so that nothing can be brought back.

@@ -225,7 +225,7 @@ fn one_that_is_running_is_waited_for() {
     let body = json!({"doctor": doctor.id});
     post(&patient, RECORDS, &key, &body).ok(201);
     // As the item is while the request is running.
-    let held = json!({":somebody": {"S": "somebody"}, ":end": {"N": (now() + 20).to_string()}});
+    let held = json!({":somebody": {"S": "somebody"}, ":end": {"N": (now() + 3600).to_string()}});
     change_kept(&patient.id, "SET held_by = :somebody, #ttl = :end REMOVE answer", held);
     let waiting = post(&patient, RECORDS, &key, &body).problem(409, "idempotency_request_in_progress");
     assert_eq!(waiting.header("retry-after"), "1");

@@ -54,8 +54,9 @@ fn tokens_outlive_the_rotation_of_the_secret() {
     let before = cold();
     let (old, old_refresh) = sign_in_at(&before, &user);
     secrets("PutSecretValue", &json!({"SecretId": arn, "SecretString": new_secret()}));
-    let after = cold();
+    let (after, earliest) = (cold(), Timestamp::now());
     let (new, _) = sign_in_at(&after, &user);
+    let latest = Timestamp::now();
     assert!(kid_of(&old) != kid_of(&new) && kid_of(&old) != kid_of(&user.access));
     let all = [&old, &new, &user.access];
     assert!(published().is_superset(&all.map(|token| kid_of(token)).into()), "{:?}", published());
@@ -81,8 +82,9 @@ fn tokens_outlive_the_rotation_of_the_secret() {
     // The key before has an end: what it has signed until then may live, and all sandboxes may look again.
     let stored = aws::get_item("JWKS", &format!("KEY#{}", kid_of(&old))).unwrap();
     let end: Timestamp = stored["retire_after"]["S"].as_str().unwrap().parse().unwrap();
-    let left = end.duration_since(Timestamp::now());
-    assert!(left > SignedDuration::from_mins(24) && left <= SignedDuration::from_mins(25), "{left}");
+    let lives = SignedDuration::from_mins(25);
+    // Kept in whole milliseconds.
+    assert!(end >= earliest + lives - SignedDuration::from_millis(1) && end <= latest + lives, "{end}, {earliest}");
     secrets("DeleteSecret", &json!({"SecretId": arn, "ForceDeleteWithoutRecovery": true}));
 }
 

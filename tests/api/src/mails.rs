@@ -43,7 +43,7 @@ pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Optio
     aws::update_item(&format!("INBOX#{recipient}"), &sk, expression, values);
 }
 
-/// While one lives, a message that the mailer has refused comes again after two seconds.
+/// While one lives, a message that the mailer has refused comes again after a few seconds, and others only if they take longer.
 pub(crate) struct Impatience;
 
 /// How many there are, and how patient the queue was before.
@@ -56,7 +56,7 @@ impl Impatience {
             let answer = aws::sqs("GetQueueAttributes", "mail", json!({"AttributeNames": ["VisibilityTimeout"]}));
             state.1 = answer["Attributes"]["VisibilityTimeout"].clone();
             assert_eq!(state.1, "180");
-            Self::set(&json!("2"));
+            Self::set(&json!("6"));
         }
         state.0 += 1;
         Self

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Doctor, Patient, User, aws};
+use crate::harness::{Anonymous, Answer, Doctor, Patient, User, aws, moment};
 
 /// The id of nothing.
 pub(crate) const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
@@ -179,7 +179,7 @@ fn test_update_health_record() {
     assert_eq!((&changed["description"], &changed["record_type"]), (&json!("after zq7marker"), &json!("procedure")));
     assert_eq!(changed["patient"]["pk"], patient.id, "`patient` in the body is ignored");
     assert_eq!(changed["created_at"], created["created_at"]);
-    assert!(changed["updated_at"].as_str().unwrap() > created["updated_at"].as_str().unwrap());
+    assert!(moment(&changed["updated_at"]) > moment(&created["updated_at"]));
     assert_eq!(changed.header("etag"), "\"2\"");
     assert_eq!(patient.read_patient_record(id).ok(200).body, changed.body);
 

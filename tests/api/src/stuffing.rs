@@ -50,9 +50,10 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
     // ... and from the attackers' own network who waits as told.
     let owner = &owners[ACCOUNTS - 1].email;
     let theirs = &networks[9];
+    let asked = Instant::now();
     let answer = theirs.login(owner, PASSWORD);
     let wait = if answer.status == 429 { told_by_login(&answer) } else { 0 };
-    when_allowed(|| theirs.login(owner, PASSWORD), wait).ok(200);
+    when_allowed(|| theirs.login(owner, PASSWORD), wait, asked).ok(200);
 }
 
 /// Does the work for each number below `count`, several at a time, about in their order; the results in that order.

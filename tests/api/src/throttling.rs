@@ -19,34 +19,33 @@ const MAILS_PER_DAY: u64 = 20;
 const RECORDS_PER_DAY: u64 = 200;
 const FILES_PER_DAY: u64 = 500;
 
+/// How long a refusal takes (`domain::rate::REFUSAL`).
+const REFUSAL: Duration = Duration::from_millis(500);
+
 const MINUTES_15: i64 = 15 * 60;
 const DAY: i64 = 24 * 60 * 60;
 
-/// The number of the present window of so many seconds. One that ends in this moment is waited out.
-fn window(seconds: i64) -> String {
-    loop {
-        let now = Timestamp::now().as_second();
-        let left = seconds - now.rem_euclid(seconds);
-        if left > 10 {
-            return now.div_euclid(seconds).to_string();
-        }
-        thread::sleep(Duration::from_millis(200));
-    }
+/// The number of the window of so many seconds before this one, of this one, and of the next: another one may begin at any time.
+fn windows(seconds: i64) -> [String; 3] {
+    let present = Timestamp::now().as_second().div_euclid(seconds);
+    [present - 1, present, present + 1].map(|number| number.to_string())
 }
 
-/// Sets a counter of the present window.
+/// Sets a counter, of the present window and of the one that may begin meanwhile.
 fn set_counter(kind: &str, subject: &[&str], seconds: i64, attributes: &[(&str, u64)]) {
     let sets: Vec<String> = attributes.iter().map(|(name, _)| format!("{name} = :{name}")).collect();
     let mut values = json!({":ttl": {"N": (Timestamp::now().as_second() + seconds).to_string()}});
     for (name, value) in attributes {
         values[format!(":{name}")] = json!({"N": value.to_string()});
     }
-    aws::update_item(&counter(kind, subject), &window(seconds), &format!("SET {}, #ttl = :ttl", sets.join(", ")), values);
+    for window in &windows(seconds)[1..] {
+        aws::update_item(&counter(kind, subject), window, &format!("SET {}, #ttl = :ttl", sets.join(", ")), values.clone());
+    }
 }
 
 fn failures(kind: &str, subject: &[&str]) -> u64 {
-    let item = aws::get_item(&counter(kind, subject), &window(MINUTES_15));
-    item.map_or(0, |item| item["failures"]["N"].as_str().unwrap().parse().unwrap())
+    let items = windows(MINUTES_15).into_iter().filter_map(|window| aws::get_item(&counter(kind, subject), &window));
+    items.map(|item| item["failures"]["N"].as_str().unwrap().parse().unwrap()).max().unwrap_or(0)
 }
 
 /// How many seconds an answer says to wait; checks all that it says.
@@ -81,14 +80,15 @@ fn telltale(answer: &Answer) -> Telltale {
     (answer.status, headers.collect(), body)
 }
 
-/// Sends again and again until it is not told to wait any more: who waits as told is let in, and who does not loses nothing.
-pub(crate) fn when_allowed(send: impl Fn() -> Answer, told: i64) -> Answer {
+/// Sends again and again until it is not told to wait any more, as it was on a request of some moment: who waits as told is let in,
+/// and who does not loses nothing.
+pub(crate) fn when_allowed(send: impl Fn() -> Answer, told: i64, since: Instant) -> Answer {
     let started = Instant::now();
     loop {
         let sent = started.elapsed();
         let answer = send();
         if answer.status != 429 {
-            let waited = started.elapsed();
+            let waited = since.elapsed();
             assert!(waited.as_secs_f64() >= told as f64 - 1.0, "told {told} s, but let in after {waited:?}");
             return answer;
         }
@@ -106,12 +106,23 @@ struct Guesser<'a> {
     free: u32,
     failures: u32,
     last: Instant,
+    /// When it asked what it was told upon.
+    asked: Instant,
     told: BTreeMap<u16, Telltale>,
 }
 
 impl<'a> Guesser<'a> {
     fn new(email: &'a str, password: &'a str, free: u32) -> Self {
-        Self { host: Host::somewhere(), email, password, free, failures: 0, last: Instant::now(), told: BTreeMap::new() }
+        Self {
+            host: Host::somewhere(),
+            email,
+            password,
+            free,
+            failures: 0,
+            last: Instant::now(),
+            asked: Instant::now(),
+            told: BTreeMap::new(),
+        }
     }
 
     fn guess(&mut self) -> Answer {
@@ -131,6 +142,7 @@ impl<'a> Guesser<'a> {
             if answer.status == 429 {
                 let (wait, pause) = (told_by_login(&answer) as f64, pause.expect("the first failures are free"));
                 assert!(wait <= pause && wait >= pause - passed, "{wait} s after {} failures", self.failures);
+                self.asked = sent;
                 return wait as i64;
             }
             answer.problem(401, "invalid_credentials");
@@ -142,7 +154,7 @@ impl<'a> Guesser<'a> {
     /// Waits as told, and fails once more.
     fn after(&mut self, wait: i64) {
         let began = Instant::now();
-        when_allowed(|| self.host.login(self.email, self.password), wait).problem(401, "invalid_credentials");
+        when_allowed(|| self.host.login(self.email, self.password), wait, self.asked).problem(401, "invalid_credentials");
         (self.failures, self.last) = (self.failures + 1, began);
     }
 }
@@ -158,7 +170,7 @@ fn five_failures_are_free_and_then_the_wait_doubles() {
         wait = guesser.until_told();
     }
     let host = guesser.host.clone();
-    when_allowed(|| host.login(&user.email, PASSWORD), wait).ok(200);
+    when_allowed(|| host.login(&user.email, PASSWORD), wait, guesser.asked).ok(200);
     // Success has forgotten all of it.
     Guesser { host: host.clone(), ..Guesser::new(&user.email, WRONG, 5) }.until_told();
     // Up to 15 minutes.
@@ -266,11 +278,24 @@ fn what_clients_say_of_their_address_is_ignored() {
 #[test]
 fn an_owner_with_many_devices_signs_in_with_all_at_once() {
     let (user, host) = (User::new("patient"), Host::somewhere());
-    let statuses: Vec<u16> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..10).map(|_| scope.spawn(|| host.login(&user.email, PASSWORD).status)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    assert_eq!(statuses, [200; 10]);
+    // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy with other things, some are.
+    for _ in 0..20 {
+        let began = Instant::now();
+        let statuses: Vec<u16> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..10).map(|_| scope.spawn(|| host.login(&user.email, PASSWORD).status)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        if statuses == [200; 10] {
+            return;
+        }
+        assert!(began.elapsed() > REFUSAL && statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+        let asked = Instant::now();
+        let answer = host.login(&user.email, PASSWORD);
+        if answer.status == 429 {
+            when_allowed(|| host.login(&user.email, PASSWORD), told_by_login(&answer), asked).ok(200);
+        }
+    }
+    panic!("somebody is always refused");
 }
 
 #[test]
@@ -278,8 +303,10 @@ fn a_network_that_fails_everywhere_waits_and_others_do_not() {
     let (user, host) = (User::new("patient"), Host::somewhere());
     set_counter("login", &["network", &host.network()], MINUTES_15, &[("failures", FAILURES_PER_NETWORK - 1)]);
     host.login(&new_email(), WRONG).problem(401, "invalid_credentials");
+    let asked = Instant::now();
     let (known, unknown) = (host.login(&user.email, PASSWORD), host.login(&new_email(), PASSWORD));
-    assert!(told_by_login(&known) - told_by_login(&unknown) <= 1);
+    let difference = told_by_login(&known) - told_by_login(&unknown);
+    assert!(difference >= 0 && difference as f64 <= 1.0 + asked.elapsed().as_secs_f64(), "{difference}");
     assert_eq!(telltale(&known), telltale(&unknown));
     Host::somewhere().login(&user.email, PASSWORD).ok(200);
 }
