@@ -1,9 +1,11 @@
 //! Doctors are approved by staff: before, they are neither listed nor assignable; suspended, they keep nothing but the
 //! account.
 
-use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Admin, Doctor, MARKER, Patient, User, account_mail, aws, eventually};
+use serde_json::{Value, json};
+
+use crate::harness::{Admin, Detour, Doctor, Fate, MARKER, Patient, Settings, User, account_mail, aws, eventually};
 
 #[track_caller]
 fn is_listed(patient: &Patient, doctor: &Doctor) -> bool {
@@ -133,4 +135,28 @@ fn a_decision_can_name_the_version_it_is_about() {
     assert!(first.starts_with("pending:"), "{told:?}");
     assert_eq!(told[0], (json!("approved: MD-2"), json!("approved: MD-3")), "locally nobody asks for approvals");
     assert_eq!(told.len(), 2, "{told:?}");
+}
+
+/// Between the look at the account and the decision on it something else of it is changed: that hinders nobody, unless it is the licence.
+#[test]
+fn a_licence_that_changes_meanwhile_is_not_approved_unseen() {
+    let admin = Admin::new();
+    for (change, status, approval) in
+        [(json!({"years_of_experience": 30}), 200, "approved"), (json!({"license_number": "MD-4"}), 409, "pending")]
+    {
+        let doctor = Doctor::pending();
+        let (client, is_changed) = (User::clone(&doctor), AtomicBool::new(false));
+        let detour = Detour::new(move |operation, _| {
+            if operation.ends_with(".TransactWriteItems") && !is_changed.swap(true, Ordering::SeqCst) {
+                client.update_profile(change.clone()).ok(200);
+            }
+            Fate::Passed
+        });
+        let function = Settings::of("admin").with("AWS_ENDPOINT_URL", &detour.url).start();
+        let answer = function.send(&admin, "POST", &format!("/api/admin/doctors/{}/approve/", doctor.id), &Value::Null).ok(status);
+        assert_eq!(admin.read_user(&doctor.id).ok(200)["approval"], approval);
+        if status == 409 {
+            answer.problem(409, "changed_meanwhile");
+        }
+    }
 }
