@@ -57,24 +57,41 @@ where
     .await
 }
 
-/// Changes what `lambda_http` would panic on when it puts the URI together, before any code of ours can answer: it takes
-/// the gateway's word that query, host and protocol are parts of a URI, but the client has written them.
+/// Changes what `lambda_http` would panic on or read otherwise when it puts the URI together, before any code of ours can answer: it
+/// takes the gateway's word that path, query, host and protocol are parts of a URI, but the client has written them.
 fn make_parsable(request: &mut LambdaRequest) {
     if let LambdaRequest::ApiGatewayV2(request) = request {
-        request.raw_query_string = request.raw_query_string.take().map(|query| escape(&query));
+        request.raw_path = request.raw_path.take().map(|path| escape_path(&path));
+        request.raw_query_string = request.raw_query_string.take().map(|query| escape_query(&query));
         // Nobody asks for them: links are made from the configuration and the gateway's own domain.
         request.headers.remove("host");
         request.headers.remove("x-forwarded-proto");
     }
 }
 
+/// A path that the gateway has decoded, with its segments as they are: neither an end of the path nor another segment is read in them,
+/// and none is resolved (<https://url.spec.whatwg.org/#path-state>; a `.` that is escaped once would be, too).
+fn escape_path(path: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment {
+        "." | ".." => segment.replace('.', "%252E"),
+        _ => escape(segment, |character| matches!(character, '\0'..=' ' | '?' | '#' | '\\')),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// A query with the characters escaped that must not stand in a URI (RFC 3986, section 3.4).
-fn escape(query: &str) -> String {
-    let mut escaped = String::with_capacity(query.len());
-    for character in query.chars() {
-        match character {
-            '\0'..=' ' | '"' | '#' | '<' | '>' | '\u{7f}' => escaped.push_str(&format!("%{:02X}", u32::from(character))),
-            _ => escaped.push(character),
+fn escape_query(query: &str) -> String {
+    escape(query, |character| matches!(character, '\0'..=' ' | '"' | '#' | '<' | '>' | '\u{7f}'))
+}
+
+/// A text with some of its characters, all of ASCII, escaped.
+fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_escaped(character) {
+            escaped.push_str(&format!("%{:02X}", u32::from(character)));
+        } else {
+            escaped.push(character);
         }
     }
     escaped
@@ -127,6 +144,30 @@ mod tests {
             make_parsable(&mut event);
             assert_eq!(Request::from(event).uri().path(), "/a");
         }
-        assert_eq!(escape("a=b%20c&d=ü"), "a=b%20c&d=ü", "what is right is left");
+        assert_eq!(escape_query("a=b%20c&d=ü"), "a=b%20c&d=ü", "what is right is left");
+    }
+
+    #[test]
+    fn a_path_stays_the_one_that_the_gateway_has_matched() {
+        for (path, expected) in [
+            ("/users/x?y/end/", "/users/x%3Fy/end/"),
+            ("/users/x#y/end/", "/users/x%23y/end/"),
+            (r"/users/x\\y/end/", "/users/x%5Cy/end/"),
+            (r"/users/x\ty\n\r/end/", "/users/x%09y%0A%0D/end/"),
+            ("/users/../end/", "/users/%252E%252E/end/"),
+            ("/users/./end/..", "/users/%252E/end/%252E%252E"),
+            ("/users/ü x/..end/", "/users/%C3%BC%20x/..end/"),
+            ("/users/100%25/end", "/users/100%25/end"),
+            ("/", "/"),
+        ] {
+            let event = format!(
+                r#"{{"rawPath": "{path}", "rawQueryString": "a=b", "headers": {{}}, "isBase64Encoded": false,
+                    "requestContext": {{"http": {{"method": "GET"}}, "stage": "$default", "timeEpoch": 0}}}}"#
+            );
+            let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
+            make_parsable(&mut event);
+            let request = Request::from(event);
+            assert_eq!((request.uri().path(), request.uri().query()), (expected, Some("a=b")));
+        }
     }
 }
