@@ -29,6 +29,12 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Any:
     return hooks
 
 
+def _case(phase: str, path: str, **parts: Any) -> SimpleNamespace:
+    """A well-formed request of a phase, with what it has beside its path."""
+    meta = SimpleNamespace(generation=SimpleNamespace(mode=GenerationMode.POSITIVE), phase=SimpleNamespace(name=phase))
+    return SimpleNamespace(operation=SimpleNamespace(path=path), meta=meta, **({"path_parameters": {}, "query": {}, "headers": {}, "body": None} | parts))
+
+
 @pytest.mark.parametrize(
     ("phase", "asker", "drawn", "sent"),
     [
@@ -40,14 +46,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
 )
 def test_an_id_that_a_link_passes_on_stays(hooks: Any, phase: str, asker: str, drawn: str, sent: str) -> None:
-    case = SimpleNamespace(
-        path_parameters={"id": drawn},
-        query={},
-        headers={"Authorization": asker},
-        body=None,
-        operation=SimpleNamespace(path="/api/records/patient/{id}/"),
-        meta=SimpleNamespace(generation=SimpleNamespace(mode=GenerationMode.POSITIVE), phase=SimpleNamespace(name=phase)),
-    )
+    case = _case(phase, "/api/records/patient/{id}/", path_parameters={"id": drawn}, headers={"Authorization": asker})
     assert hooks.map_case(None, case).path_parameters["id"] == sent
 
 
@@ -56,14 +55,7 @@ def test_an_id_that_a_link_passes_on_stays(hooks: Any, phase: str, asker: str, d
     [("/api/accounts/register/", True), ("/api/admin/users/{id}/email-change/", True), ("/api/accounts/login/", False)],
 )
 def test_an_address_that_must_be_new_is_nobodys(hooks: Any, path: str, is_new: bool) -> None:
-    case = SimpleNamespace(
-        path_parameters={},
-        query={},
-        headers={},
-        body={"email": "taken@example.com"},
-        operation=SimpleNamespace(path=path),
-        meta=SimpleNamespace(generation=SimpleNamespace(mode=GenerationMode.POSITIVE), phase=SimpleNamespace(name="examples")),
-    )
+    case = _case("examples", path, body={"email": "taken@example.com"})
     assert (hooks.map_case(None, case).body["email"] != "taken@example.com") == is_new
 
 

@@ -127,9 +127,18 @@ mod tests {
         assert_eq!(sentence(&error), "the table cannot be read: connection refused");
     }
 
+    /// What an event of the gateway becomes, with texts and headers as JSON has them.
+    fn request(path: &str, query: &str, headers: &str) -> Request {
+        let context = r#""requestContext": {"http": {"method": "GET"}, "stage": "$default", "timeEpoch": 0}"#;
+        let event =
+            format!(r#"{{"rawPath": "{path}", "rawQueryString": "{query}", "headers": {headers}, "isBase64Encoded": false, {context}}}"#);
+        let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
+        make_parsable(&mut event);
+        Request::from(event)
+    }
+
     #[test]
     fn whatever_a_client_writes_becomes_a_request() {
-        let context = r#""requestContext": {"http": {"method": "GET"}, "stage": "$default", "timeEpoch": 0}"#;
         for (query, host, protocol) in [
             (r##"q=<x> \"y\"#z\u0001\u007f"##, "api.example.org", "https"),
             ("q=ü%zz{}|^`[]&&=", "api.example.org", "https"),
@@ -138,11 +147,7 @@ mod tests {
             ("", "api.example.org", "a b"),
         ] {
             let headers = format!(r#"{{"host": "{host}", "x-forwarded-proto": "{protocol}"}}"#);
-            let event =
-                format!(r#"{{"rawPath": "/a", "rawQueryString": "{query}", "headers": {headers}, "isBase64Encoded": false, {context}}}"#);
-            let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
-            make_parsable(&mut event);
-            assert_eq!(Request::from(event).uri().path(), "/a");
+            assert_eq!(request("/a", query, &headers).uri().path(), "/a");
         }
         assert_eq!(escape_query("a=b%20c&d=ü"), "a=b%20c&d=ü", "what is right is left");
     }
@@ -160,13 +165,7 @@ mod tests {
             ("/users/100%25/end", "/users/100%25/end"),
             ("/", "/"),
         ] {
-            let event = format!(
-                r#"{{"rawPath": "{path}", "rawQueryString": "a=b", "headers": {{}}, "isBase64Encoded": false,
-                    "requestContext": {{"http": {{"method": "GET"}}, "stage": "$default", "timeEpoch": 0}}}}"#
-            );
-            let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
-            make_parsable(&mut event);
-            let request = Request::from(event);
+            let request = request(path, "a=b", "{}");
             assert_eq!((request.uri().path(), request.uri().query()), (expected, Some("a=b")));
         }
     }

@@ -36,8 +36,8 @@ pub(crate) use totp::App;
 /// shows whether any of it has reached a log.
 pub(crate) const MARKER: &str = "zq7marker";
 
-/// How long the things behind the requests may take: stream, queues, functions.
-/// One behind the other, on a machine that has other things to do.
+/// How long the things behind the requests may take: stream, queues and functions, one behind the other, on a
+/// machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A moment in an answer. As text, `.5Z` would come after `.51Z`.
