@@ -18,7 +18,11 @@ use crate::App;
         (status = 200, description = "A page of the log.", body = Listing<AccessEvent>),
     )
 )]
-pub(crate) async fn access_log(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn access_log(
+    State(app): State<App>,
+    caller: SignedIn,
+    query: Query,
+) -> Result<Answer, Problem> {
     let owner = caller.id();
     let ((), paging) = query.parse(&app.kit, owner, "access-log", |_| Some(()))?;
     let caller = caller.confirm().await?;

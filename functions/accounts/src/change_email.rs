@@ -35,9 +35,11 @@ impl FromForm for EmailChangeRequest {
 
 taken!(EmailChangeRequest);
 
-/// Ask for another email address: a mail with a token goes to it, and nothing changes before the token is presented.
+/// Ask for another email address: a mail with a token goes to it, and nothing changes before the
+/// token is presented.
 ///
-/// One answer after the same work, whether somebody else has the address or not: its owner then gets another mail.
+/// One answer after the same work, whether somebody else has the address or not: its owner then
+/// gets another mail.
 #[utoipa::path(
     post, path = "/api/accounts/email-change/", tag = "Accounts", request_body = EmailChangeRequest,
     responses(
@@ -57,7 +59,8 @@ pub(crate) async fn request_email_change(
     }
     let begin = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
-    let (attempt, credentials) = (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
+    let (attempt, credentials) =
+        (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     if !app.hasher.verify(&password, hash).await.map_err(Problem::internal)? {
         let event = caller.audit(Action::ChangeEmail, account.id, None);
@@ -70,30 +73,49 @@ pub(crate) async fn request_email_change(
         None => Mail::to_change_address(id, account, email.clone(), now),
         Some(owner) => Mail::new(id, MailKind::AlreadyRegistered, owner.user_id, now),
     };
-    let (sent, forgotten) = tokio::join!(send_mail_to_claimed(&app, &email, &mail), attempt.succeeded());
+    let (sent, forgotten) =
+        tokio::join!(send_mail_to_claimed(&app, &email, &mail), attempt.succeeded());
     forgotten?;
     sent?;
-    Ok(accepted(&Detail { detail: "If the address is free, a mail with a token is on its way to it." }))
+    Ok(accepted(&Detail {
+        detail: "If the address is free, a mail with a token is on its way to it.",
+    }))
 }
 
 /// Make the address the account's to which the token was sent. The address before is told.
 #[utoipa::path(
-    post, path = "/api/accounts/email-change/confirm/", tag = "Accounts", request_body = TokenRequest,
+    post, path = "/api/accounts/email-change/confirm/", tag = "Accounts",
+        request_body = TokenRequest,
     responses(
         (status = 200, description = "The account has the new address.", body = Detail),
         (status = 409, description = "changed_meanwhile email_taken"),
         (status = 429, description = "too_many_attempts"),
     )
 )]
-pub(crate) async fn change_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
+pub(crate) async fn change_email(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<TokenRequest>,
+) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
-    let presented = by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
+    let presented =
+        by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, token, account: before } = presented.of_present_account()?;
     let credentials = app.store.credentials(&before.email).await?;
-    let credentials = credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;
+    let credentials =
+        credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;
     let event = info.audit(&before, Action::ChangeEmail, before.id, None);
-    let mail = Mail::new(clock::new_id(), MailKind::EmailChanged, before.id, clock::now()).to(before.email.clone());
-    let after = Account { email: token.email, email_verified: true, version: before.version + 1, ..before.clone() };
-    app.store.change_email(&before, &after, &credentials, &hash, &event, &mail).await.map_err(refused)?;
+    let mail = Mail::new(clock::new_id(), MailKind::EmailChanged, before.id, clock::now())
+        .to(before.email.clone());
+    let after = Account {
+        email: token.email,
+        email_verified: true,
+        version: before.version + 1,
+        ..before.clone()
+    };
+    app.store
+        .change_email(&before, &after, &credentials, &hash, &event, &mail)
+        .await
+        .map_err(refused)?;
     Ok(ok(&Detail { detail: "The account has the new address. Sign in with it from now on." }))
 }

@@ -38,7 +38,8 @@ taken!(ChangePasswordRequest);
 
 /// Replace the own password. All sessions end; the answer holds the tokens of a new one.
 #[utoipa::path(
-    post, path = "/api/accounts/password-change/", tag = "Accounts", request_body = ChangePasswordRequest,
+    post, path = "/api/accounts/password-change/", tag = "Accounts",
+        request_body = ChangePasswordRequest,
     responses(
         (status = 200, description = "The tokens of a new session.", body = Tokens),
         (status = 409, description = "changed_meanwhile"),
@@ -50,17 +51,28 @@ pub(crate) async fn change_password(
     caller: SignedIn,
     Body(request): Body<ChangePasswordRequest>,
 ) -> Result<Answer, Problem> {
-    let incorrect = || Problem::field("current_password", Reason::new("incorrect", "Is not your present password."));
+    let incorrect = || {
+        Problem::field(
+            "current_password",
+            Reason::new("incorrect", "Is not your present password."),
+        )
+    };
     let user = caller.id();
     let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;
     let account = &caller.account;
     let names = [&account.first_name, &account.last_name];
-    let password = request.new_password.0.choose(Some(&account.email), &names).map_err(|reason| Problem::field("new_password", reason))?;
+    let password = request
+        .new_password
+        .0
+        .choose(Some(&account.email), &names)
+        .map_err(|reason| Problem::field("new_password", reason))?;
     let begin = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
-    let (attempt, credentials) = (attempt?, credentials?.filter(|credentials| credentials.user_id == user));
+    let (attempt, credentials) =
+        (attempt?, credentials?.filter(|credentials| credentials.user_id == user));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    let verified = app.hasher.verify(&request.current_password, hash).await.map_err(Problem::internal)?;
+    let verified =
+        app.hasher.verify(&request.current_password, hash).await.map_err(Problem::internal)?;
     let event = caller.audit(Action::ChangePassword, user, None);
     let Some(before) = credentials.filter(|_| verified) else {
         let failure = [AuditEvent { outcome: Outcome::Failed, ..event }];
@@ -68,8 +80,15 @@ pub(crate) async fn change_password(
         return Err(incorrect());
     };
     let (password_hash, signer) = tokio::join!(app.hasher.hash(&password), app.tokens.signer());
-    let (password_hash, signer, now) = (password_hash.map_err(Problem::internal)?, signer?, clock::now());
-    let (mut session, refresh) = RefreshToken::start_above(through, user, now, caller.request.device(), app.tokens.lifetimes(account.role));
+    let (password_hash, signer, now) =
+        (password_hash.map_err(Problem::internal)?, signer?, clock::now());
+    let (mut session, refresh) = RefreshToken::start_above(
+        through,
+        user,
+        now,
+        caller.request.device(),
+        app.tokens.lifetimes(account.role),
+    );
     session.second_factor = caller.session.second_factor;
     session.password_version = before.password_version + 1;
     let mail = Mail::new(clock::new_id(), MailKind::PasswordChanged, user, now);
@@ -81,10 +100,14 @@ pub(crate) async fn change_password(
         event: &event,
         mail: &mail,
     };
-    let (changed, forgotten) = tokio::join!(app.store.change_password(&new, &session), attempt.succeeded());
+    let (changed, forgotten) =
+        tokio::join!(app.store.change_password(&new, &session), attempt.succeeded());
     forgotten?;
     changed.map_err(|error| match error {
-        UpdateError::Stale => Problem::conflict(Code::ChangedMeanwhile, "The password or the sessions have changed meanwhile."),
+        UpdateError::Stale => Problem::conflict(
+            Code::ChangedMeanwhile,
+            "The password or the sessions have changed meanwhile.",
+        ),
         UpdateError::Store(error) => error.into(),
     })?;
     Ok(ok(&app.tokens.issue(signer, account, &session, &refresh, now)))

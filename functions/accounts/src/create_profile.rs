@@ -1,6 +1,8 @@
 //! `POST /api/accounts/profile-create/`
 
-use domain::account::{Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth};
+use domain::account::{
+    Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
+};
 use http_kit::answer::{Answer, created};
 use http_kit::caller::Member;
 use http_kit::code::Code;
@@ -29,13 +31,18 @@ pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Opti
     let born = form.nullable_with("date_of_birth", |date| date_of_birth(date, now));
     let gender = form.or_default("gender", Gender::Other);
     let address = form.nullable("address");
-    Some(Profile::Patient(PatientProfile { date_of_birth: born?, gender: gender?, address: address? }))
+    Some(Profile::Patient(PatientProfile {
+        date_of_birth: born?,
+        gender: gender?,
+        address: address?,
+    }))
 }
 
 /// What [`whole_profile`] asks for. Which of the two it is, the caller's role decides.
 pub(crate) enum NewProfile {}
 
-taken!(NewProfile: any_of([Role::Doctor, Role::Patient].map(|role| describe(|form| whole_profile(form, role, clock::now())))));
+taken!(NewProfile: any_of([Role::Doctor,
+    Role::Patient].map(|role| describe(|form| whole_profile(form, role, clock::now())))));
 
 /// Create the profile that belongs to the caller's role.
 #[utoipa::path(
@@ -46,7 +53,10 @@ taken!(NewProfile: any_of([Role::Doctor, Role::Patient].map(|role| describe(|for
         (status = 409, description = "changed_meanwhile"),
     )
 )]
-pub(crate) async fn create_profile(caller: Member, Once(request, form): Once) -> Result<Answer, Problem> {
+pub(crate) async fn create_profile(
+    caller: Member,
+    Once(request, form): Once,
+) -> Result<Answer, Problem> {
     let attempt = request.of_user(caller.id());
     attempt.run(create(caller, &attempt, form)).await
 }
@@ -63,7 +73,8 @@ async fn create(caller: Member, attempt: &Attempt, form: Form) -> Result<Answer,
     }
     let profile = form.parse(|form| whole_profile(form, account.role, clock::now()))?;
     let account = Account { profile: Some(profile), version: account.version + 1, ..account };
-    let answer = created("/api/accounts/me/", &ProfileShape::full(&account)).with_etag(ETag::of(account.version));
+    let answer = created("/api/accounts/me/", &ProfileShape::full(&account))
+        .with_etag(ETag::of(account.version));
     attempt.keeping(&answer)?.create_profile(&account).await.map_err(|error| match error {
         CreateProfileError::Exists => exists(),
         CreateProfileError::Stale => IfMatch::Absent.lost_race(),

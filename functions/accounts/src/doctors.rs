@@ -16,7 +16,10 @@ use crate::App;
 fn filter(parameters: &mut Parameters) -> Option<(Option<String>, Option<String>)> {
     let specialization = parameters.optional::<Specialization>("specialization");
     let search = parameters.optional::<Name>("search");
-    Some((specialization?.map(|specialization| specialization.slug()), search?.map(|prefix| sortable(prefix.as_str()))))
+    Some((
+        specialization?.map(|specialization| specialization.slug()),
+        search?.map(|prefix| sortable(prefix.as_str())),
+    ))
 }
 
 filters!(pub(crate) DoctorFilters: filter);
@@ -28,9 +31,19 @@ filters!(pub(crate) DoctorFilters: filter);
         (status = 200, description = "A page of the directory.", body = Listing<User>),
     )
 )]
-pub(crate) async fn list_doctors(State(app): State<App>, patient: Patient, query: Query) -> Result<Answer, Problem> {
-    let ((specialization, prefix), paging) = query.parse(&app.kit, patient.id(), "doctors", filter)?;
-    let read = app.store.directory(specialization.as_deref(), prefix.as_deref(), paging.limit, paging.after.as_ref());
+pub(crate) async fn list_doctors(
+    State(app): State<App>,
+    patient: Patient,
+    query: Query,
+) -> Result<Answer, Problem> {
+    let ((specialization, prefix), paging) =
+        query.parse(&app.kit, patient.id(), "doctors", filter)?;
+    let read = app.store.directory(
+        specialization.as_deref(),
+        prefix.as_deref(),
+        paging.limit,
+        paging.after.as_ref(),
+    );
     let (_, page) = patient.beside(read).await?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(User::in_directory))
 }

@@ -48,7 +48,14 @@ pub(crate) async fn jwks(State(app): State<App>) -> Result<Answer, Problem> {
     app.tokens.signer().await?;
     let now = clock::now();
     let keys = app.store.signing_keys().await?.into_iter().filter(|key| !key.is_retired(now));
-    let keys = keys.map(|key| Jwk { kty: "OKP", crv: "Ed25519", alg: "EdDSA", public_key_use: "sig", kid: key.kid, x: key.x });
+    let keys = keys.map(|key| Jwk {
+        kty: "OKP",
+        crv: "Ed25519",
+        alg: "EdDSA",
+        public_key_use: "sig",
+        kid: key.kid,
+        x: key.x,
+    });
     let cached = HeaderValue::from_static("public, max-age=300");
     Ok(ok(&JwkSet { keys: keys.collect() }).with_header(header::CACHE_CONTROL, cached))
 }

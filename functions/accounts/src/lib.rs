@@ -85,10 +85,15 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, tokens, registration) = (config::Http::from_env()?, config::Tokens::from_env()?, config::Registration::from_env()?);
+        let (http, tokens, registration) = (
+            config::Http::from_env()?,
+            config::Tokens::from_env()?,
+            config::Registration::from_env()?,
+        );
         let (doctors, guessing) = (config::Doctors::from_env()?, config::Guessing::from_env()?);
         let sdk = aws::sdk(Patience::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
+            .proving(AuditKey::new(http.audit_key.expose()));
         let tokens = Tokens {
             secrets: aws::secrets_manager(&sdk),
             issuer: http.token_issuer.clone(),
@@ -128,15 +133,17 @@ struct Known {
 const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Tokens {
-    /// The signing key, read when a token is first issued and again every few minutes, its public half published before any
-    /// token it signs.
+    /// The signing key, read when a token is first issued and again every few minutes, its public
+    /// half published before any token it signs.
     ///
     /// # Errors
     /// 503 when Secrets Manager or the table does not answer, and no key is known from before.
     async fn signer(&self) -> Result<Arc<Signer>, Problem> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, now) = (known().clone(), clock::now());
-        if let Some(fresh) = before.as_ref().filter(|before| now.duration_since(before.read_at) < READ_AGAIN_AFTER) {
+        if let Some(fresh) =
+            before.as_ref().filter(|before| now.duration_since(before.read_at) < READ_AGAIN_AFTER)
+        {
             return Ok(Arc::clone(&fresh.signer));
         }
         let signer = match (self.read_signer(now).await, before) {
@@ -152,13 +159,17 @@ impl Tokens {
     }
 
     async fn read_signer(&self, now: Timestamp) -> Result<Signer, Problem> {
-        let secret = aws::secret(&self.secrets, &self.config.signing_secret_arn).await.map_err(Problem::unavailable_because)?;
+        let secret = aws::secret(&self.secrets, &self.config.signing_secret_arn)
+            .await
+            .map_err(Problem::unavailable_because)?;
         let signer = Signer::new(&secret, &self.issuer);
         let (kid, x) = (signer.kid().to_owned(), signer.public_key().to_owned());
         let key = SigningKey { kid, x, created_at: now, retire_after: None };
-        // Other sandboxes sign with the key before until they look again, perhaps once in vain, and those tokens have a life
-        // of their own.
-        let others_end = now.saturating_add(self.config.access_token + 2 * READ_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+        // Other sandboxes sign with the key before until they look again, perhaps once in vain, and
+        // those tokens have a life of their own.
+        let others_end = now
+            .saturating_add(self.config.access_token + 2 * READ_AGAIN_AFTER)
+            .unwrap_or(Timestamp::MAX);
         self.store.publish_signing_key(&key, others_end).await?;
         Ok(signer)
     }
@@ -168,8 +179,16 @@ impl Tokens {
     }
 
     /// The tokens of a session, as they are answered.
-    fn issue(&self, signer: Arc<Signer>, account: &Account, session: &Session, refresh: &RefreshToken, now: Timestamp) -> shapes::Tokens {
-        let access = signer.sign(account.id, session.id, account.role, now, self.config.access_token);
+    fn issue(
+        &self,
+        signer: Arc<Signer>,
+        account: &Account,
+        session: &Session,
+        refresh: &RefreshToken,
+        now: Timestamp,
+    ) -> shapes::Tokens {
+        let access =
+            signer.sign(account.id, session.id, account.role, now, self.config.access_token);
         shapes::Tokens { access, refresh: refresh.reveal() }
     }
 }

@@ -39,9 +39,10 @@ taken!(LoginRequest);
 
 /// Sign in with email and password.
 ///
-/// Unknown, wrong and inactive are one answer after the same time; so is not confirmed for who registered where nobody is told
-/// whether an address was taken. The work behind it is nearly the same: a read of the credentials, a password hash, a read
-/// of the account beside a write; the answer waits until any of it would be done.
+/// Unknown, wrong and inactive are one answer after the same time; so is not confirmed for who
+/// registered where nobody is told whether an address was taken. The work behind it is nearly the
+/// same: a read of the credentials, a password hash, a read of the account beside a write; the
+/// answer waits until any of it would be done.
 #[utoipa::path(
     post, path = "/api/accounts/login/", tag = "Accounts", request_body = LoginRequest,
     responses(
@@ -50,7 +51,11 @@ taken!(LoginRequest);
         (status = 429, description = "too_many_attempts"),
     )
 )]
-pub(crate) async fn login(State(app): State<App>, info: RequestInfo, Body(request): Body<LoginRequest>) -> Result<Answer, Problem> {
+pub(crate) async fn login(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<LoginRequest>,
+) -> Result<Answer, Problem> {
     let began = Instant::now();
     let done = sign_in(&app, &info, &request).await;
     if done.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials.as_str()) {
@@ -64,11 +69,14 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
     let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    let (verified, signer) = tokio::join!(app.hasher.verify(&request.password, hash), app.tokens.signer());
+    let (verified, signer) =
+        tokio::join!(app.hasher.verify(&request.password, hash), app.tokens.signer());
     let (verified, signer) = (verified.map_err(Problem::internal)?, signer?);
     let (known, now) = (credentials.as_ref().map(|credentials| credentials.user_id), clock::now());
     let Some(credentials) = credentials.filter(|_| verified) else {
-        let failure = info.audit_of(known.unwrap_or_else(clock::new_id), Action::Login).with_outcome(Outcome::Failed);
+        let failure = info
+            .audit_of(known.unwrap_or_else(clock::new_id), Action::Login)
+            .with_outcome(Outcome::Failed);
         let told = async {
             match known {
                 Some(_) => app.store.audit(std::slice::from_ref(&failure)).await,
@@ -81,22 +89,42 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
     let user_id = credentials.user_id;
     if credentials.second_factor {
         // Whoever knows the password is told of, also when no code follows.
-        let half = AuditEvent { reason: Some("second_factor_required".to_owned()), ..info.audit_of(user_id, Action::Login) };
+        let half = AuditEvent {
+            reason: Some("second_factor_required".to_owned()),
+            ..info.audit_of(user_id, Action::Login)
+        };
         let half = [half.with_outcome(Outcome::Denied)];
-        let (account, told, forgotten, ()) =
-            tokio::join!(app.store.account(user_id), app.store.audit(&half), attempt.succeeded(), upgrade(app, request, &credentials));
+        let (account, told, forgotten, ()) = tokio::join!(
+            app.store.account(user_id),
+            app.store.audit(&half),
+            attempt.succeeded(),
+            upgrade(app, request, &credentials)
+        );
         told?;
         forgotten?;
         let account = admit(app, info, account?, &credentials, &attempt).await?;
-        let token = MfaToken::new(user_id, account.sessions_ended_through, credentials.password_version, now).seal(signer.sealer());
+        let token = MfaToken::new(
+            user_id,
+            account.sessions_ended_through,
+            credentials.password_version,
+            now,
+        )
+        .seal(signer.sealer());
         let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
-        return Err(Problem::unauthorized(Code::MfaRequired, "Show a code of the second factor, too.").with_mfa_token(token));
+        return Err(Problem::unauthorized(
+            Code::MfaRequired,
+            "Show a code of the second factor, too.",
+        )
+        .with_mfa_token(token));
     }
-    // How long the session lives is decided by the role, which is asked for when the session is next used.
-    let (mut session, mut refresh) = RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
+    // How long the session lives is decided by the role, which is asked for when the session is
+    // next used.
+    let (mut session, mut refresh) =
+        RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
     session.password_version = credentials.password_version;
     let audit = info.audit_of(user_id, Action::Login);
-    // For an account that is not admitted the session is stored in vain: its token is never given to anybody.
+    // For an account that is not admitted the session is stored in vain: its token is never given
+    // to anybody.
     let (account, stored, forgotten, ()) = tokio::join!(
         app.store.account(user_id),
         app.store.put_session(&session, Some(&audit)),
@@ -107,9 +135,17 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
     let account = account?;
     stored?;
     let account = admit(app, info, account, &credentials, &attempt).await?;
-    if let Some(ended_through) = account.sessions_ended_through.filter(|_| !account.holds(session.id)) {
+    if let Some(ended_through) =
+        account.sessions_ended_through.filter(|_| !account.holds(session.id))
+    {
         // All sessions were ended by a sandbox whose clock is ahead of ours.
-        (session, refresh) = RefreshToken::start_above(ended_through, user_id, now, info.device(), app.tokens.lifetimes(account.role));
+        (session, refresh) = RefreshToken::start_above(
+            ended_through,
+            user_id,
+            now,
+            info.device(),
+            app.tokens.lifetimes(account.role),
+        );
         session.password_version = credentials.password_version;
         app.store.put_session(&session, None).await?;
     }
@@ -118,13 +154,17 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
 }
 
 fn refused() -> Problem {
-    Problem::unauthorized(Code::InvalidCredentials, "No active account found with the given credentials.")
+    Problem::unauthorized(
+        Code::InvalidCredentials,
+        "No active account found with the given credentials.",
+    )
 }
 
 /// The account that credentials open.
 ///
-/// If they do not, that is written down: the event before says that the password was right, this one why it did not help. It
-/// counts as wrong: or else who tries it again and again would see that it is right.
+/// If they do not, that is written down: the event before says that the password was right, this
+/// one why it did not help. It counts as wrong: or else who tries it again and again would see that
+/// it is right.
 ///
 /// # Errors
 /// 401 as for a wrong password.
@@ -137,25 +177,36 @@ async fn admit(
 ) -> Result<Account, Problem> {
     let reason = match account {
         None | Some(Account { is_active: false, .. }) => "inactive",
-        Some(Account { email_verified: false, .. }) if credentials.unconfirmed => "email_not_confirmed",
+        Some(Account { email_verified: false, .. }) if credentials.unconfirmed => {
+            "email_not_confirmed"
+        }
         // It was changed after the credentials were read.
-        Some(account) if account.password_version != credentials.password_version => "password_changed",
+        Some(account) if account.password_version != credentials.password_version => {
+            "password_changed"
+        }
         Some(account) => return Ok(account),
     };
-    let denied = AuditEvent { reason: Some(reason.to_owned()), ..info.audit_of(credentials.user_id, Action::Login) };
+    let denied = AuditEvent {
+        reason: Some(reason.to_owned()),
+        ..info.audit_of(credentials.user_id, Action::Login)
+    };
     let denied = [denied.with_outcome(Outcome::Denied)];
     tokio::try_join!(app.store.audit(&denied), attempt.was_in_vain())?;
     Err(refused())
 }
 
-/// Replaces the stored hash when new ones are made otherwise by now. What the user wants does not depend on it: a failure
-/// is logged, and the next login tries again.
+/// Replaces the stored hash when new ones are made otherwise by now. What the user wants does not
+/// depend on it: a failure is logged, and the next login tries again.
 async fn upgrade(app: &App, request: &LoginRequest, credentials: &Credentials) {
     if !app.hasher.needs_rehash(&credentials.password_hash) {
         return;
     }
     let upgraded = match app.hasher.hash(&request.password).await {
-        Ok(hash) => app.store.upgrade_password_hash(&request.email, credentials, &hash).await.map_err(|error| error.to_string()),
+        Ok(hash) => app
+            .store
+            .upgrade_password_hash(&request.email, credentials, &hash)
+            .await
+            .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     if let Err(error) = upgraded {

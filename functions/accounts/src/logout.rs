@@ -19,7 +19,11 @@ use crate::App;
 pub(crate) async fn logout(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
     let caller = caller.confirm().await?;
     let user = caller.account.id;
-    match app.store.end_session(user, caller.session.id, &caller.audit(Action::EndSession, user, None)).await {
+    match app
+        .store
+        .end_session(user, caller.session.id, &caller.audit(Action::EndSession, user, None))
+        .await
+    {
         // What was asked for, by somebody else a moment before.
         Ok(()) | Err(EndSessionError::Unknown) => Ok(no_content()),
         Err(EndSessionError::Store(error)) => Err(error.into()),

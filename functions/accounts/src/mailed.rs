@@ -40,8 +40,18 @@ impl Presented {
     /// 400 when it is good for nothing, or for something else.
     pub(crate) async fn find(app: &App, text: &str, kind: MailKind) -> Result<Self, Problem> {
         let hash = MailedToken::parse(text).ok_or_else(bad_token)?.hash();
-        let token = app.store.mail_token(&hash).await?.filter(|token| token.is_good_for(kind, clock::now())).ok_or_else(bad_token)?;
-        let account = app.store.account(token.user_id).await?.filter(|account| account.is_active).ok_or_else(bad_token)?;
+        let token = app
+            .store
+            .mail_token(&hash)
+            .await?
+            .filter(|token| token.is_good_for(kind, clock::now()))
+            .ok_or_else(bad_token)?;
+        let account = app
+            .store
+            .account(token.user_id)
+            .await?
+            .filter(|account| account.is_active)
+            .ok_or_else(bad_token)?;
         Ok(Self { hash, token, account })
     }
 
@@ -52,7 +62,9 @@ impl Presented {
 
     /// The token, if no password was set since it was sent.
     pub(crate) fn of_present_password(self) -> Result<Self, Problem> {
-        self.only_if(|token, account| token.basis.sessions_ended_through == account.sessions_ended_through)
+        self.only_if(|token, account| {
+            token.basis.sessions_ended_through == account.sessions_ended_through
+        })
     }
 
     /// The token, if neither address nor password was changed since it was asked for.
@@ -67,14 +79,22 @@ impl Presented {
 
 /// 400: unknown, used and expired are one answer.
 pub(crate) fn bad_token() -> Problem {
-    Problem::field("token", Reason::new("invalid", "Is not a token from a mail of ours, was used, or has expired."))
+    Problem::field(
+        "token",
+        Reason::new("invalid", "Is not a token from a mail of ours, was used, or has expired."),
+    )
 }
 
 pub(crate) fn refused(error: UseTokenError) -> Problem {
     match error {
         UseTokenError::Used => bad_token(),
-        UseTokenError::Stale => Problem::conflict(Code::ChangedMeanwhile, "The account has changed meanwhile; try again."),
-        UseTokenError::EmailTaken => Problem::conflict(Code::EmailTaken, "Another account has this address by now."),
+        UseTokenError::Stale => Problem::conflict(
+            Code::ChangedMeanwhile,
+            "The account has changed meanwhile; try again.",
+        ),
+        UseTokenError::EmailTaken => {
+            Problem::conflict(Code::EmailTaken, "Another account has this address by now.")
+        }
         UseTokenError::Store(error) => error.into(),
     }
 }

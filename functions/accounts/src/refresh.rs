@@ -37,8 +37,9 @@ taken!(RefreshRequest);
 
 /// Exchange a refresh token for new tokens.
 ///
-/// The token is used up. Shown again within seconds, as by a client whose answer was lost, it gives the same successor;
-/// shown again later it ends the session, because two parties hold it, and the user is told by mail.
+/// The token is used up. Shown again within seconds, as by a client whose answer was lost, it gives
+/// the same successor; shown again later it ends the session, because two parties hold it, and the
+/// user is told by mail.
 #[utoipa::path(
     post, path = "/api/accounts/token/refresh/", tag = "Accounts", request_body = RefreshRequest,
     responses(
@@ -47,15 +48,25 @@ taken!(RefreshRequest);
         (status = 429, description = "too_many_attempts"),
     )
 )]
-pub(crate) async fn refresh(State(app): State<App>, info: RequestInfo, Body(request): Body<RefreshRequest>) -> Result<Answer, Problem> {
+pub(crate) async fn refresh(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<RefreshRequest>,
+) -> Result<Answer, Problem> {
     let look = async {
         let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
         let (holder, signer) = tokio::join!(holder(&app, &presented), app.tokens.signer());
         Ok((presented, holder?, signer?))
     };
-    by_network(&app, &info, Limited::Refresh, look, async |(presented, (account, session), signer)| {
-        exchange(&app, &info, &presented, account, session, signer).await
-    })
+    by_network(
+        &app,
+        &info,
+        Limited::Refresh,
+        look,
+        async |(presented, (account, session), signer)| {
+            exchange(&app, &info, &presented, account, session, signer).await
+        },
+    )
     .await
 }
 
@@ -66,7 +77,9 @@ fn refused() -> Problem {
 /// Whom a token names, and the session.
 async fn holder(app: &App, presented: &RefreshToken) -> Result<(Account, Session), Problem> {
     let found = app.store.caller(presented.user_id, presented.session_id).await?;
-    found.filter(|(account, session)| account.is_active && account.keeps(session)).ok_or_else(refused)
+    found
+        .filter(|(account, session)| account.is_active && account.keeps(session))
+        .ok_or_else(refused)
 }
 
 async fn exchange(
@@ -77,19 +90,27 @@ async fn exchange(
     mut session: Session,
     signer: Arc<Signer>,
 ) -> Result<Answer, Problem> {
-    // A second pass happens when two requests with one token meet: the loser then finds the winner's successor.
+    // A second pass happens when two requests with one token meet: the loser then finds the
+    // winner's successor.
     for _ in 0..2 {
         let now = clock::now();
         match RefreshToken::rotate(&session, presented, now, app.tokens.lifetimes(account.role)) {
-            Rotation::Rotated { session: rotated, token } => match app.store.rotate_session(&session, &rotated).await {
-                Ok(()) => return Ok(ok(&app.tokens.issue(signer, &account, &rotated, &token, now))),
-                Err(UpdateError::Stale) => (account, session) = holder(app, presented).await?,
-                Err(UpdateError::Store(error)) => return Err(error.into()),
-            },
-            Rotation::Replayed { token } => return Ok(ok(&app.tokens.issue(signer, &account, &session, &token, now))),
+            Rotation::Rotated { session: rotated, token } => {
+                match app.store.rotate_session(&session, &rotated).await {
+                    Ok(()) => {
+                        return Ok(ok(&app.tokens.issue(signer, &account, &rotated, &token, now)));
+                    }
+                    Err(UpdateError::Stale) => (account, session) = holder(app, presented).await?,
+                    Err(UpdateError::Store(error)) => return Err(error.into()),
+                }
+            }
+            Rotation::Replayed { token } => {
+                return Ok(ok(&app.tokens.issue(signer, &account, &session, &token, now)));
+            }
             Rotation::Reused => {
                 let event = info.audit(&account, Action::ReuseToken, account.id, None);
-                let event = AuditEvent { session_id: Some(session.id), outcome: Outcome::Failed, ..event };
+                let event =
+                    AuditEvent { session_id: Some(session.id), outcome: Outcome::Failed, ..event };
                 let mail = Mail::new(clock::new_id(), MailKind::TokenReused, account.id, now);
                 return match app.store.end_reused_session(&session, &event, &mail).await {
                     Ok(()) | Err(EndSessionError::Unknown) => Err(refused()),

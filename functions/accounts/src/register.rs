@@ -44,8 +44,13 @@ impl FromForm for RegisterRequest {
         let phone_number = form.or_default("phone_number", PhoneNumber::default());
         let role = form.or_default("role", OpenRole(Role::Patient));
         let names: Vec<&Name> = [&first_name, &last_name].into_iter().flatten().collect();
-        let password =
-            password.and_then(|password| password.0.choose(email.as_ref(), &names).map_err(|reason| form.reject("password", reason)).ok());
+        let password = password.and_then(|password| {
+            password
+                .0
+                .choose(email.as_ref(), &names)
+                .map_err(|reason| form.reject("password", reason))
+                .ok()
+        });
         Some(Self {
             email: email?,
             password: password?,
@@ -61,29 +66,42 @@ taken!(RegisterRequest);
 
 /// Register as a patient or a doctor, and be signed in.
 ///
-/// Where taken addresses are not revealed, there is one answer after the same work whether the address is free or not: a mail
-/// tells its owner. A new user confirms the address with it, and signs in then.
+/// Where taken addresses are not revealed, there is one answer after the same work whether the
+/// address is free or not: a mail tells its owner. A new user confirms the address with it, and
+/// signs in then.
 #[utoipa::path(
     post, path = "/api/accounts/register/", tag = "Accounts", request_body = RegisterRequest,
     responses(
         (status = 201, description = "Registered and signed in.", body = SignedInUser),
-        (status = 202, description = "Where it is not told whether an address is taken: a mail tells more.", body = Detail),
+        (status = 202, description = "Where it is not told whether an address is taken: a mail \
+                                      tells more.", body = Detail),
         (status = 429, description = "too_many_attempts daily_limit_reached"),
     )
 )]
-pub(crate) async fn register(State(app): State<App>, info: RequestInfo, Once(request, form): Once) -> Result<Answer, Problem> {
+pub(crate) async fn register(
+    State(app): State<App>,
+    info: RequestInfo,
+    Once(request, form): Once,
+) -> Result<Answer, Problem> {
     let new = form.parse(RegisterRequest::from_form)?;
     let attempt = request.of_stranger(&new.email);
-    // By network alone: eight requests with one address that race are told that it is taken, not that they are too many.
+    // By network alone: eight requests with one address that race are told that it is taken, not
+    // that they are too many.
     let enrol = async |()| attempt.run(enrol(&app, &info, &attempt, new)).await;
     by_network(&app, &info, Limited::Register, ready(Ok(())), enrol).await
 }
 
-async fn enrol(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRequest) -> Result<Answer, Problem> {
+async fn enrol(
+    app: &App,
+    info: &RequestInfo,
+    attempt: &Attempt,
+    new: RegisterRequest,
+) -> Result<Answer, Problem> {
     if !app.registration.reveal_registered_email {
         return register_silently(app, info, attempt, new).await;
     }
-    let (replay, password_hash, signer) = tokio::join!(attempt.begin(), app.hasher.hash(&new.password), app.tokens.signer());
+    let (replay, password_hash, signer) =
+        tokio::join!(attempt.begin(), app.hasher.hash(&new.password), app.tokens.signer());
     if let Some(answer) = replay? {
         return Ok(answer);
     }
@@ -91,13 +109,17 @@ async fn enrol(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRe
     let now = clock::now();
     let account = account(new, &app.doctors);
     let credentials = Credentials::new(account.id, password_hash);
-    let (session, refresh) = RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
+    let (session, refresh) =
+        RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
     let audit = info.audit(&account, Action::Register, account.id, None);
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     let answer = created("/api/accounts/me/", &SignedInUser::new(&account, tokens));
     match attempt.keeping(&answer)?.register(&account, &credentials, &session, &audit).await {
         Ok(()) => Ok(answer),
-        Err(RegisterError::EmailTaken) => Err(Problem::field("email", Reason::new("taken", "A user with this email already exists."))),
+        Err(RegisterError::EmailTaken) => Err(Problem::field(
+            "email",
+            Reason::new("taken", "A user with this email already exists."),
+        )),
         Err(RegisterError::Store(error)) => Err(error.into()),
     }
 }
@@ -112,7 +134,12 @@ fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
     }
 }
 
-async fn register_silently(app: &App, info: &RequestInfo, attempt: &Attempt, new: RegisterRequest) -> Result<Answer, Problem> {
+async fn register_silently(
+    app: &App,
+    info: &RequestInfo,
+    attempt: &Attempt,
+    new: RegisterRequest,
+) -> Result<Answer, Problem> {
     let (network, now) = (Network::of(&info.source_ip), clock::now());
     let (replay, password_hash, owner, counted) = tokio::join!(
         attempt.begin(),
@@ -125,12 +152,15 @@ async fn register_silently(app: &App, info: &RequestInfo, attempt: &Attempt, new
     if let Some(answer) = replay? {
         return Ok(answer);
     }
-    let answer = accepted(&Detail { detail: "Unless the address had an account, it has one now. A mail tells more." });
+    let answer = accepted(&Detail {
+        detail: "Unless the address had an account, it has one now. A mail tells more.",
+    });
     let store = attempt.keeping(&answer)?;
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
     let account = account(new, &app.doctors);
     // To sign in with the password at once would tell whether the address was free.
-    let credentials = Credentials { unconfirmed: true, ..Credentials::new(account.id, password_hash) };
+    let credentials =
+        Credentials { unconfirmed: true, ..Credentials::new(account.id, password_hash) };
     let mails = MailLimit { most: app.guessing.mails_per_day, now };
     // Taken and free again, or the other way round, while this looks: once more.
     for _ in 0..2 {
@@ -141,14 +171,19 @@ async fn register_silently(app: &App, info: &RequestInfo, attempt: &Attempt, new
             }
             Some(Credentials { user_id, .. }) => {
                 let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, *user_id, now);
-                let audit = AuditEvent { outcome: Outcome::Failed, ..info.audit_of(*user_id, Action::Register) };
+                let audit = AuditEvent {
+                    outcome: Outcome::Failed,
+                    ..info.audit_of(*user_id, Action::Register)
+                };
                 store.refuse_registration(&account.email, &audit, &mail, mails).await
             }
         };
         match done {
             Ok(()) => return Ok(answer),
             Err(SilentError::Changed) => owner = app.store.credentials(&account.email).await?,
-            Err(SilentError::Locked(locked)) => return Err(Limit::of_a_day(Limited::Mails, mails.most).refuse(locked.into(), now)),
+            Err(SilentError::Locked(locked)) => {
+                return Err(Limit::of_a_day(Limited::Mails, mails.most).refuse(locked.into(), now));
+            }
             Err(SilentError::Store(error)) => return Err(error.into()),
         }
     }

@@ -33,11 +33,14 @@ taken!(PasswordResetRequest);
 
 /// Ask for a mail with a token that sets a new password.
 ///
-/// One answer after the same work, whether there is such an account or not: a read, then a mail to its owner or to nobody.
+/// One answer after the same work, whether there is such an account or not: a read, then a mail to
+/// its owner or to nobody.
 #[utoipa::path(
-    post, path = "/api/accounts/password-reset/", tag = "Accounts", request_body = PasswordResetRequest,
+    post, path = "/api/accounts/password-reset/", tag = "Accounts",
+        request_body = PasswordResetRequest,
     responses(
-        (status = 202, description = "Whether there is such an account is not told.", body = Detail),
+        (status = 202, description = "Whether there is such an account is not told.",
+            body = Detail),
         (status = 429, description = "too_many_attempts daily_limit_reached"),
     )
 )]
@@ -54,11 +57,15 @@ pub(crate) async fn request_password_reset(
         None => (MailKind::Nobody, clock::new_id()),
     };
     let mail = Mail::new(clock::new_id(), kind, user_id, clock::now());
-    // That somebody asks for mails again and again is a failure of theirs, whether there is such an account or not.
+    // That somebody asks for mails again and again is a failure of theirs, whether there is such an
+    // account or not.
     let (sent, failed) = tokio::join!(send_mail(&app, &request.email, &mail), attempt.failed());
     failed?;
     sent?;
-    Ok(accepted(&Detail { detail: "If there is an account with this address, a mail with a token is on its way to it." }))
+    Ok(accepted(&Detail {
+        detail: "If there is an account with this address, a mail with a token is on its way to \
+                 it.",
+    }))
 }
 
 pub(crate) struct NewPasswordRequest {
@@ -79,7 +86,8 @@ taken!(NewPasswordRequest);
 
 /// Set a new password with the token from a mail. All sessions end.
 #[utoipa::path(
-    post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts", request_body = NewPasswordRequest,
+    post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts",
+        request_body = NewPasswordRequest,
     responses(
         (status = 200, description = "The password is set.", body = Detail),
         (status = 409, description = "changed_meanwhile"),
@@ -92,14 +100,23 @@ pub(crate) async fn reset_password(
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ResetPassword);
-    let presented = by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
+    let presented =
+        by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
-    let password = request.password.choose(Some(&account.email), &names).map_err(|reason| Problem::field("password", reason))?;
-    let (credentials, through, password_hash) =
-        tokio::join!(app.store.credentials(&account.email), app.kit.latest_session(account.id), app.hasher.hash(&password));
+    let password = request
+        .password
+        .choose(Some(&account.email), &names)
+        .map_err(|reason| Problem::field("password", reason))?;
+    let (credentials, through, password_hash) = tokio::join!(
+        app.store.credentials(&account.email),
+        app.kit.latest_session(account.id),
+        app.hasher.hash(&password)
+    );
     let (through, password_hash) = (through?, password_hash.map_err(Problem::internal)?);
-    let before = credentials?.filter(|credentials| credentials.user_id == account.id).ok_or_else(bad_token)?;
+    let before = credentials?
+        .filter(|credentials| credentials.user_id == account.id)
+        .ok_or_else(bad_token)?;
     let event = info.audit(&account, Action::ResetPassword, account.id, None);
     let mail = Mail::new(clock::new_id(), MailKind::PasswordChanged, account.id, clock::now());
     let new = NewPassword {

@@ -1,4 +1,5 @@
-//! `POST /api/accounts/login/second-factor/` and `POST /api/accounts/second-factor/{setup,confirm,disable}/`
+//! `POST /api/accounts/login/second-factor/` and `POST
+//! /api/accounts/second-factor/{setup,confirm,disable}/`
 
 use axum::extract::State;
 use domain::account::Account;
@@ -67,9 +68,11 @@ impl FromForm for CompleteLoginRequest {
 
 taken!(CompleteLoginRequest);
 
-/// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery code. Each works once.
+/// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery
+/// code. Each works once.
 #[utoipa::path(
-    post, path = "/api/accounts/login/second-factor/", tag = "Accounts", request_body = CompleteLoginRequest,
+    post, path = "/api/accounts/login/second-factor/", tag = "Accounts",
+        request_body = CompleteLoginRequest,
     responses(
         (status = 200, description = "Signed in.", body = SignedInUser),
         (status = 401, description = "mfa_token_not_valid invalid_code"),
@@ -81,19 +84,31 @@ pub(crate) async fn login_with_second_factor(
     info: RequestInfo,
     Body(request): Body<CompleteLoginRequest>,
 ) -> Result<Answer, Problem> {
-    let over = || Problem::unauthorized(Code::MfaTokenNotValid, "The token is invalid or expired: sign in with the password again.");
-    let wrong = || Problem::unauthorized(Code::InvalidCode, "The code is wrong, or was used before.");
+    let over = || {
+        Problem::unauthorized(
+            Code::MfaTokenNotValid,
+            "The token is invalid or expired: sign in with the password again.",
+        )
+    };
+    let wrong =
+        || Problem::unauthorized(Code::InvalidCode, "The code is wrong, or was used before.");
     let (signer, now) = (app.tokens.signer().await?, clock::now());
     let token = MfaToken::open(signer.sealer(), &request.mfa_token, now).ok_or_else(over)?;
     let user = token.user_id;
-    let (attempt, account, factor) =
-        tokio::join!(Attempt::begin(&app, &info, Limited::SecondFactor, user), app.store.account(user), app.store.second_factor(user));
+    let (attempt, account, factor) = tokio::join!(
+        Attempt::begin(&app, &info, Limited::SecondFactor, user),
+        app.store.account(user),
+        app.store.second_factor(user)
+    );
     let attempt = attempt?;
     let is_as_it_was = |account: &Account| {
-        (account.sessions_ended_through, account.password_version) == (token.sessions_ended_through, token.password_version)
+        (account.sessions_ended_through, account.password_version)
+            == (token.sessions_ended_through, token.password_version)
     };
-    let fits = |account: &Account| account.is_active && account.second_factor && is_as_it_was(account);
-    let (account, factor) = account?.filter(fits).zip(factor?.filter(|factor| factor.confirmed)).ok_or_else(over)?;
+    let fits =
+        |account: &Account| account.is_active && account.second_factor && is_as_it_was(account);
+    let (account, factor) =
+        account?.filter(fits).zip(factor?.filter(|factor| factor.confirmed)).ok_or_else(over)?;
     let event = info.audit(&account, Action::Login, user, None);
     let Some(used) = request.proof.use_up(&factor, now) else {
         return fail(&app, &attempt, event, wrong()).await;
@@ -106,19 +121,43 @@ pub(crate) async fn login_with_second_factor(
     session.second_factor = true;
     session.password_version = token.password_version;
     let reason = request.proof.is_of_paper().then(|| "recovery_code".to_owned());
-    let mail = request.proof.is_of_paper().then(|| Mail::new(clock::new_id(), MailKind::RecoveryCodeUsed, user, now));
+    let mail = request
+        .proof
+        .is_of_paper()
+        .then(|| Mail::new(clock::new_id(), MailKind::RecoveryCodeUsed, user, now));
     let event = AuditEvent { session_id: Some(session.id), reason, ..event };
-    match app.store.sign_in_with_second_factor(&factor, &used, &session, &event, attempt.trial(), mail.as_ref()).await {
+    match app
+        .store
+        .sign_in_with_second_factor(
+            &factor,
+            &used,
+            &session,
+            &event,
+            attempt.trial(),
+            mail.as_ref(),
+        )
+        .await
+    {
         Ok(()) => {}
         // Of two who show one code at once, one signs in.
-        Err(UpdateError::Stale) => return fail(&app, &attempt, AuditEvent { session_id: None, ..event }, wrong()).await,
+        Err(UpdateError::Stale) => {
+            return fail(&app, &attempt, AuditEvent { session_id: None, ..event }, wrong()).await;
+        }
         Err(UpdateError::Store(error)) => return Err(error.into()),
     }
-    Ok(ok(&SignedInUser::new(&account, app.tokens.issue(signer, &account, &session, &refresh, now))))
+    Ok(ok(&SignedInUser::new(
+        &account,
+        app.tokens.issue(signer, &account, &session, &refresh, now),
+    )))
 }
 
 /// Tells the audit trail and the counters of a failure.
-async fn fail(app: &App, attempt: &Attempt<'_>, event: AuditEvent, problem: Problem) -> Result<Answer, Problem> {
+async fn fail(
+    app: &App,
+    attempt: &Attempt<'_>,
+    event: AuditEvent,
+    problem: Problem,
+) -> Result<Answer, Problem> {
     let reason = Some("second_factor".to_owned());
     let failure = [AuditEvent { outcome: Outcome::Failed, reason, ..event }];
     tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
@@ -148,9 +187,11 @@ struct Secret<'a> {
     otpauth_url: String,
 }
 
-/// Get a secret for an authenticator app. It counts once a code of it is confirmed; until then another one replaces it.
+/// Get a secret for an authenticator app. It counts once a code of it is confirmed; until then
+/// another one replaces it.
 #[utoipa::path(
-    post, path = "/api/accounts/second-factor/setup/", tag = "Accounts", request_body = SetUpSecondFactorRequest,
+    post, path = "/api/accounts/second-factor/setup/", tag = "Accounts",
+        request_body = SetUpSecondFactorRequest,
     responses(
         (status = 200, description = "The secret, told this once.", body = Secret),
         (status = 409, description = "second_factor_exists"),
@@ -178,11 +219,17 @@ pub(crate) async fn set_up_second_factor(
 }
 
 fn exists() -> Problem {
-    Problem::conflict(Code::SecondFactorExists, "There is a second factor: disable it before you set up another one.")
+    Problem::conflict(
+        Code::SecondFactorExists,
+        "There is a second factor: disable it before you set up another one.",
+    )
 }
 
 fn changed() -> Problem {
-    Problem::conflict(Code::ChangedMeanwhile, "The second factor or the account has changed meanwhile; try again.")
+    Problem::conflict(
+        Code::ChangedMeanwhile,
+        "The second factor or the account has changed meanwhile; try again.",
+    )
 }
 
 fn incorrect_code() -> Problem {
@@ -190,11 +237,17 @@ fn incorrect_code() -> Problem {
 }
 
 /// Proves that the caller knows the password.
-async fn check_password(app: &App, caller: &Caller, password: &Password, action: Action) -> Result<(), Problem> {
+async fn check_password(
+    app: &App,
+    caller: &Caller,
+    password: &Password,
+    action: Action,
+) -> Result<(), Problem> {
     let account = &caller.account;
     let begin = Attempt::begin(app, &caller.request, Limited::Login, account.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
-    let (attempt, credentials) = (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
+    let (attempt, credentials) =
+        (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     if app.hasher.verify(password, hash).await.map_err(Problem::internal)? {
         return Ok(attempt.succeeded().await?);
@@ -223,13 +276,15 @@ struct RecoveryCodes<'a> {
     recovery_codes: Vec<&'a str>,
 }
 
-/// Show that the app knows the secret: from now on signing in takes a code. The recovery codes are answered this once; the
-/// session counts as begun with a second factor.
+/// Show that the app knows the secret: from now on signing in takes a code. The recovery codes are
+/// answered this once; the session counts as begun with a second factor.
 #[utoipa::path(
-    post, path = "/api/accounts/second-factor/confirm/", tag = "Accounts", request_body = ConfirmSecondFactorRequest,
+    post, path = "/api/accounts/second-factor/confirm/", tag = "Accounts",
+        request_body = ConfirmSecondFactorRequest,
     responses(
         (status = 200, description = "The recovery codes, told this once.", body = RecoveryCodes),
-        (status = 409, description = "second_factor_not_set_up second_factor_exists changed_meanwhile"),
+        (status = 409, description = "second_factor_not_set_up second_factor_exists \
+                                      changed_meanwhile"),
         (status = 429, description = "too_many_attempts"),
     )
 )]
@@ -251,9 +306,16 @@ pub(crate) async fn confirm_second_factor(
         return fail(&app, &attempt, event, incorrect_code()).await;
     };
     let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| totp::new_recovery_code()).collect();
-    let confirmed = SecondFactor { confirmed: true, recovery_hashes: codes.iter().map(totp::recovery_hash).collect(), ..used };
+    let confirmed = SecondFactor {
+        confirmed: true,
+        recovery_hashes: codes.iter().map(totp::recovery_hash).collect(),
+        ..used
+    };
     let mail = Mail::new(clock::new_id(), MailKind::SecondFactorEnabled, user, clock::now());
-    let enabled = app.store.enable_second_factor(&factor, &confirmed, &caller.account, &caller.session, &event, &mail).await;
+    let enabled = app
+        .store
+        .enable_second_factor(&factor, &confirmed, &caller.account, &caller.session, &event, &mail)
+        .await;
     enabled.map_err(|error| match error {
         UpdateError::Stale => changed(),
         UpdateError::Store(error) => error.into(),
@@ -277,9 +339,11 @@ impl FromForm for DisableSecondFactorRequest {
 
 taken!(DisableSecondFactorRequest);
 
-/// Take the second factor away. The session counts as begun without one, so that who needs one sets up another next.
+/// Take the second factor away. The session counts as begun without one, so that who needs one sets
+/// up another next.
 #[utoipa::path(
-    post, path = "/api/accounts/second-factor/disable/", tag = "Accounts", request_body = DisableSecondFactorRequest,
+    post, path = "/api/accounts/second-factor/disable/", tag = "Accounts",
+        request_body = DisableSecondFactorRequest,
     responses(
         (status = 204, description = "There is no second factor any more."),
         (status = 409, description = "second_factor_not_set_up changed_meanwhile"),
@@ -303,10 +367,13 @@ pub(crate) async fn disable_second_factor(
         return fail(&app, &attempt, event, incorrect_code()).await;
     }
     let mail = Mail::new(clock::new_id(), MailKind::SecondFactorDisabled, user, now);
-    app.store.disable_second_factor(&factor, &caller.account, &caller.session, &event, &mail).await.map_err(|error| match error {
-        UpdateError::Stale => changed(),
-        UpdateError::Store(error) => error.into(),
-    })?;
+    app.store
+        .disable_second_factor(&factor, &caller.account, &caller.session, &event, &mail)
+        .await
+        .map_err(|error| match error {
+            UpdateError::Stale => changed(),
+            UpdateError::Store(error) => error.into(),
+        })?;
     attempt.succeeded().await?;
     Ok(no_content())
 }

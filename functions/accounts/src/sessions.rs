@@ -1,4 +1,5 @@
-//! `GET /api/accounts/sessions/`, `DELETE /api/accounts/sessions/{id}/`, `POST /api/accounts/logout-all/`
+//! `GET /api/accounts/sessions/`, `DELETE /api/accounts/sessions/{id}/`, `POST
+//! /api/accounts/logout-all/`
 
 use axum::extract::State;
 use domain::audit::Action;
@@ -52,14 +53,31 @@ impl<'a> Device<'a> {
         (status = 200, description = "A page of the sessions.", body = Listing<Device>),
     )
 )]
-pub(crate) async fn list_sessions(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn list_sessions(
+    State(app): State<App>,
+    caller: SignedIn,
+    query: Query,
+) -> Result<Answer, Problem> {
     let ((), paging) = query.parse(&app.kit, caller.id(), "sessions", |_| Some(()))?;
     let caller = caller.confirm().await?;
     let (account, now) = (&caller.account, clock::now());
     let lifetimes = app.tokens.lifetimes(account.role);
     let lives = |session: &Session| account.keeps(session) && !lifetimes.are_over(session, now);
-    let page = app.store.sessions_page(account.id, account.sessions_ended_through, lives, paging.limit, paging.after).await?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(|session| Device::new(session, caller.session.id)))
+    let page = app
+        .store
+        .sessions_page(
+            account.id,
+            account.sessions_ended_through,
+            lives,
+            paging.limit,
+            paging.after,
+        )
+        .await?;
+    listing(
+        &paging,
+        page.next.as_ref(),
+        page.items.iter().map(|session| Device::new(session, caller.session.id)),
+    )
 }
 
 /// End a session of the caller, at once, with its refresh token.
@@ -69,16 +87,23 @@ pub(crate) async fn list_sessions(State(app): State<App>, caller: SignedIn, quer
         (status = 204, description = "The session has ended."),
     )
 )]
-pub(crate) async fn end_session(State(app): State<App>, caller: SignedIn, Id(id): Id<SessionId>) -> Result<Answer, Problem> {
+pub(crate) async fn end_session(
+    State(app): State<App>,
+    caller: SignedIn,
+    Id(id): Id<SessionId>,
+) -> Result<Answer, Problem> {
     let caller = caller.confirm().await?;
     let account = &caller.account;
     if !account.holds(id) {
         return Err(Problem::not_found());
     }
-    app.store.end_session(account.id, id, &caller.audit(Action::EndSession, account.id, None)).await.map_err(|error| match error {
-        EndSessionError::Unknown => Problem::not_found(),
-        EndSessionError::Store(error) => error.into(),
-    })?;
+    app.store
+        .end_session(account.id, id, &caller.audit(Action::EndSession, account.id, None))
+        .await
+        .map_err(|error| match error {
+            EndSessionError::Unknown => Problem::not_found(),
+            EndSessionError::Store(error) => error.into(),
+        })?;
     Ok(no_content())
 }
 
@@ -89,10 +114,17 @@ pub(crate) async fn end_session(State(app): State<App>, caller: SignedIn, Id(id)
         (status = 204, description = "All sessions have ended."),
     )
 )]
-pub(crate) async fn logout_all(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
+pub(crate) async fn logout_all(
+    State(app): State<App>,
+    caller: SignedIn,
+) -> Result<Answer, Problem> {
     let user = caller.id();
     let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;
-    match app.store.end_sessions(user, through, &caller.audit(Action::EndAllSessions, user, None)).await {
+    match app
+        .store
+        .end_sessions(user, through, &caller.audit(Action::EndAllSessions, user, None))
+        .await
+    {
         // Somebody else has ended as many or more.
         Ok(()) | Err(UpdateError::Stale) => Ok(no_content()),
         Err(UpdateError::Store(error)) => Err(error.into()),

@@ -1,4 +1,5 @@
-//! What those get who try too often. Decided before any password is hashed, the same for accounts that do not exist.
+//! What those get who try too often. Decided before any password is hashed, the same for accounts
+//! that do not exist.
 
 use std::time::{Duration, Instant};
 
@@ -24,12 +25,20 @@ pub(crate) struct Attempt<'a> {
 
 impl App {
     fn tolerance(&self) -> Tolerance {
-        Tolerance { network: self.guessing.failures_per_network, account: self.guessing.failures_per_account }
+        Tolerance {
+            network: self.guessing.failures_per_network,
+            account: self.guessing.failures_per_account,
+        }
     }
 }
 
 fn limit(kind: Limited) -> Limit {
-    Limit { code: Code::TooManyAttempts, name: kind, quota: u64::from(FREE_FAILURES), window: WINDOW }
+    Limit {
+        code: Code::TooManyAttempts,
+        name: kind,
+        quota: u64::from(FREE_FAILURES),
+        window: WINDOW,
+    }
 }
 
 impl<'a> Attempt<'a> {
@@ -37,8 +46,19 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// 429 when the account from this network, or the network as a whole, has to wait.
-    pub(crate) async fn begin(app: &'a App, info: &RequestInfo, kind: Limited, account: impl ToString) -> Result<Self, Problem> {
-        let mut attempt = Self { app, kind, account: account.to_string(), network: Network::of(&info.source_ip), attempts: None };
+    pub(crate) async fn begin(
+        app: &'a App,
+        info: &RequestInfo,
+        kind: Limited,
+        account: impl ToString,
+    ) -> Result<Self, Problem> {
+        let mut attempt = Self {
+            app,
+            kind,
+            account: account.to_string(),
+            network: Network::of(&info.source_ip),
+            attempts: None,
+        };
         let now = clock::now();
         let begun = app.store.begin_attempt(attempt.trial(), app.tolerance(), now).await;
         attempt.attempts = Some(begun.map_err(|error| limit(kind).refuse(error, now))?);
@@ -52,7 +72,10 @@ impl<'a> Attempt<'a> {
 
     /// It has failed: that counts for the network and the account as a whole, too.
     pub(crate) async fn failed(&self) -> Result<(), store::Error> {
-        self.app.store.count_failure(self.kind, Some(&self.account), &self.network, clock::now()).await
+        self.app
+            .store
+            .count_failure(self.kind, Some(&self.account), &self.network, clock::now())
+            .await
     }
 
     /// It has succeeded: the failures before it are forgotten.
@@ -78,8 +101,8 @@ pub(crate) async fn until_refusals(began: Instant) {
     tokio::time::sleep(least.saturating_sub(began.elapsed())).await;
 }
 
-/// Does what is not guessed one account at a time: it takes a token of 32 random bytes, or makes an account. Only the
-/// network as a whole can have failed too often. What is refused with 400, 401 or
+/// Does what is not guessed one account at a time: it takes a token of 32 random bytes, or makes an
+/// account. Only the network as a whole can have failed too often. What is refused with 400, 401 or
 /// 422 has failed.
 ///
 /// `look` only reads: it begins beside the look at the network. `act` begins when both are done.
@@ -95,7 +118,8 @@ pub(crate) async fn by_network<F, T>(
 ) -> Result<T, Problem> {
     let (network, now) = (Network::of(&info.source_ip), clock::now());
     let limit = Limit { quota: app.guessing.failures_per_network, ..limit(kind) };
-    let (checked, found) = tokio::join!(app.store.check_network(kind, &network, app.tolerance(), now), look);
+    let (checked, found) =
+        tokio::join!(app.store.check_network(kind, &network, app.tolerance(), now), look);
     checked.map_err(|error| limit.refuse(error, now))?;
     let done = match found {
         Ok(found) => act(found).await,
@@ -115,16 +139,24 @@ pub(crate) async fn send_mail(app: &App, address: &Email, mail: &Mail) -> Result
     send_mail_of(app, &address.normalized(), mail).await
 }
 
-/// Sends a mail to an address that the caller only says is theirs: out of an allowance that is not the owner's, who would
-/// otherwise get no mail that the owner asks for when others have asked for many.
+/// Sends a mail to an address that the caller only says is theirs: out of an allowance that is not
+/// the owner's, who would otherwise get no mail that the owner asks for when others have asked for
+/// many.
 ///
 /// # Errors
 /// 429 when it would be too much.
-pub(crate) async fn send_mail_to_claimed(app: &App, address: &Email, mail: &Mail) -> Result<(), Problem> {
+pub(crate) async fn send_mail_to_claimed(
+    app: &App,
+    address: &Email,
+    mail: &Mail,
+) -> Result<(), Problem> {
     send_mail_of(app, &format!("claimed {}", address.normalized()), mail).await
 }
 
 async fn send_mail_of(app: &App, allowance: &str, mail: &Mail) -> Result<(), Problem> {
     let (now, most) = (clock::now(), app.guessing.mails_per_day);
-    app.store.put_mail_within(allowance, most, mail, now).await.map_err(|error| Limit::of_a_day(Limited::Mails, most).refuse(error, now))
+    app.store
+        .put_mail_within(allowance, most, mail, now)
+        .await
+        .map_err(|error| Limit::of_a_day(Limited::Mails, most).refuse(error, now))
 }

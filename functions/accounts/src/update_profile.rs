@@ -1,7 +1,9 @@
 //! `PATCH` and `PUT /api/accounts/profile-update/`
 
 use axum::extract::State;
-use domain::account::{Account, Approval, DoctorProfile, Gender, PatientProfile, Profile, Years, date_of_birth};
+use domain::account::{
+    Account, Approval, DoctorProfile, Gender, PatientProfile, Profile, Years, date_of_birth,
+};
 use domain::audit::{Action, AuditEvent};
 use domain::text::{LicenseNumber, Specialization};
 use http_kit::answer::{Answer, ok};
@@ -24,7 +26,8 @@ fn changed(form: &mut Form, profile: Profile) -> Option<Profile> {
         Profile::Doctor(now) => {
             let specialization = form.or_default("specialization", now.specialization);
             let license_number = form.or_default("license_number", now.license_number);
-            let years_of_experience = form.or_default("years_of_experience", now.years_of_experience);
+            let years_of_experience =
+                form.or_default("years_of_experience", now.years_of_experience);
             Some(Profile::Doctor(DoctorProfile {
                 specialization: specialization?,
                 license_number: license_number?,
@@ -32,10 +35,16 @@ fn changed(form: &mut Form, profile: Profile) -> Option<Profile> {
             }))
         }
         Profile::Patient(now) => {
-            let born = form.change_with("date_of_birth", now.date_of_birth, |date| date_of_birth(date, clock::now()));
+            let born = form.change_with("date_of_birth", now.date_of_birth, |date| {
+                date_of_birth(date, clock::now())
+            });
             let gender = form.or_default("gender", now.gender);
             let address = form.change("address", now.address);
-            Some(Profile::Patient(PatientProfile { date_of_birth: born?, gender: gender?, address: address? }))
+            Some(Profile::Patient(PatientProfile {
+                date_of_birth: born?,
+                gender: gender?,
+                address: address?,
+            }))
         }
     }
 }
@@ -56,13 +65,19 @@ taken!(ProfileChange: any_of([
 #[utoipa::path(
     patch, path = "/api/accounts/profile-update/", tag = "Accounts", request_body = ProfileChange,
     responses(
-        (status = 200, description = "The profile after the change.", body = ProfileShape, headers(("ETag"))),
+        (status = 200, description = "The profile after the change.", body = ProfileShape,
+            headers(("ETag"))),
         (status = 403, description = "no_profile"),
         (status = 409, description = "changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
     )
 )]
-pub(crate) async fn update_profile(State(app): State<App>, caller: Member, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
+pub(crate) async fn update_profile(
+    State(app): State<App>,
+    caller: Member,
+    if_match: IfMatch,
+    form: Form,
+) -> Result<Answer, Problem> {
     write(app, caller, if_match, form, |form, _, profile| changed(form, profile)).await
 }
 
@@ -76,8 +91,16 @@ pub(crate) async fn update_profile(State(app): State<App>, caller: Member, if_ma
         (status = 412, description = "precondition_failed"),
     )
 )]
-pub(crate) async fn replace_profile(State(app): State<App>, caller: Member, if_match: IfMatch, form: Form) -> Result<Answer, Problem> {
-    write(app, caller, if_match, form, |form, account, _| whole_profile(form, account.role, clock::now())).await
+pub(crate) async fn replace_profile(
+    State(app): State<App>,
+    caller: Member,
+    if_match: IfMatch,
+    form: Form,
+) -> Result<Answer, Problem> {
+    write(app, caller, if_match, form, |form, account, _| {
+        whole_profile(form, account.role, clock::now())
+    })
+    .await
 }
 
 async fn write(
@@ -89,14 +112,22 @@ async fn write(
 ) -> Result<Answer, Problem> {
     let caller = caller.confirm().await?;
     let account = caller.account.clone();
-    let profile =
-        account.profile.clone().ok_or_else(|| Problem::forbidden(Code::NoProfile, "You have no profile yet. Create it first."))?;
+    let profile = account.profile.clone().ok_or_else(|| {
+        Problem::forbidden(Code::NoProfile, "You have no profile yet. Create it first.")
+    })?;
     if_match.check(account.version)?;
     let profile = form.parse(|form| change(form, &account, profile))?;
     let before = account.version;
-    let account = Account { version: before + 1, ..account.with_profile(profile, app.doctors.approval_is_required) };
+    let account = Account {
+        version: before + 1,
+        ..account.with_profile(profile, app.doctors.approval_is_required)
+    };
     let (old, new) = (licence(&caller.account), licence(&account));
-    let event = AuditEvent { before: old, after: new, ..caller.audit(Action::ChangeLicence, account.id, None) };
+    let event = AuditEvent {
+        before: old,
+        after: new,
+        ..caller.audit(Action::ChangeLicence, account.id, None)
+    };
     let event = (event.before != event.after).then_some(&event);
     app.store.update_profile(before, &account, event).await.map_err(|error| match error {
         UpdateError::Stale => if_match.lost_race(),
@@ -108,5 +139,7 @@ async fn write(
 /// What staff say of a doctor's licence, and its number.
 fn licence(account: &Account) -> Option<String> {
     let approval = account.approval.unwrap_or(Approval::Pending);
-    account.doctor_profile().map(|profile| format!("{approval}: {}", profile.license_number.as_str()))
+    account
+        .doctor_profile()
+        .map(|profile| format!("{approval}: {}", profile.license_number.as_str()))
 }

@@ -24,9 +24,14 @@ use crate::throttle::{by_network, send_mail};
         (status = 429, description = "too_many_attempts"),
     )
 )]
-pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body(request): Body<TokenRequest>) -> Result<Answer, Problem> {
+pub(crate) async fn verify_email(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<TokenRequest>,
+) -> Result<Answer, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
-    let presented = by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
+    let presented =
+        by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?;
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;
@@ -37,13 +42,20 @@ pub(crate) async fn verify_email(State(app): State<App>, info: RequestInfo, Body
 #[utoipa::path(
     post, path = "/api/accounts/verify-email/resend/", tag = "Accounts",
     responses(
-        (status = 202, description = "Whether the address was confirmed before is not told.", body = Detail),
+        (status = 202, description = "Whether the address was confirmed before is not told.",
+            body = Detail),
         (status = 429, description = "daily_limit_reached"),
     )
 )]
-pub(crate) async fn resend_verification(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
+pub(crate) async fn resend_verification(
+    State(app): State<App>,
+    caller: SignedIn,
+) -> Result<Answer, Problem> {
     let account = caller.confirm().await?.account;
     let kind = if account.email_verified { MailKind::Nobody } else { MailKind::VerifyEmail };
-    send_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now())).await?;
-    Ok(accepted(&Detail { detail: "Unless the address is confirmed, a mail with a token is on its way to it." }))
+    send_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now()))
+        .await?;
+    Ok(accepted(&Detail {
+        detail: "Unless the address is confirmed, a mail with a token is on its way to it.",
+    }))
 }

@@ -38,32 +38,49 @@ impl FromForm for NewUser {
         let last_name = form.or_default("last_name", Name::default());
         let phone_number = form.or_default("phone_number", PhoneNumber::default());
         let role = form.required("role");
-        Some(Self { email: email?, first_name: first_name?, last_name: last_name?, phone_number: phone_number?, role: role? })
+        Some(Self {
+            email: email?,
+            first_name: first_name?,
+            last_name: last_name?,
+            phone_number: phone_number?,
+            role: role?,
+        })
     }
 }
 
 taken!(NewUser);
 
-/// Create a user of any role, who gets a mail to set a password with: nobody ever knows it but the user.
+/// Create a user of any role, who gets a mail to set a password with: nobody ever knows it but the
+/// user.
 #[utoipa::path(
     post, path = "/api/admin/users/", tag = "Administration", request_body = NewUser,
     responses(
         (status = 201, description = "The user.", body = User, headers(("ETag"))),
     )
 )]
-pub(crate) async fn create_user(State(app): State<App>, admin: Admin, Once(request, form): Once) -> Result<Answer, Problem> {
+pub(crate) async fn create_user(
+    State(app): State<App>,
+    admin: Admin,
+    Once(request, form): Once,
+) -> Result<Answer, Problem> {
     let new = form.parse(NewUser::from_form)?;
     let attempt = request.of_user(admin.id());
     attempt.run(create_once(&app, admin, &attempt, new)).await
 }
 
-async fn create_once(app: &App, admin: Admin, attempt: &Attempt, new: NewUser) -> Result<Answer, Problem> {
+async fn create_once(
+    app: &App,
+    admin: Admin,
+    attempt: &Attempt,
+    new: NewUser,
+) -> Result<Answer, Problem> {
     let (caller, replay) = admin.beside(attempt.begin()).await?;
     if let Some(answer) = replay {
         return Ok(answer);
     }
     let account = account(app, new);
-    let answer = created(&format!("/api/admin/users/{}/", account.id), &User::new(&account)).with_etag(ETag::of(account.version));
+    let answer = created(&format!("/api/admin/users/{}/", account.id), &User::new(&account))
+        .with_etag(ETag::of(account.version));
     put(&attempt.keeping(&answer)?, &caller, &account).await?;
     Ok(answer)
 }
@@ -89,11 +106,22 @@ fn account(app: &App, new: NewUser) -> Account {
 async fn put(store: &Store, caller: &Caller, account: &Account) -> Result<(), Problem> {
     let id = account.id;
     let credentials = Credentials::new(id, HASH_OF_NOBODY.to_owned());
-    // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
-    let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, clock::now());
-    let event = AuditEvent { after: Some(account.role.to_string()), ..caller.audit(Action::CreateUser, id, None) };
+    // With the user's own id, which the mail to confirm the address would have: the reset confirms
+    // it too.
+    let mail = Mail::new(
+        Uuid::from_bytes(*id.as_bytes()).into(),
+        MailKind::ResetPassword,
+        id,
+        clock::now(),
+    );
+    let event = AuditEvent {
+        after: Some(account.role.to_string()),
+        ..caller.audit(Action::CreateUser, id, None)
+    };
     store.create_user(account, &credentials, &mail, &event).await.map_err(|error| match error {
-        RegisterError::EmailTaken => Problem::field("email", Reason::new("taken", "A user with this email already exists.")),
+        RegisterError::EmailTaken => {
+            Problem::field("email", Reason::new("taken", "A user with this email already exists."))
+        }
         RegisterError::Store(error) => error.into(),
     })
 }

@@ -38,11 +38,14 @@ enum RequiredReason {}
 taken!(OptionalReason: describe(optional_reason));
 taken!(RequiredReason: describe(required_reason));
 
-/// Approve a doctor's licence, of whatever was said of it before: the doctor is listed and records may be assigned.
+/// Approve a doctor's licence, of whatever was said of it before: the doctor is listed and records
+/// may be assigned.
 #[utoipa::path(
-    post, path = "/api/admin/doctors/{id}/approve/", tag = "Administration", request_body = OptionalReason,
+    post, path = "/api/admin/doctors/{id}/approve/", tag = "Administration",
+        request_body = OptionalReason,
     responses(
-        (status = 200, description = "The doctor after the decision.", body = User, headers(("ETag"))),
+        (status = 200, description = "The doctor after the decision.", body = User,
+            headers(("ETag"))),
         (status = 409, description = "approval_not_possible no_profile changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
     )
@@ -60,9 +63,11 @@ pub(crate) async fn approve_doctor(
 
 /// Refuse a doctor's licence that waits for a decision.
 #[utoipa::path(
-    post, path = "/api/admin/doctors/{id}/refuse/", tag = "Administration", request_body = RequiredReason,
+    post, path = "/api/admin/doctors/{id}/refuse/", tag = "Administration",
+        request_body = RequiredReason,
     responses(
-        (status = 200, description = "The doctor after the decision.", body = User, headers(("ETag"))),
+        (status = 200, description = "The doctor after the decision.", body = User,
+            headers(("ETag"))),
         (status = 409, description = "approval_not_possible no_profile changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
     )
@@ -80,9 +85,11 @@ pub(crate) async fn refuse_doctor(
 
 /// Suspend an approved doctor, who keeps nothing but the account from the next request on.
 #[utoipa::path(
-    post, path = "/api/admin/doctors/{id}/suspend/", tag = "Administration", request_body = RequiredReason,
+    post, path = "/api/admin/doctors/{id}/suspend/", tag = "Administration",
+        request_body = RequiredReason,
     responses(
-        (status = 200, description = "The doctor after the decision.", body = User, headers(("ETag"))),
+        (status = 200, description = "The doctor after the decision.", body = User,
+            headers(("ETag"))),
         (status = 409, description = "approval_not_possible changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
     )
@@ -120,10 +127,12 @@ pub(crate) async fn decide(
     reason: Option<Justification>,
 ) -> Result<Account, Problem> {
     let (caller, mut found) = admin.beside(app.store.account(id)).await?;
-    let licence = |account: &Account| account.doctor_profile().map(|profile| profile.license_number.clone());
+    let licence =
+        |account: &Account| account.doctor_profile().map(|profile| profile.license_number.clone());
     let seen = found.as_ref().and_then(licence);
     for _ in 0..ATTEMPTS {
-        let before = found.filter(|account| account.role == Role::Doctor).ok_or_else(Problem::not_found)?;
+        let before =
+            found.filter(|account| account.role == Role::Doctor).ok_or_else(Problem::not_found)?;
         if_match.check(before.version)?;
         if licence(&before) != seen {
             return Err(if_match.lost_race());
@@ -136,7 +145,11 @@ pub(crate) async fn decide(
         if before.doctor_profile().is_none() && decision != Decision::Suspend {
             return Err(Problem::conflict(Code::NoProfile, "The doctor has told no licence yet."));
         }
-        let after = Account { approval: Some(decision.outcome()), version: before.version + 1, ..before.clone() };
+        let after = Account {
+            approval: Some(decision.outcome()),
+            version: before.version + 1,
+            ..before.clone()
+        };
         let notification = decision.notify(clock::new_id(), id, &caller.account, reason.as_ref());
         let mail = Mail::new(clock::new_id(), decision.mail(), id, clock::now());
         let event = AuditEvent {

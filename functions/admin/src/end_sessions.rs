@@ -18,7 +18,11 @@ use crate::App;
         (status = 204, description = "All sessions have ended."),
     )
 )]
-pub(crate) async fn end_sessions(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+pub(crate) async fn end_sessions(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id<UserId>,
+) -> Result<Answer, Problem> {
     end(&app, admin, id).await?;
     Ok(no_content())
 }
@@ -28,7 +32,8 @@ pub(crate) async fn end(app: &App, admin: Admin, id: UserId) -> Result<(), Probl
     let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
     let (caller, (found, through)) = admin.beside(reads).await?;
     found.ok_or_else(Problem::not_found)?;
-    match app.store.end_sessions(id, through, &caller.audit(Action::EndAllSessions, id, None)).await {
+    match app.store.end_sessions(id, through, &caller.audit(Action::EndAllSessions, id, None)).await
+    {
         // Somebody else has ended as many or more.
         Ok(()) | Err(UpdateError::Stale) => Ok(()),
         Err(UpdateError::Store(error)) => Err(error.into()),

@@ -1,7 +1,7 @@
 //! The function `admin`: what staff do with users, doctors' approvals, the audit trail.
 //!
-//! Staff see accounts here, and of charts nothing but who did what to them. Whatever they do or look at is an event of the
-//! audit trail itself.
+//! Staff see accounts here, and of charts nothing but who did what to them. Whatever they do or
+//! look at is an event of the audit trail itself.
 
 mod answer;
 mod console;
@@ -80,7 +80,8 @@ impl App {
         let console = Arc::new(console::session::Keys::new(&config::Console::from_env()?));
         let queues = config::Pipeline::from_env()?;
         let sdk = aws::sdk(Patience::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
+            .proving(AuditKey::new(http.audit_key.expose()));
         let pipeline = Pipeline::new(&aws::sqs(&sdk), queues);
         Ok(Self { kit: Kit::new(http, store.clone()), store, doctors, console, pipeline })
     }

@@ -18,7 +18,12 @@ use crate::answer::DoctorEntry;
 
 pub(crate) fn approval(parameters: &mut Parameters) -> Option<Approval> {
     const LISTED: [Approval; 3] = [Approval::Pending, Approval::Refused, Approval::Suspended];
-    let schema = || words("What staff say of the doctors: `pending` unless said otherwise.", LISTED.map(Approval::as_str));
+    let schema = || {
+        words(
+            "What staff say of the doctors: `pending` unless said otherwise.",
+            LISTED.map(Approval::as_str),
+        )
+    };
     let approval = parameters.optional_by(
         "approval",
         || schema().into(),
@@ -32,7 +37,8 @@ pub(crate) fn approval(parameters: &mut Parameters) -> Option<Approval> {
 
 filters!(ApprovalFilters: approval);
 
-/// The doctors whose licences wait for a decision, newest first; or those who are refused, or suspended.
+/// The doctors whose licences wait for a decision, newest first; or those who are refused, or
+/// suspended.
 ///
 /// Listed are active doctors who have told their licence. The approved ones are in the directory.
 #[utoipa::path(
@@ -41,7 +47,11 @@ filters!(ApprovalFilters: approval);
         (status = 200, description = "A page of doctors.", body = Listing<DoctorEntry>),
     )
 )]
-pub(crate) async fn list_doctors_by_approval(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn list_doctors_by_approval(
+    State(app): State<App>,
+    admin: Admin,
+    query: Query,
+) -> Result<Answer, Problem> {
     let (approval, paging) = query.parse(&app.kit, admin.id(), "doctors-by-approval", approval)?;
     let (doctors, next) = list(&app, admin, approval, &paging).await?;
     listing(&paging, next.as_ref(), doctors.iter().map(DoctorEntry::new))
@@ -54,10 +64,18 @@ pub(crate) async fn list(
     approval: Approval,
     paging: &Paging<UserId>,
 ) -> Result<(Vec<Account>, Option<UserId>), Problem> {
-    let (caller, page) = admin.beside(app.store.doctors_by_approval(approval, paging.limit, paging.after)).await?;
+    let (caller, page) =
+        admin.beside(app.store.doctors_by_approval(approval, paging.limit, paging.after)).await?;
     let event = caller.audit(Action::ListUsers, caller.account.id, None);
-    let (mut people, ()) = tokio::try_join!(app.store.people(page.items.iter().copied()), app.store.audit(std::slice::from_ref(&event)))?;
+    let (mut people, ()) = tokio::try_join!(
+        app.store.people(page.items.iter().copied()),
+        app.store.audit(std::slice::from_ref(&event))
+    )?;
     // The index may lag behind a decision.
-    let doctors = page.items.iter().filter_map(|id| people.remove(id)).filter(|doctor| doctor.approval == Some(approval));
+    let doctors = page
+        .items
+        .iter()
+        .filter_map(|id| people.remove(id))
+        .filter(|doctor| doctor.approval == Some(approval));
     Ok((doctors.collect(), page.next))
 }

@@ -32,11 +32,20 @@ impl Side {
             (Some(subject), None) => Some(Self::Subject(subject)),
             (None, Some(actor)) => Some(Self::Actor(actor)),
             (None, None) => {
-                parameters.reject("subject", Reason::new("required", "This parameter is required, unless there is an actor."));
+                parameters.reject(
+                    "subject",
+                    Reason::new(
+                        "required",
+                        "This parameter is required, unless there is an actor.",
+                    ),
+                );
                 None
             }
             (Some(_), Some(_)) => {
-                parameters.reject("subject", Reason::new("not_alone", "Must not be given with an actor."));
+                parameters.reject(
+                    "subject",
+                    Reason::new("not_alone", "Must not be given with an actor."),
+                );
                 None
             }
         }
@@ -52,7 +61,11 @@ filters!(EventFilters: Side::read);
         (status = 200, description = "A page of events.", body = Listing<Event>),
     )
 )]
-pub(crate) async fn list_events(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn list_events(
+    State(app): State<App>,
+    admin: Admin,
+    query: Query,
+) -> Result<Answer, Problem> {
     let (side, paging) = query.parse::<_, EventId>(&app.kit, admin.id(), "audit", Side::read)?;
     let page = list(&app, admin, async { Ok(side) }, paging.limit, paging.after).await?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(Event::new))

@@ -40,7 +40,8 @@ pub(crate) struct Filters {
     span: Span,
 }
 
-/// How often a page looks for users whose accounts are as wanted, and how many it looks at each time after the first.
+/// How often a page looks for users whose accounts are as wanted, and how many it looks at each
+/// time after the first.
 const MOST_LOOKS: usize = 10;
 const FURTHER_USERS: usize = 200;
 
@@ -52,17 +53,30 @@ impl Filters {
         let created_after = parameters.timestamp("created_after");
         let created_before = parameters.timestamp("created_before");
         let span = Span { created_after: created_after?, created_before: created_before? };
-        Some(Self { search: search?, role: role?, is_active: is_active?, has_profile: false, specialization: None, span })
+        Some(Self {
+            search: search?,
+            role: role?,
+            is_active: is_active?,
+            has_profile: false,
+            specialization: None,
+            span,
+        })
     }
 
     /// The same of users of one role who have a profile, perhaps with a certain specialization.
     pub(crate) fn with_profile(self, role: Role, specialization: Option<&Specialization>) -> Self {
-        Self { role: Some(role), has_profile: true, specialization: specialization.map(Specialization::slug), ..self }
+        Self {
+            role: Some(role),
+            has_profile: true,
+            specialization: specialization.map(Specialization::slug),
+            ..self
+        }
     }
 
     /// Whether a user with such a role and activity is among them.
     fn takes(&self, role: Role, is_active: bool) -> bool {
-        self.role.is_none_or(|wanted| wanted == role) && self.is_active.is_none_or(|wanted| wanted == is_active)
+        self.role.is_none_or(|wanted| wanted == role)
+            && self.is_active.is_none_or(|wanted| wanted == is_active)
     }
 
     fn shows(&self, account: &Account) -> bool {
@@ -86,7 +100,8 @@ impl Search {
         let id = parameters.optional("id");
         let email = parameters.optional("email");
         let last_name = parameters.optional::<Name>("last_name");
-        let last_name = last_name?.map(|prefix| sortable(prefix.as_str())).filter(|prefix| !prefix.is_empty());
+        let last_name =
+            last_name?.map(|prefix| sortable(prefix.as_str())).filter(|prefix| !prefix.is_empty());
         match (id?, email?, last_name) {
             (None, None, None) => Some(Self::Everybody),
             (Some(id), None, None) => Some(Self::Id(id)),
@@ -94,7 +109,10 @@ impl Search {
             (None, None, Some(prefix)) => Some(Self::LastName(prefix)),
             (id, _, _) => {
                 let name = if id.is_some() { "id" } else { "email" };
-                parameters.reject(name, Reason::new("not_alone", "Must not be given with another search."));
+                parameters.reject(
+                    name,
+                    Reason::new("not_alone", "Must not be given with another search."),
+                );
                 None
             }
         }
@@ -103,15 +121,20 @@ impl Search {
 
 filters!(UserFilters: Filters::read);
 
-/// Users, newest first; or the ones with an id, an address or a last name that begins so, by name. Of these the ones with a
-/// role, active or not, created in a span of time: a page of them may be short, or empty, and still have a next one.
+/// Users, newest first; or the ones with an id, an address or a last name that begins so, by name.
+/// Of these the ones with a role, active or not, created in a span of time: a page of them may be
+/// short, or empty, and still have a next one.
 #[utoipa::path(
     get, path = "/api/admin/users/", tag = "Administration", params(UserFilters),
     responses(
         (status = 200, description = "A page of users.", body = Listing<UserEntry>),
     )
 )]
-pub(crate) async fn list_users(State(app): State<App>, admin: Admin, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn list_users(
+    State(app): State<App>,
+    admin: Admin,
+    query: Query,
+) -> Result<Answer, Problem> {
     let (filters, paging) = query.parse(&app.kit, admin.id(), "users", Filters::read)?;
     let (users, next) = list(&app, admin, &filters, &paging).await?;
     listing(&paging, next.as_ref(), users.iter().map(UserEntry::new))
@@ -124,17 +147,21 @@ pub(crate) async fn list(
     filters: &Filters,
     paging: &Paging<Position>,
 ) -> Result<(Vec<Account>, Option<Position>), Problem> {
-    let (caller, found) = admin.beside(find(app, filters, paging.limit, paging.after.as_ref())).await?;
+    let (caller, found) =
+        admin.beside(find(app, filters, paging.limit, paging.after.as_ref())).await?;
     let event = caller.audit(Action::ListUsers, caller.account.id, None);
-    let (page, ()) = tokio::try_join!(pick(app, filters, paging.limit, found), app.store.audit(std::slice::from_ref(&event)))?;
+    let (page, ()) = tokio::try_join!(
+        pick(app, filters, paging.limit, found),
+        app.store.audit(std::slice::from_ref(&event))
+    )?;
     Ok(page)
 }
 
 /// Users whom the keys find, each with their place in the list, and where it goes on.
 type Found = (Vec<(UserId, Position)>, Option<Position>);
 
-/// A page of those whose accounts are as wanted, of the users found first and, while it is not full, of those behind them. The
-/// work for it is bounded.
+/// A page of those whose accounts are as wanted, of the users found first and, while it is not
+/// full, of those behind them. The work for it is bounded.
 async fn pick(
     app: &App,
     filters: &Filters,
@@ -165,7 +192,12 @@ async fn pick(
 }
 
 /// The users whom the keys find behind a place.
-async fn find(app: &App, filters: &Filters, limit: usize, after: Option<&Position>) -> Result<Found, store::Error> {
+async fn find(
+    app: &App,
+    filters: &Filters,
+    limit: usize,
+    after: Option<&Position>,
+) -> Result<Found, store::Error> {
     let alone = |id| (id, Position::Id(id));
     match &filters.search {
         Search::Everybody => {
@@ -175,17 +207,25 @@ async fn find(app: &App, filters: &Filters, limit: usize, after: Option<&Positio
             });
             let shows = |user: &Listed| filters.takes(user.role, user.is_active);
             let page = app.store.newest(clock::now(), filters.span, limit, after, shows).await?;
-            Ok((page.items.iter().map(|user| alone(user.id)).collect(), page.next.map(Position::Id)))
+            Ok((
+                page.items.iter().map(|user| alone(user.id)).collect(),
+                page.next.map(Position::Id),
+            ))
         }
         Search::Id(id) => Ok((vec![alone(*id)], None)),
-        Search::Email(email) => Ok((app.store.user_with_email(email).await?.into_iter().map(alone).collect(), None)),
+        Search::Email(email) => {
+            Ok((app.store.user_with_email(email).await?.into_iter().map(alone).collect(), None))
+        }
         Search::LastName(prefix) => {
             let after = after.and_then(|position| match position {
                 Position::Name(name) => Some(name),
                 Position::Id(_) => None,
             });
             let page = app.store.users_named(prefix, limit, after).await?;
-            Ok((page.items.into_iter().map(|(id, name)| (id, Position::Name(name))).collect(), page.next.map(Position::Name)))
+            Ok((
+                page.items.into_iter().map(|(id, name)| (id, Position::Name(name))).collect(),
+                page.next.map(Position::Name),
+            ))
         }
     }
 }

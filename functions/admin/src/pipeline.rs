@@ -1,7 +1,9 @@
-//! The mail pipeline: what waits in the queues, which orders for mails were set aside and why, and another try of them.
+//! The mail pipeline: what waits in the queues, which orders for mails were set aside and why, and
+//! another try of them.
 //!
-//! Orders are put back one by one, by receiving, sending and deleting them: SQS itself moves only all of a queue at once.
-//! That an order is there twice for a moment does no harm, because the mailer sends for one.
+//! Orders are put back one by one, by receiving, sending and deleting them: SQS itself moves only
+//! all of a queue at once. That an order is there twice for a moment does no harm, because the
+//! mailer sends for one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,8 +42,9 @@ pub(crate) const DEAD_MAILS: &str = "mail_dead_letters";
 /// So many orders are listed, and no more are put back at once.
 pub(crate) const MOST_LETTERS: usize = 25;
 
-/// For so long nobody else sees the orders that are being listed or put back; longer than a request can take. A lister puts
-/// them back at once, so that who looks at the same moment misses some for hardly longer than that.
+/// For so long nobody else sees the orders that are being listed or put back; longer than a request
+/// can take. A lister puts them back at once, so that who looks at the same moment misses some for
+/// hardly longer than that.
 const HIDDEN: Duration = Duration::from_secs(15);
 
 /// So many orders a request looks through for those that it is to put back ...
@@ -79,7 +82,10 @@ impl Found {
     }
 
     fn is_needed(&self) -> bool {
-        self.mail.as_ref().zip(self.account.as_ref()).is_none_or(|(mail, account)| mail.is_needed_by(account))
+        self.mail
+            .as_ref()
+            .zip(self.account.as_ref())
+            .is_none_or(|(mail, account)| mail.is_needed_by(account))
     }
 }
 
@@ -120,7 +126,9 @@ impl Letter {
                 Some(MailState::Sending) if !found.delivery.is_interrupted(now) => Remedy::Wait,
                 _ if !found.is_needed() => Remedy::Drop,
                 None | Some(MailState::Failed | MailState::Ordered) => Remedy::PutBack,
-                Some(MailState::Sending | MailState::InDoubt) if !found.is_active() => Remedy::Activate,
+                Some(MailState::Sending | MailState::InDoubt) if !found.is_active() => {
+                    Remedy::Activate
+                }
                 Some(MailState::Sending | MailState::InDoubt) => Remedy::SendAgain,
                 Some(MailState::Sent) => Remedy::Drop,
             },
@@ -132,14 +140,16 @@ impl Letter {
         match (&self.order, &self.found) {
             (None, _) => "no_order",
             (Some(_), None) => "gone",
-            (Some(_), Some(found @ Found { delivery, .. })) => match (delivery.failure(now), delivery.mail_state) {
-                (_, Some(MailState::Sent)) => "sent",
-                (_, Some(MailState::Sending)) if !delivery.is_interrupted(now) => "under_way",
-                _ if !found.is_needed() => MailFailure::NotNeeded.as_str(),
-                (Some(failure), _) => failure.as_str(),
-                (None, Some(MailState::InDoubt)) => MailFailure::Interrupted.as_str(),
-                (None, _) => "not_noted",
-            },
+            (Some(_), Some(found @ Found { delivery, .. })) => {
+                match (delivery.failure(now), delivery.mail_state) {
+                    (_, Some(MailState::Sent)) => "sent",
+                    (_, Some(MailState::Sending)) if !delivery.is_interrupted(now) => "under_way",
+                    _ if !found.is_needed() => MailFailure::NotNeeded.as_str(),
+                    (Some(failure), _) => failure.as_str(),
+                    (None, Some(MailState::InDoubt)) => MailFailure::Interrupted.as_str(),
+                    (None, _) => "not_noted",
+                }
+            }
         }
     }
 }
@@ -157,7 +167,8 @@ impl Pipeline {
     /// The queues of the configuration.
     pub(crate) fn new(sqs: &aws_sdk_sqs::Client, config: config::Pipeline) -> Self {
         let queue = |url: String| Queue::new(sqs.clone(), url);
-        let (mails, dead_mails) = (queue(config.mail_queue_url), queue(config.mail_dead_letter_queue_url));
+        let (mails, dead_mails) =
+            (queue(config.mail_queue_url), queue(config.mail_dead_letter_queue_url));
         let all = [
             ("mail", mails.clone()),
             (DEAD_MAILS, dead_mails.clone()),
@@ -173,7 +184,8 @@ impl Pipeline {
     /// # Errors
     /// 503 when SQS does not answer.
     pub(crate) async fn depths(&self) -> Result<Vec<(&'static str, Depth)>, Problem> {
-        let depths = self.0.all.iter().map(|(name, queue)| async move { Ok((*name, queue.depth().await?)) });
+        let depths =
+            self.0.all.iter().map(|(name, queue)| async move { Ok((*name, queue.depth().await?)) });
         try_join_all(depths).await.map_err(unavailable)
     }
 
@@ -185,16 +197,22 @@ impl Pipeline {
     async fn put_back(&self, messages: impl IntoIterator<Item = &Message>) {
         let messages: Vec<&Message> = messages.into_iter().collect();
         for some in messages.chunks(MOST_LETTERS) {
-            for done in join_all(some.iter().map(|message| self.0.dead_mails.put_back(message))).await {
+            for done in
+                join_all(some.iter().map(|message| self.0.dead_mails.put_back(message))).await
+            {
                 if let Err(error) = done {
-                    tracing::warn!(error = runtime::serve::sentence(&error), "an order that was looked at stays hidden for a moment");
+                    tracing::warn!(
+                        error = runtime::serve::sentence(&error),
+                        "an order that was looked at stays hidden for a moment"
+                    );
                 }
             }
         }
     }
 }
 
-/// A walk through the orders that were set aside. What it has come by stays hidden, so that it goes on to others.
+/// A walk through the orders that were set aside. What it has come by stays hidden, so that it goes
+/// on to others.
 struct Looking<'a> {
     queue: &'a Queue,
     begun: Instant,
@@ -203,7 +221,8 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// The next orders, up to [`MOST_LETTERS`]; none when there are no more, or it was looked for long enough.
+    /// The next orders, up to [`MOST_LETTERS`]; none when there are no more, or it was looked for
+    /// long enough.
     async fn next(&mut self) -> Result<Option<Vec<Message>>, Problem> {
         if self.is_over || self.seen >= MOST_LOOKED_AT || self.begun.elapsed() >= LOOKING {
             return Ok(None);
@@ -227,21 +246,25 @@ fn order_in(message: &Message) -> Option<MailMessage> {
 pub(crate) async fn find(app: &App, order: MailMessage) -> Result<Option<Found>, store::Error> {
     let found = match order {
         MailMessage::Notification { recipient_id, notification_id } => {
-            app.store.mailed_notification(recipient_id, notification_id).await?.map(|Mailed { what, delivery }| Found {
-                user_id: recipient_id,
-                about: what.notification_type.as_str(),
+            app.store.mailed_notification(recipient_id, notification_id).await?.map(
+                |Mailed { what, delivery }| Found {
+                    user_id: recipient_id,
+                    about: what.notification_type.as_str(),
+                    delivery,
+                    account: None,
+                    mail: None,
+                },
+            )
+        }
+        MailMessage::Mail { mail_id } => {
+            app.store.mailed_mail(mail_id).await?.map(|Mailed { what, delivery }| Found {
+                user_id: what.user_id,
+                about: what.kind.as_str(),
                 delivery,
                 account: None,
-                mail: None,
+                mail: Some(what),
             })
         }
-        MailMessage::Mail { mail_id } => app.store.mailed_mail(mail_id).await?.map(|Mailed { what, delivery }| Found {
-            user_id: what.user_id,
-            about: what.kind.as_str(),
-            delivery,
-            account: None,
-            mail: Some(what),
-        }),
     };
     let Some(found) = found else { return Ok(None) };
     Ok(Some(Found { account: app.store.account(found.user_id).await?, ..found }))
@@ -271,16 +294,22 @@ pub(crate) async fn list_letters(app: &App) -> Result<Vec<Letter>, Problem> {
     Ok(letters)
 }
 
-/// Puts the order with an id back into the queue of mails, or all that are found, up to [`MOST_LETTERS`]; each with its
-/// event, which is written before. What is behind many others may not be found: see [`MOST_LOOKED_AT`].
+/// Puts the order with an id back into the queue of mails, or all that are found, up to
+/// [`MOST_LETTERS`]; each with its event, which is written before. What is behind many others may
+/// not be found: see [`MOST_LOOKED_AT`].
 ///
 /// # Errors
 /// 503 when SQS or the table does not answer: some may have been put back.
-pub(crate) async fn redrive(app: &App, caller: &Caller, id: Option<&str>) -> Result<Redriven, Problem> {
+pub(crate) async fn redrive(
+    app: &App,
+    caller: &Caller,
+    id: Option<&str>,
+) -> Result<Redriven, Problem> {
     let (mut able, mut unable, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut looking = app.pipeline.look_through();
     while let Some(messages) = looking.next().await? {
-        let (chosen, rest): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
+        let (chosen, rest): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
         others.extend(rest);
         for letter in letters(app, chosen).await? {
             let is_able = matches!(letter.remedy(clock::now()), Remedy::PutBack | Remedy::Drop);
@@ -290,7 +319,9 @@ pub(crate) async fn redrive(app: &App, caller: &Caller, id: Option<&str>) -> Res
             break;
         }
     }
-    others.extend(able.split_off(able.len().min(MOST_LETTERS)).into_iter().map(|letter| letter.message));
+    others.extend(
+        able.split_off(able.len().min(MOST_LETTERS)).into_iter().map(|letter| letter.message),
+    );
     app.pipeline.put_back(unable.iter().map(|letter| &letter.message).chain(&others)).await;
     try_join_all(able.iter().map(|letter| redrive_letter(app, caller, letter))).await?;
     Ok(Redriven { put_back: able.len(), left: unable.len() })
@@ -308,26 +339,37 @@ async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(
     app.pipeline.0.dead_mails.delete(&letter.message).await.map_err(unavailable)
 }
 
-/// Has a mail sent again whose sending is over, however it ended, or was interrupted; answers to whom. The stream brings the
-/// order to the queue; one that was set aside is not needed any more.
+/// Has a mail sent again whose sending is over, however it ended, or was interrupted; answers to
+/// whom. The stream brings the order to the queue; one that was set aside is not needed any more.
 ///
 /// # Errors
-/// 404 when there is nothing to be mailed or nobody to mail it to, 409 when its sending is not over, the user is not active
-/// or what it asks for was done, 429 when the address has had too many today.
-pub(crate) async fn resend(app: &App, caller: &Caller, order: MailMessage) -> Result<UserId, Problem> {
+/// 404 when there is nothing to be mailed or nobody to mail it to, 409 when its sending is not
+/// over, the user is not active or what it asks for was done, 429 when the address has had too many
+/// today.
+pub(crate) async fn resend(
+    app: &App,
+    caller: &Caller,
+    order: MailMessage,
+) -> Result<UserId, Problem> {
     let found = find(app, order).await?.ok_or_else(Problem::not_found)?;
     let is_needed = found.is_needed();
     let Found { user_id, delivery, account, mail, .. } = found;
     let now = clock::now();
-    let Some(state) = delivery.mail_state.filter(|_| delivery.is_over(now)) else { return Err(not_over()) };
+    let Some(state) = delivery.mail_state.filter(|_| delivery.is_over(now)) else {
+        return Err(not_over());
+    };
     let account = account.ok_or_else(Problem::not_found)?;
     if !account.is_active {
-        return Err(Problem::conflict(Code::Inactive, "The user is not active: activate the user first."));
+        return Err(Problem::conflict(
+            Code::Inactive,
+            "The user is not active: activate the user first.",
+        ));
     }
     if !is_needed {
         return Err(Problem::conflict(
             Code::MailNotNeeded,
-            "What the mail asks for was done, or the user has another password or address since: it is not needed any more.",
+            "What the mail asks for was done, or the user has another password or address since: \
+             it is not needed any more.",
         ));
     }
     let most = app.pipeline.0.mails_per_day;
@@ -339,18 +381,21 @@ pub(crate) async fn resend(app: &App, caller: &Caller, order: MailMessage) -> Re
         after: Some(MailState::Ordered.to_string()),
         ..caller.audit(Action::ResendMail, user_id, None)
     };
-    app.store.order_mail_again(order, &address.normalized(), most, &event, now).await.map_err(|error| match error {
-        OrderError::NotOver => not_over(),
-        OrderError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
-        OrderError::Store(error) => error.into(),
-    })?;
+    app.store.order_mail_again(order, &address.normalized(), most, &event, now).await.map_err(
+        |error| match error {
+            OrderError::NotOver => not_over(),
+            OrderError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
+            OrderError::Store(error) => error.into(),
+        },
+    )?;
     if state != MailState::Sent {
         forget(app, order).await?;
     }
     Ok(user_id)
 }
 
-/// Deletes an order that was set aside and is not needed any more, if it is found. See [`MOST_LOOKED_AT`].
+/// Deletes an order that was set aside and is not needed any more, if it is found. See
+/// [`MOST_LOOKED_AT`].
 async fn forget(app: &App, order: MailMessage) -> Result<(), Problem> {
     let (mut needless, mut others) = (Vec::new(), Vec::new());
     let mut looking = app.pipeline.look_through();
@@ -358,14 +403,20 @@ async fn forget(app: &App, order: MailMessage) -> Result<(), Problem> {
         && let Some(messages) = looking.next().await?
     {
         for message in messages {
-            if order_in(&message) == Some(order) { &mut needless } else { &mut others }.push(message);
+            if order_in(&message) == Some(order) { &mut needless } else { &mut others }
+                .push(message);
         }
     }
     app.pipeline.put_back(&others).await;
-    try_join_all(needless.iter().map(|message| app.pipeline.0.dead_mails.delete(message))).await.map_err(unavailable)?;
+    try_join_all(needless.iter().map(|message| app.pipeline.0.dead_mails.delete(message)))
+        .await
+        .map_err(unavailable)?;
     Ok(())
 }
 
 fn not_over() -> Problem {
-    Problem::conflict(Code::MailUnderWay, "The mail is on its way, or waits for it: see what becomes of it first.")
+    Problem::conflict(
+        Code::MailUnderWay,
+        "The mail is on its way, or waits for it: see what becomes of it first.",
+    )
 }

@@ -20,13 +20,21 @@ use crate::answer::User;
         (status = 200, description = "The user.", body = User, headers(("ETag"))),
     )
 )]
-pub(crate) async fn read_user(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+pub(crate) async fn read_user(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id<UserId>,
+) -> Result<Answer, Problem> {
     let (_, account) = read(&app, admin, id).await?;
     Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
 }
 
 /// Reads the account and tells the audit trail.
-pub(crate) async fn read(app: &App, admin: Admin, id: UserId) -> Result<(Caller, Account), Problem> {
+pub(crate) async fn read(
+    app: &App,
+    admin: Admin,
+    id: UserId,
+) -> Result<(Caller, Account), Problem> {
     let (caller, found) = admin.beside(app.store.account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     app.store.audit(&[caller.audit(Action::ReadUser, id, None)]).await?;

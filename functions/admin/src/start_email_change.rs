@@ -29,11 +29,13 @@ impl FromForm for NewEmail {
 
 taken!(NewEmail);
 
-/// Have a mail sent to a new address, with which it becomes the user's; the address before is told then.
+/// Have a mail sent to a new address, with which it becomes the user's; the address before is told
+/// then.
 ///
 /// Until then nothing changes: staff cannot give an account to an address that nobody reads.
 #[utoipa::path(
-    post, path = "/api/admin/users/{id}/email-change/", tag = "Administration", request_body = NewEmail,
+    post, path = "/api/admin/users/{id}/email-change/", tag = "Administration",
+        request_body = NewEmail,
     responses(
         (status = 204, description = "The mail is on its way."),
         (status = 409, description = "inactive"),
@@ -50,18 +52,33 @@ pub(crate) async fn start_email_change(
 }
 
 /// Orders the mail and tells the audit trail.
-pub(crate) async fn start(app: &App, admin: Admin, id: UserId, NewEmail { email }: NewEmail) -> Result<(), Problem> {
-    let reads = async { tokio::try_join!(app.store.account(id), app.store.user_with_email(&email)) };
+pub(crate) async fn start(
+    app: &App,
+    admin: Admin,
+    id: UserId,
+    NewEmail { email }: NewEmail,
+) -> Result<(), Problem> {
+    let reads =
+        async { tokio::try_join!(app.store.account(id), app.store.user_with_email(&email)) };
     let (caller, (found, owner)) = admin.beside(reads).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     if !account.is_active {
-        return Err(Problem::conflict(Code::Inactive, "The user is not active: activate the user first."));
+        return Err(Problem::conflict(
+            Code::Inactive,
+            "The user is not active: activate the user first.",
+        ));
     }
     if email == account.email {
-        return Err(Problem::field("email", Reason::new("unchanged", "Is the user's present address.")));
+        return Err(Problem::field(
+            "email",
+            Reason::new("unchanged", "Is the user's present address."),
+        ));
     }
     if owner.is_some_and(|owner| owner != id) {
-        return Err(Problem::field("email", Reason::new("taken", "A user with this email already exists.")));
+        return Err(Problem::field(
+            "email",
+            Reason::new("taken", "A user with this email already exists."),
+        ));
     }
     let event = AuditEvent {
         before: Some(account.email.as_str().to_owned()),

@@ -21,7 +21,11 @@ use crate::App;
         (status = 409, description = "inactive"),
     )
 )]
-pub(crate) async fn start_password_reset(State(app): State<App>, admin: Admin, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+pub(crate) async fn start_password_reset(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id<UserId>,
+) -> Result<Answer, Problem> {
     start(&app, admin, id).await?;
     Ok(no_content())
 }
@@ -31,7 +35,10 @@ pub(crate) async fn start(app: &App, admin: Admin, id: UserId) -> Result<(), Pro
     let (caller, found) = admin.beside(app.store.account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     if !account.is_active {
-        return Err(Problem::conflict(Code::Inactive, "The user is not active: activate the user first."));
+        return Err(Problem::conflict(
+            Code::Inactive,
+            "The user is not active: activate the user first.",
+        ));
     }
     let mail = Mail::new(clock::new_id(), MailKind::ResetPassword, id, clock::now());
     app.store.order_mail(&mail, &caller.audit(Action::StartPasswordReset, id, None)).await?;

@@ -53,7 +53,8 @@ taken!(UserChange);
 
 /// Correct a user's names or telephone number, activate or deactivate the user, or change the role.
 ///
-/// A deactivation and another role end the user's sessions. Another role takes the profile away, which belongs to a role; a chart stays, but only patients reach theirs.
+/// A deactivation and another role end the user's sessions. Another role takes the profile away,
+/// which belongs to a role; a chart stays, but only patients reach theirs.
 #[utoipa::path(
     patch, path = "/api/admin/users/{id}/", tag = "Administration", request_body = UserChange,
     responses(
@@ -75,7 +76,13 @@ pub(crate) async fn update_user(
 }
 
 /// Changes the account and tells the audit trail.
-pub(crate) async fn update(app: &App, admin: Admin, id: UserId, if_match: &IfMatch, change: &UserChange) -> Result<Account, Problem> {
+pub(crate) async fn update(
+    app: &App,
+    admin: Admin,
+    id: UserId,
+    if_match: &IfMatch,
+    change: &UserChange,
+) -> Result<Account, Problem> {
     let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
     let (caller, (found, latest_session)) = admin.beside(reads).await?;
     let mut before = found.ok_or_else(Problem::not_found)?;
@@ -91,8 +98,15 @@ pub(crate) async fn update(app: &App, admin: Admin, id: UserId, if_match: &IfMat
         }
         match app.store.amend_account(&before, &after, &events).await {
             Ok(()) => return Ok(after),
-            Err(AmendError::LastAdmin) => return Err(Problem::conflict(Code::LastAdmin, "There must be another active admin first.")),
-            Err(AmendError::Stale) => before = app.store.account(id).await?.ok_or_else(Problem::not_found)?,
+            Err(AmendError::LastAdmin) => {
+                return Err(Problem::conflict(
+                    Code::LastAdmin,
+                    "There must be another active admin first.",
+                ));
+            }
+            Err(AmendError::Stale) => {
+                before = app.store.account(id).await?.ok_or_else(Problem::not_found)?
+            }
             Err(AmendError::Store(error)) => return Err(error.into()),
         }
     }
@@ -100,12 +114,21 @@ pub(crate) async fn update(app: &App, admin: Admin, id: UserId, if_match: &IfMat
 }
 
 /// The account after the change, and an event for each thing that changes.
-fn plan(app: &App, caller: &Caller, before: &Account, change: &UserChange, latest_session: SessionId) -> (Account, Vec<AuditEvent>) {
+fn plan(
+    app: &App,
+    caller: &Caller,
+    before: &Account,
+    change: &UserChange,
+    latest_session: SessionId,
+) -> (Account, Vec<AuditEvent>) {
     let role = change.role.unwrap_or(before.role);
     let is_active = change.is_active.unwrap_or(before.is_active);
     let ends_sessions = role != before.role || (before.is_active && !is_active);
-    let sessions_ended_through =
-        if ends_sessions { before.sessions_ended_through.max(Some(latest_session)) } else { before.sessions_ended_through };
+    let sessions_ended_through = if ends_sessions {
+        before.sessions_ended_through.max(Some(latest_session))
+    } else {
+        before.sessions_ended_through
+    };
     let after = Account {
         first_name: change.first_name.clone().unwrap_or_else(|| before.first_name.clone()),
         last_name: change.last_name.clone().unwrap_or_else(|| before.last_name.clone()),
@@ -122,7 +145,11 @@ fn plan(app: &App, caller: &Caller, before: &Account, change: &UserChange, lates
     let mut events = Vec::new();
     let (old, new) = corrections(before, &after);
     if !new.is_empty() {
-        events.push(AuditEvent { before: Some(old), after: Some(new), ..event(Action::UpdateUser) });
+        events.push(AuditEvent {
+            before: Some(old),
+            after: Some(new),
+            ..event(Action::UpdateUser)
+        });
     }
     if role != before.role {
         let (old, new) = (Some(before.role.to_string()), Some(role.to_string()));
@@ -131,12 +158,17 @@ fn plan(app: &App, caller: &Caller, before: &Account, change: &UserChange, lates
     if is_active != before.is_active {
         let word = |is_active| Some(if is_active { "active" } else { "inactive" }.to_owned());
         let action = if is_active { Action::Activate } else { Action::Deactivate };
-        events.push(AuditEvent { before: word(before.is_active), after: word(is_active), ..event(action) });
+        events.push(AuditEvent {
+            before: word(before.is_active),
+            after: word(is_active),
+            ..event(action)
+        });
     }
     (after, events)
 }
 
-/// The fields that were corrected, as they were and as they are: `first_name: Jane; last_name: Doe`.
+/// The fields that were corrected, as they were and as they are: `first_name: Jane; last_name:
+/// Doe`.
 fn corrections(before: &Account, after: &Account) -> (String, String) {
     let fields = [
         ("first_name", before.first_name.as_str(), after.first_name.as_str()),
@@ -161,12 +193,23 @@ mod tests {
             first_name: Name::parse(first).unwrap(),
             last_name: Name::parse(last).unwrap(),
             phone_number: PhoneNumber::parse(phone).unwrap(),
-            ..Account::new(runtime::clock::new_id(), "jane@example.com".parse().unwrap(), Role::Patient)
+            ..Account::new(
+                runtime::clock::new_id(),
+                "jane@example.com".parse().unwrap(),
+                Role::Patient,
+            )
         };
         let (jane, doe) = (account("Jane", "Roe", ""), account("Jane", "Doe", "1"));
-        assert_eq!(corrections(&jane, &doe), ("last_name: Roe; phone_number: ".to_owned(), "last_name: Doe; phone_number: 1".to_owned()));
+        assert_eq!(
+            corrections(&jane, &doe),
+            (
+                "last_name: Roe; phone_number: ".to_owned(),
+                "last_name: Doe; phone_number: 1".to_owned()
+            )
+        );
         assert_eq!(corrections(&jane, &jane), (String::new(), String::new()));
-        let longest = account(&"é".repeat(Name::MAX), &"é".repeat(Name::MAX), &"1".repeat(PhoneNumber::MAX));
+        let name = "é".repeat(Name::MAX);
+        let longest = account(&name, &name, &"1".repeat(PhoneNumber::MAX));
         let (_, new) = corrections(&jane, &longest);
         assert!(new.chars().count() <= 600, "see the schema of audit events");
     }

@@ -1,7 +1,7 @@
 //! The function `archivist`: appends the events of the audit trail to the archive.
 //!
-//! The stream tells of everything at least once, from several shards at a time; each event becomes one link of one chain.
-//! How is said in [`archive::append`].
+//! The stream tells of everything at least once, from several shards at a time; each event becomes
+//! one link of one chain. How is said in [`archive::append`].
 
 use archive::append::append;
 use archive::vault::Vault;

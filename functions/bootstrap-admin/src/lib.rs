@@ -1,7 +1,8 @@
 //! The function `bootstrap-admin`: makes the first admin, once.
 //!
-//! No route leads here: whoever may invoke the function by IAM may decide who the first admin is. It gives nobody a
-//! password; the admin sets one with the token of a mail, as everybody does who has forgotten theirs.
+//! No route leads here: whoever may invoke the function by IAM may decide who the first admin is.
+//! It gives nobody a password; the admin sets one with the token of a mail, as everybody does who
+//! has forgotten theirs.
 
 use domain::account::{Account, Credentials, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
@@ -47,35 +48,48 @@ impl Bootstrap {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Bootstrap::from_env()?;
         let sdk = aws::sdk(Patience::Background).await;
-        let store = Store::new(aws::dynamodb(&sdk), &config.table_name).proving(AuditKey::new(config.audit_key.expose()));
+        let store = Store::new(aws::dynamodb(&sdk), &config.table_name)
+            .proving(AuditKey::new(config.audit_key.expose()));
         Ok(Self { store })
     }
 
     /// Makes the first admin, with the address of the event.
     ///
     /// # Errors
-    /// When there has been an admin, when the address is none or somebody's already, when the table fails.
+    /// When there has been an admin, when the address is none or somebody's already, when the table
+    /// fails.
     pub async fn handle(&self, event: Value) -> Result<Response, Error> {
         let email = address(event)?;
         let (id, now): (UserId, _) = (clock::new_id(), clock::now());
         let account = Account::new(id, email, Role::Admin);
         let credentials = Credentials::new(id, HASH_OF_NOBODY.to_owned());
-        // With the user's own id, which the mail to confirm the address would have: the reset confirms it too.
-        let mail = Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, now);
-        self.store.bootstrap_admin(&account, &credentials, &mail, &creation(&account)).await.map_err(|error| match error {
-            BootstrapError::AdminExists => Error::from("an admin exists: ask one to create others"),
-            BootstrapError::EmailTaken => "the address belongs to a user: take another one for the first admin".into(),
-            BootstrapError::Store(error) => error.into(),
-        })?;
+        // With the user's own id, which the mail to confirm the address would have: the reset
+        // confirms it too.
+        let mail =
+            Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, now);
+        self.store
+            .bootstrap_admin(&account, &credentials, &mail, &creation(&account))
+            .await
+            .map_err(|error| match error {
+                BootstrapError::AdminExists => {
+                    Error::from("an admin exists: ask one to create others")
+                }
+                BootstrapError::EmailTaken => {
+                    "the address belongs to a user: take another one for the first admin".into()
+                }
+                BootstrapError::Store(error) => error.into(),
+            })?;
         Ok(Response {
             user_id: id,
-            next: "A mail is on its way to the address: set a password with it, sign in and set up a second factor.",
+            next: "A mail is on its way to the address: set a password with it, sign in and set up \
+                   a second factor.",
         })
     }
 }
 
 fn address(event: Value) -> Result<Email, Error> {
-    let request: Request = serde_json::from_value(event).map_err(|_| r#"the event must be {"email": "<address>"}"#)?;
+    let request: Request =
+        serde_json::from_value(event).map_err(|_| r#"the event must be {"email": "<address>"}"#)?;
     Email::parse(&request.email).map_err(|reason| format!("the email is refused: {reason}").into())
 }
 
@@ -103,13 +117,23 @@ fn creation(account: &Account) -> AuditEvent {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn an_event_has_an_address_and_errors_do_not_repeat_it() {
-        assert_eq!(address(json!({"email": "Jane@Example.com"})).unwrap().as_str(), "Jane@example.com");
-        for event in [json!(null), json!({}), json!({"email": 1}), json!({"email": "jane.example.com"}), json!("jane@example.com")] {
+        assert_eq!(
+            address(json!({"email": "Jane@Example.com"})).unwrap().as_str(),
+            "Jane@example.com"
+        );
+        for event in [
+            json!(null),
+            json!({}),
+            json!({"email": 1}),
+            json!({"email": "jane.example.com"}),
+            json!("jane@example.com"),
+        ] {
             assert!(!address(event).unwrap_err().to_string().contains("jane"));
         }
     }

@@ -1,7 +1,9 @@
-//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects and purges, and counts them.
+//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects
+//! and purges, and counts them.
 //!
-//! The stream tells everything at least once and in order, and may tell it again: whatever is done here can be repeated.
-//! A record that fails is answered as the place from which the stream comes again, so nothing behind it is lost.
+//! The stream tells everything at least once and in order, and may tell it again: whatever is done
+//! here can be repeated. A record that fails is answered as the place from which the stream comes
+//! again, so nothing behind it is lost.
 //!
 //! What counts (see [`domain::counter`]) is counted once, however often it is told.
 
@@ -53,9 +55,11 @@ impl Dispatcher {
         })
     }
 
-    /// Handles a batch of the stream; answers the first record that must come again, with all behind it.
+    /// Handles a batch of the stream; answers the first record that must come again, with all
+    /// behind it.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        let sequence_numbers: Vec<_> = event.records.iter().map(|record| record.change.sequence_number.clone()).collect();
+        let sequence_numbers: Vec<_> =
+            event.records.iter().map(|record| record.change.sequence_number.clone()).collect();
         let mut asked = Asked::default();
         let mut failed = None;
         for (place, record) in event.records.into_iter().enumerate() {
@@ -65,8 +69,8 @@ impl Dispatcher {
                 break;
             }
         }
-        // What could not be queued or counted stands before the record that failed. What was done behind the first place is
-        // done again, to no effect.
+        // What could not be queued or counted stands before the record that failed. What was done
+        // behind the first place is done again, to no effect.
         let (queued, counted) = (self.queue(&asked.mails).await, self.count(asked.counts).await);
         let failed = [queued, counted, failed].into_iter().flatten().min();
         let mut response = DynamoDbEventResponse::default();
@@ -74,7 +78,8 @@ impl Dispatcher {
             .into_iter()
             .map(|place| {
                 let mut failure = DynamoDbBatchItemFailure::default();
-                failure.item_identifier = Some(sequence_numbers.get(place).cloned().flatten().unwrap_or_default());
+                failure.item_identifier =
+                    Some(sequence_numbers.get(place).cloned().flatten().unwrap_or_default());
                 failure
             })
             .collect();
@@ -82,10 +87,17 @@ impl Dispatcher {
     }
 
     /// Does what a record of the stream asks for, but for what is done for many together.
-    async fn apply(&self, record: EventRecord, place: usize, asked: &mut Asked) -> Result<(), Error> {
+    async fn apply(
+        &self,
+        record: EventRecord,
+        place: usize,
+        asked: &mut Asked,
+    ) -> Result<(), Error> {
         let change = record.change;
         let mut mail = |message| asked.mails.push((place, message));
-        for change in Change::from_images(&record.event_name, Some(change.old_image), Some(change.new_image))? {
+        for change in
+            Change::from_images(&record.event_name, Some(change.old_image), Some(change.new_image))?
+        {
             match change {
                 Change::NotificationMailOrdered { recipient_id, notification_id } => {
                     mail(MailMessage::Notification { recipient_id, notification_id });
@@ -95,10 +107,16 @@ impl Dispatcher {
                     let counted = Counted { event_id: record.event_id.clone(), day, counts };
                     asked.counts.push((place, counted));
                 }
-                Change::UserAdded { user_id } => self.store.put_mail_once(&verification(user_id)).await?,
+                Change::UserAdded { user_id } => {
+                    self.store.put_mail_once(&verification(user_id)).await?
+                }
                 Change::FileRemoved { object_key, .. } => self.bucket.delete(&object_key).await?,
-                Change::InboxRead { recipient_id, after, through, at } => self.store.settle_read(recipient_id, after, through, at).await?,
-                Change::InboxDeleted { recipient_id, through } => self.store.purge_deleted(recipient_id, through).await?,
+                Change::InboxRead { recipient_id, after, through, at } => {
+                    self.store.settle_read(recipient_id, after, through, at).await?
+                }
+                Change::InboxDeleted { recipient_id, through } => {
+                    self.store.purge_deleted(recipient_id, through).await?
+                }
             }
         }
         Ok(())
@@ -128,11 +146,17 @@ impl Dispatcher {
         let mut request = self.queue.send_message_batch().queue_url(&self.queue_url);
         for (index, (_, message)) in batch.iter().enumerate() {
             let body = serde_json::to_string(message).map_err(|error| failed(error.into()))?;
-            let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build();
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(body)
+                .build();
             request = request.entries(entry.map_err(|error| failed(error.into()))?);
         }
         let answer = request.send().await.map_err(|error| failed(error.into()))?;
-        let refused = answer.failed().iter().filter_map(|failure| Some((failure.id().parse::<usize>().ok()?, failure.code())));
+        let refused = answer
+            .failed()
+            .iter()
+            .filter_map(|failure| Some((failure.id().parse::<usize>().ok()?, failure.code())));
         match refused.min() {
             Some((index, code)) => Err((index, format!("SQS refused a message: {code}").into())),
             None => Ok(()),
@@ -140,8 +164,14 @@ impl Dispatcher {
     }
 }
 
-/// The mail that asks a new user to confirm the address. It has the user's own id, so that there is only one however often
-/// the stream tells of the user; being stored, it comes back through the stream.
+/// The mail that asks a new user to confirm the address. It has the user's own id, so that there is
+/// only one however often the stream tells of the user; being stored, it comes back through the
+/// stream.
 fn verification(user_id: UserId) -> Mail {
-    Mail::new(Uuid::from_bytes(*user_id.as_bytes()).into(), MailKind::VerifyEmail, user_id, clock::now())
+    Mail::new(
+        Uuid::from_bytes(*user_id.as_bytes()).into(),
+        MailKind::VerifyEmail,
+        user_id,
+        clock::now(),
+    )
 }

@@ -1,4 +1,5 @@
-//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects and purges, and counts them.
+//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects
+//! and purges, and counts them.
 
 use std::process::ExitCode;
 

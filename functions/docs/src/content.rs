@@ -1,4 +1,5 @@
-//! What is answered as it is, packed where the client takes that, or not at all when the client has it already.
+//! What is answered as it is, packed where the client takes that, or not at all when the client has
+//! it already.
 
 use std::io::{Read, Write};
 use std::sync::OnceLock;
@@ -33,13 +34,23 @@ impl Content {
     /// A text.
     pub(crate) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Self {
         let plain = text.into();
-        Self { media_type, version: version(&plain), plain: OnceLock::from(plain), packed: OnceLock::new() }
+        Self {
+            media_type,
+            version: version(&plain),
+            plain: OnceLock::from(plain),
+            packed: OnceLock::new(),
+        }
     }
 
     /// What was packed with gzip before the function was built.
     pub(crate) fn packed(media_type: &'static str, packed: &'static [u8]) -> Self {
         let packed = Bytes::from_static(packed);
-        Self { media_type, version: version(&packed), plain: OnceLock::new(), packed: OnceLock::from(packed) }
+        Self {
+            media_type,
+            version: version(&packed),
+            plain: OnceLock::new(),
+            packed: OnceLock::from(packed),
+        }
     }
 
     /// What tells it from every other.
@@ -51,9 +62,17 @@ impl Content {
     ///
     /// # Errors
     /// 500 when it cannot be packed or unpacked.
-    pub(crate) fn answer(&self, request: &HeaderMap, caching: Caching) -> Result<Response, Problem> {
+    pub(crate) fn answer(
+        &self,
+        request: &HeaderMap,
+        caching: Caching,
+    ) -> Result<Response, Problem> {
         let packs = takes_gzip(request);
-        let tag = if packs { format!("\"{}-gzip\"", self.version) } else { format!("\"{}\"", self.version) };
+        let tag = if packs {
+            format!("\"{}-gzip\"", self.version)
+        } else {
+            format!("\"{}\"", self.version)
+        };
         let mut response = if has(request, &tag) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
@@ -75,7 +94,8 @@ impl Content {
     }
 
     fn bytes(&self, packs: bool) -> std::io::Result<Bytes> {
-        let (wanted, other) = if packs { (&self.packed, &self.plain) } else { (&self.plain, &self.packed) };
+        let (wanted, other) =
+            if packs { (&self.packed, &self.plain) } else { (&self.plain, &self.packed) };
         if let Some(bytes) = wanted.get() {
             return Ok(bytes.clone());
         }
@@ -104,7 +124,11 @@ fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
 /// The members of a list that a header holds, in lower case.
 fn members(request: &HeaderMap, name: HeaderName) -> impl Iterator<Item = String> {
     let lines = request.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(|member| member.trim().to_ascii_lowercase()).collect::<Vec<_>>().into_iter()
+    lines
+        .flat_map(|line| line.split(','))
+        .map(|member| member.trim().to_ascii_lowercase())
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Whether the client takes gzip (RFC 9110, section 12.5.3).
@@ -118,16 +142,21 @@ fn takes_gzip(request: &HeaderMap) -> bool {
 
 /// Whether the client has this version already (RFC 9110, section 13.1.2).
 fn has(request: &HeaderMap, tag: &str) -> bool {
-    members(request, header::IF_NONE_MATCH).any(|member| member == "*" || member.strip_prefix("w/").unwrap_or(&member) == tag)
+    members(request, header::IF_NONE_MATCH)
+        .any(|member| member == "*" || member.strip_prefix("w/").unwrap_or(&member) == tag)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::body::to_bytes;
 
+    use super::*;
+
     fn request(headers: &[(HeaderName, &'static str)]) -> HeaderMap {
-        headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+        headers
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+            .collect()
     }
 
     async fn body(response: Response) -> Vec<u8> {
@@ -139,14 +168,19 @@ mod tests {
         let text = Content::text("text/plain", "a text ".repeat(100));
         let packed: &'static [u8] = Box::leak(pack(b"a text").unwrap().into_boxed_slice());
         let packed = Content::packed("text/plain", packed);
-        for (content, expected) in [(&text, "a text ".repeat(100)), (&packed, "a text".to_owned())] {
+        for (content, expected) in [(&text, "a text ".repeat(100)), (&packed, "a text".to_owned())]
+        {
             for encodings in ["", "br", "gzip;q=0", "identity"] {
-                let response = content.answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Revalidated).unwrap();
+                let response = content
+                    .answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Revalidated)
+                    .unwrap();
                 assert!(!response.headers().contains_key(header::CONTENT_ENCODING), "{encodings}");
                 assert_eq!(body(response).await, expected.as_bytes());
             }
             for encodings in ["gzip", "br, GZIP", "gzip;q=0.5", "*"] {
-                let response = content.answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Immutable).unwrap();
+                let response = content
+                    .answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Immutable)
+                    .unwrap();
                 assert_eq!(response.headers()[header::CONTENT_ENCODING], "gzip");
                 assert_eq!(unpack(&body(response).await).unwrap(), expected.as_bytes());
             }
@@ -156,16 +190,32 @@ mod tests {
     #[tokio::test]
     async fn those_who_have_it_are_not_sent_it_again() {
         let content = Content::text("text/plain", "a text");
-        let tag = content.answer(&HeaderMap::new(), Caching::Revalidated).unwrap().headers()[header::ETAG].clone();
-        for tags in [tag.to_str().unwrap().to_owned(), format!("\"x\", W/{}", tag.to_str().unwrap()), "*".to_owned()] {
-            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::try_from(tags).unwrap())]);
+        let tag = content.answer(&HeaderMap::new(), Caching::Revalidated).unwrap().headers()
+            [header::ETAG]
+            .clone();
+        for tags in [
+            tag.to_str().unwrap().to_owned(),
+            format!("\"x\", W/{}", tag.to_str().unwrap()),
+            "*".to_owned(),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                header::IF_NONE_MATCH,
+                HeaderValue::try_from(tags).unwrap(),
+            )]);
             let response = content.answer(&headers, Caching::Revalidated).unwrap();
-            assert_eq!((response.status(), &response.headers()[header::ETAG]), (StatusCode::NOT_MODIFIED, &tag));
+            assert_eq!(
+                (response.status(), &response.headers()[header::ETAG]),
+                (StatusCode::NOT_MODIFIED, &tag)
+            );
             assert!(body(response).await.is_empty());
         }
         let other = request(&[(header::IF_NONE_MATCH, "\"x\"")]);
         assert_eq!(content.answer(&other, Caching::Revalidated).unwrap().status(), StatusCode::OK);
         let packed = request(&[(header::ACCEPT_ENCODING, "gzip")]);
-        assert_ne!(content.answer(&packed, Caching::Revalidated).unwrap().headers()[header::ETAG], tag, "other bytes, another tag");
+        assert_ne!(
+            content.answer(&packed, Caching::Revalidated).unwrap().headers()[header::ETAG],
+            tag,
+            "other bytes, another tag"
+        );
     }
 }

@@ -20,7 +20,8 @@ struct Health {
     get, path = "/api/health/", tag = "Service",
     responses(
         (status = 200, description = "It does.", body = Health),
-        (status = 308, description = "Asked for with the slash: it is where the path without it leads.", headers(("Location"))),
+        (status = 308, description = "Asked for with the slash: it is where the path without it \
+                                      leads.", headers(("Location"))),
     )
 )]
 pub(crate) async fn health() -> Answer {
@@ -28,9 +29,11 @@ pub(crate) async fn health() -> Answer {
 }
 
 /// Whether the service can do its work: the table answers, too.
-#[utoipa::path(get, path = "/api/health/ready/", tag = "Service", responses((status = 200, description = "It can.", body = Health)))]
+#[utoipa::path(get, path = "/api/health/ready/", tag = "Service", responses((status = 200,
+    description = "It can.", body = Health)))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Answer, Problem> {
-    // The smallest thing that is in every table in use. Whatever is wrong with the table, it is not ready.
+    // The smallest thing that is in every table in use. Whatever is wrong with the table, it is not
+    // ready.
     app.store.signing_keys().await.map_err(Problem::unavailable_because)?;
     Ok(ok(&Health { status: "ready" }))
 }

@@ -1,6 +1,8 @@
-//! The function `docs`: the API's document, Swagger UI, the pages of problems, health. All of it is for anyone.
+//! The function `docs`: the API's document, Swagger UI, the pages of problems, health. All of it is
+//! for anyone.
 //!
-//! The document is made from the routers of all functions by `make openapi` and committed; this function links none of them.
+//! The document is made from the routers of all functions by `make openapi` and committed; this
+//! function links none of them.
 
 mod content;
 mod health;
@@ -59,7 +61,9 @@ impl App {
         let config = config::Docs::from_env()?;
         let sdk = aws::sdk(Patience::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
-        let published = config.publish.then(|| Arc::new(Published { schema: Schema::new(), swagger_ui: SwaggerUi::new() }));
+        let published = config
+            .publish
+            .then(|| Arc::new(Published { schema: Schema::new(), swagger_ui: SwaggerUi::new() }));
         Ok(Self { kit: Kit::open(config.allowed_origins, store.clone()), store, published })
     }
 

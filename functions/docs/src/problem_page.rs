@@ -4,7 +4,8 @@ use axum::response::Html;
 use http_kit::code::Code;
 use http_kit::path::Id;
 
-/// What a kind of problem means and what to do about it, for people: the page to which the type of a problem leads.
+/// What a kind of problem means and what to do about it, for people: the page to which the type of
+/// a problem leads.
 #[utoipa::path(
     get, path = "/problems/{code}/", tag = "Service",
     params(("code" = Code, Path, description = "The code of the problem.")),
@@ -48,9 +49,16 @@ mod tests {
     async fn every_problem_has_a_page() {
         for code in Code::ALL {
             let Html(page) = problem_page(Id(*code)).await;
-            assert!(page.contains(code.happened()) && page.contains(code.remedy()) && page.contains(&code.title()));
+            assert!(
+                page.contains(code.happened())
+                    && page.contains(code.remedy())
+                    && page.contains(&code.title())
+            );
             for text in [code.happened(), code.remedy()] {
-                assert!(!text.contains(['<', '>', '&', '"']), "{code:?}: what is written here is not escaped");
+                assert!(
+                    !text.contains(['<', '>', '&', '"']),
+                    "{code:?}: what is written here is not escaped"
+                );
             }
         }
     }

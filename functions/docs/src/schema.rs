@@ -21,7 +21,9 @@ pub(crate) struct Schema {
 impl Schema {
     pub(crate) fn new() -> Self {
         // The document is JSON: a test says so.
-        let yaml = serde_json::from_str(DOCUMENT).map(|document| yaml::write(&document)).unwrap_or_default();
+        let yaml = serde_json::from_str(DOCUMENT)
+            .map(|document| yaml::write(&document))
+            .unwrap_or_default();
         Self {
             json: Content::text("application/vnd.oai.openapi+json;version=3.1", DOCUMENT),
             yaml: Content::text("application/yaml", yaml),
@@ -32,20 +34,30 @@ impl Schema {
 /// The API's document: OpenAPI 3.1, as JSON unless YAML is asked for.
 #[utoipa::path(
     get, path = "/api/schema/", tag = "Service",
-    params(("format" = inline(Option<Format>), Query, description = "Which form is wanted, whatever the header Accept says.")),
+    params(("format" = inline(Option<Format>), Query, description = "Which form is wanted, \
+         whatever the header Accept says.")),
     responses(
         (status = 200, description = "The document.", headers(("ETag"), ("Cache-Control")), content(
             (Object = "application/vnd.oai.openapi+json;version=3.1"),
             (Object = "application/yaml"),
         )),
-        (status = 308, description = "Asked for with the slash: it is where the path without it leads.", headers(("Location"))),
+        (status = 308, description = "Asked for with the slash: it is where the path without it \
+                                      leads.", headers(("Location"))),
         (status = 304, description = "It is what If-None-Match names."),
         (status = 404, description = "not_found"),
     )
 )]
-pub(crate) async fn read_schema(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn read_schema(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let schema = &app.published()?.schema;
-    let content = if wants_yaml(query.as_deref().unwrap_or_default(), &headers)? { &schema.yaml } else { &schema.json };
+    let content = if wants_yaml(query.as_deref().unwrap_or_default(), &headers)? {
+        &schema.yaml
+    } else {
+        &schema.json
+    };
     content.answer(&headers, Caching::Revalidated)
 }
 
@@ -59,27 +71,37 @@ enum Format {
 }
 
 fn wants_yaml(query: &str, headers: &HeaderMap) -> Result<bool, Problem> {
-    let format = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "format").map(|(_, value)| value);
+    let format = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "format")
+        .map(|(_, value)| value);
     match format.as_deref() {
         Some("yaml") => Ok(true),
         Some("json") => Ok(false),
         Some("") | None => {
-            let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+            let accept = headers
+                .get(header::ACCEPT)
+                .and_then(|accept| accept.to_str().ok())
+                .unwrap_or_default();
             Ok(accept.contains("yaml") && !accept.contains("json"))
         }
-        Some(_) => Err(Problem::field("format", Reason::new("invalid_choice", "Must be one of: json yaml."))),
+        Some(_) => Err(Problem::field(
+            "format",
+            Reason::new("invalid_choice", "Must be one of: json yaml."),
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::http::HeaderValue;
+
+    use super::*;
 
     #[test]
     fn the_form_is_the_one_that_is_asked_for() {
         let wants = |query, accept| {
-            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
             wants_yaml(query, &headers).map_err(|problem| problem.code())
         };
         for (query, accept, expected) in [

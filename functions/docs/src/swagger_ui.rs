@@ -1,4 +1,5 @@
-//! `GET /api/schema/swagger-ui/` and what the page loads. `assets/README.md` tells where the assets come from.
+//! `GET /api/schema/swagger-ui/` and what the page loads. `assets/README.md` tells where the assets
+//! come from.
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -8,9 +9,11 @@ use http_kit::problem::Problem;
 use crate::App;
 use crate::content::{Caching, Content};
 
-/// The page may load what this function serves, and call this API; nothing else, and no script of its own text.
+/// The page may load what this function serves, and call this API; nothing else, and no script of
+/// its own text.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src \
+     'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
 
@@ -26,7 +29,10 @@ impl SwaggerUi {
     pub(crate) fn new() -> Self {
         const SCRIPT: &str = "text/javascript; charset=utf-8";
         let bundle = Content::packed(SCRIPT, include_bytes!("../assets/swagger-ui-bundle.js.gz"));
-        let style = Content::packed("text/css; charset=utf-8", include_bytes!("../assets/swagger-ui.css.gz"));
+        let style = Content::packed(
+            "text/css; charset=utf-8",
+            include_bytes!("../assets/swagger-ui.css.gz"),
+        );
         let start = Content::text(SCRIPT, include_str!("../assets/start.js"));
         let page = include_str!("../assets/swagger-ui.html");
         let page = [("BUNDLE", &bundle), ("STYLE", &style), ("START", &start)]
@@ -40,12 +46,16 @@ impl SwaggerUi {
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/", tag = "Service",
     responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html", headers(("ETag"), ("Cache-Control"))),
+        (status = 200, description = "The page.", body = String, content_type = "text/html",
+            headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
         (status = 404, description = "not_found"),
     )
 )]
-pub(crate) async fn swagger_ui(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn swagger_ui(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let mut response = app.published()?.swagger_ui.page.answer(&headers, Caching::Revalidated)?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
     Ok(response)
@@ -55,12 +65,17 @@ pub(crate) async fn swagger_ui(State(app): State<App>, headers: HeaderMap) -> Re
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/swagger-ui-bundle.js", tag = "Service",
     responses(
-        (status = 200, description = "The script.", body = String, content_type = "text/javascript", headers(("ETag"), ("Cache-Control"))),
+        (status = 200, description = "The script.", body = String, content_type = "text/javascript",
+            headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
         (status = 404, description = "not_found"),
     )
 )]
-pub(crate) async fn swagger_ui_bundle(State(app): State<App>, query: RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn swagger_ui_bundle(
+    State(app): State<App>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     asset(&app.published()?.swagger_ui.bundle, query, &headers)
 }
 
@@ -68,12 +83,17 @@ pub(crate) async fn swagger_ui_bundle(State(app): State<App>, query: RawQuery, h
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/swagger-ui.css", tag = "Service",
     responses(
-        (status = 200, description = "The style sheet.", body = String, content_type = "text/css", headers(("ETag"), ("Cache-Control"))),
+        (status = 200, description = "The style sheet.", body = String, content_type = "text/css",
+            headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
         (status = 404, description = "not_found"),
     )
 )]
-pub(crate) async fn swagger_ui_style(State(app): State<App>, query: RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn swagger_ui_style(
+    State(app): State<App>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     asset(&app.published()?.swagger_ui.style, query, &headers)
 }
 
@@ -81,17 +101,26 @@ pub(crate) async fn swagger_ui_style(State(app): State<App>, query: RawQuery, he
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/start.js", tag = "Service",
     responses(
-        (status = 200, description = "The script.", body = String, content_type = "text/javascript", headers(("ETag"), ("Cache-Control"))),
+        (status = 200, description = "The script.", body = String, content_type = "text/javascript",
+            headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
         (status = 404, description = "not_found"),
     )
 )]
-pub(crate) async fn swagger_ui_start(State(app): State<App>, query: RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn swagger_ui_start(
+    State(app): State<App>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     asset(&app.published()?.swagger_ui.start, query, &headers)
 }
 
 /// An asset, to be kept for ever by those who ask for the version that it has.
-fn asset(content: &Content, RawQuery(query): RawQuery, headers: &HeaderMap) -> Result<Response, Problem> {
+fn asset(
+    content: &Content,
+    RawQuery(query): RawQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let is_versioned = query.as_deref() == Some(content.version());
     content.answer(headers, if is_versioned { Caching::Immutable } else { Caching::Revalidated })
 }

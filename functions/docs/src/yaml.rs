@@ -47,8 +47,9 @@ fn below(value: &Value, depth: usize, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn what_is_nested_stands_to_the_right() {

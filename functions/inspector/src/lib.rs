@@ -1,6 +1,8 @@
-//! The function `inspector`: makes an uploaded file available when it is what was declared, and deletes what is not.
+//! The function `inspector`: makes an uploaded file available when it is what was declared, and
+//! deletes what is not.
 //!
-//! Everything it does can be repeated. An object is believed by what it is, never by what the event says.
+//! Everything it does can be repeated. An object is believed by what it is, never by what the event
+//! says.
 
 use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
@@ -30,12 +32,16 @@ impl Inspector {
         Ok(Self { store, bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name) })
     }
 
-    /// Handles messages, each of which holds an event of the bucket; answers those that must come again.
+    /// Handles messages, each of which holds an event of the bucket; answers those that must come
+    /// again.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         for message in event.records {
             if let Err(error) = self.inspect(message.body.as_deref().unwrap_or_default()).await {
-                tracing::error!(error = runtime::serve::sentence(&*error), "an upload could not be inspected");
+                tracing::error!(
+                    error = runtime::serve::sentence(&*error),
+                    "an upload could not be inspected"
+                );
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id.unwrap_or_default();
                 response.batch_item_failures.push(failure);
@@ -45,7 +51,8 @@ impl Inspector {
     }
 
     async fn inspect(&self, body: &str) -> Result<(), Error> {
-        // S3 announces itself once with a message that has no records (S3 user guide, "s3:TestEvent").
+        // S3 announces itself once with a message that has no records (S3 user guide,
+        // "s3:TestEvent").
         if serde_json::from_str::<serde_json::Value>(body)?.get("Event").is_some() {
             return Ok(());
         }
@@ -58,8 +65,8 @@ impl Inspector {
         Ok(())
     }
 
-    /// Gives the file the status that its object deserves. An object without a file is deleted: the file was deleted
-    /// while its object was on the way.
+    /// Gives the file the status that its object deserves. An object without a file is deleted: the
+    /// file was deleted while its object was on the way.
     async fn settle(&self, id: FileId) -> Result<(), Error> {
         let file = match self.store.file_lookup(id).await? {
             Some(at) => self.store.file(at.patient_id, at.record_id, id).await?,

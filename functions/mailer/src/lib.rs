@@ -1,13 +1,15 @@
-//! The function `mailer`: sends mails, each once: those of notifications, and those that are stored by themselves.
+//! The function `mailer`: sends mails, each once: those of notifications, and those that are stored
+//! by themselves.
 //!
-//! A message may be delivered often and to several sandboxes at a time. Who claims the mail in the table sends it. A
-//! failure that is surely one gives the claim back, and the message comes again; the last time, the mail is given up. When
-//! the outcome is unknown, because SES did not answer, the mail is in doubt: the message fails until it is in the
-//! dead-letter queue, where a person decides. What nobody is there for, or needs any more, is given up at once. Why a mail was
-//! not sent stands with how far it is, for that person.
+//! A message may be delivered often and to several sandboxes at a time. Who claims the mail in the
+//! table sends it. A failure that is surely one gives the claim back, and the message comes again;
+//! the last time, the mail is given up. When the outcome is unknown, because SES did not answer,
+//! the mail is in doubt: the message fails until it is in the dead-letter queue, where a person
+//! decides. What nobody is there for, or needs any more, is given up at once. Why a mail was not
+//! sent stands with how far it is, for that person.
 //!
-//! A token that a mail carries is made here, so that it is nowhere but in the mail; the table gets its hash before the mail
-//! goes out.
+//! A token that a mail carries is made here, so that it is nowhere but in the mail; the table gets
+//! its hash before the mail goes out.
 
 mod words;
 
@@ -45,7 +47,11 @@ impl Mailer {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Mail::from_env()?;
         let sdk = aws::sdk(Patience::Background).await;
-        Ok(Self { store: Store::new(aws::dynamodb(&sdk), &config.table_name), ses: aws::ses(&sdk), config })
+        Ok(Self {
+            store: Store::new(aws::dynamodb(&sdk), &config.table_name),
+            ses: aws::ses(&sdk),
+            config,
+        })
     }
 
     /// Handles messages; answers those that must come again.
@@ -63,17 +69,31 @@ impl Mailer {
     }
 
     async fn deliver(&self, message: &SqsMessage) -> Result<(), Error> {
-        let order = serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(|_| "the message is no order for a mail")?;
-        let count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u32>().ok());
+        let order = serde_json::from_str(message.body.as_deref().unwrap_or_default())
+            .map_err(|_| "the message is no order for a mail")?;
+        let count = message
+            .attributes
+            .get("ApproximateReceiveCount")
+            .and_then(|count| count.parse::<u32>().ok());
         let is_last = count.is_some_and(|count| count >= self.config.deliveries);
         match order {
-            MailMessage::Notification { recipient_id, notification_id } => self.notify(order, recipient_id, notification_id, is_last).await,
+            MailMessage::Notification { recipient_id, notification_id } => {
+                self.notify(order, recipient_id, notification_id, is_last).await
+            }
             MailMessage::Mail { mail_id } => self.tell(order, mail_id, is_last).await,
         }
     }
 
-    async fn notify(&self, order: MailMessage, recipient_id: UserId, notification_id: NotificationId, is_last: bool) -> Result<(), Error> {
-        let Some(recipient) = self.store.account(recipient_id).await?.filter(|recipient| recipient.is_active) else {
+    async fn notify(
+        &self,
+        order: MailMessage,
+        recipient_id: UserId,
+        notification_id: NotificationId,
+        is_last: bool,
+    ) -> Result<(), Error> {
+        let Some(recipient) =
+            self.store.account(recipient_id).await?.filter(|recipient| recipient.is_active)
+        else {
             tracing::info!(%notification_id, "the recipient is gone");
             return self.drop_mail(order, MailFailure::RecipientInactive).await;
         };
@@ -94,7 +114,9 @@ impl Mailer {
             tracing::info!(mail_id = %id, "the mail goes to nobody");
             return Ok(());
         };
-        let Some(account) = self.store.account(mail.user_id).await?.filter(|account| account.is_active) else {
+        let Some(account) =
+            self.store.account(mail.user_id).await?.filter(|account| account.is_active)
+        else {
             tracing::info!(mail_id = %id, "the recipient is gone");
             return self.drop_mail(order, MailFailure::RecipientInactive).await;
         };
@@ -117,32 +139,47 @@ impl Mailer {
     }
 
     /// Notes what came of a claimed mail.
-    async fn settle(&self, order: MailMessage, sent: Result<(), Failure>, is_last: bool) -> Result<(), Error> {
+    async fn settle(
+        &self,
+        order: MailMessage,
+        sent: Result<(), Failure>,
+        is_last: bool,
+    ) -> Result<(), Error> {
         let (fate, why, error) = match sent {
             Ok(()) => return Ok(self.store.mail_sent(order, clock::now()).await?),
-            Err(Failure::NotSent(why, error)) => (if is_last { Fate::GivenUp } else { Fate::TriedAgain }, why, error),
+            Err(Failure::NotSent(why, error)) => {
+                (if is_last { Fate::GivenUp } else { Fate::TriedAgain }, why, error)
+            }
             Err(Failure::Unknown(error)) => (Fate::InDoubt, MailFailure::NoAnswer, error),
         };
         self.store.mail_failed(order, why, fate, clock::now()).await?;
         Err(error)
     }
 
-    /// A mail that somebody began and of which nobody said what came of it. When that is so until the end, it was
-    /// interrupted.
+    /// A mail that somebody began and of which nobody said what came of it. When that is so until
+    /// the end, it was interrupted.
     async fn leave_in_doubt(&self, order: MailMessage, is_last: bool) -> Result<(), Error> {
         if is_last {
-            self.store.mail_failed(order, MailFailure::Interrupted, Fate::InDoubt, clock::now()).await?;
+            self.store
+                .mail_failed(order, MailFailure::Interrupted, Fate::InDoubt, clock::now())
+                .await?;
         }
         Err("it was begun before and may have been sent".into())
     }
 
-    async fn send_mail(&self, mail: &Mail, account: &Account, words: &Words) -> Result<(), Failure> {
+    async fn send_mail(
+        &self,
+        mail: &Mail,
+        account: &Account,
+        words: &Words,
+    ) -> Result<(), Failure> {
         let address = mail.address.as_ref().unwrap_or(&account.email);
         let mut token = None;
         if mail.kind.carries_token() {
             let made = MailedToken::generate();
             let basis = mail.basis.clone().unwrap_or_else(|| Basis::of(account));
-            let good_for = MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
+            let good_for =
+                MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
             self.store.put_mail_token(&made.hash(), &good_for).await.map_err(not_prepared)?;
             token = Some(made.reveal());
         }
@@ -150,14 +187,28 @@ impl Mailer {
         self.send(address.as_str(), words.subject, content.text, content.html).await
     }
 
-    async fn send_notification(&self, address: &str, notification: &Notification) -> Result<(), Failure> {
+    async fn send_notification(
+        &self,
+        address: &str,
+        notification: &Notification,
+    ) -> Result<(), Failure> {
         let subject = notification.notification_type.subject();
-        let fill = |template: &str| template.replace("{url}", &self.config.public_url).replace("{subject}", subject);
+        let fill = |template: &str| {
+            template.replace("{url}", &self.config.public_url).replace("{subject}", subject)
+        };
         self.send(address, subject, fill(TEXT), fill(HTML)).await
     }
 
-    async fn send(&self, address: &str, subject: &str, text: String, html: String) -> Result<(), Failure> {
-        let content = |text: String| Content::builder().charset("UTF-8").data(text).build().map_err(not_prepared);
+    async fn send(
+        &self,
+        address: &str,
+        subject: &str,
+        text: String,
+        html: String,
+    ) -> Result<(), Failure> {
+        let content = |text: String| {
+            Content::builder().charset("UTF-8").data(text).build().map_err(not_prepared)
+        };
         let body = Body::builder().text(content(text)?).html(content(html)?).build();
         let request = self
             .ses
@@ -168,16 +219,27 @@ impl Mailer {
             .configuration_set_name(&self.config.configuration_set);
         match request.send().await {
             Ok(_) => Ok(()),
-            // SES answers an error only for a mail that it has not taken. Its text may hold the address: the code says enough.
+            // SES answers an error only for a mail that it has not taken. Its text may hold the
+            // address: the code says enough.
             Err(SdkError::ServiceError(failure)) if failure.raw().status().as_u16() < 500 => {
-                let code = aws_sdk_ses::error::ProvideErrorMetadata::code(failure.err()).unwrap_or("no code");
+                let code = aws_sdk_ses::error::ProvideErrorMetadata::code(failure.err())
+                    .unwrap_or("no code");
                 Err(Failure::NotSent(refusal(code), format!("SES refused the mail: {code}").into()))
             }
-            Err(SdkError::ConstructionFailure(_)) => Err(not_prepared("the request to SES cannot be built")),
-            Err(SdkError::DispatchFailure(failure)) if failure.as_connector_error().is_some_and(|error| error.is_user()) => {
-                Err(Failure::NotSent(MailFailure::NotReached, "the request to SES was not sent".into()))
+            Err(SdkError::ConstructionFailure(_)) => {
+                Err(not_prepared("the request to SES cannot be built"))
             }
-            Err(_) => Err(Failure::Unknown("SES did not answer: the mail may have been sent".into())),
+            Err(SdkError::DispatchFailure(failure))
+                if failure.as_connector_error().is_some_and(|error| error.is_user()) =>
+            {
+                Err(Failure::NotSent(
+                    MailFailure::NotReached,
+                    "the request to SES was not sent".into(),
+                ))
+            }
+            Err(_) => {
+                Err(Failure::Unknown("SES did not answer: the mail may have been sent".into()))
+            }
         }
     }
 }
@@ -198,10 +260,14 @@ fn not_prepared(error: impl Into<Error>) -> Failure {
 fn refusal(code: &str) -> MailFailure {
     match code {
         "InvalidParameterValue" | "InvalidParameterValueException" => MailFailure::AddressInvalid,
-        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "LimitExceeded" | "LimitExceededException" => {
-            MailFailure::Throttled
+        "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException"
+        | "LimitExceeded"
+        | "LimitExceededException" => MailFailure::Throttled,
+        "AccountSendingPausedException" | "ConfigurationSetSendingPausedException" => {
+            MailFailure::SendingPaused
         }
-        "AccountSendingPausedException" | "ConfigurationSetSendingPausedException" => MailFailure::SendingPaused,
         "ConfigurationSetDoesNotExist"
         | "ConfigurationSetDoesNotExistException"
         | "AccessDenied"

@@ -1,5 +1,5 @@
-//! What mails without a notification say. Nothing in them is clinical, and nothing is told that the reader did not know,
-//! but for the token.
+//! What mails without a notification say. Nothing in them is clinical, and nothing is told that the
+//! reader did not know, but for the token.
 
 use domain::mail::MailKind;
 
@@ -7,7 +7,8 @@ const TEXT: &str = include_str!("../templates/account.txt");
 const HTML: &str = include_str!("../templates/account.html");
 
 /// How long a token is good, as [`MailToken::LIFETIME`](domain::mail::MailToken::LIFETIME) has it.
-const TOKEN_RULE: &str = "The token is good once, for 30 minutes. Never pass it on: we do not ask for it.";
+const TOKEN_RULE: &str =
+    "The token is good once, for 30 minutes. Never pass it on: we do not ask for it.";
 
 /// The words of a kind of mail.
 pub(crate) struct Words {
@@ -33,7 +34,8 @@ impl Words {
                 subject: "Health Record Account - Confirm Your Email Address",
                 paragraphs: &[
                     "please confirm that this is your email address.",
-                    "If you have no account with us, somebody has mistyped theirs, and you can forget this mail.",
+                    "If you have no account with us, somebody has mistyped theirs, and you can \
+                     forget this mail.",
                 ],
                 label: "Confirm the address",
                 path: "/verify-email",
@@ -50,7 +52,8 @@ impl Words {
             MailKind::ConfirmEmailChange => Self {
                 subject: "Health Record Account - Confirm Your New Email Address",
                 paragraphs: &[
-                    "please confirm that this is to be the email address of your account. You will sign in with it from then on.",
+                    "please confirm that this is to be the email address of your account. You will \
+                     sign in with it from then on.",
                     "If you did not ask for it, you can forget this mail: nothing has changed.",
                 ],
                 label: "Confirm the new address",
@@ -59,7 +62,8 @@ impl Words {
             MailKind::EmailChanged => Self {
                 subject: "Health Record Account - Email Address Changed",
                 paragraphs: &[
-                    "your account has another email address now, and this one is no longer connected with it.",
+                    "your account has another email address now, and this one is no longer \
+                     connected with it.",
                     "If that was not you, tell us at once.",
                 ],
                 label: "Sign in",
@@ -68,7 +72,8 @@ impl Words {
             MailKind::PasswordChanged => Self {
                 subject: "Health Record Account - Password Changed",
                 paragraphs: &[
-                    "the password of your account was changed, and everybody who was signed in with it is signed out.",
+                    "the password of your account was changed, and everybody who was signed in \
+                     with it is signed out.",
                     "If that was not you, set a new password at once, and tell us.",
                 ],
                 label: "Set a password",
@@ -77,7 +82,8 @@ impl Words {
             MailKind::SecondFactorEnabled => Self {
                 subject: "Health Record Account - Second Factor Set Up",
                 paragraphs: &[
-                    "signing in to your account takes a code of an authenticator app from now on, besides the password.",
+                    "signing in to your account takes a code of an authenticator app from now on, \
+                     besides the password.",
                     "If that was not you, set a new password at once, and tell us.",
                 ],
                 label: "Set a password",
@@ -86,7 +92,8 @@ impl Words {
             MailKind::SecondFactorDisabled => Self {
                 subject: "Health Record Account - Second Factor Removed",
                 paragraphs: &[
-                    "signing in to your account takes nothing but the password from now on: the second factor was removed.",
+                    "signing in to your account takes nothing but the password from now on: the \
+                     second factor was removed.",
                     "If that was not you, set a new password at once, and tell us.",
                 ],
                 label: "Set a password",
@@ -95,8 +102,10 @@ impl Words {
             MailKind::RecoveryCodeUsed => Self {
                 subject: "Health Record Account - Recovery Code Used",
                 paragraphs: &[
-                    "somebody signed in to your account with one of your recovery codes, which does not work a second time.",
-                    "If that was not you, set a new password at once, and tell us. If you have lost your app, remove the second factor \
+                    "somebody signed in to your account with one of your recovery codes, which \
+                     does not work a second time.",
+                    "If that was not you, set a new password at once, \
+                        and tell us. If you have lost your app, remove the second factor \
                      and set up another one while you have codes left.",
                 ],
                 label: "Set a password",
@@ -105,8 +114,10 @@ impl Words {
             MailKind::TokenReused => Self {
                 subject: "Health Record Account - A Session Was Ended",
                 paragraphs: &[
-                    "one of your sessions was used from two places, as if somebody had copied it. We have ended it.",
-                    "Sign in again. If you do not know how that came about, change your password and look at the list of your devices.",
+                    "one of your sessions was used from two places, as if somebody had copied it. \
+                     We have ended it.",
+                    "Sign in again. If you do not know how that came about, change your password \
+                     and look at the list of your devices.",
                 ],
                 label: "Sign in",
                 path: "",
@@ -114,7 +125,8 @@ impl Words {
             MailKind::AlreadyRegistered => Self {
                 subject: "Health Record Account - You Have an Account Already",
                 paragraphs: &[
-                    "somebody, perhaps you, wanted to use this email address for an account. It has one already, and nothing has changed.",
+                    "somebody, perhaps you, wanted to use this email address for an account. It \
+                     has one already, and nothing has changed.",
                     "If it was you, sign in, or set a new password if you have forgotten yours.",
                 ],
                 label: "Sign in",
@@ -122,13 +134,18 @@ impl Words {
             },
             MailKind::DoctorApproved => Self {
                 subject: "Health Record Account - Licence Approved",
-                paragraphs: &["your licence to practise has been approved. Patients can find you and assign records to you from now on."],
+                paragraphs: &[
+                    "your licence to practise has been approved. Patients can find you and assign \
+                     records to you from now on.",
+                ],
                 label: "Sign in",
                 path: "",
             },
             MailKind::DoctorRefused => Self {
                 subject: "Health Record Account - Licence Not Approved",
-                paragraphs: &["your licence to practise could not be approved. Sign in to read why."],
+                paragraphs: &[
+                    "your licence to practise could not be approved. Sign in to read why.",
+                ],
                 label: "Sign in",
                 path: "",
             },
@@ -142,7 +159,8 @@ impl Words {
         })
     }
 
-    /// The mail, with its token if it has one. The token stands behind a `#`, which browsers keep to themselves.
+    /// The mail, with its token if it has one. The token stands behind a `#`, which browsers keep
+    /// to themselves.
     pub(crate) fn fill(&self, app_url: &str, token: Option<&str>) -> Content {
         let link = match token {
             Some(token) => format!("{app_url}{}#token={token}", self.path),
@@ -151,11 +169,16 @@ impl Words {
         let mut rest = String::new();
         let mut rest_html = String::new();
         if let Some(token) = token {
-            rest = format!("Or enter this token where you are asked for it: {token}\n\n{TOKEN_RULE}\n\n");
-            rest_html =
-                format!("<p>Or enter this token where you are asked for it:</p>\n<p><code>{token}</code></p>\n<p>{TOKEN_RULE}</p>\n");
+            rest = format!(
+                "Or enter this token where you are asked for it: {token}\n\n{TOKEN_RULE}\n\n"
+            );
+            rest_html = format!(
+                "<p>Or enter this token where you are asked for \
+                 it:</p>\n<p><code>{token}</code></p>\n<p>{TOKEN_RULE}</p>\n"
+            );
         }
-        let paragraphs: Vec<String> = self.paragraphs.iter().map(|paragraph| format!("<p>{paragraph}</p>")).collect();
+        let paragraphs: Vec<String> =
+            self.paragraphs.iter().map(|paragraph| format!("<p>{paragraph}</p>")).collect();
         let fill = |template: &str, paragraphs: &str, rest: &str| {
             template
                 .replace("{subject}", self.subject)
@@ -164,7 +187,10 @@ impl Words {
                 .replace("{link}", &link)
                 .replace("{rest}", rest)
         };
-        Content { text: fill(TEXT, &self.paragraphs.join("\n\n"), &rest), html: fill(HTML, &paragraphs.join("\n"), &rest_html) }
+        Content {
+            text: fill(TEXT, &self.paragraphs.join("\n\n"), &rest),
+            html: fill(HTML, &paragraphs.join("\n"), &rest_html),
+        }
     }
 }
 

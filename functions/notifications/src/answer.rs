@@ -1,6 +1,5 @@
 //! How notifications are answered: each with its record, as far as the recipient may still see it.
 
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use domain::record::Chart;
 use http_kit::caller::Caller;
 use http_kit::problem::Problem;
 use http_kit::shapes::{Record, Showcase, people_of};
+use jiff::Timestamp;
 use runtime::bucket::Bucket;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -37,7 +37,8 @@ pub(crate) struct NotificationShape<'a> {
     created_at: Timestamp,
 }
 
-/// The records of some notifications that their recipient may see now, and the people named in them.
+/// The records of some notifications that their recipient may see now, and the people named in
+/// them.
 pub(crate) struct Context<'a> {
     viewer: &'a Account,
     charts: HashMap<RecordId, Chart>,
@@ -46,9 +47,13 @@ pub(crate) struct Context<'a> {
     download_lifetime: Duration,
 }
 
-/// The records that the reader of these notifications, newest first, most likely still sees: all of a patient's own; a
-/// doctor's but for those of which they are told that they are no longer assigned.
-fn presumably_seen(caller: &Caller, notifications: &[Notification]) -> BTreeSet<(UserId, RecordId)> {
+/// The records that the reader of these notifications, newest first, most likely still sees: all of
+/// a patient's own; a doctor's but for those of which they are told that they are no longer
+/// assigned.
+fn presumably_seen(
+    caller: &Caller,
+    notifications: &[Notification],
+) -> BTreeSet<(UserId, RecordId)> {
     let is_doctor = caller.account.role == Role::Doctor;
     if !caller.sees(if is_doctor { Relation::Assigned } else { Relation::Owner }) {
         return BTreeSet::new();
@@ -56,7 +61,10 @@ fn presumably_seen(caller: &Caller, notifications: &[Notification]) -> BTreeSet<
     let (mut seen, mut ended) = (BTreeSet::new(), BTreeSet::new());
     for notification in notifications {
         let Some(record) = notification.record() else { continue };
-        if is_doctor && notification.notification_type == NotificationType::AssignmentEnded && !seen.contains(&record) {
+        if is_doctor
+            && notification.notification_type == NotificationType::AssignmentEnded
+            && !seen.contains(&record)
+        {
             ended.insert(record);
         } else if !ended.contains(&record) {
             seen.insert(record);
@@ -66,44 +74,85 @@ fn presumably_seen(caller: &Caller, notifications: &[Notification]) -> BTreeSet<
 }
 
 /// One event for each patient whose records are among these.
-fn events(caller: &Caller, outcome: Outcome, records: &BTreeSet<(UserId, RecordId)>) -> Vec<AuditEvent> {
+fn events(
+    caller: &Caller,
+    outcome: Outcome,
+    records: &BTreeSet<(UserId, RecordId)>,
+) -> Vec<AuditEvent> {
     let mut by_patient: BTreeMap<UserId, Vec<RecordId>> = BTreeMap::new();
     for (patient, record) in records {
         by_patient.entry(*patient).or_default().push(*record);
     }
-    let event = |(patient, records)| caller.audit(Action::ReadNotifications, patient, None).with_records(records).with_outcome(outcome);
+    let event = |(patient, records)| {
+        caller
+            .audit(Action::ReadNotifications, patient, None)
+            .with_records(records)
+            .with_outcome(outcome)
+    };
     by_patient.into_iter().map(event).collect()
 }
 
 impl<'a> Context<'a> {
-    /// Reads the distinct records and, beside them, the people who are likely named; and tells the audit trail.
+    /// Reads the distinct records and, beside them, the people who are likely named; and tells the
+    /// audit trail.
     ///
-    /// The trail is told while the records are read, of those that the recipient presumably still sees. Where that turns
-    /// out wrong it is told the truth before anything is answered.
-    pub(crate) async fn read(app: &'a App, caller: &'a Caller, notifications: &[Notification]) -> Result<Self, Problem> {
+    /// The trail is told while the records are read, of those that the recipient presumably still
+    /// sees. Where that turns out wrong it is told the truth before anything is answered.
+    pub(crate) async fn read(
+        app: &'a App,
+        caller: &'a Caller,
+        notifications: &[Notification],
+    ) -> Result<Self, Problem> {
         let viewer = &caller.account;
-        let mut records: Vec<(UserId, RecordId)> = notifications.iter().filter_map(Notification::record).collect();
+        let mut records: Vec<(UserId, RecordId)> =
+            notifications.iter().filter_map(Notification::record).collect();
         records.sort_unstable();
         records.dedup();
-        let likely: Vec<UserId> = notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
+        let likely: Vec<UserId> =
+            notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
         let presumed = presumably_seen(caller, notifications);
         let events = events(caller, Outcome::Success, &presumed);
-        let (charts, mut people, ()) = tokio::try_join!(app.store.charts(&records), app.store.people(likely), app.store.audit(&events))?;
+        let (charts, mut people, ()) = tokio::try_join!(
+            app.store.charts(&records),
+            app.store.people(likely),
+            app.store.audit(&events)
+        )?;
         // The record itself says, strongly consistent, whose it is and to whom it is assigned now.
         let may_see = |chart: &Chart| caller.sees(Relation::to_record(viewer.id, &chart.record));
-        let charts: HashMap<RecordId, Chart> = charts.into_iter().flatten().filter(may_see).map(|chart| (chart.record.id, chart)).collect();
-        // A former doctor's annotation, a record that was moved since: rare enough for a read of their own.
-        let missing: Vec<UserId> = charts.values().flat_map(people_of).filter(|id| *id != viewer.id && !people.contains_key(id)).collect();
-        let seen: BTreeSet<(UserId, RecordId)> = charts.values().map(|chart| (chart.record.patient_id, chart.record.id)).collect();
+        let charts: HashMap<RecordId, Chart> = charts
+            .into_iter()
+            .flatten()
+            .filter(may_see)
+            .map(|chart| (chart.record.id, chart))
+            .collect();
+        // A former doctor's annotation, a record that was moved since: rare enough for a read of
+        // their own.
+        let missing: Vec<UserId> = charts
+            .values()
+            .flat_map(people_of)
+            .filter(|id| *id != viewer.id && !people.contains_key(id))
+            .collect();
+        let seen: BTreeSet<(UserId, RecordId)> =
+            charts.values().map(|chart| (chart.record.patient_id, chart.record.id)).collect();
         let mut corrections = self::events(caller, Outcome::Success, &(&seen - &presumed));
         corrections.extend(self::events(caller, Outcome::Denied, &(&presumed - &seen)));
-        let (others, ()) = tokio::try_join!(app.store.people(missing), app.store.audit(&corrections))?;
+        let (others, ()) =
+            tokio::try_join!(app.store.people(missing), app.store.audit(&corrections))?;
         people.extend(others);
-        Ok(Self { viewer, charts, people, bucket: &app.bucket, download_lifetime: app.downloads.download_url_lifetime })
+        Ok(Self {
+            viewer,
+            charts,
+            people,
+            bucket: &app.bucket,
+            download_lifetime: app.downloads.download_url_lifetime,
+        })
     }
 
     /// A notification with its record; without one that the recipient may not see any more.
-    pub(crate) async fn show(&'a self, notification: &'a Notification) -> Result<NotificationShape<'a>, Problem> {
+    pub(crate) async fn show(
+        &'a self,
+        notification: &'a Notification,
+    ) -> Result<NotificationShape<'a>, Problem> {
         let Self { viewer, people, bucket, download_lifetime, .. } = self;
         let showcase = Showcase { viewer, people, bucket, download_lifetime: *download_lifetime };
         let record = match notification.record_id.and_then(|id| self.charts.get(&id)) {

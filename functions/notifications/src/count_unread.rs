@@ -23,7 +23,10 @@ struct UnreadCount {
         (status = 200, description = "The number.", body = UnreadCount),
     )
 )]
-pub(crate) async fn count_unread(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
+pub(crate) async fn count_unread(
+    State(app): State<App>,
+    caller: SignedIn,
+) -> Result<Answer, Problem> {
     let recipient = caller.id();
     let (_, unread_count) = caller.beside(app.store.unread_count(recipient)).await?;
     Ok(ok(&UnreadCount { unread_count }))

@@ -14,7 +14,10 @@ use crate::App;
         (status = 204, description = "All are deleted."),
     )
 )]
-pub(crate) async fn delete_all(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
+pub(crate) async fn delete_all(
+    State(app): State<App>,
+    caller: SignedIn,
+) -> Result<Answer, Problem> {
     let recipient = caller.id();
     let (_, newest) = caller.beside(app.store.newest_notification(recipient)).await?;
     if let Some(newest) = newest {

@@ -1,5 +1,6 @@
-//! The function `notifications`: the inbox. What the gateway has no other route for arrives here too: unknown paths, which
-//! are answered 404, and those of three other groups with nothing behind their slash, which are led on to the form without.
+//! The function `notifications`: the inbox. What the gateway has no other route for arrives here
+//! too: unknown paths, which are answered 404, and those of three other groups with nothing behind
+//! their slash, which are led on to the form without.
 
 mod answer;
 mod count_unread;
@@ -32,7 +33,10 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(read_notification::read_notification, read_notification::peek_notification))
         .route("/admin/", get(async || Redirect::permanent("/admin")))
         .route("/api/health/", get(async || Redirect::permanent("/api/health")))
-        .route("/api/schema/", get(async |query: RawQuery| Redirect::permanent(&with_query("/api/schema", query))))
+        .route(
+            "/api/schema/",
+            get(async |query: RawQuery| Redirect::permanent(&with_query("/api/schema", query))),
+        )
 }
 
 fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
@@ -56,8 +60,14 @@ impl App {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, downloads) = (config::Http::from_env()?, config::Downloads::from_env()?);
         let sdk = aws::sdk(Patience::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
+            .proving(AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &downloads.bucket_name);
-        Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, downloads: Arc::new(downloads) })
+        Ok(Self {
+            kit: Kit::new(http, store.clone()),
+            store,
+            bucket,
+            downloads: Arc::new(downloads),
+        })
     }
 }

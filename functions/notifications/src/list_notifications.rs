@@ -24,10 +24,15 @@ filters!(NotificationFilters: filter);
         (status = 200, description = "A page of notifications.", body = Listing<NotificationShape>),
     )
 )]
-pub(crate) async fn list_notifications(State(app): State<App>, caller: SignedIn, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn list_notifications(
+    State(app): State<App>,
+    caller: SignedIn,
+    query: Query,
+) -> Result<Answer, Problem> {
     let recipient = caller.id();
     let (is_read, paging) = query.parse(&app.kit, recipient, "notifications", filter)?;
-    let (caller, page) = caller.beside(app.store.inbox_page(recipient, is_read, paging.limit, paging.after)).await?;
+    let (caller, page) =
+        caller.beside(app.store.inbox_page(recipient, is_read, paging.limit, paging.after)).await?;
     let context = Context::read(&app, &caller, &page.items).await?;
     let mut results = Vec::with_capacity(page.items.len());
     for notification in &page.items {

@@ -15,7 +15,10 @@ use crate::App;
         (status = 200, description = "All are read."),
     )
 )]
-pub(crate) async fn mark_all_read(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
+pub(crate) async fn mark_all_read(
+    State(app): State<App>,
+    caller: SignedIn,
+) -> Result<Answer, Problem> {
     let recipient = caller.id();
     let (_, newest) = caller.beside(app.store.newest_notification(recipient)).await?;
     if let Some(newest) = newest {

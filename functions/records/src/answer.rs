@@ -23,15 +23,24 @@ pub(crate) type People = HashMap<UserId, Account>;
 const LOOKS_AT_ONCE: usize = 16;
 
 /// Looks up the people named in the charts, and beside that what has arrived of their files.
-pub(crate) async fn complete(app: &App, mut people: People, charts: &mut [Chart], viewer: UserId) -> Result<People, Problem> {
-    let named: Vec<UserId> = charts.iter().flat_map(people_of).filter(|id| *id != viewer && !people.contains_key(id)).collect();
+pub(crate) async fn complete(
+    app: &App,
+    mut people: People,
+    charts: &mut [Chart],
+    viewer: UserId,
+) -> Result<People, Problem> {
+    let named: Vec<UserId> = charts
+        .iter()
+        .flat_map(people_of)
+        .filter(|id| *id != viewer && !people.contains_key(id))
+        .collect();
     let (found, ()) = tokio::join!(app.store.people(named), settle_arrived(app, charts));
     people.extend(found?);
     Ok(people)
 }
 
-/// Tells the audit trail who reads what. Awaited beside the last read, so that it takes no time of its own; the answer
-/// waits for it.
+/// Tells the audit trail who reads what. Awaited beside the last read, so that it takes no time of
+/// its own; the answer waits for it.
 pub(crate) async fn audit(app: &App, events: &[AuditEvent]) -> Result<(), Problem> {
     Ok(app.store.audit(events).await?)
 }
@@ -59,13 +68,21 @@ pub(crate) async fn record<'a>(
 }
 
 fn showcase<'a>(app: &'a App, viewer: &'a Account, people: &'a People) -> Showcase<'a> {
-    Showcase { viewer, people, bucket: &app.bucket, download_lifetime: app.uploads.download_url_lifetime }
+    Showcase {
+        viewer,
+        people,
+        bucket: &app.bucket,
+        download_lifetime: app.uploads.download_url_lifetime,
+    }
 }
 
-/// Looks for the objects of pending files, so that nobody who has just uploaded one is told "pending" because an event is
-/// slow. A look that fails changes nothing: the event will come.
+/// Looks for the objects of pending files, so that nobody who has just uploaded one is told
+/// "pending" because an event is slow. A look that fails changes nothing: the event will come.
 async fn settle_arrived(app: &App, charts: &mut [Chart]) {
-    let pending = charts.iter_mut().flat_map(|chart| &mut chart.files).filter(|file| file.status == FileStatus::Pending);
+    let pending = charts
+        .iter_mut()
+        .flat_map(|chart| &mut chart.files)
+        .filter(|file| file.status == FileStatus::Pending);
     stream::iter(pending).for_each_concurrent(LOOKS_AT_ONCE, |file| settle(app, file)).await;
 }
 

@@ -38,23 +38,39 @@ taken!(NewAnnotation);
 
 /// Annotate a record that is assigned to the caller.
 #[utoipa::path(
-    post, path = "/api/records/doctor/annotations/", tag = "Health Records", request_body = NewAnnotation,
+    post, path = "/api/records/doctor/annotations/", tag = "Health Records",
+        request_body = NewAnnotation,
     responses(
         (status = 201, description = "The annotation.", body = RecordAnnotation, headers(("ETag"))),
     )
 )]
-pub(crate) async fn create_annotation(State(app): State<App>, doctor: Doctor, Once(request, form): Once) -> Result<Answer, Problem> {
+pub(crate) async fn create_annotation(
+    State(app): State<App>,
+    doctor: Doctor,
+    Once(request, form): Once,
+) -> Result<Answer, Problem> {
     let new = form.parse(NewAnnotation::from_form)?;
     let attempt = request.of_user(doctor.id());
     attempt.run(create(&app, doctor, &attempt, new)).await
 }
 
-async fn create(app: &App, doctor: Doctor, attempt: &Attempt, NewAnnotation { record, note }: NewAnnotation) -> Result<Answer, Problem> {
-    let not_assigned = || Problem::field("record", Reason::new("not_assigned", "Must be a record that is assigned to you."));
+async fn create(
+    app: &App,
+    doctor: Doctor,
+    attempt: &Attempt,
+    NewAnnotation { record, note }: NewAnnotation,
+) -> Result<Answer, Problem> {
+    let not_assigned = || {
+        Problem::field(
+            "record",
+            Reason::new("not_assigned", "Must be a record that is assigned to you."),
+        )
+    };
     let assignment = app.store.assignment(doctor.id(), record);
     let first = async { Ok::<_, Problem>(tokio::join!(attempt.begin(), assignment)) };
     let (caller, (replay, assignment)) = doctor.beside(first).await?;
-    // Before any answer, the one that was given then too: it is for those to whom the record is assigned now.
+    // Before any answer, the one that was given then too: it is for those to whom the record is
+    // assigned now.
     let Some(Assignment { patient_id, .. }) = assignment? else {
         let attempt = caller.audit(Action::CreateAnnotation, caller.account.id, Some(record));
         return Err(caller.refuse(&app.store, attempt, not_assigned()).await);
@@ -63,18 +79,31 @@ async fn create(app: &App, doctor: Doctor, attempt: &Attempt, NewAnnotation { re
         return Ok(answer);
     }
     let (doctor, now) = (&caller.account, clock::now());
-    let annotation =
-        Annotation { id: clock::new_id(), patient_id, record_id: record, author_id: doctor.id, note, updated_at: now, version: 1 };
-    let notification = Event::Annotated { doctor }.notify(clock::new_id(), patient_id, record, patient_id);
+    let annotation = Annotation {
+        id: clock::new_id(),
+        patient_id,
+        record_id: record,
+        author_id: doctor.id,
+        note,
+        updated_at: now,
+        version: 1,
+    };
+    let notification =
+        Event::Annotated { doctor }.notify(clock::new_id(), patient_id, record, patient_id);
     let audit = caller.audit(Action::CreateAnnotation, patient_id, Some(record));
     // There is no URL for a single annotation: it is read with its record.
     let body = RecordAnnotation::new(&annotation, Some(doctor));
-    let answer = created(&format!("/api/records/doctor/{record}/"), &body).with_etag(ETag::of(annotation.version));
-    match attempt.keeping(&answer)?.create_annotation(&annotation, now, &notification, &audit).await {
+    let answer = created(&format!("/api/records/doctor/{record}/"), &body)
+        .with_etag(ETag::of(annotation.version));
+    match attempt.keeping(&answer)?.create_annotation(&annotation, now, &notification, &audit).await
+    {
         Ok(()) => Ok(answer),
-        Err(AnnotateError::NotAssigned) => Err(caller.refuse(&app.store, audit, not_assigned()).await),
+        Err(AnnotateError::NotAssigned) => {
+            Err(caller.refuse(&app.store, audit, not_assigned()).await)
+        }
         Err(AnnotateError::Full) => {
-            let message = format!("The record has {MAX_ANNOTATIONS} annotations, as many as a record takes.");
+            let message =
+                format!("The record has {MAX_ANNOTATIONS} annotations, as many as a record takes.");
             Err(Problem::field("record", Reason::new("too_many_annotations", message)))
         }
         Err(AnnotateError::Store(error)) => Err(error.into()),

@@ -35,7 +35,12 @@ impl NewRecord {
         let record_type = form.or_default("record_type", RecordType::General);
         let description = form.or_default("description", Description::default());
         let files = declared::files(form, limits);
-        Some(Self { doctor: doctor?, record_type: record_type?, description: description?, files: files? })
+        Some(Self {
+            doctor: doctor?,
+            record_type: record_type?,
+            description: description?,
+            files: files?,
+        })
     }
 }
 
@@ -45,20 +50,33 @@ taken!(NewRecord: describe(|form| NewRecord::from_form(form, Limits::USUAL)));
 #[utoipa::path(
     post, path = "/api/records/patient/", tag = "Health Records", request_body = NewRecord,
     responses(
-        (status = 201, description = "The record, with a URL for each file to upload.", body = shapes::Record, headers(("ETag"))),
+        (status = 201, description = "The record, with a URL for each file to upload.",
+            body = shapes::Record, headers(("ETag"))),
         (status = 429, description = "daily_limit_reached"),
     )
 )]
-pub(crate) async fn create_record(State(app): State<App>, patient: Patient, Once(request, form): Once) -> Result<Answer, Problem> {
+pub(crate) async fn create_record(
+    State(app): State<App>,
+    patient: Patient,
+    Once(request, form): Once,
+) -> Result<Answer, Problem> {
     let new = form.parse(|form| NewRecord::from_form(form, Limits::of(&app.uploads)))?;
     let attempt = request.of_user(patient.id());
     attempt.run(create(&app, patient, &attempt, new)).await
 }
 
-async fn create(app: &App, patient: Patient, attempt: &Attempt, new: NewRecord) -> Result<Answer, Problem> {
-    // Beside the first read, so that it takes no time: what is refused further down has been taken, too.
+async fn create(
+    app: &App,
+    patient: Patient,
+    attempt: &Attempt,
+    new: NewRecord,
+) -> Result<Answer, Problem> {
+    // Beside the first read, so that it takes no time: what is refused further down has been taken,
+    // too.
     let taken = declared::take(app, patient.id(), 1, new.files.len());
-    let first = async { Ok::<_, Problem>(tokio::join!(attempt.begin(), taken, app.store.account(new.doctor))) };
+    let first = async {
+        Ok::<_, Problem>(tokio::join!(attempt.begin(), taken, app.store.account(new.doctor)))
+    };
     let (caller, (replay, taken, doctor)) = patient.beside(first).await?;
     // Also when nothing more may be created today: this was.
     if let Some(answer) = replay? {
@@ -81,14 +99,19 @@ async fn create(app: &App, patient: Patient, attempt: &Attempt, new: NewRecord) 
         updated_at: now,
         version: 1,
     };
-    let notification = Event::Created { patient }.notify(clock::new_id(), doctor.id, id, patient.id);
+    let notification =
+        Event::Created { patient }.notify(clock::new_id(), doctor.id, id, patient.id);
     let audit = caller.audit(Action::CreateRecord, patient.id, Some(id));
 
     let uploads = answer::uploads(app, &files).await?;
     let people = HashMap::from([(doctor.id, doctor)]);
     let chart = Chart { record, files, annotations: Vec::new() };
     let body = answer::record(app, patient, &people, &chart, uploads).await?;
-    let answer = created(&format!("/api/records/patient/{id}/"), &body).with_etag(ETag::of(chart.record.version));
-    attempt.keeping(&answer)?.create_record(&chart.record, &chart.files, &notification, &audit).await?;
+    let answer = created(&format!("/api/records/patient/{id}/"), &body)
+        .with_etag(ETag::of(chart.record.version));
+    attempt
+        .keeping(&answer)?
+        .create_record(&chart.record, &chart.files, &notification, &audit)
+        .await?;
     Ok(answer)
 }

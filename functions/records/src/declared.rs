@@ -20,7 +20,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// What the template says unless the operator has said otherwise: the document of the API cannot know better.
+    /// What the template says unless the operator has said otherwise: the document of the API
+    /// cannot know better.
     pub(crate) const USUAL: Self = Self { files_per_record: 20, file_bytes: 25 * 1024 * 1024 };
 
     /// What the operator has said.
@@ -34,15 +35,29 @@ pub(crate) fn files(form: &mut Form, limits: Limits) -> Option<Vec<DeclaredFile>
     form.list("files", limits.files_per_record, |file| {
         let name = file.required("name");
         let content_type = file.required("content_type");
-        let size_bytes = file.required_by("size_bytes", || size_schema(limits.file_bytes), |value| size_bytes(value, limits.file_bytes));
+        let size_bytes = file.required_by(
+            "size_bytes",
+            || size_schema(limits.file_bytes),
+            |value| size_bytes(value, limits.file_bytes),
+        );
         let sha256 = file.nullable("sha256");
-        Some(DeclaredFile { name: name?, content_type: content_type?, size_bytes: size_bytes?, sha256: sha256? })
+        Some(DeclaredFile {
+            name: name?,
+            content_type: content_type?,
+            size_bytes: size_bytes?,
+            sha256: sha256?,
+        })
     })
 }
 
 /// The declared files as part of a record, newest first as they will be read back.
-pub(crate) fn new_files(declared: Vec<DeclaredFile>, patient_id: UserId, record_id: RecordId) -> Vec<File> {
-    let mut files: Vec<File> = declared.into_iter().map(|file| file.of(clock::new_id(), patient_id, record_id)).collect();
+pub(crate) fn new_files(
+    declared: Vec<DeclaredFile>,
+    patient_id: UserId,
+    record_id: RecordId,
+) -> Vec<File> {
+    let mut files: Vec<File> =
+        declared.into_iter().map(|file| file.of(clock::new_id(), patient_id, record_id)).collect();
     files.reverse();
     files
 }
@@ -50,9 +65,15 @@ pub(crate) fn new_files(declared: Vec<DeclaredFile>, patient_id: UserId, record_
 /// The doctor to whom a record is to be assigned.
 ///
 /// # Errors
-/// 400 on the field for whoever records cannot be assigned to: one answer whether they exist or not.
+/// 400 on the field for whoever records cannot be assigned to: one answer whether they exist or
+/// not.
 pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
-    let refused = || Problem::field("doctor", Reason::new("not_assignable", "Must be the id of a doctor from the directory."));
+    let refused = || {
+        Problem::field(
+            "doctor",
+            Reason::new("not_assignable", "Must be the id of a doctor from the directory."),
+        )
+    };
     doctor.filter(|doctor| doctor.assignable_doctor().is_some()).ok_or_else(refused)
 }
 
@@ -60,7 +81,12 @@ pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
 ///
 /// # Errors
 /// 429 when it would be too much.
-pub(crate) async fn take(app: &App, patient: UserId, records: u64, files: usize) -> Result<(), Problem> {
+pub(crate) async fn take(
+    app: &App,
+    patient: UserId,
+    records: u64,
+    files: usize,
+) -> Result<(), Problem> {
     let now = clock::now();
     let most = Take { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
     let take = Take { records, files: u64::try_from(files).unwrap_or(u64::MAX) };

@@ -34,7 +34,8 @@ pub(crate) async fn delete_file(
     let record_id = match lookup {
         Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup.record_id,
         other => {
-            let (subject, record) = other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
+            let (subject, record) =
+                other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
             let attempt = caller.audit(Action::DeleteFile, subject, record);
             return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
         }
@@ -45,9 +46,18 @@ pub(crate) async fn delete_file(
         // A file has no version of its own: it is part of its record.
         if_match.check(chart.record.version)?;
         let patient = &caller.account;
-        let notification = Event::Updated { patient }.notify(clock::new_id(), chart.record.doctor_id, record_id, owner);
+        let notification = Event::Updated { patient }.notify(
+            clock::new_id(),
+            chart.record.doctor_id,
+            record_id,
+            owner,
+        );
         let audit = caller.audit(Action::DeleteFile, owner, Some(record_id));
-        match app.store.delete_file(file, &chart.record, clock::now(), Some(&notification), &audit).await {
+        match app
+            .store
+            .delete_file(file, &chart.record, clock::now(), Some(&notification), &audit)
+            .await
+        {
             Ok(()) => return Ok(no_content()),
             Err(DeleteFileError::Gone) => return Err(Problem::not_found()),
             Err(DeleteFileError::Stale) => {}

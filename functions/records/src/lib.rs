@@ -33,11 +33,18 @@ const ATTEMPTS: usize = 4;
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_patient_records::list_patient_records, create_record::create_record))
-        .routes(routes!(read_patient_record::read_patient_record, update_record::update_record, update_record::replace_record))
+        .routes(routes!(
+            read_patient_record::read_patient_record,
+            update_record::update_record,
+            update_record::replace_record
+        ))
         .routes(routes!(delete_file::delete_file))
         .routes(routes!(list_doctor_records::list_doctor_records))
         .routes(routes!(create_annotation::create_annotation))
-        .routes(routes!(update_annotation::update_annotation, update_annotation::replace_annotation))
+        .routes(routes!(
+            update_annotation::update_annotation,
+            update_annotation::replace_annotation
+        ))
         .routes(routes!(read_doctor_record::read_doctor_record))
         .routes(routes!(read_access_log::read_access_log))
         .routes(routes!(read_history::read_patient_history))
@@ -60,10 +67,21 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, uploads, allowance) = (config::Http::from_env()?, config::Uploads::from_env()?, config::Allowance::from_env()?);
+        let (http, uploads, allowance) = (
+            config::Http::from_env()?,
+            config::Uploads::from_env()?,
+            config::Allowance::from_env()?,
+        );
         let sdk = aws::sdk(Patience::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name).proving(AuditKey::new(http.audit_key.expose()));
+        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
+            .proving(AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
-        Ok(Self { kit: Kit::new(http, store.clone()), store, bucket, uploads: Arc::new(uploads), allowance })
+        Ok(Self {
+            kit: Kit::new(http, store.clone()),
+            store,
+            bucket,
+            uploads: Arc::new(uploads),
+            allowance,
+        })
     }
 }

@@ -20,7 +20,12 @@ pub(crate) fn filter(parameters: &mut Parameters, other: &'static str) -> Option
     let other = parameters.optional(other);
     let created_after = parameters.timestamp("created_after");
     let created_before = parameters.timestamp("created_before");
-    Some(RecordFilter { record_type: record_type?, other: other?, created_after: created_after?, created_before: created_before? })
+    Some(RecordFilter {
+        record_type: record_type?,
+        other: other?,
+        created_after: created_after?,
+        created_before: created_before?,
+    })
 }
 
 filters!(PatientFilters: |parameters| filter(parameters, "doctor"));
@@ -32,10 +37,16 @@ filters!(PatientFilters: |parameters| filter(parameters, "doctor"));
         (status = 200, description = "A page of records.", body = Listing<Record>),
     )
 )]
-pub(crate) async fn list_patient_records(State(app): State<App>, patient: Patient, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn list_patient_records(
+    State(app): State<App>,
+    patient: Patient,
+    query: Query,
+) -> Result<Answer, Problem> {
     let owner = patient.id();
-    let (filter, paging) = query.parse(&app.kit, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;
-    let (caller, mut page) = patient.beside(app.store.chart_page(owner, &filter, paging.limit, paging.after)).await?;
+    let (filter, paging) = query
+        .parse(&app.kit, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;
+    let (caller, mut page) =
+        patient.beside(app.store.chart_page(owner, &filter, paging.limit, paging.after)).await?;
     let shown = page.items.iter().map(|chart| chart.record.id).collect();
     let events = [caller.audit(Action::ListRecords, owner, None).with_records(shown)];
     let people = answer::complete(&app, People::new(), &mut page.items, owner);

@@ -1,6 +1,5 @@
 //! `GET /api/records/doctor/{id}/`
 
-use http_kit::shapes::Record;
 use std::collections::HashMap;
 
 use axum::extract::State;
@@ -11,6 +10,7 @@ use http_kit::caller::Doctor;
 use http_kit::etag::ETag;
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use http_kit::shapes::Record;
 use runtime::clock;
 use store::records::Assignment;
 
@@ -23,7 +23,11 @@ use crate::{App, answer};
         (status = 200, description = "The record.", body = Record, headers(("ETag"))),
     )
 )]
-pub(crate) async fn read_doctor_record(State(app): State<App>, doctor: Doctor, Id(id): Id<RecordId>) -> Result<Answer, Problem> {
+pub(crate) async fn read_doctor_record(
+    State(app): State<App>,
+    doctor: Doctor,
+    Id(id): Id<RecordId>,
+) -> Result<Answer, Problem> {
     let reader = doctor.id();
     let (caller, assignment) = doctor.beside(app.store.assignment(reader, id)).await?;
     let Some(Assignment { patient_id: patient, .. }) = assignment else {
@@ -31,11 +35,17 @@ pub(crate) async fn read_doctor_record(State(app): State<App>, doctor: Doctor, I
         return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
     };
     let event = [caller.audit(Action::ReadRecord, patient, Some(id))];
-    let (chart, people, ()) = tokio::try_join!(app.store.chart(patient, id), app.store.people([patient]), app.store.audit(&event))?;
+    let (chart, people, ()) = tokio::try_join!(
+        app.store.chart(patient, id),
+        app.store.people([patient]),
+        app.store.audit(&event)
+    )?;
     // The record may have gone to another doctor between the two reads.
     let Some(mut chart) = chart.filter(|chart| caller.may_on(&chart.record)) else {
         let [attempt] = event;
-        return Err(caller.refuse(&app.store, AuditEvent { id: clock::new_id(), ..attempt }, Problem::not_found()).await);
+        return Err(caller
+            .refuse(&app.store, AuditEvent { id: clock::new_id(), ..attempt }, Problem::not_found())
+            .await);
     };
     let people = answer::complete(&app, people, std::slice::from_mut(&mut chart), reader).await?;
     let body = answer::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;

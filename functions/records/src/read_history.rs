@@ -1,4 +1,5 @@
-//! `GET /api/records/patient/annotations/{id}/history/` and `GET /api/records/doctor/annotations/{id}/history/`
+//! `GET /api/records/patient/annotations/{id}/history/` and `GET
+//! /api/records/doctor/annotations/{id}/history/`
 
 use axum::extract::State;
 use domain::audit::Action;
@@ -17,7 +18,8 @@ use crate::App;
 
 /// The versions of an annotation on an own record, newest first.
 #[utoipa::path(
-    get, path = "/api/records/patient/annotations/{id}/history/", tag = "Health Records", params(NoFilters),
+    get, path = "/api/records/patient/annotations/{id}/history/", tag = "Health Records",
+        params(NoFilters),
     responses(
         (status = 200, description = "A page of versions.", body = Listing<AnnotationVersion>),
     )
@@ -39,9 +41,11 @@ pub(crate) async fn read_patient_history(
     answer(&app, &caller, lookup, &paging, page).await
 }
 
-/// The versions of an annotation on a record that is assigned to the caller, newest first, whoever wrote it.
+/// The versions of an annotation on a record that is assigned to the caller, newest first, whoever
+/// wrote it.
 #[utoipa::path(
-    get, path = "/api/records/doctor/annotations/{id}/history/", tag = "Health Records", params(NoFilters),
+    get, path = "/api/records/doctor/annotations/{id}/history/", tag = "Health Records",
+        params(NoFilters),
     responses(
         (status = 200, description = "A page of versions.", body = Listing<AnnotationVersion>),
     )
@@ -67,8 +71,15 @@ pub(crate) async fn read_doctor_history(
 }
 
 async fn refuse(app: &App, caller: &Caller, at: Option<Lookup>) -> Problem {
-    let (subject, record) = at.map_or((caller.account.id, None), |at| (at.patient_id, Some(at.record_id)));
-    caller.refuse(&app.store, caller.audit(Action::ReadHistory, subject, record), Problem::not_found()).await
+    let (subject, record) =
+        at.map_or((caller.account.id, None), |at| (at.patient_id, Some(at.record_id)));
+    caller
+        .refuse(
+            &app.store,
+            caller.audit(Action::ReadHistory, subject, record),
+            Problem::not_found(),
+        )
+        .await
 }
 
 async fn answer(
@@ -81,6 +92,9 @@ async fn answer(
     let authors: Vec<UserId> = page.items.iter().map(|version| version.author_id).collect();
     let event = [caller.audit(Action::ReadHistory, at.patient_id, Some(at.record_id))];
     let (people, ()) = tokio::try_join!(app.store.people(authors), app.store.audit(&event))?;
-    let versions = page.items.iter().map(|version| AnnotationVersion::new(version, people.get(&version.author_id)));
+    let versions = page
+        .items
+        .iter()
+        .map(|version| AnnotationVersion::new(version, people.get(&version.author_id)));
     listing(paging, page.next.as_ref(), versions)
 }

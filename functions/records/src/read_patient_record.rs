@@ -1,6 +1,5 @@
 //! `GET /api/records/patient/{id}/`
 
-use http_kit::shapes::Record;
 use std::collections::HashMap;
 
 use axum::extract::State;
@@ -11,6 +10,7 @@ use http_kit::caller::Patient;
 use http_kit::etag::ETag;
 use http_kit::path::Id;
 use http_kit::problem::Problem;
+use http_kit::shapes::Record;
 
 use crate::answer::People;
 use crate::{App, answer};
@@ -22,11 +22,17 @@ use crate::{App, answer};
         (status = 200, description = "The record.", body = Record, headers(("ETag"))),
     )
 )]
-pub(crate) async fn read_patient_record(State(app): State<App>, patient: Patient, Id(id): Id<RecordId>) -> Result<Answer, Problem> {
+pub(crate) async fn read_patient_record(
+    State(app): State<App>,
+    patient: Patient,
+    Id(id): Id<RecordId>,
+) -> Result<Answer, Problem> {
     let owner = patient.id();
     let (caller, chart) = patient.beside(app.store.chart(owner, id)).await?;
     let event = caller.audit(Action::ReadRecord, owner, Some(id));
-    let Some(mut chart) = chart else { return Err(caller.refuse(&app.store, event, Problem::not_found()).await) };
+    let Some(mut chart) = chart else {
+        return Err(caller.refuse(&app.store, event, Problem::not_found()).await);
+    };
     let people = answer::complete(&app, People::new(), std::slice::from_mut(&mut chart), owner);
     let (people, ()) = tokio::try_join!(people, answer::audit(&app, std::slice::from_ref(&event)))?;
     let body = answer::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;

@@ -40,9 +40,11 @@ taken!(NoteReplacement: describe(replacement));
 
 /// Change the note of an own annotation, while the record is assigned to the caller.
 #[utoipa::path(
-    patch, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", request_body = NoteChange,
+    patch, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records",
+        request_body = NoteChange,
     responses(
-        (status = 200, description = "The annotation after the change.", body = RecordAnnotation, headers(("ETag"))),
+        (status = 200, description = "The annotation after the change.", body = RecordAnnotation,
+            headers(("ETag"))),
         (status = 409, description = "changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
     )
@@ -60,9 +62,11 @@ pub(crate) async fn update_annotation(
 
 /// Replace the note of an own annotation, while the record is assigned to the caller.
 #[utoipa::path(
-    put, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records", request_body = NoteReplacement,
+    put, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records",
+        request_body = NoteReplacement,
     responses(
-        (status = 200, description = "The annotation after the change.", body = RecordAnnotation, headers(("ETag"))),
+        (status = 200, description = "The annotation after the change.", body = RecordAnnotation,
+            headers(("ETag"))),
         (status = 409, description = "changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
     )
@@ -78,19 +82,35 @@ pub(crate) async fn replace_annotation(
     write(&app, doctor, id, if_match, Some(note)).await
 }
 
-async fn write(app: &App, doctor: Doctor, id: AnnotationId, if_match: IfMatch, note: Option<Note>) -> Result<Answer, Problem> {
+async fn write(
+    app: &App,
+    doctor: Doctor,
+    id: AnnotationId,
+    if_match: IfMatch,
+    note: Option<Note>,
+) -> Result<Answer, Problem> {
     let (caller, lookup) = doctor.beside(app.store.annotation_lookup(id)).await?;
     let doctor = &caller.account;
     let attempt = |at: Option<Lookup>| {
-        let (subject, record) = at.map_or((doctor.id, None), |at| (at.patient_id, Some(at.record_id)));
-        caller.refuse(&app.store, caller.audit(Action::UpdateAnnotation, subject, record), Problem::not_found())
+        let (subject, record) =
+            at.map_or((doctor.id, None), |at| (at.patient_id, Some(at.record_id)));
+        caller.refuse(
+            &app.store,
+            caller.audit(Action::UpdateAnnotation, subject, record),
+            Problem::not_found(),
+        )
     };
     let Some(lookup) = lookup else { return Err(attempt(None).await) };
-    let respond =
-        |annotation: &Annotation| Ok(ok(&RecordAnnotation::new(annotation, Some(doctor))).with_etag(ETag::of(annotation.version)));
+    let respond = |annotation: &Annotation| {
+        Ok(ok(&RecordAnnotation::new(annotation, Some(doctor)))
+            .with_etag(ETag::of(annotation.version)))
+    };
     for _ in 0..ATTEMPTS {
-        let before = app.store.annotation_for(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
-        let before = before.filter(|annotation| caller.may(Relation::to_annotation(doctor.id, annotation.author_id)));
+        let before =
+            app.store.annotation_for(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
+        let before = before.filter(|annotation| {
+            caller.may(Relation::to_annotation(doctor.id, annotation.author_id))
+        });
         let Some(before) = before else { return Err(attempt(Some(lookup)).await) };
         if_match.check(before.version)?;
         let note = note.clone().unwrap_or_else(|| before.note.clone());
@@ -99,9 +119,16 @@ async fn write(app: &App, doctor: Doctor, id: AnnotationId, if_match: IfMatch, n
             return respond(&before);
         }
         let now = clock::now();
-        let after = Annotation { note, updated_at: now, version: before.version + 1, ..before.clone() };
-        let notification = Event::Reannotated { doctor }.notify(clock::new_id(), before.patient_id, before.record_id, before.patient_id);
-        let audit = caller.audit(Action::UpdateAnnotation, before.patient_id, Some(before.record_id));
+        let after =
+            Annotation { note, updated_at: now, version: before.version + 1, ..before.clone() };
+        let notification = Event::Reannotated { doctor }.notify(
+            clock::new_id(),
+            before.patient_id,
+            before.record_id,
+            before.patient_id,
+        );
+        let audit =
+            caller.audit(Action::UpdateAnnotation, before.patient_id, Some(before.record_id));
         match app.store.update_annotation(&before, &after, now, &notification, &audit).await {
             Ok(()) => return respond(&after),
             Err(UpdateAnnotationError::Gone) => return Err(attempt(Some(lookup)).await),

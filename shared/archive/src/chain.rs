@@ -1,7 +1,8 @@
 //! The chain: each link holds an event and the hash of the link before it.
 //!
-//! An object is some links, one JSON line each. Its key says which is the first of them, so that of two writers who extend
-//! the same end of the chain one finds the place taken: the chain cannot fork.
+//! An object is some links, one JSON line each. Its key says which is the first of them, so that of
+//! two writers who extend the same end of the chain one finds the place taken: the chain cannot
+//! fork.
 
 use runtime::crypto::sha256;
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,10 @@ pub fn key_after(head: &ArchiveHead) -> String {
 ///
 /// # Errors
 /// None in practice: maps of names and JSON values can be written down.
-pub fn extend(head: &ArchiveHead, events: impl IntoIterator<Item = StoredEvent>) -> Result<Object, serde_json::Error> {
+pub fn extend(
+    head: &ArchiveHead,
+    events: impl IntoIterator<Item = StoredEvent>,
+) -> Result<Object, serde_json::Error> {
     let mut object = Object { text: String::new(), head: head.clone() };
     for event in events {
         let link = Link { sequence: object.head.sequence + 1, previous: object.head.tip, event };
@@ -78,7 +82,8 @@ pub fn extend(head: &ArchiveHead, events: impl IntoIterator<Item = StoredEvent>)
 pub fn follow(head: &ArchiveHead, text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
     let (mut head, mut events) = (head.clone(), Vec::new());
     for (index, line) in text.lines().enumerate() {
-        let Link { sequence, previous, event } = serde_json::from_str(line).map_err(|_| Broken::NoLink(index + 1))?;
+        let Link { sequence, previous, event } =
+            serde_json::from_str(line).map_err(|_| Broken::NoLink(index + 1))?;
         if sequence != head.sequence + 1 {
             return Err(Broken::Number { expected: head.sequence + 1, found: sequence });
         }
@@ -91,14 +96,16 @@ pub fn follow(head: &ArchiveHead, text: &str) -> Result<(Vec<StoredEvent>, Archi
     Ok((events, head))
 }
 
-/// Reads an object wherever the chain may be broken before it: its events, and the end that its last link makes.
+/// Reads an object wherever the chain may be broken before it: its events, and the end that its
+/// last link makes.
 ///
 /// # Errors
 /// When a line is no link.
 pub fn salvage(text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
     let (mut head, mut events) = (ArchiveHead::default(), Vec::new());
     for (index, line) in text.lines().enumerate() {
-        let Link { sequence, event, .. } = serde_json::from_str(line).map_err(|_| Broken::NoLink(index + 1))?;
+        let Link { sequence, event, .. } =
+            serde_json::from_str(line).map_err(|_| Broken::NoLink(index + 1))?;
         head = ArchiveHead { sequence, tip: sha256(line.as_bytes()) };
         events.push(event);
     }
@@ -116,9 +123,18 @@ mod tests {
         let events: Vec<StoredEvent> = (0..3).map(|_| event("read_record")).collect();
         let first = extend(&start, events[..2].iter().cloned()).unwrap();
         let second = extend(&first.head, events[2..].iter().cloned()).unwrap();
-        assert_eq!((key_after(&start), key_after(&first.head)), ("audit/000000000001.jsonl".into(), "audit/000000000003.jsonl".into()));
-        assert_eq!(follow(&start, &first.text).unwrap(), (events[..2].to_vec(), first.head.clone()));
-        assert_eq!(follow(&first.head, &second.text).unwrap(), (events[2..].to_vec(), second.head.clone()));
+        assert_eq!(
+            (key_after(&start), key_after(&first.head)),
+            ("audit/000000000001.jsonl".into(), "audit/000000000003.jsonl".into())
+        );
+        assert_eq!(
+            follow(&start, &first.text).unwrap(),
+            (events[..2].to_vec(), first.head.clone())
+        );
+        assert_eq!(
+            follow(&first.head, &second.text).unwrap(),
+            (events[2..].to_vec(), second.head.clone())
+        );
         assert_eq!(salvage(&second.text).unwrap(), (events[2..].to_vec(), second.head));
     }
 
@@ -127,11 +143,23 @@ mod tests {
         let start = ArchiveHead::default();
         let object = extend(&start, (0..3).map(|_| event("read_record"))).unwrap();
         let lines: Vec<&str> = object.text.lines().collect();
-        assert_eq!(follow(&start, &lines[1..].join("\n")), Err(Broken::Number { expected: 1, found: 2 }));
-        assert_eq!(follow(&start, &[lines[0], lines[2]].join("\n")), Err(Broken::Number { expected: 2, found: 3 }));
-        assert_eq!(follow(&start, &object.text.replacen("read_record", "list_records", 1)), Err(Broken::Previous(2)));
+        assert_eq!(
+            follow(&start, &lines[1..].join("\n")),
+            Err(Broken::Number { expected: 1, found: 2 })
+        );
+        assert_eq!(
+            follow(&start, &[lines[0], lines[2]].join("\n")),
+            Err(Broken::Number { expected: 2, found: 3 })
+        );
+        assert_eq!(
+            follow(&start, &object.text.replacen("read_record", "list_records", 1)),
+            Err(Broken::Previous(2))
+        );
         assert_eq!(follow(&start, "{}\n"), Err(Broken::NoLink(1)));
-        assert_eq!(follow(&object.head, &object.text), Err(Broken::Number { expected: 4, found: 1 }));
+        assert_eq!(
+            follow(&object.head, &object.text),
+            Err(Broken::Number { expected: 4, found: 1 })
+        );
         let other = extend(&start, [event("login")]).unwrap();
         let stolen = extend(&other.head, [event("login")]).unwrap();
         let own = extend(&start, [event("login")]).unwrap();

@@ -17,19 +17,23 @@ use crate::vault::Vault;
 pub enum Finding {
     /// The chain is broken in an object of this key.
     Broken(String, Broken),
-    /// An object of this key is not where the chain goes on: the one before it is gone, or this one was added.
+    /// An object of this key is not where the chain goes on: the one before it is gone, or this one
+    /// was added.
     Misplaced(String),
     /// An object of this key was written over or deleted after it was created.
     Replaced(String),
-    /// The archive does not reach the link that the table names as its last one, or has another one in its place.
+    /// The archive does not reach the link that the table names as its last one, or has another one
+    /// in its place.
     Head(u64),
     /// The event is in the archive and no longer in the table.
     RemovedFromTable(EventId),
     /// The event is in the table and, long after it should, not in the archive.
     RemovedFromArchive(EventId),
-    /// The table does not say the same of the event as the archive, and no function of ours has written what it says.
+    /// The table does not say the same of the event as the archive, and no function of ours has
+    /// written what it says.
     AlteredInTable(EventId),
-    /// The archive does not say the same of the event as the table, and no function of ours has written what it says.
+    /// The archive does not say the same of the event as the table, and no function of ours has
+    /// written what it says.
     AlteredInArchive(EventId),
     /// No function of ours has written the event that is in the table.
     InventedInTable(EventId),
@@ -41,9 +45,14 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(key, broken) => write!(f, "archive: {key}: {broken}"),
-            Self::Misplaced(key) => write!(f, "archive: {key}: the chain does not go on here; an object is missing or was added"),
+            Self::Misplaced(key) => write!(
+                f,
+                "archive: {key}: the chain does not go on here; an object is missing or was added"
+            ),
             Self::Replaced(key) => write!(f, "archive: {key}: was written over or deleted"),
-            Self::Head(sequence) => write!(f, "archive: link {sequence} is not the last one that the table knows"),
+            Self::Head(sequence) => {
+                write!(f, "archive: link {sequence} is not the last one that the table knows")
+            }
             Self::RemovedFromTable(id) => write!(f, "event {id}: removed from the table"),
             Self::RemovedFromArchive(id) => write!(f, "event {id}: not in the archive"),
             Self::AlteredInTable(id) => write!(f, "event {id}: altered in the table"),
@@ -69,7 +78,8 @@ pub struct Report {
     pub repeated: u64,
     /// What must not be.
     pub findings: Vec<Finding>,
-    /// Events of the table that are not in the archive though they should, all written by functions of ours.
+    /// Events of the table that are not in the archive though they should, all written by functions
+    /// of ours.
     pub missing: Vec<StoredEvent>,
 }
 
@@ -82,7 +92,8 @@ struct Archived {
     proved: bool,
 }
 
-/// A comparison under way: first the head, then the objects in the order of their keys, then the events of the table.
+/// A comparison under way: first the head, then the objects in the order of their keys, then the
+/// events of the table.
 pub struct Comparison {
     key: AuditKey,
     begun_at: Timestamp,
@@ -102,8 +113,8 @@ impl Comparison {
         Self { key, begun_at, expected, reached, end, archived, report }
     }
 
-    /// Looks at the next object of the archive: its oldest version, `None` when nothing is left of it; `replaced` when
-    /// that is not the only one.
+    /// Looks at the next object of the archive: its oldest version, `None` when nothing is left of
+    /// it; `replaced` when that is not the only one.
     pub fn object(&mut self, object_key: &str, text: Option<&str>, replaced: bool) {
         self.report.objects += 1;
         if replaced {
@@ -119,7 +130,8 @@ impl Comparison {
         });
         // Nothing can be said of lines that are no links; the finding says that they are there.
         let Ok((events, end)) = read else { return };
-        // The expected end may lie within an object only if the object was not written in one piece.
+        // The expected end may lie within an object only if the object was not written in one
+        // piece.
         self.reached |= end == self.expected;
         self.end = end;
         for event in events {
@@ -147,7 +159,9 @@ impl Comparison {
         let Some(id) = event.id() else { return };
         let proved = event.is_proved(&self.key);
         let finding = match self.archived.remove(&id) {
-            Some(archived) if archived.hash == hash(event) => (!proved).then_some(Finding::InventedInTable(id)),
+            Some(archived) if archived.hash == hash(event) => {
+                (!proved).then_some(Finding::InventedInTable(id))
+            }
             Some(archived) if archived.proved => Some(Finding::AlteredInTable(id)),
             Some(_) if proved => Some(Finding::AlteredInArchive(id)),
             Some(_) => Some(Finding::AlteredInTable(id)),
@@ -169,7 +183,12 @@ impl Comparison {
         if !self.reached {
             self.report.findings.push(Finding::Head(self.expected.sequence));
         }
-        let mut removed: Vec<EventId> = self.archived.iter().filter(|(_, archived)| archived.proved).map(|(id, _)| *id).collect();
+        let mut removed: Vec<EventId> = self
+            .archived
+            .iter()
+            .filter(|(_, archived)| archived.proved)
+            .map(|(id, _)| *id)
+            .collect();
         removed.sort_unstable();
         self.report.findings.extend(removed.into_iter().map(Finding::RemovedFromTable));
         self.report
@@ -185,7 +204,12 @@ fn hash(event: &StoredEvent) -> String {
 ///
 /// # Errors
 /// When either does not answer or refuses.
-pub async fn compare(store: &Store, vault: &Vault, key: AuditKey, now: Timestamp) -> Result<Report, runtime::serve::Error> {
+pub async fn compare(
+    store: &Store,
+    vault: &Vault,
+    key: AuditKey,
+    now: Timestamp,
+) -> Result<Report, runtime::serve::Error> {
     let mut comparison = Comparison::new(key, store.archive_head().await?, now);
     // Before the table, so that what is written meanwhile is only waiting.
     for (object_key, versions) in vault.versions().await? {
@@ -206,10 +230,11 @@ pub async fn compare(store: &Store, vault: &Vault, key: AuditKey, now: Timestamp
 pub(crate) mod tests {
     use std::collections::{BTreeMap, HashMap};
 
-    use super::*;
-    use crate::chain::extend;
     use runtime::clock;
     use serde_json::{Value, json};
+
+    use super::*;
+    use crate::chain::extend;
 
     const SECRET: &str = "a secret for tests";
 
@@ -221,21 +246,25 @@ pub(crate) mod tests {
     fn event_of(id: EventId, action: &str) -> StoredEvent {
         let subject = "0190a5c0-0000-7000-8000-000000000001";
         stored(&json!({
-            "pk": format!("AUDIT#{subject}"), "sk": id.to_string(), "entity": "audit_event", "action": action, "actor_id": subject,
+            "pk": format!("AUDIT#{subject}"), "sk": id.to_string(), "entity": "audit_event",
+                "action": action, "actor_id": subject,
         }))
     }
 
     /// As the store proves it.
     fn stored(attributes: &Value) -> StoredEvent {
-        let mut item: HashMap<String, serde_dynamo::AttributeValue> = serde_dynamo::to_item(attributes).unwrap();
-        let proof = AuditKey::new(SECRET).prove(&serde_json::from_value(attributes.clone()).unwrap());
+        let mut item: HashMap<String, serde_dynamo::AttributeValue> =
+            serde_dynamo::to_item(attributes).unwrap();
+        let proof =
+            AuditKey::new(SECRET).prove(&serde_json::from_value(attributes.clone()).unwrap());
         item.insert("proof".to_owned(), serde_dynamo::AttributeValue::S(proof));
         StoredEvent::from_image("INSERT", item.into()).unwrap().unwrap()
     }
 
     /// The event with another value of an attribute, proof and all else as before.
     fn altered(event: &StoredEvent) -> StoredEvent {
-        let mut attributes: BTreeMap<String, Value> = serde_json::from_value(serde_json::to_value(event).unwrap()).unwrap();
+        let mut attributes: BTreeMap<String, Value> =
+            serde_json::from_value(serde_json::to_value(event).unwrap()).unwrap();
         attributes.insert("action".to_owned(), json!("login"));
         serde_json::from_value(serde_json::to_value(attributes).unwrap()).unwrap()
     }
@@ -254,8 +283,10 @@ pub(crate) mod tests {
 
     impl World {
         fn new() -> Self {
-            let table: Vec<StoredEvent> = (10..16).map(|number| event_of(long_ago(number), "read_record")).collect();
-            let mut world = Self { head: ArchiveHead::default(), objects: Vec::new(), table: table.clone() };
+            let table: Vec<StoredEvent> =
+                (10..16).map(|number| event_of(long_ago(number), "read_record")).collect();
+            let mut world =
+                Self { head: ArchiveHead::default(), objects: Vec::new(), table: table.clone() };
             for events in table.chunks(2) {
                 world.archive(events);
             }
@@ -269,7 +300,8 @@ pub(crate) mod tests {
         }
 
         fn compare(&self) -> Report {
-            let mut comparison = Comparison::new(AuditKey::new(SECRET), self.head.clone(), clock::now());
+            let mut comparison =
+                Comparison::new(AuditKey::new(SECRET), self.head.clone(), clock::now());
             for (key, text, replaced) in &self.objects {
                 comparison.object(key, text.as_deref(), *replaced);
             }
@@ -289,12 +321,16 @@ pub(crate) mod tests {
         let mut world = World::new();
         let expected = Report { links: 6, objects: 3, events: 6, ..Report::default() };
         assert_eq!(world.compare(), expected);
-        // New ones are on the way; what the stream told twice is harmless; the archive may be ahead of what was expected.
+        // New ones are on the way; what the stream told twice is harmless; the archive may be ahead
+        // of what was expected.
         world.table.push(event("login"));
         let before = world.head.clone();
         world.archive(&[world.table[0].clone()]);
         world.head = before;
-        assert_eq!(world.compare(), Report { links: 7, objects: 4, events: 7, waiting: 1, repeated: 1, ..expected });
+        assert_eq!(
+            world.compare(),
+            Report { links: 7, objects: 4, events: 7, waiting: 1, repeated: 1, ..expected }
+        );
         let empty = World { head: ArchiveHead::default(), objects: Vec::new(), table: Vec::new() };
         assert_eq!(empty.compare(), Report::default());
     }
@@ -310,14 +346,18 @@ pub(crate) mod tests {
         assert_eq!(world.findings(), [Finding::AlteredInTable(long_ago(13))]);
 
         // Invented, and told to the archive by the stream like any other; or too young to be there.
-        let (old, young) = (altered(&event_of(long_ago(20), "read_record")), altered(&event("read_record")));
+        let (old, young) =
+            (altered(&event_of(long_ago(20), "read_record")), altered(&event("read_record")));
         for invented in [old, young] {
             let id = invented.id().unwrap();
             let mut world = World::new();
             world.table.push(invented.clone());
             assert_eq!(world.findings(), [Finding::InventedInTable(id)]);
             world.archive(&[invented]);
-            assert_eq!(world.findings(), [Finding::InventedInArchive(id), Finding::InventedInTable(id)]);
+            assert_eq!(
+                world.findings(),
+                [Finding::InventedInArchive(id), Finding::InventedInTable(id)]
+            );
         }
     }
 
@@ -344,26 +384,40 @@ pub(crate) mod tests {
         );
         let mut world = World::new();
         world.objects[2].1 = Some(altering(&world, 2, 1));
-        assert_eq!(world.findings(), [Finding::InventedInArchive(long_ago(15)), Finding::AlteredInArchive(long_ago(15)), Finding::Head(6)]);
+        assert_eq!(
+            world.findings(),
+            [
+                Finding::InventedInArchive(long_ago(15)),
+                Finding::AlteredInArchive(long_ago(15)),
+                Finding::Head(6)
+            ]
+        );
 
         // An object removed: the first, one in the middle, the last.
         for index in 0..3 {
             let mut world = World::new();
             world.objects.remove(index);
             let findings = world.findings();
-            let removed = [10 + 2 * index, 11 + 2 * index].map(|number| long_ago(u8::try_from(number).unwrap()));
+            let removed = [10 + 2 * index, 11 + 2 * index]
+                .map(|number| long_ago(u8::try_from(number).unwrap()));
             for id in removed {
                 assert!(findings.contains(&Finding::RemovedFromArchive(id)), "{findings:?}");
             }
-            let gap = if index == 2 { Finding::Head(6) } else { Finding::Misplaced(key(index + 1)) };
+            let gap =
+                if index == 2 { Finding::Head(6) } else { Finding::Misplaced(key(index + 1)) };
             assert!(findings.contains(&gap), "{findings:?}");
         }
 
-        // An event removed from an object; an object added; the whole archive written anew without an event.
+        // An event removed from an object; an object added; the whole archive written anew without
+        // an event.
         let mut world = World::new();
-        world.objects[0].1 = world.objects[0].1.as_ref().map(|text| text.lines().next().unwrap().to_owned() + "\n");
+        world.objects[0].1 =
+            world.objects[0].1.as_ref().map(|text| text.lines().next().unwrap().to_owned() + "\n");
         let findings = world.findings();
-        assert!(findings.contains(&Finding::RemovedFromArchive(long_ago(11))) && findings.contains(&Finding::Misplaced(key(1))));
+        assert!(
+            findings.contains(&Finding::RemovedFromArchive(long_ago(11)))
+                && findings.contains(&Finding::Misplaced(key(1)))
+        );
         let mut world = World::new();
         let before = world.head.clone();
         let invented = altered(&event("read_record"));
@@ -391,7 +445,11 @@ pub(crate) mod tests {
 
     #[test]
     fn findings_are_sentences_without_what_the_event_says() {
-        for finding in [Finding::RemovedFromTable(long_ago(10)), Finding::Broken("audit/1".into(), Broken::Previous(4)), Finding::Head(6)] {
+        for finding in [
+            Finding::RemovedFromTable(long_ago(10)),
+            Finding::Broken("audit/1".into(), Broken::Previous(4)),
+            Finding::Head(6),
+        ] {
             let text = finding.to_string();
             assert!(!text.is_empty() && !text.contains("read_record"));
         }

@@ -30,7 +30,8 @@ pub struct Vault {
     bucket: String,
 }
 
-/// The versions of an object: more than one, or a mark that it was deleted, and somebody has tried to replace it.
+/// The versions of an object: more than one, or a mark that it was deleted, and somebody has tried
+/// to replace it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Versions {
     /// The first one that was written, if there is still one.
@@ -51,11 +52,21 @@ impl Vault {
     /// When S3 does not answer or refuses: then the object may exist or not.
     pub async fn create(&self, key: &str, text: &str) -> Result<bool, VaultError> {
         let body = ByteStream::from(text.as_bytes().to_vec());
-        let request =
-            self.client.put_object().bucket(&self.bucket).key(key).body(body).content_type("application/jsonl").if_none_match("*");
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .body(body)
+            .content_type("application/jsonl")
+            .if_none_match("*");
         match request.send().await {
             Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(failure)) if failure.err().code() == Some("PreconditionFailed") => Ok(false),
+            Err(SdkError::ServiceError(failure))
+                if failure.err().code() == Some("PreconditionFailed") =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(VaultError::new("PutObject", &error)),
         }
     }
@@ -65,9 +76,15 @@ impl Vault {
     /// # Errors
     /// When there is none, or S3 does not answer or refuses.
     pub async fn read(&self, key: &str, version: Option<&str>) -> Result<String, VaultError> {
-        let request = self.client.get_object().bucket(&self.bucket).key(key).set_version_id(version.map(str::to_owned));
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version.map(str::to_owned));
         let object = request.send().await.map_err(|error| VaultError::new("GetObject", &error))?;
-        let bytes = object.body.collect().await.map_err(|error| VaultError::new("GetObject", &error))?;
+        let bytes =
+            object.body.collect().await.map_err(|error| VaultError::new("GetObject", &error))?;
         // What is no text is no link either.
         Ok(String::from_utf8_lossy(&bytes.into_bytes()).into_owned())
     }
@@ -82,10 +99,14 @@ impl Vault {
         loop {
             let request = self.client.list_object_versions().bucket(&self.bucket).prefix(PREFIX);
             let request = request.set_key_marker(key_marker).set_version_id_marker(version_marker);
-            let page = request.send().await.map_err(|error| VaultError::new("ListObjectVersions", &error))?;
+            let page = request
+                .send()
+                .await
+                .map_err(|error| VaultError::new("ListObjectVersions", &error))?;
             // Of each key the newest comes first.
             for version in page.versions() {
-                let versions = found.entry(version.key().unwrap_or_default().to_owned()).or_default();
+                let versions =
+                    found.entry(version.key().unwrap_or_default().to_owned()).or_default();
                 versions.first = version.version_id().map(str::to_owned);
                 versions.number += 1;
             }

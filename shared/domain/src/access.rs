@@ -1,7 +1,8 @@
 //! Who may do what: [`decide`] is the only place that says so.
 //!
-//! Everybody else brings what is known, of the caller ([`Actor`]) and of the object ([`Relation`]), and does as is decided.
-//! What is asked of a caller before the object is looked at is decided with [`Relation::Unknown`].
+//! Everybody else brings what is known, of the caller ([`Actor`]) and of the object ([`Relation`]),
+//! and does as is decided. What is asked of a caller before the object is looked at is decided with
+//! [`Relation::Unknown`].
 
 use jiff::Timestamp;
 
@@ -154,7 +155,8 @@ choice! {
         StaffListAnnotations = "staff_list_annotations",
         /// List or search notifications, without their messages.
         StaffListNotifications = "staff_list_notifications",
-        /// See with whom a record is and what belongs to it; what it says, once the glass is broken.
+        /// See with whom a record is and what belongs to it; what it says, once the glass is
+        /// broken.
         LookUpRecord = "look_up_record",
         /// Open a record for a while, to read what it says.
         BreakGlass = "break_glass",
@@ -285,18 +287,33 @@ impl Operation {
 
     /// Whether the id in its path is that of a record.
     pub fn names_record(self) -> bool {
-        matches!(self, Self::ReadPatientRecord | Self::UpdateRecord | Self::ReplaceRecord | Self::ReadAccessLog | Self::ReadDoctorRecord)
+        matches!(
+            self,
+            Self::ReadPatientRecord
+                | Self::UpdateRecord
+                | Self::ReplaceRecord
+                | Self::ReadAccessLog
+                | Self::ReadDoctorRecord
+        )
     }
 
     /// What is said of one to whom the object is this.
     fn of(self, relation: Relation) -> Decision {
         let takes = match self.audience() {
             Audience::Patients => relation == Relation::Owner,
-            Audience::Doctors if matches!(self, Self::UpdateAnnotation | Self::ReplaceAnnotation) => relation == Relation::Author,
+            Audience::Doctors
+                if matches!(self, Self::UpdateAnnotation | Self::ReplaceAnnotation) =>
+            {
+                relation == Relation::Author
+            }
             Audience::Doctors => matches!(relation, Relation::Assigned | Relation::Author),
-            Audience::Admins if self == Self::UpdateUser && relation == Relation::Oneself => return Decision::OwnAccount,
+            Audience::Admins if self == Self::UpdateUser && relation == Relation::Oneself => {
+                return Decision::OwnAccount;
+            }
             Audience::Admins => true,
-            Audience::Public | Audience::SignedIn | Audience::Members => matches!(relation, Relation::Owner | Relation::Oneself),
+            Audience::Public | Audience::SignedIn | Audience::Members => {
+                matches!(relation, Relation::Owner | Relation::Oneself)
+            }
         };
         if takes { Decision::Allow } else { Decision::NotFound }
     }
@@ -320,21 +337,32 @@ pub enum Actor {
     Anonymous,
     /// One who shows a token that is worth nothing, or nothing any more.
     Unproved,
-    /// One whose token is good and claims a role. Whether account and session bear it out has not been looked at.
+    /// One whose token is good and claims a role. Whether account and session bear it out has not
+    /// been looked at.
     Claimed(Role),
     /// One whose account and session bear out what the token claims.
     Confirmed(Standing),
 }
 
 impl Actor {
-    /// Who shows a good token that claims a role, once account and session, if there are any, have been read.
+    /// Who shows a good token that claims a role, once account and session, if there are any, have
+    /// been read.
     ///
-    /// The token is worth nothing any more when the account is deactivated, has another role or password since, or the session
-    /// has ended.
+    /// The token is worth nothing any more when the account is deactivated, has another role or
+    /// password since, or the session has ended.
     pub fn confirmed(found: Option<(&Account, &Session)>, claimed: Role, now: Timestamp) -> Self {
         match found {
-            Some((account, session)) if account.is_active && account.role == claimed && account.keeps(session) && session.is_live(now) => {
-                Self::Confirmed(Standing { role: account.role, approval: account.approval, second_factor: session.second_factor })
+            Some((account, session))
+                if account.is_active
+                    && account.role == claimed
+                    && account.keeps(session)
+                    && session.is_live(now) =>
+            {
+                Self::Confirmed(Standing {
+                    role: account.role,
+                    approval: account.approval,
+                    second_factor: session.second_factor,
+                })
             }
             _ => Self::Unproved,
         }
@@ -413,7 +441,8 @@ pub enum Decision {
 
 /// Whether `actor` may do `operation` to an object that is `relation` to them.
 ///
-/// What is said of the actor comes before what is said of the object: nobody learns of an object who may not ask for it.
+/// What is said of the actor comes before what is said of the object: nobody learns of an object
+/// who may not ask for it.
 pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relation) -> Decision {
     let audience = operation.audience();
     if audience == Audience::Public {

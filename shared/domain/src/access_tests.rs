@@ -1,12 +1,16 @@
 use std::collections::HashSet;
 
+use Decision::{
+    Allow, NotApproved, NotAuthenticated, NotFound, OwnAccount, SecondFactorRequired,
+    TokenNotValid, WrongRole,
+};
+use Relation::{Assigned, Author, Oneself, Owner, Stranger, Unknown};
+
 use super::*;
 use crate::email::Email;
 use crate::id::SessionId;
 use crate::record::RecordType;
 use crate::text::Description;
-use Decision::{Allow, NotApproved, NotAuthenticated, NotFound, OwnAccount, SecondFactorRequired, TokenNotValid, WrongRole};
-use Relation::{Assigned, Author, Oneself, Owner, Stranger, Unknown};
 
 const RELATIONS: [Relation; 6] = [Unknown, Oneself, Owner, Assigned, Author, Stranger];
 const LOCAL: Rules = Rules { doctors_need_second_factor: false };
@@ -38,7 +42,8 @@ fn actors() -> Vec<(&'static str, Actor)> {
     ]
 }
 
-/// What is said of an actor before the object is looked at, for each audience. A second time, by other means: a table.
+/// What is said of an actor before the object is looked at, for each audience. A second time, by
+/// other means: a table.
 fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
     use Audience::{Admins, Doctors, Members, Patients, Public, SignedIn};
     match (audience, actor) {
@@ -61,17 +66,26 @@ fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
 
 /// The operations of each audience, named once more.
 fn audiences() -> Vec<(Audience, &'static str)> {
-    let public = "jwks register login login_with_second_factor refresh request_password_reset reset_password verify_email change_email \
-                  read_schema swagger_ui swagger_ui_bundle swagger_ui_style swagger_ui_start problem_page health ready";
-    let signed_in = "logout list_sessions end_session logout_all change_password resend_verification request_email_change me access_log set_up_second_factor confirm_second_factor disable_second_factor \
-                     list_notifications read_notification peek_notification count_unread mark_all_read delete_all";
+    let public = "jwks register login login_with_second_factor refresh request_password_reset \
+                  reset_password verify_email change_email \
+                  read_schema swagger_ui swagger_ui_bundle swagger_ui_style swagger_ui_start \
+                  problem_page health ready";
+    let signed_in = "logout list_sessions end_session logout_all change_password \
+                     resend_verification request_email_change me access_log set_up_second_factor \
+                     confirm_second_factor disable_second_factor \
+                     list_notifications read_notification peek_notification count_unread \
+                     mark_all_read delete_all";
     let members = "create_profile update_profile replace_profile";
-    let patients = "list_doctors list_patient_records create_record read_patient_record update_record replace_record read_access_log \
+    let patients = "list_doctors list_patient_records create_record read_patient_record \
+                    update_record replace_record read_access_log \
                     read_patient_history delete_file";
-    let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation replace_annotation read_doctor_history";
-    let admins = "open_console list_users create_user read_user update_user end_sessions start_password_reset start_email_change list_doctors_by_approval \
+    let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation \
+                   replace_annotation read_doctor_history";
+    let admins = "open_console list_users create_user read_user update_user end_sessions \
+                  start_password_reset start_email_change list_doctors_by_approval \
                   approve_doctor refuse_doctor suspend_doctor list_events \
-                  staff_list_records staff_list_files staff_list_annotations staff_list_notifications look_up_record break_glass correct_assignment \
+                  staff_list_records staff_list_files staff_list_annotations \
+                  staff_list_notifications look_up_record break_glass correct_assignment \
                   show_dashboard list_mails redrive_mails resend_mail";
     vec![
         (Audience::Public, public),
@@ -85,8 +99,18 @@ fn audiences() -> Vec<(Audience, &'static str)> {
 
 #[test]
 fn some_paths_name_a_record() {
-    let naming: Vec<&str> = Operation::ALL.iter().filter(|operation| operation.names_record()).map(|it| it.as_str()).collect();
-    let expected = ["read_patient_record", "update_record", "replace_record", "read_access_log", "read_doctor_record"];
+    let naming: Vec<&str> = Operation::ALL
+        .iter()
+        .filter(|operation| operation.names_record())
+        .map(|it| it.as_str())
+        .collect();
+    let expected = [
+        "read_patient_record",
+        "update_record",
+        "replace_record",
+        "read_access_log",
+        "read_doctor_record",
+    ];
     assert_eq!(naming.iter().collect::<HashSet<_>>(), expected.iter().collect());
 }
 
@@ -100,7 +124,8 @@ fn every_operation_is_for_somebody() {
             assert!(seen.insert(operation), "{word}");
         }
     }
-    let forgotten: Vec<_> = Operation::ALL.iter().filter(|operation| !seen.contains(operation)).collect();
+    let forgotten: Vec<_> =
+        Operation::ALL.iter().filter(|operation| !seen.contains(operation)).collect();
     assert!(forgotten.is_empty(), "name them in `audiences`: {forgotten:?}");
 }
 
@@ -110,7 +135,11 @@ fn before_the_object_is_looked_at_only_the_actor_counts() {
         for (name, actor) in actors() {
             for rules in [LOCAL, STRICT] {
                 let expected = admission(operation.audience(), name, rules);
-                assert_eq!(decide(rules, actor, operation, Unknown), expected, "{operation} by {actor:?} under {rules:?}");
+                assert_eq!(
+                    decide(rules, actor, operation, Unknown),
+                    expected,
+                    "{operation} by {actor:?} under {rules:?}"
+                );
             }
         }
     }
@@ -124,14 +153,21 @@ fn nobody_learns_of_an_object_who_may_not_ask_for_it() {
                 (Actor::Claimed(_), Allow) if operation.audience() != Audience::Public => {
                     for relation in RELATIONS.into_iter().filter(|relation| *relation != Unknown) {
                         let decision = decide(STRICT, actor, operation, relation);
-                        assert_eq!(decision, TokenNotValid, "{operation} on {relation:?}: nothing has borne out the claim");
+                        assert_eq!(
+                            decision, TokenNotValid,
+                            "{operation} on {relation:?}: nothing has borne out the claim"
+                        );
                     }
                     continue;
                 }
                 (_, admitted) => admitted,
             };
             for relation in RELATIONS.into_iter().filter(|_| admitted != Allow) {
-                assert_eq!(decide(STRICT, actor, operation, relation), admitted, "{operation} by {actor:?} on {relation:?}");
+                assert_eq!(
+                    decide(STRICT, actor, operation, relation),
+                    admitted,
+                    "{operation} by {actor:?} on {relation:?}"
+                );
             }
         }
     }
@@ -141,11 +177,19 @@ fn nobody_learns_of_an_object_who_may_not_ask_for_it() {
 fn an_object_is_for_those_to_whom_it_is_something() {
     for operation in Operation::ALL.iter().copied() {
         let (best, others): (&[&str], &[Relation]) = match operation.audience() {
-            Audience::Public => (&["anonymous", "unproved", "claimed doctor", "patient", "unapproved", "admin"], &RELATIONS),
-            Audience::SignedIn => (&["patient", "doctor", "unapproved", "admin", "admin 2f"], &[Unknown, Oneself, Owner]),
+            Audience::Public => (
+                &["anonymous", "unproved", "claimed doctor", "patient", "unapproved", "admin"],
+                &RELATIONS,
+            ),
+            Audience::SignedIn => (
+                &["patient", "doctor", "unapproved", "admin", "admin 2f"],
+                &[Unknown, Oneself, Owner],
+            ),
             Audience::Members => (&["patient", "doctor", "unapproved"], &[Unknown, Oneself, Owner]),
             Audience::Patients => (&["patient", "patient 2f"], &[Unknown, Owner]),
-            Audience::Doctors if ["update_annotation", "replace_annotation"].contains(&operation.as_str()) => {
+            Audience::Doctors
+                if ["update_annotation", "replace_annotation"].contains(&operation.as_str()) =>
+            {
                 (&["doctor 2f"], &[Unknown, Author])
             }
             Audience::Doctors => (&["doctor 2f"], &[Unknown, Assigned, Author]),
@@ -158,7 +202,11 @@ fn an_object_is_for_those_to_whom_it_is_something() {
                     relation if others.contains(&relation) => Allow,
                     _ => NotFound,
                 };
-                assert_eq!(decide(STRICT, actor, operation, relation), expected, "{operation} by {actor:?} on {relation:?}");
+                assert_eq!(
+                    decide(STRICT, actor, operation, relation),
+                    expected,
+                    "{operation} by {actor:?} on {relation:?}"
+                );
             }
         }
     }
@@ -210,26 +258,57 @@ fn session() -> Session {
 
 #[test]
 fn a_token_is_worth_what_account_and_session_say() {
-    let confirmed = |account: &Account, session: &Session| Actor::confirmed(Some((account, session)), Role::Doctor, now());
+    let confirmed = |account: &Account, session: &Session| {
+        Actor::confirmed(Some((account, session)), Role::Doctor, now())
+    };
     let (account, session) = (account(), session());
     assert_eq!(confirmed(&account, &session), user(Role::Doctor, Some(Approval::Suspended), true));
     let alone = Session { second_factor: false, ..session.clone() };
     assert_eq!(confirmed(&account, &alone), user(Role::Doctor, Some(Approval::Suspended), false));
     let set_up = Account { second_factor: true, ..account.clone() };
-    assert_eq!(confirmed(&set_up, &alone), user(Role::Doctor, Some(Approval::Suspended), false), "set up, but not used");
+    assert_eq!(
+        confirmed(&set_up, &alone),
+        user(Role::Doctor, Some(Approval::Suspended), false),
+        "set up, but not used"
+    );
 
     assert_eq!(Actor::confirmed(None, Role::Doctor, now()), Actor::Unproved, "gone");
-    assert_eq!(confirmed(&Account { is_active: false, ..account.clone() }, &session), Actor::Unproved, "deactivated");
-    assert_eq!(confirmed(&Account { role: Role::Patient, ..account.clone() }, &session), Actor::Unproved, "another role since");
-    assert_eq!(confirmed(&account, &Session { ttl: now().as_second(), ..session.clone() }), Actor::Unproved, "the session is over");
-    let ended_through = |last| Account { sessions_ended_through: Some(id::<SessionId>(last)), ..account.clone() };
+    assert_eq!(
+        confirmed(&Account { is_active: false, ..account.clone() }, &session),
+        Actor::Unproved,
+        "deactivated"
+    );
+    assert_eq!(
+        confirmed(&Account { role: Role::Patient, ..account.clone() }, &session),
+        Actor::Unproved,
+        "another role since"
+    );
+    assert_eq!(
+        confirmed(&account, &Session { ttl: now().as_second(), ..session.clone() }),
+        Actor::Unproved,
+        "the session is over"
+    );
+    let ended_through =
+        |last| Account { sessions_ended_through: Some(id::<SessionId>(last)), ..account.clone() };
     assert_eq!(confirmed(&ended_through(5), &session), Actor::Unproved, "ended with the others");
-    assert_eq!(confirmed(&ended_through(4), &session), confirmed(&account, &session), "begun since");
+    assert_eq!(
+        confirmed(&ended_through(4), &session),
+        confirmed(&account, &session),
+        "begun since"
+    );
     let with_another = |password_version| Account { password_version, ..account.clone() };
     assert_eq!(confirmed(&with_another(1), &session), Actor::Unproved, "another password since");
     let with_it = Session { password_version: 1, ..session.clone() };
-    assert_eq!(confirmed(&with_another(1), &with_it), confirmed(&account, &session), "begun with it");
-    assert_eq!(confirmed(&account, &with_it), Actor::Unproved, "begun with one that the account does not have");
+    assert_eq!(
+        confirmed(&with_another(1), &with_it),
+        confirmed(&account, &session),
+        "begun with it"
+    );
+    assert_eq!(
+        confirmed(&account, &with_it),
+        Actor::Unproved,
+        "begun with one that the account does not have"
+    );
 }
 
 #[test]
@@ -246,10 +325,23 @@ fn what_an_object_is_to_a_user_follows_from_who_is_named_in_it() {
         updated_at: now(),
         version: 1,
     };
-    assert_eq!([patient, doctor, other].map(|user| Relation::to_record(user, &record)), [Owner, Assigned, Stranger]);
+    assert_eq!(
+        [patient, doctor, other].map(|user| Relation::to_record(user, &record)),
+        [Owner, Assigned, Stranger]
+    );
     let own = Record { doctor_id: patient, ..record };
-    assert_eq!(Relation::to_record(patient, &own), Owner, "a chart is its patient's, whoever else they are");
+    assert_eq!(
+        Relation::to_record(patient, &own),
+        Owner,
+        "a chart is its patient's, whoever else they are"
+    );
     assert_eq!([patient, other].map(|user| Relation::to_chart(user, patient)), [Owner, Stranger]);
-    assert_eq!([doctor, other].map(|user| Relation::to_annotation(user, doctor)), [Author, Assigned]);
-    assert_eq!([patient, other].map(|user| Relation::to_account(user, patient)), [Oneself, Stranger]);
+    assert_eq!(
+        [doctor, other].map(|user| Relation::to_annotation(user, doctor)),
+        [Author, Assigned]
+    );
+    assert_eq!(
+        [patient, other].map(|user| Relation::to_account(user, patient)),
+        [Oneself, Stranger]
+    );
 }

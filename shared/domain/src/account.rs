@@ -50,8 +50,8 @@ choice! {
 }
 
 impl Approval {
-    /// What is said of somebody new in a role: of a doctor, of whose licence nobody has seen anything, nothing yet, or nothing
-    /// is asked.
+    /// What is said of somebody new in a role: of a doctor, of whose licence nobody has seen
+    /// anything, nothing yet, or nothing is asked.
     pub fn of_new(role: Role, approval_is_required: bool) -> Option<Self> {
         let of_doctor = if approval_is_required { Self::Pending } else { Self::Approved };
         (role == Role::Doctor).then_some(of_doctor)
@@ -66,14 +66,21 @@ impl FieldValue for OpenRole {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         match Role::from_json(value) {
             Ok(role @ (Role::Patient | Role::Doctor)) => Ok(Self(role)),
-            Ok(Role::Admin) => Err(Reason::new("invalid_choice", "Must be one of: patient doctor.")),
-            Err(Reason { code: "invalid_choice", .. }) => Err(Reason::new("invalid_choice", "Must be one of: patient doctor.")),
+            Ok(Role::Admin) => {
+                Err(Reason::new("invalid_choice", "Must be one of: patient doctor."))
+            }
+            Err(Reason { code: "invalid_choice", .. }) => {
+                Err(Reason::new("invalid_choice", "Must be one of: patient doctor."))
+            }
             Err(reason) => Err(reason),
         }
     }
 
     fn schema() -> Object {
-        schema::words("What the user is: a patient unless said otherwise.", [Role::Patient.as_str(), Role::Doctor.as_str()])
+        schema::words(
+            "What the user is: a patient unless said otherwise.",
+            [Role::Patient.as_str(), Role::Doctor.as_str()],
+        )
     }
 }
 
@@ -146,18 +153,21 @@ impl Account {
         self.sessions_ended_through.is_none_or(|through| session > through)
     }
 
-    /// Whether a session has not been ended together with others and began with the present password. The latter is no matter
-    /// of time: a sign-in that read the old password may be stored after the new one.
+    /// Whether a session has not been ended together with others and began with the present
+    /// password. The latter is no matter of time: a sign-in that read the old password may be
+    /// stored after the new one.
     pub fn keeps(&self, session: &Session) -> bool {
         self.holds(session.id) && session.password_version == self.password_version
     }
 
-    /// Whether this is a doctor who may see what is assigned to them: approved, and not suspended since.
+    /// Whether this is a doctor who may see what is assigned to them: approved, and not suspended
+    /// since.
     pub fn practises(&self) -> bool {
         self.role == Role::Doctor && self.is_active && self.approval == Some(Approval::Approved)
     }
 
-    /// The profile of a doctor to whom patients may assign records: active, approved, with a profile.
+    /// The profile of a doctor to whom patients may assign records: active, approved, with a
+    /// profile.
     pub fn assignable_doctor(&self) -> Option<&DoctorProfile> {
         self.doctor_profile().filter(|_| self.practises())
     }
@@ -170,14 +180,19 @@ impl Account {
         }
     }
 
-    /// The account with another profile. A licence that nobody has seen is not the one that was approved or refused: with
-    /// `approval_is_required` it waits for an approval of its own. Who is suspended stays so.
+    /// The account with another profile. A licence that nobody has seen is not the one that was
+    /// approved or refused: with `approval_is_required` it waits for an approval of its own. Who is
+    /// suspended stays so.
     #[must_use]
     pub fn with_profile(self, profile: Profile, approval_is_required: bool) -> Self {
-        let licence = |account: &Self| account.doctor_profile().map(|profile| profile.license_number.clone());
+        let licence =
+            |account: &Self| account.doctor_profile().map(|profile| profile.license_number.clone());
         let before = licence(&self);
         let after = Self { profile: Some(profile), ..self };
-        if before.is_none() || licence(&after) == before || after.approval == Some(Approval::Suspended) {
+        if before.is_none()
+            || licence(&after) == before
+            || after.approval == Some(Approval::Suspended)
+        {
             return after;
         }
         let approval = if approval_is_required { Some(Approval::Pending) } else { after.approval };
@@ -252,11 +267,11 @@ impl FieldValue for Years {
         match integer(value) {
             None => Err(Reason::new("invalid", "Must be an integer.")),
             Some(..0) => Err(Reason::new("too_small", "Must be 0 or more.")),
-            Some(years) => u32::try_from(years)
-                .ok()
-                .filter(|years| *years <= Self::MAX)
-                .map(Self)
-                .ok_or_else(|| Reason::new("too_large", format!("Must be {} or less.", Self::MAX))),
+            Some(years) => {
+                u32::try_from(years).ok().filter(|years| *years <= Self::MAX).map(Self).ok_or_else(
+                    || Reason::new("too_large", format!("Must be {} or less.", Self::MAX)),
+                )
+            }
         }
     }
 
@@ -284,14 +299,15 @@ pub struct Credentials {
     pub user_id: UserId,
     /// In the PHC string format.
     pub password_hash: String,
-    /// Whether the password is only half of the proof, as the account says too: known here before the account is read.
+    /// Whether the password is only half of the proof, as the account says too: known here before
+    /// the account is read.
     #[serde(default)]
     pub second_factor: bool,
     /// How often another password was set. Not when the same one is hashed anew.
     #[serde(default)]
     pub password_version: u64,
-    /// Whether they prove nothing before the account's address is confirmed: the user has registered where nobody is told
-    /// whether an address was taken, and signing in would tell.
+    /// Whether they prove nothing before the account's address is confirmed: the user has
+    /// registered where nobody is told whether an address was taken, and signing in would tell.
     #[serde(default)]
     pub unconfirmed: bool,
 }
@@ -299,18 +315,27 @@ pub struct Credentials {
 impl Credentials {
     /// Those of a new user.
     pub fn new(user_id: UserId, password_hash: String) -> Self {
-        Self { user_id, password_hash, second_factor: false, password_version: 0, unconfirmed: false }
+        Self {
+            user_id,
+            password_hash,
+            second_factor: false,
+            password_version: 0,
+            unconfirmed: false,
+        }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn years_are_integers_within_limits() {
-        let code = |value: serde_json::Value| Years::from_json(&value).map(Years::get).map_err(|reason| reason.code);
+        let code = |value: serde_json::Value| {
+            Years::from_json(&value).map(Years::get).map_err(|reason| reason.code)
+        };
         assert_eq!(code(json!(0)), Ok(0));
         assert_eq!(code(json!(2_147_483_647)), Ok(2_147_483_647));
         // One number, written in another way.
@@ -349,12 +374,21 @@ pub(crate) mod tests {
     fn a_doctor_practises_while_approved_and_active() {
         for approval in Approval::ALL.iter().copied() {
             assert_eq!(doctor(approval).practises(), approval == Approval::Approved);
-            assert_eq!(doctor(approval).assignable_doctor().is_some(), approval == Approval::Approved);
+            assert_eq!(
+                doctor(approval).assignable_doctor().is_some(),
+                approval == Approval::Approved
+            );
         }
         let approved = doctor(Approval::Approved);
-        assert!(Account { profile: None, ..approved.clone() }.practises(), "what is assigned already stays");
+        assert!(
+            Account { profile: None, ..approved.clone() }.practises(),
+            "what is assigned already stays"
+        );
         assert!(Account { profile: None, ..approved.clone() }.assignable_doctor().is_none());
-        for account in [Account { is_active: false, ..approved.clone() }, Account { role: Role::Patient, ..approved }] {
+        for account in [
+            Account { is_active: false, ..approved.clone() },
+            Account { role: Role::Patient, ..approved },
+        ] {
             assert!(!account.practises() && account.assignable_doctor().is_none());
         }
     }
@@ -362,26 +396,47 @@ pub(crate) mod tests {
     #[test]
     fn another_licence_is_not_the_approved_one() {
         use Approval::{Approved, Pending, Refused, Suspended};
-        for (before, same, other) in
-            [(Pending, Pending, Pending), (Approved, Approved, Pending), (Refused, Refused, Pending), (Suspended, Suspended, Suspended)]
-        {
+        for (before, same, other) in [
+            (Pending, Pending, Pending),
+            (Approved, Approved, Pending),
+            (Refused, Refused, Pending),
+            (Suspended, Suspended, Suspended),
+        ] {
             assert_eq!(doctor(before).with_profile(licence("1"), true).approval, Some(same));
             assert_eq!(doctor(before).with_profile(licence("2"), true).approval, Some(other));
-            assert_eq!(doctor(before).with_profile(licence("2"), false).approval, Some(before), "nobody asks for licences");
+            assert_eq!(
+                doctor(before).with_profile(licence("2"), false).approval,
+                Some(before),
+                "nobody asks for licences"
+            );
         }
         let fresh = Account { profile: None, ..doctor(Approved) };
-        assert_eq!(fresh.with_profile(licence("1"), true).approval, Some(Approved), "approved before by staff");
+        assert_eq!(
+            fresh.with_profile(licence("1"), true).approval,
+            Some(Approved),
+            "approved before by staff"
+        );
     }
 
     #[test]
     fn another_role_begins_anew() {
         let patient = doctor(Approval::Approved).with_role(Role::Patient, true);
-        assert_eq!((patient.role, patient.approval, &patient.profile), (Role::Patient, None, &None));
+        assert_eq!(
+            (patient.role, patient.approval, &patient.profile),
+            (Role::Patient, None, &None)
+        );
         assert_eq!(patient.clone().with_role(Role::Doctor, true).approval, Some(Approval::Pending));
-        assert_eq!(patient.clone().with_role(Role::Doctor, false).approval, Some(Approval::Approved));
+        assert_eq!(
+            patient.clone().with_role(Role::Doctor, false).approval,
+            Some(Approval::Approved)
+        );
         assert!(patient.with_role(Role::Admin, true).is_working_admin());
         let suspended = doctor(Approval::Suspended);
-        assert_eq!(suspended.clone().with_role(Role::Doctor, false), suspended, "no role that is kept is changed");
+        assert_eq!(
+            suspended.clone().with_role(Role::Doctor, false),
+            suspended,
+            "no role that is kept is changed"
+        );
     }
 
     #[test]

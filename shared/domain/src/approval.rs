@@ -28,8 +28,8 @@ impl Decision {
         }
     }
 
-    /// Whether it can be taken: a licence is refused before it was approved, and who is approved can be suspended. Nothing is
-    /// decided twice.
+    /// Whether it can be taken: a licence is refused before it was approved, and who is approved
+    /// can be suspended. Nothing is decided twice.
     pub fn is_possible(self, present: Approval) -> bool {
         match self {
             Self::Approve => present != Approval::Approved,
@@ -57,10 +57,20 @@ impl Decision {
     }
 
     /// The notification that tells the doctor, with the reason if there is one.
-    pub fn notify(self, id: NotificationId, recipient_id: UserId, staff: &Account, reason: Option<&Justification>) -> Notification {
+    pub fn notify(
+        self,
+        id: NotificationId,
+        recipient_id: UserId,
+        staff: &Account,
+        reason: Option<&Justification>,
+    ) -> Notification {
         let (notification_type, what) = match self {
-            Self::Approve => (NotificationType::ApprovalGranted, "Your licence to practise has been approved"),
-            Self::Refuse => (NotificationType::ApprovalRefused, "Your licence to practise has been refused"),
+            Self::Approve => {
+                (NotificationType::ApprovalGranted, "Your licence to practise has been approved")
+            }
+            Self::Refuse => {
+                (NotificationType::ApprovalRefused, "Your licence to practise has been refused")
+            }
             Self::Suspend => (NotificationType::ApprovalSuspended, "You have been suspended"),
         };
         let message = match reason {
@@ -68,7 +78,16 @@ impl Decision {
             None => what.to_owned(),
         };
         let actor_id = staff.id;
-        Notification { id, recipient_id, notification_type, record_id: None, patient_id: None, actor_id, message, read_at: None }
+        Notification {
+            id,
+            recipient_id,
+            notification_type,
+            record_id: None,
+            patient_id: None,
+            actor_id,
+            message,
+            read_at: None,
+        }
     }
 }
 
@@ -81,7 +100,10 @@ mod tests {
         let possible = |decision: Decision| -> Vec<Approval> {
             Approval::ALL.iter().copied().filter(|present| decision.is_possible(*present)).collect()
         };
-        assert_eq!(possible(Decision::Approve), [Approval::Pending, Approval::Refused, Approval::Suspended]);
+        assert_eq!(
+            possible(Decision::Approve),
+            [Approval::Pending, Approval::Refused, Approval::Suspended]
+        );
         assert_eq!(possible(Decision::Refuse), [Approval::Pending]);
         assert_eq!(possible(Decision::Suspend), [Approval::Approved]);
         for decision in [Decision::Approve, Decision::Refuse, Decision::Suspend] {

@@ -33,7 +33,8 @@ choice! {
         DisableSecondFactor = "disable_second_factor",
         /// A user's role was changed.
         ChangeRole = "change_role",
-        /// A user's names or telephone number were corrected by staff. Before and after are what has changed.
+        /// A user's names or telephone number were corrected by staff. Before and after are what
+        /// has changed.
         UpdateUser = "update_user",
         /// A user was activated.
         Activate = "activate",
@@ -47,10 +48,12 @@ choice! {
         ListUsers = "list_users",
         /// Staff had a mail sent with which a user sets a new password.
         StartPasswordReset = "start_password_reset",
-        /// Staff had a mail sent with which a user's address is replaced. Before and after are the addresses.
+        /// Staff had a mail sent with which a user's address is replaced. Before and after are the
+        /// addresses.
         StartEmailChange = "start_email_change",
-        /// Staff listed or searched records: who has one with whom, not what it says. Concerns the user who was searched for,
-        /// or else nobody but the one who did; the same holds for the three below.
+        /// Staff listed or searched records: who has one with whom, not what it says. Concerns the
+        /// user who was searched for, or else nobody but the one who did; the same holds for the
+        /// three below.
         StaffListRecords = "staff_list_records",
         /// Staff listed or searched files, without their names.
         StaffListFiles = "staff_list_files",
@@ -74,7 +77,8 @@ choice! {
         ExportCounts = "export_counts",
         /// Staff read what was done to a user or by one.
         ReadAudit = "read_audit",
-        /// A doctor told another licence. Before and after are what staff said of it and its number: `approved: MD-1`.
+        /// A doctor told another licence. Before and after are what staff said of it and its
+        /// number: `approved: MD-1`.
         ChangeLicence = "change_licence",
         /// A doctor's licence was approved.
         ApproveDoctor = "approve_doctor",
@@ -102,7 +106,8 @@ choice! {
         ReadNotifications = "read_notifications",
         /// The access log was read.
         ReadAccessLog = "read_access_log",
-        /// An operation was tried that is not for the actor: for another role, for approved doctors, for a second factor.
+        /// An operation was tried that is not for the actor: for another role, for approved
+        /// doctors, for a second factor.
         ForbiddenOperation = "forbidden_operation",
     }
 }

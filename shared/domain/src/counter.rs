@@ -51,10 +51,27 @@ mod tests {
 
     #[test]
     fn counts_add_up() {
-        let day = Counts { patients: 1, doctors: 2, admins: 3, records: 4, mails_sent: 5, mails_failed: 6 };
+        let day = Counts {
+            patients: 1,
+            doctors: 2,
+            admins: 3,
+            records: 4,
+            mails_sent: 5,
+            mails_failed: 6,
+        };
         let mut sum = day;
         sum += day;
-        assert_eq!(sum, Counts { patients: 2, doctors: 4, admins: 6, records: 8, mails_sent: 10, mails_failed: 12 });
+        assert_eq!(
+            sum,
+            Counts {
+                patients: 2,
+                doctors: 4,
+                admins: 6,
+                records: 8,
+                mails_sent: 10,
+                mails_failed: 12
+            }
+        );
         assert_eq!(sum.registrations(), 12);
     }
 }

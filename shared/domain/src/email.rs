@@ -23,7 +23,8 @@ impl Email {
     /// Parses what a person typed.
     ///
     /// # Errors
-    /// `blank`, `too_long`, or `invalid` when it is not an address. Only ASCII is taken: SES delivers to nothing else.
+    /// `blank`, `too_long`, or `invalid` when it is not an address. Only ASCII is taken: SES
+    /// delivers to nothing else.
     pub fn parse(raw: &str) -> Result<Self, Reason> {
         let text = raw.trim();
         if text.is_empty() {
@@ -32,7 +33,8 @@ impl Email {
         if text.chars().count() > MAX {
             return Err(Reason::new("too_long", format!("Must have at most {MAX} characters.")));
         }
-        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
+        let options =
+            Options::default().with_required_tld().without_domain_literal().without_display_text();
         let address = EmailAddress::parse_with_options(text, options)
             .ok()
             .filter(|_| text.is_ascii() && !text.contains(['"', ' ']))
@@ -73,7 +75,14 @@ impl FieldValue for Email {
 
     fn schema() -> Object {
         let email = SchemaFormat::KnownFormat(KnownFormat::Email);
-        schema::string("An email address. Two that differ in case only are one.", 5, MAX, "jane@example.com").format(Some(email)).build()
+        schema::string(
+            "An email address. Two that differ in case only are one.",
+            5,
+            MAX,
+            "jane@example.com",
+        )
+        .format(Some(email))
+        .build()
     }
 }
 
@@ -85,7 +94,10 @@ mod tests {
 
     #[test]
     fn case_does_not_make_another_address() {
-        let (one, other) = (Email::parse(" Jane.Doe@Example.COM ").unwrap(), Email::parse("jane.doe@example.com").unwrap());
+        let (one, other) = (
+            Email::parse(" Jane.Doe@Example.COM ").unwrap(),
+            Email::parse("jane.doe@example.com").unwrap(),
+        );
         assert_eq!(one.as_str(), "Jane.Doe@example.com");
         assert_eq!(one.normalized(), other.normalized());
     }
@@ -112,6 +124,9 @@ mod tests {
         ] {
             assert_eq!(Email::parse(text).unwrap_err().code, "invalid", "{text:?}");
         }
-        assert_eq!(Email::parse(&format!("{}@example.com", "a".repeat(250))).unwrap_err().code, "too_long");
+        assert_eq!(
+            Email::parse(&format!("{}@example.com", "a".repeat(250))).unwrap_err().code,
+            "too_long"
+        );
     }
 }

@@ -3,11 +3,13 @@
 use serde_json::Value;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-/// Why one value was refused: a stable code for programs and a sentence for people. Neither repeats the value.
+/// Why one value was refused: a stable code for programs and a sentence for people. Neither repeats
+/// the value.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Reason {
-    /// `required`, `null`, `blank`, `invalid`, `invalid_choice`, `too_long`, `too_short`, ... Stable.
+    /// `required`, `null`, `blank`, `invalid`, `invalid_choice`, `too_long`, `too_short`, ...
+    /// Stable.
     pub code: &'static str,
     /// One sentence in English.
     pub message: String,
@@ -56,11 +58,12 @@ pub fn string(value: &Value) -> Result<&str, Reason> {
     value.as_str().ok_or_else(|| Reason::new("invalid", "Must be a string."))
 }
 
-/// The whole number in a JSON value, however it is written: `3`, `3.0` and `3e0` are one number. What is too large for
-/// the type is its largest.
+/// The whole number in a JSON value, however it is written: `3`, `3.0` and `3e0` are one number.
+/// What is too large for the type is its largest.
 pub fn integer(value: &Value) -> Option<i64> {
     let large = || value.is_u64().then_some(i64::MAX);
-    let written_as_fraction = || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
+    let written_as_fraction =
+        || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
     value.as_i64().or_else(large).or_else(written_as_fraction)
 }
 
@@ -80,7 +83,11 @@ impl FieldValue for bool {
     }
 
     fn schema() -> Object {
-        ObjectBuilder::new().schema_type(Type::Boolean).description(Some("Whether it is so.")).examples([true]).build()
+        ObjectBuilder::new()
+            .schema_type(Type::Boolean)
+            .description(Some("Whether it is so."))
+            .examples([true])
+            .build()
     }
 }
 
@@ -94,13 +101,20 @@ impl FieldValue for jiff::civil::Date {
 
     fn schema() -> Object {
         let date = SchemaFormat::KnownFormat(KnownFormat::Date);
-        ObjectBuilder::new().schema_type(Type::String).format(Some(date)).max_length(Some(10)).examples(["1985-04-12"]).build()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(date))
+            .max_length(Some(10))
+            .examples(["1985-04-12"])
+            .build()
     }
 }
 
 /// Declares an enumeration whose values are snake_case words in requests, answers and the table.
 macro_rules! choice {
-    ($(#[doc = $doc:literal])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[doc = $doc:literal])* $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+
+    }) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
         pub enum $name {
@@ -128,7 +142,8 @@ macro_rules! choice {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| {
-                    $crate::field::Reason::new("invalid_choice", concat!("Must be one of:" $(, " ", $word)+, "."))
+                    $crate::field::Reason::new("invalid_choice", concat!("Must be one of:" $(, " ",
+                        $word)+, "."))
                 })
             }
         }

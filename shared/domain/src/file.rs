@@ -41,23 +41,29 @@ choice! {
     }
 }
 
-/// How many of an object's first bytes [`ContentType::matches`] wants to see: the DICOM prefix stands at 128.
+/// How many of an object's first bytes [`ContentType::matches`] wants to see: the DICOM prefix
+/// stands at 128.
 pub const HEAD_BYTES: usize = 512;
 
 impl ContentType {
-    /// Whether an object that begins with `head` can be of this type. Text is what has no NUL and is not known to be
-    /// something else; the office formats are recognised by their containers.
+    /// Whether an object that begins with `head` can be of this type. Text is what has no NUL and
+    /// is not known to be something else; the office formats are recognised by their containers.
     pub fn matches(self, head: &[u8]) -> bool {
         let starts = |magic: &[u8]| head.starts_with(magic);
-        let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+        let at = |offset: usize, magic: &[u8]| {
+            head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+        };
         match self {
-            // Readers accept up to a kilobyte before the header; writers do not produce it, and attackers do.
+            // Readers accept up to a kilobyte before the header; writers do not produce it, and
+            // attackers do.
             Self::Pdf => starts(b"%PDF-"),
             Self::Png => starts(b"\x89PNG\r\n\x1a\n"),
             Self::Jpeg => starts(b"\xff\xd8\xff"),
             Self::Gif => starts(b"GIF87a") || starts(b"GIF89a"),
             Self::Webp => starts(b"RIFF") && at(8, b"WEBP"),
-            Self::Tiff => starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+"),
+            Self::Tiff => {
+                starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+")
+            }
             Self::Dicom => at(128, b"DICM"),
             Self::Doc | Self::Xls => starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
             Self::Docx | Self::Xlsx => starts(b"PK\x03\x04"),
@@ -77,9 +83,9 @@ fn is_text(head: &[u8]) -> bool {
 
 fn json_value_begins(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    head.iter()
-        .find(|byte| !byte.is_ascii_whitespace())
-        .is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
+    head.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| {
+        matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+    })
 }
 
 choice! {
@@ -152,7 +158,8 @@ impl FileName {
 impl FieldValue for FileName {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         let path = string(value)?;
-        let last = path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+        let last =
+            path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
         let name = crate::text::Name::parse(last)?;
         match name.as_str() {
             "" => Err(Reason::new("blank", "Must not be blank.")),
@@ -181,8 +188,14 @@ impl Sha256 {
 
     /// The hash's 32 bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        let digit = |c: u8| (c as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default();
-        self.0.as_bytes().chunks(2).map(|pair| pair.iter().fold(0, |byte, c| byte << 4 | digit(*c))).collect()
+        let digit = |c: u8| {
+            (c as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default()
+        };
+        self.0
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| pair.iter().fold(0, |byte, c| byte << 4 | digit(*c)))
+            .collect()
     }
 }
 
@@ -198,7 +211,9 @@ impl FieldValue for Sha256 {
 
     fn schema() -> Object {
         let example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        schema::string("The SHA-256 of the file, in hexadecimal.", 64, 64, example).pattern(Some("^[0-9a-fA-F]{64}$")).build()
+        schema::string("The SHA-256 of the file, in hexadecimal.", 64, 64, example)
+            .pattern(Some("^[0-9a-fA-F]{64}$"))
+            .build()
     }
 }
 
@@ -219,7 +234,16 @@ impl DeclaredFile {
     /// The file, not yet uploaded, as part of a record.
     pub fn of(self, id: FileId, patient_id: UserId, record_id: RecordId) -> File {
         let Self { name, content_type, size_bytes, sha256 } = self;
-        File { id, patient_id, record_id, name, content_type, size_bytes, sha256, status: FileStatus::Pending }
+        File {
+            id,
+            patient_id,
+            record_id,
+            name,
+            content_type,
+            size_bytes,
+            sha256,
+            status: FileStatus::Pending,
+        }
     }
 }
 
@@ -231,28 +255,40 @@ pub fn size_bytes(value: &serde_json::Value, max: u64) -> Result<u64, Reason> {
     match integer(value).and_then(|size| u64::try_from(size).ok()) {
         None => Err(Reason::new("invalid", "Must be a whole number of bytes.")),
         Some(0) => Err(Reason::new("empty_file", "Must not be an empty file.")),
-        Some(size) if size > max => Err(Reason::new("too_large", format!("Must be at most {max} bytes."))),
+        Some(size) if size > max => {
+            Err(Reason::new("too_large", format!("Must be at most {max} bytes.")))
+        }
         Some(size) => Ok(size),
     }
 }
 
 /// What [`size_bytes`] takes, for the document of the API.
 pub fn size_schema(max: u64) -> Object {
-    schema::integer("How long a file is, in bytes. How long it may be is the operator's to say.", 1, max, 52_318)
+    schema::integer(
+        "How long a file is, in bytes. How long it may be is the operator's to say.",
+        1,
+        max,
+        52_318,
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn names_lose_their_path() {
-        let name = |text: &str| FileName::from_json(&json!(text)).map(|name| name.0).map_err(|reason| reason.code);
+        let name = |text: &str| {
+            FileName::from_json(&json!(text)).map(|name| name.0).map_err(|reason| reason.code)
+        };
         assert_eq!(name("../../etc/passwd"), Ok("passwd".into()));
         assert_eq!(name("C:\\scans\\knee.pdf"), Ok("knee.pdf".into()));
         assert_eq!(name("Befund Müller.pdf"), Ok("Befund Müller.pdf".into()));
-        for (text, code) in [("", "blank"), ("/", "blank"), ("..", "invalid"), ("a\nb.pdf", "invalid")] {
+        for (text, code) in
+            [("", "blank"), ("/", "blank"), ("..", "invalid"), ("a\nb.pdf", "invalid")]
+        {
             assert_eq!(name(text), Err(code), "{text:?}");
         }
     }
@@ -268,12 +304,19 @@ mod tests {
             (b"RIFF\x24\0\0\0WEBPVP8 ", &[ContentType::Webp]),
             (&dicom, &[ContentType::Dicom]),
             (b"PK\x03\x04\x14\0", &[ContentType::Docx, ContentType::Xlsx]),
-            (b"{\"resourceType\":\"Bundle\"}", &[ContentType::Text, ContentType::Csv, ContentType::Json]),
+            (
+                b"{\"resourceType\":\"Bundle\"}",
+                &[ContentType::Text, ContentType::Csv, ContentType::Json],
+            ),
             (b"a,b\n1,2\n", &[ContentType::Text, ContentType::Csv]),
         ];
         for (head, types) in heads {
             for content_type in ContentType::ALL {
-                assert_eq!(content_type.matches(head), types.contains(content_type), "{content_type} for {head:?}");
+                assert_eq!(
+                    content_type.matches(head),
+                    types.contains(content_type),
+                    "{content_type} for {head:?}"
+                );
             }
         }
     }

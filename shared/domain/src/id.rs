@@ -1,7 +1,8 @@
-//! Identifiers: one type for each kind of thing, so that a record's id cannot be passed where a file's is meant.
+//! Identifiers: one type for each kind of thing, so that a record's id cannot be passed where a
+//! file's is meant.
 //!
-//! All are UUID version 7 (RFC 9562): they sort by creation, and the moment of creation is read from them
-//! ([`RecordId::created_at`]) instead of being stored beside them.
+//! All are UUID version 7 (RFC 9562): they sort by creation, and the moment of creation is read
+//! from them ([`RecordId::created_at`]) instead of being stored beside them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// When the thing was created, to the millisecond. The epoch for ids that are not of version 7.
+            /// When the thing was created, to the millisecond. The epoch for ids that are not of
+            /// version 7.
             pub fn created_at(self) -> Timestamp {
                 created_at(self.0)
             }
@@ -116,12 +118,17 @@ id!(
 fn parse(text: &str) -> Result<Uuid, Reason> {
     let invalid = || Reason::new("invalid", "Must be a UUID in lower case with hyphens.");
     let id: Uuid = text.parse().map_err(|_| invalid())?;
-    if id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text { Ok(id) } else { Err(invalid()) }
+    if id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text {
+        Ok(id)
+    } else {
+        Err(invalid())
+    }
 }
 
 fn created_at(id: Uuid) -> Timestamp {
     let (seconds, nanoseconds) = id.get_timestamp().map_or((0, 0), |at| at.to_unix());
-    let milliseconds = i64::try_from(seconds).unwrap_or(0) * 1000 + i64::from(nanoseconds / 1_000_000);
+    let milliseconds =
+        i64::try_from(seconds).unwrap_or(0) * 1000 + i64::from(nanoseconds / 1_000_000);
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -145,9 +152,13 @@ mod tests {
     #[test]
     fn only_the_canonical_form_is_an_id() {
         assert!("0190a5c0-0000-7000-8000-000000000001".parse::<UserId>().is_ok());
-        for text in
-            ["", "1", "0190A5C0-0000-7000-8000-000000000001", "0190a5c0000070008000000000000001", "{0190a5c0-0000-7000-8000-000000000001}"]
-        {
+        for text in [
+            "",
+            "1",
+            "0190A5C0-0000-7000-8000-000000000001",
+            "0190a5c0000070008000000000000001",
+            "{0190a5c0-0000-7000-8000-000000000001}",
+        ] {
             assert!(text.parse::<UserId>().is_err(), "{text:?} was taken");
         }
     }

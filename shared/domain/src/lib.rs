@@ -1,7 +1,8 @@
 //! The words and rules of the field.
 //!
-//! A value of a type of this crate is valid: it is made by parsing ([`field::FieldValue`]) and cannot be made
-//! otherwise, except by reading back what was stored. Nothing here knows AWS, HTTP, a clock or the environment.
+//! A value of a type of this crate is valid: it is made by parsing ([`field::FieldValue`]) and
+//! cannot be made otherwise, except by reading back what was stored. Nothing here knows AWS, HTTP,
+//! a clock or the environment.
 
 pub mod access;
 pub mod account;

@@ -55,13 +55,15 @@ choice! {
         DoctorRefused = "doctor_refused",
         /// Tells a doctor that they are suspended.
         DoctorSuspended = "doctor_suspended",
-        /// Goes to nobody: written where a mail would be, had the address been known, so that both take the same time.
+        /// Goes to nobody: written where a mail would be, had the address been known, so that both
+        /// take the same time.
         Nobody = "nobody",
     }
 }
 
 choice! {
-    /// How far the sending of a mail is. A mail that waits, for the first time or for another, has none of these.
+    /// How far the sending of a mail is. A mail that waits, for the first time or for another, has
+    /// none of these.
     MailState {
         /// It was begun and nobody has said yet what came of it.
         Sending = "sending",
@@ -104,7 +106,8 @@ choice! {
     }
 }
 
-/// What is known of the sending of a mail. Stored beside the notification or the [`Mail`] that it is about.
+/// What is known of the sending of a mail. Stored beside the notification or the [`Mail`] that it
+/// is about.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Delivery {
     /// How far it is; none while it waits.
@@ -120,18 +123,22 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// For so long a mail may be under way that was begun. A mailer has half a minute; longer than that, the order comes again
-    /// until its last delivery says that the mail is in doubt. After all of that nobody is left who would say what came of it.
+    /// For so long a mail may be under way that was begun. A mailer has half a minute; longer than
+    /// that, the order comes again until its last delivery says that the mail is in doubt. After
+    /// all of that nobody is left who would say what came of it.
     pub const UNDER_WAY: SignedDuration = SignedDuration::from_mins(30);
 
     /// Whether staff may have it sent again: what was done about it has come to an end.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt)) || self.is_interrupted(now)
+        matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt))
+            || self.is_interrupted(now)
     }
 
-    /// Whether it was begun so long ago that nobody will say any more what came of it: it may have been sent.
+    /// Whether it was begun so long ago that nobody will say any more what came of it: it may have
+    /// been sent.
     pub fn is_interrupted(&self, now: Timestamp) -> bool {
-        self.mail_state == Some(MailState::Sending) && self.mail_claimed_at.is_some_and(|at| now.duration_since(at) > Self::UNDER_WAY)
+        self.mail_state == Some(MailState::Sending)
+            && self.mail_claimed_at.is_some_and(|at| now.duration_since(at) > Self::UNDER_WAY)
     }
 
     /// Why it was not sent, or not surely, the last time that it was tried; none when it was.
@@ -140,7 +147,8 @@ impl Delivery {
     }
 }
 
-/// A mail that has no notification behind it. What it carries besides its kind, the mailer makes when it sends.
+/// A mail that has no notification behind it. What it carries besides its kind, the mailer makes
+/// when it sends.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Mail {
     /// The mail's id.
@@ -151,7 +159,8 @@ pub struct Mail {
     pub user_id: UserId,
     /// Where it goes when not to the account's address.
     pub address: Option<Email>,
-    /// The account that asked for another address, as it was: when it has changed, so has its owner's mind, or the owner.
+    /// The account that asked for another address, as it was: when it has changed, so has its
+    /// owner's mind, or the owner.
     pub basis: Option<Basis>,
     /// When it is forgotten: seconds since 1970, the table's time to live.
     pub ttl: i64,
@@ -170,16 +179,29 @@ impl Mail {
 
     /// A mail to the address of an account.
     pub fn new(id: MailId, kind: MailKind, user_id: UserId, now: Timestamp) -> Self {
-        Self { id, kind, user_id, address: None, basis: None, ttl: now.as_second().saturating_add(Self::KEPT.as_secs()) }
+        Self {
+            id,
+            kind,
+            user_id,
+            address: None,
+            basis: None,
+            ttl: now.as_second().saturating_add(Self::KEPT.as_secs()),
+        }
     }
 
     /// When it was first ordered. Not that of the id, which may be the user's own.
     pub fn ordered_at(&self) -> Timestamp {
-        Timestamp::from_second(self.ttl.saturating_sub(Self::KEPT.as_secs())).unwrap_or(Timestamp::UNIX_EPOCH)
+        Timestamp::from_second(self.ttl.saturating_sub(Self::KEPT.as_secs()))
+            .unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The mail with which another address becomes the account's.
-    pub fn to_change_address(id: MailId, account: &Account, address: Email, now: Timestamp) -> Self {
+    pub fn to_change_address(
+        id: MailId,
+        account: &Account,
+        address: Email,
+        now: Timestamp,
+    ) -> Self {
         let mail = Self::new(id, MailKind::ConfirmEmailChange, account.id, now).to(address);
         Self { basis: Some(Basis::of(account)), ..mail }
     }
@@ -190,8 +212,8 @@ impl Mail {
         Self { address: Some(address), ..self }
     }
 
-    /// Whether what the mail asks for is still to be done, and would do something: an address is confirmed once, and given to
-    /// the account that asked for it.
+    /// Whether what the mail asks for is still to be done, and would do something: an address is
+    /// confirmed once, and given to the account that asked for it.
     pub fn is_needed_by(&self, account: &Account) -> bool {
         let is_confirmed = self.kind == MailKind::VerifyEmail && account.email_verified;
         !is_confirmed && self.basis.as_ref().is_none_or(|basis| *basis == Basis::of(account))
@@ -203,18 +225,23 @@ impl Mail {
 pub struct Basis {
     /// The address.
     pub email: Email,
-    /// How far its sessions had ended. A password set since then ends all, and makes the tokens worthless.
+    /// How far its sessions had ended. A password set since then ends all, and makes the tokens
+    /// worthless.
     pub sessions_ended_through: Option<SessionId>,
 }
 
 impl Basis {
     /// The account as it is.
     pub fn of(account: &Account) -> Self {
-        Self { email: account.email.clone(), sessions_ended_through: account.sessions_ended_through }
+        Self {
+            email: account.email.clone(),
+            sessions_ended_through: account.sessions_ended_through,
+        }
     }
 }
 
-/// What a token from a mail is good for, once. The token itself is in the mail and nowhere else; this is found by its hash.
+/// What a token from a mail is good for, once. The token itself is in the mail and nowhere else;
+/// this is found by its hash.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct MailToken {
     /// What the mail was about.
@@ -234,8 +261,20 @@ impl MailToken {
     pub const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 
     /// What a token is good for that is sent now to an address.
-    pub fn new(kind: MailKind, user_id: UserId, email: Email, basis: Basis, now: Timestamp) -> Self {
-        Self { kind, user_id, email, basis, ttl: now.as_second().saturating_add(Self::LIFETIME.as_secs()) }
+    pub fn new(
+        kind: MailKind,
+        user_id: UserId,
+        email: Email,
+        basis: Basis,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            kind,
+            user_id,
+            email,
+            basis,
+            ttl: now.as_second().saturating_add(Self::LIFETIME.as_secs()),
+        }
     }
 
     /// Whether it is good for this at `now`. The table deletes late; the clock decides.
@@ -271,7 +310,11 @@ mod tests {
             ..Delivery::default()
         };
         assert!(!begun(1800).is_over(now) && begun(1801).is_over(now));
-        assert_eq!(begun(1800).failure(now), Some(MailFailure::Throttled), "that of the time before");
+        assert_eq!(
+            begun(1800).failure(now),
+            Some(MailFailure::Throttled),
+            "that of the time before"
+        );
         assert_eq!(begun(1801).failure(now), Some(MailFailure::Interrupted));
         assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.is_over(now));
         assert!(!Delivery { mail_state: None, ..begun(1801) }.is_over(now));
@@ -279,9 +322,11 @@ mod tests {
 
     #[test]
     fn a_mail_goes_to_the_account_unless_said_otherwise() {
-        let (id, user) = ("0190a5c0-0000-7000-8000-000000000001", "0190a5c0-0000-7000-8000-000000000002");
+        let (id, user) =
+            ("0190a5c0-0000-7000-8000-000000000001", "0190a5c0-0000-7000-8000-000000000002");
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let mail = Mail::new(id.parse().unwrap(), MailKind::EmailChanged, user.parse().unwrap(), now);
+        let mail =
+            Mail::new(id.parse().unwrap(), MailKind::EmailChanged, user.parse().unwrap(), now);
         assert_eq!((mail.address.clone(), mail.ttl), (None, now.as_second() + 14 * 86_400));
         assert_eq!(mail.ordered_at(), now);
         let old = Email::parse("old@example.com").unwrap();
@@ -292,16 +337,20 @@ mod tests {
     fn a_mail_is_needed_while_it_is_good_for_something() {
         let account = crate::account::tests::doctor(crate::account::Approval::Approved);
         let verified = Account { email_verified: true, ..account.clone() };
-        let (id, now): (MailId, Timestamp) =
-            ("0190a5c0-0000-7000-8000-000000000003".parse().unwrap(), "2026-03-01T12:00:00Z".parse().unwrap());
+        let (id, now): (MailId, Timestamp) = (
+            "0190a5c0-0000-7000-8000-000000000003".parse().unwrap(),
+            "2026-03-01T12:00:00Z".parse().unwrap(),
+        );
         let confirm = Mail::new(id, MailKind::VerifyEmail, account.id, now);
         assert!(confirm.is_needed_by(&account) && !confirm.is_needed_by(&verified));
         let reset = Mail::new(id, MailKind::ResetPassword, account.id, now);
         assert!(reset.is_needed_by(&account) && reset.is_needed_by(&verified));
 
-        let change = Mail::to_change_address(id, &account, Email::parse("new@example.com").unwrap(), now);
+        let change =
+            Mail::to_change_address(id, &account, Email::parse("new@example.com").unwrap(), now);
         assert!(change.is_needed_by(&account) && change.is_needed_by(&verified));
-        let moved = Account { email: Email::parse("other@example.com").unwrap(), ..account.clone() };
+        let moved =
+            Account { email: Email::parse("other@example.com").unwrap(), ..account.clone() };
         assert!(!change.is_needed_by(&moved), "the account has moved since");
         let session = "0190a5c0-0000-7000-8000-000000000004".parse().unwrap();
         let renewed = Account { sessions_ended_through: Some(session), ..account };
@@ -310,10 +359,16 @@ mod tests {
 
     #[test]
     fn an_order_says_what_it_is_about_by_its_fields() {
-        let order: MailMessage = serde_json::from_str(r#"{"mail_id": "0190a5c0-0000-7000-8000-000000000001"}"#).unwrap();
-        assert_eq!(order, MailMessage::Mail { mail_id: "0190a5c0-0000-7000-8000-000000000001".parse().unwrap() });
+        let order: MailMessage =
+            serde_json::from_str(r#"{"mail_id": "0190a5c0-0000-7000-8000-000000000001"}"#).unwrap();
+        assert_eq!(
+            order,
+            MailMessage::Mail { mail_id: "0190a5c0-0000-7000-8000-000000000001".parse().unwrap() }
+        );
         let id = "0190a5c0-0000-7000-8000-000000000002";
-        let order: MailMessage = serde_json::from_value(serde_json::json!({"recipient_id": id, "notification_id": id})).unwrap();
+        let order: MailMessage =
+            serde_json::from_value(serde_json::json!({"recipient_id": id, "notification_id": id}))
+                .unwrap();
         assert!(matches!(order, MailMessage::Notification { .. }));
     }
 }

@@ -46,11 +46,14 @@ impl NotificationType {
             Self::ApprovalRefused => "Health Record Notification - Licence Refused",
             Self::ApprovalSuspended => "Health Record Notification - Suspended",
             Self::RecordOpenedByStaff => "Health Record Notification - Record Opened by Staff",
-            Self::RecordReassignedByStaff => "Health Record Notification - Record Assigned by Staff",
+            Self::RecordReassignedByStaff => {
+                "Health Record Notification - Record Assigned by Staff"
+            }
         }
     }
 
-    /// Whether the notification asks for a mail about it. What staff decide is told by a mail of its own kind.
+    /// Whether the notification asks for a mail about it. What staff decide is told by a mail of
+    /// its own kind.
     pub fn is_mailed(self) -> bool {
         !matches!(self, Self::ApprovalGranted | Self::ApprovalRefused | Self::ApprovalSuspended)
     }
@@ -141,39 +144,65 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The notification that tells `recipient_id` of it.
-    pub fn notify(self, id: NotificationId, recipient_id: UserId, record_id: RecordId, patient_id: UserId) -> Notification {
+    pub fn notify(
+        self,
+        id: NotificationId,
+        recipient_id: UserId,
+        record_id: RecordId,
+        patient_id: UserId,
+    ) -> Notification {
         let (notification_type, actor, message) = match self {
-            Self::Created { patient } => {
-                (NotificationType::PatientAssigned, patient, format!("New health record created by patient {}", patient.full_name()))
-            }
-            Self::Assigned { patient } => {
-                (NotificationType::PatientAssigned, patient, format!("Health record assigned to you by patient {}", patient.full_name()))
-            }
+            Self::Created { patient } => (
+                NotificationType::PatientAssigned,
+                patient,
+                format!("New health record created by patient {}", patient.full_name()),
+            ),
+            Self::Assigned { patient } => (
+                NotificationType::PatientAssigned,
+                patient,
+                format!("Health record assigned to you by patient {}", patient.full_name()),
+            ),
             Self::Unassigned { patient } => (
                 NotificationType::AssignmentEnded,
                 patient,
-                format!("Health record no longer assigned to you by patient {}", patient.full_name()),
+                format!(
+                    "Health record no longer assigned to you by patient {}",
+                    patient.full_name()
+                ),
             ),
-            Self::Updated { patient } => {
-                (NotificationType::RecordUpdated, patient, format!("Health record updated by patient {}", patient.full_name()))
-            }
-            Self::Annotated { doctor } => {
-                (NotificationType::RecordAnnotated, doctor, format!("Dr. {} has annotated health record: {record_id}", doctor.full_name()))
-            }
+            Self::Updated { patient } => (
+                NotificationType::RecordUpdated,
+                patient,
+                format!("Health record updated by patient {}", patient.full_name()),
+            ),
+            Self::Annotated { doctor } => (
+                NotificationType::RecordAnnotated,
+                doctor,
+                format!("Dr. {} has annotated health record: {record_id}", doctor.full_name()),
+            ),
             Self::Reannotated { doctor } => (
                 NotificationType::AnnotationUpdated,
                 doctor,
-                format!("Dr. {} has changed an annotation on health record: {record_id}", doctor.full_name()),
+                format!(
+                    "Dr. {} has changed an annotation on health record: {record_id}",
+                    doctor.full_name()
+                ),
             ),
-            Self::Opened { staff } => {
-                (NotificationType::RecordOpenedByStaff, staff, format!("Staff have opened health record: {record_id}"))
-            }
-            Self::AssignedByStaff { staff } => {
-                (NotificationType::PatientAssigned, staff, "Health record assigned to you by staff".to_owned())
-            }
-            Self::UnassignedByStaff { staff } => {
-                (NotificationType::AssignmentEnded, staff, "Health record no longer assigned to you by staff".to_owned())
-            }
+            Self::Opened { staff } => (
+                NotificationType::RecordOpenedByStaff,
+                staff,
+                format!("Staff have opened health record: {record_id}"),
+            ),
+            Self::AssignedByStaff { staff } => (
+                NotificationType::PatientAssigned,
+                staff,
+                "Health record assigned to you by staff".to_owned(),
+            ),
+            Self::UnassignedByStaff { staff } => (
+                NotificationType::AssignmentEnded,
+                staff,
+                "Health record no longer assigned to you by staff".to_owned(),
+            ),
             Self::ReassignedByStaff { staff } => (
                 NotificationType::RecordReassignedByStaff,
                 staff,
@@ -182,7 +211,16 @@ impl Event<'_> {
         };
         let actor_id = actor.id;
         let (record_id, patient_id) = (Some(record_id), Some(patient_id));
-        Notification { id, recipient_id, notification_type, record_id, patient_id, actor_id, message, read_at: None }
+        Notification {
+            id,
+            recipient_id,
+            notification_type,
+            record_id,
+            patient_id,
+            actor_id,
+            message,
+            read_at: None,
+        }
     }
 }
 

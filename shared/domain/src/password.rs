@@ -12,8 +12,8 @@ pub const MIN: usize = 8;
 /// The greatest length in characters: argon2 takes any, but work must be bounded.
 pub const MAX: usize = 128;
 
-/// The passwords of the well-known list of Royce Williams, as Django ships it, that have at least [`MIN`] characters:
-/// lower case, sorted by bytes, one a line.
+/// The passwords of the well-known list of Royce Williams, as Django ships it, that have at least
+/// [`MIN`] characters: lower case, sorted by bytes, one a line.
 static COMMON: &str = include_str!("common_passwords.txt");
 
 /// A password as typed, never trimmed and never printed.
@@ -34,7 +34,10 @@ impl Password {
             return Err(Reason::new("too_short", format!("Must have at least {MIN} characters.")));
         }
         if is_common(&self.0) {
-            return Err(Reason::new("too_common", "Is among the passwords that attackers try first."));
+            return Err(Reason::new(
+                "too_common",
+                "Is among the passwords that attackers try first.",
+            ));
         }
         let email = email.map(Email::as_str).unwrap_or_default();
         let (local, domain) = email.split_once('@').unwrap_or_default();
@@ -42,7 +45,10 @@ impl Password {
         parts.extend(local.split(['.', '_', '-', '+']));
         parts.extend(names.iter().map(|name| name.as_str()));
         if parts.iter().any(|part| is_similar(&self.0, part)) {
-            return Err(Reason::new("too_similar", "Is too similar to your name or email address."));
+            return Err(Reason::new(
+                "too_similar",
+                "Is too similar to your name or email address.",
+            ));
         }
         Ok(self)
     }
@@ -54,7 +60,8 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Any password that can be tried at a login: rules for new ones may have been others when it was chosen.
+/// Any password that can be tried at a login: rules for new ones may have been others when it was
+/// chosen.
 impl FieldValue for Password {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         let text = string(value)?;
@@ -80,25 +87,35 @@ impl FieldValue for NewPassword {
     }
 
     fn schema() -> Object {
-        schema("A new password, exactly as typed. Not one that attackers try first, and not like the user's name or address.", MIN)
+        schema(
+            "A new password, exactly as typed. Not one that attackers try first, and not like the \
+             user's name or address.",
+            MIN,
+        )
     }
 }
 
 fn schema(description: &str, min: usize) -> Object {
     let password = SchemaFormat::KnownFormat(KnownFormat::Password);
-    let schema = schema::string(description, min, MAX, "a long walk before breakfast").format(Some(password));
+    let schema = schema::string(description, min, MAX, "a long walk before breakfast")
+        .format(Some(password));
     schema.pattern(Some(r"^[^\u0000]*$")).build()
 }
 
 fn is_common(password: &str) -> bool {
     let password = password.to_lowercase();
     let lines = COMMON.as_bytes();
-    // Binary search over the bytes: `low` is always the start of a line, `high` always just behind one.
+    // Binary search over the bytes: `low` is always the start of a line, `high` always just behind
+    // one.
     let (mut low, mut high) = (0, lines.len());
     while low < high {
         let middle = low + (high - low) / 2;
-        let start = lines[low..middle].iter().rposition(|byte| *byte == b'\n').map_or(low, |at| low + at + 1);
-        let end = lines[start..high].iter().position(|byte| *byte == b'\n').map_or(high, |at| start + at);
+        let start = lines[low..middle]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(low, |at| low + at + 1);
+        let end =
+            lines[start..high].iter().position(|byte| *byte == b'\n').map_or(high, |at| start + at);
         match lines[start..end].cmp(password.as_bytes()) {
             std::cmp::Ordering::Equal => return true,
             std::cmp::Ordering::Less => low = (end + 1).min(high),
@@ -108,7 +125,8 @@ fn is_common(password: &str) -> bool {
     false
 }
 
-/// Whether the two share seven tenths of their characters, whatever their order: the measure of Django's validator.
+/// Whether the two share seven tenths of their characters, whatever their order: the measure of
+/// Django's validator.
 fn is_similar(password: &str, part: &str) -> bool {
     let (password, part) = (password.to_lowercase(), part.to_lowercase());
     let (ours, theirs) = (password.chars().count(), part.chars().count());
@@ -117,7 +135,12 @@ fn is_similar(password: &str, part: &str) -> bool {
         return false;
     }
     let mut left: Vec<char> = part.chars().collect();
-    let shared = password.chars().filter(|c| left.iter().position(|other| other == c).map(|at| left.swap_remove(at)).is_some()).count();
+    let shared = password
+        .chars()
+        .filter(|c| {
+            left.iter().position(|other| other == c).map(|at| left.swap_remove(at)).is_some()
+        })
+        .count();
     20 * shared >= 7 * (ours + theirs)
 }
 
@@ -137,7 +160,11 @@ mod tests {
         assert!(lines.len() > 8000);
         assert!(lines.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(lines.iter().all(|line| is_common(line)), "an entry is not found");
-        assert!(!is_common("") && !is_common("zzzzzzzzzzzzzzz!") && !is_common("correct horse battery staple"));
+        assert!(
+            !is_common("")
+                && !is_common("zzzzzzzzzzzzzzz!")
+                && !is_common("correct horse battery staple")
+        );
     }
 
     #[test]

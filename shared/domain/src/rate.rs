@@ -31,7 +31,8 @@ choice! {
     }
 }
 
-/// Where requests come from, as coarse as one party usually holds addresses: /24 of IPv4, /64 of IPv6.
+/// Where requests come from, as coarse as one party usually holds addresses: /24 of IPv4, /64 of
+/// IPv6.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Network(String);
 
@@ -69,8 +70,8 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The longest wait after a failure.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
 
-/// A refused proof of identity is answered no sooner than this after its request came, whatever was refused and why: longer
-/// than the work behind it takes, so that the time tells nothing.
+/// A refused proof of identity is answered no sooner than this after its request came, whatever was
+/// refused and why: longer than the work behind it takes, so that the time tells nothing.
 pub const REFUSAL: SignedDuration = SignedDuration::from_millis(500);
 
 /// Not before then.
@@ -89,8 +90,9 @@ impl Locked {
     }
 }
 
-/// The attempts at one account from one network. An attempt counts as failed from its beginning, so that attempts at the
-/// same moment cannot be more than are free, and all are forgotten once one has succeeded.
+/// The attempts at one account from one network. An attempt counts as failed from its beginning, so
+/// that attempts at the same moment cannot be more than are free, and all are forgotten once one
+/// has succeeded.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Attempts {
     /// How many have failed.
@@ -102,8 +104,8 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// The attempts with one more, that begins now. From the failure on that uses up the `free` ones every failure locks:
-    /// for a second, then twice as long each time, up to 15 minutes.
+    /// The attempts with one more, that begins now. From the failure on that uses up the `free`
+    /// ones every failure locks: for a second, then twice as long each time, up to 15 minutes.
     ///
     /// # Errors
     /// [`Locked`] when it is not allowed yet.
@@ -118,7 +120,8 @@ impl Attempts {
             // Not from now on: the clock of whoever comes next may be a little behind.
             None => Timestamp::UNIX_EPOCH,
             Some(doublings) => {
-                let pause = SignedDuration::from_secs(FIRST_PAUSE.as_secs() << doublings.min(20)).min(LONGEST_PAUSE);
+                let pause = SignedDuration::from_secs(FIRST_PAUSE.as_secs() << doublings.min(20))
+                    .min(LONGEST_PAUSE);
                 now.saturating_add(pause).unwrap_or(now)
             }
         };
@@ -126,8 +129,9 @@ impl Attempts {
         Ok(Self { failures, locked_until, ttl: forgotten.as_second().saturating_add(1) })
     }
 
-    /// Whether the last free attempt has begun so recently that it cannot have been refused yet: it may succeed, and all be
-    /// forgotten. Who is locked out meanwhile came at the same moment, and does well to wait for that.
+    /// Whether the last free attempt has begun so recently that it cannot have been refused yet: it
+    /// may succeed, and all be forgotten. Who is locked out meanwhile came at the same moment, and
+    /// does well to wait for that.
     pub fn may_be_forgotten(&self, free: u32, now: Timestamp) -> bool {
         let begun = self.locked_until.saturating_sub(FIRST_PAUSE).unwrap_or(self.locked_until);
         self.failures == free && now.duration_since(begun) < REFUSAL
@@ -137,10 +141,11 @@ impl Attempts {
 /// What is tolerated in a [`WINDOW`] beyond the attempts at one account from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tolerance {
-    /// So many failures of a network at all accounts together; then it has to wait for the next window.
+    /// So many failures of a network at all accounts together; then it has to wait for the next
+    /// window.
     pub network: u64,
-    /// So many failures at an account from all networks together; then each network has a single free one, so that the
-    /// attack is slow and the owner is never locked out.
+    /// So many failures at an account from all networks together; then each network has a single
+    /// free one, so that the attack is slow and the owner is never locked out.
     pub account: u64,
 }
 
@@ -174,7 +179,8 @@ impl Window {
     fn at(now: Timestamp, length: SignedDuration) -> Self {
         let seconds = length.as_secs().max(1);
         let number = now.as_second().div_euclid(seconds);
-        let end = Timestamp::from_second((number + 1).saturating_mul(seconds)).unwrap_or(Timestamp::MAX);
+        let end =
+            Timestamp::from_second((number + 1).saturating_mul(seconds)).unwrap_or(Timestamp::MAX);
         Self { number, end }
     }
 }
@@ -189,7 +195,9 @@ mod tests {
 
     #[test]
     fn neighbours_are_one_network() {
-        let is = |address: &str, network: &str| assert_eq!(Network::of(address).as_str(), network, "{address}");
+        let is = |address: &str, network: &str| {
+            assert_eq!(Network::of(address).as_str(), network, "{address}")
+        };
         is("203.0.113.7", "203.0.113.0/24");
         is("203.0.113.255", "203.0.113.0/24");
         is("203.0.114.7", "203.0.114.0/24");
@@ -245,9 +253,13 @@ mod tests {
         let mut attempts = None;
         for _ in 0..4 {
             attempts = Some(Attempts::next(attempts.as_ref(), FREE_FAILURES, at(0)).unwrap());
-            assert!(Attempts::next(attempts.as_ref(), FREE_FAILURES, at(-20)).is_ok(), "free, for a clock that is behind, too");
+            assert!(
+                Attempts::next(attempts.as_ref(), FREE_FAILURES, at(-20)).is_ok(),
+                "free, for a clock that is behind, too"
+            );
         }
-        let failures = |now| Attempts::next(attempts.as_ref(), FREE_FAILURES, now).unwrap().failures;
+        let failures =
+            |now| Attempts::next(attempts.as_ref(), FREE_FAILURES, now).unwrap().failures;
         assert_eq!(failures(at(899_000)), 5);
         assert_eq!(failures(at(901_000)), 1, "though the item may still be there");
     }

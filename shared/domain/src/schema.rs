@@ -1,4 +1,5 @@
-//! What values look like, for the document of the API: made of the limits that the values are checked against.
+//! What values look like, for the document of the API: made of the limits that the values are
+//! checked against.
 
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
@@ -40,7 +41,13 @@ pub(crate) fn string(description: &str, min: usize, max: usize, example: &str) -
 }
 
 /// Text that is trimmed and holds no control characters; `max` counts what is left.
-pub(crate) fn text(description: &str, lines: Lines, may_be_blank: bool, max: usize, example: &str) -> Object {
+pub(crate) fn text(
+    description: &str,
+    lines: Lines,
+    may_be_blank: bool,
+    max: usize,
+    example: &str,
+) -> Object {
     let inner = format!("[^{}]", lines.forbidden());
     let pattern = if may_be_blank {
         format!("^[{WHITE}]*{inner}*[{WHITE}]*$")
@@ -56,15 +63,25 @@ pub(crate) fn file_name(description: &str, max: usize, example: &str) -> Object 
     let inner = format!(r"[^{}/\\]", Lines::One.forbidden());
     let visible = format!(r"[^{}{WHITE}/\\]", Lines::One.forbidden());
     let dots = format!(r"(?!\.{{1,2}}[{WHITE}]*[/\\]*$)");
-    let pattern = format!(r"^(?:[^\u0000]*[/\\])?[{WHITE}]*{dots}{visible}(?:{inner}*{visible})?[{WHITE}]*[/\\]*$");
+    let pattern = format!(
+        r"^(?:[^\u0000]*[/\\])?[{WHITE}]*{dots}{visible}(?:{inner}*{visible})?[{WHITE}]*[/\\]*$"
+    );
     string(description, 1, max, example).pattern(Some(pattern)).build()
 }
 
 /// A sign that stands `times` times, each with white space or one of `between` before it.
-pub(crate) fn grouped(description: &str, sign: &str, between: &str, times: usize, example: &str) -> Object {
+pub(crate) fn grouped(
+    description: &str,
+    sign: &str,
+    between: &str,
+    times: usize,
+    example: &str,
+) -> Object {
     let space = format!("[{WHITE}{between}]*");
     // People group as they like: as much again is more than anybody needs.
-    string(description, times, 4 * times, example).pattern(Some(format!("^(?:{space}{sign}){{{times}}}{space}$"))).build()
+    string(description, times, 4 * times, example)
+        .pattern(Some(format!("^(?:{space}{sign}){{{times}}}{space}$")))
+        .build()
 }
 
 /// An id.
@@ -77,12 +94,20 @@ pub fn id(description: &str) -> Object {
 
 /// One of a few words.
 pub fn words(description: &str, words: impl IntoIterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).enum_values(Some(words)).build()
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(description))
+        .enum_values(Some(words))
+        .build()
 }
 
 /// A whole number.
 pub(crate) fn integer(description: &str, min: u64, max: u64, example: u64) -> Object {
-    let format = if max > u64::from(i32::MAX.unsigned_abs()) { KnownFormat::Int64 } else { KnownFormat::Int32 };
+    let format = if max > u64::from(i32::MAX.unsigned_abs()) {
+        KnownFormat::Int64
+    } else {
+        KnownFormat::Int32
+    };
     // Numbers beyond what every client can read do not occur.
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     ObjectBuilder::new()

@@ -1,4 +1,5 @@
-//! Second factors: a secret shared with an authenticator app, and codes on paper for when the app is lost.
+//! Second factors: a secret shared with an authenticator app, and codes on paper for when the app
+//! is lost.
 
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
@@ -30,12 +31,23 @@ pub const RECOVERY_CODES: usize = 10;
 impl SecondFactor {
     /// A secret that nobody has confirmed yet.
     pub fn pending(user_id: UserId, secret: String) -> Self {
-        Self { user_id, secret, confirmed: false, last_step: 0, recovery_hashes: Vec::new(), version: 1 }
+        Self {
+            user_id,
+            secret,
+            confirmed: false,
+            last_step: 0,
+            recovery_hashes: Vec::new(),
+            version: 1,
+        }
     }
 
     /// The factor once a code of this time step is used up; `None` when it was, or a later one.
     pub fn using_step(&self, step: u64) -> Option<Self> {
-        (step > self.last_step).then(|| Self { last_step: step, version: self.version + 1, ..self.clone() })
+        (step > self.last_step).then(|| Self {
+            last_step: step,
+            version: self.version + 1,
+            ..self.clone()
+        })
     }
 
     /// The factor once the recovery code with this hash is used up; `None` when there is none.
@@ -62,7 +74,11 @@ impl FieldValue for Code {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         let digits: String = string(value)?.chars().filter(|c| !c.is_whitespace()).collect();
         let is_code = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if is_code { Ok(Self(digits)) } else { Err(Reason::new("invalid", "Must be the six digits that the app shows.")) }
+        if is_code {
+            Ok(Self(digits))
+        } else {
+            Err(Reason::new("invalid", "Must be the six digits that the app shows."))
+        }
     }
 
     fn schema() -> Object {
@@ -70,7 +86,8 @@ impl FieldValue for Code {
     }
 }
 
-/// A recovery code, as a client presents it: sixteen letters and digits, in whatever case and grouping.
+/// A recovery code, as a client presents it: sixteen letters and digits, in whatever case and
+/// grouping.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecoveryCode(String);
 
@@ -78,7 +95,8 @@ impl RecoveryCode {
     /// The code of these characters, as it is shown and hashed: small, in groups of four.
     pub fn new(characters: &str) -> Self {
         let characters = characters.to_ascii_lowercase().into_bytes();
-        let groups: Vec<String> = characters.chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+        let groups: Vec<String> =
+            characters.chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
         Self(groups.join("-"))
     }
 
@@ -90,13 +108,25 @@ impl RecoveryCode {
 
 impl FieldValue for RecoveryCode {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
-        let characters: String = string(value)?.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-        let is_code = characters.len() == 16 && characters.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if is_code { Ok(Self::new(&characters)) } else { Err(Reason::new("invalid", "Must be one of the recovery codes.")) }
+        let characters: String =
+            string(value)?.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        let is_code =
+            characters.len() == 16 && characters.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if is_code {
+            Ok(Self::new(&characters))
+        } else {
+            Err(Reason::new("invalid", "Must be one of the recovery codes."))
+        }
     }
 
     fn schema() -> Object {
-        schema::grouped("One of the recovery codes.", "[0-9A-Za-z]", "\\-", 16, "abcd-efgh-2345-wxyz")
+        schema::grouped(
+            "One of the recovery codes.",
+            "[0-9A-Za-z]",
+            "\\-",
+            16,
+            "abcd-efgh-2345-wxyz",
+        )
     }
 }
 
@@ -104,12 +134,16 @@ schema::shown!(RecoveryCode);
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     fn factor() -> SecondFactor {
         let user = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
-        SecondFactor { recovery_hashes: vec!["a".to_owned(), "b".to_owned()], ..SecondFactor::pending(user, "SECRET".to_owned()) }
+        SecondFactor {
+            recovery_hashes: vec!["a".to_owned(), "b".to_owned()],
+            ..SecondFactor::pending(user, "SECRET".to_owned())
+        }
     }
 
     #[test]
@@ -129,12 +163,27 @@ mod tests {
 
     #[test]
     fn codes_are_read_as_people_write_them() {
-        let code = |value| Code::from_json(&value).map(|code| code.digits().to_owned()).map_err(|reason| reason.code);
+        let code = |value| {
+            Code::from_json(&value)
+                .map(|code| code.digits().to_owned())
+                .map_err(|reason| reason.code)
+        };
         assert_eq!(code(json!(" 123 456")), Ok("123456".to_owned()));
-        for value in [json!(123_456), json!("12345"), json!("1234567"), json!("12345a"), json!("１２３４５６"), json!("")] {
+        for value in [
+            json!(123_456),
+            json!("12345"),
+            json!("1234567"),
+            json!("12345a"),
+            json!("１２３４５６"),
+            json!(""),
+        ] {
             assert_eq!(code(value), Err("invalid"));
         }
-        let code = |value| RecoveryCode::from_json(&value).map(|code| code.expose().to_owned()).map_err(|reason| reason.code);
+        let code = |value| {
+            RecoveryCode::from_json(&value)
+                .map(|code| code.expose().to_owned())
+                .map_err(|reason| reason.code)
+        };
         for value in ["ABCD-efgh-2345-wxyz", "abcdefgh2345wxyz", " abcd efgh 2345 wxyz "] {
             assert_eq!(code(json!(value)), Ok("abcd-efgh-2345-wxyz".to_owned()));
         }

@@ -20,7 +20,8 @@ pub struct Session {
     pub last_used_at: Timestamp,
     /// Whether the sign-in was by a second factor too.
     pub second_factor: bool,
-    /// Which of the user's passwords the sign-in was with: see [`Credentials::password_version`](crate::account::Credentials).
+    /// Which of the user's passwords the sign-in was with: see
+    /// [`Credentials::password_version`](crate::account::Credentials).
     #[serde(default)]
     pub password_version: u64,
     /// What the device called itself, cut to a length.
@@ -39,7 +40,8 @@ pub struct PreviousToken {
 }
 
 impl Session {
-    /// Whether the session has not ended by age at `now`. The table deletes late; the clock decides.
+    /// Whether the session has not ended by age at `now`. The table deletes late; the clock
+    /// decides.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ttl > now.as_second()
     }

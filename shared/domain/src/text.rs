@@ -1,4 +1,5 @@
-//! Text that people type: trimmed, in Unicode's composed form (NFC), without control characters, of limited length.
+//! Text that people type: trimmed, in Unicode's composed form (NFC), without control characters, of
+//! limited length.
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -10,7 +11,8 @@ use crate::schema::{self, Lines};
 /// Trims and composes `raw`; refuses control characters and more than `max` characters.
 fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
     let text: String = raw.trim().nfc().collect();
-    let forbidden = |c: char| c.is_control() && !(lines == Lines::Many && matches!(c, '\n' | '\r' | '\t'));
+    let forbidden =
+        |c: char| c.is_control() && !(lines == Lines::Many && matches!(c, '\n' | '\r' | '\t'));
     if text.chars().any(forbidden) {
         return Err(Reason::new("invalid", "Must not contain control characters."));
     }
@@ -21,7 +23,8 @@ fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
 }
 
 macro_rules! text {
-    ($(#[doc = $doc:literal])* $name:ident, max $max:literal, $lines:ident, $blank:ident, $example:literal) => {
+    ($(#[doc = $doc:literal])* $name:ident, max $max:literal, $lines:ident, $blank:ident,
+        $example:literal) => {
         $(#[doc = $doc])*
         #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -55,7 +58,8 @@ macro_rules! text {
             }
 
             fn schema() -> Object {
-                schema::text(&schema::description(&[$($doc),*]), Lines::$lines, text!(@$blank), $max, $example)
+                schema::text(&schema::description(&[$($doc),*]), Lines::$lines, text!(@$blank),
+                    $max, $example)
             }
         }
 
@@ -100,7 +104,8 @@ text!(
 );
 
 impl Specialization {
-    /// The form by which equal specializations are recognised: `"Family  Medicine"` and `"family medicine"` are one.
+    /// The form by which equal specializations are recognised: `"Family  Medicine"` and `"family
+    /// medicine"` are one.
     pub fn slug(&self) -> String {
         slug(&self.0)
     }
@@ -109,10 +114,15 @@ impl Specialization {
 /// Lower case, every run of other characters than letters and digits one hyphen.
 pub fn slug(text: &str) -> String {
     let lower = text.nfc().collect::<String>().to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+    lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
-/// The form in which names sort and are searched: lower case, without the `#` that separates parts of a key.
+/// The form in which names sort and are searched: lower case, without the `#` that separates parts
+/// of a key.
 pub fn sortable(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase().replace('#', " ")
 }

@@ -73,10 +73,13 @@ impl Answer {
     /// # Errors
     /// 500 when a header is not text.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Problem> {
-        let text = |value: &HeaderValue| value.to_str().map(str::to_owned).map_err(Problem::internal);
-        let headers = self.0.headers().iter().map(|(name, value)| Ok((name.as_str(), text(value)?)));
+        let text =
+            |value: &HeaderValue| value.to_str().map(str::to_owned).map_err(Problem::internal);
+        let headers =
+            self.0.headers().iter().map(|(name, value)| Ok((name.as_str(), text(value)?)));
         let headers = headers.collect::<Result<Vec<_>, Problem>>()?;
-        let head = serde_json::to_vec(&(self.0.status().as_u16(), headers)).map_err(Problem::internal)?;
+        let head =
+            serde_json::to_vec(&(self.0.status().as_u16(), headers)).map_err(Problem::internal)?;
         Ok([head.as_slice(), b"\n", self.0.body()].concat())
     }
 
@@ -85,10 +88,13 @@ impl Answer {
     /// # Errors
     /// 500 for anything else.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Problem> {
-        let (head, body) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
-        let (status, headers): (u16, Vec<(String, String)>) = serde_json::from_slice(head).map_err(Problem::internal)?;
+        let (head, body) =
+            bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
+        let (status, headers): (u16, Vec<(String, String)>) =
+            serde_json::from_slice(head).map_err(Problem::internal)?;
         let builder = response::Builder::new().status(status);
-        let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+        let builder =
+            headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
         let body = Bytes::copy_from_slice(body.get(1..).unwrap_or_default());
         builder.body(body).map(Self).map_err(Problem::internal)
     }

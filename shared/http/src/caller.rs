@@ -38,11 +38,18 @@ impl RequestInfo {
             Some(RequestContext::ApiGatewayV2(context)) => Some(context),
             _ => None,
         };
-        let request_id = context.and_then(|context| context.request_id.clone()).filter(|id| HeaderValue::from_str(id).is_ok());
-        let user_agent = request.headers().get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let request_id = context
+            .and_then(|context| context.request_id.clone())
+            .filter(|id| HeaderValue::from_str(id).is_ok());
+        let user_agent = request
+            .headers()
+            .get(header::USER_AGENT)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         Self {
             request_id: request_id.unwrap_or_else(|| clock::new_id::<Uuid>().to_string()),
-            source_ip: context.and_then(|context| context.http.source_ip.clone()).unwrap_or_default(),
+            source_ip: context
+                .and_then(|context| context.http.source_ip.clone())
+                .unwrap_or_default(),
             user_agent: user_agent.unwrap_or_default(),
         }
     }
@@ -53,9 +60,21 @@ impl RequestInfo {
     }
 
     /// The event that `actor` did something to the chart or account of `subject`, now.
-    pub fn audit(&self, actor: &Account, action: Action, subject: UserId, record: Option<RecordId>) -> AuditEvent {
+    pub fn audit(
+        &self,
+        actor: &Account,
+        action: Action,
+        subject: UserId,
+        record: Option<RecordId>,
+    ) -> AuditEvent {
         let own = self.audit_of(actor.id, action);
-        AuditEvent { actor_role: Some(actor.role), actor_name: actor.full_name(), subject_id: subject, record_id: record, ..own }
+        AuditEvent {
+            actor_role: Some(actor.role),
+            actor_name: actor.full_name(),
+            subject_id: subject,
+            record_id: record,
+            ..own
+        }
     }
 
     /// The event that a user did something to the own account, now, before the account is read.
@@ -88,7 +107,11 @@ impl<S: Sync> FromRequestParts<S> for RequestInfo {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get().cloned().ok_or_else(|| Problem::internal("the router is not served through the middleware"))
+        parts
+            .extensions
+            .get()
+            .cloned()
+            .ok_or_else(|| Problem::internal("the router is not served through the middleware"))
     }
 }
 
@@ -106,7 +129,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller may do what was asked for to an object that is this to them. Else it is not found.
+    /// Whether the caller may do what was asked for to an object that is this to them. Else it is
+    /// not found.
     pub fn may(&self, relation: Relation) -> bool {
         access::decide(self.rules, self.actor, self.operation, relation) == Decision::Allow
     }
@@ -121,18 +145,23 @@ impl Caller {
         self.may(Relation::to_record(self.account.id, record))
     }
 
-    /// Whether the caller may see a record that is this to them, where it is not what was asked for.
+    /// Whether the caller may see a record that is this to them, where it is not what was asked
+    /// for.
     pub fn sees(&self, relation: Relation) -> bool {
         access::sees(self.rules, self.actor, relation)
     }
 
     /// The event that the caller did something to the chart or account of `subject`, now.
     pub fn audit(&self, action: Action, subject: UserId, record: Option<RecordId>) -> AuditEvent {
-        AuditEvent { session_id: Some(self.session.id), ..self.request.audit(&self.account, action, subject, record) }
+        AuditEvent {
+            session_id: Some(self.session.id),
+            ..self.request.audit(&self.account, action, subject, record)
+        }
     }
 
-    /// The problem that refuses an attempt at a chart, once the audit trail tells of the attempt. The subject of the event
-    /// is the chart's patient, or the caller where nobody knows whose chart it is.
+    /// The problem that refuses an attempt at a chart, once the audit trail tells of the attempt.
+    /// The subject of the event is the chart's patient, or the caller where nobody knows whose
+    /// chart it is.
     pub async fn refuse(&self, store: &Store, attempt: AuditEvent, problem: Problem) -> Problem {
         match store.audit(&[attempt.with_outcome(Outcome::Denied)]).await {
             Ok(()) => problem,
@@ -140,16 +169,20 @@ impl Caller {
         }
     }
 
-    /// The problem that refuses an operation which is not for the caller, whatever it is about: the record, perhaps, that the
-    /// path names. Nobody has looked whether there is one.
+    /// The problem that refuses an operation which is not for the caller, whatever it is about: the
+    /// record, perhaps, that the path names. Nobody has looked whether there is one.
     async fn forbid(&self, store: &Store, record: Option<RecordId>, problem: Problem) -> Problem {
         let reason = Some(problem.code().to_owned());
-        let attempt = AuditEvent { reason, ..self.audit(Action::ForbiddenOperation, self.account.id, record) };
+        let attempt = AuditEvent {
+            reason,
+            ..self.audit(Action::ForbiddenOperation, self.account.id, record)
+        };
         self.refuse(store, attempt, problem).await
     }
 }
 
-/// For whom a handler is. [`access`] decides; what the handler says must be what is said there of its operation.
+/// For whom a handler is. [`access`] decides; what the handler says must be what is said there of
+/// its operation.
 pub trait Audience {
     /// What is said of it there.
     const AUDIENCE: access::Audience;
@@ -198,10 +231,12 @@ pub type Doctor = Claimed<Doctors>;
 /// An admin, signed in with a second factor.
 pub type Admin = Claimed<Admins>;
 
-/// Who a good token says is calling. Only the id is told before account and session confirm the rest.
+/// Who a good token says is calling. Only the id is told before account and session confirm the
+/// rest.
 ///
-/// As an extractor it refuses with 401 without a good token, and with 403 users of another role. What a layer has put among the
-/// request's extensions, because it knows another proof, counts as the claims of a token.
+/// As an extractor it refuses with 401 without a good token, and with 403 users of another role.
+/// What a layer has put among the request's extensions, because it knows another proof, counts as
+/// the claims of a token.
 #[must_use = "nothing is known of the caller before account and session are read"]
 #[derive(Clone)]
 pub struct Claimed<A> {
@@ -224,19 +259,28 @@ impl<A: Audience> Claimed<A> {
     /// Reads account and session.
     ///
     /// # Errors
-    /// 401 when the session has ended, the account is inactive or gone, or its role is not the claimed one any more; 403
-    /// when the operation is not for the caller.
+    /// 401 when the session has ended, the account is inactive or gone, or its role is not the
+    /// claimed one any more; 403 when the operation is not for the caller.
     pub async fn confirm(self) -> Result<Caller, Problem> {
         let Self { kit, claims, request, operation, record, .. } = self;
         let found = kit.store.caller(claims.user_id, claims.session_id).await?;
         let known = found.as_ref().map(|(account, session)| (account, session));
         let actor = Actor::confirmed(known, claims.role, clock::now());
         let problem = problem_of(access::decide(kit.rules, actor, operation, Relation::Unknown));
-        let caller = found.map(|(account, session)| Caller { account, session, request, operation, actor, rules: kit.rules });
+        let caller = found.map(|(account, session)| Caller {
+            account,
+            session,
+            request,
+            operation,
+            actor,
+            rules: kit.rules,
+        });
         match (caller, problem) {
             (Some(caller), None) => Ok(caller),
             // Whoever could show that they are a user is in the audit trail.
-            (Some(caller), Some(problem)) if actor != Actor::Unproved => Err(caller.forbid(&kit.store, record, problem).await),
+            (Some(caller), Some(problem)) if actor != Actor::Unproved => {
+                Err(caller.forbid(&kit.store, record, problem).await)
+            }
             (_, problem) => Err(problem.unwrap_or_else(Problem::token_not_valid)),
         }
     }
@@ -245,7 +289,10 @@ impl<A: Audience> Claimed<A> {
     ///
     /// # Errors
     /// As [`Claimed::confirm`], whatever the read gave; then those of the read.
-    pub async fn beside<T, E: Into<Problem>>(self, first_read: impl Future<Output = Result<T, E>>) -> Result<(Caller, T), Problem> {
+    pub async fn beside<T, E: Into<Problem>>(
+        self,
+        first_read: impl Future<Output = Result<T, E>>,
+    ) -> Result<(Caller, T), Problem> {
         let (caller, read) = futures_util::future::join(self.confirm(), first_read).await;
         Ok((caller?, read.map_err(Into::into)?))
     }
@@ -273,20 +320,31 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let kit = Kit::from_ref(state);
-        let operation = parts.extensions.get().copied().filter(|operation: &Operation| operation.audience() == A::AUDIENCE);
-        let operation =
-            operation.ok_or_else(|| Problem::internal("domain::access does not say of this operation what its handler says"))?;
+        let operation = parts
+            .extensions
+            .get()
+            .copied()
+            .filter(|operation: &Operation| operation.audience() == A::AUDIENCE);
+        let operation = operation.ok_or_else(|| {
+            Problem::internal("domain::access does not say of this operation what its handler says")
+        })?;
         let claims = match parts.extensions.get::<Claims>() {
             Some(claims) => *claims,
             None => claims(&kit, &parts.headers, operation).await?,
         };
         let request = RequestInfo::from_request_parts(parts, state).await?;
-        let record = if operation.names_record() { Id::from_request_parts(parts, state).await.ok().map(|Id(id)| id) } else { None };
-        let decision = access::decide(kit.rules, Actor::Claimed(claims.role), operation, Relation::Unknown);
+        let record = if operation.names_record() {
+            Id::from_request_parts(parts, state).await.ok().map(|Id(id)| id)
+        } else {
+            None
+        };
+        let decision =
+            access::decide(kit.rules, Actor::Claimed(claims.role), operation, Relation::Unknown);
         let claimed = Self { kit, claims, request, operation, record, audience: PhantomData };
         match problem_of(decision) {
             None => Ok(claimed),
-            // Those whose session has ended are told that, and not what they would not have been allowed.
+            // Those whose session has ended are told that, and not what they would not have been
+            // allowed.
             Some(problem) => Err(claimed.confirm().await.err().unwrap_or(problem)),
         }
     }
@@ -296,14 +354,23 @@ where
 ///
 /// # Errors
 /// 401 without one, or with one that is not good.
-pub(crate) async fn claims(kit: &Kit, headers: &HeaderMap, operation: Operation) -> Result<Claims, Problem> {
+pub(crate) async fn claims(
+    kit: &Kit,
+    headers: &HeaderMap,
+    operation: Operation,
+) -> Result<Claims, Problem> {
     let verified = match bearer(headers) {
-        Ok(token) => kit.keys.verify(token, clock::now(), kit.store.signing_keys()).await?.ok_or(Actor::Unproved),
+        Ok(token) => kit
+            .keys
+            .verify(token, clock::now(), kit.store.signing_keys())
+            .await?
+            .ok_or(Actor::Unproved),
         Err(actor) => Err(actor),
     };
     verified.map_err(|actor| {
         let decision = access::decide(kit.rules, actor, operation, Relation::Unknown);
-        problem_of(decision).unwrap_or_else(|| Problem::internal("an operation for anyone asks for a token"))
+        problem_of(decision)
+            .unwrap_or_else(|| Problem::internal("an operation for anyone asks for a token"))
     })
 }
 
@@ -321,12 +388,16 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Actor> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::kit::tests::{kit, token};
     use domain::account::Role;
 
+    use super::*;
+    use crate::kit::tests::{kit, token};
+
     fn headers(lines: &[&str]) -> HeaderMap {
-        lines.iter().map(|line| (header::AUTHORIZATION, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
+        lines
+            .iter()
+            .map(|line| (header::AUTHORIZATION, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
+            .collect()
     }
 
     #[tokio::test]
@@ -334,9 +405,17 @@ mod tests {
         let (kit, signer) = kit().with_key().await;
         let token = token(&signer, Role::Doctor, clock::now());
         for scheme in ["Bearer", "bearer", "BEARER", " Bearer "] {
-            assert_eq!(claims(&kit, &headers(&[&format!("{scheme} {token}")]), Operation::Me).await.unwrap().role, Role::Doctor);
+            assert_eq!(
+                claims(&kit, &headers(&[&format!("{scheme} {token}")]), Operation::Me)
+                    .await
+                    .unwrap()
+                    .role,
+                Role::Doctor
+            );
         }
-        let refused = async |lines: &[&str]| claims(&kit, &headers(lines), Operation::Me).await.unwrap_err().code();
+        let refused = async |lines: &[&str]| {
+            claims(&kit, &headers(lines), Operation::Me).await.unwrap_err().code()
+        };
         let good = format!("Bearer {token}");
         assert_eq!(refused(&[]).await, "not_authenticated");
         assert_eq!(refused(&[""]).await, "not_authenticated");
@@ -346,6 +425,10 @@ mod tests {
         assert_eq!(refused(&["Bearer x"]).await, "token_not_valid");
         assert_eq!(refused(&["Bearer \u{e9}"]).await, "token_not_valid");
         assert_eq!(refused(&[&good, &good]).await, "token_not_valid", "two lines");
-        assert_eq!(refused(&[&format!("{good}, {good}")]).await, "token_not_valid", "two lines, as the gateway joins them");
+        assert_eq!(
+            refused(&[&format!("{good}, {good}")]).await,
+            "token_not_valid",
+            "two lines, as the gateway joins them"
+        );
     }
 }

@@ -59,10 +59,14 @@ impl IfMatch {
         }
     }
 
-    /// What to answer when somebody else's change came first: 412 when the client named a version, else 409.
+    /// What to answer when somebody else's change came first: 412 when the client named a version,
+    /// else 409.
     pub fn lost_race(&self) -> Problem {
         match self {
-            Self::Absent | Self::Any => Problem::conflict(Code::ChangedMeanwhile, "The object was changed by another request; try again."),
+            Self::Absent | Self::Any => Problem::conflict(
+                Code::ChangedMeanwhile,
+                "The object was changed by another request; try again.",
+            ),
             Self::Tags(_) => Problem::precondition_failed(),
         }
     }
@@ -89,8 +93,9 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::http::Request;
+
+    use super::*;
 
     async fn if_match(lines: &[&'static [u8]]) -> IfMatch {
         let mut parts = Request::new(()).into_parts().0;
@@ -109,7 +114,10 @@ mod tests {
         assert!(matches(&[b"\"6\", \"7\""]).await);
         assert!(matches(&[b"\"6\"", b"\"7\""]).await, "lines are one list");
         for other in [&b"\"8\""[..], b"W/\"7\"", b"7", b"", b"\"", b"\xff"] {
-            assert!(!matches(&[Box::leak(other.to_vec().into_boxed_slice())]).await, "{other:?} matches");
+            assert!(
+                !matches(&[Box::leak(other.to_vec().into_boxed_slice())]).await,
+                "{other:?} matches"
+            );
         }
     }
 

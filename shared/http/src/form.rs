@@ -7,26 +7,31 @@ use domain::field::{FieldError, FieldValue, Reason};
 use runtime::crypto::sha256;
 use serde_json::{Map, Value};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AnyOfBuilder, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type,
+};
 
 use crate::code::Code;
 use crate::problem::Problem;
 
-/// The greatest length of a body in bytes: above the largest valid one (a description of 5,000 characters and twenty
-/// files, every character written as a `\u` escape), far below what Lambda takes.
+/// The greatest length of a body in bytes: above the largest valid one (a description of 5,000
+/// characters and twenty files, every character written as a `\u` escape), far below what Lambda
+/// takes.
 pub const BODY_LIMIT: usize = 128 * 1024;
 
-/// A request's body: a JSON object whose fields are taken one by one. What is never asked for is ignored.
+/// A request's body: a JSON object whose fields are taken one by one. What is never asked for is
+/// ignored.
 ///
-/// Each method answers `None` once it has noted an error, so that a type can be put together with `?` after all of its
-/// fields have been read.
+/// Each method answers `None` once it has noted an error, so that a type can be put together with
+/// `?` after all of its fields have been read.
 #[derive(Default)]
 pub struct Form {
     fields: Map<String, Value>,
     /// What stands before the names of fields in errors: `files[2].`.
     prefix: String,
     errors: Vec<FieldError>,
-    /// What is asked for, where nothing is read: see [`describe`]. Several where it is one of several, and not two.
+    /// What is asked for, where nothing is read: see [`describe`]. Several where it is one of
+    /// several, and not two.
     asked: Vec<Object>,
 }
 
@@ -51,8 +56,8 @@ impl Form {
         Self { fields, ..Self::default() }
     }
 
-    /// Tells this body from others, before anything is read: the same fields with the same values have the same, in whatever
-    /// order and layout they were sent.
+    /// Tells this body from others, before anything is read: the same fields with the same values
+    /// have the same, in whatever order and layout they were sent.
     pub(crate) fn fingerprint(&self) -> String {
         // Sorted by name. Writing what was read from JSON cannot fail.
         sha256(&serde_json::to_vec(&self.fields).unwrap_or_default())
@@ -68,7 +73,11 @@ impl Form {
         result.map_err(|reason| self.reject(name, reason)).ok()
     }
 
-    fn given<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<Given<T>> {
+    fn given<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Value) -> Result<T, Reason>,
+    ) -> Option<Given<T>> {
         let result = match self.fields.get(name) {
             None => Ok(Given::Absent),
             Some(Value::Null) => Ok(Given::Null),
@@ -78,7 +87,11 @@ impl Form {
         self.note(name, result)
     }
 
-    fn absent_or<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<Option<T>> {
+    fn absent_or<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Value) -> Result<T, Reason>,
+    ) -> Option<Option<T>> {
         match self.given(name, parse)? {
             Given::Absent => Some(None),
             Given::Null => self.note(name, Err(Reason::new("null", "Must not be null."))),
@@ -86,7 +99,8 @@ impl Form {
         }
     }
 
-    /// Whether nothing is to be read, because a description of what is asked for is being made: `None` is the answer then.
+    /// Whether nothing is to be read, because a description of what is asked for is being made:
+    /// `None` is the answer then.
     fn describes(&mut self, name: &str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
         if self.asked.is_empty() {
             return false;
@@ -104,7 +118,8 @@ impl Form {
         self.required_by(name, T::schema, T::from_json)
     }
 
-    /// A field that must be there and is read by a rule that needs more than the value; `schema` says what it takes.
+    /// A field that must be there and is read by a rule that needs more than the value; `schema`
+    /// says what it takes.
     pub fn required_by<T>(
         &mut self,
         name: &str,
@@ -139,12 +154,21 @@ impl Form {
             asked.required.push(name.to_owned());
             asked
         };
-        self.asked = [name, other_name].iter().flat_map(|name| self.asked.iter().cloned().map(|asked| with(name, asked))).collect();
+        self.asked = [name, other_name]
+            .iter()
+            .flat_map(|name| self.asked.iter().cloned().map(|asked| with(name, asked)))
+            .collect();
         match (value?, other_value?) {
             (Some(value), None) => Some(one(value)),
             (None, Some(value)) => Some(other(value)),
-            (None, None) => self.note(name, Err(Reason::new("required", format!("This field is required, or {other_name}.")))),
-            (Some(_), Some(_)) => self.note(other_name, Err(Reason::new("invalid", format!("Must not be given beside {name}.")))),
+            (None, None) => self.note(
+                name,
+                Err(Reason::new("required", format!("This field is required, or {other_name}."))),
+            ),
+            (Some(_), Some(_)) => self.note(
+                other_name,
+                Err(Reason::new("invalid", format!("Must not be given beside {name}."))),
+            ),
         }
     }
 
@@ -158,8 +182,13 @@ impl Form {
         self.change_with(name, None, Ok)
     }
 
-    /// A field that may be absent or null, which is the same, and of which more is asked than of every value of its type.
-    pub fn nullable_with<T: FieldValue>(&mut self, name: &str, check: impl FnOnce(T) -> Result<T, Reason>) -> Option<Option<T>> {
+    /// A field that may be absent or null, which is the same, and of which more is asked than of
+    /// every value of its type.
+    pub fn nullable_with<T: FieldValue>(
+        &mut self,
+        name: &str,
+        check: impl FnOnce(T) -> Result<T, Reason>,
+    ) -> Option<Option<T>> {
         self.change_with(name, None, check)
     }
 
@@ -168,7 +197,8 @@ impl Form {
         self.change_with(name, present, Ok)
     }
 
-    /// A field of a PATCH that may be null, and of which more is asked than of every value of its type.
+    /// A field of a PATCH that may be null, and of which more is asked than of every value of its
+    /// type.
     pub fn change_with<T: FieldValue>(
         &mut self,
         name: &str,
@@ -186,23 +216,40 @@ impl Form {
     }
 
     /// A list of at most `max` objects, each read by `read`; empty when absent.
-    pub fn list<T>(&mut self, name: &str, max: usize, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        if self.describes(name, false, || ArrayBuilder::new().items(describe(&mut read)).max_items(Some(max)).into()) {
+    pub fn list<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        mut read: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if self.describes(name, false, || {
+            ArrayBuilder::new().items(describe(&mut read)).max_items(Some(max)).into()
+        }) {
             return None;
         }
         let entries = self.absent_or(name, |value| match value.as_array() {
             None => Err(Reason::new("invalid", "Must be a list.")),
-            Some(entries) if entries.len() > max => Err(Reason::new("too_many", format!("Must have at most {max} entries."))),
+            Some(entries) if entries.len() > max => {
+                Err(Reason::new("too_many", format!("Must have at most {max} entries.")))
+            }
             Some(entries) => Ok(entries.clone()),
         })?;
         let mut values = Vec::new();
         let before = self.errors.len();
         for (index, entry) in entries.unwrap_or_default().into_iter().enumerate() {
             let Value::Object(fields) = entry else {
-                self.reject(&format!("{name}[{index}]"), Reason::new("invalid", "Must be an object."));
+                self.reject(
+                    &format!("{name}[{index}]"),
+                    Reason::new("invalid", "Must be an object."),
+                );
                 continue;
             };
-            let mut form = Self { fields, prefix: format!("{}{name}[{index}].", self.prefix), errors: Vec::new(), asked: Vec::new() };
+            let mut form = Self {
+                fields,
+                prefix: format!("{}{name}[{index}].", self.prefix),
+                errors: Vec::new(),
+                asked: Vec::new(),
+            };
             values.extend(read(&mut form));
             self.errors.append(&mut form.errors);
         }
@@ -219,8 +266,9 @@ impl Form {
     }
 }
 
-/// What a reader asks for: the schema of the bodies that it takes. The reader runs on a form that notes each question and
-/// answers none, so that what is said of a body cannot differ from what is read.
+/// What a reader asks for: the schema of the bodies that it takes. The reader runs on a form that
+/// notes each question and answers none, so that what is said of a body cannot differ from what is
+/// read.
 pub fn describe<T>(read: impl FnOnce(&mut Form) -> Option<T>) -> RefOr<Schema> {
     let mut form = Form { asked: vec![Object::with_type(Type::Object)], ..Form::default() };
     read(&mut form);
@@ -246,8 +294,8 @@ fn or_null(mut schema: Object) -> Schema {
     schema.into()
 }
 
-/// Gives a type that is read from bodies its schema: `taken!(LoginRequest)`, or with the reader where that is not the type's
-/// own, `taken!(NewRecord: describe(|form| ...))`.
+/// Gives a type that is read from bodies its schema: `taken!(LoginRequest)`, or with the reader
+/// where that is not the type's own, `taken!(NewRecord: describe(|form| ...))`.
 #[macro_export]
 macro_rules! taken {
     ($name:ident) => {
@@ -283,23 +331,36 @@ impl<S: Sync> FromRequest<S> for Form {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         // Lambda hands over whole bodies, so being too long is the only way to fail.
-        let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
+        let bytes =
+            to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
         if bytes.is_empty() {
-            // As in the predecessor: nothing is an object without fields, and what is missing is named.
+            // As in the predecessor: nothing is an object without fields, and what is missing is
+            // named.
             return Ok(Self::default());
         }
         if !is_json(&parts.headers) {
             return Err(Problem::unsupported_media_type());
         }
-        let malformed = || Problem::new(StatusCode::BAD_REQUEST, Code::MalformedJson, "The body is not well-formed JSON in UTF-8.");
+        let malformed = || {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                Code::MalformedJson,
+                "The body is not well-formed JSON in UTF-8.",
+            )
+        };
         match serde_json::from_slice(&bytes).map_err(|_| malformed())? {
             Value::Object(fields) => Ok(Self::new(fields)),
-            _ => Err(Problem::new(StatusCode::BAD_REQUEST, Code::NotAnObject, "The body must be a JSON object.")),
+            _ => Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                Code::NotAnObject,
+                "The body must be a JSON object.",
+            )),
         }
     }
 }
 
-/// Whether the body is declared as `application/json`, whatever the parameters, as long as they say UTF-8.
+/// Whether the body is declared as `application/json`, whatever the parameters, as long as they say
+/// UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(Ok(line)), None) = (lines.next().map(|line| line.to_str()), lines.next()) else {
@@ -309,7 +370,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                matches!(value.trim().trim_matches('"').to_ascii_lowercase().as_str(), "utf-8" | "utf8")
+                matches!(
+                    value.trim().trim_matches('"').to_ascii_lowercase().as_str(),
+                    "utf-8" | "utf8"
+                )
             }
             _ => true,
         })
@@ -325,9 +389,10 @@ impl<T: FromForm, S: Sync> FromRequest<S> for Body<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use domain::text::Name;
     use serde_json::json;
+
+    use super::*;
 
     fn form(value: Value) -> Form {
         Form::new(value.as_object().unwrap().clone())
@@ -340,7 +405,9 @@ mod tests {
 
     #[test]
     fn all_errors_are_reported_at_once() {
-        let mut form = form(json!({"null": null, "number": 7, "long": "x".repeat(256), "nul": "a\0b", "good": " x "}));
+        let mut form =
+            form(json!({"null": null, "number": 7, "long": "x".repeat(256), "nul": "a\0b",
+                "good": " x "}));
         assert_eq!(form.required::<Name>("absent"), None);
         assert_eq!(form.required::<Name>("null"), None);
         assert_eq!(form.or_default("null", Name::default()), None);
@@ -350,10 +417,22 @@ mod tests {
         assert_eq!(form.required::<String>("nul"), None, "also where the type would take it");
         assert_eq!(form.required::<Name>("good").unwrap().as_str(), "x");
         form.reject("good", Reason::new("taken", "Is taken."));
-        let expected =
-            ["absent required", "null null", "null null", "number invalid", "long too_long", "nul invalid", "nul invalid", "good taken"];
+        let expected = [
+            "absent required",
+            "null null",
+            "null null",
+            "number invalid",
+            "long too_long",
+            "nul invalid",
+            "nul invalid",
+            "good taken",
+        ];
         assert_eq!(errors(&form), expected);
-        assert_eq!(form.parse(|_| Some(())).unwrap_err().status(), 400, "errors weigh more than a value");
+        assert_eq!(
+            form.parse(|_| Some(())).unwrap_err().status(),
+            400,
+            "errors weigh more than a value"
+        );
     }
 
     #[test]
@@ -388,9 +467,15 @@ mod tests {
         let properties = &schema["properties"];
         assert_eq!(properties.as_object().unwrap().len(), 4);
         assert_eq!(properties["name"]["maxLength"], Name::MAX);
-        assert_eq!((&properties["born"]["type"], &properties["born"]["format"]), (&json!(["string", "null"]), &json!("date")));
+        assert_eq!(
+            (&properties["born"]["type"], &properties["born"]["format"]),
+            (&json!(["string", "null"]), &json!("date"))
+        );
         assert_eq!(properties["agreed"]["type"], "boolean");
-        assert_eq!((&properties["files"]["maxItems"], &properties["files"]["items"]["required"]), (&json!(3), &json!(["name"])));
+        assert_eq!(
+            (&properties["files"]["maxItems"], &properties["files"]["items"]["required"]),
+            (&json!(3), &json!(["name"]))
+        );
         assert_eq!(properties["files"]["items"]["properties"]["name"], properties["name"]);
     }
 
@@ -398,14 +483,23 @@ mod tests {
     fn one_of_two_is_given_and_not_both() {
         let read = |body: Value| {
             let mut form = form(body);
-            let read = form.one_of(("name", |name: Name| name.as_str().to_owned()), ("at", |at: jiff::civil::Date| at.to_string()));
+            let read = form.one_of(
+                ("name", |name: Name| name.as_str().to_owned()),
+                ("at", |at: jiff::civil::Date| at.to_string()),
+            );
             (read, errors(&form))
         };
         assert_eq!(read(json!({"name": "a"})), (Some("a".to_owned()), vec![]));
         assert_eq!(read(json!({"at": "1985-04-12"})), (Some("1985-04-12".to_owned()), vec![]));
         assert_eq!(read(json!({})), (None, vec!["name required".to_owned()]));
-        assert_eq!(read(json!({"name": "a", "at": "1985-04-12"})), (None, vec!["at invalid".to_owned()]));
-        assert_eq!(read(json!({"name": null, "at": 1})), (None, vec!["name null".to_owned(), "at invalid".to_owned()]));
+        assert_eq!(
+            read(json!({"name": "a", "at": "1985-04-12"})),
+            (None, vec!["at invalid".to_owned()])
+        );
+        assert_eq!(
+            read(json!({"name": null, "at": 1})),
+            (None, vec!["name null".to_owned(), "at invalid".to_owned()])
+        );
 
         let schema = describe(|form| {
             let before = form.required::<Name>("before");
@@ -415,33 +509,57 @@ mod tests {
         });
         let schema = serde_json::to_value(schema).unwrap();
         let alternatives = schema["oneOf"].as_array().unwrap();
-        let required: Vec<&Value> = alternatives.iter().map(|alternative| &alternative["required"]).collect();
-        assert_eq!(required, [&json!(["before", "name", "after"]), &json!(["before", "at", "after"])]);
+        let required: Vec<&Value> =
+            alternatives.iter().map(|alternative| &alternative["required"]).collect();
+        assert_eq!(
+            required,
+            [&json!(["before", "name", "after"]), &json!(["before", "at", "after"])]
+        );
         // What is not the one that is meant must be well-formed, too.
-        assert!(alternatives.iter().all(|alternative| alternative["properties"].as_object().unwrap().len() == 4));
+        assert!(
+            alternatives.iter().all(|alternative| alternative["properties"]
+                .as_object()
+                .unwrap()
+                .len()
+                == 4)
+        );
     }
 
     #[test]
     fn lists_name_the_entry() {
         let read = |form: &mut Form| form.required::<Name>("name");
-        let mut form = form(json!({"files": [{"name": "a"}, {"name": 1}, 2, {}], "one": [{"name": "a"}], "none": {}, "null": null}));
+        let mut form = form(
+            json!({"files": [{"name": "a"}, {"name": 1}, 2, {}], "one": [{"name": "a"}], "none": {},
+                "null": null}),
+        );
         assert_eq!(form.list("absent", 3, read), Some(vec![]));
         assert_eq!(form.list("one", 1, read).unwrap().len(), 1);
         assert_eq!(form.list("files", 4, read), None);
         assert_eq!(form.list("files", 3, read), None);
         assert_eq!(form.list("none", 3, read), None);
         assert_eq!(form.list("null", 3, read), None);
-        let expected =
-            ["files[1].name invalid", "files[2] invalid", "files[3].name required", "files too_many", "none invalid", "null null"];
+        let expected = [
+            "files[1].name invalid",
+            "files[2] invalid",
+            "files[3].name required",
+            "files too_many",
+            "none invalid",
+            "null null",
+        ];
         assert_eq!(errors(&form), expected);
     }
 
-    async fn body(content_type: Option<&str>, body: impl Into<axum::body::Body>) -> Result<Form, (u16, &'static str)> {
+    async fn body(
+        content_type: Option<&str>,
+        body: impl Into<axum::body::Body>,
+    ) -> Result<Form, (u16, &'static str)> {
         let mut request = Request::new(body.into());
         if let Some(content_type) = content_type {
             request.headers_mut().insert(header::CONTENT_TYPE, content_type.parse().unwrap());
         }
-        Form::from_request(request, &()).await.map_err(|problem| (problem.status().as_u16(), problem.code()))
+        Form::from_request(request, &())
+            .await
+            .map_err(|problem| (problem.status().as_u16(), problem.code()))
     }
 
     #[tokio::test]
@@ -455,20 +573,41 @@ mod tests {
             assert_eq!(body(json, text).await.err().unwrap(), (400, "not_an_object"), "{text}");
         }
         let deep = format!("{}{}", "{\"a\":".repeat(1000), "}".repeat(1000));
-        for text in ["{", "{} {}", "{'a': 1}", "{\"a\": \"\\ud800\"}", "{\"a\": NaN}", "{\"a\": 1e999}", "\u{feff}{}", &deep] {
+        for text in [
+            "{",
+            "{} {}",
+            "{'a': 1}",
+            "{\"a\": \"\\ud800\"}",
+            "{\"a\": NaN}",
+            "{\"a\": 1e999}",
+            "\u{feff}{}",
+            &deep,
+        ] {
             assert_eq!(body(json, text.to_owned()).await.err().unwrap(), (400, "malformed_json"));
         }
-        assert_eq!(body(json, &b"{\"a\": \"\xff\"}"[..]).await.err().unwrap(), (400, "malformed_json"));
+        assert_eq!(
+            body(json, &b"{\"a\": \"\xff\"}"[..]).await.err().unwrap(),
+            (400, "malformed_json")
+        );
     }
 
     #[tokio::test]
     async fn other_bodies_are_refused() {
-        for content_type in
-            [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/json, application/json")]
-        {
-            assert_eq!(body(content_type, "{}").await.err().unwrap(), (415, "unsupported_media_type"));
+        for content_type in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("application/json, application/json"),
+        ] {
+            assert_eq!(
+                body(content_type, "{}").await.err().unwrap(),
+                (415, "unsupported_media_type")
+            );
         }
-        assert_eq!(body(Some("application/json; charset=latin1"), "{}").await.err().unwrap().0, 415);
+        assert_eq!(
+            body(Some("application/json; charset=latin1"), "{}").await.err().unwrap().0,
+            415
+        );
         let mut twice = Request::new(axum::body::Body::from("{}"));
         for content_type in ["application/json", "text/plain"] {
             twice.headers_mut().append(header::CONTENT_TYPE, content_type.parse().unwrap());
@@ -481,6 +620,9 @@ mod tests {
         let object = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
         let json = Some("application/json");
         assert!(body(json, object(BODY_LIMIT)).await.is_ok());
-        assert_eq!(body(json, object(BODY_LIMIT + 1)).await.err().unwrap(), (413, "payload_too_large"));
+        assert_eq!(
+            body(json, object(BODY_LIMIT + 1)).await.err().unwrap(),
+            (413, "payload_too_large")
+        );
     }
 }

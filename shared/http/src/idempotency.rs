@@ -1,11 +1,14 @@
-//! Requests that may be sent again: the header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header-07).
+//! Requests that may be sent again: the header `Idempotency-Key` (IETF
+//! draft-ietf-httpapi-idempotency-key-header-07).
 //!
-//! The same key and body give the stored answer, another body is refused, and so is one that comes while the first is
-//! running. A request that was refused or has failed may be sent again with its key: only what has changed something is
-//! kept. Without the header nothing is kept, and nothing costs more.
+//! The same key and body give the stored answer, another body is refused, and so is one that comes
+//! while the first is running. A request that was refused or has failed may be sent again with its
+//! key: only what has changed something is kept. Without the header nothing is kept, and nothing
+//! costs more.
 //!
-//! An answer holds personal data, and tokens. It is sealed under a key derived from ours and the client's, and the body that
-//! it answers is needed to open it: who reads the table, or guesses another's key, has nothing.
+//! An answer holds personal data, and tokens. It is sealed under a key derived from ours and the
+//! client's, and the body that it answers is needed to open it: who reads the table, or guesses
+//! another's key, has nothing.
 
 use std::sync::OnceLock;
 
@@ -26,23 +29,29 @@ use crate::kit::Kit;
 use crate::problem::Problem;
 
 /// The operations that take the header: those that create something with POST.
-pub const OPERATIONS: [Operation; 5] =
-    [Operation::Register, Operation::CreateProfile, Operation::CreateRecord, Operation::CreateAnnotation, Operation::CreateUser];
+pub const OPERATIONS: [Operation; 5] = [
+    Operation::Register,
+    Operation::CreateProfile,
+    Operation::CreateRecord,
+    Operation::CreateAnnotation,
+    Operation::CreateUser,
+];
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// On an answer that was given before.
-const REPLAYED: (HeaderName, HeaderValue) = (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+const REPLAYED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
 
 /// The greatest length of the header's value, its quotes counted.
 pub const MAX_KEY_LENGTH: usize = 255;
 
-/// The values of the header that [`Once`] takes, as a regular expression (ECMA-262): a string of a structured field, or without
-/// the quotes.
+/// The values of the header that [`Once`] takes, as a regular expression (ECMA-262): a string of a
+/// structured field, or without the quotes.
 pub const KEY_PATTERN: &str = r#"^("([ !#-\[\]-~]|\\["\\])+"|[!#-+\-.\/0-:<-\[\]-~]+)$"#;
 
-/// The body of a request that creates something, and what makes it possible to send it again. The operation must be among
-/// [`OPERATIONS`].
+/// The body of a request that creates something, and what makes it possible to send it again. The
+/// operation must be among [`OPERATIONS`].
 ///
 /// As an extractor it refuses with 400 a header that holds no key.
 pub struct Once(pub Repeatable, pub Form);
@@ -66,8 +75,11 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let operation = request.extensions().get().copied().filter(|operation| OPERATIONS.contains(operation));
-        let operation = operation.ok_or_else(|| Problem::internal("an operation that takes no Idempotency-Key asks for it"))?;
+        let operation =
+            request.extensions().get().copied().filter(|operation| OPERATIONS.contains(operation));
+        let operation = operation.ok_or_else(|| {
+            Problem::internal("an operation that takes no Idempotency-Key asks for it")
+        })?;
         let key = key(request.headers())?;
         let form = Form::from_request(request, state).await?;
         let key = key.map(|key| Key { operation, key, fingerprint: form.fingerprint() });
@@ -80,13 +92,18 @@ where
 /// # Errors
 /// 400 when it has several, or one that cannot be.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let detail = "The header Idempotency-Key must hold one string of printable ASCII characters in double quotes, with these at most 255.";
+    let detail = "The header Idempotency-Key must hold one string of printable ASCII characters in \
+                  double quotes, with these at most 255.";
     let invalid = || Problem::new(StatusCode::BAD_REQUEST, Code::IdempotencyKeyInvalid, detail);
     let mut lines = headers.get_all(KEY).iter();
     match (lines.next(), lines.next()) {
         (None, _) => Ok(None),
         (Some(line), None) => {
-            let line = line.to_str().ok().map(|line| line.trim_matches([' ', '\t'])).filter(|line| line.len() <= MAX_KEY_LENGTH);
+            let line = line
+                .to_str()
+                .ok()
+                .map(|line| line.trim_matches([' ', '\t']))
+                .filter(|line| line.len() <= MAX_KEY_LENGTH);
             let key = line.and_then(parse).filter(|key| !key.is_empty());
             key.map(Some).ok_or_else(invalid)
         }
@@ -94,11 +111,14 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Reads a string of a structured field (RFC 9651, section 3.3.3), as the draft has it, or without the quotes, as many clients
-/// send it.
+/// Reads a string of a structured field (RFC 9651, section 3.3.3), as the draft has it, or without
+/// the quotes, as many clients send it.
 fn parse(line: &str) -> Option<String> {
     let Some(quoted) = line.strip_prefix('"') else {
-        return line.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)).then(|| line.to_owned());
+        return line
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte))
+            .then(|| line.to_owned());
     };
     let mut key = String::new();
     let mut characters = quoted.strip_suffix('"')?.chars();
@@ -121,7 +141,8 @@ impl Repeatable {
 
     /// The request as one of somebody who has no account yet, but will have it with this address.
     ///
-    /// Whoever sends the same body with the same key is taken for the same one: the body holds the password.
+    /// Whoever sends the same body with the same key is taken for the same one: the body holds the
+    /// password.
     pub fn of_stranger(self, email: &Email) -> Attempt {
         self.of(None, &email.normalized())
     }
@@ -166,8 +187,13 @@ impl Attempt {
             Begun::Answered(sealed) => {
                 let opened = place.drawer.open(place.fingerprint.as_bytes(), &sealed);
                 let answer = opened.ok_or_else(|| {
-                    let detail = "This Idempotency-Key was used with another body; a new request needs a new key.";
-                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::IdempotencyKeyReused, detail)
+                    let detail = "This Idempotency-Key was used with another body; a new request \
+                                  needs a new key.";
+                    Problem::new(
+                        StatusCode::UNPROCESSABLE_ENTITY,
+                        Code::IdempotencyKeyReused,
+                        detail,
+                    )
                 })?;
                 let (name, value) = REPLAYED;
                 Ok(Some(Answer::from_bytes(&answer)?.with_header(name, value)))
@@ -180,16 +206,22 @@ impl Attempt {
     /// # Errors
     /// 500 when the answer cannot be kept.
     pub fn keeping(&self, answer: &Answer) -> Result<Store, Problem> {
-        let (Some(place), Some(hold)) = (&self.place, self.hold.get()) else { return Ok(self.store.clone()) };
+        let (Some(place), Some(hold)) = (&self.place, self.hold.get()) else {
+            return Ok(self.store.clone());
+        };
         let sealed = place.drawer.seal(place.fingerprint.as_bytes(), &answer.to_bytes()?);
         Ok(self.store.keeping(hold, sealed, clock::now()))
     }
 
-    /// Does the request, which begins in `what`. When it is refused or fails it is forgotten, so that it can be sent again.
+    /// Does the request, which begins in `what`. When it is refused or fails it is forgotten, so
+    /// that it can be sent again.
     ///
     /// # Errors
     /// Those of `what`.
-    pub async fn run(&self, what: impl Future<Output = Result<Answer, Problem>>) -> Result<Answer, Problem> {
+    pub async fn run(
+        &self,
+        what: impl Future<Output = Result<Answer, Problem>>,
+    ) -> Result<Answer, Problem> {
         let done = what.await;
         if done.is_err()
             && let Some(hold) = self.hold.get()
@@ -203,14 +235,16 @@ impl Attempt {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::answer::created;
     use axum::body::to_bytes;
     use axum::response::IntoResponse;
     use serde_json::json;
 
+    use super::*;
+    use crate::answer::created;
+
     fn of(lines: &[&[u8]]) -> Result<Option<String>, &'static str> {
-        let headers = lines.iter().map(|line| (KEY, HeaderValue::from_bytes(line).unwrap())).collect();
+        let headers =
+            lines.iter().map(|line| (KEY, HeaderValue::from_bytes(line).unwrap())).collect();
         key(&headers).map_err(|problem| {
             assert_eq!(problem.status(), 400);
             problem.code()
@@ -219,7 +253,9 @@ mod tests {
 
     #[test]
     fn keys_are_strings() {
-        let is = |line: &str, expected: &str| assert_eq!(of(&[line.as_bytes()]), Ok(Some(expected.to_owned())), "{line}");
+        let is = |line: &str, expected: &str| {
+            assert_eq!(of(&[line.as_bytes()]), Ok(Some(expected.to_owned())), "{line}")
+        };
         is(r#""8e03978e-40d5-43e8-bc93-6894a57f9324""#, "8e03978e-40d5-43e8-bc93-6894a57f9324");
         is(r#"  "a \"b\" \\ c"  "#, r#"a "b" \ c"#);
         is("8e03978e-40d5-43e8-bc93-6894a57f9324", "8e03978e-40d5-43e8-bc93-6894a57f9324");
@@ -262,7 +298,10 @@ mod tests {
         let after = Answer::from_bytes(&before.to_bytes().unwrap()).unwrap();
         let (before, after) = (before.into_response(), after.into_response());
         assert_eq!((before.status(), before.headers()), (after.status(), after.headers()));
-        let (before, after) = (to_bytes(before.into_body(), 1000).await.unwrap(), to_bytes(after.into_body(), 1000).await.unwrap());
+        let (before, after) = (
+            to_bytes(before.into_body(), 1000).await.unwrap(),
+            to_bytes(after.into_body(), 1000).await.unwrap(),
+        );
         assert_eq!(before, after);
         assert!(Answer::from_bytes(b"{}").is_err());
     }

@@ -40,13 +40,17 @@ impl Kit {
             public_url: config.public_url.into(),
             rules: Rules { doctors_need_second_factor: config.doctors_need_second_factor },
             allowed_origins: config.allowed_origins.into(),
-            keys: Arc::new(Keys { verifier: Verifier::new(&config.token_issuer), known: Mutex::new(None) }),
+            keys: Arc::new(Keys {
+                verifier: Verifier::new(&config.token_issuer),
+                known: Mutex::new(None),
+            }),
             sealer: Arc::new(Sealer::new(&config.cursor_key)),
             safe: Safe::new(&config.cursor_key),
         }
     }
 
-    /// The kit of a function whose operations are all for anyone: it makes no cursors and knows nobody's tokens.
+    /// The kit of a function whose operations are all for anyone: it makes no cursors and knows
+    /// nobody's tokens.
     pub fn open(allowed_origins: Vec<String>, store: Store) -> Self {
         let config = config::Http {
             table_name: String::new(),
@@ -63,8 +67,9 @@ impl Kit {
 }
 
 impl Kit {
-    /// An id that no session of a user is above which has begun before now: by the clock, and by what is stored, because
-    /// the clock of another sandbox may be ahead. Sessions that end through it have all ended.
+    /// An id that no session of a user is above which has begun before now: by the clock, and by
+    /// what is stored, because the clock of another sandbox may be ahead. Sessions that end through
+    /// it have all ended.
     ///
     /// # Errors
     /// When the table fails.
@@ -75,7 +80,8 @@ impl Kit {
     }
 }
 
-/// The public keys of access tokens, read from the table when a token is first seen and kept while the sandbox is warm.
+/// The public keys of access tokens, read from the table when a token is first seen and kept while
+/// the sandbox is warm.
 #[derive(Debug)]
 pub(crate) struct Keys {
     verifier: Verifier,
@@ -88,13 +94,15 @@ struct Known {
     read_at: Timestamp,
 }
 
-/// An unknown key makes the keys be read again at most so often, lest made-up tokens cost a read each.
+/// An unknown key makes the keys be read again at most so often, lest made-up tokens cost a read
+/// each.
 const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// A key that was withdrawn is good for no longer than this.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Keys {
-    /// What a token claims, `None` when it is not good; `read` is awaited only when the keys must be read.
+    /// What a token claims, `None` when it is not good; `read` is awaited only when the keys must
+    /// be read.
     ///
     /// # Errors
     /// 503 when the keys cannot be read.
@@ -108,7 +116,9 @@ impl Keys {
         let known = self.known().clone().filter(|known| age(known) < FORGET_AFTER);
         let keys = known.as_ref().map(|known| known.keys.as_slice()).unwrap_or_default();
         let verified = match self.verifier.verify(token, keys, now) {
-            Err(TokenError::UnknownKey) if known.as_ref().is_none_or(|known| age(known) >= READ_AGAIN_AFTER) => {
+            Err(TokenError::UnknownKey)
+                if known.as_ref().is_none_or(|known| age(known) >= READ_AGAIN_AFTER) =>
+            {
                 let known = Arc::new(Known { keys: read.await?, read_at: now });
                 *self.known() = Some(Arc::clone(&known));
                 self.verifier.verify(token, &known.keys, now)
@@ -125,18 +135,22 @@ impl Keys {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use domain::account::Role;
     use runtime::clock;
     use runtime::tokens::Signer;
-    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
 
     const ISSUER: &str = "https://issuer.example.org";
 
     /// A kit whose table cannot be reached.
     pub(crate) fn kit() -> Kit {
         let client = aws_sdk_dynamodb::Client::from_conf(
-            aws_sdk_dynamodb::Config::builder().behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest()).build(),
+            aws_sdk_dynamodb::Config::builder()
+                .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+                .build(),
         );
         let config = config::Http {
             table_name: "table".to_owned(),
@@ -160,7 +174,12 @@ pub(crate) mod tests {
     }
 
     fn key(signer: &Signer) -> SigningKey {
-        SigningKey { kid: signer.kid().to_owned(), x: signer.public_key().to_owned(), created_at: clock::now(), retire_after: None }
+        SigningKey {
+            kid: signer.kid().to_owned(),
+            x: signer.public_key().to_owned(),
+            created_at: clock::now(),
+            retire_after: None,
+        }
     }
 
     impl Kit {
@@ -217,7 +236,11 @@ pub(crate) mod tests {
     async fn keys_that_cannot_be_read_are_nobodys_fault() {
         let unavailable = async { Err(store::Error::Unavailable("for the test".to_owned())) };
         let now = clock::now();
-        let problem = kit().keys.verify(&token(&signer("secret"), Role::Patient, now), now, unavailable).await.unwrap_err();
+        let problem = kit()
+            .keys
+            .verify(&token(&signer("secret"), Role::Patient, now), now, unavailable)
+            .await
+            .unwrap_err();
         assert_eq!(problem.status(), 503);
     }
 }

@@ -1,7 +1,7 @@
 //! What all HTTP functions share: problems, extractors, callers, pages, middleware.
 //!
-//! A request that gets through the extractors is well-formed; a handler answers an [`answer::Answer`] or a
-//! [`problem::Problem`], and [`middleware::service`] does the rest.
+//! A request that gets through the extractors is well-formed; a handler answers an
+//! [`answer::Answer`] or a [`problem::Problem`], and [`middleware::service`] does the rest.
 
 pub use utoipa;
 

@@ -31,18 +31,27 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// <https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers>
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),
+    (
+        header::STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=63072000; includeSubDomains"),
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
 ];
 
 /// The service of a function: its routes, and around them what all functions do alike.
 ///
-/// Paths are declared with a slash at the end and work without it. Every request has an id, a line in the log, security
-/// headers; every error, a panic included, is a problem document. Who is calling is asked before the method on paths
-/// of which no operation is for anyone.
+/// Paths are declared with a slash at the end and work without it. Every request has an id, a line
+/// in the log, security headers; every error, a panic included, is a problem document. Who is
+/// calling is asked before the method on paths of which no operation is for anyone.
 pub fn service<S>(routes: OpenApiRouter<S>, state: S) -> Router
 where
     S: Clone + Send + Sync + 'static,
@@ -54,7 +63,9 @@ where
     let known = Arc::clone(&operations);
     let routes = routes
         .fallback(async || Problem::not_found())
-        .method_not_allowed_fallback(move |state, path, headers| wrong_method(state, path, headers, Arc::clone(&known)))
+        .method_not_allowed_fallback(move |state, path, headers| {
+            wrong_method(state, path, headers, Arc::clone(&known))
+        })
         .layer(from_fn(move |request, next| name_operation(request, next, Arc::clone(&operations))))
         .with_state(state);
     let service = ServiceBuilder::new()
@@ -66,8 +77,8 @@ where
     Router::new().fallback_service(service)
 }
 
-/// The operations of the routes: path, then method. An operation that [`domain::access`] does not know is not among them,
-/// and a handler that asks who is calling does not work for it.
+/// The operations of the routes: path, then method. An operation that [`domain::access`] does not
+/// know is not among them, and a handler that asks who is calling does not work for it.
 struct Operations(HashMap<String, HashMap<Method, Operation>>);
 
 impl Operations {
@@ -87,7 +98,14 @@ impl Operations {
             });
             known.collect()
         };
-        Self(document.paths.paths.iter().map(|(path, item)| (path.clone(), by_method(item))).collect())
+        Self(
+            document
+                .paths
+                .paths
+                .iter()
+                .map(|(path, item)| (path.clone(), by_method(item)))
+                .collect(),
+        )
     }
 
     /// The operation of a request. HEAD is GET, where it is nothing of its own.
@@ -100,12 +118,18 @@ impl Operations {
     /// An operation on a path of which none is for anyone.
     fn protecting(&self, path: &str) -> Option<Operation> {
         let operations = self.0.get(path)?;
-        let is_public = operations.values().any(|operation| operation.audience() == Audience::Public);
+        let is_public =
+            operations.values().any(|operation| operation.audience() == Audience::Public);
         operations.values().next().copied().filter(|_| !is_public)
     }
 }
 
-async fn wrong_method(State(kit): State<Kit>, path: MatchedPath, headers: HeaderMap, operations: Arc<Operations>) -> Problem {
+async fn wrong_method(
+    State(kit): State<Kit>,
+    path: MatchedPath,
+    headers: HeaderMap,
+    operations: Arc<Operations>,
+) -> Problem {
     if let Some(operation) = operations.protecting(path.as_str())
         && let Err(problem) = claims(&kit, &headers, operation).await
     {
@@ -114,13 +138,26 @@ async fn wrong_method(State(kit): State<Kit>, path: MatchedPath, headers: Header
     Problem::method_not_allowed()
 }
 
-/// The gateway answers preflights itself and replaces these headers; they serve where there is no gateway.
+/// The gateway answers preflights itself and replaces these headers; they serve where there is no
+/// gateway.
 fn cors(origins: &[String]) -> CorsLayer {
-    const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-    let allowed = ["authorization", "content-type", "if-match", "idempotency-key"].map(HeaderName::from_static);
-    let exposed = ["etag", "location", "link", "x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "idempotent-replayed"]
+    const METHODS: [Method; 6] =
+        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let allowed = ["authorization", "content-type", "if-match", "idempotency-key"]
         .map(HeaderName::from_static);
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let exposed = [
+        "etag",
+        "location",
+        "link",
+        "x-request-id",
+        "retry-after",
+        "ratelimit",
+        "ratelimit-policy",
+        "idempotent-replayed",
+    ]
+    .map(HeaderName::from_static);
+    let origins: Vec<HeaderValue> =
+        origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
         .allow_methods(METHODS)
@@ -138,7 +175,8 @@ async fn observe(mut request: Request, next: Next) -> Response {
         *request.uri_mut() = uri;
     }
     // At the level of errors, so that its fields are there whatever level is logged.
-    let span = tracing::error_span!("request", request_id = info.request_id, method = %request.method(), operation = field::Empty);
+    let span = tracing::error_span!("request", request_id = info.request_id,
+        method = %request.method(), operation = field::Empty);
     request.extensions_mut().insert(info.clone());
     async {
         let mut response = next.run(request).await;
@@ -159,7 +197,12 @@ async fn observe(mut request: Request, next: Next) -> Response {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(status = response.status().as_u16(), duration_ms, problem = problem.map(|problem| problem.code()), "request");
+        tracing::info!(
+            status = response.status().as_u16(),
+            duration_ms,
+            problem = problem.map(|problem| problem.code()),
+            "request"
+        );
         response
     }
     .instrument(span)
@@ -182,8 +225,8 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Names the operation: to those who ask who is calling, and in the log by its route, as a path as it was sent may hold
-/// anything.
+/// Names the operation: to those who ask who is calling, and in the log by its route, as a path as
+/// it was sent may hold anything.
 async fn name_operation(mut request: Request, next: Next, operations: Arc<Operations>) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     if let Some(path) = path {
@@ -197,12 +240,6 @@ async fn name_operation(mut request: Request, next: Next, operations: Arc<Operat
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::answer::{Answer, ok};
-    use crate::caller::SignedIn;
-    use crate::form::Form;
-    use crate::kit::tests::kit;
-    use crate::path::Id;
     use axum::body::to_bytes;
     use axum::http::Request;
     use domain::field::Reason;
@@ -211,6 +248,13 @@ mod tests {
     use serde_json::{Value, json};
     use tower::ServiceExt;
     use utoipa_axum::routes;
+
+    use super::*;
+    use crate::answer::{Answer, ok};
+    use crate::caller::SignedIn;
+    use crate::form::Form;
+    use crate::kit::tests::kit;
+    use crate::path::Id;
 
     #[derive(Clone)]
     struct App(Kit);
@@ -224,7 +268,8 @@ mod tests {
     // The operations of the tests bear ids that are known, so that it is known for whom they are.
     #[utoipa::path(get, path = "/things/{id}/", operation_id = "list_notifications")]
     async fn thing(Id(id): Id<RecordId>) -> Answer {
-        ok(&json!({"id": id})).with_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))
+        ok(&json!({"id": id}))
+            .with_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))
     }
 
     #[utoipa::path(patch, path = "/things/{id}/", operation_id = "me")]
@@ -285,8 +330,14 @@ mod tests {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 100_000).await.unwrap();
         assert!(!String::from_utf8_lossy(&body).contains("a name"), "causes are not told");
-        let length = parts.headers.get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap().parse().unwrap());
-        assert!(body.is_empty() || length.is_none_or(|length: usize| length == body.len()), "{length:?} is not the length of the body");
+        let length = parts
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .map(|length| length.to_str().unwrap().parse().unwrap());
+        assert!(
+            body.is_empty() || length.is_none_or(|length: usize| length == body.len()),
+            "{length:?} is not the length of the body"
+        );
         for (name, _) in HEADERS {
             assert!(parts.headers.contains_key(&name), "{name} is missing");
         }
@@ -298,14 +349,20 @@ mod tests {
 
     fn request(method: &str, uri: &str) -> Request<Body> {
         let mut request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
-        let context = r#"{"http": {"method": "GET", "sourceIp": "192.0.2.1"}, "requestId": "gateways-id=", "timeEpoch": 0}"#;
+        let context = r#"{"http": {"method": "GET", "sourceIp": "192.0.2.1"},
+            "requestId": "gateways-id=", "timeEpoch": 0}"#;
         request.extensions_mut().insert(serde_json::from_str::<RequestContext>(context).unwrap());
         request
     }
 
     #[tokio::test]
     async fn a_path_works_with_and_without_slash() {
-        for uri in [format!("/things/{ID}/"), format!("/things/{ID}"), format!("/things/{ID}?a=b"), format!("https://host/things/{ID}")] {
+        for uri in [
+            format!("/things/{ID}/"),
+            format!("/things/{ID}"),
+            format!("/things/{ID}?a=b"),
+            format!("https://host/things/{ID}"),
+        ] {
             let (status, headers, body) = send(request("GET", &uri)).await;
             assert_eq!((status, &body["id"]), (200, &json!(ID)), "{uri}");
             assert_eq!(headers[REQUEST_ID], "gateways-id=");
@@ -329,14 +386,17 @@ mod tests {
     async fn a_problem_is_a_whole_document() {
         let (status, headers, body) = send(request("GET", "/unknown?a=b")).await;
         let expected = json!({
-            "type": "/problems/not_found", "title": "Not found", "status": 404, "detail": "Not found.",
+            "type": "/problems/not_found", "title": "Not found", "status": 404,
+                "detail": "Not found.",
             "instance": "/unknown", "code": "not_found", "request_id": "gateways-id=",
         });
         assert_eq!((status, body), (404, expected));
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
         let mut create = request("POST", "/things/");
         *create.body_mut() = Body::from("{}");
-        create.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        create
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (status, _, body) = send(create).await;
         assert_eq!((status, &body["code"]), (400, &json!("validation_failed")));
         let expected = json!([
@@ -365,16 +425,25 @@ mod tests {
         signed_in.headers_mut().insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
         let (status, headers, _) = send(signed_in).await;
         assert_eq!(status, 401);
-        assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer realm=\"api\", error=\"invalid_token\"");
+        assert_eq!(
+            headers[header::WWW_AUTHENTICATE],
+            "Bearer realm=\"api\", error=\"invalid_token\""
+        );
     }
 
     #[tokio::test]
     async fn a_handler_is_for_whom_the_operation_is() {
         let (status, headers, _) = send(request("PATCH", &format!("/things/{ID}/"))).await;
-        assert_eq!((status, &headers[header::WWW_AUTHENTICATE]), (401, &HeaderValue::from_static("Bearer realm=\"api\"")));
+        assert_eq!(
+            (status, &headers[header::WWW_AUTHENTICATE]),
+            (401, &HeaderValue::from_static("Bearer realm=\"api\""))
+        );
         for method in ["PUT", "DELETE"] {
             let (status, _, _) = send(request(method, &format!("/things/{ID}/"))).await;
-            assert_eq!(status, 500, "{method}: for admins by the table, or unknown to it, but for anyone by its handler");
+            assert_eq!(
+                status, 500,
+                "{method}: for admins by the table, or unknown to it, but for anyone by its handler"
+            );
         }
     }
 
@@ -391,17 +460,27 @@ mod tests {
     async fn failures_are_problems_too() {
         for uri in ["/panic/", "/broken/"] {
             let (status, headers, body) = send(request("GET", uri)).await;
-            assert_eq!((status, &body["code"], &body["instance"]), (500, &json!("internal_error"), &json!(uri)));
+            assert_eq!(
+                (status, &body["code"], &body["instance"]),
+                (500, &json!("internal_error"), &json!(uri))
+            );
             assert_eq!(headers[REQUEST_ID], "gateways-id=");
         }
         let (status, headers, body) = send(request("GET", "/busy")).await;
-        assert_eq!((status, &body["code"], &body["instance"]), (503, &json!("unavailable"), &json!("/busy")));
+        assert_eq!(
+            (status, &body["code"], &body["instance"]),
+            (503, &json!("unavailable"), &json!("/busy"))
+        );
         assert_eq!(headers[header::RETRY_AFTER], "1");
     }
 
     #[tokio::test]
     async fn origins_that_are_allowed_may_read_answers() {
-        for (uri, status) in [(format!("/things/{ID}/"), 200), ("/unknown/".to_owned(), 404), ("/panic/".to_owned(), 500)] {
+        for (uri, status) in [
+            (format!("/things/{ID}/"), 200),
+            ("/unknown/".to_owned(), 404),
+            ("/panic/".to_owned(), 500),
+        ] {
             let from = |origin: &'static str| {
                 let mut request = request("GET", &uri);
                 request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(origin));
@@ -410,7 +489,9 @@ mod tests {
             let (answered, headers, _) = send(from("https://app.example.org")).await;
             assert_eq!(answered, status);
             assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example.org");
-            assert!(headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("etag"));
+            assert!(
+                headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("etag")
+            );
             assert!(headers[header::VARY].to_str().unwrap().contains("origin"));
             let (_, headers, _) = send(from("https://evil.example.org")).await;
             assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
@@ -419,7 +500,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_without_a_gateway_has_an_id_too() {
-        let (_, headers, body) = send(Request::builder().uri("/unknown/").body(Body::empty()).unwrap()).await;
+        let (_, headers, body) =
+            send(Request::builder().uri("/unknown/").body(Body::empty()).unwrap()).await;
         assert_eq!(headers[REQUEST_ID].to_str().unwrap(), body["request_id"].as_str().unwrap());
         assert_eq!(body["request_id"].as_str().unwrap().len(), 36);
     }

@@ -28,7 +28,8 @@ pub struct Paging<K> {
 }
 
 impl<K: Serialize> Paging<K> {
-    /// Path and query of the next page, if there is one: `next` is the position of the last entry of this one.
+    /// Path and query of the next page, if there is one: `next` is the position of the last entry
+    /// of this one.
     ///
     /// # Errors
     /// 500 when the position cannot be written down.
@@ -51,7 +52,8 @@ pub(crate) struct Address {
     pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
-/// Makes and opens the cursors of one list of one caller with certain filters; no other cursor opens.
+/// Makes and opens the cursors of one list of one caller with certain filters; no other cursor
+/// opens.
 pub(crate) struct Seal {
     sealer: Arc<Sealer>,
     /// What a cursor belongs to.
@@ -61,16 +63,22 @@ pub(crate) struct Seal {
 impl Kit {
     pub(crate) fn seal(&self, caller: UserId, list: &str, filters: &[(&str, String)]) -> Seal {
         // JSON, because it keeps apart what is put together.
-        Seal { sealer: Arc::clone(&self.sealer), list: serde_json::json!([list, caller, filters]).to_string().into_bytes() }
+        Seal {
+            sealer: Arc::clone(&self.sealer),
+            list: serde_json::json!([list, caller, filters]).to_string().into_bytes(),
+        }
     }
 }
 
 impl Seal {
     pub(crate) fn open<K: DeserializeOwned>(&self, cursor: &str) -> Result<K, Reason> {
         let position = self.sealer.open(&self.list, cursor);
-        position
-            .and_then(|position| serde_json::from_slice(&position).ok())
-            .ok_or_else(|| Reason::new("invalid", "Must be the cursor of a page of this list with the same filters."))
+        position.and_then(|position| serde_json::from_slice(&position).ok()).ok_or_else(|| {
+            Reason::new(
+                "invalid",
+                "Must be the cursor of a page of this list with the same filters.",
+            )
+        })
     }
 
     fn close(&self, position: &impl Serialize) -> Result<String, Problem> {
@@ -103,15 +111,13 @@ pub fn listing<K: Serialize, T: Serialize>(
         return Ok(ok(&Listing { next: None, results }));
     };
     let url = format!("{}{}", paging.address.base, paging.path_behind(next)?);
-    let link = HeaderValue::try_from(format!("<{url}>; rel=\"next\"")).map_err(Problem::internal)?;
+    let link =
+        HeaderValue::try_from(format!("<{url}>; rel=\"next\"")).map_err(Problem::internal)?;
     Ok(ok(&Listing { next: Some(&url), results }).with_header(header::LINK, link))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::kit::tests::kit;
-    use crate::query::Query;
     use axum::body::to_bytes;
     use axum::extract::FromRequestParts;
     use axum::http::Request;
@@ -119,19 +125,33 @@ mod tests {
     use domain::record::RecordType;
     use serde_json::Value;
 
+    use super::*;
+    use crate::kit::tests::kit;
+    use crate::query::Query;
+
     const CALLER: &str = "0190a5c0-0000-7000-8000-000000000001";
     const OTHER: &str = "0190a5c0-0000-7000-8000-000000000002";
 
-    async fn page(kit: &Kit, caller: &str, list: &'static str, uri: &str) -> Result<Paging<u32>, Problem> {
+    async fn page(
+        kit: &Kit,
+        caller: &str,
+        list: &'static str,
+        uri: &str,
+    ) -> Result<Paging<u32>, Problem> {
         let mut parts = Request::builder().uri(uri).body(()).unwrap().into_parts().0;
         let Ok(query) = Query::from_request_parts(&mut parts, &()).await;
-        query.parse(kit, caller.parse().unwrap(), list, |query| query.optional::<RecordType>("record_type")).map(|(_, paging)| paging)
+        query
+            .parse(kit, caller.parse().unwrap(), list, |query| {
+                query.optional::<RecordType>("record_type")
+            })
+            .map(|(_, paging)| paging)
     }
 
     async fn next(paging: &Paging<u32>) -> String {
         let response = listing(paging, Some(&7), ["a"]).unwrap().into_response();
         let link = response.headers()[header::LINK].to_str().unwrap().to_owned();
-        let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 10_000).await.unwrap()).unwrap();
+        let body: Value =
+            serde_json::from_slice(&to_bytes(response.into_body(), 10_000).await.unwrap()).unwrap();
         assert_eq!(body["results"], serde_json::json!(["a"]));
         let next = body["next"].as_str().unwrap().to_owned();
         assert_eq!(link, format!("<{next}>; rel=\"next\""));
@@ -141,14 +161,26 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_walked_by_its_links() {
         let kit = kit();
-        let first = page(&kit, CALLER, "list", "/list/?record_type=imaging&ignored=1&limit=3").await.unwrap();
+        let first = page(&kit, CALLER, "list", "/list/?record_type=imaging&ignored=1&limit=3")
+            .await
+            .unwrap();
         assert_eq!((first.limit, first.after), (3, None));
         let url = next(&first).await;
-        assert!(url.starts_with("https://api.example.org/list/?record_type=imaging&limit=3&cursor="), "{url}");
-        let second = page(&kit, CALLER, "list", url.strip_prefix("https://api.example.org").unwrap()).await.unwrap();
+        assert!(
+            url.starts_with("https://api.example.org/list/?record_type=imaging&limit=3&cursor="),
+            "{url}"
+        );
+        let second =
+            page(&kit, CALLER, "list", url.strip_prefix("https://api.example.org").unwrap())
+                .await
+                .unwrap();
         assert_eq!((second.limit, second.after), (3, Some(7)));
         let other_limit = url.replace("limit=3", "limit=5").replace("https://api.example.org", "");
-        assert_eq!(page(&kit, CALLER, "list", &other_limit).await.unwrap().limit, 5, "the limit may change on the way");
+        assert_eq!(
+            page(&kit, CALLER, "list", &other_limit).await.unwrap().limit,
+            5,
+            "the limit may change on the way"
+        );
         assert_eq!(page(&kit, CALLER, "list", "/list/").await.unwrap().limit, 20);
         let last = listing(&second, None, [0; 0]).unwrap().into_response();
         assert!(!last.headers().contains_key(header::LINK));
@@ -158,7 +190,8 @@ mod tests {
     #[tokio::test]
     async fn no_other_cursor_opens() {
         let kit = kit();
-        let url = next(&page(&kit, CALLER, "list", "/list/?record_type=imaging").await.unwrap()).await;
+        let url =
+            next(&page(&kit, CALLER, "list", "/list/?record_type=imaging").await.unwrap()).await;
         let cursor = url.split_once("cursor=").unwrap().1;
         let same = format!("/list/?record_type=imaging&cursor={cursor}");
         assert!(page(&kit, CALLER, "list", &same).await.is_ok());
@@ -174,7 +207,11 @@ mod tests {
             same.replace(cursor, &format!("{}{cursor}", &cursor[..4])),
         ] {
             let problem = page(&kit, CALLER, "list", &uri).await.err().unwrap();
-            assert_eq!((problem.status().as_u16(), problem.code()), (400, "validation_failed"), "{uri}");
+            assert_eq!(
+                (problem.status().as_u16(), problem.code()),
+                (400, "validation_failed"),
+                "{uri}"
+            );
         }
         assert!(page(&kit, CALLER, "list", "/list/?cursor=").await.unwrap().after.is_none());
     }

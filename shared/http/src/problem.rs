@@ -20,13 +20,14 @@ use crate::code::Code;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// After how many seconds a client should try again when the table or another service did not answer.
+/// After how many seconds a client should try again when the table or another service did not
+/// answer.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// Why a request was not done. Neither its code nor its texts ever repeat what the client sent.
 ///
-/// As an answer it is incomplete: the middleware adds what a handler does not know (the request's path and id),
-/// writes the document and logs the cause.
+/// As an answer it is incomplete: the middleware adds what a handler does not know (the request's
+/// path and id), writes the document and logs the cause.
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Content>);
 
@@ -41,7 +42,8 @@ struct Content {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// Beside a problem in the extensions of an answer: it has been written already, in another form than a document.
+/// Beside a problem in the extensions of an answer: it has been written already, in another form
+/// than a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Written;
 
@@ -108,7 +110,11 @@ impl Problem {
 
     /// 400: fields of the body or parameters of the query were refused.
     pub fn validation(errors: Vec<FieldError>) -> Self {
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, Code::ValidationFailed, "The request has invalid fields.");
+        let mut problem = Self::new(
+            StatusCode::BAD_REQUEST,
+            Code::ValidationFailed,
+            "The request has invalid fields.",
+        );
         problem.0.errors = errors;
         problem
     }
@@ -121,7 +127,8 @@ impl Problem {
     /// 401: who is calling is not proved, by whatever means the operation asks for.
     pub fn unauthorized(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
-        Self::new(StatusCode::UNAUTHORIZED, code, detail).with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+            .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
     /// 401: a token is needed and there is none.
@@ -132,9 +139,14 @@ impl Problem {
     /// 401: there is a token, and it is worth nothing (any more). Says no more than that.
     pub fn token_not_valid() -> Self {
         // RFC 6750, section 3.1
-        const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\", error=\"invalid_token\"");
-        Self::new(StatusCode::UNAUTHORIZED, Code::TokenNotValid, "The access token is invalid or expired, or its session has ended.")
-            .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+        const CHALLENGE: HeaderValue =
+            HeaderValue::from_static("Bearer realm=\"api\", error=\"invalid_token\"");
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            Code::TokenNotValid,
+            "The access token is invalid or expired, or its session has ended.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
     /// 403: the caller may not do this, whatever the object.
@@ -164,7 +176,10 @@ impl Problem {
 
     /// 403: a form was sent by another page than ours, or by one of another session.
     pub fn csrf_failed() -> Self {
-        Self::forbidden(Code::CsrfFailed, "The form was not made for this session; open its page again.")
+        Self::forbidden(
+            Code::CsrfFailed,
+            "The form was not made for this session; open its page again.",
+        )
     }
 
     /// 404: there is nothing here for the caller, be it unknown or somebody else's.
@@ -174,7 +189,11 @@ impl Problem {
 
     /// 405. The router adds `Allow`.
     pub fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::MethodNotAllowed, "This method is not allowed here; see the header Allow.")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Code::MethodNotAllowed,
+            "This method is not allowed here; see the header Allow.",
+        )
     }
 
     /// 409: the request does not fit the present state of things.
@@ -184,23 +203,34 @@ impl Problem {
 
     /// 409: the same request is still running.
     pub fn request_in_progress() -> Self {
-        let detail = "A request with this Idempotency-Key is still running; see the header Retry-After.";
-        Self::conflict(Code::IdempotencyRequestInProgress, detail).with_header(header::RETRY_AFTER, RETRY_AFTER)
+        let detail =
+            "A request with this Idempotency-Key is still running; see the header Retry-After.";
+        Self::conflict(Code::IdempotencyRequestInProgress, detail)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     /// 412: the object is not (any more) the one that `If-Match` names.
     pub fn precondition_failed() -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed, "The object has changed since; read it again.")
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            Code::PreconditionFailed,
+            "The object has changed since; read it again.",
+        )
     }
 
     /// 413: the body is longer than `limit` bytes.
     pub fn payload_too_large(limit: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, format!("The body must have at most {limit} bytes."))
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Code::PayloadTooLarge,
+            format!("The body must have at most {limit} bytes."),
+        )
     }
 
     /// 415: the body is no JSON.
     pub fn unsupported_media_type() -> Self {
-        let detail = "The body must be JSON in UTF-8 with the header Content-Type: application/json.";
+        let detail =
+            "The body must be JSON in UTF-8 with the header Content-Type: application/json.";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType, detail)
     }
 
@@ -208,24 +238,37 @@ impl Problem {
     pub fn too_many_requests(limit: &Limit, locked: Locked, now: Timestamp) -> Self {
         let Limit { name, quota, window, .. } = limit;
         let (wait, window) = (locked.seconds_from(now), window.as_secs());
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, limit.code, "Too many requests; see the header Retry-After.");
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            limit.code,
+            "Too many requests; see the header Retry-After.",
+        );
         // Digits and names of ours are always header values.
         let headers = [
             (header::RETRY_AFTER, wait.to_string()),
             (HeaderName::from_static("ratelimit"), format!("\"{name}\";r=0;t={wait}")),
-            (HeaderName::from_static("ratelimit-policy"), format!("\"{name}\";q={quota};w={window}")),
+            (
+                HeaderName::from_static("ratelimit-policy"),
+                format!("\"{name}\";q={quota};w={window}"),
+            ),
         ];
-        headers.into_iter().fold(problem, |problem, (name, value)| match HeaderValue::from_str(&value) {
-            Ok(value) => problem.with_header(name, value),
-            Err(_) => problem,
+        headers.into_iter().fold(problem, |problem, (name, value)| {
+            match HeaderValue::from_str(&value) {
+                Ok(value) => problem.with_header(name, value),
+                Err(_) => problem,
+            }
         })
     }
 
     /// 503: something that the request needs did not answer in time; it may be sent again.
     pub fn unavailable_because(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "The service is busy or being repaired; try again.")
-            .with_header(header::RETRY_AFTER, RETRY_AFTER)
-            .caused_by(source)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Unavailable,
+            "The service is busy or being repaired; try again.",
+        )
+        .with_header(header::RETRY_AFTER, RETRY_AFTER)
+        .caused_by(source)
     }
 
     /// 500: a mistake of ours.
@@ -235,7 +278,11 @@ impl Problem {
 
     /// 500: a panic, logged where it happened.
     pub(crate) fn crash() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::InternalError, "Something went wrong on our side; it has been logged.")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Code::InternalError,
+            "Something went wrong on our side; it has been logged.",
+        )
     }
 
     /// The stable code.
@@ -267,7 +314,9 @@ impl Problem {
     pub(crate) fn log(&self) {
         if let Some(source) = &self.0.source {
             let causes: Vec<String> =
-                std::iter::successors(Some(&**source as &dyn Error), |error| (*error).source()).map(ToString::to_string).collect();
+                std::iter::successors(Some(&**source as &dyn Error), |error| (*error).source())
+                    .map(ToString::to_string)
+                    .collect();
             tracing::error!(problem = self.code(), cause = causes.join(": "), "request failed");
         }
     }
@@ -287,7 +336,11 @@ impl Problem {
             errors: content
                 .errors
                 .iter()
-                .map(|error| Item { field: &error.field, code: error.reason.code, message: &error.reason.message })
+                .map(|error| Item {
+                    field: &error.field,
+                    code: error.reason.code,
+                    message: &error.reason.message,
+                })
                 .collect(),
         };
         // Strings, numbers and lists of them always become JSON.

@@ -12,7 +12,9 @@ use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type,
+};
 
 use crate::form::{complete, no_nul};
 use crate::kit::Kit;
@@ -29,8 +31,8 @@ impl Query {
     /// Reads the filters with `read`, then `limit` and `cursor`, for the caller's list of a name.
     ///
     /// # Errors
-    /// 400 that names every parameter that is malformed or given twice. A cursor that was not made for this caller, list
-    /// and filters is one of them.
+    /// 400 that names every parameter that is malformed or given twice. A cursor that was not made
+    /// for this caller, list and filters is one of them.
     pub fn parse<F, K: DeserializeOwned>(
         self,
         kit: &Kit,
@@ -47,7 +49,12 @@ impl Query {
         parameters.read.retain(|(name, _)| *name != "cursor");
         let limit = parameters.optional_by("limit", limit_schema, limit);
         let address = Address { base, path: self.path, parameters: parameters.read };
-        let read = || Some((filters?, Paging { limit: limit?.unwrap_or(kit.page_size), after: after?, seal, address }));
+        let read = || {
+            Some((
+                filters?,
+                Paging { limit: limit?.unwrap_or(kit.page_size), after: after?, seal, address },
+            ))
+        };
         complete(read(), parameters.errors)
     }
 }
@@ -55,14 +62,21 @@ impl Query {
 impl Query {
     /// What was given for a parameter, as it is, to be shown again; empty where nothing was.
     pub fn typed(&self, name: &str) -> &str {
-        self.parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+        self.parameters
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_default()
     }
 
     /// Reads the query of a request for something else than a list.
     ///
     /// # Errors
     /// 400 that names every parameter that is malformed or given twice.
-    pub fn parse_alone<T>(self, read: impl FnOnce(&mut Parameters) -> Option<T>) -> Result<T, Problem> {
+    pub fn parse_alone<T>(
+        self,
+        read: impl FnOnce(&mut Parameters) -> Option<T>,
+    ) -> Result<T, Problem> {
         let mut parameters = Parameters { given: self.parameters, ..Parameters::default() };
         let value = read(&mut parameters);
         complete(value, parameters.errors)
@@ -74,11 +88,15 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self { parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(), path: parts.uri.path().to_owned() })
+        Ok(Self {
+            parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            path: parts.uri.path().to_owned(),
+        })
     }
 }
 
-/// Query parameters, taken one by one. What is never asked for is ignored; an empty one is as good as none.
+/// Query parameters, taken one by one. What is never asked for is ignored; an empty one is as good
+/// as none.
 ///
 /// Each method answers `None` once it has noted an error, as in [`crate::form::Form`].
 #[derive(Default)]
@@ -102,11 +120,15 @@ impl Parameters {
         self.optional_by(
             name,
             || bool::schema().into(),
-            |text| text.parse().map_err(|_| Reason::new("invalid_choice", "Must be one of: true false.")),
+            |text| {
+                text.parse()
+                    .map_err(|_| Reason::new("invalid_choice", "Must be one of: true false."))
+            },
         )
     }
 
-    /// A parameter that is a moment (RFC 3339), or a date, which stands for its first moment in UTC.
+    /// A parameter that is a moment (RFC 3339), or a date, which stands for its first moment in
+    /// UTC.
     pub fn timestamp(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
         self.optional_by(name, timestamp_schema, timestamp)
     }
@@ -124,10 +146,17 @@ impl Parameters {
         parse: impl FnOnce(&str) -> Result<T, Reason>,
     ) -> Option<Option<T>> {
         if let Some(asked) = &mut self.asked {
-            asked.push(ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).schema(Some(schema())).build());
+            asked.push(
+                ParameterBuilder::new()
+                    .name(name)
+                    .parameter_in(ParameterIn::Query)
+                    .schema(Some(schema()))
+                    .build(),
+            );
             return None;
         }
-        let mut values = self.given.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let mut values =
+            self.given.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
         let result = match (values.next(), values.next()) {
             (None | Some(""), None) => return Some(None),
             (Some(text), None) if text.contains('\0') => Err(no_nul()),
@@ -141,8 +170,9 @@ impl Parameters {
     }
 }
 
-/// What the reader of a list's filters asks for, and the parameters that all lists have. As in [`crate::form::describe`], the
-/// reader runs on parameters that note each question and answer none.
+/// What the reader of a list's filters asks for, and the parameters that all lists have. As in
+/// [`crate::form::describe`], the reader runs on parameters that note each question and answer
+/// none.
 pub fn describe<F>(read: impl FnOnce(&mut Parameters) -> Option<F>) -> Vec<Parameter> {
     let mut parameters = Parameters { asked: Some(Vec::new()), ..Parameters::default() };
     read(&mut parameters);
@@ -151,7 +181,8 @@ pub fn describe<F>(read: impl FnOnce(&mut Parameters) -> Option<F>) -> Vec<Param
     parameters.asked.unwrap_or_default()
 }
 
-/// Names the filters of a list for its document: `filters!(RecordFilters: |parameters| filter(parameters, "doctor"))`.
+/// Names the filters of a list for its document: `filters!(RecordFilters: |parameters|
+/// filter(parameters, "doctor"))`.
 #[macro_export]
 macro_rules! filters {
     ($(#[$doc:meta])* $visibility:vis $name:ident: $read:expr) => {
@@ -179,7 +210,10 @@ fn text_schema() -> ObjectBuilder {
 
 fn timestamp_schema() -> Schema {
     let form = |format, length, example| {
-        text_schema().format(Some(SchemaFormat::KnownFormat(format))).max_length(Some(length)).examples([example])
+        text_schema()
+            .format(Some(SchemaFormat::KnownFormat(format)))
+            .max_length(Some(length))
+            .examples([example])
     };
     let description = "A moment, or a date for its first moment in UTC.";
     let moment = form(KnownFormat::DateTime, 64, "2026-03-01T10:00:00+01:00");
@@ -188,18 +222,33 @@ fn timestamp_schema() -> Schema {
 }
 
 fn cursor_schema() -> Schema {
-    let description = "Where the page begins. Take it from the `next` of the page before, with the same filters.";
-    text_schema().description(Some(description)).max_length(Some(1024)).pattern(Some("^[A-Za-z0-9_-]*$")).into()
+    let description =
+        "Where the page begins. Take it from the `next` of the page before, with the same filters.";
+    text_schema()
+        .description(Some(description))
+        .max_length(Some(1024))
+        .pattern(Some("^[A-Za-z0-9_-]*$"))
+        .into()
 }
 
 fn limit_schema() -> Schema {
-    let description = "The greatest number of entries on the page, 20 unless the operator has said otherwise.";
-    let limit = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
-    limit.description(Some(description)).minimum(Some(1)).maximum(Some(MAX_LIMIT)).examples([20]).into()
+    let description =
+        "The greatest number of entries on the page, 20 unless the operator has said otherwise.";
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+    limit
+        .description(Some(description))
+        .minimum(Some(1))
+        .maximum(Some(MAX_LIMIT))
+        .examples([20])
+        .into()
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, Reason> {
-    let invalid = || Reason::new("invalid", "Must be a date as YYYY-MM-DD or a date and time as in RFC 3339.");
+    let invalid = || {
+        Reason::new("invalid", "Must be a date as YYYY-MM-DD or a date and time as in RFC 3339.")
+    };
     if text.len() == 10 {
         let date: Date = text.parse().map_err(|_| invalid())?;
         return Ok(date.to_zoned(TimeZone::UTC).map_err(|_| invalid())?.timestamp());
@@ -211,13 +260,16 @@ fn timestamp(text: &str) -> Result<Timestamp, Reason> {
 
 fn limit(text: &str) -> Result<usize, Reason> {
     let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    limit.ok_or_else(|| Reason::new("invalid", format!("Must be a whole number from 1 to {MAX_LIMIT}.")))
+    limit.ok_or_else(|| {
+        Reason::new("invalid", format!("Must be a whole number from 1 to {MAX_LIMIT}."))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use domain::record::RecordType;
+
+    use super::*;
 
     fn parameters(query: &str) -> Parameters {
         let given = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -227,7 +279,8 @@ mod tests {
     #[test]
     fn parameters_are_read_by_type() {
         let mut given = parameters(
-            "type=imaging&read=true&from=2026-03-01&to=2026-03-01T10:00:00%2B02:00&plus=2026-03-01T10:00:00+02:00&space=2026-03-01+10:00:00%2B02:00&empty=",
+            "type=imaging&read=true&from=2026-03-01&to=2026-03-01T10:00:00%2B02:00&\
+             plus=2026-03-01T10:00:00+02:00&space=2026-03-01+10:00:00%2B02:00&empty=",
         );
         assert_eq!(given.optional("type"), Some(Some(RecordType::Imaging)));
         assert_eq!(given.flag("read"), Some(Some(true)));
@@ -242,8 +295,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_parameter() {
-        let mut given =
-            parameters("type=x&read=yes&from=2026-02-30&to=yesterday&twice=true&twice=true&nul=a%00b&bytes=%FF&limit=101&ignored=%FF");
+        let mut given = parameters(
+            "type=x&read=yes&from=2026-02-30&to=yesterday&twice=true&twice=true&\
+             nul=a%00b&bytes=%FF&limit=101&ignored=%FF",
+        );
         assert_eq!(given.optional::<RecordType>("type"), None);
         assert_eq!(given.flag("read"), None);
         assert_eq!(given.timestamp("from"), None);
@@ -252,7 +307,11 @@ mod tests {
         assert_eq!(given.optional::<String>("nul"), None);
         assert_eq!(given.flag("bytes"), None);
         assert_eq!(given.optional_by("limit", limit_schema, limit), None);
-        let errors: Vec<String> = given.errors.iter().map(|error| format!("{} {}", error.field, error.reason.code)).collect();
+        let errors: Vec<String> = given
+            .errors
+            .iter()
+            .map(|error| format!("{} {}", error.field, error.reason.code))
+            .collect();
         let expected = [
             "type invalid_choice",
             "read invalid_choice",
@@ -276,12 +335,23 @@ mod tests {
         let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         assert_eq!(names, ["record_type", "is_read", "cursor", "limit"]);
         let limit = serde_json::to_value(&parameters[3]).unwrap();
-        assert_eq!((&limit["in"], &limit["schema"]["maximum"]), (&Value::from("query"), &Value::from(MAX_LIMIT)));
+        assert_eq!(
+            (&limit["in"], &limit["schema"]["maximum"]),
+            (&Value::from("query"), &Value::from(MAX_LIMIT))
+        );
     }
 
     #[test]
     fn limits_are_1_to_100() {
-        for (text, expected) in [("1", Some(1)), ("100", Some(100)), ("0", None), ("101", None), ("-1", None), ("1.0", None), ("x", None)] {
+        for (text, expected) in [
+            ("1", Some(1)),
+            ("100", Some(100)),
+            ("0", None),
+            ("101", None),
+            ("-1", None),
+            ("1.0", None),
+            ("x", None),
+        ] {
             assert_eq!(limit(text).ok(), expected, "{text}");
         }
     }

@@ -52,7 +52,10 @@ impl<'a> User<'a> {
 
     /// A user as others see it: without the postal address.
     pub fn to_others(account: &'a Account) -> Self {
-        Self { profile: Profile::full(account).map(Profile::without_address), ..Self::full(account) }
+        Self {
+            profile: Profile::full(account).map(Profile::without_address),
+            ..Self::full(account)
+        }
     }
 
     /// A doctor in the directory: without the email address.
@@ -100,9 +103,11 @@ impl<'a> Profile<'a> {
     pub fn full(account: &'a Account) -> Option<Self> {
         account.profile.as_ref().map(|profile| match profile {
             account::Profile::Doctor(profile) => Self::doctor(profile),
-            account::Profile::Patient(profile) => {
-                Self::Patient { date_of_birth: profile.date_of_birth, gender: profile.gender, address: Some(profile.address.as_ref()) }
-            }
+            account::Profile::Patient(profile) => Self::Patient {
+                date_of_birth: profile.date_of_birth,
+                gender: profile.gender,
+                address: Some(profile.address.as_ref()),
+            },
         })
     }
 
@@ -116,7 +121,9 @@ impl<'a> Profile<'a> {
 
     fn without_address(self) -> Self {
         match self {
-            Self::Patient { date_of_birth, gender, .. } => Self::Patient { date_of_birth, gender, address: None },
+            Self::Patient { date_of_birth, gender, .. } => {
+                Self::Patient { date_of_birth, gender, address: None }
+            }
             doctor @ Self::Doctor { .. } => doctor,
         }
     }
@@ -304,7 +311,8 @@ struct Actor<'a> {
 }
 
 impl<'a> AccessEvent<'a> {
-    /// An event as the one whom it concerns sees it. Where other people were when they did something is theirs.
+    /// An event as the one whom it concerns sees it. Where other people were when they did
+    /// something is theirs.
     pub fn new(event: &'a AuditEvent) -> Self {
         let own = event.actor_id == event.subject_id;
         let name = Some(event.actor_name.as_str()).filter(|name| !name.is_empty());
@@ -357,7 +365,11 @@ impl<'a> Showcase<'a> {
     ///
     /// # Errors
     /// 500 when a URL cannot be signed.
-    pub async fn record(&self, chart: &'a Chart, mut uploads: HashMap<FileId, Upload>) -> Result<Record<'a>, Problem> {
+    pub async fn record(
+        &self,
+        chart: &'a Chart,
+        mut uploads: HashMap<FileId, Upload>,
+    ) -> Result<Record<'a>, Problem> {
         let files = chart.files.iter().map(|file| {
             let upload = uploads.remove(&file.id);
             async { self.file(file, upload).await }
@@ -370,16 +382,29 @@ impl<'a> Showcase<'a> {
             record_type: record.record_type,
             description: &record.description,
             files: try_join_all(files).await?,
-            annotations: chart.annotations.iter().map(|it| RecordAnnotation::new(it, self.person(it.author_id))).collect(),
+            annotations: chart
+                .annotations
+                .iter()
+                .map(|it| RecordAnnotation::new(it, self.person(it.author_id)))
+                .collect(),
             created_at: record.id.created_at(),
             updated_at: record.updated_at,
         })
     }
 
-    async fn file(&self, file: &'a File, upload: Option<Upload>) -> Result<RecordFile<'a>, Problem> {
+    async fn file(
+        &self,
+        file: &'a File,
+        upload: Option<Upload>,
+    ) -> Result<RecordFile<'a>, Problem> {
         let available = file.status == FileStatus::Available;
         let url = match available {
-            true => Some(self.bucket.download_url(file, self.download_lifetime).await.map_err(Problem::internal)?),
+            true => Some(
+                self.bucket
+                    .download_url(file, self.download_lifetime)
+                    .await
+                    .map_err(Problem::internal)?,
+            ),
             false => None,
         };
         Ok(RecordFile {

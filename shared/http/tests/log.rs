@@ -1,4 +1,5 @@
-//! What is logged of a request. A process of its own: tests that log at the same time would be in its way.
+//! What is logged of a request. A process of its own: tests that log at the same time would be in
+//! its way.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -47,7 +48,9 @@ async fn panics() -> Answer {
 
 fn app() -> App {
     let behavior = aws_sdk_dynamodb::config::BehaviorVersion::latest();
-    let client = aws_sdk_dynamodb::Client::from_conf(aws_sdk_dynamodb::Config::builder().behavior_version(behavior).build());
+    let client = aws_sdk_dynamodb::Client::from_conf(
+        aws_sdk_dynamodb::Config::builder().behavior_version(behavior).build(),
+    );
     let config = config::Http {
         table_name: "table".to_owned(),
         public_url: String::new(),
@@ -78,36 +81,69 @@ impl Write for Log {
 async fn a_request_has_one_line_that_says_nothing_personal() {
     let log = Log::default();
     let writer = log.clone();
-    tracing_subscriber::fmt().json().with_writer(move || writer.clone()).with_max_level(Level::INFO).init();
-    let routes = OpenApiRouter::new().routes(routes!(thing)).routes(routes!(broken)).routes(routes!(panics));
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .with_max_level(Level::INFO)
+        .init();
+    let routes =
+        OpenApiRouter::new().routes(routes!(thing)).routes(routes!(broken)).routes(routes!(panics));
     let service = service(routes, app());
-    let logged = async |uri: &str| -> Vec<Value> {
-        let request = Request::builder().uri(uri).header("authorization", "Bearer jane").body(Body::empty()).unwrap();
-        let response = service.clone().oneshot(request).await.unwrap();
-        let lines = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
-        assert!(!lines.contains("jane"), "{lines}");
-        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let request_id = response.headers()["x-request-id"].to_str().unwrap();
-        assert!(lines.iter().all(|line| line["span"]["request_id"] == request_id && line["span"]["method"] == "GET"), "{lines:?}");
-        lines
-    };
+    let logged =
+        async |uri: &str| -> Vec<Value> {
+            let request = Request::builder()
+                .uri(uri)
+                .header("authorization", "Bearer jane")
+                .body(Body::empty())
+                .unwrap();
+            let response = service.clone().oneshot(request).await.unwrap();
+            let lines = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+            assert!(!lines.contains("jane"), "{lines}");
+            let lines: Vec<Value> =
+                lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let request_id = response.headers()["x-request-id"].to_str().unwrap();
+            assert!(
+                lines.iter().all(|line| line["span"]["request_id"] == request_id
+                    && line["span"]["method"] == "GET"),
+                "{lines:?}"
+            );
+            lines
+        };
 
     let lines = logged("/things/jane?name=jane").await;
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!((&line["level"], &line["span"]["operation"]), (&json!("INFO"), &json!("/things/{id}/")));
-    assert_eq!((&line["fields"]["status"], &line["fields"]["problem"]), (&json!(204), &Value::Null));
+    assert_eq!(
+        (&line["level"], &line["span"]["operation"]),
+        (&json!("INFO"), &json!("/things/{id}/"))
+    );
+    assert_eq!(
+        (&line["fields"]["status"], &line["fields"]["problem"]),
+        (&json!(204), &Value::Null)
+    );
     assert!(line["fields"]["duration_ms"].is_u64());
 
     let lines = logged("/jane/").await;
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!((&line["fields"]["status"], &line["fields"]["problem"]), (&json!(404), &json!("not_found")));
+    assert_eq!(
+        (&line["fields"]["status"], &line["fields"]["problem"]),
+        (&json!(404), &json!("not_found"))
+    );
 
     let lines = logged("/broken/").await;
     let [cause, line] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!((&cause["level"], &cause["fields"]["cause"]), (&json!("ERROR"), &json!("the cause")));
-    assert_eq!((&cause["span"]["operation"], &line["fields"]["status"]), (&json!("/broken/"), &json!(500)));
+    assert_eq!(
+        (&cause["level"], &cause["fields"]["cause"]),
+        (&json!("ERROR"), &json!("the cause"))
+    );
+    assert_eq!(
+        (&cause["span"]["operation"], &line["fields"]["status"]),
+        (&json!("/broken/"), &json!(500))
+    );
 
     let lines = logged("/panic/").await;
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!((&line["fields"]["status"], &line["span"]["operation"]), (&json!(500), &json!("/panic/")));
+    assert_eq!(
+        (&line["fields"]["status"], &line["span"]["operation"]),
+        (&json!(500), &json!("/panic/"))
+    );
 }

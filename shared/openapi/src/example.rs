@@ -28,7 +28,9 @@ impl Examples<'_> {
             let mut example = self.of(alternative);
             if let Some(members) = example.as_object_mut().filter(|_| schema["oneOf"].is_array()) {
                 let needed = required(alternative);
-                for name in alternatives.iter().flat_map(required).filter(|name| !needed.contains(name)) {
+                for name in
+                    alternatives.iter().flat_map(required).filter(|name| !needed.contains(name))
+                {
                     members.remove(name.as_str().unwrap_or_default());
                 }
             }
@@ -40,7 +42,8 @@ impl Examples<'_> {
     /// An example of what a schema takes.
     pub(crate) fn of(&self, schema: &Value) -> Value {
         let schema = self.resolved(schema);
-        let given = [&schema["const"], &schema["example"], &schema["examples"][0], &schema["enum"][0]];
+        let given =
+            [&schema["const"], &schema["example"], &schema["examples"][0], &schema["enum"][0]];
         if let Some(given) = given.into_iter().find(|given| !given.is_null()) {
             return given.clone();
         }
@@ -50,13 +53,20 @@ impl Examples<'_> {
         }
         for name in ["oneOf", "anyOf"] {
             if let Some(choices) = schema[name].as_array() {
-                return choices.iter().find(|choice| choice["type"] != "null").map(|choice| self.of(choice)).unwrap_or_default();
+                return choices
+                    .iter()
+                    .find(|choice| choice["type"] != "null")
+                    .map(|choice| self.of(choice))
+                    .unwrap_or_default();
             }
         }
         match type_of(schema) {
             "object" => {
                 let members = schema["properties"].as_object().into_iter().flatten();
-                members.map(|(name, member)| (name.clone(), self.of(member))).collect::<Map<_, _>>().into()
+                members
+                    .map(|(name, member)| (name.clone(), self.of(member)))
+                    .collect::<Map<_, _>>()
+                    .into()
             }
             "array" => json!([self.of(&schema["items"])]),
             "boolean" => json!(true),
@@ -75,7 +85,9 @@ pub(crate) fn alternatives(schema: &Value) -> &[Value] {
 
 /// The type that is not null.
 fn type_of(schema: &Value) -> &str {
-    let several = schema["type"].as_array().and_then(|types| types.iter().filter_map(Value::as_str).find(|name| *name != "null"));
+    let several = schema["type"]
+        .as_array()
+        .and_then(|types| types.iter().filter_map(Value::as_str).find(|name| *name != "null"));
     several.or_else(|| schema["type"].as_str()).unwrap_or_default()
 }
 
@@ -95,25 +107,38 @@ mod tests {
 
     #[test]
     fn an_example_is_made_of_those_of_its_parts() {
-        let schemas = BTreeMap::from([("Name".to_owned(), json!({"type": "string", "examples": ["Jane"]}))]);
+        let schemas =
+            BTreeMap::from([("Name".to_owned(), json!({"type": "string", "examples": ["Jane"]}))]);
         let examples = Examples { schemas: &schemas };
         let schema = json!({"allOf": [
-            {"type": "object", "properties": {"name": {"$ref": "#/components/schemas/Name"}, "role": {"enum": ["patient"]}}},
-            {"type": "object", "properties": {"at": {"type": ["null", "string"], "format": "date-time"}, "of": {"type": "array", "items": {"oneOf": [
+            {"type": "object", "properties": {"name": {"$ref": "#/components/schemas/Name"},
+                "role": {"enum": ["patient"]}}},
+            {"type": "object", "properties": {"at": {"type": ["null", "string"],
+                "format": "date-time"}, "of": {"type": "array", "items": {"oneOf": [
                 {"type": "null"}, {"type": "integer", "minimum": 7},
             ]}}}},
         ]});
-        let expected = json!({"name": "Jane", "role": "patient", "at": "2026-03-01T10:00:00Z", "of": [7]});
+        let expected =
+            json!({"name": "Jane", "role": "patient", "at": "2026-03-01T10:00:00Z", "of": [7]});
         assert_eq!(examples.of(&schema), expected);
     }
     #[test]
     fn of_what_excludes_each_other_an_example_has_one() {
-        let of = |required: Value| json!({"type": "object", "required": required, "properties": {"by": {"example": 1}, "app": {"example": 2}, "paper": {"example": 3}}});
+        let of = |required: Value| {
+            json!({"type": "object", "required": required,
+            "properties": {"by": {"example": 1}, "app": {"example": 2}, "paper": {"example": 3}}})
+        };
         let examples = Examples { schemas: &BTreeMap::new() };
         let alternatives = [of(json!(["by", "app"])), of(json!(["by", "paper"]))];
-        assert_eq!(examples.of_alternatives(&json!({"oneOf": alternatives})), [json!({"by": 1, "app": 2}), json!({"by": 1, "paper": 3})]);
+        assert_eq!(
+            examples.of_alternatives(&json!({"oneOf": alternatives})),
+            [json!({"by": 1, "app": 2}), json!({"by": 1, "paper": 3})]
+        );
         let whole = json!({"by": 1, "app": 2, "paper": 3});
-        assert_eq!(examples.of_alternatives(&json!({"anyOf": alternatives})), [whole.clone(), whole.clone()]);
+        assert_eq!(
+            examples.of_alternatives(&json!({"anyOf": alternatives})),
+            [whole.clone(), whole.clone()]
+        );
         assert_eq!(examples.of_alternatives(&alternatives[0]), [whole]);
     }
 }

@@ -1,5 +1,6 @@
-//! The document of the API (OpenAPI 3.1): what the handlers of all functions say of themselves, put together, and finished by
-//! what follows from rules: who may call what, which problems every operation can have, headers, examples, links.
+//! The document of the API (OpenAPI 3.1): what the handlers of all functions say of themselves, put
+//! together, and finished by what follows from rules: who may call what, which problems every
+//! operation can have, headers, examples, links.
 
 mod example;
 mod links;
@@ -12,7 +13,9 @@ use domain::access::{Audience, Operation};
 use http_kit::idempotency;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::openapi::OpenApi;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::example::{Examples, alternatives};
 use crate::problems::Problems;
@@ -42,8 +45,8 @@ pub fn routers() -> [(&'static str, OpenApi); 5] {
 /// The document, as text.
 ///
 /// # Errors
-/// What a handler says of itself that cannot be true: two functions with one path, two schemas with one name, an unknown
-/// operation or problem.
+/// What a handler says of itself that cannot be true: two functions with one path, two schemas with
+/// one name, an unknown operation or problem.
 pub fn document() -> Result<String, String> {
     let (mut paths, mut schemas) = merged()?;
     name_entries(&mut schemas);
@@ -52,7 +55,8 @@ pub fn document() -> Result<String, String> {
     let mut problems = Problems::new(&examples);
     for (path, item) in &mut paths {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            finish(path, method, operation, &examples, &mut problems).map_err(|error| format!("{method} {path}: {error}"))?;
+            finish(path, method, operation, &examples, &mut problems)
+                .map_err(|error| format!("{method} {path}: {error}"))?;
         }
     }
     let responses = problems.responses;
@@ -63,8 +67,18 @@ pub fn document() -> Result<String, String> {
         ("headers", shared::headers()),
         ("securitySchemes", shared::security_schemes()),
     ]);
-    let document = Document { openapi: "3.1.1", info: shared::info(), servers: shared::servers(), tags: shared::tags(), paths, components };
-    let document = serde_json::to_value(&document).map(sorted).and_then(|value| ordered(&value)).map_err(|error| error.to_string())?;
+    let document = Document {
+        openapi: "3.1.1",
+        info: shared::info(),
+        servers: shared::servers(),
+        tags: shared::tags(),
+        paths,
+        components,
+    };
+    let document = serde_json::to_value(&document)
+        .map(sorted)
+        .and_then(|value| ordered(&value))
+        .map_err(|error| error.to_string())?;
     Ok(document + "\n")
 }
 
@@ -76,9 +90,14 @@ fn merged() -> Result<(Named, Named), String> {
     schemas.insert("GatewayError".to_owned(), shared::gateway_error());
     // No handler names it: problems are what handlers fail with.
     let mut of_problems = vec![problem_schema::<http_kit::problem::Document>()];
-    <http_kit::problem::Document as utoipa::ToSchema>::schemas(&mut of_problems);
-    let of_problems = of_problems.into_iter().map(|(name, schema)| Ok((name, serde_json::to_value(schema)?)));
-    schemas.extend(of_problems.collect::<Result<Named, serde_json::Error>>().map_err(|error| error.to_string())?);
+    <http_kit::problem::Document as ToSchema>::schemas(&mut of_problems);
+    let of_problems =
+        of_problems.into_iter().map(|(name, schema)| Ok((name, serde_json::to_value(schema)?)));
+    schemas.extend(
+        of_problems
+            .collect::<Result<Named, serde_json::Error>>()
+            .map_err(|error| error.to_string())?,
+    );
     for (function, document) in routers() {
         let mut document = serde_json::to_value(document).map_err(|error| error.to_string())?;
         for (path, item) in taken_object(&mut document["paths"]) {
@@ -89,14 +108,17 @@ fn merged() -> Result<(Named, Named), String> {
         for (name, schema) in taken_object(&mut document["components"]["schemas"]) {
             let before = schemas.insert(name.clone(), schema.clone());
             if before.is_some_and(|before| before != schema) {
-                return Err(format!("{name} of {function} is another function's schema, too: give one of them #[schema(as = ...)]"));
+                return Err(format!(
+                    "{name} of {function} is another function's schema, too: give one of them \
+                     #[schema(as = ...)]"
+                ));
             }
         }
     }
     Ok((paths, schemas))
 }
 
-fn problem_schema<T: utoipa::ToSchema>() -> (String, utoipa::openapi::RefOr<utoipa::openapi::Schema>) {
+fn problem_schema<T: ToSchema>() -> (String, RefOr<Schema>) {
     ("Problem".to_owned(), T::schema())
 }
 
@@ -111,7 +133,10 @@ fn taken_object(value: &mut Value) -> Map<String, Value> {
 fn name_entries(schemas: &mut Named) {
     let known = schemas.clone();
     for (name, page) in schemas.iter_mut() {
-        let Some(entry) = name.strip_prefix("Listing_").filter(|entry| known.contains_key(*entry)) else { continue };
+        let Some(entry) = name.strip_prefix("Listing_").filter(|entry| known.contains_key(*entry))
+        else {
+            continue;
+        };
         let items = &mut page["properties"]["results"]["items"];
         if known.get(entry) == Some(&*items) {
             *items = reference("schemas", entry);
@@ -125,9 +150,16 @@ fn reference(kind: &str, name: &str) -> Value {
 }
 
 /// Adds what follows from rules to what a handler says of its operation.
-fn finish(path: &str, method: &str, operation: &mut Value, examples: &Examples<'_>, problems: &mut Problems<'_>) -> Result<(), String> {
+fn finish(
+    path: &str,
+    method: &str,
+    operation: &mut Value,
+    examples: &Examples<'_>,
+    problems: &mut Problems<'_>,
+) -> Result<(), String> {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
-    let known: Operation = id.parse().map_err(|_| format!("domain::access knows no operation {id}"))?;
+    let known: Operation =
+        id.parse().map_err(|_| format!("domain::access knows no operation {id}"))?;
     let (audience, repeatable) = (known.audience(), idempotency::OPERATIONS.contains(&known));
     describe(operation, audience);
     operation["security"] = shared::security(audience);
@@ -145,28 +177,36 @@ fn finish(path: &str, method: &str, operation: &mut Value, examples: &Examples<'
     Ok(())
 }
 
-/// The text of a handler's documentation comment, its lines joined to paragraphs; the first sentence is the summary.
+/// The text of a handler's documentation comment, its lines joined to paragraphs; the first
+/// sentence is the summary.
 fn describe(operation: &mut Value, audience: Audience) {
     let part = |name: &str| operation[name].as_str().unwrap_or_default().trim().to_owned();
     let (first, rest) = (part("summary"), part("description"));
     let gap = if first.ends_with('.') { "\n\n" } else { "\n" };
     let text = format!("{first}{gap}{rest}").replace("[`", "`").replace("`]", "`");
-    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
-    let mut paragraphs: Vec<String> = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
-    let summary = paragraphs.first().map(|first| first.split(". ").next().unwrap_or(first).trim_end_matches('.').to_owned());
+    let paragraphs = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut paragraphs: Vec<String> =
+        paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
+    let summary = paragraphs
+        .first()
+        .map(|first| first.split(". ").next().unwrap_or(first).trim_end_matches('.').to_owned());
     paragraphs.push(shared::for_whom(audience).to_owned());
     operation["summary"] = summary.unwrap_or_default().into();
     operation["description"] = paragraphs.join("\n\n").into();
 }
 
-/// The variables of the path, where the handler has not said more of them, and the headers that go with what is answered.
+/// The variables of the path, where the handler has not said more of them, and the headers that go
+/// with what is answered.
 fn take_parameters(path: &str, operation: &mut Value, repeatable: bool) {
     let mut parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     for parameter in &mut parameters {
         if let Some(schema) = parameter.get_mut("schema") {
             limited(schema);
             if parameter.get("description").is_none()
-                && let Some(description) = parameter["schema"]["description"].as_str().map(str::to_owned)
+                && let Some(description) =
+                    parameter["schema"]["description"].as_str().map(str::to_owned)
             {
                 parameter["description"] = description.into();
             }
@@ -192,21 +232,27 @@ fn take_parameters(path: &str, operation: &mut Value, repeatable: bool) {
 }
 
 fn finish_body(body: &mut Value, examples: &Examples<'_>) {
-    if let Some(media) = body["content"].as_object_mut().and_then(|content| content.values_mut().next()) {
+    if let Some(media) =
+        body["content"].as_object_mut().and_then(|content| content.values_mut().next())
+    {
         limited(&mut media["schema"]);
         let schema = examples.resolved(&media["schema"]);
         let alternatives = alternatives(schema);
         // A body of which nothing must be there need not be there itself.
-        let required = alternatives.iter().all(|schema| schema["required"].as_array().is_some_and(|names| !names.is_empty()));
+        let required = alternatives
+            .iter()
+            .all(|schema| schema["required"].as_array().is_some_and(|names| !names.is_empty()));
         let values = examples.of_alternatives(schema).into_iter().enumerate();
-        let named = values.map(|(at, value)| (format!("example{}", at + 1), json!({ "value": value })));
+        let named =
+            values.map(|(at, value)| (format!("example{}", at + 1), json!({ "value": value })));
         media["examples"] = named.collect::<Map<_, _>>().into();
         body["required"] = required.into();
     }
 }
 
 fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, repeatable: bool) {
-    let mut names: Vec<String> = response["headers"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let mut names: Vec<String> =
+        response["headers"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
     names.extend(shared::EVERYWHERE.map(str::to_owned));
     if repeatable {
         names.push("Idempotent-Replayed".to_owned());
@@ -244,28 +290,33 @@ fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, r
     response["headers"] = headers.collect::<Map<_, _>>().into();
 }
 
-/// Gives every string and number in a schema the limits that it has even if nobody has said so: those of a body, and of what
-/// is kept in 64 bits that every client can read.
+/// Gives every string and number in a schema the limits that it has even if nobody has said so:
+/// those of a body, and of what is kept in 64 bits that every client can read.
 fn limited(schema: &mut Value) {
     let is = |schema: &Value, name: &str| {
-        schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.iter().any(|it| it == name))
+        schema["type"] == name
+            || schema["type"].as_array().is_some_and(|types| types.iter().any(|it| it == name))
     };
     if is(schema, "string") && schema.get("enum").is_none() && schema.get("maxLength").is_none() {
         let max = if schema["format"] == "date-time" { 64 } else { http_kit::form::BODY_LIMIT };
         schema["maxLength"] = max.into();
     }
     if is(schema, "integer") {
-        let max: i64 = if schema["format"] == "int32" { i32::MAX.into() } else { 9_007_199_254_740_991 };
-        for (name, value) in [("format", json!("int64")), ("minimum", json!(0)), ("maximum", json!(max))] {
+        let max: i64 =
+            if schema["format"] == "int32" { i32::MAX.into() } else { 9_007_199_254_740_991 };
+        for (name, value) in
+            [("format", json!("int64")), ("minimum", json!(0)), ("maximum", json!(max))]
+        {
             if schema.get(name).is_none() {
                 schema[name] = value;
             }
         }
     }
     match schema {
-        Value::Object(members) => {
-            members.iter_mut().filter(|(name, _)| *name != "example" && *name != "examples").for_each(|(_, below)| limited(below))
-        }
+        Value::Object(members) => members
+            .iter_mut()
+            .filter(|(name, _)| *name != "example" && *name != "examples")
+            .for_each(|(_, below)| limited(below)),
         Value::Array(entries) => entries.iter_mut().for_each(limited),
         _ => {}
     }
@@ -274,9 +325,12 @@ fn limited(schema: &mut Value) {
 /// The value with the members of its objects by name, whatever order the build keeps them in.
 fn sorted(value: Value) -> Value {
     match value {
-        Value::Object(members) => {
-            members.into_iter().map(|(name, member)| (name, sorted(member))).collect::<BTreeMap<_, _>>().into_iter().collect()
-        }
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, member)| (name, sorted(member)))
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
+            .collect(),
         Value::Array(entries) => entries.into_iter().map(sorted).collect(),
         simple => simple,
     }
@@ -299,22 +353,28 @@ mod tests {
     #[test]
     fn limits_are_added_where_there_are_none() {
         let mut schema = json!({"type": "object", "properties": {
-            "a": {"type": ["string", "null"]}, "b": {"type": "string", "maxLength": 3}, "c": {"type": "integer", "minimum": 1},
+            "a": {"type": ["string", "null"]}, "b": {"type": "string", "maxLength": 3},
+                "c": {"type": "integer", "minimum": 1},
         }});
         limited(&mut schema);
         assert_eq!(schema["properties"]["a"]["maxLength"], http_kit::form::BODY_LIMIT);
         assert_eq!(schema["properties"]["b"]["maxLength"], 3);
         assert_eq!(
             schema["properties"]["c"],
-            json!({"type": "integer", "minimum": 1, "format": "int64", "maximum": 9_007_199_254_740_991_i64})
+            json!({"type": "integer", "minimum": 1, "format": "int64",
+                "maximum": 9_007_199_254_740_991_i64})
         );
     }
 
     #[test]
     fn a_comment_becomes_summary_and_paragraphs() {
-        let mut operation = json!({"summary": "Do it, and", "description": "more of it. Then rest.\n\nSee [`this`]\nand that."});
+        let mut operation = json!({"summary": "Do it, and", "description": "more of it. Then \
+             rest.\n\nSee [`this`]\nand that."});
         describe(&mut operation, Audience::Public);
         assert_eq!(operation["summary"], "Do it, and more of it");
-        assert_eq!(operation["description"], "Do it, and more of it. Then rest.\n\nSee `this` and that.\n\nFor anyone.");
+        assert_eq!(
+            operation["description"],
+            "Do it, and more of it. Then rest.\n\nSee `this` and that.\n\nFor anyone."
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The problems that an operation can have: those that its handler names, and those that follow from rules.
+//! The problems that an operation can have: those that its handler names, and those that follow
+//! from rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,8 +43,11 @@ impl<'a> Problems<'a> {
         }
         for (status, codes) in codes {
             // An answer to HEAD has no body.
-            operation["responses"][status.to_string()] =
-                if method == "head" { self.without_body(status) } else { self.shared(status, &codes) };
+            operation["responses"][status.to_string()] = if method == "head" {
+                self.without_body(status)
+            } else {
+                self.shared(status, &codes)
+            };
         }
         Ok(())
     }
@@ -51,15 +55,18 @@ impl<'a> Problems<'a> {
     fn without_body(&mut self, status: u16) -> Value {
         let name = format!("{status}-head");
         let description = "As for GET, without a body.";
-        self.responses
-            .entry(name.clone())
-            .or_insert_with(|| json!({ "description": description, "headers": headers(status, &BTreeSet::new()) }));
+        self.responses.entry(name.clone()).or_insert_with(
+            || json!({ "description": description, "headers": headers(status, &BTreeSet::new()) }),
+        );
         reference("responses", &name)
     }
 
     fn shared(&mut self, status: u16, codes: &BTreeSet<Code>) -> Value {
         let words: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-        let name = std::iter::once(status.to_string()).chain(words.iter().map(|word| (*word).to_owned())).collect::<Vec<_>>().join("-");
+        let name = std::iter::once(status.to_string())
+            .chain(words.iter().map(|word| (*word).to_owned()))
+            .collect::<Vec<_>>()
+            .join("-");
         if !self.responses.contains_key(&name) {
             let response = self.response(status, codes);
             self.responses.insert(name.clone(), response);
@@ -68,13 +75,19 @@ impl<'a> Problems<'a> {
     }
 
     fn response(&self, status: u16, codes: &BTreeSet<Code>) -> Value {
-        let mut sentences: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.happened())).collect();
-        let examples =
-            codes.iter().map(|code| (code.as_str().to_owned(), json!({ "summary": code.title(), "value": self.example(status, *code) })));
+        let mut sentences: Vec<String> =
+            codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.happened())).collect();
+        let examples = codes.iter().map(|code| {
+            (
+                code.as_str().to_owned(),
+                json!({ "summary": code.title(), "value": self.example(status, *code) }),
+            )
+        });
         let examples: Map<String, Value> = examples.collect();
         let mut content = Map::new();
         if !codes.is_empty() {
-            let problem = json!({ "schema": reference("schemas", "Problem"), "examples": examples });
+            let problem =
+                json!({ "schema": reference("schemas", "Problem"), "examples": examples });
             content.insert("application/problem+json".to_owned(), problem);
         }
         // What does not reach the functions is answered by the gateway, in its own way.
@@ -85,11 +98,16 @@ impl<'a> Problems<'a> {
                 500 => "Internal Server Error",
                 _ => "Service Unavailable",
             };
-            sentences.push("In `application/json`: answered by the gateway, before or instead of a function.".to_owned());
-            let gateway = json!({ "schema": reference("schemas", "GatewayError"), "example": { "message": words } });
+            sentences.push(
+                "In `application/json`: answered by the gateway, before or instead of a function."
+                    .to_owned(),
+            );
+            let gateway = json!({ "schema": reference("schemas",
+                "GatewayError"), "example": { "message": words } });
             content.insert("application/json".to_owned(), gateway);
         }
-        json!({ "description": sentences.join("\n\n"), "headers": headers(status, codes), "content": content })
+        json!({ "description": sentences.join("\n\n"), "headers": headers(status, codes),
+            "content": content })
     }
 
     fn example(&self, status: u16, code: Code) -> Value {
@@ -103,7 +121,8 @@ impl<'a> Problems<'a> {
         example["request_id"] = "JKJaXmPLvHcESHA=".into();
         if let Some(members) = example.as_object_mut() {
             if code == Code::ValidationFailed {
-                let refused = json!([{ "field": "email", "code": "required", "message": "This field is required." }]);
+                let refused = json!([{ "field": "email", "code": "required", "message": "This \
+                     field is required." }]);
                 members.insert("errors".to_owned(), refused);
             } else {
                 members.remove("errors");
@@ -117,7 +136,12 @@ impl<'a> Problems<'a> {
 }
 
 /// What follows from who may call, from what is sent, and from where everything runs.
-fn by_rule(path: &str, operation: &Value, audience: Audience, repeatable: bool) -> BTreeMap<u16, BTreeSet<Code>> {
+fn by_rule(
+    path: &str,
+    operation: &Value,
+    audience: Audience,
+    repeatable: bool,
+) -> BTreeMap<u16, BTreeSet<Code>> {
     let mut codes: BTreeMap<u16, BTreeSet<Code>> = BTreeMap::new();
     let mut add = |status: u16, more: &[Code]| codes.entry(status).or_default().extend(more);
     if audience != Audience::Public {
@@ -126,7 +150,9 @@ fn by_rule(path: &str, operation: &Value, audience: Audience, repeatable: bool) 
     match audience {
         Audience::Public | Audience::SignedIn => {}
         Audience::Members | Audience::Patients => add(403, &[Code::WrongRole]),
-        Audience::Doctors => add(403, &[Code::WrongRole, Code::NotApproved, Code::SecondFactorRequired]),
+        Audience::Doctors => {
+            add(403, &[Code::WrongRole, Code::NotApproved, Code::SecondFactorRequired])
+        }
         Audience::Admins => add(403, &[Code::WrongRole, Code::SecondFactorRequired]),
     }
     if operation.get("requestBody").is_some() {
@@ -140,7 +166,9 @@ fn by_rule(path: &str, operation: &Value, audience: Audience, repeatable: bool) 
         add(422, &[Code::IdempotencyKeyReused]);
     }
     let parameters = operation["parameters"].as_array();
-    if parameters.is_some_and(|parameters| parameters.iter().any(|parameter| parameter["in"] == "query")) {
+    if parameters
+        .is_some_and(|parameters| parameters.iter().any(|parameter| parameter["in"] == "query"))
+    {
         add(400, &[Code::ValidationFailed]);
     }
     if path.contains('{') {

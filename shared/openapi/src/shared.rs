@@ -14,31 +14,41 @@ pub(crate) fn info() -> Value {
     json!({
         "title": "Personal health records",
         "version": env!("CARGO_PKG_VERSION"),
-        "summary": "Patients keep their health records, choose a doctor for each, and see who has looked.",
-        "description": "Patients keep records with files and assign each to a doctor. Doctors read and annotate what is assigned to \
+        "summary": "Patients keep their health records, choose a doctor for each, and see who has \
+         looked.",
+        "description": "Patients keep records with files and assign each to a doctor. Doctors read \
+         and annotate what is assigned to \
             them, and nothing else. Everybody is told of what concerns them.\n\n\
-            Paths end in a slash and work without it. Bodies are JSON in UTF-8; unknown fields are ignored. White space \
-            around texts is dropped before they are measured, but for passwords. Times are RFC 3339 in UTC, ids \
+            Paths end in a slash and work without it. Bodies are JSON in UTF-8; unknown fields are \
+            ignored. White space \
+            around texts is dropped before they are measured, but for passwords. Times are RFC \
+            3339 in UTC, ids \
             UUIDs in lower case.\n\n\
-            Every error of the service is a problem document (RFC 9457) whose `code` is stable and whose `type` leads to a page that \
+            Every error of the service is a problem document (RFC 9457) whose `code` is stable and \
+            whose `type` leads to a page that \
             says what to do.\n\n\
-            Lists are pages: `next` is the address of the next one, null at the end, and so is the header `Link`.\n\n\
-            Objects that can change have an `ETag`. Sent back as `If-Match`, it makes a change in between 412 instead of overwritten.",
+            Lists are pages: `next` is the address of the next one, null at the end, and so is the \
+            header `Link`.\n\n\
+            Objects that can change have an `ETag`. Sent back as `If-Match`, it makes a change in \
+            between 412 instead of overwritten.",
         "contact": { "name": "The operator of this service" },
         "license": { "name": "MIT", "identifier": "MIT" },
     })
 }
 
 pub(crate) fn servers() -> Value {
-    json!([{ "url": "/", "description": "The stack that serves this document, be it local, staging or production.", "x-internal": false }])
+    json!([{ "url": "/", "description": "The stack that serves this document, be it local, staging \
+                                         or production.", "x-internal": false }])
 }
 
 pub(crate) fn tags() -> Value {
     json!([
-        { "name": "Accounts", "description": "Registration, signing in, sessions, profiles, the directory of doctors." },
+        { "name": "Accounts", "description": "Registration, signing in, sessions, profiles, the \
+                                              directory of doctors." },
         { "name": "Health Records", "description": "Records, their files and annotations." },
         { "name": "Notifications", "description": "The inbox." },
-        { "name": "Administration", "description": "What staff do, signed in with a second factor." },
+        { "name": "Administration", "description": "What staff do, signed in with a second \
+             factor." },
         { "name": "Service", "description": "About the service itself." },
     ])
 }
@@ -49,12 +59,16 @@ pub(crate) fn for_whom(audience: Audience) -> &'static str {
         Audience::SignedIn => "For every user.",
         Audience::Members => "For patients and doctors.",
         Audience::Patients => "For patients.",
-        Audience::Doctors => "For doctors whom staff have approved; where the operator says so, only when signed in with a second factor.",
+        Audience::Doctors => {
+            "For doctors whom staff have approved; where the operator says so, only when signed in \
+             with a second factor."
+        }
         Audience::Admins => "For admins who have signed in with a second factor.",
     }
 }
 
-/// Who must have signed in: the roles of which one is needed, where not every role will do (OpenAPI 3.1, section 4.8.30).
+/// Who must have signed in: the roles of which one is needed, where not every role will do (OpenAPI
+/// 3.1, section 4.8.30).
 pub(crate) fn security(audience: Audience) -> Value {
     let roles: &[&str] = match audience {
         Audience::Public => return json!([]),
@@ -72,7 +86,8 @@ pub(crate) fn security_schemes() -> BTreeMap<String, Value> {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "The access token of login or refresh: a JWT (RFC 7519) signed with EdDSA, issued and verified as RFC8725 says. \
+        "description": "The access token of login or refresh: a JWT (RFC 7519) signed with EdDSA, \
+            issued and verified as RFC8725 says. \
             It lives for minutes, and ends with its session.",
     });
     BTreeMap::from([("bearer".to_owned(), bearer)])
@@ -83,23 +98,28 @@ pub(crate) fn gateway_error() -> Value {
     json!({
         "type": "object",
         "description": "An error of the gateway in front of the service.",
-        "properties": { "message": { "type": "string", "maxLength": 255, "examples": ["Too Many Requests"] } },
+        "properties": { "message": { "type": "string", "maxLength": 255,
+            "examples": ["Too Many Requests"] } },
         "required": ["message"],
     })
 }
 
 /// A variable of a path: an id.
 pub(crate) fn path_parameter(name: &str) -> Value {
-    json!({ "name": name, "in": "path", "required": true, "description": "The id of the object.", "schema": schema::id("An id.") })
+    json!({ "name": name, "in": "path", "required": true, "description": "The id of the object.",
+         "schema": schema::id("An id.") })
 }
 
 pub(crate) fn parameters() -> BTreeMap<String, Value> {
     let header = |name: &str, description: &str, example: &str| {
         let schema = json!({ "type": "string", "maxLength": 8192, "examples": [example] });
-        json!({ "name": name, "in": "header", "required": false, "description": description, "schema": schema })
+        json!({ "name": name, "in": "header", "required": false, "description": description,
+            "schema": schema })
     };
-    let if_match = "Do it only if the object still has one of these entity tags (RFC 9110, section 13.1.1).";
-    let if_none_match = "Send it only if it has none of these entity tags (RFC 9110, section 13.1.2).";
+    let if_match =
+        "Do it only if the object still has one of these entity tags (RFC 9110, section 13.1.1).";
+    let if_none_match =
+        "Send it only if it has none of these entity tags (RFC 9110, section 13.1.2).";
     BTreeMap::from([
         ("IfMatch".to_owned(), header("If-Match", if_match, "*")),
         ("IfNoneMatch".to_owned(), header("If-None-Match", if_none_match, "\"0\"")),
@@ -110,7 +130,8 @@ pub(crate) fn parameters() -> BTreeMap<String, Value> {
 fn idempotency_key() -> Value {
     json!({
         "name": "Idempotency-Key", "in": "header", "required": false,
-        "description": "Makes it safe to send the request again: the same key and body give the stored answer for a day \
+        "description": "Makes it safe to send the request again: the same key and body give the \
+         stored answer for a day \
             (IETF draft idempotency-key-header).",
         "schema": {
             "type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": KEY_PATTERN,
@@ -120,29 +141,58 @@ fn idempotency_key() -> Value {
 }
 
 pub(crate) fn headers() -> BTreeMap<String, Value> {
-    let text = |description: &str, example: &str| json!({ "description": description, "schema": { "type": "string", "maxLength": 8192, "examples": [example] } });
-    let seconds = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400, "examples": [1] });
+    let text = |description: &str, example: &str| {
+        json!({ "description": description,
+        "schema": { "type": "string", "maxLength": 8192, "examples": [example] } })
+    };
+    let seconds = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400,
+        "examples": [1] });
     let headers = [
         (
             "Access-Control-Allow-Origin",
-            text("The origin of the request, where it is one that may read answers.", "https://app.example.org"),
+            text(
+                "The origin of the request, where it is one that may read answers.",
+                "https://app.example.org",
+            ),
         ),
         ("Cache-Control", text("How long the answer may be kept (RFC 9111).", "no-cache")),
         ("ETag", text("The version of the object (RFC 9110, section 8.8.3).", "\"1\"")),
         (
             "Idempotent-Replayed",
             json!({
-                "description": "There when the answer is the stored one of a request that was sent before.",
+                "description": "There when the answer is the stored one of a request that was sent \
+                 before.",
                 "schema": { "type": "string", "enum": ["true"] },
             }),
         ),
-        ("Link", text("The next page, if there is one, with rel=\"next\" (RFC 8288).", "<https://example.org/?cursor=abc>; rel=\"next\"")),
+        (
+            "Link",
+            text(
+                "The next page, if there is one, with rel=\"next\" (RFC 8288).",
+                "<https://example.org/?cursor=abc>; rel=\"next\"",
+            ),
+        ),
         ("Location", text("Where the new object is, or what was asked for.", "/api/accounts/me/")),
-        ("RateLimit", text("What is left of the limit (IETF draft ratelimit-headers).", "\"login\";r=0;t=30")),
-        ("RateLimit-Policy", text("The limit (IETF draft ratelimit-headers).", "\"login\";q=5;w=900")),
-        ("Retry-After", json!({ "description": "After how many seconds to try again.", "schema": seconds })),
-        ("WWW-Authenticate", text("How to authenticate (RFC 6750, section 3).", "Bearer realm=\"api\"")),
-        ("X-Request-Id", text("The id of the request, for questions about it.", "JKJaXmPLvHcESHA=")),
+        (
+            "RateLimit",
+            text("What is left of the limit (IETF draft ratelimit-headers).", "\"login\";r=0;t=30"),
+        ),
+        (
+            "RateLimit-Policy",
+            text("The limit (IETF draft ratelimit-headers).", "\"login\";q=5;w=900"),
+        ),
+        (
+            "Retry-After",
+            json!({ "description": "After how many seconds to try again.", "schema": seconds }),
+        ),
+        (
+            "WWW-Authenticate",
+            text("How to authenticate (RFC 6750, section 3).", "Bearer realm=\"api\""),
+        ),
+        (
+            "X-Request-Id",
+            text("The id of the request, for questions about it.", "JKJaXmPLvHcESHA="),
+        ),
     ];
     headers.into_iter().map(|(name, header)| (name.to_owned(), header)).collect()
 }

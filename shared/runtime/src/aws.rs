@@ -18,15 +18,16 @@ use crate::secret::Secret;
 /// Who waits for an answer, and so how long a call may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Patience {
-    /// Somebody in front of a screen: a call takes 2.5 s at most, so that the refusal comes within 3 s.
+    /// Somebody in front of a screen: a call takes 2.5 s at most, so that the refusal comes within
+    /// 3 s.
     Interactive,
     /// A queue or a stream: what fails comes again, so a call may take longer to succeed.
     Background,
 }
 
 impl Patience {
-    /// The SDK has no limit for an answer of its own: without these a silent server is waited for until Lambda ends
-    /// the function.
+    /// The SDK has no limit for an answer of its own: without these a silent server is waited for
+    /// until Lambda ends the function.
     fn timeouts(self) -> TimeoutConfig {
         let (connect, attempt, operation) = match self {
             Self::Interactive => (500, 800, 2_500),
@@ -54,21 +55,23 @@ impl Patience {
 
 /// What all clients share: region, credentials, HTTP client, time limits, retries.
 ///
-/// Where region and credentials stand in the environment, as they always do in Lambda, nothing else is looked at: the
-/// default chain of profiles and metadata services would cost the first request milliseconds. `AWS_ENDPOINT_URL` is
-/// honoured.
+/// Where region and credentials stand in the environment, as they always do in Lambda, nothing else
+/// is looked at: the default chain of profiles and metadata services would cost the first request
+/// milliseconds. `AWS_ENDPOINT_URL` is honoured.
 pub async fn sdk(patience: Patience) -> SdkConfig {
     configure(config::Aws::from_env(), patience).await
 }
 
 async fn configure(environment: config::Aws, patience: Patience) -> SdkConfig {
-    // An emulator has a certificate of its own, if any; a developer's machine may stand behind a proxy that has.
+    // An emulator has a certificate of its own, if any; a developer's machine may stand behind a
+    // proxy that has.
     let only_amazon = environment.in_lambda && environment.endpoint_url.is_none();
     let shared = match environment.identity {
         Some(identity) => {
             let secret = identity.secret_access_key.expose();
             let token = identity.session_token.map(|token| token.expose().to_owned());
-            let credentials = Credentials::new(identity.access_key_id, secret, token, None, "environment");
+            let credentials =
+                Credentials::new(identity.access_key_id, secret, token, None, "environment");
             SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new(identity.region))
@@ -76,7 +79,12 @@ async fn configure(environment: config::Aws, patience: Patience) -> SdkConfig {
                 .http_client(http_client(only_amazon))
                 .build()
         }
-        None => aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(only_amazon)).load().await,
+        None => {
+            aws_config::defaults(BehaviorVersion::latest())
+                .http_client(http_client(only_amazon))
+                .load()
+                .await
+        }
     };
     let mut shared = shared.into_builder();
     shared.set_endpoint_url(environment.endpoint_url);
@@ -87,11 +95,13 @@ async fn configure(environment: config::Aws, patience: Patience) -> SdkConfig {
 fn http_client(only_amazon: bool) -> aws_sdk_dynamodb::config::SharedHttpClient {
     let mut roots = TrustStore::default();
     if only_amazon {
-        // All endpoints of AWS are signed by these (<https://www.amazontrust.com/repository/>). The system's hundred
-        // roots would be parsed before the first request.
-        roots = TrustStore::empty().with_pem_certificate(include_bytes!("amazon-roots.pem").as_slice());
+        // All endpoints of AWS are signed by these (<https://www.amazontrust.com/repository/>). The
+        // system's hundred roots would be parsed before the first request.
+        roots =
+            TrustStore::empty().with_pem_certificate(include_bytes!("amazon-roots.pem").as_slice());
     }
-    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let builder =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     match TlsContext::builder().with_trust_store(roots).build() {
         Ok(context) => builder.tls_context(context).build_https(),
         Err(_) => builder.build_https(),
@@ -106,7 +116,8 @@ pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
 /// A client of S3.
 pub fn s3(sdk: &SdkConfig) -> aws_sdk_s3::Client {
     // The names of buckets resolve in AWS only, so an emulator gets them in the path.
-    let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(sdk.endpoint_url().is_some());
+    let config =
+        aws_sdk_s3::config::Builder::from(sdk).force_path_style(sdk.endpoint_url().is_some());
     aws_sdk_s3::Client::from_conf(config.build())
 }
 
@@ -115,8 +126,8 @@ pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(sdk)
 }
 
-/// A client of SES that never repeats a request: SES knows no idempotency token, and a mail whose answer was lost may
-/// have been sent.
+/// A client of SES that never repeats a request: SES knows no idempotency token, and a mail whose
+/// answer was lost may have been sent.
 pub fn ses(sdk: &SdkConfig) -> aws_sdk_ses::Client {
     let config = aws_sdk_ses::config::Builder::from(sdk).retry_config(RetryConfig::disabled());
     aws_sdk_ses::Client::from_conf(config.build())
@@ -131,9 +142,14 @@ pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
 ///
 /// # Errors
 /// When Secrets Manager does not answer or refuses, or the secret is binary.
-pub async fn secret(client: &aws_sdk_secretsmanager::Client, arn: &str) -> Result<Secret, SdkError<GetSecretValueError>> {
+pub async fn secret(
+    client: &aws_sdk_secretsmanager::Client,
+    arn: &str,
+) -> Result<Secret, SdkError<GetSecretValueError>> {
     let answer = client.get_secret_value().secret_id(arn).send().await?;
-    let text = answer.secret_string.ok_or_else(|| SdkError::construction_failure(BoxError::from("the secret is not a string")))?;
+    let text = answer.secret_string.ok_or_else(|| {
+        SdkError::construction_failure(BoxError::from("the secret is not a string"))
+    })?;
     Ok(Secret::new(text))
 }
 
@@ -147,9 +163,11 @@ mod tests {
 
     use super::*;
 
-    /// A server that lets every client connect and never answers: it hangs up at once, or waits. Counts connections.
+    /// A server that lets every client connect and never answers: it hangs up at once, or waits.
+    /// Counts connections.
     fn server(hangs_up: bool) -> (String, Arc<AtomicUsize>) {
-        let (listener, connections) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(AtomicUsize::new(0)));
+        let (listener, connections) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(AtomicUsize::new(0)));
         let (address, counter) = (listener.local_addr().unwrap(), Arc::clone(&connections));
         std::thread::spawn(move || {
             let mut kept = Vec::new();
@@ -173,7 +191,8 @@ mod tests {
             secret_access_key: Secret::new("key"),
             session_token: Some(Secret::new("token")),
         };
-        configure(config::Aws { identity: Some(identity), endpoint_url, in_lambda: true }, patience).await
+        configure(config::Aws { identity: Some(identity), endpoint_url, in_lambda: true }, patience)
+            .await
     }
 
     #[tokio::test]
@@ -214,7 +233,8 @@ mod tests {
         let (address, _) = server(true);
         let sdk = sdk(None, Patience::Interactive).await;
         let sdk = sdk.into_builder().endpoint_url(address.replace("http:", "https:")).build();
-        // The connector panics over roots that it cannot read, and reads them when it is first used.
+        // The connector panics over roots that it cannot read, and reads them when it is first
+        // used.
         assert!(dynamodb(&sdk).list_tables().send().await.is_err());
     }
 
@@ -224,8 +244,15 @@ mod tests {
             (Some("http://127.0.0.1:4566".to_owned()), "http://127.0.0.1:4566/files/key?"),
             (None, "https://files.s3.eu-central-1.amazonaws.com/key?"),
         ] {
-            let presigning = aws_sdk_s3::presigning::PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
-            let request = s3(&sdk(url, Patience::Interactive).await).get_object().bucket("files").key("key").presigned(presigning).await;
+            let presigning =
+                aws_sdk_s3::presigning::PresigningConfig::expires_in(Duration::from_secs(60))
+                    .unwrap();
+            let request = s3(&sdk(url, Patience::Interactive).await)
+                .get_object()
+                .bucket("files")
+                .key("key")
+                .presigned(presigning)
+                .await;
             let url = request.unwrap().uri().to_owned();
             assert!(url.starts_with(expected), "{url}");
         }

@@ -9,7 +9,8 @@ use crate::crypto::random;
 pub fn now() -> Timestamp {
     let now = Timestamp::now();
     // Rounding fails only at the ends of jiff's calendar, in the year 9999.
-    now.round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Trunc)).unwrap_or(now)
+    now.round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Trunc))
+        .unwrap_or(now)
 }
 
 /// A new id: UUID version 7 (RFC 9562), greater than every id this process has made before.
@@ -17,7 +18,8 @@ pub fn new_id<T: From<Uuid>>() -> T {
     Uuid::now_v7().into()
 }
 
-/// A new id that is also greater than one that another process has made, whose clock may be ahead of ours.
+/// A new id that is also greater than one that another process has made, whose clock may be ahead
+/// of ours.
 pub fn new_id_above<T: From<Uuid> + Ord>(other: T, made_at: Timestamp) -> T {
     let id = new_id();
     if id > other {
@@ -51,7 +53,10 @@ mod tests {
             let other = SessionId::last_at(now() + SignedDuration::from_millis(ahead));
             let id = new_id_above(other, other.created_at());
             assert!(id > other, "{ahead} ms");
-            assert!(id.created_at() <= now().max(other.created_at() + SignedDuration::from_millis(1)), "and not further ahead");
+            assert!(
+                id.created_at() <= now().max(other.created_at() + SignedDuration::from_millis(1)),
+                "and not further ahead"
+            );
             assert_ne!(id, new_id_above(other, other.created_at()));
         }
     }

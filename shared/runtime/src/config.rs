@@ -1,7 +1,7 @@
 //! The configuration: the only reader of the environment.
 //!
-//! `template.yaml` gives every function its variables and holds the defaults; here are none. [`FUNCTIONS`] says which
-//! function reads what.
+//! `template.yaml` gives every function its variables and holds the defaults; here are none.
+//! [`FUNCTIONS`] says which function reads what.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -30,11 +30,15 @@ pub enum ConfigError {
     },
 }
 
-/// Declares structs that are read from variables, so that struct, reader and list of variables cannot differ.
+/// Declares structs that are read from variables, so that struct, reader and list of variables
+/// cannot differ.
 macro_rules! config {
     ($(
         $(#[$doc:meta])*
-        $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $variable:ident as $parse:expr,)+ }
+        $name:ident { $(
+            $(#[$field_doc:meta])*
+            $field:ident: $type:ty = $variable:ident as $parse:expr,
+        )+ }
     )+) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Debug)]
@@ -93,7 +97,8 @@ config! {
         /// Where the secret behind the signing key lies in Secrets Manager.
         signing_secret_arn: String = SIGNING_SECRET_ARN as text,
         /// How long an access token is valid.
-        access_token: SignedDuration = ACCESS_TOKEN_SECONDS as |value| Ok(SignedDuration::from_secs(number(value, 1..=86_400)?)),
+        access_token: SignedDuration = ACCESS_TOKEN_SECONDS as
+            |value| Ok(SignedDuration::from_secs(number(value, 1..=86_400)?)),
         /// How long a patient's session lives without use.
         patient_idle: SignedDuration = PATIENT_IDLE_DAYS as days,
         /// How long a patient's session lives at all.
@@ -114,7 +119,8 @@ config! {
     Guessing {
         /// So many failures of a network in 15 minutes, at all accounts together.
         failures_per_network: u64 = MAX_FAILURES_PER_NETWORK as |value| number(value, 5..=100_000),
-        /// So many failures at an account in 15 minutes, from all networks together, before guessing there becomes slow.
+        /// So many failures at an account in 15 minutes, from all networks together, before
+        /// guessing there becomes slow.
         failures_per_account: u64 = MAX_FAILURES_PER_ACCOUNT as |value| number(value, 5..=100_000),
         /// So many mails to an address in a day that somebody asks for.
         mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
@@ -130,7 +136,8 @@ config! {
 
     /// What it takes to let doctors in.
     Doctors {
-        /// Whether a doctor is neither listed nor assignable before staff have approved the licence.
+        /// Whether a doctor is neither listed nor assignable before staff have approved the
+        /// licence.
         approval_is_required: bool = REQUIRE_DOCTOR_APPROVAL as flag,
     }
 
@@ -253,11 +260,27 @@ config! {
 pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     (
         "accounts",
-        &[Telemetry::VARIABLES, Http::VARIABLES, Tokens::VARIABLES, Registration::VARIABLES, Doctors::VARIABLES, Guessing::VARIABLES],
+        &[
+            Telemetry::VARIABLES,
+            Http::VARIABLES,
+            Tokens::VARIABLES,
+            Registration::VARIABLES,
+            Doctors::VARIABLES,
+            Guessing::VARIABLES,
+        ],
     ),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
-    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES, Console::VARIABLES, Pipeline::VARIABLES]),
+    (
+        "admin",
+        &[
+            Telemetry::VARIABLES,
+            Http::VARIABLES,
+            Doctors::VARIABLES,
+            Console::VARIABLES,
+            Pipeline::VARIABLES,
+        ],
+    ),
     ("docs", &[Telemetry::VARIABLES, Docs::VARIABLES]),
     ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
@@ -271,18 +294,23 @@ impl Tokens {
     pub fn lifetimes(&self, role: Role) -> Lifetimes {
         match role {
             Role::Patient => Lifetimes { idle: self.patient_idle, absolute: self.patient_absolute },
-            Role::Doctor | Role::Admin => Lifetimes { idle: self.staff_idle, absolute: self.staff_absolute },
+            Role::Doctor | Role::Admin => {
+                Lifetimes { idle: self.staff_idle, absolute: self.staff_absolute }
+            }
         }
     }
 
     /// How long a session lives at most, whoever the user is: for when that is not known yet.
     pub fn longest_lifetimes(&self) -> Lifetimes {
-        Lifetimes { idle: self.patient_idle.max(self.staff_idle), absolute: self.patient_absolute.max(self.staff_absolute) }
+        Lifetimes {
+            idle: self.patient_idle.max(self.staff_idle),
+            absolute: self.patient_absolute.max(self.staff_absolute),
+        }
     }
 }
 
 /// What the SDK is told by Lambda, or by whoever runs the program on their own machine.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
 pub(crate) struct Aws {
     /// The region and the credentials of the function's role. Fixed for the life of the process.
     pub(crate) identity: Option<Identity>,
@@ -315,7 +343,11 @@ impl Aws {
                 session_token: lookup("AWS_SESSION_TOKEN").map(Secret::new),
             })
         };
-        Self { identity: identity(), endpoint_url: lookup("AWS_ENDPOINT_URL"), in_lambda: lookup("AWS_LAMBDA_FUNCTION_NAME").is_some() }
+        Self {
+            identity: identity(),
+            endpoint_url: lookup("AWS_ENDPOINT_URL"),
+            in_lambda: lookup("AWS_LAMBDA_FUNCTION_NAME").is_some(),
+        }
     }
 }
 
@@ -333,10 +365,18 @@ fn text(value: &str) -> Result<String, String> {
 }
 
 fn list(value: &str) -> Result<Vec<String>, String> {
-    Ok(value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
+    Ok(value
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
-fn number<T: FromStr + PartialOrd + std::fmt::Display>(value: &str, range: RangeInclusive<T>) -> Result<T, String> {
+fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+    value: &str,
+    range: RangeInclusive<T>,
+) -> Result<T, String> {
     let number = value.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()))
 }
@@ -359,14 +399,19 @@ fn url_lifetime(value: &str) -> Result<Duration, String> {
 }
 
 fn url(value: &str) -> Result<String, String> {
-    let is_url = (value.starts_with("https://") || value.starts_with("http://")) && !value.ends_with('/');
+    let is_url =
+        (value.starts_with("https://") || value.starts_with("http://")) && !value.ends_with('/');
     if is_url { Ok(value.to_owned()) } else { Err("a URL without a slash at the end".to_owned()) }
 }
 
 fn secret(value: &str) -> Result<Secret, String> {
     // Also what an unresolved dynamic reference is not.
     let long_enough = value.len() >= 32 && !value.starts_with("{{");
-    if long_enough { Ok(Secret::new(value)) } else { Err("a secret of at least 32 characters".to_owned()) }
+    if long_enough {
+        Ok(Secret::new(value))
+    } else {
+        Err("a secret of at least 32 characters".to_owned())
+    }
 }
 
 fn level(value: &str) -> Result<Level, String> {
@@ -400,7 +445,10 @@ mod tests {
             ("AUDIT_KEY", SECRET),
             ("ARCHIVE_BUCKET_NAME", "archive"),
             ("TOKEN_ISSUER", "records-local"),
-            ("SIGNING_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing"),
+            (
+                "SIGNING_SECRET_ARN",
+                "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing",
+            ),
             ("ACCESS_TOKEN_SECONDS", "900"),
             ("PATIENT_IDLE_DAYS", "7"),
             ("PATIENT_ABSOLUTE_DAYS", "30"),
@@ -422,10 +470,19 @@ mod tests {
             ("MAX_FILE_BYTES", "26214400"),
             ("MAX_FILES_PER_RECORD", "20"),
             ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/mail"),
-            ("MAIL_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-mail"),
+            (
+                "MAIL_DEAD_LETTER_QUEUE_URL",
+                "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-mail",
+            ),
             ("UPLOAD_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/upload"),
-            ("UPLOAD_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-upload"),
-            ("STREAM_FAILURE_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/stream-failure"),
+            (
+                "UPLOAD_DEAD_LETTER_QUEUE_URL",
+                "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-upload",
+            ),
+            (
+                "STREAM_FAILURE_QUEUE_URL",
+                "https://sqs.eu-central-1.amazonaws.com/123456789012/stream-failure",
+            ),
             ("MAIL_SENDER", "records@example.com"),
             ("MAIL_CONFIGURATION_SET", "mail"),
         ])
@@ -446,20 +503,34 @@ mod tests {
         let environment = environment();
         let http = Http::read(lookup(&environment)).unwrap();
         assert_eq!(http.allowed_origins, ["http://localhost:3000", "https://example.com"]);
-        assert_eq!((http.page_size, http.public_url.as_str(), http.cursor_key.expose()), (20, "https://records.example.com", SECRET));
+        assert_eq!(
+            (http.page_size, http.public_url.as_str(), http.cursor_key.expose()),
+            (20, "https://records.example.com", SECRET)
+        );
         let tokens = Tokens::read(lookup(&environment)).unwrap();
         assert_eq!(tokens.access_token, SignedDuration::from_mins(15));
-        let lifetimes =
-            |idle, absolute| Lifetimes { idle: SignedDuration::from_hours(idle), absolute: SignedDuration::from_hours(absolute) };
+        let lifetimes = |idle, absolute| Lifetimes {
+            idle: SignedDuration::from_hours(idle),
+            absolute: SignedDuration::from_hours(absolute),
+        };
         assert_eq!(tokens.lifetimes(Role::Patient), lifetimes(168, 720));
-        assert_eq!((tokens.lifetimes(Role::Doctor), tokens.lifetimes(Role::Admin)), (lifetimes(12, 24), lifetimes(12, 24)));
+        assert_eq!(
+            (tokens.lifetimes(Role::Doctor), tokens.lifetimes(Role::Admin)),
+            (lifetimes(12, 24), lifetimes(12, 24))
+        );
         assert_eq!(tokens.longest_lifetimes(), lifetimes(168, 720));
         assert!(Registration::read(lookup(&environment)).unwrap().reveal_registered_email);
         let mail = Mail::read(lookup(&environment)).unwrap();
         assert_eq!((mail.app_url.as_str(), mail.deliveries), ("https://app.example.com", 5));
         let uploads = Uploads::read(lookup(&environment)).unwrap();
-        assert_eq!((uploads.upload_url_lifetime, uploads.max_file_bytes), (Duration::from_secs(900), 26_214_400));
-        assert_eq!(Downloads::read(lookup(&environment)).unwrap().download_url_lifetime, Duration::from_secs(300));
+        assert_eq!(
+            (uploads.upload_url_lifetime, uploads.max_file_bytes),
+            (Duration::from_secs(900), 26_214_400)
+        );
+        assert_eq!(
+            Downloads::read(lookup(&environment)).unwrap().download_url_lifetime,
+            Duration::from_secs(300)
+        );
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
         assert_eq!(Guessing::read(lookup(&environment)).unwrap().mails_per_day, 20);
@@ -501,24 +572,41 @@ mod tests {
             ("CURSOR_KEY", "{{resolve:secretsmanager:arn:aws:secretsmanager:x}}"),
         ] {
             let error = http_with(variable, value).unwrap_err();
-            assert!(matches!(error, ConfigError::Invalid { variable: named, .. } if named == variable), "{variable}={value}");
-            assert!(value.trim().is_empty() || value.len() < 4 || !error.to_string().contains(value));
+            assert!(
+                matches!(error, ConfigError::Invalid { variable: named, .. } if named == variable),
+                "{variable}={value}"
+            );
+            assert!(
+                value.trim().is_empty() || value.len() < 4 || !error.to_string().contains(value)
+            );
         }
         assert_eq!(http_with("ALLOWED_ORIGINS", "").unwrap().allowed_origins, Vec::<String>::new());
-        assert_eq!(http_with("PUBLIC_URL", "https://example.com/v1").unwrap().public_url, "https://example.com/v1");
+        assert_eq!(
+            http_with("PUBLIC_URL", "https://example.com/v1").unwrap().public_url,
+            "https://example.com/v1"
+        );
     }
 
     #[test]
     fn an_error_is_one_sentence_that_says_what_to_do() {
         let sentence = http_with("PAGE_SIZE", "0").unwrap_err().to_string();
-        assert_eq!(sentence, "PAGE_SIZE must be a whole number from 1 to 100: correct it in the function's environment");
+        assert_eq!(
+            sentence,
+            "PAGE_SIZE must be a whole number from 1 to 100: correct it in the function's \
+             environment"
+        );
         let sentence = ConfigError::Missing("TABLE_NAME").to_string();
-        assert_eq!(sentence, "TABLE_NAME is not set: give the function the variables that template.yaml lists for it");
+        assert_eq!(
+            sentence,
+            "TABLE_NAME is not set: give the function the variables that template.yaml lists for it"
+        );
     }
 
     #[test]
     fn levels_are_those_of_the_template() {
-        let read = |value: &'static str| Telemetry::read(|_| Some(value.to_owned())).map(|telemetry| telemetry.log_level);
+        let read = |value: &'static str| {
+            Telemetry::read(|_| Some(value.to_owned())).map(|telemetry| telemetry.log_level)
+        };
         assert_eq!(read("debug"), Ok(Level::DEBUG));
         assert_eq!(read("warn"), Ok(Level::WARN));
         assert_eq!(read("error"), Ok(Level::ERROR));
@@ -528,7 +616,8 @@ mod tests {
     #[test]
     fn no_function_reads_a_variable_under_two_meanings() {
         for (function, groups) in FUNCTIONS {
-            let variables: Vec<&str> = groups.iter().flat_map(|group| group.iter().copied()).collect();
+            let variables: Vec<&str> =
+                groups.iter().flat_map(|group| group.iter().copied()).collect();
             let distinct: std::collections::BTreeSet<&str> = variables.iter().copied().collect();
             assert_eq!(variables.len(), distinct.len(), "{function}");
         }
@@ -536,7 +625,11 @@ mod tests {
 
     #[test]
     fn the_identity_is_complete_or_absent() {
-        let complete = HashMap::from([("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]);
+        let complete = HashMap::from([
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+        ]);
         let aws = Aws::read(lookup(&complete));
         assert!(aws.identity.is_some_and(|identity| identity.session_token.is_none()));
         assert!(aws.endpoint_url.is_none() && !aws.in_lambda);
@@ -545,7 +638,10 @@ mod tests {
             incomplete.insert(variable, "");
             assert!(Aws::read(lookup(&incomplete)).identity.is_none(), "{variable}");
         }
-        let emulated = HashMap::from([("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"), ("AWS_LAMBDA_FUNCTION_NAME", "accounts")]);
+        let emulated = HashMap::from([
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "accounts"),
+        ]);
         let aws = Aws::read(lookup(&emulated));
         assert!(aws.in_lambda && aws.endpoint_url.as_deref() == Some("http://127.0.0.1:4566"));
     }

@@ -19,8 +19,8 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A key for one purpose, derived from a secret by HKDF-SHA256 (RFC 5869). Keys of different purposes say nothing
-/// about each other or about the secret.
+/// A key for one purpose, derived from a secret by HKDF-SHA256 (RFC 5869). Keys of different
+/// purposes say nothing about each other or about the secret.
 pub(crate) fn derive(secret: &[u8], purpose: &str) -> [u8; 32] {
     let mut key = [0; 32];
     let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
@@ -54,7 +54,9 @@ impl Prover {
 
     /// Whether `proof` is that of `data`; takes the same time wherever the two differ.
     pub fn holds(&self, data: &[u8], proof: &str) -> bool {
-        BASE64_URL_SAFE_NO_PAD.decode(proof).is_ok_and(|proof| hmac::verify(&self.0, data, &proof).is_ok())
+        BASE64_URL_SAFE_NO_PAD
+            .decode(proof)
+            .is_ok_and(|proof| hmac::verify(&self.0, data, &proof).is_ok())
     }
 }
 
@@ -64,7 +66,8 @@ impl std::fmt::Debug for Prover {
     }
 }
 
-/// Seals texts that a client keeps for us: it can neither read nor change them, nor pass one off as another.
+/// Seals texts that a client keeps for us: it can neither read nor change them, nor pass one off as
+/// another.
 #[derive(Clone)]
 pub struct Sealer(LessSafeKey);
 
@@ -78,11 +81,14 @@ impl Sealer {
     }
 
     fn with(key: &[u8; 32]) -> Self {
-        Self(LessSafeKey::new(certain(UnboundKey::new(&CHACHA20_POLY1305, key), "the key has the algorithm's length")))
+        Self(LessSafeKey::new(certain(
+            UnboundKey::new(&CHACHA20_POLY1305, key),
+            "the key has the algorithm's length",
+        )))
     }
 
-    /// Seals `plain` for the use described by `associated`: ChaCha20-Poly1305 (RFC 8439) with a random nonce, in
-    /// base64url without padding. A key is good for 2^32 texts.
+    /// Seals `plain` for the use described by `associated`: ChaCha20-Poly1305 (RFC 8439) with a
+    /// random nonce, in base64url without padding. A key is good for 2^32 texts.
     pub fn seal(&self, associated: &[u8], plain: &[u8]) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(self.seal_bytes(associated, plain))
     }
@@ -90,12 +96,17 @@ impl Sealer {
     fn seal_bytes(&self, associated: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce = random::<NONCE_LEN>();
         let mut text = plain.to_vec();
-        let sealed = self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(associated), &mut text);
+        let sealed = self.0.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(associated),
+            &mut text,
+        );
         certain(sealed, "a text that fits into memory is shorter than the algorithm's limit");
         [&[VERSION], &nonce[..], &text].concat()
     }
 
-    /// What was sealed; `None` for anything that [`Sealer::seal`] has not made for exactly this use.
+    /// What was sealed; `None` for anything that [`Sealer::seal`] has not made for exactly this
+    /// use.
     pub fn open(&self, associated: &[u8], sealed: &str) -> Option<Vec<u8>> {
         self.open_bytes(associated, &BASE64_URL_SAFE_NO_PAD.decode(sealed).ok()?)
     }
@@ -103,7 +114,10 @@ impl Sealer {
     fn open_bytes(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, text) = sealed.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE_LEN>()?;
         let mut text = text.to_vec();
-        let plain = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(associated), &mut text).ok()?;
+        let plain = self
+            .0
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(associated), &mut text)
+            .ok()?;
         Some(plain.to_vec())
     }
 }
@@ -114,7 +128,8 @@ impl std::fmt::Debug for Sealer {
     }
 }
 
-/// Keeps things where others may look: each under a name, by which alone it is found and read. Names are not kept.
+/// Keeps things where others may look: each under a name, by which alone it is found and read.
+/// Names are not kept.
 #[derive(Clone)]
 pub struct Safe([u8; 32]);
 
@@ -135,7 +150,10 @@ impl Safe {
     pub fn drawer(&self, name: &[&str]) -> Drawer {
         let name = name.join("\0");
         let key = |purpose: &str| derive(&self.0, &format!("{purpose}\0{name}"));
-        Drawer { label: BASE64_URL_SAFE_NO_PAD.encode(key("label")), sealer: Sealer::with(&key("seal")) }
+        Drawer {
+            label: BASE64_URL_SAFE_NO_PAD.encode(key("label")),
+            sealer: Sealer::with(&key("seal")),
+        }
     }
 }
 
@@ -214,11 +232,19 @@ mod tests {
         let drawer = safe.drawer(&["user", "key"]);
         let sealed = drawer.seal(b"body", b"answer");
         let same = safe.drawer(&["user", "key"]);
-        assert_eq!((same.label(), same.open(b"body", &sealed).as_deref()), (drawer.label(), Some(&b"answer"[..])));
+        assert_eq!(
+            (same.label(), same.open(b"body", &sealed).as_deref()),
+            (drawer.label(), Some(&b"answer"[..]))
+        );
         assert_eq!(drawer.label().len(), 43);
         assert!(same.open(b"another body", &sealed).is_none());
         let other = Safe::new(&Secret::new("another secret")).drawer(&["user", "key"]);
-        for other in [safe.drawer(&["user", "kez"]), safe.drawer(&["userkey"]), safe.drawer(&["user", "key", ""]), other] {
+        for other in [
+            safe.drawer(&["user", "kez"]),
+            safe.drawer(&["userkey"]),
+            safe.drawer(&["user", "key", ""]),
+            other,
+        ] {
             assert_ne!(other.label(), drawer.label());
             assert!(other.open(b"body", &sealed).is_none());
         }
@@ -235,10 +261,16 @@ mod tests {
         for at in 0..bytes.len() {
             let mut forged = bytes.clone();
             forged[at] ^= 1;
-            assert!(sealer().open(b"list", &BASE64_URL_SAFE_NO_PAD.encode(forged)).is_none(), "byte {at}");
+            assert!(
+                sealer().open(b"list", &BASE64_URL_SAFE_NO_PAD.encode(forged)).is_none(),
+                "byte {at}"
+            );
         }
         for length in 0..bytes.len() {
-            assert!(sealer().open(b"list", &BASE64_URL_SAFE_NO_PAD.encode(&bytes[..length])).is_none(), "length {length}");
+            assert!(
+                sealer().open(b"list", &BASE64_URL_SAFE_NO_PAD.encode(&bytes[..length])).is_none(),
+                "length {length}"
+            );
         }
         for text in ["", "not base64!", "é"] {
             assert!(sealer().open(b"list", text).is_none());

@@ -1,5 +1,5 @@
-//! What a function needs of the world around it: configuration, time and ids, AWS clients, cryptography, tokens,
-//! passwords, logs, and the loop that serves events.
+//! What a function needs of the world around it: configuration, time and ids, AWS clients,
+//! cryptography, tokens, passwords, logs, and the loop that serves events.
 
 pub mod aws;
 pub mod bucket;

@@ -1,7 +1,8 @@
 //! Password hashes: argon2id in the PHC string format, computed off the async threads.
 //!
-//! Users who were imported from Django bring hashes of its default algorithm along, `pbkdf2_sha256$...`. They are good for
-//! one login, which replaces them ([`Hasher::needs_rehash`]).
+//! Users who were imported from Django bring hashes of its default algorithm along,
+//! `pbkdf2_sha256$...`. They are good for one login, which replaces them
+//! ([`Hasher::needs_rehash`]).
 
 use std::num::NonZeroU32;
 
@@ -11,11 +12,13 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use domain::password::Password;
 use ring::pbkdf2;
 
-/// The hash of random bytes that nobody has kept, with the parameters of [`Hasher::hash`]: for users who have no password.
-pub const HASH_OF_NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$XPGH2PrbuRo7FrxjLOa/Xw$JV0hVfzppGD7EuKznNMv0Sw4S86D4YIa57snbq7hDR0";
+/// The hash of random bytes that nobody has kept, with the parameters of [`Hasher::hash`]: for
+/// users who have no password.
+pub const HASH_OF_NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$XPGH2PrbuRo7FrxjLOa/Xw$\
+    JV0hVfzppGD7EuKznNMv0Sw4S86D4YIa57snbq7hDR0";
 
-/// What Django has ever used by default: 10,000 in version 1.4, 1,200,000 in 6.0; and some room. More would only be work
-/// for an attacker to order.
+/// What Django has ever used by default: 10,000 in version 1.4, 1,200,000 in 6.0; and some room.
+/// More would only be work for an attacker to order.
 const DJANGO_ITERATIONS: std::ops::RangeInclusive<u32> = 10_000..=2_000_000;
 
 /// A password could not be hashed or compared.
@@ -48,13 +51,23 @@ impl Stored {
         if let Some(rest) = text.strip_prefix("pbkdf2_sha256$") {
             let mut parts = rest.split('$');
             let (iterations, salt, hash) = (parts.next()?, parts.next()?, parts.next()?);
-            let iterations = iterations.parse().ok().filter(|number| DJANGO_ITERATIONS.contains(number))?;
-            let hash = BASE64_STANDARD.decode(hash).ok().filter(|hash| hash.len() == ring::digest::SHA256_OUTPUT_LEN)?;
+            let iterations =
+                iterations.parse().ok().filter(|number| DJANGO_ITERATIONS.contains(number))?;
+            let hash = BASE64_STANDARD
+                .decode(hash)
+                .ok()
+                .filter(|hash| hash.len() == ring::digest::SHA256_OUTPUT_LEN)?;
             let complete = parts.next().is_none() && !salt.is_empty();
-            return complete.then_some(Self::Django { iterations: NonZeroU32::new(iterations)?, salt: salt.to_owned(), hash });
+            return complete.then_some(Self::Django {
+                iterations: NonZeroU32::new(iterations)?,
+                salt: salt.to_owned(),
+                hash,
+            });
         }
         let hash = PasswordHash::new(text).ok()?;
-        let known = hash.algorithm == ARGON2ID_IDENT && hash.hash.is_some() && Params::try_from(&hash).is_ok();
+        let known = hash.algorithm == ARGON2ID_IDENT
+            && hash.hash.is_some()
+            && Params::try_from(&hash).is_ok();
         known.then(|| Self::Argon2(Box::new(hash)))
     }
 }
@@ -71,31 +84,42 @@ impl Hasher {
     /// [`HashError`] when there is no memory.
     pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
         let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
-        let hash = tokio::task::spawn_blocking(move || argon2.hash_password(password.as_bytes())).await??;
+        let hash = tokio::task::spawn_blocking(move || argon2.hash_password(password.as_bytes()))
+            .await??;
         Ok(hash.to_string())
     }
 
-    /// Whether the password is the one that was hashed. Without a hash, for a user who does not exist, the same work
-    /// is done and the answer is no: the time it takes tells nothing. So it is with a hash that cannot be read, which is
-    /// logged.
+    /// Whether the password is the one that was hashed. Without a hash, for a user who does not
+    /// exist, the same work is done and the answer is no: the time it takes tells nothing. So it is
+    /// with a hash that cannot be read, which is logged.
     ///
     /// # Errors
     /// [`HashError`] when there is no memory.
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, HashError> {
         let stored = hash.and_then(Stored::parse);
         if hash.is_some() && stored.is_none() {
-            tracing::warn!("a stored password hash cannot be read: its user can only reset the password");
+            tracing::warn!(
+                "a stored password hash cannot be read: its user can only reset the password"
+            );
         }
         let exists = stored.is_some();
         let stored = match stored {
             Some(stored) => stored,
-            None => Stored::Argon2(Box::new(PasswordHash::new(HASH_OF_NOBODY).map_err(password_hash::Error::from)?)),
+            None => Stored::Argon2(Box::new(
+                PasswordHash::new(HASH_OF_NOBODY).map_err(password_hash::Error::from)?,
+            )),
         };
         let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
         let verified = tokio::task::spawn_blocking(move || match stored {
             Stored::Argon2(hash) => argon2.verify_password(password.as_bytes(), &*hash),
             Stored::Django { iterations, salt, hash } => {
-                let verified = pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt.as_bytes(), password.as_bytes(), &hash);
+                let verified = pbkdf2::verify(
+                    pbkdf2::PBKDF2_HMAC_SHA256,
+                    iterations,
+                    salt.as_bytes(),
+                    password.as_bytes(),
+                    &hash,
+                );
                 verified.map_err(|_| password_hash::Error::PasswordInvalid)
             }
         })
@@ -107,13 +131,14 @@ impl Hasher {
         }
     }
 
-    /// Whether a hash that a password fits should be replaced by a new one: it is of another algorithm, or of other
-    /// parameters than new ones are.
+    /// Whether a hash that a password fits should be replaced by a new one: it is of another
+    /// algorithm, or of other parameters than new ones are.
     pub fn needs_rehash(&self, hash: &str) -> bool {
         let Some(Stored::Argon2(hash)) = Stored::parse(hash) else { return true };
         let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         hash.version != Some(Version::default().into())
-            || Params::try_from(&*hash).ok().as_ref().map(costs) != Some(costs(self.argon2.params()))
+            || Params::try_from(&*hash).ok().as_ref().map(costs)
+                != Some(costs(self.argon2.params()))
     }
 }
 
@@ -125,8 +150,10 @@ mod tests {
 
     const PARAMETERS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 
-    /// In the format of Django: what Python makes of `pbkdf2_hmac("sha256", b"correct horse battery staple", b"seasalt2", 10000)`.
-    const DJANGO: &str = "pbkdf2_sha256$10000$seasalt2$h1gdfbMb7q0UWIbv++2zIEW5jymm8PinrGwlZCjNQFs=";
+    /// In the format of Django: what Python makes of `pbkdf2_hmac("sha256", b"correct horse battery
+    /// staple", b"seasalt2", 10000)`.
+    const DJANGO: &str =
+        "pbkdf2_sha256$10000$seasalt2$h1gdfbMb7q0UWIbv++2zIEW5jymm8PinrGwlZCjNQFs=";
 
     fn password(text: &str) -> Password {
         Password::from_json(&text.into()).unwrap()
@@ -137,33 +164,56 @@ mod tests {
         let hasher = Hasher::new();
         let hash = hasher.hash(&password("correct horse battery staple")).await.unwrap();
         assert!(hash.starts_with(PARAMETERS), "{hash}");
-        assert!(hasher.verify(&password("correct horse battery staple"), Some(&hash)).await.unwrap());
-        assert!(!hasher.verify(&password("correct horse battery stable"), Some(&hash)).await.unwrap());
-        assert!(!hasher.verify(&password(" correct horse battery staple"), Some(&hash)).await.unwrap());
-        assert_ne!(hasher.hash(&password("correct horse battery staple")).await.unwrap(), hash, "salted");
+        assert!(
+            hasher.verify(&password("correct horse battery staple"), Some(&hash)).await.unwrap()
+        );
+        assert!(
+            !hasher.verify(&password("correct horse battery stable"), Some(&hash)).await.unwrap()
+        );
+        assert!(
+            !hasher.verify(&password(" correct horse battery staple"), Some(&hash)).await.unwrap()
+        );
+        assert_ne!(
+            hasher.hash(&password("correct horse battery staple")).await.unwrap(),
+            hash,
+            "salted"
+        );
         assert!(!hasher.needs_rehash(&hash));
     }
 
     #[tokio::test]
     async fn nobody_has_a_password() {
         assert!(HASH_OF_NOBODY.starts_with(PARAMETERS), "not the same work");
-        assert!(!Hasher::new().verify(&password("correct horse battery staple"), None).await.unwrap());
+        assert!(
+            !Hasher::new().verify(&password("correct horse battery staple"), None).await.unwrap()
+        );
     }
 
     #[tokio::test]
     async fn a_damaged_hash_fits_no_password() {
         let argon2_without_hash = "$argon2id$v=19$m=19456,t=2,p=1";
-        let of_another_algorithm = "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E";
+        let of_another_algorithm = "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$\
+             nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E";
         for hash in ["", "plain text", argon2_without_hash, of_another_algorithm] {
-            assert!(!Hasher::new().verify(&password("correct horse battery staple"), Some(hash)).await.unwrap(), "{hash}");
+            assert!(
+                !Hasher::new()
+                    .verify(&password("correct horse battery staple"), Some(hash))
+                    .await
+                    .unwrap(),
+                "{hash}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_hash_of_django_is_good_until_it_is_replaced() {
         let hasher = Hasher::new();
-        assert!(hasher.verify(&password("correct horse battery staple"), Some(DJANGO)).await.unwrap());
-        assert!(!hasher.verify(&password("correct horse battery stable"), Some(DJANGO)).await.unwrap());
+        assert!(
+            hasher.verify(&password("correct horse battery staple"), Some(DJANGO)).await.unwrap()
+        );
+        assert!(
+            !hasher.verify(&password("correct horse battery stable"), Some(DJANGO)).await.unwrap()
+        );
         assert!(hasher.needs_rehash(DJANGO));
     }
 
@@ -184,15 +234,26 @@ mod tests {
             with(3, "AAAA"),
             with(3, "not base64!"),
         ];
-        bad.extend(["0", "1", "9999", "2000001", "4294967296", "99999999999", "-1", "", "x", "1e6"].map(|iterations| with(1, iterations)));
+        bad.extend(
+            ["0", "1", "9999", "2000001", "4294967296", "99999999999", "-1", "", "x", "1e6"]
+                .map(|iterations| with(1, iterations)),
+        );
         bad.push(with(0, "pbkdf2_sha1"));
         let started = std::time::Instant::now();
         for hash in &bad {
             assert!(Stored::parse(hash).is_none(), "{hash}");
         }
-        assert!(!Hasher::new().verify(&password("correct horse battery staple"), bad.last().map(String::as_str)).await.unwrap());
+        assert!(
+            !Hasher::new()
+                .verify(&password("correct horse battery staple"), bad.last().map(String::as_str))
+                .await
+                .unwrap()
+        );
         assert!(started.elapsed().as_secs() < 5, "nothing of it is worked through");
-        assert!(Stored::parse(&with(1, "10000")).is_some() && Stored::parse(&with(1, "2000000")).is_some());
+        assert!(
+            Stored::parse(&with(1, "10000")).is_some()
+                && Stored::parse(&with(1, "2000000")).is_some()
+        );
     }
 
     #[test]

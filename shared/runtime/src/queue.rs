@@ -1,4 +1,5 @@
-//! A queue of SQS as a person looks at it: how much is in it, what was set aside there, and back with it.
+//! A queue of SQS as a person looks at it: how much is in it, what was set aside there, and back
+//! with it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,7 +17,9 @@ pub struct QueueError {
 }
 
 impl QueueError {
-    fn of<E: Into<Box<dyn std::error::Error + Send + Sync>>>(operation: &'static str) -> impl FnOnce(E) -> Self {
+    fn of<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        operation: &'static str,
+    ) -> impl FnOnce(E) -> Self {
         move |error| Self { operation, source: error.into() }
     }
 }
@@ -63,17 +66,27 @@ impl Queue {
     /// # Errors
     /// When SQS does not answer.
     pub async fn depth(&self) -> Result<Depth, QueueError> {
-        let names = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
-        let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()));
         let answer = request.send().await.map_err(QueueError::of("GetQueueAttributes"))?;
-        let number = |name| answer.attributes().and_then(|all| all.get(name)?.parse().ok()).unwrap_or_default();
+        let number = |name| {
+            answer.attributes().and_then(|all| all.get(name)?.parse().ok()).unwrap_or_default()
+        };
         Ok(Depth { waiting: number(&names[0]), under_way: number(&names[1]) })
     }
 
-    /// Takes up to `most` messages, which nobody else gets for as long as they are hidden. Delete them or put them back.
+    /// Takes up to `most` messages, which nobody else gets for as long as they are hidden. Delete
+    /// them or put them back.
     ///
-    /// An answer of SQS may come from some of its servers only: so not all that is there may be found, and who looks at the
-    /// same moment finds the rest.
+    /// An answer of SQS may come from some of its servers only: so not all that is there may be
+    /// found, and who looks at the same moment finds the rest.
     ///
     /// # Errors
     /// When SQS does not answer. What was taken before comes back by itself.
@@ -84,15 +97,25 @@ impl Queue {
                 .client
                 .receive_message()
                 .queue_url(&self.url)
-                .max_number_of_messages(AT_ONCE.min(i32::try_from(most - taken.len()).unwrap_or(AT_ONCE)))
+                .max_number_of_messages(
+                    AT_ONCE.min(i32::try_from(most - taken.len()).unwrap_or(AT_ONCE)),
+                )
                 .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
             let answer = request.send().await.map_err(QueueError::of("ReceiveMessage"))?;
             let before = taken.len();
             for message in answer.messages.unwrap_or_default() {
-                let sent = message.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
-                let sent_at = sent.and_then(|sent| Timestamp::from_millisecond(sent.parse().ok()?).ok());
-                let (Some(id), Some(body), Some(receipt)) = (message.message_id, message.body, message.receipt_handle) else { continue };
+                let sent = message
+                    .attributes
+                    .as_ref()
+                    .and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
+                let sent_at =
+                    sent.and_then(|sent| Timestamp::from_millisecond(sent.parse().ok()?).ok());
+                let (Some(id), Some(body), Some(receipt)) =
+                    (message.message_id, message.body, message.receipt_handle)
+                else {
+                    continue;
+                };
                 if seen.insert(id.clone()) {
                     taken.push(Message { id, body, sent_at, receipt });
                 }
@@ -107,7 +130,12 @@ impl Queue {
     /// # Errors
     /// When SQS does not answer. Then it comes back when its time is over.
     pub async fn put_back(&self, message: &Message) -> Result<(), QueueError> {
-        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(&message.receipt).visibility_timeout(0);
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(&message.receipt)
+            .visibility_timeout(0);
         request.send().await.map(drop).map_err(QueueError::of("ChangeMessageVisibility"))
     }
 
@@ -116,7 +144,8 @@ impl Queue {
     /// # Errors
     /// When SQS does not answer.
     pub async fn delete(&self, message: &Message) -> Result<(), QueueError> {
-        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
+        let request =
+            self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
         request.send().await.map(drop).map_err(QueueError::of("DeleteMessage"))
     }
 

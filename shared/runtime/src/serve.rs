@@ -13,8 +13,8 @@ use crate::{config, telemetry};
 
 pub use lambda_runtime::Error;
 
-/// Runs a function: begins to log, then runs `start`, which reads the configuration, builds the clients and serves.
-/// What cannot start says so in one sentence and exits with 1.
+/// Runs a function: begins to log, then runs `start`, which reads the configuration, builds the
+/// clients and serves. What cannot start says so in one sentence and exits with 1.
 ///
 /// One thread: a function handles one event at a time, and every thread costs time at the start.
 pub fn run(start: impl AsyncFnOnce() -> Result<(), Error>) -> ExitCode {
@@ -57,20 +57,23 @@ where
     .await
 }
 
-/// Changes what `lambda_http` would panic on or read otherwise when it puts the URI together, before any code of ours can answer: it
-/// takes the gateway's word that path, query, host and protocol are parts of a URI, but the client has written them.
+/// Changes what `lambda_http` would panic on or read otherwise when it puts the URI together,
+/// before any code of ours can answer: it takes the gateway's word that path, query, host and
+/// protocol are parts of a URI, but the client has written them.
 fn make_parsable(request: &mut LambdaRequest) {
     if let LambdaRequest::ApiGatewayV2(request) = request {
         request.raw_path = request.raw_path.take().map(|path| escape_path(&path));
-        request.raw_query_string = request.raw_query_string.take().map(|query| escape_query(&query));
+        request.raw_query_string =
+            request.raw_query_string.take().map(|query| escape_query(&query));
         // Nobody asks for them: links are made from the configuration and the gateway's own domain.
         request.headers.remove("host");
         request.headers.remove("x-forwarded-proto");
     }
 }
 
-/// A path that the gateway has decoded, with its segments as they are: neither an end of the path nor another segment is read in them,
-/// and none is resolved (<https://url.spec.whatwg.org/#path-state>; a `.` that is escaped once would be, too).
+/// A path that the gateway has decoded, with its segments as they are: neither an end of the path
+/// nor another segment is read in them, and none is resolved
+/// (<https://url.spec.whatwg.org/#path-state>; a `.` that is escaped once would be, too).
 fn escape_path(path: &str) -> String {
     let segments = path.split('/').map(|segment| match segment {
         "." | ".." => segment.replace('.', "%252E"),
@@ -97,8 +100,8 @@ fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     escaped
 }
 
-/// Serves events of a queue or a stream: `handler` gets each one and answers which parts of it failed. An error of the
-/// handler is logged with its causes, and the whole event comes again.
+/// Serves events of a queue or a stream: `handler` gets each one and answers which parts of it
+/// failed. An error of the handler is logged with its causes, and the whole event comes again.
 ///
 /// # Errors
 /// When Lambda's runtime API cannot be reached.
@@ -108,8 +111,11 @@ where
     R: Serialize,
 {
     let handler = &handler;
-    // The runtime logs errors in their debugging form, in which those of the SDK repeat whole answers.
-    let handle = |event: LambdaEvent<A>| async move { Box::pin(handler(event.payload)).await.map_err(|error| sentence(&*error)) };
+    // The runtime logs errors in their debugging form, in which those of the SDK repeat whole
+    // answers.
+    let handle = |event: LambdaEvent<A>| async move {
+        Box::pin(handler(event.payload)).await.map_err(|error| sentence(&*error))
+    };
     lambda_runtime::run(service_fn(handle)).await
 }
 
@@ -129,9 +135,12 @@ mod tests {
 
     /// What an event of the gateway becomes, with texts and headers as JSON has them.
     fn request(path: &str, query: &str, headers: &str) -> Request {
-        let context = r#""requestContext": {"http": {"method": "GET"}, "stage": "$default", "timeEpoch": 0}"#;
-        let event =
-            format!(r#"{{"rawPath": "{path}", "rawQueryString": "{query}", "headers": {headers}, "isBase64Encoded": false, {context}}}"#);
+        let context =
+            r#""requestContext": {"http": {"method": "GET"}, "stage": "$default", "timeEpoch": 0}"#;
+        let event = format!(
+            r#"{{"rawPath": "{path}", "rawQueryString": "{query}", "headers": {headers},
+                "isBase64Encoded": false, {context}}}"#
+        );
         let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
         make_parsable(&mut event);
         Request::from(event)

@@ -1,8 +1,8 @@
 //! Logs: JSON lines on the standard output, where Lambda collects them.
 //!
-//! A line is one object: `timestamp`, `level`, `message`, the event's fields and those of the spans around it, so that
-//! one query finds all lines of a request by its id. Only our own crates are heard below `warn`: what the SDK and the
-//! HTTP client say in detail repeats requests and answers.
+//! A line is one object: `timestamp`, `level`, `message`, the event's fields and those of the spans
+//! around it, so that one query finds all lines of a request by its id. Only our own crates are
+//! heard below `warn`: what the SDK and the HTTP client say in detail repeats requests and answers.
 
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -20,7 +20,8 @@ const SHARED: [&str; 4] = ["domain", "http_kit", "runtime", "store"];
 /// The span in which `lambda_runtime` runs a handler: it holds the ids of invocation and trace.
 const INVOCATION: &str = "lambda_runtime::layers::trace";
 
-/// Begins to log, for the life of the process: events of `level` and above, and where the program panicked.
+/// Begins to log, for the life of the process: events of `level` and above, and where the program
+/// panicked.
 pub fn init(level: Level) {
     // Fails only when a test has installed another one.
     let _ = tracing::subscriber::set_global_default(subscriber(level, std::io::stdout));
@@ -31,19 +32,31 @@ pub fn init(level: Level) {
     }));
 }
 
-fn subscriber<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(level: Level, writer: W) -> impl Subscriber + Send + Sync {
-    let lines = tracing_subscriber::fmt::layer().fmt_fields(JsonFields::new()).event_format(Lines).with_writer(writer);
+fn subscriber<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(
+    level: Level,
+    writer: W,
+) -> impl Subscriber + Send + Sync {
+    let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(JsonFields::new())
+        .event_format(Lines)
+        .with_writer(writer);
     // Spans are kept at every level: an error is worth little without the id of its request.
     let most_verbose = LevelFilter::from_level(level.max(Level::INFO));
-    let filter = filter_fn(move |metadata| is_heard(metadata, level)).with_max_level_hint(most_verbose);
+    let filter =
+        filter_fn(move |metadata| is_heard(metadata, level)).with_max_level_hint(most_verbose);
     tracing_subscriber::registry().with(lines.with_filter(filter))
 }
 
 fn is_heard(metadata: &Metadata<'_>, level: Level) -> bool {
     let target = metadata.target();
     let krate = target.split("::").next().unwrap_or(target);
-    let ours = SHARED.contains(&krate) || config::FUNCTIONS.iter().any(|(function, _)| *function == krate);
-    if metadata.is_span() { ours || target == INVOCATION } else { *metadata.level() <= if ours { level } else { level.min(Level::WARN) } }
+    let ours =
+        SHARED.contains(&krate) || config::FUNCTIONS.iter().any(|(function, _)| *function == krate);
+    if metadata.is_span() {
+        ours || target == INVOCATION
+    } else {
+        *metadata.level() <= if ours { level } else { level.min(Level::WARN) }
+    }
 }
 
 /// Formats an event with the fields of the spans around it as one flat object.
@@ -54,9 +67,16 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
         let mut line = Map::new();
-        let mut add = |fields: &str| line.extend(serde_json::from_str::<Map<String, Value>>(fields).unwrap_or_default());
+        let mut add = |fields: &str| {
+            line.extend(serde_json::from_str::<Map<String, Value>>(fields).unwrap_or_default())
+        };
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
                 add(&fields.fields);
@@ -96,13 +116,19 @@ mod tests {
         let writer = output.clone();
         tracing::subscriber::with_default(subscriber(level, move || writer.clone()), work);
         let bytes = output.0.lock().unwrap();
-        String::from_utf8(bytes.clone()).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        String::from_utf8(bytes.clone())
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[test]
     fn a_line_is_a_flat_object() {
         let lines = logged(Level::INFO, || {
-            let _outer = tracing::info_span!("request", request_id = "r1", status = tracing::field::Empty).entered();
+            let _outer =
+                tracing::info_span!("request", request_id = "r1", status = tracing::field::Empty)
+                    .entered();
             tracing::Span::current().record("status", 404);
             let _inner = tracing::info_span!("step", request_id = "r2", step = 1).entered();
             tracing::info!(duration_ms = 1.5, step = 2, "a \"quoted\"\nmessage");
@@ -112,7 +138,8 @@ mod tests {
         let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
         assert!(timestamp.as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
         let expected = serde_json::json!({
-            "level": "INFO", "message": "a \"quoted\"\nmessage", "duration_ms": 1.5, "status": 404, "request_id": "r2", "step": 2
+            "level": "INFO", "message": "a \"quoted\"\nmessage", "duration_ms": 1.5, "status": 404,
+                "request_id": "r2", "step": 2
         });
         assert_eq!(line, expected);
     }
@@ -127,21 +154,29 @@ mod tests {
             tracing::info!(target: "storefront", "not the store's");
             tracing::warn!(target: "hyper", "a warning");
         });
-        let messages: Vec<&str> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        let messages: Vec<&str> =
+            lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
         assert_eq!(messages, ["ours", "a function's", "a warning"]);
     }
 
     #[test]
     fn an_error_knows_its_request_at_every_level() {
         let lines = logged(Level::ERROR, || {
-            let _foreign = tracing::error_span!(target: "aws_sdk_dynamodb", "call", key = "USER#1").entered();
-            let _invocation = tracing::info_span!(target: "lambda_runtime::layers::trace", "invoke", requestId = "i1").entered();
+            let _foreign =
+                tracing::error_span!(target: "aws_sdk_dynamodb", "call", key = "USER#1").entered();
+            let _invocation =
+                tracing::info_span!(target: "lambda_runtime::layers::trace", "invoke",
+                requestId = "i1")
+                .entered();
             let _request = tracing::info_span!("request", request_id = "r1").entered();
             tracing::warn!("not heard");
             tracing::warn!(target: "hyper", "not heard");
             tracing::error!("heard");
         });
         assert_eq!(lines.len(), 1);
-        assert_eq!((&lines[0]["request_id"], &lines[0]["requestId"], &lines[0]["key"]), (&"r1".into(), &"i1".into(), &Value::Null));
+        assert_eq!(
+            (&lines[0]["request_id"], &lines[0]["requestId"], &lines[0]["key"]),
+            (&"r1".into(), &"i1".into(), &Value::Null)
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Access tokens, which say who is calling for minutes, refresh tokens, which keep a session alive, tokens in mails and
-//! tokens between the halves of a sign-in.
+//! Access tokens, which say who is calling for minutes, refresh tokens, which keep a session alive,
+//! tokens in mails and tokens between the halves of a sign-in.
 
 mod access;
 mod mailed;

@@ -1,6 +1,7 @@
 //! One-time passwords of authenticator apps (RFC 6238) and recovery codes: made, shown and checked.
 //!
-//! SHA-1, six digits and 30 seconds are what all apps know. SHA-1's weakness is collisions, which an HMAC does not rest on.
+//! SHA-1, six digits and 30 seconds are what all apps know. SHA-1's weakness is collisions, which
+//! an HMAC does not rest on.
 
 use domain::second_factor::{Code, RecoveryCode};
 use jiff::Timestamp;
@@ -19,30 +20,40 @@ pub fn new_secret() -> String {
     Secret::from(random::<20>()).to_base32()
 }
 
-/// What an app reads from a QR code: <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>
+/// What an app reads from a QR code:
+/// <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>
 pub fn otpauth_url(issuer: &str, account: &str, secret: &str) -> String {
     let (issuer, account) = (escape(issuer), escape(account));
-    format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period={STEP_SECONDS}")
+    format!(
+        "otpauth://totp/{issuer}:{account}?secret={secret}\
+         &issuer={issuer}&algorithm=SHA1&digits=6&period={STEP_SECONDS}"
+    )
 }
 
 /// Percent-encodes everything but what is never reserved (RFC 3986, section 2.3).
 fn escape(text: &str) -> String {
     let escaped = text.bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
         _ => format!("%{byte:02X}"),
     });
     escaped.collect()
 }
 
-/// The time step of which `code` is the one of a secret; `None` for a wrong code. Whether the step was used is for the
-/// caller to ask.
+/// The time step of which `code` is the one of a secret; `None` for a wrong code. Whether the step
+/// was used is for the caller to ask.
 pub fn step_of(secret: &str, code: &Code, now: Timestamp) -> Option<u64> {
     totp(secret)?.check(code.digits(), u64::try_from(now.as_second()).ok()?)
 }
 
 fn totp(secret: &str) -> Option<Totp> {
     let secret = Secret::try_from_base32(secret).ok()?;
-    let builder = Builder::new().with_algorithm(Algorithm::SHA1).with_digits(6).with_skew(SKEW).with_step_duration(STEP_SECONDS);
+    let builder = Builder::new()
+        .with_algorithm(Algorithm::SHA1)
+        .with_digits(6)
+        .with_skew(SKEW)
+        .with_step_duration(STEP_SECONDS);
     builder.with_secret(secret).build().ok()
 }
 
@@ -75,14 +86,22 @@ mod tests {
     fn codes_are_those_of_rfc_6238() {
         // Appendix B, cut to six digits; the secret is "12345678901234567890".
         let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-        for (time, digits) in
-            [(59, "287082"), (1_111_111_109, "081804"), (1_111_111_111, "050471"), (1_234_567_890, "005924"), (2_000_000_000, "279037")]
-        {
+        for (time, digits) in [
+            (59, "287082"),
+            (1_111_111_109, "081804"),
+            (1_111_111_111, "050471"),
+            (1_234_567_890, "005924"),
+            (2_000_000_000, "279037"),
+        ] {
             let step = u64::try_from(time).unwrap() / 30;
             assert_eq!(step_of(secret, &code(digits), at(time)), Some(step), "{time}");
             for (seconds, good) in [(30, true), (-30, true), (90, false), (-90, false)] {
                 let found = step_of(secret, &code(digits), at((time + seconds).max(0)));
-                assert_eq!(found, (good || time < 90 && seconds < -30).then_some(step), "{time} and {seconds} s");
+                assert_eq!(
+                    found,
+                    (good || time < 90 && seconds < -30).then_some(step),
+                    "{time} and {seconds} s"
+                );
             }
         }
         assert_eq!(step_of("no base32!", &code("287082"), at(59)), None);
@@ -97,14 +116,16 @@ mod tests {
         let code = new_recovery_code();
         assert_eq!(code.expose().len(), 19);
         assert!(code != new_recovery_code());
-        let typed = RecoveryCode::from_json(&json!(code.expose().to_uppercase().replace('-', " "))).unwrap();
+        let typed = RecoveryCode::from_json(&json!(code.expose().to_uppercase().replace('-', " ")))
+            .unwrap();
         assert_eq!(recovery_hash(&typed), recovery_hash(&code));
     }
 
     #[test]
     fn an_app_is_told_everything_by_one_url() {
         let url = otpauth_url("Health Records", "jane+x@example.com", "ABC");
-        let expected = "otpauth://totp/Health%20Records:jane%2Bx%40example.com?secret=ABC&issuer=Health%20Records\
+        let expected = "otpauth://totp/Health%20Records:jane%2Bx%40example.com\
+             ?secret=ABC&issuer=Health%20Records\
                         &algorithm=SHA1&digits=6&period=30";
         assert_eq!(url, expected);
     }

@@ -1,7 +1,9 @@
-//! The test vectors of project Wycheproof for JSON Web Signatures, Keys and Crypto, against our verifier.
+//! The test vectors of project Wycheproof for JSON Web Signatures, Keys and Crypto, against our
+//! verifier.
 //!
-//! None of them is a token of ours: whatever an algorithm of theirs makes of it, we refuse it. The vectors in the
-//! folder `wycheproof` are those of <https://github.com/C2SP/wycheproof>, unchanged, under the Apache License 2.0.
+//! None of them is a token of ours: whatever an algorithm of theirs makes of it, we refuse it. The
+//! vectors in the folder `wycheproof` are those of <https://github.com/C2SP/wycheproof>, unchanged,
+//! under the Apache License 2.0.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -28,16 +30,30 @@ fn groups(file: &str) -> Vec<Value> {
 /// The keys of a group, those of key sets too.
 fn keys(group: &Value) -> Vec<&Value> {
     let sets = ["public", "private"].into_iter().filter_map(|side| group.get(side));
-    sets.flat_map(|key| key["keys"].as_array().map_or_else(|| vec![key], |keys| keys.iter().collect())).collect()
+    sets.flat_map(|key| {
+        key["keys"].as_array().map_or_else(|| vec![key], |keys| keys.iter().collect())
+    })
+    .collect()
 }
 
-/// What we would believe if a key of the group were ours: under its id, its own material and our own.
+/// What we would believe if a key of the group were ours: under its id, its own material and our
+/// own.
 fn published(group: &Value, ours: &Signer) -> Vec<SigningKey> {
-    let key = |kid: &str, x: &str| SigningKey { kid: kid.to_owned(), x: x.to_owned(), created_at: clock::now(), retire_after: None };
+    let key = |kid: &str, x: &str| SigningKey {
+        kid: kid.to_owned(),
+        x: x.to_owned(),
+        created_at: clock::now(),
+        retire_after: None,
+    };
     let mut published = vec![key(ours.kid(), ours.public_key())];
     for jwk in keys(group) {
         let kid = jwk["kid"].as_str().unwrap_or("none");
-        published.extend(["x", "n", "k"].into_iter().filter_map(|member| jwk[member].as_str()).map(|material| key(kid, material)));
+        published.extend(
+            ["x", "n", "k"]
+                .into_iter()
+                .filter_map(|member| jwk[member].as_str())
+                .map(|material| key(kid, material)),
+        );
         published.push(key(kid, ours.public_key()));
     }
     published
@@ -45,31 +61,60 @@ fn published(group: &Value, ours: &Signer) -> Vec<SigningKey> {
 
 #[test]
 fn no_vector_is_a_token() {
-    let (signer, verifier) = (Signer::new(&Secret::new("a secret for tests"), ISSUER), Verifier::new(ISSUER));
+    let (signer, verifier) =
+        (Signer::new(&Secret::new("a secret for tests"), ISSUER), Verifier::new(ISSUER));
     let now: Timestamp = clock::now();
-    let token = signer.sign(clock::new_id(), clock::new_id(), Role::Doctor, now, SignedDuration::from_mins(15));
+    let token = signer.sign(
+        clock::new_id(),
+        clock::new_id(),
+        Role::Doctor,
+        now,
+        SignedDuration::from_mins(15),
+    );
     let mut count = 0;
-    for file in ["json_web_signature_test.json", "json_web_key_test.json", "json_web_crypto_test.json"] {
+    for file in
+        ["json_web_signature_test.json", "json_web_key_test.json", "json_web_crypto_test.json"]
+    {
         for group in groups(file) {
             let published = published(&group, &signer);
-            assert!(verifier.verify(&token, &published, now).is_ok(), "a token of ours is good beside the keys of others");
+            assert!(
+                verifier.verify(&token, &published, now).is_ok(),
+                "a token of ours is good beside the keys of others"
+            );
             for test in group["tests"].as_array().unwrap() {
                 let what = format!("{file} {}: {}", test["tcId"], test["comment"]);
-                let vector = ["jws", "jwe"].into_iter().find_map(|name| test.get(name)).unwrap_or_else(|| panic!("{what} has no vector"));
+                let vector = ["jws", "jwe"]
+                    .into_iter()
+                    .find_map(|name| test.get(name))
+                    .unwrap_or_else(|| panic!("{what} has no vector"));
                 let text = vector.as_str().map_or_else(|| vector.to_string(), str::to_owned);
                 // One after the other, as keys of one id are not told apart.
                 for key in &published {
-                    assert!(verifier.verify(&text, std::slice::from_ref(key), now).is_err(), "{what}");
-                    // The same with a header of ours, so that nothing but the rest of it can be wrong.
-                    let header = json!({"typ": "at+jwt", "alg": "EdDSA", "kid": key.kid}).to_string();
+                    assert!(
+                        verifier.verify(&text, std::slice::from_ref(key), now).is_err(),
+                        "{what}"
+                    );
+                    // The same with a header of ours, so that nothing but the rest of it can be
+                    // wrong.
+                    let header =
+                        json!({"typ": "at+jwt", "alg": "EdDSA", "kid": key.kid}).to_string();
                     if let Some((_, rest)) = text.split_once('.') {
-                        let dressed_up = format!("{}.{rest}", BASE64_URL_SAFE_NO_PAD.encode(header));
-                        assert!(verifier.verify(&dressed_up, std::slice::from_ref(key), now).is_err(), "{what}, dressed up");
+                        let dressed_up =
+                            format!("{}.{rest}", BASE64_URL_SAFE_NO_PAD.encode(header));
+                        assert!(
+                            verifier.verify(&dressed_up, std::slice::from_ref(key), now).is_err(),
+                            "{what}, dressed up"
+                        );
                     }
                     // And with the claims of ours, so that only the signature can be.
                     if let [header, _, signature] = text.split('.').collect::<Vec<_>>()[..] {
                         let claims = token.split('.').nth(1).unwrap();
-                        assert!(verifier.verify(&format!("{header}.{claims}.{signature}"), &published, now).is_err(), "{what}, our claims");
+                        assert!(
+                            verifier
+                                .verify(&format!("{header}.{claims}.{signature}"), &published, now)
+                                .is_err(),
+                            "{what}, our claims"
+                        );
                     }
                 }
                 count += 1;

@@ -35,7 +35,8 @@ pub enum CreateProfileError {
     /// There is one already.
     #[error("the profile exists")]
     Exists,
-    /// There is none, but the account has changed since it was read, or is gone: read again and decide again.
+    /// There is none, but the account has changed since it was read, or is gone: read again and
+    /// decide again.
     #[error("changed by somebody else")]
     Stale,
     /// The table failed.
@@ -67,7 +68,8 @@ impl Store {
     /// Stores a new user together with the first session.
     ///
     /// # Errors
-    /// [`RegisterError::EmailTaken`] when an account has the address; of several at once, one succeeds.
+    /// [`RegisterError::EmailTaken`] when an account has the address; of several at once, one
+    /// succeeds.
     pub async fn register(
         &self,
         account: &Account,
@@ -76,7 +78,8 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), RegisterError> {
         self.commit(vec![
-            Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
+            Step::put(item::credentials(&account.email, credentials)?)
+                .only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
             Step::put(item::account(account)?),
             Step::put(item::session(session)?),
             Step::tell(event)?,
@@ -94,18 +97,31 @@ impl Store {
         self.get(keys::account(id), Consistency::Strong).await
     }
 
-    /// The accounts of people to be shown, those that exist; each is read once however often it is named. Eventually
-    /// consistent: for names, never for permissions.
-    pub async fn people(&self, ids: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, Account>, Error> {
+    /// The accounts of people to be shown, those that exist; each is read once however often it is
+    /// named. Eventually consistent: for names, never for permissions.
+    pub async fn people(
+        &self,
+        ids: impl IntoIterator<Item = UserId>,
+    ) -> Result<HashMap<UserId, Account>, Error> {
         let items = self.get_all(ids.into_iter().map(keys::account), Consistency::Eventual).await?;
-        items.into_iter().map(|item| read::<Account>(item).map(|account| (account.id, account))).collect()
+        items
+            .into_iter()
+            .map(|item| read::<Account>(item).map(|account| (account.id, account)))
+            .collect()
     }
 
-    /// Who is calling: account and session in one strongly consistent read, so that a deactivated account, a changed
-    /// role and an ended session count at the very next request. `None` when either is missing; whether the account
-    /// is active and the session live is for the caller of this function to say.
-    pub async fn caller(&self, user: UserId, session: SessionId) -> Result<Option<(Account, Session)>, Error> {
-        let items = self.get_all([keys::account(user), keys::session(user, session)], Consistency::Strong).await?;
+    /// Who is calling: account and session in one strongly consistent read, so that a deactivated
+    /// account, a changed role and an ended session count at the very next request. `None` when
+    /// either is missing; whether the account is active and the session live is for the caller of
+    /// this function to say.
+    pub async fn caller(
+        &self,
+        user: UserId,
+        session: SessionId,
+    ) -> Result<Option<(Account, Session)>, Error> {
+        let items = self
+            .get_all([keys::account(user), keys::session(user, session)], Consistency::Strong)
+            .await?;
         let (mut account, mut found) = (None, None);
         for item in items {
             match item::entity(&item) {
@@ -116,8 +132,8 @@ impl Store {
         Ok(account.zip(found))
     }
 
-    /// Stores the account with its new profile. `account` is the one that was read, with `profile` set and `version`
-    /// one higher.
+    /// Stores the account with its new profile. `account` is the one that was read, with `profile`
+    /// set and `version` one higher.
     ///
     /// # Errors
     /// [`CreateProfileError::Exists`] when there is a profile; of several at once, one succeeds.
@@ -125,10 +141,17 @@ impl Store {
         let condition = "version = :before AND attribute_not_exists(profile)";
         let before = number(":before", account.version.saturating_sub(1));
         if self.kept.is_some() {
-            let put = Step::put(item::account(account)?).only_if(condition, CreateProfileError::Stale).with([before]);
+            let put = Step::put(item::account(account)?)
+                .only_if(condition, CreateProfileError::Stale)
+                .with([before]);
             return match self.commit(vec![put]).await {
                 // A transaction does not show what it has met.
-                Err(CreateProfileError::Stale) if self.account(account.id).await?.is_some_and(|stored| stored.profile.is_some()) => {
+                Err(CreateProfileError::Stale)
+                    if self
+                        .account(account.id)
+                        .await?
+                        .is_some_and(|stored| stored.profile.is_some()) =>
+                {
                     Err(CreateProfileError::Exists)
                 }
                 done => done,
@@ -136,20 +159,30 @@ impl Store {
         }
         match self.put_if(item::account(account)?, condition, [before]).await? {
             Written::Done => Ok(()),
-            Written::Refused(Some(stored)) if read::<Account>(stored.clone())?.profile.is_some() => Err(CreateProfileError::Exists),
+            Written::Refused(Some(stored))
+                if read::<Account>(stored.clone())?.profile.is_some() =>
+            {
+                Err(CreateProfileError::Exists)
+            }
             Written::Refused(_) => Err(CreateProfileError::Stale),
         }
     }
 
-    /// Stores a changed account, and moves it in the directory. `account.version` is higher than `before_version`. With an
-    /// event when the audit trail is to tell.
+    /// Stores a changed account, and moves it in the directory. `account.version` is higher than
+    /// `before_version`. With an event when the audit trail is to tell.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the stored version is not `before_version`.
-    pub async fn update_profile(&self, before_version: u64, account: &Account, event: Option<&AuditEvent>) -> Result<(), UpdateError> {
+    pub async fn update_profile(
+        &self,
+        before_version: u64,
+        account: &Account,
+        event: Option<&AuditEvent>,
+    ) -> Result<(), UpdateError> {
         let (account, unchanged) = (item::account(account)?, [number(":before", before_version)]);
         if let Some(event) = event {
-            let put = Step::put(account).only_if("version = :before", UpdateError::Stale).with(unchanged);
+            let put =
+                Step::put(account).only_if("version = :before", UpdateError::Stale).with(unchanged);
             return self.commit(vec![put, Step::tell(event)?]).await;
         }
         match self.put_if(account, "version = :before", unchanged).await? {
@@ -159,8 +192,8 @@ impl Store {
     }
 
     /// Doctors to whom records may be assigned, by last name: all or of one specialization (its
-    /// [`slug`](domain::text::Specialization::slug)), with a last name that begins with `last_name_prefix` in
-    /// whatever case. Eventually consistent, as every index.
+    /// [`slug`](domain::text::Specialization::slug)), with a last name that begins with
+    /// `last_name_prefix` in whatever case. Eventually consistent, as every index.
     pub async fn directory(
         &self,
         specialization: Option<&str>,
@@ -170,7 +203,8 @@ impl Store {
     ) -> Result<Page<DirectoryEntry, DirectoryPosition>, Error> {
         let after = after.map(|position| position.0.as_str());
         let range = keys::directory(specialization, last_name_prefix.unwrap_or_default(), after);
-        let (mut items, _) = self.query(&range, Order::Ascending, Consistency::Eventual, limit + 1, None).await?;
+        let (mut items, _) =
+            self.query(&range, Order::Ascending, Consistency::Eventual, limit + 1, None).await?;
         let more = items.len() > limit;
         items.truncate(limit);
         let last = items.last().filter(|_| more).and_then(|item| range.index.position(item));

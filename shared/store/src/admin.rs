@@ -1,7 +1,8 @@
-//! What staff do with users: find them, create and change them, decide about licences, read the audit trail.
+//! What staff do with users: find them, create and change them, decide about licences, read the
+//! audit trail.
 //!
-//! How many admins can work is counted in an item of its own, in the transactions that change it, so that there always is
-//! one and the first is made once.
+//! How many admins can work is counted in an item of its own, in the transactions that change it,
+//! so that there always is one and the first is made once.
 
 use std::cmp::Reverse;
 
@@ -59,7 +60,8 @@ pub struct NamePosition(String);
 
 /// One more admin.
 fn gain<E>() -> Step<E> {
-    Step::update(keys::admins(), "SET entity = :entity ADD working_admins :one").with([string(":entity", "admins"), number(":one", 1_u64)])
+    Step::update(keys::admins(), "SET entity = :entity ADD working_admins :one")
+        .with([string(":entity", "admins"), number(":one", 1_u64)])
 }
 
 /// One admin less; refused when it would be the last.
@@ -78,7 +80,8 @@ fn creation<E: From<Error>>(
     taken: E,
 ) -> Result<Vec<Step<E>>, E> {
     Ok(vec![
-        Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", taken),
+        Step::put(item::credentials(&account.email, credentials)?)
+            .only_if("attribute_not_exists(pk)", taken),
         Step::put(item::account(account)?),
         Step::put(item::mail(mail)?),
         Step::tell(event)?,
@@ -107,7 +110,8 @@ impl Store {
     /// Stores the first admin, and the mail with which the admin sets a password.
     ///
     /// # Errors
-    /// [`BootstrapError::AdminExists`] when there has been an admin; of several at once, one succeeds.
+    /// [`BootstrapError::AdminExists`] when there has been an admin; of several at once, one
+    /// succeeds.
     pub async fn bootstrap_admin(
         &self,
         account: &Account,
@@ -124,10 +128,16 @@ impl Store {
     /// Stores an account as staff have changed it. `after` has a higher version than `before`.
     ///
     /// # Errors
-    /// [`AmendError::Stale`] when the stored version is not that of `before`; [`AmendError::LastAdmin`] when no admin would
-    /// be left.
-    pub async fn amend_account(&self, before: &Account, after: &Account, events: &[AuditEvent]) -> Result<(), AmendError> {
-        let account = Step::put(item::account(after)?).only_if("version = :before", AmendError::Stale);
+    /// [`AmendError::Stale`] when the stored version is not that of `before`;
+    /// [`AmendError::LastAdmin`] when no admin would be left.
+    pub async fn amend_account(
+        &self,
+        before: &Account,
+        after: &Account,
+        events: &[AuditEvent],
+    ) -> Result<(), AmendError> {
+        let account =
+            Step::put(item::account(after)?).only_if("version = :before", AmendError::Stale);
         let mut steps = vec![account.with([number(":before", before.version)])];
         match (before.is_working_admin(), after.is_working_admin()) {
             (false, true) => steps.push(gain()),
@@ -140,8 +150,8 @@ impl Store {
         self.commit(steps).await
     }
 
-    /// Stores what staff have decided about a doctor, moves the doctor in the directory and tells them. `after` has a higher
-    /// version than `before`.
+    /// Stores what staff have decided about a doctor, moves the doctor in the directory and tells
+    /// them. `after` has a higher version than `before`.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the stored version is not that of `before`.
@@ -153,7 +163,8 @@ impl Store {
         mail: &Mail,
         event: &AuditEvent,
     ) -> Result<(), UpdateError> {
-        let account = Step::put(item::account(after)?).only_if("version = :before", UpdateError::Stale);
+        let account =
+            Step::put(item::account(after)?).only_if("version = :before", UpdateError::Stale);
         self.commit(vec![
             account.with([number(":before", before.version)]),
             Step::put(item::notification(notification)?),
@@ -168,15 +179,16 @@ impl Store {
         self.commit(vec![Step::put(item::mail(mail)?), Step::tell(event)?]).await
     }
 
-    /// The user with an address, whatever its letters' case. Asks an index, not the credentials: may lag a moment.
+    /// The user with an address, whatever its letters' case. Asks an index, not the credentials:
+    /// may lag a moment.
     pub async fn user_with_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
         let range = keys::users_with_email(email);
         let (items, _) = self.query_first(&range, Order::Descending, 1).await?;
         items.first().map(|item| position(&range, item)).transpose()
     }
 
-    /// Users with a last name that begins with `prefix` in whatever case, by name, each with their place; `prefix` must not be
-    /// empty. Eventually consistent, as every index.
+    /// Users with a last name that begins with `prefix` in whatever case, by name, each with their
+    /// place; `prefix` must not be empty. Eventually consistent, as every index.
     pub async fn users_named(
         &self,
         prefix: &str,
@@ -191,20 +203,26 @@ impl Store {
             let place = range.index.position(item).map(|key| NamePosition(key.to_owned()));
             id.zip(place).ok_or(Error::Corrupt { entity: "user" })
         };
-        let items: Vec<(UserId, NamePosition)> = items.iter().map(user).collect::<Result<_, _>>()?;
+        let items: Vec<(UserId, NamePosition)> =
+            items.iter().map(user).collect::<Result<_, _>>()?;
         let next = items.last().filter(|_| more).map(|(_, place)| place.clone());
         Ok(Page { items, next })
     }
 
-    /// Users, newest first. Eventually consistent. Where hardly anybody has registered for a year, a page may hold fewer
-    /// users than asked for, or none, and still have a next one.
-    pub async fn newest_users(&self, now: Timestamp, limit: usize, after: Option<UserId>) -> Result<Page<UserId, UserId>, Error> {
+    /// Users, newest first. Eventually consistent. Where hardly anybody has registered for a year,
+    /// a page may hold fewer users than asked for, or none, and still have a next one.
+    pub async fn newest_users(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        after: Option<UserId>,
+    ) -> Result<Page<UserId, UserId>, Error> {
         let page = self.newest::<UserEntry>(now, Span::default(), limit, after, |_| true).await?;
         Ok(Page { items: page.items.iter().map(|user| user.id).collect(), next: page.next })
     }
 
-    /// Active doctors with a licence of which staff say this, newest first, without those who are approved: these are in
-    /// the directory. Eventually consistent.
+    /// Active doctors with a licence of which staff say this, newest first, without those who are
+    /// approved: these are in the directory. Eventually consistent.
     pub async fn doctors_by_approval(
         &self,
         approval: Approval,
@@ -213,13 +231,22 @@ impl Store {
     ) -> Result<Page<UserId, UserId>, Error> {
         let range = keys::doctors_by_approval(approval, after.map(|id| below(id.as_bytes())));
         let (items, more) = self.query_first(&range, Order::Descending, limit).await?;
-        let items: Vec<UserId> = items.iter().take(limit).map(|item| position(&range, item)).collect::<Result<_, _>>()?;
+        let items: Vec<UserId> = items
+            .iter()
+            .take(limit)
+            .map(|item| position(&range, item))
+            .collect::<Result<_, _>>()?;
         let next = items.last().copied().filter(|_| more);
         Ok(Page { items, next })
     }
 
     /// What somebody did, to whomever, newest first. The list is eventually consistent.
-    pub async fn events_by(&self, actor: UserId, limit: usize, after: Option<EventId>) -> Result<Page<AuditEvent, EventId>, Error> {
+    pub async fn events_by(
+        &self,
+        actor: UserId,
+        limit: usize,
+        after: Option<EventId>,
+    ) -> Result<Page<AuditEvent, EventId>, Error> {
         let range = keys::events_by(actor, after.map(|id| below(id.as_bytes())));
         let (mut found, more) = self.query_first(&range, Order::Descending, limit).await?;
         found.truncate(limit);
@@ -231,7 +258,12 @@ impl Store {
     }
 
     /// The first items of a range, up to one more than `limit`, and whether there was that one.
-    pub(crate) async fn query_first(&self, range: &Range, order: Order, limit: usize) -> Result<(Vec<Item>, bool), Error> {
+    pub(crate) async fn query_first(
+        &self,
+        range: &Range,
+        order: Order,
+        limit: usize,
+    ) -> Result<(Vec<Item>, bool), Error> {
         let (items, _) = self.query(range, order, Consistency::Eventual, limit + 1, None).await?;
         let more = items.len() > limit;
         Ok((items, more))

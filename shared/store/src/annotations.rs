@@ -54,7 +54,8 @@ impl Store {
         self.get(keys::annotation_lookup(id), Consistency::Strong).await
     }
 
-    /// An annotation, whoever wrote it, on a record that is assigned to `doctor`. One strongly consistent read of both.
+    /// An annotation, whoever wrote it, on a record that is assigned to `doctor`. One strongly
+    /// consistent read of both.
     pub async fn annotation_for(
         &self,
         doctor: UserId,
@@ -67,11 +68,15 @@ impl Store {
         if items.len() < 2 {
             return Ok(None);
         }
-        items.into_iter().find(|item| item::entity(item) == Annotation::ENTITY).map(read).transpose()
+        items
+            .into_iter()
+            .find(|item| item::entity(item) == Annotation::ENTITY)
+            .map(read)
+            .transpose()
     }
 
-    /// A page of an annotation's versions, newest first, the present one among them; strongly consistent. `after` is the
-    /// version at which the page before ended.
+    /// A page of an annotation's versions, newest first, the present one among them; strongly
+    /// consistent. `after` is the version at which the page before ended.
     pub async fn annotation_history(
         &self,
         patient: UserId,
@@ -81,7 +86,8 @@ impl Store {
     ) -> Result<Page<AnnotationVersion, u64>, Error> {
         let newest = after.map_or(MAX_VERSION, |after| after.min(MAX_VERSION).saturating_sub(1));
         let range = keys::annotation_versions(patient, id, newest);
-        let (mut items, _) = self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
+        let (mut items, _) =
+            self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
         let more = items.len() > limit;
         items.truncate(limit);
         let items = items.into_iter().map(read).collect::<Result<Vec<AnnotationVersion>, _>>()?;
@@ -92,8 +98,8 @@ impl Store {
     /// Adds an annotation to a record and tells the patient.
     ///
     /// # Errors
-    /// [`AnnotateError::NotAssigned`] also when the record is being moved to another doctor at this moment;
-    /// [`AnnotateError::Full`].
+    /// [`AnnotateError::NotAssigned`] also when the record is being moved to another doctor at this
+    /// moment; [`AnnotateError::Full`].
     pub async fn create_annotation(
         &self,
         annotation: &Annotation,
@@ -103,16 +109,25 @@ impl Store {
     ) -> Result<(), AnnotateError> {
         let Annotation { id, patient_id, record_id, author_id, .. } = *annotation;
         self.commit(vec![
-            Step::check(keys::assignment(author_id, record_id)).only_if(ASSIGNED, AnnotateError::NotAssigned),
+            Step::check(keys::assignment(author_id, record_id))
+                .only_if(ASSIGNED, AnnotateError::NotAssigned),
             Step::update(
                 keys::record(patient_id, record_id),
-                "SET annotation_count = annotation_count + :one, version = version + :one, updated_at = :now",
+                "SET annotation_count = annotation_count + :one, version = version + :one, \
+                 updated_at = :now",
             )
             .only_if("annotation_count < :most", AnnotateError::Full)
-            .with([number(":one", 1_u64), number(":most", MAX_ANNOTATIONS), string(":now", now)]),
+            .with([
+                number(":one", 1_u64),
+                number(":most", MAX_ANNOTATIONS),
+                string(":now", now),
+            ]),
             Step::put(item::annotation(annotation)?),
             Step::put(item::annotation_version(&annotation.into())?),
-            Step::put(item::annotation_lookup(id, &Lookup { patient_id, record_id, author_id: Some(author_id) })?),
+            Step::put(item::annotation_lookup(
+                id,
+                &Lookup { patient_id, record_id, author_id: Some(author_id) },
+            )?),
             Step::put(item::notification(notification)?),
             Step::tell(event)?,
         ])
@@ -133,13 +148,17 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), UpdateAnnotationError> {
         self.commit(vec![
-            Step::check(keys::assignment(before.author_id, before.record_id)).only_if(ASSIGNED, UpdateAnnotationError::Gone),
+            Step::check(keys::assignment(before.author_id, before.record_id))
+                .only_if(ASSIGNED, UpdateAnnotationError::Gone),
             Step::put(item::annotation(after)?)
                 .only_if("version = :before AND author_id = :author", UpdateAnnotationError::Stale)
                 .with([number(":before", before.version), string(":author", before.author_id)]),
             Step::put(item::annotation_version(&after.into())?),
-            Step::update(keys::record(before.patient_id, before.record_id), "SET version = version + :one, updated_at = :now")
-                .with([number(":one", 1_u64), string(":now", now)]),
+            Step::update(
+                keys::record(before.patient_id, before.record_id),
+                "SET version = version + :one, updated_at = :now",
+            )
+            .with([number(":one", 1_u64), string(":now", now)]),
             Step::put(item::notification(notification)?),
             Step::tell(event)?,
         ])

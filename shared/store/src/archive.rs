@@ -1,5 +1,5 @@
-//! What the archive of the audit trail needs of the table: events as they are stored, proofs that functions wrote them, and
-//! how far the archive goes.
+//! What the archive of the audit trail needs of the table: events as they are stored, proofs that
+//! functions wrote them, and how far the archive goes.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,8 +24,8 @@ use crate::write::{Written, string};
 /// The attribute of an event that proves that somebody with the key wrote it.
 const PROOF: &str = "proof";
 
-/// The key with which functions prove that they wrote an event. Who can write to the table and does not have it can invent
-/// no event that stands a comparison.
+/// The key with which functions prove that they wrote an event. Who can write to the table and does
+/// not have it can invent no event that stands a comparison.
 #[derive(Clone, Debug)]
 pub struct AuditKey(hmac::Key);
 
@@ -47,7 +47,8 @@ impl AuditKey {
 pub struct StoredEvent(BTreeMap<String, Value>);
 
 impl StoredEvent {
-    /// The event that a record of the stream tells of; `None` when it tells of anything else than a new event.
+    /// The event that a record of the stream tells of; `None` when it tells of anything else than a
+    /// new event.
     ///
     /// # Errors
     /// [`Error::Corrupt`] when an event has no id.
@@ -61,7 +62,9 @@ impl StoredEvent {
 
     fn of(item: Item) -> Result<Self, Error> {
         let corrupt = Error::Corrupt { entity: AuditEvent::ENTITY };
-        let Ok(attributes) = serde_dynamo::aws_sdk_dynamodb_1::from_item(item) else { return Err(corrupt) };
+        let Ok(attributes) = serde_dynamo::aws_sdk_dynamodb_1::from_item(item) else {
+            return Err(corrupt);
+        };
         let event = Self(attributes);
         if event.id().is_some() { Ok(event) } else { Err(corrupt) }
     }
@@ -73,13 +76,18 @@ impl StoredEvent {
 
     /// Whether somebody with the key wrote exactly this.
     pub fn is_proved(&self, key: &AuditKey) -> bool {
-        let proof = self.0.get(PROOF).and_then(Value::as_str).and_then(|proof| URL_SAFE_NO_PAD.decode(proof).ok());
+        let proof = self
+            .0
+            .get(PROOF)
+            .and_then(Value::as_str)
+            .and_then(|proof| URL_SAFE_NO_PAD.decode(proof).ok());
         proof.is_some_and(|proof| hmac::verify(&key.0, &self.proved(), &proof).is_ok())
     }
 
     /// What a proof is about: everything but itself, in the order of the names.
     fn proved(&self) -> Vec<u8> {
-        let told: BTreeMap<_, _> = self.0.iter().filter(|(name, _)| name.as_str() != PROOF).collect();
+        let told: BTreeMap<_, _> =
+            self.0.iter().filter(|(name, _)| name.as_str() != PROOF).collect();
         // A map of names and JSON values can be written down.
         serde_json::to_vec(&told).unwrap_or_default()
     }
@@ -94,7 +102,8 @@ pub struct ArchiveHead {
     pub tip: String,
 }
 
-/// How long a table's stream may tell something again: it keeps records for a day, and nobody can ask it for older ones.
+/// How long a table's stream may tell something again: it keeps records for a day, and nobody can
+/// ask it for older ones.
 const TOLD_AGAIN: SignedDuration = SignedDuration::from_hours(48);
 
 /// How many marks are written at once.
@@ -127,11 +136,20 @@ impl Store {
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when it does not end at `before` any more.
-    pub async fn extend_archive(&self, before: &ArchiveHead, after: &ArchiveHead) -> Result<(), UpdateError> {
+    pub async fn extend_archive(
+        &self,
+        before: &ArchiveHead,
+        after: &ArchiveHead,
+    ) -> Result<(), UpdateError> {
         let written = if *before == ArchiveHead::default() {
             self.put_if(item::archive_head(after)?, "attribute_not_exists(pk)", []).await?
         } else {
-            self.put_if(item::archive_head(after)?, "tip = :before", [string(":before", &before.tip)]).await?
+            self.put_if(
+                item::archive_head(after)?,
+                "tip = :before",
+                [string(":before", &before.tip)],
+            )
+            .await?
         };
         match written {
             Written::Done => Ok(()),
@@ -139,9 +157,11 @@ impl Store {
         }
     }
 
-    /// Which of some events are in the archive, as far as the stream may still tell of them; strongly consistent.
+    /// Which of some events are in the archive, as far as the stream may still tell of them;
+    /// strongly consistent.
     pub async fn archived(&self, events: &[EventId]) -> Result<HashSet<EventId>, Error> {
-        let items = self.get_all(events.iter().copied().map(keys::archived), Consistency::Strong).await?;
+        let items =
+            self.get_all(events.iter().copied().map(keys::archived), Consistency::Strong).await?;
         Ok(items.iter().filter_map(|item| keys::ids(item).next()?.parse().ok()).collect())
     }
 
@@ -149,11 +169,14 @@ impl Store {
     pub async fn mark_archived(&self, events: &[EventId], now: Timestamp) -> Result<(), Error> {
         let ttl = now.saturating_add(TOLD_AGAIN).unwrap_or(now).as_second();
         let marks = events.iter().map(|event| self.put(item::archived(*event, ttl)));
-        stream::iter(marks).buffer_unordered(MARKS_AT_ONCE).try_for_each(|()| async { Ok(()) }).await
+        stream::iter(marks)
+            .buffer_unordered(MARKS_AT_ONCE)
+            .try_for_each(|()| async { Ok(()) })
+            .await
     }
 
-    /// Shows every event of the table to `see`. Reads the whole table: for those who compare it with the archive, never
-    /// for a request.
+    /// Shows every event of the table to `see`. Reads the whole table: for those who compare it
+    /// with the archive, never for a request.
     pub async fn audit_trail(&self, mut see: impl FnMut(StoredEvent)) -> Result<(), Error> {
         let mut start = None;
         loop {
@@ -162,7 +185,10 @@ impl Store {
                 .scan()
                 .table_name(&self.table)
                 .filter_expression("entity = :event")
-                .expression_attribute_values(":event", AttributeValue::S(AuditEvent::ENTITY.to_owned()))
+                .expression_attribute_values(
+                    ":event",
+                    AttributeValue::S(AuditEvent::ENTITY.to_owned()),
+                )
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .send()

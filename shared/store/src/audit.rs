@@ -13,24 +13,25 @@ use crate::page::{Look, Page, below};
 use crate::read::{Consistency, Order};
 
 impl Store {
-    /// Writes events, all at once. Begin it beside the last read of an operation and answer when both are done: then
-    /// nothing leaves without its event, and nobody waits for it.
+    /// Writes events, all at once. Begin it beside the last read of an operation and answer when
+    /// both are done: then nothing leaves without its event, and nobody waits for it.
     pub async fn audit(&self, events: &[AuditEvent]) -> Result<(), Error> {
         let items = events.iter().map(item::audit_event).collect::<Result<Vec<_>, _>>()?;
         try_join_all(items.into_iter().map(|item| self.put_new(item))).await.map(drop)
     }
 
-    /// Writes nothing that lasts, where [`Store::audit`] would write the event about somebody, had there been somebody:
-    /// both take the same time. The event's subject is nobody.
+    /// Writes nothing that lasts, where [`Store::audit`] would write the event about somebody, had
+    /// there been somebody: both take the same time. The event's subject is nobody.
     pub async fn pretend_to_audit(&self, event: &AuditEvent, now: Timestamp) -> Result<(), Error> {
         self.put_new(item::decoy(event, now.as_second())?).await
     }
 
-    /// A page of what was done to a user's chart and account, or to one record of the chart; newest first, strongly
-    /// consistent.
+    /// A page of what was done to a user's chart and account, or to one record of the chart; newest
+    /// first, strongly consistent.
     ///
-    /// A record has no log of its own: what concerns it is picked from the chart's, from the record's creation on. So a
-    /// page may hold fewer events than asked for, or none, and still have a next one.
+    /// A record has no log of its own: what concerns it is picked from the chart's, from the
+    /// record's creation on. So a page may hold fewer events than asked for, or none, and still
+    /// have a next one.
     pub async fn access_log(
         &self,
         subject: UserId,
@@ -46,7 +47,8 @@ impl Store {
             return Ok(Page { items: Vec::new(), next: None });
         }
         let range = keys::audit_events(subject, oldest, newest);
-        let first = self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
+        let first =
+            self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
         let look = |item| {
             let event: AuditEvent = read(item)?;
             Ok((event.id, Look::show_if(record.is_none_or(|record| event.concerns(record)), event)))

@@ -1,7 +1,7 @@
 //! Counters for staff, kept by whoever reads the table's stream: a day each, and all days together.
 //!
-//! The stream tells everything at least once. So what is counted is marked by the stream's own id for it, in the transaction
-//! that counts: what is told again, by whomever, adds nothing.
+//! The stream tells everything at least once. So what is counted is marked by the stream's own id
+//! for it, in the transaction that counts: what is told again, by whomever, adds nothing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -27,22 +27,25 @@ pub struct Counted {
     pub counts: Counts,
 }
 
-/// How many things one transaction counts. It takes 100 actions: each of them may be of a day of its own.
+/// How many things one transaction counts. It takes 100 actions: each of them may be of a day of
+/// its own.
 const AT_ONCE: usize = 49;
 
 /// How often a transaction is tried that meets something counted meanwhile.
 const TRIES: usize = 3;
 
-/// How long a table's stream may tell something again: it keeps records for a day, and nobody can ask it for older ones.
+/// How long a table's stream may tell something again: it keeps records for a day, and nobody can
+/// ask it for older ones.
 const TOLD_AGAIN: SignedDuration = SignedDuration::from_hours(48);
 
 /// The attributes of [`Counts`]; those that are not there yet count as 0.
-const ADD: &str = "SET entity = :entity ADD patients :patients, doctors :doctors, admins :admins, records :records, \
+const ADD: &str = "SET entity = :entity ADD patients :patients, doctors :doctors, admins :admins, \
+    records :records, \
                    mails_sent :mails_sent, mails_failed :mails_failed";
 
 impl Store {
-    /// Counts what has not been counted yet. In the order given, as far as it gets: the first [`Counted`] that may not be
-    /// counted is answered with the error, by its place.
+    /// Counts what has not been counted yet. In the order given, as far as it gets: the first
+    /// [`Counted`] that may not be counted is answered with the error, by its place.
     pub async fn count(&self, told: &[Counted], now: Timestamp) -> Result<(), (usize, Error)> {
         for (index, chunk) in told.chunks(AT_ONCE).enumerate() {
             self.count_chunk(chunk, now).await.map_err(|error| (index * AT_ONCE, error))?;
@@ -52,15 +55,22 @@ impl Store {
 
     async fn count_chunk(&self, told: &[Counted], now: Timestamp) -> Result<(), Error> {
         let mut seen = HashSet::new();
-        let mut fresh: Vec<&Counted> = told.iter().filter(|counted| seen.insert(counted.event_id.as_str())).collect();
+        let mut fresh: Vec<&Counted> =
+            told.iter().filter(|counted| seen.insert(counted.event_id.as_str())).collect();
         for _ in 0..TRIES {
-            // Hardly anything is told twice: whether it was is asked only of those of which one was counted before.
+            // Hardly anything is told twice: whether it was is asked only of those of which one was
+            // counted before.
             match self.commit(transaction(&fresh, now)).await {
                 Ok(()) => return Ok(()),
                 Err(UpdateError::Store(error)) => return Err(error),
                 Err(UpdateError::Stale) => {}
             }
-            let marks = self.get_all(fresh.iter().map(|counted| keys::counted(&counted.event_id)), Consistency::Strong).await?;
+            let marks = self
+                .get_all(
+                    fresh.iter().map(|counted| keys::counted(&counted.event_id)),
+                    Consistency::Strong,
+                )
+                .await?;
             let counted: HashSet<Key> = marks.iter().filter_map(Key::of).collect();
             fresh.retain(|fresh| !counted.contains(&keys::counted(&fresh.event_id)));
             if fresh.is_empty() {
@@ -70,15 +80,18 @@ impl Store {
         Err(Error::Unavailable("others count the same all the time".to_owned()))
     }
 
-    /// What was counted on the days from `first` to `last`, oldest first, without those on which there was nothing.
-    /// Eventually consistent.
+    /// What was counted on the days from `first` to `last`, oldest first, without those on which
+    /// there was nothing. Eventually consistent.
     pub async fn counts(&self, first: Date, last: Date) -> Result<Vec<(Date, Counts)>, Error> {
         let years = keys::counters_between(first, last).map(|range| async move {
             let (mut days, mut start) = (Vec::new(), None);
             loop {
-                let (items, rest) = self.query(&range, Order::Ascending, Consistency::Eventual, DAYS_OF_A_YEAR, start).await?;
+                let (items, rest) = self
+                    .query(&range, Order::Ascending, Consistency::Eventual, DAYS_OF_A_YEAR, start)
+                    .await?;
                 for item in items {
-                    let day = keys::counted_day(&item).ok_or(Error::Corrupt { entity: "counters" })?;
+                    let day =
+                        keys::counted_day(&item).ok_or(Error::Corrupt { entity: "counters" })?;
                     days.push((day, read(item)?));
                 }
                 start = rest;
@@ -108,9 +121,15 @@ fn transaction(told: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {
     for Counted { event_id, day, counts } in told {
         *days.entry(*day).or_default() += *counts;
         all += *counts;
-        steps.push(Step::put(item::counted(event_id, ttl)).only_if("attribute_not_exists(pk)", UpdateError::Stale));
+        steps.push(
+            Step::put(item::counted(event_id, ttl))
+                .only_if("attribute_not_exists(pk)", UpdateError::Stale),
+        );
     }
-    let targets = days.into_iter().map(|(day, counts)| (keys::counters(day), counts)).chain([(keys::all_counters(), all)]);
+    let targets = days
+        .into_iter()
+        .map(|(day, counts)| (keys::counters(day), counts))
+        .chain([(keys::all_counters(), all)]);
     steps.extend(targets.map(|(key, counts)| {
         Step::update(key, ADD).with([
             string(":entity", "counters"),

@@ -74,11 +74,17 @@ pub struct NewPassword<'a> {
 }
 
 impl Store {
-    /// Replaces a password, as its user asked for in a session: all sessions end, and a new one begins.
+    /// Replaces a password, as its user asked for in a session: all sessions end, and a new one
+    /// begins.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the password is not any more what it was, or the sessions have ended meanwhile.
-    pub async fn change_password(&self, new: &NewPassword<'_>, session: &Session) -> Result<(), UpdateError> {
+    /// [`UpdateError::Stale`] when the password is not any more what it was, or the sessions have
+    /// ended meanwhile.
+    pub async fn change_password(
+        &self,
+        new: &NewPassword<'_>,
+        session: &Session,
+    ) -> Result<(), UpdateError> {
         self.commit(vec![
             replace_hash(new, UpdateError::Stale),
             end_sessions(new, SET_PASSWORD, UpdateError::Stale),
@@ -89,12 +95,16 @@ impl Store {
         .await
     }
 
-    /// Replaces a password by a token from a mail, which is used up: all sessions end. Who has the mail has the address, so
-    /// that is confirmed too.
+    /// Replaces a password by a token from a mail, which is used up: all sessions end. Who has the
+    /// mail has the address, so that is confirmed too.
     ///
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
-    pub async fn reset_password(&self, new: &NewPassword<'_>, token_hash: &str) -> Result<(), UseTokenError> {
+    pub async fn reset_password(
+        &self,
+        new: &NewPassword<'_>,
+        token_hash: &str,
+    ) -> Result<(), UseTokenError> {
         self.commit(vec![
             use_up(token_hash),
             replace_hash(new, UseTokenError::Stale),
@@ -105,29 +115,49 @@ impl Store {
         .await
     }
 
-    /// Replaces a password's hash by another one of the same password; nothing changes when it is not any more what was
-    /// read.
-    pub async fn upgrade_password_hash(&self, email: &Email, before: &Credentials, password_hash: &str) -> Result<(), Error> {
-        self.update_if(keys::credentials(email), SET_HASH, SAME_HASH, hashes(before, password_hash)).await.map(drop)
+    /// Replaces a password's hash by another one of the same password; nothing changes when it is
+    /// not any more what was read.
+    pub async fn upgrade_password_hash(
+        &self,
+        email: &Email,
+        before: &Credentials,
+        password_hash: &str,
+    ) -> Result<(), Error> {
+        self.update_if(keys::credentials(email), SET_HASH, SAME_HASH, hashes(before, password_hash))
+            .await
+            .map(drop)
     }
 
     /// Confirms the address of an account by a token from a mail, which is used up.
     ///
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
-    pub async fn verify_email(&self, account: &Account, token_hash: &str, event: &AuditEvent) -> Result<(), UseTokenError> {
+    pub async fn verify_email(
+        &self,
+        account: &Account,
+        token_hash: &str,
+        event: &AuditEvent,
+    ) -> Result<(), UseTokenError> {
         self.commit(vec![
             use_up(token_hash),
-            Step::update(keys::account(account.id), "SET email_verified = :yes, version = version + :one")
-                .only_if("email = :email", UseTokenError::Stale)
-                .with([string(":email", account.email.as_str()), yes(), number(":one", 1_u64)]),
+            Step::update(
+                keys::account(account.id),
+                "SET email_verified = :yes, version = version + :one",
+            )
+            .only_if("email = :email", UseTokenError::Stale)
+            .with([
+                string(":email", account.email.as_str()),
+                yes(),
+                number(":one", 1_u64),
+            ]),
             Step::tell(event)?,
         ])
         .await
     }
 
-    /// Gives an account the address that a token from a mail was sent to, which is used up: `after` has it, is confirmed and
-    /// has a higher version than `before`. `mail` tells the address before.
+    /// Gives an account the address that a token from a mail was sent to, which is used up: `after`
+    /// has it, is confirmed and has a higher version than `before`. `mail` tells the address
+    /// before.
     ///
     /// # Errors
     /// [`UseTokenError`]; of several at once, one succeeds.
@@ -141,7 +171,8 @@ impl Store {
         mail: &Mail,
     ) -> Result<(), UseTokenError> {
         let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
-        let unchanged = [string(":user", credentials.user_id), string(":before", &credentials.password_hash)];
+        let unchanged =
+            [string(":user", credentials.user_id), string(":before", &credentials.password_hash)];
         let mut steps = vec![use_up(token_hash)];
         if old == new {
             // The same in other letters: the credentials stay where they are.
@@ -152,15 +183,18 @@ impl Store {
             steps.push(moved.only_if("attribute_not_exists(pk)", UseTokenError::EmailTaken));
         }
         steps.extend([
-            Step::put(item::account(after)?).only_if("version = :version", UseTokenError::Stale).with([number(":version", before.version)]),
+            Step::put(item::account(after)?)
+                .only_if("version = :version", UseTokenError::Stale)
+                .with([number(":version", before.version)]),
             Step::tell(event)?,
             Step::put(item::mail(mail)?),
         ]);
         self.commit(steps).await
     }
 
-    /// Stores a new user without a session. It takes as many steps as [`Store::refuse_registration`], and as long: what the
-    /// address is mailed because of it is taken out of `mails`, too.
+    /// Stores a new user without a session. It takes as many steps as
+    /// [`Store::refuse_registration`], and as long: what the address is mailed because of it is
+    /// taken out of `mails`, too.
     ///
     /// # Errors
     /// [`SilentError::Changed`] when an account has the address; of several at once, one succeeds.
@@ -172,7 +206,8 @@ impl Store {
         mails: MailLimit,
     ) -> Result<(), SilentError> {
         self.commit(vec![
-            Step::put(item::credentials(&account.email, credentials)?).only_if("attribute_not_exists(pk)", SilentError::Changed),
+            Step::put(item::credentials(&account.email, credentials)?)
+                .only_if("attribute_not_exists(pk)", SilentError::Changed),
             Step::put(item::account(account)?),
             Step::tell(event)?,
             count_mail(&account.email.normalized(), mails.most, mails.now),
@@ -184,9 +219,16 @@ impl Store {
     ///
     /// # Errors
     /// [`SilentError::Changed`] when nobody has the address any more.
-    pub async fn refuse_registration(&self, email: &Email, event: &AuditEvent, mail: &Mail, mails: MailLimit) -> Result<(), SilentError> {
+    pub async fn refuse_registration(
+        &self,
+        email: &Email,
+        event: &AuditEvent,
+        mail: &Mail,
+        mails: MailLimit,
+    ) -> Result<(), SilentError> {
         self.commit(vec![
-            Step::check(keys::credentials(email)).only_if("attribute_exists(pk)", SilentError::Changed),
+            Step::check(keys::credentials(email))
+                .only_if("attribute_exists(pk)", SilentError::Changed),
             Step::put(item::mail(mail)?),
             Step::tell(event)?,
             count_mail(&email.normalized(), mails.most, mails.now),
@@ -199,26 +241,37 @@ const SET_HASH: &str = "SET password_hash = :after";
 const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
 
 fn hashes(before: &Credentials, password_hash: &str) -> [Value; 3] {
-    [string(":user", before.user_id), string(":before", &before.password_hash), string(":after", password_hash)]
+    [
+        string(":user", before.user_id),
+        string(":before", &before.password_hash),
+        string(":after", password_hash),
+    ]
 }
 
 fn replace_hash<E>(new: &NewPassword<'_>, otherwise: E) -> Step<E> {
     let set = "SET password_hash = :after, password_version = :password";
-    let step = Step::update(keys::credentials(&new.account.email), set).only_if(SAME_HASH, otherwise);
+    let step =
+        Step::update(keys::credentials(&new.account.email), set).only_if(SAME_HASH, otherwise);
     step.with(hashes(new.before, new.password_hash)).with([password_version(new)])
 }
 
-const SET_PASSWORD: &str = "SET sessions_ended_through = :through, password_version = :password, version = version + :one";
-const SET_PASSWORD_AND_CONFIRM: &str =
-    "SET sessions_ended_through = :through, password_version = :password, version = version + :one, email_verified = :yes";
+const SET_PASSWORD: &str =
+    "SET sessions_ended_through = :through, password_version = :password, version = version + :one";
+const SET_PASSWORD_AND_CONFIRM: &str = "SET sessions_ended_through = :through, password_version = \
+                                        :password, version = version + :one, email_verified = :yes";
 
 /// Says at the account that it has another password, and ends all sessions.
 fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> Step<E> {
     let step = Step::update(keys::account(new.account.id), set).only_if(NOT_ENDED, otherwise);
-    step.with([string(":through", new.sessions_ended_through), password_version(new), number(":one", 1_u64)])
+    step.with([
+        string(":through", new.sessions_ended_through),
+        password_version(new),
+        number(":one", 1_u64),
+    ])
 }
 
-/// That of the new password. The condition on the hash makes sure that nobody else counts from the same.
+/// That of the new password. The condition on the hash makes sure that nobody else counts from the
+/// same.
 fn password_version(new: &NewPassword<'_>) -> Value {
     number(":password", new.before.password_version + 1)
 }

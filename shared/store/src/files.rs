@@ -35,15 +35,20 @@ impl Store {
     }
 
     /// A file, strongly consistent.
-    pub async fn file(&self, patient: UserId, record: RecordId, id: FileId) -> Result<Option<File>, Error> {
+    pub async fn file(
+        &self,
+        patient: UserId,
+        record: RecordId,
+        id: FileId,
+    ) -> Result<Option<File>, Error> {
         self.get(keys::file(patient, record, id), Consistency::Strong).await
     }
 
     /// Deletes a file from its record. Its object is deleted by whoever reads the table's stream.
     ///
     /// # Errors
-    /// [`DeleteFileError::Gone`]; of several at once, one succeeds. [`DeleteFileError::Stale`] when the record is not
-    /// assigned to `record.doctor_id` any more; other changes do no harm.
+    /// [`DeleteFileError::Gone`]; of several at once, one succeeds. [`DeleteFileError::Stale`] when
+    /// the record is not assigned to `record.doctor_id` any more; other changes do no harm.
     pub async fn delete_file(
         &self,
         file: &File,
@@ -53,14 +58,19 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), DeleteFileError> {
         let mut steps = vec![
-            Step::delete(keys::file(file.patient_id, file.record_id, file.id)).only_if("attribute_exists(pk)", DeleteFileError::Gone),
+            Step::delete(keys::file(file.patient_id, file.record_id, file.id))
+                .only_if("attribute_exists(pk)", DeleteFileError::Gone),
             Step::delete(keys::file_lookup(file.id)),
             Step::update(
                 keys::record(record.patient_id, record.id),
                 "SET file_count = file_count - :one, version = version + :one, updated_at = :now",
             )
             .only_if("doctor_id = :doctor", DeleteFileError::Stale)
-            .with([number(":one", 1_u64), string(":now", now), string(":doctor", record.doctor_id)]),
+            .with([
+                number(":one", 1_u64),
+                string(":now", now),
+                string(":doctor", record.doctor_id),
+            ]),
             Step::tell(event)?,
         ];
         if let Some(notification) = notification {
@@ -69,8 +79,8 @@ impl Store {
         self.commit(steps).await
     }
 
-    /// Gives a pending file its final status. Whether the file has that status now: `false` when it is gone, or was
-    /// settled otherwise before.
+    /// Gives a pending file its final status. Whether the file has that status now: `false` when it
+    /// is gone, or was settled otherwise before.
     pub async fn settle_file(&self, file: &File, status: FileStatus) -> Result<bool, Error> {
         let updated = self
             .update_if(

@@ -1,8 +1,8 @@
 //! What staff may read of a record, and what they may change.
 //!
-//! Without more they see its outline. What people have written is read only with a [`Grant`], which nothing but
-//! [`Store::grant`] gives: from an item that stands there for a quarter of an hour once an admin has broken the glass, which
-//! is told to the patient.
+//! Without more they see its outline. What people have written is read only with a [`Grant`], which
+//! nothing but [`Store::grant`] gives: from an item that stands there for a quarter of an hour once
+//! an admin has broken the glass, which is told to the patient.
 
 use std::collections::HashMap;
 
@@ -125,7 +125,11 @@ pub struct AnnotationOutline {
 
 impl Store {
     /// One record without what people have written, strongly consistent.
-    pub async fn outline(&self, patient: UserId, record: RecordId) -> Result<Option<Outline>, Error> {
+    pub async fn outline(
+        &self,
+        patient: UserId,
+        record: RecordId,
+    ) -> Result<Option<Outline>, Error> {
         let range = keys::records(patient, record, record);
         let (mut files, mut annotations, mut start) = (Vec::new(), Vec::new(), None);
         loop {
@@ -134,7 +138,13 @@ impl Store {
                 match item::entity(&item) {
                     File::ENTITY => files.push(outlined::<File, _>(item)?),
                     Annotation::ENTITY => annotations.push(outlined::<Annotation, _>(item)?),
-                    _ => return Ok(Some(Outline { record: outlined::<Record, _>(item)?, files, annotations })),
+                    _ => {
+                        return Ok(Some(Outline {
+                            record: outlined::<Record, _>(item)?,
+                            files,
+                            annotations,
+                        }));
+                    }
                 }
             }
             start = rest;
@@ -144,9 +154,14 @@ impl Store {
         }
     }
 
-    /// One Query, downwards and strongly consistent, of what staff may see without breaking the glass. The table does not even
-    /// send the rest.
-    pub(crate) async fn query_outline(&self, range: &Range, limit: usize, start: Option<Item>) -> Result<(Vec<Item>, Option<Item>), Error> {
+    /// One Query, downwards and strongly consistent, of what staff may see without breaking the
+    /// glass. The table does not even send the rest.
+    pub(crate) async fn query_outline(
+        &self,
+        range: &Range,
+        limit: usize,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), Error> {
         let sent = self
             .client
             .query()
@@ -165,7 +180,8 @@ impl Store {
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 
-    /// Lets an admin read a record for a while, and tells the patient. Breaking it again begins anew.
+    /// Lets an admin read a record for a while, and tells the patient. Breaking it again begins
+    /// anew.
     pub async fn break_glass(
         &self,
         admin: UserId,
@@ -176,19 +192,43 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), Error> {
         let ttl = now.as_second().saturating_add(GLASS_STAYS_BROKEN.as_secs());
-        let glass = Glass { admin_id: admin, record_id: record.id, patient_id: record.patient_id, reason: reason.clone(), ttl };
-        self.commit(vec![Step::put(item::glass(&glass)?), Step::put(item::notification(notification)?), Step::tell(event)?]).await
+        let glass = Glass {
+            admin_id: admin,
+            record_id: record.id,
+            patient_id: record.patient_id,
+            reason: reason.clone(),
+            ttl,
+        };
+        self.commit(vec![
+            Step::put(item::glass(&glass)?),
+            Step::put(item::notification(notification)?),
+            Step::tell(event)?,
+        ])
+        .await
     }
 
     /// Whether an admin may read what a record says, strongly consistent.
-    pub async fn grant(&self, admin: UserId, record: RecordId, now: Timestamp) -> Result<Option<Grant>, Error> {
+    pub async fn grant(
+        &self,
+        admin: UserId,
+        record: RecordId,
+        now: Timestamp,
+    ) -> Result<Option<Grant>, Error> {
         let glass = self.get::<Glass>(keys::glass(admin, record), Consistency::Strong).await?;
         Ok(glass.filter(|glass| glass.ttl > now.as_second()).map(Grant))
     }
 
     /// What an admin may read now, strongly consistent.
     pub async fn grants(&self, admin: UserId, now: Timestamp) -> Result<Vec<Grant>, Error> {
-        let (items, _) = self.query(&keys::glasses(admin), Order::Descending, Consistency::Strong, FURTHER_ITEMS, None).await?;
+        let (items, _) = self
+            .query(
+                &keys::glasses(admin),
+                Order::Descending,
+                Consistency::Strong,
+                FURTHER_ITEMS,
+                None,
+            )
+            .await?;
         let glasses = items.into_iter().map(read::<Glass>).collect::<Result<Vec<_>, _>>()?;
         Ok(glasses.into_iter().filter(|glass| glass.ttl > now.as_second()).map(Grant).collect())
     }
@@ -199,9 +239,18 @@ impl Store {
     }
 
     /// The names of files, of those that belong to the records of grants.
-    pub async fn opened_files(&self, grants: &[Grant], files: &[FileEntry]) -> Result<HashMap<FileId, File>, Error> {
+    pub async fn opened_files(
+        &self,
+        grants: &[Grant],
+        files: &[FileEntry],
+    ) -> Result<HashMap<FileId, File>, Error> {
         let opened = files.iter().filter(|file| opens(grants, Some(file.record_id)));
-        let items = self.get_all(opened.map(|file| keys::file(file.patient_id, file.record_id, file.id)), Consistency::Eventual).await?;
+        let items = self
+            .get_all(
+                opened.map(|file| keys::file(file.patient_id, file.record_id, file.id)),
+                Consistency::Eventual,
+            )
+            .await?;
         items.into_iter().map(|item| read::<File>(item).map(|file| (file.id, file))).collect()
     }
 
@@ -211,10 +260,16 @@ impl Store {
         grants: &[Grant],
         annotations: &[AnnotationEntry],
     ) -> Result<HashMap<AnnotationId, Annotation>, Error> {
-        let opened = annotations.iter().filter(|annotation| opens(grants, Some(annotation.record_id)));
-        let keys = opened.map(|annotation| keys::annotation(annotation.patient_id, annotation.record_id, annotation.id));
+        let opened =
+            annotations.iter().filter(|annotation| opens(grants, Some(annotation.record_id)));
+        let keys = opened.map(|annotation| {
+            keys::annotation(annotation.patient_id, annotation.record_id, annotation.id)
+        });
         let items = self.get_all(keys, Consistency::Eventual).await?;
-        items.into_iter().map(|item| read::<Annotation>(item).map(|annotation| (annotation.id, annotation))).collect()
+        items
+            .into_iter()
+            .map(|item| read::<Annotation>(item).map(|annotation| (annotation.id, annotation)))
+            .collect()
     }
 
     /// Notifications, those that are about the records of grants.
@@ -223,13 +278,21 @@ impl Store {
         grants: &[Grant],
         notifications: &[NotificationEntry],
     ) -> Result<HashMap<NotificationId, Notification>, Error> {
-        let opened = notifications.iter().filter(|notification| opens(grants, notification.record_id));
-        let keys = opened.map(|notification| keys::notification(notification.recipient_id, notification.id));
+        let opened =
+            notifications.iter().filter(|notification| opens(grants, notification.record_id));
+        let keys = opened
+            .map(|notification| keys::notification(notification.recipient_id, notification.id));
         let items = self.get_all(keys, Consistency::Eventual).await?;
-        items.into_iter().map(|item| read::<Notification>(item).map(|notification| (notification.id, notification))).collect()
+        items
+            .into_iter()
+            .map(|item| {
+                read::<Notification>(item).map(|notification| (notification.id, notification))
+            })
+            .collect()
     }
 
-    /// Assigns a record to another doctor, as [`Store::update_record`] does for the patient, without reading what it says.
+    /// Assigns a record to another doctor, as [`Store::update_record`] does for the patient,
+    /// without reading what it says.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the stored version is not that of `before`.
@@ -242,7 +305,10 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), UpdateError> {
         let RecordOutline { id, patient_id, record_type, .. } = *before;
-        let moved = Step::update(keys::record(patient_id, id), "SET doctor_id = :doctor, updated_at = :now, version = version + :one");
+        let moved = Step::update(
+            keys::record(patient_id, id),
+            "SET doctor_id = :doctor, updated_at = :now, version = version + :one",
+        );
         let mut steps = vec![
             moved.only_if("version = :before", UpdateError::Stale).with([
                 string(":doctor", doctor),
@@ -251,7 +317,12 @@ impl Store {
                 number(":before", before.version),
             ]),
             Step::delete(keys::assignment(before.doctor_id, id)),
-            Step::put(item::assignment(&Assignment { record_id: id, doctor_id: doctor, patient_id, record_type })?),
+            Step::put(item::assignment(&Assignment {
+                record_id: id,
+                doctor_id: doctor,
+                patient_id,
+                record_type,
+            })?),
             Step::tell(event)?,
         ];
         for notification in notifications {

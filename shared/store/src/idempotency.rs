@@ -1,8 +1,10 @@
-//! Requests that may be sent again: each is done once, and its answer is kept together with what it has changed.
+//! Requests that may be sent again: each is done once, and its answer is kept together with what it
+//! has changed.
 //!
-//! The first to come holds the request's place for a while, so that one who comes meanwhile is told to wait, and one who comes
-//! after a crash is not told so for long. The transaction that does the change replaces the hold by the answer, and only
-//! if it still holds: change and answer are there together or not at all, and never twice.
+//! The first to come holds the request's place for a while, so that one who comes meanwhile is told
+//! to wait, and one who comes after a crash is not told so for long. The transaction that does the
+//! change replaces the hold by the answer, and only if it still holds: change and answer are there
+//! together or not at all, and never twice.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -59,9 +61,19 @@ const HELD: &str = "held_by = :id";
 
 impl Store {
     /// Begins a request of a user, or of somebody without an account, that is kept under a label.
-    pub async fn begin_request(&self, user: Option<UserId>, label: &str, now: Timestamp) -> Result<Begun, Error> {
+    pub async fn begin_request(
+        &self,
+        user: Option<UserId>,
+        label: &str,
+        now: Timestamp,
+    ) -> Result<Begun, Error> {
         let hold = Hold { key: keys::idempotency(user, label), id: operation_id() };
-        let item = item::idempotency(hold.key.clone(), after(now, HOLD), "held_by", AttributeValue::S(hold.id.clone()));
+        let item = item::idempotency(
+            hold.key.clone(),
+            after(now, HOLD),
+            "held_by",
+            AttributeValue::S(hold.id.clone()),
+        );
         let now = number(":now", u64::try_from(now.as_second()).unwrap_or_default());
         Ok(match self.put_if(item, "attribute_not_exists(pk) OR #ttl <= :now", [now]).await? {
             Written::Done => Begun::First(hold),
@@ -72,17 +84,24 @@ impl Store {
         })
     }
 
-    /// The store whose next transaction keeps a sealed answer, together with all that it does otherwise.
+    /// The store whose next transaction keeps a sealed answer, together with all that it does
+    /// otherwise.
     ///
     /// It fails with [`Error::Overtaken`] when the request does not hold its place any more.
     #[must_use]
     pub fn keeping(&self, hold: &Hold, answer: Vec<u8>, now: Timestamp) -> Self {
-        Self { kept: Some(Kept { hold: hold.clone(), answer, until: after(now, KEEP) }), ..self.clone() }
+        Self {
+            kept: Some(Kept { hold: hold.clone(), answer, until: after(now, KEEP) }),
+            ..self.clone()
+        }
     }
 
-    /// Forgets a request that has changed nothing, so that it can be sent again at once. What was answered stays.
+    /// Forgets a request that has changed nothing, so that it can be sent again at once. What was
+    /// answered stays.
     pub async fn give_up_request(&self, hold: &Hold) -> Result<(), Error> {
-        let delete = Step::delete(hold.key.clone()).only_if(HELD, UpdateError::Stale).with([string(":id", &hold.id)]);
+        let delete = Step::delete(hold.key.clone())
+            .only_if(HELD, UpdateError::Stale)
+            .with([string(":id", &hold.id)]);
         match self.commit(vec![delete]).await {
             Ok(()) | Err(UpdateError::Stale) => Ok(()),
             Err(UpdateError::Store(error)) => Err(error),

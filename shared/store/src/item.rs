@@ -1,7 +1,8 @@
 //! Between the domain's types and the table's items.
 //!
-//! An item holds the fields of its type under their own names, without those that its key says already and without
-//! absent ones, and beside them `pk`, `sk`, `entity` and the keys of indexes. Reading ignores what it does not know.
+//! An item holds the fields of its type under their own names, without those that its key says
+//! already and without absent ones, and beside them `pk`, `sk`, `entity` and the keys of indexes.
+//! Reading ignores what it does not know.
 
 use std::collections::HashMap;
 
@@ -87,7 +88,11 @@ pub(crate) fn account(account: &Account) -> Result<Item, Error> {
 }
 
 pub(crate) fn credentials(email: &Email, credentials: &Credentials) -> Result<Item, Error> {
-    item(credentials, keys::credentials(email), keys::credentials_indexes(email, credentials.user_id))
+    item(
+        credentials,
+        keys::credentials(email),
+        keys::credentials_indexes(email, credentials.user_id),
+    )
 }
 
 pub(crate) fn second_factor(factor: &SecondFactor) -> Result<Item, Error> {
@@ -119,7 +124,11 @@ pub(crate) fn file_lookup(file: FileId, lookup: &Lookup) -> Result<Item, Error> 
 }
 
 pub(crate) fn annotation(annotation: &Annotation) -> Result<Item, Error> {
-    item(annotation, keys::annotation(annotation.patient_id, annotation.record_id, annotation.id), Vec::new())
+    item(
+        annotation,
+        keys::annotation(annotation.patient_id, annotation.record_id, annotation.id),
+        Vec::new(),
+    )
 }
 
 pub(crate) fn annotation_lookup(annotation: AnnotationId, lookup: &Lookup) -> Result<Item, Error> {
@@ -127,7 +136,11 @@ pub(crate) fn annotation_lookup(annotation: AnnotationId, lookup: &Lookup) -> Re
 }
 
 pub(crate) fn notification(notification: &Notification) -> Result<Item, Error> {
-    item(notification, keys::notification(notification.recipient_id, notification.id), keys::notification_indexes(notification))
+    item(
+        notification,
+        keys::notification(notification.recipient_id, notification.id),
+        keys::notification_indexes(notification),
+    )
 }
 
 pub(crate) fn audit_event(event: &AuditEvent) -> Result<Item, Error> {
@@ -152,7 +165,11 @@ pub(crate) fn mail_token(hash: &str, token: &MailToken) -> Result<Item, Error> {
 }
 
 pub(crate) fn annotation_version(version: &AnnotationVersion) -> Result<Item, Error> {
-    item(version, keys::annotation_version(version.patient_id, version.annotation_id, version.version), Vec::new())
+    item(
+        version,
+        keys::annotation_version(version.patient_id, version.annotation_id, version.version),
+        Vec::new(),
+    )
 }
 
 /// As long as the item of an event, and nothing else.
@@ -185,7 +202,8 @@ pub(crate) fn counted(event: &str, ttl: i64) -> Item {
     item
 }
 
-/// A request that may be sent again, until `ttl`: who is at it (`held_by`), or what was answered (`answer`).
+/// A request that may be sent again, until `ttl`: who is at it (`held_by`), or what was answered
+/// (`answer`).
 pub(crate) fn idempotency(key: Key, ttl: Timestamp, name: &str, value: AttributeValue) -> Item {
     let mut item = key.into_attributes();
     item.insert(ENTITY.to_owned(), AttributeValue::S("idempotency".to_owned()));
@@ -203,7 +221,8 @@ pub(crate) fn signing_key(key: &SigningKey) -> Result<Item, Error> {
     Ok(item)
 }
 
-/// How long a retired key is kept, in seconds: so that what it has signed is still told from what nobody has signed.
+/// How long a retired key is kept, in seconds: so that what it has signed is still told from what
+/// nobody has signed.
 const KEEP_RETIRED_KEY: i64 = 24 * 60 * 60;
 
 fn item<T: Stored>(value: &T, key: Key, indexes: IndexKeys) -> Result<Item, Error> {
@@ -211,7 +230,11 @@ fn item<T: Stored>(value: &T, key: Key, indexes: IndexKeys) -> Result<Item, Erro
     let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(value).map_err(corrupt)?;
     item.retain(|name, value| !value.is_null() && !T::IN_KEY.contains(&name.as_str()));
     let told = [(PK, key.pk), (SK, key.sk), (ENTITY, T::ENTITY.to_owned())];
-    item.extend(told.into_iter().chain(indexes).map(|(name, value)| (name.to_owned(), AttributeValue::S(value))));
+    item.extend(
+        told.into_iter()
+            .chain(indexes)
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value))),
+    );
     Ok(item)
 }
 
@@ -226,8 +249,11 @@ pub(crate) fn read<T: Stored>(item: Item) -> Result<T, Error> {
 
 /// Reads what an index shows of an item.
 pub(crate) fn read_part<T: DeserializeOwned>(mut item: Item, in_key: &[&str]) -> Option<T> {
-    let told: Vec<_> =
-        in_key.iter().map(|name| (*name).to_owned()).zip(keys::ids(&item).map(str::to_owned).map(AttributeValue::S)).collect();
+    let told: Vec<_> = in_key
+        .iter()
+        .map(|name| (*name).to_owned())
+        .zip(keys::ids(&item).map(str::to_owned).map(AttributeValue::S))
+        .collect();
     item.extend(told);
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).ok()
 }

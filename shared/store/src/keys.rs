@@ -2,7 +2,7 @@
 //!
 //! | entity | pk | sk | indexes |
 //! |---|---|---|---|
-//! | user | `USER#<user>` | `ACCOUNT` | gsi1, gsi2 while assignable doctor; gsi2 while a doctor waits, is refused or suspended; gsi3; gsi4 |
+//! | user | `USER#<user>` | `ACCOUNT` | gsi1 if assignable; gsi2 if doctor; gsi3; gsi4 |
 //! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | gsi4 |
 //! | second_factor | `FACTOR#<user>` | `SECOND_FACTOR` | |
 //! | attempts | `RATE#<what>#<hash>` | `ATTEMPTS` | |
@@ -29,11 +29,12 @@
 //! | glass | `GLASS#<admin>` | `RECORD#<record>` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
 //!
-//! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation. Descending, the children of
-//! a record therefore come directly before the record itself, files before annotations, newest first.
+//! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation.
+//! Descending, the children of a record therefore come directly before the record itself, files
+//! before annotations, newest first.
 //!
-//! The newest-first lists of files and annotations (gsi3) hang on their lookup items: index keys on the children
-//! themselves would make every page of a chart a sixth larger.
+//! The newest-first lists of files and annotations (gsi3) hang on their lookup items: index keys on
+//! the children themselves would make every page of a chart a sixth larger.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
@@ -41,7 +42,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::account::{Account, Approval};
 use domain::audit::AuditEvent;
 use domain::email::Email;
-use domain::id::{AnnotationId, EventId, FileId, MailId, NotificationId, RecordId, SessionId, UserId};
+use domain::id::{
+    AnnotationId, EventId, FileId, MailId, NotificationId, RecordId, SessionId, UserId,
+};
 use domain::mail::{Mail, MailMessage};
 use domain::notification::Notification;
 use domain::rate::Limited;
@@ -78,7 +81,10 @@ impl Key {
     }
 
     pub(crate) fn into_attributes(self) -> Item {
-        Item::from([(PK.to_owned(), AttributeValue::S(self.pk)), (SK.to_owned(), AttributeValue::S(self.sk))])
+        Item::from([
+            (PK.to_owned(), AttributeValue::S(self.pk)),
+            (SK.to_owned(), AttributeValue::S(self.sk)),
+        ])
     }
 }
 
@@ -90,9 +96,11 @@ pub(crate) fn credentials(email: &Email) -> Key {
     Key::new(format!("EMAIL#{}", email_hash(email)), "CREDENTIALS")
 }
 
-/// The hash keeps addresses out of keys, which are logged and metered by AWS in places where items are not.
+/// The hash keeps addresses out of keys, which are logged and metered by AWS in places where items
+/// are not.
 fn email_hash(email: &Email) -> String {
-    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes()))
+    URL_SAFE_NO_PAD
+        .encode(ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes()))
 }
 
 /// Not in the user's partition, which others read, nor in that of the address, which can change.
@@ -100,7 +108,8 @@ pub(crate) fn second_factor(user: UserId) -> Key {
     Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
 }
 
-/// Counts something about a subject. The hash keeps addresses of people and of networks out of keys.
+/// Counts something about a subject. The hash keeps addresses of people and of networks out of
+/// keys.
 pub(crate) fn rate(what: Limited, subject: &[&str], window: &str) -> Key {
     // No part holds a NUL, so that no two subjects are one text.
     let hash = ring::digest::digest(&ring::digest::SHA256, subject.join("\0").as_bytes());
@@ -159,7 +168,9 @@ pub(crate) fn mail(mail: MailId) -> Key {
 /// Where it is noted how far the mail is that somebody ordered.
 pub(crate) fn ordered(order: MailMessage) -> Key {
     match order {
-        MailMessage::Notification { recipient_id, notification_id } => notification(recipient_id, notification_id),
+        MailMessage::Notification { recipient_id, notification_id } => {
+            notification(recipient_id, notification_id)
+        }
         MailMessage::Mail { mail_id } => mail(mail_id),
     }
 }
@@ -208,7 +219,8 @@ pub(crate) fn decoy(nobody: UserId) -> Key {
     Key::new(format!("USER#{nobody}"), "DECOY")
 }
 
-/// The answer to a request that may be sent again: of a user, or of somebody who has no account yet. The label is opaque.
+/// The answer to a request that may be sent again: of a user, or of somebody who has no account
+/// yet. The label is opaque.
 pub(crate) fn idempotency(user: Option<UserId>, label: &str) -> Key {
     let user = user.map_or("ANYONE".to_owned(), |user| user.to_string());
     Key::new(format!("IDEMPOTENCY#{user}#{label}"), "IDEMPOTENCY")
@@ -328,16 +340,27 @@ impl Index {
     }
 }
 
-/// Sorts behind every character of an id and of `#`, and so behind everything that begins with a key.
+/// Sorts behind every character of an id and of `#`, and so behind everything that begins with a
+/// key.
 const BEHIND: char = '~';
 
 /// The items of these records, children included.
 pub(crate) fn records(patient: UserId, oldest: RecordId, newest: RecordId) -> Range {
-    Range { index: Index::Table, pk: chart(patient), low: format!("RECORD#{oldest}"), high: format!("RECORD#{newest}{BEHIND}") }
+    Range {
+        index: Index::Table,
+        pk: chart(patient),
+        low: format!("RECORD#{oldest}"),
+        high: format!("RECORD#{newest}{BEHIND}"),
+    }
 }
 
-/// The sessions that have not ended through `ended_through`, up to and with `newest`, the last one without it.
-pub(crate) fn sessions(user: UserId, ended_through: Option<SessionId>, newest: Option<SessionId>) -> Range {
+/// The sessions that have not ended through `ended_through`, up to and with `newest`, the last one
+/// without it.
+pub(crate) fn sessions(
+    user: UserId,
+    ended_through: Option<SessionId>,
+    newest: Option<SessionId>,
+) -> Range {
     let low = ended_through.map_or("SESSION#".to_owned(), |id| format!("SESSION#{id}{BEHIND}"));
     let high = newest.map_or(format!("SESSION#{BEHIND}"), |id| format!("SESSION#{id}"));
     Range { index: Index::Table, pk: format!("USER#{user}"), low, high }
@@ -345,42 +368,71 @@ pub(crate) fn sessions(user: UserId, ended_through: Option<SessionId>, newest: O
 
 /// The assignments of these records.
 pub(crate) fn assigned_records(doctor: UserId, oldest: RecordId, newest: RecordId) -> Range {
-    Range { index: Index::Table, pk: assignments(doctor), low: format!("RECORD#{oldest}"), high: format!("RECORD#{newest}") }
+    Range {
+        index: Index::Table,
+        pk: assignments(doctor),
+        low: format!("RECORD#{oldest}"),
+        high: format!("RECORD#{newest}"),
+    }
 }
 
-/// A patient's records, with everything that belongs to them, down from before the item with the sort key `before`, the last
-/// one without it.
+/// A patient's records, with everything that belongs to them, down from before the item with the
+/// sort key `before`, the last one without it.
 pub(crate) fn chart_before(patient: UserId, before: Option<&str>) -> Range {
     let low = "RECORD#".to_owned();
-    Range { index: Index::Table, pk: chart(patient), high: before.map_or_else(|| format!("RECORD#{BEHIND}"), just_below), low }
+    Range {
+        index: Index::Table,
+        pk: chart(patient),
+        high: before.map_or_else(|| format!("RECORD#{BEHIND}"), just_below),
+        low,
+    }
 }
 
-/// An inbox's notifications, down from before the item with the sort key `before`, the last one without it.
+/// An inbox's notifications, down from before the item with the sort key `before`, the last one
+/// without it.
 pub(crate) fn inbox_before(recipient: UserId, before: Option<&str>) -> Range {
     let low = "NOTIFICATION#".to_owned();
-    Range { index: Index::Table, pk: inbox(recipient), high: before.map_or_else(|| format!("NOTIFICATION#{BEHIND}"), just_below), low }
+    Range {
+        index: Index::Table,
+        pk: inbox(recipient),
+        high: before.map_or_else(|| format!("NOTIFICATION#{BEHIND}"), just_below),
+        low,
+    }
 }
 
 /// A key below this one, and above every other key of ours that is.
 fn just_below(key: &str) -> String {
-    // A record's id ends where its children's keys go on with `#`, and a child's key comes above the record's.
+    // A record's id ends where its children's keys go on with `#`, and a child's key comes above
+    // the record's.
     let mut chars = key.chars();
-    let last = chars.next_back().and_then(|last| char::from_u32(u32::from(last) - 1)).unwrap_or_default();
+    let last =
+        chars.next_back().and_then(|last| char::from_u32(u32::from(last) - 1)).unwrap_or_default();
     format!("{}{last}{BEHIND}", chars.as_str())
 }
 
-/// What of a chart or an inbox is shown to staff who have not broken the glass: nothing that a person has written, nor what
-/// follows from it.
-pub(crate) const OUTLINE: &str = "pk, sk, entity, doctor_id, record_type, version, updated_at, author_id, content_type, size_bytes, #status, \
+/// What of a chart or an inbox is shown to staff who have not broken the glass: nothing that a
+/// person has written, nor what follows from it.
+pub(crate) const OUTLINE: &str = "pk, sk, entity, doctor_id, record_type, version, updated_at, \
+    author_id, content_type, size_bytes, #status, \
                                   notification_type, record_id, patient_id, read_at";
 
 /// Everything for which an admin has broken the glass.
 pub(crate) fn glasses(admin: UserId) -> Range {
-    Range { index: Index::Table, pk: broken_glass(admin), low: "RECORD#".to_owned(), high: format!("RECORD#{BEHIND}") }
+    Range {
+        index: Index::Table,
+        pk: broken_glass(admin),
+        low: "RECORD#".to_owned(),
+        high: format!("RECORD#{BEHIND}"),
+    }
 }
 
-/// The notifications above `after`, from the first one without it, up to and with `through`, the last one without it.
-pub(crate) fn notifications(recipient: UserId, after: Option<NotificationId>, through: Option<NotificationId>) -> Range {
+/// The notifications above `after`, from the first one without it, up to and with `through`, the
+/// last one without it.
+pub(crate) fn notifications(
+    recipient: UserId,
+    after: Option<NotificationId>,
+    through: Option<NotificationId>,
+) -> Range {
     let low = after.map_or("NOTIFICATION#".to_owned(), |id| format!("NOTIFICATION#{id}{BEHIND}"));
     let high = through.map_or(format!("NOTIFICATION#{BEHIND}"), |id| format!("NOTIFICATION#{id}"));
     Range { index: Index::Table, pk: inbox(recipient), low, high }
@@ -393,7 +445,12 @@ pub(crate) fn unread(recipient: UserId, after: Option<NotificationId>) -> Range 
 }
 
 pub(crate) fn signing_keys() -> Range {
-    Range { index: Index::Table, pk: SIGNING_KEYS.to_owned(), low: "KEY#".to_owned(), high: format!("KEY#{BEHIND}") }
+    Range {
+        index: Index::Table,
+        pk: SIGNING_KEYS.to_owned(),
+        low: "KEY#".to_owned(),
+        high: format!("KEY#{BEHIND}"),
+    }
 }
 
 /// The counters of days, both ends included: one range for each year.
@@ -408,7 +465,12 @@ pub(crate) fn counters_between(first: Date, last: Date) -> impl Iterator<Item = 
 
 /// Events about a user's chart and account, both ends included.
 pub(crate) fn audit_events(subject: UserId, oldest: EventId, newest: EventId) -> Range {
-    Range { index: Index::Table, pk: format!("AUDIT#{subject}"), low: oldest.to_string(), high: newest.to_string() }
+    Range {
+        index: Index::Table,
+        pk: format!("AUDIT#{subject}"),
+        low: oldest.to_string(),
+        high: newest.to_string(),
+    }
 }
 
 /// The versions of an annotation up to and with `newest`.
@@ -417,7 +479,8 @@ pub(crate) fn annotation_versions(patient: UserId, annotation: AnnotationId, new
     Range { index: Index::Table, pk: chart(patient), low: part(0), high: part(newest) }
 }
 
-/// The directory of doctors, all or of one specialization, from behind the entry with the sort key `after`.
+/// The directory of doctors, all or of one specialization, from behind the entry with the sort key
+/// `after`.
 pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Option<&str>) -> Range {
     let (index, pk) = match specialization {
         None => (Index::Gsi1, DOCTORS.to_owned()),
@@ -426,7 +489,8 @@ pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Optio
     named(index, pk, prefix, after)
 }
 
-/// The users whose last name begins so, from behind the entry with the sort key `after`. The prefix must not be empty.
+/// The users whose last name begins so, from behind the entry with the sort key `after`. The prefix
+/// must not be empty.
 pub(crate) fn users_named(prefix: &str, after: Option<&str>) -> Range {
     named(Index::Gsi4, users_by_initial(prefix), prefix, after)
 }
@@ -471,7 +535,12 @@ pub(crate) const ANNOTATIONS: &str = "ANNOTATION#";
 pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
 
 /// What is listed in a month, from one id to another, both included; one range for each shard.
-pub(crate) fn listed_in_month(list: &'static str, month: Date, oldest: Uuid, newest: Uuid) -> impl Iterator<Item = Range> {
+pub(crate) fn listed_in_month(
+    list: &'static str,
+    month: Date,
+    oldest: Uuid,
+    newest: Uuid,
+) -> impl Iterator<Item = Range> {
     (0..SHARDS).map(move |shard| ids_between(month_partition(list, month, shard), oldest, newest))
 }
 
@@ -520,15 +589,26 @@ fn mails_to(user: UserId) -> String {
 
 /// By first letters, so that a search knows its partition and not everybody is in one.
 fn users_by_initial(last_name: &str) -> String {
-    format!("LAST_NAME#{}", key_part(last_name).chars().next().map(String::from).unwrap_or_default())
+    format!(
+        "LAST_NAME#{}",
+        key_part(last_name).chars().next().map(String::from).unwrap_or_default()
+    )
 }
 
 pub(crate) type IndexKeys = Vec<(&'static str, String)>;
 
 pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
     let mut keys = newest_first(USERS, account.id, account.id.created_at());
-    let position = format!("{}#{}#{}", key_part(account.last_name.as_str()), key_part(account.first_name.as_str()), account.id);
-    keys.extend([("gsi4pk", users_by_initial(account.last_name.as_str())), ("gsi4sk", position.clone())]);
+    let position = format!(
+        "{}#{}#{}",
+        key_part(account.last_name.as_str()),
+        key_part(account.first_name.as_str()),
+        account.id
+    );
+    keys.extend([
+        ("gsi4pk", users_by_initial(account.last_name.as_str())),
+        ("gsi4sk", position.clone()),
+    ]);
     if let Some(profile) = account.assignable_doctor() {
         keys.extend([
             ("gsi1pk", DOCTORS.to_owned()),
@@ -536,8 +616,13 @@ pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
             ("gsi2pk", doctors_of(&profile.specialization.slug())),
             ("gsi2sk", position),
         ]);
-    } else if let (Some(approval), Some(_), true) = (account.approval, account.doctor_profile(), account.is_active) {
-        keys.extend([("gsi2pk", doctors_of_approval(approval)), ("gsi2sk", account.id.to_string())]);
+    } else if let (Some(approval), Some(_), true) =
+        (account.approval, account.doctor_profile(), account.is_active)
+    {
+        keys.extend([
+            ("gsi2pk", doctors_of_approval(approval)),
+            ("gsi2sk", account.id.to_string()),
+        ]);
     }
     keys
 }
@@ -562,7 +647,10 @@ pub(crate) fn notification_indexes(notification: &Notification) -> IndexKeys {
     let id = notification.id;
     let mut keys = newest_first(NOTIFICATIONS, id, id.created_at());
     if notification.read_at.is_none() {
-        keys.extend([("gsi1pk", format!("UNREAD#{}", notification.recipient_id)), ("gsi1sk", id.to_string())]);
+        keys.extend([
+            ("gsi1pk", format!("UNREAD#{}", notification.recipient_id)),
+            ("gsi1sk", id.to_string()),
+        ]);
     }
     keys
 }
@@ -581,18 +669,23 @@ pub(crate) fn mail_indexes(mail: &Mail) -> IndexKeys {
     vec![("gsi2pk", mails_to(mail.user_id)), ("gsi2sk", mail.id.to_string())]
 }
 
-/// In how many partitions the things of one month are listed. A partition takes 1,000 writes a second: eight let a
-/// busy month grow without one hot partition, and are few enough to be read at once and merged.
+/// In how many partitions the things of one month are listed. A partition takes 1,000 writes a
+/// second: eight let a busy month grow without one hot partition, and are few enough to be read at
+/// once and merged.
 const SHARDS: u8 = 8;
 
-/// The month in which the system was first run. What is older was imported: it stands in the partitions of this month too,
-/// sorted by its id like everything, so that a list ends here and misses nothing.
+/// The month in which the system was first run. What is older was imported: it stands in the
+/// partitions of this month too, sorted by its id like everything, so that a list ends here and
+/// misses nothing.
 const FIRST_MONTH: Date = jiff::civil::date(2026, 1, 1);
 
 /// gsi3: everything of a kind, newest first, by month of creation (UTC) and shard.
 fn newest_first(list: &str, id: impl Into<Uuid>, created_at: Timestamp) -> IndexKeys {
     let id = id.into();
-    vec![("gsi3pk", month_partition(list, month_of(created_at), shard_of(id))), ("gsi3sk", id.to_string())]
+    vec![
+        ("gsi3pk", month_partition(list, month_of(created_at), shard_of(id))),
+        ("gsi3sk", id.to_string()),
+    ]
 }
 
 /// The last byte of an id is random.

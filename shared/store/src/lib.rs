@@ -1,11 +1,12 @@
 //! The table: every operation that the system does on DynamoDB.
 //!
-//! An operation takes and returns types of the domain, is one method of [`Store`], and has an error of its own where it
-//! can fail for reasons of the field. How things lie in the table is known to `keys` and `item` alone; transactions,
-//! conditional writes, batches and their retries are in `write` and `read`. The store has no clock: the time is an
-//! argument.
+//! An operation takes and returns types of the domain, is one method of [`Store`], and has an error
+//! of its own where it can fail for reasons of the field. How things lie in the table is known to
+//! `keys` and `item` alone; transactions, conditional writes, batches and their retries are in
+//! `write` and `read`. The store has no clock: the time is an argument.
 //!
-//! The client decides how long a call may take; it must be built with timeouts, because the SDK has none by default.
+//! The client decides how long a call may take; it must be built with timeouts, because the SDK has
+//! none by default.
 
 pub mod accounts;
 pub mod admin;

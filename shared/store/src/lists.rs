@@ -1,8 +1,8 @@
-//! What staff see of everybody's things without breaking the glass: that they are there, whose they are and with whom;
-//! nothing that a person has written.
+//! What staff see of everybody's things without breaking the glass: that they are there, whose they
+//! are and with whom; nothing that a person has written.
 //!
-//! Everything of a kind is listed newest first by an index; what is somebody's is listed from their own partition. Both cost
-//! the same whatever else there is.
+//! Everything of a kind is listed newest first by an index; what is somebody's is listed from their
+//! own partition. Both cost the same whatever else there is.
 
 use std::cmp::Reverse;
 
@@ -40,16 +40,20 @@ impl Span {
         let oldest = RecordId::first_at(self.created_after.map_or(Timestamp::UNIX_EPOCH, ceil));
         let last = match self.created_before.map(ceil) {
             Some(before) if before <= Timestamp::UNIX_EPOCH => return None,
-            Some(before) => before.checked_sub(SignedDuration::from_millis(1)).unwrap_or(Timestamp::UNIX_EPOCH),
+            Some(before) => {
+                before.checked_sub(SignedDuration::from_millis(1)).unwrap_or(Timestamp::UNIX_EPOCH)
+            }
             None => Timestamp::MAX,
         };
-        let newest = RecordId::last_at(last).min(after.map_or(RecordId::last_at(Timestamp::MAX), |id| below(id.as_bytes())));
+        let newest = RecordId::last_at(last)
+            .min(after.map_or(RecordId::last_at(Timestamp::MAX), |id| below(id.as_bytes())));
         (oldest <= newest).then_some((Uuid::from(oldest).into(), Uuid::from(newest).into()))
     }
 
     /// Whether something was created in it.
     pub fn holds(&self, created_at: Timestamp) -> bool {
-        self.created_after.is_none_or(|after| created_at >= after) && self.created_before.is_none_or(|before| created_at < before)
+        self.created_after.is_none_or(|after| created_at >= after)
+            && self.created_before.is_none_or(|before| created_at < before)
     }
 }
 
@@ -193,13 +197,15 @@ pub struct Place(String);
 /// How often one page asks all partitions of a month.
 const MOST_ROUNDS: usize = 12;
 
-/// How many entries of each of them it looks at after the first time, for those that a filter lets through.
+/// How many entries of each of them it looks at after the first time, for those that a filter lets
+/// through.
 const FURTHER_ENTRIES: usize = 100;
 
 impl Store {
-    /// Everything of a kind that was created in a span, newest first, as far as `shows` lets it through. Eventually
-    /// consistent. The work for one page is bounded: where hardly anything was created for a year, or hardly anything is let
-    /// through, a page may hold fewer entries than asked for, or none, and still have a next one.
+    /// Everything of a kind that was created in a span, newest first, as far as `shows` lets it
+    /// through. Eventually consistent. The work for one page is bounded: where hardly anything was
+    /// created for a year, or hardly anything is let through, a page may hold fewer entries than
+    /// asked for, or none, and still have a next one.
     pub async fn newest<T: Listed>(
         &self,
         now: Timestamp,
@@ -209,7 +215,9 @@ impl Store {
         shows: impl Fn(&T) -> bool,
     ) -> Result<Page<T, T::Id>, Error> {
         let mut page = Page { items: Vec::new(), next: None };
-        let Some((oldest, mut newest)) = span.bounds::<Uuid>(after.map(Into::into)) else { return Ok(page) };
+        let Some((oldest, mut newest)) = span.bounds::<Uuid>(after.map(Into::into)) else {
+            return Ok(page);
+        };
         let beginnings = [span.created_before, after.map(|id| created_at(id.into()))];
         let mut month = keys::month_of(beginnings.into_iter().flatten().fold(now, Timestamp::min));
         let last_month = keys::month_of(created_at(oldest));
@@ -219,8 +227,14 @@ impl Store {
         for _ in 0..MOST_ROUNDS {
             let ranges = keys::listed_in_month(T::LIST, month, oldest, newest);
             let shards = try_join_all(ranges.map(|range| self.entries::<T>(range, wanted))).await?;
-            // Where a shard was not read to its end, the other shards' entries from there on have to wait for its.
-            let whole_down_to = shards.iter().filter(|(_, more)| *more).filter_map(|(entries, _)| entries.last()).map(uuid).max();
+            // Where a shard was not read to its end, the other shards' entries from there on have
+            // to wait for its.
+            let whole_down_to = shards
+                .iter()
+                .filter(|(_, more)| *more)
+                .filter_map(|(entries, _)| entries.last())
+                .map(uuid)
+                .max();
             let mut entries: Vec<T> = shards.into_iter().flat_map(|(entries, _)| entries).collect();
             entries.retain(|entry| whole_down_to.is_none_or(|down_to| uuid(entry) >= down_to));
             entries.sort_unstable_by_key(|entry| Reverse(uuid(entry)));
@@ -238,7 +252,10 @@ impl Store {
                 Some(down_to) => newest = below(down_to.as_bytes()),
                 None if month <= last_month => return Ok(page),
                 None => {
-                    let walked = month.to_zoned(TimeZone::UTC).ok().map(|month| RecordId::first_at(month.timestamp()));
+                    let walked = month
+                        .to_zoned(TimeZone::UTC)
+                        .ok()
+                        .map(|month| RecordId::first_at(month.timestamp()));
                     last = walked.map(|walked| Uuid::from(walked).into());
                     month = month.saturating_sub(1.month());
                 }
@@ -250,8 +267,13 @@ impl Store {
     }
 
     /// The first entries of one partition of a list, and whether there are more.
-    async fn entries<T: Listed>(&self, range: Range, wanted: usize) -> Result<(Vec<T>, bool), Error> {
-        let (items, rest) = self.query(&range, Order::Descending, Consistency::Eventual, wanted, None).await?;
+    async fn entries<T: Listed>(
+        &self,
+        range: Range,
+        wanted: usize,
+    ) -> Result<(Vec<T>, bool), Error> {
+        let (items, rest) =
+            self.query(&range, Order::Descending, Consistency::Eventual, wanted, None).await?;
         let entries = items.into_iter().map(entry).collect::<Result<_, _>>()?;
         Ok((entries, rest.is_some()))
     }
@@ -263,8 +285,8 @@ impl Store {
         Ok(entries.into_iter().next())
     }
 
-    /// Everything of a kind in a patient's chart, as far as `shows` lets it through: the newest record's first. Bounded as
-    /// [`Store::newest`].
+    /// Everything of a kind in a patient's chart, as far as `shows` lets it through: the newest
+    /// record's first. Bounded as [`Store::newest`].
     pub async fn listed_in_chart<T: InChart>(
         &self,
         patient: UserId,
@@ -275,7 +297,8 @@ impl Store {
         let range = keys::chart_before(patient, after.map(|place| place.0.as_str()));
         self.pick(&range, limit, |item| match item::entity(&item) {
             entity if entity == T::ENTITY => {
-                let entry = read_part(item, T::IN_CHART).ok_or(Error::Corrupt { entity: T::ENTITY })?;
+                let entry =
+                    read_part(item, T::IN_CHART).ok_or(Error::Corrupt { entity: T::ENTITY })?;
                 Ok(Some(entry).filter(&shows))
             }
             _ => Ok(None),
@@ -283,8 +306,8 @@ impl Store {
         .await
     }
 
-    /// A user's notifications, newest first, as far as `shows` lets them through, those that the user has deleted and the
-    /// table has not yet included. Bounded as [`Store::newest`].
+    /// A user's notifications, newest first, as far as `shows` lets them through, those that the
+    /// user has deleted and the table has not yet included. Bounded as [`Store::newest`].
     pub async fn listed_in_inbox(
         &self,
         recipient: UserId,
@@ -297,7 +320,12 @@ impl Store {
     }
 
     /// A page of what `take` makes of the outlines of a range, downwards.
-    async fn pick<T>(&self, range: &Range, limit: usize, take: impl Fn(Item) -> Result<Option<T>, Error>) -> Result<Page<T, Place>, Error> {
+    async fn pick<T>(
+        &self,
+        range: &Range,
+        limit: usize,
+        take: impl Fn(Item) -> Result<Option<T>, Error>,
+    ) -> Result<Page<T, Place>, Error> {
         let look = |item| {
             let place = range.index.position(&item).map(|key| Place(key.to_owned()));
             Ok((place, take(item)?.map_or(Look::Skip, Look::Show)))

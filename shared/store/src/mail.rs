@@ -1,8 +1,11 @@
-//! Mails: those behind notifications and those that are stored by themselves. Sent once, or in doubt, never twice.
+//! Mails: those behind notifications and those that are stored by themselves. Sent once, or in
+//! doubt, never twice.
 //!
-//! How far the sending of a mail is stands beside the notification or the stored mail: see [`Delivery`].
+//! How far the sending of a mail is stands beside the notification or the stored mail: see
+//! [`Delivery`].
 //!
-//! A mail that is stored by itself is written in the transaction of what it tells (`item::mail`), or alone.
+//! A mail that is stored by itself is written in the transaction of what it tells (`item::mail`),
+//! or alone.
 
 use std::collections::HashMap;
 
@@ -72,7 +75,8 @@ pub struct Mailed<T> {
 }
 
 /// The condition of a mail that was surely not sent, and that nobody is sending.
-const CAN_BE_BEGUN: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR mail_state IN (:failed, :ordered))";
+const CAN_BE_BEGUN: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR \
+                            mail_state IN (:failed, :ordered))";
 
 fn state(name: &'static str, state: MailState) -> Value {
     string(name, state)
@@ -86,12 +90,21 @@ fn mailed<T>(item: Item, what: impl FnOnce(Item) -> Result<T, Error>) -> Result<
 
 impl Store {
     /// Claims the mail of a notification; of several at once, one succeeds.
-    pub async fn claim_mail(&self, recipient: UserId, id: NotificationId, now: Timestamp) -> Result<MailClaim, Error> {
+    pub async fn claim_mail(
+        &self,
+        recipient: UserId,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<MailClaim, Error> {
         self.claim(keys::notification(recipient, id), now).await
     }
 
     /// Claims a stored mail; of several at once, one succeeds.
-    pub async fn claim_stored_mail(&self, id: MailId, now: Timestamp) -> Result<MailClaim<Mail>, Error> {
+    pub async fn claim_stored_mail(
+        &self,
+        id: MailId,
+        now: Timestamp,
+    ) -> Result<MailClaim<Mail>, Error> {
         self.claim(keys::mail(id), now).await
     }
 
@@ -99,47 +112,81 @@ impl Store {
     pub async fn mail_sent(&self, order: MailMessage, now: Timestamp) -> Result<(), Error> {
         self.update_if(
             keys::ordered(order),
-            "SET mail_state = :sent, mail_sent_at = :now REMOVE mail_claimed_at, mail_operation, mail_failure, mail_failed_at",
+            "SET mail_state = :sent, mail_sent_at = :now REMOVE mail_claimed_at, mail_operation, \
+             mail_failure, mail_failed_at",
             "mail_state = :sending",
-            [state(":sent", MailState::Sent), state(":sending", MailState::Sending), string(":now", now)],
+            [
+                state(":sent", MailState::Sent),
+                state(":sending", MailState::Sending),
+                string(":now", now),
+            ],
         )
         .await
         .map(drop)
     }
 
-    /// Says why a claimed mail was not sent, or not surely, and gives the claim back unless that is in doubt.
-    pub async fn mail_failed(&self, order: MailMessage, failure: MailFailure, fate: Fate, now: Timestamp) -> Result<(), Error> {
-        let mut values = vec![state(":sending", MailState::Sending), string(":failure", failure), string(":now", now)];
+    /// Says why a claimed mail was not sent, or not surely, and gives the claim back unless that is
+    /// in doubt.
+    pub async fn mail_failed(
+        &self,
+        order: MailMessage,
+        failure: MailFailure,
+        fate: Fate,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut values = vec![
+            state(":sending", MailState::Sending),
+            string(":failure", failure),
+            string(":now", now),
+        ];
         let expression = match fate {
-            Fate::TriedAgain => "SET mail_failure = :failure, mail_failed_at = :now REMOVE mail_state, mail_claimed_at, mail_operation",
+            Fate::TriedAgain => {
+                "SET mail_failure = :failure, mail_failed_at = :now REMOVE mail_state, \
+                 mail_claimed_at, mail_operation"
+            }
             Fate::GivenUp | Fate::InDoubt => {
-                let end = if fate == Fate::GivenUp { MailState::Failed } else { MailState::InDoubt };
+                let end =
+                    if fate == Fate::GivenUp { MailState::Failed } else { MailState::InDoubt };
                 values.push(state(":end", end));
-                "SET mail_state = :end, mail_failure = :failure, mail_failed_at = :now REMOVE mail_claimed_at, mail_operation"
+                "SET mail_state = :end, mail_failure = :failure, mail_failed_at = :now REMOVE \
+                 mail_claimed_at, mail_operation"
             }
         };
-        self.update_if(keys::ordered(order), expression, "mail_state = :sending", values).await.map(drop)
+        self.update_if(keys::ordered(order), expression, "mail_state = :sending", values)
+            .await
+            .map(drop)
     }
 
-    /// Says why a mail is given up that nobody has begun: there is nobody to send it to, or nothing to tell. One that was sent, or
-    /// perhaps was, stays as it is. It is not counted, because nothing has failed.
-    pub async fn mail_dropped(&self, order: MailMessage, failure: MailFailure, now: Timestamp) -> Result<(), Error> {
+    /// Says why a mail is given up that nobody has begun: there is nobody to send it to, or nothing
+    /// to tell. One that was sent, or perhaps was, stays as it is. It is not counted, because
+    /// nothing has failed.
+    pub async fn mail_dropped(
+        &self,
+        order: MailMessage,
+        failure: MailFailure,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.update_if(
             keys::ordered(order),
             "SET mail_state = :failed, mail_failure = :failure, mail_failed_at = :now",
             CAN_BE_BEGUN,
-            [state(":failed", MailState::Failed), state(":ordered", MailState::Ordered), string(":failure", failure), string(":now", now)],
+            [
+                state(":failed", MailState::Failed),
+                state(":ordered", MailState::Ordered),
+                string(":failure", failure),
+                string(":now", now),
+            ],
         )
         .await
         .map(drop)
     }
 
-    /// Orders a mail again whose sending is over, however it ended, or was interrupted, with the event of it. It counts among the
-    /// `most` mails that its address may be sent in a day.
+    /// Orders a mail again whose sending is over, however it ended, or was interrupted, with the
+    /// event of it. It counts among the `most` mails that its address may be sent in a day.
     ///
     /// # Errors
-    /// [`OrderError::NotOver`] when its sending is not over, or it is gone; [`OrderError::Locked`] until the next day when the
-    /// address has had too many.
+    /// [`OrderError::NotOver`] when its sending is not over, or it is gone; [`OrderError::Locked`]
+    /// until the next day when the address has had too many.
     pub async fn order_mail_again(
         &self,
         order: MailMessage,
@@ -149,36 +196,54 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), OrderError> {
         let begun_before = now.checked_sub(Delivery::UNDER_WAY).unwrap_or(Timestamp::UNIX_EPOCH);
-        let again = Step::update(keys::ordered(order), "SET mail_state = :ordered REMOVE mail_claimed_at, mail_operation")
-            .only_if(
-                "mail_state IN (:sent, :failed, :in_doubt) OR (mail_state = :sending AND mail_claimed_at < :begun_before)",
-                OrderError::NotOver,
-            )
-            .with([
-                state(":ordered", MailState::Ordered),
-                state(":sent", MailState::Sent),
-                state(":failed", MailState::Failed),
-                state(":in_doubt", MailState::InDoubt),
-                state(":sending", MailState::Sending),
-                string(":begun_before", begun_before),
-            ]);
+        let again = Step::update(
+            keys::ordered(order),
+            "SET mail_state = :ordered REMOVE \
+             mail_claimed_at, mail_operation",
+        )
+        .only_if(
+            "mail_state IN (:sent, :failed, :in_doubt) OR (mail_state = :sending AND \
+                 mail_claimed_at < :begun_before)",
+            OrderError::NotOver,
+        )
+        .with([
+            state(":ordered", MailState::Ordered),
+            state(":sent", MailState::Sent),
+            state(":failed", MailState::Failed),
+            state(":in_doubt", MailState::InDoubt),
+            state(":sending", MailState::Sending),
+            string(":begun_before", begun_before),
+        ]);
         self.commit(vec![again, count_mail(address, most, now), Step::tell(event)?]).await
     }
 
     /// How far the mail of a notification is, if there is such a notification. Strongly consistent.
-    pub async fn mailed_notification(&self, recipient: UserId, id: NotificationId) -> Result<Option<Mailed<NotificationEntry>>, Error> {
+    pub async fn mailed_notification(
+        &self,
+        recipient: UserId,
+        id: NotificationId,
+    ) -> Result<Option<Mailed<NotificationEntry>>, Error> {
         let item = self.get_item(keys::notification(recipient, id), Consistency::Strong).await?;
         item.map(|item| mailed(item, entry)).transpose()
     }
 
     /// How far a stored mail is, if there is one. Strongly consistent.
     pub async fn mailed_mail(&self, id: MailId) -> Result<Option<Mailed<Mail>>, Error> {
-        self.get_item(keys::mail(id), Consistency::Strong).await?.map(|item| mailed(item, read)).transpose()
+        self.get_item(keys::mail(id), Consistency::Strong)
+            .await?
+            .map(|item| mailed(item, read))
+            .transpose()
     }
 
-    /// The stored mails to a user, newest first, without those to nobody. Eventually consistent; the work for one page is bounded,
-    /// so that it may hold fewer than asked for and still have a next one.
-    pub async fn mails_of(&self, user: UserId, limit: usize, after: Option<MailId>) -> Result<Page<Mailed<Mail>, MailId>, Error> {
+    /// The stored mails to a user, newest first, without those to nobody. Eventually consistent;
+    /// the work for one page is bounded, so that it may hold fewer than asked for and still have a
+    /// next one.
+    pub async fn mails_of(
+        &self,
+        user: UserId,
+        limit: usize,
+        after: Option<MailId>,
+    ) -> Result<Page<Mailed<Mail>, MailId>, Error> {
         let range = keys::mails_of(user, after.map(|id| below(id.as_bytes())));
         let look = |(id, mail): (MailId, Option<Mailed<Mail>>)| {
             let to_somebody = mail.filter(|mail| mail.what.kind != MailKind::Nobody);
@@ -199,16 +264,24 @@ impl Store {
         limit: usize,
         start: Option<Item>,
     ) -> Result<(Vec<(MailId, Option<Mailed<Mail>>)>, Option<Item>), Error> {
-        let (entries, rest) = self.query(range, Order::Descending, Consistency::Eventual, limit, start).await?;
-        let ids = entries.iter().map(|item| position(range, item)).collect::<Result<Vec<MailId>, _>>()?;
-        let items = self.get_all(ids.iter().copied().map(keys::mail), Consistency::Eventual).await?;
-        let mails = items.into_iter().map(|item| mailed(item, read)).collect::<Result<Vec<Mailed<Mail>>, _>>()?;
-        let mut mails: HashMap<MailId, Mailed<Mail>> = mails.into_iter().map(|mail| (mail.what.id, mail)).collect();
+        let (entries, rest) =
+            self.query(range, Order::Descending, Consistency::Eventual, limit, start).await?;
+        let ids =
+            entries.iter().map(|item| position(range, item)).collect::<Result<Vec<MailId>, _>>()?;
+        let items =
+            self.get_all(ids.iter().copied().map(keys::mail), Consistency::Eventual).await?;
+        let mails = items
+            .into_iter()
+            .map(|item| mailed(item, read))
+            .collect::<Result<Vec<Mailed<Mail>>, _>>()?;
+        let mut mails: HashMap<MailId, Mailed<Mail>> =
+            mails.into_iter().map(|mail| (mail.what.id, mail)).collect();
         Ok((ids.into_iter().map(|id| (id, mails.remove(&id))).collect(), rest))
     }
 
-    /// The notifications of a user that are mailed, those that were deleted at once but not yet purged among them, and how far
-    /// their mails are. Newest first, eventually consistent; bounded as [`Store::mails_of`].
+    /// The notifications of a user that are mailed, those that were deleted at once but not yet
+    /// purged among them, and how far their mails are. Newest first, eventually consistent; bounded
+    /// as [`Store::mails_of`].
     pub async fn mailed_notifications(
         &self,
         recipient: UserId,
@@ -216,7 +289,8 @@ impl Store {
         after: Option<NotificationId>,
     ) -> Result<Page<Mailed<NotificationEntry>, NotificationId>, Error> {
         let range = keys::notifications(recipient, None, after.map(|id| below(id.as_bytes())));
-        let first = self.query(&range, Order::Descending, Consistency::Eventual, limit + 1, None).await?;
+        let first =
+            self.query(&range, Order::Descending, Consistency::Eventual, limit + 1, None).await?;
         self.page_from(&range, Consistency::Eventual, limit, first, |item| {
             let mail = mailed(item, entry::<NotificationEntry>)?;
             Ok((mail.what.id, Look::show_if(mail.what.notification_type.is_mailed(), mail)))
@@ -266,9 +340,15 @@ impl Store {
         match updated {
             Updated::Done(item) => read(item).map(MailClaim::Claimed),
             Updated::Refused(None) => Ok(MailClaim::Gone),
-            Updated::Refused(Some(stored)) if text(&stored, "mail_state") == Some(MailState::Sent.as_str()) => Ok(MailClaim::AlreadySent),
+            Updated::Refused(Some(stored))
+                if text(&stored, "mail_state") == Some(MailState::Sent.as_str()) =>
+            {
+                Ok(MailClaim::AlreadySent)
+            }
             // The SDK sent the claim twice, and the first one was carried out.
-            Updated::Refused(Some(stored)) if text(&stored, "mail_operation") == Some(operation.as_str()) => {
+            Updated::Refused(Some(stored))
+                if text(&stored, "mail_operation") == Some(operation.as_str()) =>
+            {
                 read(stored).map(MailClaim::Claimed)
             }
             Updated::Refused(Some(_)) => Ok(MailClaim::InDoubt),

@@ -1,5 +1,5 @@
-//! Inboxes. What bulk actions cover is said by two watermarks in the inbox's state, so that they cost the same whatever
-//! the inbox holds; the notifications themselves follow later (`purge`).
+//! Inboxes. What bulk actions cover is said by two watermarks in the inbox's state, so that they
+//! cost the same whatever the inbox holds; the notifications themselves follow later (`purge`).
 
 use aws_sdk_dynamodb::types::Select;
 use domain::id::{NotificationId, UserId};
@@ -19,8 +19,8 @@ use crate::write::{Updated, string};
 pub const MAX_UNREAD_COUNTED: usize = 1000;
 
 impl Store {
-    /// A page of an inbox, newest first: all of it, or the read or the unread ones. `read_at` says when a notification was
-    /// read, by itself or by a bulk action; deleted ones are left out.
+    /// A page of an inbox, newest first: all of it, or the read or the unread ones. `read_at` says
+    /// when a notification was read, by itself or by a bulk action; deleted ones are left out.
     ///
     /// Eventually consistent: a list may lag a moment, and decides nothing.
     pub async fn inbox_page(
@@ -32,7 +32,8 @@ impl Store {
     ) -> Result<Page<Notification, NotificationId>, Error> {
         let range = keys::notifications(recipient, None, after.map(|id| below(id.as_bytes())));
         let first = self.query(&range, Order::Descending, Consistency::Eventual, limit + 1, None);
-        let (state, first) = try_join(self.inbox_state(recipient, Consistency::Eventual), first).await?;
+        let (state, first) =
+            try_join(self.inbox_state(recipient, Consistency::Eventual), first).await?;
         let look = |item| {
             let mut notification: Notification = read(item)?;
             let id = notification.id;
@@ -42,25 +43,51 @@ impl Store {
                 return Ok((id, Look::Stop));
             }
             notification.read_at = state.read_at(&notification);
-            Ok((id, Look::show_if(is_read.is_none_or(|wanted| wanted == notification.read_at.is_some()), notification)))
+            Ok((
+                id,
+                Look::show_if(
+                    is_read.is_none_or(|wanted| wanted == notification.read_at.is_some()),
+                    notification,
+                ),
+            ))
         };
         self.page_from(&range, Consistency::Eventual, limit, first, look).await
     }
 
-    async fn inbox_state(&self, recipient: UserId, consistency: Consistency) -> Result<InboxState, Error> {
+    async fn inbox_state(
+        &self,
+        recipient: UserId,
+        consistency: Consistency,
+    ) -> Result<InboxState, Error> {
         self.get(keys::inbox_state(recipient), consistency).await.map(Option::unwrap_or_default)
     }
 
-    /// A notification as [`Store::inbox_page`] shows it, strongly consistent; `None` when it is deleted.
-    pub async fn notification(&self, recipient: UserId, id: NotificationId) -> Result<Option<Notification>, Error> {
-        let notification = self.get::<Notification>(keys::notification(recipient, id), Consistency::Strong);
-        let (found, state) = try_join(notification, self.inbox_state(recipient, Consistency::Strong)).await?;
+    /// A notification as [`Store::inbox_page`] shows it, strongly consistent; `None` when it is
+    /// deleted.
+    pub async fn notification(
+        &self,
+        recipient: UserId,
+        id: NotificationId,
+    ) -> Result<Option<Notification>, Error> {
+        let notification =
+            self.get::<Notification>(keys::notification(recipient, id), Consistency::Strong);
+        let (found, state) =
+            try_join(notification, self.inbox_state(recipient, Consistency::Strong)).await?;
         let shown = found.filter(|notification| !state.hides(notification.id));
-        Ok(shown.map(|notification| Notification { read_at: state.read_at(&notification), ..notification }))
+        Ok(shown.map(|notification| Notification {
+            read_at: state.read_at(&notification),
+            ..notification
+        }))
     }
 
-    /// Marks a notification as read and gives it back; the first reading counts. `None` when it is deleted.
-    pub async fn mark_read(&self, recipient: UserId, id: NotificationId, now: Timestamp) -> Result<Option<Notification>, Error> {
+    /// Marks a notification as read and gives it back; the first reading counts. `None` when it is
+    /// deleted.
+    pub async fn mark_read(
+        &self,
+        recipient: UserId,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<Option<Notification>, Error> {
         let Some(notification) = self.notification(recipient, id).await? else { return Ok(None) };
         if notification.read_at.is_some() {
             return Ok(Some(notification));
@@ -73,31 +100,55 @@ impl Store {
 
     /// Gives a notification the time at which it was read, if it has none.
     pub(crate) async fn set_read(&self, key: keys::Key, at: Timestamp) -> Result<Updated, Error> {
-        let expression = format!("SET read_at = if_not_exists(read_at, :at) {}", keys::NO_LONGER_UNREAD);
+        let expression =
+            format!("SET read_at = if_not_exists(read_at, :at) {}", keys::NO_LONGER_UNREAD);
         self.update_if(key, &expression, "attribute_exists(pk)", [string(":at", at)]).await
     }
 
     /// The newest stored notification of an inbox, deleted or not: how far a bulk action reaches.
-    pub async fn newest_notification(&self, recipient: UserId) -> Result<Option<NotificationId>, Error> {
+    pub async fn newest_notification(
+        &self,
+        recipient: UserId,
+    ) -> Result<Option<NotificationId>, Error> {
         let range = keys::notifications(recipient, None, None);
-        let (items, _) = self.query(&range, Order::Descending, Consistency::Strong, 1, None).await?;
-        items.into_iter().next().map(|item| read::<Notification>(item).map(|notification| notification.id)).transpose()
+        let (items, _) =
+            self.query(&range, Order::Descending, Consistency::Strong, 1, None).await?;
+        items
+            .into_iter()
+            .next()
+            .map(|item| read::<Notification>(item).map(|notification| notification.id))
+            .transpose()
     }
 
-    /// Marks everything up to and with `through` as read; nothing changes where a bulk action has gone further before.
-    pub async fn read_through(&self, recipient: UserId, through: NotificationId, now: Timestamp) -> Result<(), Error> {
+    /// Marks everything up to and with `through` as read; nothing changes where a bulk action has
+    /// gone further before.
+    pub async fn read_through(
+        &self,
+        recipient: UserId,
+        through: NotificationId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.update_if(
             keys::inbox_state(recipient),
             "SET read_through = :through, read_through_at = :now, entity = :entity",
             "attribute_not_exists(read_through) OR read_through < :through",
-            [string(":through", through), string(":now", now), string(":entity", InboxState::ENTITY)],
+            [
+                string(":through", through),
+                string(":now", now),
+                string(":entity", InboxState::ENTITY),
+            ],
         )
         .await
         .map(drop)
     }
 
-    /// Deletes everything up to and with `through`; nothing changes where a bulk action has gone further before.
-    pub async fn delete_through(&self, recipient: UserId, through: NotificationId) -> Result<(), Error> {
+    /// Deletes everything up to and with `through`; nothing changes where a bulk action has gone
+    /// further before.
+    pub async fn delete_through(
+        &self,
+        recipient: UserId,
+        through: NotificationId,
+    ) -> Result<(), Error> {
         self.update_if(
             keys::inbox_state(recipient),
             "SET deleted_through = :through, entity = :entity",
@@ -108,7 +159,8 @@ impl Store {
         .map(drop)
     }
 
-    /// How many notifications are unread, at most [`MAX_UNREAD_COUNTED`]. Counted in an index: may lag a moment.
+    /// How many notifications are unread, at most [`MAX_UNREAD_COUNTED`]. Counted in an index: may
+    /// lag a moment.
     pub async fn unread_count(&self, recipient: UserId) -> Result<usize, Error> {
         let state = self.inbox_state(recipient, Consistency::Eventual).await?;
         let range = keys::unread(recipient, state.read_through.max(state.deleted_through));

@@ -13,8 +13,9 @@ use crate::read::{Consistency, Order};
 pub struct Page<T, K> {
     /// What the page shows.
     pub items: Vec<T>,
-    /// Where the next page begins: pass it as `after`. Absent on the last page. With a filter, a page may hold fewer
-    /// items than asked for, or none, and still have a next one: the work for one page is bounded.
+    /// Where the next page begins: pass it as `after`. Absent on the last page. With a filter, a
+    /// page may hold fewer items than asked for, or none, and still have a next one: the work for
+    /// one page is bounded.
     pub next: Option<K>,
 }
 
@@ -44,13 +45,14 @@ pub(crate) struct Filling<T, K> {
 }
 
 impl<T, K> Filling<T, K> {
-    /// An empty page. Ask for one item more than `limit` first, and for [`FURTHER_ITEMS`] each time after that.
+    /// An empty page. Ask for one item more than `limit` first, and for [`FURTHER_ITEMS`] each time
+    /// after that.
     pub(crate) fn new(limit: usize) -> Self {
         Self { page: Page { items: Vec::new(), next: None }, limit, last: None, further: 0 }
     }
 
-    /// Looks at items until the page is full; `look` tells of each where it stands and what becomes of it. Whether the items
-    /// behind them are wanted, if there are any.
+    /// Looks at items until the page is full; `look` tells of each where it stands and what becomes
+    /// of it. Whether the items behind them are wanted, if there are any.
     pub(crate) fn take<I>(
         &mut self,
         items: Vec<I>,
@@ -89,7 +91,8 @@ impl<T, K> Filling<T, K> {
 }
 
 impl Store {
-    /// A page of a range, newest first. `first` is what the first Query gave, for one item more than `limit`.
+    /// A page of a range, newest first. `first` is what the first Query gave, for one item more
+    /// than `limit`.
     pub(crate) async fn page_from<T, K>(
         &self,
         range: &Range,
@@ -100,20 +103,22 @@ impl Store {
     ) -> Result<Page<T, K>, Error> {
         let (mut filling, (mut items, mut start)) = (Filling::new(limit), first);
         while filling.take(items, start.is_some(), &look)? {
-            (items, start) = self.query(range, Order::Descending, consistency, FURTHER_ITEMS, start).await?;
+            (items, start) =
+                self.query(range, Order::Descending, consistency, FURTHER_ITEMS, start).await?;
         }
         Ok(filling.done())
     }
 }
 
-/// How many times a page may go back to the table for more, when children are many or a filter is selective.
+/// How many times a page may go back to the table for more, when children are many or a filter is
+/// selective.
 pub(crate) const MAX_FURTHER_QUERIES: usize = 4;
 
 /// How many items each of these further queries may look at.
 pub(crate) const FURTHER_ITEMS: usize = 300;
 
-/// About how many bytes of items close a page: an answer must stay below the 6 MB that Lambda returns, and a single
-/// record can be 2 MB long.
+/// About how many bytes of items close a page: an answer must stay below the 6 MB that Lambda
+/// returns, and a single record can be 2 MB long.
 pub(crate) const MAX_BYTES: usize = 2_000_000;
 
 /// The id just below one: the bound of a page that begins after it.
@@ -124,5 +129,8 @@ pub(crate) fn below<I: From<uuid::Uuid>>(id: &[u8; 16]) -> I {
 /// `at` as a number of milliseconds, rounded up: ids know milliseconds only.
 pub(crate) fn ceil(at: Timestamp) -> Timestamp {
     let milliseconds = (at.as_nanosecond() + 999_999).div_euclid(1_000_000);
-    i64::try_from(milliseconds).ok().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(Timestamp::MAX)
+    i64::try_from(milliseconds)
+        .ok()
+        .and_then(|at| Timestamp::from_millisecond(at).ok())
+        .unwrap_or(Timestamp::MAX)
 }

@@ -17,7 +17,11 @@ const AT_ONCE: usize = 8;
 
 impl Store {
     /// Deletes the notifications that a bulk deletion covers: all up to and with `through`.
-    pub async fn purge_deleted(&self, recipient: UserId, through: NotificationId) -> Result<(), Error> {
+    pub async fn purge_deleted(
+        &self,
+        recipient: UserId,
+        through: NotificationId,
+    ) -> Result<(), Error> {
         let range = keys::notifications(recipient, None, Some(through));
         let mut start = None;
         loop {
@@ -30,8 +34,8 @@ impl Store {
         }
     }
 
-    /// Gives the unread notifications that mark-all-read covers the time at which that was: those above `after`, which
-    /// the mark-all-read before covered, up to and with `through`.
+    /// Gives the unread notifications that mark-all-read covers the time at which that was: those
+    /// above `after`, which the mark-all-read before covered, up to and with `through`.
     pub async fn settle_read(
         &self,
         recipient: UserId,
@@ -44,7 +48,10 @@ impl Store {
         loop {
             let (keys, rest) = self.stretch(&range, Some(keys::IS_UNREAD), start).await?;
             let updates = keys.iter().filter_map(Key::of).map(|key| self.set_read(key, at));
-            stream::iter(updates).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+            stream::iter(updates)
+                .buffer_unordered(AT_ONCE)
+                .try_for_each(|_| async { Ok(()) })
+                .await?;
             start = rest;
             if start.is_none() {
                 return Ok(());
@@ -52,8 +59,14 @@ impl Store {
         }
     }
 
-    /// The keys of the next stretch of a range, of those items that meet the filter, and where it goes on.
-    async fn stretch(&self, range: &Range, filter: Option<&str>, start: Option<Item>) -> Result<(Vec<Item>, Option<Item>), Error> {
+    /// The keys of the next stretch of a range, of those items that meet the filter, and where it
+    /// goes on.
+    async fn stretch(
+        &self,
+        range: &Range,
+        filter: Option<&str>,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), Error> {
         let sent = self
             .client
             .query()

@@ -1,4 +1,5 @@
-//! How often something was tried, and how much of something was had: counters that forget by themselves.
+//! How often something was tried, and how much of something was had: counters that forget by
+//! themselves.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -21,7 +22,8 @@ use crate::write::{Step, Updated, Written, number, pause, string};
 pub struct Trial<'a> {
     /// Attempts at what.
     pub kind: Limited,
-    /// At which account: its address in the normal form or its id, whether there is such an account or not.
+    /// At which account: its address in the normal form or its id, whether there is such an account
+    /// or not.
     pub account: &'a str,
     /// From where.
     pub network: &'a Network,
@@ -41,7 +43,8 @@ pub enum LimitError {
 /// How often an attempt is counted anew because others came between. Who meets more has to wait.
 const TRIES: usize = 20;
 
-/// How long who comes while the last free attempt is under way waits before looking again, in milliseconds.
+/// How long who comes while the last free attempt is under way waits before looking again, in
+/// milliseconds.
 const LOOK_AGAIN: Range<u64> = 50..150;
 
 /// How long who meets too many others has to wait.
@@ -51,17 +54,25 @@ const CROWDED: SignedDuration = SignedDuration::from_secs(1);
 const ENOUGH: u64 = 1_000_000;
 
 impl Store {
-    /// Begins an attempt, which counts as failed until [`Store::forget_attempts`]: however many begin at once, no more are
-    /// allowed than one after the other. Those who find the last free one under way wait a moment, because it may succeed.
+    /// Begins an attempt, which counts as failed until [`Store::forget_attempts`]: however many
+    /// begin at once, no more are allowed than one after the other. Those who find the last free
+    /// one under way wait a moment, because it may succeed.
     ///
     /// Gives the attempts, this one included.
     ///
     /// # Errors
-    /// [`LimitError::Locked`] when the account from this network, or the network as a whole, has to wait.
-    pub async fn begin_attempt(&self, trial: Trial<'_>, tolerance: Tolerance, mut now: Timestamp) -> Result<Attempts, LimitError> {
+    /// [`LimitError::Locked`] when the account from this network, or the network as a whole, has to
+    /// wait.
+    pub async fn begin_attempt(
+        &self,
+        trial: Trial<'_>,
+        tolerance: Tolerance,
+        mut now: Timestamp,
+    ) -> Result<Attempts, LimitError> {
         let (start, began) = (now, Instant::now());
         let first = Attempts::next(None, FREE_FAILURES, now)?;
-        let (failures, mut written) = try_join(self.failures(trial, now), self.write_attempts(trial, None, &first)).await?;
+        let (failures, mut written) =
+            try_join(self.failures(trial, now), self.write_attempts(trial, None, &first)).await?;
         if failures.network >= tolerance.network {
             return Err(Locked { until: Window::of_failures(now).end }.into());
         }
@@ -95,12 +106,18 @@ impl Store {
         Err(Locked { until: now.saturating_add(CROWDED).unwrap_or(now) }.into())
     }
 
-    async fn write_attempts(&self, trial: Trial<'_>, seen: Option<&Attempts>, next: &Attempts) -> Result<Written, Error> {
+    async fn write_attempts(
+        &self,
+        trial: Trial<'_>,
+        seen: Option<&Attempts>,
+        next: &Attempts,
+    ) -> Result<Written, Error> {
         let item = item::attempts(attempts_key(trial), next)?;
         match seen {
             None => self.put_if(item, "attribute_not_exists(pk)", []).await,
             Some(seen) => {
-                let values = [number(":failures", seen.failures), string(":until", seen.locked_until)];
+                let values =
+                    [number(":failures", seen.failures), string(":until", seen.locked_until)];
                 self.put_if(item, "failures = :failures AND locked_until = :until", values).await
             }
         }
@@ -112,23 +129,45 @@ impl Store {
     }
 
     /// Takes back that attempts were forgotten, unless others have begun meanwhile.
-    pub async fn remember_attempts(&self, trial: Trial<'_>, attempts: &Attempts) -> Result<(), Error> {
+    pub async fn remember_attempts(
+        &self,
+        trial: Trial<'_>,
+        attempts: &Attempts,
+    ) -> Result<(), Error> {
         self.write_attempts(trial, None, attempts).await.map(drop)
     }
 
-    /// Whether the network as a whole has to wait. For what nobody can guess, where an attempt need not be counted before it
-    /// is made.
+    /// Whether the network as a whole has to wait. For what nobody can guess, where an attempt need
+    /// not be counted before it is made.
     ///
     /// # Errors
     /// [`LimitError::Locked`] when it has to.
-    pub async fn check_network(&self, kind: Limited, network: &Network, tolerance: Tolerance, now: Timestamp) -> Result<(), LimitError> {
+    pub async fn check_network(
+        &self,
+        kind: Limited,
+        network: &Network,
+        tolerance: Tolerance,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
         let window = Window::of_failures(now);
-        let counted = self.get_all([network_key(kind, network, window)], Consistency::Eventual).await?;
-        if counted.iter().any(|item| count(item) >= tolerance.network) { Err(Locked { until: window.end }.into()) } else { Ok(()) }
+        let counted =
+            self.get_all([network_key(kind, network, window)], Consistency::Eventual).await?;
+        if counted.iter().any(|item| count(item) >= tolerance.network) {
+            Err(Locked { until: window.end }.into())
+        } else {
+            Ok(())
+        }
     }
 
-    /// Counts a failure of a network, and at an account where one is named: coarse counters, in windows of 15 minutes.
-    pub async fn count_failure(&self, kind: Limited, account: Option<&str>, network: &Network, now: Timestamp) -> Result<(), Error> {
+    /// Counts a failure of a network, and at an account where one is named: coarse counters, in
+    /// windows of 15 minutes.
+    pub async fn count_failure(
+        &self,
+        kind: Limited,
+        account: Option<&str>,
+        network: &Network,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let window = Window::of_failures(now);
         let at_account = async {
             match account {
@@ -136,13 +175,22 @@ impl Store {
                 None => Ok(()),
             }
         };
-        try_join(self.count_in(network_key(kind, network, window), window), at_account).await.map(drop)
+        try_join(self.count_in(network_key(kind, network, window), window), at_account)
+            .await
+            .map(drop)
     }
 
     async fn count_in(&self, key: Key, window: Window) -> Result<(), Error> {
-        let values = [number(":one", 1_u64), number(":enough", ENOUGH), string(":entity", WINDOW), ttl(window)];
+        let values = [
+            number(":one", 1_u64),
+            number(":enough", ENOUGH),
+            string(":entity", WINDOW),
+            ttl(window),
+        ];
         let expression = "ADD failures :one SET entity = :entity, #ttl = :ttl";
-        self.update_if(key, expression, "attribute_not_exists(pk) OR failures < :enough", values).await.map(drop)
+        self.update_if(key, expression, "attribute_not_exists(pk) OR failures < :enough", values)
+            .await
+            .map(drop)
     }
 
     /// The failures of the present window. Eventually consistent: they are coarse.
@@ -165,9 +213,17 @@ impl Store {
     ///
     /// # Errors
     /// [`LimitError::Locked`] until the next day when it would be too much.
-    pub async fn take_records(&self, patient: UserId, take: Take, most: Take, now: Timestamp) -> Result<(), LimitError> {
+    pub async fn take_records(
+        &self,
+        patient: UserId,
+        take: Take,
+        most: Take,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
         let day = Window::day(now);
-        let (Some(records), Some(files)) = (most.records.checked_sub(take.records), most.files.checked_sub(take.files)) else {
+        let (Some(records), Some(files)) =
+            (most.records.checked_sub(take.records), most.files.checked_sub(take.files))
+        else {
             return Err(Locked { until: day.end }.into());
         };
         let key = keys::rate(Limited::Records, &[&patient.to_string()], &day.number.to_string());
@@ -179,31 +235,43 @@ impl Store {
             string(":entity", WINDOW),
             ttl(day),
         ];
-        let expression = "ADD record_count :records, file_count :files SET entity = :entity, #ttl = :ttl";
-        let condition = "attribute_not_exists(pk) OR (record_count <= :records_before AND file_count <= :files_before)";
+        let expression =
+            "ADD record_count :records, file_count :files SET entity = :entity, #ttl = :ttl";
+        let condition = "attribute_not_exists(pk) OR (record_count <= :records_before AND \
+                         file_count <= :files_before)";
         match self.update_if(key, expression, condition, values).await? {
             Updated::Done(_) => Ok(()),
             Updated::Refused(_) => Err(Locked { until: day.end }.into()),
         }
     }
 
-    /// Stores a mail that somebody asked for, unless its address has had as many as a day may bring.
+    /// Stores a mail that somebody asked for, unless its address has had as many as a day may
+    /// bring.
     ///
     /// # Errors
     /// [`LimitError::Locked`] until the next day when it would be too much.
-    pub async fn put_mail_within(&self, address: &str, most: u64, mail: &Mail, now: Timestamp) -> Result<(), LimitError> {
+    pub async fn put_mail_within(
+        &self,
+        address: &str,
+        most: u64,
+        mail: &Mail,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
         self.commit(vec![count_mail(address, most, now), Step::put(item::mail(mail)?)]).await
     }
 }
 
-/// Takes a mail from what an address may be sent in a day because somebody asked for it; refused until the next day when
-/// there is none left.
+/// Takes a mail from what an address may be sent in a day because somebody asked for it; refused
+/// until the next day when there is none left.
 pub(crate) fn count_mail<E: From<Locked>>(address: &str, most: u64, now: Timestamp) -> Step<E> {
     let day = Window::day(now);
     let key = keys::rate(Limited::Mails, &[address], &day.number.to_string());
-    let values = [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
+    let values =
+        [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
     let count = Step::update(key, "ADD mail_count :one SET entity = :entity, #ttl = :ttl");
-    count.only_if("attribute_not_exists(pk) OR mail_count < :most", Locked { until: day.end }.into()).with(values)
+    count
+        .only_if("attribute_not_exists(pk) OR mail_count < :most", Locked { until: day.end }.into())
+        .with(values)
 }
 
 /// Records and files.
@@ -224,7 +292,10 @@ struct Failures {
 const WINDOW: &str = "rate_window";
 
 fn count(item: &Item) -> u64 {
-    item.get("failures").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok()).unwrap_or_default()
+    item.get("failures")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 fn ttl(window: Window) -> crate::write::Value {

@@ -32,25 +32,56 @@ const MAX_BATCH_GET: usize = 100;
 
 impl Store {
     /// One item, as what it is.
-    pub(crate) async fn get<T: Stored>(&self, key: Key, consistency: Consistency) -> Result<Option<T>, Error> {
+    pub(crate) async fn get<T: Stored>(
+        &self,
+        key: Key,
+        consistency: Consistency,
+    ) -> Result<Option<T>, Error> {
         self.get_item(key, consistency).await?.map(read).transpose()
     }
 
     /// One item.
-    pub(crate) async fn get_item(&self, key: Key, consistency: Consistency) -> Result<Option<Item>, Error> {
+    pub(crate) async fn get_item(
+        &self,
+        key: Key,
+        consistency: Consistency,
+    ) -> Result<Option<Item>, Error> {
         let strong = consistency == Consistency::Strong;
-        let sent = self.client.get_item().table_name(&self.table).set_key(Some(key.into_attributes())).consistent_read(strong).send().await;
+        let sent = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.into_attributes()))
+            .consistent_read(strong)
+            .send()
+            .await;
         Ok(sent.map_err(|error| classify("GetItem", &error))?.item)
     }
 
     /// The items among `keys` that exist, in no order; a key named twice counts once.
-    pub(crate) async fn get_all(&self, keys: impl IntoIterator<Item = Key>, consistency: Consistency) -> Result<Vec<Item>, Error> {
-        let keys: Vec<Item> = keys.into_iter().collect::<HashSet<_>>().into_iter().map(Key::into_attributes).collect();
-        let batches = try_join_all(keys.chunks(MAX_BATCH_GET).map(|chunk| self.get_batch(chunk.to_vec(), consistency))).await?;
+    pub(crate) async fn get_all(
+        &self,
+        keys: impl IntoIterator<Item = Key>,
+        consistency: Consistency,
+    ) -> Result<Vec<Item>, Error> {
+        let keys: Vec<Item> = keys
+            .into_iter()
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .map(Key::into_attributes)
+            .collect();
+        let batches = try_join_all(
+            keys.chunks(MAX_BATCH_GET).map(|chunk| self.get_batch(chunk.to_vec(), consistency)),
+        )
+        .await?;
         Ok(batches.into_iter().flatten().collect())
     }
 
-    async fn get_batch(&self, keys: Vec<Item>, consistency: Consistency) -> Result<Vec<Item>, Error> {
+    async fn get_batch(
+        &self,
+        keys: Vec<Item>,
+        consistency: Consistency,
+    ) -> Result<Vec<Item>, Error> {
         let mut keys = KeysAndAttributes::builder()
             .set_keys(Some(keys))
             .consistent_read(consistency == Consistency::Strong)
@@ -61,7 +92,12 @@ impl Store {
             back_off(attempt).await;
             let sent = self.client.batch_get_item().request_items(&self.table, keys).send().await;
             let answer = sent.map_err(|error| classify("BatchGetItem", &error))?;
-            found.extend(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());
+            found.extend(
+                answer
+                    .responses
+                    .and_then(|mut tables| tables.remove(&self.table))
+                    .unwrap_or_default(),
+            );
             match answer.unprocessed_keys.and_then(|mut rest| rest.remove(&self.table)) {
                 Some(rest) => keys = rest,
                 None => return Ok(found),
@@ -70,8 +106,8 @@ impl Store {
         Err(Error::Unavailable("BatchGetItem: keys stay unprocessed".to_owned()))
     }
 
-    /// One Query: at most `limit` items of a range from behind `start`, and where it goes on. Indexes are always
-    /// eventually consistent.
+    /// One Query: at most `limit` items of a range from behind `start`, and where it goes on.
+    /// Indexes are always eventually consistent.
     pub(crate) async fn query(
         &self,
         range: &Range,

@@ -59,11 +59,13 @@ impl RecordFilter {
     }
 
     fn shows(&self, record_type: RecordType, other: UserId) -> bool {
-        self.record_type.is_none_or(|wanted| wanted == record_type) && self.other.is_none_or(|wanted| wanted == other)
+        self.record_type.is_none_or(|wanted| wanted == record_type)
+            && self.other.is_none_or(|wanted| wanted == other)
     }
 }
 
-/// Puts charts together from items in descending order of their keys: children come before their record.
+/// Puts charts together from items in descending order of their keys: children come before their
+/// record.
 #[derive(Default)]
 struct Assembly {
     files: Vec<File>,
@@ -89,8 +91,9 @@ impl Assembly {
 }
 
 impl Store {
-    /// A page of a patient's records with everything that belongs to them, newest first, strongly consistent. A page is
-    /// counted in records. One Query in the ordinary case, whatever the chart holds beyond the page.
+    /// A page of a patient's records with everything that belongs to them, newest first, strongly
+    /// consistent. A page is counted in records. One Query in the ordinary case, whatever the chart
+    /// holds beyond the page.
     pub async fn chart_page(
         &self,
         patient: UserId,
@@ -112,7 +115,8 @@ impl Store {
                 0 => 5 * limit + 1,
                 _ => FURTHER_ITEMS,
             };
-            let (items, rest) = self.query(&range, Order::Descending, Consistency::Strong, wanted, start).await?;
+            let (items, rest) =
+                self.query(&range, Order::Descending, Consistency::Strong, wanted, start).await?;
             for item in items {
                 if page.items.len() >= limit || bytes > MAX_BYTES {
                     page.next = last;
@@ -138,7 +142,8 @@ impl Store {
         Ok(page)
     }
 
-    /// A page of a doctor's assignments, newest record first, strongly consistent. One Query in the ordinary case.
+    /// A page of a doctor's assignments, newest record first, strongly consistent. One Query in the
+    /// ordinary case.
     pub async fn assignment_page(
         &self,
         doctor: UserId,
@@ -146,12 +151,21 @@ impl Store {
         limit: usize,
         after: Option<RecordId>,
     ) -> Result<Page<Assignment, RecordId>, Error> {
-        let Some((oldest, newest)) = filter.bounds(after) else { return Ok(Page { items: Vec::new(), next: None }) };
+        let Some((oldest, newest)) = filter.bounds(after) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
         let range = keys::assigned_records(doctor, oldest, newest);
-        let first = self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
+        let first =
+            self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
         let look = |item| {
             let assignment: Assignment = read(item)?;
-            Ok((assignment.record_id, Look::show_if(filter.shows(assignment.record_type, assignment.patient_id), assignment)))
+            Ok((
+                assignment.record_id,
+                Look::show_if(
+                    filter.shows(assignment.record_type, assignment.patient_id),
+                    assignment,
+                ),
+            ))
         };
         self.page_from(&range, Consistency::Strong, limit, first, look).await
     }
@@ -161,7 +175,9 @@ impl Store {
         let range = keys::records(patient, record, record);
         let (mut assembly, mut start) = (Assembly::default(), None);
         loop {
-            let (items, rest) = self.query(&range, Order::Descending, Consistency::Strong, FURTHER_ITEMS, start).await?;
+            let (items, rest) = self
+                .query(&range, Order::Descending, Consistency::Strong, FURTHER_ITEMS, start)
+                .await?;
             for item in items {
                 if let Some((chart, _)) = assembly.push(item)? {
                     return Ok(Some(chart));
@@ -180,17 +196,24 @@ impl Store {
     }
 
     /// Several records at once, each as [`Store::chart`], in the order of the request.
-    pub async fn charts(&self, records: &[(UserId, RecordId)]) -> Result<Vec<Option<Chart>>, Error> {
+    pub async fn charts(
+        &self,
+        records: &[(UserId, RecordId)],
+    ) -> Result<Vec<Option<Chart>>, Error> {
         try_join_all(records.iter().map(|(patient, record)| self.chart(*patient, *record))).await
     }
 
     /// That a doctor may read a record, strongly consistent; `None` when not.
-    pub async fn assignment(&self, doctor: UserId, record: RecordId) -> Result<Option<Assignment>, Error> {
+    pub async fn assignment(
+        &self,
+        doctor: UserId,
+        record: RecordId,
+    ) -> Result<Option<Assignment>, Error> {
         self.get(keys::assignment(doctor, record), Consistency::Strong).await
     }
 
-    /// Stores a new record with its files, assigns it, and tells the doctor. The transaction takes 4 actions and 2 per
-    /// file, of DynamoDB's 100.
+    /// Stores a new record with its files, assigns it, and tells the doctor. The transaction takes
+    /// 4 actions and 2 per file, of DynamoDB's 100.
     pub async fn create_record(
         &self,
         record: &Record,
@@ -208,12 +231,13 @@ impl Store {
         self.commit(steps).await
     }
 
-    /// Stores a changed record and its new files; moves the assignment when the doctor changed, so that the former one
-    /// loses access at that moment. `after` has a higher version and counts the new files.
+    /// Stores a changed record and its new files; moves the assignment when the doctor changed, so
+    /// that the former one loses access at that moment. `after` has a higher version and counts the
+    /// new files.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the stored version is not that of `before`: anything in the record, a file or an
-    /// annotation of it has changed since.
+    /// [`UpdateError::Stale`] when the stored version is not that of `before`: anything in the
+    /// record, a file or an annotation of it has changed since.
     pub async fn update_record(
         &self,
         before: &Record,
@@ -223,7 +247,9 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), UpdateError> {
         let mut steps = vec![
-            Step::put(item::record(after)?).only_if("version = :before", UpdateError::Stale).with([number(":before", before.version)]),
+            Step::put(item::record(after)?)
+                .only_if("version = :before", UpdateError::Stale)
+                .with([number(":before", before.version)]),
         ];
         if before.doctor_id != after.doctor_id {
             steps.push(Step::delete(keys::assignment(before.doctor_id, before.id)));
@@ -243,7 +269,8 @@ impl Store {
 fn put_files<E>(files: &[File]) -> Result<Vec<Step<E>>, Error> {
     let mut steps = Vec::with_capacity(2 * files.len());
     for file in files {
-        let lookup = Lookup { patient_id: file.patient_id, record_id: file.record_id, author_id: None };
+        let lookup =
+            Lookup { patient_id: file.patient_id, record_id: file.record_id, author_id: None };
         steps.push(Step::put(item::file(file)?));
         steps.push(Step::put(item::file_lookup(file.id, &lookup)?));
     }

@@ -1,4 +1,5 @@
-//! Second factors. They lie apart from the account, where only the function that signs users in may reach them.
+//! Second factors. They lie apart from the account, where only the function that signs users in may
+//! reach them.
 
 use domain::account::Account;
 use domain::audit::AuditEvent;
@@ -33,11 +34,13 @@ impl Store {
         }
     }
 
-    /// Makes a second factor count from now on: `after` is confirmed and has used up the code that proves it. The session
-    /// in which it was proved counts as begun with it. `mail` tells the user.
+    /// Makes a second factor count from now on: `after` is confirmed and has used up the code that
+    /// proves it. The session in which it was proved counts as begun with it. `mail` tells the
+    /// user.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed since it was read.
+    /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed
+    /// since it was read.
     pub async fn enable_second_factor(
         &self,
         before: &SecondFactor,
@@ -53,8 +56,8 @@ impl Store {
         self.commit(steps).await
     }
 
-    /// Uses a code up and stores the session that it opens; the attempts before it are forgotten. A `mail` tells the user, if it
-    /// was a recovery code.
+    /// Uses a code up and stores the session that it opens; the attempts before it are forgotten. A
+    /// `mail` tells the user, if it was a recovery code.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the factor has changed since it was read: by this code, perhaps.
@@ -68,18 +71,24 @@ impl Store {
         mail: Option<&Mail>,
     ) -> Result<(), UpdateError> {
         let forget = Step::delete(attempts_key(trial));
-        let mut steps = vec![replace(before, after)?, Step::put(item::session(session)?), Step::tell(event)?, forget];
+        let mut steps = vec![
+            replace(before, after)?,
+            Step::put(item::session(session)?),
+            Step::tell(event)?,
+            forget,
+        ];
         if let Some(mail) = mail {
             steps.push(Step::put(item::mail(mail)?));
         }
         self.commit(steps).await
     }
 
-    /// Takes a second factor away. The session in which that was done counts as begun without one: who must have a factor
-    /// sets up another one next. `mail` tells the user.
+    /// Takes a second factor away. The session in which that was done counts as begun without one:
+    /// who must have a factor sets up another one next. `mail` tells the user.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed since it was read.
+    /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed
+    /// since it was read.
     pub async fn disable_second_factor(
         &self,
         before: &SecondFactor,
@@ -103,20 +112,30 @@ fn version(before: &SecondFactor) -> Value {
 }
 
 fn replace(before: &SecondFactor, after: &SecondFactor) -> Result<Step<UpdateError>, Error> {
-    Ok(Step::put(item::second_factor(after)?).only_if(UNCHANGED, UpdateError::Stale).with([version(before)]))
+    Ok(Step::put(item::second_factor(after)?)
+        .only_if(UNCHANGED, UpdateError::Stale)
+        .with([version(before)]))
 }
 
-/// Says at the account and at the credentials whether there is a second factor, and at the session whether it was begun
-/// with one.
+/// Says at the account and at the credentials whether there is a second factor, and at the session
+/// whether it was begun with one.
 fn mark(account: &Account, session: &Session, there_is: bool) -> [Step<UpdateError>; 3] {
-    let at_account = Step::update(keys::account(account.id), "SET second_factor = :is, version = version + :one")
-        .only_if("email = :email", UpdateError::Stale)
-        .with([flag(":is", there_is), number(":one", 1_u64), string(":email", account.email.as_str())]);
+    let at_account = Step::update(
+        keys::account(account.id),
+        "SET second_factor = :is, version = version + :one",
+    )
+    .only_if("email = :email", UpdateError::Stale)
+    .with([
+        flag(":is", there_is),
+        number(":one", 1_u64),
+        string(":email", account.email.as_str()),
+    ]);
     let at_credentials = Step::update(keys::credentials(&account.email), "SET second_factor = :is")
         .only_if("user_id = :user", UpdateError::Stale)
         .with([flag(":is", there_is), string(":user", account.id)]);
-    let at_session = Step::update(keys::session(session.user_id, session.id), "SET second_factor = :is")
-        .only_if("attribute_exists(pk)", UpdateError::Stale)
-        .with([flag(":is", there_is)]);
+    let at_session =
+        Step::update(keys::session(session.user_id, session.id), "SET second_factor = :is")
+            .only_if("attribute_exists(pk)", UpdateError::Stale)
+            .with([flag(":is", there_is)]);
     [at_account, at_credentials, at_session]
 }

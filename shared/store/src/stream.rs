@@ -13,7 +13,8 @@ use crate::error::Error;
 use crate::item::{self, Item, Stored, read};
 use crate::keys;
 
-/// Something that happened in the table and that has consequences outside or counts. The stream may tell it more than once.
+/// Something that happened in the table and that has consequences outside or counts. The stream may
+/// tell it more than once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
     /// A notification was stored, and asks for a mail; or staff want its mail sent again.
@@ -68,15 +69,25 @@ pub enum Change {
 }
 
 impl Change {
-    /// What a record of the stream tells: its event name (`INSERT`, `MODIFY`, `REMOVE`) and the item before and after.
+    /// What a record of the stream tells: its event name (`INSERT`, `MODIFY`, `REMOVE`) and the
+    /// item before and after.
     ///
     /// # Errors
     /// [`Error::Corrupt`] when an item of a kind that matters here is not what the code expects.
-    pub fn from_images(event_name: &str, old: Option<serde_dynamo::Item>, new: Option<serde_dynamo::Item>) -> Result<Vec<Self>, Error> {
+    pub fn from_images(
+        event_name: &str,
+        old: Option<serde_dynamo::Item>,
+        new: Option<serde_dynamo::Item>,
+    ) -> Result<Vec<Self>, Error> {
         // An image that the event does not have may also come as an empty one.
-        let image = |image: Option<serde_dynamo::Item>| image.map(Item::from).filter(|item| !item.is_empty());
+        let image = |image: Option<serde_dynamo::Item>| {
+            image.map(Item::from).filter(|item| !item.is_empty())
+        };
         let (old, new) = (image(old), image(new));
-        let Some(entity) = new.as_ref().or(old.as_ref()).map(|item| item::entity(item).to_owned()) else { return Ok(Vec::new()) };
+        let Some(entity) = new.as_ref().or(old.as_ref()).map(|item| item::entity(item).to_owned())
+        else {
+            return Ok(Vec::new());
+        };
         match (event_name, entity.as_str(), old, new) {
             ("INSERT", Notification::ENTITY, _, Some(new)) => {
                 let Notification { id, recipient_id, notification_type, .. } = read(new)?;
@@ -85,7 +96,11 @@ impl Change {
             }
             ("INSERT", Mail::ENTITY, _, Some(new)) => {
                 let Mail { id, kind, .. } = read(new)?;
-                Ok(if kind == MailKind::Nobody { Vec::new() } else { vec![Self::MailOrdered { mail_id: id }] })
+                Ok(if kind == MailKind::Nobody {
+                    Vec::new()
+                } else {
+                    vec![Self::MailOrdered { mail_id: id }]
+                })
             }
             ("INSERT", Account::ENTITY, _, Some(new)) => {
                 let Account { id, email_verified, role, .. } = read(new)?;
@@ -95,13 +110,19 @@ impl Change {
                     Role::Admin => Counts { admins: 1, ..Counts::default() },
                 };
                 let registered = Self::at(id.created_at(), one);
-                Ok(if email_verified { vec![registered] } else { vec![registered, Self::UserAdded { user_id: id }] })
+                Ok(if email_verified {
+                    vec![registered]
+                } else {
+                    vec![registered, Self::UserAdded { user_id: id }]
+                })
             }
             ("INSERT", Record::ENTITY, _, Some(new)) => {
                 let Record { id, .. } = read(new)?;
                 Ok(vec![Self::at(id.created_at(), Counts { records: 1, ..Counts::default() })])
             }
-            ("MODIFY", Notification::ENTITY | Mail::ENTITY, Some(old), Some(new)) => delivery_changes(old, new),
+            ("MODIFY", Notification::ENTITY | Mail::ENTITY, Some(old), Some(new)) => {
+                delivery_changes(old, new)
+            }
             ("REMOVE", File::ENTITY, Some(old), _) => {
                 let File { id, .. } = read(old)?;
                 Ok(vec![Self::FileRemoved { file_id: id, object_key: object_key(id) }])
@@ -116,18 +137,27 @@ impl Change {
     }
 }
 
-/// What became of a mail. The filters of the event source let these changes through, and no others of such items.
+/// What became of a mail. The filters of the event source let these changes through, and no others
+/// of such items.
 fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
     use MailState::{Failed, InDoubt, Ordered, Sending, Sent};
 
     let (before, after) = (item::delivery(old)?, item::delivery(new.clone())?);
     let time = |at: Option<Timestamp>| at.ok_or(Error::Corrupt { entity: "delivery" });
     Ok(match (before.mail_state, after.mail_state) {
-        (Some(Sending), Some(Sent)) => vec![Change::at(time(after.mail_sent_at)?, Counts { mails_sent: 1, ..Counts::default() })],
+        (Some(Sending), Some(Sent)) => vec![Change::at(
+            time(after.mail_sent_at)?,
+            Counts { mails_sent: 1, ..Counts::default() },
+        )],
         (Some(Sending), Some(Failed | InDoubt)) => {
-            vec![Change::at(time(after.mail_failed_at)?, Counts { mails_failed: 1, ..Counts::default() })]
+            vec![Change::at(
+                time(after.mail_failed_at)?,
+                Counts { mails_failed: 1, ..Counts::default() },
+            )]
         }
-        (Some(Sent | Failed | InDoubt | Sending), Some(Ordered)) if item::entity(&new) == Mail::ENTITY => {
+        (Some(Sent | Failed | InDoubt | Sending), Some(Ordered))
+            if item::entity(&new) == Mail::ENTITY =>
+        {
             let Mail { id, .. } = read(new)?;
             vec![Change::MailOrdered { mail_id: id }]
         }
@@ -141,7 +171,9 @@ fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
 
 fn inbox_changes(old: Option<Item>, new: Item) -> Result<Vec<Change>, Error> {
     let corrupt = Error::Corrupt { entity: InboxState::ENTITY };
-    let Some(recipient_id) = keys::ids(&new).next().and_then(|id| id.parse().ok()) else { return Err(corrupt) };
+    let Some(recipient_id) = keys::ids(&new).next().and_then(|id| id.parse().ok()) else {
+        return Err(corrupt);
+    };
     let old: InboxState = old.map(read).transpose()?.unwrap_or_default();
     let new: InboxState = read(new)?;
     let mut changes = Vec::new();

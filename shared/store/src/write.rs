@@ -1,9 +1,10 @@
 //! Transactions, conditional writes and batches of deletions, with their retries.
 //!
-//! The SDK sends a request again when the connection is cut, also after the table has acted: a conditional write can meet
-//! its own first attempt. Transactions carry a client token, under which the table answers a repetition as it answered
-//! the first (for ten minutes); conditional puts carry the id of the operation, which is compared with the stored one;
-//! updates are written so that repeating them does no harm, or compared by their caller.
+//! The SDK sends a request again when the connection is cut, also after the table has acted: a
+//! conditional write can meet its own first attempt. Transactions carry a client token, under which
+//! the table answers a repetition as it answered the first (for ten minutes); conditional puts
+//! carry the id of the operation, which is compared with the stored one; updates are written so
+//! that repeating them does no harm, or compared by their caller.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Delete, DeleteRequest, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update, WriteRequest,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, DeleteRequest, Put, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, WriteRequest,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use domain::audit::AuditEvent;
@@ -76,7 +77,8 @@ impl<E> Step<E> {
     where
         E: From<Error>,
     {
-        Ok(Self::put(item::audit_event(event)?).only_if(IS_NEW, there_is_one("TransactWriteItems").into()))
+        Ok(Self::put(item::audit_event(event)?)
+            .only_if(IS_NEW, there_is_one("TransactWriteItems").into()))
     }
 
     pub(crate) fn delete(key: Key) -> Self {
@@ -157,7 +159,8 @@ fn values(values: impl IntoIterator<Item = Value>) -> Item {
 /// Attributes whose names are reserved words of DynamoDB's expressions stand there behind a `#`.
 pub(crate) fn names(expression: &str) -> Option<HashMap<String, String>> {
     let reserved = ["#status", "#ttl"].into_iter().filter(|name| expression.contains(name));
-    let names: HashMap<String, String> = reserved.map(|name| (name.to_owned(), name.trim_start_matches('#').to_owned())).collect();
+    let names: HashMap<String, String> =
+        reserved.map(|name| (name.to_owned(), name.trim_start_matches('#').to_owned())).collect();
     (!names.is_empty()).then_some(names)
 }
 
@@ -195,18 +198,29 @@ impl Store {
     /// The error of the first step whose condition does not hold.
     pub(crate) async fn commit<E: From<Error>>(&self, steps: Vec<Step<E>>) -> Result<(), E> {
         let kept = self.kept.iter().map(|kept| kept.step().build(self));
-        let built: Result<Vec<_>, _> = kept.chain(steps.into_iter().map(|step| step.build(self))).collect();
+        let built: Result<Vec<_>, _> =
+            kept.chain(steps.into_iter().map(|step| step.build(self))).collect();
         let (items, mut rules): (Vec<_>, Vec<_>) = built?.into_iter().unzip();
-        // One token for all tries: when the first is still under way, a later one must not act a second time.
+        // One token for all tries: when the first is still under way, a later one must not act a
+        // second time.
         let token = operation_id();
         for left in (0..TRIES).rev() {
-            let sent = self.client.transact_write_items().set_transact_items(Some(items.clone())).client_request_token(&token).send().await;
+            let sent = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(items.clone()))
+                .client_request_token(&token)
+                .send()
+                .await;
             let Err(error) = sent else { return Ok(()) };
             let retry = match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                     let reasons = canceled.cancellation_reasons();
-                    let broken = reasons.iter().position(|reason| code(reason) == "ConditionalCheckFailed");
-                    if let Some(rule) = broken.and_then(|index| rules.get_mut(index)).and_then(Option::take) {
+                    let broken =
+                        reasons.iter().position(|reason| code(reason) == "ConditionalCheckFailed");
+                    if let Some(rule) =
+                        broken.and_then(|index| rules.get_mut(index)).and_then(Option::take)
+                    {
                         return Err(rule);
                     }
                     reasons.iter().all(|reason| PASSING_REASONS.contains(&code(reason)))
@@ -215,7 +229,9 @@ impl Store {
                 _ => false,
             };
             if !retry {
-                return Err(canceled_for(&error).unwrap_or_else(|| classify("TransactWriteItems", &error)).into());
+                return Err(canceled_for(&error)
+                    .unwrap_or_else(|| classify("TransactWriteItems", &error))
+                    .into());
             }
             if left > 0 {
                 pause(CONFLICT_PAUSE).await;
@@ -226,7 +242,8 @@ impl Store {
 
     /// Writes an item.
     pub(crate) async fn put(&self, item: Item) -> Result<(), Error> {
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(self.prove(item)?));
+        let request =
+            self.client.put_item().table_name(&self.table).set_item(Some(self.prove(item)?));
         let sent = unless_in_use(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("PutItem", &error))
     }
@@ -243,11 +260,19 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match unless_in_use(|| request.clone().send()).await {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(failure)) if failure.err().is_conditional_check_failed_exception() => match failure.into_err() {
-                // The SDK sent it twice, and the first one was carried out.
-                PutItemError::ConditionalCheckFailedException(failed) if failed.item.as_ref() == Some(&item) => Ok(()),
-                _ => Err(there_is_one("PutItem")),
-            },
+            Err(SdkError::ServiceError(failure))
+                if failure.err().is_conditional_check_failed_exception() =>
+            {
+                match failure.into_err() {
+                    // The SDK sent it twice, and the first one was carried out.
+                    PutItemError::ConditionalCheckFailedException(failed)
+                        if failed.item.as_ref() == Some(&item) =>
+                    {
+                        Ok(())
+                    }
+                    _ => Err(there_is_one("PutItem")),
+                }
+            }
             Err(error) => Err(classify("PutItem", &error)),
         }
     }
@@ -273,11 +298,15 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match unless_in_use(|| request.clone().send()).await {
             Ok(_) => Ok(Written::Done),
-            Err(SdkError::ServiceError(failure)) if failure.err().is_conditional_check_failed_exception() => {
-                let PutItemError::ConditionalCheckFailedException(failed) = failure.into_err() else {
+            Err(SdkError::ServiceError(failure))
+                if failure.err().is_conditional_check_failed_exception() =>
+            {
+                let PutItemError::ConditionalCheckFailedException(failed) = failure.into_err()
+                else {
                     return Ok(Written::Refused(None));
                 };
-                let ours = failed.item.as_ref().and_then(|stored| text(stored, OPERATION)) == Some(operation.as_str());
+                let ours = failed.item.as_ref().and_then(|stored| text(stored, OPERATION))
+                    == Some(operation.as_str());
                 Ok(if ours { Written::Done } else { Written::Refused(failed.item) })
             }
             Err(error) => Err(classify("PutItem", &error)),
@@ -306,37 +335,51 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match unless_in_use(|| request.clone().send()).await {
             Ok(updated) => Ok(Updated::Done(updated.attributes.unwrap_or_default())),
-            Err(SdkError::ServiceError(failure)) if failure.err().is_conditional_check_failed_exception() => match failure.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(failed) => Ok(Updated::Refused(failed.item)),
-                _ => Ok(Updated::Refused(None)),
-            },
+            Err(SdkError::ServiceError(failure))
+                if failure.err().is_conditional_check_failed_exception() =>
+            {
+                match failure.into_err() {
+                    UpdateItemError::ConditionalCheckFailedException(failed) => {
+                        Ok(Updated::Refused(failed.item))
+                    }
+                    _ => Ok(Updated::Refused(None)),
+                }
+            }
             Err(error) => Err(classify("UpdateItem", &error)),
         }
     }
 
     /// Deletes an item, whether it is there or not.
     pub(crate) async fn delete(&self, key: Key) -> Result<(), Error> {
-        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key.into_attributes()));
+        let request =
+            self.client.delete_item().table_name(&self.table).set_key(Some(key.into_attributes()));
         let sent = unless_in_use(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
     /// Deletes items, any number of them; no matter whether they are there.
     pub(crate) async fn delete_all(&self, keys: Vec<Item>) -> Result<(), Error> {
-        try_join_all(keys.chunks(MAX_BATCH_WRITE).map(|chunk| self.delete_batch(chunk))).await.map(drop)
+        try_join_all(keys.chunks(MAX_BATCH_WRITE).map(|chunk| self.delete_batch(chunk)))
+            .await
+            .map(drop)
     }
 
     async fn delete_batch(&self, keys: &[Item]) -> Result<(), Error> {
         let request = |key: &Item| {
-            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build().map_err(incomplete)?;
+            let delete =
+                DeleteRequest::builder().set_key(Some(key.clone())).build().map_err(incomplete)?;
             Ok::<_, Error>(WriteRequest::builder().delete_request(delete).build())
         };
         let mut requests = keys.iter().map(request).collect::<Result<Vec<_>, _>>()?;
         for attempt in 0..BATCH_TRIES {
             back_off(attempt).await;
-            let sent = self.client.batch_write_item().request_items(&self.table, requests).send().await;
+            let sent =
+                self.client.batch_write_item().request_items(&self.table, requests).send().await;
             let answer = sent.map_err(|error| classify("BatchWriteItem", &error))?;
-            requests = answer.unprocessed_items.and_then(|mut rest| rest.remove(&self.table)).unwrap_or_default();
+            requests = answer
+                .unprocessed_items
+                .and_then(|mut rest| rest.remove(&self.table))
+                .unwrap_or_default();
             if requests.is_empty() {
                 return Ok(());
             }
@@ -353,8 +396,10 @@ pub(crate) fn operation_id() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// Reasons for which a canceled transaction can succeed when it is tried again (API reference of TransactWriteItems).
-const PASSING_REASONS: [&str; 4] = ["None", "TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
+/// Reasons for which a canceled transaction can succeed when it is tried again (API reference of
+/// TransactWriteItems).
+const PASSING_REASONS: [&str; 4] =
+    ["None", "TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 
 fn code(reason: &CancellationReason) -> &str {
     reason.code().unwrap_or("None")
@@ -362,7 +407,11 @@ fn code(reason: &CancellationReason) -> &str {
 
 /// Says which reasons canceled a transaction that is not tried again.
 fn canceled_for(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Option<Error> {
-    let TransactWriteItemsError::TransactionCanceledException(canceled) = error.as_service_error()? else { return None };
+    let TransactWriteItemsError::TransactionCanceledException(canceled) =
+        error.as_service_error()?
+    else {
+        return None;
+    };
     let codes: Vec<&str> = canceled.cancellation_reasons().iter().map(code).collect();
     Some(Error::Refused(format!("TransactWriteItems: {}", codes.join(", "))))
 }
@@ -375,7 +424,9 @@ where
 {
     for _ in 1..TRIES {
         match send().await {
-            Err(SdkError::ServiceError(failure)) if failure.err().code() == Some("TransactionConflictException") => {
+            Err(SdkError::ServiceError(failure))
+                if failure.err().code() == Some("TransactionConflictException") =>
+            {
                 pause(CONFLICT_PAUSE).await;
             }
             other => return other,

@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use crate::access_table::table;
-use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, new_email};
+use crate::harness::{
+    Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, new_email,
+};
 
 /// For whom an operation is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,8 +22,9 @@ pub(crate) enum Audience {
 
 use Audience::{Admins, Anyone, Doctors, Patients, SignedIn};
 
-/// Every operation: method, path, for whom. In braces stands the kind of object that the path names. These are the rows of
-/// `access.md`; for whom they are follows from what is said there to strangers, to the owner and to the assigned doctor.
+/// Every operation: method, path, for whom. In braces stands the kind of object that the path
+/// names. These are the rows of `access.md`; for whom they are follows from what is said there to
+/// strangers, to the owner and to the assigned doctor.
 pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, Audience)> {
     let mut rows = table("Operations");
     let columns = rows.remove(0);
@@ -30,18 +33,20 @@ pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, 
     rows.into_iter().map(move |row| {
         let (method, path) = row[1].split_once(' ').unwrap();
         let forbidden = |column: usize| row[column] == "403 wrong_role";
-        let audience = match (row[anonymous].starts_with("401"), forbidden(patient), forbidden(doctor)) {
-            (false, ..) => Anyone,
-            (true, false, false) => SignedIn,
-            (true, false, true) => Patients,
-            (true, true, false) => Doctors,
-            (true, true, true) => Admins,
-        };
+        let audience =
+            match (row[anonymous].starts_with("401"), forbidden(patient), forbidden(doctor)) {
+                (false, ..) => Anyone,
+                (true, false, false) => SignedIn,
+                (true, false, true) => Patients,
+                (true, true, false) => Doctors,
+                (true, true, true) => Admins,
+            };
         (method, path, audience)
     })
 }
 
-/// A record of a patient, assigned to a doctor, with a file and an annotation. Tests read it and try to change it.
+/// A record of a patient, assigned to a doctor, with a file and an annotation. Tests read it and
+/// try to change it.
 pub(crate) struct World {
     pub(crate) patient: Patient,
     pub(crate) doctor: Doctor,
@@ -60,7 +65,8 @@ impl World {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
             let (patient, doctor, former_doctor) = (Patient::new(), Doctor::new(), Doctor::new());
-            let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf", "size_bytes": 9});
+            let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf",
+                "size_bytes": 9});
             let body = json!({"doctor": former_doctor.id, "description": MARKER, "files": [file]});
             let created = patient.create_record(body).ok(201);
             let record = created.text("id").to_owned();
@@ -87,28 +93,50 @@ impl World {
     /// The path with the ids of this world.
     pub(crate) fn path(&self, path: &str) -> String {
         let path = path.replace("{record}", &self.record).replace("{file}", &self.file);
-        let path = path.replace("{annotation}", &self.annotation).replace("{notification}", &self.notification);
-        path.replace("{session}", &self.session).replace("{user}", &self.patient.id).replace("{doctor}", &self.doctor.id)
+        let path = path
+            .replace("{annotation}", &self.annotation)
+            .replace("{notification}", &self.notification);
+        path.replace("{session}", &self.session)
+            .replace("{user}", &self.patient.id)
+            .replace("{doctor}", &self.doctor.id)
     }
 
     /// A body that the operation takes from those who may call it.
     fn body(&self, method: &str, path: &str) -> Option<Value> {
         Some(match (method, path) {
-            ("POST", "/api/accounts/profile-create/") => json!({"specialization": "Cardiology", "license_number": "MD-1"}),
-            (_, "/api/accounts/profile-update/") => json!({"specialization": "Cardiology", "license_number": "MD-1"}),
-            ("POST", "/api/records/patient/") => json!({"doctor": self.doctor.id, "description": MARKER}),
-            ("PATCH" | "PUT", "/api/records/patient/{record}/") => json!({"doctor": self.former_doctor.id, "description": "hijacked"}),
-            ("POST", "/api/records/doctor/annotations/") => json!({"record": self.record, "note": "hijacked"}),
-            ("PATCH", "/api/admin/users/{user}/") => json!({"is_active": true}),
-            ("POST", "/api/admin/doctors/{doctor}/refuse/" | "/api/admin/doctors/{doctor}/suspend/") => json!({"reason": MARKER}),
-            ("POST", "/api/accounts/password-change/") => {
-                json!({"current_password": PASSWORD, "new_password": "another harbour, a louder one"})
+            ("POST", "/api/accounts/profile-create/") => {
+                json!({"specialization": "Cardiology", "license_number": "MD-1"})
             }
-            ("POST", "/api/accounts/email-change/") => json!({"email": new_email(), "password": PASSWORD}),
+            (_, "/api/accounts/profile-update/") => {
+                json!({"specialization": "Cardiology", "license_number": "MD-1"})
+            }
+            ("POST", "/api/records/patient/") => {
+                json!({"doctor": self.doctor.id, "description": MARKER})
+            }
+            ("PATCH" | "PUT", "/api/records/patient/{record}/") => {
+                json!({"doctor": self.former_doctor.id, "description": "hijacked"})
+            }
+            ("POST", "/api/records/doctor/annotations/") => {
+                json!({"record": self.record, "note": "hijacked"})
+            }
+            ("PATCH", "/api/admin/users/{user}/") => json!({"is_active": true}),
+            (
+                "POST",
+                "/api/admin/doctors/{doctor}/refuse/" | "/api/admin/doctors/{doctor}/suspend/",
+            ) => json!({"reason": MARKER}),
+            ("POST", "/api/accounts/password-change/") => {
+                json!({"current_password": PASSWORD, "new_password": "another harbour, a louder \
+                     one"})
+            }
+            ("POST", "/api/accounts/email-change/") => {
+                json!({"email": new_email(), "password": PASSWORD})
+            }
             ("POST", "/api/admin/users/{user}/email-change/") => json!({"email": new_email()}),
             ("POST", "/api/accounts/second-factor/setup/") => json!({"password": PASSWORD}),
             ("POST", "/api/accounts/second-factor/confirm/") => json!({"code": "123456"}),
-            ("POST", "/api/accounts/second-factor/disable/") => json!({"password": PASSWORD, "code": "123456"}),
+            ("POST", "/api/accounts/second-factor/disable/") => {
+                json!({"password": PASSWORD, "code": "123456"})
+            }
             ("PATCH" | "PUT", _) => json!({"note": "hijacked"}),
             _ => return None,
         })
@@ -131,7 +159,11 @@ impl World {
     fn state(&self) -> [Value; 3] {
         let mut chart = self.patient.read_patient_record(&self.record).ok(200).body;
         // URLs are signed anew each time.
-        chart["files"].as_array_mut().unwrap().iter_mut().for_each(|file| drop(file["file"].take()));
+        chart["files"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .for_each(|file| drop(file["file"].take()));
         let unread = self.patient.count_unread().ok(200).body;
         [chart, unread, self.patient.me().ok(200).body]
     }
@@ -156,7 +188,9 @@ pub(crate) fn caller(audience: Audience) -> &'static Client {
 }
 
 fn for_audiences(audiences: &[Audience]) -> impl Iterator<Item = (&'static str, &'static str)> {
-    operations().filter(move |(_, _, audience)| audiences.contains(audience)).map(|(method, path, _)| (method, path))
+    operations()
+        .filter(move |(_, _, audience)| audiences.contains(audience))
+        .map(|(method, path, _)| (method, path))
 }
 
 /// Refused with this status and code; HEAD has no body to tell the code.
@@ -174,7 +208,9 @@ fn nothing_is_for_strangers() {
     for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
         refused(world.call(&Anonymous, method, path), 401, "not_authenticated");
         refused(world.call(&Client::with_token("x"), method, path), 401, "token_not_valid");
-        let malformed = Request::new(method, &path.replace(['{', '}'], "")).header("content-type", "text/plain").body("{");
+        let malformed = Request::new(method, &path.replace(['{', '}'], ""))
+            .header("content-type", "text/plain")
+            .body("{");
         if method != "HEAD" {
             malformed.send().problem(401, "not_authenticated");
         }
@@ -201,7 +237,12 @@ fn the_wrong_role_is_forbidden_whatever_the_object() {
         for (method, path) in for_audiences(&[audience]) {
             world.call(caller, method, path).problem(403, "wrong_role");
             let unknown = at(path, "unknown");
-            caller.request(method, &unknown).header("content-type", "text/plain").body("{").send().problem(403, "wrong_role");
+            caller
+                .request(method, &unknown)
+                .header("content-type", "text/plain")
+                .body("{")
+                .send()
+                .problem(403, "wrong_role");
         }
     }
     assert_eq!(world.state(), before);
@@ -216,10 +257,12 @@ fn told(answer: Answer) -> Value {
     body
 }
 
-// TestPatientHealthRecordRetrieveUpdateView: test_cannot_update_other_patient_record; TestHealthRecordFileDeleteView:
-// test_cannot_delete_other_patient_file; TestDoctorHealthRecordDetailView: test_cannot_view_unassigned_record;
-// TestDoctorAnnotationUpdateView: test_cannot_update_other_doctor_annotation; TestDoctorAnnotationCreateView:
-// test_cannot_annotate_unassigned_record; TestNotificationDetailView: test_cannot_retrieve_other_user_notification,
+// TestPatientHealthRecordRetrieveUpdateView: test_cannot_update_other_patient_record;
+// TestHealthRecordFileDeleteView: test_cannot_delete_other_patient_file;
+// TestDoctorHealthRecordDetailView: test_cannot_view_unassigned_record;
+// TestDoctorAnnotationUpdateView: test_cannot_update_other_doctor_annotation;
+// TestDoctorAnnotationCreateView: test_cannot_annotate_unassigned_record;
+// TestNotificationDetailView: test_cannot_retrieve_other_user_notification,
 // test_retrieve_nonexistent_notification
 #[test]
 fn what_is_somebody_elses_is_what_does_not_exist() {
@@ -237,18 +280,32 @@ fn what_is_somebody_elses_is_what_does_not_exist() {
         for (method, path) in for_audiences(&[audience]).filter(|(_, path)| path.contains('{')) {
             let unknown = at(path, &uuid::Uuid::now_v7().to_string());
             let somebody_elses = refused(world.call(caller, method, path), 404, "not_found");
-            assert_eq!(told(somebody_elses), told(world.call_at(caller, method, path, &unknown).ok(404)), "{method} {path}");
+            assert_eq!(
+                told(somebody_elses),
+                told(world.call_at(caller, method, path, &unknown).ok(404)),
+                "{method} {path}"
+            );
         }
     }
     for doctor in [&other_doctor, &world.former_doctor] {
-        let annotate = |record: &str| doctor.create_annotation(json!({"record": record, "note": "hijacked"}));
+        let annotate =
+            |record: &str| doctor.create_annotation(json!({"record": record, "note": "hijacked"}));
         let somebody_elses = annotate(&world.record).refused("record", "not_assigned");
         assert_eq!(told(somebody_elses), told(annotate(&uuid::Uuid::now_v7().to_string()).ok(400)));
     }
     // Its author, while assigned: each half alone is not enough.
-    world.former_doctor.update_annotation(&world.former_annotation, json!({"note": "hijacked"})).problem(404, "not_found");
-    world.doctor.update_annotation(&world.former_annotation, json!({"note": "hijacked"})).problem(404, "not_found");
-    world.doctor.replace_annotation(&world.former_annotation, json!({"note": "hijacked"})).problem(404, "not_found");
+    world
+        .former_doctor
+        .update_annotation(&world.former_annotation, json!({"note": "hijacked"}))
+        .problem(404, "not_found");
+    world
+        .doctor
+        .update_annotation(&world.former_annotation, json!({"note": "hijacked"}))
+        .problem(404, "not_found");
+    world
+        .doctor
+        .replace_annotation(&world.former_annotation, json!({"note": "hijacked"}))
+        .problem(404, "not_found");
     assert_eq!(world.state(), before);
     assert_eq!(other_patient.list_patient_records("").ok(200).results().len(), 0);
     assert_eq!(world.former_doctor.list_doctor_records("").ok(200).results().len(), 0);
@@ -294,10 +351,19 @@ fn ids_in_bodies_are_checked_like_all_fields() {
         (json!(7), "invalid"),
         (json!(null), "null"),
     ] {
-        world.doctor.create_annotation(json!({"record": value, "note": "x"})).refused("record", code);
+        world
+            .doctor
+            .create_annotation(json!({"record": value, "note": "x"}))
+            .refused("record", code);
         world.patient.create_record(json!({"doctor": value})).refused("doctor", code);
-        world.patient.update_record(&world.record, json!({"doctor": value})).refused("doctor", code);
-        world.patient.replace_record(&world.record, json!({"doctor": value})).refused("doctor", code);
+        world
+            .patient
+            .update_record(&world.record, json!({"doctor": value}))
+            .refused("doctor", code);
+        world
+            .patient
+            .replace_record(&world.record, json!({"doctor": value}))
+            .refused("doctor", code);
     }
 }
 
@@ -314,15 +380,32 @@ fn malformed_bodies_change_nothing() {
         }
         let caller = if audience == SignedIn { &world.doctor } else { caller(audience) };
         let send = |content_type: &str, body: &[u8]| {
-            caller.request(method, &world.path(path)).header("content-type", content_type).body(body).send()
+            caller
+                .request(method, &world.path(path))
+                .header("content-type", content_type)
+                .body(body)
+                .send()
         };
-        for body in ["{", "{} {}", "{'a': 1}", "{\"note\": \"\\ud800\"}", "{\"a\": NaN}", "\u{feff}{}", &"[".repeat(10_000)] {
+        for body in [
+            "{",
+            "{} {}",
+            "{'a': 1}",
+            "{\"note\": \"\\ud800\"}",
+            "{\"a\": NaN}",
+            "\u{feff}{}",
+            &"[".repeat(10_000),
+        ] {
             send("application/json", body.as_bytes()).problem(400, "malformed_json");
         }
         for body in ["[]", "null", "\"x\"", "1", "true"] {
             send("application/json", body.as_bytes()).problem(400, "not_an_object");
         }
-        for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml"] {
+        for content_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/xml",
+        ] {
             send(content_type, b"{}").problem(415, "unsupported_media_type");
         }
         let long = format!("{{\"a\": \"{}\"}}", "x".repeat(128 * 1024));
@@ -346,12 +429,16 @@ fn the_deactivated_and_the_signed_out_can_do_nothing() {
         let path = path.replace("{notification}", inbox.ids("id")[0]);
         if path.contains('{') { at(&path, &uuid::Uuid::now_v7().to_string()) } else { path }
     };
-    let signed_out: [(Client, Audience); 2] = [(patient.sign_in(), Patients), (doctor.sign_in(), Doctors)];
+    let signed_out: [(Client, Audience); 2] =
+        [(patient.sign_in(), Patients), (doctor.sign_in(), Doctors)];
     signed_out.iter().for_each(|(client, _)| drop(client.logout().ok(204)));
     patient.deactivate();
     doctor.deactivate();
     let deactivated: [(&Client, Audience); 2] = [(&patient, Patients), (&doctor, Doctors)];
-    for (caller, audience) in deactivated.into_iter().chain(signed_out.iter().map(|(client, audience)| (client, *audience))) {
+    for (caller, audience) in deactivated
+        .into_iter()
+        .chain(signed_out.iter().map(|(client, audience)| (client, *audience)))
+    {
         // Operations of the other role, too: the end of the session is told first.
         for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
             let answer = world.call_at(caller, method, path, &own(path));

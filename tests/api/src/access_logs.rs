@@ -1,8 +1,12 @@
-//! Access logs: every look at a chart, every attempt at one, every login, as those whom it concerns see it.
+//! Access logs: every look at a chart, every attempt at one, every login, as those whom it concerns
+//! see it.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Client, Detour, Doctor, Fate, MARKER, PASSWORD, Patient, Request, Settings, User, aws};
+use crate::harness::{
+    Anonymous, Answer, Client, Detour, Doctor, Fate, MARKER, PASSWORD, Patient, Request, Settings,
+    User, aws,
+};
 
 const AGENT: &str = "tests/1.0 (zq7marker)";
 const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
@@ -21,12 +25,22 @@ fn entries(read: impl Fn(&str) -> Answer) -> Vec<Value> {
     }
 }
 
-/// What the entries say, oldest first, without those about reading the log itself: who, what, with which outcome.
+/// What the entries say, oldest first, without those about reading the log itself: who, what, with
+/// which outcome.
 #[track_caller]
 fn told(entries: &[Value]) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let entries = entries.iter().rev().filter(|entry| entry["action"] != "read_access_log");
-    entries.map(|entry| format!("{} {} {}", text(&entry["actor"]["pk"]), text(&entry["action"]), text(&entry["outcome"]))).collect()
+    entries
+        .map(|entry| {
+            format!(
+                "{} {} {}",
+                text(&entry["actor"]["pk"]),
+                text(&entry["action"]),
+                text(&entry["outcome"])
+            )
+        })
+        .collect()
 }
 
 #[track_caller]
@@ -53,7 +67,9 @@ fn a_patient_sees_every_look_at_the_chart() {
     assert_eq!(notifications.results()[0]["record"]["id"], record);
     doctor.read_notification(notifications.ids("id")[0]).ok(200);
     let annotation = doctor.annotate(record);
-    doctor.update_annotation(annotation.text("id"), json!({"note": format!("{MARKER} other")})).ok(200);
+    doctor
+        .update_annotation(annotation.text("id"), json!({"note": format!("{MARKER} other")}))
+        .ok(200);
     doctor.read_doctor_history(annotation.text("id"), "").ok(200);
     patient.list_patient_records("").ok(200);
     patient.read_patient_record(record).ok(200);
@@ -86,7 +102,11 @@ fn a_patient_sees_every_look_at_the_chart() {
     assert!(expected.iter().all(|entry| all.contains(entry)));
     assert_eq!(all.iter().filter(|entry| **entry == success(me, "create_record")).count(), 2);
     // What was done to the chart is in the chart's log and not in the doctor's.
-    assert!(of_account(&doctor).iter().all(|entry| !entry.contains("record")), "{:?}", of_account(&doctor));
+    assert!(
+        of_account(&doctor).iter().all(|entry| !entry.contains("record")),
+        "{:?}",
+        of_account(&doctor)
+    );
 }
 
 #[test]
@@ -94,32 +114,63 @@ fn an_entry_says_who_and_what_and_nothing_of_other_peoples_places() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
     let record = record.text("id");
-    let read = |client: &Client, path: &str| client.request("GET", path).header("user-agent", AGENT).send().ok(200);
+    let read = |client: &Client, path: &str| {
+        client.request("GET", path).header("user-agent", AGENT).send().ok(200)
+    };
     let theirs = read(&doctor, &format!("/api/records/doctor/{record}/"));
     let mine = read(&patient, "/api/records/patient/");
     let entries = entries(|query| patient.read_access_log(record, query));
     let entry = |actor: &str, action: &str| {
-        entries.iter().find(|entry| entry["actor"]["pk"] == actor && entry["action"] == action).unwrap().clone()
+        entries
+            .iter()
+            .find(|entry| entry["actor"]["pk"] == actor && entry["action"] == action)
+            .unwrap()
+            .clone()
     };
-    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let keys =
+        |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
 
     let look = entry(&doctor.id, "read_record");
-    assert_eq!(keys(&look), "action actor after at before id outcome reason record records source_ip user_agent");
-    assert_eq!(look["actor"], json!({"pk": doctor.id, "name": doctor.full_name(), "role": "doctor"}));
-    assert_eq!((&look["record"], &look["records"], &look["reason"]), (&json!(record), &json!([]), &Value::Null));
+    assert_eq!(
+        keys(&look),
+        "action actor after at before id outcome reason record records source_ip user_agent"
+    );
+    assert_eq!(
+        look["actor"],
+        json!({"pk": doctor.id, "name": doctor.full_name(), "role": "doctor"})
+    );
+    assert_eq!(
+        (&look["record"], &look["records"], &look["reason"]),
+        (&json!(record), &json!([]), &Value::Null)
+    );
     assert_eq!((&look["source_ip"], &look["user_agent"]), (&Value::Null, &Value::Null));
     // The trail knows it all the same, with the request that did it.
-    let stored = aws::get_item(&format!("AUDIT#{}", patient.id), look["id"].as_str().unwrap()).unwrap();
-    assert_eq!((&stored["user_agent"]["S"], &stored["request_id"]["S"]), (&json!(AGENT), &json!(theirs.header("x-request-id"))));
-    assert!(!stored["source_ip"]["S"].as_str().unwrap().is_empty() && !stored["session_id"]["S"].as_str().unwrap().is_empty());
+    let stored =
+        aws::get_item(&format!("AUDIT#{}", patient.id), look["id"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&stored["user_agent"]["S"], &stored["request_id"]["S"]),
+        (&json!(AGENT), &json!(theirs.header("x-request-id")))
+    );
+    assert!(
+        !stored["source_ip"]["S"].as_str().unwrap().is_empty()
+            && !stored["session_id"]["S"].as_str().unwrap().is_empty()
+    );
 
     let own = entry(&patient.id, "list_records");
-    assert_eq!((&own["record"], &own["records"], &own["user_agent"]), (&Value::Null, &json!([record]), &json!(AGENT)));
+    assert_eq!(
+        (&own["record"], &own["records"], &own["user_agent"]),
+        (&Value::Null, &json!([record]), &json!(AGENT))
+    );
     assert_eq!(own["source_ip"].as_str().map(str::is_empty), Some(false));
     assert_eq!(mine.results().len(), 1);
 
     // Names stay as they were: the doctor's account has another one now.
-    aws::update_item(&format!("USER#{}", doctor.id), "ACCOUNT", "SET last_name = :name", json!({":name": {"S": "Changed"}}));
+    aws::update_item(
+        &format!("USER#{}", doctor.id),
+        "ACCOUNT",
+        "SET last_name = :name",
+        json!({":name": {"S": "Changed"}}),
+    );
     doctor.read_doctor_record(record).ok(200);
     let names: Vec<Value> = self::entries(|query| patient.read_access_log(record, query))
         .iter()
@@ -133,7 +184,8 @@ fn an_entry_says_who_and_what_and_nothing_of_other_peoples_places() {
 fn refused_attempts_are_told() {
     let (patient, former, doctor) = (Patient::new(), Doctor::new(), Doctor::new());
     let record = patient
-        .create_record(json!({"doctor": former.id, "files": [{"name": "a.pdf", "content_type": "application/pdf", "size_bytes": 9}]}))
+        .create_record(json!({"doctor": former.id, "files": [{"name": "a.pdf",
+            "content_type": "application/pdf", "size_bytes": 9}]}))
         .ok(201);
     let (id, file) = (record.text("id"), record["files"][0]["id"].as_str().unwrap());
     let annotation = former.annotate(id);
@@ -158,10 +210,15 @@ fn refused_attempts_are_told() {
     ];
     assert_eq!(of_record(&patient, id)[before..], expected);
 
-    // Where nobody knows whose record it is, or whether there is one, the attempt is told of those who tried.
+    // Where nobody knows whose record it is, or whether there is one, the attempt is told of those
+    // who tried.
     let tries: [(&Client, &str, Answer); 5] = [
         (&former, "read_record", former.read_doctor_record(id)),
-        (&former, "create_annotation", former.create_annotation(json!({"record": id, "note": "x"}))),
+        (
+            &former,
+            "create_annotation",
+            former.create_annotation(json!({"record": id, "note": "x"})),
+        ),
         (&stranger, "read_record", stranger.read_patient_record(id)),
         (&stranger, "update_record", stranger.update_record(id, json!({"record_type": "general"}))),
         (&stranger, "read_access_log", stranger.read_access_log(id, "")),
@@ -169,10 +226,19 @@ fn refused_attempts_are_told() {
     for (who, action, answer) in tries {
         assert!([400, 404].contains(&answer.status), "{answer}");
         let last = who.access_log("").ok(200).results().to_vec();
-        assert!(last.iter().any(|entry| entry["action"] == action && entry["outcome"] == "denied" && entry["record"] == id), "{action}");
+        assert!(
+            last.iter().any(|entry| entry["action"] == action
+                && entry["outcome"] == "denied"
+                && entry["record"] == id),
+            "{action}"
+        );
     }
     stranger.read_patient_record(UNKNOWN).problem(404, "not_found");
-    assert!(entries(|query| stranger.access_log(query)).iter().any(|entry| entry["record"] == UNKNOWN && entry["outcome"] == "denied"));
+    assert!(
+        entries(|query| stranger.access_log(query))
+            .iter()
+            .any(|entry| entry["record"] == UNKNOWN && entry["outcome"] == "denied")
+    );
     // And operations that are for others.
     doctor.list_patient_records("").problem(403, "wrong_role");
     let forbidden = &doctor.access_log("").ok(200).results()[0].clone();
@@ -196,30 +262,44 @@ fn refused_attempts_are_told() {
 fn nothing_is_shown_of_which_the_trail_does_not_tell() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
-    let (own, assigned) = (format!("/api/records/patient/{}/", record.text("id")), format!("/api/records/doctor/{}/", record.text("id")));
-    let requests: [(&Client, &str); 4] =
-        [(&patient, &own), (&patient, "/api/records/patient/"), (&doctor, &assigned), (&doctor, "/api/records/doctor/")];
+    let (own, assigned) = (
+        format!("/api/records/patient/{}/", record.text("id")),
+        format!("/api/records/doctor/{}/", record.text("id")),
+    );
+    let requests: [(&Client, &str); 4] = [
+        (&patient, &own),
+        (&patient, "/api/records/patient/"),
+        (&doctor, &assigned),
+        (&doctor, "/api/records/doctor/"),
+    ];
     let before = aws::query(&format!("AUDIT#{}", patient.id)).len();
     for fate in [Fate::Failed, Fate::Silence] {
-        let detour = Detour::new(
-            move |operation, body| {
-                if operation.ends_with(".PutItem") && body.contains("AUDIT#") { fate } else { Fate::Passed }
-            },
-        );
+        let detour = Detour::new(move |operation, body| {
+            if operation.ends_with(".PutItem") && body.contains("AUDIT#") {
+                fate
+            } else {
+                Fate::Passed
+            }
+        });
         let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
         for (client, path) in requests {
-            let answer = records.send(client, "GET", path, &Value::Null).problem(503, "unavailable");
+            let answer =
+                records.send(client, "GET", path, &Value::Null).problem(503, "unavailable");
             assert!(!String::from_utf8_lossy(&answer.bytes).contains(MARKER), "{answer}");
             assert_eq!(answer.header("retry-after"), "1");
         }
         // What is no look at a chart needs no event.
-        records.send(&patient, "GET", "/api/records/patient/x/", &Value::Null).problem(404, "not_found");
+        records
+            .send(&patient, "GET", "/api/records/patient/x/", &Value::Null)
+            .problem(404, "not_found");
     }
     assert_eq!(aws::query(&format!("AUDIT#{}", patient.id)).len(), before);
     // The same function where all passes, and where the whole table is silent.
     let detour = Detour::new(|_, _| Fate::Passed);
     let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
-    requests.iter().for_each(|(client, path)| drop(records.send(client, "GET", path, &Value::Null).ok(200)));
+    requests
+        .iter()
+        .for_each(|(client, path)| drop(records.send(client, "GET", path, &Value::Null).ok(200)));
     let detour = Detour::new(|_, _| Fate::Silence);
     let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
     records.send(&patient, "GET", &own, &Value::Null).problem(503, "unavailable");
@@ -232,9 +312,12 @@ fn a_former_doctors_notifications_show_no_record_and_tell_of_none() {
     patient.update_record(record.text("id"), json!({"doctor": Doctor::new().id})).ok(200);
     let before = of_record(&patient, record.text("id"));
     let page = former.list_notifications("").ok(200);
-    assert!(page.results().len() == 2 && page.results().iter().all(|entry| entry["record"].is_null()));
+    assert!(
+        page.results().len() == 2 && page.results().iter().all(|entry| entry["record"].is_null())
+    );
     assert_eq!(of_record(&patient, record.text("id")), before);
-    // Seen alone, the older notification does not say that the assignment has ended: the trail is corrected.
+    // Seen alone, the older notification does not say that the assignment has ended: the trail is
+    // corrected.
     former.read_notification(page.ids("id")[1]).ok(200);
     let after = of_record(&patient, record.text("id"));
     assert_eq!(after.last().unwrap(), &format!("{} read_notifications denied", former.id));
@@ -246,18 +329,26 @@ fn logins_are_told_and_failures_too() {
     let me = &user.id;
     Anonymous.login(&user.email, "wrong password").problem(401, "invalid_credentials");
     let client = user.sign_in();
-    let expected = ["register success", "login failed", "login success"].map(|what| format!("{me} {what}"));
+    let expected =
+        ["register success", "login failed", "login success"].map(|what| format!("{me} {what}"));
     assert_eq!(of_account(&client), expected);
     let entries = entries(|query| client.access_log(query));
     let failure = entries.iter().find(|entry| entry["outcome"] == "failed").unwrap();
-    assert_eq!(failure["actor"], json!({"pk": me, "name": null, "role": null}), "nobody has proved who it was");
+    assert_eq!(
+        failure["actor"],
+        json!({"pk": me, "name": null, "role": null}),
+        "nobody has proved who it was"
+    );
     assert_eq!(failure["source_ip"].as_str().map(str::is_empty), Some(false));
 
     user.deactivate();
     Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
     let trail = aws::query(&format!("AUDIT#{me}"));
     let last = trail.last().unwrap();
-    assert_eq!((&last["outcome"]["S"], &last["reason"]["S"]), (&json!("denied"), &json!("inactive")));
+    assert_eq!(
+        (&last["outcome"]["S"], &last["reason"]["S"]),
+        (&json!("denied"), &json!("inactive"))
+    );
     // Nothing that lasts is kept of addresses that nobody has.
     Anonymous.login("nobody.zq7marker@example.com", PASSWORD).problem(401, "invalid_credentials");
 }
@@ -285,9 +376,16 @@ fn logs_are_for_those_whom_they_concern() {
 #[test]
 fn nobody_changes_the_trail_through_the_api() {
     let patient = Patient::new();
-    for path in ["/api/accounts/access-log/".to_owned(), format!("/api/records/patient/{UNKNOWN}/access-log/")] {
+    for path in [
+        "/api/accounts/access-log/".to_owned(),
+        format!("/api/records/patient/{UNKNOWN}/access-log/"),
+    ] {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
-            Request::new(method, &path).token(&patient.access).json(&json!({})).send().problem(405, "method_not_allowed");
+            Request::new(method, &path)
+                .token(&patient.access)
+                .json(&json!({}))
+                .send()
+                .problem(405, "method_not_allowed");
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Who may do what, cell by cell: `access.md` against the deployed system.
 //!
-//! Each row of its first table is an operation, each column somebody who calls it. A cell says the status, and either the
-//! code of the problem or the name of what is answered; the second table says which keys that has. That there is a row for
-//! every operation of all routers is for the contract tests to say.
+//! Each row of its first table is an operation, each column somebody who calls it. A cell says the
+//! status, and either the code of the problem or the name of what is answered; the second table
+//! says which keys that has. That there is a row for every operation of all routers is for the
+//! contract tests to say.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Admin, Anonymous, Answer, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws, new_email};
+use crate::harness::{
+    Admin, Anonymous, Answer, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws,
+    new_email,
+};
 
 /// The password after the one that everybody has.
 const NEXT_PASSWORD: &str = "amber-kettle-northbound-73";
@@ -16,10 +20,17 @@ const NEXT_PASSWORD: &str = "amber-kettle-northbound-73";
 /// The rows of the table that follows a heading: its cells, the names of the columns first.
 pub(crate) fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let text = include_str!("../access.md");
-    let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or_else(|| panic!("no section {heading}"));
+    let section = text
+        .split("\n## ")
+        .find(|section| section.starts_with(heading))
+        .unwrap_or_else(|| panic!("no section {heading}"));
     let rows = section.lines().filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'));
-    let cells = |row: &'static str| row.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>();
-    rows.map(cells).filter(|cells| !cells.iter().all(|cell| cell.chars().all(|c| c == '-'))).collect()
+    let cells = |row: &'static str| {
+        row.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>()
+    };
+    rows.map(cells)
+        .filter(|cells| !cells.iter().all(|cell| cell.chars().all(|c| c == '-')))
+        .collect()
 }
 
 /// What is there of `one` and of `other`, in one value.
@@ -43,7 +54,8 @@ fn merged(one: Value, other: Value) -> Value {
     }
 }
 
-/// The keys of a JSON text, sorted, with those of what is below: `id patient{first_name pk} files[id name]`.
+/// The keys of a JSON text, sorted, with those of what is below: `id patient{first_name pk}
+/// files[id name]`.
 fn keys_of(value: &Value) -> String {
     let below = |value: &Value| match value {
         Value::Object(_) => format!("{{{}}}", keys_of(value)),
@@ -53,8 +65,13 @@ fn keys_of(value: &Value) -> String {
         }
         _ => String::new(),
     };
-    let sorted: BTreeMap<&String, &Value> = value.as_object().into_iter().flat_map(Map::iter).collect();
-    sorted.into_iter().map(|(name, value)| format!("{name}{}", below(value))).collect::<Vec<_>>().join(" ")
+    let sorted: BTreeMap<&String, &Value> =
+        value.as_object().into_iter().flat_map(Map::iter).collect();
+    sorted
+        .into_iter()
+        .map(|(name, value)| format!("{name}{}", below(value)))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The session of an access token.
@@ -66,7 +83,12 @@ fn session_of(client: &Client) -> String {
 
 fn set_approval(doctor: &User, approval: &str) {
     let expression = "SET approval = :approval REMOVE gsi1pk, gsi1sk, gsi2pk, gsi2sk";
-    aws::update_item(&format!("USER#{}", doctor.id), "ACCOUNT", expression, json!({":approval": {"S": approval}}));
+    aws::update_item(
+        &format!("USER#{}", doctor.id),
+        "ACCOUNT",
+        expression,
+        json!({":approval": {"S": approval}}),
+    );
 }
 
 /// Somebody in a column.
@@ -101,19 +123,28 @@ fn app_of(user: &User) -> App {
 impl World {
     fn new() -> Self {
         let (owner, other, subject) = (Patient::new(), Patient::new(), User::new("patient"));
-        let (assigned, former, unassigned, suspended) = (Doctor::new(), Doctor::new(), Doctor::new(), Doctor::new());
+        let (assigned, former, unassigned, suspended) =
+            (Doctor::new(), Doctor::new(), Doctor::new(), Doctor::new());
         let (unapproved, deactivated) = (User::new("doctor"), Patient::new());
         let applicants = [Doctor::new(), Doctor::new()];
-        [&unapproved, &applicants[0], &applicants[1]].into_iter().for_each(|doctor| set_approval(doctor, "pending"));
+        [&unapproved, &applicants[0], &applicants[1]]
+            .into_iter()
+            .for_each(|doctor| set_approval(doctor, "pending"));
         let (admin, second_admin) = (Admin::new(), Admin::new());
         let guarded = Patient::new();
         let app = App::new(guarded.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         guarded.confirm_second_factor(&app.code(0)).ok(200);
 
-        let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf", "size_bytes": 9});
-        let create = |doctor: &Doctor| owner.create_record(json!({"doctor": doctor.id, "description": MARKER, "files": [file]})).ok(201);
+        let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf",
+            "size_bytes": 9});
+        let create = |doctor: &Doctor| {
+            owner
+                .create_record(json!({"doctor": doctor.id, "description": MARKER, "files": [file]}))
+                .ok(201)
+        };
         let created = create(&former);
-        let (record, file) = (created.text("id").to_owned(), created["files"][0]["id"].as_str().unwrap().to_owned());
+        let (record, file) =
+            (created.text("id").to_owned(), created["files"][0]["id"].as_str().unwrap().to_owned());
         let id_of = |answer: Answer| answer.text("id").to_owned();
         let former_annotation = id_of(former.annotate(&record));
         owner.update_record(&record, json!({"doctor": assigned.id})).ok(200);
@@ -141,9 +172,15 @@ impl World {
             ("former doctor", actor(&former, Some(&former), &record, &former_annotation)),
             ("unassigned doctor", usual(&unassigned)),
             ("unapproved doctor", usual(&unapproved)),
-            ("suspended doctor", actor(&suspended, Some(&suspended), &suspended_record, &suspended_annotation)),
+            (
+                "suspended doctor",
+                actor(&suspended, Some(&suspended), &suspended_record, &suspended_annotation),
+            ),
             ("admin", actor(&admin_client, Some(admin.user()), &record, &annotation)),
-            ("admin, password only", actor(&password_only, Some(second_admin.user()), &record, &annotation)),
+            (
+                "admin, password only",
+                actor(&password_only, Some(second_admin.user()), &record, &annotation),
+            ),
             ("deactivated", usual(&deactivated)),
         ]);
         let guarded = ((*guarded).clone(), app);
@@ -154,8 +191,12 @@ impl World {
     fn request(&self, operation: &str, method: &str, path: &str, actor: &Actor) -> Request {
         let [applicant, other_applicant] = &self.applicants;
         let doctor = if operation == "refuse_doctor" { other_applicant } else { applicant };
-        let path = path.replace("{record}", &actor.record).replace("{annotation}", &actor.annotation).replace("{file}", &self.file);
-        let path = path.replace("{notification}", &self.notification).replace("{session}", &self.session);
+        let path = path
+            .replace("{record}", &actor.record)
+            .replace("{annotation}", &actor.annotation)
+            .replace("{file}", &self.file);
+        let path =
+            path.replace("{notification}", &self.notification).replace("{session}", &self.session);
         let path = path.replace("{user}", &self.subject.id).replace("{doctor}", &doctor.id);
         let path = match operation {
             "list_doctors" => format!("{path}?search={}", self.assigned.last_name),
@@ -168,37 +209,60 @@ impl World {
         let body = match operation {
             "register" => json!({"email": new_email(), "password": PASSWORD, "first_name": name}),
             "login" => json!({"email": self.owner.email, "password": PASSWORD}),
-            "refresh" => json!({"refresh": Anonymous.login(&self.owner.email, PASSWORD).ok(200)["tokens"]["refresh"]}),
+            "refresh" => {
+                json!({"refresh": Anonymous.login(&self.owner.email,
+                    PASSWORD).ok(200)["tokens"]["refresh"]})
+            }
             "login_with_second_factor" => {
                 let (user, app) = &self.guarded;
                 let none = json!({":none": {"N": "0"}});
-                aws::update_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR", "SET last_step = :none", none);
-                json!({"mfa_token": Anonymous.login(&user.email, PASSWORD).ok(401)["mfa_token"], "code": app.code(0)})
+                aws::update_item(
+                    &format!("FACTOR#{}", user.id),
+                    "SECOND_FACTOR",
+                    "SET last_step = :none",
+                    none,
+                );
+                json!({"mfa_token": Anonymous.login(&user.email, PASSWORD).ok(401)["mfa_token"],
+                    "code": app.code(0)})
             }
             "set_up_second_factor" => json!({"password": PASSWORD}),
-            "confirm_second_factor" => json!({"code": actor.user.as_ref().map(|user| app_of(user).code(0))}),
+            "confirm_second_factor" => {
+                json!({"code": actor.user.as_ref().map(|user| app_of(user).code(0))})
+            }
             // A code later than the one that was used before.
             "disable_second_factor" => {
-                json!({"password": PASSWORD, "code": actor.user.as_ref().map(|user| app_of(user).code(1))})
+                json!({"password": PASSWORD,
+                    "code": actor.user.as_ref().map(|user| app_of(user).code(1))})
             }
             "request_password_reset" => json!({"email": new_email()}),
             "reset_password" => json!({"token": "made-up", "password": NEXT_PASSWORD}),
             "verify_email" | "change_email" => json!({"token": "made-up"}),
             "start_email_change" => json!({"email": new_email()}),
             "request_email_change" => json!({"email": new_email(), "password": PASSWORD}),
-            "change_password" => json!({"current_password": PASSWORD, "new_password": NEXT_PASSWORD}),
+            "change_password" => {
+                json!({"current_password": PASSWORD, "new_password": NEXT_PASSWORD})
+            }
             "create_profile" | "update_profile" | "replace_profile" => {
-                json!({"specialization": "Cardiology", "license_number": format!("{MARKER}-1"), "gender": "female"})
+                json!({"specialization": "Cardiology", "license_number": format!("{MARKER}-1"),
+                    "gender": "female"})
             }
             "create_record" => json!({"doctor": self.assigned.id, "description": MARKER,
-                "files": [{"name": format!("{MARKER}.pdf"), "content_type": "application/pdf", "size_bytes": 9}]}),
+                "files": [{"name": format!("{MARKER}.pdf"), "content_type": "application/pdf",
+                    "size_bytes": 9}]}),
             "update_record" => json!({"record_type": "procedure"}),
             "replace_record" => json!({"doctor": self.assigned.id, "description": MARKER}),
             "create_annotation" => json!({"record": actor.record, "note": MARKER}),
-            "update_annotation" | "replace_annotation" => json!({"note": format!("{MARKER} {operation}")}),
-            "create_user" => json!({"email": new_email(), "first_name": name, "last_name": name, "role": "patient"}),
+            "update_annotation" | "replace_annotation" => {
+                json!({"note": format!("{MARKER} {operation}")})
+            }
+            "create_user" => {
+                json!({"email": new_email(), "first_name": name, "last_name": name,
+                    "role": "patient"})
+            }
             "update_user" => json!({"is_active": true}),
-            "approve_doctor" | "refuse_doctor" | "suspend_doctor" => json!({"reason": "For this test."}),
+            "approve_doctor" | "refuse_doctor" | "suspend_doctor" => {
+                json!({"reason": "For this test."})
+            }
             _ => Value::Null,
         };
         // A session that may end.
@@ -215,7 +279,8 @@ impl World {
 fn every_cell_holds() {
     let mut operations = table("Operations");
     let columns = operations.remove(0);
-    let shapes: BTreeMap<&str, &str> = table("Answers").into_iter().skip(1).map(|row| (row[0], row[1])).collect();
+    let shapes: BTreeMap<&str, &str> =
+        table("Answers").into_iter().skip(1).map(|row| (row[0], row[1])).collect();
     let mut world = World::new();
     let (mut wrong, mut cells) = (Vec::new(), 0);
     for row in &operations {
@@ -231,7 +296,9 @@ fn every_cell_holds() {
             let what = match answer.status {
                 200..300 => {
                     let keys = keys_of(&answer.body);
-                    let named = shapes.iter().find(|(name, shape)| **shape == keys && expected.ends_with(*name));
+                    let named = shapes
+                        .iter()
+                        .find(|(name, shape)| **shape == keys && expected.ends_with(*name));
                     match named {
                         Some((name, _)) => format!(" {name}"),
                         None if keys.is_empty() => String::new(),
@@ -247,12 +314,18 @@ fn every_cell_holds() {
                 wrong.push(format!("{operation} by {name}: expected {expected}, got {actual}"));
             }
             if operation == "change_password" && answer.status == 200 {
-                world.actors.get_mut(name).unwrap().client = Client::with_token(answer.text("access"));
+                world.actors.get_mut(name).unwrap().client =
+                    Client::with_token(answer.text("access"));
             }
         }
     }
     assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
-    let used = |name: &&&str| operations.iter().flatten().any(|cell| cell.split_once(' ').is_some_and(|(_, rest)| rest == **name));
+    let used = |name: &&&str| {
+        operations
+            .iter()
+            .flatten()
+            .any(|cell| cell.split_once(' ').is_some_and(|(_, rest)| rest == **name))
+    };
     let unused: Vec<_> = shapes.keys().filter(|name| !used(name)).collect();
     assert!(unused.is_empty(), "nobody is answered {unused:?}");
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Client, Doctor, MARKER, PASSWORD, User, new_email, unique};
 
-const USER: [&str; 8] = ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role", "tokens"];
+const USER: [&str; 8] =
+    ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role", "tokens"];
 
 /// What a new user sends, with one field changed.
 fn registration(field: &str, value: Value) -> Value {
@@ -20,18 +21,28 @@ fn a_patient_registers_and_is_signed_in() {
     let email = new_email();
     let answer = Anonymous
         .register(json!({
-            "email": email, "password": PASSWORD, "first_name": " Jane ", "last_name": "Smi\u{301}th", "phone_number": "+49 30 123456",
+            "email": email, "password": PASSWORD, "first_name": " Jane ",
+                "last_name": "Smi\u{301}th", "phone_number": "+49 30 123456",
         }))
         .ok(201);
     assert_eq!(answer.keys(), USER);
     assert_eq!(answer.text("email"), email);
-    assert_eq!((answer.text("first_name"), answer.text("last_name")), ("Jane", "Sm\u{ed}th"), "trimmed, composed");
+    assert_eq!(
+        (answer.text("first_name"), answer.text("last_name")),
+        ("Jane", "Sm\u{ed}th"),
+        "trimmed, composed"
+    );
     assert_eq!((answer.text("phone_number"), answer.text("role")), ("+49 30 123456", "patient"));
     assert_eq!(answer["profile"], Value::Null);
     let id = answer.text("pk");
     assert_eq!(id.parse::<uuid::Uuid>().unwrap().hyphenated().to_string(), id, "a lower-case UUID");
-    assert_eq!(answer["tokens"].as_object().unwrap().keys().collect::<Vec<_>>(), ["access", "refresh"]);
-    let me = Client::with_token(answer["tokens"]["access"].as_str().unwrap()).get(&answer.header("location")).ok(200);
+    assert_eq!(
+        answer["tokens"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["access", "refresh"]
+    );
+    let me = Client::with_token(answer["tokens"]["access"].as_str().unwrap())
+        .get(&answer.header("location"))
+        .ok(200);
     assert_eq!(me["pk"], answer["pk"]);
 }
 
@@ -39,7 +50,10 @@ fn a_patient_registers_and_is_signed_in() {
 #[test]
 fn a_doctor_registers() {
     let answer = Anonymous.register(registration("role", json!("doctor"))).ok(201);
-    assert_eq!((answer.text("role"), answer.text("first_name"), answer.text("phone_number")), ("doctor", "", ""));
+    assert_eq!(
+        (answer.text("role"), answer.text("first_name"), answer.text("phone_number")),
+        ("doctor", "", "")
+    );
     assert_eq!(answer["profile"], Value::Null);
 }
 
@@ -53,7 +67,11 @@ fn nobody_registers_as_staff() {
     for field in ["is_staff", "is_superuser", "is_admin", "admin"] {
         body[field] = json!(true);
     }
-    for (field, value) in [("pk", json!("00000000-0000-0000-0000-000000000000")), ("is_active", json!(false)), ("profile", json!({}))] {
+    for (field, value) in [
+        ("pk", json!("00000000-0000-0000-0000-000000000000")),
+        ("is_active", json!(false)),
+        ("profile", json!({})),
+    ] {
         body[field] = value;
     }
     let answer = Anonymous.register(body).ok(201);
@@ -68,9 +86,15 @@ fn nobody_registers_as_staff() {
 fn an_email_is_one_whatever_its_case() {
     let name = format!("Zq7Marker.{}", unique());
     let email = format!("{name}@Example.COM");
-    let registered = Anonymous.register(registration("email", json!(format!("  {email} ")))).ok(201);
-    assert_eq!(registered.text("email"), format!("{name}@example.com"), "trimmed, the domain in lower case");
-    let spellings = [email.clone(), email.to_lowercase(), email.to_uppercase(), format!(" {name}@example.com")];
+    let registered =
+        Anonymous.register(registration("email", json!(format!("  {email} ")))).ok(201);
+    assert_eq!(
+        registered.text("email"),
+        format!("{name}@example.com"),
+        "trimmed, the domain in lower case"
+    );
+    let spellings =
+        [email.clone(), email.to_lowercase(), email.to_uppercase(), format!(" {name}@example.com")];
     for spelling in &spellings {
         Anonymous.register(registration("email", json!(spelling))).refused("email", "taken");
         assert_eq!(Anonymous.login(spelling, PASSWORD).ok(200)["pk"], registered["pk"]);
@@ -79,22 +103,45 @@ fn an_email_is_one_whatever_its_case() {
 
 #[test]
 fn all_mistakes_of_a_registration_are_told_at_once() {
-    assert_eq!(Anonymous.register(json!({})).ok(400).errors(), ["email required", "password required"]);
-    let all_null = json!({"email": null, "password": null, "first_name": null, "last_name": null, "phone_number": null, "role": null});
+    assert_eq!(
+        Anonymous.register(json!({})).ok(400).errors(),
+        ["email required", "password required"]
+    );
+    let all_null = json!({"email": null, "password": null, "first_name": null, "last_name": null,
+        "phone_number": null, "role": null});
     let answer = Anonymous.register(all_null).ok(400);
-    assert_eq!(answer.errors(), ["email null", "password null", "first_name null", "last_name null", "phone_number null", "role null"]);
-    let wrong_types = json!({"email": 7, "password": ["x"], "first_name": true, "last_name": {}, "phone_number": 1.5, "role": 1});
+    assert_eq!(
+        answer.errors(),
+        [
+            "email null",
+            "password null",
+            "first_name null",
+            "last_name null",
+            "phone_number null",
+            "role null"
+        ]
+    );
+    let wrong_types = json!({"email": 7, "password": ["x"], "first_name": true, "last_name": {},
+        "phone_number": 1.5, "role": 1});
     let answer = Anonymous.register(wrong_types).ok(400);
-    let refused = ["email", "password", "first_name", "last_name", "phone_number", "role"].map(|field| format!("{field} invalid"));
+    let refused = ["email", "password", "first_name", "last_name", "phone_number", "role"]
+        .map(|field| format!("{field} invalid"));
     assert_eq!(answer.errors(), refused);
-    let answer = Anonymous.register(json!({"email": "", "password": "", "phone_number": "1".repeat(16)})).ok(400);
+    let answer = Anonymous
+        .register(json!({"email": "", "password": "", "phone_number": "1".repeat(16)}))
+        .ok(400);
     assert_eq!(answer.errors(), ["email blank", "password blank", "phone_number too_long"]);
 }
 
 #[test]
 fn fields_have_limits() {
     let local = |length: usize| format!("{}{}", unique(), "x".repeat(length - 12));
-    let domain = |length: usize| format!("{}.example.com", format!("{}.", "d".repeat(49)).repeat(4)[..length - 12].trim_end_matches('.'));
+    let domain = |length: usize| {
+        format!(
+            "{}.example.com",
+            format!("{}.", "d".repeat(49)).repeat(4)[..length - 12].trim_end_matches('.')
+        )
+    };
     let longest = format!("{}@{}", local(64), domain(189));
     assert_eq!(longest.len(), 254);
     let mut most = registration("email", json!(longest));
@@ -104,12 +151,23 @@ fn fields_have_limits() {
     most["phone_number"] = json!("1".repeat(15));
     Anonymous.register(most).ok(201);
     let long_email = format!("{}@{}", local(64), domain(190));
-    for (field, value) in
-        [("email", long_email), ("first_name", "x".repeat(256)), ("last_name", "x".repeat(256)), ("phone_number", "1".repeat(16))]
-    {
+    for (field, value) in [
+        ("email", long_email),
+        ("first_name", "x".repeat(256)),
+        ("last_name", "x".repeat(256)),
+        ("phone_number", "1".repeat(16)),
+    ] {
         Anonymous.register(registration(field, json!(value))).refused(field, "too_long");
     }
-    for email in ["plain", "a@b", "@example.com", "a b@example.com", "a@example..com", "Jane <jane@example.com>", "j\u{e9}@example.com"] {
+    for email in [
+        "plain",
+        "a@b",
+        "@example.com",
+        "a b@example.com",
+        "a@example..com",
+        "Jane <jane@example.com>",
+        "j\u{e9}@example.com",
+    ] {
         Anonymous.register(registration("email", json!(email))).refused("email", "invalid");
     }
     for text in ["a\0b", "a\nb", "a\u{7f}b", "a\u{85}b"] {
@@ -123,7 +181,8 @@ fn fields_have_limits() {
 fn weak_passwords_are_refused() {
     let email = new_email();
     let attempt = |password: &str, status| {
-        let body = json!({"email": email, "password": password, "first_name": "Hildegard", "last_name": "Featherstonehaugh"});
+        let body = json!({"email": email, "password": password, "first_name": "Hildegard",
+            "last_name": "Featherstonehaugh"});
         Anonymous.register(body).ok(status)
     };
     for (password, code) in [
@@ -201,8 +260,14 @@ fn a_login_needs_both_fields() {
     assert_eq!(login(json!({"password": PASSWORD})), ["email required"]);
     assert_eq!(login(json!({"email": " ", "password": ""})), ["email blank", "password blank"]);
     assert_eq!(login(json!({"email": null, "password": null})), ["email null", "password null"]);
-    assert_eq!(login(json!({"email": "no address", "password": 7})), ["email invalid", "password invalid"]);
-    assert_eq!(login(json!({"email": new_email(), "password": "x".repeat(129)})), ["password too_long"]);
+    assert_eq!(
+        login(json!({"email": "no address", "password": 7})),
+        ["email invalid", "password invalid"]
+    );
+    assert_eq!(
+        login(json!({"email": new_email(), "password": "x".repeat(129)})),
+        ["password too_long"]
+    );
 }
 
 // TestUserModel: test_get_full_name, test_user_str_representation
@@ -215,5 +280,8 @@ fn a_user_without_names_is_called_by_the_address() {
     nameless.create_record(json!({"doctor": doctor.id, "description": MARKER})).ok(201);
     let inbox = doctor.list_notifications("").ok(200);
     let local = email.split('@').next().unwrap();
-    assert_eq!(inbox.results()[0]["message"], format!("New health record created by patient {local}"));
+    assert_eq!(
+        inbox.results()[0]["message"],
+        format!("New health record created by patient {local}")
+    );
 }

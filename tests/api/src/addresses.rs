@@ -1,9 +1,13 @@
 //! Email addresses: confirmed by a token, and changed by one that was sent to the new address.
 
-use crate::harness::{Anonymous, PASSWORD, User, account_mail, account_mails_to, aws, eventually, new_email};
+use crate::harness::{
+    Anonymous, PASSWORD, User, account_mail, account_mails_to, aws, eventually, new_email,
+};
 
 fn is_verified(user: &User) -> bool {
-    aws::get_item(&format!("USER#{}", user.id), "ACCOUNT").unwrap()["email_verified"]["BOOL"].as_bool().unwrap()
+    aws::get_item(&format!("USER#{}", user.id), "ACCOUNT").unwrap()["email_verified"]["BOOL"]
+        .as_bool()
+        .unwrap()
 }
 
 #[test]
@@ -16,7 +20,11 @@ fn a_new_user_confirms_the_address() {
     assert!(is_verified(&user));
     user.me().ok(200);
     Anonymous.verify_email(&mail.token()).refused("token", "invalid");
-    assert_eq!(account_mails_to(&user.email).len(), 1, "however often the stream has told of the user");
+    assert_eq!(
+        account_mails_to(&user.email).len(),
+        1,
+        "however often the stream has told of the user"
+    );
 }
 
 #[test]
@@ -51,9 +59,16 @@ fn an_account_moves_to_another_address() {
     Anonymous.login(&new, PASSWORD).ok(200);
     Anonymous.change_email(&token).refused("token", "invalid");
     account_mail(&old, "Email Address Changed", 0);
-    Anonymous.reset_password(&sent_before, "a password from the old address").refused("token", "invalid");
+    Anonymous
+        .reset_password(&sent_before, "a password from the old address")
+        .refused("token", "invalid");
     let events = aws::query(&format!("AUDIT#{}", user.id));
-    assert!(events.iter().any(|event| event["action"]["S"] == "change_email" && event["outcome"]["S"] == "success"));
+    assert!(
+        events
+            .iter()
+            .any(|event| event["action"]["S"] == "change_email"
+                && event["outcome"]["S"] == "success")
+    );
     // The old address is free again.
     Anonymous.register(serde_json::json!({"email": old, "password": PASSWORD})).ok(201);
 }
@@ -86,14 +101,21 @@ fn an_address_is_respelt() {
 #[test]
 fn nobody_learns_from_a_change_who_has_an_account() {
     let (user, owner) = (User::new("patient"), User::new("patient"));
-    let (free, taken) =
-        (user.request_email_change(&new_email(), PASSWORD).ok(202), user.request_email_change(&owner.email, PASSWORD).ok(202));
+    let (free, taken) = (
+        user.request_email_change(&new_email(), PASSWORD).ok(202),
+        user.request_email_change(&owner.email, PASSWORD).ok(202),
+    );
     assert_eq!(free.bytes, taken.bytes);
     account_mail(&owner.email, "You Have an Account Already", 0);
-    assert!(account_mails_to(&owner.email).iter().all(|mail| !mail.subject.ends_with("New Email Address")));
+    assert!(
+        account_mails_to(&owner.email)
+            .iter()
+            .all(|mail| !mail.subject.ends_with("New Email Address"))
+    );
 
     user.request_email_change(&user.email, PASSWORD).refused("email", "unchanged");
-    user.request_email_change(&new_email(), "not-the-password-at-all").refused("password", "incorrect");
+    user.request_email_change(&new_email(), "not-the-password-at-all")
+        .refused("password", "incorrect");
     Anonymous.request_email_change(&new_email(), PASSWORD).problem(401, "not_authenticated");
 }
 

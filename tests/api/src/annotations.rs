@@ -15,7 +15,10 @@ struct Assigned {
 impl Assigned {
     fn new() -> Self {
         let (patient, doctor) = (Patient::new(), Doctor::new());
-        let record = patient.create_record(json!({"doctor": doctor.id})).ok(201)["id"].as_str().unwrap().to_owned();
+        let record = patient.create_record(json!({"doctor": doctor.id})).ok(201)["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         Self { patient, doctor, record }
     }
 
@@ -31,7 +34,10 @@ fn test_create_annotation() {
     let created = assigned.annotate(" All values are normal. zq7marker\n").ok(201);
     // test_annotation_str
     assert_eq!(keys(&created.body), ["author", "created_at", "id", "note", "record", "updated_at"]);
-    assert_eq!((&created["record"], &created["note"]), (&json!(record), &json!("All values are normal. zq7marker")));
+    assert_eq!(
+        (&created["record"], &created["note"]),
+        (&json!(record), &json!("All values are normal. zq7marker"))
+    );
     assert_eq!(keys(&created["author"]), ["first_name", "last_name", "pk"]);
     assert_eq!(created["author"]["pk"], doctor.id);
     assert_eq!(created.header("location"), format!("/api/records/doctor/{record}/"));
@@ -50,7 +56,12 @@ fn test_multiple_annotations_per_record() {
         assigned.annotate(note).ok(201);
     }
     let record = assigned.patient.read_patient_record(&assigned.record).ok(200);
-    let notes: Vec<&str> = record["annotations"].as_array().unwrap().iter().map(|it| it["note"].as_str().unwrap()).collect();
+    let notes: Vec<&str> = record["annotations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["note"].as_str().unwrap())
+        .collect();
     assert_eq!(notes, ["three", "two", "one zq7marker"], "newest first");
     assert_eq!(assigned.patient.list_patient_records("").ok(200)["results"][0], record.body);
 }
@@ -60,11 +71,19 @@ fn test_cannot_annotate_unassigned_record() {
     let assigned = Assigned::new();
     let other = Doctor::new();
     for record in [assigned.record.as_str(), UNKNOWN] {
-        other.create_annotation(json!({"record": record, "note": "Mine now."})).refused("record", "not_assigned");
+        other
+            .create_annotation(json!({"record": record, "note": "Mine now."}))
+            .refused("record", "not_assigned");
     }
-    assert_eq!(assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"], json!([]));
+    assert_eq!(
+        assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"],
+        json!([])
+    );
     assert_eq!(assigned.patient.list_notifications("").ok(200)["results"], json!([]));
-    let refused = assigned.patient.post("/api/records/doctor/annotations/", &json!({"record": assigned.record, "note": "I am fine."}));
+    let refused = assigned.patient.post(
+        "/api/records/doctor/annotations/",
+        &json!({"record": assigned.record, "note": "I am fine."}),
+    );
     refused.problem(403, "wrong_role");
 }
 
@@ -80,7 +99,11 @@ fn a_note_must_say_something_and_not_too_much() {
     assert_eq!(with(json!(" \n\t ")), ["note blank"]);
     assert_eq!(with(json!("a\u{0}b")), ["note invalid"]);
     assert_eq!(with(json!("x".repeat(5001))), ["note too_long"]);
-    assert_eq!(assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"], json!([]), "nothing is half-written");
+    assert_eq!(
+        assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"],
+        json!([]),
+        "nothing is half-written"
+    );
     assigned.annotate(&"é".repeat(5000)).ok(201);
 }
 
@@ -90,10 +113,19 @@ fn test_update_annotation() {
     let created = assigned.annotate("before zq7marker").ok(201);
     let id = created.text("id");
     let changed = assigned.doctor.update_annotation(id, json!({"note": "after zq7marker"})).ok(200);
-    assert_eq!((&changed["note"], changed.header("etag")), (&json!("after zq7marker"), "\"2\"".to_owned()));
-    assert_eq!((&changed["id"], &changed["created_at"], &changed["author"]), (&created["id"], &created["created_at"], &created["author"]));
+    assert_eq!(
+        (&changed["note"], changed.header("etag")),
+        (&json!("after zq7marker"), "\"2\"".to_owned())
+    );
+    assert_eq!(
+        (&changed["id"], &changed["created_at"], &changed["author"]),
+        (&created["id"], &created["created_at"], &created["author"])
+    );
     assert!(moment(&changed["updated_at"]) > moment(&created["updated_at"]));
-    assert_eq!(assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"], json!([changed.body]));
+    assert_eq!(
+        assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"],
+        json!([changed.body])
+    );
 
     let replaced = assigned.doctor.replace_annotation(id, json!({"note": "replaced"})).ok(200);
     assert_eq!(replaced["note"], "replaced");
@@ -119,10 +151,19 @@ fn a_note_stays_with_its_record() {
     let elsewhere = other.create_record(json!({"doctor": assigned.doctor.id})).ok(201);
     let created = assigned.annotate("zq7marker").ok(201);
     let id = created.text("id");
-    for change in [json!({"record": elsewhere["id"], "note": "moved?"}), json!({"record": "nonsense", "note": "moved?"})] {
+    for change in [
+        json!({"record": elsewhere["id"], "note": "moved?"}),
+        json!({"record": "nonsense", "note": "moved?"}),
+    ] {
         let changed = assigned.doctor.update_annotation(id, change.clone()).ok(200);
-        assert_eq!((&changed["record"], &changed["note"]), (&json!(assigned.record), &json!("moved?")));
-        assert_eq!(assigned.doctor.replace_annotation(id, change).ok(200)["record"], assigned.record);
+        assert_eq!(
+            (&changed["record"], &changed["note"]),
+            (&json!(assigned.record), &json!("moved?"))
+        );
+        assert_eq!(
+            assigned.doctor.replace_annotation(id, change).ok(200)["record"],
+            assigned.record
+        );
     }
     assert_eq!(other.read_patient_record(elsewhere.text("id")).ok(200)["annotations"], json!([]));
 }
@@ -138,17 +179,26 @@ fn test_cannot_update_other_doctor_annotation() {
     assigned.patient.update_record(&assigned.record, json!({"doctor": next.id})).ok(200);
     for doctor in [&stranger, &next, &assigned.doctor] {
         for id in [id, UNKNOWN, "not-an-id"] {
-            assert_eq!(doctor.update_annotation(id, json!({"note": "Rewritten."})).ok(404)["detail"], "Not found.");
+            assert_eq!(
+                doctor.update_annotation(id, json!({"note": "Rewritten."})).ok(404)["detail"],
+                "Not found."
+            );
             doctor.replace_annotation(id, json!({"note": "Rewritten."})).ok(404);
         }
     }
     let path = format!("/api/records/doctor/annotations/{id}/");
     assigned.patient.request("PATCH", &path).json(&json!({"note": "Rewritten."})).send().ok(403);
-    assert_eq!(assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"][0]["note"], "zq7marker");
+    assert_eq!(
+        assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"][0]["note"],
+        "zq7marker"
+    );
     // The next doctor's own note stands beside it.
-    let own = next.create_annotation(json!({"record": assigned.record, "note": "My own. zq7marker"})).ok(201);
+    let own = next
+        .create_annotation(json!({"record": assigned.record, "note": "My own. zq7marker"}))
+        .ok(201);
     let record = next.read_doctor_record(&assigned.record).ok(200);
-    let authors: Vec<&Value> = record["annotations"].as_array().unwrap().iter().map(|it| &it["author"]["pk"]).collect();
+    let authors: Vec<&Value> =
+        record["annotations"].as_array().unwrap().iter().map(|it| &it["author"]["pk"]).collect();
     assert_eq!(authors, [&own["author"]["pk"], &created["author"]["pk"]]);
 }
 
@@ -157,7 +207,14 @@ fn a_note_is_changed_on_the_version_that_is_meant() {
     let assigned = Assigned::new();
     let created = assigned.annotate("one").ok(201);
     let path = format!("/api/records/doctor/annotations/{}/", created.text("id"));
-    let patch = |tag: &str, note: &str| assigned.doctor.request("PATCH", &path).header("if-match", tag).json(&json!({"note": note})).send();
+    let patch = |tag: &str, note: &str| {
+        assigned
+            .doctor
+            .request("PATCH", &path)
+            .header("if-match", tag)
+            .json(&json!({"note": note}))
+            .send()
+    };
     patch("\"1\"", "two").ok(200);
     patch("\"1\"", "lost").problem(412, "precondition_failed");
     assert_eq!(patch("\"2\"", "three").ok(200)["note"], "three");
@@ -166,9 +223,16 @@ fn a_note_is_changed_on_the_version_that_is_meant() {
 #[test]
 fn a_record_takes_a_hundred_notes() {
     let assigned = Assigned::new();
-    let (pk, sk) = (format!("PATIENT#{}", assigned.patient.id), format!("RECORD#{}", assigned.record));
+    let (pk, sk) =
+        (format!("PATIENT#{}", assigned.patient.id), format!("RECORD#{}", assigned.record));
     aws::update_item(&pk, &sk, "SET annotation_count = :count", json!({":count": {"N": "99"}}));
     assigned.annotate("the last one").ok(201);
     assigned.annotate("one too many").refused("record", "too_many_annotations");
-    assert_eq!(assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }

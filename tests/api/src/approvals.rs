@@ -1,11 +1,13 @@
-//! Doctors are approved by staff: before, they are neither listed nor assignable; suspended, they keep nothing but the
-//! account.
+//! Doctors are approved by staff: before, they are neither listed nor assignable; suspended, they
+//! keep nothing but the account.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Admin, Detour, Doctor, Fate, MARKER, Patient, Settings, User, account_mail, aws, eventually};
+use crate::harness::{
+    Admin, Detour, Doctor, Fate, MARKER, Patient, Settings, User, account_mail, aws, eventually,
+};
 
 #[track_caller]
 fn is_listed(patient: &Patient, doctor: &Doctor) -> bool {
@@ -18,7 +20,9 @@ fn is_shut_out(doctor: &Doctor, record: &str, annotation: &str) {
     doctor.list_doctor_records("").problem(403, "not_approved");
     doctor.read_doctor_record(record).problem(403, "not_approved");
     doctor.read_doctor_record("0190a5c0-0000-7000-8000-000000000001").problem(403, "not_approved");
-    doctor.create_annotation(json!({"record": record, "note": MARKER})).problem(403, "not_approved");
+    doctor
+        .create_annotation(json!({"record": record, "note": MARKER}))
+        .problem(403, "not_approved");
     doctor.update_annotation(annotation, json!({"note": MARKER})).problem(403, "not_approved");
     doctor.replace_annotation(annotation, json!({"note": MARKER})).problem(403, "not_approved");
     for notification in doctor.list_notifications("").ok(200).results() {
@@ -32,7 +36,8 @@ fn is_shut_out(doctor: &Doctor, record: &str, annotation: &str) {
 fn a_doctor_waits_for_the_approval_and_gets_it() {
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::pending());
     assert!(!is_listed(&patient, &doctor));
-    let unknown = patient.create_record(json!({"doctor": "0190a5c0-0000-7000-8000-000000000001"})).ok(400);
+    let unknown =
+        patient.create_record(json!({"doctor": "0190a5c0-0000-7000-8000-000000000001"})).ok(400);
     let refused = patient.create_record(json!({"doctor": doctor.id})).ok(400);
     assert_eq!(refused["errors"], unknown["errors"], "the answer is that of an unknown id");
     doctor.list_doctor_records("").problem(403, "not_approved");
@@ -48,8 +53,12 @@ fn a_doctor_waits_for_the_approval_and_gets_it() {
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     doctor.list_doctor_records("").ok(200);
     let inbox = doctor.list_notifications("").ok(200);
-    let told = inbox.results().iter().find(|it| it["notification_type"] == "approval_granted").unwrap();
-    assert_eq!((&told["message"], &told["record"]), (&json!("Your licence to practise has been approved"), &json!(null)));
+    let told =
+        inbox.results().iter().find(|it| it["notification_type"] == "approval_granted").unwrap();
+    assert_eq!(
+        (&told["message"], &told["record"]),
+        (&json!("Your licence to practise has been approved"), &json!(null))
+    );
     doctor.read_notification(told["id"].as_str().unwrap()).ok(200);
     admin.approve_doctor(&doctor.id).problem(409, "approval_not_possible");
 }
@@ -60,7 +69,14 @@ fn a_suspended_doctor_keeps_nothing_but_the_account() {
     let record = patient.record_for(&doctor).text("id").to_owned();
     let annotation = doctor.annotate(&record).text("id").to_owned();
     doctor.read_doctor_record(&record).ok(200);
-    assert!(doctor.list_notifications("").ok(200).results().iter().any(|it| it["record"]["id"] == record));
+    assert!(
+        doctor
+            .list_notifications("")
+            .ok(200)
+            .results()
+            .iter()
+            .any(|it| it["record"]["id"] == record)
+    );
     let reason = format!("complaints {MARKER}");
     let answer = admin.suspend_doctor(&doctor.id, json!({"reason": reason})).ok(200);
     assert_eq!(answer.text("approval"), "suspended");
@@ -68,10 +84,17 @@ fn a_suspended_doctor_keeps_nothing_but_the_account() {
     is_shut_out(&doctor, &record, &annotation);
     eventually("out of the directory", || (!is_listed(&patient, &doctor)).then_some(()));
     patient.create_record(json!({"doctor": doctor.id})).ok(400);
-    assert_eq!(patient.read_patient_record(&record).ok(200)["doctor"]["pk"], doctor.id, "the chart stays as it was");
+    assert_eq!(
+        patient.read_patient_record(&record).ok(200)["doctor"]["pk"],
+        doctor.id,
+        "the chart stays as it was"
+    );
     let event = admin.list_events(&format!("subject={}", doctor.id)).ok(200);
     let event = event.results().iter().find(|event| event["action"] == "suspend_doctor").unwrap();
-    assert_eq!((&event["reason"], &event["before"], &event["after"]), (&json!(reason), &json!("approved"), &json!("suspended")));
+    assert_eq!(
+        (&event["reason"], &event["before"], &event["after"]),
+        (&json!(reason), &json!("approved"), &json!("suspended"))
+    );
 
     let mail = account_mail(&doctor.email, "Suspended", 0);
     assert!(!mail.text.contains(MARKER) && !mail.html.contains(MARKER), "a mail says no reason");
@@ -88,8 +111,13 @@ fn a_refused_doctor_stays_outside() {
     doctor.list_doctor_records("").problem(403, "not_approved");
     assert!(!is_listed(&patient, &doctor));
     let told = doctor.list_notifications("").ok(200);
-    assert_eq!(told.results()[0]["message"], "Your licence to practise has been refused: unreadable");
-    admin.refuse_doctor(&doctor.id, json!({"reason": "again"})).problem(409, "approval_not_possible");
+    assert_eq!(
+        told.results()[0]["message"],
+        "Your licence to practise has been refused: unreadable"
+    );
+    admin
+        .refuse_doctor(&doctor.id, json!({"reason": "again"}))
+        .problem(409, "approval_not_possible");
     eventually("in the list of the refused", || {
         let page = admin.list_doctors_by_approval("approval=refused&limit=100").ok(200);
         page.ids("pk").contains(&doctor.id.as_str()).then_some(())
@@ -101,9 +129,13 @@ fn a_decision_needs_a_doctor_with_a_licence_and_a_reason() {
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
     admin.suspend_doctor(&doctor.id, json!({})).refused("reason", "required");
     admin.suspend_doctor(&doctor.id, json!({"reason": " "})).refused("reason", "blank");
-    admin.suspend_doctor(&doctor.id, json!({"reason": "x".repeat(1001)})).refused("reason", "too_long");
+    admin
+        .suspend_doctor(&doctor.id, json!({"reason": "x".repeat(1001)}))
+        .refused("reason", "too_long");
     admin.refuse_doctor(&doctor.id, json!({"reason": "x"})).problem(409, "approval_not_possible");
-    for nobody in [patient.id.as_str(), admin.user().id.as_str(), "0190a5c0-0000-7000-8000-000000000001", "x"] {
+    for nobody in
+        [patient.id.as_str(), admin.user().id.as_str(), "0190a5c0-0000-7000-8000-000000000001", "x"]
+    {
         admin.approve_doctor(nobody).problem(404, "not_found");
         admin.suspend_doctor(nobody, json!({"reason": "x"})).problem(404, "not_found");
     }
@@ -120,7 +152,12 @@ fn a_decision_can_name_the_version_it_is_about() {
     let (admin, doctor) = (Admin::new(), Doctor::pending());
     let read = admin.read_user(&doctor.id).ok(200);
     doctor.update_profile(json!({"license_number": "MD-2"})).ok(200);
-    let approve = |etag: &str| admin.request("POST", &format!("/api/admin/doctors/{}/approve/", doctor.id)).header("if-match", etag).send();
+    let approve = |etag: &str| {
+        admin
+            .request("POST", &format!("/api/admin/doctors/{}/approve/", doctor.id))
+            .header("if-match", etag)
+            .send()
+    };
     approve(&read.header("etag")).problem(412, "precondition_failed");
     approve(&admin.read_user(&doctor.id).ok(200).header("etag")).ok(200);
 
@@ -129,31 +166,47 @@ fn a_decision_can_name_the_version_it_is_about() {
     doctor.update_profile(json!({"license_number": "MD-3"})).ok(200);
     let events = admin.list_events(&format!("subject={}", doctor.id)).ok(200);
     let changes = events.results().iter().filter(|event| event["action"] == "change_licence");
-    let told: Vec<_> = changes.map(|event| (event["before"].clone(), event["after"].clone())).collect();
+    let told: Vec<_> =
+        changes.map(|event| (event["before"].clone(), event["after"].clone())).collect();
     let mut first = told.last().unwrap().0.as_str().unwrap().to_owned();
     first.retain(|letter| letter != ' ');
     assert!(first.starts_with("pending:"), "{told:?}");
-    assert_eq!(told[0], (json!("approved: MD-2"), json!("approved: MD-3")), "locally nobody asks for approvals");
+    assert_eq!(
+        told[0],
+        (json!("approved: MD-2"), json!("approved: MD-3")),
+        "locally nobody asks for approvals"
+    );
     assert_eq!(told.len(), 2, "{told:?}");
 }
 
-/// Between the look at the account and the decision on it something else of it is changed: that hinders nobody, unless it is the licence.
+/// Between the look at the account and the decision on it something else of it is changed: that
+/// hinders nobody, unless it is the licence.
 #[test]
 fn a_licence_that_changes_meanwhile_is_not_approved_unseen() {
     let admin = Admin::new();
-    for (change, status, approval) in
-        [(json!({"years_of_experience": 30}), 200, "approved"), (json!({"license_number": "MD-4"}), 409, "pending")]
-    {
+    for (change, status, approval) in [
+        (json!({"years_of_experience": 30}), 200, "approved"),
+        (json!({"license_number": "MD-4"}), 409, "pending"),
+    ] {
         let doctor = Doctor::pending();
         let (client, is_changed) = (User::clone(&doctor), AtomicBool::new(false));
         let detour = Detour::new(move |operation, _| {
-            if operation.ends_with(".TransactWriteItems") && !is_changed.swap(true, Ordering::SeqCst) {
+            if operation.ends_with(".TransactWriteItems")
+                && !is_changed.swap(true, Ordering::SeqCst)
+            {
                 client.update_profile(change.clone()).ok(200);
             }
             Fate::Passed
         });
         let function = Settings::of("admin").with("AWS_ENDPOINT_URL", &detour.url).start();
-        let answer = function.send(&admin, "POST", &format!("/api/admin/doctors/{}/approve/", doctor.id), &Value::Null).ok(status);
+        let answer = function
+            .send(
+                &admin,
+                "POST",
+                &format!("/api/admin/doctors/{}/approve/", doctor.id),
+                &Value::Null,
+            )
+            .ok(status);
         assert_eq!(admin.read_user(&doctor.id).ok(200)["approval"], approval);
         if status == 409 {
             answer.problem(409, "changed_meanwhile");

@@ -1,4 +1,5 @@
-//! The archive of the audit trail: everything gets there once, and what is removed, altered or invented is found.
+//! The archive of the audit trail: everything gets there once, and what is removed, altered or
+//! invented is found.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -40,8 +41,13 @@ fn verify() -> Verdict {
 
 #[track_caller]
 fn verify_with(arguments: &[&str]) -> Verdict {
-    let program: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("audit-verify");
-    assert!(program.exists(), "{} is missing: build it with `cargo build --profile local -p archive --bins`", program.display());
+    let program: PathBuf =
+        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("audit-verify");
+    assert!(
+        program.exists(),
+        "{} is missing: build it with `cargo build --profile local -p archive --bins`",
+        program.display()
+    );
     let variables = aws::environment_of("accounts");
     let stack = Stack::get();
     let Output { status, stdout, stderr } = Command::new(program)
@@ -61,13 +67,23 @@ fn verify_with(arguments: &[&str]) -> Verdict {
 }
 
 fn object(method: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
-    aws::send(aws::root(), "s3", method, &format!("/{}/{key}", Stack::get().archive_bucket), headers, body)
+    aws::send(
+        aws::root(),
+        "s3",
+        method,
+        &format!("/{}/{key}", Stack::get().archive_bucket),
+        headers,
+        body,
+    )
 }
 
 /// The values of an element of an XML document.
 fn elements(answer: &Answer, name: &str) -> Vec<String> {
     let text = String::from_utf8(answer.bytes.clone()).unwrap();
-    text.split(&format!("<{name}>")).skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
+    text.split(&format!("<{name}>"))
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap().to_owned())
+        .collect()
 }
 
 fn keys() -> Vec<String> {
@@ -88,7 +104,8 @@ fn head() -> Value {
 
 /// The record of the stream that told of an event.
 fn told(item: &Value) -> Value {
-    let mut event: Value = serde_json::from_str(include_str!("../../../events/archivist.json")).unwrap();
+    let mut event: Value =
+        serde_json::from_str(include_str!("../../../events/archivist.json")).unwrap();
     event["Records"][0]["dynamodb"]["NewImage"] = item.clone();
     event
 }
@@ -117,45 +134,81 @@ fn what_is_removed_altered_or_invented_is_found() {
     let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
     let (item, key, text) = archived_event();
     let id = item["sk"]["S"].as_str().unwrap();
-    let line: Value = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|line| line["event"]["sk"] == id).unwrap();
-    assert_eq!((&line["event"]["action"], &line["event"]["proof"]), (&json!("create_record"), &item["proof"]["S"]));
+    let line: Value = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|line| line["event"]["sk"] == id)
+        .unwrap();
+    assert_eq!(
+        (&line["event"]["action"], &line["event"]["proof"]),
+        (&json!("create_record"), &item["proof"]["S"])
+    );
 
     // All agree, whatever else goes on.
     let verdict = verify();
     assert_eq!(verdict.code, 0, "{}", verdict.text);
-    assert!(verdict.number("events in the table: ") >= 3 && verdict.number("links in the archive: ") >= 3, "{}", verdict.text);
+    assert!(
+        verdict.number("events in the table: ") >= 3
+            && verdict.number("links in the archive: ") >= 3,
+        "{}",
+        verdict.text
+    );
 
     // What the stream tells again is not archived again, alone or with others.
     for _ in 0..2 {
         assert_eq!(aws::invoke("archivist", &told(&item)).body, json!({"batchItemFailures": []}));
     }
     let again = verify();
-    assert!(again.code == 0 && again.says(" objects, of which 0 repeat another one"), "{}", again.text);
+    assert!(
+        again.code == 0 && again.says(" objects, of which 0 repeat another one"),
+        "{}",
+        again.text
+    );
 
     // In the table: removed, altered, invented.
     delete(&item);
     let verdict = verify();
-    assert!(verdict.code == 1 && verdict.says(&format!("event {id}: removed from the table")), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && verdict.says(&format!("event {id}: removed from the table")),
+        "{}",
+        verdict.text
+    );
     let mut altered = item.clone();
     altered["action"] = json!({"S": "read_record"});
     put(&altered);
     let verdict = verify();
-    assert!(verdict.code == 1 && verdict.says(&format!("event {id}: altered in the table")), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && verdict.says(&format!("event {id}: altered in the table")),
+        "{}",
+        verdict.text
+    );
     put(&item);
 
-    // In the archive nothing can be deleted or written over without leaving the first version behind.
+    // In the archive nothing can be deleted or written over without leaving the first version
+    // behind.
     let tampered = text.replace("create_record", "read_record");
     object("PUT", &key, &[], tampered).ok(200);
     let verdict = verify();
-    assert!(verdict.code == 1 && verdict.says(&format!("{key}: was written over or deleted")), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && verdict.says(&format!("{key}: was written over or deleted")),
+        "{}",
+        verdict.text
+    );
     assert!(!verdict.says(&format!("event {id}")), "the first version counts: {}", verdict.text);
     let version_of = |newest: bool| {
-        let versions = object("GET", &format!("?versions&prefix={}", key.replace('/', "%2F")), &[], Vec::new()).ok(200);
+        let versions = object(
+            "GET",
+            &format!("?versions&prefix={}", key.replace('/', "%2F")),
+            &[],
+            Vec::new(),
+        )
+        .ok(200);
         let ids = elements(&versions, "VersionId");
         if newest { ids.first().unwrap().clone() } else { ids.last().unwrap().clone() }
     };
-    let delete_version =
-        |version: &str, headers: &[(&str, &str)]| object("DELETE", &format!("{key}?versionId={version}"), headers, Vec::new());
+    let delete_version = |version: &str, headers: &[(&str, &str)]| {
+        object("DELETE", &format!("{key}?versionId={version}"), headers, Vec::new())
+    };
     assert_eq!(delete_version(&version_of(false), &[]).status, 403, "the lock keeps it");
 
     // Whoever can bypass the lock is found all the same.
@@ -164,11 +217,19 @@ fn what_is_removed_altered_or_invented_is_found() {
     assert_eq!(verify().code, 0);
     delete_version(&version_of(true), &bypass).ok(204);
     let verdict = verify();
-    assert!(verdict.code == 1 && verdict.says("an object is missing or was added"), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && verdict.says("an object is missing or was added"),
+        "{}",
+        verdict.text
+    );
     let tampered = text.replacen("\"create_record\"", "\"read_record\"", 1);
     object("PUT", &key, &[], tampered.clone()).ok(200);
     let verdict = verify();
-    assert!(verdict.code == 1 && tampered != text && verdict.says("in the archive"), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && tampered != text && verdict.says("in the archive"),
+        "{}",
+        verdict.text
+    );
     delete_version(&version_of(true), &bypass).ok(204);
     object("PUT", &key, &[], text.clone()).ok(200);
     let verdict = verify();
@@ -178,27 +239,45 @@ fn what_is_removed_altered_or_invented_is_found() {
     let invented = "audit/999999999999.jsonl";
     object("PUT", invented, &[], text).ok(200);
     let verdict = verify();
-    assert!(verdict.code == 1 && verdict.says(&format!("{invented}: the chain does not go on here")), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && verdict.says(&format!("{invented}: the chain does not go on here")),
+        "{}",
+        verdict.text
+    );
     let versions = object("GET", "?versions&prefix=audit%2F999999999999", &[], Vec::new()).ok(200);
-    object("DELETE", &format!("{invented}?versionId={}", elements(&versions, "VersionId")[0]), &bypass, Vec::new()).ok(204);
+    object(
+        "DELETE",
+        &format!("{invented}?versionId={}", elements(&versions, "VersionId")[0]),
+        &bypass,
+        Vec::new(),
+    )
+    .ok(204);
     assert_eq!(verify().code, 0);
 
-    // Invented in the table: the stream takes it to the archive like any other, and its proof gives it away. Nothing can
-    // undo that, so it comes last.
+    // Invented in the table: the stream takes it to the archive like any other, and its proof gives
+    // it away. Nothing can undo that, so it comes last.
     let mut invented = item.clone();
     let fresh = uuid::Uuid::now_v7().to_string();
     invented["sk"] = json!({"S": fresh});
     invented["gsi2sk"] = json!({"S": fresh});
     put(&invented);
     let verdict = verify();
-    assert!(verdict.code == 1 && verdict.says(&format!("event {fresh}: invented in the table")), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && verdict.says(&format!("event {fresh}: invented in the table")),
+        "{}",
+        verdict.text
+    );
     eventually("the invented event in the archive", || archived(&fresh));
     let verdict = verify();
     assert!(verdict.says(&format!("event {fresh}: invented in the archive")), "{}", verdict.text);
     // Removed again it is found still.
     delete(&invented);
     let verdict = verify();
-    assert!(verdict.code == 1 && verdict.says(&format!("event {fresh}: invented in the archive")), "{}", verdict.text);
+    assert!(
+        verdict.code == 1 && verdict.says(&format!("event {fresh}: invented in the archive")),
+        "{}",
+        verdict.text
+    );
     assert_eq!(verdict.number("findings: "), 1, "{}", verdict.text);
 }
 
@@ -211,7 +290,9 @@ fn a_chain_does_not_fork() {
     let threads: Vec<_> = (0..8)
         .map(|_| {
             let (doctor, id) = (doctor.clone(), record.text("id").to_owned());
-            std::thread::spawn(move || (0..5).for_each(|_| drop(doctor.read_doctor_record(&id).ok(200))))
+            std::thread::spawn(move || {
+                (0..5).for_each(|_| drop(doctor.read_doctor_record(&id).ok(200)))
+            })
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
@@ -242,8 +323,11 @@ fn a_chain_does_not_fork() {
     let links: Vec<Value> = keys()
         .iter()
         .flat_map(|key| {
-            let text = String::from_utf8(object("GET", key, &[], Vec::new()).ok(200).bytes).unwrap();
-            text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+            let text =
+                String::from_utf8(object("GET", key, &[], Vec::new()).ok(200).bytes).unwrap();
+            text.lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap())
+                .collect::<Vec<_>>()
         })
         .collect();
     for item in &items {
@@ -262,21 +346,28 @@ fn what_the_stream_has_forgotten_can_be_brought_into_the_archive() {
     let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
     let (patient, doctor) = (Patient::new(), Doctor::new());
     patient.record_for(&doctor);
-    // An event of an hour ago, proved like all others, of which the archivist believes that it has it.
+    // An event of an hour ago, proved like all others, of which the archivist believes that it has
+    // it.
     let long_ago = Timestamp::now() - SignedDuration::from_hours(1);
     let seconds = u64::try_from(long_ago.as_second()).unwrap();
-    let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0)).to_string();
+    let id =
+        uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0)).to_string();
     let mut event = aws::query(&format!("AUDIT#{}", patient.id)).pop().unwrap();
     event.as_object_mut().unwrap().remove("proof");
     event["sk"] = json!({"S": id});
     event["gsi2sk"] = json!({"S": id});
     let text = |value: &Value| value["S"].clone();
-    let attributes: serde_json::Map<String, Value> =
-        event.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    let attributes: serde_json::Map<String, Value> = event
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect();
     let stored: StoredEvent = serde_json::from_value(attributes.into()).unwrap();
     let secret = aws::environment_of("accounts")["AUDIT_KEY"].as_str().unwrap().to_owned();
     event["proof"] = json!({"S": AuditKey::new(&secret).prove(&stored)});
-    let mark = json!({"pk": {"S": format!("ARCHIVED#{id}")}, "sk": {"S": "ARCHIVED"}, "entity": {"S": "archived"}});
+    let mark = json!({"pk": {"S": format!("ARCHIVED#{id}")}, "sk": {"S": "ARCHIVED"},
+        "entity": {"S": "archived"}});
     put(&mark);
     put(&event);
     assert_eq!(aws::invoke("archivist", &told(&event)).body, json!({"batchItemFailures": []}));
@@ -305,9 +396,14 @@ fn only_the_archivist_writes_to_the_archive_and_nobody_deletes() {
     for function in Stack::get().functions.keys() {
         let role = aws::role_of(function);
         let path = format!("/{}/audit/000000000001.jsonl", Stack::get().archive_bucket);
-        let methods: &[&str] = if function == "archivist" { &["DELETE"] } else { &["GET", "PUT", "DELETE"] };
+        let methods: &[&str] =
+            if function == "archivist" { &["DELETE"] } else { &["GET", "PUT", "DELETE"] };
         for method in methods {
-            assert_eq!(aws::send(role.clone(), "s3", method, &path, &[], Vec::new()).status, 403, "{function} {method}");
+            assert_eq!(
+                aws::send(role.clone(), "s3", method, &path, &[], Vec::new()).status,
+                403,
+                "{function} {method}"
+            );
         }
     }
 }

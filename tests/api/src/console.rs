@@ -7,7 +7,10 @@ use ring::{hkdf, hmac};
 use serde_json::{Value, json};
 
 use crate::console_mail;
-use crate::harness::{Admin, Anonymous, Answer, Client, Doctor, MARKER, Patient, Request, User, account_mail, aws, eventually, new_email};
+use crate::harness::{
+    Admin, Anonymous, Answer, Client, Doctor, MARKER, Patient, Request, User, account_mail, aws,
+    eventually, new_email,
+};
 
 /// Every page and form of the console that is for staff. In braces stands whose id the path names.
 const ROUTES: &[(&str, &str)] = &[
@@ -99,13 +102,19 @@ impl Browser {
     #[track_caller]
     fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let csrf = self.csrf();
-        self.post_raw(path, &[&[("csrf", csrf.as_str())], fields].concat(), &[("sec-fetch-site", "same-origin")])
+        self.post_raw(
+            path,
+            &[&[("csrf", csrf.as_str())], fields].concat(),
+            &[("sec-fetch-site", "same-origin")],
+        )
     }
 
     #[track_caller]
     fn post_raw(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
-        let request = self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request =
+            self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let answer = request.body(encoded(fields)).send_unchecked();
         check(&answer);
         answer
@@ -115,7 +124,11 @@ impl Browser {
 /// Fields as a browser encodes them.
 fn encoded(fields: &[(&str, &str)]) -> String {
     let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-    fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect::<Vec<_>>().join("&")
+    fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escape(name), escape(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 /// Brings an access token to the console.
@@ -144,7 +157,8 @@ fn hidden(page: &str, name: &str) -> String {
 #[track_caller]
 fn check(answer: &Answer) {
     assert!(answer.status < 500, "{answer}");
-    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                  connect-src 'self'; form-action 'self'; \
                   frame-ancestors 'none'; base-uri 'none'";
     for (name, value) in [
         ("content-security-policy", policy),
@@ -183,7 +197,8 @@ fn check(answer: &Answer) {
 fn assert_sent_away(answer: &Answer) {
     assert_eq!((answer.status, answer.header("location").as_str()), (303, SIGN_IN), "{answer}");
     assert!(
-        answer.header("set-cookie").starts_with("__Host-console=; ") && answer.header("set-cookie").ends_with("; Max-Age=0"),
+        answer.header("set-cookie").starts_with("__Host-console=; ")
+            && answer.header("set-cookie").ends_with("; Max-Age=0"),
         "{answer}"
     );
     assert!(answer.bytes.is_empty(), "{answer}");
@@ -192,18 +207,31 @@ fn assert_sent_away(answer: &Answer) {
 /// The session of an access token.
 fn session_of(client: &Client) -> String {
     let token = client.access.as_deref().unwrap().split('.').nth(1).unwrap();
-    let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
+    let claims: Value =
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
     claims["sid"].as_str().unwrap().to_owned()
 }
 
 /// A key of the console, made of the function's own secret.
 fn console_key(purpose: &[u8]) -> [u8; 32] {
-    let secrets = aws::operation(aws::root(), "secretsmanager", "secretsmanager.ListSecrets", &json!({})).ok(200);
-    let of_console = |secret: &&Value| secret["Description"].as_str().is_some_and(|text| text.contains("cookies of the console"));
-    let name = secrets["SecretList"].as_array().unwrap().iter().find(of_console).unwrap()["Name"].clone();
-    let secret = aws::operation(aws::root(), "secretsmanager", "secretsmanager.GetSecretValue", &json!({"SecretId": name})).ok(200);
+    let secrets =
+        aws::operation(aws::root(), "secretsmanager", "secretsmanager.ListSecrets", &json!({}))
+            .ok(200);
+    let of_console = |secret: &&Value| {
+        secret["Description"].as_str().is_some_and(|text| text.contains("cookies of the console"))
+    };
+    let name =
+        secrets["SecretList"].as_array().unwrap().iter().find(of_console).unwrap()["Name"].clone();
+    let secret = aws::operation(
+        aws::root(),
+        "secretsmanager",
+        "secretsmanager.GetSecretValue",
+        &json!({"SecretId": name}),
+    )
+    .ok(200);
     let mut key = [0; 32];
-    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret["SecretString"].as_str().unwrap().as_bytes());
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(secret["SecretString"].as_str().unwrap().as_bytes());
     prk.expand(&[purpose], hkdf::HKDF_SHA256).unwrap().fill(&mut key).unwrap();
     key
 }
@@ -216,10 +244,18 @@ fn form_token(session: &str) -> String {
 
 /// A cookie as the function would seal it: for a user and a session, begun and last used then.
 fn sealed(user: &str, session: &str, began: Timestamp, used: Timestamp) -> String {
-    let mut plain = json!({"user": user, "session": session, "began": began, "used": used}).to_string().into_bytes();
-    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &console_key(b"seal 1")).unwrap());
+    let mut plain = json!({"user": user, "session": session, "began": began, "used": used})
+        .to_string()
+        .into_bytes();
+    let key =
+        LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &console_key(b"seal 1")).unwrap());
     let nonce = [7; 12];
-    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(b"console"), &mut plain).unwrap();
+    key.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(b"console"),
+        &mut plain,
+    )
+    .unwrap();
     format!("__Host-console={}", BASE64_URL_SAFE_NO_PAD.encode([&[1], &nonce[..], &plain].concat()))
 }
 
@@ -230,7 +266,8 @@ fn a_token_of_staff_becomes_a_cookie() {
     assert_eq!((answer.status, answer.bytes.len()), (204, 0), "{answer}");
     let cookie = answer.header("set-cookie");
     assert!(
-        cookie.starts_with("__Host-console=") && cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=900"),
+        cookie.starts_with("__Host-console=")
+            && cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=900"),
         "{cookie}"
     );
     assert!(!cookie.contains(&admin.user().id), "what it says is sealed");
@@ -264,7 +301,12 @@ fn others_get_no_cookie() {
 }
 
 /// What any form of the console may send, with its token.
-fn any_form<'a>(csrf: &'a str, version: &'a str, new_email: &'a str, doctor: &'a Doctor) -> Vec<(&'a str, &'a str)> {
+fn any_form<'a>(
+    csrf: &'a str,
+    version: &'a str,
+    new_email: &'a str,
+    doctor: &'a Doctor,
+) -> Vec<(&'a str, &'a str)> {
     vec![
         ("csrf", csrf),
         ("version", version),
@@ -300,13 +342,20 @@ fn every_page_is_for_staff_alone() {
     ];
     gone.user().deactivate();
     let staff = Browser::of(&admin);
-    assert_eq!(staff.csrf(), form_token(&session_of(&admin)), "the forms of the others are as good");
+    assert_eq!(
+        staff.csrf(),
+        form_token(&session_of(&admin)),
+        "the forms of the others are as good"
+    );
     let (version, email) = (hidden_version(&admin, &patient.id), new_email());
     let record = patient.record_for(&doctor);
     let filled = |path: &str| match path {
         // With a slash behind it, it arrives here by way of a redirection.
         "/admin/" => "/admin".to_owned(),
-        path => path.replace("{id}", if path.starts_with("/admin/records/") { record.text("id") } else { &patient.id }),
+        path => path.replace(
+            "{id}",
+            if path.starts_with("/admin/records/") { record.text("id") } else { &patient.id },
+        ),
     };
     for (method, path) in ROUTES.iter().filter(|(_, path)| *path != "/admin/session/") {
         let path = filled(path);
@@ -328,7 +377,10 @@ fn every_page_is_for_staff_alone() {
                 assert_sent_away(&answer);
             }
             for secret in [&patient.email, &patient.last_name, &doctor.email] {
-                assert!(!text(&answer).contains(secret), "{who} at {path} learns something: {answer}");
+                assert!(
+                    !text(&answer).contains(secret),
+                    "{who} at {path} learns something: {answer}"
+                );
             }
         }
     }
@@ -398,33 +450,43 @@ fn signing_out_ends_the_session_everywhere() {
     admin.me().problem(401, "token_not_valid");
 }
 
-/// The token of a form proves that a page of ours was made for the session, and not that the session is still good.
+/// The token of a form proves that a page of ours was made for the session, and not that the
+/// session is still good.
 #[test]
 fn a_form_does_nothing_once_the_session_is_over() {
-    let (admin, patient, doctor, other) = (Admin::new(), Patient::new(), Doctor::new(), Doctor::new());
+    let (admin, patient, doctor, other) =
+        (Admin::new(), Patient::new(), Doctor::new(), Doctor::new());
     let record = patient.record_for(&doctor).text("id").to_owned();
-    let ended: Vec<(&str, Admin, Browser, String)> = ["deactivated", "made a patient", "signed out by somebody else"]
-        .map(|how| {
-            let former = Admin::new();
-            let browser = Browser::of(&former);
-            let csrf = browser.csrf();
-            let id = &former.user().id;
-            match how {
-                "deactivated" => admin.update_user(id, json!({"is_active": false})).ok(200),
-                "made a patient" => admin.update_user(id, json!({"role": "patient"})).ok(200),
-                _ => admin.end_sessions(id).ok(204),
-            };
-            (how, former, browser, csrf)
-        })
-        .into();
+    let ended: Vec<(&str, Admin, Browser, String)> =
+        ["deactivated", "made a patient", "signed out by somebody else"]
+            .map(|how| {
+                let former = Admin::new();
+                let browser = Browser::of(&former);
+                let csrf = browser.csrf();
+                let id = &former.user().id;
+                match how {
+                    "deactivated" => admin.update_user(id, json!({"is_active": false})).ok(200),
+                    "made a patient" => admin.update_user(id, json!({"role": "patient"})).ok(200),
+                    _ => admin.end_sessions(id).ok(204),
+                };
+                (how, former, browser, csrf)
+            })
+            .into();
     let state = || {
         let versions = [&patient.id, &doctor.id].map(|id| hidden_version(&admin, id));
         let record = patient.read_patient_record(&record).ok(200);
-        (versions, record.header("etag"), record["doctor"].clone(), admin.list_users(&format!("id={}", doctor.id)).ok(200).body.clone())
+        (
+            versions,
+            record.header("etag"),
+            record["doctor"].clone(),
+            admin.list_users(&format!("id={}", doctor.id)).ok(200).body.clone(),
+        )
     };
     let before = state();
     let email = new_email();
-    for (_, path) in ROUTES.iter().filter(|(method, path)| *method == "POST" && *path != "/admin/session/") {
+    for (_, path) in
+        ROUTES.iter().filter(|(method, path)| *method == "POST" && *path != "/admin/session/")
+    {
         let (id, version) = match *path {
             path if path.starts_with("/admin/records/") => (&record, before.1.trim_matches('"')),
             path if path.starts_with("/admin/doctors/") => (&doctor.id, before.0[1].as_str()),
@@ -432,7 +494,11 @@ fn a_form_does_nothing_once_the_session_is_over() {
         };
         let path = path.replace("{id}", id);
         for (how, _, browser, csrf) in &ended {
-            let answer = browser.post_raw(&path, &any_form(csrf, version, &email, &other), &[("sec-fetch-site", "same-origin")]);
+            let answer = browser.post_raw(
+                &path,
+                &any_form(csrf, version, &email, &other),
+                &[("sec-fetch-site", "same-origin")],
+            );
             assert_eq!(answer.header("location"), SIGN_IN, "{how}, at {path}: {answer}");
             assert_sent_away(&answer);
         }
@@ -442,10 +508,22 @@ fn a_form_does_nothing_once_the_session_is_over() {
     for subject in [&patient.id, &doctor.id] {
         let events = admin.list_events(&format!("subject={subject}&limit=100")).ok(200);
         for (how, former, ..) in &ended {
-            assert!(events.results().iter().all(|event| event["actor"]["pk"] != former.user().id.as_str()), "{how}: {events}");
+            assert!(
+                events
+                    .results()
+                    .iter()
+                    .all(|event| event["actor"]["pk"] != former.user().id.as_str()),
+                "{how}: {events}"
+            );
         }
     }
-    assert!(admin.list_users(&format!("email={}", email.replace('+', "%2B"))).ok(200).results().is_empty());
+    assert!(
+        admin
+            .list_users(&format!("email={}", email.replace('+', "%2B")))
+            .ok(200)
+            .results()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -455,20 +533,29 @@ fn a_form_comes_from_a_page_of_the_session() {
     let (own, others) = (browser.csrf(), Browser::of(&other).csrf());
     assert_ne!(own, others);
     let path = format!("/admin/users/{}/end-sessions/", user.id);
-    for fields in [vec![], vec![("csrf", "")], vec![("csrf", "x")], vec![("csrf", others.as_str())]] {
+    for fields in [vec![], vec![("csrf", "")], vec![("csrf", "x")], vec![("csrf", others.as_str())]]
+    {
         let answer = browser.post_raw(&path, &fields, &[("sec-fetch-site", "same-origin")]);
         assert_eq!(answer.status, 403, "{answer}");
     }
-    for header in
-        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("origin", "null")]
-    {
+    for header in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
         let answer = browser.post_raw(&path, &[("csrf", own.as_str())], &[header]);
         assert_eq!(answer.status, 403, "{answer}");
     }
     assert_sent_away(&Browser { cookie: None }.post_raw(&path, &[("csrf", own.as_str())], &[]));
     user.me().ok(200);
-    let done = browser.post_raw(&path, &[("csrf", own.as_str())], &[("sec-fetch-site", "same-origin")]);
-    assert_eq!(done.header("location"), format!("/admin/users/{}/?done=sessions-ended", user.id), "{done}");
+    let done =
+        browser.post_raw(&path, &[("csrf", own.as_str())], &[("sec-fetch-site", "same-origin")]);
+    assert_eq!(
+        done.header("location"),
+        format!("/admin/users/{}/?done=sessions-ended", user.id),
+        "{done}"
+    );
     user.me().problem(401, "token_not_valid");
 }
 
@@ -478,8 +565,15 @@ fn what_people_have_written_is_text() {
     let browser = Browser::of(&admin);
     let hostile = format!("{MARKER}<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>");
     let email = new_email();
-    let answer =
-        browser.post("/admin/users/", &[("email", &email), ("first_name", &hostile), ("last_name", &hostile), ("role", "patient")]);
+    let answer = browser.post(
+        "/admin/users/",
+        &[
+            ("email", &email),
+            ("first_name", &hostile),
+            ("last_name", &hostile),
+            ("role", "patient"),
+        ],
+    );
     assert_eq!(answer.status, 303, "{answer}");
     let location = answer.header("location");
     let page = browser.page(&location);
@@ -490,8 +584,10 @@ fn what_people_have_written_is_text() {
     }
     let list = browser.page(&format!("/admin/users/?email={email}&done=%3Cscript%3E"));
     assert!(!list.contains("<img src=x") && !list.contains("%3Cscript"), "{list}");
-    let searched =
-        browser.page(&format!("/admin/users/?last_name={}", encoded(&[("", "\"><script>alert(1)</script>")]).replacen('=', "", 1)));
+    let searched = browser.page(&format!(
+        "/admin/users/?last_name={}",
+        encoded(&[("", "\"><script>alert(1)</script>")]).replacen('=', "", 1)
+    ));
     assert!(!searched.contains("<script>"), "{searched}");
 }
 
@@ -499,11 +595,19 @@ fn what_people_have_written_is_text() {
 fn staff_create_a_user_or_learn_what_is_wrong() {
     let admin = Admin::new();
     let browser = Browser::of(&admin);
-    let refused = browser.post("/admin/users/", &[("email", "nobody"), ("first_name", &"x".repeat(300)), ("role", "patient")]);
+    let refused = browser.post(
+        "/admin/users/",
+        &[("email", "nobody"), ("first_name", &"x".repeat(300)), ("role", "patient")],
+    );
     assert_eq!(refused.status, 400, "{refused}");
     let page = text(&refused);
-    for part in ["id=\"email-error\"", "aria-describedby=\"email-error\"", "id=\"first_name-error\"", "value=\"nobody\"", "role=\"alert\""]
-    {
+    for part in [
+        "id=\"email-error\"",
+        "aria-describedby=\"email-error\"",
+        "id=\"first_name-error\"",
+        "value=\"nobody\"",
+        "role=\"alert\"",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let email = new_email();
@@ -520,14 +624,19 @@ fn staff_change_a_user() {
     let browser = Browser::of(&admin);
     let path = format!("/admin/users/{}/", user.id);
     let version = hidden(&browser.page(&path), "version");
-    let done = browser.post(&path, &[("version", &version), ("is_active", "false"), ("reason", "left us")]);
+    let done = browser
+        .post(&path, &[("version", &version), ("is_active", "false"), ("reason", "left us")]);
     assert_eq!(done.header("location"), format!("{path}?done=changed"), "{done}");
     user.me().problem(401, "token_not_valid");
     let page = browser.page(&done.header("location"));
     for part in ["The change was made.", "role=\"status\"", ">Activate<", "left us", "deactivate"] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    assert_eq!(browser.post(&path, &[("version", &version), ("is_active", "true")]).status, 412, "somebody else was first");
+    assert_eq!(
+        browser.post(&path, &[("version", &version), ("is_active", "true")]).status,
+        412,
+        "somebody else was first"
+    );
     let version = hidden(&page, "version");
     assert_eq!(browser.post(&path, &[("version", &version), ("is_active", "true")]).status, 303);
     let version = hidden(&browser.page(&path), "version");
@@ -537,66 +646,119 @@ fn staff_change_a_user() {
     account_mail(&user.email, "Set Your Password", 0);
     let own = format!("/admin/users/{}/", admin.user().id);
     assert!(!browser.page(&own).contains("Change the role"), "nobody deposes themself");
-    assert_eq!(browser.post(&own, &[("version", &hidden_version(&admin, &admin.user().id)), ("is_active", "false")]).status, 403);
+    assert_eq!(
+        browser
+            .post(
+                &own,
+                &[("version", &hidden_version(&admin, &admin.user().id)), ("is_active", "false")]
+            )
+            .status,
+        403
+    );
 }
 
 #[test]
 fn staff_edit_a_user_or_learn_what_is_wrong() {
     let (admin, user) = (Admin::new(), User::new("patient"));
     let browser = Browser::of(&admin);
-    let (path, edit) = (format!("/admin/users/{}/", user.id), format!("/admin/users/{}/edit/", user.id));
+    let (path, edit) =
+        (format!("/admin/users/{}/", user.id), format!("/admin/users/{}/edit/", user.id));
     assert!(browser.page(&path).contains(&format!("href=\"{edit}\"")));
     let page = browser.page(&edit);
     assert!(page.contains(&format!("value=\"{}\"", user.last_name)), "{page}");
     let version = hidden(&page, "version");
-    let refused = browser.post(&edit, &[("version", &version), ("first_name", &"x".repeat(300)), ("last_name", "Typed")]);
+    let refused = browser.post(
+        &edit,
+        &[("version", &version), ("first_name", &"x".repeat(300)), ("last_name", "Typed")],
+    );
     assert_eq!(refused.status, 400, "{refused}");
-    for part in ["id=\"first_name-error\"", "aria-describedby=\"first_name-error\"", "value=\"Typed\"", "role=\"alert\""] {
+    for part in [
+        "id=\"first_name-error\"",
+        "aria-describedby=\"first_name-error\"",
+        "value=\"Typed\"",
+        "role=\"alert\"",
+    ] {
         assert!(text(&refused).contains(part), "{part}: {refused}");
     }
-    let done = browser.post(&edit, &[("version", &version), ("first_name", "Ann"), ("last_name", "Lee"), ("reason", "a typo")]);
+    let done = browser.post(
+        &edit,
+        &[("version", &version), ("first_name", "Ann"), ("last_name", "Lee"), ("reason", "a typo")],
+    );
     assert_eq!(done.header("location"), format!("{path}?done=changed"), "{done}");
     let read = admin.read_user(&user.id).ok(200);
-    assert_eq!((read.text("first_name"), read.text("last_name"), read.text("phone_number")), ("Ann", "Lee", ""));
+    assert_eq!(
+        (read.text("first_name"), read.text("last_name"), read.text("phone_number")),
+        ("Ann", "Lee", "")
+    );
     let page = browser.page(&done.header("location"));
     for part in ["update_user", "a typo", "first_name: Ann; last_name: Lee"] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    assert_eq!(browser.post(&edit, &[("version", &version), ("first_name", "Eve")]).status, 412, "somebody else was first");
+    assert_eq!(
+        browser.post(&edit, &[("version", &version), ("first_name", "Eve")]).status,
+        412,
+        "somebody else was first"
+    );
 
     let change = format!("{path}email-change/");
-    for (email, complaint) in [("nobody", "email-error"), (&user.email, "present address"), (&User::new("patient").email, "already exists")]
-    {
+    for (email, complaint) in [
+        ("nobody", "email-error"),
+        (&user.email, "present address"),
+        (&User::new("patient").email, "already exists"),
+    ] {
         let refused = browser.post(&change, &[("email", email)]);
-        assert!(refused.status == 400 && text(&refused).contains(complaint), "{complaint}: {refused}");
+        assert!(
+            refused.status == 400 && text(&refused).contains(complaint),
+            "{complaint}: {refused}"
+        );
     }
     let email = new_email();
-    assert_eq!(browser.post(&change, &[("email", &email)]).header("location"), format!("{path}?done=email-change-started"));
+    assert_eq!(
+        browser.post(&change, &[("email", &email)]).header("location"),
+        format!("{path}?done=email-change-started")
+    );
     account_mail(&email, "Confirm Your New Email Address", 0);
 }
 
-/// Each form stands for itself: what is wrong with one leaves the other as it was, and lets nobody write over what came since.
+/// Each form stands for itself: what is wrong with one leaves the other as it was, and lets nobody
+/// write over what came since.
 #[test]
 fn a_refused_form_keeps_the_other_and_its_own_version() {
     let (admin, user) = (Admin::new(), User::new("patient"));
     let browser = Browser::of(&admin);
     let edit = format!("/admin/users/{}/edit/", user.id);
-    let refused = browser.post(&format!("/admin/users/{}/email-change/", user.id), &[("email", "nobody")]);
+    let refused =
+        browser.post(&format!("/admin/users/{}/email-change/", user.id), &[("email", "nobody")]);
     assert!(refused.status == 400 && text(&refused).contains("email-error"), "{refused}");
-    for part in [format!("value=\"{}\"", user.first_name), format!("value=\"{}\"", user.last_name), "value=\"nobody\"".to_owned()] {
+    for part in [
+        format!("value=\"{}\"", user.first_name),
+        format!("value=\"{}\"", user.last_name),
+        "value=\"nobody\"".to_owned(),
+    ] {
         assert!(text(&refused).contains(&part), "{part}: {refused}");
     }
 
     let version = hidden(&browser.page(&edit), "version");
     admin.update_user(&user.id, json!({"last_name": "Meanwhile"})).ok(200);
     let long = "x".repeat(300);
-    let refused = browser.post(&edit, &[("version", &version), ("first_name", &long), ("last_name", "Typed"), ("reason", "a typo")]);
+    let refused = browser.post(
+        &edit,
+        &[
+            ("version", &version),
+            ("first_name", &long),
+            ("last_name", "Typed"),
+            ("reason", "a typo"),
+        ],
+    );
     assert_eq!(refused.status, 400, "{refused}");
     let page = text(&refused);
     for part in ["value=\"Typed\"", "value=\"a typo\""] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    let again = browser.post(&edit, &[("version", &hidden(&page, "version")), ("first_name", "Ann"), ("last_name", "Typed")]);
+    let again = browser.post(
+        &edit,
+        &[("version", &hidden(&page, "version")), ("first_name", "Ann"), ("last_name", "Typed")],
+    );
     assert_eq!(again.status, 412, "somebody else was first: {again}");
     assert_eq!(admin.read_user(&user.id).ok(200).text("last_name"), "Meanwhile");
 }
@@ -627,10 +789,20 @@ fn users_are_found_and_filtered() {
     let (older, newer) = (Patient::new(), Doctor::new());
     eventually("profiles", || {
         let patients = browser.page(&format!("/admin/patient-profiles/?email={}", older.email));
-        let doctors = browser.page(&format!("/admin/doctor-profiles/?email={}&specialization=cardiology", newer.email));
-        (patients.contains(&older.email) && patients.contains("1985-04-12") && doctors.contains(&newer.email)).then_some(())
+        let doctors = browser.page(&format!(
+            "/admin/doctor-profiles/?email={}&specialization=cardiology",
+            newer.email
+        ));
+        (patients.contains(&older.email)
+            && patients.contains("1985-04-12")
+            && doctors.contains(&newer.email))
+        .then_some(())
     });
-    assert!(!browser.page(&format!("/admin/doctor-profiles/?email={}", older.email)).contains(&format!("{}/", older.id)));
+    assert!(
+        !browser
+            .page(&format!("/admin/doctor-profiles/?email={}", older.email))
+            .contains(&format!("{}/", older.id))
+    );
 }
 
 #[test]
@@ -639,35 +811,60 @@ fn a_list_goes_on_page_by_page() {
     let browser = Browser::of(&admin);
     let name = format!("{MARKER}{}", crate::harness::unique());
     for _ in 0..26 {
-        admin.create_user(json!({"email": new_email(), "role": "patient", "last_name": name})).ok(201);
+        admin
+            .create_user(json!({"email": new_email(), "role": "patient", "last_name": name}))
+            .ok(201);
     }
     let first = eventually("26 in the index", || {
-        Some(browser.page(&format!("/admin/users/?last_name={name}"))).filter(|page| page.contains("rel=\"next\""))
+        Some(browser.page(&format!("/admin/users/?last_name={name}")))
+            .filter(|page| page.contains("rel=\"next\""))
     });
     assert_eq!(first.matches("<th scope=\"row\">").count(), 25);
-    let next = first.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    let next = first
+        .split("rel=\"next\" href=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&#38;", "&")
+        .replace("&amp;", "&");
     let second = browser.page(&next);
     assert_eq!(second.matches("<th scope=\"row\">").count(), 1);
     assert!(!second.contains("rel=\"next\""));
-    assert_eq!(Browser::of(&Admin::new()).get(&next).status, 400, "somebody else's place in the list");
+    assert_eq!(
+        Browser::of(&Admin::new()).get(&next).status,
+        400,
+        "somebody else's place in the list"
+    );
 }
 
 #[test]
 fn a_rare_specialization_is_found_among_many_doctors() {
     let admin = Admin::new();
     let browser = Browser::of(&admin);
-    let (name, rare) = (format!("{MARKER}{}", crate::harness::unique()), format!("{MARKER}{}", crate::harness::unique()));
+    let (name, rare) = (
+        format!("{MARKER}{}", crate::harness::unique()),
+        format!("{MARKER}{}", crate::harness::unique()),
+    );
     let doctors: Vec<Doctor> = (0..3).map(|_| Doctor::of(&rare)).collect();
     for doctor in &doctors {
         admin.update_user(&doctor.id, json!({"last_name": format!("{name}Z")})).ok(200);
     }
     for _ in 0..30 {
-        admin.create_user(json!({"email": new_email(), "role": "doctor", "last_name": format!("{name}A")})).ok(201);
+        admin
+            .create_user(
+                json!({"email": new_email(), "role": "doctor", "last_name": format!("{name}A")}),
+            )
+            .ok(201);
     }
     for search in [format!("last_name={name}&"), String::new()] {
-        let path = format!("/admin/doctor-profiles/?{search}specialization={}", rare.to_uppercase());
+        let path =
+            format!("/admin/doctor-profiles/?{search}specialization={}", rare.to_uppercase());
         let page = eventually(&path, || {
-            let found = |page: &String| doctors.iter().all(|doctor| page.contains(&format!("/admin/users/{}/", doctor.id)));
+            let found = |page: &String| {
+                doctors.iter().all(|doctor| page.contains(&format!("/admin/users/{}/", doctor.id)))
+            };
             Some(browser.page(&path)).filter(found)
         });
         assert_eq!(page.matches("<th scope=\"row\">").count(), 3, "{page}");
@@ -686,7 +883,8 @@ fn pages_stay_small_whatever_people_write() {
     let admin = Admin::new();
     let browser = Browser::of(&admin);
     let name = format!("{MARKER}{}", crate::harness::unique());
-    let hostile_names = json!({"first_name": hostile(255), "last_name": format!("{name}{}", hostile(200))});
+    let hostile_names =
+        json!({"first_name": hostile(255), "last_name": format!("{name}{}", hostile(200))});
     let mut users = Vec::new();
     for _ in 0..25 {
         let mut body = hostile_names.clone();
@@ -695,12 +893,19 @@ fn pages_stay_small_whatever_people_write() {
         users.push(admin.create_user(body).ok(201).text("pk").to_owned());
     }
     let list = format!("/admin/users/?last_name={name}");
-    eventually(&list, || (browser.page(&list).matches("<th scope=\"row\">").count() == 25).then_some(()));
+    eventually(&list, || {
+        (browser.page(&list).matches("<th scope=\"row\">").count() == 25).then_some(())
+    });
 
     admin.update_user(&admin.user().id, hostile_names).ok(200);
     for number in 0..51 {
         let (first_name, last_name) = (hostile(250 + number % 2), hostile(250 - number % 2));
-        admin.update_user(&users[0], json!({"first_name": first_name, "last_name": last_name, "reason": hostile(1_000)})).ok(200);
+        admin
+            .update_user(
+                &users[0],
+                json!({"first_name": first_name, "last_name": last_name, "reason": hostile(1_000)}),
+            )
+            .ok(200);
     }
     let mut path = format!("/admin/audit/?user={}&action=update_user", users[0]);
     let mut rows = 0;
@@ -715,7 +920,10 @@ fn pages_stay_small_whatever_people_write() {
 
     let long = "\"".repeat(20_000);
     for path in [format!("/admin/users/{}/edit/", users[0]), "/admin/users/".to_owned()] {
-        let refused = browser.post(&path, &[("version", "1"), ("first_name", &long), ("email", &long), ("role", "doctor")]);
+        let refused = browser.post(
+            &path,
+            &[("version", "1"), ("first_name", &long), ("email", &long), ("role", "doctor")],
+        );
         assert_eq!(refused.status, 400, "{refused}");
     }
 }
@@ -724,7 +932,9 @@ fn pages_stay_small_whatever_people_write() {
 fn staff_decide_about_doctors_and_read_the_trail() {
     let (admin, doctor) = (Admin::new(), Doctor::pending());
     let browser = Browser::of(&admin);
-    eventually("on the work list", || browser.page("/admin/doctors/").contains(&doctor.email).then_some(()));
+    eventually("on the work list", || {
+        browser.page("/admin/doctors/").contains(&doctor.email).then_some(())
+    });
     let path = format!("/admin/users/{}/", doctor.id);
     let version = hidden(&browser.page(&path), "version");
     let refuse = format!("/admin/doctors/{}/refuse/", doctor.id);
@@ -735,20 +945,32 @@ fn staff_decide_about_doctors_and_read_the_trail() {
     doctor.list_doctor_records("").ok(200);
     let suspend = format!("/admin/doctors/{}/suspend/", doctor.id);
     let version = hidden(&browser.page(&path), "version");
-    assert_eq!(browser.post(&suspend, &[("version", &version), ("reason", "for the test")]).status, 303);
+    assert_eq!(
+        browser.post(&suspend, &[("version", &version), ("reason", "for the test")]).status,
+        303
+    );
     doctor.list_doctor_records("").problem(403, "not_approved");
 
     let trail = browser.page(&format!("/admin/audit/?user={}&side=subject", doctor.id));
-    for part in ["approve_doctor", "suspend_doctor", "for the test", "before: approved", "after: suspended"] {
+    for part in
+        ["approve_doctor", "suspend_doctor", "for the test", "before: approved", "after: suspended"]
+    {
         assert!(trail.contains(part), "{part}: {trail}");
     }
     let rows = |page: &str| page.matches("<th scope=\"row\">").count();
-    let narrowed = browser.page(&format!("/admin/audit/?user={}&side=subject&action=suspend_doctor&outcome=success", doctor.id));
+    let narrowed = browser.page(&format!(
+        "/admin/audit/?user={}&side=subject&action=suspend_doctor&outcome=success",
+        doctor.id
+    ));
     assert_eq!(rows(&narrowed), 1, "{narrowed}");
-    let by_mail = browser.page(&format!("/admin/audit/?user={}&action=approve_doctor", doctor.email));
+    let by_mail =
+        browser.page(&format!("/admin/audit/?user={}&action=approve_doctor", doctor.email));
     assert_eq!(rows(&by_mail), 1, "{by_mail}");
     eventually("what the admin did", || {
-        let page = browser.page(&format!("/admin/audit/?user={}&side=actor&action=suspend_doctor", admin.user().id));
+        let page = browser.page(&format!(
+            "/admin/audit/?user={}&side=actor&action=suspend_doctor",
+            admin.user().id
+        ));
         (rows(&page) == 1).then_some(())
     });
     assert_eq!(rows(&browser.page("/admin/audit/")), 0, "nobody was asked for");
@@ -760,9 +982,11 @@ fn staff_decide_about_doctors_and_read_the_trail() {
 fn errors_are_pages() {
     let admin = Admin::new();
     let browser = Browser::of(&admin);
-    for (path, status) in
-        [("/admin/nothing/", 404), ("/admin/users/nobody/", 404), ("/admin/users/0190a5c0-0000-7000-8000-000000000001/", 404)]
-    {
+    for (path, status) in [
+        ("/admin/nothing/", 404),
+        ("/admin/users/nobody/", 404),
+        ("/admin/users/0190a5c0-0000-7000-8000-000000000001/", 404),
+    ] {
         let answer = browser.get(path);
         assert_eq!(answer.status, status, "{answer}");
         assert!(text(&answer).contains(&answer.header("x-request-id")), "{answer}");
@@ -778,13 +1002,19 @@ fn errors_are_pages() {
 fn anyone_may_see_the_sign_in_page_and_what_it_needs() {
     let page = Browser { cookie: None }.page(SIGN_IN);
     for asset in ["console.css", "console.js"] {
-        let url = page.split('"').find(|part| part.starts_with(&format!("/admin/assets/{asset}?v="))).unwrap().to_owned();
+        let url = page
+            .split('"')
+            .find(|part| part.starts_with(&format!("/admin/assets/{asset}?v=")))
+            .unwrap()
+            .to_owned();
         let answer = Request::new("GET", &url).send_unchecked();
         assert_eq!(answer.status, 200, "{answer}");
         assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert!(answer.header("content-type").starts_with("text/"), "{answer}");
-        let again = Request::new("GET", &url).header("if-none-match", &answer.header("etag")).send_unchecked();
+        let again = Request::new("GET", &url)
+            .header("if-none-match", &answer.header("etag"))
+            .send_unchecked();
         assert_eq!((again.status, again.bytes.len()), (304, 0), "{again}");
     }
 }

@@ -1,11 +1,14 @@
-//! The console's clinical half: what staff see of records, files, annotations and notifications, before and after they break
-//! the glass.
+//! The console's clinical half: what staff see of records, files, annotations and notifications,
+//! before and after they break the glass.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Admin, Answer, Client, Doctor, MARKER, Patient, Request, aws, eventually, mails_to, unique};
+use crate::harness::{
+    Admin, Answer, Client, Doctor, MARKER, Patient, Request, aws, eventually, mails_to, unique,
+};
 
-const LISTS: [&str; 4] = ["/admin/records/", "/admin/files/", "/admin/annotations/", "/admin/notifications/"];
+const LISTS: [&str; 4] =
+    ["/admin/records/", "/admin/files/", "/admin/annotations/", "/admin/notifications/"];
 const NOBODY: &str = "0190a5c0-0000-7000-8000-000000000001";
 
 /// A browser in which an admin is signed in.
@@ -49,13 +52,17 @@ impl Browser {
 
     #[track_caller]
     fn send(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> Answer {
-        let encoded = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+        let encoded =
+            |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
         let mut body = format!("csrf={}", encoded(csrf));
         for (name, value) in fields {
             body.push_str(&format!("&{name}={}", encoded(value)));
         }
         let request = Request::new("POST", path).header("cookie", &self.cookie);
-        request.header("content-type", "application/x-www-form-urlencoded").body(body).send_unchecked()
+        request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send_unchecked()
     }
 
     /// Sends a form as the page of the record has it.
@@ -82,7 +89,9 @@ impl Browser {
 /// The value of the first hidden field of a name.
 #[track_caller]
 fn hidden(page: &str, name: &str) -> String {
-    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no field {name}: {page}"));
+    let (_, rest) = page
+        .split_once(&format!("name=\"{name}\" value=\""))
+        .unwrap_or_else(|| panic!("no field {name}: {page}"));
     rest.split('"').next().unwrap().to_owned()
 }
 
@@ -101,12 +110,19 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let (patient, doctor) = (Patient::new(), Doctor::new());
-        let [description, name, note] = ["description", "name", "note"].map(|what| format!("{MARKER}-{what}-{}", unique()));
-        let file = json!({"name": format!("{name}.pdf"), "content_type": "application/pdf", "size_bytes": 9});
-        let body = json!({"doctor": doctor.id, "record_type": "imaging", "description": description, "files": [file]});
+        let [description, name, note] =
+            ["description", "name", "note"].map(|what| format!("{MARKER}-{what}-{}", unique()));
+        let file = json!({"name": format!("{name}.pdf"), "content_type": "application/pdf",
+            "size_bytes": 9});
+        let body = json!({"doctor": doctor.id, "record_type": "imaging", "description": description,
+            "files": [file]});
         let record = patient.create_record(body).ok(201);
         let id = record.text("id").to_owned();
-        let annotation = doctor.create_annotation(json!({"record": id, "note": note})).ok(201).text("id").to_owned();
+        let annotation = doctor
+            .create_annotation(json!({"record": id, "note": note}))
+            .ok(201)
+            .text("id")
+            .to_owned();
         let file = record["files"][0]["id"].as_str().unwrap().to_owned();
         Self { patient, doctor, id, file, annotation, description, name, note }
     }
@@ -152,9 +168,12 @@ fn nobody_but_staff_gets_in() {
     paths.push(format!("/admin/records/{NOBODY}/"));
     for path in &paths {
         let plain = Request::new("GET", path);
-        for request in
-            [plain.clone(), plain.clone().token(&patient.access), admin.request("GET", path), plain.header("cookie", "__Host-console=x")]
-        {
+        for request in [
+            plain.clone(),
+            plain.clone().token(&patient.access),
+            admin.request("GET", path),
+            plain.header("cookie", "__Host-console=x"),
+        ] {
             let answer = request.send_unchecked().ok(303);
             assert_eq!(answer.header("location"), "/admin/sign-in/", "{path}");
         }
@@ -175,29 +194,46 @@ fn nobody_but_staff_gets_in() {
 fn lists_show_what_there_is_and_nothing_of_what_it_says() {
     let (browser, case) = (Browser::new(), Case::new());
     let page = browser.record(&case.id);
-    for shown in [case.id.as_str(), &case.patient.full_name(), &case.doctor.full_name(), "imaging", &case.file, &case.annotation] {
+    for shown in [
+        case.id.as_str(),
+        &case.patient.full_name(),
+        &case.doctor.full_name(),
+        "imaging",
+        &case.file,
+        &case.annotation,
+    ] {
         assert!(page.contains(shown), "{shown} is missing: {page}");
     }
     let ids = [&case.id, &case.file, &case.annotation, &case.id];
     for (path, id) in case.lists().iter().zip(ids) {
-        let page = eventually(path, || Some(browser.page(path)).filter(|page| page.contains(id.as_str())));
+        let page =
+            eventually(path, || Some(browser.page(path)).filter(|page| page.contains(id.as_str())));
         for secret in case.secrets() {
             assert!(!page.contains(secret), "{path} shows {secret}");
         }
-        assert!(page.contains("<caption>") && page.contains("scope=\"col\"") && page.contains("scope=\"row\""), "{page}");
+        assert!(
+            page.contains("<caption>")
+                && page.contains("scope=\"col\"")
+                && page.contains("scope=\"row\""),
+            "{page}"
+        );
     }
     for secret in case.secrets() {
         assert!(!page.contains(secret), "the page of the record shows {secret}");
     }
     for (path, id) in LISTS.iter().zip([&case.id, &case.file, &case.annotation]) {
-        let page = eventually(path, || Some(browser.page(&format!("{path}?id={id}"))).filter(|page| page.contains(&format!(">{id}<"))));
+        let page = eventually(path, || {
+            Some(browser.page(&format!("{path}?id={id}")))
+                .filter(|page| page.contains(&format!(">{id}<")))
+        });
         assert!(case.secrets().iter().all(|secret| !page.contains(secret)));
     }
     for path in LISTS {
         let page = browser.page(path);
         assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
     }
-    // What was looked at is told: the patient's things to the patient, the newest of all to nobody but staff.
+    // What was looked at is told: the patient's things to the patient, the newest of all to nobody
+    // but staff.
     let log = case.log_of(&browser);
     let actions: Vec<&str> = log.iter().map(|(action, _)| action.as_str()).collect();
     assert!(actions.starts_with(&["look_up_record"]), "{actions:?}");
@@ -206,8 +242,14 @@ fn lists_show_what_there_is_and_nothing_of_what_it_says() {
     }
     assert!(!actions.contains(&"read_record"), "{actions:?}");
     let own = browser.admin.list_events(&format!("subject={}&limit=100", browser.id())).ok(200);
-    let own: Vec<&str> = own.results().iter().map(|event| event["action"].as_str().unwrap()).collect();
-    for action in ["staff_list_records", "staff_list_files", "staff_list_annotations", "staff_list_notifications"] {
+    let own: Vec<&str> =
+        own.results().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    for action in [
+        "staff_list_records",
+        "staff_list_files",
+        "staff_list_annotations",
+        "staff_list_notifications",
+    ] {
         assert!(own.contains(&action), "{own:?}");
     }
 }
@@ -219,41 +261,68 @@ fn who_breaks_the_glass_reads_one_record_and_the_patient_knows() {
     browser.record(&case.id);
     let reason = format!("{MARKER} asked on the telephone {}", unique());
     let answer = browser.submit(&case.id, "break-glass", &[("reason", &reason)]).ok(303);
-    assert!(answer.header("location").starts_with(&format!("/admin/records/{}/", case.id)), "{answer}");
+    assert!(
+        answer.header("location").starts_with(&format!("/admin/records/{}/", case.id)),
+        "{answer}"
+    );
 
     let page = browser.page(&format!("/admin/records/{}/", case.id));
     for secret in [&case.description, &case.name, &case.note] {
         assert!(page.contains(secret.as_str()), "{secret} is hidden: {page}");
     }
-    let shown = [None, Some(&case.name), Some(&case.note), Some(&"has annotated health record".to_owned())].map(|it| it.cloned());
+    let shown =
+        [None, Some(&case.name), Some(&case.note), Some(&"has annotated health record".to_owned())]
+            .map(|it| it.cloned());
     for (path, shown) in case.lists().iter().zip(shown) {
-        let page = eventually(path, || Some(browser.page(path)).filter(|page| shown.as_ref().is_none_or(|it| page.contains(it))));
+        let page = eventually(path, || {
+            Some(browser.page(path))
+                .filter(|page| shown.as_ref().is_none_or(|it| page.contains(it)))
+        });
         assert!(shown.is_none_or(|shown| page.contains(&shown)), "{path}");
     }
     // Nothing else, and nobody else.
     let page = browser.page(&format!("/admin/records/{}/", second.id));
-    assert!([&second.description, &second.name, &second.note].iter().all(|secret| !page.contains(secret.as_str())));
+    assert!(
+        [&second.description, &second.name, &second.note]
+            .iter()
+            .all(|secret| !page.contains(secret.as_str()))
+    );
     for path in case.lists().iter().chain([&format!("/admin/records/{}/", case.id)]) {
         let page = other.page(path);
         assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
     }
 
-    // The patient is told at once, by mail too, without the reason, which the log has; and of every look.
+    // The patient is told at once, by mail too, without the reason, which the log has; and of every
+    // look.
     let told = case.patient.list_notifications("").ok(200);
     let newest = &told.results()[0];
-    assert_eq!((&newest["notification_type"], &newest["record"]["id"]), (&json!("record_opened_by_staff"), &json!(case.id)));
+    assert_eq!(
+        (&newest["notification_type"], &newest["record"]["id"]),
+        (&json!("record_opened_by_staff"), &json!(case.id))
+    );
     assert!(!newest["message"].as_str().unwrap().contains(&reason));
-    let mail =
-        eventually("the mail", || mails_to(&case.patient.email).into_iter().find(|mail| mail.subject.ends_with("Record Opened by Staff")));
+    let mail = eventually("the mail", || {
+        mails_to(&case.patient.email)
+            .into_iter()
+            .find(|mail| mail.subject.ends_with("Record Opened by Staff"))
+    });
     assert!(!format!("{}{}", mail.text, mail.html).contains(MARKER));
     let log = case.log_of(&browser);
-    assert_eq!(log.iter().filter(|(action, why)| action == "break_glass" && *why == json!(reason)).count(), 1, "{log:?}");
-    let looks = log.iter().filter(|(action, why)| action == "read_record" && *why == json!(reason)).count();
+    assert_eq!(
+        log.iter().filter(|(action, why)| action == "break_glass" && *why == json!(reason)).count(),
+        1,
+        "{log:?}"
+    );
+    let looks =
+        log.iter().filter(|(action, why)| action == "read_record" && *why == json!(reason)).count();
     assert!(looks >= 4, "the page and three lists: {log:?}");
     assert!(case.log_of(&other).iter().all(|(action, _)| action != "read_record"));
     let entries = case.patient.read_access_log(&case.id, "limit=100").ok(200);
     let entry = entries.results().iter().find(|entry| entry["action"] == "break_glass").unwrap();
-    assert_eq!(entry["actor"], json!({"pk": browser.id(), "name": browser.admin.user().full_name(), "role": "admin"}));
+    assert_eq!(
+        entry["actor"],
+        json!({"pk": browser.id(), "name": browser.admin.user().full_name(), "role": "admin"})
+    );
 }
 
 #[test]
@@ -269,7 +338,12 @@ fn the_glass_is_whole_again_after_a_while() {
     let left = ttl - jiff::Timestamp::now().as_second();
     assert!((800..=900).contains(&left), "a quarter of an hour: {left} s");
     // As it is when the time has passed and the table has not yet deleted it.
-    aws::update_item(&pk, &sk, "SET #ttl = :now", json!({":now": {"N": jiff::Timestamp::now().as_second().to_string()}}));
+    aws::update_item(
+        &pk,
+        &sk,
+        "SET #ttl = :now",
+        json!({":now": {"N": jiff::Timestamp::now().as_second().to_string()}}),
+    );
     for path in case.lists().iter().chain([&path]) {
         let page = browser.page(path);
         assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
@@ -281,20 +355,36 @@ fn the_glass_is_whole_again_after_a_while() {
 fn the_glass_is_not_broken_without_a_reason_or_by_another_page() {
     let (browser, other, case) = (Browser::new(), Browser::new(), Case::new());
     browser.record(&case.id);
-    let (page, path) = (format!("/admin/records/{}/", case.id), format!("/admin/records/{}/break-glass/", case.id));
+    let (page, path) = (
+        format!("/admin/records/{}/", case.id),
+        format!("/admin/records/{}/break-glass/", case.id),
+    );
     let csrf = browser.csrf(&page);
-    for fields in [&[][..], &[("reason", "")], &[("reason", "   ")], &[("reason", &"x".repeat(1001))]] {
+    for fields in
+        [&[][..], &[("reason", "")], &[("reason", "   ")], &[("reason", &"x".repeat(1001))]]
+    {
         browser.send(&path, &csrf, fields).ok(400);
     }
     for forged in ["", "x", &other.csrf(&page)] {
         browser.send(&path, forged, &[("reason", "A good reason")]).ok(403);
     }
-    let unknown = browser.send(&format!("/admin/records/{NOBODY}/break-glass/"), &csrf, &[("reason", "A good reason")]);
+    let unknown = browser.send(
+        &format!("/admin/records/{NOBODY}/break-glass/"),
+        &csrf,
+        &[("reason", "A good reason")],
+    );
     assert_eq!(unknown.status, 404, "{unknown}");
     assert_eq!(browser.get(&path).status, 405);
     assert!(!browser.page(&page).contains(&case.note));
     assert!(case.log_of(&browser).iter().all(|(action, _)| action != "break_glass"));
-    assert!(case.patient.list_notifications("").ok(200).results().iter().all(|it| it["notification_type"] != "record_opened_by_staff"));
+    assert!(
+        case.patient
+            .list_notifications("")
+            .ok(200)
+            .results()
+            .iter()
+            .all(|it| it["notification_type"] != "record_opened_by_staff")
+    );
 }
 
 #[test]
@@ -303,26 +393,49 @@ fn staff_move_a_record_to_another_doctor() {
     browser.record(&case.id);
     let reason = format!("{MARKER} named the wrong one {}", unique());
     let version = || hidden(&browser.page(&format!("/admin/records/{}/", case.id)), "version");
-    let submit = |doctor: &str| browser.submit(&case.id, "assignment", &[("version", &version()), ("doctor", doctor), ("reason", &reason)]);
-    for doctor in [case.patient.email.as_str(), &Doctor::pending().email, NOBODY, "nobody-at-all", &case.doctor.id] {
+    let submit = |doctor: &str| {
+        browser.submit(
+            &case.id,
+            "assignment",
+            &[("version", &version()), ("doctor", doctor), ("reason", &reason)],
+        )
+    };
+    for doctor in [
+        case.patient.email.as_str(),
+        &Doctor::pending().email,
+        NOBODY,
+        "nobody-at-all",
+        &case.doctor.id,
+    ] {
         submit(doctor).ok(400);
     }
     browser.submit(&case.id, "assignment", &[("version", &version()), ("doctor", &new.id)]).ok(400);
     browser.submit(&case.id, "assignment", &[("version", &version()), ("reason", &reason)]).ok(400);
     browser.submit(&case.id, "assignment", &[("doctor", &new.id), ("reason", &reason)]).ok(400);
-    browser.send(&format!("/admin/records/{}/assignment/", case.id), "x", &[("doctor", &new.id), ("reason", &reason)]).ok(403);
+    browser
+        .send(
+            &format!("/admin/records/{}/assignment/", case.id),
+            "x",
+            &[("doctor", &new.id), ("reason", &reason)],
+        )
+        .ok(403);
     case.doctor.read_doctor_record(&case.id).ok(200);
 
-    let answer = eventually("the new doctor is found by the address", || Some(submit(&new.email)).filter(|answer| answer.status != 400));
+    let answer = eventually("the new doctor is found by the address", || {
+        Some(submit(&new.email)).filter(|answer| answer.status != 400)
+    });
     answer.ok(303);
     case.doctor.read_doctor_record(&case.id).problem(404, "not_found");
     assert_eq!(new.read_doctor_record(&case.id).ok(200).text("description"), case.description);
-    let newest = |answer: Answer| answer.ok(200).results()[0]["notification_type"].as_str().unwrap().to_owned();
+    let newest = |answer: Answer| {
+        answer.ok(200).results()[0]["notification_type"].as_str().unwrap().to_owned()
+    };
     assert_eq!(newest(new.list_notifications("")), "patient_assigned");
     assert_eq!(newest(case.doctor.list_notifications("")), "assignment_ended");
     assert_eq!(newest(case.patient.list_notifications("")), "record_reassigned_by_staff");
     let entries = case.patient.read_access_log(&case.id, "limit=100").ok(200);
-    let entry = entries.results().iter().find(|entry| entry["action"] == "correct_assignment").unwrap();
+    let entry =
+        entries.results().iter().find(|entry| entry["action"] == "correct_assignment").unwrap();
     let told = (&entry["before"], &entry["after"], &entry["reason"]);
     assert_eq!(told, (&json!(case.doctor.id), &json!(new.id), &json!(reason)));
     let page = browser.page(&format!("/admin/records/{}/", case.id));
@@ -331,10 +444,17 @@ fn staff_move_a_record_to_another_doctor() {
 
 #[test]
 fn a_correction_does_not_undo_what_the_patient_has_chosen_meanwhile() {
-    let (browser, case, chosen, other) = (Browser::new(), Case::new(), Doctor::new(), Doctor::new());
+    let (browser, case, chosen, other) =
+        (Browser::new(), Case::new(), Doctor::new(), Doctor::new());
     let version = hidden(&browser.record(&case.id), "version");
     case.patient.update_record(&case.id, json!({"doctor": chosen.id})).ok(200);
-    browser.submit(&case.id, "assignment", &[("version", &version), ("doctor", &other.id), ("reason", "A good reason")]).ok(412);
+    browser
+        .submit(
+            &case.id,
+            "assignment",
+            &[("version", &version), ("doctor", &other.id), ("reason", "A good reason")],
+        )
+        .ok(412);
     chosen.read_doctor_record(&case.id).ok(200);
     other.read_doctor_record(&case.id).problem(404, "not_found");
     assert!(case.log_of(&browser).iter().all(|(action, _)| action != "correct_assignment"));
@@ -358,24 +478,45 @@ fn lists_are_searched_and_narrowed() {
         let path = format!("/admin/records/?{}", query.replace('+', "%2B").replace('@', "%40"));
         eventually(&path, || has(&path).then_some(()));
     }
-    for query in [format!("patient={}", doctor.id), format!("doctor={}", patient.id), format!("patient={}&record_type=general", patient.id)]
-    {
+    for query in [
+        format!("patient={}", doctor.id),
+        format!("doctor={}", patient.id),
+        format!("patient={}&record_type=general", patient.id),
+    ] {
         assert!(!has(&format!("/admin/records/?{query}")), "{query}");
     }
-    assert!(browser.page("/admin/records/?patient=nobody-has-this-name-zq").contains("Nobody was found"));
+    assert!(
+        browser
+            .page("/admin/records/?patient=nobody-has-this-name-zq")
+            .contains("Nobody was found")
+    );
     let today = case.patient.read_patient_record(id).ok(200).text("created_at").to_owned();
     for created in [&today[..4], &today[..7], &today[..10]] {
-        let page = browser.page(&format!("/admin/records/?created={created}&patient={}", patient.id));
-        assert!(page.contains(&format!(">{id}<")) && page.contains(&format!("?patient={}&#38;created=", patient.id)), "{created}: {page}");
+        let page =
+            browser.page(&format!("/admin/records/?created={created}&patient={}", patient.id));
+        assert!(
+            page.contains(&format!(">{id}<"))
+                && page.contains(&format!("?patient={}&#38;created=", patient.id)),
+            "{created}: {page}"
+        );
     }
     assert!(!has(&format!("/admin/records/?created=2026-01&patient={}", patient.id)));
-    for wrong in ["created=yesterday", "created=2026-13", "id=x", "record_type=x", "cursor=x", "patient=a&doctor=b"] {
+    for wrong in [
+        "created=yesterday",
+        "created=2026-13",
+        "id=x",
+        "record_type=x",
+        "cursor=x",
+        "patient=a&doctor=b",
+    ] {
         assert_eq!(browser.get(&format!("/admin/records/?{wrong}")).status, 400, "{wrong}");
     }
     assert_eq!(browser.get(&format!("/admin/records/{NOBODY}/")).status, 404);
     assert_eq!(browser.get("/admin/records/x/").status, 404);
 
-    let notifications = |query: &str| browser.page(&format!("/admin/notifications/?recipient={}&{query}", patient.id));
+    let notifications = |query: &str| {
+        browser.page(&format!("/admin/notifications/?recipient={}&{query}", patient.id))
+    };
     let rows = |page: String| page.matches("scope=\"row\"").count();
     assert_eq!(rows(notifications("notification_type=record_annotated&is_read=false")), 1);
     assert_eq!(rows(notifications("notification_type=patient_assigned")), 0);
@@ -386,18 +527,32 @@ fn lists_are_searched_and_narrowed() {
 #[test]
 fn lists_go_on_behind_25() {
     let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
-    let mut ids: Vec<String> = (0..27).map(|_| patient.record_for(&doctor).text("id").to_owned()).collect();
+    let mut ids: Vec<String> =
+        (0..27).map(|_| patient.record_for(&doctor).text("id").to_owned()).collect();
     ids.reverse();
     browser.record(&ids[0]);
     for (side, id) in [("patient", &patient.id), ("doctor", &doctor.id)] {
         let first = browser.page(&format!("/admin/records/?{side}={id}"));
-        let places: Vec<Option<usize>> = ids.iter().map(|id| first.find(&format!(">{id}<"))).collect();
-        assert!(places[..25].is_sorted() && places[..25].iter().all(Option::is_some) && places[25..] == [None, None], "{places:?}");
+        let places: Vec<Option<usize>> =
+            ids.iter().map(|id| first.find(&format!(">{id}<"))).collect();
+        assert!(
+            places[..25].is_sorted()
+                && places[..25].iter().all(Option::is_some)
+                && places[25..] == [None, None],
+            "{places:?}"
+        );
         let (_, rest) = first.split_once("rel=\"next\" href=\"").unwrap();
         let next = rest.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
         let second = browser.page(&next);
-        assert!(ids[25..].iter().all(|id| second.contains(&format!(">{id}<"))) && !second.contains(&ids[24]));
-        assert_eq!(Browser::new().get(&next).status, 400, "a cursor is for the one it was made for");
+        assert!(
+            ids[25..].iter().all(|id| second.contains(&format!(">{id}<")))
+                && !second.contains(&ids[24])
+        );
+        assert_eq!(
+            Browser::new().get(&next).status,
+            400,
+            "a cursor is for the one it was made for"
+        );
     }
     let first = browser.page("/admin/records/");
     assert_eq!(first.matches("scope=\"row\"").count(), 25);
@@ -424,7 +579,8 @@ fn a_long_record_is_shown_in_pages() {
     assert!(notes.iter().chain([&case.note]).all(|note| seen.matches(note.as_str()).count() == 1));
 }
 
-/// Every one of these characters takes five bytes of a page. Pages are measured by [`Browser::page`].
+/// Every one of these characters takes five bytes of a page. Pages are measured by
+/// [`Browser::page`].
 fn hostile(length: usize) -> String {
     "\"&'<>".chars().cycle().take(length).collect()
 }
@@ -433,15 +589,29 @@ fn hostile(length: usize) -> String {
 fn a_record_is_shown_in_pages_whatever_people_write() {
     let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
     for user in [&*patient, &*doctor] {
-        browser.admin.update_user(&user.id, json!({"first_name": hostile(255), "last_name": hostile(255)})).ok(200);
+        browser
+            .admin
+            .update_user(&user.id, json!({"first_name": hostile(255), "last_name": hostile(255)}))
+            .ok(200);
     }
-    let file = |number: usize| json!({"name": format!("{}{number:02}", hostile(253)), "content_type": "application/pdf", "size_bytes": 9});
+    let file = |number: usize| {
+        json!({"name": format!("{}{number:02}", hostile(253)),
+        "content_type": "application/pdf", "size_bytes": 9})
+    };
     let files: Vec<Value> = (0..20).map(file).collect();
-    let record = patient.create_record(json!({"doctor": doctor.id, "description": hostile(5_000), "files": files})).ok(201);
+    let record = patient
+        .create_record(json!({"doctor": doctor.id, "description": hostile(5_000), "files": files}))
+        .ok(201);
     let id = record.text("id");
     let mut annotations = Vec::new();
     for length in [5_000, 5_000, 2_000, 2_000, 1_000] {
-        annotations.push(doctor.create_annotation(json!({"record": id, "note": hostile(length)})).ok(201).text("id").to_owned());
+        annotations.push(
+            doctor
+                .create_annotation(json!({"record": id, "note": hostile(length)}))
+                .ok(201)
+                .text("id")
+                .to_owned(),
+        );
     }
     browser.record(id);
     browser.break_glass(id, &hostile(1_000));
@@ -450,7 +620,8 @@ fn a_record_is_shown_in_pages_whatever_people_write() {
         let page = browser.page(&path);
         assert!(page.contains("are cut"), "the names of 20 files do not fit: {page}");
         assert_eq!(page.matches("application/pdf").count(), 20, "{page}");
-        let shown: Vec<String> = annotations.iter().rev().filter(|id| page.contains(id.as_str())).cloned().collect();
+        let shown: Vec<String> =
+            annotations.iter().rev().filter(|id| page.contains(id.as_str())).cloned().collect();
         assert!(!shown.is_empty(), "{page}");
         seen.extend(shown);
         let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { break };
@@ -464,11 +635,19 @@ fn a_record_is_shown_in_pages_whatever_people_write() {
 fn lists_stay_small_whatever_people_write() {
     let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
     let last_name = format!("{}{}", patient.last_name, hostile(220));
-    browser.admin.update_user(&patient.id, json!({"first_name": hostile(255), "last_name": last_name})).ok(200);
-    browser.admin.update_user(&doctor.id, json!({"first_name": hostile(255), "last_name": hostile(255)})).ok(200);
+    browser
+        .admin
+        .update_user(&patient.id, json!({"first_name": hostile(255), "last_name": last_name}))
+        .ok(200);
+    browser
+        .admin
+        .update_user(&doctor.id, json!({"first_name": hostile(255), "last_name": hostile(255)}))
+        .ok(200);
     let file = json!({"name": hostile(255), "content_type": "application/pdf", "size_bytes": 9});
     let body = json!({"doctor": doctor.id, "description": hostile(5_000), "files": vec![file; 1]});
-    let records: Vec<String> = (0..26).map(|_| patient.create_record(body.clone()).ok(201).text("id").to_owned()).collect();
+    let records: Vec<String> = (0..26)
+        .map(|_| patient.create_record(body.clone()).ok(201).text("id").to_owned())
+        .collect();
     for id in &records {
         doctor.create_annotation(json!({"record": id, "note": hostile(5_000)})).ok(201);
     }
@@ -481,7 +660,9 @@ fn lists_stay_small_whatever_people_write() {
     let typed: String = last_name.bytes().map(|byte| format!("%{byte:02X}")).collect();
     for (list, side) in LISTS.iter().zip(["patient", "patient", "patient", "recipient"]) {
         let path = format!("{list}?{side}={typed}&created={month}");
-        let page = eventually(&path, || Some(browser.page(&path)).filter(|page| page.matches("scope=\"row\"").count() == 25));
+        let page = eventually(&path, || {
+            Some(browser.page(&path)).filter(|page| page.matches("scope=\"row\"").count() == 25)
+        });
         assert!(page.contains("…"), "{path}");
         let long = |length: usize| "%22".repeat(length);
         assert!(browser.page(&format!("{list}?{side}={}", long(255))).contains("Nobody was found"));
@@ -492,24 +673,45 @@ fn lists_stay_small_whatever_people_write() {
 #[test]
 fn what_a_chart_holds_is_listed_by_record() {
     let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
-    let file = |name: &str| json!([{"name": name, "content_type": "application/pdf", "size_bytes": 9}]);
+    let file =
+        |name: &str| json!([{"name": name, "content_type": "application/pdf", "size_bytes": 9}]);
     let records: Vec<String> = ["a.pdf", "b.pdf"]
-        .map(|name| patient.create_record(json!({"doctor": doctor.id, "files": file(name)})).ok(201).text("id").to_owned())
+        .map(|name| {
+            patient
+                .create_record(json!({"doctor": doctor.id, "files": file(name)}))
+                .ok(201)
+                .text("id")
+                .to_owned()
+        })
         .to_vec();
     // What is newest is on the older record.
     for id in [&records[1], &records[0]] {
         doctor.annotate(id);
     }
     patient.update_record(&records[0], json!({"files": file("c.pdf")})).ok(200);
-    for (list, of_records) in [("/admin/files/", [1, 0, 0].as_slice()), ("/admin/annotations/", &[1, 0])] {
+    for (list, of_records) in
+        [("/admin/files/", [1, 0, 0].as_slice()), ("/admin/annotations/", &[1, 0])]
+    {
         let page = browser.page(&format!("{list}?patient={}", patient.id));
-        assert!(page.contains(", by record, the newest record first, at most 25</caption>") && page.contains("listed by record"), "{page}");
+        assert!(
+            page.contains(", by record, the newest record first, at most 25</caption>")
+                && page.contains("listed by record"),
+            "{page}"
+        );
         let rows: Vec<&str> = page.split("scope=\"row\"").skip(1).collect();
         assert_eq!(rows.len(), of_records.len(), "{page}");
-        assert!(rows.iter().zip(of_records).all(|(row, of)| row.contains(&format!(">{}<", records[*of]))), "{page}");
+        assert!(
+            rows.iter()
+                .zip(of_records)
+                .all(|(row, of)| row.contains(&format!(">{}<", records[*of]))),
+            "{page}"
+        );
         assert!(browser.page(list).contains(", newest first, at most 25</caption>"));
     }
-    for list in [format!("/admin/records/?patient={}", patient.id), format!("/admin/notifications/?recipient={}", patient.id)] {
+    for list in [
+        format!("/admin/records/?patient={}", patient.id),
+        format!("/admin/notifications/?recipient={}", patient.id),
+    ] {
         assert!(browser.page(&list).contains(", newest first, at most 25</caption>"), "{list}");
     }
 }
@@ -518,14 +720,22 @@ fn what_a_chart_holds_is_listed_by_record() {
 fn what_people_write_stays_text() {
     let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
     let hostile = format!("{MARKER}</div><script>alert('x')</script>\"'&");
-    let record = patient.create_record(json!({"doctor": doctor.id, "description": hostile})).ok(201);
+    let record =
+        patient.create_record(json!({"doctor": doctor.id, "description": hostile})).ok(201);
     let id = record.text("id");
     doctor.create_annotation(json!({"record": id, "note": hostile})).ok(201);
     browser.record(id);
     browser.break_glass(id, &hostile);
-    for path in [format!("/admin/records/{id}/"), format!("/admin/annotations/?patient={}", patient.id)] {
+    for path in
+        [format!("/admin/records/{id}/"), format!("/admin/annotations/?patient={}", patient.id)]
+    {
         let page = browser.page(&path);
-        assert!(page.contains(MARKER) && !page.contains("<script>alert") && !page.contains("</div><script"), "{page}");
+        assert!(
+            page.contains(MARKER)
+                && !page.contains("<script>alert")
+                && !page.contains("</div><script"),
+            "{page}"
+        );
     }
     let page = browser.page("/admin/records/?patient=%22%3E%3Cscript%3Ealert(1)%3C/script%3E");
     assert!(!page.contains("<script>alert"), "{page}");

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Client, Doctor, PASSWORD, Patient, Request, User, account_mail, aws, eventually};
+use crate::harness::{
+    Anonymous, Client, Doctor, PASSWORD, Patient, Request, User, account_mail, aws, eventually,
+};
 
 /// Signs in as a device of this name; the access and the refresh token.
 fn sign_in_as(user: &User, device: &str) -> (Client, String) {
@@ -19,14 +21,22 @@ fn sign_in_as(user: &User, device: &str) -> (Client, String) {
 /// The actions in the audit trail of a user, oldest first, each as `action outcome`.
 fn trail(user: &str) -> Vec<String> {
     let text = |event: &Value, name: &str| event[name]["S"].as_str().unwrap_or_default().to_owned();
-    aws::query(&format!("AUDIT#{user}")).iter().map(|event| format!("{} {}", text(event, "action"), text(event, "outcome"))).collect()
+    aws::query(&format!("AUDIT#{user}"))
+        .iter()
+        .map(|event| format!("{} {}", text(event, "action"), text(event, "outcome")))
+        .collect()
 }
 
 /// Makes a session look as if it had last been used so long ago.
 fn age(user: &str, session: &str, hours: i64) {
     let used = Timestamp::now() - SignedDuration::from_hours(hours);
     let values = json!({":used": {"S": used.to_string()}});
-    aws::update_item(&format!("USER#{user}"), &format!("SESSION#{session}"), "SET last_used_at = :used", values);
+    aws::update_item(
+        &format!("USER#{user}"),
+        &format!("SESSION#{session}"),
+        "SET last_used_at = :used",
+        values,
+    );
 }
 
 #[test]
@@ -44,16 +54,30 @@ fn devices_are_listed_newest_first() {
         let keys: Vec<&str> = session.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["created_at", "current", "device", "id", "last_used_at"]);
     }
-    assert_eq!((&sessions[0]["device"], &sessions[1]["device"]), (&json!("A tablet"), &json!("A phone")));
+    assert_eq!(
+        (&sessions[0]["device"], &sessions[1]["device"]),
+        (&json!("A tablet"), &json!("A phone"))
+    );
     let current: Vec<&Value> = sessions.iter().map(|session| &session["current"]).collect();
     assert_eq!(current, [false, true, false]);
     assert_eq!(before.ids("id"), page.ids("id"));
     // By the moment and not by its text, which leaves zeros out.
-    let used = |session: &Value| session["last_used_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let used = |session: &Value| {
+        session["last_used_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
+    };
     assert!(used(&sessions[0]) > used(&before.results()[0]), "it was refreshed");
 
     let first = phone.list_sessions("limit=2").ok(200);
-    let rest = phone.get(first.text("next").split_once("/api").map(|(_, path)| format!("/api{path}")).unwrap().as_str()).ok(200);
+    let rest = phone
+        .get(
+            first
+                .text("next")
+                .split_once("/api")
+                .map(|(_, path)| format!("/api{path}"))
+                .unwrap()
+                .as_str(),
+        )
+        .ok(200);
     assert_eq!([first.ids("id"), rest.ids("id")].concat(), page.ids("id"));
     assert_eq!(rest["next"], Value::Null);
     Anonymous.list_sessions("").problem(401, "not_authenticated");
@@ -82,13 +106,17 @@ fn a_device_is_signed_out_from_another_one() {
     let own = user.list_sessions("").ok(200).ids("id")[0].to_owned();
     user.end_session(&own).ok(204);
     user.me().problem(401, "token_not_valid");
-    assert_eq!(trail(&user.id), ["register success", "login success", "end_session success", "end_session success"]);
+    assert_eq!(
+        trail(&user.id),
+        ["register success", "login success", "end_session success", "end_session success"]
+    );
 }
 
 #[test]
 fn logging_out_everywhere_ends_all_sessions() {
     let user = User::new("patient");
-    let devices: Vec<(Client, String)> = (0..3).map(|number| sign_in_as(&user, &format!("Device {number}"))).collect();
+    let devices: Vec<(Client, String)> =
+        (0..3).map(|number| sign_in_as(&user, &format!("Device {number}"))).collect();
     devices[0].0.logout_all().ok(204);
     for (client, refresh) in &devices {
         client.me().problem(401, "token_not_valid");

@@ -4,12 +4,16 @@ use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Answer, Request, Settings};
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
+                      data:; connect-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
 /// What is no JSON of the API's operations, and so not held to what holds for those.
 fn get(path: &str, headers: &[(&str, &str)]) -> Answer {
-    headers.iter().fold(Request::new("GET", path), |request, (name, value)| request.header(name, value)).send_unchecked()
+    headers
+        .iter()
+        .fold(Request::new("GET", path), |request, (name, value)| request.header(name, value))
+        .send_unchecked()
 }
 
 fn text(answer: &Answer) -> &str {
@@ -18,7 +22,8 @@ fn text(answer: &Answer) -> &str {
 
 #[test]
 fn the_document_is_the_committed_one() {
-    let committed: Value = serde_json::from_str(include_str!("../../../functions/docs/openapi.json")).unwrap();
+    let committed: Value =
+        serde_json::from_str(include_str!("../../../functions/docs/openapi.json")).unwrap();
     for path in ["/api/schema", "/api/schema?format=json"] {
         let answer = get(path, &[]).ok(200);
         assert_eq!(answer.body, committed, "{path}");
@@ -33,7 +38,10 @@ fn the_document_is_yaml_for_those_who_ask() {
     let by_parameter = get("/api/schema?format=yaml", &[]).ok(200);
     for answer in [&by_header, &by_parameter] {
         assert_eq!(answer.header("content-type"), "application/yaml");
-        assert!(text(answer).contains("\"openapi\": \"3.1.1\"\n") && answer.body.is_null(), "{answer}");
+        assert!(
+            text(answer).contains("\"openapi\": \"3.1.1\"\n") && answer.body.is_null(),
+            "{answer}"
+        );
     }
     assert_eq!(get("/api/schema?format=xml", &[]).errors(), ["format invalid_choice"]);
 }
@@ -42,12 +50,16 @@ fn the_document_is_yaml_for_those_who_ask() {
 fn it_is_packed_and_not_sent_twice() {
     let plain = get("/api/schema", &[("accept-encoding", "identity")]).ok(200);
     let tag = plain.header("etag");
-    assert_eq!((plain.header("cache-control").as_str(), plain.header("content-encoding").as_str()), ("no-cache", ""));
+    assert_eq!(
+        (plain.header("cache-control").as_str(), plain.header("content-encoding").as_str()),
+        ("no-cache", "")
+    );
     let packed = get("/api/schema", &[("accept-encoding", "gzip")]).ok(200);
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert_eq!(packed.bytes[..2], [0x1f, 0x8b], "gzip arrives as it was sent");
     assert!(packed.bytes.len() * 4 < plain.bytes.len());
-    let again = get("/api/schema", &[("accept-encoding", "identity"), ("if-none-match", &tag)]).ok(304);
+    let again =
+        get("/api/schema", &[("accept-encoding", "identity"), ("if-none-match", &tag)]).ok(304);
     assert!(again.bytes.is_empty() && again.header("etag") == tag);
 }
 
@@ -56,8 +68,15 @@ fn swagger_ui_loads_nothing_from_elsewhere() {
     let page = get("/api/schema/swagger-ui/", &[]).ok(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(page.header("content-security-policy"), POLICY);
-    assert_eq!(get("/api/schema/swagger-ui", &[]).ok(200).bytes, page.bytes, "works without the slash");
-    let loaded: Vec<&str> = text(&page).split(['"', '>']).filter(|part| part.contains(".js") || part.contains(".css")).collect();
+    assert_eq!(
+        get("/api/schema/swagger-ui", &[]).ok(200).bytes,
+        page.bytes,
+        "works without the slash"
+    );
+    let loaded: Vec<&str> = text(&page)
+        .split(['"', '>'])
+        .filter(|part| part.contains(".js") || part.contains(".css"))
+        .collect();
     assert_eq!(loaded.len(), 3, "{loaded:?}");
     for name in loaded {
         let asset = get(name, &[]).ok(200);
@@ -83,8 +102,12 @@ fn the_type_of_a_problem_is_a_page_about_it() {
 fn an_operator_may_keep_the_document_to_themself() {
     let docs = Settings::of("docs").with("PUBLISH_DOCS", "false").start();
     let ask = |path: &str| docs.send(&Anonymous, "GET", path, &Value::Null);
-    let assets = ["", "start.js", "swagger-ui.css", "swagger-ui-bundle.js"].map(|name| format!("/api/schema/swagger-ui/{name}"));
-    for path in ["/api/schema", "/api/schema?format=yaml"].into_iter().chain(assets.iter().map(String::as_str)) {
+    let assets = ["", "start.js", "swagger-ui.css", "swagger-ui-bundle.js"]
+        .map(|name| format!("/api/schema/swagger-ui/{name}"));
+    for path in ["/api/schema", "/api/schema?format=yaml"]
+        .into_iter()
+        .chain(assets.iter().map(String::as_str))
+    {
         let answer = ask(path).problem(404, "not_found");
         ask(answer.text("type")).ok(200);
     }
@@ -93,9 +116,11 @@ fn an_operator_may_keep_the_document_to_themself() {
 
 #[test]
 fn first_pages_with_a_slash_lead_to_those_without() {
-    for (path, to) in
-        [("/api/schema/", "/api/schema"), ("/api/schema/?format=yaml", "/api/schema?format=yaml"), ("/api/health/", "/api/health")]
-    {
+    for (path, to) in [
+        ("/api/schema/", "/api/schema"),
+        ("/api/schema/?format=yaml", "/api/schema?format=yaml"),
+        ("/api/health/", "/api/health"),
+    ] {
         let answer = get(path, &[]).ok(308);
         assert_eq!(answer.header("location"), to);
         assert!(!answer.header("x-request-id").is_empty());
@@ -112,7 +137,12 @@ fn health_is_for_anyone() {
 #[test]
 fn without_its_table_the_service_is_not_ready() {
     let docs = Settings::of("docs").with("TABLE_NAME", "no-such-table").start();
-    assert_eq!(docs.send(&Anonymous, "GET", "/api/health", &Value::Null).ok(200).body, json!({"status": "ok"}));
-    let answer = docs.send(&Anonymous, "GET", "/api/health/ready/", &Value::Null).problem(503, "unavailable");
+    assert_eq!(
+        docs.send(&Anonymous, "GET", "/api/health", &Value::Null).ok(200).body,
+        json!({"status": "ok"})
+    );
+    let answer = docs
+        .send(&Anonymous, "GET", "/api/health/ready/", &Value::Null)
+        .problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), "1");
 }

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::harness::{Anonymous, Doctor, MARKER, Patient, User, eventually, unique};
 
-/// The entries for a query that finds these doctors and no others. An index lists them, and may lag.
+/// The entries for a query that finds these doctors and no others. An index lists them, and may
+/// lag.
 fn found(patient: &Patient, query: &str, ids: &[&str]) -> Vec<serde_json::Value> {
     eventually("the directory", || {
         let answer = patient.list_doctors(query).ok(200);
@@ -17,9 +18,11 @@ fn found(patient: &Patient, query: &str, ids: &[&str]) -> Vec<serde_json::Value>
 fn a_patient_finds_a_doctor() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let entries = found(&patient, &format!("search={}", doctor.last_name), &[&doctor.id]);
-    let profile = json!({"specialization": "Cardiology", "license_number": format!("{MARKER}-1"), "years_of_experience": 12});
+    let profile = json!({"specialization": "Cardiology", "license_number": format!("{MARKER}-1"),
+        "years_of_experience": 12});
     let expected = json!({
-        "pk": doctor.id, "first_name": doctor.first_name, "last_name": doctor.last_name, "role": "doctor", "profile": profile,
+        "pk": doctor.id, "first_name": doctor.first_name, "last_name": doctor.last_name,
+            "role": "doctor", "profile": profile,
     });
     assert_eq!(entries[0], expected, "without an email address");
     let page = patient.list_doctors("limit=1").ok(200);
@@ -33,7 +36,9 @@ fn a_doctor_without_a_profile_is_not_listed() {
     let (patient, doctor) = (Patient::new(), User::new("doctor"));
     let query = format!("search={}", doctor.last_name);
     found(&patient, &query, &[]);
-    doctor.create_profile(json!({"specialization": "Cardiology", "license_number": "MD-1"})).ok(201);
+    doctor
+        .create_profile(json!({"specialization": "Cardiology", "license_number": "MD-1"}))
+        .ok(201);
     found(&patient, &query, &[&doctor.id]);
 }
 
@@ -83,7 +88,10 @@ fn doctors_are_listed_by_last_name_and_specialization() {
     let next = first.text("next");
     assert!(!next.contains(&doctors[1].last_name), "no name in a cursor");
     let second = patient.get(&next[next.find("/api/").unwrap()..]).ok(200);
-    assert_eq!((second.ids("pk"), &second["next"], second.header("link")), (ids[2..].to_vec(), &json!(null), String::new()));
+    assert_eq!(
+        (second.ids("pk"), &second["next"], second.header("link")),
+        (ids[2..].to_vec(), &json!(null), String::new())
+    );
 
     doctors[0].update_profile(json!({"specialization": "Neurology"})).ok(200);
     found(&patient, &query, &ids[1..]);
@@ -92,14 +100,20 @@ fn doctors_are_listed_by_last_name_and_specialization() {
 #[test]
 fn a_search_is_any_text() {
     let patient = Patient::new();
-    for search in ["%25", "%23", "%F0%9F%A9%BA", "~", "zzzzzzzzzz", "+", "a%22b", &"x".repeat(255)] {
+    for search in ["%25", "%23", "%F0%9F%A9%BA", "~", "zzzzzzzzzz", "+", "a%22b", &"x".repeat(255)]
+    {
         patient.list_doctors(&format!("search={search}")).ok(200);
     }
     patient.list_doctors(&format!("search={}", "x".repeat(256))).refused("search", "too_long");
     patient.list_doctors("search=a%00").refused("search", "invalid");
     patient.list_doctors("search=a&search=b").refused("search", "duplicate");
     patient.list_doctors("specialization=a%00").refused("specialization", "invalid");
-    patient.list_doctors(&format!("specialization={}", "x".repeat(256))).refused("specialization", "too_long");
+    patient
+        .list_doctors(&format!("specialization={}", "x".repeat(256)))
+        .refused("specialization", "too_long");
     patient.list_doctors("limit=0&cursor=x&unknown=1").ok(400);
-    assert_eq!(patient.list_doctors("limit=0&cursor=x&unknown=1").errors(), ["cursor invalid", "limit invalid"]);
+    assert_eq!(
+        patient.list_doctors("limit=0&cursor=x&unknown=1").errors(),
+        ["cursor invalid", "limit invalid"]
+    );
 }

@@ -34,12 +34,16 @@ fn a_problem_has_every_member() {
         "errors": [
             {"field": "email", "code": "invalid", "message": "Must be an email address."},
             {"field": "password", "code": "required", "message": "This field is required."},
-            {"field": "first_name", "code": "too_long", "message": "Must have at most 255 characters."},
+            {"field": "first_name", "code": "too_long", "message": "Must have at most 255 \
+                 characters."},
         ],
     });
     assert_eq!(answer.body, expected, "and repeats nothing of what was sent");
     let other = Anonymous.get("/api/nothing/?a=b").problem(404, "not_found");
-    assert_eq!(other.keys(), ["code", "detail", "instance", "request_id", "status", "title", "type"]);
+    assert_eq!(
+        other.keys(),
+        ["code", "detail", "instance", "request_id", "status", "title", "type"]
+    );
     assert_eq!(other.text("instance"), "/api/nothing/");
     assert_ne!(other["request_id"], answer["request_id"]);
 }
@@ -64,10 +68,16 @@ fn every_path_works_without_its_last_slash() {
             let with_slash = caller(audience).get(&address);
             let without = caller(audience).get(&format!("{bare}?limit=20"));
             assert!([200, 400].contains(&with_slash.status), "{with_slash}");
-            assert_eq!((with_slash.status, with_slash.keys()), (without.status, without.keys()), "{address}");
+            assert_eq!(
+                (with_slash.status, with_slash.keys()),
+                (without.status, without.keys()),
+                "{address}"
+            );
         }
     }
-    Anonymous.post("/api/accounts/login", &json!({"email": world.patient.email, "password": PASSWORD})).ok(200);
+    Anonymous
+        .post("/api/accounts/login", &json!({"email": world.patient.email, "password": PASSWORD}))
+        .ok(200);
 }
 
 #[test]
@@ -118,7 +128,11 @@ fn a_wrong_method_is_told_the_right_ones() {
                 assert_eq!(answer.text("code"), "method_not_allowed");
             }
             let allowed = answer.header("allow");
-            assert_eq!(allowed.split(',').map(str::trim).collect::<BTreeSet<_>>(), methods, "{method} {path}");
+            assert_eq!(
+                allowed.split(',').map(str::trim).collect::<BTreeSet<_>>(),
+                methods,
+                "{method} {path}"
+            );
             let stranger = if audience == Audience::Anyone { 405 } else { 401 };
             Anonymous.request(method, &address).send().ok(stranger);
         }
@@ -138,7 +152,11 @@ fn head_is_get_without_a_body() {
         for name in ["content-type", "cache-control", "etag"] {
             assert_eq!(head.header(name), get.header(name), "{name} of {path}");
         }
-        Anonymous.request("HEAD", &address).send().ok(if audience == Audience::Anyone { 200 } else { 401 });
+        Anonymous.request("HEAD", &address).send().ok(if audience == Audience::Anyone {
+            200
+        } else {
+            401
+        });
     }
 }
 
@@ -154,38 +172,63 @@ fn bodies_may_be_long_but_not_longer() {
     };
     sign_in(limit).ok(200);
     sign_in(limit + 1).problem(413, "payload_too_large");
-    // Nobody is asked who is calling before what is too long is refused, or after: strangers are told that they are.
+    // Nobody is asked who is calling before what is too long is refused, or after: strangers are
+    // told that they are.
     let long = Value::from("x".repeat(limit));
-    call("POST", "/api/records/patient/", None, &[], Some(long.clone())).problem(401, "not_authenticated");
-    call("POST", "/api/records/patient/", Some(&user.access), &[], Some(long)).problem(413, "payload_too_large");
+    call("POST", "/api/records/patient/", None, &[], Some(long.clone()))
+        .problem(401, "not_authenticated");
+    call("POST", "/api/records/patient/", Some(&user.access), &[], Some(long))
+        .problem(413, "payload_too_large");
 }
 
 #[test]
 fn json_is_recognised_by_its_content_type() {
     let user = User::new("patient");
     let body = json!({"email": user.email, "password": PASSWORD}).to_string();
-    let sign_in =
-        |content_type: &str| Request::new("POST", "/api/accounts/login/").header("content-type", content_type).body(body.clone()).send();
-    for content_type in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""] {
+    let sign_in = |content_type: &str| {
+        Request::new("POST", "/api/accounts/login/")
+            .header("content-type", content_type)
+            .body(body.clone())
+            .send()
+    };
+    for content_type in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON;charset=\"UTF-8\"",
+    ] {
         sign_in(content_type).ok(200);
     }
-    for content_type in ["application/json; charset=latin1", "application/jsonp", "text/json", "application", ""] {
+    for content_type in
+        ["application/json; charset=latin1", "application/jsonp", "text/json", "application", ""]
+    {
         sign_in(content_type).problem(415, "unsupported_media_type");
     }
-    Request::new("POST", "/api/accounts/login/").body(body.clone()).send().problem(415, "unsupported_media_type");
+    Request::new("POST", "/api/accounts/login/")
+        .body(body.clone())
+        .send()
+        .problem(415, "unsupported_media_type");
     let empty = Request::new("POST", "/api/accounts/login/").send().ok(400);
-    assert_eq!(empty.errors(), ["email required", "password required"], "nothing is an object without fields");
+    assert_eq!(
+        empty.errors(),
+        ["email required", "password required"],
+        "nothing is an object without fields"
+    );
 }
 
 #[test]
 fn nesting_and_repetition_do_no_harm() {
     let user = User::new("patient");
     let sign_in = |extra: &str| {
-        let body = format!("{{{extra} \"email\": \"{}\", \"password\": \"{PASSWORD}\"}}", user.email);
-        Request::new("POST", "/api/accounts/login/").header("content-type", "application/json").body(body).send()
+        let body =
+            format!("{{{extra} \"email\": \"{}\", \"password\": \"{PASSWORD}\"}}", user.email);
+        Request::new("POST", "/api/accounts/login/")
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
     };
     sign_in(&format!("\"x\": {}{},", "[".repeat(60), "]".repeat(60))).ok(200);
-    sign_in(&format!("\"x\": {}{},", "[".repeat(5000), "]".repeat(5000))).problem(400, "malformed_json");
+    sign_in(&format!("\"x\": {}{},", "[".repeat(5000), "]".repeat(5000)))
+        .problem(400, "malformed_json");
     sign_in("\"email\": 7,").ok(200);
     sign_in("\"__proto__\": {}, \"\\u0000\": 1, \"x\": 1e308, \"y\": -0,").ok(200);
     sign_in("\"x\": 1e999,").problem(400, "malformed_json");
@@ -197,23 +240,40 @@ fn preflight(origin: &str, method: &str, path: &str) -> crate::harness::Answer {
     Request::new("OPTIONS", path)
         .header("origin", origin)
         .header("access-control-request-method", method)
-        .header("access-control-request-headers", "authorization,content-type,if-match,idempotency-key")
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type,if-match,idempotency-key",
+        )
         .send_unchecked()
 }
 
 #[test]
 fn a_browser_may_ask_from_the_configured_origin() {
     let world = World::get();
-    let list = |text: String| text.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect::<BTreeSet<_>>();
+    let list = |text: String| {
+        text.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect::<BTreeSet<_>>()
+    };
     for (method, path, _) in operations() {
         let answer = preflight(ORIGIN, method, &world.path(path)).ok(204);
         assert_eq!(answer.header("access-control-allow-origin"), ORIGIN);
-        assert!(list(answer.header("access-control-allow-methods")).contains(&method.to_ascii_lowercase()));
+        assert!(
+            list(answer.header("access-control-allow-methods"))
+                .contains(&method.to_ascii_lowercase())
+        );
         let headers = list(answer.header("access-control-allow-headers"));
-        assert!(["authorization", "content-type", "if-match", "idempotency-key"].iter().all(|name| headers.contains(*name)));
+        assert!(
+            ["authorization", "content-type", "if-match", "idempotency-key"]
+                .iter()
+                .all(|name| headers.contains(*name))
+        );
         assert_eq!(answer.header("access-control-allow-credentials"), "", "no cookies");
     }
-    for origin in ["https://evil.example.org", "http://localhost:3001", "null", "http://localhost:3000.evil.example.org"] {
+    for origin in [
+        "https://evil.example.org",
+        "http://localhost:3001",
+        "null",
+        "http://localhost:3000.evil.example.org",
+    ] {
         let answer = preflight(origin, "GET", "/api/accounts/me/");
         assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
     }
@@ -223,23 +283,42 @@ fn a_browser_may_ask_from_the_configured_origin() {
 fn a_browser_may_read_every_answer() {
     let (world, patient) = (World::get(), Patient::new());
     let from = |request: Request, origin: &str| request.header("origin", origin).send();
-    let long = || Request::new("POST", "/api/accounts/login/").header("content-type", "application/json").body("x".repeat(200_000));
+    let long = || {
+        Request::new("POST", "/api/accounts/login/")
+            .header("content-type", "application/json")
+            .body("x".repeat(200_000))
+    };
     let requests: [(&dyn Fn() -> Request, u16); 9] = [
         (&|| patient.request("GET", "/api/accounts/me/"), 200),
-        (&|| Request::new("POST", "/api/accounts/register/").json(&json!({"email": new_email(), "password": PASSWORD})), 201),
+        (
+            &|| {
+                Request::new("POST", "/api/accounts/register/")
+                    .json(&json!({"email": new_email(), "password": PASSWORD}))
+            },
+            201,
+        ),
         (&|| Request::new("POST", "/api/accounts/login/").json(&json!({})), 400),
         (&|| Request::new("GET", "/api/accounts/me/"), 401),
         (&|| patient.request("GET", "/api/records/doctor/"), 403),
         (&|| Request::new("GET", "/api/unknown/"), 404),
         (&|| patient.request("DELETE", "/api/accounts/me/"), 405),
         (&long, 413),
-        (&|| Request::new("POST", "/api/accounts/login/").header("content-type", "text/plain").body("x"), 415),
+        (
+            &|| {
+                Request::new("POST", "/api/accounts/login/")
+                    .header("content-type", "text/plain")
+                    .body("x")
+            },
+            415,
+        ),
     ];
     for (request, status) in requests {
         let answer = from(request(), ORIGIN).ok(status);
         assert_eq!(answer.header("access-control-allow-origin"), ORIGIN, "{answer}");
         let exposed = answer.header("access-control-expose-headers").to_ascii_lowercase();
-        for name in ["etag", "location", "link", "x-request-id", "retry-after", "idempotent-replayed"] {
+        for name in
+            ["etag", "location", "link", "x-request-id", "retry-after", "idempotent-replayed"]
+        {
             assert!(exposed.contains(name), "{name} is not exposed: {answer}");
         }
         assert!(answer.header("vary").to_ascii_lowercase().contains("origin"), "{answer}");

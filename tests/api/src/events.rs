@@ -26,7 +26,10 @@ fn requests_are_answered() {
     let again = aws::invoke("accounts", &sample("accounts.json"));
     assert_eq!(again["statusCode"], 400, "{again}");
     let body: Value = serde_json::from_str(again["body"].as_str().unwrap()).unwrap();
-    assert_eq!((&body["errors"][0]["field"], &body["request_id"]), (&json!("email"), &json!("JKJaXmPLvHcESHA=")));
+    assert_eq!(
+        (&body["errors"][0]["field"], &body["request_id"]),
+        (&json!("email"), &json!("JKJaXmPLvHcESHA="))
+    );
     // Their token is none, so that nobody can do anything with the samples.
     for function in ["records", "notifications"] {
         let answer = aws::invoke(function, &sample(&format!("{function}.json")));
@@ -53,7 +56,10 @@ fn what_cannot_be_read_comes_again_alone() {
     poison["messageId"] = json!("poison");
     poison["body"] = json!("{");
     event["Records"].as_array_mut().unwrap().push(poison);
-    assert_eq!(aws::invoke("mailer", &event).body, json!({"batchItemFailures": [{"itemIdentifier": "poison"}]}));
+    assert_eq!(
+        aws::invoke("mailer", &event).body,
+        json!({"batchItemFailures": [{"itemIdentifier": "poison"}]})
+    );
 
     let mut event = sample("inspector.json");
     let mut poison = event["Records"][0].clone();
@@ -61,9 +67,13 @@ fn what_cannot_be_read_comes_again_alone() {
     poison["body"] = json!("{\"Records\": 7}");
     // What S3 sends to a queue once, when notifications are configured.
     let mut test = event["Records"][0].clone();
-    test["body"] = json!("{\"Service\": \"Amazon S3\", \"Event\": \"s3:TestEvent\", \"Bucket\": \"b\"}");
+    test["body"] =
+        json!("{\"Service\": \"Amazon S3\", \"Event\": \"s3:TestEvent\", \"Bucket\": \"b\"}");
     event["Records"].as_array_mut().unwrap().extend([poison, test]);
-    assert_eq!(aws::invoke("inspector", &event).body, json!({"batchItemFailures": [{"itemIdentifier": "poison"}]}));
+    assert_eq!(
+        aws::invoke("inspector", &event).body,
+        json!({"batchItemFailures": [{"itemIdentifier": "poison"}]})
+    );
 
     // A stream is answered with the place from which it comes again.
     let mut event = sample("dispatcher.json");
@@ -72,5 +82,8 @@ fn what_cannot_be_read_comes_again_alone() {
     poison["dynamodb"]["NewImage"]["record_id"] = json!({"S": "no id"});
     let behind = event["Records"][0].clone();
     event["Records"].as_array_mut().unwrap().extend([poison, behind]);
-    assert_eq!(aws::invoke("dispatcher", &event).body, json!({"batchItemFailures": [{"itemIdentifier": "300000000000000499660"}]}));
+    assert_eq!(
+        aws::invoke("dispatcher", &event).body,
+        json!({"batchItemFailures": [{"itemIdentifier": "300000000000000499660"}]})
+    );
 }

@@ -1,15 +1,17 @@
 //! Files: declared in a record, uploaded to S3 by presigned URL, inspected, downloaded, deleted.
 //!
-//! Its mistake 10: uploaded files were public by guessable URL, stayed after deletion, and were served inline.
-
-use serde_json::{Value, json};
+//! Its mistake 10: uploaded files were public by guessable URL, stayed after deletion, and were
+//! served inline.
 
 use std::time::Duration;
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4;
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
 
 use crate::harness::{Answer, Doctor, Patient, Request, Stack, aws, eventually, moment};
 use crate::records::{UNKNOWN, keys};
@@ -24,8 +26,15 @@ pub(crate) fn declared(name: &str, content_type: &str, content: &[u8]) -> Value 
 
 /// A request to S3, which is no part of the API.
 #[track_caller]
-pub(crate) fn transfer(method: &str, url: &str, headers: &[(&str, &str)], content: Option<&[u8]>) -> Answer {
-    let request = headers.iter().fold(Request::new(method, url), |request, (name, value)| request.header(name, value));
+pub(crate) fn transfer(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    content: Option<&[u8]>,
+) -> Answer {
+    let request = headers
+        .iter()
+        .fold(Request::new(method, url), |request, (name, value)| request.header(name, value));
     match content {
         Some(content) => request.body(content),
         None => request,
@@ -37,12 +46,19 @@ pub(crate) fn transfer(method: &str, url: &str, headers: &[(&str, &str)], conten
 pub(crate) fn upload(file: &Value, content: &[u8]) -> u16 {
     let upload = &file["upload"];
     let headers = upload["headers"].as_object().unwrap();
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
-    transfer(upload["method"].as_str().unwrap(), upload["url"].as_str().unwrap(), &headers, Some(content)).status
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+    transfer(
+        upload["method"].as_str().unwrap(),
+        upload["url"].as_str().unwrap(),
+        &headers,
+        Some(content),
+    )
+    .status
 }
 
-/// A URL as ours that takes an upload, made at some moment and good for a minute. Signed by the account's root: how long
-/// a URL is good must not depend on whose it is.
+/// A URL as ours that takes an upload, made at some moment and good for a minute. Signed by the
+/// account's root: how long a URL is good must not depend on whose it is.
 fn presigned_put(key: &str, at: Timestamp) -> String {
     let stack = Stack::get();
     let url = format!("{}/{}/{key}", stack.endpoint_url, stack.bucket);
@@ -50,10 +66,22 @@ fn presigned_put(key: &str, at: Timestamp) -> String {
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(Duration::from_secs(60));
-    let parameters = v4::SigningParams::builder().identity(&identity).region(&stack.region).name("s3").time(at.into()).settings(settings);
-    let signable = SignableRequest::new("PUT", &url, std::iter::empty(), SignableBody::UnsignedPayload).unwrap();
-    let (instructions, _) = sign(signable, &parameters.build().unwrap().into()).unwrap().into_parts();
-    let parameters = instructions.params().iter().map(|(name, value)| format!("{name}={}", value.replace('/', "%2F"))).collect::<Vec<_>>();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&stack.region)
+        .name("s3")
+        .time(at.into())
+        .settings(settings);
+    let signable =
+        SignableRequest::new("PUT", &url, std::iter::empty(), SignableBody::UnsignedPayload)
+            .unwrap();
+    let (instructions, _) =
+        sign(signable, &parameters.build().unwrap().into()).unwrap().into_parts();
+    let parameters = instructions
+        .params()
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.replace('/', "%2F")))
+        .collect::<Vec<_>>();
     format!("{url}?{}", parameters.join("&"))
 }
 
@@ -98,7 +126,8 @@ impl Waiting {
     /// The status in the table, where no request has looked.
     fn stored_status(&self) -> Value {
         let key = format!("RECORD#{}#FILE#{}", self.id(), self.file_id());
-        aws::get_item(&format!("PATIENT#{}", self.patient.id), &key).map_or(Value::Null, |item| item["status"]["S"].clone())
+        aws::get_item(&format!("PATIENT#{}", self.patient.id), &key)
+            .map_or(Value::Null, |item| item["status"]["S"].clone())
     }
 
     fn object_key(&self) -> String {
@@ -114,27 +143,44 @@ impl Waiting {
 #[test]
 fn test_create_record_with_files() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let files = [declared("report-zq7marker.pdf", "application/pdf", PDF), declared("scan.png", "image/png", PNG)];
+    let files = [
+        declared("report-zq7marker.pdf", "application/pdf", PDF),
+        declared("scan.png", "image/png", PNG),
+    ];
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     let id = record.text("id");
     // Newest first, and of two declared together the later one is the newer one.
     let [png, pdf] = &record["files"].as_array().unwrap()[..] else { panic!("{record}") };
     // test_create_health_record_file, test_health_record_file_str
-    assert_eq!(keys(png), ["content_type", "created_at", "file", "id", "name", "size_bytes", "status", "upload"]);
+    assert_eq!(
+        keys(png),
+        ["content_type", "created_at", "file", "id", "name", "size_bytes", "status", "upload"]
+    );
     assert_eq!(keys(&png["upload"]), ["expires_at", "headers", "method", "url"]);
     assert_eq!(
         (&pdf["name"], &pdf["content_type"], &pdf["size_bytes"]),
         (&json!("report-zq7marker.pdf"), &json!("application/pdf"), &json!(PDF.len()))
     );
-    assert_eq!((&pdf["status"], &pdf["file"], &pdf["upload"]["method"]), (&json!("pending"), &Value::Null, &json!("PUT")));
-    let lifetime = pdf["upload"]["expires_at"].as_str().unwrap().parse::<Timestamp>().unwrap().duration_since(Timestamp::now());
+    assert_eq!(
+        (&pdf["status"], &pdf["file"], &pdf["upload"]["method"]),
+        (&json!("pending"), &Value::Null, &json!("PUT"))
+    );
+    let lifetime = pdf["upload"]["expires_at"]
+        .as_str()
+        .unwrap()
+        .parse::<Timestamp>()
+        .unwrap()
+        .duration_since(Timestamp::now());
     assert!((600..=900).contains(&lifetime.as_secs()), "valid for minutes");
 
     assert_eq!(upload(pdf, PDF), 200);
     // Available at once, however slow the event; and each file by itself.
     let read = patient.read_patient_record(id).ok(200);
     assert_eq!(read["files"][1]["status"], "available");
-    assert_eq!((&read["files"][0]["status"], &read["files"][0]["file"]), (&json!("pending"), &Value::Null));
+    assert_eq!(
+        (&read["files"][0]["status"], &read["files"][0]["file"]),
+        (&json!("pending"), &Value::Null)
+    );
     assert!(read["files"][0].get("upload").is_none(), "an upload is told once");
     assert_eq!(upload(png, PNG), 200);
     for seen in [
@@ -150,7 +196,10 @@ fn test_create_record_with_files() {
             assert_eq!((download.status, &download.bytes[..]), (200, content));
             let name = file["name"].as_str().unwrap();
             assert_eq!(download.header("content-type"), file["content_type"].as_str().unwrap());
-            assert_eq!(download.header("content-disposition"), format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}"));
+            assert_eq!(
+                download.header("content-disposition"),
+                format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}")
+            );
         }
     }
 }
@@ -159,7 +208,9 @@ fn test_create_record_with_files() {
 fn a_file_becomes_available_by_the_event_alone() {
     let waiting = Waiting::new(declared("scan.png", "image/png", PNG));
     assert_eq!(upload(waiting.file(), PNG), 200);
-    eventually("the inspector has seen the object", || (waiting.stored_status() == "available").then_some(()));
+    eventually("the inspector has seen the object", || {
+        (waiting.stored_status() == "available").then_some(())
+    });
     assert_eq!(waiting.read()["status"], "available");
 }
 
@@ -177,21 +228,33 @@ fn nothing_but_the_declared_file_can_be_uploaded() {
         .map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap().to_owned()))
         .collect();
     let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["content-type", "if-none-match", "x-amz-checksum-sha256"], "what must be sent is told, and nothing else");
+    assert_eq!(
+        names,
+        ["content-type", "if-none-match", "x-amz-checksum-sha256"],
+        "what must be sent is told, and nothing else"
+    );
 
-    let refused = |what: &str, method: &str, url: &str, change: &dyn Fn(&mut Headers), content: &[u8]| {
-        let mut headers = headers.clone();
-        change(&mut headers);
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let status = transfer(method, url, &headers, Some(content)).status;
-        assert!([400, 403].contains(&status), "{what}: {status}");
-        assert_eq!(waiting.versions(), 0, "{what}: an object is there");
-    };
+    let refused =
+        |what: &str, method: &str, url: &str, change: &dyn Fn(&mut Headers), content: &[u8]| {
+            let mut headers = headers.clone();
+            change(&mut headers);
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let status = transfer(method, url, &headers, Some(content)).status;
+            assert!([400, 403].contains(&status), "{what}: {status}");
+            assert_eq!(waiting.versions(), 0, "{what}: an object is there");
+        };
     let as_told = |_: &mut Headers| {};
     let set = |name: &'static str, value: &'static str| {
-        move |headers: &mut Headers| headers.iter_mut().filter(|header| header.0 == name).for_each(|header| header.1 = value.to_owned())
+        move |headers: &mut Headers| {
+            headers
+                .iter_mut()
+                .filter(|header| header.0 == name)
+                .for_each(|header| header.1 = value.to_owned())
+        }
     };
-    let without = |name: &'static str| move |headers: &mut Headers| headers.retain(|header| header.0 != name);
+    let without =
+        |name: &'static str| move |headers: &mut Headers| headers.retain(|header| header.0 != name);
 
     let longer = [PNG, b"x"].concat();
     let mut other = PNG.to_vec();
@@ -202,18 +265,33 @@ fn nothing_but_the_declared_file_can_be_uploaded() {
     refused("another content", "PUT", url, &as_told, &other);
     refused("another type", "PUT", url, &set("content-type", "text/html"), PNG);
     refused("without a type", "PUT", url, &without("content-type"), PNG);
-    refused("another hash", "PUT", url, &set("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="), PNG);
+    refused(
+        "another hash",
+        "PUT",
+        url,
+        &set("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+        PNG,
+    );
     refused("without a hash", "PUT", url, &without("x-amz-checksum-sha256"), &other);
     refused("without the condition", "PUT", url, &without("if-none-match"), PNG);
     refused("another method", "POST", url, &as_told, PNG);
     refused("deleting", "DELETE", url, &as_told, b"");
 
-    let parameter = |name: &str| url.split(['?', '&']).find(|part| part.starts_with(&format!("{name}="))).unwrap().to_owned();
-    let tampered = |name: &str, value: &str| url.replace(&parameter(name), &format!("{name}={value}"));
+    let parameter = |name: &str| {
+        url.split(['?', '&']).find(|part| part.starts_with(&format!("{name}="))).unwrap().to_owned()
+    };
+    let tampered =
+        |name: &str, value: &str| url.replace(&parameter(name), &format!("{name}={value}"));
     refused("another file", "PUT", &url.replace(waiting.file_id(), UNKNOWN), &as_told, PNG);
     refused("a longer lifetime", "PUT", &tampered("X-Amz-Expires", "86400"), &as_told, PNG);
     refused("expired", "PUT", &tampered("X-Amz-Date", "20200101T000000Z"), &as_told, PNG);
-    refused("another signature", "PUT", &tampered("X-Amz-Signature", &"0".repeat(64)), &as_told, PNG);
+    refused(
+        "another signature",
+        "PUT",
+        &tampered("X-Amz-Signature", &"0".repeat(64)),
+        &as_told,
+        PNG,
+    );
     refused("no signature", "PUT", url.split('?').next().unwrap(), &as_told, PNG);
     refused("fewer signed headers", "PUT", &tampered("X-Amz-SignedHeaders", "host"), &as_told, PNG);
 
@@ -235,7 +313,9 @@ fn a_url_that_has_expired_is_refused() {
     assert_eq!(aws::object_versions(key).len(), 0);
     // The same URL of another moment works, so it was its age.
     assert_eq!(transfer("PUT", &url(Timestamp::now()), &[], Some(PNG)).status, 200);
-    eventually("an object without a file is deleted", || aws::object_versions(key).is_empty().then_some(()));
+    eventually("an object without a file is deleted", || {
+        aws::object_versions(key).is_empty().then_some(())
+    });
 }
 
 #[test]
@@ -248,11 +328,16 @@ fn what_is_not_what_it_says_is_rejected_and_deleted() {
     assert_eq!((&read["status"], &read["file"]), (&json!("rejected"), &Value::Null));
     eventually("the rejected object is deleted", || (looked.versions() == 0).then_some(()));
     assert_eq!(looked.read()["status"], "rejected");
-    assert_eq!(looked.doctor.read_doctor_record(looked.id()).ok(200)["files"][0]["file"], Value::Null);
+    assert_eq!(
+        looked.doctor.read_doctor_record(looked.id()).ok(200)["files"][0]["file"],
+        Value::Null
+    );
 
     let unseen = Waiting::new(declared("report.pdf", "application/pdf", PDF));
     assert_eq!(upload(unseen.file(), &[b" ", &PDF[..PDF.len() - 1]].concat()), 200);
-    eventually("the inspector has rejected the object", || (unseen.stored_status() == "rejected").then_some(()));
+    eventually("the inspector has rejected the object", || {
+        (unseen.stored_status() == "rejected").then_some(())
+    });
     eventually("the inspector has deleted the object", || (unseen.versions() == 0).then_some(()));
     assert_eq!(unseen.read()["status"], "rejected");
 }
@@ -272,22 +357,36 @@ fn each_type_is_taken_and_recognised() {
         ("text/csv", b"a,b\n1,2\n"),
         ("application/json", b"{\"resourceType\": \"Bundle\"}"),
         ("application/msword", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", b"PK\x03\x04\x14\0"),
+        (
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            b"PK\x03\x04\x14\0",
+        ),
         ("application/vnd.ms-excel", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
         ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK\x03\x04\x14\0"),
     ];
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let files: Vec<Value> = types.iter().map(|(content_type, content)| declared("file", content_type, content)).collect();
+    let files: Vec<Value> = types
+        .iter()
+        .map(|(content_type, content)| declared("file", content_type, content))
+        .collect();
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
-    for (file, (content_type, content)) in record["files"].as_array().unwrap().iter().rev().zip(types) {
+    for (file, (content_type, content)) in
+        record["files"].as_array().unwrap().iter().rev().zip(types)
+    {
         assert_eq!(upload(file, content), 200, "{content_type}");
     }
     let read = patient.read_patient_record(record.text("id")).ok(200);
     for file in read["files"].as_array().unwrap() {
         assert_eq!(file["status"], "available", "{file}");
     }
-    for content_type in ["text/html", "image/svg+xml", "application/octet-stream", "application/PDF", "application/pdf; charset=utf-8", ""]
-    {
+    for content_type in [
+        "text/html",
+        "image/svg+xml",
+        "application/octet-stream",
+        "application/PDF",
+        "application/pdf; charset=utf-8",
+        "",
+    ] {
         let body = json!({"doctor": doctor.id, "files": [declared("file", content_type, PDF)]});
         patient.create_record(body).refused("files[0].content_type", "invalid_choice");
     }
@@ -318,13 +417,27 @@ fn sizes_have_limits_and_empty_files_are_refused() {
 #[test]
 fn names_lose_their_path_and_keep_the_rest() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let named = |name: &str| patient.create_record(json!({"doctor": doctor.id, "files": [declared(name, "application/pdf", PDF)]}));
-    for (name, kept) in [("../../etc/passwd", "passwd"), ("C:\\scans\\knee.pdf", "knee.pdf"), (" a.pdf ", "a.pdf"), ("/tmp/", "tmp")] {
+    let named = |name: &str| {
+        patient.create_record(
+            json!({"doctor": doctor.id, "files": [declared(name, "application/pdf", PDF)]}),
+        )
+    };
+    for (name, kept) in [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\scans\\knee.pdf", "knee.pdf"),
+        (" a.pdf ", "a.pdf"),
+        ("/tmp/", "tmp"),
+    ] {
         assert_eq!(named(name).ok(201)["files"][0]["name"], kept);
     }
-    for (name, code) in
-        [("", "blank"), ("/", "blank"), (".", "invalid"), ("..", "invalid"), ("a\r\nb.pdf", "invalid"), (&"x".repeat(256), "too_long")]
-    {
+    for (name, code) in [
+        ("", "blank"),
+        ("/", "blank"),
+        (".", "invalid"),
+        ("..", "invalid"),
+        ("a\r\nb.pdf", "invalid"),
+        (&"x".repeat(256), "too_long"),
+    ] {
         named(name).refused("files[0].name", code);
     }
     // What would break out of a header is escaped, and the real name survives.
@@ -334,7 +447,8 @@ fn names_lose_their_path_and_keep_the_rest() {
     let download = transfer("GET", file["file"].as_str().unwrap(), &[], None);
     assert_eq!(
         download.header("content-disposition"),
-        "attachment; filename=\"Befund _M_ller__ 100_.pdf\"; filename*=UTF-8''Befund%20%22M%C3%BCller%22%3B%20100%25.pdf"
+        "attachment; filename=\"Befund _M_ller__ 100_.pdf\"; \
+         filename*=UTF-8''Befund%20%22M%C3%BCller%22%3B%20100%25.pdf"
     );
 }
 
@@ -350,10 +464,17 @@ fn objects_are_private_and_download_urls_work_for_minutes() {
     assert_eq!(status(url), 200);
     assert_eq!(status(&url.replace("X-Amz-Expires=300", "X-Amz-Expires=3000")), 403);
     assert_eq!(status(&url.replace("attachment", "inline")), 403, "it cannot be shown inline");
-    assert_eq!(status(&url.replace("response-content-type=application", "response-content-type=text")), 403);
+    assert_eq!(
+        status(&url.replace("response-content-type=application", "response-content-type=text")),
+        403
+    );
     assert_eq!(status(url.split('?').next().unwrap()), 403, "without a signature");
     let stack = Stack::get();
-    assert_eq!(status(&format!("{}/{}?list-type=2", stack.endpoint_url, stack.bucket)), 403, "nobody lists the bucket");
+    assert_eq!(
+        status(&format!("{}/{}?list-type=2", stack.endpoint_url, stack.bucket)),
+        403,
+        "nobody lists the bucket"
+    );
     assert_eq!(transfer("PUT", url, &[("content-type", "application/pdf")], Some(PDF)).status, 403);
     assert_eq!(transfer("DELETE", url, &[], None).status, 403);
 }
@@ -372,9 +493,14 @@ fn test_delete_file() {
     assert_eq!((&read["files"], read.header("etag")), (&json!([]), "\"2\"".to_owned()));
     assert!(moment(&read["updated_at"]) > moment(&waiting.record["updated_at"]));
     assert_eq!(doctor.read_doctor_record(waiting.id()).ok(200)["files"], json!([]));
-    assert_eq!(doctor.list_notifications("").ok(200)["results"][0]["notification_type"], "record_updated");
+    assert_eq!(
+        doctor.list_notifications("").ok(200)["results"][0]["notification_type"],
+        "record_updated"
+    );
     // All versions, so that nothing can be brought back.
-    eventually("the object is deleted with all its versions", || (waiting.versions() == 0).then_some(()));
+    eventually("the object is deleted with all its versions", || {
+        (waiting.versions() == 0).then_some(())
+    });
     assert_eq!(transfer("GET", &url, &[], None).status, 404);
     patient.delete_file(waiting.file_id()).ok(404);
     let told = doctor.list_notifications("").ok(200).results().len();
@@ -398,7 +524,12 @@ fn test_cannot_delete_other_patient_file() {
 fn a_file_is_deleted_from_the_version_that_is_meant() {
     let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
     let path = format!("/api/records/files/{}/", waiting.file_id());
-    waiting.patient.request("DELETE", &path).header("if-match", "\"7\"").send().problem(412, "precondition_failed");
+    waiting
+        .patient
+        .request("DELETE", &path)
+        .header("if-match", "\"7\"")
+        .send()
+        .problem(412, "precondition_failed");
     waiting.patient.request("DELETE", &path).header("if-match", "\"1\"").send().ok(204);
 }
 

@@ -28,15 +28,22 @@ fn every_version_is_kept_with_author_and_time() {
     }
     // A change that changes nothing makes no version.
     let last = doctor.update_annotation(id, json!({"note": format!("{MARKER} note 4")})).ok(200);
-    let expected = [format!("{MARKER} note 4"), format!("{MARKER} note 3"), format!("{MARKER} note 2"), format!("{MARKER} note")];
+    let expected = [
+        format!("{MARKER} note 4"),
+        format!("{MARKER} note 3"),
+        format!("{MARKER} note 2"),
+        format!("{MARKER} note"),
+    ];
     assert_eq!(notes(|query| patient.read_patient_history(id, query)), expected);
     assert_eq!(notes(|query| doctor.read_doctor_history(id, query)), expected);
 
     let history = patient.read_patient_history(id, "").ok(200);
     let (newest, oldest) = (&history.results()[0], &history.results()[3]);
-    let author = json!({"pk": doctor.id, "first_name": doctor.first_name, "last_name": doctor.last_name});
+    let author =
+        json!({"pk": doctor.id, "first_name": doctor.first_name, "last_name": doctor.last_name});
     let expected = json!({
-        "annotation": id, "record": record["id"], "version": 4, "note": format!("{MARKER} note 4"), "author": author,
+        "annotation": id, "record": record["id"], "version": 4, "note": format!("{MARKER} note 4"),
+            "author": author,
         "written_at": last["updated_at"],
     });
     assert_eq!(newest, &expected);

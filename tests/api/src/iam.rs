@@ -1,8 +1,9 @@
 //! What the functions' roles must not do: each request here is signed as the function itself would.
 //!
-//! The emulated cloud enforces actions and resources of the roles' policies, but not `dynamodb:LeadingKeys`, which keeps
-//! each role to its partitions (that the mailer cannot read `PATIENT#...`, records not `EMAIL#...`, and nobody delete an
-//! item of `AUDIT#...`). Those conditions are held by the tests of the template.
+//! The emulated cloud enforces actions and resources of the roles' policies, but not
+//! `dynamodb:LeadingKeys`, which keeps each role to its partitions (that the mailer cannot read
+//! `PATIENT#...`, records not `EMAIL#...`, and nobody delete an item of `AUDIT#...`). Those
+//! conditions are held by the tests of the template.
 
 use aws_credential_types::Credentials;
 use serde_json::{Value, json};
@@ -27,7 +28,8 @@ impl Role {
 
     fn query(&self, index: Option<&str>) -> Answer {
         let pk = index.map_or("pk".to_owned(), |index| format!("{index}pk"));
-        let mut body = json!({"KeyConditionExpression": format!("{pk} = :pk"), "ExpressionAttributeValues": {":pk": {"S": "nobody"}}});
+        let mut body = json!({"KeyConditionExpression": format!("{pk} = :pk"),
+            "ExpressionAttributeValues": {":pk": {"S": "nobody"}}});
         if let Some(index) = index {
             body["IndexName"] = json!(index);
         }
@@ -49,7 +51,12 @@ impl Role {
     /// The same by another language, which knows no leading keys.
     fn statement(&self) -> Answer {
         let statement = format!("SELECT * FROM \"{}\" WHERE pk = 'nobody'", Stack::get().table);
-        aws::operation(self.0.clone(), "dynamodb", "DynamoDB_20120810.ExecuteStatement", &json!({"Statement": statement}))
+        aws::operation(
+            self.0.clone(),
+            "dynamodb",
+            "DynamoDB_20120810.ExecuteStatement",
+            &json!({"Statement": statement}),
+        )
     }
 
     fn delete_table(&self) -> Answer {
@@ -57,7 +64,14 @@ impl Role {
     }
 
     fn object(&self, method: &str, key: &str) -> Answer {
-        aws::send(self.0.clone(), "s3", method, &format!("/{}/{key}", Stack::get().bucket), &[], Vec::new())
+        aws::send(
+            self.0.clone(),
+            "s3",
+            method,
+            &format!("/{}/{key}", Stack::get().bucket),
+            &[],
+            Vec::new(),
+        )
     }
 
     fn queue(&self, name: &str, queue: &str, mut body: Value) -> Answer {
@@ -75,10 +89,18 @@ impl Role {
 
     fn send_mail(&self, sender: &str) -> Answer {
         let body = format!(
-            "Action=SendEmail&Version=2010-12-01&Source={sender}&Destination.ToAddresses.member.1=nobody%40example.com\
+            "Action=SendEmail&Version=2010-12-01&Source={sender}\
+             &Destination.ToAddresses.member.1=nobody%40example.com\
              &Message.Subject.Data=x&Message.Body.Text.Data=x"
         );
-        aws::send(self.0.clone(), "ses", "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], body)
+        aws::send(
+            self.0.clone(),
+            "ses",
+            "POST",
+            "/",
+            &[("content-type", "application/x-www-form-urlencoded")],
+            body,
+        )
     }
 
     fn secrets(&self) -> Answer {
@@ -86,11 +108,17 @@ impl Role {
     }
 
     fn secret(&self, id: &str) -> Answer {
-        aws::operation(self.0.clone(), "secretsmanager", "secretsmanager.GetSecretValue", &json!({"SecretId": id}))
+        aws::operation(
+            self.0.clone(),
+            "secretsmanager",
+            "secretsmanager.GetSecretValue",
+            &json!({"SecretId": id}),
+        )
     }
 
     fn invoke(&self, function: &str) -> Answer {
-        let path = format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
+        let path =
+            format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
         aws::send(self.0.clone(), "lambda", "POST", &path, &[], "{}")
     }
 }
@@ -107,15 +135,23 @@ const OBJECT: &str = "files/01936f2a-0000-7000-8000-00000000ffff";
 fn refused(answers: impl IntoIterator<Item = Answer>) {
     for (index, answer) in answers.into_iter().enumerate() {
         let text = String::from_utf8_lossy(&answer.bytes);
-        let denied = [400, 403].contains(&answer.status) && (text.contains("AccessDenied") || text.contains("not authorized"));
+        let denied = [400, 403].contains(&answer.status)
+            && (text.contains("AccessDenied") || text.contains("not authorized"));
         assert!(denied, "number {index} was not refused: {answer}");
     }
 }
 
 /// The ids of all secrets.
 fn secret_ids() -> Vec<String> {
-    let list = aws::operation(aws::root(), "secretsmanager", "secretsmanager.ListSecrets", &json!({})).ok(200);
-    list["SecretList"].as_array().unwrap().iter().map(|secret| secret["ARN"].as_str().unwrap().to_owned()).collect()
+    let list =
+        aws::operation(aws::root(), "secretsmanager", "secretsmanager.ListSecrets", &json!({}))
+            .ok(200);
+    list["SecretList"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|secret| secret["ARN"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -128,7 +164,11 @@ fn no_function_reads_a_whole_table_or_leaves_its_own_things() {
         if function != "admin" {
             refused([role.receive_message("mail_dlq")]);
         }
-        refused([role.send_message("upload"), role.object("DELETE", ""), role.object("GET", "elsewhere/x")]);
+        refused([
+            role.send_message("upload"),
+            role.object("DELETE", ""),
+            role.object("GET", "elsewhere/x"),
+        ]);
         if function != "accounts" {
             refused(secret_ids().iter().map(|id| role.secret(id)));
         }
@@ -144,8 +184,17 @@ fn no_function_reads_a_whole_table_or_leaves_its_own_things() {
 #[test]
 fn accounts_has_no_files() {
     let role = Role::of("accounts");
-    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.object("DELETE", OBJECT), role.object("GET", "")]);
-    refused([role.query(Some("gsi3")), role.receive_message("mail"), role.receive_message("upload")]);
+    refused([
+        role.object("GET", OBJECT),
+        role.object("PUT", OBJECT),
+        role.object("DELETE", OBJECT),
+        role.object("GET", ""),
+    ]);
+    refused([
+        role.query(Some("gsi3")),
+        role.receive_message("mail"),
+        role.receive_message("upload"),
+    ]);
     // It signs tokens, and reads no other secret than the one it does that with.
     let readable = secret_ids().iter().filter(|id| role.secret(id).status == 200).count();
     assert_eq!(readable, 1);
@@ -155,7 +204,11 @@ fn accounts_has_no_files() {
 fn records_reads_no_index_and_deletes_no_object() {
     let role = Role::of("records");
     refused(["gsi1", "gsi2", "gsi3"].map(|index| role.query(Some(index))));
-    refused([role.object("DELETE", OBJECT), role.receive_message("mail"), role.receive_message("upload")]);
+    refused([
+        role.object("DELETE", OBJECT),
+        role.receive_message("mail"),
+        role.receive_message("upload"),
+    ]);
     refused([role.object("GET", "?versions")]);
 }
 
@@ -163,29 +216,55 @@ fn records_reads_no_index_and_deletes_no_object() {
 fn notifications_deletes_nothing_and_creates_no_object() {
     let role = Role::of("notifications");
     refused([role.delete_item(), role.query(Some("gsi2")), role.query(Some("gsi3"))]);
-    refused([role.object("PUT", OBJECT), role.object("DELETE", OBJECT), role.object("GET", ""), role.receive_message("mail")]);
+    refused([
+        role.object("PUT", OBJECT),
+        role.object("DELETE", OBJECT),
+        role.object("GET", ""),
+        role.receive_message("mail"),
+    ]);
 }
 
 #[test]
 fn admin_has_no_files() {
     let role = Role::of("admin");
     // It may delete assignments: nothing else, by a condition on keys, as with the dispatcher.
-    refused([role.query(Some("gsi1")), role.receive_message("mail"), role.receive_message("upload")]);
-    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.object("DELETE", OBJECT), role.object("GET", "")]);
+    refused([
+        role.query(Some("gsi1")),
+        role.receive_message("mail"),
+        role.receive_message("upload"),
+    ]);
+    refused([
+        role.object("GET", OBJECT),
+        role.object("PUT", OBJECT),
+        role.object("DELETE", OBJECT),
+        role.object("GET", ""),
+    ]);
 }
 
 #[test]
 fn whoever_makes_the_first_admin_reads_nothing() {
     let role = Role::of("bootstrap-admin");
-    refused([role.get_item(), role.query(None), role.delete_item(), role.receive_message("mail"), role.receive_message("upload")]);
+    refused([
+        role.get_item(),
+        role.query(None),
+        role.delete_item(),
+        role.receive_message("mail"),
+        role.receive_message("upload"),
+    ]);
     refused(["gsi1", "gsi2", "gsi3", "gsi4"].map(|index| role.query(Some(index))));
-    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.object("DELETE", OBJECT), role.object("GET", "")]);
+    refused([
+        role.object("GET", OBJECT),
+        role.object("PUT", OBJECT),
+        role.object("DELETE", OBJECT),
+        role.object("GET", ""),
+    ]);
 }
 
 #[test]
 fn the_dispatcher_reads_no_item_and_no_object() {
     let role = Role::of("dispatcher");
-    // It may put mails: that it may put nothing else is a condition on keys, which the emulated cloud does not evaluate.
+    // It may put mails: that it may put nothing else is a condition on keys, which the emulated
+    // cloud does not evaluate.
     refused([role.get_item(), role.query(Some("gsi1")), role.query(Some("gsi3"))]);
     refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.receive_message("mail")]);
 }
@@ -193,27 +272,58 @@ fn the_dispatcher_reads_no_item_and_no_object() {
 #[test]
 fn the_mailer_reads_no_lists_and_mails_as_nobody_else() {
     let role = Role::of("mailer");
-    // It may put the hashes of tokens: as with the dispatcher, nothing else, by a condition on keys.
-    refused([role.delete_item(), role.query(None), role.query(Some("gsi1")), role.query(Some("gsi3"))]);
-    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.receive_message("upload")]);
-    // By the role in AWS; the emulated cloud does not tell a policy who sends, and refuses an identity that is not ours.
+    // It may put the hashes of tokens: as with the dispatcher, nothing else, by a condition on
+    // keys.
+    refused([
+        role.delete_item(),
+        role.query(None),
+        role.query(Some("gsi1")),
+        role.query(Some("gsi3")),
+    ]);
+    refused([
+        role.object("GET", OBJECT),
+        role.object("PUT", OBJECT),
+        role.receive_message("upload"),
+    ]);
+    // By the role in AWS; the emulated cloud does not tell a policy who sends, and refuses an
+    // identity that is not ours.
     assert!([400, 403].contains(&role.send_mail("somebody%40example.net").status));
 }
 
 #[test]
 fn the_inspector_uploads_nothing_and_creates_nothing() {
     let role = Role::of("inspector");
-    refused([role.put_item(), role.delete_item(), role.query(None), role.query(Some("gsi1")), role.query(Some("gsi3"))]);
+    refused([
+        role.put_item(),
+        role.delete_item(),
+        role.query(None),
+        role.query(Some("gsi1")),
+        role.query(Some("gsi3")),
+    ]);
     refused([role.object("PUT", OBJECT), role.receive_message("mail")]);
 }
 
 #[test]
 fn the_archivist_deletes_nothing_and_reads_no_chart() {
     let role = Role::of("archivist");
-    refused([role.delete_item(), role.query(None), role.query(Some("gsi2")), role.query(Some("gsi3"))]);
-    let update = json!({"Key": key(), "UpdateExpression": "SET a = :a", "ExpressionAttributeValues": {":a": {"S": "a"}}});
-    refused([role.table("UpdateItem", update), role.table("BatchWriteItem", json!({"RequestItems": {}}))]);
-    refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.receive_message("mail"), role.send_message("mail")]);
+    refused([
+        role.delete_item(),
+        role.query(None),
+        role.query(Some("gsi2")),
+        role.query(Some("gsi3")),
+    ]);
+    let update = json!({"Key": key(), "UpdateExpression": "SET a = :a",
+        "ExpressionAttributeValues": {":a": {"S": "a"}}});
+    refused([
+        role.table("UpdateItem", update),
+        role.table("BatchWriteItem", json!({"RequestItems": {}})),
+    ]);
+    refused([
+        role.object("GET", OBJECT),
+        role.object("PUT", OBJECT),
+        role.receive_message("mail"),
+        role.send_message("mail"),
+    ]);
 }
 
 #[test]

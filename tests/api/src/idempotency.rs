@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::files::{PDF, declared, upload};
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws, eventually, new_email, unique,
+    Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws,
+    eventually, new_email, unique,
 };
 
 /// A key that nobody has used, as the draft writes it.
@@ -42,7 +43,11 @@ fn twice(client: &Client, path: &str, body: &Value) -> Answer {
     for header in ["etag", "location", "content-type", "cache-control"] {
         assert_eq!(second.header(header), first.header(header), "{header}");
     }
-    assert_ne!(second.header("x-request-id"), first.header("x-request-id"), "it is another request");
+    assert_ne!(
+        second.header("x-request-id"),
+        first.header("x-request-id"),
+        "it is another request"
+    );
     first
 }
 
@@ -86,7 +91,11 @@ fn a_record_is_created_once() {
 fn an_annotation_is_created_once() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
-    let note = twice(&doctor, ANNOTATIONS, &json!({"record": record.text("id"), "note": format!("{MARKER} once")}));
+    let note = twice(
+        &doctor,
+        ANNOTATIONS,
+        &json!({"record": record.text("id"), "note": format!("{MARKER} once")}),
+    );
     let read = patient.read_patient_record(record.text("id")).ok(200);
     assert_eq!(read["annotations"].as_array().unwrap().len(), 1);
     assert_eq!(read["annotations"][0]["id"], note["id"]);
@@ -104,7 +113,8 @@ fn a_profile_is_created_once() {
 fn a_user_is_registered_once() {
     let body = json!({"email": new_email(), "password": PASSWORD, "last_name": MARKER});
     let registered = twice(&Anonymous, REGISTER, &body);
-    // Who has lost the first answer signs in with the second: its tokens are those of the one session.
+    // Who has lost the first answer signs in with the second: its tokens are those of the one
+    // session.
     let user = Client::with_token(registered["tokens"]["access"].as_str().unwrap());
     assert_eq!(user.list_sessions("").ok(200).results().len(), 1);
     Anonymous.refresh(registered["tokens"]["refresh"].as_str().unwrap()).ok(200);
@@ -114,14 +124,22 @@ fn a_user_is_registered_once() {
 fn a_user_is_created_by_staff_once() {
     let admin = Admin::new();
     let email = new_email();
-    let created = twice(&admin, USERS, &json!({"email": email, "role": "doctor", "last_name": MARKER}));
-    assert_eq!(admin.list_users(&format!("email={}", email.replace('@', "%40"))).ok(200).ids("pk"), [created.text("pk")]);
+    let created =
+        twice(&admin, USERS, &json!({"email": email, "role": "doctor", "last_name": MARKER}));
+    assert_eq!(
+        admin.list_users(&format!("email={}", email.replace('@', "%40"))).ok(200).ids("pk"),
+        [created.text("pk")]
+    );
 }
 
 #[test]
 fn uploads_work_with_the_answer_that_was_given_again() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let record = twice(&patient, RECORDS, &json!({"doctor": doctor.id, "files": [declared("a.pdf", "application/pdf", PDF)]}));
+    let record = twice(
+        &patient,
+        RECORDS,
+        &json!({"doctor": doctor.id, "files": [declared("a.pdf", "application/pdf", PDF)]}),
+    );
     assert_eq!(upload(&record["files"][0], PDF), 200);
     eventually("the file is available", || {
         let read = patient.read_patient_record(record.text("id")).ok(200);
@@ -133,12 +151,19 @@ fn uploads_work_with_the_answer_that_was_given_again() {
 fn the_same_body_is_one_in_another_order_and_layout() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let send = |body: String| {
-        let request = patient.request("POST", RECORDS).header("idempotency-key", "\"one\"").header("content-type", "application/json");
+        let request = patient
+            .request("POST", RECORDS)
+            .header("idempotency-key", "\"one\"")
+            .header("content-type", "application/json");
         request.body(body).send().ok(201)
     };
     let first = send(format!("{{\"doctor\":\"{}\",\"record_type\":\"imaging\"}}", doctor.id));
-    let second = send(format!("{{ \"record_type\": \"\\u0069maging\", \"doctor\": \"{}\" }}", doctor.id));
-    assert_eq!((second.header("idempotent-replayed").as_str(), &second["id"]), ("true", &first["id"]));
+    let second =
+        send(format!("{{ \"record_type\": \"\\u0069maging\", \"doctor\": \"{}\" }}", doctor.id));
+    assert_eq!(
+        (second.header("idempotent-replayed").as_str(), &second["id"]),
+        ("true", &first["id"])
+    );
 }
 
 #[test]
@@ -153,7 +178,10 @@ fn a_key_is_good_for_one_body() {
     post(&patient, RECORDS, &new_key(), &body("one")).ok(201);
     let other = Patient::new();
     let created = post(&other, RECORDS, &key, &body("one")).ok(201);
-    assert_eq!((created.header("idempotent-replayed").as_str(), &created["patient"]["pk"]), ("", &json!(other.id)));
+    assert_eq!(
+        (created.header("idempotent-replayed").as_str(), &created["patient"]["pk"]),
+        ("", &json!(other.id))
+    );
 }
 
 #[test]
@@ -162,7 +190,8 @@ fn nobody_registers_with_anothers_key() {
     let body = |password: &str| json!({"email": email, "password": password, "last_name": MARKER});
     post(&Anonymous, REGISTER, &key, &body(PASSWORD)).ok(201);
     // The tokens are for who knows the password; with another address it is a request of its own.
-    post(&Anonymous, REGISTER, &key, &body("another-harbour-lantern-59")).problem(422, "idempotency_key_reused");
+    post(&Anonymous, REGISTER, &key, &body("another-harbour-lantern-59"))
+        .problem(422, "idempotency_key_reused");
     let other = json!({"email": new_email(), "password": PASSWORD, "last_name": MARKER});
     assert_eq!(post(&Anonymous, REGISTER, &key, &other).ok(201).header("idempotent-replayed"), "");
 }
@@ -175,7 +204,10 @@ fn a_key_is_a_string() {
     for key in ["", "\"\"", "\"open", "a b", "\"a\", \"b\"", "\"a\";b=1", &long] {
         post(&patient, RECORDS, key, &body).problem(400, "idempotency_key_invalid");
     }
-    prepared(&patient, RECORDS, "\"a\"", &body).header("idempotency-key", "\"a\"").send().problem(400, "idempotency_key_invalid");
+    prepared(&patient, RECORDS, "\"a\"", &body)
+        .header("idempotency-key", "\"a\"")
+        .send()
+        .problem(400, "idempotency_key_invalid");
     assert_eq!(patient.list_patient_records("").ok(200).results(), [Value::Null; 0]);
     // Many clients send the string without its quotes.
     let word = unique();
@@ -200,7 +232,8 @@ fn who_may_not_learns_nothing_of_keys() {
 fn a_former_doctor_is_not_told_again() {
     let (patient, doctor, successor) = (Patient::new(), Doctor::new(), Doctor::new());
     let record = patient.record_for(&doctor);
-    let (key, body) = (new_key(), json!({"record": record.text("id"), "note": format!("{MARKER} note")}));
+    let (key, body) =
+        (new_key(), json!({"record": record.text("id"), "note": format!("{MARKER} note")}));
     post(&doctor, ANNOTATIONS, &key, &body).ok(201);
     patient.update_record(record.text("id"), json!({"doctor": successor.id})).ok(200);
     post(&doctor, ANNOTATIONS, &key, &body).refused("record", "not_assigned");
@@ -227,7 +260,8 @@ fn one_that_is_running_is_waited_for() {
     // As the item is while the request is running.
     let held = json!({":somebody": {"S": "somebody"}, ":end": {"N": (now() + 3600).to_string()}});
     change_kept(&patient.id, "SET held_by = :somebody, #ttl = :end REMOVE answer", held);
-    let waiting = post(&patient, RECORDS, &key, &body).problem(409, "idempotency_request_in_progress");
+    let waiting =
+        post(&patient, RECORDS, &key, &body).problem(409, "idempotency_request_in_progress");
     assert_eq!(waiting.header("retry-after"), "1");
     assert_eq!(kept(&patient.id).len(), 1, "who is told to wait forgets nothing of it");
     // As after a crash.
@@ -253,28 +287,47 @@ fn an_answer_is_forgotten_after_a_day() {
 fn of_eight_at_once_one_is_done() {
     let (patient, doctor, key) = (Patient::new(), Doctor::new(), new_key());
     let request = prepared(&patient, RECORDS, &key, &json!({"doctor": doctor.id}));
-    let sending: Vec<_> = (0..8).map(|_| request.clone()).map(|request| thread::spawn(|| request.send())).collect();
+    let sending: Vec<_> =
+        (0..8).map(|_| request.clone()).map(|request| thread::spawn(|| request.send())).collect();
     let answers: Vec<Answer> = sending.into_iter().map(|thread| thread.join().unwrap()).collect();
     let records = patient.list_patient_records("").ok(200);
     let [record] = records.ids("id")[..] else { panic!("{records}") };
     for answer in &answers {
         match answer.status {
             201 => assert_eq!(answer["id"], record),
-            _ => assert_eq!((answer.status, answer["code"].as_str()), (409, Some("idempotency_request_in_progress")), "{answer}"),
+            _ => assert_eq!(
+                (answer.status, answer["code"].as_str()),
+                (409, Some("idempotency_request_in_progress")),
+                "{answer}"
+            ),
         }
     }
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201 && answer.header("idempotent-replayed").is_empty()).count(), 1);
+    let is_first =
+        |answer: &&Answer| answer.status == 201 && answer.header("idempotent-replayed").is_empty();
+    assert_eq!(answers.iter().filter(is_first).count(), 1);
 }
 
 #[test]
 fn nothing_kept_can_be_read() {
     let (patient, doctor, key) = (Patient::new(), Doctor::new(), new_key());
-    post(&patient, RECORDS, &key, &json!({"doctor": doctor.id, "description": format!("{MARKER} secret")})).ok(201);
+    post(
+        &patient,
+        RECORDS,
+        &key,
+        &json!({"doctor": doctor.id, "description": format!("{MARKER} secret")}),
+    )
+    .ok(201);
     let [item] = &kept(&patient.id)[..] else { panic!("one request is kept") };
     let label = item["pk"]["S"].as_str().unwrap().rsplit('#').next().unwrap();
     let plain = key.trim_matches('"');
     assert!(!item.to_string().contains(plain));
-    assert_ne!(label, base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, digest(&SHA256, plain.as_bytes())));
+    assert_ne!(
+        label,
+        base64::Engine::encode(
+            &base64::prelude::BASE64_URL_SAFE_NO_PAD,
+            digest(&SHA256, plain.as_bytes())
+        )
+    );
     let answer = item["answer"]["B"].as_str().unwrap();
     let answer = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, answer).unwrap();
     for secret in [MARKER, &patient.email, &doctor.id] {

@@ -1,13 +1,13 @@
 //! The system from outside: over HTTP, against the deployed stack that `STACK_FILE` describes.
 //!
-//! One module per resource says what its endpoints do; `access` and `errors` walk over all of them; `mistakes` says which
-//! test keeps each of the predecessor's mistakes in the past. [`harness`] sends the requests, and checks on every answer what
-//! must hold for all.
+//! One module per resource says what its endpoints do; `access` and `errors` walk over all of them;
+//! `mistakes` says which test keeps each of the predecessor's mistakes in the past. [`harness`]
+//! sends the requests, and checks on every answer what must hold for all.
 //!
 //! What the functions have logged about all this is looked at last, by `tests/logs.rs`.
 //!
-//! A test that keeps the promise of one of the predecessor's own tests bears its name, or names it in a comment: all 91 are
-//! found by it (`test_login_success`).
+//! A test that keeps the promise of one of the predecessor's own tests bears its name, or names it
+//! in a comment: all 91 are found by it (`test_login_success`).
 #![cfg(test)]
 
 mod harness;

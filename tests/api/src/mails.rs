@@ -1,7 +1,7 @@
 //! Mails: what is told in an inbox is also told by mail, once, without a word of what it is about.
 //!
-//! Its mistake 17: mails were queued by the request, before its transaction had ended. Here the table's stream carries
-//! them: dispatcher, SQS, mailer, SES.
+//! Its mistake 17: mails were queued by the request, before its transaction had ended. Here the
+//! table's stream carries them: dispatcher, SQS, mailer, SES.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +12,9 @@ use crate::harness::{Doctor, Mail, Patient, Stack, aws, eventually, mails_to};
 
 /// The mails to an address as soon as there are `count` of them.
 pub(crate) fn mails(email: &str, count: usize) -> Vec<Mail> {
-    eventually(&format!("{count} mails have been sent"), || Some(mails_to(email)).filter(|mails| mails.len() >= count))
+    eventually(&format!("{count} mails have been sent"), || {
+        Some(mails_to(email)).filter(|mails| mails.len() >= count)
+    })
 }
 
 /// The order for a mail, as the dispatcher puts it into the queue.
@@ -23,8 +25,10 @@ pub(crate) fn order(recipient: &str, notification: &Value) -> String {
 /// What SQS hands to the mailer.
 fn delivery(body: &str) -> Value {
     json!({"Records": [{
-        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "receiptHandle": "x", "body": body, "attributes": {},
-        "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": "", "awsRegion": "eu-central-1",
+        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "receiptHandle": "x", "body": body,
+            "attributes": {},
+        "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": "",
+            "awsRegion": "eu-central-1",
     }]})
 }
 
@@ -43,7 +47,8 @@ pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Optio
     aws::update_item(&format!("INBOX#{recipient}"), &sk, expression, values);
 }
 
-/// While one lives, a message that the mailer has refused comes again after a few seconds, and others only if they take longer.
+/// While one lives, a message that the mailer has refused comes again after a few seconds, and
+/// others only if they take longer.
 pub(crate) struct Impatience;
 
 /// How many there are, and how patient the queue was before.
@@ -53,7 +58,11 @@ impl Impatience {
     pub(crate) fn begin() -> Self {
         let mut state = IMPATIENCE.lock().unwrap();
         if state.0 == 0 {
-            let answer = aws::sqs("GetQueueAttributes", "mail", json!({"AttributeNames": ["VisibilityTimeout"]}));
+            let answer = aws::sqs(
+                "GetQueueAttributes",
+                "mail",
+                json!({"AttributeNames": ["VisibilityTimeout"]}),
+            );
             state.1 = answer["Attributes"]["VisibilityTimeout"].clone();
             assert_eq!(state.1, "180");
             Self::set(&json!("6"));
@@ -63,7 +72,11 @@ impl Impatience {
     }
 
     fn set(seconds: &Value) {
-        aws::sqs("SetQueueAttributes", "mail", json!({"Attributes": {"VisibilityTimeout": seconds}}));
+        aws::sqs(
+            "SetQueueAttributes",
+            "mail",
+            json!({"Attributes": {"VisibilityTimeout": seconds}}),
+        );
     }
 }
 
@@ -81,7 +94,8 @@ impl Drop for Impatience {
 #[test]
 fn each_notification_is_one_mail() {
     let (patient, doctor, next) = (Patient::new(), Doctor::new(), Doctor::new());
-    let record = patient.create_record(json!({"doctor": doctor.id, "description": "zq7marker"})).ok(201);
+    let record =
+        patient.create_record(json!({"doctor": doctor.id, "description": "zq7marker"})).ok(201);
     let id = record.text("id");
     let note = doctor.create_annotation(json!({"record": id, "note": "one zq7marker"})).ok(201);
     doctor.update_annotation(note.text("id"), json!({"note": "two zq7marker"})).ok(200);
@@ -89,7 +103,8 @@ fn each_notification_is_one_mail() {
     patient.update_record(id, json!({"doctor": next.id})).ok(200);
 
     let subjects = |email: &str, count: usize| {
-        let mut subjects: Vec<String> = mails(email, count).into_iter().map(|mail| mail.subject).collect();
+        let mut subjects: Vec<String> =
+            mails(email, count).into_iter().map(|mail| mail.subject).collect();
         subjects.sort_unstable();
         subjects
     };
@@ -103,13 +118,30 @@ fn each_notification_is_one_mail() {
     );
     assert_eq!(
         subjects(&patient.email, 2),
-        ["Health Record Notification - Annotation Updated", "Health Record Notification - Record Annotated"]
+        [
+            "Health Record Notification - Annotation Updated",
+            "Health Record Notification - Record Annotated"
+        ]
     );
     assert_eq!(subjects(&next.email, 1), ["Health Record Notification - Patient Assigned"]);
-    for mail in [&doctor, &next].into_iter().flat_map(|doctor| mails_to(&doctor.email)).chain(mails_to(&patient.email)) {
+    for mail in [&doctor, &next]
+        .into_iter()
+        .flat_map(|doctor| mails_to(&doctor.email))
+        .chain(mails_to(&patient.email))
+    {
         assert_eq!(mail.from, "records@example.org");
         for body in [&mail.text, &mail.html] {
-            let words = [id, &patient.id, &doctor.id, &next.id, "zq7marker", "imaging", &patient.email, &doctor.email, "/api/"];
+            let words = [
+                id,
+                &patient.id,
+                &doctor.id,
+                &next.id,
+                "zq7marker",
+                "imaging",
+                &patient.email,
+                &doctor.email,
+                "/api/",
+            ];
             for word in words {
                 assert!(!body.contains(word) && !mail.subject.contains(word), "{word} in {body}");
             }
@@ -131,7 +163,8 @@ fn whatever_is_told_twice_is_mailed_once() {
     mails(&doctor.email, 1);
     let stored = eventually("the mail is noted as sent", || {
         let key = format!("NOTIFICATION#{}", id.as_str().unwrap());
-        aws::get_item(&format!("INBOX#{}", doctor.id), &key).filter(|item| item["mail_state"]["S"] == "sent")
+        aws::get_item(&format!("INBOX#{}", doctor.id), &key)
+            .filter(|item| item["mail_state"]["S"] == "sent")
     });
 
     // SQS delivers again, to several sandboxes at a time.
@@ -140,9 +173,11 @@ fn whatever_is_told_twice_is_mailed_once() {
     aws::sqs("SendMessage", "mail", json!({"MessageBody": order}));
     // The stream tells again.
     let event = json!({"Records": [{
-        "eventID": "1", "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb", "awsRegion": "eu-central-1",
+        "eventID": "1", "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
+            "awsRegion": "eu-central-1",
         "eventSourceARN": "", "dynamodb": {
-            "Keys": {"pk": stored["pk"], "sk": stored["sk"]}, "NewImage": stored, "SequenceNumber": "1", "SizeBytes": 1,
+            "Keys": {"pk": stored["pk"], "sk": stored["sk"]}, "NewImage": stored,
+                "SequenceNumber": "1", "SizeBytes": 1,
             "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
     }]});
@@ -150,7 +185,8 @@ fn whatever_is_told_twice_is_mailed_once() {
     // What comes behind all that is mailed; so what came before has been handled.
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     mails(&doctor.email, 2);
-    let subjects: Vec<String> = mails_to(&doctor.email).into_iter().map(|mail| mail.subject).collect();
+    let subjects: Vec<String> =
+        mails_to(&doctor.email).into_iter().map(|mail| mail.subject).collect();
     assert_eq!(subjects, ["Health Record Notification - Patient Assigned"; 2]);
 }
 
@@ -162,10 +198,14 @@ impl Outage {
 
     fn begin() -> Self {
         let sources = ["dispatcher", "mailer"].iter().flat_map(|function| {
-            let query = format!("{}?FunctionName={}", Self::PATH, Stack::get().functions[*function]);
+            let query =
+                format!("{}?FunctionName={}", Self::PATH, Stack::get().functions[*function]);
             let answer = aws::send(aws::root(), "lambda", "GET", &query, &[], Vec::new()).ok(200);
             let sources = answer["EventSourceMappings"].as_array().unwrap();
-            sources.iter().map(|source| source["UUID"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            sources
+                .iter()
+                .map(|source| source["UUID"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
         });
         let outage = Self(sources.collect());
         assert_eq!(outage.0.len(), 2);
@@ -175,8 +215,16 @@ impl Outage {
 
     fn enable(&self, enabled: bool) {
         for source in &self.0 {
-            let (path, body) = (format!("{}{source}", Self::PATH), json!({"Enabled": enabled}).to_string());
-            let answer = aws::send(aws::root(), "lambda", "PUT", &path, &[("content-type", "application/json")], body);
+            let (path, body) =
+                (format!("{}{source}", Self::PATH), json!({"Enabled": enabled}).to_string());
+            let answer = aws::send(
+                aws::root(),
+                "lambda",
+                "PUT",
+                &path,
+                &[("content-type", "application/json")],
+                body,
+            );
             assert!([200, 202].contains(&answer.status), "{answer}");
         }
     }
@@ -188,14 +236,19 @@ impl Drop for Outage {
     }
 }
 
-/// Its mistakes 17 and 18: with the broker down a create answered 500, and a restart of it hung the API for good.
+/// Its mistakes 17 and 18: with the broker down a create answered 500, and a restart of it hung the
+/// API for good.
 #[test]
 fn the_api_works_while_nothing_is_mailed_and_nothing_is_lost() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let outage = Outage::begin();
     let record = patient.record_for(&doctor);
     doctor.annotate(record.text("id"));
-    assert_eq!(doctor.list_notifications("").ok(200).results().len(), 1, "what happened is told in the inbox");
+    assert_eq!(
+        doctor.list_notifications("").ok(200).results().len(),
+        1,
+        "what happened is told in the inbox"
+    );
     assert_eq!(patient.list_notifications("").ok(200).results().len(), 1);
     assert!(mails_to(&doctor.email).is_empty());
     drop(outage);
@@ -233,7 +286,8 @@ fn nobody_is_mailed_who_is_gone() {
     assert_eq!(mails_to(&doctor.email).len(), 1);
 }
 
-/// The mailer died between SES and the table: whether the mail was sent, nobody knows, and a person decides.
+/// The mailer died between SES and the table: whether the mail was sent, nobody knows, and a person
+/// decides.
 #[test]
 fn a_mail_in_doubt_is_not_sent_again() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -249,7 +303,8 @@ fn a_mail_in_doubt_is_not_sent_again() {
 fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let marker = format!("zq7marker {}", doctor.id);
-    let poison = [marker.clone(), json!({"recipient_id": marker, "notification_id": 1}).to_string()];
+    let poison =
+        [marker.clone(), json!({"recipient_id": marker, "notification_id": 1}).to_string()];
     let _alone = console_mail::alone();
     // Five deliveries, three minutes apart: the test does not wait so long.
     let _impatience = Impatience::begin();
@@ -260,8 +315,13 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     mails(&doctor.email, 1);
     eventually("the poison is in the dead-letter queue", || {
-        let dead = aws::sqs("ReceiveMessage", "mail_dlq", json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}));
-        let dead: Vec<&Value> = dead["Messages"].as_array()?.iter().map(|message| &message["Body"]).collect();
+        let dead = aws::sqs(
+            "ReceiveMessage",
+            "mail_dlq",
+            json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}),
+        );
+        let dead: Vec<&Value> =
+            dead["Messages"].as_array()?.iter().map(|message| &message["Body"]).collect();
         poison.iter().all(|body| dead.iter().any(|dead| *dead == body)).then_some(())
     });
 }

@@ -1,11 +1,19 @@
-//! The predecessor's mistakes, as they are numbered in its description, and which tests keep them mistakes of the past.
+//! The predecessor's mistakes, as they are numbered in its description, and which tests keep them
+//! mistakes of the past.
 
 use std::path::Path;
 
-/// By number, from 1: the mistake; the tests, each as the file below `tests/` and the function in it.
+/// By number, from 1: the mistake; the tests, each as the file below `tests/` and the function in
+/// it.
 const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
-    ("PATCH with a file fails after saving the other fields", &[("api/src/records.rs", "files_are_added_by_a_change")]),
-    ("duplicate accounts by the case of the email", &[("api/src/accounts.rs", "an_email_is_one_whatever_its_case")]),
+    (
+        "PATCH with a file fails after saving the other fields",
+        &[("api/src/records.rs", "files_are_added_by_a_change")],
+    ),
+    (
+        "duplicate accounts by the case of the email",
+        &[("api/src/accounts.rs", "an_email_is_one_whatever_its_case")],
+    ),
     (
         "races in register and profile-create fail",
         &[
@@ -15,9 +23,15 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     ),
     (
         "read_at is when it was created; HEAD marks as read",
-        &[("api/src/notifications.rs", "test_retrieve_and_mark_as_read"), ("api/src/notifications.rs", "looking_by_head_reads_nothing")],
+        &[
+            ("api/src/notifications.rs", "test_retrieve_and_mark_as_read"),
+            ("api/src/notifications.rs", "looking_by_head_reads_nothing"),
+        ],
     ),
-    ("a new doctor is not notified", &[("api/src/notifications.rs", "every_change_is_told_to_those_it_concerns")]),
+    (
+        "a new doctor is not notified",
+        &[("api/src/notifications.rs", "every_change_is_told_to_those_it_concerns")],
+    ),
     (
         "a later doctor rewrites a former one's note",
         &[
@@ -25,9 +39,18 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
             ("api/src/access.rs", "what_is_somebody_elses_is_what_does_not_exist"),
         ],
     ),
-    ("a note moves to another patient's record", &[("api/src/annotations.rs", "a_note_stays_with_its_record")]),
-    ("inactive doctors are listed and assigned", &[("api/src/doctors.rs", "an_inactive_doctor_is_neither_listed_nor_assigned")]),
-    ("deleting a doctor deletes patients' records", &[("api/src/records.rs", "records_outlive_their_doctor")]),
+    (
+        "a note moves to another patient's record",
+        &[("api/src/annotations.rs", "a_note_stays_with_its_record")],
+    ),
+    (
+        "inactive doctors are listed and assigned",
+        &[("api/src/doctors.rs", "an_inactive_doctor_is_neither_listed_nor_assigned")],
+    ),
+    (
+        "deleting a doctor deletes patients' records",
+        &[("api/src/records.rs", "records_outlive_their_doctor")],
+    ),
     (
         "files are public, outlive their deletion, and open in the browser",
         &[
@@ -36,7 +59,10 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
             ("api/src/files.rs", "what_is_uploaded_after_the_deletion_is_cleaned_up"),
         ],
     ),
-    ("a former doctor reads on through notifications", &[("api/src/records.rs", "a_former_doctor_loses_the_record_at_once_everywhere")]),
+    (
+        "a former doctor reads on through notifications",
+        &[("api/src/records.rs", "a_former_doctor_loses_the_record_at_once_everywhere")],
+    ),
     (
         "whoever registers as a doctor is offered to patients at once",
         &[
@@ -46,7 +72,10 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     ),
     (
         "CORS is not active",
-        &[("api/src/errors.rs", "a_browser_may_ask_from_the_configured_origin"), ("api/src/errors.rs", "a_browser_may_read_every_answer")],
+        &[
+            ("api/src/errors.rs", "a_browser_may_ask_from_the_configured_origin"),
+            ("api/src/errors.rs", "a_browser_may_read_every_answer"),
+        ],
     ),
     (
         "logins are not throttled",
@@ -73,7 +102,8 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
             ("api/src/mails.rs", "the_api_works_while_nothing_is_mailed_and_nothing_is_lost"),
         ],
     ),
-    // No request waits for a queue: the stream carries the mails. What a request waits for is the table.
+    // No request waits for a queue: the stream carries the mails. What a request waits for is the
+    // table.
     (
         "a broker that restarts hangs the API for good",
         &[
@@ -81,7 +111,10 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
             ("store/src/faults.rs", "a_silent_table_is_unavailable_within_three_seconds"),
         ],
     ),
-    ("failures are logged nowhere", &[("api/tests/logs.rs", "every_request_is_logged_and_none_has_failed")]),
+    (
+        "failures are logged nowhere",
+        &[("api/tests/logs.rs", "every_request_is_logged_and_none_has_failed")],
+    ),
     (
         "answers and their cost grow without limit",
         &[
@@ -89,9 +122,18 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
             ("store/src/budgets.rs", "a_page_costs_the_same_in_a_short_and_in_a_long_chart"),
         ],
     ),
-    ("errors have four formats", &[("api/src/errors.rs", "a_problem_has_every_member"), ("api/src/harness/http.rs", "check_problem")]),
+    (
+        "errors have four formats",
+        &[
+            ("api/src/errors.rs", "a_problem_has_every_member"),
+            ("api/src/harness/http.rs", "check_problem"),
+        ],
+    ),
     // The document itself is not there yet; what it will be made of agrees with what is deployed.
-    ("the OpenAPI document is wrong", &[("contract/src/routes.rs", "every_path_reaches_its_function")]),
+    (
+        "the OpenAPI document is wrong",
+        &[("contract/src/routes.rs", "every_path_reaches_its_function")],
+    ),
 ];
 
 #[test]
@@ -100,7 +142,8 @@ fn each_is_held_by_tests_that_exist() {
     for (mistake, tests) in MISTAKES {
         assert!(!tests.is_empty(), "{mistake}");
         for (file, name) in tests {
-            let code = std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let code = std::fs::read_to_string(folder.join(file))
+                .unwrap_or_else(|error| panic!("{file}: {error}"));
             assert!(
                 code.contains(&format!("fn {name}(")),
                 "{name} is not in {file}: which test keeps this a mistake of the past: {mistake}?"

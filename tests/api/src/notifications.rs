@@ -29,7 +29,9 @@ fn time(value: &Value) -> Timestamp {
 
 /// Counted in an index that lags.
 fn unread_becomes(doctor: &Doctor, count: usize) {
-    eventually(&format!("{count} are unread"), || (doctor.count_unread().ok(200).body == json!({"unread_count": count})).then_some(()));
+    eventually(&format!("{count} are unread"), || {
+        (doctor.count_unread().ok(200).body == json!({"unread_count": count})).then_some(())
+    });
 }
 
 /// What the table holds of an inbox, the state apart.
@@ -41,13 +43,20 @@ fn stored(recipient: &str) -> Vec<Value> {
 #[test]
 fn test_create_notification() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let record = patient.create_record(json!({"doctor": doctor.id, "description": "zq7marker"})).ok(201);
+    let record =
+        patient.create_record(json!({"doctor": doctor.id, "description": "zq7marker"})).ok(201);
     // test_notification_str, test_list_user_notifications
     let page = doctor.list_notifications("").ok(200);
     let [notification] = page.results() else { panic!("{page}") };
-    assert_eq!(keys(notification), ["created_at", "id", "is_read", "message", "notification_type", "read_at", "record"]);
+    assert_eq!(
+        keys(notification),
+        ["created_at", "id", "is_read", "message", "notification_type", "read_at", "record"]
+    );
     assert_eq!(notification["notification_type"], "patient_assigned");
-    assert_eq!(notification["message"], format!("New health record created by patient {}", patient.full_name()));
+    assert_eq!(
+        notification["message"],
+        format!("New health record created by patient {}", patient.full_name())
+    );
     assert_eq!((&notification["is_read"], &notification["read_at"]), (&json!(false), &Value::Null));
     time(&notification["created_at"]);
     // The whole record, as the recipient sees it.
@@ -70,10 +79,16 @@ fn every_change_is_told_to_those_it_concerns() {
 
     let messages = |page: Answer| -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        page.results().iter().rev().map(|it| (text(&it["notification_type"]), text(&it["message"]))).collect()
+        page.results()
+            .iter()
+            .rev()
+            .map(|it| (text(&it["notification_type"]), text(&it["message"])))
+            .collect()
     };
     let by = &patient.full_name();
-    let expected = |list: &[(&str, String)]| list.iter().map(|(kind, text)| ((*kind).to_owned(), text.clone())).collect::<Vec<_>>();
+    let expected = |list: &[(&str, String)]| {
+        list.iter().map(|(kind, text)| ((*kind).to_owned(), text.clone())).collect::<Vec<_>>()
+    };
     assert_eq!(
         messages(doctor.list_notifications("").ok(200)),
         expected(&[
@@ -81,7 +96,10 @@ fn every_change_is_told_to_those_it_concerns() {
             ("record_updated", format!("Health record updated by patient {by}")),
             ("record_updated", format!("Health record updated by patient {by}")),
             ("record_updated", format!("Health record updated by patient {by}")),
-            ("assignment_ended", format!("Health record no longer assigned to you by patient {by}")),
+            (
+                "assignment_ended",
+                format!("Health record no longer assigned to you by patient {by}")
+            ),
         ])
     );
     assert_eq!(
@@ -91,8 +109,17 @@ fn every_change_is_told_to_those_it_concerns() {
     assert_eq!(
         messages(patient.list_notifications("").ok(200)),
         expected(&[
-            ("record_annotated", format!("Dr. {} has annotated health record: {id}", doctor.full_name())),
-            ("annotation_updated", format!("Dr. {} has changed an annotation on health record: {id}", doctor.full_name())),
+            (
+                "record_annotated",
+                format!("Dr. {} has annotated health record: {id}", doctor.full_name())
+            ),
+            (
+                "annotation_updated",
+                format!(
+                    "Dr. {} has changed an annotation on health record: {id}",
+                    doctor.full_name()
+                )
+            ),
         ])
     );
 }
@@ -111,8 +138,8 @@ fn test_multiple_notifications_per_record() {
     assert_eq!(page["results"][0]["record"], patient.read_patient_record(id).ok(200).body);
 }
 
-/// test_notification_cascade_delete: notifications went with their record. Here a record is never deleted, but it may be
-/// out of the recipient's sight; what was told is kept, without the record.
+/// test_notification_cascade_delete: notifications went with their record. Here a record is never
+/// deleted, but it may be out of the recipient's sight; what was told is kept, without the record.
 #[test]
 fn a_notification_stays_without_its_record() {
     let (patient, doctor, ids) = told(1);
@@ -127,10 +154,16 @@ fn a_notification_stays_without_its_record() {
 fn test_list_only_own_notifications() {
     let (_, doctor, _) = told(1);
     let (_, other, _) = told(1);
-    let (mine, theirs) = (ids_on(&doctor.list_notifications("").ok(200)), ids_on(&other.list_notifications("").ok(200)));
+    let (mine, theirs) = (
+        ids_on(&doctor.list_notifications("").ok(200)),
+        ids_on(&other.list_notifications("").ok(200)),
+    );
     assert_eq!((mine.len(), theirs.len()), (1, 1));
     assert_ne!(mine, theirs);
-    assert_eq!(Patient::new().list_notifications("").ok(200).body, json!({"next": null, "results": []}));
+    assert_eq!(
+        Patient::new().list_notifications("").ok(200).body,
+        json!({"next": null, "results": []})
+    );
 }
 
 /// test_notification_ordering too.
@@ -158,7 +191,8 @@ fn test_retrieve_and_mark_as_read() {
     assert!(read_at.as_millisecond() >= before.as_millisecond() && read_at <= Timestamp::now());
     assert_eq!(doctor.list_notifications("").ok(200)["results"][0], read.body);
     unread_becomes(&doctor, 0);
-    // test_mark_as_read_idempotent, test_retrieve_already_read_notification: the first reading counts.
+    // test_mark_as_read_idempotent, test_retrieve_already_read_notification: the first reading
+    // counts.
     assert_eq!(doctor.read_notification(&ids[0]).ok(200).body, read.body);
 }
 
@@ -171,7 +205,10 @@ fn looking_by_head_reads_nothing() {
     assert_eq!(head.header("content-type"), "application/json");
     doctor.peek_notification(UNKNOWN).ok(404);
     let listed = doctor.list_notifications("").ok(200);
-    assert_eq!((&listed["results"][0]["is_read"], &listed["results"][0]["read_at"]), (&json!(false), &Value::Null));
+    assert_eq!(
+        (&listed["results"][0]["is_read"], &listed["results"][0]["read_at"]),
+        (&json!(false), &Value::Null)
+    );
     assert_eq!(ids, ids_on(&doctor.list_notifications("is_read=false").ok(200)));
 }
 
@@ -233,9 +270,15 @@ fn test_mark_all_notifications_as_read() {
     assert_eq!(read, [false, true, true, true]);
     unread_becomes(&doctor, 1);
 
-    // The dispatcher writes it down on each notification, with the same times, and takes them out of the unread ones.
+    // The dispatcher writes it down on each notification, with the same times, and takes them out
+    // of the unread ones.
     eventually("the dispatcher has settled what was read", || {
-        stored(&doctor.id).iter().filter(|item| item.get("gsi1pk").is_some()).count().eq(&1).then_some(())
+        stored(&doctor.id)
+            .iter()
+            .filter(|item| item.get("gsi1pk").is_some())
+            .count()
+            .eq(&1)
+            .then_some(())
     });
     let later = doctor.list_notifications("").ok(200);
     assert_eq!(later["results"], page["results"]);
@@ -259,7 +302,11 @@ fn test_delete_all_notifications() {
     // test_delete_all_includes_read_notifications
     doctor.read_notification(&ids[1]).ok(200);
     assert_eq!(doctor.delete_all().ok(204).bytes, b"");
-    assert_eq!(doctor.list_notifications("").ok(200).body, json!({"next": null, "results": []}), "at once");
+    assert_eq!(
+        doctor.list_notifications("").ok(200).body,
+        json!({"next": null, "results": []}),
+        "at once"
+    );
     assert_eq!(doctor.count_unread().ok(200)["unread_count"], 0);
     for id in &ids {
         doctor.read_notification(id).ok(404);
@@ -276,7 +323,10 @@ fn test_delete_all_notifications() {
     assert!(later.len() == 1 && !ids.contains(&later[0]));
     // The dispatcher deletes what is no longer shown.
     eventually("the dispatcher has purged the inbox", || {
-        let left: Vec<String> = stored(&doctor.id).iter().map(|item| item["sk"]["S"].as_str().unwrap().to_owned()).collect();
+        let left: Vec<String> = stored(&doctor.id)
+            .iter()
+            .map(|item| item["sk"]["S"].as_str().unwrap().to_owned())
+            .collect();
         (left == [format!("NOTIFICATION#{}", later[0])]).then_some(())
     });
     assert_eq!(ids_on(&doctor.list_notifications("").ok(200)), later);

@@ -14,7 +14,11 @@ fn ids(page: &Answer) -> Vec<String> {
 fn next(page: &Answer) -> Option<String> {
     let url = page["next"].as_str()?;
     assert_eq!(page.header("link"), format!("<{url}>; rel=\"next\""));
-    Some(url.strip_prefix(&Stack::get().base_url).unwrap_or_else(|| panic!("{url} leads elsewhere")).to_owned())
+    Some(
+        url.strip_prefix(&Stack::get().base_url)
+            .unwrap_or_else(|| panic!("{url} leads elsewhere"))
+            .to_owned(),
+    )
 }
 
 /// Walks a list by its links; the number of entries on each page, and all entries.
@@ -53,7 +57,12 @@ impl Many {
 
     /// The ids of the records that `wanted` holds for, newest first.
     fn ids(&self, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
-        self.records.iter().rev().filter(|it| wanted(it)).map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+        self.records
+            .iter()
+            .rev()
+            .filter(|it| wanted(it))
+            .map(|it| it["id"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -74,9 +83,11 @@ fn lists_are_walked_by_their_links() {
 
     let doctor = &doctors[0];
     let mine = many.ids(|it| it["doctor"]["pk"] == doctor.id);
-    let (sizes, walked) = walk(doctor.list_doctor_records("limit=5").ok(200), |path| doctor.get(path));
+    let (sizes, walked) =
+        walk(doctor.list_doctor_records("limit=5").ok(200), |path| doctor.get(path));
     assert_eq!((sizes, &walked), (vec![5, 5, 2], &mine));
-    let (sizes, walked) = walk(doctor.list_notifications("limit=7").ok(200), |path| doctor.get(path));
+    let (sizes, walked) =
+        walk(doctor.list_notifications("limit=7").ok(200), |path| doctor.get(path));
     assert_eq!((sizes, walked.len()), (vec![7, 5], 12));
     assert_eq!(walked, ids(&doctor.list_notifications("").ok(200)));
 
@@ -100,13 +111,24 @@ fn lists_are_filtered() {
     let filtered = |query: &str| ids(&patient.list_patient_records(query).ok(200));
     assert_eq!(filtered("record_type=imaging"), many.ids(|it| it["record_type"] == "imaging"));
     assert_eq!(filtered("record_type=procedure"), Vec::<String>::new());
-    assert_eq!(filtered(&format!("doctor={}", doctors[1].id)), many.ids(|it| it["doctor"]["pk"] == doctors[1].id));
+    assert_eq!(
+        filtered(&format!("doctor={}", doctors[1].id)),
+        many.ids(|it| it["doctor"]["pk"] == doctors[1].id)
+    );
     let both = format!("doctor={}&record_type=general", doctors[1].id);
-    assert_eq!(filtered(&both), many.ids(|it| it["doctor"]["pk"] == doctors[1].id && it["record_type"] == "general"));
+    assert_eq!(
+        filtered(&both),
+        many.ids(|it| it["doctor"]["pk"] == doctors[1].id && it["record_type"] == "general")
+    );
     assert_eq!(filtered(&format!("doctor={}", patient.id)), Vec::<String>::new(), "nobody's");
-    assert_eq!(filtered("record_type=&doctor=&created_after=&created_before="), many.ids(|_| true), "an empty filter is none");
+    assert_eq!(
+        filtered("record_type=&doctor=&created_after=&created_before="),
+        many.ids(|_| true),
+        "an empty filter is none"
+    );
 
-    // Before and after are of the moment itself: no record is lost or told twice between two ranges.
+    // Before and after are of the moment itself: no record is lost or told twice between two
+    // ranges.
     let created = |it: &Value| it["created_at"].as_str().unwrap().to_owned();
     let moment = created(&records[4]);
     let after = filtered(&format!("created_after={moment}"));
@@ -114,11 +136,26 @@ fn lists_are_filtered() {
     let mut together = after.clone();
     together.extend(before.iter().filter(|id| !after.contains(id)).cloned());
     assert_eq!(together, many.ids(|_| true));
-    assert!(after.contains(&ids_of(&records[5])) && !after.contains(&ids_of(&records[3])), "{after:?}");
-    assert!(before.contains(&ids_of(&records[3])) && !before.contains(&ids_of(&records[5])), "{before:?}");
-    let range = format!("created_after={}&created_before={}&record_type={}", created(&records[2]), created(&records[6]), TYPES[1]);
+    assert!(
+        after.contains(&ids_of(&records[5])) && !after.contains(&ids_of(&records[3])),
+        "{after:?}"
+    );
+    assert!(
+        before.contains(&ids_of(&records[3])) && !before.contains(&ids_of(&records[5])),
+        "{before:?}"
+    );
+    let range = format!(
+        "created_after={}&created_before={}&record_type={}",
+        created(&records[2]),
+        created(&records[6]),
+        TYPES[1]
+    );
     let inside = filtered(&range);
-    assert!(inside.contains(&ids_of(&records[4])) && !inside.contains(&ids_of(&records[1])) && !inside.contains(&ids_of(&records[7])));
+    assert!(
+        inside.contains(&ids_of(&records[4]))
+            && !inside.contains(&ids_of(&records[1]))
+            && !inside.contains(&ids_of(&records[7]))
+    );
     assert_eq!(filtered("created_after=2020-01-01&created_before=2100-01-01"), many.ids(|_| true));
     assert_eq!(filtered("created_before=2020-01-01"), Vec::<String>::new());
     assert_eq!(filtered("created_after=2100-01-01T00:00:00%2B01:00"), Vec::<String>::new());
@@ -136,7 +173,10 @@ fn lists_are_filtered() {
     assert_eq!(filtered("record_type=prescription"), imaging[..1]);
 
     // Filters hold on every page.
-    let (sizes, walked) = walk(patient.list_patient_records("record_type=lab_result&limit=2").ok(200), |path| patient.get(path));
+    let (sizes, walked) =
+        walk(patient.list_patient_records("record_type=lab_result&limit=2").ok(200), |path| {
+            patient.get(path)
+        });
     assert_eq!((sizes, walked), (vec![2, 1], many.ids(|it| it["record_type"] == "lab_result")));
 }
 
@@ -147,7 +187,8 @@ fn ids_of(record: &Value) -> String {
 #[test]
 fn parameters_are_checked_all_at_once() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let query = "record_type=x&doctor=x&created_after=yesterday&created_before=2026-02-30&limit=0&cursor=x";
+    let query =
+        "record_type=x&doctor=x&created_after=yesterday&created_before=2026-02-30&limit=0&cursor=x";
     let expected = [
         "record_type invalid_choice",
         "doctor invalid",
@@ -157,12 +198,22 @@ fn parameters_are_checked_all_at_once() {
         "limit invalid",
     ];
     assert_eq!(patient.list_patient_records(query).ok(400).errors(), expected);
-    assert_eq!(doctor.list_doctor_records("patient=x&limit=101").ok(400).errors(), ["patient invalid", "limit invalid"]);
+    assert_eq!(
+        doctor.list_doctor_records("patient=x&limit=101").ok(400).errors(),
+        ["patient invalid", "limit invalid"]
+    );
     for limit in ["0", "101", "-1", "1.5", "ten", "99999999999999999999", "%00"] {
-        assert_eq!(doctor.list_notifications(&format!("limit={limit}")).ok(400).errors(), ["limit invalid"], "{limit}");
+        assert_eq!(
+            doctor.list_notifications(&format!("limit={limit}")).ok(400).errors(),
+            ["limit invalid"],
+            "{limit}"
+        );
     }
     patient.list_patient_records("limit=1&limit=2").refused("limit", "duplicate");
-    assert_eq!(patient.list_doctors("limit=101&cursor=%FF").ok(400).errors(), ["cursor invalid", "limit invalid"]);
+    assert_eq!(
+        patient.list_doctors("limit=101&cursor=%FF").ok(400).errors(),
+        ["cursor invalid", "limit invalid"]
+    );
 }
 
 #[test]
@@ -173,7 +224,8 @@ fn a_cursor_is_good_for_its_own_list_only() {
             patient.create_record(json!({"doctor": doctor.id})).ok(201);
         }
     }
-    let cursor_of = |page: Answer| next(&page.ok(200)).unwrap().split_once("cursor=").unwrap().1.to_owned();
+    let cursor_of =
+        |page: Answer| next(&page.ok(200)).unwrap().split_once("cursor=").unwrap().1.to_owned();
     let cursor = cursor_of(patient.list_patient_records("limit=1"));
     for word in [patient.id.as_str(), "PATIENT", "RECORD"] {
         assert!(!cursor.contains(word), "{cursor}");
@@ -194,8 +246,13 @@ fn a_cursor_is_good_for_its_own_list_only() {
     refused(doctor.list_notifications(&format!("is_read=true&cursor={unread}")));
 
     // Made up, cut, lengthened, changed in any place.
-    let mut forged =
-        vec!["x".to_owned(), "0".repeat(cursor.len()), cursor[1..].to_owned(), cursor[..cursor.len() - 1].to_owned(), format!("{cursor}A")];
+    let mut forged = vec![
+        "x".to_owned(),
+        "0".repeat(cursor.len()),
+        cursor[1..].to_owned(),
+        cursor[..cursor.len() - 1].to_owned(),
+        format!("{cursor}A"),
+    ];
     for at in (0..cursor.len()).step_by(7) {
         let letter = if cursor.as_bytes()[at] == b'A' { "B" } else { "A" };
         forged.push(format!("{}{letter}{}", &cursor[..at], &cursor[at + 1..]));

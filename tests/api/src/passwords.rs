@@ -1,4 +1,5 @@
-//! Passwords: changed by who knows them, reset by who has the mail, upgraded where they came from elsewhere.
+//! Passwords: changed by who knows them, reset by who has the mail, upgraded where they came from
+//! elsewhere.
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::digest::{SHA256, digest};
@@ -6,12 +7,18 @@ use ring::pbkdf2;
 use serde_json::{Value, json};
 
 use crate::harness::keys::credentials_of;
-use crate::harness::{Anonymous, Client, MARKER, PASSWORD, User, account_mail, account_mails_to, aws, eventually, new_email};
+use crate::harness::{
+    Anonymous, Client, MARKER, PASSWORD, User, account_mail, account_mails_to, aws, eventually,
+    new_email,
+};
 
 const NEW: &str = "  another harbour, a louder one ";
 
 pub(crate) fn stored_hash(email: &str) -> String {
-    aws::get_item(&credentials_of(email), "CREDENTIALS").unwrap()["password_hash"]["S"].as_str().unwrap().to_owned()
+    aws::get_item(&credentials_of(email), "CREDENTIALS").unwrap()["password_hash"]["S"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 pub(crate) fn set_hash(email: &str, hash: &str) {
@@ -35,7 +42,10 @@ fn reset_token(user: &User, before: usize) -> String {
 /// How often an action with an outcome is in the audit trail of a user.
 fn told(user: &User, action: &str, outcome: &str) -> usize {
     let events = aws::query(&format!("AUDIT#{}", user.id));
-    events.iter().filter(|event| event["action"]["S"] == action && event["outcome"]["S"] == outcome).count()
+    events
+        .iter()
+        .filter(|event| event["action"]["S"] == action && event["outcome"]["S"] == outcome)
+        .count()
 }
 
 #[test]
@@ -86,7 +96,10 @@ fn of_eight_equal_changes_one_succeeds() {
         changes.into_iter().map(|change| change.join().unwrap()).collect()
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert!(statuses.iter().all(|status| [200, 400, 401, 409, 429].contains(status)), "{statuses:?}");
+    assert!(
+        statuses.iter().all(|status| [200, 400, 401, 409, 429].contains(status)),
+        "{statuses:?}"
+    );
     assert_eq!(told(&user, "change_password", "success"), 1);
 }
 
@@ -121,14 +134,20 @@ fn a_token_is_worth_nothing_after_another_one_was_used_and_after_half_an_hour() 
     Anonymous.reset_password(&first, "a third password, never set").refused("token", "invalid");
 
     let late = reset_token(&user, 2);
-    let ttl = aws::get_item(&key_of(&late), "TOKEN").unwrap()["ttl"]["N"].as_str().unwrap().parse::<i64>().unwrap();
+    let ttl = aws::get_item(&key_of(&late), "TOKEN").unwrap()["ttl"]["N"]
+        .as_str()
+        .unwrap()
+        .parse::<i64>()
+        .unwrap();
     let now = jiff::Timestamp::now().as_second();
     assert!((now + 1_700..=now + 1_800).contains(&ttl), "{}", ttl - now);
     aws::dynamodb(
         "UpdateItem",
         json!({
-            "Key": {"pk": {"S": key_of(&late)}, "sk": {"S": "TOKEN"}}, "UpdateExpression": "SET #ttl = :past",
-            "ExpressionAttributeNames": {"#ttl": "ttl"}, "ExpressionAttributeValues": {":past": {"N": now.to_string()}},
+            "Key": {"pk": {"S": key_of(&late)}, "sk": {"S": "TOKEN"}},
+                "UpdateExpression": "SET #ttl = :past",
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+                "ExpressionAttributeValues": {":past": {"N": now.to_string()}},
         }),
     );
     Anonymous.reset_password(&late, "a third password, never set").refused("token", "invalid");
@@ -168,9 +187,15 @@ fn nobody_learns_from_a_reset_who_has_an_account() {
         expected.sort_unstable();
         assert_eq!(names, expected);
     }
-    eventually("both mails to the user", || (account_mails_to(&user.email).len() >= 3).then_some(()));
+    eventually("both mails to the user", || {
+        (account_mails_to(&user.email).len() >= 3).then_some(())
+    });
     assert!(account_mails_to(&unknown).is_empty());
-    assert!(account_mails_to(&inactive.email).iter().all(|mail| !mail.subject.ends_with("Set Your Password")));
+    assert!(
+        account_mails_to(&inactive.email)
+            .iter()
+            .all(|mail| !mail.subject.ends_with("Set Your Password"))
+    );
     Anonymous.request_password_reset("no address").refused("email", "invalid");
 }
 
@@ -203,7 +228,9 @@ fn what_is_no_token_is_refused_everywhere() {
     let user = User::new("patient");
     let of_another_kind = account_mail(&user.email, "Confirm Your Email Address", 0).token();
     let unknown = BASE64_URL_SAFE_NO_PAD.encode([7; 32]);
-    for token in ["", "x", &unknown, &user.access, &user.refresh, &"a".repeat(5_000), &of_another_kind] {
+    for token in
+        ["", "x", &unknown, &user.access, &user.refresh, &"a".repeat(5_000), &of_another_kind]
+    {
         Anonymous.reset_password(token, NEW).refused("token", "invalid");
         Anonymous.change_email(token).refused("token", "invalid");
         if token != of_another_kind {
@@ -217,7 +244,13 @@ fn what_is_no_token_is_refused_everywhere() {
 pub(crate) fn hash_of_django() -> String {
     let mut hash = [0; 32];
     let iterations = std::num::NonZeroU32::new(20_000).unwrap();
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, b"saltfromdjango", PASSWORD.as_bytes(), &mut hash);
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        iterations,
+        b"saltfromdjango",
+        PASSWORD.as_bytes(),
+        &mut hash,
+    );
     format!("pbkdf2_sha256$20000$saltfromdjango${}", BASE64_STANDARD.encode(hash))
 }
 
@@ -234,16 +267,26 @@ fn a_password_from_django_is_good_once_and_upgraded() {
     Anonymous.login(&user.email, PASSWORD).ok(200);
     assert_eq!(stored_hash(&user.email), upgraded);
 
-    for absurd in [imported.replace("$20000$", "$1$"), imported.replace("$20000$", "$4000000000$"), "pbkdf2_sha256$".to_owned()] {
+    for absurd in [
+        imported.replace("$20000$", "$1$"),
+        imported.replace("$20000$", "$4000000000$"),
+        "pbkdf2_sha256$".to_owned(),
+    ] {
         set_hash(&user.email, &absurd);
         Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
     }
 }
 
-/// What another password leaves at an account, as a sign-in meets it that has read the credentials before.
+/// What another password leaves at an account, as a sign-in meets it that has read the credentials
+/// before.
 pub(crate) fn set_password_version(user: &User, version: u64) {
     let values = json!({":version": {"N": version.to_string()}});
-    aws::update_item(&format!("USER#{}", user.id), "ACCOUNT", "SET password_version = :version", values);
+    aws::update_item(
+        &format!("USER#{}", user.id),
+        "ACCOUNT",
+        "SET password_version = :version",
+        values,
+    );
 }
 
 #[test]
@@ -252,8 +295,13 @@ fn a_sign_in_with_the_old_password_is_worth_nothing_however_late_it_ends() {
     let late = Anonymous.login(&user.email, PASSWORD).ok(200);
     set_password_version(&user, 1);
     Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
-    let reasons: Vec<Value> = aws::query(&format!("AUDIT#{}", user.id)).iter().map(|event| event["reason"]["S"].clone()).collect();
+    let reasons: Vec<Value> = aws::query(&format!("AUDIT#{}", user.id))
+        .iter()
+        .map(|event| event["reason"]["S"].clone())
+        .collect();
     assert!(reasons.contains(&json!("password_changed")), "{reasons:?}");
-    Client::with_token(late["tokens"]["access"].as_str().unwrap()).me().problem(401, "token_not_valid");
+    Client::with_token(late["tokens"]["access"].as_str().unwrap())
+        .me()
+        .problem(401, "token_not_valid");
     Anonymous.refresh(late["tokens"]["refresh"].as_str().unwrap()).problem(401, "token_not_valid");
 }

@@ -12,14 +12,21 @@ fn doctor_profile(field: &str, value: Value) -> Value {
     profile
 }
 
-// TestProfileCreateView: test_create_patient_profile_success; TestPatientProfile: test_create_patient_profile,
-// test_patient_profile_str
+// TestProfileCreateView: test_create_patient_profile_success; TestPatientProfile:
+// test_create_patient_profile, test_patient_profile_str
 #[test]
 fn a_patient_creates_a_profile() {
     let patient = User::new("patient");
     let address = format!("{MARKER} Street 1\n12345 Town");
-    let answer = patient.create_profile(json!({"date_of_birth": "1985-04-12", "gender": "female", "address": address})).ok(201);
-    assert_eq!(answer.body, json!({"date_of_birth": "1985-04-12", "gender": "female", "address": address}));
+    let answer = patient
+        .create_profile(
+            json!({"date_of_birth": "1985-04-12", "gender": "female", "address": address}),
+        )
+        .ok(201);
+    assert_eq!(
+        answer.body,
+        json!({"date_of_birth": "1985-04-12", "gender": "female", "address": address})
+    );
     let me = patient.get(&answer.header("location")).ok(200);
     assert_eq!((&me["profile"], me.header("etag")), (&answer.body, answer.header("etag")));
     assert_eq!(me.text("last_name"), patient.last_name);
@@ -31,41 +38,69 @@ fn everything_in_a_patients_profile_has_a_default() {
     let patient = User::new("patient");
     assert_eq!(patient.create_profile(json!({})).ok(201).body, expected);
     let patient = User::new("patient");
-    let body = json!({"date_of_birth": null, "address": null, "specialization": "Cardiology", "user": "x", "pk": 1});
-    assert_eq!(patient.create_profile(body).ok(201).body, expected, "null is absent; what is no field of a patient is ignored");
-    assert_eq!(User::new("patient").request("POST", "/api/accounts/profile-create/").send().ok(201).body, expected, "no body");
+    let body = json!({"date_of_birth": null, "address": null, "specialization": "Cardiology",
+        "user": "x", "pk": 1});
+    assert_eq!(
+        patient.create_profile(body).ok(201).body,
+        expected,
+        "null is absent; what is no field of a patient is ignored"
+    );
+    assert_eq!(
+        User::new("patient").request("POST", "/api/accounts/profile-create/").send().ok(201).body,
+        expected,
+        "no body"
+    );
 }
 
-// TestProfileCreateView: test_create_doctor_profile_success; TestDoctorProfile: test_create_doctor_profile,
-// test_doctor_profile_str
+// TestProfileCreateView: test_create_doctor_profile_success; TestDoctorProfile:
+// test_create_doctor_profile, test_doctor_profile_str
 #[test]
 fn a_doctor_creates_a_profile() {
     let doctor = User::new("doctor");
-    let body = json!({"specialization": " Family  Medicine ", "license_number": "MD-1", "years_of_experience": YEARS_MAX});
+    let body = json!({"specialization": " Family  Medicine ", "license_number": "MD-1",
+        "years_of_experience": YEARS_MAX});
     let answer = doctor.create_profile(body).ok(201);
-    assert_eq!(answer.body, json!({"specialization": "Family  Medicine", "license_number": "MD-1", "years_of_experience": YEARS_MAX}));
+    assert_eq!(
+        answer.body,
+        json!({"specialization": "Family  Medicine", "license_number": "MD-1",
+            "years_of_experience": YEARS_MAX})
+    );
     assert_eq!(doctor.me().ok(200)["profile"], answer.body);
-    let least = User::new("doctor").create_profile(doctor_profile("address", json!("ignored"))).ok(201);
-    assert_eq!(least.body, json!({"specialization": "Cardiology", "license_number": "MD-1", "years_of_experience": 0}));
+    let least =
+        User::new("doctor").create_profile(doctor_profile("address", json!("ignored"))).ok(201);
+    assert_eq!(
+        least.body,
+        json!({"specialization": "Cardiology", "license_number": "MD-1", "years_of_experience": 0})
+    );
 }
 
 // TestPatientProfile: test_patient_profile_requires_patient_role; TestDoctorProfile:
-// test_doctor_profile_requires_doctor_role (there the storage took the other role's profile, here the role decides)
+// test_doctor_profile_requires_doctor_role (there the storage took the other role's profile, here
+// the role decides)
 #[test]
 fn a_profile_belongs_to_the_role() {
-    let refused = User::new("doctor").create_profile(json!({"date_of_birth": "1985-04-12", "gender": "male"})).ok(400);
+    let refused = User::new("doctor")
+        .create_profile(json!({"date_of_birth": "1985-04-12", "gender": "male"}))
+        .ok(400);
     assert_eq!(refused.errors(), ["specialization required", "license_number required"]);
-    let patient = User::new("patient").create_profile(doctor_profile("years_of_experience", json!(-1))).ok(201);
+    let patient = User::new("patient")
+        .create_profile(doctor_profile("years_of_experience", json!(-1)))
+        .ok(201);
     assert_eq!(patient.keys(), ["address", "date_of_birth", "gender"]);
 }
 
-// TestProfileCreateView: test_create_profile_already_exists; TestPatientProfile: test_patient_profile_one_to_one;
-// TestDoctorProfile: test_doctor_profile_one_to_one
+// TestProfileCreateView: test_create_profile_already_exists; TestPatientProfile:
+// test_patient_profile_one_to_one; TestDoctorProfile: test_doctor_profile_one_to_one
 #[test]
 fn a_second_profile_is_forbidden() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let before = doctor.me();
-    for body in [json!({}), json!({"gender": "male"}), json!({"gender": 7}), doctor_profile("license_number", json!("MD-2"))] {
+    for body in [
+        json!({}),
+        json!({"gender": "male"}),
+        json!({"gender": 7}),
+        doctor_profile("license_number", json!("MD-2")),
+    ] {
         patient.create_profile(body.clone()).problem(403, "profile_exists");
         doctor.create_profile(body).problem(403, "profile_exists");
     }
@@ -92,7 +127,16 @@ fn bad_patients() -> Vec<(&'static str, Value, &'static str)> {
         ("address", json!("a\0b"), "invalid"),
         ("address", json!(["x"]), "invalid"),
     ];
-    for date in ["1990-02-30", "1990-13-01", "12.04.1985", "1985-4-12", "1985-04-12T00:00:00Z", "", "yesterday", "-0001-01-01"] {
+    for date in [
+        "1990-02-30",
+        "1990-13-01",
+        "12.04.1985",
+        "1985-4-12",
+        "1985-04-12T00:00:00Z",
+        "",
+        "yesterday",
+        "-0001-01-01",
+    ] {
         bad.push(("date_of_birth", json!(date), "invalid"));
     }
     bad.push(("date_of_birth", json!(19850412), "invalid"));
@@ -124,7 +168,10 @@ fn bad_doctors() -> Vec<(&'static str, Value, &'static str)> {
 
 #[test]
 fn bad_fields_are_refused_and_nothing_is_written() {
-    let refuse = |user: &User, bad: Vec<(&str, Value, &str)>, whole: &dyn Fn(&str, Value) -> Value, good: Value| {
+    let refuse = |user: &User,
+                  bad: Vec<(&str, Value, &str)>,
+                  whole: &dyn Fn(&str, Value) -> Value,
+                  good: Value| {
         for (field, value, code) in &bad {
             user.create_profile(whole(field, value.clone())).refused(field, code);
         }
@@ -136,12 +183,25 @@ fn bad_fields_are_refused_and_nothing_is_written() {
             user.replace_profile(whole(field, value.clone())).refused(field, code);
         }
         let after = user.me().ok(200);
-        assert_eq!((after.body.clone(), after.header("etag")), (before.body.clone(), before.header("etag")));
+        assert_eq!(
+            (after.body.clone(), after.header("etag")),
+            (before.body.clone(), before.header("etag"))
+        );
     };
     refuse(&User::new("patient"), bad_patients(), &|field, value| json!({field: value}), json!({}));
-    refuse(&User::new("doctor"), bad_doctors(), &doctor_profile, doctor_profile("years_of_experience", json!(3)));
-    let several = Patient::new().update_profile(json!({"date_of_birth": "x", "gender": "x", "address": 1})).ok(400);
-    assert_eq!(several.errors(), ["date_of_birth invalid", "gender invalid_choice", "address invalid"]);
+    refuse(
+        &User::new("doctor"),
+        bad_doctors(),
+        &doctor_profile,
+        doctor_profile("years_of_experience", json!(3)),
+    );
+    let several = Patient::new()
+        .update_profile(json!({"date_of_birth": "x", "gender": "x", "address": 1}))
+        .ok(400);
+    assert_eq!(
+        several.errors(),
+        ["date_of_birth invalid", "gender invalid_choice", "address invalid"]
+    );
 }
 
 // TestProfileUpdateView: test_update_patient_profile_success
@@ -150,12 +210,24 @@ fn a_patient_changes_the_profile() {
     let patient = Patient::new();
     let before = patient.me().ok(200)["profile"].clone();
     let answer = patient.update_profile(json!({"gender": "male"})).ok(200);
-    assert_eq!(answer.body, json!({"date_of_birth": before["date_of_birth"], "gender": "male", "address": before["address"]}));
-    let answer = patient.update_profile(json!({"address": null, "date_of_birth": "1990-01-31"})).ok(200);
-    assert_eq!(answer.body, json!({"date_of_birth": "1990-01-31", "gender": "male", "address": null}));
+    assert_eq!(
+        answer.body,
+        json!({"date_of_birth": before["date_of_birth"], "gender": "male",
+            "address": before["address"]})
+    );
+    let answer =
+        patient.update_profile(json!({"address": null, "date_of_birth": "1990-01-31"})).ok(200);
+    assert_eq!(
+        answer.body,
+        json!({"date_of_birth": "1990-01-31", "gender": "male", "address": null})
+    );
     assert_eq!(patient.update_profile(json!({})).ok(200).body, answer.body);
     let replaced = patient.replace_profile(json!({"gender": "female"})).ok(200);
-    assert_eq!(replaced.body, json!({"date_of_birth": null, "gender": "female", "address": null}), "PUT leaves nothing");
+    assert_eq!(
+        replaced.body,
+        json!({"date_of_birth": null, "gender": "female", "address": null}),
+        "PUT leaves nothing"
+    );
     assert_eq!(patient.me().ok(200)["profile"], replaced.body);
 }
 
@@ -163,14 +235,26 @@ fn a_patient_changes_the_profile() {
 #[test]
 fn a_doctor_changes_the_profile() {
     let doctor = Doctor::new();
-    let answer = doctor.update_profile(json!({"years_of_experience": 13, "role": "admin", "email": "x"})).ok(200);
-    assert_eq!((&answer["years_of_experience"], &answer["specialization"]), (&json!(13), &json!("Cardiology")));
+    let answer = doctor
+        .update_profile(json!({"years_of_experience": 13, "role": "admin", "email": "x"}))
+        .ok(200);
+    assert_eq!(
+        (&answer["years_of_experience"], &answer["specialization"]),
+        (&json!(13), &json!("Cardiology"))
+    );
     let missing = doctor.replace_profile(json!({"years_of_experience": 1})).ok(400);
     assert_eq!(missing.errors(), ["specialization required", "license_number required"]);
-    let replaced = doctor.replace_profile(doctor_profile("specialization", json!("Neurology"))).ok(200);
-    assert_eq!(replaced.body, json!({"specialization": "Neurology", "license_number": "MD-1", "years_of_experience": 0}));
+    let replaced =
+        doctor.replace_profile(doctor_profile("specialization", json!("Neurology"))).ok(200);
+    assert_eq!(
+        replaced.body,
+        json!({"specialization": "Neurology", "license_number": "MD-1", "years_of_experience": 0})
+    );
     let me = doctor.me().ok(200);
-    assert_eq!((&me["profile"], &me["role"], &me["email"]), (&replaced.body, &json!("doctor"), &json!(doctor.email)));
+    assert_eq!(
+        (&me["profile"], &me["role"], &me["email"]),
+        (&replaced.body, &json!("doctor"), &json!(doctor.email))
+    );
 }
 
 // TestProfileUpdateView: test_update_profile_no_profile
@@ -190,7 +274,8 @@ fn a_profile_that_is_not_there_cannot_be_changed() {
 fn a_change_can_insist_on_a_version() {
     let patient = Patient::new();
     let change = |method: &str, if_match: &str, gender: &str| -> Answer {
-        let request = patient.request(method, "/api/accounts/profile-update/").header("if-match", if_match);
+        let request =
+            patient.request(method, "/api/accounts/profile-update/").header("if-match", if_match);
         request.json(&json!({"gender": gender})).send()
     };
     let seen = patient.me().ok(200).header("etag");
@@ -214,7 +299,11 @@ fn of_several_changes_at_once_none_is_lost() {
             .map(|at| {
                 scope.spawn({
                     let patient = &patient;
-                    move || patient.update_profile(json!({"date_of_birth": format!("198{at}-01-01")})).status
+                    move || {
+                        patient
+                            .update_profile(json!({"date_of_birth": format!("198{at}-01-01")}))
+                            .status
+                    }
                 })
             })
             .collect();
@@ -223,5 +312,9 @@ fn of_several_changes_at_once_none_is_lost() {
     assert!(years.iter().all(|status| [200, 409].contains(status)), "{years:?}");
     let done = years.iter().filter(|status| **status == 200).count();
     assert!(done >= 1);
-    assert_eq!(patient.me().ok(200).header("etag"), format!("\"{}\"", 2 + done), "every success counts as a version of its own");
+    assert_eq!(
+        patient.me().ok(200).header("etag"),
+        format!("\"{}\"", 2 + done),
+        "every success counts as a version of its own"
+    );
 }

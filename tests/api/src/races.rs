@@ -37,7 +37,11 @@ fn of_eight_identical_registrations_one_succeeds() {
     let (local, domain) = email.split_once('@').unwrap();
     let answers = at_once(8, |index| {
         // Its mistake 2: the case of an address makes no other user.
-        let email = if index % 2 == 0 { email.clone() } else { format!("{}@{}", local.to_uppercase(), domain.to_uppercase()) };
+        let email = if index % 2 == 0 {
+            email.clone()
+        } else {
+            format!("{}@{}", local.to_uppercase(), domain.to_uppercase())
+        };
         Anonymous.register(json!({"email": email, "password": PASSWORD, "role": "patient"}))
     });
     assert_eq!(statuses(&answers), BTreeMap::from([(201, 1), (400, 7)]));
@@ -50,7 +54,9 @@ fn of_eight_identical_registrations_one_succeeds() {
 #[test]
 fn of_eight_profile_creations_one_succeeds() {
     let user = User::new("patient");
-    let answers = at_once(8, |index| user.create_profile(json!({"gender": "female", "address": format!("zq7marker {index}")})));
+    let answers = at_once(8, |index| {
+        user.create_profile(json!({"gender": "female", "address": format!("zq7marker {index}")}))
+    });
     assert_eq!(statuses(&answers), BTreeMap::from([(201, 1), (403, 7)]));
     let created = answers.iter().find(|answer| answer.status == 201).unwrap();
     let me = user.me().ok(200);
@@ -63,14 +69,23 @@ fn changes_of_different_fields_are_all_kept() {
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = record.text("id");
     for round in 0..3 {
-        let file = json!([{"name": format!("{round}.txt"), "content_type": "text/plain", "size_bytes": 1}]);
+        let file = json!([{"name": format!("{round}.txt"), "content_type": "text/plain",
+            "size_bytes": 1}]);
         let description = format!("round {round} zq7marker");
         let record_type = ["imaging", "procedure", "lab_result"][round];
-        let changes = [json!({"description": description}), json!({"record_type": record_type}), json!({"files": file})];
-        let answers = at_once(changes.len(), |index| patient.update_record(id, changes[index].clone()));
+        let changes = [
+            json!({"description": description}),
+            json!({"record_type": record_type}),
+            json!({"files": file}),
+        ];
+        let answers =
+            at_once(changes.len(), |index| patient.update_record(id, changes[index].clone()));
         assert_eq!(statuses(&answers), BTreeMap::from([(200, 3)]), "lost races are tried again");
         let read = patient.read_patient_record(id).ok(200);
-        assert_eq!((&read["description"], &read["record_type"]), (&json!(description), &json!(record_type)));
+        assert_eq!(
+            (&read["description"], &read["record_type"]),
+            (&json!(description), &json!(record_type))
+        );
         assert_eq!(read["files"].as_array().unwrap().len(), round + 1);
     }
 }
@@ -81,17 +96,35 @@ fn many_changes_without_a_version_lose_nothing() {
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = record.text("id");
     let answers = at_once(8, |index| {
-        patient.update_record(id, json!({"files": [{"name": format!("{index}.txt"), "content_type": "text/plain", "size_bytes": 1}]}))
+        patient.update_record(
+            id,
+            json!({"files": [{"name": format!("{index}.txt"),
+            "content_type": "text/plain", "size_bytes": 1}]}),
+        )
     });
     // Who has lost too often is told so, and nothing of the change is there.
-    assert!(answers.iter().all(|answer| [200, 409].contains(&answer.status)), "{:?}", statuses(&answers));
-    let added = answers.iter().enumerate().filter(|(_, answer)| answer.status == 200).map(|(index, _)| format!("{index}.txt"));
+    assert!(
+        answers.iter().all(|answer| [200, 409].contains(&answer.status)),
+        "{:?}",
+        statuses(&answers)
+    );
+    let added = answers
+        .iter()
+        .enumerate()
+        .filter(|(_, answer)| answer.status == 200)
+        .map(|(index, _)| format!("{index}.txt"));
     let added: BTreeSet<String> = added.collect();
     assert!(!added.is_empty());
     let read = patient.read_patient_record(id).ok(200);
     let files = read["files"].as_array().unwrap();
-    assert_eq!(files.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>(), added);
-    assert_eq!((files.len(), read.header("etag")), (added.len(), format!("\"{}\"", added.len() + 1)));
+    assert_eq!(
+        files.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>(),
+        added
+    );
+    assert_eq!(
+        (files.len(), read.header("etag")),
+        (added.len(), format!("\"{}\"", added.len() + 1))
+    );
     let told = doctor.list_notifications("limit=100").ok(200).results().len();
     assert_eq!(told, added.len() + 1, "each change is told once");
 }
@@ -102,7 +135,11 @@ fn of_those_who_name_one_version_one_succeeds() {
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let path = format!("/api/records/patient/{}/", record.text("id"));
     let answers = at_once(6, |index| {
-        patient.request("PATCH", &path).header("if-match", "\"1\"").json(&json!({"description": format!("{index}")})).send()
+        patient
+            .request("PATCH", &path)
+            .header("if-match", "\"1\"")
+            .json(&json!({"description": format!("{index}")}))
+            .send()
     });
     assert_eq!(statuses(&answers), BTreeMap::from([(200, 1), (412, 5)]));
     let kept = answers.iter().find(|answer| answer.status == 200).unwrap();
@@ -119,12 +156,19 @@ fn a_record_that_is_moved_by_several_at_once_has_one_doctor() {
         let doctor = &doctors[index % 3 + 1];
         patient.update_record(id, json!({"doctor": doctor.id}))
     });
-    assert!(answers.iter().all(|answer| [200, 409].contains(&answer.status)), "{:?}", statuses(&answers));
+    assert!(
+        answers.iter().all(|answer| [200, 409].contains(&answer.status)),
+        "{:?}",
+        statuses(&answers)
+    );
     let read = patient.read_patient_record(id).ok(200);
     for doctor in &doctors {
         let is_assigned = read["doctor"]["pk"] == doctor.id;
         let listed = doctor.list_doctor_records("").ok(200).results().len();
-        assert_eq!((doctor.read_doctor_record(id).status, listed), if is_assigned { (200, 1) } else { (404, 0) });
+        assert_eq!(
+            (doctor.read_doctor_record(id).status, listed),
+            if is_assigned { (200, 1) } else { (404, 0) }
+        );
         let assignments = aws::query(&format!("DOCTOR#{}", doctor.id));
         assert_eq!(assignments.len(), usize::from(is_assigned));
     }
@@ -135,7 +179,10 @@ fn a_record_that_is_moved_by_several_at_once_has_one_doctor() {
     };
     for doctor in &doctors {
         let is_assigned = usize::from(read["doctor"]["pk"] == doctor.id);
-        assert_eq!(told(doctor, "patient_assigned"), told(doctor, "assignment_ended") + is_assigned);
+        assert_eq!(
+            told(doctor, "patient_assigned"),
+            told(doctor, "assignment_ended") + is_assigned
+        );
     }
 }
 
@@ -147,12 +194,20 @@ fn a_note_and_a_move_that_meet_are_one_before_the_other() {
         let id = record.text("id");
         let answers = at_once(4, |index| match index {
             0 => patient.update_record(id, json!({"doctor": next.id})),
-            _ => former.create_annotation(json!({"record": id, "note": format!("zq7marker {index}")})),
+            _ => former
+                .create_annotation(json!({"record": id, "note": format!("zq7marker {index}")})),
         });
         assert!(answers[0].status == 200, "{}", answers[0]);
-        assert!(answers[1..].iter().all(|answer| [201, 400].contains(&answer.status)), "{:?}", statuses(&answers));
+        assert!(
+            answers[1..].iter().all(|answer| [201, 400].contains(&answer.status)),
+            "{:?}",
+            statuses(&answers)
+        );
         let written = answers[1..].iter().filter(|answer| answer.status == 201).count();
-        assert_eq!(next.read_doctor_record(id).ok(200)["annotations"].as_array().unwrap().len(), written);
+        assert_eq!(
+            next.read_doctor_record(id).ok(200)["annotations"].as_array().unwrap().len(),
+            written
+        );
         former.create_annotation(json!({"record": id, "note": "late"})).ok(400);
     }
 }
@@ -162,29 +217,47 @@ fn notes_that_are_written_at_once_are_all_there() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = record.text("id");
-    let answers = at_once(6, |index| doctor.create_annotation(json!({"record": id, "note": format!("zq7marker {index}")})));
+    let answers = at_once(6, |index| {
+        doctor.create_annotation(json!({"record": id, "note": format!("zq7marker {index}")}))
+    });
     assert_eq!(statuses(&answers), BTreeMap::from([(201, 6)]));
     let read = patient.read_patient_record(id).ok(200);
-    let of = |notes: &[Value]| notes.iter().map(|note| note["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>();
+    let of = |notes: &[Value]| {
+        notes.iter().map(|note| note["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
     let written: Vec<Value> = answers.iter().map(|answer| answer.body.clone()).collect();
     assert_eq!(of(read["annotations"].as_array().unwrap()), of(&written));
     assert_eq!(patient.list_notifications("").ok(200).results().len(), 6);
 
     // Of changes of one note that meet, all succeed or say that they lost, and the last one stands.
     let note = written[0]["id"].as_str().unwrap();
-    let answers = at_once(4, |index| doctor.update_annotation(note, json!({"note": format!("changed {index}")})));
-    assert!(answers.iter().all(|answer| [200, 409].contains(&answer.status)), "{:?}", statuses(&answers));
-    let changed = answers.iter().filter(|answer| answer.status == 200).max_by_key(|answer| answer.header("etag"));
+    let answers = at_once(4, |index| {
+        doctor.update_annotation(note, json!({"note": format!("changed {index}")}))
+    });
+    assert!(
+        answers.iter().all(|answer| [200, 409].contains(&answer.status)),
+        "{:?}",
+        statuses(&answers)
+    );
+    let changed = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .max_by_key(|answer| answer.header("etag"));
     let read = patient.read_patient_record(id).ok(200);
-    let stored = read["annotations"].as_array().unwrap().iter().find(|it| it["id"] == note).unwrap();
+    let stored =
+        read["annotations"].as_array().unwrap().iter().find(|it| it["id"] == note).unwrap();
     assert_eq!(stored, &changed.unwrap().body);
 }
 
 #[test]
 fn a_file_is_deleted_once() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let files: Vec<Value> =
-        (0..2).map(|index| json!({"name": format!("{index}.txt"), "content_type": "text/plain", "size_bytes": 1})).collect();
+    let files: Vec<Value> = (0..2)
+        .map(|index| {
+            json!({"name": format!("{index}.txt"), "content_type": "text/plain",
+            "size_bytes": 1})
+        })
+        .collect();
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     let (id, file) = (record.text("id"), record["files"][0]["id"].as_str().unwrap());
     let answers = at_once(4, |_| patient.delete_file(file));

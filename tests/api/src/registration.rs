@@ -1,16 +1,18 @@
-//! Registration as operators may want it: telling nobody who has an account, and with licences that wait for staff.
+//! Registration as operators may want it: telling nobody who has an account, and with licences that
+//! wait for staff.
 
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, MARKER, PASSWORD, Patient, Sandbox, Settings, User, account_mail, account_mails_to, aws, new_email,
-    unique,
+    Admin, Anonymous, Answer, Client, MARKER, PASSWORD, Patient, Sandbox, Settings, User,
+    account_mail, account_mails_to, aws, new_email, unique,
 };
 
 #[track_caller]
 fn register(accounts: &Sandbox, email: &str, role: &str) -> Answer {
     let last_name = format!("{MARKER}{}", unique());
-    let body = json!({"email": email, "password": PASSWORD, "role": role, "first_name": "Jane", "last_name": last_name});
+    let body = json!({"email": email, "password": PASSWORD, "role": role, "first_name": "Jane",
+        "last_name": last_name});
     accounts.send(&Anonymous, "POST", "/api/accounts/register/", &body)
 }
 
@@ -20,34 +22,49 @@ fn registering_tells_nobody_who_has_an_account() {
     let owner = User::new("patient");
     let before = Anonymous.login(&owner.email, PASSWORD).ok(200);
     let free = new_email();
-    let (of_free, of_taken) = (register(&accounts, &free, "patient").ok(202), register(&accounts, &owner.email, "doctor").ok(202));
+    let (of_free, of_taken) = (
+        register(&accounts, &free, "patient").ok(202),
+        register(&accounts, &owner.email, "doctor").ok(202),
+    );
     let respelt = register(&accounts, &owner.email.to_uppercase(), "patient").ok(202);
     let again = register(&accounts, &free, "patient").ok(202);
     for other in [&of_taken, &respelt, &again] {
         assert_eq!(other.bytes, of_free.bytes);
-        let names = |answer: &Answer| answer.headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+        let names = |answer: &Answer| {
+            answer.headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
         assert_eq!(names(other), names(&of_free));
     }
     assert_eq!(of_free.keys(), ["detail"], "no tokens, no id");
     // What is wrong in itself is told, of either.
     for email in [&free, &owner.email, &new_email()] {
         let body = json!({"email": email, "password": "12345678"});
-        accounts.send(&Anonymous, "POST", "/api/accounts/register/", &body).refused("password", "too_common");
+        accounts
+            .send(&Anonymous, "POST", "/api/accounts/register/", &body)
+            .refused("password", "too_common");
     }
 
     // Only mails tell.
     account_mail(&free, "Confirm Your Email Address", 0);
     account_mail(&free, "You Have an Account Already", 0);
     account_mail(&owner.email, "You Have an Account Already", 1);
-    assert!(!account_mails_to(&owner.email).iter().any(|mail| mail.text.contains(MARKER)), "what somebody typed is in no mail");
+    assert!(
+        !account_mails_to(&owner.email).iter().any(|mail| mail.text.contains(MARKER)),
+        "what somebody typed is in no mail"
+    );
     Anonymous.login(&free, PASSWORD).problem(401, "invalid_credentials");
     let confirmation = account_mail(&free, "Confirm Your Email Address", 0).token();
     Anonymous.verify_email(&confirmation).ok(200);
     Anonymous.login(&free, PASSWORD).ok(200);
     let after = Anonymous.login(&owner.email, PASSWORD).ok(200);
-    assert_eq!((&after["pk"], &after["role"], &after["last_name"]), (&before["pk"], &before["role"], &before["last_name"]));
+    assert_eq!(
+        (&after["pk"], &after["role"], &after["last_name"]),
+        (&before["pk"], &before["role"], &before["last_name"])
+    );
     let events = aws::query(&format!("AUDIT#{}", owner.id));
-    let tries = events.iter().filter(|event| event["action"]["S"] == "register" && event["outcome"]["S"] == "failed");
+    let tries = events
+        .iter()
+        .filter(|event| event["action"]["S"] == "register" && event["outcome"]["S"] == "failed");
     assert_eq!(tries.count(), 2);
 }
 
@@ -57,7 +74,8 @@ fn who_registers_silently_can_set_a_password_instead_of_confirming() {
     let email = new_email();
     register(&accounts, &email, "patient").ok(202);
     // As of an address that has no account, or another password.
-    let wrong = Anonymous.login(&email, "not-the-password-at-all").problem(401, "invalid_credentials");
+    let wrong =
+        Anonymous.login(&email, "not-the-password-at-all").problem(401, "invalid_credentials");
     let unconfirmed = Anonymous.login(&email, PASSWORD).problem(401, "invalid_credentials");
     assert_eq!((unconfirmed.keys(), &unconfirmed["detail"]), (wrong.keys(), &wrong["detail"]));
     Anonymous.request_password_reset(&email).ok(202);
@@ -65,12 +83,18 @@ fn who_registers_silently_can_set_a_password_instead_of_confirming() {
     Anonymous.reset_password(&token, "three lamps in the window").ok(200);
     let user = Anonymous.login(&email, "three lamps in the window").ok(200);
     let events = aws::query(&format!("AUDIT#{}", user.text("pk")));
-    assert!(events.iter().any(|event| event["reason"]["S"] == "email_not_confirmed" && event["outcome"]["S"] == "denied"));
+    assert!(
+        events.iter().any(|event| event["reason"]["S"] == "email_not_confirmed"
+            && event["outcome"]["S"] == "denied")
+    );
 }
 
 #[test]
 fn nobody_is_flooded_with_mails_about_an_account() {
-    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").with("MAX_MAILS_PER_DAY", "3").start();
+    let accounts = Settings::of("accounts")
+        .with("REVEAL_REGISTERED_EMAIL", "false")
+        .with("MAX_MAILS_PER_DAY", "3")
+        .start();
     let (owner, free) = (User::new("patient"), new_email());
     let enough = |email: &str| {
         let answers: Vec<Answer> = (0..4).map(|_| register(&accounts, email, "patient")).collect();
@@ -82,37 +106,68 @@ fn nobody_is_flooded_with_mails_about_an_account() {
     let (of_taken, of_free) = (enough(&owner.email), enough(&free));
     assert_eq!(of_taken["detail"], of_free["detail"]);
     let events = aws::query(&format!("AUDIT#{}", owner.id));
-    assert_eq!(events.iter().filter(|event| event["action"]["S"] == "register" && event["outcome"]["S"] == "failed").count(), 3);
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| event["action"]["S"] == "register" && event["outcome"]["S"] == "failed")
+            .count(),
+        3
+    );
 
     // That somebody says an address were theirs costs its owner nothing.
     let (other, owner) = (Patient::new(), User::new("patient"));
-    let claim = || accounts.send(&other, "POST", "/api/accounts/email-change/", &json!({"email": owner.email, "password": PASSWORD}));
+    let claim = || {
+        accounts.send(
+            &other,
+            "POST",
+            "/api/accounts/email-change/",
+            &json!({"email": owner.email, "password": PASSWORD}),
+        )
+    };
     for _ in 0..3 {
         claim().ok(202);
     }
     claim().problem(429, "daily_limit_reached");
-    accounts.send(&Anonymous, "POST", "/api/accounts/password-reset/", &json!({"email": owner.email})).ok(202);
+    accounts
+        .send(&Anonymous, "POST", "/api/accounts/password-reset/", &json!({"email": owner.email}))
+        .ok(202);
 }
 
 #[test]
 fn a_silent_registration_that_is_sent_again_happens_once() {
     let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let owner = User::new("patient");
-    for (email, subject, before) in
-        [(new_email(), "Confirm Your Email Address", 0), (owner.email.clone(), "You Have an Account Already", 0)]
-    {
+    for (email, subject, before) in [
+        (new_email(), "Confirm Your Email Address", 0),
+        (owner.email.clone(), "You Have an Account Already", 0),
+    ] {
         let key = format!("\"{}\"", unique());
         let body = json!({"email": email, "password": PASSWORD});
-        let register = |body: &Value| accounts.send_with(&Anonymous, "POST", "/api/accounts/register/", &[("idempotency-key", &key)], body);
+        let register = |body: &Value| {
+            accounts.send_with(
+                &Anonymous,
+                "POST",
+                "/api/accounts/register/",
+                &[("idempotency-key", &key)],
+                body,
+            )
+        };
         let (first, second) = (register(&body).ok(202), register(&body).ok(202));
-        assert_eq!((first.header("idempotent-replayed"), second.header("idempotent-replayed")), ("".into(), "true".into()));
+        assert_eq!(
+            (first.header("idempotent-replayed"), second.header("idempotent-replayed")),
+            ("".into(), "true".into())
+        );
         assert_eq!(first.bytes, second.bytes);
-        register(&json!({"email": email, "password": "three lamps in the window"})).problem(422, "idempotency_key_reused");
+        register(&json!({"email": email, "password": "three lamps in the window"}))
+            .problem(422, "idempotency_key_reused");
         account_mail(&email, subject, before);
         // What comes behind a second mail, if there were one.
         Anonymous.request_password_reset(&email).ok(202);
         account_mail(&email, "Set Your Password", 0);
-        assert_eq!(account_mails_to(&email).iter().filter(|mail| mail.subject.ends_with(subject)).count(), 1);
+        assert_eq!(
+            account_mails_to(&email).iter().filter(|mail| mail.subject.ends_with(subject)).count(),
+            1
+        );
         if email != owner.email {
             assert!(account_mails_to(&email).iter().all(|mail| !mail.subject.ends_with("Already")));
         }
@@ -126,14 +181,21 @@ fn a_new_doctor_waits_where_the_operator_says_so() {
     let registered = register(&accounts, &email, "doctor").ok(201);
     let doctor = Client::with_token(registered["tokens"]["access"].as_str().unwrap());
     let (id, name) = (registered.text("pk"), registered.text("last_name"));
-    let profile = |license: &str| json!({"specialization": "Cardiology", "license_number": license});
+    let profile =
+        |license: &str| json!({"specialization": "Cardiology", "license_number": license});
     accounts.send(&doctor, "POST", "/api/accounts/profile-create/", &profile("MD-1")).ok(201);
-    let is_listed = || !patient.list_doctors(&format!("search={name}")).ok(200).results().is_empty();
+    let is_listed =
+        || !patient.list_doctors(&format!("search={name}")).ok(200).results().is_empty();
     let assign = || patient.create_record(json!({"doctor": id}));
-    let unknown = patient.create_record(json!({"doctor": "0190a5c0-0000-7000-8000-000000000001"})).ok(400);
+    let unknown =
+        patient.create_record(json!({"doctor": "0190a5c0-0000-7000-8000-000000000001"})).ok(400);
     let shut_out = || {
         assert!(!is_listed());
-        assert_eq!(assign().ok(400)["errors"], unknown["errors"], "the answer is that of an unknown id");
+        assert_eq!(
+            assign().ok(400)["errors"],
+            unknown["errors"],
+            "the answer is that of an unknown id"
+        );
         doctor.list_doctor_records("").problem(403, "not_approved");
     };
     shut_out();
@@ -145,7 +207,9 @@ fn a_new_doctor_waits_where_the_operator_says_so() {
     // Another licence is another decision; the same one is not.
     accounts.send(&doctor, "PUT", "/api/accounts/profile-update/", &profile("MD-1")).ok(200);
     assert!(is_listed());
-    accounts.send(&doctor, "PATCH", "/api/accounts/profile-update/", &json!({"license_number": "MD-2"})).ok(200);
+    accounts
+        .send(&doctor, "PATCH", "/api/accounts/profile-update/", &json!({"license_number": "MD-2"}))
+        .ok(200);
     shut_out();
     let patient = register(&accounts, &new_email(), "patient").ok(201);
     let patient = Client::with_token(patient["tokens"]["access"].as_str().unwrap());

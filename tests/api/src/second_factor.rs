@@ -8,7 +8,9 @@ use runtime::secret::Secret;
 use runtime::tokens::{MfaToken, Signer};
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, App, Client, Doctor, PASSWORD, Patient, Settings, User, account_mail, aws};
+use crate::harness::{
+    Anonymous, Answer, App, Client, Doctor, PASSWORD, Patient, Settings, User, account_mail, aws,
+};
 use crate::passwords::{hash_of_django, set_hash, set_password_version, stored_hash};
 
 /// A user whose sign-in takes a code.
@@ -28,7 +30,11 @@ impl Guarded {
     fn of(user: User) -> Self {
         let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);
-        let codes = confirmed["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned());
+        let codes = confirmed["recovery_codes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|code| code.as_str().unwrap().to_owned());
         let guarded = Self { app, recovery_codes: codes.collect(), user };
         guarded.later();
         guarded
@@ -38,13 +44,22 @@ impl Guarded {
     #[track_caller]
     fn later(&self) {
         let key = format!("FACTOR#{}", self.user.id);
-        aws::update_item(&key, "SECOND_FACTOR", "SET last_step = :none", json!({":none": {"N": "0"}}));
+        aws::update_item(
+            &key,
+            "SECOND_FACTOR",
+            "SET last_step = :none",
+            json!({":none": {"N": "0"}}),
+        );
     }
 
     /// What the password gives.
     #[track_caller]
     fn mfa_token(&self) -> String {
-        Anonymous.login(&self.user.email, PASSWORD).problem(401, "mfa_required").text("mfa_token").to_owned()
+        Anonymous
+            .login(&self.user.email, PASSWORD)
+            .problem(401, "mfa_required")
+            .text("mfa_token")
+            .to_owned()
     }
 
     /// Shows the code of now with a token of now.
@@ -57,8 +72,11 @@ impl Guarded {
     /// How often an action with an outcome is in the audit trail, and with a reason.
     fn told(&self, action: &str, outcome: &str, reason: Option<&str>) -> usize {
         let events = aws::query(&format!("AUDIT#{}", self.user.id));
-        let is =
-            |event: &Value| event["action"]["S"] == action && event["outcome"]["S"] == outcome && event["reason"]["S"].as_str() == reason;
+        let is = |event: &Value| {
+            event["action"]["S"] == action
+                && event["outcome"]["S"] == outcome
+                && event["reason"]["S"].as_str() == reason
+        };
         events.iter().filter(|event| is(event)).count()
     }
 }
@@ -98,21 +116,37 @@ fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
     assert_eq!(answer.keys(), ["otpauth_url", "secret"]);
     assert_ne!(first["secret"], answer["secret"]);
     let url = answer.text("otpauth_url");
-    assert!(url.starts_with("otpauth://totp/Health%20Records:") && url.contains(&user.email.replace('@', "%40")), "{url}");
-    assert!(url.contains(&format!("secret={}&issuer=Health%20Records", answer.text("secret"))), "{url}");
+    assert!(
+        url.starts_with("otpauth://totp/Health%20Records:")
+            && url.contains(&user.email.replace('@', "%40")),
+        "{url}"
+    );
+    assert!(
+        url.contains(&format!("secret={}&issuer=Health%20Records", answer.text("secret"))),
+        "{url}"
+    );
 
     let app = App::new(answer.text("secret"));
     for code in ["12345", "1234567", "12345x", ""] {
         user.confirm_second_factor(code).refused("code", "invalid");
     }
     user.confirm_second_factor(&wrong_code(&app)).refused("code", "incorrect");
-    user.confirm_second_factor(&App::new(first.text("secret")).code(0)).refused("code", "incorrect");
+    user.confirm_second_factor(&App::new(first.text("secret")).code(0))
+        .refused("code", "incorrect");
     Anonymous.login(&user.email, PASSWORD).ok(200);
     let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);
     assert_eq!(confirmed.keys(), ["recovery_codes"]);
-    let codes: BTreeSet<&str> = confirmed["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+    let codes: BTreeSet<&str> = confirmed["recovery_codes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
     assert_eq!(codes.len(), 10);
-    let groups = |code: &str| code.split('-').all(|group| group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let groups = |code: &str| {
+        code.split('-')
+            .all(|group| group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
     assert!(codes.iter().all(|code| code.len() == 19 && groups(code)), "{codes:?}");
     user.confirm_second_factor(&app.code(1)).problem(409, "second_factor_exists");
     user.set_up_second_factor(PASSWORD).problem(409, "second_factor_exists");
@@ -124,22 +158,39 @@ fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
 
     let guarded = Guarded { user, app, recovery_codes: Vec::new() };
     assert_eq!(guarded.told("enable_second_factor", "failed", None), 1, "the password");
-    assert_eq!(guarded.told("enable_second_factor", "failed", Some("second_factor")), 2, "the codes");
+    assert_eq!(
+        guarded.told("enable_second_factor", "failed", Some("second_factor")),
+        2,
+        "the codes"
+    );
     assert_eq!(guarded.told("enable_second_factor", "success", None), 1);
-    let stored = aws::get_item(&format!("FACTOR#{}", guarded.user.id), "SECOND_FACTOR").unwrap().to_string();
-    assert!(codes.iter().all(|code| !stored.contains(code) && !stored.contains(&code.replace('-', ""))), "the codes are stored hashed");
+    let stored =
+        aws::get_item(&format!("FACTOR#{}", guarded.user.id), "SECOND_FACTOR").unwrap().to_string();
+    assert!(
+        codes.iter().all(|code| !stored.contains(code) && !stored.contains(&code.replace('-', ""))),
+        "the codes are stored hashed"
+    );
 }
 
 #[test]
 fn the_password_alone_opens_nothing() {
     let guarded = Guarded::new();
     let sessions = guarded.user.list_sessions("").ok(200).results().len();
-    Anonymous.login(&guarded.user.email, "not the password, surely").problem(401, "invalid_credentials");
+    Anonymous
+        .login(&guarded.user.email, "not the password, surely")
+        .problem(401, "invalid_credentials");
     let answer = Anonymous.login(&guarded.user.email, PASSWORD).problem(401, "mfa_required");
-    assert_eq!(answer.keys(), ["code", "detail", "instance", "mfa_token", "request_id", "status", "title", "type"]);
+    assert_eq!(
+        answer.keys(),
+        ["code", "detail", "instance", "mfa_token", "request_id", "status", "title", "type"]
+    );
     assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions);
     assert_eq!(guarded.told("login", "success", None), 0);
-    assert_eq!(guarded.told("login", "denied", Some("second_factor_required")), 1, "that somebody knows the password is told");
+    assert_eq!(
+        guarded.told("login", "denied", Some("second_factor_required")),
+        1,
+        "that somebody knows the password is told"
+    );
 
     let token = answer.text("mfa_token");
     for (body, field) in [
@@ -148,7 +199,11 @@ fn the_password_alone_opens_nothing() {
         (json!({"mfa_token": token, "code": "1"}), "code invalid"),
         (json!({"mfa_token": token, "code": 123_456}), "code invalid"),
         (json!({"mfa_token": token, "recovery_code": "1"}), "recovery_code invalid"),
-        (json!({"mfa_token": token, "code": "123456", "recovery_code": guarded.recovery_codes[0]}), "recovery_code invalid"),
+        (
+            json!({"mfa_token": token, "code": "123456",
+                "recovery_code": guarded.recovery_codes[0]}),
+            "recovery_code invalid",
+        ),
     ] {
         assert_eq!(Anonymous.login_with_second_factor(body).ok(400).errors(), [field]);
     }
@@ -206,7 +261,8 @@ fn a_recovery_code_works_once() {
     assert_eq!(guarded.told("login", "success", Some("recovery_code")), 1);
     signed_in(show_recovery(&guarded.mfa_token(), &second.to_uppercase().replace('-', " ")));
     show_recovery(&guarded.mfa_token(), "aaaa-aaaa-aaaa-aaaa").problem(401, "invalid_code");
-    show_recovery(&guarded.mfa_token(), &Guarded::new().recovery_codes[0]).problem(401, "invalid_code");
+    show_recovery(&guarded.mfa_token(), &Guarded::new().recovery_codes[0])
+        .problem(401, "invalid_code");
     let threads: Vec<_> = (0..2)
         .map(|_| {
             let (token, code) = (guarded.mfa_token(), third.clone());
@@ -222,7 +278,13 @@ fn a_recovery_code_works_once() {
 /// The deployed signing secret.
 fn signing_secret() -> String {
     let arn = aws::environment_of("accounts")["SIGNING_SECRET_ARN"].clone();
-    let answer = aws::operation(aws::root(), "secretsmanager", "secretsmanager.GetSecretValue", &json!({"SecretId": arn})).ok(200);
+    let answer = aws::operation(
+        aws::root(),
+        "secretsmanager",
+        "secretsmanager.GetSecretValue",
+        &json!({"SecretId": arn}),
+    )
+    .ok(200);
     answer.text("SecretString").to_owned()
 }
 
@@ -251,7 +313,9 @@ fn the_token_between_the_halves_is_good_for_one_thing() {
     let sealed = |secret: &str, at: Timestamp, user: &str| {
         let account = aws::get_item(&format!("USER#{user}"), "ACCOUNT").unwrap();
         assert_eq!(account["sessions_ended_through"], Value::Null);
-        MfaToken::new(user.parse().unwrap(), None, 0, at).seal(Signer::new(&Secret::new(secret), &issuer).sealer()).unwrap()
+        MfaToken::new(user.parse().unwrap(), None, 0, at)
+            .seal(Signer::new(&Secret::new(secret), &issuer).sealer())
+            .unwrap()
     };
     let (secret, now) = (signing_secret(), Timestamp::now());
     over(&sealed(&secret, now - SignedDuration::from_secs(301), &guarded.user.id));
@@ -285,7 +349,10 @@ fn a_sign_in_is_over_when_the_account_changes_meanwhile() {
     Anonymous.login(&guarded.user.email, PASSWORD).problem(401, "invalid_credentials");
 
     let (guarded, token) = begun();
-    guarded.user.disable_second_factor(json!({"password": PASSWORD, "code": guarded.app.code(0)})).ok(204);
+    guarded
+        .user
+        .disable_second_factor(json!({"password": PASSWORD, "code": guarded.app.code(0)}))
+        .ok(204);
     over(&guarded, &token);
 
     let (guarded, token) = begun();
@@ -298,7 +365,9 @@ fn a_sign_in_is_over_when_the_account_changes_meanwhile() {
     let reset = account_mail(&guarded.user.email, "Set Your Password", 0).token();
     Anonymous.reset_password(&reset, "another harbour, a louder one").ok(200);
     guarded.later();
-    let half = Anonymous.login(&guarded.user.email, "another harbour, a louder one").problem(401, "mfa_required");
+    let half = Anonymous
+        .login(&guarded.user.email, "another harbour, a louder one")
+        .problem(401, "mfa_required");
     let client = signed_in(show(half.text("mfa_token"), &guarded.app.code(0)));
     client.me().ok(200);
     set_password_version(&guarded.user, 2);
@@ -322,24 +391,37 @@ fn taking_it_away_needs_the_password_and_a_code() {
     let (user, other_session) = (&guarded.user, guarded.sign_in());
     guarded.later();
     let code = guarded.app.code(0);
-    Anonymous.disable_second_factor(json!({"password": PASSWORD, "code": code})).problem(401, "not_authenticated");
-    assert_eq!(user.disable_second_factor(json!({})).ok(400).errors(), ["password required", "code required"]);
-    user.disable_second_factor(json!({"password": "not the password, surely", "code": code})).refused("password", "incorrect");
-    user.disable_second_factor(json!({"password": PASSWORD, "code": wrong_code(&guarded.app)})).refused("code", "incorrect");
-    let both = json!({"password": PASSWORD, "code": code, "recovery_code": guarded.recovery_codes[0]});
+    Anonymous
+        .disable_second_factor(json!({"password": PASSWORD, "code": code}))
+        .problem(401, "not_authenticated");
+    assert_eq!(
+        user.disable_second_factor(json!({})).ok(400).errors(),
+        ["password required", "code required"]
+    );
+    user.disable_second_factor(json!({"password": "not the password, surely", "code": code}))
+        .refused("password", "incorrect");
+    user.disable_second_factor(json!({"password": PASSWORD, "code": wrong_code(&guarded.app)}))
+        .refused("code", "incorrect");
+    let both =
+        json!({"password": PASSWORD, "code": code, "recovery_code": guarded.recovery_codes[0]});
     user.disable_second_factor(both).refused("recovery_code", "invalid");
     guarded.mfa_token();
     let (token, code) = (guarded.mfa_token(), guarded.app.code(0));
     show(&token, &code).ok(200);
-    user.disable_second_factor(json!({"password": PASSWORD, "code": code})).refused("code", "incorrect");
-    user.disable_second_factor(json!({"password": PASSWORD, "recovery_code": guarded.recovery_codes[0]})).ok(204);
+    user.disable_second_factor(json!({"password": PASSWORD, "code": code}))
+        .refused("code", "incorrect");
+    user.disable_second_factor(
+        json!({"password": PASSWORD, "recovery_code": guarded.recovery_codes[0]}),
+    )
+    .ok(204);
     account_mail(&user.email, "Second Factor Removed", 0);
     assert_eq!(guarded.told("disable_second_factor", "success", None), 1);
     assert_eq!(guarded.told("disable_second_factor", "failed", Some("second_factor")), 2);
     Anonymous.login(&user.email, PASSWORD).ok(200);
     user.me().ok(200);
     other_session.me().ok(200);
-    user.disable_second_factor(json!({"password": PASSWORD, "code": code})).problem(409, "second_factor_not_set_up");
+    user.disable_second_factor(json!({"password": PASSWORD, "code": code}))
+        .problem(409, "second_factor_not_set_up");
     assert_eq!(aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR"), None);
     // And there may be another one.
     let again = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
@@ -350,7 +432,12 @@ fn taking_it_away_needs_the_password_and_a_code() {
 fn staff_without_one_can_do_nothing_but_set_one_up() {
     let user = User::new("patient");
     let promotion = "SET #role = :admin, version = version + :one";
-    aws::update_item(&format!("USER#{}", user.id), "ACCOUNT", promotion, json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}));
+    aws::update_item(
+        &format!("USER#{}", user.id),
+        "ACCOUNT",
+        promotion,
+        json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}),
+    );
     let staff = user.sign_in();
     staff.list_users("").problem(403, "second_factor_required");
     staff.me().ok(200);
@@ -358,12 +445,21 @@ fn staff_without_one_can_do_nothing_but_set_one_up() {
     staff.list_users("").problem(403, "second_factor_required");
     let confirmed = staff.confirm_second_factor(&app.code(0)).ok(200);
     staff.list_users("").ok(200);
-    let codes = confirmed["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect();
+    let codes = confirmed["recovery_codes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap().to_owned())
+        .collect();
     let guarded = Guarded { user, app, recovery_codes: codes };
     let second = guarded.sign_in();
     second.list_users("").ok(200);
     // One with a new telephone sets up another factor, and is no admin in between.
-    staff.disable_second_factor(json!({"password": PASSWORD, "recovery_code": guarded.recovery_codes[0]})).ok(204);
+    staff
+        .disable_second_factor(
+            json!({"password": PASSWORD, "recovery_code": guarded.recovery_codes[0]}),
+        )
+        .ok(204);
     staff.list_users("").problem(403, "second_factor_required");
     guarded.user.sign_in().list_users("").problem(403, "second_factor_required");
     second.list_users("").ok(200);

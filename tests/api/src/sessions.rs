@@ -18,7 +18,10 @@ fn parts(access: &str) -> (Value, Value, String, Vec<u8>) {
 /// The keys of the table that belong to the session of an access token.
 fn session_of(access: &str) -> (String, String) {
     let (_, claims, ..) = parts(access);
-    (format!("USER#{}", claims["sub"].as_str().unwrap()), format!("SESSION#{}", claims["sid"].as_str().unwrap()))
+    (
+        format!("USER#{}", claims["sub"].as_str().unwrap()),
+        format!("SESSION#{}", claims["sid"].as_str().unwrap()),
+    )
 }
 
 fn tokens(answer: &crate::harness::Answer) -> (String, String) {
@@ -45,7 +48,12 @@ fn a_lost_answer_can_be_asked_for_again() {
     // However slow the system is: it was a moment ago.
     let (pk, sk) = session_of(&access);
     let used = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(2);
-    aws::update_item(&pk, &sk, "SET last_used_at = :used", json!({":used": {"S": used.to_string()}}));
+    aws::update_item(
+        &pk,
+        &sk,
+        "SET last_used_at = :used",
+        json!({":used": {"S": used.to_string()}}),
+    );
     let (access, again) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
     assert_eq!(first, again);
     Client::with_token(&access).me().ok(200);
@@ -60,7 +68,12 @@ fn a_reused_refresh_token_ends_its_session() {
     // As if the seconds had passed in which a lost answer is given again.
     let (pk, sk) = session_of(&access);
     let used = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(11);
-    aws::update_item(&pk, &sk, "SET last_used_at = :used", json!({":used": {"S": used.to_string()}}));
+    aws::update_item(
+        &pk,
+        &sk,
+        "SET last_used_at = :used",
+        json!({":used": {"S": used.to_string()}}),
+    );
     Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
     Anonymous.refresh(&refresh).problem(401, "token_not_valid");
     Client::with_token(&access).me().problem(401, "token_not_valid");
@@ -85,7 +98,9 @@ fn what_is_no_refresh_token_is_refused() {
     let of_another_session = [&others_session[..32], &bytes[32..]].concat();
     let shorter = bytes[..63].to_vec();
     bytes[0] ^= 1;
-    for token in [bytes, of_another_session, shorter].map(|bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes)) {
+    for token in
+        [bytes, of_another_session, shorter].map(|bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    {
         Anonymous.refresh(&token).problem(401, "token_not_valid");
     }
     let padded = format!("{}==", user.refresh);
@@ -93,7 +108,11 @@ fn what_is_no_refresh_token_is_refused() {
     for token in ["x", "..", &user.access, &padded, &long] {
         Anonymous.refresh(token).problem(401, "token_not_valid");
     }
-    for (body, code) in [(json!({}), "required"), (json!({"refresh": null}), "null"), (json!({"refresh": 7}), "invalid")] {
+    for (body, code) in [
+        (json!({}), "required"),
+        (json!({"refresh": null}), "null"),
+        (json!({"refresh": 7}), "invalid"),
+    ] {
         Anonymous.post("/api/accounts/token/refresh/", &body).refused("refresh", code);
     }
     Anonymous.refresh(&user.refresh).ok(200);
@@ -138,7 +157,10 @@ fn deactivation_stops_at_the_next_request() {
 #[test]
 fn a_deleted_user_is_nobody() {
     let user = User::new("patient");
-    aws::dynamodb("DeleteItem", json!({"Key": {"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": "ACCOUNT"}}}));
+    aws::dynamodb(
+        "DeleteItem",
+        json!({"Key": {"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": "ACCOUNT"}}}),
+    );
     user.me().problem(401, "token_not_valid");
     Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
     Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
@@ -164,15 +186,27 @@ fn a_changed_role_stops_the_tokens_of_the_old_one() {
 fn everybody_sees_themselves() {
     let patient = Patient::new();
     let me = patient.me().ok(200);
-    assert_eq!(me.keys(), ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role"]);
-    assert_eq!((me.text("pk"), me.text("email"), me.text("role")), (&*patient.id, &*patient.email, "patient"));
+    assert_eq!(
+        me.keys(),
+        ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role"]
+    );
+    assert_eq!(
+        (me.text("pk"), me.text("email"), me.text("role")),
+        (&*patient.id, &*patient.email, "patient")
+    );
     let address = me["profile"]["address"].clone();
-    assert_eq!(me["profile"], json!({"date_of_birth": "1985-04-12", "gender": "other", "address": address}));
+    assert_eq!(
+        me["profile"],
+        json!({"date_of_birth": "1985-04-12", "gender": "other", "address": address})
+    );
     assert!(address.is_string());
     assert_eq!(me.header("etag"), "\"2\"", "created with a profile since");
     let doctor = Doctor::new();
     let profile = doctor.me().ok(200)["profile"].clone();
-    assert_eq!(profile.as_object().unwrap().keys().collect::<Vec<_>>(), ["license_number", "specialization", "years_of_experience"]);
+    assert_eq!(
+        profile.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["license_number", "specialization", "years_of_experience"]
+    );
 }
 
 #[test]
@@ -182,13 +216,25 @@ fn access_tokens_are_verified_by_the_published_keys() {
     assert_eq!(keys.header("cache-control"), "public, max-age=300");
     let (header, claims, signed, signature) = parts(&user.access);
     assert_eq!((&header["alg"], &header["typ"]), (&json!("EdDSA"), &json!("at+jwt")));
-    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
-    assert_eq!(key.as_object().unwrap().keys().collect::<Vec<_>>(), ["alg", "crv", "kid", "kty", "use", "x"], "nothing private");
-    assert_eq!((&key["kty"], &key["crv"], &key["use"]), (&json!("OKP"), &json!("Ed25519"), &json!("sig")));
+    let key =
+        keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
+    assert_eq!(
+        key.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["alg", "crv", "kid", "kty", "use", "x"],
+        "nothing private"
+    );
+    assert_eq!(
+        (&key["kty"], &key["crv"], &key["use"]),
+        (&json!("OKP"), &json!("Ed25519"), &json!("sig"))
+    );
     let public = BASE64_URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap();
     UnparsedPublicKey::new(&ED25519, public).verify(signed.as_bytes(), &signature).unwrap();
     assert_eq!((&claims["sub"], &claims["role"]), (&json!(user.id), &json!("doctor")));
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 15 * 60);
     let names: Vec<_> = claims.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["aud", "exp", "iat", "iss", "jti", "nbf", "role", "sid", "sub"], "nothing personal");
+    assert_eq!(
+        names,
+        ["aud", "exp", "iat", "iss", "jti", "nbf", "role", "sid", "sub"],
+        "nothing personal"
+    );
 }

@@ -1,4 +1,5 @@
-//! What those get who try too often: the same whether what they try exists or not, and never at the cost of others.
+//! What those get who try too often: the same whether what they try exists or not, and never at the
+//! cost of others.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -23,7 +24,8 @@ const FILES_PER_DAY: u64 = 500;
 const MINUTES_15: i64 = 15 * 60;
 const DAY: i64 = 24 * 60 * 60;
 
-/// The number of the window of so many seconds before this one, of this one, and of the next: another one may begin at any time.
+/// The number of the window of so many seconds before this one, of this one, and of the next:
+/// another one may begin at any time.
 fn windows(seconds: i64) -> [String; 3] {
     let present = Timestamp::now().as_second().div_euclid(seconds);
     [present - 1, present, present + 1].map(|number| number.to_string())
@@ -31,18 +33,26 @@ fn windows(seconds: i64) -> [String; 3] {
 
 /// Sets a counter, of the present window and of the one that may begin meanwhile.
 fn set_counter(kind: &str, subject: &[&str], seconds: i64, attributes: &[(&str, u64)]) {
-    let sets: Vec<String> = attributes.iter().map(|(name, _)| format!("{name} = :{name}")).collect();
+    let sets: Vec<String> =
+        attributes.iter().map(|(name, _)| format!("{name} = :{name}")).collect();
     let mut values = json!({":ttl": {"N": (Timestamp::now().as_second() + seconds).to_string()}});
     for (name, value) in attributes {
         values[format!(":{name}")] = json!({"N": value.to_string()});
     }
     for window in &windows(seconds)[1..] {
-        aws::update_item(&counter(kind, subject), window, &format!("SET {}, #ttl = :ttl", sets.join(", ")), values.clone());
+        aws::update_item(
+            &counter(kind, subject),
+            window,
+            &format!("SET {}, #ttl = :ttl", sets.join(", ")),
+            values.clone(),
+        );
     }
 }
 
 fn failures(kind: &str, subject: &[&str]) -> u64 {
-    let items = windows(MINUTES_15).into_iter().filter_map(|window| aws::get_item(&counter(kind, subject), &window));
+    let items = windows(MINUTES_15)
+        .into_iter()
+        .filter_map(|window| aws::get_item(&counter(kind, subject), &window));
     items.map(|item| item["failures"]["N"].as_str().unwrap().parse().unwrap()).max().unwrap_or(0)
 }
 
@@ -55,10 +65,16 @@ fn assert_counted(counted: u64, at_least: u64) {
 /// How many seconds an answer says to wait; checks all that it says.
 #[track_caller]
 fn told(answer: &Answer, name: &str, quota: u64, window: i64) -> i64 {
-    answer.clone().problem(429, if window == DAY { "daily_limit_reached" } else { "too_many_attempts" });
+    answer
+        .clone()
+        .problem(429, if window == DAY { "daily_limit_reached" } else { "too_many_attempts" });
     let wait = answer.header("retry-after");
     assert_eq!(answer.header("ratelimit"), format!("\"{name}\";r=0;t={wait}"), "{answer}");
-    assert_eq!(answer.header("ratelimit-policy"), format!("\"{name}\";q={quota};w={window}"), "{answer}");
+    assert_eq!(
+        answer.header("ratelimit-policy"),
+        format!("\"{name}\";q={quota};w={window}"),
+        "{answer}"
+    );
     let wait = wait.parse().unwrap();
     assert!((1..=window).contains(&wait), "{answer}");
     wait
@@ -71,21 +87,27 @@ pub(crate) fn told_by_login(answer: &Answer) -> i64 {
 
 type Telltale = (u16, BTreeMap<String, String>, Value);
 
-/// What tells answers apart, with every number in its headers as a `#`: a second may pass between two.
+/// What tells answers apart, with every number in its headers as a `#`: a second may pass between
+/// two.
 fn telltale(answer: &Answer) -> Telltale {
     let mut body = answer.body.clone();
     if let Some(body) = body.as_object_mut() {
         body.remove("request_id");
     }
-    let headers = answer.headers.iter().filter(|(name, _)| *name != "x-request-id").map(|(name, value)| {
-        let digits = value.to_str().unwrap().split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
-        (name.to_string(), digits.collect::<Vec<_>>().join("#"))
-    });
+    let headers =
+        answer.headers.iter().filter(|(name, _)| *name != "x-request-id").map(|(name, value)| {
+            let digits = value
+                .to_str()
+                .unwrap()
+                .split(|c: char| c.is_ascii_digit())
+                .filter(|part| !part.is_empty());
+            (name.to_string(), digits.collect::<Vec<_>>().join("#"))
+        });
     (answer.status, headers.collect(), body)
 }
 
-/// Sends again and again until it is not told to wait any more, as it was on a request of some moment: who waits as told is let in,
-/// and who does not loses nothing.
+/// Sends again and again until it is not told to wait any more, as it was on a request of some
+/// moment: who waits as told is let in, and who does not loses nothing.
 pub(crate) fn when_allowed(send: impl Fn() -> Answer, told: i64, since: Instant) -> Answer {
     let started = Instant::now();
     loop {
@@ -93,16 +115,22 @@ pub(crate) fn when_allowed(send: impl Fn() -> Answer, told: i64, since: Instant)
         let answer = send();
         if answer.status != 429 {
             let waited = since.elapsed();
-            assert!(waited.as_secs_f64() >= told as f64 - 1.0, "told {told} s, but let in after {waited:?}");
+            assert!(
+                waited.as_secs_f64() >= told as f64 - 1.0,
+                "told {told} s, but let in after {waited:?}"
+            );
             return answer;
         }
-        assert!(sent.as_secs_f64() < told as f64 + 1.0, "told {told} s, and locked out after {sent:?}: {answer}");
+        assert!(
+            sent.as_secs_f64() < told as f64 + 1.0,
+            "told {told} s, and locked out after {sent:?}: {answer}"
+        );
         thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// Somebody who fails to sign in at an account, from a network of their own. However slow the system is, a guess is free or comes when
-/// the wait before it is over, and waits double.
+/// Somebody who fails to sign in at an account, from a network of their own. However slow the
+/// system is, a guess is free or comes when the wait before it is over, and waits double.
 struct Guesser<'a> {
     host: Host,
     email: &'a str,
@@ -141,16 +169,26 @@ impl<'a> Guesser<'a> {
         loop {
             let sent = Instant::now();
             let answer = self.guess();
-            let pause = self.failures.checked_sub(self.free).map(|doublings| f64::from(1_u32 << doublings));
+            let pause =
+                self.failures.checked_sub(self.free).map(|doublings| f64::from(1_u32 << doublings));
             let passed = self.last.elapsed().as_secs_f64();
             if answer.status == 429 {
-                let (wait, pause) = (told_by_login(&answer) as f64, pause.expect("the first failures are free"));
-                assert!(wait <= pause && wait >= pause - passed, "{wait} s after {} failures", self.failures);
+                let (wait, pause) =
+                    (told_by_login(&answer) as f64, pause.expect("the first failures are free"));
+                assert!(
+                    wait <= pause && wait >= pause - passed,
+                    "{wait} s after {} failures",
+                    self.failures
+                );
                 self.asked = sent;
                 return wait as i64;
             }
             answer.problem(401, "invalid_credentials");
-            assert!(pause.is_none_or(|pause| passed >= pause), "let in too soon after {} failures", self.failures);
+            assert!(
+                pause.is_none_or(|pause| passed >= pause),
+                "let in too soon after {} failures",
+                self.failures
+            );
             (self.failures, self.last) = (self.failures + 1, sent);
         }
     }
@@ -158,7 +196,8 @@ impl<'a> Guesser<'a> {
     /// Waits as told, and fails once more.
     fn after(&mut self, wait: i64) {
         let began = Instant::now();
-        when_allowed(|| self.host.login(self.email, self.password), wait, self.asked).problem(401, "invalid_credentials");
+        when_allowed(|| self.host.login(self.email, self.password), wait, self.asked)
+            .problem(401, "invalid_credentials");
         (self.failures, self.last) = (self.failures + 1, began);
     }
 }
@@ -193,7 +232,12 @@ fn unknown_accounts_are_throttled_as_known_ones() {
     inactive.deactivate();
     let unknown = new_email();
     // An account with a wrong password, none, and one whose password is right and does not help.
-    let tried = [(&user.email, WRONG), (&unknown, PASSWORD), (&inactive.email, PASSWORD), (&inactive.email, WRONG)];
+    let tried = [
+        (&user.email, WRONG),
+        (&unknown, PASSWORD),
+        (&inactive.email, PASSWORD),
+        (&inactive.email, WRONG),
+    ];
     let told: Vec<BTreeMap<u16, Telltale>> = thread::scope(|scope| {
         let guess = |email, password| {
             let mut guesser = Guesser::new(email, password, 5);
@@ -203,7 +247,10 @@ fn unknown_accounts_are_throttled_as_known_ones() {
             }
             guesser.told
         };
-        let threads: Vec<_> = tried.iter().map(|(email, password)| scope.spawn(move || guess(email, password))).collect();
+        let threads: Vec<_> = tried
+            .iter()
+            .map(|(email, password)| scope.spawn(move || guess(email, password)))
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let first = &told[0];
@@ -239,7 +286,10 @@ fn neighbours_are_throttled_together() {
         assert_eq!(login(&format!("198.51.100.{last}")), 401);
     }
     prolong(&user, "198.51.100.0/24");
-    assert_eq!((login("198.51.100.255"), login("::ffff:198.51.100.7"), login("198.51.101.1")), (429, 429, 401));
+    assert_eq!(
+        (login("198.51.100.255"), login("::ffff:198.51.100.7"), login("198.51.101.1")),
+        (429, 429, 401)
+    );
 }
 
 #[test]
@@ -250,11 +300,18 @@ fn what_clients_say_of_their_address_is_ignored() {
     let said = |number: usize| {
         let address = format!("203.0.113.{number}");
         let forwarded = format!("for={address};proto=https");
-        ["x-forwarded-for", "x-real-ip", "true-client-ip", "cf-connecting-ip", "client-ip", "x-client-ip"]
-            .map(|name| (name, address.clone()))
-            .into_iter()
-            .chain([("forwarded", forwarded)])
-            .collect::<Vec<_>>()
+        [
+            "x-forwarded-for",
+            "x-real-ip",
+            "true-client-ip",
+            "cf-connecting-ip",
+            "client-ip",
+            "x-client-ip",
+        ]
+        .map(|name| (name, address.clone()))
+        .into_iter()
+        .chain([("forwarded", forwarded)])
+        .collect::<Vec<_>>()
     };
     // After the free failures another one each time that the wait is over: 1 s, 2 s ...
     let attack = |send: &dyn Fn(usize) -> u16| {
@@ -265,13 +322,16 @@ fn what_clients_say_of_their_address_is_ignored() {
     };
     attack(&|number| {
         let said = said(number);
-        let headers: Vec<(&str, &str)> = said.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            said.iter().map(|(name, value)| (*name, value.as_str())).collect();
         host.post_with("/api/accounts/login/", &headers, &body).status
     });
     // Through the gateway it is no different.
     let user = User::new("patient");
     attack(&|number| {
-        let mut request = Anonymous.request("POST", "/api/accounts/login/").json(&json!({"email": user.email, "password": WRONG}));
+        let mut request = Anonymous
+            .request("POST", "/api/accounts/login/")
+            .json(&json!({"email": user.email, "password": WRONG}));
         for (name, value) in said(number) {
             request = request.header(name, &value);
         }
@@ -282,21 +342,28 @@ fn what_clients_say_of_their_address_is_ignored() {
 #[test]
 fn an_owner_with_many_devices_signs_in_with_all_at_once() {
     let (user, host) = (User::new("patient"), Host::somewhere());
-    // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy with other things, some are.
+    // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy
+    // with other things, some are.
     for _ in 0..20 {
         let began = Instant::now();
         let statuses: Vec<u16> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..10).map(|_| scope.spawn(|| host.login(&user.email, PASSWORD).status)).collect();
+            let threads: Vec<_> =
+                (0..10).map(|_| scope.spawn(|| host.login(&user.email, PASSWORD).status)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         if statuses == [200; 10] {
             return;
         }
-        assert!(began.elapsed() > REFUSAL.unsigned_abs() && statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+        assert!(
+            began.elapsed() > REFUSAL.unsigned_abs()
+                && statuses.iter().all(|status| [200, 429].contains(status)),
+            "{statuses:?}"
+        );
         let asked = Instant::now();
         let answer = host.login(&user.email, PASSWORD);
         if answer.status == 429 {
-            when_allowed(|| host.login(&user.email, PASSWORD), told_by_login(&answer), asked).ok(200);
+            when_allowed(|| host.login(&user.email, PASSWORD), told_by_login(&answer), asked)
+                .ok(200);
         }
     }
     panic!("somebody is always refused");
@@ -305,12 +372,20 @@ fn an_owner_with_many_devices_signs_in_with_all_at_once() {
 #[test]
 fn a_network_that_fails_everywhere_waits_and_others_do_not() {
     let (user, host) = (User::new("patient"), Host::somewhere());
-    set_counter("login", &["network", &host.network()], MINUTES_15, &[("failures", FAILURES_PER_NETWORK - 1)]);
+    set_counter(
+        "login",
+        &["network", &host.network()],
+        MINUTES_15,
+        &[("failures", FAILURES_PER_NETWORK - 1)],
+    );
     host.login(&new_email(), WRONG).problem(401, "invalid_credentials");
     let asked = Instant::now();
     let (known, unknown) = (host.login(&user.email, PASSWORD), host.login(&new_email(), PASSWORD));
     let difference = told_by_login(&known) - told_by_login(&unknown);
-    assert!(difference >= 0 && difference as f64 <= 1.0 + asked.elapsed().as_secs_f64(), "{difference}");
+    assert!(
+        difference >= 0 && difference as f64 <= 1.0 + asked.elapsed().as_secs_f64(),
+        "{difference}"
+    );
     assert_eq!(telltale(&known), telltale(&unknown));
     Host::somewhere().login(&user.email, PASSWORD).ok(200);
 }
@@ -320,7 +395,12 @@ fn an_account_that_all_the_world_attacks_is_slow_for_attackers_and_open_to_its_o
     let (user, unknown) = (User::new("patient"), new_email());
     for email in [&user.email, &unknown] {
         let account = email.to_lowercase();
-        set_counter("login", &["account", &account], MINUTES_15, &[("failures", FAILURES_PER_ACCOUNT - 1)]);
+        set_counter(
+            "login",
+            &["account", &account],
+            MINUTES_15,
+            &[("failures", FAILURES_PER_ACCOUNT - 1)],
+        );
         Host::somewhere().login(email, WRONG).problem(401, "invalid_credentials");
         assert_counted(failures("login", &["account", &account]), FAILURES_PER_ACCOUNT);
         Guesser::new(email, WRONG, 1).until_told();
@@ -361,8 +441,14 @@ fn networks_that_guess_tokens_or_try_addresses_wait() {
     }
     let (host, first) = (Host::somewhere(), new_email());
     host.register(&first).ok(201);
-    Host::somewhere().post("/api/accounts/token/refresh/", &json!({"refresh": user.refresh})).ok(200);
-    assert_eq!(failures("register", &["network", &host.network()]), 0, "who succeeds has not failed");
+    Host::somewhere()
+        .post("/api/accounts/token/refresh/", &json!({"refresh": user.refresh}))
+        .ok(200);
+    assert_eq!(
+        failures("register", &["network", &host.network()]),
+        0,
+        "who succeeds has not failed"
+    );
 }
 
 #[test]
@@ -374,7 +460,10 @@ fn mails_that_set_passwords_are_asked_for_five_times() {
             host.request_password_reset(email).ok(202);
         }
         // However slow the system is: the waits double.
-        let refused = (0..5).map(|_| host.request_password_reset(email)).find(|answer| answer.status != 202).unwrap();
+        let refused = (0..5)
+            .map(|_| host.request_password_reset(email))
+            .find(|answer| answer.status != 202)
+            .unwrap();
         assert!(told(&refused, "password_reset", 5, MINUTES_15) > 0);
         refused
     });
@@ -395,11 +484,17 @@ fn an_address_gets_so_many_mails_a_day_whoever_asks() {
         answers.push(refused);
     }
     assert_eq!(telltale(&answers[0]), telltale(&answers[1]));
-    // All that the owner of an address can ask for is counted together; what others ask who only claim it, by itself.
+    // All that the owner of an address can ask for is counted together; what others ask who only
+    // claim it, by itself.
     user.resend_verification().problem(429, "daily_limit_reached");
     let other = User::new("patient");
     other.request_email_change(&unknown, PASSWORD).ok(202);
-    set_counter("mails", &[&format!("claimed {}", unknown.to_lowercase())], DAY, &[("mail_count", MAILS_PER_DAY)]);
+    set_counter(
+        "mails",
+        &[&format!("claimed {}", unknown.to_lowercase())],
+        DAY,
+        &[("mail_count", MAILS_PER_DAY)],
+    );
     other.request_email_change(&unknown, PASSWORD).problem(429, "daily_limit_reached");
     other.resend_verification().ok(202);
 }
@@ -409,7 +504,14 @@ fn a_patient_creates_so_many_records_and_files_a_day() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let file = json!({"name": "a.txt", "content_type": "text/plain", "size_bytes": 1});
     let record = |files: usize| json!({"doctor": doctor.id, "files": vec![file.clone(); files]});
-    let set = |records: u64, files: u64| set_counter("records", &[&patient.id], DAY, &[("record_count", records), ("file_count", files)]);
+    let set = |records: u64, files: u64| {
+        set_counter(
+            "records",
+            &[&patient.id],
+            DAY,
+            &[("record_count", records), ("file_count", files)],
+        )
+    };
     let first = patient.create_record(record(1)).ok(201);
     set(RECORDS_PER_DAY - 1, 0);
     patient.create_record(record(0)).ok(201);
@@ -418,9 +520,13 @@ fn a_patient_creates_so_many_records_and_files_a_day() {
     set(0, FILES_PER_DAY - 2);
     patient.create_record(record(3)).problem(429, "daily_limit_reached");
     patient.create_record(record(1)).ok(201);
-    patient.update_record(first.text("id"), json!({"files": [file, file]})).problem(429, "daily_limit_reached");
+    patient
+        .update_record(first.text("id"), json!({"files": [file, file]}))
+        .problem(429, "daily_limit_reached");
     patient.update_record(first.text("id"), json!({"files": [file]})).ok(200);
-    patient.update_record(first.text("id"), json!({"files": [file]})).problem(429, "daily_limit_reached");
+    patient
+        .update_record(first.text("id"), json!({"files": [file]}))
+        .problem(429, "daily_limit_reached");
     patient.update_record(first.text("id"), json!({"record_type": "imaging"})).ok(200);
     Patient::new().create_record(record(1)).ok(201);
 }

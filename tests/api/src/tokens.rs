@@ -1,6 +1,7 @@
 //! Access tokens that are worth nothing: one answer for all, whatever is wrong with them.
 //!
-//! A key of our own, published in the table like a real one, signs tokens that are wrong in one thing only.
+//! A key of our own, published in the table like a real one, signs tokens that are wrong in one
+//! thing only.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jiff::Timestamp;
@@ -8,7 +9,9 @@ use ring::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Client, Doctor, Patient, Request, Settings, User, aws, eventually, unique};
+use crate::harness::{
+    Anonymous, Client, Doctor, Patient, Request, Settings, User, aws, eventually, unique,
+};
 
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
@@ -43,7 +46,10 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn new() -> Self {
         let seed = digest::digest(&digest::SHA256, unique().as_bytes());
-        Self { pair: Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).unwrap(), kid: format!("test-{}", unique()) }
+        Self {
+            pair: Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).unwrap(),
+            kid: format!("test-{}", unique()),
+        }
     }
 
     pub(crate) fn publish() -> Self {
@@ -56,7 +62,8 @@ impl Key {
     pub(crate) fn put(&self, retire_after: Option<Timestamp>) {
         let x = encode(self.pair.public_key());
         let mut item = json!({
-            "pk": {"S": "JWKS"}, "sk": {"S": self.sk()}, "entity": {"S": "signing_key"}, "kid": {"S": self.kid}, "x": {"S": x},
+            "pk": {"S": "JWKS"}, "sk": {"S": self.sk()}, "entity": {"S": "signing_key"},
+                "kid": {"S": self.kid}, "x": {"S": x},
             "created_at": {"S": Timestamp::now().to_string()},
         });
         if let Some(end) = retire_after {
@@ -90,7 +97,10 @@ impl Drop for Key {
 pub(crate) fn refuse(token: &str) {
     let answer = Client::with_token(token).me().problem(401, "token_not_valid");
     assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\", error=\"invalid_token\"");
-    assert!(!answer["detail"].to_string().contains("key"), "says nothing of what is wrong: {answer}");
+    assert!(
+        !answer["detail"].to_string().contains("key"),
+        "says nothing of what is wrong: {answer}"
+    );
 }
 
 #[test]
@@ -98,20 +108,32 @@ fn no_token_is_no_caller() {
     let user = User::new("patient");
     let answer = Anonymous.me().problem(401, "not_authenticated");
     assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\"");
-    let with_line = |line: &str| Request::new("GET", "/api/accounts/me/").header("authorization", line).send();
+    let with_line =
+        |line: &str| Request::new("GET", "/api/accounts/me/").header("authorization", line).send();
     let (access, basic) = (&user.access, "Basic amFuZTpqYW5l");
-    for line in [&format!("Token {access}"), &format!("JWT {access}"), access, basic, "Digest x=y"] {
+    for line in [&format!("Token {access}"), &format!("JWT {access}"), access, basic, "Digest x=y"]
+    {
         with_line(line).problem(401, "not_authenticated");
     }
-    for line in ["Bearer", "Bearer x", "Bearer null", &format!("Bearer {access} {access}"), &format!("Bearer {access}, Bearer {access}")] {
+    for line in [
+        "Bearer",
+        "Bearer x",
+        "Bearer null",
+        &format!("Bearer {access} {access}"),
+        &format!("Bearer {access}, Bearer {access}"),
+    ] {
         with_line(line).problem(401, "token_not_valid");
     }
-    for line in [format!("Bearer {access}"), format!("bearer {access}"), format!("BEARER  {access}")] {
+    for line in
+        [format!("Bearer {access}"), format!("bearer {access}"), format!("BEARER  {access}")]
+    {
         with_line(&line).ok(200);
     }
     let twice = user.request("GET", "/api/accounts/me/").token(access).send();
     twice.problem(401, "token_not_valid");
-    Anonymous.get(&format!("/api/accounts/me/?access_token={access}")).problem(401, "not_authenticated");
+    Anonymous
+        .get(&format!("/api/accounts/me/?access_token={access}"))
+        .problem(401, "not_authenticated");
 }
 
 #[test]
@@ -120,7 +142,9 @@ fn tampered_tokens_are_refused() {
     let (header, claims) = parts(&user.access);
     let (signed, signature) = user.access.rsplit_once('.').unwrap();
     let payload = signed.split_once('.').unwrap().1;
-    let resigned = |header: &Value, claims: &Value| format!("{}.{}.{signature}", encode(header.to_string()), encode(claims.to_string()));
+    let resigned = |header: &Value, claims: &Value| {
+        format!("{}.{}.{signature}", encode(header.to_string()), encode(claims.to_string()))
+    };
 
     refuse(&resigned(&header, &with(&claims, "role", json!("admin"))));
     refuse(&resigned(&header, &with(&claims, "role", json!("patient"))));
@@ -133,10 +157,14 @@ fn tampered_tokens_are_refused() {
     }
     // The public key as the secret of an HMAC.
     let keys = Anonymous.jwks().ok(200);
-    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
+    let key =
+        keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
     let raw = BASE64_URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap();
-    for secret in [raw, key["x"].as_str().unwrap().as_bytes().to_vec(), key.to_string().into_bytes()] {
-        let signed = format!("{}.{payload}", encode(with(&header, "alg", json!("HS256")).to_string()));
+    for secret in
+        [raw, key["x"].as_str().unwrap().as_bytes().to_vec(), key.to_string().into_bytes()]
+    {
+        let signed =
+            format!("{}.{payload}", encode(with(&header, "alg", json!("HS256")).to_string()));
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), signed.as_bytes());
         refuse(&format!("{signed}.{}", encode(tag)));
     }
@@ -229,16 +257,25 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     let unknown = with(&header, "kid", json!("brought-along"));
     refuse(&key.sign(&with(&unknown, "jwk", jwk), &claims));
     for name in ["jku", "x5u"] {
-        refuse(&key.sign(&with(&unknown, name, json!("https://attacker.example.org/jwks.json")), &claims));
+        refuse(
+            &key.sign(
+                &with(&unknown, name, json!("https://attacker.example.org/jwks.json")),
+                &claims,
+            ),
+        );
     }
     // Nor what makes a stranger's key look like ours.
     let stranger = Key::new();
-    let strangers = json!({"kty": "OKP", "crv": "Ed25519", "kid": key.kid, "x": encode(stranger.pair.public_key())});
+    let strangers = json!({"kty": "OKP", "crv": "Ed25519", "kid": key.kid,
+        "x": encode(stranger.pair.public_key())});
     refuse(&stranger.sign(&with(&header, "jwk", strangers.clone()), &claims));
     refuse(&key.sign(&with(&header, "jwk", strangers), &claims));
-    for (name, value) in
-        [("jku", "https://attacker.example.org/"), ("x5u", "https://attacker.example.org/"), ("x5c", "MIIB"), ("zip", "DEF")]
-    {
+    for (name, value) in [
+        ("jku", "https://attacker.example.org/"),
+        ("x5u", "https://attacker.example.org/"),
+        ("x5c", "MIIB"),
+        ("zip", "DEF"),
+    ] {
         refuse(&key.sign(&with(&header, name, json!([value])), &claims));
         refuse(&stranger.sign(&with(&header, name, json!(value)), &claims));
     }
@@ -249,7 +286,11 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     let document = EcdsaKeyPair::generate_pkcs8(curve, &rng).unwrap();
     let pair = EcdsaKeyPair::from_pkcs8(curve, document.as_ref(), &rng).unwrap();
     for algorithm in ["EdDSA", "ES256"] {
-        let signed = format!("{}.{}", encode(with(&header, "alg", json!(algorithm)).to_string()), encode(claims.to_string()));
+        let signed = format!(
+            "{}.{}",
+            encode(with(&header, "alg", json!(algorithm)).to_string()),
+            encode(claims.to_string())
+        );
         let signature = pair.sign(&rng, signed.as_bytes()).unwrap();
         refuse(&format!("{signed}.{}", encode(signature)));
     }
@@ -273,8 +314,14 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     refuse(&format!("{protected}=.{payload}.{signature}"));
     refuse(&format!("{protected}.{payload}=.{signature}"));
     refuse(&format!("{protected}.{payload}.{signature}="));
-    refuse(&json!({"protected": protected, "payload": payload, "signature": signature}).to_string());
-    refuse(&json!({"payload": payload, "signatures": [{"protected": protected, "signature": signature}]}).to_string());
+    refuse(
+        &json!({"protected": protected, "payload": payload, "signature": signature}).to_string(),
+    );
+    refuse(
+        &json!({"payload": payload, "signatures": [{"protected": protected,
+        "signature": signature}]})
+        .to_string(),
+    );
     refuse(&good.replace(['-', '_'], "+"));
     assert!(accepted().is_some(), "the key is good all the time");
 }
@@ -286,15 +333,20 @@ fn tokens_of_any_length_are_refused() {
     let (header, claims) = parts(&user.access);
     let header = with(&header, "kid", json!(key.kid));
     let accounts = Settings::of("accounts").start();
-    let send = |token: &str| accounts.send(&Client::with_token(token), "GET", "/api/accounts/me/", &Value::Null);
+    let send = |token: &str| {
+        accounts.send(&Client::with_token(token), "GET", "/api/accounts/me/", &Value::Null)
+    };
     send(&key.sign(&header, &claims)).ok(200);
     for length in [10_000, 100_000, 1_000_000] {
         let long = "x".repeat(length);
         send(&long).problem(401, "token_not_valid");
         send(&format!("{long}.{long}.{long}")).problem(401, "token_not_valid");
-        send(&key.sign(&with(&header, "kid", json!(long)), &claims)).problem(401, "token_not_valid");
-        send(&key.sign(&with(&header, "kid", json!("../".repeat(length / 3))), &claims)).problem(401, "token_not_valid");
-        send(&key.sign(&header, &with(&claims, "ignored", json!(long)))).problem(401, "token_not_valid");
+        send(&key.sign(&with(&header, "kid", json!(long)), &claims))
+            .problem(401, "token_not_valid");
+        send(&key.sign(&with(&header, "kid", json!("../".repeat(length / 3))), &claims))
+            .problem(401, "token_not_valid");
+        send(&key.sign(&header, &with(&claims, "ignored", json!(long))))
+            .problem(401, "token_not_valid");
     }
     send(&key.sign(&header, &claims)).ok(200);
 }

@@ -15,12 +15,20 @@ fn nobody_but_the_functions_gets_at_objects() {
     let template = Template::load();
     assert_eq!(
         bucket(&template)["PublicAccessBlockConfiguration"],
-        json!({ "BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true }),
+        json!({ "BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true,
+            "RestrictPublicBuckets": true }),
     );
-    assert_eq!(bucket(&template)["OwnershipControls"], json!({ "Rules": [{ "ObjectOwnership": "BucketOwnerEnforced" }] }));
+    assert_eq!(
+        bucket(&template)["OwnershipControls"],
+        json!({ "Rules": [{ "ObjectOwnership": "BucketOwnerEnforced" }] })
+    );
     refuses_plain_http(&template, "Bucket");
     let policies = template.all("AWS::S3::BucketPolicy").count();
-    assert_eq!((policies, template.all("AWS::S3::Bucket").count()), (2, 2), "each bucket has one policy");
+    assert_eq!(
+        (policies, template.all("AWS::S3::Bucket").count()),
+        (2, 2),
+        "each bucket has one policy"
+    );
 }
 
 /// Whether the policy of a bucket, and nothing else in it, refuses connections without TLS.
@@ -29,11 +37,18 @@ fn refuses_plain_http(template: &Template, bucket: &str) {
     let policy = template.properties(&format!("{bucket}Policy"), "AWS::S3::BucketPolicy");
     assert_eq!(text(&policy["Bucket"]), format!("${{{bucket}}}"));
     let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
-    let [statement] = &statements[..] else { panic!("the bucket policy grants nothing: it only refuses plain HTTP") };
-    for (part, expected) in [("Effect", json!("Deny")), ("Principal", json!("*")), ("Action", json!("s3:*"))] {
+    let [statement] = &statements[..] else {
+        panic!("the bucket policy grants nothing: it only refuses plain HTTP")
+    };
+    for (part, expected) in
+        [("Effect", json!("Deny")), ("Principal", json!("*")), ("Action", json!("s3:*"))]
+    {
         assert_eq!(statement[part], expected, "{part} of the bucket policy");
     }
-    assert_eq!(texts(&statement["Resource"]), [format!("${{{bucket}.Arn}}"), format!("${{{bucket}.Arn}}/*")]);
+    assert_eq!(
+        texts(&statement["Resource"]),
+        [format!("${{{bucket}.Arn}}"), format!("${{{bucket}.Arn}}/*")]
+    );
     assert_eq!(statement["Condition"], json!({ "Bool": { "aws:SecureTransport": "false" } }));
 }
 
@@ -41,17 +56,27 @@ fn refuses_plain_http(template: &Template, bucket: &str) {
 fn objects_are_encrypted_and_have_versions_that_end() {
     let template = Template::load();
     let bucket = bucket(&template);
-    let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"];
+    let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
+    let encryption = &encryption["ServerSideEncryptionByDefault"];
     assert_eq!(encryption["SSEAlgorithm"], "AES256");
     assert_eq!(bucket["VersioningConfiguration"], json!({ "Status": "Enabled" }));
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
-    let enabled =
-        |setting: &str| rules.iter().find(|rule| rule["Status"] == "Enabled" && !rule[setting].is_null()).map(|rule| &rule[setting]);
-    let incomplete = enabled("AbortIncompleteMultipartUpload").expect("uploads that were never completed must be removed");
+    let enabled = |setting: &str| {
+        rules
+            .iter()
+            .find(|rule| rule["Status"] == "Enabled" && !rule[setting].is_null())
+            .map(|rule| &rule[setting])
+    };
+    let incomplete = enabled("AbortIncompleteMultipartUpload")
+        .expect("uploads that were never completed must be removed");
     assert!(number(&incomplete["DaysAfterInitiation"], "DaysAfterInitiation") <= 7);
-    let former = enabled("NoncurrentVersionExpiration").expect("versions of deleted objects must be removed");
+    let former = enabled("NoncurrentVersionExpiration")
+        .expect("versions of deleted objects must be removed");
     assert!(number(&former["NoncurrentDays"], "NoncurrentDays") <= 30, "deleted must mean gone");
-    assert!(rules.iter().all(|rule| rule["ExpirationInDays"].is_null()), "a file of a record never expires");
+    assert!(
+        rules.iter().all(|rule| rule["ExpirationInDays"].is_null()),
+        "a file of a record never expires"
+    );
 }
 
 #[test]
@@ -73,13 +98,20 @@ fn browsers_may_do_what_presigned_urls_allow_and_no_more() {
 #[test]
 fn every_new_object_is_told_to_the_inspector() {
     let template = Template::load();
-    let configurations = bucket(&template)["NotificationConfiguration"]["QueueConfigurations"].as_array().unwrap();
-    let [configuration] = &configurations[..] else { panic!("template.yaml must tell one queue of new objects") };
+    let configurations =
+        bucket(&template)["NotificationConfiguration"]["QueueConfigurations"].as_array().unwrap();
+    let [configuration] = &configurations[..] else {
+        panic!("template.yaml must tell one queue of new objects")
+    };
     assert_eq!(configuration["Event"], "s3:ObjectCreated:*");
     assert_eq!(text(&configuration["Queue"]), "${UploadQueue.Arn}");
     let prefix = configuration["Filter"]["S3Key"]["Rules"][0]["Value"].as_str().unwrap();
     let key = object_key("01936f2a-0000-7000-8000-0000000000f1".parse::<FileId>().unwrap());
-    assert!(key.starts_with(prefix), "the objects of files are not below {prefix}: correct the filter, and the roles, in template.yaml");
+    assert!(
+        key.starts_with(prefix),
+        "the objects of files are not below {prefix}: correct the filter, and the roles, in \
+         template.yaml"
+    );
     let policy = template.properties("UploadQueuePolicy", "AWS::SQS::QueuePolicy");
     assert_eq!(texts(&policy["Queues"]), ["${UploadQueue}"]);
     assert_eq!(
@@ -99,7 +131,12 @@ fn every_new_object_is_told_to_the_inspector() {
 fn the_archive_is_locked_for_as_long_as_the_parameter_says() {
     let template = Template::load();
     let archive = template.properties("ArchiveBucket", "AWS::S3::Bucket");
-    for setting in ["PublicAccessBlockConfiguration", "OwnershipControls", "BucketEncryption", "VersioningConfiguration"] {
+    for setting in [
+        "PublicAccessBlockConfiguration",
+        "OwnershipControls",
+        "BucketEncryption",
+        "VersioningConfiguration",
+    ] {
         assert_eq!(archive[setting], bucket(&template)[setting], "{setting}");
     }
     refuses_plain_http(&template, "ArchiveBucket");
@@ -108,9 +145,21 @@ fn the_archive_is_locked_for_as_long_as_the_parameter_says() {
         archive["ObjectLockConfiguration"],
         json!({
             "ObjectLockEnabled": "Enabled",
-            "Rule": { "DefaultRetention": { "Mode": { "Ref": "AuditLockMode" }, "Days": { "Ref": "AuditRetentionDays" } } },
+            "Rule": { "DefaultRetention": { "Mode": { "Ref": "AuditLockMode" },
+                "Days": { "Ref": "AuditRetentionDays" } } },
         }),
     );
-    assert_eq!(archive["LifecycleConfiguration"], Value::Null, "nothing of the archive expires by itself");
-    assert_eq!(number(&template.section("Parameters")["AuditRetentionDays"]["Default"], "AuditRetentionDays"), 2192, "six years");
+    assert_eq!(
+        archive["LifecycleConfiguration"],
+        Value::Null,
+        "nothing of the archive expires by itself"
+    );
+    assert_eq!(
+        number(
+            &template.section("Parameters")["AuditRetentionDays"]["Default"],
+            "AuditRetentionDays"
+        ),
+        2192,
+        "six years"
+    );
 }

@@ -1,4 +1,5 @@
-//! The committed document of the API is what the handlers say of themselves, and true of the template.
+//! The committed document of the API is what the handlers say of themselves, and true of the
+//! template.
 
 use serde_json::Value;
 
@@ -10,37 +11,57 @@ use crate::workspace;
 const FILE: &str = "functions/docs/openapi.json";
 
 fn committed() -> Value {
-    serde_json::from_str(&workspace::read(FILE)).unwrap_or_else(|error| panic!("{FILE} is not JSON: {error}"))
+    serde_json::from_str(&workspace::read(FILE))
+        .unwrap_or_else(|error| panic!("{FILE} is not JSON: {error}"))
 }
 
 #[test]
 fn the_committed_document_is_that_of_the_code() {
     let document = openapi::document().unwrap();
-    let (ours, committed): (Vec<&str>, String) = (document.lines().collect(), workspace::read(FILE));
+    let (ours, committed): (Vec<&str>, String) =
+        (document.lines().collect(), workspace::read(FILE));
     let differs = committed.lines().enumerate().find(|(at, line)| ours.get(*at) != Some(line));
-    assert!(document == committed, "{FILE} is not what the code says: run `make openapi`; the first line that differs: {differs:?}");
+    assert!(
+        document == committed,
+        "{FILE} is not what the code says: run `make openapi`; the first line that differs: \
+         {differs:?}"
+    );
 }
 
 #[test]
 fn the_document_has_the_routes_of_the_routers() {
     let document = committed();
     let documented = document["paths"].as_object().unwrap().iter();
-    let documented =
-        documented.flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase())));
+    let documented = documented.flat_map(|(path, item)| {
+        item.as_object()
+            .unwrap()
+            .keys()
+            .map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
     // The pages of the console are no operations of the API.
-    let routed = paths()
-        .into_iter()
-        .filter(|path| !path.template.starts_with("/admin/"))
-        .flat_map(|path| path.methods.into_iter().map(move |method| format!("{method} {}", path.template)));
-    assert_same(documented, routed, &format!("{FILE} must have the routes of the routers: run `make openapi`"));
+    let routed =
+        paths().into_iter().filter(|path| !path.template.starts_with("/admin/")).flat_map(|path| {
+            path.methods.into_iter().map(move |method| format!("{method} {}", path.template))
+        });
+    assert_same(
+        documented,
+        routed,
+        &format!("{FILE} must have the routes of the routers: run `make openapi`"),
+    );
 }
 
 #[test]
 fn the_document_states_the_usual_limits_of_files() {
     let (document, template) = (committed(), Template::load());
-    let usual = |parameter: &str| number(&template.section("Parameters")[parameter]["Default"], parameter);
+    let usual =
+        |parameter: &str| number(&template.section("Parameters")[parameter]["Default"], parameter);
     let files = &document["components"]["schemas"]["NewRecord"]["properties"]["files"];
-    let advice = "Limits::USUAL in functions/records/src/declared.rs must be the defaults of template.yaml";
+    let advice =
+        "Limits::USUAL in functions/records/src/declared.rs must be the defaults of template.yaml";
     assert_eq!(files["maxItems"], usual("MaxFilesPerRecord"), "{advice}");
-    assert_eq!(files["items"]["properties"]["size_bytes"]["maximum"], usual("MaxFileBytes"), "{advice}");
+    assert_eq!(
+        files["items"]["properties"]["size_bytes"]["maximum"],
+        usual("MaxFileBytes"),
+        "{advice}"
+    );
 }

@@ -16,7 +16,8 @@ use crate::workspace;
 
 fn sample<T: for<'a> serde::Deserialize<'a>>(function: &str) -> T {
     let file = format!("events/{function}.json");
-    serde_json::from_str(&workspace::read(&file)).unwrap_or_else(|error| panic!("{file} is not the event that the function takes: {error}"))
+    serde_json::from_str(&workspace::read(&file))
+        .unwrap_or_else(|error| panic!("{file} is not the event that the function takes: {error}"))
 }
 
 fn bodies(function: &str) -> Vec<String> {
@@ -49,9 +50,19 @@ fn requests_are_for_a_path_of_their_function() {
             paths.iter().any(|own| own.function == function && own.is(&path)),
             "events/{function}.json: the function has no path {path}"
         );
-        let route = gateway.route(request.request_context.http.method.as_str(), &path, Slash::Counts).unwrap();
-        assert_eq!(route.function, resource(&function, "Function"), "events/{function}.json: the gateway sends {path} elsewhere");
-        assert_eq!(request.route_key.as_deref(), Some(route.key.as_str()), "events/{function}.json: the gateway chooses another route");
+        let route = gateway
+            .route(request.request_context.http.method.as_str(), &path, Slash::Counts)
+            .unwrap();
+        assert_eq!(
+            route.function,
+            resource(&function, "Function"),
+            "events/{function}.json: the gateway sends {path} elsewhere"
+        );
+        assert_eq!(
+            request.route_key.as_deref(),
+            Some(route.key.as_str()),
+            "events/{function}.json: the gateway chooses another route"
+        );
     }
 }
 
@@ -60,25 +71,38 @@ fn the_stream_tells_of_something() {
     let records = sample::<dynamodb::Event>("dispatcher").records;
     assert!(!records.is_empty(), "events/dispatcher.json has no records");
     for record in records {
-        let changes = Change::from_images(&record.event_name, Some(record.change.old_image), Some(record.change.new_image));
-        assert!(changes.is_ok_and(|changes| !changes.is_empty()), "events/dispatcher.json: the store makes nothing of {}", record.event_id);
+        let changes = Change::from_images(
+            &record.event_name,
+            Some(record.change.old_image),
+            Some(record.change.new_image),
+        );
+        assert!(
+            changes.is_ok_and(|changes| !changes.is_empty()),
+            "events/dispatcher.json: the store makes nothing of {}",
+            record.event_id
+        );
     }
 }
 
 #[test]
 fn mails_are_ordered() {
     for body in bodies("mailer") {
-        serde_json::from_str::<MailMessage>(&body).unwrap_or_else(|error| panic!("events/mailer.json: {body} orders no mail: {error}"));
+        serde_json::from_str::<MailMessage>(&body)
+            .unwrap_or_else(|error| panic!("events/mailer.json: {body} orders no mail: {error}"));
     }
 }
 
 #[test]
 fn uploads_are_of_files() {
     for body in bodies("inspector") {
-        let event: S3Event = serde_json::from_str(&body).unwrap_or_else(|error| panic!("events/inspector.json: no event of S3: {error}"));
+        let event: S3Event = serde_json::from_str(&body)
+            .unwrap_or_else(|error| panic!("events/inspector.json: no event of S3: {error}"));
         for record in event.records {
             let key = record.s3.object.key.unwrap_or_default();
-            assert!(file_of_object(&key).is_some(), "events/inspector.json: {key} is not the object of a file");
+            assert!(
+                file_of_object(&key).is_some(),
+                "events/inspector.json: {key} is not the object of a file"
+            );
         }
     }
 }

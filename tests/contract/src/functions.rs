@@ -1,4 +1,5 @@
-//! Every function is in the template under its name, with the variables it reads and settings that fit it.
+//! Every function is in the template under its name, with the variables it reads and settings that
+//! fit it.
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ pub(crate) fn names() -> Vec<String> {
 
 /// The logical id of a function's resource: `BootstrapAdminFunction` for `bootstrap-admin`.
 pub(crate) fn resource(function: &str, kind: &str) -> String {
-    let words = function.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+    let words =
+        function.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
     format!("{}{kind}", words.collect::<String>())
 }
 
@@ -34,14 +36,33 @@ fn folder_package_binary_resource_and_configuration_have_one_name() {
     );
     for name in names() {
         let manifest = workspace::toml(&format!("functions/{name}/Cargo.toml"));
-        assert_eq!(manifest["package"]["name"].as_str(), Some(name.as_str()), "the package in functions/{name} must have that name");
-        assert!(!manifest.contains_key("bin"), "functions/{name}: the binary gets the package's name by itself");
+        assert_eq!(
+            manifest["package"]["name"].as_str(),
+            Some(name.as_str()),
+            "the package in functions/{name} must have that name"
+        );
+        assert!(
+            !manifest.contains_key("bin"),
+            "functions/{name}: the binary gets the package's name by itself"
+        );
         let id = resource(&name, "Function");
-        let block = source.split(&format!("\n  {id}:\n")).nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+        let block = source
+            .split(&format!("\n  {id}:\n"))
+            .nth(1)
+            .and_then(|rest| rest.split("\n\n").next())
+            .unwrap_or_default();
         let code = block.lines().find_map(|line| line.trim().strip_prefix("CodeUri: "));
-        assert_eq!(code, Some(format!("functions/{name}").as_str()), "CodeUri of {id} in template.yaml");
+        assert_eq!(
+            code,
+            Some(format!("functions/{name}").as_str()),
+            "CodeUri of {id} in template.yaml"
+        );
         let output = &template.section("Outputs")[&resource(&name, "FunctionName")]["Value"];
-        assert_eq!(text(output), format!("${{{id}}}"), "an output of template.yaml must tell the function's name");
+        assert_eq!(
+            text(output),
+            format!("${{{id}}}"),
+            "an output of template.yaml must tell the function's name"
+        );
     }
 }
 
@@ -49,15 +70,22 @@ fn folder_package_binary_resource_and_configuration_have_one_name() {
 fn a_function_has_the_variables_that_it_reads() {
     let template = Template::load();
     for (function, groups) in runtime::config::FUNCTIONS {
-        let properties = template.properties(&resource(function, "Function"), "AWS::Lambda::Function");
+        let properties =
+            template.properties(&resource(function, "Function"), "AWS::Lambda::Function");
         let given = properties["Environment"]["Variables"].as_object().unwrap();
         assert_same(
             given.keys().filter(|name| !name.starts_with("AWS_")).map(String::as_str),
             groups.iter().flat_map(|group| group.iter().copied()),
-            &format!("the environment of {function} in template.yaml must be what shared/runtime/src/config.rs says it reads"),
+            &format!(
+                "the environment of {function} in template.yaml must be what \
+                 shared/runtime/src/config.rs says it reads"
+            ),
         );
         for (name, value) in given {
-            assert!(!value.is_number() && !value.is_boolean(), "{function}: variables are text: put {name} in template.yaml into quotes");
+            assert!(
+                !value.is_number() && !value.is_boolean(),
+                "{function}: variables are text: put {name} in template.yaml into quotes"
+            );
         }
     }
 }
@@ -69,9 +97,17 @@ fn settings_fit_the_function() {
         let function = template.properties(&resource(&name, "Function"), "AWS::Lambda::Function");
         assert_eq!(function["Runtime"], "provided.al2023", "{name}");
         assert_eq!(function["Handler"], "bootstrap", "{name}");
-        assert_eq!(function["Architectures"], json!([{ "Ref": "Architecture" }]), "the processor of {name} is a parameter");
+        assert_eq!(
+            function["Architectures"],
+            json!([{ "Ref": "Architecture" }]),
+            "the processor of {name} is a parameter"
+        );
         assert_eq!(function["TracingConfig"]["Mode"], "Active", "{name} must be traced");
-        assert_eq!(text(&function["Role"]), format!("${{{}.Arn}}", resource(&name, "Role")), "{name} must have a role of its own");
+        assert_eq!(
+            text(&function["Role"]),
+            format!("${{{}.Arn}}", resource(&name, "Role")),
+            "{name} must have a role of its own"
+        );
         // A new account has no concurrency to reserve.
         assert_eq!(function["ReservedConcurrentExecutions"], Value::Null, "{name}");
         let memory = number(&function["MemorySize"], "MemorySize");
@@ -79,25 +115,42 @@ fn settings_fit_the_function() {
         let timeout = number(&function["Timeout"], "Timeout");
         let answers_http = paths().iter().any(|path| path.function == name);
         // API Gateway gives up after 30 seconds, and the client must hear from the function before.
-        assert!(timeout < if answers_http { 30 } else { 900 }, "{name}: its timeout of {timeout} s is too long");
+        assert!(
+            timeout < if answers_http { 30 } else { 900 },
+            "{name}: its timeout of {timeout} s is too long"
+        );
         // Who still works on a request must not lose its place to one who sends it again.
         let hold = store::idempotency::HOLD.as_secs();
-        assert!(!answers_http || i64::try_from(timeout).unwrap() < hold, "{name}: requests hold their place for {hold} s only");
+        assert!(
+            !answers_http || i64::try_from(timeout).unwrap() < hold,
+            "{name}: requests hold their place for {hold} s only"
+        );
     }
     let hashes = template.properties("AccountsFunction", "AWS::Lambda::Function");
-    assert!(number(&hashes["MemorySize"], "MemorySize") >= 1769, "accounts hashes passwords and needs one full vCPU (1769 MB)");
+    assert!(
+        number(&hashes["MemorySize"], "MemorySize") >= 1769,
+        "accounts hashes passwords and needs one full vCPU (1769 MB)"
+    );
 }
 
 #[test]
 fn logs_are_structured_and_end() {
     let template = Template::load();
     for (id, group) in template.all("AWS::Logs::LogGroup") {
-        assert_eq!(text(&group["RetentionInDays"]), "${LogRetentionDays}", "{id} must not keep its entries for ever");
+        assert_eq!(
+            text(&group["RetentionInDays"]),
+            "${LogRetentionDays}",
+            "{id} must not keep its entries for ever"
+        );
     }
     for name in names() {
         let function = template.properties(&resource(&name, "Function"), "AWS::Lambda::Function");
         let id = resource(&name, "LogGroup");
-        assert_eq!(function["LoggingConfig"], json!({ "LogFormat": "JSON", "LogGroup": { "Ref": id } }), "{name}");
+        assert_eq!(
+            function["LoggingConfig"],
+            json!({ "LogFormat": "JSON", "LogGroup": { "Ref": id } }),
+            "{name}"
+        );
         let group = template.properties(&id, "AWS::Logs::LogGroup");
         // The policy that lets functions write names groups by this pattern.
         assert_eq!(text(&group["LogGroupName"]), format!("/aws/lambda/${{AWS::StackName}}-{name}"));

@@ -1,7 +1,9 @@
-//! What routers offer, what `domain::access` decides about and what the table of who may do what walks over are the same.
+//! What routers offer, what `domain::access` decides about and what the table of who may do what
+//! walks over are the same.
 //!
-//! An operation of the API stands in the OpenAPI document of a router and has a row in the table. Pages of the console stand in
-//! no document and have no rows: they are held by the console's own tests.
+//! An operation of the API stands in the OpenAPI document of a router and has a row in the table.
+//! Pages of the console stand in no document and have no rows: they are held by the console's own
+//! tests.
 
 use domain::access::{Audience, Operation};
 
@@ -24,7 +26,8 @@ const OF_PAGES: &[Operation] = &[
     Operation::ResendMail,
 ];
 
-/// Documents, pages and what belongs to them, for anyone: they answer no JSON that a row could describe.
+/// Documents, pages and what belongs to them, for anyone: they answer no JSON that a row could
+/// describe.
 const PUBLISHED: &[Operation] = &[
     Operation::ReadSchema,
     Operation::SwaggerUi,
@@ -47,7 +50,9 @@ fn offered() -> Vec<Offered> {
         let document = serde_json::to_value(document).unwrap();
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
-                let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no operationId"));
+                let id = operation["operationId"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{method} {path} has no operationId"));
                 let request = nameless(&format!("{} {path}", method.to_uppercase()));
                 offered.push(Offered { id: id.to_owned(), request });
             }
@@ -56,19 +61,28 @@ fn offered() -> Vec<Offered> {
     offered
 }
 
-/// The path without the names of what varies and the slash at its end: routers and table write them as suits them.
+/// The path without the names of what varies and the slash at its end: routers and table write them
+/// as suits them.
 fn nameless(path: &str) -> String {
-    path.trim_end_matches('/').split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect::<Vec<_>>().join("{}")
+    path.trim_end_matches('/')
+        .split('{')
+        .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))
+        .collect::<Vec<_>>()
+        .join("{}")
 }
 
 #[test]
 fn routers_and_access_know_the_same_operations() {
     let offered: Vec<String> = offered().into_iter().map(|operation| operation.id).collect();
-    let decided = Operation::ALL.iter().filter(|operation| !OF_PAGES.contains(operation)).map(|operation| operation.as_str());
+    let decided = Operation::ALL
+        .iter()
+        .filter(|operation| !OF_PAGES.contains(operation))
+        .map(|operation| operation.as_str());
     assert_same(
         offered.iter().map(String::as_str),
         decided.clone(),
-        "Operation in shared/domain/src/access.rs must have the operation ids of all routers, and no others but OF_PAGES here",
+        "Operation in shared/domain/src/access.rs must have the operation ids of all routers, and \
+         no others but OF_PAGES here",
     );
     assert_eq!(offered.len(), decided.count(), "an operation id stands in two routers");
 }
@@ -86,9 +100,12 @@ fn every_operation_has_its_row_in_the_table_of_who_may_do_what() {
         rows,
         offered()
             .into_iter()
-            .filter(|operation| !PUBLISHED.iter().any(|published| published.as_str() == operation.id))
+            .filter(|operation| {
+                !PUBLISHED.iter().any(|published| published.as_str() == operation.id)
+            })
             .map(|operation| format!("{}: {}", operation.id, operation.request)),
-        "tests/api/access.md must have one row for each operation of the routers: say there what everybody is answered, and in \
+        "tests/api/access.md must have one row for each operation of the routers: say there what \
+         everybody is answered, and in \
          tests/api/src/access_table.rs what they send",
     );
 }
@@ -96,6 +113,10 @@ fn every_operation_has_its_row_in_the_table_of_who_may_do_what() {
 #[test]
 fn what_has_no_row_for_being_published_is_for_anyone() {
     for operation in PUBLISHED {
-        assert_eq!(operation.audience(), Audience::Public, "{operation} needs a row in tests/api/access.md");
+        assert_eq!(
+            operation.audience(),
+            Audience::Public,
+            "{operation} needs a row in tests/api/access.md"
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! Each function may do what its code does, and nothing else: the roles of the template against two committed lists.
+//! Each function may do what its code does, and nothing else: the roles of the template against two
+//! committed lists.
 //!
-//! The emulated cloud enforces actions and resources but not `dynamodb:LeadingKeys`, so that a partition that is missing
-//! here is found by no other test. What a function needs follows from the operations of the store that it calls.
+//! The emulated cloud enforces actions and resources but not `dynamodb:LeadingKeys`, so that a
+//! partition that is missing here is found by no other test. What a function needs follows from the
+//! operations of the store that it calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,7 +86,8 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("archivist", "ARCHIVED#*", "BatchGetItem PutItem"),
 ];
 
-/// Function, action and resource of everything that is not an item of the table, and the condition if there is one.
+/// Function, action and resource of everything that is not an item of the table, and the condition
+/// if there is one.
 const OTHERS: &[&str] = &[
     "accounts secretsmanager:GetSecretValue ${SigningSecret.Id}",
     "records s3:GetObject ${Bucket.Arn}/files/*",
@@ -112,7 +115,10 @@ const OTHERS: &[&str] = &[
     "mailer sqs:ReceiveMessage ${MailQueue.Arn}",
     "mailer sqs:DeleteMessage ${MailQueue.Arn}",
     "mailer sqs:GetQueueAttributes ${MailQueue.Arn}",
-    r#"mailer ses:SendEmail * if {"StringEqualsIfExists":{"ses:FromAddress":{"Ref":"MailSender"}}}"#,
+    concat!(
+        "mailer ses:SendEmail * if ",
+        r#"{"StringEqualsIfExists":{"ses:FromAddress":{"Ref":"MailSender"}}}"#
+    ),
     "inspector sqs:ReceiveMessage ${UploadQueue.Arn}",
     "inspector sqs:DeleteMessage ${UploadQueue.Arn}",
     "inspector sqs:GetQueueAttributes ${UploadQueue.Arn}",
@@ -153,12 +159,16 @@ impl Statement {
         assert_eq!(
             self.condition,
             json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": patterns } }),
-            "{:?} of {} must be limited to partitions: add a condition on dynamodb:LeadingKeys to template.yaml",
+            "{:?} of {} must be limited to partitions: add a condition on dynamodb:LeadingKeys to \
+             template.yaml",
             self.actions,
             self.function,
         );
         let target = self.items_of().unwrap_or_default();
-        texts(patterns).into_iter().map(|pattern| format!("{target} {pattern}").trim_start().to_owned()).collect()
+        texts(patterns)
+            .into_iter()
+            .map(|pattern| format!("{target} {pattern}").trim_start().to_owned())
+            .collect()
     }
 }
 
@@ -167,10 +177,17 @@ fn statements(template: &Template) -> Vec<Statement> {
     for function in names() {
         let role = template.properties(&resource(&function, "Role"), "AWS::IAM::Role");
         let policies = role["Policies"].as_array().unwrap();
-        for statement in policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap()) {
+        for statement in policies
+            .iter()
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
+        {
             assert_eq!(statement["Effect"], "Allow", "{function}: a role only allows");
             for inverse in ["NotAction", "NotResource", "Principal"] {
-                assert_eq!(statement[inverse], Value::Null, "{function}: {inverse} allows more than it says");
+                assert_eq!(
+                    statement[inverse],
+                    Value::Null,
+                    "{function}: {inverse} allows more than it says"
+                );
             }
             statements.push(Statement {
                 function: function.clone(),
@@ -183,12 +200,17 @@ fn statements(template: &Template) -> Vec<Statement> {
     statements
 }
 
-/// What the template allows on items: function and partition, and the actions of DynamoDB without their service.
+/// What the template allows on items: function and partition, and the actions of DynamoDB without
+/// their service.
 fn rights_on_items(template: &Template) -> BTreeMap<(String, String), BTreeSet<String>> {
     let mut rights: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-    for statement in statements(template).iter().filter(|statement| statement.items_of().is_some()) {
+    for statement in statements(template).iter().filter(|statement| statement.items_of().is_some())
+    {
         for partition in statement.partitions() {
-            let actions = statement.actions.iter().map(|action| action.strip_prefix("dynamodb:").unwrap_or(action).to_owned());
+            let actions = statement
+                .actions
+                .iter()
+                .map(|action| action.strip_prefix("dynamodb:").unwrap_or(action).to_owned());
             rights.entry((statement.function.clone(), partition)).or_default().extend(actions);
         }
     }
@@ -206,10 +228,16 @@ fn functions_reach_the_items_that_they_need() {
     let rights = rights_on_items(&Template::load());
     assert_same(
         rights.into_iter().map(|((function, partition), actions)| {
-            format!("{function}: {partition}: {}", actions.into_iter().collect::<Vec<_>>().join(" "))
+            format!(
+                "{function}: {partition}: {}",
+                actions.into_iter().collect::<Vec<_>>().join(" ")
+            )
         }),
-        PARTITIONS.iter().map(|(function, partition, actions)| format!("{function}: {partition}: {actions}")),
-        "a role of template.yaml and PARTITIONS here differ: give the function what its code does in the table, in both",
+        PARTITIONS
+            .iter()
+            .map(|(function, partition, actions)| format!("{function}: {partition}: {actions}")),
+        "a role of template.yaml and PARTITIONS here differ: give the function what its code does \
+         in the table, in both",
     );
 }
 
@@ -220,27 +248,37 @@ fn functions_reach_nothing_else_than_they_need() {
     for Statement { function, actions, resources, condition } in
         statements(&template).into_iter().filter(|statement| statement.items_of().is_none())
     {
-        let condition = if condition.is_null() { String::new() } else { format!(" if {condition}") };
+        let condition =
+            if condition.is_null() { String::new() } else { format!(" if {condition}") };
         for action in &actions {
-            rights.extend(resources.iter().map(|resource| format!("{function} {action} {resource}{condition}")));
+            rights.extend(
+                resources
+                    .iter()
+                    .map(|resource| format!("{function} {action} {resource}{condition}")),
+            );
         }
     }
     assert_same(
         rights,
         OTHERS.iter().copied(),
-        "a role of template.yaml and OTHERS here differ: give the function what its code does, in both",
+        "a role of template.yaml and OTHERS here differ: give the function what its code does, in \
+         both",
     );
 }
 
 #[test]
 fn one_request_needs_one_statement() {
-    // A batch, and perhaps a transaction, brings the partitions of all its keys: ForAllValues holds only in a statement
-    // that names them all.
+    // A batch, and perhaps a transaction, brings the partitions of all its keys: ForAllValues holds
+    // only in a statement that names them all.
     let mut seen = BTreeSet::new();
     for statement in statements(&Template::load()) {
         let Some(target) = statement.items_of().map(str::to_owned) else { continue };
         for action in statement.actions {
-            let right = format!("{action} of {}{}", statement.function, if target.is_empty() { "" } else { " in an index" });
+            let right = format!(
+                "{action} of {}{}",
+                statement.function,
+                if target.is_empty() { "" } else { " in an index" }
+            );
             assert!(
                 seen.insert((statement.function.clone(), target.clone(), action)),
                 "{right} stands in two statements of template.yaml: put all its partitions into one"
@@ -253,10 +291,18 @@ fn one_request_needs_one_statement() {
 fn no_action_can_do_without_a_partition() {
     for ((function, partition), actions) in rights_on_items(&Template::load()) {
         for action in actions {
-            let needs_key = !action.contains('*') && action != "Scan" && !action.starts_with("PartiQL");
-            assert!(needs_key, "{function} may {action} {partition}: the condition on partitions holds for requests that name none");
+            let needs_key =
+                !action.contains('*') && action != "Scan" && !action.starts_with("PartiQL");
+            assert!(
+                needs_key,
+                "{function} may {action} {partition}: the condition on partitions holds for \
+                 requests that name none"
+            );
         }
-        assert!(partition.trim_end_matches('*').len() > 3, "{function}: {partition} is no partition");
+        assert!(
+            partition.trim_end_matches('*').len() > 3,
+            "{function}: {partition} is no partition"
+        );
     }
 }
 
@@ -265,7 +311,10 @@ fn what_was_audited_stays() {
     for ((function, partition), actions) in rights_on_items(&Template::load()) {
         if takes_in(&partition, "AUDIT#") {
             for action in ["UpdateItem", "DeleteItem", "BatchWriteItem"] {
-                assert!(!actions.contains(action), "{function} may {action} {partition}: events of the audit trail never change");
+                assert!(
+                    !actions.contains(action),
+                    "{function} may {action} {partition}: events of the audit trail never change"
+                );
             }
         }
     }
@@ -276,30 +325,54 @@ fn secrets_charts_and_objects_are_kept_apart() {
     let template = Template::load();
     let rights = rights_on_items(&template);
     let reaching = |prefix: &str| -> BTreeSet<&str> {
-        rights.keys().filter(|(_, partition)| takes_in(partition, prefix)).map(|(function, _)| function.as_str()).collect()
+        rights
+            .keys()
+            .filter(|(_, partition)| takes_in(partition, prefix))
+            .map(|(function, _)| function.as_str())
+            .collect()
     };
     let only = |functions: &[&'static str]| functions.iter().copied().collect::<BTreeSet<_>>();
     let creators = ["admin", "bootstrap-admin"];
     for function in creators {
         let rights = &rights[&(function.to_owned(), "EMAIL#*".to_owned())];
-        assert!(rights.iter().eq(["PutItem"]), "{function} stores the credentials of users it creates, and reads and changes none");
+        assert!(
+            rights.iter().eq(["PutItem"]),
+            "{function} stores the credentials of users it creates, and reads and changes none"
+        );
     }
-    let others: BTreeSet<&str> = reaching("EMAIL#").into_iter().filter(|function| !creators.contains(function)).collect();
+    let others: BTreeSet<&str> =
+        reaching("EMAIL#").into_iter().filter(|function| !creators.contains(function)).collect();
     assert_eq!(others, only(&["accounts"]), "other credentials are for accounts alone");
-    assert_eq!(reaching("PATIENT#"), only(&["admin", "inspector", "notifications", "records"]), "charts are not for everybody");
+    assert_eq!(
+        reaching("PATIENT#"),
+        only(&["admin", "inspector", "notifications", "records"]),
+        "charts are not for everybody"
+    );
     let statements = statements(&template);
     let doing = |action: &str| -> BTreeSet<&str> {
         let matching = statements.iter().filter(|statement| {
-            statement
-                .actions
-                .iter()
-                .any(|allowed| allowed == action || allowed.strip_suffix('*').is_some_and(|start| action.starts_with(start)))
+            statement.actions.iter().any(|allowed| {
+                allowed == action
+                    || allowed.strip_suffix('*').is_some_and(|start| action.starts_with(start))
+            })
         });
         matching.map(|statement| statement.function.as_str()).collect()
     };
-    assert_eq!(doing("secretsmanager:GetSecretValue"), only(&["accounts"]), "only accounts signs tokens");
-    assert_eq!(doing("s3:PutObject"), only(&["archivist", "records"]), "only records signs uploads");
-    assert_eq!(doing("s3:DeleteObject"), only(&["dispatcher", "inspector"]), "objects are deleted by dispatcher and inspector");
+    assert_eq!(
+        doing("secretsmanager:GetSecretValue"),
+        only(&["accounts"]),
+        "only accounts signs tokens"
+    );
+    assert_eq!(
+        doing("s3:PutObject"),
+        only(&["archivist", "records"]),
+        "only records signs uploads"
+    );
+    assert_eq!(
+        doing("s3:DeleteObject"),
+        only(&["dispatcher", "inspector"]),
+        "objects are deleted by dispatcher and inspector"
+    );
     assert_eq!(doing("ses:SendEmail"), only(&["mailer"]), "only the mailer sends");
 }
 
@@ -312,20 +385,40 @@ fn roles_are_for_functions_and_share_nothing_but_telemetry() {
         "each function has one role, <Name>Role, and nobody else has any",
     );
     for (id, role) in template.all("AWS::IAM::Role") {
-        let assume = json!([{ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" }]);
-        assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], assume, "{id} is for Lambda alone");
-        assert_eq!(texts(&role["ManagedPolicyArns"]), ["${TelemetryPolicy}"], "{id} shares nothing else");
+        let assume = json!([{ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com"
+             }, "Action": "sts:AssumeRole" }]);
+        assert_eq!(
+            role["AssumeRolePolicyDocument"]["Statement"], assume,
+            "{id} is for Lambda alone"
+        );
+        assert_eq!(
+            texts(&role["ManagedPolicyArns"]),
+            ["${TelemetryPolicy}"],
+            "{id} shares nothing else"
+        );
     }
-    let others = template.section("Resources").values().filter_map(|resource| resource["Type"].as_str()?.strip_prefix("AWS::IAM::"));
+    let others = template
+        .section("Resources")
+        .values()
+        .filter_map(|resource| resource["Type"].as_str()?.strip_prefix("AWS::IAM::"));
     let others: Vec<_> = others.filter(|kind| !["Role", "ManagedPolicy"].contains(kind)).collect();
-    assert!(others.is_empty(), "{others:?}: write the rights of a function into its role, where these tests see them");
+    assert!(
+        others.is_empty(),
+        "{others:?}: write the rights of a function into its role, where these tests see them"
+    );
     let policies: Vec<_> = template.all("AWS::IAM::ManagedPolicy").collect();
-    let [(_, telemetry)] = policies[..] else { panic!("a policy of many functions: write their rights into their own roles") };
-    let allowed = telemetry["PolicyDocument"]["Statement"].as_array().unwrap().iter().flat_map(|statement| {
-        let resource = text(&statement["Resource"]);
-        texts(&statement["Action"]).into_iter().map(move |action| format!("{action} {resource}"))
-    });
-    const LOGS: &str = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${AWS::StackName}-*:*";
+    let [(_, telemetry)] = policies[..] else {
+        panic!("a policy of many functions: write their rights into their own roles")
+    };
+    let allowed =
+        telemetry["PolicyDocument"]["Statement"].as_array().unwrap().iter().flat_map(|statement| {
+            let resource = text(&statement["Resource"]);
+            texts(&statement["Action"])
+                .into_iter()
+                .map(move |action| format!("{action} {resource}"))
+        });
+    const LOGS: &str = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:\
+        log-group:/aws/lambda/${AWS::StackName}-*:*";
     assert_same(
         allowed,
         ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -336,18 +429,24 @@ fn roles_are_for_functions_and_share_nothing_but_telemetry() {
     );
 }
 
-/// The partitions that shared/store/src/keys.rs builds, by how it begins to write each: in keys, in ranges, in functions
-/// and constants of their own. Keys that items have only for an index are not among them, because whoever writes the item
-/// needs no right on the index.
+/// The partitions that shared/store/src/keys.rs builds, by how it begins to write each: in keys, in
+/// ranges, in functions and constants of their own. Keys that items have only for an index are not
+/// among them, because whoever writes the item needs no right on the index.
 fn partitions_of_the_store() -> BTreeSet<String> {
     let source = workspace::read("shared/store/src/keys.rs");
-    let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(str::split_whitespace).collect();
+    let code: Vec<&str> = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(str::split_whitespace)
+        .collect();
     let code = code.join(" ");
-    let beginnings = ["Key::new(format!(\"", "pk: format!(\"", "-> String { format!(\"", ": &str = \""];
+    let beginnings =
+        ["Key::new(format!(\"", "pk: format!(\"", "-> String { format!(\"", ": &str = \""];
     let literals = beginnings.iter().flat_map(|beginning| code.split(beginning).skip(1));
     let mut partitions = BTreeSet::new();
     for literal in literals {
-        let name: String = literal.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+        let name: String =
+            literal.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
         let rest = &literal[name.len()..];
         if !name.is_empty() && (rest.starts_with('#') || rest.starts_with('"')) {
             partitions.insert(if rest.starts_with('#') { format!("{name}#*") } else { name });
@@ -360,13 +459,17 @@ fn partitions_of_the_store() -> BTreeSet<String> {
 fn roles_and_keys_name_the_same_partitions() {
     let rights = rights_on_items(&Template::load());
     assert_same(
-        rights.into_keys().map(|(_, partition)| partition.rsplit(' ').next().unwrap_or_default().to_owned()),
+        rights
+            .into_keys()
+            .map(|(_, partition)| partition.rsplit(' ').next().unwrap_or_default().to_owned()),
         partitions_of_the_store(),
-        "the partitions in the roles of template.yaml must be those that shared/store/src/keys.rs builds (or adapt how they are read here)",
+        "the partitions in the roles of template.yaml must be those that shared/store/src/keys.rs \
+         builds (or adapt how they are read here)",
     );
 }
 
-/// What the store reads and writes of charts and inboxes that says nothing of what people have written.
+/// What the store reads and writes of charts and inboxes that says nothing of what people have
+/// written.
 const NOT_BEHIND_GLASS: &[&str] = &[
     "annotation_lookup",
     "assignment",
@@ -386,18 +489,31 @@ const NOT_BEHIND_GLASS: &[&str] = &[
 
 #[test]
 fn staff_read_what_people_have_written_with_a_grant_alone() {
-    // IAM cannot tell a read with a grant from one without: clippy forbids the others to the function, by its own file.
+    // IAM cannot tell a read with a grant from one without: clippy forbids the others to the
+    // function, by its own file.
     let rules = workspace::toml("functions/admin/clippy.toml");
-    let forbidden = rules["disallowed-methods"].as_array().unwrap().iter().map(|method| method["path"].as_str().unwrap().to_owned());
-    let sources = ["annotations", "files", "notifications", "records"].map(|file| workspace::read(&format!("shared/store/src/{file}.rs")));
+    let forbidden = rules["disallowed-methods"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|method| method["path"].as_str().unwrap().to_owned());
+    let sources = ["annotations", "files", "notifications", "records"]
+        .map(|file| workspace::read(&format!("shared/store/src/{file}.rs")));
     let methods = sources.iter().flat_map(|source| source.split("pub async fn ").skip(1));
-    let names = methods.map(|rest| rest.split('(').next().unwrap()).filter(|name| !NOT_BEHIND_GLASS.contains(name));
+    let names = methods
+        .map(|rest| rest.split('(').next().unwrap())
+        .filter(|name| !NOT_BEHIND_GLASS.contains(name));
     assert_same(
         forbidden,
         names.map(|name| format!("store::Store::{name}")),
-        "what the store reads of charts and inboxes is forbidden in functions/admin/clippy.toml, or harmless and listed in NOT_BEHIND_GLASS",
+        "what the store reads of charts and inboxes is forbidden in functions/admin/clippy.toml, \
+         or harmless and listed in NOT_BEHIND_GLASS",
     );
     for (rule, value) in &workspace::toml("clippy.toml") {
-        assert_eq!(rules.get(rule), Some(value), "{rule}: functions/admin/clippy.toml stands instead of the one at the root");
+        assert_eq!(
+            rules.get(rule),
+            Some(value),
+            "{rule}: functions/admin/clippy.toml stands instead of the one at the root"
+        );
     }
 }

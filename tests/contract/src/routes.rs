@@ -1,4 +1,5 @@
-//! Every path of every router reaches its function, through the gateway and through `cargo lambda watch`.
+//! Every path of every router reaches its function, through the gateway and through `cargo lambda
+//! watch`.
 
 use domain::access::{Audience, Operation};
 use serde_json::{Value, json};
@@ -18,10 +19,13 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    /// The path with an id for everything that varies, as it is declared and with or without the slash at its end. Names
-    /// of files have no form with a slash.
+    /// The path with an id for everything that varies, as it is declared and with or without the
+    /// slash at its end. Names of files have no form with a slash.
     pub(crate) fn forms(&self) -> Vec<String> {
-        let segments = self.template.split('/').map(|segment| if segment.starts_with('{') { ID } else { segment });
+        let segments = self
+            .template
+            .split('/')
+            .map(|segment| if segment.starts_with('{') { ID } else { segment });
         let declared = segments.collect::<Vec<_>>().join("/");
         match declared.strip_suffix('/') {
             Some(without) => vec![without.to_owned(), declared.clone()],
@@ -33,11 +37,15 @@ impl Path {
     pub(crate) fn is(&self, requested: &str) -> bool {
         let (ours, theirs) = (self.template.trim_end_matches('/'), requested.trim_end_matches('/'));
         ours.split('/').count() == theirs.split('/').count()
-            && ours.split('/').zip(theirs.split('/')).all(|(our, their)| our.starts_with('{') || our == their)
+            && ours
+                .split('/')
+                .zip(theirs.split('/'))
+                .all(|(our, their)| our.starts_with('{') || our == their)
     }
 }
 
-/// Paths with nothing behind their slash, which only `$default` takes, and which notifications leads on.
+/// Paths with nothing behind their slash, which only `$default` takes, and which notifications
+/// leads on.
 const LED_ON: [&str; 3] = ["/admin/", "/api/health/", "/api/schema/"];
 
 const ID: &str = "01936f2a-0000-7000-8000-000000000001";
@@ -48,23 +56,36 @@ pub(crate) fn paths() -> Vec<Path> {
     for (function, document) in openapi::routers() {
         let document = serde_json::to_value(document).unwrap();
         for (template, operations) in document["paths"].as_object().unwrap() {
-            let methods = operations.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+            let methods = operations
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|method| method.to_uppercase())
+                .collect();
             paths.push(Path { function, template: template.clone(), methods });
         }
     }
     // Pages are no operations of the API.
     for (method, template) in admin::console_paths() {
-        paths.push(Path { function: "admin", template: template.to_owned(), methods: vec![method.to_owned()] });
+        paths.push(Path {
+            function: "admin",
+            template: template.to_owned(),
+            methods: vec![method.to_owned()],
+        });
     }
-    assert!(paths.len() > 10, "the routers have hardly any paths: list all functions that answer HTTP in shared/openapi/src/lib.rs");
+    assert!(
+        paths.len() > 10,
+        "the routers have hardly any paths: list all functions that answer HTTP in \
+         shared/openapi/src/lib.rs"
+    );
     paths
 }
 
 /// What the gateway passes on. Preflights it answers itself.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-/// How the gateway takes a slash at the end of a path. AWS does not say, and what people report differs: every path must
-/// arrive either way.
+/// How the gateway takes a slash at the end of a path. AWS does not say, and what people report
+/// differs: every path must arrive either way.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Slash {
     Counts,
@@ -83,24 +104,31 @@ impl Gateway {
     pub(crate) fn of(template: &Template) -> Self {
         let routes = template.all("AWS::ApiGatewayV2::Route").map(|(_, route)| {
             let target = text(&route["Target"]);
-            assert!(target.starts_with("integrations/${"), "the target of {} must be integrations/<integration>", route["RouteKey"]);
-            let integration = template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
+            assert!(
+                target.starts_with("integrations/${"),
+                "the target of {} must be integrations/<integration>",
+                route["RouteKey"]
+            );
+            let integration =
+                template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
             Route { key: text(&route["RouteKey"]), function: id(&integration["IntegrationUri"]) }
         });
         Self(routes.collect())
     }
 
-    /// The route of a request: among those that match, an exact path before a greedy one and the longer one of two, a
-    /// method before ANY, and $default last.
-    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html#http-api-develop-routes.evaluation>
+    /// The route of a request: among those that match, an exact path before a greedy one and the
+    /// longer one of two, a method before ANY, and $default last.
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
     pub(crate) fn route(&self, method: &str, path: &str, slash: Slash) -> Option<&Route> {
         let path = if slash == Slash::IsIgnored { path.trim_end_matches('/') } else { path };
-        let ranked = self.0.iter().filter_map(|route| Some((rank(&route.key, method, path)?, route)));
+        let ranked =
+            self.0.iter().filter_map(|route| Some((rank(&route.key, method, path)?, route)));
         ranked.max_by_key(|(rank, _)| *rank).map(|(_, route)| route)
     }
 }
 
-/// How well a route key fits a request: kind of path, length of its fixed part, whether it names the method.
+/// How well a route key fits a request: kind of path, length of its fixed part, whether it names
+/// the method.
 fn rank(key: &str, method: &str, path: &str) -> Option<(u8, usize, bool)> {
     if key == "$default" {
         return Some((0, 0, false));
@@ -109,7 +137,9 @@ fn rank(key: &str, method: &str, path: &str) -> Option<(u8, usize, bool)> {
     let fits = wanted == "ANY" || wanted == method;
     let kind = match pattern.strip_suffix("{proxy+}") {
         // At least one character must be behind the slash.
-        Some(prefix) => path.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|_| (1, prefix.len())),
+        Some(prefix) => {
+            path.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|_| (1, prefix.len()))
+        }
         None => (pattern == path).then_some((2, pattern.len())),
     };
     kind.filter(|_| fits).map(|(kind, length)| (kind, length, wanted != "ANY"))
@@ -121,17 +151,30 @@ fn every_path_reaches_its_function() {
     for path in paths() {
         for form in path.forms() {
             // The function behind $default leads browsers to the form without the slash.
-            let owner = if matches!(form.as_str(), "/admin/" | "/api/schema/") { "notifications" } else { path.function };
-            for (method, slash) in METHODS.into_iter().flat_map(|method| [(method, Slash::Counts), (method, Slash::IsIgnored)]) {
-                let function = resource(if slash == Slash::Counts { owner } else { path.function }, "Function");
-                let route = gateway.route(method, &form, slash).unwrap_or_else(|| panic!("{method} {form} has no route in template.yaml"));
+            let owner = if matches!(form.as_str(), "/admin/" | "/api/schema/") {
+                "notifications"
+            } else {
+                path.function
+            };
+            for (method, slash) in METHODS
+                .into_iter()
+                .flat_map(|method| [(method, Slash::Counts), (method, Slash::IsIgnored)])
+            {
+                let function = resource(
+                    if slash == Slash::Counts { owner } else { path.function },
+                    "Function",
+                );
+                let route = gateway
+                    .route(method, &form, slash)
+                    .unwrap_or_else(|| panic!("{method} {form} has no route in template.yaml"));
                 // Led on from there to the form without the slash: no route key can name it.
                 if route.key == "$default" && LED_ON.contains(&form.as_str()) {
                     continue;
                 }
                 assert_eq!(
                     route.function, function,
-                    "{method} {form} must reach its function, also with a wrong method, so that the answer is 405: correct the routes of \
+                    "{method} {form} must reach its function, also with a wrong method, \
+                        so that the answer is 405: correct the routes of \
                      template.yaml (chosen is {}; a slash at the end {slash:?})",
                     route.key,
                 );
@@ -140,44 +183,62 @@ fn every_path_reaches_its_function() {
     }
 }
 
-/// What is guessed without being signed in, and what makes mails: the gateway's throttles are the first line there. They
-/// hold for all clients together and the emulated cloud does not enforce them; the functions throttle by account and network.
+/// What is guessed without being signed in, and what makes mails: the gateway's throttles are the
+/// first line there. They hold for all clients together and the emulated cloud does not enforce
+/// them; the functions throttle by account and network.
 #[test]
 fn what_is_guessed_has_throttles_of_its_own() {
     let template = Template::load();
-    let (name, stage) = template.all("AWS::ApiGatewayV2::Stage").next().expect("template.yaml has no stage");
-    let settings = stage["RouteSettings"].as_object().expect("the stage of template.yaml has no RouteSettings");
+    let (name, stage) =
+        template.all("AWS::ApiGatewayV2::Stage").next().expect("template.yaml has no stage");
+    let settings = stage["RouteSettings"]
+        .as_object()
+        .expect("the stage of template.yaml has no RouteSettings");
     let document = serde_json::to_value(accounts::router().into_openapi()).unwrap();
     let posts = document["paths"].as_object().unwrap().iter().filter_map(|(path, operations)| {
         let operation: Operation = text(&operations.get("post")?["operationId"]).parse().unwrap();
         let is_public = operation.audience() == Audience::Public;
-        (is_public || path.ends_with("/resend/")).then(|| format!("POST {}", path.trim_end_matches('/')))
+        (is_public || path.ends_with("/resend/"))
+            .then(|| format!("POST {}", path.trim_end_matches('/')))
     });
     let greedy = "ANY /api/accounts/{proxy+}".to_owned();
     assert_same(
         settings.keys(),
         posts.chain([greedy.clone()]),
-        "RouteSettings of template.yaml must name each POST of accounts for which nobody signs in, resend/, and the greedy route of accounts",
+        "RouteSettings of template.yaml must name each POST of accounts for which nobody signs in, \
+         resend/, and the greedy route of accounts",
     );
     for (key, limits) in settings {
-        let limit = |name: &str| limits[name].as_f64().unwrap_or_else(|| panic!("{key} has no {name} in RouteSettings"));
+        let limit = |name: &str| {
+            limits[name].as_f64().unwrap_or_else(|| panic!("{key} has no {name} in RouteSettings"))
+        };
         let (rate, burst) = (limit("ThrottlingRateLimit"), limit("ThrottlingBurstLimit"));
-        assert!(rate >= 1.0 && rate <= burst, "{key}: so many a second, and at least as many at once");
+        assert!(
+            rate >= 1.0 && rate <= burst,
+            "{key}: so many a second, and at least as many at once"
+        );
     }
     let ids = |key: &String| {
-        let route = template.all("AWS::ApiGatewayV2::Route").find(|(_, route)| route["RouteKey"] == **key);
-        route
-            .map(|(id, _)| id.to_owned())
-            .unwrap_or_else(|| panic!("RouteSettings name {key}, which is no route: the deployment would fail"))
+        let route =
+            template.all("AWS::ApiGatewayV2::Route").find(|(_, route)| route["RouteKey"] == **key);
+        route.map(|(id, _)| id.to_owned()).unwrap_or_else(|| {
+            panic!("RouteSettings name {key}, which is no route: the deployment would fail")
+        })
     };
     let depends = texts(&template.resource(name)["DependsOn"]);
-    assert_same(depends, settings.keys().map(ids), "the stage must be made after the routes that its settings name (DependsOn)");
-    // Which form of the path reaches a route of its own is for AWS to say: either way there is a throttle.
+    assert_same(
+        depends,
+        settings.keys().map(ids),
+        "the stage must be made after the routes that its settings name (DependsOn)",
+    );
+    // Which form of the path reaches a route of its own is for AWS to say: either way there is a
+    // throttle.
     let gateway = Gateway::of(&template);
     for key in settings.keys().filter(|key| **key != greedy) {
         let path = key.trim_start_matches("POST ");
         assert_eq!(gateway.route("POST", path, Slash::Counts).map(|route| &route.key), Some(key));
-        let with_slash = gateway.route("POST", &format!("{path}/"), Slash::Counts).map(|route| &route.key);
+        let with_slash =
+            gateway.route("POST", &format!("{path}/"), Slash::Counts).map(|route| &route.key);
         assert_eq!(with_slash, Some(&greedy), "{path}/");
     }
 }
@@ -185,28 +246,43 @@ fn what_is_guessed_has_throttles_of_its_own() {
 #[test]
 fn every_function_behind_the_gateway_has_its_router_here() {
     let template = Template::load();
-    let integrations = template.all("AWS::ApiGatewayV2::Integration").map(|(_, integration)| id(&integration["IntegrationUri"]));
-    let routers = openapi::routers().into_iter().map(|(function, _)| resource(function, "Function"));
-    assert_same(integrations, routers, "shared/openapi/src/lib.rs must list the routers of all functions behind the gateway");
+    let integrations = template
+        .all("AWS::ApiGatewayV2::Integration")
+        .map(|(_, integration)| id(&integration["IntegrationUri"]));
+    let routers =
+        openapi::routers().into_iter().map(|(function, _)| resource(function, "Function"));
+    assert_same(
+        integrations,
+        routers,
+        "shared/openapi/src/lib.rs must list the routers of all functions behind the gateway",
+    );
 }
 
 #[test]
 fn every_route_leads_to_a_function_that_may_be_called() {
     let template = Template::load();
-    let (api, _) = template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
+    let (api, _) =
+        template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
     let mut needed = Vec::new();
     for (name, route) in template.all("AWS::ApiGatewayV2::Route") {
         assert_eq!(id(&route["ApiId"]), api, "{name} belongs to no API of template.yaml");
-        let integration = template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
+        let integration =
+            template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
         assert_eq!(integration["IntegrationType"], "AWS_PROXY", "the integration of {name}");
-        assert_eq!(integration["PayloadFormatVersion"], "2.0", "the functions understand events of version 2.0: correct {name}");
+        assert_eq!(
+            integration["PayloadFormatVersion"], "2.0",
+            "the functions understand events of version 2.0: correct {name}"
+        );
         let function = id(&integration["IntegrationUri"]);
         template.properties(&function, "AWS::Lambda::Function");
         let permission = json!({
             "FunctionName": { "Ref": function },
             "Action": "lambda:InvokeFunction",
             "Principal": "apigateway.amazonaws.com",
-            "SourceArn": { "Fn::Sub": format!("arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*") },
+            "SourceArn": { "Fn::Sub": format!(
+                "arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}\
+                 :${{AWS::AccountId}}:${{{api}}}/*"
+            ) },
         });
         needed.push(permission.to_string());
     }
@@ -215,7 +291,11 @@ fn every_route_leads_to_a_function_that_may_be_called() {
         needed,
         "template.yaml must let this API call the functions behind its routes, and nobody else",
     );
-    assert_eq!(template.all("AWS::Lambda::Url").count(), 0, "a function URL is a way around the gateway");
+    assert_eq!(
+        template.all("AWS::Lambda::Url").count(),
+        0,
+        "a function URL is a way around the gateway"
+    );
 }
 
 #[test]
@@ -223,10 +303,14 @@ fn route_keys_can_be_deployed_and_are_understood_here() {
     for Route { key, .. } in Gateway::of(&Template::load()).0 {
         assert!(
             !key.ends_with('/'),
-            "{key}: API Gateway refuses a route key that ends in a slash; a route with {{proxy+}} takes such paths"
+            "{key}: API Gateway refuses a route key that ends in a slash; a route with {{proxy+}} \
+             takes such paths"
         );
         let variables = key.matches('{').count();
-        assert!(variables == 0 || (variables == 1 && key.ends_with("/{proxy+}")), "{key}: teach `rank` what its variables match");
+        assert!(
+            variables == 0 || (variables == 1 && key.ends_with("/{proxy+}")),
+            "{key}: teach `rank` what its variables match"
+        );
     }
 }
 
@@ -235,14 +319,21 @@ fn every_route_is_there_for_some_path() {
     let (gateway, paths) = (Gateway::of(&Template::load()), paths());
     let mut used: Vec<&str> = Vec::new();
     for form in paths.iter().flat_map(Path::forms) {
-        let routes = METHODS.into_iter().filter_map(|method| gateway.route(method, &form, Slash::Counts));
+        let routes =
+            METHODS.into_iter().filter_map(|method| gateway.route(method, &form, Slash::Counts));
         used.extend(routes.map(|route| route.key.as_str()));
     }
     for Route { key, .. } in &gateway.0 {
-        // The greedy routes are for more than their group's paths: what is unknown below the group is the group's to answer.
+        // The greedy routes are for more than their group's paths: what is unknown below the group
+        // is the group's to answer.
         let group = key.split_once(' ').map(|(_, pattern)| pattern);
-        let is_base = group.is_some_and(|group| paths.iter().any(|path| path.template.starts_with(&format!("{group}/"))));
-        assert!(used.contains(&key.as_str()) || is_base, "{key}: no router has a path for it: remove the route from template.yaml");
+        let is_base = group.is_some_and(|group| {
+            paths.iter().any(|path| path.template.starts_with(&format!("{group}/")))
+        });
+        assert!(
+            used.contains(&key.as_str()) || is_base,
+            "{key}: no router has a path for it: remove the route from template.yaml"
+        );
     }
 }
 
@@ -250,7 +341,11 @@ fn every_route_is_there_for_some_path() {
 fn no_two_functions_own_a_path() {
     let paths = paths();
     for (index, path) in paths.iter().enumerate() {
-        assert!(path.template.ends_with('/') || path.template.contains('.'), "{}: declare it with a slash at the end", path.template);
+        assert!(
+            path.template.ends_with('/') || path.template.contains('.'),
+            "{}: declare it with a slash at the end",
+            path.template
+        );
         for other in &paths[..index] {
             assert!(
                 path.function == other.function || !path.forms().iter().any(|form| other.is(form)),
@@ -266,10 +361,22 @@ fn no_two_functions_own_a_path() {
 #[test]
 fn unknown_paths_reach_a_function_that_answers_404() {
     let (gateway, paths) = (Gateway::of(&Template::load()), paths());
-    for unknown in ["/", "/api", "/api/", "/nothing", "/api/nothing/", "/api/notifications/a/b/", "/api/records/", "/.well-known/nothing"] {
+    for unknown in [
+        "/",
+        "/api",
+        "/api/",
+        "/nothing",
+        "/api/nothing/",
+        "/api/notifications/a/b/",
+        "/api/records/",
+        "/.well-known/nothing",
+    ] {
         let route = gateway.route("GET", unknown, Slash::Counts);
-        let route = route.expect("template.yaml needs a route $default, so that every error is a problem document");
-        let answers = paths.iter().any(|path| resource(path.function, "Function") == route.function);
+        let route = route.expect(
+            "template.yaml needs a route $default, so that every error is a problem document",
+        );
+        let answers =
+            paths.iter().any(|path| resource(path.function, "Function") == route.function);
         assert!(answers, "{unknown} reaches {}, which does not answer HTTP", route.function);
         assert!(!paths.iter().any(|path| path.is(unknown)), "{unknown} is known now: try another");
     }
@@ -279,7 +386,10 @@ fn unknown_paths_reach_a_function_that_answers_404() {
 fn every_page_of_the_console_is_tried_by_everybody() {
     let tests = workspace::read("tests/api/src/console.rs");
     for (method, path) in admin::console_paths() {
-        assert!(tests.contains(&format!("(\"{method}\", \"{path}\")")), "name {method} {path} among ROUTES of tests/api/src/console.rs");
+        assert!(
+            tests.contains(&format!("(\"{method}\", \"{path}\")")),
+            "name {method} {path} among ROUTES of tests/api/src/console.rs"
+        );
     }
 }
 
@@ -289,7 +399,9 @@ fn the_edit_loop_has_the_same_routes() {
     let routes = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
     let mut router = matchit::Router::new();
     for (pattern, function) in routes {
-        router.insert(pattern, function.as_str().unwrap()).unwrap_or_else(|error| panic!("{pattern} of Cargo.toml: {error}"));
+        router
+            .insert(pattern, function.as_str().unwrap())
+            .unwrap_or_else(|error| panic!("{pattern} of Cargo.toml: {error}"));
     }
     for path in paths() {
         for form in path.forms() {
@@ -297,7 +409,8 @@ fn the_edit_loop_has_the_same_routes() {
             assert_eq!(
                 function,
                 Some(path.function),
-                "correct [workspace.metadata.lambda.watch.router] of Cargo.toml: `cargo lambda watch` does not bring {form} to {}",
+                "correct [workspace.metadata.lambda.watch.router] of Cargo.toml: `cargo lambda \
+                 watch` does not bring {form} to {}",
                 path.function,
             );
         }
@@ -307,27 +420,53 @@ fn the_edit_loop_has_the_same_routes() {
 #[test]
 fn browsers_may_send_what_the_functions_take() {
     let template = Template::load();
-    let (_, api) = template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
+    let (_, api) =
+        template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
     let cors = &api["CorsConfiguration"];
-    assert_eq!(cors["AllowOrigins"], json!({ "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }), "origins are a parameter");
-    assert_eq!(cors["AllowCredentials"], Value::Null, "tokens travel in a header, never in cookies");
-    assert_same(texts(&cors["AllowMethods"]), METHODS, "correct AllowMethods of the API in template.yaml");
+    assert_eq!(
+        cors["AllowOrigins"],
+        json!({ "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }),
+        "origins are a parameter"
+    );
+    assert_eq!(
+        cors["AllowCredentials"],
+        Value::Null,
+        "tokens travel in a header, never in cookies"
+    );
+    assert_same(
+        texts(&cors["AllowMethods"]),
+        METHODS,
+        "correct AllowMethods of the API in template.yaml",
+    );
     for path in paths() {
         let other = path.methods.iter().find(|method| !METHODS.contains(&method.as_str()));
         assert_eq!(other, None, "{}: add the method to METHODS here", path.template);
     }
     for header in ["Authorization", "Content-Type", "If-Match", "Idempotency-Key"] {
-        assert!(texts(&cors["AllowHeaders"]).iter().any(|allowed| allowed == header), "clients send {header}: add it to AllowHeaders");
+        assert!(
+            texts(&cors["AllowHeaders"]).iter().any(|allowed| allowed == header),
+            "clients send {header}: add it to AllowHeaders"
+        );
     }
-    for header in ["ETag", "Location", "Link", "X-Request-Id", "Retry-After", "Idempotent-Replayed"] {
-        assert!(texts(&cors["ExposeHeaders"]).iter().any(|exposed| exposed == header), "clients read {header}: add it to ExposeHeaders");
+    for header in ["ETag", "Location", "Link", "X-Request-Id", "Retry-After", "Idempotent-Replayed"]
+    {
+        assert!(
+            texts(&cors["ExposeHeaders"]).iter().any(|exposed| exposed == header),
+            "clients read {header}: add it to ExposeHeaders"
+        );
     }
 }
 
 #[test]
 fn the_stage_does_not_appear_in_paths() {
     let template = Template::load();
-    let stages: Vec<_> =
-        template.all("AWS::ApiGatewayV2::Stage").map(|(_, stage)| (text(&stage["StageName"]), &stage["AutoDeploy"])).collect();
-    assert_eq!(stages, [("$default".to_owned(), &Value::Bool(true))], "any other stage stands in front of every path");
+    let stages: Vec<_> = template
+        .all("AWS::ApiGatewayV2::Stage")
+        .map(|(_, stage)| (text(&stage["StageName"]), &stage["AutoDeploy"]))
+        .collect();
+    assert_eq!(
+        stages,
+        [("$default".to_owned(), &Value::Bool(true))],
+        "any other stage stands in front of every path"
+    );
 }

@@ -7,10 +7,18 @@ pub(crate) struct Template(Value);
 impl Template {
     /// The template that `TEMPLATE_JSON` names.
     pub(crate) fn load() -> Self {
-        let path = std::env::var("TEMPLATE_JSON")
-            .expect("TEMPLATE_JSON is not set: run these tests with `make test`, or set it to a file with the expanded template");
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}, named by TEMPLATE_JSON, cannot be read: {error}"));
-        Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}, named by TEMPLATE_JSON, is not JSON: {error}")))
+        let path = std::env::var("TEMPLATE_JSON").expect(
+            "TEMPLATE_JSON is not set: run these tests with `make test`, or set it to a \
+                     file with the expanded template",
+        );
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("{path}, named by TEMPLATE_JSON, cannot be read: {error}")
+        });
+        Self(
+            serde_json::from_str(&text).unwrap_or_else(|error| {
+                panic!("{path}, named by TEMPLATE_JSON, is not JSON: {error}")
+            }),
+        )
     }
 
     /// A section of the template, such as `Parameters`.
@@ -20,7 +28,9 @@ impl Template {
 
     /// A resource with all that is beside its properties.
     pub(crate) fn resource(&self, id: &str) -> &Value {
-        self.section("Resources").get(id).unwrap_or_else(|| panic!("template.yaml has no resource {id}: add or rename it"))
+        self.section("Resources")
+            .get(id)
+            .unwrap_or_else(|| panic!("template.yaml has no resource {id}: add or rename it"))
     }
 
     /// The properties of a resource, which must be of a type.
@@ -32,7 +42,8 @@ impl Template {
 
     /// Logical ids and properties of all resources of a type.
     pub(crate) fn all(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
-        let of_type = self.section("Resources").iter().filter(move |(_, resource)| resource["Type"] == kind);
+        let of_type =
+            self.section("Resources").iter().filter(move |(_, resource)| resource["Type"] == kind);
         of_type.map(|(id, resource)| (id.as_str(), &resource["Properties"]))
     }
 }
@@ -45,7 +56,9 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Object(function) if function.len() == 1 => match function.iter().next() {
             Some((name, Value::String(id))) if name == "Ref" => reference(id),
             Some((name, Value::String(template))) if name == "Fn::Sub" => template.clone(),
-            Some((name, Value::Array(path))) if name == "Fn::GetAtt" => reference(&path.iter().map(text).collect::<Vec<_>>().join(".")),
+            Some((name, Value::Array(path))) if name == "Fn::GetAtt" => {
+                reference(&path.iter().map(text).collect::<Vec<_>>().join("."))
+            }
             _ => value.to_string(),
         },
         _ => value.to_string(),
@@ -70,5 +83,7 @@ pub(crate) fn id(value: &Value) -> String {
 
 /// A whole number.
 pub(crate) fn number(value: &Value, what: &str) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{what} must be a whole number in template.yaml, not {value}"))
+    value
+        .as_u64()
+        .unwrap_or_else(|| panic!("{what} must be a whole number in template.yaml, not {value}"))
 }

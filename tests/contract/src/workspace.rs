@@ -8,7 +8,8 @@ pub(crate) fn path(path: &str) -> PathBuf {
 }
 
 pub(crate) fn read(file: &str) -> String {
-    std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file} cannot be read: {error}"))
+    std::fs::read_to_string(path(file))
+        .unwrap_or_else(|error| panic!("{file} cannot be read: {error}"))
 }
 
 pub(crate) fn toml(file: &str) -> toml::Table {
@@ -17,7 +18,8 @@ pub(crate) fn toml(file: &str) -> toml::Table {
 
 /// The names of what is in a folder, hidden files left out.
 pub(crate) fn list(folder: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(path(folder)).unwrap_or_else(|error| panic!("{folder} cannot be read: {error}"));
+    let entries = std::fs::read_dir(path(folder))
+        .unwrap_or_else(|error| panic!("{folder} cannot be read: {error}"));
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| !name.starts_with('.')).collect()
 }

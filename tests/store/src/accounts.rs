@@ -10,7 +10,9 @@ use domain::text::{Name, Specialization};
 use store::UpdateError;
 use store::accounts::{CreateProfileError, DirectoryPosition, RegisterError};
 
-use crate::people::{credentials, doctor, doctor_named, doctor_profile, event, id, patient, session, user};
+use crate::people::{
+    credentials, doctor, doctor_named, doctor_profile, event, id, patient, session, user,
+};
 use crate::table::{Table, text};
 
 #[tokio::test]
@@ -21,7 +23,10 @@ async fn a_registered_user_is_found_by_address_and_id() {
     assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
     let shouted = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
     let found = table.store.credentials(&shouted).await.unwrap().unwrap();
-    assert_eq!((found.user_id, found.password_hash), (account.id, credentials(&account).password_hash));
+    assert_eq!(
+        (found.user_id, found.password_hash),
+        (account.id, credentials(&account).password_hash)
+    );
     assert_eq!(table.store.caller(account.id, session.id).await.unwrap(), Some((account, session)));
     assert_eq!(table.count().await, 4, "account, credentials, session, event");
 }
@@ -31,9 +36,13 @@ async fn an_address_is_taken_once_whatever_its_case() {
     let table = Table::new().await;
     let first = patient();
     table.register(&first).await;
-    let second = Account { email: Email::parse(&first.email.as_str().to_uppercase()).unwrap(), ..user(Role::Doctor, "", "") };
+    let second = Account {
+        email: Email::parse(&first.email.as_str().to_uppercase()).unwrap(),
+        ..user(Role::Doctor, "", "")
+    };
     let event = event(&second, second.id, Action::Register, None);
-    let refused = table.store.register(&second, &credentials(&second), &session(&second), &event).await;
+    let refused =
+        table.store.register(&second, &credentials(&second), &session(&second), &event).await;
     assert!(matches!(refused, Err(RegisterError::EmailTaken)));
     assert_eq!(table.count().await, 4, "nothing of the second is there");
 }
@@ -104,16 +113,29 @@ async fn an_update_needs_the_version_that_was_read() {
     table.store.update_profile(1, &after, None).await.unwrap();
     assert_eq!(table.store.account(before.id).await.unwrap(), Some(after.clone()));
     assert!(matches!(table.store.update_profile(1, &after, None).await, Err(UpdateError::Stale)));
-    assert!(matches!(table.store.update_profile(1, &patient(), None).await, Err(UpdateError::Stale)), "an unknown one is not made");
+    assert!(
+        matches!(table.store.update_profile(1, &patient(), None).await, Err(UpdateError::Stale)),
+        "an unknown one is not made"
+    );
 }
 
 /// Names of all doctors of the directory, page by page.
-async fn names(table: &Table, specialization: Option<&str>, prefix: Option<&str>, limit: usize) -> Vec<String> {
+async fn names(
+    table: &Table,
+    specialization: Option<&str>,
+    prefix: Option<&str>,
+    limit: usize,
+) -> Vec<String> {
     let (mut names, mut after) = (Vec::new(), None::<DirectoryPosition>);
     loop {
-        let page = table.store.directory(specialization, prefix, limit, after.as_ref()).await.unwrap();
+        let page =
+            table.store.directory(specialization, prefix, limit, after.as_ref()).await.unwrap();
         assert!(page.items.len() <= limit);
-        names.extend(page.items.iter().map(|entry| format!("{} {}", entry.first_name.as_str(), entry.last_name.as_str())));
+        names.extend(
+            page.items
+                .iter()
+                .map(|entry| format!("{} {}", entry.first_name.as_str(), entry.last_name.as_str())),
+        );
         match page.next {
             Some(next) => after = Some(next),
             None => return names,
@@ -137,8 +159,14 @@ async fn the_directory_is_sorted_searched_and_paged() {
     let all = [" ", "Bob Adams", "Anna smith", "Zoë Smith", "Anna Smithers", "Émile Émond"];
     for limit in [1, 2, 3, 5, 6, 100] {
         assert_eq!(names(&table, None, None, limit).await, all);
-        assert_eq!(names(&table, None, Some("SMITH"), limit).await, ["Anna smith", "Zoë Smith", "Anna Smithers"]);
-        assert_eq!(names(&table, Some("cardiology"), None, limit).await, ["Zoë Smith", "Anna Smithers", "Émile Émond"]);
+        assert_eq!(
+            names(&table, None, Some("SMITH"), limit).await,
+            ["Anna smith", "Zoë Smith", "Anna Smithers"]
+        );
+        assert_eq!(
+            names(&table, Some("cardiology"), None, limit).await,
+            ["Zoë Smith", "Anna Smithers", "Émile Émond"]
+        );
         assert_eq!(names(&table, Some("family-medicine"), Some("s"), limit).await, ["Anna smith"]);
     }
     assert_eq!(names(&table, None, Some("é"), 10).await, ["Émile Émond"]);
@@ -163,7 +191,10 @@ async fn the_directory_lists_who_can_be_assigned_and_nobody_else() {
     assert_eq!(names(&table, None, None, 10).await, ["New Doctor"]);
     let page = table.store.directory(None, None, 10, None).await.unwrap();
     let entry = &page.items[0];
-    assert_eq!((entry.id, entry.role, Some(Profile::Doctor(entry.profile.clone()))), (account.id, Role::Doctor, account.profile.clone()));
+    assert_eq!(
+        (entry.id, entry.role, Some(Profile::Doctor(entry.profile.clone()))),
+        (account.id, Role::Doctor, account.profile.clone())
+    );
 
     // Another specialization and name move the entry; nothing stays behind.
     if let Some(Profile::Doctor(profile)) = &mut account.profile {
@@ -197,7 +228,16 @@ async fn a_directory_entry_shows_no_address_of_any_kind() {
     let doctor = doctor();
     table.register(&doctor).await;
     for index in ["gsi1", "gsi2"] {
-        let items = table.client.scan().table_name("records").index_name(index).send().await.unwrap().items.unwrap();
+        let items = table
+            .client
+            .scan()
+            .table_name("records")
+            .index_name(index)
+            .send()
+            .await
+            .unwrap()
+            .items
+            .unwrap();
         let entry = items.iter().find(|item| text(item, "entity") == Some("user")).unwrap();
         let names: HashSet<&str> = entry.keys().map(String::as_str).collect();
         for hidden in ["email", "phone_number"] {
@@ -226,13 +266,29 @@ async fn items_lie_where_the_design_says() {
     }
     let shard = id.as_bytes()[15] % 8;
     let now = id.created_at().to_zoned(jiff::tz::TimeZone::UTC);
-    assert_eq!(text(&item, "gsi3pk"), Some(format!("USER#{}#{shard}", now.strftime("%Y%m")).as_str()));
+    assert_eq!(
+        text(&item, "gsi3pk"),
+        Some(format!("USER#{}#{shard}", now.strftime("%Y%m")).as_str())
+    );
     assert!(!item.contains_key("id"), "what the key says is not repeated");
     assert!(table.item(format!("USER#{id}"), format!("SESSION#{}", session.id)).await.is_some());
-    let event = table.all().await.into_iter().find(|item| text(item, "entity") == Some("audit_event")).unwrap();
+    let event = table
+        .all()
+        .await
+        .into_iter()
+        .find(|item| text(item, "entity") == Some("audit_event"))
+        .unwrap();
     assert_eq!(text(&event, "pk"), Some(format!("AUDIT#{id}").as_str()));
     assert_eq!(text(&event, "gsi2pk"), Some(format!("ACTOR#{id}").as_str()));
     assert_eq!(text(&event, "gsi2sk"), text(&event, "sk"));
-    let credentials = table.all().await.into_iter().find(|item| text(item, "entity") == Some("credentials")).unwrap();
-    assert!(text(&credentials, "pk").unwrap().starts_with("EMAIL#") && !text(&credentials, "pk").unwrap().contains('@'));
+    let credentials = table
+        .all()
+        .await
+        .into_iter()
+        .find(|item| text(item, "entity") == Some("credentials"))
+        .unwrap();
+    assert!(
+        text(&credentials, "pk").unwrap().starts_with("EMAIL#")
+            && !text(&credentials, "pk").unwrap().contains('@')
+    );
 }

@@ -12,7 +12,9 @@ use store::accounts::RegisterError;
 use store::admin::{AmendError, BootstrapError};
 use store::stream::Change;
 
-use crate::people::{at, credentials, doctor, doctor_named, event, id, id_at, patient, session, user};
+use crate::people::{
+    at, credentials, doctor, doctor_named, event, id, id_at, patient, session, user,
+};
 use crate::table::{Table, text};
 
 pub(crate) fn mail(kind: MailKind, account: &Account) -> Mail {
@@ -28,7 +30,9 @@ impl Table {
     }
 
     async fn working_admins(&self) -> u64 {
-        self.item("ADMINS", "STATE").await.map_or(0, |item| item["working_admins"].as_n().unwrap().parse().unwrap())
+        self.item("ADMINS", "STATE")
+            .await
+            .map_or(0, |item| item["working_admins"].as_n().unwrap().parse().unwrap())
     }
 }
 
@@ -47,9 +51,16 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
     assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
     assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().user_id, account.id);
     assert_eq!(table.store.stored_mail(order.id).await.unwrap(), Some(order.clone()));
-    assert_eq!(table.count().await, 4, "account, credentials, mail, event: admins are counted alone");
+    assert_eq!(
+        table.count().await,
+        4,
+        "account, credentials, mail, event: admins are counted alone"
+    );
 
-    let other = Account { email: Email::parse(&account.email.as_str().to_uppercase()).unwrap(), ..user(Role::Admin, "", "") };
+    let other = Account {
+        email: Email::parse(&account.email.as_str().to_uppercase()).unwrap(),
+        ..user(Role::Admin, "", "")
+    };
     let refused = table.store.create_user(&other, &credentials(&other), &order, &creation).await;
     assert!(matches!(refused, Err(RegisterError::EmailTaken)));
     assert_eq!(table.count().await, 4, "nothing of the second is there");
@@ -60,17 +71,31 @@ async fn the_first_admin_is_made_once() {
     let table = Table::new().await;
     let bootstrap = async |account: &Account| {
         let event = event(account, account.id, Action::CreateUser, None);
-        table.store.bootstrap_admin(account, &credentials(account), &mail(MailKind::ResetPassword, account), &event).await
+        table
+            .store
+            .bootstrap_admin(
+                account,
+                &credentials(account),
+                &mail(MailKind::ResetPassword, account),
+                &event,
+            )
+            .await
     };
     let taken = patient();
     table.register(&taken).await;
     let first = Account { email: taken.email.clone(), ..user(Role::Admin, "", "") };
     assert!(matches!(bootstrap(&first).await, Err(BootstrapError::EmailTaken)));
-    assert_eq!((table.count().await, table.working_admins().await), (4, 0), "nothing is there of it");
+    assert_eq!(
+        (table.count().await, table.working_admins().await),
+        (4, 0),
+        "nothing is there of it"
+    );
     let first = user(Role::Admin, "", "");
     bootstrap(&first).await.unwrap();
     assert_eq!((table.count().await, table.working_admins().await), (4 + 5, 1));
-    for other in [user(Role::Admin, "", ""), Account { email: taken.email, ..user(Role::Admin, "", "") }] {
+    for other in
+        [user(Role::Admin, "", ""), Account { email: taken.email, ..user(Role::Admin, "", "") }]
+    {
         assert!(matches!(bootstrap(&other).await, Err(BootstrapError::AdminExists)));
     }
     assert_eq!(table.count().await, 4 + 5);
@@ -93,7 +118,10 @@ async fn there_is_always_an_admin() {
     amend(&one, &deactivated).await.unwrap();
     assert_eq!(table.working_admins().await, 1);
     let events = table.count().await;
-    for after in [amended(&other, |it| Account { is_active: false, ..it }), amended(&other, |it| it.with_role(Role::Patient, true))] {
+    for after in [
+        amended(&other, |it| Account { is_active: false, ..it }),
+        amended(&other, |it| it.with_role(Role::Patient, true)),
+    ] {
         assert!(matches!(amend(&other, &after).await, Err(AmendError::LastAdmin)));
     }
     assert_eq!(table.store.account(other.id).await.unwrap(), Some(other.clone()));
@@ -120,20 +148,34 @@ async fn an_account_is_amended_in_the_version_that_was_read_or_not_at_all() {
     let (admin, before) = (user(Role::Admin, "", ""), patient());
     table.register(&before).await;
     let session = session(&before);
-    let after = amended(&before, |it| Account { is_active: false, sessions_ended_through: Some(session.id), ..it });
-    let events = [Action::Deactivate, Action::ChangeRole].map(|action| event(&admin, before.id, action, None));
+    let after = amended(&before, |it| Account {
+        is_active: false,
+        sessions_ended_through: Some(session.id),
+        ..it
+    });
+    let events = [Action::Deactivate, Action::ChangeRole]
+        .map(|action| event(&admin, before.id, action, None));
     table.store.amend_account(&before, &after, &events).await.unwrap();
     let stored = table.store.account(before.id).await.unwrap().unwrap();
     assert_eq!(stored, after);
     assert!(!stored.holds(session.id));
     let log = table.store.access_log(before.id, None, 10, None).await.unwrap().items;
-    assert_eq!(log.iter().map(|event| event.action).collect::<Vec<_>>(), [Action::ChangeRole, Action::Deactivate, Action::Register]);
+    assert_eq!(
+        log.iter().map(|event| event.action).collect::<Vec<_>>(),
+        [Action::ChangeRole, Action::Deactivate, Action::Register]
+    );
 
     let count = table.count().await;
-    assert!(matches!(table.store.amend_account(&before, &after, &events[..1]).await, Err(AmendError::Stale)));
+    assert!(matches!(
+        table.store.amend_account(&before, &after, &events[..1]).await,
+        Err(AmendError::Stale)
+    ));
     let nobody = patient();
     let changed = amended(&nobody, |it| it);
-    assert!(matches!(table.store.amend_account(&nobody, &changed, &[]).await, Err(AmendError::Stale)), "an unknown one is not made");
+    assert!(
+        matches!(table.store.amend_account(&nobody, &changed, &[]).await, Err(AmendError::Stale)),
+        "an unknown one is not made"
+    );
     assert_eq!(table.count().await, count);
 }
 
@@ -145,7 +187,11 @@ pub(crate) async fn decide(
     decision: Decision,
     reason: &str,
 ) -> Result<Account, UpdateError> {
-    let after = Account { approval: Some(decision.outcome()), version: doctor.version + 1, ..doctor.clone() };
+    let after = Account {
+        approval: Some(decision.outcome()),
+        version: doctor.version + 1,
+        ..doctor.clone()
+    };
     let reason = Justification::parse(reason).unwrap();
     let notification = decision.notify(id(), doctor.id, admin, Some(&reason));
     let event = AuditEvent {
@@ -154,7 +200,10 @@ pub(crate) async fn decide(
         after: after.approval.map(|approval| approval.to_string()),
         ..event(admin, doctor.id, decision.action(), None)
     };
-    table.store.decide_approval(doctor, &after, &notification, &mail(decision.mail(), doctor), &event).await?;
+    table
+        .store
+        .decide_approval(doctor, &after, &notification, &mail(decision.mail(), doctor), &event)
+        .await?;
     Ok(after)
 }
 
@@ -162,14 +211,20 @@ pub(crate) async fn decide(
 async fn a_decision_moves_the_doctor_and_tells_them() {
     let table = Table::new().await;
     let admin = user(Role::Admin, "Ada", "Staff");
-    let pending = Account { approval: Some(Approval::Pending), ..doctor_named("Jane", "Smith", "Cardiology") };
+    let pending = Account {
+        approval: Some(Approval::Pending),
+        ..doctor_named("Jane", "Smith", "Cardiology")
+    };
     table.register(&pending).await;
     let listed = async || {
         let all = table.store.directory(None, None, 10, None).await.unwrap().items.len();
-        let cardiologists = table.store.directory(Some("cardiology"), None, 10, None).await.unwrap().items.len();
+        let cardiologists =
+            table.store.directory(Some("cardiology"), None, 10, None).await.unwrap().items.len();
         let mut waiting = Vec::new();
         for approval in Approval::ALL {
-            waiting.push(table.store.doctors_by_approval(*approval, 10, None).await.unwrap().items.len());
+            waiting.push(
+                table.store.doctors_by_approval(*approval, 10, None).await.unwrap().items.len(),
+            );
         }
         (all, cardiologists, waiting)
     };
@@ -178,12 +233,16 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
     assert_eq!(listed().await, (0, 0, vec![0, 0, 1, 0]));
     let approved = decide(&table, &admin, &refused, Decision::Approve, "Seen").await.unwrap();
     assert_eq!(listed().await, (1, 1, vec![0, 0, 0, 0]));
-    let suspended = decide(&table, &admin, &approved, Decision::Suspend, "Complaints").await.unwrap();
+    let suspended =
+        decide(&table, &admin, &approved, Decision::Suspend, "Complaints").await.unwrap();
     assert_eq!(listed().await, (0, 0, vec![0, 0, 0, 1]));
     assert_eq!(table.store.account(pending.id).await.unwrap(), Some(suspended.clone()));
 
     let inbox = table.store.inbox_page(pending.id, None, 10, None).await.unwrap().items;
-    let told: Vec<_> = inbox.iter().map(|it| (it.notification_type.as_str(), it.message.as_str(), it.record())).collect();
+    let told: Vec<_> = inbox
+        .iter()
+        .map(|it| (it.notification_type.as_str(), it.message.as_str(), it.record()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -193,21 +252,37 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
         ]
     );
     assert_eq!(inbox[0].actor_id, admin.id);
-    let mails: Vec<_> = table.all().await.into_iter().filter(|item| text(item, "entity") == Some("mail")).collect();
+    let mails: Vec<_> =
+        table.all().await.into_iter().filter(|item| text(item, "entity") == Some("mail")).collect();
     let mut kinds: Vec<_> = mails.iter().map(|item| text(item, "kind").unwrap()).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["doctor_approved", "doctor_refused", "doctor_suspended"]);
     let log = table.store.access_log(pending.id, None, 3, None).await.unwrap().items;
-    let suspension = (log[0].action, log[0].reason.as_deref(), log[0].before.as_deref(), log[0].after.as_deref());
-    assert_eq!(suspension, (Action::SuspendDoctor, Some("Complaints"), Some("approved"), Some("suspended")));
+    let suspension = (
+        log[0].action,
+        log[0].reason.as_deref(),
+        log[0].before.as_deref(),
+        log[0].after.as_deref(),
+    );
+    assert_eq!(
+        suspension,
+        (Action::SuspendDoctor, Some("Complaints"), Some("approved"), Some("suspended"))
+    );
 
     let count = table.count().await;
-    assert!(matches!(decide(&table, &admin, &approved, Decision::Suspend, "Again").await, Err(UpdateError::Stale)));
+    assert!(matches!(
+        decide(&table, &admin, &approved, Decision::Suspend, "Again").await,
+        Err(UpdateError::Stale)
+    ));
     assert_eq!(table.count().await, count, "nobody is told of what was not done");
 
     let inactive = amended(&suspended, |it| Account { is_active: false, ..it });
     table.store.amend_account(&suspended, &inactive, &[]).await.unwrap();
-    assert_eq!(listed().await, (0, 0, vec![0; 4]), "about an inactive doctor there is nothing to decide");
+    assert_eq!(
+        listed().await,
+        (0, 0, vec![0; 4]),
+        "about an inactive doctor there is nothing to decide"
+    );
 }
 
 #[tokio::test]
@@ -234,9 +309,11 @@ async fn a_decision_has_one_mail_of_its_own() {
 #[tokio::test]
 async fn a_doctor_without_a_licence_waits_for_nothing() {
     let table = Table::new().await;
-    let before = Account { approval: Some(Approval::Pending), ..user(Role::Doctor, "New", "Doctor") };
+    let before =
+        Account { approval: Some(Approval::Pending), ..user(Role::Doctor, "New", "Doctor") };
     table.register(&before).await;
-    let waiting = async || table.store.doctors_by_approval(Approval::Pending, 10, None).await.unwrap().items;
+    let waiting =
+        async || table.store.doctors_by_approval(Approval::Pending, 10, None).await.unwrap().items;
     assert!(waiting().await.is_empty());
     let after = Account { profile: doctor().profile, version: 2, ..before };
     table.store.create_profile(&after).await.unwrap();
@@ -255,7 +332,8 @@ async fn work_lists_are_paged_newest_first() {
     for limit in [1, 2, 4, 5, 100] {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = table.store.doctors_by_approval(Approval::Pending, limit, after).await.unwrap();
+            let page =
+                table.store.doctors_by_approval(Approval::Pending, limit, after).await.unwrap();
             assert!(page.items.len() <= limit);
             found.extend(page.items);
             after = page.next;
@@ -265,7 +343,10 @@ async fn work_lists_are_paged_newest_first() {
         }
         assert_eq!(found, ids);
     }
-    assert_eq!(table.store.doctors_by_approval(Approval::Pending, 5, None).await.unwrap().next, None);
+    assert_eq!(
+        table.store.doctors_by_approval(Approval::Pending, 5, None).await.unwrap().next,
+        None
+    );
 }
 
 #[tokio::test]
@@ -276,7 +357,16 @@ async fn users_are_found_by_address() {
     let shouted = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
     assert_eq!(table.store.user_with_email(&shouted).await.unwrap(), Some(account.id));
     assert_eq!(table.store.user_with_email(&patient().email).await.unwrap(), None);
-    let items = table.client.scan().table_name("records").index_name("gsi4").send().await.unwrap().items.unwrap();
+    let items = table
+        .client
+        .scan()
+        .table_name("records")
+        .index_name("gsi4")
+        .send()
+        .await
+        .unwrap()
+        .items
+        .unwrap();
     assert_eq!(items.len(), 2, "by name and by address");
     for item in &items {
         let mut names: Vec<&str> = item.keys().map(String::as_str).collect();
@@ -299,16 +389,23 @@ async fn users_are_found_by_the_beginning_of_their_last_name() {
     ] {
         table.register(&user(role, first, last)).await;
     }
-    table.register(&Account { is_active: false, ..doctor_named("Bob", "Smith", "Cardiology") }).await;
+    table
+        .register(&Account { is_active: false, ..doctor_named("Bob", "Smith", "Cardiology") })
+        .await;
     let names = async |prefix: &str, limit: usize| {
         let (mut names, mut after) = (Vec::new(), None);
         loop {
             let page = table.store.users_named(prefix, limit, after.as_ref()).await.unwrap();
             assert!(page.items.len() <= limit);
             let people = table.store.people(page.items.iter().map(|(id, _)| *id)).await.unwrap();
-            names.extend(page.items.iter().map(|(id, _)| format!("{} {}", people[id].first_name.as_str(), people[id].last_name.as_str())));
+            names.extend(page.items.iter().map(|(id, _)| {
+                format!("{} {}", people[id].first_name.as_str(), people[id].last_name.as_str())
+            }));
             // Any user's place is as good a beginning of a page as the last one's.
-            assert!(page.next.is_none() || page.next == page.items.last().map(|(_, place)| place.clone()));
+            assert!(
+                page.next.is_none()
+                    || page.next == page.items.last().map(|(_, place)| place.clone())
+            );
             after = page.next;
             if after.is_none() {
                 return names;
@@ -316,7 +413,10 @@ async fn users_are_found_by_the_beginning_of_their_last_name() {
         }
     };
     for limit in [1, 2, 3, 4, 100] {
-        assert_eq!(names("SMITH", limit).await, ["Anna smith", "Bob Smith", "Zoë Smith", "Anna Smithers"]);
+        assert_eq!(
+            names("SMITH", limit).await,
+            ["Anna smith", "Bob Smith", "Zoë Smith", "Anna Smithers"]
+        );
         assert_eq!(names("smithe", limit).await, ["Anna Smithers"]);
     }
     assert_eq!(names("é", 10).await, ["Émile Émond"]);
@@ -343,7 +443,10 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
     for moment in moments {
         for _ in 0..2 {
             let account = Account { id: id_at(moment), ..patient() };
-            let account = Account { email: Email::parse(&format!("{}@example.com", account.id)).unwrap(), ..account };
+            let account = Account {
+                email: Email::parse(&format!("{}@example.com", account.id)).unwrap(),
+                ..account
+            };
             table.register(&account).await;
             ids.push(account.id);
         }
@@ -366,8 +469,14 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
     }
     // Years later, behind more empty months than a page looks through.
     assert_eq!(walk("2029-03-01T00:00:00Z", 20).await, ids);
-    let (page, cost) = table.meter.measure(table.store.newest_users("2029-03-01T00:00:00Z".parse().unwrap(), 20, None)).await;
-    assert!(page.unwrap().next.is_some() && cost.calls == 12 * 8 && cost.round_trips == 12, "{cost:?}");
+    let (page, cost) = table
+        .meter
+        .measure(table.store.newest_users("2029-03-01T00:00:00Z".parse().unwrap(), 20, None))
+        .await;
+    assert!(
+        page.unwrap().next.is_some() && cost.calls == 12 * 8 && cost.round_trips == 12,
+        "{cost:?}"
+    );
 }
 
 #[tokio::test]
@@ -375,7 +484,13 @@ async fn what_somebody_did_is_listed_newest_first() {
     let table = Table::new().await;
     let admin = user(Role::Admin, "Ada", "Staff");
     let mut ids: Vec<EventId> = Vec::new();
-    for action in [Action::ReadUser, Action::StartPasswordReset, Action::ReadAudit, Action::ReadUser, Action::ListUsers] {
+    for action in [
+        Action::ReadUser,
+        Action::StartPasswordReset,
+        Action::ReadAudit,
+        Action::ReadUser,
+        Action::ListUsers,
+    ] {
         let subject = patient();
         let event = event(&admin, subject.id, action, None);
         ids.insert(0, event.id);

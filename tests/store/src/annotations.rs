@@ -17,15 +17,29 @@ async fn an_annotation_is_part_of_the_record() {
     let annotation = annotation(&record);
     table.annotate(&doctor, &record, &annotation).await;
     let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
-    assert_eq!(chart.record, Record { annotation_count: 1, version: 2, updated_at: at(1), ..record.clone() });
+    assert_eq!(
+        chart.record,
+        Record { annotation_count: 1, version: 2, updated_at: at(1), ..record.clone() }
+    );
     assert_eq!(chart.annotations, std::slice::from_ref(&annotation));
     let lookup = table.store.annotation_lookup(annotation.id).await.unwrap();
-    assert_eq!(lookup, Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: Some(doctor.id) }));
+    assert_eq!(
+        lookup,
+        Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: Some(doctor.id) })
+    );
     assert_eq!(table.store.annotation_lookup(id()).await.unwrap(), None);
     assert_eq!(table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items.len(), 1);
     let item = table.item(format!("ANNOTATION#{}", annotation.id), "LOOKUP").await.unwrap();
     assert!(text(&item, "gsi3pk").unwrap().starts_with("ANNOTATION#20"));
-    assert!(table.item(format!("PATIENT#{}", patient.id), format!("RECORD#{}#ANNOTATION#{}", record.id, annotation.id)).await.is_some());
+    assert!(
+        table
+            .item(
+                format!("PATIENT#{}", patient.id),
+                format!("RECORD#{}#ANNOTATION#{}", record.id, annotation.id)
+            )
+            .await
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -36,10 +50,16 @@ async fn only_the_assigned_doctor_annotates() {
     let items = table.count().await;
     let note = Annotation { author_id: stranger.id, ..annotation(&record) };
     let event = event(&stranger, patient.id, Action::CreateAnnotation, Some(record.id));
-    let refused = table.store.create_annotation(&note, at(1), &told_patient(&stranger, &record), &event).await;
+    let refused = table
+        .store
+        .create_annotation(&note, at(1), &told_patient(&stranger, &record), &event)
+        .await;
     assert!(matches!(refused, Err(AnnotateError::NotAssigned)));
     let unknown = Annotation { record_id: id(), ..note };
-    let refused = table.store.create_annotation(&unknown, at(1), &told_patient(&stranger, &record), &event).await;
+    let refused = table
+        .store
+        .create_annotation(&unknown, at(1), &told_patient(&stranger, &record), &event)
+        .await;
     assert!(matches!(refused, Err(AnnotateError::NotAssigned)));
     assert_eq!(table.count().await, items);
 }
@@ -52,7 +72,10 @@ async fn a_record_takes_a_limited_number_of_annotations() {
         table.annotate(&doctor, &record, &annotation(&record)).await;
     }
     let event = event(&doctor, patient.id, Action::CreateAnnotation, Some(record.id));
-    let refused = table.store.create_annotation(&annotation(&record), at(1), &told_patient(&doctor, &record), &event).await;
+    let refused = table
+        .store
+        .create_annotation(&annotation(&record), at(1), &told_patient(&doctor, &record), &event)
+        .await;
     assert!(matches!(refused, Err(AnnotateError::Full)));
     let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.annotation_count, chart.annotations.len()), (MAX_ANNOTATIONS, 100));
@@ -64,18 +87,28 @@ async fn an_annotation_is_for_its_author_while_assigned() {
     let (patient, first, before, _) = table.record_with_files(0).await;
     let note = annotation(&before);
     table.annotate(&first, &before, &note).await;
-    let annotation_for = async |author| table.store.annotation_for(author, patient.id, before.id, note.id).await.unwrap();
+    let annotation_for = async |author| {
+        table.store.annotation_for(author, patient.id, before.id, note.id).await.unwrap()
+    };
     assert_eq!(annotation_for(first.id).await.as_ref(), Some(&note));
     assert_eq!(annotation_for(patient.id).await, None);
-    assert_eq!(table.store.annotation_for(first.id, patient.id, before.id, id()).await.unwrap(), None);
+    assert_eq!(
+        table.store.annotation_for(first.id, patient.id, before.id, id()).await.unwrap(),
+        None
+    );
 
-    // To a second doctor and its author has no access, but the second, whoever wrote it. Back again, and the author has.
+    // To a second doctor and its author has no access, but the second, whoever wrote it. Back
+    // again, and the author has.
     let second = doctor();
     let read = Record { annotation_count: 1, version: 2, updated_at: at(1), ..before.clone() };
     let moved = Record { doctor_id: second.id, version: 3, ..read.clone() };
     let returned = Record { doctor_id: first.id, version: 4, ..moved.clone() };
     let event = || event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
-    table.store.update_record(&read, &moved, &[], &[told_doctor(&patient, &moved)], &event()).await.unwrap();
+    table
+        .store
+        .update_record(&read, &moved, &[], &[told_doctor(&patient, &moved)], &event())
+        .await
+        .unwrap();
     assert_eq!(annotation_for(first.id).await, None);
     assert_eq!(annotation_for(second.id).await.as_ref(), Some(&note));
     table.store.update_record(&moved, &returned, &[], &[], &event()).await.unwrap();
@@ -88,13 +121,21 @@ async fn an_annotation_is_changed_from_the_version_that_was_read() {
     let (patient, doctor, record, _) = table.record_with_files(0).await;
     let before = annotation(&record);
     table.annotate(&doctor, &record, &before).await;
-    let after = Annotation { note: Note::parse("Please come in on Monday.").unwrap(), updated_at: at(2), version: 2, ..before.clone() };
+    let after = Annotation {
+        note: Note::parse("Please come in on Monday.").unwrap(),
+        updated_at: at(2),
+        version: 2,
+        ..before.clone()
+    };
     let event = || event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
     let told = || told_patient(&doctor, &record);
     table.store.update_annotation(&before, &after, at(2), &told(), &event()).await.unwrap();
     let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.annotations, std::slice::from_ref(&after));
-    assert_eq!((chart.record.version, chart.record.updated_at, chart.record.annotation_count), (3, at(2), 1));
+    assert_eq!(
+        (chart.record.version, chart.record.updated_at, chart.record.annotation_count),
+        (3, at(2), 1)
+    );
     assert_eq!(table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items.len(), 2);
 
     let stale = table.store.update_annotation(&before, &after, at(3), &told(), &event()).await;
@@ -115,9 +156,15 @@ async fn a_former_doctor_changes_nothing() {
     table.store.update_record(&read, &moved, &[], &[], &change).await.unwrap();
     let after = Annotation { version: 2, ..before.clone() };
     let event = event(&former, patient.id, Action::UpdateAnnotation, Some(record.id));
-    let refused = table.store.update_annotation(&before, &after, at(2), &told_patient(&former, &record), &event).await;
+    let refused = table
+        .store
+        .update_annotation(&before, &after, at(2), &told_patient(&former, &record), &event)
+        .await;
     assert!(matches!(refused, Err(UpdateAnnotationError::Gone)));
-    assert_eq!(table.store.chart(patient.id, record.id).await.unwrap().unwrap().annotations, [before]);
+    assert_eq!(
+        table.store.chart(patient.id, record.id).await.unwrap().unwrap().annotations,
+        [before]
+    );
 }
 
 #[tokio::test]
@@ -131,11 +178,35 @@ async fn an_annotation_keeps_its_versions() {
     let mut expected = vec![AnnotationVersion::from(&annotation)];
     for number in 2..=12 {
         let note = Note::parse(&format!("Version {number}.")).unwrap();
-        let after = Annotation { note, updated_at: at(number), version: number.unsigned_abs().into(), ..annotation.clone() };
+        let after = Annotation {
+            note,
+            updated_at: at(number),
+            version: number.unsigned_abs().into(),
+            ..annotation.clone()
+        };
         let event = event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
-        table.store.update_annotation(&annotation, &after, at(number), &told_patient(&doctor, &record), &event).await.unwrap();
+        table
+            .store
+            .update_annotation(
+                &annotation,
+                &after,
+                at(number),
+                &told_patient(&doctor, &record),
+                &event,
+            )
+            .await
+            .unwrap();
         // A refused change leaves nothing behind.
-        let stale = table.store.update_annotation(&annotation, &after, at(number), &told_patient(&doctor, &record), &event).await;
+        let stale = table
+            .store
+            .update_annotation(
+                &annotation,
+                &after,
+                at(number),
+                &told_patient(&doctor, &record),
+                &event,
+            )
+            .await;
         assert!(matches!(stale, Err(UpdateAnnotationError::Stale)));
         expected.insert(0, AnnotationVersion::from(&after));
         annotation = after;
@@ -143,7 +214,11 @@ async fn an_annotation_keeps_its_versions() {
     for limit in [1, 5, 11, 12, 100] {
         let (mut versions, mut after) = (Vec::new(), None);
         loop {
-            let page = table.store.annotation_history(patient.id, annotation.id, limit, after).await.unwrap();
+            let page = table
+                .store
+                .annotation_history(patient.id, annotation.id, limit, after)
+                .await
+                .unwrap();
             versions.extend(page.items);
             after = page.next;
             if after.is_none() {
@@ -152,11 +227,19 @@ async fn an_annotation_keeps_its_versions() {
         }
         assert_eq!(versions, expected, "{limit}");
     }
-    let history = async |patient, id| table.store.annotation_history(patient, id, 10, None).await.unwrap().items;
+    let history = async |patient, id| {
+        table.store.annotation_history(patient, id, 10, None).await.unwrap().items
+    };
     assert_eq!(history(patient.id, other.id).await, [AnnotationVersion::from(&other)]);
     assert_eq!(history(doctor.id, annotation.id).await, []);
     assert_eq!(history(patient.id, id()).await, []);
     // Old versions are no part of a page of the chart.
-    let chart = table.store.chart_page(patient.id, &RecordFilter::default(), 10, None).await.unwrap().items.remove(0);
+    let chart = table
+        .store
+        .chart_page(patient.id, &RecordFilter::default(), 10, None)
+        .await
+        .unwrap()
+        .items
+        .remove(0);
     assert_eq!((chart.annotations.len(), chart.files.len()), (2, 1));
 }

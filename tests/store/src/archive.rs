@@ -25,17 +25,23 @@ async fn events_prove_who_wrote_them() {
     let creation = event(&patient, patient.id, Action::CreateRecord, Some(record.id));
     let told = crate::people::told_doctor(&patient, &record);
     table.store.create_record(&record, &[], &told, &creation).await.unwrap();
-    assert_eq!(table.store.access_log(patient.id, None, 10, None).await.unwrap().items, [creation.clone(), read.clone()]);
+    assert_eq!(
+        table.store.access_log(patient.id, None, 10, None).await.unwrap().items,
+        [creation.clone(), read.clone()]
+    );
     let events = trail(&table).await;
     assert_eq!(events.len(), 2);
     for event in &events {
-        assert!(event.is_proved(&audit_key()) && !event.is_proved(&AuditKey::new("another secret")));
+        assert!(
+            event.is_proved(&audit_key()) && !event.is_proved(&AuditKey::new("another secret"))
+        );
     }
     // Nothing but events is proved.
     for item in table.all().await {
         assert_eq!(item.contains_key("proof"), text(&item, "entity") == Some("audit_event"));
     }
-    // An event that is changed in any attribute is not proved any more, nor one that was never proved.
+    // An event that is changed in any attribute is not proved any more, nor one that was never
+    // proved.
     let item = table.item(format!("AUDIT#{}", patient.id), read.id).await.unwrap();
     for name in item.keys().filter(|name| name.as_str() != "entity" && name.as_str() != "sk") {
         let mut altered = item.clone();
@@ -44,7 +50,10 @@ async fn events_prove_who_wrote_them() {
     }
     let bare = event(&patient, patient.id, Action::Login, None);
     Store::new(table.client.clone(), NAME).audit(&[bare]).await.unwrap();
-    assert_eq!(trail(&table).await.iter().filter(|event| !event.is_proved(&audit_key())).count(), 1);
+    assert_eq!(
+        trail(&table).await.iter().filter(|event| !event.is_proved(&audit_key())).count(),
+        1
+    );
 }
 
 fn image(event: &str, item: &Item) -> Option<StoredEvent> {
@@ -55,13 +64,32 @@ fn image(event: &str, item: &Item) -> Option<StoredEvent> {
 async fn the_stream_tells_of_new_events_alone() {
     let table = Table::new().await;
     let (patient, _, _, _) = table.record_with_files(1).await;
-    table.store.audit(&[event(&patient, patient.id, Action::ReadRecord, Some(id()))]).await.unwrap();
-    let told: Vec<StoredEvent> = table.all().await.iter().filter_map(|item| image("INSERT", item)).collect();
+    table
+        .store
+        .audit(&[event(&patient, patient.id, Action::ReadRecord, Some(id()))])
+        .await
+        .unwrap();
+    let told: Vec<StoredEvent> =
+        table.all().await.iter().filter_map(|item| image("INSERT", item)).collect();
     assert_eq!(told.len(), 2);
     let stored = trail(&table).await;
-    assert!(told.iter().all(|event| stored.contains(event) && event.id().is_some()), "as it is stored");
-    assert!(table.all().await.iter().all(|item| image("MODIFY", item).is_none() && image("REMOVE", item).is_none()));
-    let mut nonsense = table.all().await.into_iter().find(|item| text(item, "entity") == Some("audit_event")).unwrap();
+    assert!(
+        told.iter().all(|event| stored.contains(event) && event.id().is_some()),
+        "as it is stored"
+    );
+    assert!(
+        table
+            .all()
+            .await
+            .iter()
+            .all(|item| image("MODIFY", item).is_none() && image("REMOVE", item).is_none())
+    );
+    let mut nonsense = table
+        .all()
+        .await
+        .into_iter()
+        .find(|item| text(item, "entity") == Some("audit_event"))
+        .unwrap();
     nonsense.remove("sk");
     assert!(StoredEvent::from_image("INSERT", nonsense.into()).is_err());
 }
@@ -75,7 +103,10 @@ async fn the_archive_is_extended_from_its_end() {
     let second = ArchiveHead { sequence: 5, tip: "b".to_owned() };
     assert!(matches!(store.extend_archive(&first, &second).await, Err(UpdateError::Stale)));
     store.extend_archive(&ArchiveHead::default(), &first).await.unwrap();
-    assert!(matches!(store.extend_archive(&ArchiveHead::default(), &second).await, Err(UpdateError::Stale)));
+    assert!(matches!(
+        store.extend_archive(&ArchiveHead::default(), &second).await,
+        Err(UpdateError::Stale)
+    ));
     store.extend_archive(&first, &second).await.unwrap();
     assert!(matches!(store.extend_archive(&first, &second).await, Err(UpdateError::Stale)));
     assert_eq!(store.archive_head().await.unwrap(), second);
@@ -86,7 +117,15 @@ async fn of_several_who_extend_it_one_succeeds() {
     let table = Table::new().await;
     let extensions = (0..20).map(|number| {
         let store = table.store.clone();
-        async move { store.extend_archive(&ArchiveHead::default(), &ArchiveHead { sequence: 1, tip: format!("{number}") }).await.is_ok() }
+        async move {
+            store
+                .extend_archive(
+                    &ArchiveHead::default(),
+                    &ArchiveHead { sequence: 1, tip: format!("{number}") },
+                )
+                .await
+                .is_ok()
+        }
     });
     let done = futures_util::future::join_all(extensions).await;
     assert_eq!(done.into_iter().filter(|done| *done).count(), 1);

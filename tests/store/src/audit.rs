@@ -7,7 +7,12 @@ use store::{Error, Store};
 use crate::people::{at, doctor, event, id, id_at, patient, record, session, told_doctor};
 use crate::table::{Table, text};
 
-async fn log(store: &Store, subject: &domain::account::Account, record: Option<RecordId>, limit: usize) -> Vec<AuditEvent> {
+async fn log(
+    store: &Store,
+    subject: &domain::account::Account,
+    record: Option<RecordId>,
+    limit: usize,
+) -> Vec<AuditEvent> {
     let (mut events, mut after) = (Vec::new(), None);
     loop {
         let page = store.access_log(subject.id, record, limit, after).await.unwrap();
@@ -51,13 +56,16 @@ async fn the_log_of_a_record_is_complete_and_about_nothing_else() {
     let record = record(&patient, &doctor);
     table.create(&patient, &record, &[]).await;
     // Many that concern other records, and a few that concern this one.
-    let mut expected = vec![table.store.access_log(patient.id, None, 1, None).await.unwrap().items.remove(0)];
+    let mut expected =
+        vec![table.store.access_log(patient.id, None, 1, None).await.unwrap().items.remove(0)];
     for round in 0..5 {
-        let others: Vec<_> = (0..80).map(|_| event(&doctor, patient.id, Action::ReadRecord, Some(id()))).collect();
+        let others: Vec<_> =
+            (0..80).map(|_| event(&doctor, patient.id, Action::ReadRecord, Some(id()))).collect();
         table.store.audit(&others).await.unwrap();
         let mine = match round % 2 {
             0 => event(&doctor, patient.id, Action::ReadRecord, Some(record.id)),
-            _ => event(&patient, patient.id, Action::ListRecords, None).with_records(vec![id(), record.id]),
+            _ => event(&patient, patient.id, Action::ListRecords, None)
+                .with_records(vec![id(), record.id]),
         };
         table.store.audit(std::slice::from_ref(&mine)).await.unwrap();
         expected.push(mine);
@@ -77,14 +85,18 @@ async fn a_page_of_a_long_log_is_bounded() {
     let old: RecordId = id_at("2026-01-01T00:00:00Z");
     table
         .store
-        .audit(&[AuditEvent { id: id_at("2026-01-01T00:00:01Z"), ..event(&doctor, patient.id, Action::ReadRecord, Some(old)) }])
+        .audit(&[AuditEvent {
+            id: id_at("2026-01-01T00:00:01Z"),
+            ..event(&doctor, patient.id, Action::ReadRecord, Some(old))
+        }])
         .await
         .unwrap();
     let model = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
     table.store.audit(std::slice::from_ref(&model)).await.unwrap();
     let item = table.item(format!("AUDIT#{}", patient.id), model.id).await.unwrap();
     table.multiply(&[item], 3_000, |_| vec![(model.id.to_string(), id::<EventId>().to_string())]);
-    let (first, cost) = table.meter.measure(table.store.access_log(patient.id, Some(old), 20, None)).await;
+    let (first, cost) =
+        table.meter.measure(table.store.access_log(patient.id, Some(old), 20, None)).await;
     let first = first.unwrap();
     assert!(first.items.is_empty() && first.next.is_some());
     assert!(cost.calls <= 5 && cost.read < 350.0, "{cost:?}");
@@ -96,14 +108,24 @@ async fn nothing_lasting_is_told_of_nobody() {
     let table = Table::new().await;
     let nobody = patient();
     let failure = event(&nobody, nobody.id, Action::Login, None).with_outcome(Outcome::Failed);
-    let ((), pretended) = table.meter.measure(async { table.store.pretend_to_audit(&failure, at(1)).await.unwrap() }).await;
+    let ((), pretended) = table
+        .meter
+        .measure(async { table.store.pretend_to_audit(&failure, at(1)).await.unwrap() })
+        .await;
     assert_eq!(table.store.access_log(nobody.id, None, 10, None).await.unwrap().items, []);
     let items = table.all().await;
     assert_eq!(items.len(), 1);
-    assert_eq!((text(&items[0], "entity"), items[0]["ttl"].as_n().unwrap().as_str()), (Some("decoy"), "1772366460"));
+    assert_eq!(
+        (text(&items[0], "entity"), items[0]["ttl"].as_n().unwrap().as_str()),
+        (Some("decoy"), "1772366460")
+    );
     assert!(!items[0].keys().any(|name| name.starts_with("gsi")));
-    let ((), told) = table.meter.measure(async { table.store.audit(&[failure]).await.unwrap() }).await;
-    assert_eq!((pretended.round_trips, pretended.calls, pretended.write), (told.round_trips, told.calls, told.write));
+    let ((), told) =
+        table.meter.measure(async { table.store.audit(&[failure]).await.unwrap() }).await;
+    assert_eq!(
+        (pretended.round_trips, pretended.calls, pretended.write),
+        (told.round_trips, told.calls, told.write)
+    );
 }
 
 #[tokio::test]
@@ -113,13 +135,21 @@ async fn an_event_never_takes_the_place_of_another_one() {
     let first = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
     table.store.audit(std::slice::from_ref(&first)).await.unwrap();
     let other = AuditEvent { action: Action::Login, ..first.clone() };
-    let refused = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
+    let refused =
+        |result: Result<(), Error>| assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
     refused(table.store.audit(std::slice::from_ref(&other)).await);
     refused(table.store.put_session(&session(&patient), Some(&other)).await);
     let record = record(&patient, &doctor);
     let chart = AuditEvent { action: Action::CreateRecord, ..first.clone() };
-    let created = table.store.create_record(&record, &[], &told_doctor(&patient, &record), &chart).await;
-    assert!(created.is_err() && table.item(format!("PATIENT#{}", patient.id), format!("RECORD#{}", record.id)).await.is_none());
+    let created =
+        table.store.create_record(&record, &[], &told_doctor(&patient, &record), &chart).await;
+    assert!(
+        created.is_err()
+            && table
+                .item(format!("PATIENT#{}", patient.id), format!("RECORD#{}", record.id))
+                .await
+                .is_none()
+    );
     assert_eq!(log(&table.store, &patient, None, 10).await, std::slice::from_ref(&first));
     // Told again, word for word, as by a client whose connection was cut, it is there.
     table.store.audit(std::slice::from_ref(&first)).await.unwrap();

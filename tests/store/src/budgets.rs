@@ -1,8 +1,9 @@
-//! What operations cost: round trips and capacity units, as the table itself counts them, with items as in ordinary use.
+//! What operations cost: round trips and capacity units, as the table itself counts them, with
+//! items as in ordinary use.
 //!
-//! Each use case runs the calls of its handler. The caller (account and session, strongly consistent) is read beside the
-//! first of them and costs [`CALLER`] more than the budget names. One thread runs each test: calls that a handler starts
-//! together are then seen to start together.
+//! Each use case runs the calls of its handler. The caller (account and session, strongly
+//! consistent) is read beside the first of them and costs [`CALLER`] more than the budget names.
+//! One thread runs each test: calls that a handler starts together are then seen to start together.
 
 use domain::account::{Account, Approval, Role};
 use domain::approval::Decision;
@@ -24,7 +25,8 @@ use store::records::RecordFilter;
 use crate::meter::Cost;
 use crate::notifications::notified;
 use crate::people::{
-    annotation, at, credentials, doctor, event, file, hashed_file, id, patient, record, session, told_doctor, told_patient, user,
+    annotation, at, credentials, doctor, event, file, hashed_file, id, patient, record, session,
+    told_doctor, told_patient, user,
 };
 use crate::table::{Item, Table};
 
@@ -36,8 +38,8 @@ const READ: f64 = 1.0;
 /// ... and one more where it names twenty records.
 const LONG_READ: f64 = 2.0;
 
-/// What throttling costs beyond the design's figures (decisions 0017 and 0035). Read units of the counters of network and
-/// account ...
+/// What throttling costs beyond the design's figures (decisions 0017 and 0035). Read units of the
+/// counters of network and account ...
 const COUNTERS: f64 = 1.0;
 /// ... of the network's alone ...
 const NETWORK: f64 = 0.5;
@@ -60,16 +62,27 @@ struct Budget(usize, f64, f64);
 struct Report(Vec<String>);
 
 impl Report {
-    fn row(&mut self, name: &str, measured: Cost, expected: Cost, Budget(round_trips, read, write): Budget) {
-        let within = measured.round_trips <= round_trips && measured.read <= read && measured.write <= write;
+    fn row(
+        &mut self,
+        name: &str,
+        measured: Cost,
+        expected: Cost,
+        Budget(round_trips, read, write): Budget,
+    ) {
+        let within =
+            measured.round_trips <= round_trips && measured.read <= read && measured.write <= write;
         println!("{name:42} {measured:?}");
         if measured != expected || !within {
-            self.0.push(format!("{name}: measured {measured:?}, expected {expected:?}, allowed {round_trips} / {read} / {write}"));
+            self.0.push(format!(
+                "{name}: measured {measured:?}, expected {expected:?}, allowed \
+                                 {round_trips} / {read} / {write}"
+            ));
         }
     }
 }
 
-/// What the life of an account costs: the calls of the handlers, with the throttling and the events of each.
+/// What the life of an account costs: the calls of the handlers, with the throttling and the events
+/// of each.
 #[tokio::test]
 async fn every_operation_on_an_account_keeps_its_budget() {
     let table = Table::new().await;
@@ -89,10 +102,17 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         let failure = audit(Action::Login).with_outcome(Outcome::Failed);
         let (_, measured) = meter
             .measure(async {
-                let (begun, found) = tokio::join!(store.begin_attempt(trial, TOLERANCE, at(0)), store.credentials(&email));
+                let (begun, found) = tokio::join!(
+                    store.begin_attempt(trial, TOLERANCE, at(0)),
+                    store.credentials(&email)
+                );
                 let (_, known) = (begun.unwrap(), found.unwrap().is_some());
                 let told = async {
-                    if known { store.audit(std::slice::from_ref(&failure)).await } else { store.pretend_to_audit(&failure, at(0)).await }
+                    if known {
+                        store.audit(std::slice::from_ref(&failure)).await
+                    } else {
+                        store.pretend_to_audit(&failure, at(0)).await
+                    }
                 };
                 let failed = store.count_failure(Limited::Login, Some(&normalized), &here, at(0));
                 tokio::try_join!(store.account(id()), told, failed).unwrap()
@@ -100,30 +120,54 @@ async fn every_operation_on_an_account_keeps_its_budget() {
             .await;
         // A decoy is in no index.
         let index = if email == user.email { 1.0 } else { 0.0 };
-        report.row("login, failed", measured, cost(2, 7, 2.0 + COUNTERS, 2.0 + FAILURE, index), Budget(2, 2.0 + COUNTERS, 2.0 + FAILURE));
+        report.row(
+            "login, failed",
+            measured,
+            cost(2, 7, 2.0 + COUNTERS, 2.0 + FAILURE, index),
+            Budget(2, 2.0 + COUNTERS, 2.0 + FAILURE),
+        );
     }
     let attempts = Trial { kind: Limited::Login, account: "somebody", network: &here };
     for _ in 0..FREE_FAILURES {
         store.begin_attempt(attempts, TOLERANCE, at(0)).await.unwrap();
     }
     let later = at(0) + REFUSAL;
-    let (begun, measured) =
-        meter.measure(async { tokio::join!(store.begin_attempt(attempts, TOLERANCE, later), store.credentials(&user.email)) }).await;
+    let (begun, measured) = meter
+        .measure(async {
+            tokio::join!(
+                store.begin_attempt(attempts, TOLERANCE, later),
+                store.credentials(&user.email)
+            )
+        })
+        .await;
     assert!(begun.0.is_err());
     // And a write unit: the table does not say what a refused write costs.
-    report.row("login, too often", measured, cost(1, 3, 1.0 + COUNTERS, 0.0, 0.0), Budget(1, 1.0 + COUNTERS, 0.0));
+    report.row(
+        "login, too often",
+        measured,
+        cost(1, 3, 1.0 + COUNTERS, 0.0, 0.0),
+        Budget(1, 1.0 + COUNTERS, 0.0),
+    );
 
     // Sessions.
-    let rotated = Session { token_hash: format!("{}-{:010}", "h".repeat(32), 2), ..session.clone() };
+    let rotated =
+        Session { token_hash: format!("{}-{:010}", "h".repeat(32), 2), ..session.clone() };
     let (_, measured) = meter
         .measure(async {
-            let (checked, found) =
-                tokio::join!(store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)), store.caller(user.id, session.id));
+            let (checked, found) = tokio::join!(
+                store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)),
+                store.caller(user.id, session.id)
+            );
             assert!(checked.is_ok() && found.unwrap().is_some());
             store.rotate_session(&session, &rotated).await.unwrap();
         })
         .await;
-    report.row("refresh", measured, cost(2, 3, CALLER + NETWORK, 1.0, 0.0), Budget(2, CALLER + NETWORK, 1.0));
+    report.row(
+        "refresh",
+        measured,
+        cost(2, 3, CALLER + NETWORK, 1.0, 0.0),
+        Budget(2, CALLER + NETWORK, 1.0),
+    );
     session = rotated;
     let (_, measured) = meter
         .measure(async {
@@ -131,7 +175,12 @@ async fn every_operation_on_an_account_keeps_its_budget() {
             store.sessions_page(user.id, None, |_| true, 20, None).await.unwrap()
         })
         .await;
-    report.row("sessions", measured, cost(2, 2, CALLER + 1.0, 0.0, 0.0), Budget(2, CALLER + 1.0, 0.0));
+    report.row(
+        "sessions",
+        measured,
+        cost(2, 2, CALLER + 1.0, 0.0, 0.0),
+        Budget(2, CALLER + 1.0, 0.0),
+    );
     let spare = crate::people::session(&user);
     store.put_session(&spare, None).await.unwrap();
     let (_, measured) = meter
@@ -144,41 +193,87 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     store.put_session(&spare, None).await.unwrap();
     let (_, measured) = meter
         .measure(async {
-            let (checked, found) =
-                tokio::join!(store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)), store.caller(user.id, spare.id));
+            let (checked, found) = tokio::join!(
+                store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)),
+                store.caller(user.id, spare.id)
+            );
             assert!(checked.is_ok() && found.unwrap().is_some());
             let reused = audit(Action::ReuseToken).with_outcome(Outcome::Failed);
             store.end_reused_session(&spare, &reused, &mail(MailKind::TokenReused)).await.unwrap();
             store.count_failure(Limited::Refresh, None, &here, at(0)).await.unwrap();
         })
         .await;
-    report.row("refresh, reused", measured, cost(3, 4, CALLER + NETWORK, 6.0 + 1.0, 2.0), Budget(3, CALLER + NETWORK, 6.0 + 1.0));
+    report.row(
+        "refresh, reused",
+        measured,
+        cost(3, 4, CALLER + NETWORK, 6.0 + 1.0, 2.0),
+        Budget(3, CALLER + NETWORK, 6.0 + 1.0),
+    );
     let (_, measured) = meter
         .measure(async {
-            let (found, newest) = tokio::join!(store.caller(user.id, session.id), store.newest_session(user.id));
+            let (found, newest) =
+                tokio::join!(store.caller(user.id, session.id), store.newest_session(user.id));
             assert!(found.unwrap().is_some());
-            store.end_sessions(user.id, newest.unwrap().unwrap(), &audit(Action::EndAllSessions)).await.unwrap();
+            store
+                .end_sessions(user.id, newest.unwrap().unwrap(), &audit(Action::EndAllSessions))
+                .await
+                .unwrap();
         })
         .await;
-    report.row("logout everywhere", measured, cost(2, 3, CALLER + 1.0, 4.0, 1.0), Budget(2, CALLER + 1.0, 4.0));
+    report.row(
+        "logout everywhere",
+        measured,
+        cost(2, 3, CALLER + 1.0, 4.0, 1.0),
+        Budget(2, CALLER + 1.0, 4.0),
+    );
 
     // A second factor.
     let pending = SecondFactor::pending(user.id, "JBSWY3DPEHPK3PXP".to_owned());
     store.start_second_factor(&pending).await.unwrap();
-    let (confirmed, told) = (SecondFactor { confirmed: true, ..pending.using_step(1).unwrap() }, mail(MailKind::SecondFactorEnabled));
-    store.enable_second_factor(&pending, &confirmed, &user, &session, &audit(Action::EnableSecondFactor), &told).await.unwrap();
+    let (confirmed, told) = (
+        SecondFactor { confirmed: true, ..pending.using_step(1).unwrap() },
+        mail(MailKind::SecondFactorEnabled),
+    );
+    store
+        .enable_second_factor(
+            &pending,
+            &confirmed,
+            &user,
+            &session,
+            &audit(Action::EnableSecondFactor),
+            &told,
+        )
+        .await
+        .unwrap();
     let (account, another) = (user.id.to_string(), crate::people::session(&user));
     let trial = Trial { kind: Limited::SecondFactor, account: &account, network: &here };
     let (_, measured) = meter
         .measure(async {
             let begin = store.begin_attempt(trial, TOLERANCE, at(0));
-            let (begun, found, factor) = tokio::join!(begin, store.account(user.id), store.second_factor(user.id));
-            let (_, _, factor) = (begun.unwrap(), found.unwrap().unwrap(), factor.unwrap().unwrap());
+            let (begun, found, factor) =
+                tokio::join!(begin, store.account(user.id), store.second_factor(user.id));
+            let (_, _, factor) =
+                (begun.unwrap(), found.unwrap().unwrap(), factor.unwrap().unwrap());
             let used = factor.using_step(2).unwrap();
-            store.sign_in_with_second_factor(&factor, &used, &another, &audit(Action::Login), trial, None).await.unwrap();
+            store
+                .sign_in_with_second_factor(
+                    &factor,
+                    &used,
+                    &another,
+                    &audit(Action::Login),
+                    trial,
+                    None,
+                )
+                .await
+                .unwrap();
         })
         .await;
-    report.row("login, second factor", measured, cost(2, 5, 2.0 + COUNTERS, 1.0 + 8.0, 1.0), Budget(2, 2.0 + COUNTERS, 1.0 + 8.0));
+    report.row(
+        "login, second factor",
+        measured,
+        cost(2, 5, 2.0 + COUNTERS, 1.0 + 8.0, 1.0),
+        Budget(2, 2.0 + COUNTERS, 1.0 + 8.0),
+    );
 
     // Passwords and addresses.
     let through: SessionId = id();
@@ -196,24 +291,40 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     store.forget_attempts(login).await.unwrap();
     let (_, measured) = meter
         .measure(async {
-            let (found, newest) = tokio::join!(store.caller(user.id, session.id), store.newest_session(user.id));
+            let (found, newest) =
+                tokio::join!(store.caller(user.id, session.id), store.newest_session(user.id));
             assert!(found.unwrap().is_some() && newest.unwrap().is_some());
-            let (begun, found) = tokio::join!(store.begin_attempt(login, TOLERANCE, later), store.credentials(&user.email));
+            let (begun, found) = tokio::join!(
+                store.begin_attempt(login, TOLERANCE, later),
+                store.credentials(&user.email)
+            );
             assert!(begun.is_ok() && found.unwrap().is_some());
-            let (changed, forgotten) = tokio::join!(store.change_password(&new, &after), store.forget_attempts(login));
+            let (changed, forgotten) =
+                tokio::join!(store.change_password(&new, &after), store.forget_attempts(login));
             (changed.unwrap(), forgotten.unwrap())
         })
         .await;
-    report.row("change the password", measured, cost(3, 7, CALLER + 2.0 + COUNTERS, 12.0, 2.0), Budget(3, CALLER + 2.0 + COUNTERS, 12.0));
+    report.row(
+        "change the password",
+        measured,
+        cost(3, 7, CALLER + 2.0 + COUNTERS, 12.0, 2.0),
+        Budget(3, CALLER + 2.0 + COUNTERS, 12.0),
+    );
     for kind in [MailKind::ResetPassword, MailKind::Nobody] {
         let trial = Trial { kind: Limited::PasswordReset, account: &email, network: &here };
         let (_, measured) = meter
             .measure(async {
-                let (begun, found) = tokio::join!(store.begin_attempt(trial, TOLERANCE, at(0)), store.credentials(&user.email));
+                let (begun, found) = tokio::join!(
+                    store.begin_attempt(trial, TOLERANCE, at(0)),
+                    store.credentials(&user.email)
+                );
                 assert!(begun.is_ok() && found.unwrap().is_some());
                 let told = mail(kind);
                 let sent = store.put_mail_within(&email, 20, &told, at(0));
-                let (sent, failed) = tokio::join!(sent, store.count_failure(Limited::PasswordReset, Some(&email), &here, at(0)));
+                let (sent, failed) = tokio::join!(
+                    sent,
+                    store.count_failure(Limited::PasswordReset, Some(&email), &here, at(0))
+                );
                 (sent.unwrap(), failed.unwrap())
             })
             .await;
@@ -232,13 +343,19 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         .measure(async {
             store.caller(user.id, after.id).await.unwrap().unwrap();
             let read = [audit(Action::ReadAccessLog)];
-            let (log, told) = tokio::join!(store.access_log(user.id, None, 20, None), store.audit(&read));
+            let (log, told) =
+                tokio::join!(store.access_log(user.id, None, 20, None), store.audit(&read));
             told.unwrap();
             log.unwrap()
         })
         .await;
     assert!(log.items.len() > 5);
-    report.row("access log", measured, cost(2, 3, CALLER + 2.0, READ, 1.0), Budget(2, CALLER + 2.0, READ));
+    report.row(
+        "access log",
+        measured,
+        cost(2, 3, CALLER + 2.0, READ, 1.0),
+        Budget(2, CALLER + 2.0, READ),
+    );
     assert!(report.0.is_empty(), "{}", report.0.join("\n"));
 }
 
@@ -259,27 +376,44 @@ async fn every_operation_of_staff_keeps_its_budget() {
     let looked = || [event(&admin, admin.id, Action::ListUsers, None)];
     let (_, measured) = meter
         .measure(async {
-            let (caller, page) = tokio::join!(who(), store.doctors_by_approval(Approval::Pending, 20, None));
+            let (caller, page) =
+                tokio::join!(who(), store.doctors_by_approval(Approval::Pending, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             assert_eq!(page.items.len(), 20);
             let event = looked();
             tokio::try_join!(store.people(page.items), store.audit(&event)).unwrap()
         })
         .await;
-    report.row("doctors who wait, 20", measured, cost(2, 4, CALLER + 1.0 + 10.0, READ, 1.0), Budget(2, CALLER + 2.0 + 10.0, READ));
+    report.row(
+        "doctors who wait, 20",
+        measured,
+        cost(2, 4, CALLER + 1.0 + 10.0, READ, 1.0),
+        Budget(2, CALLER + 2.0 + 10.0, READ),
+    );
     let (_, measured) = meter
         .measure(async {
-            let (caller, page) = tokio::join!(who(), store.newest_users(jiff::Timestamp::now(), 20, None));
+            let (caller, page) =
+                tokio::join!(who(), store.newest_users(jiff::Timestamp::now(), 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             assert_eq!(page.items.len(), 20);
             let event = looked();
             tokio::try_join!(store.people(page.items), store.audit(&event)).unwrap()
         })
         .await;
-    // Eight shards at once; where a month begins with few users, the months before it are looked at, too.
-    report.row("newest users, 20", measured, cost(2, 11, CALLER + 4.0 + 10.0, READ, 1.0), Budget(2, CALLER + 4.0 + 10.0, READ));
+    // Eight shards at once; where a month begins with few users, the months before it are looked
+    // at, too.
+    report.row(
+        "newest users, 20",
+        measured,
+        cost(2, 11, CALLER + 4.0 + 10.0, READ, 1.0),
+        Budget(2, CALLER + 4.0 + 10.0, READ),
+    );
     let before = &doctors[0];
-    let after = Account { approval: Some(Approval::Approved), version: before.version + 1, ..before.clone() };
+    let after = Account {
+        approval: Some(Approval::Approved),
+        version: before.version + 1,
+        ..before.clone()
+    };
     let told = Decision::Approve.notify(id(), before.id, &admin, None);
     let mail = Mail::new(id(), Decision::Approve.mail(), before.id, at(0));
     let decided = event(&admin, before.id, Decision::Approve.action(), None);
@@ -290,11 +424,17 @@ async fn every_operation_of_staff_keeps_its_budget() {
             store.decide_approval(before, &after, &told, &mail, &decided).await.unwrap();
         })
         .await;
-    report.row("approve a doctor", measured, cost(2, 3, CALLER + 1.0, 8.0, 7.0), Budget(2, CALLER + 1.0, 8.0));
+    report.row(
+        "approve a doctor",
+        measured,
+        cost(2, 3, CALLER + 1.0, 8.0, 7.0),
+        Budget(2, CALLER + 1.0, 8.0),
+    );
     assert!(report.0.is_empty(), "{}", report.0.join("\n"));
 }
 
-/// Fills a chart with records that have two files and two annotations each, of twenty doctors in turn.
+/// Fills a chart with records that have two files and two annotations each, of twenty doctors in
+/// turn.
 async fn fill(table: &Table, patient: &Account, doctors: &[Account], number: usize) {
     // One record as the store makes it; the others are copies with other ids.
     let scratch = Table::new().await;
@@ -309,7 +449,10 @@ async fn fill(table: &Table, patient: &Account, doctors: &[Account], number: usi
         .all()
         .await
         .into_iter()
-        .filter(|item| item["pk"].as_s().unwrap().starts_with("PATIENT#") && item["sk"].as_s().unwrap().starts_with("RECORD#"))
+        .filter(|item| {
+            item["pk"].as_s().unwrap().starts_with("PATIENT#")
+                && item["sk"].as_s().unwrap().starts_with("RECORD#")
+        })
         .collect();
     assert_eq!(chart.len(), 5);
     table.multiply(&chart, number, |copy| {
@@ -318,7 +461,9 @@ async fn fill(table: &Table, patient: &Account, doctors: &[Account], number: usi
             (model.doctor_id.to_string(), doctors[copy % doctors.len()].id.to_string()),
         ];
         ids.extend(files.iter().map(|file| (file.id.to_string(), id::<FileId>().to_string())));
-        ids.extend(notes.iter().map(|note| (note.id.to_string(), id::<AnnotationId>().to_string())));
+        ids.extend(
+            notes.iter().map(|note| (note.id.to_string(), id::<AnnotationId>().to_string())),
+        );
         ids
     });
 }
@@ -329,7 +474,10 @@ async fn patients_page(table: &Table, caller: &Session) -> Cost {
     let ((people, charts), cost) = table
         .meter
         .measure(async {
-            let (caller, page) = tokio::join!(store.caller(caller.user_id, caller.id), store.chart_page(caller.user_id, &filter, 20, None));
+            let (caller, page) = tokio::join!(
+                store.caller(caller.user_id, caller.id),
+                store.chart_page(caller.user_id, &filter, 20, None)
+            );
             let charts = page.unwrap().items;
             let (account, _) = caller.unwrap().unwrap();
             let shown = charts.iter().map(|chart| chart.record.id).collect();
@@ -375,7 +523,8 @@ async fn every_operation_keeps_its_budget() {
         table.register(&doctors[doctors.len() - 1]).await;
     }
 
-    // The look at the network comes before the password is hashed, the transaction after it (decision 0035).
+    // The look at the network comes before the password is hashed, the transaction after it
+    // (decision 0035).
     let (patient, here) = (patient(), Network::of("203.0.113.7"));
     let first = session(&patient);
     let registered = event(&patient, patient.id, Action::Register, None);
@@ -393,15 +542,26 @@ async fn every_operation_keeps_its_budget() {
     let trial = Trial { kind: Limited::Login, account: &email, network: &here };
     let (_, measured) = meter
         .measure(async {
-            let (begun, found) = tokio::join!(store.begin_attempt(trial, TOLERANCE, at(0)), store.credentials(&patient.email));
+            let (begun, found) = tokio::join!(
+                store.begin_attempt(trial, TOLERANCE, at(0)),
+                store.credentials(&patient.email)
+            );
             let (_, found) = (begun.unwrap(), found.unwrap().unwrap());
             let signed_in = event(&patient, found.user_id, Action::Login, None);
-            let (account, put, forgotten) =
-                tokio::join!(store.account(found.user_id), store.put_session(&caller, Some(&signed_in)), store.forget_attempts(trial));
+            let (account, put, forgotten) = tokio::join!(
+                store.account(found.user_id),
+                store.put_session(&caller, Some(&signed_in)),
+                store.forget_attempts(trial)
+            );
             (account.unwrap().unwrap(), put.unwrap(), forgotten.unwrap())
         })
         .await;
-    report.row("login", measured, cost(2, 7, 2.0 + COUNTERS, 2.0 + 2.0, 1.0), Budget(2, 2.0 + COUNTERS, 2.0 + 2.0));
+    report.row(
+        "login",
+        measured,
+        cost(2, 7, 2.0 + COUNTERS, 2.0 + 2.0, 1.0),
+        Budget(2, 2.0 + COUNTERS, 2.0 + 2.0),
+    );
 
     let who = || store.caller(patient.id, caller.id);
     let (_, measured) = meter.measure(who()).await;
@@ -416,19 +576,30 @@ async fn every_operation_keeps_its_budget() {
         .measure(async {
             let take = Take { records: 1, files: 2 };
             let most = Take { records: 200, files: 500 };
-            let (caller, doctor, taken) =
-                tokio::join!(who(), store.account(doctors[0].id), store.take_records(patient.id, take, most, at(0)));
+            let (caller, doctor, taken) = tokio::join!(
+                who(),
+                store.account(doctors[0].id),
+                store.take_records(patient.id, take, most, at(0))
+            );
             assert!(caller.unwrap().is_some() && doctor.unwrap().is_some() && taken.is_ok());
             store.create_record(&created, &files, &told, &creation).await.unwrap();
         })
         .await;
-    report.row("create record with 2 files", measured, cost(2, 4, CALLER + 1.0, 16.0 + DAY, 6.0), Budget(2, CALLER + 1.0, 16.0 + DAY));
+    report.row(
+        "create record with 2 files",
+        measured,
+        cost(2, 4, CALLER + 1.0, 16.0 + DAY, 6.0),
+        Budget(2, CALLER + 1.0, 16.0 + DAY),
+    );
 
-    // The same with an Idempotency-Key and an answer of 3 KB to keep: one write beside the first read, and in the
-    // transaction twice the size of the answer.
+    // The same with an Idempotency-Key and an answer of 3 KB to keep: one write beside the first
+    // read, and in the transaction twice the size of the answer.
     let other = Record { id: id(), ..created.clone() };
     let files = [file(&other), hashed_file(&other)];
-    let (told, creation) = (told_doctor(&patient, &other), event(&patient, patient.id, Action::CreateRecord, Some(other.id)));
+    let (told, creation) = (
+        told_doctor(&patient, &other),
+        event(&patient, patient.id, Action::CreateRecord, Some(other.id)),
+    );
     let (_, measured) = meter
         .measure(async {
             let begun = store.begin_request(Some(patient.id), "label", at(0));
@@ -440,7 +611,12 @@ async fn every_operation_keeps_its_budget() {
         })
         .await;
     let allowed = Budget(2, CALLER + 1.0, 16.0 + 1.0 + 8.0);
-    report.row("create record, to be repeated", measured, cost(2, 4, CALLER + 1.0, 16.0 + 1.0 + 8.0, 6.0), allowed);
+    report.row(
+        "create record, to be repeated",
+        measured,
+        cost(2, 4, CALLER + 1.0, 16.0 + 1.0 + 8.0, 6.0),
+        allowed,
+    );
 
     // Annotate: the assignment, then one transaction.
     let doctors_session = session(&doctors[0]);
@@ -452,12 +628,18 @@ async fn every_operation_keeps_its_budget() {
         let creation = event(&doctors[0], patient.id, Action::CreateAnnotation, Some(created.id));
         let (_, measured) = meter
             .measure(async {
-                let (caller, assignment) = tokio::join!(doctor_calls(), store.assignment(doctors[0].id, created.id));
+                let (caller, assignment) =
+                    tokio::join!(doctor_calls(), store.assignment(doctors[0].id, created.id));
                 assert!(caller.unwrap().is_some() && assignment.unwrap().is_some());
                 store.create_annotation(&note, at(1), &told, &creation).await.unwrap();
             })
             .await;
-        report.row("annotate", measured, cost(2, 3, CALLER + 1.0, 14.0, 4.0), Budget(2, CALLER + 1.0, 14.0));
+        report.row(
+            "annotate",
+            measured,
+            cost(2, 3, CALLER + 1.0, 14.0, 4.0),
+            Budget(2, CALLER + 1.0, 14.0),
+        );
     }
 
     // One record, of a patient and of a doctor.
@@ -470,31 +652,62 @@ async fn every_operation_keeps_its_budget() {
             tokio::try_join!(people, store.audit(&read)).unwrap()
         })
         .await;
-    report.row("one record, patient", measured, cost(2, 4, CALLER + 1.0 + 1.0, READ, 1.0), Budget(2, CALLER + 1.0 + 2.0, READ));
+    report.row(
+        "one record, patient",
+        measured,
+        cost(2, 4, CALLER + 1.0 + 1.0, READ, 1.0),
+        Budget(2, CALLER + 1.0 + 2.0, READ),
+    );
     let (_, measured) = meter
         .measure(async {
-            let (caller, assignment) = tokio::join!(doctor_calls(), store.assignment(doctors[0].id, created.id));
+            let (caller, assignment) =
+                tokio::join!(doctor_calls(), store.assignment(doctors[0].id, created.id));
             let (_, assignment) = (caller.unwrap().unwrap(), assignment.unwrap().unwrap());
             let people = store.people([assignment.patient_id, assignment.doctor_id]);
-            let read = [event(&doctors[0], assignment.patient_id, Action::ReadRecord, Some(assignment.record_id))];
+            let read = [event(
+                &doctors[0],
+                assignment.patient_id,
+                Action::ReadRecord,
+                Some(assignment.record_id),
+            )];
             let chart = store.chart(assignment.patient_id, assignment.record_id);
             tokio::try_join!(chart, people, store.audit(&read)).unwrap()
         })
         .await;
-    report.row("one record, doctor", measured, cost(2, 5, CALLER + 1.0 + 2.0, READ, 1.0), Budget(2, CALLER + 1.0 + 3.0, READ));
+    report.row(
+        "one record, doctor",
+        measured,
+        cost(2, 5, CALLER + 1.0 + 2.0, READ, 1.0),
+        Budget(2, CALLER + 1.0 + 3.0, READ),
+    );
 
-    // Reassign: the record beside the new doctor (whom the design's figure leaves out), then one transaction.
+    // Reassign: the record beside the new doctor (whom the design's figure leaves out), then one
+    // transaction.
     let (_, measured) = meter
         .measure(async {
-            let (caller, chart, doctor) = tokio::join!(who(), store.chart(patient.id, created.id), store.account(doctors[1].id));
-            let (_, before, doctor) = (caller.unwrap().unwrap(), chart.unwrap().unwrap().record, doctor.unwrap().unwrap());
-            let after = Record { doctor_id: doctor.id, version: before.version + 1, ..before.clone() };
+            let (caller, chart, doctor) = tokio::join!(
+                who(),
+                store.chart(patient.id, created.id),
+                store.account(doctors[1].id)
+            );
+            let (_, before, doctor) = (
+                caller.unwrap().unwrap(),
+                chart.unwrap().unwrap().record,
+                doctor.unwrap().unwrap(),
+            );
+            let after =
+                Record { doctor_id: doctor.id, version: before.version + 1, ..before.clone() };
             let change = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
             let told = [told_doctor(&patient, &before), told_doctor(&patient, &after)];
             store.update_record(&before, &after, &[], &told, &change).await.unwrap();
         })
         .await;
-    report.row("reassign", measured, cost(2, 4, CALLER + 2.0, 12.0, 6.0), Budget(2, CALLER + 1.0 + 1.0, 12.0));
+    report.row(
+        "reassign",
+        measured,
+        cost(2, 4, CALLER + 2.0, 12.0, 6.0),
+        Budget(2, CALLER + 1.0 + 1.0, 12.0),
+    );
 
     // A doctor's page of 20 records of 20 patients.
     let busy = doctor();
@@ -513,14 +726,21 @@ async fn every_operation_keeps_its_budget() {
     let busy_calls = || store.caller(busy.id, busy_session.id);
     let (charts, measured) = meter
         .measure(async {
-            let (caller, page) = tokio::join!(busy_calls(), store.assignment_page(busy.id, &filter, 20, None));
+            let (caller, page) =
+                tokio::join!(busy_calls(), store.assignment_page(busy.id, &filter, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
-            let keys: Vec<(UserId, RecordId)> = page.items.iter().map(|assignment| (assignment.patient_id, assignment.record_id)).collect();
-            let read =
-                |(patient, record): &(UserId, RecordId)| event(&busy, *patient, Action::ListRecords, None).with_records(vec![*record]);
+            let keys: Vec<(UserId, RecordId)> = page
+                .items
+                .iter()
+                .map(|assignment| (assignment.patient_id, assignment.record_id))
+                .collect();
+            let read = |(patient, record): &(UserId, RecordId)| {
+                event(&busy, *patient, Action::ListRecords, None).with_records(vec![*record])
+            };
             let events: Vec<_> = keys.iter().map(read).collect();
             let people = store.people(keys.iter().map(|(patient, _)| *patient));
-            let (charts, people, ()) = tokio::try_join!(store.charts(&keys), people, store.audit(&events)).unwrap();
+            let (charts, people, ()) =
+                tokio::try_join!(store.charts(&keys), people, store.audit(&events)).unwrap();
             assert_eq!(people.len(), 20);
             charts
         })
@@ -533,10 +753,12 @@ async fn every_operation_keeps_its_budget() {
         Budget(2, CALLER + 1.0 + 20.0 + 10.0, 20.0 * READ),
     );
 
-    // Notifications, 20, with their records: a chart says itself whose it is, so that no assignment has to be read.
+    // Notifications, 20, with their records: a chart says itself whose it is, so that no assignment
+    // has to be read.
     let (shown, measured) = meter
         .measure(async {
-            let (caller, page) = tokio::join!(busy_calls(), store.inbox_page(busy.id, None, 20, None));
+            let (caller, page) =
+                tokio::join!(busy_calls(), store.inbox_page(busy.id, None, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             let keys: Vec<_> = page.items.iter().filter_map(Notification::record).collect();
             let read = |(patient, record): &(UserId, RecordId)| {
@@ -568,7 +790,12 @@ async fn every_operation_keeps_its_budget() {
                 store.read_through(doctor.id, newest, at(1)).await.unwrap();
             })
             .await;
-        report.row(name, measured, cost(2, 3, CALLER + 1.0, 1.0, 0.0), Budget(2, CALLER + 1.0, 1.0));
+        report.row(
+            name,
+            measured,
+            cost(2, 3, CALLER + 1.0, 1.0, 0.0),
+            Budget(2, CALLER + 1.0, 1.0),
+        );
         let (_, measured) = meter
             .measure(async {
                 let (caller, newest) = tokio::join!(calls(), store.newest_notification(doctor.id));
@@ -593,24 +820,39 @@ async fn every_operation_keeps_its_budget() {
     let chart = chart.unwrap().unwrap();
     let deletion = event(&busy, chart.record.patient_id, Action::DeleteFile, Some(chart.record.id));
     let told = told_patient(&busy, &chart.record);
-    let (done, measured) = meter.measure(store.delete_file(&chart.files[0], &chart.record, at(1), Some(&told), &deletion)).await;
+    let (done, measured) = meter
+        .measure(store.delete_file(&chart.files[0], &chart.record, at(1), Some(&told), &deletion))
+        .await;
     done.unwrap();
     report.row("delete a file", measured, cost(1, 1, 0.0, 10.0, 4.0), Budget(1, 0.0, 10.0));
 
-    // The console. Eight shards of a list, each a unit at most; the outline of a record is read as the record is, though not sent.
+    // The console. Eight shards of a list, each a unit at most; the outline of a record is read as
+    // the record is, though not sent.
     let staff = user(Role::Admin, "Ada", "Staff");
     let now = jiff::Timestamp::now();
-    let (page, measured) = meter.measure(store.newest::<RecordEntry>(now, Span::default(), 25, None, |_| true)).await;
+    let (page, measured) =
+        meter.measure(store.newest::<RecordEntry>(now, Span::default(), 25, None, |_| true)).await;
     assert_eq!(page.unwrap().items.len(), 25);
-    report.row("console: newest records, 25", measured, cost(1, 8, 4.0, 0.0, 0.0), Budget(1, 8.0, 0.0));
+    report.row(
+        "console: newest records, 25",
+        measured,
+        cost(1, 8, 4.0, 0.0, 0.0),
+        Budget(1, 8.0, 0.0),
+    );
     let (r, p) = (records[1].id, records[1].patient_id);
     let (outline, measured) = meter.measure(store.outline(p, r)).await;
     let outline = outline.unwrap().unwrap().record;
-    report.row("console: outline of a record", measured, cost(1, 1, 1.0, 0.0, 0.0), Budget(1, 1.0, 0.0));
+    report.row(
+        "console: outline of a record",
+        measured,
+        cost(1, 1, 1.0, 0.0, 0.0),
+        Budget(1, 1.0, 0.0),
+    );
     let reason = Justification::parse("The patient asks on the telephone").unwrap();
     let told = Event::Opened { staff: &staff }.notify(id(), p, r, p);
     let broken = event(&staff, p, Action::BreakGlass, Some(r));
-    let (done, measured) = meter.measure(store.break_glass(staff.id, &outline, &reason, now, &told, &broken)).await;
+    let (done, measured) =
+        meter.measure(store.break_glass(staff.id, &outline, &reason, now, &told, &broken)).await;
     done.unwrap();
     report.row("console: break glass", measured, cost(1, 1, 0.0, 6.0, 3.0), Budget(1, 0.0, 6.0));
     let told = [
@@ -619,9 +861,16 @@ async fn every_operation_keeps_its_budget() {
         Event::ReassignedByStaff { staff: &staff }.notify(id(), p, r, p),
     ];
     let corrected = event(&staff, p, Action::CorrectAssignment, Some(r));
-    let (done, measured) = meter.measure(store.correct_assignment(&outline, doctors[0].id, at(1), &told, &corrected)).await;
+    let (done, measured) = meter
+        .measure(store.correct_assignment(&outline, doctors[0].id, at(1), &told, &corrected))
+        .await;
     done.unwrap();
-    report.row("console: correct an assignment", measured, cost(1, 1, 0.0, 14.0, 8.0), Budget(1, 0.0, 14.0));
+    report.row(
+        "console: correct an assignment",
+        measured,
+        cost(1, 1, 0.0, 14.0, 8.0),
+        Budget(1, 0.0, 14.0),
+    );
 
     assert!(report.0.is_empty(), "{}", report.0.join("\n"));
 }

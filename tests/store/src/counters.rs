@@ -12,7 +12,11 @@ const DAY: Date = date(2026, 3, 1);
 
 /// A record created on a day.
 fn counted(event_id: impl ToString, day: Date) -> Counted {
-    Counted { event_id: event_id.to_string(), day, counts: Counts { records: 1, ..Counts::default() } }
+    Counted {
+        event_id: event_id.to_string(),
+        day,
+        counts: Counts { records: 1, ..Counts::default() },
+    }
 }
 
 fn records(number: u64) -> Counts {
@@ -57,7 +61,8 @@ async fn several_who_are_told_the_same_count_once() {
 async fn each_day_has_its_numbers() {
     let table = Table::new().await;
     let days = [date(2025, 12, 30), date(2025, 12, 31), date(2026, 1, 1), DAY];
-    let everything = Counts { patients: 1, doctors: 2, admins: 3, records: 4, mails_sent: 5, mails_failed: 6 };
+    let everything =
+        Counts { patients: 1, doctors: 2, admins: 3, records: 4, mails_sent: 5, mails_failed: 6 };
     let mut told: Vec<Counted> = days.iter().map(|day| counted(day, *day)).collect();
     told.push(Counted { event_id: "everything".to_owned(), day: DAY, counts: everything });
     table.store.count(&told, at(0)).await.unwrap();
@@ -86,7 +91,8 @@ async fn counters_cost_little() {
         table.store.count(&[counted(day, day)], at(0)).await.unwrap();
         day = day.tomorrow().unwrap();
     }
-    let (days, cost) = table.meter.measure(table.store.counts(date(2025, 7, 1), date(2026, 6, 30))).await;
+    let (days, cost) =
+        table.meter.measure(table.store.counts(date(2025, 7, 1), date(2026, 6, 30))).await;
     assert_eq!(days.unwrap().len(), 181);
     assert_eq!((cost.round_trips, cost.calls), (1, 2), "one for each year, at once");
     assert!(cost.read <= 5.0, "{cost:?}");

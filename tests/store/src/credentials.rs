@@ -28,7 +28,13 @@ async fn hash(table: &Table, email: &Email) -> Option<String> {
     table.store.credentials(email).await.unwrap().map(|credentials| credentials.password_hash)
 }
 
-async fn change(table: &Table, account: &Account, before: &Credentials, after: &str, through: SessionId) -> Result<Session, UpdateError> {
+async fn change(
+    table: &Table,
+    account: &Account,
+    before: &Credentials,
+    after: &str,
+    through: SessionId,
+) -> Result<Session, UpdateError> {
     let session = session(account);
     let new = NewPassword {
         account,
@@ -41,7 +47,13 @@ async fn change(table: &Table, account: &Account, before: &Credentials, after: &
     table.store.change_password(&new, &session).await.map(|()| session)
 }
 
-async fn reset(table: &Table, account: &Account, before: &Credentials, after: &str, through: SessionId) -> Result<(), UseTokenError> {
+async fn reset(
+    table: &Table,
+    account: &Account,
+    before: &Credentials,
+    after: &str,
+    through: SessionId,
+) -> Result<(), UseTokenError> {
     let new = NewPassword {
         account,
         before,
@@ -58,13 +70,15 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
     let table = Table::new().await;
     let account = patient();
     let first = table.register(&account).await;
-    let second = change(&table, &account, &credentials(&account), "second", first.id).await.unwrap();
+    let second =
+        change(&table, &account, &credentials(&account), "second", first.id).await.unwrap();
     assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
     let (stored, _) = table.store.caller(account.id, second.id).await.unwrap().unwrap();
     assert!(!stored.holds(first.id) && stored.holds(second.id));
     assert_eq!((stored.version, stored.password_version), (2, 1));
     assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().password_version, 1);
-    let expected = ["audit_event", "audit_event", "credentials", "mail", "session", "session", "user"];
+    let expected =
+        ["audit_event", "audit_event", "credentials", "mail", "session", "session", "user"];
     assert_eq!(table.entities().await, expected);
 }
 
@@ -75,9 +89,15 @@ async fn a_password_is_changed_only_from_the_one_that_was_proved() {
     let first = table.register(&account).await;
     let before = table.count().await;
     let other = Credentials { password_hash: "other".to_owned(), ..credentials(&account) };
-    assert!(matches!(change(&table, &account, &other, "second", first.id).await, Err(UpdateError::Stale)));
+    assert!(matches!(
+        change(&table, &account, &other, "second", first.id).await,
+        Err(UpdateError::Stale)
+    ));
     let of_other = Credentials { user_id: id(), ..credentials(&account) };
-    assert!(matches!(change(&table, &account, &of_other, "second", first.id).await, Err(UpdateError::Stale)));
+    assert!(matches!(
+        change(&table, &account, &of_other, "second", first.id).await,
+        Err(UpdateError::Stale)
+    ));
     change(&table, &account, &credentials(&account), "second", first.id).await.unwrap();
     let second = Credentials { password_hash: "second".to_owned(), ..credentials(&account) };
     let again = change(&table, &account, &second, "third", first.id).await;
@@ -92,22 +112,44 @@ async fn a_token_resets_a_password_once() {
     let account = Account { email_verified: false, ..patient() };
     let first = table.register(&account).await;
     let before = credentials(&account);
-    assert!(matches!(reset(&table, &account, &before, "second", first.id).await, Err(UseTokenError::Used)), "there is none");
+    assert!(
+        matches!(
+            reset(&table, &account, &before, "second", first.id).await,
+            Err(UseTokenError::Used)
+        ),
+        "there is none"
+    );
     put_token(&table, MailKind::ResetPassword, &account, &account.email).await;
     let stale = Credentials { password_hash: "other".to_owned(), ..before.clone() };
-    assert!(matches!(reset(&table, &account, &stale, "second", first.id).await, Err(UseTokenError::Stale)));
+    assert!(matches!(
+        reset(&table, &account, &stale, "second", first.id).await,
+        Err(UseTokenError::Stale)
+    ));
     assert!(table.store.mail_token(HASH).await.unwrap().is_some(), "still good");
     reset(&table, &account, &before, "second", first.id).await.unwrap();
     assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
     let stored = table.store.account(account.id).await.unwrap().unwrap();
-    assert_eq!((stored.sessions_ended_through, stored.email_verified, stored.version), (Some(first.id), true, 2));
+    assert_eq!(
+        (stored.sessions_ended_through, stored.email_verified, stored.version),
+        (Some(first.id), true, 2)
+    );
     // Stored after the reset, by a sign-in that read the credentials before it.
     let late = session(&account);
-    assert!(stored.holds(late.id) && !stored.keeps(&late) && stored.keeps(&Session { password_version: 1, ..late }));
+    assert!(
+        stored.holds(late.id)
+            && !stored.keeps(&late)
+            && stored.keeps(&Session { password_version: 1, ..late })
+    );
     assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().password_version, 1);
     let second = Credentials { password_hash: "second".to_owned(), ..before };
-    assert!(matches!(reset(&table, &account, &second, "third", id()).await, Err(UseTokenError::Used)));
-    assert_eq!(table.entities().await, ["audit_event", "audit_event", "credentials", "mail", "session", "user"]);
+    assert!(matches!(
+        reset(&table, &account, &second, "third", id()).await,
+        Err(UseTokenError::Used)
+    ));
+    assert_eq!(
+        table.entities().await,
+        ["audit_event", "audit_event", "credentials", "mail", "session", "user"]
+    );
 }
 
 #[tokio::test]
@@ -129,23 +171,45 @@ async fn a_token_confirms_an_address_once() {
     let table = Table::new().await;
     let account = Account { email_verified: false, ..patient() };
     table.register(&account).await;
-    let verify =
-        async |account: &Account| table.store.verify_email(account, HASH, &event(account, account.id, Action::VerifyEmail, None)).await;
+    let verify = async |account: &Account| {
+        table
+            .store
+            .verify_email(account, HASH, &event(account, account.id, Action::VerifyEmail, None))
+            .await
+    };
     assert!(matches!(verify(&account).await, Err(UseTokenError::Used)));
     put_token(&table, MailKind::VerifyEmail, &account, &account.email).await;
     let moved = Account { email: patient().email, ..account.clone() };
-    assert!(matches!(verify(&moved).await, Err(UseTokenError::Stale)), "the account has another address");
+    assert!(
+        matches!(verify(&moved).await, Err(UseTokenError::Stale)),
+        "the account has another address"
+    );
     verify(&account).await.unwrap();
-    assert_eq!(table.store.account(account.id).await.unwrap(), Some(Account { email_verified: true, version: 2, ..account.clone() }));
+    assert_eq!(
+        table.store.account(account.id).await.unwrap(),
+        Some(Account { email_verified: true, version: 2, ..account.clone() })
+    );
     assert!(matches!(verify(&account).await, Err(UseTokenError::Used)));
-    assert_eq!(table.entities().await, ["audit_event", "audit_event", "credentials", "session", "user"]);
+    assert_eq!(
+        table.entities().await,
+        ["audit_event", "audit_event", "credentials", "session", "user"]
+    );
 }
 
 async fn move_to(table: &Table, before: &Account, email: &Email) -> Result<Account, UseTokenError> {
-    let after = Account { email: email.clone(), email_verified: true, version: before.version + 1, ..before.clone() };
+    let after = Account {
+        email: email.clone(),
+        email_verified: true,
+        version: before.version + 1,
+        ..before.clone()
+    };
     let event = event(before, before.id, Action::ChangeEmail, None);
     let mail = mail(MailKind::EmailChanged, before).to(before.email.clone());
-    table.store.change_email(before, &after, &credentials(before), HASH, &event, &mail).await.map(|()| after)
+    table
+        .store
+        .change_email(before, &after, &credentials(before), HASH, &event, &mail)
+        .await
+        .map(|()| after)
 }
 
 #[tokio::test]
@@ -160,8 +224,13 @@ async fn an_account_moves_to_another_address() {
     assert_eq!(table.store.account(account.id).await.unwrap(), Some(after));
     assert_eq!(hash(&table, &account.email).await, None, "the old address is free");
     assert_eq!(table.store.credentials(&email).await.unwrap().unwrap().user_id, account.id);
-    assert_eq!(table.entities().await, ["audit_event", "audit_event", "credentials", "mail", "session", "user"]);
-    table.register(&Account { email: account.email, ..user(domain::account::Role::Patient, "", "") }).await;
+    assert_eq!(
+        table.entities().await,
+        ["audit_event", "audit_event", "credentials", "mail", "session", "user"]
+    );
+    table
+        .register(&Account { email: account.email, ..user(domain::account::Role::Patient, "", "") })
+        .await;
 }
 
 #[tokio::test]
@@ -171,7 +240,10 @@ async fn an_account_does_not_move_onto_another_one() {
     table.register(&account).await;
     table.register(&other).await;
     put_token(&table, MailKind::ConfirmEmailChange, &account, &other.email).await;
-    assert!(matches!(move_to(&table, &account, &other.email).await, Err(UseTokenError::EmailTaken)));
+    assert!(matches!(
+        move_to(&table, &account, &other.email).await,
+        Err(UseTokenError::EmailTaken)
+    ));
     let stale = Account { version: 7, ..account.clone() };
     assert!(matches!(move_to(&table, &stale, &patient().email).await, Err(UseTokenError::Stale)));
     assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
@@ -190,7 +262,8 @@ async fn an_address_is_respelt_in_place() {
     move_to(&table, &account, &respelt).await.unwrap();
     assert_eq!(table.store.account(account.id).await.unwrap().unwrap().email, respelt);
     assert!(hash(&table, &account.email).await.is_some());
-    let item = table.all().await.into_iter().find(|item| text(item, "entity") == Some("user")).unwrap();
+    let item =
+        table.all().await.into_iter().find(|item| text(item, "entity") == Some("user")).unwrap();
     assert_eq!(text(&item, "email"), Some(respelt.as_str()));
 }
 
@@ -200,20 +273,32 @@ async fn a_silent_registration_writes_as_much_for_a_taken_as_for_a_free_address(
     let account = patient();
     let mails = MailLimit { most: 3, now: at(0) };
     let registered = || event(&account, account.id, Action::Register, None);
-    let silently = async || table.store.register_silently(&account, &credentials(&account), &registered(), mails).await;
+    let silently = async || {
+        table.store.register_silently(&account, &credentials(&account), &registered(), mails).await
+    };
     let (done, free) = table.meter.measure(silently()).await;
     done.unwrap();
-    assert_eq!(table.entities().await, ["audit_event", "credentials", "rate_window", "user"], "and no session");
+    assert_eq!(
+        table.entities().await,
+        ["audit_event", "credentials", "rate_window", "user"],
+        "and no session"
+    );
     assert!(matches!(silently().await, Err(SilentError::Changed)));
     let told = || mail(MailKind::AlreadyRegistered, &account);
-    let refuse = async |email: &Email| table.store.refuse_registration(email, &registered(), &told(), mails).await;
+    let refuse = async |email: &Email| {
+        table.store.refuse_registration(email, &registered(), &told(), mails).await
+    };
     let (done, taken) = table.meter.measure(refuse(&account.email)).await;
     done.unwrap();
-    assert_eq!((free.round_trips, free.calls, free.read), (taken.round_trips, taken.calls, taken.read));
+    assert_eq!(
+        (free.round_trips, free.calls, free.read),
+        (taken.round_trips, taken.calls, taken.read)
+    );
     assert_eq!((free.calls, free.write, taken.write), (1, 8.0, 8.0));
     assert!(matches!(refuse(&patient().email).await, Err(SilentError::Changed)));
 
-    // Whoever it belongs to is not told of more tries than an address is sent mails in a day, nor is the audit trail.
+    // Whoever it belongs to is not told of more tries than an address is sent mails in a day, nor
+    // is the audit trail.
     refuse(&account.email).await.unwrap();
     let before = table.count().await;
     assert!(matches!(refuse(&account.email).await, Err(SilentError::Locked(_))));

@@ -1,5 +1,5 @@
-//! A table that is slow, silent, refusing, or cut off after it has acted: a server between the store and the table does as
-//! it is told.
+//! A table that is slow, silent, refusing, or cut off after it has acted: a server between the
+//! store and the table does as it is told.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,9 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::mail::order;
 use crate::meter::Meter;
 use crate::notifications::notified;
-use crate::people::{annotation, at, event, file, id, patient, record, session, told_doctor, told_patient, user};
+use crate::people::{
+    annotation, at, event, file, id, patient, record, session, told_doctor, told_patient, user,
+};
 use crate::table::{Table, client, store};
 
 /// What happens to a request.
@@ -40,9 +42,18 @@ enum Fate {
     Instead(u16, serde_json::Value),
 }
 
-/// A store behind a server that decides on the fate of each request, by its number (from 0) and body.
-async fn behind(table: &Table, fate: impl Fn(usize, &str) -> Fate + Send + Sync + 'static) -> (Store, Arc<AtomicUsize>) {
-    behind_within(table, TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build(), fate).await
+/// A store behind a server that decides on the fate of each request, by its number (from 0) and
+/// body.
+async fn behind(
+    table: &Table,
+    fate: impl Fn(usize, &str) -> Fate + Send + Sync + 'static,
+) -> (Store, Arc<AtomicUsize>) {
+    behind_within(
+        table,
+        TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build(),
+        fate,
+    )
+    .await
 }
 
 /// The same with other limits of time.
@@ -53,7 +64,8 @@ async fn behind_within(
 ) -> (Store, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (behind, requests, fate) = (table.address.clone(), Arc::new(AtomicUsize::new(0)), Arc::new(fate));
+    let (behind, requests, fate) =
+        (table.address.clone(), Arc::new(AtomicUsize::new(0)), Arc::new(fate));
     let counter = requests.clone();
     tokio::spawn(async move {
         loop {
@@ -68,13 +80,15 @@ async fn behind_within(
                         Fate::Instead(status, body) => {
                             let body = body.to_string();
                             let head = format!(
-                                "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
+                                "HTTP/1.1 {status} X\r\ncontent-type: \
+                                 application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
                                 body.len()
                             );
                             format!("{head}{body}").into_bytes()
                         }
                         fate => {
-                            let mut table = BufReader::new(TcpStream::connect(&behind).await.unwrap());
+                            let mut table =
+                                BufReader::new(TcpStream::connect(&behind).await.unwrap());
                             table.get_mut().write_all(&request).await.unwrap();
                             let answer = message(&mut table).await.unwrap();
                             if matches!(fate, Fate::Cut) {
@@ -193,7 +207,8 @@ async fn a_table_that_throttles_or_breaks_is_unavailable() {
         (500, "InternalServerError"),
         (503, "ServiceUnavailable"),
     ] {
-        let (store, requests) = behind(&table, move |_, _| Fate::Instead(status, refusal(code))).await;
+        let (store, requests) =
+            behind(&table, move |_, _| Fate::Instead(status, refusal(code))).await;
         assert_unavailable(store.account(id())).await;
         assert_eq!(requests.load(Ordering::SeqCst), 3, "{code}: three attempts");
     }
@@ -207,7 +222,10 @@ async fn what_trying_again_does_not_change_is_not_called_unavailable() {
     for code in ["AccessDeniedException", "ValidationException", "ResourceNotFoundException"] {
         let (store, requests) = behind(&table, move |_, _| Fate::Instead(400, refusal(code))).await;
         let refused = store.account(id()).await;
-        assert!(matches!(refused, Err(Error::Refused(ref text)) if text.contains(code)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Error::Refused(ref text)) if text.contains(code)),
+            "{refused:?}"
+        );
         assert_eq!(requests.load(Ordering::SeqCst), 1);
     }
 }
@@ -218,20 +236,32 @@ async fn a_moment_of_trouble_passes_unnoticed() {
     let account = patient();
     table.register(&account).await;
     for (status, code) in [(400, "ThrottlingException"), (500, "InternalServerError")] {
-        let (store, _) =
-            behind(&table, move |number, _| if number < 2 { Fate::Instead(status, refusal(code)) } else { Fate::Answered }).await;
+        let (store, _) = behind(&table, move |number, _| {
+            if number < 2 { Fate::Instead(status, refusal(code)) } else { Fate::Answered }
+        })
+        .await;
         assert_eq!(store.account(account.id).await.unwrap().as_ref(), Some(&account));
     }
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3)).build();
-    let (store, _) = behind_within(&table, timeouts, |number, _| if number == 0 { Fate::Silence } else { Fate::Answered }).await;
+    let timeouts =
+        TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3)).build();
+    let (store, _) =
+        behind_within(
+            &table,
+            timeouts,
+            |number, _| if number == 0 { Fate::Silence } else { Fate::Answered },
+        )
+        .await;
     assert_eq!(store.account(account.id).await.unwrap(), Some(account));
 }
 
 fn canceled(reason: &str, steps: usize) -> serde_json::Value {
     let mut reasons = vec![json!({ "Code": "None" }); steps];
     reasons[steps - 1] = json!({ "Code": reason, "Message": "for the test" });
-    let message = format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{reason}]");
-    json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "message": message, "CancellationReasons": reasons })
+    let message = format!(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{reason}]"
+    );
+    json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "message": message, "CancellationReasons": reasons })
 }
 
 #[tokio::test]
@@ -242,15 +272,21 @@ async fn a_conflict_of_transactions_is_tried_three_times_under_one_token() {
             let tokens = Arc::new(std::sync::Mutex::new(Vec::new()));
             let seen = tokens.clone();
             let (store, requests) = behind(&table, move |number, body| {
-                let body: serde_json::Value = serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+                let body: serde_json::Value =
+                    serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
                 seen.lock().unwrap().push(body["ClientRequestToken"].as_str().unwrap().to_owned());
-                if number < conflicts { Fate::Instead(400, canceled(reason, 4)) } else { Fate::Answered }
+                if number < conflicts {
+                    Fate::Instead(400, canceled(reason, 4))
+                } else {
+                    Fate::Answered
+                }
             })
             .await;
             let account = patient();
             let record = record(&account, &user(Role::Doctor, "", ""));
             let creation = event(&account, account.id, Action::CreateRecord, None);
-            let result = store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await;
+            let result =
+                store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await;
             assert_eq!(result.is_ok(), succeeds, "{result:?}");
             assert!(succeeds || matches!(result, Err(Error::Unavailable(_))));
             assert_eq!(requests.load(Ordering::SeqCst), 3);
@@ -269,24 +305,44 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
         // So many requests come before the write.
         let stores = async |reads: usize| {
             let conflict = move |number: usize, _: &str| match number.checked_sub(reads) {
-                Some(write) if write < conflicts => Fate::Instead(400, refusal("TransactionConflictException")),
+                Some(write) if write < conflicts => {
+                    Fate::Instead(400, refusal("TransactionConflictException"))
+                }
                 _ => Fate::Answered,
             };
             behind(&table, conflict).await
         };
         let check = |result: Result<(), Error>, requests: Arc<AtomicUsize>, reads: usize| {
-            assert!(if succeeds { result.is_ok() } else { matches!(result, Err(Error::Unavailable(_))) }, "{result:?}");
+            assert!(
+                if succeeds {
+                    result.is_ok()
+                } else {
+                    matches!(result, Err(Error::Unavailable(_)))
+                },
+                "{result:?}"
+            );
             assert_eq!(requests.load(Ordering::SeqCst), reads + 3);
         };
         let (store, requests) = stores(0).await;
         check(store.put_session(&session, None).await, requests, 0);
         let (store, requests) = stores(1).await;
-        let key = SigningKey { kid: format!("kid-{conflicts}"), x: "x".to_owned(), created_at: at(0), retire_after: Some(at(9)) };
+        let key = SigningKey {
+            kid: format!("kid-{conflicts}"),
+            x: "x".to_owned(),
+            created_at: at(0),
+            retire_after: Some(at(9)),
+        };
         check(store.publish_signing_key(&key, at(9)).await, requests, 1);
         let (store, requests) = stores(0).await;
         check(store.delete_through(session.user_id, id()).await, requests, 0);
         let (store, requests) = stores(0).await;
-        check(store.put_mail_once(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0))).await, requests, 0);
+        check(
+            store
+                .put_mail_once(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0)))
+                .await,
+            requests,
+            0,
+        );
     }
 }
 
@@ -307,11 +363,15 @@ async fn a_transaction_that_is_still_under_way_is_asked_for_again() {
 #[tokio::test]
 async fn a_transaction_that_is_refused_says_why_and_nothing_of_its_items() {
     let table = Table::new().await;
-    let (store, requests) = behind(&table, |_, _| Fate::Instead(400, canceled("ValidationError", 4))).await;
+    let (store, requests) =
+        behind(&table, |_, _| Fate::Instead(400, canceled("ValidationError", 4))).await;
     let account = patient();
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
-    let error = store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await.unwrap_err();
+    let error = store
+        .create_record(&record, &[], &told_doctor(&account, &record), &creation)
+        .await
+        .unwrap_err();
     assert!(matches!(&error, Error::Refused(text) if text.contains("ValidationError")), "{error}");
     assert!(!format!("{error:?}").contains(&account.id.to_string()));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
@@ -325,10 +385,15 @@ async fn unprocessed_keys_are_asked_for_again_and_not_for_ever() {
         table.register(account).await;
     }
     let unprocessed = |body: &str| {
-        let body: serde_json::Value = serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        let body: serde_json::Value =
+            serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
         Fate::Instead(200, json!({ "Responses": {}, "UnprocessedKeys": body["RequestItems"] }))
     };
-    let (store, _) = behind(&table, move |number, body| if number < 3 { unprocessed(body) } else { Fate::Answered }).await;
+    let (store, _) = behind(
+        &table,
+        move |number, body| if number < 3 { unprocessed(body) } else { Fate::Answered },
+    )
+    .await;
     assert_eq!(store.people(accounts.iter().map(|account| account.id)).await.unwrap().len(), 2);
     let (store, _) = behind(&table, move |_, body| unprocessed(body)).await;
     assert_unavailable(store.people(accounts.iter().map(|account| account.id))).await;
@@ -342,7 +407,8 @@ async fn unprocessed_deletions_are_asked_for_again() {
     let (store, _) = behind(&table, |number, body| {
         // The first batch of deletions: none is done.
         if number == 1 {
-            let body: serde_json::Value = serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+            let body: serde_json::Value =
+                serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
             return Fate::Instead(200, json!({ "UnprocessedItems": body["RequestItems"] }));
         }
         Fate::Answered
@@ -363,24 +429,40 @@ async fn a_cut_transaction_counts_once() {
     let account = patient();
     let registration = event(&account, account.id, Action::Register, None);
     let first = session(&account);
-    cut_once(&table).await.register(&account, &crate::people::credentials(&account), &first, &registration).await.unwrap();
+    cut_once(&table)
+        .await
+        .register(&account, &crate::people::credentials(&account), &first, &registration)
+        .await
+        .unwrap();
     assert_eq!(table.count().await, 4);
 
     let (_, doctor, before, files) = table.record_with_files(1).await;
     let note = annotation(&before);
     let creation = event(&doctor, before.patient_id, Action::CreateAnnotation, Some(before.id));
-    cut_once(&table).await.create_annotation(&note, at(1), &told_patient(&doctor, &before), &creation).await.unwrap();
+    cut_once(&table)
+        .await
+        .create_annotation(&note, at(1), &told_patient(&doctor, &before), &creation)
+        .await
+        .unwrap();
     let chart = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap();
     assert_eq!((chart.record.annotation_count, chart.record.version), (1, 2));
 
     let edited = Annotation { version: 2, ..note.clone() };
     let change = event(&doctor, before.patient_id, Action::UpdateAnnotation, Some(before.id));
-    cut_once(&table).await.update_annotation(&note, &edited, at(2), &told_patient(&doctor, &before), &change).await.unwrap();
+    cut_once(&table)
+        .await
+        .update_annotation(&note, &edited, at(2), &told_patient(&doctor, &before), &change)
+        .await
+        .unwrap();
 
     let read = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap().record;
     let after = Record { file_count: 2, version: read.version + 1, ..read.clone() };
     let change = event(&account, before.patient_id, Action::UpdateRecord, Some(before.id));
-    cut_once(&table).await.update_record(&read, &after, &[file(&after)], &[], &change).await.unwrap();
+    cut_once(&table)
+        .await
+        .update_record(&read, &after, &[file(&after)], &[], &change)
+        .await
+        .unwrap();
 
     let deletion = event(&account, before.patient_id, Action::DeleteFile, Some(before.id));
     cut_once(&table).await.delete_file(&files[0], &after, at(3), None, &deletion).await.unwrap();
@@ -410,7 +492,10 @@ async fn a_cut_conditional_write_does_not_meet_itself() {
 
     let (_, _, record, files) = table.record_with_files(1).await;
     assert!(cut_once(&table).await.settle_file(&files[0], FileStatus::Rejected).await.unwrap());
-    assert_eq!(table.store.file(record.patient_id, record.id, files[0].id).await.unwrap().unwrap().status, FileStatus::Rejected);
+    assert_eq!(
+        table.store.file(record.patient_id, record.id, files[0].id).await.unwrap().unwrap().status,
+        FileStatus::Rejected
+    );
 }
 
 #[tokio::test]
@@ -421,11 +506,18 @@ async fn a_cut_claim_of_a_mail_is_ones_own() {
     let claim = cut_once(&table).await.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     assert_eq!(claim, MailClaim::Claimed(notification.clone()));
     let order = order(&notification);
-    cut_once(&table).await.mail_failed(order, MailFailure::Throttled, mail::Fate::TriedAgain, at(1)).await.unwrap();
+    cut_once(&table)
+        .await
+        .mail_failed(order, MailFailure::Throttled, mail::Fate::TriedAgain, at(1))
+        .await
+        .unwrap();
     let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     assert_eq!(claim, MailClaim::Claimed(notification.clone()));
     cut_once(&table).await.mail_sent(order, at(2)).await.unwrap();
-    assert_eq!(table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap(), MailClaim::AlreadySent);
+    assert_eq!(
+        table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap(),
+        MailClaim::AlreadySent
+    );
 }
 
 #[tokio::test]
@@ -438,8 +530,12 @@ async fn cut_bulk_actions_hold() {
     read.read_through(doctor.id, all[1].id, at(1)).await.unwrap();
     let shown = table.store.notification(doctor.id, all[1].id).await.unwrap().unwrap();
     assert_eq!(shown.read_at, Some(at(1)));
-    let (cut, _) = behind(&table, |number, _| if number == 2 { Fate::Cut } else { Fate::Answered }).await;
-    assert_eq!(cut.mark_read(doctor.id, all[0].id, at(2)).await.unwrap().unwrap().read_at, Some(at(2)));
+    let (cut, _) =
+        behind(&table, |number, _| if number == 2 { Fate::Cut } else { Fate::Answered }).await;
+    assert_eq!(
+        cut.mark_read(doctor.id, all[0].id, at(2)).await.unwrap().unwrap().read_at,
+        Some(at(2))
+    );
     cut_once(&table).await.delete_through(doctor.id, all[0].id).await.unwrap();
     assert!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.is_empty());
 }

@@ -14,8 +14,14 @@ async fn a_file_is_found_by_its_id() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let lookup = table.store.file_lookup(files[0].id).await.unwrap();
-    assert_eq!(lookup, Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: None }));
-    assert_eq!(table.store.file(patient.id, record.id, files[0].id).await.unwrap().as_ref(), Some(&files[0]));
+    assert_eq!(
+        lookup,
+        Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: None })
+    );
+    assert_eq!(
+        table.store.file(patient.id, record.id, files[0].id).await.unwrap().as_ref(),
+        Some(&files[0])
+    );
     assert_eq!(table.store.file_lookup(id()).await.unwrap(), None);
     assert_eq!(table.store.file(patient.id, id(), files[0].id).await.unwrap(), None);
 }
@@ -25,10 +31,17 @@ async fn a_deleted_file_is_gone_and_no_longer_counted() {
     let table = Table::new().await;
     let (patient, doctor, record, files) = table.record_with_files(2).await;
     let event = || event(&patient, patient.id, Action::DeleteFile, Some(record.id));
-    table.store.delete_file(&files[0], &record, at(7), Some(&told_doctor(&patient, &record)), &event()).await.unwrap();
+    table
+        .store
+        .delete_file(&files[0], &record, at(7), Some(&told_doctor(&patient, &record)), &event())
+        .await
+        .unwrap();
     let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.files, files[1..]);
-    assert_eq!(chart.record, Record { file_count: 1, version: 2, updated_at: at(7), ..record.clone() });
+    assert_eq!(
+        chart.record,
+        Record { file_count: 1, version: 2, updated_at: at(7), ..record.clone() }
+    );
     assert_eq!(table.store.file_lookup(files[0].id).await.unwrap(), None);
     assert_eq!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.len(), 2);
 
@@ -37,7 +50,10 @@ async fn a_deleted_file_is_gone_and_no_longer_counted() {
     assert!(matches!(again, Err(DeleteFileError::Gone)));
     assert_eq!(table.count().await, items);
     table.store.delete_file(&files[1], &record, at(8), None, &event()).await.unwrap();
-    assert_eq!(table.store.chart(patient.id, record.id).await.unwrap().unwrap().record.file_count, 0);
+    assert_eq!(
+        table.store.chart(patient.id, record.id).await.unwrap().unwrap().record.file_count,
+        0
+    );
 }
 
 #[tokio::test]
@@ -46,7 +62,10 @@ async fn the_wrong_doctor_is_not_told_of_a_deletion() {
     let (patient, _, record, files) = table.record_with_files(1).await;
     let outdated = Record { doctor_id: doctor().id, ..record.clone() };
     let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
-    let refused = table.store.delete_file(&files[0], &outdated, at(7), Some(&told_doctor(&patient, &outdated)), &event).await;
+    let refused = table
+        .store
+        .delete_file(&files[0], &outdated, at(7), Some(&told_doctor(&patient, &outdated)), &event)
+        .await;
     assert!(matches!(refused, Err(DeleteFileError::Stale)));
     assert!(table.store.file(patient.id, record.id, files[0].id).await.unwrap().is_some());
     assert!(table.store.file_lookup(files[0].id).await.unwrap().is_some());
@@ -56,15 +75,22 @@ async fn the_wrong_doctor_is_not_told_of_a_deletion() {
 async fn a_file_is_settled_once() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(2).await;
-    for (file, status, other) in
-        [(&files[0], FileStatus::Available, FileStatus::Rejected), (&files[1], FileStatus::Rejected, FileStatus::Available)]
-    {
+    for (file, status, other) in [
+        (&files[0], FileStatus::Available, FileStatus::Rejected),
+        (&files[1], FileStatus::Rejected, FileStatus::Available),
+    ] {
         assert!(table.store.settle_file(file, status).await.unwrap());
         assert!(!table.store.settle_file(file, other).await.unwrap(), "it is settled otherwise");
         assert!(table.store.settle_file(file, status).await.unwrap(), "it has that status");
-        assert_eq!(table.store.file(patient.id, record.id, file.id).await.unwrap().unwrap().status, status);
+        assert_eq!(
+            table.store.file(patient.id, record.id, file.id).await.unwrap().unwrap().status,
+            status
+        );
     }
-    assert!(!table.store.settle_file(&file(&record), FileStatus::Available).await.unwrap(), "it is not there, and is not made");
+    assert!(
+        !table.store.settle_file(&file(&record), FileStatus::Available).await.unwrap(),
+        "it is not there, and is not made"
+    );
     assert_eq!(table.store.chart(patient.id, record.id).await.unwrap().unwrap().files.len(), 2);
 }
 
@@ -75,6 +101,10 @@ async fn a_hash_is_kept() {
     let file = hashed_file(&record);
     let after = Record { file_count: 1, version: 2, ..record.clone() };
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(record.id));
-    table.store.update_record(&record, &after, std::slice::from_ref(&file), &[], &event).await.unwrap();
+    table
+        .store
+        .update_record(&record, &after, std::slice::from_ref(&file), &[], &event)
+        .await
+        .unwrap();
     assert_eq!(table.store.file(patient.id, record.id, file.id).await.unwrap(), Some(file));
 }

@@ -1,4 +1,5 @@
-//! What staff may read of a record, before and after they break the glass, and what they may change.
+//! What staff may read of a record, before and after they break the glass, and what they may
+//! change.
 
 use domain::account::{Account, Role};
 use domain::audit::{Action, AuditEvent};
@@ -24,9 +25,12 @@ async fn outline(table: &Table, patient: UserId, record: RecordId) -> Outline {
 async fn break_glass(table: &Table, staff: &Account, outline: &Outline, now: Timestamp) {
     let record = &outline.record;
     let reason = Justification::parse("The patient asks on the telephone").unwrap();
-    let told = Event::Opened { staff }.notify(id(), record.patient_id, record.id, record.patient_id);
-    let event =
-        AuditEvent { reason: Some(reason.as_str().to_owned()), ..event(staff, record.patient_id, Action::BreakGlass, Some(record.id)) };
+    let told =
+        Event::Opened { staff }.notify(id(), record.patient_id, record.id, record.patient_id);
+    let event = AuditEvent {
+        reason: Some(reason.as_str().to_owned()),
+        ..event(staff, record.patient_id, Action::BreakGlass, Some(record.id))
+    };
     table.store.break_glass(staff.id, record, &reason, now, &told, &event).await.unwrap();
 }
 
@@ -38,12 +42,24 @@ async fn an_outline_says_nothing_that_a_person_has_written() {
     table.annotate(&doctor, &record, &note).await;
     let outline = outline(&table, patient.id, record.id).await;
     let seen = &outline.record;
-    assert_eq!((seen.id, seen.patient_id, seen.doctor_id, seen.record_type), (record.id, patient.id, doctor.id, record.record_type));
+    assert_eq!(
+        (seen.id, seen.patient_id, seen.doctor_id, seen.record_type),
+        (record.id, patient.id, doctor.id, record.record_type)
+    );
     assert_eq!((seen.version, seen.updated_at), (2, at(1)));
-    let seen: Vec<_> = outline.files.iter().map(|file| (file.id, file.content_type, file.size_bytes, file.status)).collect();
-    let expected: Vec<_> = files.iter().rev().map(|file| (file.id, file.content_type, file.size_bytes, file.status)).collect();
+    let seen: Vec<_> = outline
+        .files
+        .iter()
+        .map(|file| (file.id, file.content_type, file.size_bytes, file.status))
+        .collect();
+    let expected: Vec<_> = files
+        .iter()
+        .rev()
+        .map(|file| (file.id, file.content_type, file.size_bytes, file.status))
+        .collect();
     assert_eq!(seen, expected);
-    let seen: Vec<_> = outline.annotations.iter().map(|it| (it.id, it.author_id, it.updated_at)).collect();
+    let seen: Vec<_> =
+        outline.annotations.iter().map(|it| (it.id, it.author_id, it.updated_at)).collect();
     assert_eq!(seen, [(note.id, doctor.id, note.updated_at)]);
     for secret in [record.description.as_str(), files[0].name.as_str(), note.note.as_str()] {
         assert!(!format!("{outline:?}").contains(secret));
@@ -62,7 +78,9 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
     let second = table.record_with_files(1).await;
     let outline = outline(&table, patient.id, record.id).await;
     let broken = at(0);
-    let grant = async |admin: &Account, record, now| table.store.grant(admin.id, record, now).await.unwrap();
+    let grant = async |admin: &Account, record, now| {
+        table.store.grant(admin.id, record, now).await.unwrap()
+    };
     assert_eq!(grant(&staff, record.id, broken).await, None);
     let count = table.count().await;
     break_glass(&table, &staff, &outline, broken).await;
@@ -74,7 +92,10 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
     let end = granted.ends_at();
     assert_eq!(end.duration_since(broken).as_secs(), 15 * 60 - 1, "in whole seconds, rounded down");
     let chart = table.store.opened_chart(&granted).await.unwrap().unwrap();
-    assert_eq!((chart.record.description, chart.annotations), (record.description.clone(), vec![note.clone()]));
+    assert_eq!(
+        (chart.record.description, chart.annotations),
+        (record.description.clone(), vec![note.clone()])
+    );
 
     // Nobody else, nothing else, not later.
     assert_eq!(grant(&other, record.id, broken).await, None);
@@ -88,15 +109,30 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
 
     // What lists show of it.
     let now = Timestamp::now();
-    let listed = table.store.newest::<FileEntry>(now, Span::default(), 25, None, |_| true).await.unwrap().items;
+    let listed = table
+        .store
+        .newest::<FileEntry>(now, Span::default(), 25, None, |_| true)
+        .await
+        .unwrap()
+        .items;
     assert_eq!(listed.len(), 2);
     let opened = table.store.opened_files(&grants, &listed).await.unwrap();
     assert_eq!(opened.into_values().collect::<Vec<_>>(), files);
     assert!(table.store.opened_files(&[], &listed).await.unwrap().is_empty());
-    let listed = table.store.newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true).await.unwrap().items;
+    let listed = table
+        .store
+        .newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
+        .await
+        .unwrap()
+        .items;
     assert_eq!(table.store.opened_annotations(&grants, &listed).await.unwrap()[&note.id], note);
     assert!(table.store.opened_annotations(&[], &listed).await.unwrap().is_empty());
-    let listed = table.store.newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true).await.unwrap().items;
+    let listed = table
+        .store
+        .newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
+        .await
+        .unwrap()
+        .items;
     let opened = table.store.opened_notifications(&grants, &listed).await.unwrap();
     assert_eq!((listed.len(), opened.len()), (4, 3));
     assert!(opened.values().all(|it| it.record_id == Some(record.id)));
@@ -115,20 +151,33 @@ async fn the_patient_learns_who_has_broken_the_glass_and_why() {
     break_glass(&table, &staff, &outline(&table, patient.id, record.id).await, at(0)).await;
     let inbox = table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items;
     assert_eq!(inbox.len(), 1);
-    assert_eq!((inbox[0].notification_type, inbox[0].record()), (NotificationType::RecordOpenedByStaff, Some((patient.id, record.id))));
+    assert_eq!(
+        (inbox[0].notification_type, inbox[0].record()),
+        (NotificationType::RecordOpenedByStaff, Some((patient.id, record.id)))
+    );
     assert_eq!(inbox[0].message, format!("Staff have opened health record: {}", record.id));
     let log = table.store.access_log(patient.id, Some(record.id), 10, None).await.unwrap().items;
     let entry = (log[0].action, log[0].actor_name.as_str(), log[0].reason.as_deref());
     assert_eq!(entry, (Action::BreakGlass, "Ada Staff", Some("The patient asks on the telephone")));
     // By mail too: the stream asks for one.
-    let items = table.all().await.into_iter().filter(|item| text(item, "notification_type") == Some("record_opened_by_staff"));
+    let items = table
+        .all()
+        .await
+        .into_iter()
+        .filter(|item| text(item, "notification_type") == Some("record_opened_by_staff"));
     let mut asked = Vec::new();
     for item in items {
         let image: std::collections::HashMap<String, serde_dynamo::AttributeValue> =
             item.into_iter().map(|(name, value)| (name, value.into())).collect();
-        asked.extend(Change::from_images("INSERT", None, Some(serde_dynamo::Item::from(image))).unwrap());
+        asked.extend(
+            Change::from_images("INSERT", None, Some(serde_dynamo::Item::from(image))).unwrap(),
+        );
     }
-    assert!(matches!(asked[..], [Change::NotificationMailOrdered { recipient_id, .. }] if recipient_id == patient.id), "{asked:?}");
+    assert!(
+        matches!(asked[..], [Change::NotificationMailOrdered { recipient_id,
+            .. }] if recipient_id == patient.id),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]
@@ -155,23 +204,44 @@ async fn an_assignment_is_corrected_at_once_or_not_at_all() {
     table.store.correct_assignment(&before, new.id, at(5), &told(), &change()).await.unwrap();
 
     let chart = table.store.chart(p, r).await.unwrap().unwrap();
-    assert_eq!((chart.record.doctor_id, chart.record.version, chart.record.updated_at), (new.id, before.version + 1, at(5)));
-    assert_eq!((chart.record.description, chart.files.len(), chart.annotations.len()), (record.description, 1, 1));
+    assert_eq!(
+        (chart.record.doctor_id, chart.record.version, chart.record.updated_at),
+        (new.id, before.version + 1, at(5))
+    );
+    assert_eq!(
+        (chart.record.description, chart.files.len(), chart.annotations.len()),
+        (record.description, 1, 1)
+    );
     assert_eq!(table.store.assignment(former.id, r).await.unwrap(), None);
     let assignment = table.store.assignment(new.id, r).await.unwrap().unwrap();
     assert_eq!((assignment.patient_id, assignment.record_type), (p, RecordType::LabResult));
     let filter = RecordFilter::default();
-    assert!(table.store.assignment_page(former.id, &filter, 10, None).await.unwrap().items.is_empty());
+    assert!(
+        table.store.assignment_page(former.id, &filter, 10, None).await.unwrap().items.is_empty()
+    );
     let types = async |user| -> Vec<_> {
-        table.store.inbox_page(user, None, 10, None).await.unwrap().items.iter().map(|it| it.notification_type).collect()
+        table
+            .store
+            .inbox_page(user, None, 10, None)
+            .await
+            .unwrap()
+            .items
+            .iter()
+            .map(|it| it.notification_type)
+            .collect()
     };
     assert_eq!(types(new.id).await, [NotificationType::PatientAssigned]);
     assert_eq!(types(former.id).await[0], NotificationType::AssignmentEnded);
     assert_eq!(types(p).await[0], NotificationType::RecordReassignedByStaff);
-    assert_eq!(table.store.listed::<RecordEntry>(r).await.unwrap().unwrap().doctor_id, new.id, "lists follow");
+    assert_eq!(
+        table.store.listed::<RecordEntry>(r).await.unwrap().unwrap().doctor_id,
+        new.id,
+        "lists follow"
+    );
 
     let count = table.count().await;
-    let again = table.store.correct_assignment(&before, doctor().id, at(6), &told(), &change()).await;
+    let again =
+        table.store.correct_assignment(&before, doctor().id, at(6), &told(), &change()).await;
     assert!(matches!(again, Err(UpdateError::Stale)));
     assert_eq!(table.count().await, count, "nobody is told of what was not done");
 }

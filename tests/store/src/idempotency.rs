@@ -29,7 +29,12 @@ impl Table {
     }
 
     /// Registers an account in the transaction that keeps the answer.
-    async fn register_once(&self, account: &Account, hold: &Hold, now: Timestamp) -> Result<(), RegisterError> {
+    async fn register_once(
+        &self,
+        account: &Account,
+        hold: &Hold,
+        now: Timestamp,
+    ) -> Result<(), RegisterError> {
         let event = event(account, account.id, Action::Register, None);
         let store = self.store.keeping(hold, b"sealed".to_vec(), now);
         store.register(account, &credentials(account), &session(account), &event).await
@@ -47,11 +52,15 @@ async fn change_and_answer_are_there_together() {
     assert!(matches!(table.begin(account.id, at(0)).await, Begun::Running));
     assert_eq!(table.entities().await, ["idempotency"]);
     table.register_once(&account, &hold, at(0)).await.unwrap();
-    assert_eq!(table.entities().await, ["audit_event", "credentials", "idempotency", "session", "user"]);
+    assert_eq!(
+        table.entities().await,
+        ["audit_event", "credentials", "idempotency", "session", "user"]
+    );
     assert!(is_answered(&table.begin(account.id, at(0)).await));
     table.store.give_up_request(&hold).await.unwrap();
     assert!(is_answered(&table.begin(account.id, at(0)).await), "what was answered stays");
-    let item = table.item(format!("IDEMPOTENCY#{}#{LABEL}", account.id), "IDEMPOTENCY").await.unwrap();
+    let item =
+        table.item(format!("IDEMPOTENCY#{}#{LABEL}", account.id), "IDEMPOTENCY").await.unwrap();
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["answer", "entity", "pk", "sk", "ttl"]);
@@ -64,16 +73,24 @@ async fn a_change_that_is_refused_keeps_no_answer() {
     table.register(&account).await;
     let again = Account { id: id(), ..account.clone() };
     let hold = table.first(account.id, at(0)).await;
-    assert!(matches!(table.register_once(&again, &hold, at(0)).await, Err(RegisterError::EmailTaken)));
+    assert!(matches!(
+        table.register_once(&again, &hold, at(0)).await,
+        Err(RegisterError::EmailTaken)
+    ));
     assert!(matches!(table.begin(account.id, at(0)).await, Begun::Running));
     table.store.give_up_request(&hold).await.unwrap();
-    assert!(matches!(table.begin(account.id, at(0)).await, Begun::First(_)), "it may be sent again at once");
+    assert!(
+        matches!(table.begin(account.id, at(0)).await, Begun::First(_)),
+        "it may be sent again at once"
+    );
 }
 
 #[tokio::test]
 async fn users_labels_and_strangers_have_their_own() {
     let (table, here, there) = (Table::new().await, id::<UserId>(), id::<UserId>());
-    for (user, label) in [(Some(here), LABEL), (Some(there), LABEL), (Some(here), "other"), (None, LABEL)] {
+    for (user, label) in
+        [(Some(here), LABEL), (Some(there), LABEL), (Some(here), "other"), (None, LABEL)]
+    {
         let begun = table.store.begin_request(user, label, at(0)).await.unwrap();
         assert!(matches!(begun, Begun::First(_)), "{user:?} {label}");
     }
@@ -84,17 +101,22 @@ async fn users_labels_and_strangers_have_their_own() {
 async fn a_hold_ends_and_is_taken_over() {
     let (table, account) = (Table::new().await, patient());
     let crashed = table.first(account.id, at(0)).await;
-    assert!(matches!(table.begin(account.id, at(0) + HOLD - SignedDuration::from_secs(1)).await, Begun::Running));
+    assert!(matches!(
+        table.begin(account.id, at(0) + HOLD - SignedDuration::from_secs(1)).await,
+        Begun::Running
+    ));
     let now = at(0) + HOLD;
     let hold = table.first(account.id, now).await;
-    // The one before was not dead but slow: it changes nothing any more, and forgets nothing either.
+    // The one before was not dead but slow: it changes nothing any more, and forgets nothing
+    // either.
     let overtaken = table.register_once(&account, &crashed, now).await;
     assert!(matches!(overtaken, Err(RegisterError::Store(Error::Overtaken))), "{overtaken:?}");
     table.store.give_up_request(&crashed).await.unwrap();
     assert_eq!(table.entities().await, ["idempotency"]);
     table.register_once(&account, &hold, now).await.unwrap();
     // Also when the address is taken by now, which would be the better known reason.
-    let overtaken = table.register_once(&Account { id: id(), ..account.clone() }, &crashed, now).await;
+    let overtaken =
+        table.register_once(&Account { id: id(), ..account.clone() }, &crashed, now).await;
     assert!(matches!(overtaken, Err(RegisterError::Store(Error::Overtaken))), "{overtaken:?}");
     assert!(is_answered(&table.begin(account.id, now).await));
 }
@@ -104,7 +126,9 @@ async fn an_answer_is_forgotten_after_a_day_whenever_the_table_deletes_it() {
     let (table, account) = (Table::new().await, patient());
     let hold = table.first(account.id, at(0)).await;
     table.register_once(&account, &hold, at(0)).await.unwrap();
-    assert!(is_answered(&table.begin(account.id, at(0) + KEEP - SignedDuration::from_secs(1)).await));
+    assert!(is_answered(
+        &table.begin(account.id, at(0) + KEEP - SignedDuration::from_secs(1)).await
+    ));
     assert!(matches!(table.begin(account.id, at(0) + KEEP).await, Begun::First(_)));
 }
 
@@ -125,9 +149,11 @@ async fn of_eight_at_once_one_begins() {
 
 #[tokio::test]
 async fn a_profile_is_refused_for_the_same_reasons() {
-    let (table, account) = (Table::new().await, user(domain::account::Role::Doctor, "John", "Smith"));
+    let (table, account) =
+        (Table::new().await, user(domain::account::Role::Doctor, "John", "Smith"));
     table.register(&account).await;
-    let profile = Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..account.clone() };
+    let profile =
+        Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..account.clone() };
     let hold = table.first(account.id, at(0)).await;
     let keeping = table.store.keeping(&hold, b"sealed".to_vec(), at(0));
     let stale = Account { version: 7, ..profile.clone() };

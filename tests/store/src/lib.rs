@@ -1,7 +1,9 @@
-//! The store on a real engine: each test has a private table, served by dynoxide inside the test process.
+//! The store on a real engine: each test has a private table, served by dynoxide inside the test
+//! process.
 //!
-//! One module per aggregate tests what each operation does and when it refuses; `races` lets operations meet;
-//! `budgets` measures what the operations cost; `faults` stands between the store and the table and breaks things.
+//! One module per aggregate tests what each operation does and when it refuses; `races` lets
+//! operations meet; `budgets` measures what the operations cost; `faults` stands between the store
+//! and the table and breaks things.
 #![cfg(test)]
 
 mod accounts;

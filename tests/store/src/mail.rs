@@ -4,7 +4,9 @@ use domain::account::Role;
 use domain::audit::Action;
 use domain::email::Email;
 use domain::id::MailId;
-use domain::mail::{Basis, Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
+use domain::mail::{
+    Basis, Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken,
+};
 use domain::notification::Notification;
 use store::Page;
 use store::mail::{Fate, MailClaim, Mailed, OrderError};
@@ -15,12 +17,25 @@ use crate::table::{Table, text};
 
 /// The order for the mail of a notification.
 pub(crate) fn order(notification: &Notification) -> MailMessage {
-    MailMessage::Notification { recipient_id: notification.recipient_id, notification_id: notification.id }
+    MailMessage::Notification {
+        recipient_id: notification.recipient_id,
+        notification_id: notification.id,
+    }
 }
 
-fn delivery(state: Option<MailState>, failure: Option<(MailFailure, i8)>, sent: Option<i8>) -> Delivery {
+fn delivery(
+    state: Option<MailState>,
+    failure: Option<(MailFailure, i8)>,
+    sent: Option<i8>,
+) -> Delivery {
     let (mail_failure, failed_at) = failure.unzip();
-    Delivery { mail_state: state, mail_failure, mail_failed_at: failed_at.map(at), mail_sent_at: sent.map(at), mail_claimed_at: None }
+    Delivery {
+        mail_state: state,
+        mail_failure,
+        mail_failed_at: failed_at.map(at),
+        mail_sent_at: sent.map(at),
+        mail_claimed_at: None,
+    }
 }
 
 #[tokio::test]
@@ -30,8 +45,12 @@ async fn a_mail_is_claimed_sent_and_done() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    let failed = async |fate| table.store.mail_failed(order, MailFailure::Throttled, fate, at(1)).await.unwrap();
-    let now = async || table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery;
+    let failed = async |fate| {
+        table.store.mail_failed(order, MailFailure::Throttled, fate, at(1)).await.unwrap()
+    };
+    let now = async || {
+        table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery
+    };
     assert_eq!(now().await, Delivery::default());
     assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
     assert_eq!(claim().await, MailClaim::InDoubt);
@@ -39,8 +58,15 @@ async fn a_mail_is_claimed_sent_and_done() {
     assert_eq!(now().await, delivery(None, Some((MailFailure::Throttled, 1)), None));
     assert_eq!(claim().await, MailClaim::Claimed(notification.clone()), "it was surely not sent");
     failed(Fate::GivenUp).await;
-    assert_eq!(now().await, delivery(Some(MailState::Failed), Some((MailFailure::Throttled, 1)), None));
-    assert_eq!(claim().await, MailClaim::Claimed(notification.clone()), "its order was put back by somebody");
+    assert_eq!(
+        now().await,
+        delivery(Some(MailState::Failed), Some((MailFailure::Throttled, 1)), None)
+    );
+    assert_eq!(
+        claim().await,
+        MailClaim::Claimed(notification.clone()),
+        "its order was put back by somebody"
+    );
     for _ in 0..2 {
         table.store.mail_sent(order, at(2)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
@@ -50,7 +76,10 @@ async fn a_mail_is_claimed_sent_and_done() {
         failed(fate).await;
         assert_eq!(claim().await, MailClaim::AlreadySent, "what is sent is not released");
     }
-    assert_eq!(table.store.notification(doctor.id, notification.id).await.unwrap(), Some(notification));
+    assert_eq!(
+        table.store.notification(doctor.id, notification.id).await.unwrap(),
+        Some(notification)
+    );
 }
 
 #[tokio::test]
@@ -77,7 +106,11 @@ async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
         assert_eq!(claim().await, MailClaim::AlreadySent);
     }
     let told = table.store.access_log(doctor.id, None, 10, None).await.unwrap().items;
-    assert_eq!(told.iter().filter(|event| event.action == Action::ResendMail).count(), 2, "no event without its order");
+    assert_eq!(
+        told.iter().filter(|event| event.action == Action::ResendMail).count(),
+        2,
+        "no event without its order"
+    );
 }
 
 #[tokio::test]
@@ -86,18 +119,31 @@ async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
-    let claim = async |minute| table.store.claim_mail(doctor.id, notification.id, at(minute)).await.unwrap();
+    let claim = async |minute| {
+        table.store.claim_mail(doctor.id, notification.id, at(minute)).await.unwrap()
+    };
     let again = async |minute| {
         let event = event(&admin, doctor.id, Action::ResendMail, None);
         table.store.order_mail_again(order, "smith@example.com", 9, &event, at(minute)).await
     };
-    let now = async || table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery;
+    let now = async || {
+        table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery
+    };
     claim(1).await;
-    assert_eq!(now().await, Delivery { mail_claimed_at: Some(at(1)), ..delivery(Some(MailState::Sending), None, None) });
+    assert_eq!(
+        now().await,
+        Delivery { mail_claimed_at: Some(at(1)), ..delivery(Some(MailState::Sending), None, None) }
+    );
     assert!(matches!(again(31).await, Err(OrderError::NotOver)) && !now().await.is_over(at(31)));
     assert!(now().await.is_over(at(32)));
     let (one, other) = tokio::join!(again(32), again(32));
-    assert!(matches!((&one, &other), (Ok(()), Err(OrderError::NotOver)) | (Err(OrderError::NotOver), Ok(()))), "{one:?} {other:?}");
+    assert!(
+        matches!(
+            (&one, &other),
+            (Ok(()), Err(OrderError::NotOver)) | (Err(OrderError::NotOver), Ok(()))
+        ),
+        "{one:?} {other:?}"
+    );
     assert_eq!(now().await, delivery(Some(MailState::Ordered), None, None));
     assert_eq!(claim(33).await, MailClaim::Claimed(notification));
     assert!(matches!(again(34).await, Err(OrderError::NotOver)), "it was begun anew");
@@ -110,9 +156,14 @@ async fn a_mail_that_nobody_has_begun_can_be_dropped() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    let drop = async || table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap();
-    let now = async || table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery;
-    let dropped = |sent| delivery(Some(MailState::Failed), Some((MailFailure::RecipientInactive, 2)), sent);
+    let drop = async || {
+        table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap()
+    };
+    let now = async || {
+        table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery
+    };
+    let dropped =
+        |sent| delivery(Some(MailState::Failed), Some((MailFailure::RecipientInactive, 2)), sent);
     for _ in 0..2 {
         drop().await;
         assert_eq!(now().await, dropped(None));
@@ -152,7 +203,10 @@ async fn there_is_no_mail_for_what_is_gone() {
     table.store.mail_sent(order, at(1)).await.unwrap();
     table.store.mail_dropped(order, MailFailure::RecipientInactive, at(1)).await.unwrap();
     let event = event(&doctor, doctor.id, Action::ResendMail, None);
-    assert!(matches!(table.store.order_mail_again(order, "smith@example.com", 9, &event, at(0)).await, Err(OrderError::NotOver)));
+    assert!(matches!(
+        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(0)).await,
+        Err(OrderError::NotOver)
+    ));
     assert_eq!(table.store.mailed_notification(doctor.id, id()).await.unwrap(), None);
     assert_eq!(table.store.mailed_mail(id()).await.unwrap(), None);
     assert_eq!(table.count().await, 0, "nothing is made");
@@ -166,20 +220,30 @@ async fn reading_and_mailing_do_not_meet() {
     table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     table.store.mark_read(doctor.id, notification.id, at(2)).await.unwrap();
     table.store.mail_sent(order(&notification), at(3)).await.unwrap();
-    let item = table.item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id)).await.unwrap();
-    assert_eq!((text(&item, "mail_state"), text(&item, "read_at")), (Some("sent"), Some(at(2).to_string().as_str())));
+    let item = table
+        .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id))
+        .await
+        .unwrap();
+    assert_eq!(
+        (text(&item, "mail_state"), text(&item, "read_at")),
+        (Some("sent"), Some(at(2).to_string().as_str()))
+    );
 }
 
 #[tokio::test]
 async fn a_stored_mail_is_claimed_sent_and_done() {
     let table = Table::new().await;
-    let mail = Mail::new(id(), MailKind::EmailChanged, id(), at(0)).to(Email::parse("old@example.com").unwrap());
+    let mail = Mail::new(id(), MailKind::EmailChanged, id(), at(0))
+        .to(Email::parse("old@example.com").unwrap());
     let order = MailMessage::Mail { mail_id: mail.id };
     assert_eq!(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap(), MailClaim::Gone);
     assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), None);
     table.store.put_mail_once(&mail).await.unwrap();
     let item = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
-    assert_eq!((text(&item, "entity"), item["ttl"].as_n().unwrap()), (Some("mail"), &mail.ttl.to_string()));
+    assert_eq!(
+        (text(&item, "entity"), item["ttl"].as_n().unwrap()),
+        (Some("mail"), &mail.ttl.to_string())
+    );
     assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), Some(mail.clone()));
     let claim = async || table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
     assert_eq!(claim().await, MailClaim::Claimed(mail.clone()));
@@ -189,7 +253,10 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
     table.store.mail_sent(order, at(2)).await.unwrap();
     assert_eq!(claim().await, MailClaim::AlreadySent);
     let stored = table.store.mailed_mail(mail.id).await.unwrap().unwrap();
-    assert_eq!(stored, Mailed { what: mail, delivery: delivery(Some(MailState::Sent), None, Some(2)) });
+    assert_eq!(
+        stored,
+        Mailed { what: mail, delivery: delivery(Some(MailState::Sent), None, Some(2)) }
+    );
     assert!(stored.delivery.is_over(at(2)));
 }
 
@@ -197,15 +264,24 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
 async fn the_mails_to_somebody_are_listed() {
     let table = Table::new().await;
     let (user, other) = (id(), id());
-    let mut mails: Vec<Mail> = (0..5).map(|_| Mail::new(id(), MailKind::ResetPassword, user, at(0))).collect();
+    let mut mails: Vec<Mail> =
+        (0..5).map(|_| Mail::new(id(), MailKind::ResetPassword, user, at(0))).collect();
     mails.reverse();
     let nobody = Mail::new(id(), MailKind::Nobody, user, at(0));
-    for mail in mails.iter().chain([&nobody, &Mail::new(id(), MailKind::ResetPassword, other, at(0))]) {
+    for mail in
+        mails.iter().chain([&nobody, &Mail::new(id(), MailKind::ResetPassword, other, at(0))])
+    {
         table.store.put_mail_once(mail).await.unwrap();
     }
     let page = table.store.mails_of(user, 4, None).await.unwrap();
-    let shown = |page: &Page<Mailed<Mail>, MailId>| page.items.iter().map(|mail| mail.what.clone()).collect::<Vec<_>>();
-    assert_eq!((shown(&page), page.next), (mails[..4].to_vec(), Some(mails[3].id)), "what goes to nobody is left out");
+    let shown = |page: &Page<Mailed<Mail>, MailId>| {
+        page.items.iter().map(|mail| mail.what.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (shown(&page), page.next),
+        (mails[..4].to_vec(), Some(mails[3].id)),
+        "what goes to nobody is left out"
+    );
     let page = table.store.mails_of(user, 4, page.next).await.unwrap();
     assert_eq!((shown(&page), page.next), (mails[4..].to_vec(), None));
 }
@@ -218,7 +294,10 @@ async fn a_mail_that_is_there_is_not_ordered_again() {
     table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
     table.store.mail_sent(MailMessage::Mail { mail_id: mail.id }, at(1)).await.unwrap();
     table.store.put_mail_once(&mail).await.unwrap();
-    assert_eq!(table.store.claim_stored_mail(mail.id, at(2)).await.unwrap(), MailClaim::AlreadySent);
+    assert_eq!(
+        table.store.claim_stored_mail(mail.id, at(2)).await.unwrap(),
+        MailClaim::AlreadySent
+    );
     assert_eq!(table.count().await, 1);
 }
 
@@ -226,10 +305,19 @@ async fn a_mail_that_is_there_is_not_ordered_again() {
 async fn a_token_is_found_by_its_hash() {
     let table = Table::new().await;
     let account = patient();
-    let token = MailToken::new(MailKind::ResetPassword, account.id, account.email.clone(), Basis::of(&account), at(0));
+    let token = MailToken::new(
+        MailKind::ResetPassword,
+        account.id,
+        account.email.clone(),
+        Basis::of(&account),
+        at(0),
+    );
     table.store.put_mail_token("a-hash", &token).await.unwrap();
     assert_eq!(table.store.mail_token("a-hash").await.unwrap(), Some(token.clone()));
     assert_eq!(table.store.mail_token("another").await.unwrap(), None);
     let item = table.item("TOKEN#a-hash", "TOKEN").await.unwrap();
-    assert_eq!((text(&item, "entity"), item["ttl"].as_n().unwrap()), (Some("mail_token"), &token.ttl.to_string()));
+    assert_eq!(
+        (text(&item, "entity"), item["ttl"].as_n().unwrap()),
+        (Some("mail_token"), &token.ttl.to_string())
+    );
 }

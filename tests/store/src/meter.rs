@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
-    FinalizerInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut,
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -43,8 +43,8 @@ struct Count {
     under_way: usize,
 }
 
-/// Sums up what the calls of a client cost. Refuses to send what could change an event of the audit trail: whatever a test is
-/// about, it shows that too.
+/// Sums up what the calls of a client cost. Refuses to send what could change an event of the audit
+/// trail: whatever a test is about, it shows that too.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter(Arc<Mutex<Count>>);
 
@@ -59,7 +59,8 @@ impl Meter {
     fn add(&self, capacity: &ConsumedCapacity, writes: bool) {
         let cost = &mut self.0.lock().unwrap().cost;
         let total = capacity.capacity_units.unwrap();
-        let table = capacity.table.as_ref().and_then(|table| table.capacity_units).unwrap_or_default();
+        let table =
+            capacity.table.as_ref().and_then(|table| table.capacity_units).unwrap_or_default();
         if writes {
             cost.write += table;
             cost.index += total - table;
@@ -80,7 +81,9 @@ macro_rules! ask_for_capacity {
 /// What an output of one of these types says it consumed.
 macro_rules! capacities {
     ($output:expr, $($type:ty),+) => {
-        std::iter::empty()$(.chain($output.downcast_ref::<$type>().into_iter().flat_map(|output| output.consumed_capacity())))+
+        std::iter::empty()$(.chain(
+            $output.downcast_ref::<$type>().into_iter().flat_map(|it| it.consumed_capacity())
+        ))+
     };
 }
 
@@ -90,7 +93,11 @@ impl Intercept for Meter {
         "meter"
     }
 
-    fn read_before_execution(&self, _: &BeforeSerializationInterceptorContextRef<'_>, _: &mut ConfigBag) -> Result<(), BoxError> {
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
         let mut count = self.0.lock().unwrap();
         count.cost.calls += 1;
         if count.under_way == 0 {
@@ -118,13 +125,24 @@ impl Intercept for Meter {
             BatchWriteItemInput,
             TransactWriteItemsInput
         );
-        let put = input.downcast_ref::<PutItemInput>().map(|put| (put.item.as_ref(), put.condition_expression()));
-        let steps = input.downcast_ref::<TransactWriteItemsInput>().into_iter().flat_map(|transaction| transaction.transact_items());
-        let steps = steps.filter_map(|step| step.put()).map(|put| (Some(put.item()), put.condition_expression()));
+        let put = input
+            .downcast_ref::<PutItemInput>()
+            .map(|put| (put.item.as_ref(), put.condition_expression()));
+        let steps = input
+            .downcast_ref::<TransactWriteItemsInput>()
+            .into_iter()
+            .flat_map(|transaction| transaction.transact_items());
+        let steps = steps
+            .filter_map(|step| step.put())
+            .map(|put| (Some(put.item()), put.condition_expression()));
         for (item, condition) in put.into_iter().chain(steps) {
-            let is_event = item.and_then(|item| item.get("pk")?.as_s().ok()).is_some_and(|pk| pk.starts_with("AUDIT#"));
+            let is_event = item
+                .and_then(|item| item.get("pk")?.as_s().ok())
+                .is_some_and(|pk| pk.starts_with("AUDIT#"));
             if is_event && condition != Some("attribute_not_exists(pk)") {
-                return Err("an event of the audit trail could take the place of another one".into());
+                return Err(
+                    "an event of the audit trail could take the place of another one".into()
+                );
             }
         }
         Ok(())
@@ -137,9 +155,17 @@ impl Intercept for Meter {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Ok(output) = context.output_or_error() else { return Ok(()) };
-        capacities!(output, GetItemOutput, BatchGetItemOutput, QueryOutput).for_each(|capacity| self.add(capacity, false));
-        capacities!(output, PutItemOutput, UpdateItemOutput, DeleteItemOutput, BatchWriteItemOutput, TransactWriteItemsOutput)
-            .for_each(|capacity| self.add(capacity, true));
+        capacities!(output, GetItemOutput, BatchGetItemOutput, QueryOutput)
+            .for_each(|capacity| self.add(capacity, false));
+        capacities!(
+            output,
+            PutItemOutput,
+            UpdateItemOutput,
+            DeleteItemOutput,
+            BatchWriteItemOutput,
+            TransactWriteItemsOutput
+        )
+        .for_each(|capacity| self.add(capacity, true));
         Ok(())
     }
 

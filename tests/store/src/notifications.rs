@@ -14,16 +14,27 @@ pub(crate) async fn notified(table: &Table, doctor: &Account, number: usize) -> 
     let record = record(&patient, doctor);
     scratch.create(&patient, &record, &[]).await;
     let model = scratch.store.newest_notification(doctor.id).await.unwrap().unwrap();
-    let item = scratch.item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{model}")).await.unwrap();
+    let item = scratch
+        .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{model}"))
+        .await
+        .unwrap();
     table.multiply(&[item], number, |_| {
-        vec![(model.to_string(), id::<NotificationId>().to_string()), (record.id.to_string(), id::<RecordId>().to_string())]
+        vec![
+            (model.to_string(), id::<NotificationId>().to_string()),
+            (record.id.to_string(), id::<RecordId>().to_string()),
+        ]
     });
     let all = table.store.inbox_page(doctor.id, None, usize::from(u16::MAX), None);
     all.await.unwrap().items
 }
 
 /// Everything that a list shows, page by page: ids and when they were read.
-async fn listed(table: &Table, user: UserId, is_read: Option<bool>, limit: usize) -> Vec<(NotificationId, Option<Timestamp>)> {
+async fn listed(
+    table: &Table,
+    user: UserId,
+    is_read: Option<bool>,
+    limit: usize,
+) -> Vec<(NotificationId, Option<Timestamp>)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = table.store.inbox_page(user, is_read, limit, after).await.unwrap();
@@ -52,7 +63,10 @@ async fn an_inbox_is_paged_newest_first() {
     assert!(listed(&table, id(), None, 10).await.is_empty());
     assert_eq!(table.store.newest_notification(doctor.id).await.unwrap(), Some(all[0].id));
     assert_eq!(table.store.newest_notification(id()).await.unwrap(), None);
-    let item = table.item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", all[0].id)).await.unwrap();
+    let item = table
+        .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", all[0].id))
+        .await
+        .unwrap();
     assert_eq!(text(&item, "gsi1pk"), Some(format!("UNREAD#{}", doctor.id).as_str()));
     assert_eq!(text(&item, "gsi1sk"), Some(all[0].id.to_string().as_str()));
 }
@@ -67,14 +81,25 @@ async fn the_first_reading_counts() {
     let again = table.store.mark_read(doctor.id, all[1].id, at(6)).await.unwrap().unwrap();
     assert_eq!(again.read_at, Some(at(5)));
     assert_eq!(table.store.notification(doctor.id, all[1].id).await.unwrap(), Some(read));
-    assert_eq!(table.store.notification(doctor.id, all[0].id).await.unwrap(), Some(all[0].clone()), "reading one reads one");
+    assert_eq!(
+        table.store.notification(doctor.id, all[0].id).await.unwrap(),
+        Some(all[0].clone()),
+        "reading one reads one"
+    );
     assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), 2);
     for limit in [1, 2, 10] {
         assert_eq!(listed(&table, doctor.id, Some(true), limit).await, [(all[1].id, Some(at(5)))]);
-        assert_eq!(listed(&table, doctor.id, Some(false), limit).await, [(all[0].id, None), (all[2].id, None)]);
+        assert_eq!(
+            listed(&table, doctor.id, Some(false), limit).await,
+            [(all[0].id, None), (all[2].id, None)]
+        );
     }
     assert_eq!(table.store.mark_read(doctor.id, id(), at(6)).await.unwrap(), None);
-    assert_eq!(table.store.mark_read(id(), all[1].id, at(6)).await.unwrap(), None, "in somebody else's inbox");
+    assert_eq!(
+        table.store.mark_read(id(), all[1].id, at(6)).await.unwrap(),
+        None,
+        "in somebody else's inbox"
+    );
     assert_eq!(table.store.notification(doctor.id, id()).await.unwrap(), None);
 }
 
@@ -93,7 +118,10 @@ async fn mark_all_read_covers_what_was_stored() {
         assert_eq!(&listed(&table, doctor.id, None, limit).await[..2], unread);
         assert_eq!(listed(&table, doctor.id, Some(true), limit).await, read);
     }
-    assert_eq!(table.store.notification(doctor.id, old[1].id).await.unwrap().unwrap().read_at, Some(at(10)));
+    assert_eq!(
+        table.store.notification(doctor.id, old[1].id).await.unwrap().unwrap().read_at,
+        Some(at(10))
+    );
     let again = table.store.mark_read(doctor.id, old[1].id, at(20)).await.unwrap().unwrap();
     assert_eq!(again.read_at, Some(at(10)));
     assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), 5);
@@ -110,10 +138,14 @@ async fn a_watermark_only_rises() {
     let shown = table.store.notification(doctor.id, all[1].id).await.unwrap().unwrap();
     assert_eq!(shown.read_at, Some(at(10)));
     table.store.read_through(doctor.id, all[0].id, at(40)).await.unwrap();
-    assert_eq!(table.store.notification(doctor.id, all[0].id).await.unwrap().unwrap().read_at, Some(at(40)));
+    assert_eq!(
+        table.store.notification(doctor.id, all[0].id).await.unwrap().unwrap().read_at,
+        Some(at(40))
+    );
     for through in [2, 3] {
         table.store.delete_through(doctor.id, all[through].id).await.unwrap();
-        let shown: Vec<_> = listed(&table, doctor.id, None, 10).await.into_iter().map(|(id, _)| id).collect();
+        let shown: Vec<_> =
+            listed(&table, doctor.id, None, 10).await.into_iter().map(|(id, _)| id).collect();
         assert_eq!(shown, [all[0].id, all[1].id]);
     }
     let state = table.item(format!("INBOX#{}", doctor.id), "STATE").await.unwrap();
@@ -148,9 +180,13 @@ async fn a_list_of_read_ones_looks_at_a_bounded_part() {
     let oldest = notified(&table, &doctor, 1).await;
     table.store.mark_read(doctor.id, oldest[0].id, at(1)).await.unwrap();
     notified(&table, &doctor, 1_400).await;
-    let (page, cost) = table.meter.measure(table.store.inbox_page(doctor.id, Some(true), 20, None)).await;
+    let (page, cost) =
+        table.meter.measure(table.store.inbox_page(doctor.id, Some(true), 20, None)).await;
     let page = page.unwrap();
     assert!(page.items.is_empty() && page.next.is_some() && cost.calls == 6);
     assert_eq!(listed(&table, doctor.id, Some(true), 20).await, [(oldest[0].id, Some(at(1)))]);
-    assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), store::notifications::MAX_UNREAD_COUNTED);
+    assert_eq!(
+        table.store.unread_count(doctor.id).await.unwrap(),
+        store::notifications::MAX_UNREAD_COUNTED
+    );
 }

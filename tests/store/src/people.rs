@@ -1,6 +1,8 @@
 //! People and their things, as the tests need them.
 
-use domain::account::{Account, Approval, Credentials, DoctorProfile, Gender, PatientProfile, Profile, Role, Years};
+use domain::account::{
+    Account, Approval, Credentials, DoctorProfile, Gender, PatientProfile, Profile, Role, Years,
+};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::FieldValue;
@@ -25,7 +27,9 @@ pub(crate) fn id_at<T: From<Uuid>>(at: &str) -> T {
     let at: Timestamp = at.parse().unwrap();
     let millisecond = u64::try_from(at.as_millisecond()).unwrap();
     let random = *Uuid::now_v7().as_bytes();
-    uuid::Builder::from_unix_timestamp_millis(millisecond, &random[6..].try_into().unwrap()).into_uuid().into()
+    uuid::Builder::from_unix_timestamp_millis(millisecond, &random[6..].try_into().unwrap())
+        .into_uuid()
+        .into()
 }
 
 /// A fixed time; `minute` minutes past the hour.
@@ -72,7 +76,8 @@ pub(crate) fn doctor_profile(specialization: &str) -> Profile {
 }
 
 pub(crate) fn credentials(account: &Account) -> Credentials {
-    let password_hash = format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", "A".repeat(22), "B".repeat(43));
+    let password_hash =
+        format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", "A".repeat(22), "B".repeat(43));
     Credentials::new(account.id, password_hash)
 }
 
@@ -90,7 +95,12 @@ pub(crate) fn session(account: &Account) -> Session {
     }
 }
 
-pub(crate) fn event(actor: &Account, subject_id: UserId, action: Action, record_id: Option<RecordId>) -> AuditEvent {
+pub(crate) fn event(
+    actor: &Account,
+    subject_id: UserId,
+    action: Action,
+    record_id: Option<RecordId>,
+) -> AuditEvent {
     AuditEvent {
         id: id(),
         subject_id,
@@ -107,7 +117,8 @@ pub(crate) fn event(actor: &Account, subject_id: UserId, action: Action, record_
         after: None,
         request_id: "JKJaXmPLvHcESHA=".to_owned(),
         source_ip: "203.0.113.7".to_owned(),
-        user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
+        user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+            .to_owned(),
     }
 }
 
@@ -117,7 +128,10 @@ pub(crate) fn record(patient: &Account, doctor: &Account) -> Record {
         patient_id: patient.id,
         doctor_id: doctor.id,
         record_type: RecordType::LabResult,
-        description: Description::parse("Blood count and metabolic panel after eight weeks on the new dose of ramipril.").unwrap(),
+        description: Description::parse(
+            "Blood count and metabolic panel after eight weeks on the new dose of ramipril.",
+        )
+        .unwrap(),
         file_count: 0,
         annotation_count: 0,
         updated_at: at(0),
@@ -145,7 +159,8 @@ pub(crate) fn annotation(record: &Record) -> Annotation {
         patient_id: record.patient_id,
         record_id: record.id,
         author_id: record.doctor_id,
-        note: Note::parse("Potassium is a little high: please repeat the panel in two weeks.").unwrap(),
+        note: Note::parse("Potassium is a little high: please repeat the panel in two weeks.")
+            .unwrap(),
         updated_at: at(0),
         version: 1,
     }
@@ -173,17 +188,31 @@ impl Table {
     /// Stores a record with files.
     pub(crate) async fn create(&self, patient: &Account, record: &Record, files: &[File]) {
         let event = event(patient, patient.id, Action::CreateRecord, Some(record.id));
-        self.store.create_record(record, files, &told_doctor(patient, record), &event).await.unwrap();
+        self.store
+            .create_record(record, files, &told_doctor(patient, record), &event)
+            .await
+            .unwrap();
     }
 
     /// Stores an annotation.
-    pub(crate) async fn annotate(&self, doctor: &Account, record: &Record, annotation: &Annotation) {
+    pub(crate) async fn annotate(
+        &self,
+        doctor: &Account,
+        record: &Record,
+        annotation: &Annotation,
+    ) {
         let event = event(doctor, record.patient_id, Action::CreateAnnotation, Some(record.id));
-        self.store.create_annotation(annotation, at(1), &told_patient(doctor, record), &event).await.unwrap();
+        self.store
+            .create_annotation(annotation, at(1), &told_patient(doctor, record), &event)
+            .await
+            .unwrap();
     }
 
     /// A patient, a doctor and a record between them, which has the files.
-    pub(crate) async fn record_with_files(&self, number: u32) -> (Account, Account, Record, Vec<File>) {
+    pub(crate) async fn record_with_files(
+        &self,
+        number: u32,
+    ) -> (Account, Account, Record, Vec<File>) {
         let (patient, doctor) = (patient(), doctor());
         let record = Record { file_count: number, ..record(&patient, &doctor) };
         let files: Vec<File> = (0..number).map(|_| file(&record)).collect();

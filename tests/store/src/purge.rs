@@ -14,7 +14,12 @@ async fn deleted_notifications_go_and_later_ones_stay() {
     table.store.delete_through(doctor.id, old[0].id).await.unwrap();
     for _ in 0..2 {
         table.store.purge_deleted(doctor.id, old[0].id).await.unwrap();
-        let left = table.all().await.iter().filter(|item| text(item, "entity") == Some("notification")).count();
+        let left = table
+            .all()
+            .await
+            .iter()
+            .filter(|item| text(item, "entity") == Some("notification"))
+            .count();
         assert_eq!(left, 2);
     }
     table.store.purge_deleted(id(), old[0].id).await.unwrap();
@@ -44,7 +49,10 @@ async fn covered_notifications_get_the_time_of_their_mark_all_read() {
         assert_eq!(times, [None, Some(at(3)), Some(at(3)), Some(at(1)), Some(at(2))]);
         assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), 1);
     }
-    let item = table.item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", all[1].id)).await.unwrap();
+    let item = table
+        .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", all[1].id))
+        .await
+        .unwrap();
     assert!(!item.contains_key("gsi1pk") && !item.contains_key("gsi1sk"));
 }
 
@@ -53,8 +61,10 @@ async fn settling_makes_no_notification_that_is_gone() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 30).await;
-    let (settled, purged) =
-        tokio::join!(table.store.settle_read(doctor.id, None, all[0].id, at(2)), table.store.purge_deleted(doctor.id, all[0].id),);
+    let (settled, purged) = tokio::join!(
+        table.store.settle_read(doctor.id, None, all[0].id, at(2)),
+        table.store.purge_deleted(doctor.id, all[0].id),
+    );
     settled.unwrap();
     purged.unwrap();
     assert_eq!(table.store.newest_notification(doctor.id).await.unwrap(), None);

@@ -19,7 +19,10 @@ use store::{Store, UpdateError};
 
 use crate::admin::mail;
 use crate::notifications::notified;
-use crate::people::{annotation, at, credentials, doctor, event, file, patient, session, told_doctor, told_patient, user};
+use crate::people::{
+    annotation, at, credentials, doctor, event, file, patient, session, told_doctor, told_patient,
+    user,
+};
 use crate::table::{Table, text};
 
 /// Runs one task for each number, at the same time, on the threads of the runtime.
@@ -28,7 +31,11 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    join_all((0..number).map(task).map(tokio::spawn)).await.into_iter().map(Result::unwrap).collect()
+    join_all((0..number).map(task).map(tokio::spawn))
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn count<T>(results: &[T], wanted: impl Fn(&T) -> bool) -> usize {
@@ -59,12 +66,21 @@ async fn of_eight_first_admins_there_is_one() {
         let (store, account) = (table.store.clone(), user(Role::Admin, "", ""));
         async move {
             let event = event(&account, account.id, Action::CreateUser, None);
-            store.bootstrap_admin(&account, &credentials(&account), &mail(MailKind::ResetPassword, &account), &event).await
+            store
+                .bootstrap_admin(
+                    &account,
+                    &credentials(&account),
+                    &mail(MailKind::ResetPassword, &account),
+                    &event,
+                )
+                .await
         }
     })
     .await;
     assert_eq!(count(&results, Result::is_ok), 1);
-    let refused = |result: &Result<(), BootstrapError>| matches!(result, Err(BootstrapError::AdminExists | BootstrapError::Store(_)));
+    let refused = |result: &Result<(), BootstrapError>| {
+        matches!(result, Err(BootstrapError::AdminExists | BootstrapError::Store(_)))
+    };
     assert_eq!(count(&results, refused), 7);
     assert_eq!(table.count().await, 5);
 }
@@ -82,7 +98,13 @@ async fn admins_who_depose_each_other_leave_one() {
             let before = admins[number as usize].clone();
             async move {
                 let after = Account { is_active: false, version: 2, ..before.clone() };
-                store.amend_account(&before, &after, &[event(&by, before.id, Action::Deactivate, None)]).await
+                store
+                    .amend_account(
+                        &before,
+                        &after,
+                        &[event(&by, before.id, Action::Deactivate, None)],
+                    )
+                    .await
             }
         })
         .await;
@@ -101,10 +123,13 @@ async fn of_eight_decisions_about_a_doctor_one_counts() {
         async move {
             let decision = if number % 2 == 0 { Decision::Approve } else { Decision::Refuse };
             let admin = user(Role::Admin, "", "");
-            let after = Account { approval: Some(decision.outcome()), version: 2, ..before.clone() };
+            let after =
+                Account { approval: Some(decision.outcome()), version: 2, ..before.clone() };
             let told = decision.notify(crate::people::id(), before.id, &admin, None);
             let event = event(&admin, before.id, decision.action(), None);
-            store.decide_approval(&before, &after, &told, &mail(decision.mail(), &before), &event).await
+            store
+                .decide_approval(&before, &after, &told, &mail(decision.mail(), &before), &event)
+                .await
         }
     })
     .await;
@@ -157,16 +182,32 @@ async fn a_refresh_token_is_replaced_once() {
     .await;
     let winners: Vec<_> = results.iter().flatten().collect();
     assert_eq!(winners.len(), 1);
-    assert_eq!(&table.store.session(before.user_id, before.id).await.unwrap().unwrap().token_hash, winners[0]);
+    assert_eq!(
+        &table.store.session(before.user_id, before.id).await.unwrap().unwrap().token_hash,
+        winners[0]
+    );
 }
 
 /// Reads, adds a file, writes; again when somebody was faster.
 async fn add_file(store: &Store, patient: &Account, before: &Record) -> u32 {
     for attempt in 1.. {
         let before = store.chart(patient.id, before.id).await.unwrap().unwrap().record;
-        let after = Record { file_count: before.file_count + 1, version: before.version + 1, ..before.clone() };
+        let after = Record {
+            file_count: before.file_count + 1,
+            version: before.version + 1,
+            ..before.clone()
+        };
         let event = event(patient, patient.id, Action::UpdateRecord, Some(before.id));
-        match store.update_record(&before, &after, &[file(&after)], &[told_doctor(patient, &after)], &event).await {
+        match store
+            .update_record(
+                &before,
+                &after,
+                &[file(&after)],
+                &[told_doctor(patient, &after)],
+                &event,
+            )
+            .await
+        {
             Ok(()) => return attempt,
             Err(UpdateError::Stale) => {}
             Err(UpdateError::Store(error)) => panic!("{error}"),
@@ -198,7 +239,9 @@ async fn a_record_moved_twice_at_once_has_one_doctor() {
         let after = Record { doctor_id: doctors[number as usize].id, version: 2, ..before.clone() };
         async move {
             let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
-            store.update_record(&before, &after, &[], &[told_doctor(&patient, &after)], &event).await
+            store
+                .update_record(&before, &after, &[], &[told_doctor(&patient, &after)], &event)
+                .await
         }
     })
     .await;
@@ -209,7 +252,10 @@ async fn a_record_moved_twice_at_once_has_one_doctor() {
     for account in doctors.iter().chain([&former]) {
         assigned.extend(table.store.assignment(account.id, before.id).await.unwrap());
     }
-    assert_eq!(assigned.iter().map(|assignment| assignment.doctor_id).collect::<Vec<_>>(), [record.doctor_id]);
+    assert_eq!(
+        assigned.iter().map(|assignment| assignment.doctor_id).collect::<Vec<_>>(),
+        [record.doctor_id]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -221,20 +267,27 @@ async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
         let next = doctor();
         let note = annotation(&before);
         let annotate = {
-            let (store, former, before, note) = (table.store.clone(), former.clone(), before.clone(), note.clone());
+            let (store, former, before, note) =
+                (table.store.clone(), former.clone(), before.clone(), note.clone());
             async move {
                 tokio::time::sleep(std::time::Duration::from_micros(200 * (round % 6))).await;
-                let event = event(&former, before.patient_id, Action::CreateAnnotation, Some(before.id));
+                let event =
+                    event(&former, before.patient_id, Action::CreateAnnotation, Some(before.id));
                 store.create_annotation(&note, at(1), &told_patient(&former, &before), &event).await
             }
         };
         let reassign = {
-            let (store, patient, before, next) = (table.store.clone(), patient.clone(), before.clone(), next.clone());
+            let (store, patient, before, next) =
+                (table.store.clone(), patient.clone(), before.clone(), next.clone());
             async move {
                 // As the handler does: read again when the annotation was faster.
                 loop {
                     let before = store.chart(patient.id, before.id).await.unwrap().unwrap().record;
-                    let after = Record { doctor_id: next.id, version: before.version + 1, ..before.clone() };
+                    let after = Record {
+                        doctor_id: next.id,
+                        version: before.version + 1,
+                        ..before.clone()
+                    };
                     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
                     match store.update_record(&before, &after, &[], &[], &event).await {
                         Ok(()) => return,
@@ -272,17 +325,32 @@ async fn a_former_author_edits_before_the_move_or_not_at_all() {
         let before = annotation(&record);
         table.annotate(&former, &record, &before).await;
         let edit = {
-            let (store, former, record, before) = (table.store.clone(), former.clone(), record.clone(), before.clone());
+            let (store, former, record, before) =
+                (table.store.clone(), former.clone(), record.clone(), before.clone());
             async move {
-                let after = Annotation { note: Note::parse("edited").unwrap(), version: 2, ..before.clone() };
-                let event = event(&former, record.patient_id, Action::UpdateAnnotation, Some(record.id));
-                store.update_annotation(&before, &after, at(2), &told_patient(&former, &record), &event).await
+                let after = Annotation {
+                    note: Note::parse("edited").unwrap(),
+                    version: 2,
+                    ..before.clone()
+                };
+                let event =
+                    event(&former, record.patient_id, Action::UpdateAnnotation, Some(record.id));
+                store
+                    .update_annotation(
+                        &before,
+                        &after,
+                        at(2),
+                        &told_patient(&former, &record),
+                        &event,
+                    )
+                    .await
             }
         };
         let read = table.store.chart(patient.id, record.id).await.unwrap().unwrap().record;
         let moved = {
             let (store, patient) = (table.store.clone(), patient.clone());
-            let after = Record { doctor_id: doctor().id, version: read.version + 1, ..read.clone() };
+            let after =
+                Record { doctor_id: doctor().id, version: read.version + 1, ..read.clone() };
             async move {
                 let event = event(&patient, patient.id, Action::UpdateRecord, Some(read.id));
                 store.update_record(&read, &after, &[], &[], &event).await
@@ -291,7 +359,9 @@ async fn a_former_author_edits_before_the_move_or_not_at_all() {
         let (edited, moved) = tokio::join!(tokio::spawn(edit), tokio::spawn(moved));
         let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
         match (edited.unwrap(), moved.unwrap()) {
-            (Ok(()), Err(UpdateError::Stale)) => assert_eq!(chart.annotations[0].note.as_str(), "edited"),
+            (Ok(()), Err(UpdateError::Stale)) => {
+                assert_eq!(chart.annotations[0].note.as_str(), "edited")
+            }
             (Err(UpdateAnnotationError::Gone), Ok(())) => assert_eq!(chart.annotations, [before]),
             other => panic!("{other:?}"),
         }
@@ -308,8 +378,16 @@ async fn annotations_at_once_are_all_counted_up_to_the_limit() {
     let results = at_once(8, |_| {
         let (store, doctor, record) = (table.store.clone(), doctor.clone(), record.clone());
         async move {
-            let event = event(&doctor, record.patient_id, Action::CreateAnnotation, Some(record.id));
-            store.create_annotation(&annotation(&record), at(1), &told_patient(&doctor, &record), &event).await
+            let event =
+                event(&doctor, record.patient_id, Action::CreateAnnotation, Some(record.id));
+            store
+                .create_annotation(
+                    &annotation(&record),
+                    at(1),
+                    &told_patient(&doctor, &record),
+                    &event,
+                )
+                .await
         }
     })
     .await;
@@ -326,11 +404,15 @@ async fn of_edits_of_an_annotation_at_once_one_succeeds() {
     let before = annotation(&record);
     table.annotate(&doctor, &record, &before).await;
     let results = at_once(8, |_| {
-        let (store, doctor, record, before) = (table.store.clone(), doctor.clone(), record.clone(), before.clone());
+        let (store, doctor, record, before) =
+            (table.store.clone(), doctor.clone(), record.clone(), before.clone());
         async move {
             let after = Annotation { version: 2, ..before.clone() };
-            let event = event(&doctor, record.patient_id, Action::UpdateAnnotation, Some(record.id));
-            store.update_annotation(&before, &after, at(2), &told_patient(&doctor, &record), &event).await
+            let event =
+                event(&doctor, record.patient_id, Action::UpdateAnnotation, Some(record.id));
+            store
+                .update_annotation(&before, &after, at(2), &told_patient(&doctor, &record), &event)
+                .await
         }
     })
     .await;
@@ -343,10 +425,13 @@ async fn a_file_is_deleted_once_and_updates_at_the_same_time_are_not_lost() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let deleted = at_once(4, |_| {
-        let (store, patient, record, file) = (table.store.clone(), patient.clone(), record.clone(), files[0].clone());
+        let (store, patient, record, file) =
+            (table.store.clone(), patient.clone(), record.clone(), files[0].clone());
         async move {
             let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
-            store.delete_file(&file, &record, at(1), Some(&told_doctor(&patient, &record)), &event).await
+            store
+                .delete_file(&file, &record, at(1), Some(&told_doctor(&patient, &record)), &event)
+                .await
         }
     });
     let added = at_once(4, |_| {
@@ -371,7 +456,8 @@ async fn a_file_is_settled_one_way() {
         async move { (status, store.settle_file(&file, status).await.unwrap()) }
     })
     .await;
-    let status = table.store.file(patient.id, record.id, files[0].id).await.unwrap().unwrap().status;
+    let status =
+        table.store.file(patient.id, record.id, files[0].id).await.unwrap().unwrap().status;
     assert!(results.iter().all(|(wanted, settled)| *settled == (*wanted == status)));
 }
 
@@ -380,7 +466,8 @@ async fn a_settled_file_does_not_come_back_from_deletion() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(10).await;
     let deleted = at_once(10, |number| {
-        let (store, patient, record, file) = (table.store.clone(), patient.clone(), record.clone(), files[number as usize].clone());
+        let (store, patient, record, file) =
+            (table.store.clone(), patient.clone(), record.clone(), files[number as usize].clone());
         async move {
             let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
             store.delete_file(&file, &record, at(1), None, &event).await
@@ -403,10 +490,18 @@ async fn readings_at_once_agree_on_the_time() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let times: Vec<Option<Timestamp>> = at_once(8, |number| {
         let (store, recipient) = (table.store.clone(), doctor.id);
-        async move { store.mark_read(recipient, notification.id, at(number as i8)).await.unwrap().unwrap().read_at }
+        async move {
+            store
+                .mark_read(recipient, notification.id, at(number as i8))
+                .await
+                .unwrap()
+                .unwrap()
+                .read_at
+        }
     })
     .await;
-    let stored = table.store.notification(doctor.id, notification.id).await.unwrap().unwrap().read_at;
+    let stored =
+        table.store.notification(doctor.id, notification.id).await.unwrap().unwrap().read_at;
     assert!(stored.is_some() && times.iter().all(|time| *time == stored));
 }
 
@@ -425,7 +520,10 @@ async fn watermarks_at_once_end_at_the_highest() {
     .await;
     let state = table.item(format!("INBOX#{}", doctor.id), "STATE").await.unwrap();
     let newest = all[0].id.to_string();
-    assert_eq!((text(&state, "read_through"), text(&state, "deleted_through")), (Some(newest.as_str()), Some(newest.as_str())));
+    assert_eq!(
+        (text(&state, "read_through"), text(&state, "deleted_through")),
+        (Some(newest.as_str()), Some(newest.as_str()))
+    );
     assert_eq!(text(&state, "read_through_at"), Some(at(0).to_string().as_str()));
 }
 

@@ -30,20 +30,33 @@ fn wait<T>(result: Result<T, LimitError>, now: Timestamp) -> i64 {
 async fn the_free_failures_are_followed_by_waits() {
     let table = Table::new().await;
     let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
-    let begin = async |account, network, now| wait(table.store.begin_attempt(trial(account, network), TOLERANCE, now).await, now);
+    let begin = async |account, network, now| {
+        wait(table.store.begin_attempt(trial(account, network), TOLERANCE, now).await, now)
+    };
     for _ in 0..FREE_FAILURES {
         assert_eq!(begin("jane@example.com", &here, at(0)).await, 0);
     }
     assert_eq!(begin("jane@example.com", &here, at(0)).await, 1);
-    assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 0, "the owner comes from elsewhere");
+    assert_eq!(
+        begin("jane@example.com", &elsewhere, at(0)).await,
+        0,
+        "the owner comes from elsewhere"
+    );
     assert_eq!(begin("john@example.com", &here, at(0)).await, 0);
     let later = at(0) + SignedDuration::from_secs(1);
     assert_eq!(begin("jane@example.com", &here, later).await, 0);
     assert_eq!(begin("jane@example.com", &here, later).await, 2);
-    assert_eq!(begin("jane@example.com", &here, at(30)).await, 0, "forgotten, though the item is there");
+    assert_eq!(
+        begin("jane@example.com", &here, at(30)).await,
+        0,
+        "forgotten, though the item is there"
+    );
     for item in table.all().await {
         let key = item["pk"].as_s().unwrap();
-        assert!(key.starts_with("RATE#login#") && !key.contains("jane") && !key.contains("203"), "{key}");
+        assert!(
+            key.starts_with("RATE#login#") && !key.contains("jane") && !key.contains("203"),
+            "{key}"
+        );
         assert!(item.contains_key("ttl"));
     }
 }
@@ -54,7 +67,11 @@ async fn success_forgets_the_failures() {
     let here = Network::of("203.0.113.7");
     for _ in 0..4 {
         for _ in 0..FREE_FAILURES - 1 {
-            table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)).await.unwrap();
+            table
+                .store
+                .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+                .await
+                .unwrap();
         }
         table.store.forget_attempts(trial("jane@example.com", &here)).await.unwrap();
     }
@@ -66,7 +83,8 @@ async fn attempts_at_the_same_moment_are_no_more_than_are_free() {
     let table = Table::new().await;
     let here = Network::of("203.0.113.7");
     let started = Instant::now();
-    let attempts = (0..40).map(|_| table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)));
+    let attempts = (0..40)
+        .map(|_| table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)));
     let begun = join_all(attempts).await.into_iter().filter(Result::is_ok).count();
     // One more for each wait that is over meanwhile: those who look again may look late.
     let further = (1.0 + started.elapsed().as_secs_f64()).log2() as usize;
@@ -84,10 +102,12 @@ async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
         table.store.forget_attempts(trial("jane@example.com", &here)).await?;
         Ok::<_, LimitError>(())
     };
-    // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy with other things, some are.
+    // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy
+    // with other things, some are.
     for _ in 0..20 {
         let started = Instant::now();
-        let refused = join_all((0..12).map(|_| sign_in())).await.into_iter().filter(Result::is_err).count();
+        let refused =
+            join_all((0..12).map(|_| sign_in())).await.into_iter().filter(Result::is_err).count();
         if refused == 0 {
             return;
         }
@@ -102,18 +122,31 @@ async fn who_waits_in_vain_is_told_so_in_time() {
     let table = Table::new().await;
     let here = Network::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
-        table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)).await.unwrap();
+        table
+            .store
+            .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .await
+            .unwrap();
     }
     let mut shortest = Duration::MAX;
     for _ in 0..3 {
         let started = Instant::now();
-        assert!(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)).await.is_err());
+        assert!(
+            table
+                .store
+                .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+                .await
+                .is_err()
+        );
         shortest = shortest.min(started.elapsed());
     }
     assert!(shortest < Duration::from_secs(1), "{shortest:?}");
     // When the last free one must have been refused, nobody waits for it.
     let later = at(0) + REFUSAL;
-    let (begun, cost) = table.meter.measure(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, later)).await;
+    let (begun, cost) = table
+        .meter
+        .measure(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, later))
+        .await;
     assert!(begun.is_err());
     assert_eq!((cost.round_trips, cost.calls), (1, 2));
 }
@@ -123,12 +156,22 @@ async fn what_was_in_vain_is_remembered() {
     let table = Table::new().await;
     let here = Network::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
-        let begun = table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)).await.unwrap();
+        let begun = table
+            .store
+            .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .await
+            .unwrap();
         table.store.forget_attempts(trial("jane@example.com", &here)).await.unwrap();
         table.store.remember_attempts(trial("jane@example.com", &here), &begun).await.unwrap();
     }
     let later = at(0) + REFUSAL;
-    assert!(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, later).await.is_err());
+    assert!(
+        table
+            .store
+            .begin_attempt(trial("jane@example.com", &here), TOLERANCE, later)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -137,9 +180,15 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
     let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
     let tolerance = Tolerance { network: 10, account: 3 };
     for _ in 0..10 {
-        table.store.count_failure(Limited::Login, Some("jane@example.com"), &here, at(0)).await.unwrap();
+        table
+            .store
+            .count_failure(Limited::Login, Some("jane@example.com"), &here, at(0))
+            .await
+            .unwrap();
     }
-    let begin = async |account, network, now| wait(table.store.begin_attempt(trial(account, network), tolerance, now).await, now);
+    let begin = async |account, network, now| {
+        wait(table.store.begin_attempt(trial(account, network), tolerance, now).await, now)
+    };
     assert!(begin("john@example.com", &here, at(0)).await > 0);
     assert_eq!(begin("john@example.com", &here, at(20)).await, 0, "the next window");
     // The account is under attack: one free failure for each network.
@@ -153,7 +202,9 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
 async fn a_day_has_its_records_files_and_mails() {
     let table = Table::new().await;
     let (patient, most, now) = (id(), Take { records: 2, files: 5 }, at(0));
-    let take = async |records, files, now| table.store.take_records(patient, Take { records, files }, most, now).await.is_ok();
+    let take = async |records, files, now| {
+        table.store.take_records(patient, Take { records, files }, most, now).await.is_ok()
+    };
     assert!(!take(1, 6, now).await, "more than a day has");
     assert!(take(1, 4, now).await);
     assert!(!take(1, 2, now).await);
@@ -164,7 +215,11 @@ async fn a_day_has_its_records_files_and_mails() {
     let mail = async |address, now| {
         let mail = Mail::new(id(), MailKind::Nobody, id(), now);
         let sent = table.store.put_mail_within(address, 2, &mail, now).await.is_ok();
-        assert_eq!(table.store.stored_mail(mail.id).await.unwrap().is_some(), sent, "counted and stored, or neither");
+        assert_eq!(
+            table.store.stored_mail(mail.id).await.unwrap().is_some(),
+            sent,
+            "counted and stored, or neither"
+        );
         sent
     };
     assert!(mail("jane@example.com", now).await && mail("jane@example.com", now).await);
@@ -176,10 +231,16 @@ async fn a_day_has_its_records_files_and_mails() {
 async fn the_first_attempt_costs_one_round_trip() {
     let table = Table::new().await;
     let here = Network::of("203.0.113.7");
-    let (begun, cost) = table.meter.measure(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))).await;
+    let (begun, cost) = table
+        .meter
+        .measure(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)))
+        .await;
     begun.unwrap();
     assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 2, 1.0, 1.0));
-    let (checked, cost) = table.meter.measure(table.store.check_network(Limited::Register, &here, TOLERANCE, at(0))).await;
+    let (checked, cost) = table
+        .meter
+        .measure(table.store.check_network(Limited::Register, &here, TOLERANCE, at(0)))
+        .await;
     checked.unwrap();
     assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 1, 0.5, 0.0));
 }

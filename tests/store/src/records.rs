@@ -13,7 +13,12 @@ use crate::people::{annotation, at, doctor, event, file, id, id_at, patient, rec
 use crate::table::{Item, Table, text};
 
 /// The ids of all records that a patient's list shows, page by page, and how many pages there were.
-async fn listed(table: &Table, patient: UserId, filter: &RecordFilter, limit: usize) -> (Vec<RecordId>, usize) {
+async fn listed(
+    table: &Table,
+    patient: UserId,
+    filter: &RecordFilter,
+    limit: usize,
+) -> (Vec<RecordId>, usize) {
     let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
         let page = table.store.chart_page(patient, filter, limit, after).await.unwrap();
@@ -28,7 +33,12 @@ async fn listed(table: &Table, patient: UserId, filter: &RecordFilter, limit: us
 }
 
 /// The same of a doctor's list.
-async fn assigned(table: &Table, doctor: UserId, filter: &RecordFilter, limit: usize) -> Vec<RecordId> {
+async fn assigned(
+    table: &Table,
+    doctor: UserId,
+    filter: &RecordFilter,
+    limit: usize,
+) -> Vec<RecordId> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
         let page = table.store.assignment_page(doctor, filter, limit, after).await.unwrap();
@@ -47,8 +57,16 @@ async fn a_new_record_is_there_with_all_that_belongs_to_it() {
     let (patient, doctor, record, mut files) = table.record_with_files(2).await;
     files.reverse();
     let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
-    assert_eq!(chart, Chart { record: record.clone(), files: files.clone(), annotations: Vec::new() });
-    let expected = Assignment { record_id: record.id, doctor_id: doctor.id, patient_id: patient.id, record_type: record.record_type };
+    assert_eq!(
+        chart,
+        Chart { record: record.clone(), files: files.clone(), annotations: Vec::new() }
+    );
+    let expected = Assignment {
+        record_id: record.id,
+        doctor_id: doctor.id,
+        patient_id: patient.id,
+        record_type: record.record_type,
+    };
     assert_eq!(table.store.assignment(doctor.id, record.id).await.unwrap(), Some(expected));
     assert_eq!(table.store.assignment(patient.id, record.id).await.unwrap(), None);
     let inbox = table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items;
@@ -75,8 +93,12 @@ async fn a_record_is_in_its_patients_chart_only() {
     assert_eq!(table.store.chart(other.id, record.id).await.unwrap(), None);
     assert_eq!(table.store.assignment(other_doctor.id, record.id).await.unwrap(), None);
     assert_eq!(listed(&table, other.id, &RecordFilter::default(), 10).await.0, [other_record.id]);
-    assert_eq!(assigned(&table, other_doctor.id, &RecordFilter::default(), 10).await, [other_record.id]);
-    let charts = table.store.charts(&[(other.id, other_record.id), (other.id, record.id)]).await.unwrap();
+    assert_eq!(
+        assigned(&table, other_doctor.id, &RecordFilter::default(), 10).await,
+        [other_record.id]
+    );
+    let charts =
+        table.store.charts(&[(other.id, other_record.id), (other.id, record.id)]).await.unwrap();
     assert_eq!(charts.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
 }
 
@@ -98,11 +120,24 @@ async fn pages_are_counted_in_records_and_complete() {
     for limit in [1, 2, 3, 5, 12, 13, 14, 100] {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = table.store.chart_page(patient.id, &RecordFilter::default(), limit, after).await.unwrap();
+            let page = table
+                .store
+                .chart_page(patient.id, &RecordFilter::default(), limit, after)
+                .await
+                .unwrap();
             for Chart { record, files, annotations } in &page.items {
-                assert_eq!((record.file_count as usize, record.annotation_count as usize), (files.len(), annotations.len()));
-                assert!(files.iter().all(|file| file.record_id == record.id) && files.is_sorted_by(|a, b| a.id > b.id));
-                assert!(annotations.iter().all(|note| note.record_id == record.id) && annotations.is_sorted_by(|a, b| a.id > b.id));
+                assert_eq!(
+                    (record.file_count as usize, record.annotation_count as usize),
+                    (files.len(), annotations.len())
+                );
+                assert!(
+                    files.iter().all(|file| file.record_id == record.id)
+                        && files.is_sorted_by(|a, b| a.id > b.id)
+                );
+                assert!(
+                    annotations.iter().all(|note| note.record_id == record.id)
+                        && annotations.is_sorted_by(|a, b| a.id > b.id)
+                );
                 found.push((record.id, record.file_count, record.annotation_count));
             }
             let Some(next) = page.next else { break };
@@ -116,9 +151,11 @@ async fn pages_are_counted_in_records_and_complete() {
     for limit in [1, 4, 12, 13, 50] {
         assert_eq!(assigned(&table, doctor.id, &RecordFilter::default(), limit).await, records);
     }
-    let exactly = table.store.chart_page(patient.id, &RecordFilter::default(), 13, None).await.unwrap();
+    let exactly =
+        table.store.chart_page(patient.id, &RecordFilter::default(), 13, None).await.unwrap();
     assert_eq!(exactly.next, None);
-    let exactly = table.store.assignment_page(doctor.id, &RecordFilter::default(), 13, None).await.unwrap();
+    let exactly =
+        table.store.assignment_page(doctor.id, &RecordFilter::default(), 13, None).await.unwrap();
     assert_eq!(exactly.next, None);
     let empty = table.store.chart_page(id(), &RecordFilter::default(), 13, None).await.unwrap();
     assert_eq!((empty.items.len(), empty.next), (0, None));
@@ -136,18 +173,32 @@ async fn lists_are_filtered() {
         table.create(&patient, &record, &[]).await;
         all.insert(0, record);
     }
-    let ids = |wanted: &dyn Fn(&Record) -> bool| all.iter().filter(|record| wanted(record)).map(|record| record.id).collect::<Vec<_>>();
+    let ids = |wanted: &dyn Fn(&Record) -> bool| {
+        all.iter().filter(|record| wanted(record)).map(|record| record.id).collect::<Vec<_>>()
+    };
     for limit in [1, 3, 20] {
-        let by_type = RecordFilter { record_type: Some(RecordType::Imaging), ..RecordFilter::default() };
-        assert_eq!(listed(&table, patient.id, &by_type, limit).await.0, ids(&|record| record.record_type == RecordType::Imaging));
+        let by_type =
+            RecordFilter { record_type: Some(RecordType::Imaging), ..RecordFilter::default() };
+        assert_eq!(
+            listed(&table, patient.id, &by_type, limit).await.0,
+            ids(&|record| record.record_type == RecordType::Imaging)
+        );
         let by_doctor = RecordFilter { other: Some(second.id), ..RecordFilter::default() };
-        assert_eq!(listed(&table, patient.id, &by_doctor, limit).await.0, ids(&|record| record.doctor_id == second.id));
+        assert_eq!(
+            listed(&table, patient.id, &by_doctor, limit).await.0,
+            ids(&|record| record.doctor_id == second.id)
+        );
         assert_eq!(
             assigned(&table, second.id, &by_type, limit).await,
-            ids(&|record| { record.doctor_id == second.id && record.record_type == RecordType::Imaging })
+            ids(&|record| {
+                record.doctor_id == second.id && record.record_type == RecordType::Imaging
+            })
         );
         let by_patient = RecordFilter { other: Some(patient.id), ..RecordFilter::default() };
-        assert_eq!(assigned(&table, first.id, &by_patient, limit).await, ids(&|record| record.doctor_id == first.id));
+        assert_eq!(
+            assigned(&table, first.id, &by_patient, limit).await,
+            ids(&|record| record.doctor_id == first.id)
+        );
         let by_stranger = RecordFilter { other: Some(id()), ..RecordFilter::default() };
         assert!(assigned(&table, first.id, &by_stranger, limit).await.is_empty());
     }
@@ -157,27 +208,48 @@ async fn lists_are_filtered() {
 async fn times_of_creation_bound_lists() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
-    let times = ["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00Z", "2026-02-01T00:00:00.001Z", "2026-03-01T00:00:00Z"];
+    let times = [
+        "2026-01-31T23:59:59.999Z",
+        "2026-02-01T00:00:00Z",
+        "2026-02-01T00:00:00.001Z",
+        "2026-03-01T00:00:00Z",
+    ];
     for time in times {
         table.create(&patient, &Record { id: id_at(time), ..record(&patient, &doctor) }, &[]).await;
     }
     let found = async |after: Option<&str>, before: Option<&str>| {
         let time = |text: Option<&str>| text.map(|text| text.parse::<Timestamp>().unwrap());
-        let filter = RecordFilter { created_after: time(after), created_before: time(before), ..RecordFilter::default() };
+        let filter = RecordFilter {
+            created_after: time(after),
+            created_before: time(before),
+            ..RecordFilter::default()
+        };
         let ids = listed(&table, patient.id, &filter, 2).await.0;
         assert_eq!(assigned(&table, doctor.id, &filter, 1).await, ids);
         ids.iter()
-            .map(|id| times.iter().position(|time| time.parse::<Timestamp>().unwrap() == id.created_at()).unwrap())
+            .map(|id| {
+                times
+                    .iter()
+                    .position(|time| time.parse::<Timestamp>().unwrap() == id.created_at())
+                    .unwrap()
+            })
             .collect::<Vec<_>>()
     };
     assert_eq!(found(None, None).await, [3, 2, 1, 0]);
     assert_eq!(found(Some("2026-02-01T00:00:00Z"), None).await, [3, 2, 1]);
     assert_eq!(found(None, Some("2026-02-01T00:00:00Z")).await, [0]);
     assert_eq!(found(Some("2026-02-01T00:00:00Z"), Some("2026-03-01T00:00:00Z")).await, [2, 1]);
-    assert_eq!(found(Some("2026-02-01T00:00:00.0001Z"), Some("2026-02-01T00:00:00.0011Z")).await, [2], "finer than ids");
+    assert_eq!(
+        found(Some("2026-02-01T00:00:00.0001Z"), Some("2026-02-01T00:00:00.0011Z")).await,
+        [2],
+        "finer than ids"
+    );
     assert!(found(Some("2026-03-01T00:00:00Z"), Some("2026-02-01T00:00:00Z")).await.is_empty());
     assert!(found(None, Some("1969-01-01T00:00:00Z")).await.is_empty());
-    assert_eq!(found(Some("1969-01-01T00:00:00Z"), Some("9999-12-01T00:00:00Z")).await, [3, 2, 1, 0]);
+    assert_eq!(
+        found(Some("1969-01-01T00:00:00Z"), Some("9999-12-01T00:00:00Z")).await,
+        [3, 2, 1, 0]
+    );
     assert!(found(Some("9999-12-01T00:00:00Z"), None).await.is_empty());
 }
 
@@ -189,16 +261,20 @@ async fn a_selective_filter_reads_a_bounded_part_of_a_chart() {
     table.create(&patient, &wanted, &[]).await;
     let (scratch, model) = (Table::new().await, record(&patient, &doctor));
     scratch.create(&patient, &model, &[]).await;
-    let lists = |item: &Item| ["PATIENT#", "DOCTOR#"].iter().any(|prefix| text(item, "pk").unwrap().starts_with(prefix));
+    let lists = |item: &Item| {
+        ["PATIENT#", "DOCTOR#"].iter().any(|prefix| text(item, "pk").unwrap().starts_with(prefix))
+    };
     let items: Vec<Item> = scratch.all().await.into_iter().filter(lists).collect();
     table.multiply(&items, 2_000, |_| vec![(model.id.to_string(), id::<RecordId>().to_string())]);
     let filter = RecordFilter { record_type: Some(RecordType::Imaging), ..RecordFilter::default() };
-    let (page, cost) = table.meter.measure(table.store.chart_page(patient.id, &filter, 20, None)).await;
+    let (page, cost) =
+        table.meter.measure(table.store.chart_page(patient.id, &filter, 20, None)).await;
     let page = page.unwrap();
     assert!(page.items.is_empty() && page.next.is_some() && cost.calls == 5);
     let (ids, pages) = listed(&table, patient.id, &filter, 20).await;
     assert_eq!((ids, pages), (vec![wanted.id], 2));
-    let (page, cost) = table.meter.measure(table.store.assignment_page(doctor.id, &filter, 20, None)).await;
+    let (page, cost) =
+        table.meter.measure(table.store.assignment_page(doctor.id, &filter, 20, None)).await;
     assert!(page.unwrap().next.is_some() && cost.calls == 5);
     assert_eq!(assigned(&table, doctor.id, &filter, 20).await, [wanted.id]);
 }
@@ -210,15 +286,22 @@ async fn heavy_records_make_short_pages() {
     let mut ids = Vec::new();
     for _ in 0..4 {
         // 60 notes of 20 kB: one record of 1.2 MB, more than one Query returns.
-        let record = Record { description: Description::parse(&"𝔘".repeat(5000)).unwrap(), ..record(&patient, &doctor) };
+        let record = Record {
+            description: Description::parse(&"𝔘".repeat(5000)).unwrap(),
+            ..record(&patient, &doctor)
+        };
         table.create(&patient, &record, &[]).await;
         for _ in 0..60 {
-            let note = Annotation { note: Note::parse(&"𝔘".repeat(5000)).unwrap(), ..annotation(&record) };
+            let note = Annotation {
+                note: Note::parse(&"𝔘".repeat(5000)).unwrap(),
+                ..annotation(&record)
+            };
             table.annotate(&doctor, &record, &note).await;
         }
         ids.insert(0, record.id);
     }
-    let page = table.store.chart_page(patient.id, &RecordFilter::default(), 20, None).await.unwrap();
+    let page =
+        table.store.chart_page(patient.id, &RecordFilter::default(), 20, None).await.unwrap();
     assert_eq!((page.items.len(), page.next), (2, Some(ids[1])), "2.4 MB are enough");
     assert!(page.items.iter().all(|chart| chart.annotations.len() == 60));
     assert_eq!(listed(&table, patient.id, &RecordFilter::default(), 20).await, (ids.clone(), 2));
@@ -242,7 +325,11 @@ async fn a_change_of_words_and_files_keeps_the_doctor() {
     };
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
     let told = [told_doctor(&patient, &after)];
-    table.store.update_record(&before, &after, std::slice::from_ref(&new), &told, &event).await.unwrap();
+    table
+        .store
+        .update_record(&before, &after, std::slice::from_ref(&new), &told, &event)
+        .await
+        .unwrap();
     let chart = table.store.chart(patient.id, before.id).await.unwrap().unwrap();
     assert_eq!((&chart.record, chart.files.len(), &chart.files[0]), (&after, 2, &new));
     assert!(table.store.file_lookup(new.id).await.unwrap().is_some());
@@ -262,7 +349,10 @@ async fn reassigning_moves_access_at_once() {
     table.store.update_record(&before, &after, &[], &told, &event).await.unwrap();
     assert_eq!(table.store.assignment(former.id, before.id).await.unwrap(), None);
     assert!(assigned(&table, former.id, &RecordFilter::default(), 10).await.is_empty());
-    assert_eq!(table.store.assignment(next.id, before.id).await.unwrap().unwrap().doctor_id, next.id);
+    assert_eq!(
+        table.store.assignment(next.id, before.id).await.unwrap().unwrap().doctor_id,
+        next.id
+    );
     assert_eq!(assigned(&table, next.id, &RecordFilter::default(), 10).await, [before.id]);
     assert_eq!(table.store.inbox_page(next.id, None, 10, None).await.unwrap().items.len(), 1);
     assert_eq!(table.store.inbox_page(former.id, None, 10, None).await.unwrap().items.len(), 2);
@@ -277,11 +367,17 @@ async fn a_stale_update_changes_nothing() {
     let next = doctor();
     let after = Record { doctor_id: next.id, file_count: 1, version: 2, ..before.clone() };
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
-    let refused = table.store.update_record(&before, &after, &[file(&after)], &[told_doctor(&patient, &after)], &event).await;
+    let refused = table
+        .store
+        .update_record(&before, &after, &[file(&after)], &[told_doctor(&patient, &after)], &event)
+        .await;
     assert!(matches!(refused, Err(UpdateError::Stale)));
     assert_eq!(table.count().await, items);
     assert!(table.store.assignment(former.id, before.id).await.unwrap().is_some());
-    assert_eq!(table.store.chart(patient.id, before.id).await.unwrap().unwrap().record.annotation_count, 1);
+    assert_eq!(
+        table.store.chart(patient.id, before.id).await.unwrap().unwrap().record.annotation_count,
+        1
+    );
 }
 
 #[tokio::test]

@@ -28,14 +28,21 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     store.start_second_factor(&pending).await.unwrap();
     let pending = SecondFactor { secret: "SECOND".to_owned(), ..pending };
     store.start_second_factor(&pending).await.unwrap();
-    assert!(store.second_factor(account.id).await.unwrap() == Some(pending.clone()), "the newer secret counts");
+    assert!(
+        store.second_factor(account.id).await.unwrap() == Some(pending.clone()),
+        "the newer secret counts"
+    );
 
     let hashes = vec!["a".to_owned(), "b".to_owned()];
-    let confirmed = SecondFactor { confirmed: true, recovery_hashes: hashes, ..pending.using_step(7).unwrap() };
+    let confirmed =
+        SecondFactor { confirmed: true, recovery_hashes: hashes, ..pending.using_step(7).unwrap() };
     let enable = async || {
         let mail = mail(MailKind::SecondFactorEnabled);
         let event = audit(Action::EnableSecondFactor);
-        store.enable_second_factor(&pending, &confirmed, &account, &first, &event, &mail).await.map(|()| mail)
+        store
+            .enable_second_factor(&pending, &confirmed, &account, &first, &event, &mail)
+            .await
+            .map(|()| mail)
     };
     let told = enable().await.unwrap();
     assert_eq!(store.stored_mail(told.id).await.unwrap(), Some(told));
@@ -55,9 +62,21 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     let told = mail(MailKind::RecoveryCodeUsed);
     let (one, other) = tokio::join!(
         store.sign_in_with_second_factor(&confirmed, &used, &sessions[0], &logins[0], trial, None),
-        store.sign_in_with_second_factor(&confirmed, &used, &sessions[1], &logins[1], trial, Some(&told)),
+        store.sign_in_with_second_factor(
+            &confirmed,
+            &used,
+            &sessions[1],
+            &logins[1],
+            trial,
+            Some(&told)
+        ),
     );
-    let tried = table.all().await.iter().filter(|item| item["pk"].as_s().unwrap().starts_with("RATE#")).count();
+    let tried = table
+        .all()
+        .await
+        .iter()
+        .filter(|item| item["pk"].as_s().unwrap().starts_with("RATE#"))
+        .count();
     assert_eq!(tried, 0, "the attempts are forgotten");
     assert!(one.is_ok() != other.is_ok());
     let mut signed_in = 0;
@@ -67,7 +86,10 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     assert_eq!(signed_in, 1);
 
     let (event, told) = (audit(Action::DisableSecondFactor), mail(MailKind::SecondFactorDisabled));
-    assert!(stale(store.disable_second_factor(&confirmed, &account, &first, &event, &told).await), "it has changed since");
+    assert!(
+        stale(store.disable_second_factor(&confirmed, &account, &first, &event, &told).await),
+        "it has changed since"
+    );
     store.disable_second_factor(&used, &account, &first, &event, &told).await.unwrap();
     assert_eq!(store.stored_mail(told.id).await.unwrap(), Some(told));
     assert!(!store.session(account.id, first.id).await.unwrap().unwrap().second_factor);

@@ -16,11 +16,22 @@ async fn a_sign_in_stores_a_session_and_its_event() {
     let table = Table::new().await;
     let account = patient();
     let session = session(&account);
-    table.store.put_session(&session, Some(&event(&account, account.id, Action::Login, None))).await.unwrap();
+    table
+        .store
+        .put_session(&session, Some(&event(&account, account.id, Action::Login, None)))
+        .await
+        .unwrap();
     assert_eq!(table.store.session(account.id, session.id).await.unwrap(), Some(session.clone()));
     assert_eq!(table.count().await, 2);
-    let item = table.item(format!("USER#{}", account.id), format!("SESSION#{}", session.id)).await.unwrap();
-    assert_eq!(item["ttl"].as_n().unwrap(), &session.ttl.to_string(), "what the table's time to live looks at");
+    let item = table
+        .item(format!("USER#{}", account.id), format!("SESSION#{}", session.id))
+        .await
+        .unwrap();
+    assert_eq!(
+        item["ttl"].as_n().unwrap(),
+        &session.ttl.to_string(),
+        "what the table's time to live looks at"
+    );
     assert_eq!(text(&item, "entity"), Some("session"));
 
     let silent = Session { id: id(), ..session };
@@ -34,8 +45,14 @@ async fn a_token_is_replaced_once() {
     let table = Table::new().await;
     let before = session(&patient());
     table.store.put_session(&before, None).await.unwrap();
-    let previous = PreviousToken { token_hash: before.token_hash.clone(), masked_successor: "m".repeat(43) };
-    let after = Session { token_hash: "second".to_owned(), previous: Some(previous), last_used_at: at(5), ..before.clone() };
+    let previous =
+        PreviousToken { token_hash: before.token_hash.clone(), masked_successor: "m".repeat(43) };
+    let after = Session {
+        token_hash: "second".to_owned(),
+        previous: Some(previous),
+        last_used_at: at(5),
+        ..before.clone()
+    };
     table.store.rotate_session(&before, &after).await.unwrap();
     assert_eq!(table.store.session(before.user_id, before.id).await.unwrap(), Some(after.clone()));
     let other = Session { token_hash: "third".to_owned(), ..after.clone() };
@@ -64,10 +81,19 @@ async fn an_ended_session_stays_ended() {
     let before = session(&account);
     table.store.put_session(&before, None).await.unwrap();
     let ended = || event(&account, account.id, Action::EndSession, None);
-    assert!(matches!(table.store.end_session(id(), before.id, &ended()).await, Err(EndSessionError::Unknown)), "of somebody else");
+    assert!(
+        matches!(
+            table.store.end_session(id(), before.id, &ended()).await,
+            Err(EndSessionError::Unknown)
+        ),
+        "of somebody else"
+    );
     table.store.end_session(before.user_id, before.id, &ended()).await.unwrap();
     assert_eq!(table.store.session(before.user_id, before.id).await.unwrap(), None);
-    assert!(matches!(table.store.end_session(before.user_id, before.id, &ended()).await, Err(EndSessionError::Unknown)));
+    assert!(matches!(
+        table.store.end_session(before.user_id, before.id, &ended()).await,
+        Err(EndSessionError::Unknown)
+    ));
     let after = Session { token_hash: "second".to_owned(), ..before.clone() };
     assert!(matches!(table.store.rotate_session(&before, &after).await, Err(UpdateError::Stale)));
     assert_eq!(table.count().await, 1, "the event of the one that was ended");
@@ -81,7 +107,14 @@ async fn a_reused_token_ends_the_session_with_event_and_mail_once() {
     table.store.put_session(&session, None).await.unwrap();
     let end = async || {
         let mail = Mail::new(id(), MailKind::TokenReused, account.id, at(0));
-        table.store.end_reused_session(&session, &event(&account, account.id, Action::ReuseToken, None), &mail).await
+        table
+            .store
+            .end_reused_session(
+                &session,
+                &event(&account, account.id, Action::ReuseToken, None),
+                &mail,
+            )
+            .await
     };
     end().await.unwrap();
     assert!(matches!(end().await, Err(EndSessionError::Unknown)));
@@ -98,15 +131,26 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
     assert_eq!(table.store.newest_session(account.id).await.unwrap(), Some(second.id));
     assert_eq!(table.store.newest_session(id()).await.unwrap(), None);
     let ended = event(&account, account.id, Action::EndAllSessions, None);
-    let end = async |through| table.store.end_sessions(account.id, through, &AuditEvent { id: id(), ..ended.clone() }).await;
+    let end = async |through| {
+        table
+            .store
+            .end_sessions(account.id, through, &AuditEvent { id: id(), ..ended.clone() })
+            .await
+    };
     end(second.id).await.unwrap();
     for not_further in [second.id, first.id] {
         assert!(matches!(end(not_further).await, Err(UpdateError::Stale)));
     }
-    assert!(matches!(table.store.end_sessions(id(), second.id, &ended).await, Err(UpdateError::Stale)), "nobody is made");
+    assert!(
+        matches!(table.store.end_sessions(id(), second.id, &ended).await, Err(UpdateError::Stale)),
+        "nobody is made"
+    );
     let (stored, _) = table.store.caller(account.id, second.id).await.unwrap().unwrap();
     assert!(!stored.holds(first.id) && !stored.holds(second.id) && stored.holds(id()));
-    assert_eq!(stored, Account { sessions_ended_through: Some(second.id), version: 2, ..account.clone() });
+    assert_eq!(
+        stored,
+        Account { sessions_ended_through: Some(second.id), version: 2, ..account.clone() }
+    );
     // Who has read the account before cannot undo it.
     let late = Account { profile: None, version: 2, ..account.clone() };
     assert!(matches!(table.store.update_profile(1, &late, None).await, Err(UpdateError::Stale)));
@@ -119,28 +163,52 @@ async fn ending_sessions_costs_the_same_for_one_and_for_a_thousand() {
         let table = Table::new().await;
         let account = patient();
         let first = table.register(&account).await;
-        let model = table.item(format!("USER#{}", account.id), format!("SESSION#{}", first.id)).await.unwrap();
-        table.multiply(&[model], number - 1, |_| vec![(first.id.to_string(), id::<SessionId>().to_string())]);
+        let model = table
+            .item(format!("USER#{}", account.id), format!("SESSION#{}", first.id))
+            .await
+            .unwrap();
+        table.multiply(&[model], number - 1, |_| {
+            vec![(first.id.to_string(), id::<SessionId>().to_string())]
+        });
         let (_, cost) = table
             .meter
             .measure(async {
-                let (caller, newest) = tokio::join!(table.store.caller(account.id, first.id), table.store.newest_session(account.id));
+                let (caller, newest) = tokio::join!(
+                    table.store.caller(account.id, first.id),
+                    table.store.newest_session(account.id)
+                );
                 caller.unwrap().unwrap();
                 let ended = event(&account, account.id, Action::EndAllSessions, None);
-                table.store.end_sessions(account.id, newest.unwrap().unwrap(), &ended).await.unwrap();
+                table
+                    .store
+                    .end_sessions(account.id, newest.unwrap().unwrap(), &ended)
+                    .await
+                    .unwrap();
             })
             .await;
         costs.push(cost);
     }
     assert_eq!(costs[0], costs[1]);
-    assert_eq!((costs[0].round_trips, costs[0].calls, costs[0].read, costs[0].write), (2, 3, 3.0, 4.0));
+    assert_eq!(
+        (costs[0].round_trips, costs[0].calls, costs[0].read, costs[0].write),
+        (2, 3, 3.0, 4.0)
+    );
 }
 
 /// All live sessions of a user, page by page.
-async fn pages(table: &Table, account: &Account, lives: impl Fn(&Session) -> bool, limit: usize) -> Vec<SessionId> {
+async fn pages(
+    table: &Table,
+    account: &Account,
+    lives: impl Fn(&Session) -> bool,
+    limit: usize,
+) -> Vec<SessionId> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = table.store.sessions_page(account.id, account.sessions_ended_through, &lives, limit, after).await.unwrap();
+        let page = table
+            .store
+            .sessions_page(account.id, account.sessions_ended_through, &lives, limit, after)
+            .await
+            .unwrap();
         assert!(page.items.len() <= limit);
         found.extend(page.items.iter().map(|session| session.id));
         match page.next {

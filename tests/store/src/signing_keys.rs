@@ -6,7 +6,12 @@ use crate::people::at;
 use crate::table::Table;
 
 fn key(kid: &str) -> SigningKey {
-    SigningKey { kid: kid.to_owned(), x: format!("x of {kid}"), created_at: at(0), retire_after: None }
+    SigningKey {
+        kid: kid.to_owned(),
+        x: format!("x of {kid}"),
+        created_at: at(0),
+        retire_after: None,
+    }
 }
 
 #[tokio::test]
@@ -15,7 +20,14 @@ async fn a_published_key_stays_as_it_is() {
     assert!(table.store.signing_keys().await.unwrap().is_empty());
     let first = key("_kid-1");
     table.store.publish_signing_key(&first, at(9)).await.unwrap();
-    table.store.publish_signing_key(&SigningKey { x: "other".to_owned(), created_at: at(5), ..first.clone() }, at(20)).await.unwrap();
+    table
+        .store
+        .publish_signing_key(
+            &SigningKey { x: "other".to_owned(), created_at: at(5), ..first.clone() },
+            at(20),
+        )
+        .await
+        .unwrap();
     assert_eq!(table.store.signing_keys().await.unwrap(), [first]);
     assert!(table.item("JWKS", "KEY#_kid-1").await.is_some());
 }
@@ -24,15 +36,24 @@ async fn a_published_key_stays_as_it_is() {
 async fn a_new_key_lets_the_others_end() {
     let table = Table::new().await;
     let (first, second, third) = (key("kid-1"), key("kid-2"), key("kid-3"));
-    let ending = |key: &SigningKey, second| SigningKey { retire_after: Some(at(second)), ..key.clone() };
+    let ending =
+        |key: &SigningKey, second| SigningKey { retire_after: Some(at(second)), ..key.clone() };
     let publish = async |key, end| table.store.publish_signing_key(key, at(end)).await.unwrap();
     let published = async || table.store.signing_keys().await.unwrap();
     publish(&first, 9).await;
     publish(&second, 20).await;
     assert_eq!(published().await, [ending(&first, 20), second.clone()]);
     publish(&second, 30).await;
-    assert_eq!(published().await, [ending(&first, 20), second.clone()], "an end is not put off by asking again");
-    let ttl = table.item("JWKS", "KEY#kid-1").await.unwrap()["ttl"].as_n().unwrap().parse::<i64>().unwrap();
+    assert_eq!(
+        published().await,
+        [ending(&first, 20), second.clone()],
+        "an end is not put off by asking again"
+    );
+    let ttl = table.item("JWKS", "KEY#kid-1").await.unwrap()["ttl"]
+        .as_n()
+        .unwrap()
+        .parse::<i64>()
+        .unwrap();
     assert!(ttl > at(20).as_second(), "{ttl}");
     publish(&third, 40).await;
     assert_eq!(published().await, [ending(&first, 20), ending(&second, 40), third.clone()]);

@@ -29,9 +29,16 @@ async fn a_new_notification_is_told() {
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let items = table.all().await;
-    let added = Change::NotificationMailOrdered { recipient_id: doctor.id, notification_id: notification.id };
+    let added = Change::NotificationMailOrdered {
+        recipient_id: doctor.id,
+        notification_id: notification.id,
+    };
     for item in &items {
-        let expected = if text(item, "entity") == Some("notification") { vec![added.clone()] } else { Vec::new() };
+        let expected = if text(item, "entity") == Some("notification") {
+            vec![added.clone()]
+        } else {
+            Vec::new()
+        };
         assert_eq!(changes("INSERT", None, Some(item)), expected);
         assert_eq!(changes("MODIFY", Some(item), Some(item)), []);
         assert_eq!(changes("REMOVE", Some(item), None), []);
@@ -50,9 +57,15 @@ async fn a_removed_file_is_told_with_its_object() {
     for item in table.all().await {
         told.extend(changes("REMOVE", Some(&item), None));
         let entity = text(&item, "entity").unwrap();
-        assert!(["notification", "record"].contains(&entity) || changes("INSERT", None, Some(&item)).is_empty());
+        assert!(
+            ["notification", "record"].contains(&entity)
+                || changes("INSERT", None, Some(&item)).is_empty()
+        );
     }
-    assert_eq!(told, [Change::FileRemoved { file_id: files[0].id, object_key: object_key(files[0].id) }]);
+    assert_eq!(
+        told,
+        [Change::FileRemoved { file_id: files[0].id, object_key: object_key(files[0].id) }]
+    );
 }
 
 #[tokio::test]
@@ -65,12 +78,18 @@ async fn bulk_actions_are_told_when_they_went_further() {
 
     table.store.read_through(doctor.id, older, at(1)).await.unwrap();
     let first = state().await;
-    assert_eq!(changes("INSERT", None, Some(&first)), [Change::InboxRead { recipient_id, after: None, through: older, at: at(1) }]);
+    assert_eq!(
+        changes("INSERT", None, Some(&first)),
+        [Change::InboxRead { recipient_id, after: None, through: older, at: at(1) }]
+    );
     assert_eq!(changes("MODIFY", Some(&first), Some(&first)), []);
 
     table.store.delete_through(doctor.id, older).await.unwrap();
     let second = state().await;
-    assert_eq!(changes("MODIFY", Some(&first), Some(&second)), [Change::InboxDeleted { recipient_id, through: older }]);
+    assert_eq!(
+        changes("MODIFY", Some(&first), Some(&second)),
+        [Change::InboxDeleted { recipient_id, through: older }]
+    );
 
     table.store.read_through(doctor.id, newer, at(2)).await.unwrap();
     let third = state().await;
@@ -83,9 +102,17 @@ async fn bulk_actions_are_told_when_they_went_further() {
 async fn nonsense_is_refused_without_repeating_it() {
     let table = Table::new().await;
     notified(&table, &doctor(), 1).await;
-    let mut item = table.all().await.into_iter().find(|item| text(item, "entity") == Some("notification")).unwrap();
+    let mut item = table
+        .all()
+        .await
+        .into_iter()
+        .find(|item| text(item, "entity") == Some("notification"))
+        .unwrap();
     item.remove("message");
-    item.insert("record_id".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S("secret".to_owned()));
+    item.insert(
+        "record_id".to_owned(),
+        aws_sdk_dynamodb::types::AttributeValue::S("secret".to_owned()),
+    );
     let error = Change::from_images("INSERT", None, Some(item.into())).unwrap_err();
     assert!(matches!(error, Error::Corrupt { entity: "notification" }));
     assert!(!format!("{error} {error:?}").contains("secret"));
@@ -101,7 +128,13 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
     let mail = Mail::new(id(), MailKind::PasswordChanged, confirmed.id, at(0));
     table.store.put_mail_once(&mail).await.unwrap();
     table.store.put_mail_once(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
-    let token = MailToken::new(MailKind::VerifyEmail, confirmed.id, confirmed.email.clone(), Basis::of(&confirmed), at(0));
+    let token = MailToken::new(
+        MailKind::VerifyEmail,
+        confirmed.id,
+        confirmed.email.clone(),
+        Basis::of(&confirmed),
+        at(0),
+    );
     table.store.put_mail_token("a-hash", &token).await.unwrap();
     let mut told = Vec::new();
     for item in table.all().await {
@@ -109,7 +142,8 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
         assert_eq!(changes("MODIFY", Some(&item), Some(&item)), []);
         assert_eq!(changes("REMOVE", Some(&item), None), []);
     }
-    let (added, user) = (Change::MailOrdered { mail_id: mail.id }, Change::UserAdded { user_id: unconfirmed.id });
+    let (added, user) =
+        (Change::MailOrdered { mail_id: mail.id }, Change::UserAdded { user_id: unconfirmed.id });
     told.retain(|change| !matches!(change, Change::Counts { .. }));
     assert_eq!(told.len(), 2);
     assert!(told.contains(&added) && told.contains(&user), "{told:?}");
@@ -146,10 +180,20 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
-    let now = async || table.item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id)).await.unwrap();
+    let now = async || {
+        table
+            .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id))
+            .await
+            .unwrap()
+    };
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    let failed = async |fate| table.store.mail_failed(order, MailFailure::Throttled, fate, at(2)).await.unwrap();
-    let (sent, lost) = (Counts { mails_sent: 1, ..Counts::default() }, Counts { mails_failed: 1, ..Counts::default() });
+    let failed = async |fate| {
+        table.store.mail_failed(order, MailFailure::Throttled, fate, at(2)).await.unwrap()
+    };
+    let (sent, lost) = (
+        Counts { mails_sent: 1, ..Counts::default() },
+        Counts { mails_failed: 1, ..Counts::default() },
+    );
     let mut before = now().await;
     let mut told = async || {
         let after = now().await;
@@ -157,7 +201,9 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
         before = after;
         changes
     };
-    let drop = async || table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap();
+    let drop = async || {
+        table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap()
+    };
     drop().await;
     assert_eq!(told().await, [], "nothing has failed");
     claim().await;
@@ -179,7 +225,10 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
         table.store.order_mail_again(order, "smith@example.com", 9, &event, now).await.unwrap();
     };
     again(at(0)).await;
-    let ordered = Change::NotificationMailOrdered { recipient_id: doctor.id, notification_id: notification.id };
+    let ordered = Change::NotificationMailOrdered {
+        recipient_id: doctor.id,
+        notification_id: notification.id,
+    };
     assert_eq!(told().await, slice::from_ref(&ordered));
     claim().await;
     told().await;
@@ -200,7 +249,20 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
     table.store.mail_sent(order, at(2)).await.unwrap();
     let before = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
-    table.store.order_mail_again(order, "smith@example.com", 9, &event(&doctor, doctor.id, Action::ResendMail, None), at(0)).await.unwrap();
+    table
+        .store
+        .order_mail_again(
+            order,
+            "smith@example.com",
+            9,
+            &event(&doctor, doctor.id, Action::ResendMail, None),
+            at(0),
+        )
+        .await
+        .unwrap();
     let after = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
-    assert_eq!(changes("MODIFY", Some(&before), Some(&after)), [Change::MailOrdered { mail_id: mail.id }]);
+    assert_eq!(
+        changes("MODIFY", Some(&before), Some(&after)),
+        [Change::MailOrdered { mail_id: mail.id }]
+    );
 }

@@ -1,11 +1,10 @@
 //! A private table for each test.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region,
@@ -43,7 +42,8 @@ impl Table {
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let meter = Meter::default();
-        // Patient: other tests use the processors too. `faults` has clients with the timeouts of production.
+        // Patient: other tests use the processors too. `faults` has clients with the timeouts of
+        // production.
         let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build();
         let client = client(&address, timeouts, meter.clone());
         Self { store: store(&client), client, meter, address, database }
@@ -52,13 +52,24 @@ impl Table {
     /// An item as it is stored.
     pub(crate) async fn item(&self, pk: impl ToString, sk: impl ToString) -> Option<Item> {
         let key = |text: String| AttributeValue::S(text);
-        let found = self.client.get_item().table_name(NAME).key("pk", key(pk.to_string())).key("sk", key(sk.to_string()));
+        let found = self
+            .client
+            .get_item()
+            .table_name(NAME)
+            .key("pk", key(pk.to_string()))
+            .key("sk", key(sk.to_string()));
         found.consistent_read(true).send().await.unwrap().item
     }
 
     /// What kinds of items there are, sorted, one word for each item.
     pub(crate) async fn entities(&self) -> Vec<String> {
-        let mut entities: Vec<String> = self.all().await.iter().filter_map(|item| text(item, "entity")).map(str::to_owned).collect();
+        let mut entities: Vec<String> = self
+            .all()
+            .await
+            .iter()
+            .filter_map(|item| text(item, "entity"))
+            .map(str::to_owned)
+            .collect();
         entities.sort();
         entities
     }
@@ -68,26 +79,36 @@ impl Table {
         self.all().await.len()
     }
 
-    /// Stores copies of items, each time with other ids: `ids` gives the pairs of old and new ones for the n-th copy. The
-    /// fast way to a long chart or inbox of items as the store makes them.
-    pub(crate) fn multiply(&self, items: &[Item], number: usize, ids: impl Fn(usize) -> Vec<(String, String)>) {
+    /// Stores copies of items, each time with other ids: `ids` gives the pairs of old and new ones
+    /// for the n-th copy. The fast way to a long chart or inbox of items as the store makes them.
+    pub(crate) fn multiply(
+        &self,
+        items: &[Item],
+        number: usize,
+        ids: impl Fn(usize) -> Vec<(String, String)>,
+    ) {
         let copies = (0..number).flat_map(|copy| {
             let ids = ids(copy);
-            items.iter().map(move |item| item.iter().map(|(name, value)| (name.clone(), with_ids(value, &ids))).collect())
+            items.iter().map(move |item| {
+                item.iter().map(|(name, value)| (name.clone(), with_ids(value, &ids))).collect()
+            })
         });
         self.database.import_items(NAME, copies.collect(), ImportOptions::default()).unwrap();
     }
 
     /// Everything that is stored.
     pub(crate) async fn all(&self) -> Vec<Item> {
-        let pages = self.client.scan().table_name(NAME).consistent_read(true).into_paginator().items();
+        let pages =
+            self.client.scan().table_name(NAME).consistent_read(true).into_paginator().items();
         pages.send().collect::<Result<_, _>>().await.unwrap()
     }
 }
 
 fn with_ids(value: &AttributeValue, ids: &[(String, String)]) -> dynoxide::AttributeValue {
     match value {
-        AttributeValue::S(text) => dynoxide::AttributeValue::S(ids.iter().fold(text.clone(), |text, (old, new)| text.replace(old, new))),
+        AttributeValue::S(text) => dynoxide::AttributeValue::S(
+            ids.iter().fold(text.clone(), |text, (old, new)| text.replace(old, new)),
+        ),
         AttributeValue::N(number) => dynoxide::AttributeValue::N(number.clone()),
         AttributeValue::Bool(flag) => dynoxide::AttributeValue::BOOL(*flag),
         other => panic!("{other:?} is not copied"),
@@ -109,7 +130,10 @@ static SUPPLIES: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {
     let no_tls = TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap();
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(no_tls).build_https();
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(no_tls)
+        .build_https();
     let retries = RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(25))
@@ -122,8 +146,12 @@ pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Cl
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(retries)
-        // The SDK grants retries from one supply for the whole process: tests that provoke faults would use up those of others.
-        .retry_partition(RetryPartition::new(format!("{address} {}", SUPPLIES.fetch_add(1, Ordering::Relaxed))))
+        // The SDK grants retries from one supply for the whole process: tests that provoke faults
+        // would use up those of others.
+        .retry_partition(RetryPartition::new(format!(
+            "{address} {}",
+            SUPPLIES.fetch_add(1, Ordering::Relaxed)
+        )))
         .interceptor(meter)
         .build();
     Client::from_conf(config)

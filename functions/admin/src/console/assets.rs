@@ -1,4 +1,5 @@
-//! Stylesheet and script of the console. Their addresses change with them, so that browsers may keep them for ever.
+//! Stylesheet and script of the console. Their addresses change with them, so that browsers may
+//! keep them for ever.
 
 use std::sync::LazyLock;
 
@@ -26,21 +27,29 @@ impl Asset {
     }
 
     fn answer(&'static self, headers: &HeaderMap) -> Result<Response, Problem> {
-        const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+        const FOR_EVER: HeaderValue =
+            HeaderValue::from_static("public, max-age=31536000, immutable");
         let tag = HeaderValue::from_str(&self.tag).map_err(Problem::internal)?;
         let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag);
         let headers = [(header::CACHE_CONTROL, FOR_EVER), (header::ETAG, tag)];
         Ok(match is_known {
             true => (StatusCode::NOT_MODIFIED, headers).into_response(),
-            false => (headers, [(header::CONTENT_TYPE, self.media_type.clone())], self.text).into_response(),
+            false => (headers, [(header::CONTENT_TYPE, self.media_type.clone())], self.text)
+                .into_response(),
         })
     }
 }
 
-static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("console.css", "text/css; charset=utf-8", include_str!("../../assets/console.css")));
-static SCRIPT: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("console.js", "text/javascript; charset=utf-8", include_str!("../../assets/console.js")));
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("console.css", "text/css; charset=utf-8", include_str!("../../assets/console.css"))
+});
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "console.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/console.js"),
+    )
+});
 
 pub(crate) fn style_url() -> &'static str {
     &STYLE.url

@@ -58,16 +58,25 @@ impl Filters {
                 (Ok(id), _) => Some(Whose::Id(id)),
                 (_, Ok(email)) => Some(Whose::Email(email)),
                 _ => {
-                    parameters.reject("user", Reason::new("invalid", "Must be an id or a whole email address."));
+                    parameters.reject(
+                        "user",
+                        Reason::new("invalid", "Must be an id or a whole email address."),
+                    );
                     return None;
                 }
             },
         };
-        Some(Self { user, is_by: side?.is_some_and(|side| side == "actor"), action: action?, outcome: outcome? })
+        Some(Self {
+            user,
+            is_by: side?.is_some_and(|side| side == "actor"),
+            action: action?,
+            outcome: outcome?,
+        })
     }
 
     fn shows(&self, event: &AuditEvent) -> bool {
-        self.action.is_none_or(|action| action == event.action) && self.outcome.is_none_or(|outcome| outcome == event.outcome)
+        self.action.is_none_or(|action| action == event.action)
+            && self.outcome.is_none_or(|outcome| outcome == event.outcome)
     }
 
     fn is_narrow(&self) -> bool {
@@ -86,13 +95,20 @@ impl Filters {
 }
 
 /// What was done to a user, or by one, newest first.
-pub(crate) async fn list_events(State(app): State<App>, staff: Staff, frame: Frame, query: Query) -> Result<Response, Problem> {
+pub(crate) async fn list_events(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    query: Query,
+) -> Result<Response, Problem> {
     let user = query.typed("user").to_owned();
-    let (filters, paging) = query.parse::<_, EventId>(&app.kit, staff.id(), "console-audit", Filters::read)?;
+    let (filters, paging) =
+        query.parse::<_, EventId>(&app.kit, staff.id(), "console-audit", Filters::read)?;
     let (mut events, mut next) = (None, None);
     if filters.user.is_some() {
         let limit = if filters.is_narrow() { LOOKED_THROUGH } else { PAGE };
-        let mut page = list_events::list(&app, staff, filters.side(&app), limit, paging.after).await?;
+        let mut page =
+            list_events::list(&app, staff, filters.side(&app), limit, paging.after).await?;
         page.items.retain(|event| filters.shows(event));
         if page.items.len() > PAGE {
             page.items.truncate(PAGE);
@@ -103,6 +119,10 @@ pub(crate) async fn list_events(State(app): State<App>, staff: Staff, frame: Fra
         staff.confirm().await?;
     }
     let Filters { is_by, action, outcome, .. } = filters;
-    let events_caption = if is_by { "What the user did, newest first" } else { "What was done to the user, newest first" };
+    let events_caption = if is_by {
+        "What the user did, newest first"
+    } else {
+        "What was done to the user, newest first"
+    };
     render(&Audit { frame, user, is_by, action, outcome, events, events_caption, next })
 }

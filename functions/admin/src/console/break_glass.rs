@@ -16,14 +16,22 @@ use crate::console::form::Posted;
 use crate::console::frame::{Staff, see_other};
 
 /// Open a record for a while, to read what it says. The patient is told.
-pub(crate) async fn break_glass(State(app): State<App>, staff: Staff, Id(id): Id<RecordId>, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn break_glass(
+    State(app): State<App>,
+    staff: Staff,
+    Id(id): Id<RecordId>,
+    posted: Posted,
+) -> Result<Response, Problem> {
     let (caller, entry) = staff.beside(app.store.listed::<RecordEntry>(id)).await?;
     let reason: Justification = posted.form().parse(|form| form.required("reason"))?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
     let record = app.store.outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
     let staff = &caller.account;
     let told = Event::Opened { staff }.notify(clock::new_id(), patient, id, patient);
-    let event = AuditEvent { reason: Some(reason.as_str().to_owned()), ..caller.audit(Action::BreakGlass, patient, Some(id)) };
+    let event = AuditEvent {
+        reason: Some(reason.as_str().to_owned()),
+        ..caller.audit(Action::BreakGlass, patient, Some(id))
+    };
     app.store.break_glass(staff.id, &record, &reason, clock::now(), &told, &event).await?;
     see_other(&format!("/admin/records/{id}/"), Some("opened"))
 }

@@ -22,7 +22,8 @@ use crate::console::frame::{Staff, see_other};
 use crate::console::people::Person;
 use crate::console::users::version;
 
-/// Assign a record to another doctor. The former one loses access at once; both and the patient are told.
+/// Assign a record to another doctor. The former one loses access at once; both and the patient are
+/// told.
 pub(crate) async fn correct_assignment(
     State(app): State<App>,
     staff: Staff,
@@ -42,7 +43,10 @@ pub(crate) async fn correct_assignment(
     // The patient may have chosen somebody else since the page was made.
     if_match.check(before.version)?;
     if before.doctor_id == doctor.id {
-        return Err(Problem::field("doctor", Reason::new("unchanged", "The record is assigned to this doctor already.")));
+        return Err(Problem::field(
+            "doctor",
+            Reason::new("unchanged", "The record is assigned to this doctor already."),
+        ));
     }
     match move_to(&app, &caller, &before, &doctor, &reason).await {
         Ok(()) => see_other(&format!("/admin/records/{id}/"), Some("reassigned")),
@@ -61,14 +65,26 @@ async fn find(app: &App, typed: &str) -> Result<Account, Problem> {
     let doctor = match found[..] {
         [one] => app.store.account(one).await?,
         [] => None,
-        _ => return Err(refused("ambiguous", "Several people may be meant: give the email address or the id.")),
+        _ => {
+            return Err(refused(
+                "ambiguous",
+                "Several people may be meant: give the email address or the id.",
+            ));
+        }
     };
     let doctor = doctor.filter(|account| account.assignable_doctor().is_some());
     doctor.ok_or_else(|| refused("invalid", "Must be an approved, active doctor with a profile."))
 }
 
-async fn move_to(app: &App, caller: &Caller, before: &RecordOutline, doctor: &Account, reason: &Justification) -> Result<(), UpdateError> {
-    let (staff, RecordOutline { id, patient_id, doctor_id: former, .. }) = (&caller.account, *before);
+async fn move_to(
+    app: &App,
+    caller: &Caller,
+    before: &RecordOutline,
+    doctor: &Account,
+    reason: &Justification,
+) -> Result<(), UpdateError> {
+    let (staff, RecordOutline { id, patient_id, doctor_id: former, .. }) =
+        (&caller.account, *before);
     let tell = |event: Event, recipient| event.notify(clock::new_id(), recipient, id, patient_id);
     let told = [
         tell(Event::AssignedByStaff { staff }, doctor.id),

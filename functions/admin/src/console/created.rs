@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use store::lists::Span;
 
-/// How many years back a list offers to look into. What is older is found by `?created=` all the same.
+/// How many years back a list offers to look into. What is older is found by `?created=` all the
+/// same.
 const YEARS_OFFERED: i16 = 10;
 
 /// A year, a month or a day in UTC.
@@ -33,12 +34,21 @@ impl std::str::FromStr for Created {
     fn from_str(text: &str) -> Result<Self, Reason> {
         let created = match text.len() {
             4 => text.parse().ok().map(Self::Year),
-            7 => format!("{text}-01").parse::<Date>().ok().map(|day| Self::Month(day.year(), day.month())),
+            7 => format!("{text}-01")
+                .parse::<Date>()
+                .ok()
+                .map(|day| Self::Month(day.year(), day.month())),
             10 => text.parse().ok().map(Self::Day),
             _ => None,
         };
-        let created = created.filter(|created| created.first().year() >= 1970 && created.to_string() == text);
-        created.ok_or_else(|| Reason::new("invalid", "Must be a year, a month or a day, as 2026, 2026-03 or 2026-03-05."))
+        let created =
+            created.filter(|created| created.first().year() >= 1970 && created.to_string() == text);
+        created.ok_or_else(|| {
+            Reason::new(
+                "invalid",
+                "Must be a year, a month or a day, as 2026, 2026-03 or 2026-03-05.",
+            )
+        })
     }
 }
 
@@ -75,15 +85,22 @@ impl Created {
         }
     }
 
-    /// What a list that is narrowed so, or not at all, can be narrowed to further: newest first, nothing that is still to come.
+    /// What a list that is narrowed so, or not at all, can be narrowed to further: newest first,
+    /// nothing that is still to come.
     pub(crate) fn parts(narrowed: Option<Self>, now: Timestamp) -> Vec<Self> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let parts: Vec<Self> = match narrowed {
             None => (0..YEARS_OFFERED).map(|ago| Self::Year(today.year() - ago)).collect(),
-            Some(Self::Year(year)) => (1..=12).rev().map(|month| Self::Month(year, month)).collect(),
+            Some(Self::Year(year)) => {
+                (1..=12).rev().map(|month| Self::Month(year, month)).collect()
+            }
             Some(Self::Month(year, month)) => {
                 let first = date(year, month, 1);
-                (1..=first.days_in_month()).rev().filter_map(|day| Date::new(year, month, day).ok()).map(Self::Day).collect()
+                (1..=first.days_in_month())
+                    .rev()
+                    .filter_map(|day| Date::new(year, month, day).ok())
+                    .map(Self::Day)
+                    .collect()
             }
             Some(Self::Day(_)) => Vec::new(),
         };
@@ -130,10 +147,27 @@ mod tests {
     fn a_list_is_narrowed_step_by_step() {
         let now: Timestamp = "2026-03-05T12:00:00Z".parse().unwrap();
         let parts = |text: &str| words(Created::parts(text.parse().ok(), now));
-        assert_eq!((parts("").len(), parts("")[0].as_str(), parts("")[9].as_str()), (10, "2026", "2017"));
+        assert_eq!(
+            (parts("").len(), parts("")[0].as_str(), parts("")[9].as_str()),
+            (10, "2026", "2017")
+        );
         assert_eq!(parts("2026"), ["2026-03", "2026-02", "2026-01"]);
-        assert_eq!(parts("2026-03"), ["2026-03-05", "2026-03-04", "2026-03-03", "2026-03-02", "2026-03-01"]);
-        assert_eq!((parts("2025").len(), parts("2024-02").len(), parts("2024-02-03").len(), parts("2027").len()), (12, 29, 0, 0));
-        assert_eq!(words("2026-03-05".parse::<Created>().unwrap().trail()), ["2026", "2026-03", "2026-03-05"]);
+        assert_eq!(
+            parts("2026-03"),
+            ["2026-03-05", "2026-03-04", "2026-03-03", "2026-03-02", "2026-03-01"]
+        );
+        assert_eq!(
+            (
+                parts("2025").len(),
+                parts("2024-02").len(),
+                parts("2024-02-03").len(),
+                parts("2027").len()
+            ),
+            (12, 29, 0, 0)
+        );
+        assert_eq!(
+            words("2026-03-05".parse::<Created>().unwrap().trail()),
+            ["2026", "2026-03", "2026-03-05"]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /admin/doctors/`, the work list, and `POST /admin/doctors/{id}/approve/`, `.../refuse/` and `.../suspend/`
+//! `GET /admin/doctors/`, the work list, and `POST /admin/doctors/{id}/approve/`, `.../refuse/` and
+//! `.../suspend/`
 
 use askama::Template;
 use axum::extract::State;
@@ -29,29 +30,56 @@ struct Doctors {
 }
 
 /// The doctors whose licences wait for a decision; or those who are refused, or suspended.
-pub(crate) async fn list_doctors(State(app): State<App>, staff: Staff, frame: Frame, query: Query) -> Result<Response, Problem> {
-    let (approval, mut paging) = query.parse(&app.kit, staff.id(), "console-doctors", list_doctors::approval)?;
+pub(crate) async fn list_doctors(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    query: Query,
+) -> Result<Response, Problem> {
+    let (approval, mut paging) =
+        query.parse(&app.kit, staff.id(), "console-doctors", list_doctors::approval)?;
     paging.limit = PAGE;
     let (doctors, next) = list_doctors::list(&app, staff, approval, &paging).await?;
     render(&Doctors { frame, approval, doctors, next: paging.next_url(next.as_ref())? })
 }
 
 /// Approves the licence.
-pub(crate) async fn approve_doctor(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn approve_doctor(
+    State(app): State<App>,
+    staff: Staff,
+    Id(id): Id<UserId>,
+    posted: Posted,
+) -> Result<Response, Problem> {
     decide(&app, staff, id, &posted, Decision::Approve).await
 }
 
 /// Refuses the licence.
-pub(crate) async fn refuse_doctor(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn refuse_doctor(
+    State(app): State<App>,
+    staff: Staff,
+    Id(id): Id<UserId>,
+    posted: Posted,
+) -> Result<Response, Problem> {
     decide(&app, staff, id, &posted, Decision::Refuse).await
 }
 
 /// Suspends the doctor.
-pub(crate) async fn suspend_doctor(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn suspend_doctor(
+    State(app): State<App>,
+    staff: Staff,
+    Id(id): Id<UserId>,
+    posted: Posted,
+) -> Result<Response, Problem> {
     decide(&app, staff, id, &posted, Decision::Suspend).await
 }
 
-async fn decide(app: &App, staff: Staff, id: UserId, posted: &Posted, decision: Decision) -> Result<Response, Problem> {
+async fn decide(
+    app: &App,
+    staff: Staff,
+    id: UserId,
+    posted: &Posted,
+    decision: Decision,
+) -> Result<Response, Problem> {
     let (if_match, reason) = posted.form().parse(|form| {
         let if_match = version(form);
         let reason = match decision {

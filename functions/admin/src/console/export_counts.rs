@@ -40,18 +40,27 @@ struct Depth {
     under_way: u64,
 }
 
-/// What was counted, on each day of the last year on which there was anything and in all, and how much is in the queues.
+/// What was counted, on each day of the last year on which there was anything and in all, and how
+/// much is in the queues.
 pub(crate) async fn export_counts(State(app): State<App>, staff: Staff) -> Result<Answer, Problem> {
     let generated_at = clock::now();
     let today = generated_at.to_zoned(TimeZone::UTC).date();
     let first = today.saturating_sub(YEARS.years());
     let reads = async {
-        let store = async { Ok::<_, Problem>(tokio::try_join!(app.store.counts(first, today), app.store.all_counts())?) };
+        let store = async {
+            Ok::<_, Problem>(tokio::try_join!(
+                app.store.counts(first, today),
+                app.store.all_counts()
+            )?)
+        };
         tokio::try_join!(store, app.pipeline.depths())
     };
     let (caller, ((days, totals), depths)) = staff.beside(reads).await?;
     app.store.audit(&[caller.audit(Action::ExportCounts, caller.account.id, None)]).await?;
     let days = days.into_iter().map(|(day, counts)| Day { day, counts }).collect();
-    let queues = depths.into_iter().map(|(name, depth)| (name, Depth { waiting: depth.waiting, under_way: depth.under_way })).collect();
+    let queues = depths
+        .into_iter()
+        .map(|(name, depth)| (name, Depth { waiting: depth.waiting, under_way: depth.under_way }))
+        .collect();
     Ok(ok(&Export { generated_at, totals, days, queues }))
 }

@@ -77,19 +77,26 @@ impl FromRequest<App> for Posted {
             return Err(Problem::csrf_failed());
         }
         // Lambda hands over whole bodies, so being too long is the only way to fail.
-        let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
+        let bytes =
+            to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
         let mut fields = Map::new();
-        for (name, value) in form_urlencoded::parse(&bytes).filter(|(_, value)| !value.trim().is_empty()) {
+        for (name, value) in
+            form_urlencoded::parse(&bytes).filter(|(_, value)| !value.trim().is_empty())
+        {
             fields.entry(name).or_insert_with(|| Value::String(value.into_owned()));
         }
         let token = fields.remove(TOKEN);
         let token = token.as_ref().and_then(Value::as_str).unwrap_or_default();
-        if app.console.is_form_token(claims.session_id, token) { Ok(Self(fields)) } else { Err(Problem::csrf_failed()) }
+        if app.console.is_form_token(claims.session_id, token) {
+            Ok(Self(fields))
+        } else {
+            Err(Problem::csrf_failed())
+        }
     }
 }
 
-/// Whether nothing speaks against it that a page of ours has sent the request. Browsers say so themselves, older ones by the
-/// origin alone.
+/// Whether nothing speaks against it that a page of ours has sent the request. Browsers say so
+/// themselves, older ones by the origin alone.
 fn comes_from_us(headers: &HeaderMap, public_url: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin";
@@ -100,22 +107,37 @@ fn comes_from_us(headers: &HeaderMap, public_url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::http::HeaderName;
+
+    use super::*;
 
     #[test]
     fn forms_of_other_sites_are_told_apart() {
         let comes = |headers: &[(&'static str, &'static str)]| {
-            let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+                .collect();
             comes_from_us(&headers, "https://api.example.org/base")
         };
         assert!(comes(&[]));
         assert!(comes(&[("origin", "https://api.example.org")]));
-        assert!(comes(&[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:1")]), "by whatever name");
+        assert!(
+            comes(&[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:1")]),
+            "by whatever name"
+        );
         for site in ["cross-site", "same-site", "none", ""] {
-            assert!(!comes(&[("sec-fetch-site", site), ("origin", "https://api.example.org")]), "{site}");
+            assert!(
+                !comes(&[("sec-fetch-site", site), ("origin", "https://api.example.org")]),
+                "{site}"
+            );
         }
-        for origin in ["null", "https://example.org", "https://api.example.org.evil.example", "http://api.example.org"] {
+        for origin in [
+            "null",
+            "https://example.org",
+            "https://api.example.org.evil.example",
+            "http://api.example.org",
+        ] {
             assert!(!comes(&[("origin", origin)]), "{origin}");
         }
     }

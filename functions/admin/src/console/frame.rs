@@ -15,7 +15,8 @@ pub(crate) use http_kit::caller::Admin as Staff;
 use crate::App;
 use crate::console::{assets, form};
 
-/// The first page. Without a slash: with one, the gateway has no route that leads to it (see template.yaml).
+/// The first page. Without a slash: with one, the gateway has no route that leads to it (see
+/// template.yaml).
 const HOME: &str = "/admin";
 
 /// Where the pages are, in the order of the navigation.
@@ -33,16 +34,23 @@ const SECTIONS: &[(&str, &str)] = &[
     ("/admin/audit/", "Audit trail"),
 ];
 
-/// What has been done, as the next page says it. The word travels in the address, the sentence does not.
+/// What has been done, as the next page says it. The word travels in the address, the sentence does
+/// not.
 const DONE: &[(&str, &str)] = &[
     ("created", "The user was created and gets a mail to set a password."),
     ("changed", "The change was made."),
     ("sessions-ended", "All sessions of the user have ended."),
-    ("email-change-started", "A mail to confirm it is on its way to the new address. Until then nothing changes."),
+    (
+        "email-change-started",
+        "A mail to confirm it is on its way to the new address. Until then nothing changes.",
+    ),
     ("reset-started", "The user gets a mail to set a new password."),
     ("decided", "The decision was made; the doctor is told."),
     ("opened", "The glass is broken for 15 minutes; the patient is told."),
-    ("reassigned", "The record is assigned to the other doctor; both doctors and the patient are told."),
+    (
+        "reassigned",
+        "The record is assigned to the other doctor; both doctors and the patient are told.",
+    ),
     ("redriven", "What was put back is tried again."),
     ("some-redriven", "What was put back is tried again. Some were left: they may have been sent."),
     ("none-redriven", "Nothing was put back: it was not found, or it may have been sent."),
@@ -63,13 +71,29 @@ impl Frame {
     #[cfg(test)]
     pub(crate) fn longest() -> Self {
         let done = DONE.iter().map(|(_, sentence)| *sentence).max_by_key(|sentence| sentence.len());
-        Self { csrf: format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", form::TOKEN, "x".repeat(43)), done, path: HOME.to_owned() }
+        Self {
+            csrf: format!(
+                "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
+                form::TOKEN,
+                "x".repeat(43)
+            ),
+            done,
+            path: HOME.to_owned(),
+        }
     }
 
     /// The sections of the navigation: where, what it is called, and whether the page is in it.
     pub(crate) fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         SECTIONS.iter().map(|(href, label)| {
-            (*href, *label, if *href == HOME { self.path.trim_end_matches('/') == HOME } else { self.path.starts_with(href) })
+            (
+                *href,
+                *label,
+                if *href == HOME {
+                    self.path.trim_end_matches('/') == HOME
+                } else {
+                    self.path.starts_with(href)
+                },
+            )
         })
     }
 }
@@ -84,7 +108,9 @@ impl FromRequestParts<App> for Frame {
         let csrf = format!("<input type=\"hidden\" name=\"{}\" value=\"{token}\">", form::TOKEN);
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let word = query.into_iter().find(|(name, _)| name == "done").map(|(_, word)| word);
-        let done = word.and_then(|word| DONE.iter().find(|(known, _)| *known == word)).map(|(_, sentence)| *sentence);
+        let done = word
+            .and_then(|word| DONE.iter().find(|(known, _)| *known == word))
+            .map(|(_, sentence)| *sentence);
         Ok(Self { csrf, done, path: parts.uri.path().to_owned() })
     }
 }
@@ -102,7 +128,8 @@ pub(crate) fn render(page: &impl Template) -> Result<Response, Problem> {
 /// # Errors
 /// As [`render`].
 pub(crate) fn render_refused(page: &impl Template, problem: &Problem) -> Result<Response, Problem> {
-    Ok((problem.status(), Extension(problem.clone()), Extension(Written), render(page)?).into_response())
+    Ok((problem.status(), Extension(problem.clone()), Extension(Written), render(page)?)
+        .into_response())
 }
 
 /// What a form answers: the way to the page that shows what has been done, a word of [`DONE`].
@@ -135,7 +162,8 @@ struct ProblemPage<'a> {
 pub(crate) fn problem(problem: &Problem, request_id: &str) -> Result<Response, Problem> {
     let code: Result<http_kit::code::Code, ()> = problem.code().parse();
     let title = code.map(http_kit::code::Code::title).unwrap_or_default();
-    let page = ProblemPage { title, detail: problem.detail(), errors: problem.errors(), request_id };
+    let page =
+        ProblemPage { title, detail: problem.detail(), errors: problem.errors(), request_id };
     let mut response = (problem.status(), render(&page)?).into_response();
     for name in [header::RETRY_AFTER, header::ALLOW] {
         if let Some(value) = problem.header(&name) {

@@ -14,24 +14,41 @@ use crate::console::frame::{Frame, Staff, render};
 use crate::console::listing::{Asked, Cell, Field, Listing, Page, find, looks};
 use crate::console::people::{BEGINNING, called, short};
 
-/// Annotations, newest first; or those on a patient's records, or one. What they say is behind the glass.
-pub(crate) async fn list_annotations(State(app): State<App>, frame: Frame, staff: Staff, query: Query) -> Result<Response, Problem> {
+/// Annotations, newest first; or those on a patient's records, or one. What they say is behind the
+/// glass.
+pub(crate) async fn list_annotations(
+    State(app): State<App>,
+    frame: Frame,
+    staff: Staff,
+    query: Query,
+) -> Result<Response, Problem> {
     let read = |parameters: &mut _| Asked::read(parameters, &["patient"]);
     let (asked, paging) = query.parse(&app.kit, staff.id(), "console-annotations", read)?;
     let (looking, now) = (staff.id(), clock::now());
     let reads = async {
         let whose = asked.whose(&app).await?;
-        let (found, grants) =
-            tokio::try_join!(find(&app, &asked, &whose, &paging, |_: &AnnotationEntry| true), app.store.grants(looking, now))?;
+        let (found, grants) = tokio::try_join!(
+            find(&app, &asked, &whose, &paging, |_: &AnnotationEntry| true),
+            app.store.grants(looking, now)
+        )?;
         Ok::<_, store::Error>((whose, found, grants))
     };
     let (caller, (whose, (annotations, next), grants)) = staff.beside(reads).await?;
     let event = caller.audit(Action::StaffListAnnotations, whose.concerns(looking), None);
-    let mut events = vec![whose.name_records(event, annotations.iter().map(|annotation| annotation.record_id))];
-    events.extend(looks(&caller, &grants, annotations.iter().map(|annotation| Some(annotation.record_id))));
-    let named: Vec<UserId> = annotations.iter().map(|annotation| annotation.author_id).chain(whose.people()).collect();
-    let (people, opened, ()) =
-        tokio::try_join!(app.store.people(named), app.store.opened_annotations(&grants, &annotations), app.store.audit(&events))?;
+    let mut events =
+        vec![whose.name_records(event, annotations.iter().map(|annotation| annotation.record_id))];
+    events.extend(looks(
+        &caller,
+        &grants,
+        annotations.iter().map(|annotation| Some(annotation.record_id)),
+    ));
+    let named: Vec<UserId> =
+        annotations.iter().map(|annotation| annotation.author_id).chain(whose.people()).collect();
+    let (people, opened, ()) = tokio::try_join!(
+        app.store.people(named),
+        app.store.opened_annotations(&grants, &annotations),
+        app.store.audit(&events)
+    )?;
     let row = |annotation: &AnnotationEntry| {
         let note = opened.get(&annotation.id).map(|it| short(it.note.as_str(), BEGINNING));
         vec![
@@ -45,8 +62,10 @@ pub(crate) async fn list_annotations(State(app): State<App>, frame: Frame, staff
     let listing = Listing {
         title: "Annotations",
         path: "/admin/annotations/",
-        help: "A patient is found by email address, by the beginning of the last name, or by id; the annotations on a patient's records are \
-               listed by record. What annotations say cannot be searched, nor what a doctor has written: look for the doctor's records.",
+        help: "A patient is found by email address, by the beginning of the last name, \
+            or by id; the annotations on a patient's records are \
+               listed by record. What annotations say cannot be searched, nor what a doctor has \
+               written: look for the doctor's records.",
         fields: vec![
             Field::typed("patient", "Patient", asked.typed("patient")),
             Field::typed("id", "Annotation", asked.id_text()),

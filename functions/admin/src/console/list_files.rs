@@ -14,21 +14,32 @@ use crate::console::listing::{Asked, Cell, Field, Listing, Page, find, looks};
 use crate::console::people::{BEGINNING, short};
 
 /// Files, newest first; or those of a patient, or one. Their names are behind the glass.
-pub(crate) async fn list_files(State(app): State<App>, frame: Frame, staff: Staff, query: Query) -> Result<Response, Problem> {
+pub(crate) async fn list_files(
+    State(app): State<App>,
+    frame: Frame,
+    staff: Staff,
+    query: Query,
+) -> Result<Response, Problem> {
     let read = |parameters: &mut _| Asked::read(parameters, &["patient"]);
     let (asked, paging) = query.parse(&app.kit, staff.id(), "console-files", read)?;
     let (looking, now) = (staff.id(), clock::now());
     let reads = async {
         let whose = asked.whose(&app).await?;
-        let (found, grants) = tokio::try_join!(find(&app, &asked, &whose, &paging, |_: &FileEntry| true), app.store.grants(looking, now))?;
+        let (found, grants) = tokio::try_join!(
+            find(&app, &asked, &whose, &paging, |_: &FileEntry| true),
+            app.store.grants(looking, now)
+        )?;
         Ok::<_, store::Error>((whose, found, grants))
     };
     let (caller, (whose, (files, next), grants)) = staff.beside(reads).await?;
     let event = caller.audit(Action::StaffListFiles, whose.concerns(looking), None);
     let mut events = vec![whose.name_records(event, files.iter().map(|file| file.record_id))];
     events.extend(looks(&caller, &grants, files.iter().map(|file| Some(file.record_id))));
-    let (people, opened, ()) =
-        tokio::try_join!(app.store.people(whose.people()), app.store.opened_files(&grants, &files), app.store.audit(&events))?;
+    let (people, opened, ()) = tokio::try_join!(
+        app.store.people(whose.people()),
+        app.store.opened_files(&grants, &files),
+        app.store.audit(&events)
+    )?;
     let row = |file: &FileEntry| {
         let name = opened.get(&file.id).map(|file| short(file.name.as_str(), BEGINNING));
         vec![
@@ -41,7 +52,8 @@ pub(crate) async fn list_files(State(app): State<App>, frame: Frame, staff: Staf
     let listing = Listing {
         title: "Files",
         path: "/admin/files/",
-        help: "A patient is found by email address, by the beginning of the last name, or by id; a patient's files are listed by record. The names of \
+        help: "A patient is found by email address, by the beginning of the last name, \
+            or by id; a patient's files are listed by record. The names of \
                files cannot be searched.",
         fields: vec![
             Field::typed("patient", "Patient", asked.typed("patient")),

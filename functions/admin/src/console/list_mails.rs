@@ -44,14 +44,18 @@ impl About {
             None => Some(Self::Account),
             Some("notifications") => Some(Self::Notifications),
             Some(_) => {
-                parameters.reject("about", Reason::new("invalid_choice", "Must be notifications, or not be given."));
+                parameters.reject(
+                    "about",
+                    Reason::new("invalid_choice", "Must be notifications, or not be given."),
+                );
                 None
             }
         }
     }
 }
 
-/// The mails to a user about the account, or about notifications, newest first, with how far they are.
+/// The mails to a user about the account, or about notifications, newest first, with how far they
+/// are.
 pub(crate) async fn list_mails(
     State(app): State<App>,
     frame: Frame,
@@ -59,8 +63,10 @@ pub(crate) async fn list_mails(
     Id(user): Id<UserId>,
     query: Query,
 ) -> Result<Response, Problem> {
-    let (about, paging) = query.parse::<_, Uuid>(&app.kit, staff.id(), "console-mails", About::read)?;
-    let reads = async { tokio::try_join!(app.store.account(user), find(&app, user, about, paging.after)) };
+    let (about, paging) =
+        query.parse::<_, Uuid>(&app.kit, staff.id(), "console-mails", About::read)?;
+    let reads =
+        async { tokio::try_join!(app.store.account(user), find(&app, user, about, paging.after)) };
     let (caller, (account, page)) = staff.beside(reads).await?;
     let account = account.ok_or_else(Problem::not_found)?;
     app.store.audit(&[caller.audit(Action::ListMails, user, None)]).await?;
@@ -73,16 +79,30 @@ pub(crate) async fn list_mails(
 }
 
 /// A page of mails; with the mails themselves, where they are about the account.
-async fn find(app: &App, user: UserId, about: About, after: Option<Uuid>) -> Result<Page<(Row, Option<Mail>), Uuid>, store::Error> {
+async fn find(
+    app: &App,
+    user: UserId,
+    about: About,
+    after: Option<Uuid>,
+) -> Result<Page<(Row, Option<Mail>), Uuid>, store::Error> {
     Ok(match about {
         About::Account => {
             let page = app.store.mails_of(user, PAGE, after.map(Into::into)).await?;
             let row = |mail: Mailed<Mail>| {
                 let (id, kind) = (mail.what.id, mail.what.kind);
-                let row = Row::of_mail(user, MailMessage::Mail { mail_id: id }, mail.what.ordered_at(), kind.as_str(), &mail.delivery);
+                let row = Row::of_mail(
+                    user,
+                    MailMessage::Mail { mail_id: id },
+                    mail.what.ordered_at(),
+                    kind.as_str(),
+                    &mail.delivery,
+                );
                 (row, Some(mail.what))
             };
-            Page { items: page.items.into_iter().map(row).collect(), next: page.next.map(Into::into) }
+            Page {
+                items: page.items.into_iter().map(row).collect(),
+                next: page.next.map(Into::into),
+            }
         }
         About::Notifications => {
             let page = app.store.mailed_notifications(user, PAGE, after.map(Into::into)).await?;

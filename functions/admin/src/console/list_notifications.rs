@@ -13,7 +13,10 @@ use store::lists::NotificationEntry;
 
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
-use crate::console::listing::{Asked, Cell, Field, Found, Listing, PAGE, Page, Position, Whose, after_place, find_everybodys, looks};
+use crate::console::listing::{
+    Asked, Cell, Field, Found, Listing, PAGE, Page, Position, Whose, after_place, find_everybodys,
+    looks,
+};
 use crate::console::people::{called, short};
 
 /// How much of a message the list shows, in characters: the names in it may be long.
@@ -32,22 +35,44 @@ fn read(parameters: &mut Parameters) -> Option<Filters> {
     Some(Filters { asked: asked?, notification_type: notification_type?, is_read: is_read? })
 }
 
-/// Notifications, newest first; or those of a recipient, or one. Their messages are behind the glass.
-pub(crate) async fn list_notifications(State(app): State<App>, frame: Frame, staff: Staff, query: Query) -> Result<Response, Problem> {
+/// Notifications, newest first; or those of a recipient, or one. Their messages are behind the
+/// glass.
+pub(crate) async fn list_notifications(
+    State(app): State<App>,
+    frame: Frame,
+    staff: Staff,
+    query: Query,
+) -> Result<Response, Problem> {
     let (filters, paging) = query.parse(&app.kit, staff.id(), "console-notifications", read)?;
     let (asked, looking, now) = (&filters.asked, staff.id(), clock::now());
     let reads = async {
         let whose = asked.whose(&app).await?;
-        let (found, grants) = tokio::try_join!(find(&app, &filters, &whose, &paging), app.store.grants(looking, now))?;
+        let (found, grants) = tokio::try_join!(
+            find(&app, &filters, &whose, &paging),
+            app.store.grants(looking, now)
+        )?;
         Ok::<_, store::Error>((whose, found, grants))
     };
     let (caller, (whose, (notifications, next), grants)) = staff.beside(reads).await?;
-    // Of one recipient: a doctor's notifications are about many patients' records, which are not named in the doctor's log.
-    let mut events = vec![caller.audit(Action::StaffListNotifications, whose.concerns(looking), None)];
-    events.extend(looks(&caller, &grants, notifications.iter().map(|notification| notification.record_id)));
-    let named: Vec<UserId> = notifications.iter().map(|notification| notification.recipient_id).chain(whose.people()).collect();
-    let (people, opened, ()) =
-        tokio::try_join!(app.store.people(named), app.store.opened_notifications(&grants, &notifications), app.store.audit(&events))?;
+    // Of one recipient: a doctor's notifications are about many patients' records, which are not
+    // named in the doctor's log.
+    let mut events =
+        vec![caller.audit(Action::StaffListNotifications, whose.concerns(looking), None)];
+    events.extend(looks(
+        &caller,
+        &grants,
+        notifications.iter().map(|notification| notification.record_id),
+    ));
+    let named: Vec<UserId> = notifications
+        .iter()
+        .map(|notification| notification.recipient_id)
+        .chain(whose.people())
+        .collect();
+    let (people, opened, ()) = tokio::try_join!(
+        app.store.people(named),
+        app.store.opened_notifications(&grants, &notifications),
+        app.store.audit(&events)
+    )?;
     let row = |notification: &NotificationEntry| {
         let message = opened.get(&notification.id).map(|it| short(&it.message, BEGINNING));
         vec![
@@ -63,12 +88,23 @@ pub(crate) async fn list_notifications(State(app): State<App>, frame: Frame, sta
     let listing = Listing {
         title: "Notifications",
         path: "/admin/notifications/",
-        help: "A recipient is found by email address, by the beginning of the last name, or by id. Messages cannot be searched.",
+        help: "A recipient is found by email address, by the beginning of the last name, or by id. \
+               Messages cannot be searched.",
         fields: vec![
             Field::typed("recipient", "Recipient", asked.typed("recipient")),
             Field::typed("id", "Notification", asked.id_text()),
-            Field::chosen("notification_type", "Type", types, filters.notification_type.map(NotificationType::as_str)),
-            Field::chosen("is_read", "Read", ["true", "false"].into_iter(), filters.is_read.map(|is| if is { "true" } else { "false" })),
+            Field::chosen(
+                "notification_type",
+                "Type",
+                types,
+                filters.notification_type.map(NotificationType::as_str),
+            ),
+            Field::chosen(
+                "is_read",
+                "Read",
+                ["true", "false"].into_iter(),
+                filters.is_read.map(|is| if is { "true" } else { "false" }),
+            ),
             Field::created(asked.created),
         ],
         columns: &["Notification", "Recipient", "Type", "Message", "Read", "Created"],
@@ -79,16 +115,23 @@ pub(crate) async fn list_notifications(State(app): State<App>, frame: Frame, sta
     render(&Page { frame, list: listing })
 }
 
-async fn find(app: &App, filters: &Filters, whose: &Whose, paging: &Paging<Position>) -> Result<Found<NotificationEntry>, store::Error> {
+async fn find(
+    app: &App,
+    filters: &Filters,
+    whose: &Whose,
+    paging: &Paging<Position>,
+) -> Result<Found<NotificationEntry>, store::Error> {
     let Filters { asked, notification_type, is_read } = filters;
     let is_wanted = |it: &NotificationEntry| {
-        notification_type.is_none_or(|wanted| wanted == it.notification_type) && is_read.is_none_or(|wanted| wanted == it.read_at.is_some())
+        notification_type.is_none_or(|wanted| wanted == it.notification_type)
+            && is_read.is_none_or(|wanted| wanted == it.read_at.is_some())
     };
     match whose {
         Whose::OneOf(_) => Ok((Vec::new(), None)),
         Whose::Of(_, recipient) => {
             let shows = |it: &NotificationEntry| asked.holds(it) && is_wanted(it);
-            let page = app.store.listed_in_inbox(*recipient, PAGE, after_place(paging), shows).await?;
+            let page =
+                app.store.listed_in_inbox(*recipient, PAGE, after_place(paging), shows).await?;
             Ok((page.items, page.next.map(Position::Place)))
         }
         Whose::Everybody => find_everybodys(app, asked, paging, is_wanted).await,

@@ -13,7 +13,9 @@ use store::records::RecordFilter;
 
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
-use crate::console::listing::{self, Asked, Cell, Field, Found, Listing, PAGE, Page, Position, Whose, after_id};
+use crate::console::listing::{
+    self, Asked, Cell, Field, Found, Listing, PAGE, Page, Position, Whose, after_id,
+};
 use crate::console::people::called;
 
 struct Filters {
@@ -28,7 +30,12 @@ fn read(parameters: &mut Parameters) -> Option<Filters> {
 }
 
 /// Records, newest first; or those of a patient, or those that are assigned to a doctor, or one.
-pub(crate) async fn list_records(State(app): State<App>, frame: Frame, staff: Staff, query: Query) -> Result<Response, Problem> {
+pub(crate) async fn list_records(
+    State(app): State<App>,
+    frame: Frame,
+    staff: Staff,
+    query: Query,
+) -> Result<Response, Problem> {
     let (filters, paging) = query.parse(&app.kit, staff.id(), "console-records", read)?;
     let reads = async {
         let whose = filters.asked.whose(&app).await?;
@@ -38,8 +45,13 @@ pub(crate) async fn list_records(State(app): State<App>, frame: Frame, staff: St
     let (caller, (whose, (records, next))) = staff.beside(reads).await?;
     let event = caller.audit(Action::StaffListRecords, whose.concerns(caller.account.id), None);
     let event = whose.name_records(event, records.iter().map(|record| record.id));
-    let named: Vec<UserId> = records.iter().flat_map(|record| [record.patient_id, record.doctor_id]).chain(whose.people()).collect();
-    let (people, ()) = tokio::try_join!(app.store.people(named), app.store.audit(std::slice::from_ref(&event)))?;
+    let named: Vec<UserId> = records
+        .iter()
+        .flat_map(|record| [record.patient_id, record.doctor_id])
+        .chain(whose.people())
+        .collect();
+    let (people, ()) =
+        tokio::try_join!(app.store.people(named), app.store.audit(std::slice::from_ref(&event)))?;
     let row = |record: &RecordEntry| {
         vec![
             Cell::record(record.id),
@@ -54,12 +66,18 @@ pub(crate) async fn list_records(State(app): State<App>, frame: Frame, staff: St
     let listing = Listing {
         title: "Records",
         path: "/admin/records/",
-        help: "A patient or a doctor is found by email address, by the beginning of the last name, or by id. What records say cannot be searched.",
+        help: "A patient or a doctor is found by email address, by the beginning of the last name, \
+               or by id. What records say cannot be searched.",
         fields: vec![
             Field::typed("patient", "Patient", asked.typed("patient")),
             Field::typed("doctor", "Doctor", asked.typed("doctor")),
             Field::typed("id", "Record", asked.id_text()),
-            Field::chosen("record_type", "Type", types, filters.record_type.map(RecordType::as_str)),
+            Field::chosen(
+                "record_type",
+                "Type",
+                types,
+                filters.record_type.map(RecordType::as_str),
+            ),
             Field::created(asked.created),
         ],
         columns: &["Record", "Patient", "Doctor", "Type", "Created"],
@@ -70,14 +88,22 @@ pub(crate) async fn list_records(State(app): State<App>, frame: Frame, staff: St
     render(&Page { frame, list: listing })
 }
 
-async fn find(app: &App, filters: &Filters, whose: &Whose, paging: &Paging<Position>) -> Result<Found<RecordEntry>, store::Error> {
+async fn find(
+    app: &App,
+    filters: &Filters,
+    whose: &Whose,
+    paging: &Paging<Position>,
+) -> Result<Found<RecordEntry>, store::Error> {
     let Filters { asked, record_type } = filters;
     let Whose::Of("doctor", doctor) = whose else {
-        return listing::find(app, asked, whose, paging, |it: &RecordEntry| record_type.is_none_or(|wanted| wanted == it.record_type))
-            .await;
+        return listing::find(app, asked, whose, paging, |it: &RecordEntry| {
+            record_type.is_none_or(|wanted| wanted == it.record_type)
+        })
+        .await;
     };
     let Span { created_after, created_before } = asked.span();
-    let filter = RecordFilter { record_type: *record_type, other: None, created_after, created_before };
+    let filter =
+        RecordFilter { record_type: *record_type, other: None, created_after, created_before };
     let page = app.store.assignment_page(*doctor, &filter, PAGE, after_id(paging)).await?;
     let records = page.items.iter().map(RecordEntry::from).filter(|record| asked.holds(record));
     Ok((records.collect(), page.next.map(|id| Position::Id(id.into()))))

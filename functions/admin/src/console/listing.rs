@@ -1,4 +1,5 @@
-//! What the lists of people's things have in common: how they are asked for, and how they are shown.
+//! What the lists of people's things have in common: how they are asked for, and how they are
+//! shown.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,7 +26,8 @@ use crate::console::people::{BEGINNING, Person, called, short};
 /// How many entries a page has.
 pub(crate) const PAGE: usize = 25;
 
-/// The longest address or beginning of a name that somebody is looked for with, in bytes: every link of the page repeats it.
+/// The longest address or beginning of a name that somebody is looked for with, in bytes: every
+/// link of the page repeats it.
 const MOST_TYPED: usize = 255;
 
 /// Where a page ends.
@@ -61,17 +63,24 @@ impl Asked {
                 continue;
             }
             if whose.is_some() {
-                parameters.reject(side, Reason::new("not_alone", "Must not be given with another search."));
+                parameters.reject(
+                    side,
+                    Reason::new("not_alone", "Must not be given with another search."),
+                );
                 return None;
             }
             if typed.len() > MOST_TYPED {
-                parameters.reject(side, Reason::new("too_long", format!("Must have at most {MOST_TYPED} bytes.")));
+                parameters.reject(
+                    side,
+                    Reason::new("too_long", format!("Must have at most {MOST_TYPED} bytes.")),
+                );
                 return None;
             }
             let person = Person::typed(&typed);
             whose = Some((*side, typed, person));
         }
-        let created = parameters.optional::<String>(CREATED)?.map(|typed| typed.trim().parse()).transpose();
+        let created =
+            parameters.optional::<String>(CREATED)?.map(|typed| typed.trim().parse()).transpose();
         let created = created.map_err(|reason| parameters.reject(CREATED, reason)).ok();
         Some(Self { id: id?, whose, created: created? })
     }
@@ -83,7 +92,8 @@ impl Asked {
 
     /// Whether something is among what is asked for by id and time.
     pub(crate) fn holds<T: Listed>(&self, entry: &T) -> bool {
-        self.id.is_none_or(|wanted| wanted == entry.id().into()) && self.span().holds(entry.created_at())
+        self.id.is_none_or(|wanted| wanted == entry.id().into())
+            && self.span().holds(entry.created_at())
     }
 
     /// The id that is asked for.
@@ -93,7 +103,11 @@ impl Asked {
 
     /// What was typed for a parameter that names somebody.
     pub(crate) fn typed(&self, side: &str) -> &str {
-        self.whose.as_ref().filter(|(asked, ..)| *asked == side).map(|(_, typed, _)| typed.as_str()).unwrap_or_default()
+        self.whose
+            .as_ref()
+            .filter(|(asked, ..)| *asked == side)
+            .map(|(_, typed, _)| typed.as_str())
+            .unwrap_or_default()
     }
 
     /// Whose things are asked for.
@@ -138,7 +152,10 @@ pub(crate) async fn find_everybodys<T: Listed>(
 ) -> Result<Found<T>, store::Error> {
     if let Some(id) = asked.id {
         let one = app.store.listed::<T>(id.into()).await?;
-        return Ok((one.into_iter().filter(|entry| asked.holds(entry) && shows(entry)).collect(), None));
+        return Ok((
+            one.into_iter().filter(|entry| asked.holds(entry) && shows(entry)).collect(),
+            None,
+        ));
     }
     let page = app.store.newest(clock::now(), asked.span(), PAGE, after_id(paging), shows).await?;
     Ok((page.items, page.next.map(|id| Position::Id(id.into()))))
@@ -156,23 +173,36 @@ pub(crate) async fn find<T: InChart>(
         Whose::OneOf(_) => Ok((Vec::new(), None)),
         Whose::Of(_, patient) => {
             let shows = |entry: &T| asked.holds(entry) && shows(entry);
-            let page = app.store.listed_in_chart(*patient, PAGE, after_place(paging), shows).await?;
+            let page =
+                app.store.listed_in_chart(*patient, PAGE, after_place(paging), shows).await?;
             Ok((page.items, page.next.map(Position::Place)))
         }
         Whose::Everybody => find_everybodys(app, asked, paging, shows).await,
     }
 }
 
-/// The looks at what people have written on these records, as far as grants open them: one event for each.
-pub(crate) fn looks(caller: &Caller, grants: &[Grant], shown: impl Iterator<Item = Option<RecordId>>) -> Vec<AuditEvent> {
+/// The looks at what people have written on these records, as far as grants open them: one event
+/// for each.
+pub(crate) fn looks(
+    caller: &Caller,
+    grants: &[Grant],
+    shown: impl Iterator<Item = Option<RecordId>>,
+) -> Vec<AuditEvent> {
     let shown: BTreeSet<RecordId> = shown.flatten().collect();
-    grants.iter().filter(|grant| shown.contains(&grant.record_id())).map(|grant| look(caller, grant)).collect()
+    grants
+        .iter()
+        .filter(|grant| shown.contains(&grant.record_id()))
+        .map(|grant| look(caller, grant))
+        .collect()
 }
 
 /// The look of one to whom the glass is broken.
 pub(crate) fn look(caller: &Caller, grant: &Grant) -> AuditEvent {
     let reason = Some(grant.reason().as_str().to_owned());
-    AuditEvent { reason, ..caller.audit(Action::ReadRecord, grant.patient_id(), Some(grant.record_id())) }
+    AuditEvent {
+        reason,
+        ..caller.audit(Action::ReadRecord, grant.patient_id(), Some(grant.record_id()))
+    }
 }
 
 impl Whose {
@@ -194,9 +224,15 @@ impl Whose {
     }
 
     /// The event of a look at a patient's things names the records they belong to.
-    pub(crate) fn name_records(&self, event: AuditEvent, records: impl Iterator<Item = RecordId>) -> AuditEvent {
+    pub(crate) fn name_records(
+        &self,
+        event: AuditEvent,
+        records: impl Iterator<Item = RecordId>,
+    ) -> AuditEvent {
         match self {
-            Self::Of("patient", _) => event.with_records(records.collect::<BTreeSet<_>>().into_iter().collect()),
+            Self::Of("patient", _) => {
+                event.with_records(records.collect::<BTreeSet<_>>().into_iter().collect())
+            }
             _ => event,
         }
     }
@@ -270,10 +306,19 @@ impl Field {
     }
 
     pub(crate) fn created(value: Option<Created>) -> Self {
-        Self::typed(CREATED, "Created (year, month or day)", value.map(|created| created.to_string()).unwrap_or_default())
+        Self::typed(
+            CREATED,
+            "Created (year, month or day)",
+            value.map(|created| created.to_string()).unwrap_or_default(),
+        )
     }
 
-    pub(crate) fn chosen(name: &'static str, label: &'static str, all: impl Iterator<Item = &'static str>, value: Option<&str>) -> Self {
+    pub(crate) fn chosen(
+        name: &'static str,
+        label: &'static str,
+        all: impl Iterator<Item = &'static str>,
+        value: Option<&str>,
+    ) -> Self {
         let choices = all.map(|choice| (choice, value == Some(choice))).collect();
         Self { name, label, value: value.unwrap_or_default().to_owned(), choices }
     }
@@ -317,29 +362,50 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// What follows from what was asked for; people who may be meant are offered.
-    pub(crate) fn of(asked: &Asked, whose: &Whose, people: &HashMap<UserId, Account>, next: Option<String>) -> Self {
+    pub(crate) fn of(
+        asked: &Asked,
+        whose: &Whose,
+        people: &HashMap<UserId, Account>,
+        next: Option<String>,
+    ) -> Self {
         let side = asked.whose.as_ref().map_or("", |(side, ..)| *side);
         let found: Vec<Link> = match whose {
             Whose::Everybody => Vec::new(),
-            Whose::Of(_, user) => vec![Link { href: format!("/admin/users/{user}/"), text: called(people, *user) }],
+            Whose::Of(_, user) => {
+                vec![Link { href: format!("/admin/users/{user}/"), text: called(people, *user) }]
+            }
             Whose::OneOf(users) => {
                 let known = users.iter().filter_map(|id| people.get(id));
                 known
                     .map(|it| Link {
                         href: format!("?{side}={}", it.id),
-                        text: format!("{} <{}>, {}", short(&it.full_name(), BEGINNING), it.email.as_str(), it.role),
+                        text: format!(
+                            "{} <{}>, {}",
+                            short(&it.full_name(), BEGINNING),
+                            it.email.as_str(),
+                            it.role
+                        ),
                     })
                     .collect()
             }
         };
         let missing = matches!(whose, Whose::OneOf(_)) && found.is_empty();
-        Self { order: NEWEST_FIRST, next, created: asked.created, found, missing, ..Self::default() }
+        Self {
+            order: NEWEST_FIRST,
+            next,
+            created: asked.created,
+            found,
+            missing,
+            ..Self::default()
+        }
     }
 
     /// The link that shows the list of a period, or of all, with the other filters kept.
     fn href(&self, created: Option<Created>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for field in self.fields.iter().filter(|field| !field.value.is_empty() && field.name != CREATED) {
+        for field in
+            self.fields.iter().filter(|field| !field.value.is_empty() && field.name != CREATED)
+        {
             query.append_pair(field.name, &field.value);
         }
         if let Some(created) = created {
@@ -354,12 +420,20 @@ impl Listing {
 
     /// The period that is shown and what it is part of.
     fn trail(&self) -> Vec<Link> {
-        self.created.map(Created::trail).unwrap_or_default().into_iter().map(|created| self.link(created)).collect()
+        self.created
+            .map(Created::trail)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|created| self.link(created))
+            .collect()
     }
 
     /// What the period can be narrowed to.
     fn parts(&self) -> Vec<Link> {
-        Created::parts(self.created, clock::now()).into_iter().map(|created| self.link(created)).collect()
+        Created::parts(self.created, clock::now())
+            .into_iter()
+            .map(|created| self.link(created))
+            .collect()
     }
 }
 

@@ -51,7 +51,13 @@ impl Row {
     }
 
     /// A mail to a user.
-    pub(crate) fn of_mail(user: UserId, order: MailMessage, ordered_at: Timestamp, about: &'static str, delivery: &Delivery) -> Self {
+    pub(crate) fn of_mail(
+        user: UserId,
+        order: MailMessage,
+        ordered_at: Timestamp,
+        about: &'static str,
+        delivery: &Delivery,
+    ) -> Self {
         let now = clock::now();
         let reason = delivery.failure(now).map_or("", MailFailure::as_str);
         Self {
@@ -102,15 +108,27 @@ fn explained(reason: &str) -> &'static str {
 fn meaning(failure: MailFailure) -> &'static str {
     match failure {
         MailFailure::AddressInvalid => "SES takes no such address: correct it first.",
-        MailFailure::Rejected => "SES refused the mail: is the sender verified, and may the account send to everybody?",
+        MailFailure::Rejected => {
+            "SES refused the mail: is the sender verified, and may the account send to everybody?"
+        }
         MailFailure::Throttled => "SES took no more mails: put it back later.",
-        MailFailure::SendingPaused => "SES has stopped all sending of the account: see its console.",
-        MailFailure::Misconfigured => "Something of SES is missing, or the mailer may not use it: deploy the stack again.",
+        MailFailure::SendingPaused => {
+            "SES has stopped all sending of the account: see its console."
+        }
+        MailFailure::Misconfigured => {
+            "Something of SES is missing, or the mailer may not use it: deploy the stack again."
+        }
         MailFailure::NotReached => "SES was not reached.",
-        MailFailure::NotPrepared => "What the mail carries could not be made: see the log of the mailer.",
+        MailFailure::NotPrepared => {
+            "What the mail carries could not be made: see the log of the mailer."
+        }
         MailFailure::NoAnswer => "SES did not answer: the mail may have been sent.",
         MailFailure::Interrupted => "The mailer was interrupted: the mail may have been sent.",
-        MailFailure::RecipientInactive => "The user was not active: activate the user, then send it again.",
-        MailFailure::NotNeeded => "What it asks for was done, or the password or the address has changed since.",
+        MailFailure::RecipientInactive => {
+            "The user was not active: activate the user, then send it again."
+        }
+        MailFailure::NotNeeded => {
+            "What it asks for was done, or the password or the address has changed since."
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The console at `/admin/`: pages for staff, made by the same use cases as the API.
 //!
-//! A page takes [`frame::Frame`] and, as any handler for staff, [`http_kit::caller::Admin`]; a form is read with
-//! [`form::Posted`], which refuses what was not sent by a page of ours. [`session::guard`] knows who the browser is, turns
-//! problems into pages, and sets the headers of pages. A route says of which operation it is, so that
-//! [`domain::access`] decides here too.
+//! A page takes [`frame::Frame`] and, as any handler for staff, [`http_kit::caller::Admin`]; a form
+//! is read with [`form::Posted`], which refuses what was not sent by a page of ours.
+//! [`session::guard`] knows who the browser is, turns problems into pages, and sets the headers of
+//! pages. A route says of which operation it is, so that [`domain::access`] decides here too.
 
 pub(crate) mod assets;
 mod audit;
@@ -58,9 +58,17 @@ fn routes() -> Routes {
         .post("/admin/users/{id}/", Operation::UpdateUser, users::update_user)
         .get("/admin/users/{id}/edit/", Operation::UpdateUser, users::edit_user)
         .post("/admin/users/{id}/edit/", Operation::UpdateUser, users::correct_user)
-        .post("/admin/users/{id}/email-change/", Operation::StartEmailChange, users::start_email_change)
+        .post(
+            "/admin/users/{id}/email-change/",
+            Operation::StartEmailChange,
+            users::start_email_change,
+        )
         .post("/admin/users/{id}/end-sessions/", Operation::EndSessions, users::end_sessions)
-        .post("/admin/users/{id}/password-reset/", Operation::StartPasswordReset, users::start_password_reset)
+        .post(
+            "/admin/users/{id}/password-reset/",
+            Operation::StartPasswordReset,
+            users::start_password_reset,
+        )
         .get("/admin/doctors/", Operation::ListDoctorsByApproval, doctors::list_doctors)
         .post("/admin/doctors/{id}/approve/", Operation::ApproveDoctor, doctors::approve_doctor)
         .post("/admin/doctors/{id}/refuse/", Operation::RefuseDoctor, doctors::refuse_doctor)
@@ -71,10 +79,22 @@ fn routes() -> Routes {
         .get("/admin/records/", Operation::StaffListRecords, list_records::list_records)
         .get("/admin/records/{id}/", Operation::LookUpRecord, read_record::read_record)
         .post("/admin/records/{id}/break-glass/", Operation::BreakGlass, break_glass::break_glass)
-        .post("/admin/records/{id}/assignment/", Operation::CorrectAssignment, correct_assignment::correct_assignment)
+        .post(
+            "/admin/records/{id}/assignment/",
+            Operation::CorrectAssignment,
+            correct_assignment::correct_assignment,
+        )
         .get("/admin/files/", Operation::StaffListFiles, list_files::list_files)
-        .get("/admin/annotations/", Operation::StaffListAnnotations, list_annotations::list_annotations)
-        .get("/admin/notifications/", Operation::StaffListNotifications, list_notifications::list_notifications)
+        .get(
+            "/admin/annotations/",
+            Operation::StaffListAnnotations,
+            list_annotations::list_annotations,
+        )
+        .get(
+            "/admin/notifications/",
+            Operation::StaffListNotifications,
+            list_notifications::list_notifications,
+        )
         .post("/admin/sign-out/", Operation::OpenConsole, sign_in::sign_out)
         .post(session::OPENING, Operation::OpenConsole, sign_in::open_session)
 }
@@ -103,11 +123,21 @@ struct Routes {
 }
 
 impl Routes {
-    fn get<H: Handler<T, App>, T: 'static>(self, path: &'static str, operation: Operation, handler: H) -> Self {
+    fn get<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &'static str,
+        operation: Operation,
+        handler: H,
+    ) -> Self {
         self.route(("GET", MethodFilter::GET), path, operation, handler)
     }
 
-    fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, operation: Operation, handler: H) -> Self {
+    fn post<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &'static str,
+        operation: Operation,
+        handler: H,
+    ) -> Self {
         self.route(("POST", MethodFilter::POST), path, operation, handler)
     }
 

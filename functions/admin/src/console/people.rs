@@ -32,7 +32,8 @@ impl Person {
         Some(sortable(text)).filter(|prefix| !prefix.is_empty()).map(Self::Named)
     }
 
-    /// Who may be meant, by name: nobody, one, or the first of several. The indexes may lag a moment.
+    /// Who may be meant, by name: nobody, one, or the first of several. The indexes may lag a
+    /// moment.
     pub(crate) async fn find(&self, app: &App) -> Result<Vec<UserId>, store::Error> {
         match self {
             Self::Id(id) => Ok(vec![*id]),
@@ -50,8 +51,8 @@ pub(crate) fn called(people: &HashMap<UserId, Account>, id: UserId) -> String {
     people.get(&id).map_or_else(|| id.to_string(), |account| short(&account.full_name(), BEGINNING))
 }
 
-/// How much of what somebody has written a list shows, in characters. Each may take five bytes of a page, which has at most
-/// 100 KB.
+/// How much of what somebody has written a list shows, in characters. Each may take five bytes of a
+/// page, which has at most 100 KB.
 pub(crate) const BEGINNING: usize = 100;
 
 /// The beginning of a text.

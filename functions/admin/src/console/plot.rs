@@ -55,7 +55,11 @@ pub(crate) fn days(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<S
         .series(1.day())
         .take_while(|day| *day <= last)
         .map(|day| {
-            let counts = counted.iter().find(|(counted, _)| *counted == day).map(|(_, counts)| *counts).unwrap_or_default();
+            let counts = counted
+                .iter()
+                .find(|(counted, _)| *counted == day)
+                .map(|(_, counts)| *counts)
+                .unwrap_or_default();
             Span { name: day.to_string(), counts }
         })
         .collect()
@@ -88,17 +92,36 @@ pub(crate) fn first_month(last: Date, number: i32) -> Date {
 
 impl Plot {
     /// What `value` says of each span.
-    pub(crate) fn new(id: &'static str, title: &'static str, spans: &[Span], value: impl Fn(&Counts) -> u64) -> Self {
+    pub(crate) fn new(
+        id: &'static str,
+        title: &'static str,
+        spans: &[Span],
+        value: impl Fn(&Counts) -> u64,
+    ) -> Self {
         let values: Vec<u64> = spans.iter().map(|span| value(&span.counts)).collect();
         let most = values.iter().copied().max().unwrap_or_default();
         let step = WIDTH / u32::try_from(spans.len()).unwrap_or(WIDTH).max(1);
         let bars = spans.iter().zip(&values).zip(0_u32..).map(|((span, value), place)| {
             // Something is never drawn as nothing.
-            let height = u64::from(AXIS - TOP).saturating_mul(*value).checked_div(most).unwrap_or_default();
+            let height =
+                u64::from(AXIS - TOP).saturating_mul(*value).checked_div(most).unwrap_or_default();
             let height = u32::try_from(height).unwrap_or(AXIS - TOP).max(u32::from(*value > 0) * 2);
-            Bar { name: span.name.clone(), value: *value, x: place * step + 1, y: AXIS - height, width: step.max(3) - 2, height }
+            Bar {
+                name: span.name.clone(),
+                value: *value,
+                x: place * step + 1,
+                y: AXIS - height,
+                width: step.max(3) - 2,
+                height,
+            }
         });
-        Self { id, title, sum: values.iter().fold(0, |sum, value| sum.saturating_add(*value)), most, bars: bars.collect() }
+        Self {
+            id,
+            title,
+            sum: values.iter().fold(0, |sum, value| sum.saturating_add(*value)),
+            most,
+            bars: bars.collect(),
+        }
     }
 
     /// The first span's name, for below the axis.
@@ -126,27 +149,44 @@ mod tests {
     fn days_without_anything_are_there() {
         let counted = [(date(2026, 2, 27), records(3)), (date(2026, 3, 1), records(1))];
         let days = days(&counted, date(2026, 3, 1), 4);
-        let shown: Vec<_> = days.iter().map(|day| (day.name.as_str(), day.counts.records)).collect();
-        assert_eq!(shown, [("2026-02-26", 0), ("2026-02-27", 3), ("2026-02-28", 0), ("2026-03-01", 1)]);
+        let shown: Vec<_> =
+            days.iter().map(|day| (day.name.as_str(), day.counts.records)).collect();
+        assert_eq!(
+            shown,
+            [("2026-02-26", 0), ("2026-02-27", 3), ("2026-02-28", 0), ("2026-03-01", 1)]
+        );
     }
 
     #[test]
     fn months_are_sums_of_days() {
-        let counted = [(date(2025, 12, 31), records(3)), (date(2026, 2, 1), records(1)), (date(2026, 2, 28), records(1))];
+        let counted = [
+            (date(2025, 12, 31), records(3)),
+            (date(2026, 2, 1), records(1)),
+            (date(2026, 2, 28), records(1)),
+        ];
         let months = months(&counted, date(2026, 3, 31), 4);
-        let shown: Vec<_> = months.iter().map(|month| (month.name.as_str(), month.counts.records)).collect();
+        let shown: Vec<_> =
+            months.iter().map(|month| (month.name.as_str(), month.counts.records)).collect();
         assert_eq!(shown, [("2025-12", 3), ("2026-01", 0), ("2026-02", 2), ("2026-03", 0)]);
     }
 
     #[test]
     fn bars_stand_on_the_axis_and_within_the_drawing() {
-        let counted: Vec<_> = (1..=28_i8).map(|day| (date(2026, 2, day), records(u64::from(day.unsigned_abs()) * 1000))).collect();
+        let counted: Vec<_> = (1..=28_i8)
+            .map(|day| (date(2026, 2, day), records(u64::from(day.unsigned_abs()) * 1000)))
+            .collect();
         let mut spans = days(&counted, date(2026, 2, 28), 30);
         spans[2].counts = records(1);
         let plot = Plot::new("records", "Records", &spans, |counts| counts.records);
-        assert_eq!((plot.bars.len(), plot.most, plot.first(), plot.last()), (30, 28_000, "2026-01-30", "2026-02-28"));
+        assert_eq!(
+            (plot.bars.len(), plot.most, plot.first(), plot.last()),
+            (30, 28_000, "2026-01-30", "2026-02-28")
+        );
         for bar in &plot.bars {
-            assert!(bar.x + bar.width <= WIDTH && bar.y + bar.height == AXIS && bar.y >= TOP, "{bar:?}");
+            assert!(
+                bar.x + bar.width <= WIDTH && bar.y + bar.height == AXIS && bar.y >= TOP,
+                "{bar:?}"
+            );
             assert_eq!(bar.height == 0, bar.value == 0, "{bar:?}");
         }
         assert_eq!(plot.bars[29].y, TOP);

@@ -41,9 +41,12 @@ impl<'a> Row<'a> {
     /// `None` for a user without a profile.
     fn new(user: &'a Account, today: Date) -> Option<Self> {
         Some(match user.profile.as_ref()? {
-            Profile::Doctor(profile) => {
-                Self { user, specialization: Some(profile.specialization.as_str()), date_of_birth: None, age: None }
-            }
+            Profile::Doctor(profile) => Self {
+                user,
+                specialization: Some(profile.specialization.as_str()),
+                date_of_birth: None,
+                age: None,
+            },
             Profile::Patient(profile) => {
                 let age = profile.date_of_birth.and_then(|birth| age(birth, today));
                 Self { user, specialization: None, date_of_birth: profile.date_of_birth, age }
@@ -54,17 +57,32 @@ impl<'a> Row<'a> {
 
 /// Whole years.
 fn age(birth: Date, today: Date) -> Option<i16> {
-    birth.until(DateDifference::new(today).largest(Unit::Year)).ok().map(|span| span.get_years().max(0))
+    birth
+        .until(DateDifference::new(today).largest(Unit::Year))
+        .ok()
+        .map(|span| span.get_years().max(0))
 }
 
 /// Doctors who have a profile, newest first, or those that a search finds.
-pub(crate) async fn list_doctor_profiles(State(app): State<App>, staff: Staff, frame: Frame, query: Query) -> Result<Response, Problem> {
-    list(&app, staff, frame, query, (Role::Doctor, "Doctor profiles", "/admin/doctor-profiles/")).await
+pub(crate) async fn list_doctor_profiles(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    query: Query,
+) -> Result<Response, Problem> {
+    list(&app, staff, frame, query, (Role::Doctor, "Doctor profiles", "/admin/doctor-profiles/"))
+        .await
 }
 
 /// Patients who have a profile, newest first, or those that a search finds.
-pub(crate) async fn list_patient_profiles(State(app): State<App>, staff: Staff, frame: Frame, query: Query) -> Result<Response, Problem> {
-    list(&app, staff, frame, query, (Role::Patient, "Patient profiles", "/admin/patient-profiles/")).await
+pub(crate) async fn list_patient_profiles(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    query: Query,
+) -> Result<Response, Problem> {
+    list(&app, staff, frame, query, (Role::Patient, "Patient profiles", "/admin/patient-profiles/"))
+        .await
 }
 
 async fn list(
@@ -83,7 +101,10 @@ async fn list(
     if role == Role::Doctor {
         fields.push(("specialization", "Specialization", "text"));
     }
-    let asked = fields.into_iter().map(|(name, label, kind)| (name, label, kind, query.typed(name).to_owned())).collect();
+    let asked = fields
+        .into_iter()
+        .map(|(name, label, kind)| (name, label, kind, query.typed(name).to_owned()))
+        .collect();
     let read = |parameters: &mut Parameters| {
         let filters = Filters::read(parameters);
         let specialization = match role {
@@ -97,7 +118,15 @@ async fn list(
     let (users, next) = list_users::list(app, staff, &filters, &paging).await?;
     let today = clock::now().to_zoned(TimeZone::UTC).date();
     let rows = users.iter().filter_map(|user| Row::new(user, today)).collect();
-    render(&Profiles { frame, title, path, role, asked, rows, next: paging.next_url(next.as_ref())? })
+    render(&Profiles {
+        frame,
+        title,
+        path,
+        role,
+        asked,
+        rows,
+        next: paging.next_url(next.as_ref())?,
+    })
 }
 
 #[cfg(test)]
@@ -110,7 +139,11 @@ mod tests {
         assert_eq!(age("1985-04-12", "2026-04-11"), Some(40));
         assert_eq!(age("1985-04-12", "2026-04-12"), Some(41));
         assert_eq!(age("2026-04-12", "2026-04-12"), Some(0));
-        assert_eq!(age("2026-04-13", "2026-04-12"), Some(0), "tomorrow, where it is tomorrow already");
+        assert_eq!(
+            age("2026-04-13", "2026-04-12"),
+            Some(0),
+            "tomorrow, where it is tomorrow already"
+        );
         assert_eq!(age("2024-02-29", "2025-02-28"), Some(0));
         assert_eq!(age("2024-02-29", "2025-03-01"), Some(1));
     }

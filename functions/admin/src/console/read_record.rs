@@ -23,10 +23,12 @@ use crate::console::frame::{Frame, Staff, render};
 use crate::console::listing::{PAGE, look};
 use crate::console::people::{BEGINNING, called, short};
 
-/// How long a page may become, in bytes: it must stay below 100 KB whatever people have written. One annotation finds room on
-/// every page, beside the longest description and as many files as a record takes.
+/// How long a page may become, in bytes: it must stay below 100 KB whatever people have written.
+/// One annotation finds room on every page, beside the longest description and as many files as a
+/// record takes.
 const MOST_BYTES: usize = 95_000;
-/// At most so much of it is there whatever the record says, around a file's name, and around an annotation.
+/// At most so much of it is there whatever the record says, around a file's name, and around an
+/// annotation.
 const AROUND: usize = 7_000;
 const AROUND_NAME: usize = 400;
 const AROUND_NOTE: usize = 450;
@@ -81,17 +83,26 @@ pub(crate) async fn read_record(
 ) -> Result<Response, Problem> {
     let looking = staff.id();
     let before = query.parse_alone(|parameters| parameters.optional("before"))?;
-    let reads = async { tokio::try_join!(app.store.listed::<RecordEntry>(id), app.store.grant(looking, id, clock::now())) };
+    let reads = async {
+        tokio::try_join!(
+            app.store.listed::<RecordEntry>(id),
+            app.store.grant(looking, id, clock::now())
+        )
+    };
     let (caller, (entry, grant)) = staff.beside(reads).await?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
     let event = match &grant {
         Some(grant) => look(&caller, grant),
         None => caller.audit(Action::LookUpRecord, patient, Some(id)),
     };
-    let (outline, chart, ()) =
-        tokio::try_join!(app.store.outline(patient, id), opened(&app, grant.as_ref()), app.store.audit(std::slice::from_ref(&event)))?;
+    let (outline, chart, ()) = tokio::try_join!(
+        app.store.outline(patient, id),
+        opened(&app, grant.as_ref()),
+        app.store.audit(std::slice::from_ref(&event))
+    )?;
     let outline = outline.ok_or_else(Problem::not_found)?;
-    let mut named: Vec<UserId> = outline.annotations.iter().map(|annotation| annotation.author_id).collect();
+    let mut named: Vec<UserId> =
+        outline.annotations.iter().map(|annotation| annotation.author_id).collect();
     named.extend([outline.record.patient_id, outline.record.doctor_id]);
     let people = app.store.people(named).await?;
     render(&page(frame, &outline, grant.as_ref(), chart.as_ref(), &people, before))
@@ -112,8 +123,9 @@ fn page<'a>(
     people: &HashMap<UserId, Account>,
     before: Option<AnnotationId>,
 ) -> Page<'a> {
-    let names_are_cut =
-        chart.is_some_and(|chart| chart.files.iter().map(|file| escaped(file.name.as_str())).sum::<usize>() > MOST_OF_NAMES);
+    let names_are_cut = chart.is_some_and(|chart| {
+        chart.files.iter().map(|file| escaped(file.name.as_str())).sum::<usize>() > MOST_OF_NAMES
+    });
     let most = if names_are_cut { BEGINNING } else { FileName::MAX };
     let file = |file: &FileOutline| {
         let opened = chart.and_then(|chart| chart.files.iter().find(|it| it.id == file.id));
@@ -122,15 +134,29 @@ fn page<'a>(
     let files: Vec<_> = outline.files.iter().map(file).collect();
     let description = chart.map(|chart| chart.record.description.as_str());
     let annotation = |annotation: &AnnotationOutline| {
-        let opened = chart.and_then(|chart| chart.annotations.iter().find(|it| it.id == annotation.id));
-        let (author, note) = (called(people, annotation.author_id), opened.map(|annotation| annotation.note.as_str()));
+        let opened =
+            chart.and_then(|chart| chart.annotations.iter().find(|it| it.id == annotation.id));
+        let (author, note) = (
+            called(people, annotation.author_id),
+            opened.map(|annotation| annotation.note.as_str()),
+        );
         Annotation { outline: *annotation, author, note }
     };
-    let mut annotations = outline.annotations.iter().filter(|it| before.is_none_or(|before| it.id < before)).map(annotation).peekable();
+    let mut annotations = outline
+        .annotations
+        .iter()
+        .filter(|it| before.is_none_or(|before| it.id < before))
+        .map(annotation)
+        .peekable();
     let mut shown: Vec<Annotation<'a>> = Vec::new();
     let mut bytes = AROUND + description.map_or(0, escaped);
-    bytes += files.iter().map(|(_, name)| AROUND_NAME + name.as_deref().map_or(0, escaped)).sum::<usize>();
-    let fits = |it: &Annotation<'_>, shown: usize, bytes: usize| shown == 0 || (shown < PAGE && bytes + it.bytes() <= MOST_BYTES);
+    bytes += files
+        .iter()
+        .map(|(_, name)| AROUND_NAME + name.as_deref().map_or(0, escaped))
+        .sum::<usize>();
+    let fits = |it: &Annotation<'_>, shown: usize, bytes: usize| {
+        shown == 0 || (shown < PAGE && bytes + it.bytes() <= MOST_BYTES)
+    };
     while let Some(annotation) = annotations.next_if(|it| fits(it, shown.len(), bytes)) {
         bytes += annotation.bytes();
         shown.push(annotation);
@@ -152,12 +178,13 @@ fn page<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use domain::account::Role;
     use domain::field::FieldValue;
     use domain::file::{ContentType, File, FileStatus};
     use domain::record::{Annotation as Noted, Record, RecordType};
     use domain::text::{Description, Name, Note};
+
+    use super::*;
 
     /// Every one of these characters takes five bytes of a page.
     fn hostile(length: usize) -> String {
@@ -220,12 +247,21 @@ mod tests {
             files: chart
                 .files
                 .iter()
-                .map(|it| FileOutline { id: it.id, content_type: it.content_type, size_bytes: it.size_bytes, status: it.status })
+                .map(|it| FileOutline {
+                    id: it.id,
+                    content_type: it.content_type,
+                    size_bytes: it.size_bytes,
+                    status: it.status,
+                })
                 .collect(),
             annotations: chart
                 .annotations
                 .iter()
-                .map(|it| AnnotationOutline { id: it.id, author_id: it.author_id, updated_at: it.updated_at })
+                .map(|it| AnnotationOutline {
+                    id: it.id,
+                    author_id: it.author_id,
+                    updated_at: it.updated_at,
+                })
                 .collect(),
         };
         (outline, chart, person)
@@ -239,14 +275,23 @@ mod tests {
                 let people = HashMap::from([(person.id, person)]);
                 let (mut before, mut shown) = (None, 0);
                 loop {
-                    let page = page(Frame::longest(), &outline, None, Some(&chart), &people, before);
+                    let page =
+                        page(Frame::longest(), &outline, None, Some(&chart), &people, before);
                     let written = page.render().unwrap();
                     assert!(written.len() < 98_000, "{files} files, {notes:?}: {}", written.len());
                     let counted = AROUND
                         + escaped(&hostile(5_000))
-                        + page.files.iter().map(|(_, name)| AROUND_NAME + name.as_deref().map_or(0, escaped)).sum::<usize>()
+                        + page
+                            .files
+                            .iter()
+                            .map(|(_, name)| AROUND_NAME + name.as_deref().map_or(0, escaped))
+                            .sum::<usize>()
                         + page.annotations.iter().map(Annotation::bytes).sum::<usize>();
-                    assert!(written.len() <= counted, "{files} files, {notes:?}: {} and not {counted}", written.len());
+                    assert!(
+                        written.len() <= counted,
+                        "{files} files, {notes:?}: {} and not {counted}",
+                        written.len()
+                    );
                     shown += page.annotations.len();
                     before = page.older;
                     if before.is_none() {

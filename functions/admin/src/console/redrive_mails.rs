@@ -10,7 +10,11 @@ use crate::console::frame::{Staff, see_other};
 use crate::pipeline::{Redriven, redrive};
 
 /// Puts the order with the id `message` back into the queue of mails, or all that it helps.
-pub(crate) async fn redrive_mails(State(app): State<App>, staff: Staff, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn redrive_mails(
+    State(app): State<App>,
+    staff: Staff,
+    posted: Posted,
+) -> Result<Response, Problem> {
     let message = posted.form().parse(|form| form.nullable::<String>("message"))?;
     let caller = staff.confirm().await?;
     let done = match redrive(&app, &caller, message.as_deref()).await? {

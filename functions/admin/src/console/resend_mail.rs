@@ -20,16 +20,25 @@ fn order(form: &mut Form) -> Option<MailMessage> {
     let notification = form.optional::<NotificationId>("notification");
     match (mail?, recipient?, notification?) {
         (Some(mail_id), None, None) => Some(MailMessage::Mail { mail_id }),
-        (None, Some(recipient_id), Some(notification_id)) => Some(MailMessage::Notification { recipient_id, notification_id }),
+        (None, Some(recipient_id), Some(notification_id)) => {
+            Some(MailMessage::Notification { recipient_id, notification_id })
+        }
         _ => {
-            form.reject("mail", Reason::new("required", "Must be given, or else recipient and notification."));
+            form.reject(
+                "mail",
+                Reason::new("required", "Must be given, or else recipient and notification."),
+            );
             None
         }
     }
 }
 
 /// Has a mail sent again whose sending is over.
-pub(crate) async fn resend_mail(State(app): State<App>, staff: Staff, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn resend_mail(
+    State(app): State<App>,
+    staff: Staff,
+    posted: Posted,
+) -> Result<Response, Problem> {
     let order = posted.form().parse(order)?;
     let caller = staff.confirm().await?;
     let user = resend(&app, &caller, order).await?;

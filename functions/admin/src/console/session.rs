@@ -1,7 +1,7 @@
 //! Who the browser is: a cookie that only we can make.
 //!
-//! It says which session of the API was brought to the console and when it was last used here. Whether account and session
-//! still are what they were is read at every request, as for a token.
+//! It says which session of the API was brought to the console and when it was last used here.
+//! Whether account and session still are what they were is read at every request, as for a token.
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
@@ -23,7 +23,8 @@ use crate::App;
 use crate::console::frame;
 use crate::console::sign_in;
 
-/// Where the script of the sign-in page brings an access token: the one path of the console that takes one.
+/// Where the script of the sign-in page brings an access token: the one path of the console that
+/// takes one.
 pub(crate) const OPENING: &str = "/admin/session/";
 
 /// A browser that is not used for so long has to sign in again.
@@ -39,7 +40,8 @@ const SEALED_FOR: &[u8] = b"console";
 
 /// Nothing from elsewhere, nothing inline, and no page of ours in a frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src \
+     'self'; form-action 'self'; \
      frame-ancestors 'none'; base-uri 'none'",
 );
 
@@ -47,7 +49,10 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     // Without it browsers would not say of our own forms where they come from.
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
 ];
 
 /// The keys of the console.
@@ -86,7 +91,9 @@ impl Visit {
     /// The visit that a cookie of the request proves, while it lasts.
     fn of(keys: &Keys, headers: &HeaderMap, now: Timestamp) -> Option<Self> {
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+        let mut cookies = lines
+            .flat_map(|line| line.split(';'))
+            .filter_map(|cookie| cookie.trim().split_once('='));
         let (_, sealed) = cookies.find(|(name, _)| *name == COOKIE)?;
         let visit: Self = serde_json::from_slice(&keys.sealer.open(SEALED_FOR, sealed)?).ok()?;
         visit.lasts(now).then_some(visit)
@@ -107,20 +114,23 @@ impl Visit {
     }
 
     fn cookie(&self, keys: &Keys) -> Result<HeaderValue, Problem> {
-        let sealed = keys.sealer.seal(SEALED_FOR, &serde_json::to_vec(self).map_err(Problem::internal)?);
+        let sealed =
+            keys.sealer.seal(SEALED_FOR, &serde_json::to_vec(self).map_err(Problem::internal)?);
         cookie(&sealed, IDLE.as_secs())
     }
 }
 
 fn cookie(value: &str, max_age: i64) -> Result<HeaderValue, Problem> {
-    let cookie = format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}");
+    let cookie =
+        format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}");
     HeaderValue::try_from(cookie).map_err(Problem::internal)
 }
 
 /// The cookie of one who has just come.
 pub(crate) fn begin(app: &App, caller: &Caller) -> Result<HeaderValue, Problem> {
     let now = clock::now();
-    Visit { user: caller.account.id, session: caller.session.id, began: now, used: now }.cookie(&app.console)
+    Visit { user: caller.account.id, session: caller.session.id, began: now, used: now }
+        .cookie(&app.console)
 }
 
 /// The cookie that takes the cookie away.
@@ -130,12 +140,16 @@ pub(crate) fn end() -> Result<HeaderValue, Problem> {
 
 /// Everything that concerns a request to the console as a whole.
 ///
-/// Who has no cookie, or a worthless one, is sent to the sign-in page. A token of the API opens no page: what a browser
-/// sends by itself is the cookie alone, and what a script sends is no page.
+/// Who has no cookie, or a worthless one, is sent to the sign-in page. A token of the API opens no
+/// page: what a browser sends by itself is the cookie alone, and what a script sends is no page.
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let now = clock::now();
     let path = request.uri().path().to_owned();
-    let request_id = request.extensions().get::<RequestInfo>().map(|info| info.request_id.clone()).unwrap_or_default();
+    let request_id = request
+        .extensions()
+        .get::<RequestInfo>()
+        .map(|info| info.request_id.clone())
+        .unwrap_or_default();
     let mut visit = None;
     if path != OPENING {
         request.headers_mut().remove(header::AUTHORIZATION);
@@ -152,7 +166,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         _ => response,
     };
     let is_of_staff = response.extensions().get::<Problem>().is_none() && !is_public(&path);
-    if let Some(visit) = visit.filter(|_| is_of_staff && !response.headers().contains_key(header::SET_COOKIE))
+    if let Some(visit) =
+        visit.filter(|_| is_of_staff && !response.headers().contains_key(header::SET_COOKIE))
         && let Ok(cookie) = (Visit { used: now, ..visit }).cookie(&app.console)
     {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -183,8 +198,9 @@ fn page_of(problem: &Problem, request_id: &str) -> Option<Response> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use runtime::secret::Secret;
+
+    use super::*;
 
     fn keys(secret: &str) -> Keys {
         Keys::new(&config::Console { console_key: Secret::new(secret) })
@@ -195,7 +211,11 @@ mod tests {
     }
 
     fn of(keys: &Keys, cookies: &str, now: Timestamp) -> Option<Visit> {
-        Visit::of(keys, &HeaderMap::from_iter([(header::COOKIE, HeaderValue::try_from(cookies).unwrap())]), now)
+        Visit::of(
+            keys,
+            &HeaderMap::from_iter([(header::COOKIE, HeaderValue::try_from(cookies).unwrap())]),
+            now,
+        )
     }
 
     fn pair(cookie: &HeaderValue) -> String {
@@ -228,7 +248,11 @@ mod tests {
         for at in COOKIE.len() + 1..pair.len() {
             let mut forged = pair.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
-            assert_eq!(of(&ours, std::str::from_utf8(&forged).unwrap(), now), None, "character {at}");
+            assert_eq!(
+                of(&ours, std::str::from_utf8(&forged).unwrap(), now),
+                None,
+                "character {at}"
+            );
         }
         let elsewhere = ours.sealer.seal(b"another use", &serde_json::to_vec(&visit(now)).unwrap());
         assert_eq!(of(&ours, &format!("{COOKIE}={elsewhere}"), now), None);

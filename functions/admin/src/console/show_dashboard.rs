@@ -36,19 +36,33 @@ struct Dashboard {
 }
 
 /// What waits for somebody, and how much there was of everything.
-pub(crate) async fn show_dashboard(State(app): State<App>, frame: Frame, staff: Staff, query: Query) -> Result<Response, Problem> {
+pub(crate) async fn show_dashboard(
+    State(app): State<App>,
+    frame: Frame,
+    staff: Staff,
+    query: Query,
+) -> Result<Response, Problem> {
     let by_month = query.parse_alone(|parameters| parameters.flag("by_month"))?.unwrap_or_default();
     let today = clock::now().to_zoned(TimeZone::UTC).date();
-    let first = if by_month { plot::first_month(today, MONTHS) } else { plot::first_day(today, DAYS) };
+    let first =
+        if by_month { plot::first_month(today, MONTHS) } else { plot::first_day(today, DAYS) };
     let reads = async {
         let store = async {
             let doctors = app.store.doctors_by_approval(Approval::Pending, MOST_WAITING, None);
-            Ok::<_, Problem>(tokio::try_join!(app.store.counts(first, today), app.store.all_counts(), doctors)?)
+            Ok::<_, Problem>(tokio::try_join!(
+                app.store.counts(first, today),
+                app.store.all_counts(),
+                doctors
+            )?)
         };
         tokio::try_join!(store, app.pipeline.depths())
     };
     let (_, ((counted, all, doctors), depths)) = staff.beside(reads).await?;
-    let mut spans = if by_month { plot::months(&counted, today, MONTHS) } else { plot::days(&counted, today, DAYS) };
+    let mut spans = if by_month {
+        plot::months(&counted, today, MONTHS)
+    } else {
+        plot::days(&counted, today, DAYS)
+    };
     let plots = [
         Plot::new("registrations", "Registrations", &spans, Counts::registrations),
         Plot::new("records", "Records created", &spans, |counts| counts.records),
@@ -56,7 +70,11 @@ pub(crate) async fn show_dashboard(State(app): State<App>, frame: Frame, staff: 
         Plot::new("mails-failed", "Mails failed", &spans, |counts| counts.mails_failed),
     ];
     spans.reverse();
-    let waiting = format!("{}{}", doctors.items.len(), if doctors.next.is_some() { "+" } else { "" });
-    let dead_mails = depths.iter().find(|(name, _)| *name == DEAD_MAILS).map_or(0, |(_, depth)| depth.waiting + depth.under_way);
+    let waiting =
+        format!("{}{}", doctors.items.len(), if doctors.next.is_some() { "+" } else { "" });
+    let dead_mails = depths
+        .iter()
+        .find(|(name, _)| *name == DEAD_MAILS)
+        .map_or(0, |(_, depth)| depth.waiting + depth.under_way);
     render(&Dashboard { frame, waiting, dead_mails, by_month, plots, spans, all })
 }

@@ -40,7 +40,11 @@ fn title(name: &str) -> &'static str {
 }
 
 /// How much is in the queues, and which mails were set aside, with the reason of each.
-pub(crate) async fn show_pipeline(State(app): State<App>, frame: Frame, staff: Staff) -> Result<Response, Problem> {
+pub(crate) async fn show_pipeline(
+    State(app): State<App>,
+    frame: Frame,
+    staff: Staff,
+) -> Result<Response, Problem> {
     // One after the other: orders that are being listed would count as under way.
     let reads = async {
         let depths = app.pipeline.depths().await?;
@@ -49,7 +53,8 @@ pub(crate) async fn show_pipeline(State(app): State<App>, frame: Frame, staff: S
     let (caller, (depths, letters)) = staff.beside(reads).await?;
     app.store.audit(&[caller.audit(Action::ListMails, caller.account.id, None)]).await?;
     let now = clock::now();
-    let queues = depths.into_iter().map(|(name, depth)| Queue { title: title(name), depth }).collect();
+    let queues =
+        depths.into_iter().map(|(name, depth)| Queue { title: title(name), depth }).collect();
     let letters = letters.iter().map(|letter| Row::of_letter(letter, now)).collect();
     render(&MailPipeline { frame, queues, letters, most: MOST_LETTERS })
 }

@@ -1,7 +1,7 @@
 //! `GET /admin/sign-in/`, `POST /admin/session/` and `POST /admin/sign-out/`
 //!
-//! Password and code go from the browser to the API's own login, which this function has no part in; what comes back is
-//! shown here once, and the cookie takes its place.
+//! Password and code go from the browser to the API's own login, which this function has no part
+//! in; what comes back is shown here once, and the cookie takes its place.
 
 use askama::Template;
 use axum::extract::State;
@@ -29,7 +29,10 @@ pub(crate) async fn sign_in() -> Result<Response, Problem> {
 }
 
 /// Opens the console to the browser that shows an access token of staff.
-pub(crate) async fn open_session(State(app): State<App>, staff: Staff) -> Result<Response, Problem> {
+pub(crate) async fn open_session(
+    State(app): State<App>,
+    staff: Staff,
+) -> Result<Response, Problem> {
     let caller = staff.confirm().await?;
     let mut response = no_content().into_response();
     response.headers_mut().insert(header::SET_COOKIE, session::begin(&app, &caller)?);
@@ -37,10 +40,15 @@ pub(crate) async fn open_session(State(app): State<App>, staff: Staff) -> Result
 }
 
 /// Ends the session, here and for the API.
-pub(crate) async fn sign_out(State(app): State<App>, staff: Staff, _: Posted) -> Result<Response, Problem> {
+pub(crate) async fn sign_out(
+    State(app): State<App>,
+    staff: Staff,
+    _: Posted,
+) -> Result<Response, Problem> {
     let caller = staff.confirm().await?;
     let (user, session) = (caller.account.id, caller.session.id);
-    match app.store.end_session(user, session, &caller.audit(Action::EndSession, user, None)).await {
+    match app.store.end_session(user, session, &caller.audit(Action::EndSession, user, None)).await
+    {
         Ok(()) | Err(EndSessionError::Unknown) => {}
         Err(EndSessionError::Store(error)) => return Err(error.into()),
     }

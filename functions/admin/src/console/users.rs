@@ -71,10 +71,17 @@ impl Asked {
 }
 
 /// Users, newest first, or those that a search finds.
-pub(crate) async fn list_users(State(app): State<App>, staff: Staff, frame: Frame, query: Query) -> Result<Response, Problem> {
+pub(crate) async fn list_users(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    query: Query,
+) -> Result<Response, Problem> {
     let asked = Asked::of(&query);
     let (filters, mut paging) =
-        query.parse(&app.kit, staff.id(), "console-users", |parameters: &mut Parameters| Filters::read(parameters))?;
+        query.parse(&app.kit, staff.id(), "console-users", |parameters: &mut Parameters| {
+            Filters::read(parameters)
+        })?;
     paging.limit = PAGE;
     let (users, next) = list_users::list(&app, staff, &filters, &paging).await?;
     render(&Users { frame, asked, users, next: paging.next_url(next.as_ref())? })
@@ -104,13 +111,22 @@ impl<'a> NewUserPage<'a> {
 }
 
 /// The form for a new user.
-pub(crate) async fn new_user(State(_): State<App>, staff: Staff, frame: Frame) -> Result<Response, Problem> {
+pub(crate) async fn new_user(
+    State(_): State<App>,
+    staff: Staff,
+    frame: Frame,
+) -> Result<Response, Problem> {
     staff.confirm().await?;
     render(&NewUserPage::new(frame, Filled::default()))
 }
 
 /// Creates the user.
-pub(crate) async fn create_user(State(app): State<App>, staff: Staff, frame: Frame, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn create_user(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    posted: Posted,
+) -> Result<Response, Problem> {
     let created = match posted.form().parse(NewUser::from_form) {
         Ok(new) => create_user::create(&app, staff, new).await,
         Err(problem) => staff.confirm().await.and(Err(problem)),
@@ -148,14 +164,20 @@ struct EditUserPage<'a> {
 }
 
 impl<'a> EditUserPage<'a> {
-    fn new(frame: Frame, user: &'a Account, filled_names: Filled<'a>, filled_email: Filled<'a>) -> Self {
+    fn new(
+        frame: Frame,
+        user: &'a Account,
+        filled_names: Filled<'a>,
+        filled_email: Filled<'a>,
+    ) -> Self {
         let names = [
             ("first_name", "First name", "text", user.first_name.as_str()),
             ("last_name", "Last name", "text", user.last_name.as_str()),
             ("phone_number", "Telephone number", "tel", user.phone_number.as_str()),
         ];
         let email = [("email", "New email address", "email", "")];
-        // Names that were typed belong to the version that was shown with them, whatever has come since.
+        // Names that were typed belong to the version that was shown with them, whatever has come
+        // since.
         let version = filled_names.value("version", &user.version.to_string()).to_owned();
         Self { frame, user, version, names, filled_names, email, filled_email }
     }
@@ -164,11 +186,15 @@ impl<'a> EditUserPage<'a> {
 /// The decisions that can be taken about a doctor now: the words of their paths, and their names.
 fn decisions(user: &Account) -> Vec<(&'static str, &'static str)> {
     let present = user.approval.unwrap_or(Approval::Pending);
-    let all =
-        [(Decision::Approve, "approve", "Approve"), (Decision::Refuse, "refuse", "Refuse"), (Decision::Suspend, "suspend", "Suspend")];
+    let all = [
+        (Decision::Approve, "approve", "Approve"),
+        (Decision::Refuse, "refuse", "Refuse"),
+        (Decision::Suspend, "suspend", "Suspend"),
+    ];
     let has_licence = user.doctor_profile().is_some();
-    let possible =
-        all.into_iter().filter(|(decision, ..)| decision.is_possible(present) && (has_licence || *decision == Decision::Suspend));
+    let possible = all.into_iter().filter(|(decision, ..)| {
+        decision.is_possible(present) && (has_licence || *decision == Decision::Suspend)
+    });
     match user.role {
         Role::Doctor => possible.map(|(_, word, label)| (word, label)).collect(),
         Role::Patient | Role::Admin => Vec::new(),
@@ -176,15 +202,32 @@ fn decisions(user: &Account) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A user's account, and what was done to it lately.
-pub(crate) async fn read_user(State(app): State<App>, staff: Staff, frame: Frame, Id(id): Id<UserId>) -> Result<Response, Problem> {
+pub(crate) async fn read_user(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    Id(id): Id<UserId>,
+) -> Result<Response, Problem> {
     let (caller, user) = read_user::read(&app, staff, id).await?;
     let events = app.store.access_log(id, None, EVENTS, None).await?.items;
     let events_caption = "What was done to the user, newest first, at most 10";
-    render(&UserPage { frame, is_oneself: caller.account.id == id, decisions: decisions(&user), user, events, events_caption })
+    render(&UserPage {
+        frame,
+        is_oneself: caller.account.id == id,
+        decisions: decisions(&user),
+        user,
+        events,
+        events_caption,
+    })
 }
 
 /// The forms with which a user's names and address are corrected.
-pub(crate) async fn edit_user(State(app): State<App>, staff: Staff, frame: Frame, Id(id): Id<UserId>) -> Result<Response, Problem> {
+pub(crate) async fn edit_user(
+    State(app): State<App>,
+    staff: Staff,
+    frame: Frame,
+    Id(id): Id<UserId>,
+) -> Result<Response, Problem> {
     let (_, user) = read_user::read(&app, staff, id).await?;
     render(&EditUserPage::new(frame, &user, Filled::default(), Filled::default()))
 }
@@ -216,7 +259,15 @@ pub(crate) async fn correct_user(
         Ok((if_match, change)) => update_user::update(&app, staff, id, &if_match, &change).await?,
         Err(problem) => {
             let (_, user) = read_user::read(&app, staff, id).await?;
-            return render_refused(&EditUserPage::new(frame, &user, Filled::refused(&posted, &problem), Filled::default()), &problem);
+            return render_refused(
+                &EditUserPage::new(
+                    frame,
+                    &user,
+                    Filled::refused(&posted, &problem),
+                    Filled::default(),
+                ),
+                &problem,
+            );
         }
     };
     see_other(&format!("/admin/users/{id}/"), Some("changed"))
@@ -238,7 +289,15 @@ pub(crate) async fn start_email_change(
         Ok(()) => see_other(&format!("/admin/users/{id}/"), Some("email-change-started")),
         Err(problem) if !problem.errors().is_empty() => {
             let (_, user) = read_user::read(&app, staff, id).await?;
-            render_refused(&EditUserPage::new(frame, &user, Filled::default(), Filled::refused(&posted, &problem)), &problem)
+            render_refused(
+                &EditUserPage::new(
+                    frame,
+                    &user,
+                    Filled::default(),
+                    Filled::refused(&posted, &problem),
+                ),
+                &problem,
+            )
         }
         Err(problem) => Err(problem),
     }
@@ -256,27 +315,45 @@ pub(crate) fn version(form: &mut Form) -> Option<IfMatch> {
 }
 
 /// Activates or deactivates the user, or changes the role.
-pub(crate) async fn update_user(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn update_user(
+    State(app): State<App>,
+    staff: Staff,
+    Id(id): Id<UserId>,
+    posted: Posted,
+) -> Result<Response, Problem> {
     let (if_match, change) = posted.form().parse(|form| {
         let if_match = version(form);
         let is_active = form.nullable::<String>("is_active");
         let role = form.optional::<Role>("role");
         let reason = form.optional::<Justification>("reason");
         let is_active = is_active?.map(|word| word == "true");
-        Some((if_match?, UserChange { is_active, role: role?, reason: reason?, ..UserChange::default() }))
+        Some((
+            if_match?,
+            UserChange { is_active, role: role?, reason: reason?, ..UserChange::default() },
+        ))
     })?;
     update_user::update(&app, staff, id, &if_match, &change).await?;
     see_other(&format!("/admin/users/{id}/"), Some("changed"))
 }
 
 /// Ends all sessions of the user.
-pub(crate) async fn end_sessions(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, _: Posted) -> Result<Response, Problem> {
+pub(crate) async fn end_sessions(
+    State(app): State<App>,
+    staff: Staff,
+    Id(id): Id<UserId>,
+    _: Posted,
+) -> Result<Response, Problem> {
     end_sessions::end(&app, staff, id).await?;
     see_other(&format!("/admin/users/{id}/"), Some("sessions-ended"))
 }
 
 /// Has the user sent a mail with which to set a new password.
-pub(crate) async fn start_password_reset(State(app): State<App>, staff: Staff, Id(id): Id<UserId>, _: Posted) -> Result<Response, Problem> {
+pub(crate) async fn start_password_reset(
+    State(app): State<App>,
+    staff: Staff,
+    Id(id): Id<UserId>,
+    _: Posted,
+) -> Result<Response, Problem> {
     start_password_reset::start(&app, staff, id).await?;
     see_other(&format!("/admin/users/{id}/"), Some("reset-started"))
 }

@@ -1,11 +1,14 @@
-//! Compares the audit trail in the table with its archive, and says what was removed, altered or invented in either.
+//! Compares the audit trail in the table with its archive, and says what was removed, altered or
+//! invented in either.
 //!
-//! Reads `TABLE_NAME`, `ARCHIVE_BUCKET_NAME` and `AUDIT_KEY` from the environment and uses the default credentials of AWS.
-//! Exits with 0 when the two agree, with 1 when they do not, with 2 when they could not be compared.
+//! Reads `TABLE_NAME`, `ARCHIVE_BUCKET_NAME` and `AUDIT_KEY` from the environment and uses the
+//! default credentials of AWS. Exits with 0 when the two agree, with 1 when they do not, with 2
+//! when they could not be compared.
 //!
-//! With `--repair` it then brings the events into the archive that are missing there, as after a failure of the archivist that
-//! lasted longer than the stream remembers. Only what functions of ours have written is brought, and nothing is taken away:
-//! where something was removed from the archive, the chain goes on saying so.
+//! With `--repair` it then brings the events into the archive that are missing there, as after a
+//! failure of the archivist that lasted longer than the stream remembers. Only what functions of
+//! ours have written is brought, and nothing is taken away: where something was removed from the
+//! archive, the chain goes on saying so.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -25,7 +28,11 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            let _ = writeln!(io::stderr(), "The audit trail could not be verified: {}.", sentence(&*error));
+            let _ = writeln!(
+                io::stderr(),
+                "The audit trail could not be verified: {}.",
+                sentence(&*error)
+            );
             ExitCode::from(2)
         }
     }
@@ -43,7 +50,8 @@ async fn run() -> Result<bool, Error> {
     let sdk = aws::sdk(Patience::Background).await;
     let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
     let vault = Vault::new(aws::s3(&sdk), &config.archive_bucket_name);
-    let report = compare(&store, &vault, AuditKey::new(config.audit_key.expose()), clock::now()).await?;
+    let report =
+        compare(&store, &vault, AuditKey::new(config.audit_key.expose()), clock::now()).await?;
     tell(&report)?;
     if repair {
         let mut brought = 0;
@@ -64,7 +72,13 @@ fn tell(report: &Report) -> io::Result<()> {
     for finding in findings {
         writeln!(out, "{finding}")?;
     }
-    writeln!(out, "events in the table: {events}, of which {waiting} are on the way to the archive")?;
-    writeln!(out, "links in the archive: {links} in {objects} objects, of which {repeated} repeat another one")?;
+    writeln!(
+        out,
+        "events in the table: {events}, of which {waiting} are on the way to the archive"
+    )?;
+    writeln!(
+        out,
+        "links in the archive: {links} in {objects} objects, of which {repeated} repeat another one"
+    )?;
     writeln!(out, "findings: {}", findings.len())
 }

@@ -1,4 +1,5 @@
-//! Access tokens: JWTs (RFC 7519, profile of RFC 9068) that are signed with Ed25519 (RFC 8037) and with nothing else.
+//! Access tokens: JWTs (RFC 7519, profile of RFC 9068) that are signed with Ed25519 (RFC 8037) and
+//! with nothing else.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use domain::account::Role;
@@ -21,7 +22,8 @@ use crate::secret::Secret;
 /// The audience of every access token: this API.
 pub const AUDIENCE: &str = "health-records-api";
 
-/// The type of an access token (RFC 9068, section 2.1); no other token of ours can be taken for one.
+/// The type of an access token (RFC 9068, section 2.1); no other token of ours can be taken for
+/// one.
 const TYPE: &str = "at+jwt";
 
 /// The length of the longest token that is looked at. Ours have about 500 characters.
@@ -30,7 +32,8 @@ const MAX_LENGTH: usize = 4096;
 /// The length of the longest key id that is looked at. Ours have 43 characters.
 const MAX_KID_LENGTH: usize = 64;
 
-/// How far the clocks of two functions may differ. It is granted to the beginning of a token's life, never to its end.
+/// How far the clocks of two functions may differ. It is granted to the beginning of a token's
+/// life, never to its end.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// What an access token says, once verified.
@@ -51,10 +54,12 @@ pub struct Claims {
 /// Why a token is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TokenError {
-    /// It does not have the form of an access token: three parts, an EdDSA header with the right type.
+    /// It does not have the form of an access token: three parts, an EdDSA header with the right
+    /// type.
     #[error("not an access token")]
     Malformed,
-    /// Nothing is wrong with it so far, but none of the keys has this id. New keys may have been published.
+    /// Nothing is wrong with it so far, but none of the keys has this id. New keys may have been
+    /// published.
     #[error("signed with an unknown key")]
     UnknownKey,
     /// The key is retired, the signature is wrong, or the claims are not those of a token of ours.
@@ -79,7 +84,8 @@ struct Payload {
     jti: Uuid,
 }
 
-/// Signs access tokens. Only the function `accounts` can make one, because only it may read the secret.
+/// Signs access tokens. Only the function `accounts` can make one, because only it may read the
+/// secret.
 pub struct Signer {
     issuer: String,
     key: EncodingKey,
@@ -93,7 +99,8 @@ impl Signer {
     pub fn new(secret: &Secret, issuer: impl Into<String>) -> Self {
         install_provider();
         let seed = derive(secret.expose().as_bytes(), "access tokens: Ed25519 seed 1");
-        let public_key = BASE64_URL_SAFE_NO_PAD.encode(certain(Ed25519KeyPair::from_seed_unchecked(&seed)).public_key());
+        let public_key = BASE64_URL_SAFE_NO_PAD
+            .encode(certain(Ed25519KeyPair::from_seed_unchecked(&seed)).public_key());
         Self {
             issuer: issuer.into(),
             key: EncodingKey::from_ed_der(&seed),
@@ -119,8 +126,19 @@ impl Signer {
     }
 
     /// A token that says that the user is calling in the session, from `now` on for `lifetime`.
-    pub fn sign(&self, user_id: UserId, session_id: SessionId, role: Role, now: Timestamp, lifetime: SignedDuration) -> String {
-        let header = Header { typ: Some(TYPE.to_owned()), kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+    pub fn sign(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        role: Role,
+        now: Timestamp,
+        lifetime: SignedDuration,
+    ) -> String {
+        let header = Header {
+            typ: Some(TYPE.to_owned()),
+            kid: Some(self.kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         let issued_at = now.as_second();
         let payload = Payload {
             iss: self.issuer.clone(),
@@ -138,7 +156,10 @@ impl Signer {
 }
 
 /// The value of an operation on our own key and our own claims.
-#[expect(clippy::expect_used, reason = "fails only when the derived seed or the claims' type is wrong, whatever the request")]
+#[expect(
+    clippy::expect_used,
+    reason = "fails only when the derived seed or the claims' type is wrong, whatever the request"
+)]
 fn certain<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("the seed is a key and the claims are JSON")
 }
@@ -179,16 +200,24 @@ impl Verifier {
     /// Only the key id chooses the key: `jwk`, `jku` and `x5u` of the header are never looked at.
     ///
     /// # Errors
-    /// [`TokenError::UnknownKey`] before anything but the header's form has been checked, so that the caller can look
-    /// for new keys and ask again; the others when the token cannot become valid.
-    pub fn verify(&self, token: &str, keys: &[SigningKey], now: Timestamp) -> Result<Claims, TokenError> {
+    /// [`TokenError::UnknownKey`] before anything but the header's form has been checked, so that
+    /// the caller can look for new keys and ask again; the others when the token cannot become
+    /// valid.
+    pub fn verify(
+        &self,
+        token: &str,
+        keys: &[SigningKey],
+        now: Timestamp,
+    ) -> Result<Claims, TokenError> {
         let kid = checked_kid(token)?;
         let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::UnknownKey)?;
         if key.is_retired(now) {
             return Err(TokenError::Invalid);
         }
         let key = DecodingKey::from_ed_components(&key.x).map_err(|_| TokenError::Invalid)?;
-        let payload: Unique<Payload> = jsonwebtoken::decode(token, &key, &self.validation).map_err(|_| TokenError::Invalid)?.claims;
+        let payload: Unique<Payload> = jsonwebtoken::decode(token, &key, &self.validation)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
         payload.0.claims(now)
     }
 }
@@ -196,7 +225,8 @@ impl Verifier {
 impl Payload {
     fn claims(&self, now: Timestamp) -> Result<Claims, TokenError> {
         let time = |seconds| Timestamp::from_second(seconds).map_err(|_| TokenError::Invalid);
-        let (issued_at, not_before, expires_at) = (time(self.iat)?, time(self.nbf)?, time(self.exp)?);
+        let (issued_at, not_before, expires_at) =
+            (time(self.iat)?, time(self.nbf)?, time(self.exp)?);
         let latest_start = now.saturating_add(CLOCK_SKEW).unwrap_or(now);
         if issued_at > latest_start || not_before > latest_start {
             return Err(TokenError::Invalid);
@@ -221,13 +251,16 @@ fn checked_kid(token: &str) -> Result<String, TokenError> {
     let [header, payload, signature] = parts[..] else {
         return Err(TokenError::Malformed);
     };
-    // Base64url without padding and with zeroes for spare bits, so that no second spelling of a token is valid.
+    // Base64url without padding and with zeroes for spare bits, so that no second spelling of a
+    // token is valid.
     let decode = |part| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
     let (header, _, _) = (decode(header)?, decode(payload)?, decode(signature)?);
-    let Unique(header) = serde_json::from_slice::<Unique<Map<String, Value>>>(&header).map_err(|_| TokenError::Malformed)?;
+    let Unique(header) = serde_json::from_slice::<Unique<Map<String, Value>>>(&header)
+        .map_err(|_| TokenError::Malformed)?;
     let is = |name, value: &str| header.get(name).and_then(Value::as_str) == Some(value);
-    // These three and nothing else: `crit` would demand extensions (RFC 7515, section 4.1.11), `b64` is one that changes what is
-    // signed (RFC 7797), `jwk`, `jku`, `x5c` and `x5u` bring keys along.
+    // These three and nothing else: `crit` would demand extensions (RFC 7515, section 4.1.11),
+    // `b64` is one that changes what is signed (RFC 7797), `jwk`, `jku`, `x5c` and `x5u` bring keys
+    // along.
     if !is("alg", "EdDSA") || !is("typ", TYPE) || header.len() != 3 {
         return Err(TokenError::Malformed);
     }
@@ -239,8 +272,8 @@ fn checked_kid(token: &str) -> Result<String, TokenError> {
     Ok(kid.to_owned())
 }
 
-/// A JSON object of which no member is there twice (RFC 7519, section 4, leaves that to us). Two readers of a token
-/// could otherwise see two users in it.
+/// A JSON object of which no member is there twice (RFC 7519, section 4, leaves that to us). Two
+/// readers of a token could otherwise see two users in it.
 struct Unique<T>(T);
 
 impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Unique<T> {
@@ -272,9 +305,13 @@ impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Unique<T> {
 
 /// Makes ring's Ed25519 the only algorithm of the JWT library, for the life of the process.
 fn install_provider() {
-    static PROVIDER: CryptoProvider =
-        CryptoProvider { signer_factory: ed25519_signer, verifier_factory: ed25519_verifier, key_utils: KeyUtils::new_unimplemented() };
-    // Refused only when it is installed already: by us, as the library has been built without providers of its own.
+    static PROVIDER: CryptoProvider = CryptoProvider {
+        signer_factory: ed25519_signer,
+        verifier_factory: ed25519_verifier,
+        key_utils: KeyUtils::new_unimplemented(),
+    };
+    // Refused only when it is installed already: by us, as the library has been built without
+    // providers of its own.
     let _ = PROVIDER.install_default();
 }
 
@@ -282,19 +319,29 @@ struct Ed25519Signer(Ed25519KeyPair);
 
 struct Ed25519Verifier(UnparsedPublicKey<Vec<u8>>);
 
-fn ed25519_signer(algorithm: &Algorithm, key: &EncodingKey) -> jsonwebtoken::errors::Result<Box<dyn JwtSigner>> {
+fn ed25519_signer(
+    algorithm: &Algorithm,
+    key: &EncodingKey,
+) -> jsonwebtoken::errors::Result<Box<dyn JwtSigner>> {
     if *algorithm != Algorithm::EdDSA || key.family() != algorithm.family() {
         return Err(ErrorKind::UnsupportedAlgorithm.into());
     }
-    let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes()).map_err(|_| ErrorKind::InvalidEddsaKey)?;
+    let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes())
+        .map_err(|_| ErrorKind::InvalidEddsaKey)?;
     Ok(Box::new(Ed25519Signer(pair)))
 }
 
-fn ed25519_verifier(algorithm: &Algorithm, key: &DecodingKey) -> jsonwebtoken::errors::Result<Box<dyn JwtVerifier>> {
+fn ed25519_verifier(
+    algorithm: &Algorithm,
+    key: &DecodingKey,
+) -> jsonwebtoken::errors::Result<Box<dyn JwtVerifier>> {
     if *algorithm != Algorithm::EdDSA || key.family() != algorithm.family() {
         return Err(ErrorKind::UnsupportedAlgorithm.into());
     }
-    Ok(Box::new(Ed25519Verifier(UnparsedPublicKey::new(&ED25519, key.try_get_as_bytes()?.to_vec()))))
+    Ok(Box::new(Ed25519Verifier(UnparsedPublicKey::new(
+        &ED25519,
+        key.try_get_as_bytes()?.to_vec(),
+    ))))
 }
 
 impl signature::Signer<Vec<u8>> for Ed25519Signer {

@@ -1,5 +1,6 @@
-use super::*;
 use serde_json::json;
+
+use super::*;
 
 const ISSUER: &str = "records-test";
 const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
@@ -63,10 +64,15 @@ fn without(mut object: Value, name: &str) -> Value {
     object
 }
 
-/// A token with any header and payload, signed with our own key: only what is said in it can be wrong.
+/// A token with any header and payload, signed with our own key: only what is said in it can be
+/// wrong.
 fn signed(header: &str, payload: &str) -> String {
     let signer = signer();
-    let message = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header), BASE64_URL_SAFE_NO_PAD.encode(payload));
+    let message = format!(
+        "{}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(header),
+        BASE64_URL_SAFE_NO_PAD.encode(payload)
+    );
     let pair = Ed25519KeyPair::from_seed_unchecked(signer.key.as_bytes()).unwrap();
     format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())))
 }
@@ -81,16 +87,29 @@ fn with_payload(payload: Value) -> Result<Claims, TokenError> {
 
 #[test]
 fn a_token_says_who_is_calling() {
-    let claims = Claims { user_id: user(), session_id: session(), role: Role::Doctor, issued_at: now(), expires_at: later(900) };
+    let claims = Claims {
+        user_id: user(),
+        session_id: session(),
+        role: Role::Doctor,
+        issued_at: now(),
+        expires_at: later(900),
+    };
     assert_eq!(verify(&token()), Ok(claims));
-    assert_eq!(with_payload(payload()), Ok(claims), "the tests' own tokens are good but for what they change");
+    assert_eq!(
+        with_payload(payload()),
+        Ok(claims),
+        "the tests' own tokens are good but for what they change"
+    );
 }
 
 #[test]
 fn a_token_has_the_form_of_rfc_9068() {
     let token = token();
     let part = |at: usize| -> Value {
-        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(at).unwrap()).unwrap()).unwrap()
+        serde_json::from_slice(
+            &BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(at).unwrap()).unwrap(),
+        )
+        .unwrap()
     };
     assert_eq!(part(0), header());
     let jti = part(1)["jti"].clone();
@@ -101,7 +120,10 @@ fn a_token_has_the_form_of_rfc_9068() {
 #[test]
 fn the_key_id_is_the_thumbprint() {
     // The example of RFC 8037, appendix A.3.
-    assert_eq!(thumbprint("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    assert_eq!(
+        thumbprint("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
+        "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+    );
     assert_eq!(signer().kid(), signer().kid());
     assert_ne!(Signer::new(&Secret::new("another secret"), ISSUER).kid(), signer().kid());
     assert!(!format!("{:?}", signer()).contains("secret for tests"));
@@ -114,10 +136,19 @@ fn the_signature_counts() {
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
     for at in 0..bytes.len() {
         bytes[at] ^= 1;
-        assert_eq!(verify(&format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(&bytes))), Err(TokenError::Invalid), "byte {at}");
+        assert_eq!(
+            verify(&format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(&bytes))),
+            Err(TokenError::Invalid),
+            "byte {at}"
+        );
         bytes[at] ^= 1;
     }
-    for signature in ["", "AAAA", &BASE64_URL_SAFE_NO_PAD.encode([0; 64]), &BASE64_URL_SAFE_NO_PAD.encode([&bytes[..], &[0]].concat())] {
+    for signature in [
+        "",
+        "AAAA",
+        &BASE64_URL_SAFE_NO_PAD.encode([0; 64]),
+        &BASE64_URL_SAFE_NO_PAD.encode([&bytes[..], &[0]].concat()),
+    ] {
         assert_eq!(verify(&format!("{message}.{signature}")), Err(TokenError::Invalid));
     }
 }
@@ -126,7 +157,8 @@ fn the_signature_counts() {
 fn an_edited_token_is_refused() {
     let token = token();
     let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!() };
-    let promoted = BASE64_URL_SAFE_NO_PAD.encode(with(payload(), "role", json!("admin")).to_string());
+    let promoted =
+        BASE64_URL_SAFE_NO_PAD.encode(with(payload(), "role", json!("admin")).to_string());
     assert_eq!(verify(&format!("{header}.{promoted}.{signature}")), Err(TokenError::Invalid));
 }
 
@@ -136,29 +168,56 @@ fn only_our_key_counts() {
     let token = other.sign(user(), session(), Role::Doctor, now(), LIFETIME);
     assert_eq!(verify(&token), Err(TokenError::UnknownKey));
     let mistaken = [key(other.kid(), signer().public_key())];
-    assert_eq!(Verifier::new(ISSUER).verify(&token, &mistaken, now()), Err(TokenError::Invalid), "the right id, another key");
+    assert_eq!(
+        Verifier::new(ISSUER).verify(&token, &mistaken, now()),
+        Err(TokenError::Invalid),
+        "the right id, another key"
+    );
     let both = [keys(), vec![key(other.kid(), other.public_key())]].concat();
-    assert!(Verifier::new(ISSUER).verify(&token, &both, now()).is_ok(), "old and new keys live side by side");
+    assert!(
+        Verifier::new(ISSUER).verify(&token, &both, now()).is_ok(),
+        "old and new keys live side by side"
+    );
     for x in ["", "AAAA", "not base64!"] {
-        assert_eq!(Verifier::new(ISSUER).verify(&token, &[key(other.kid(), x)], now()), Err(TokenError::Invalid), "a damaged key");
+        assert_eq!(
+            Verifier::new(ISSUER).verify(&token, &[key(other.kid(), x)], now()),
+            Err(TokenError::Invalid),
+            "a damaged key"
+        );
     }
     assert_eq!(Verifier::new(ISSUER).verify(&token, &[], now()), Err(TokenError::UnknownKey));
 }
 
 #[test]
 fn a_retired_key_is_refused() {
-    let retired = |seconds| vec![SigningKey { retire_after: Some(later(seconds)), ..keys().remove(0) }];
+    let retired =
+        |seconds| vec![SigningKey { retire_after: Some(later(seconds)), ..keys().remove(0) }];
     assert!(Verifier::new(ISSUER).verify(&token(), &retired(1), now()).is_ok());
-    assert_eq!(Verifier::new(ISSUER).verify(&token(), &retired(0), now()), Err(TokenError::Invalid));
+    assert_eq!(
+        Verifier::new(ISSUER).verify(&token(), &retired(0), now()),
+        Err(TokenError::Invalid)
+    );
 }
 
 #[test]
 fn no_other_algorithm_counts() {
-    for algorithm in ["none", "None", "NONE", "nOnE", "", "eddsa", "EDDSA", "Ed25519", "ES256", "RS256", "PS512", "HS256"] {
-        assert_eq!(with_header(with(header(), "alg", json!(algorithm))), Err(TokenError::Malformed), "{algorithm}");
-        let token = signed(&with(header(), "alg", json!(algorithm)).to_string(), &payload().to_string());
+    for algorithm in [
+        "none", "None", "NONE", "nOnE", "", "eddsa", "EDDSA", "Ed25519", "ES256", "RS256", "PS512",
+        "HS256",
+    ] {
+        assert_eq!(
+            with_header(with(header(), "alg", json!(algorithm))),
+            Err(TokenError::Malformed),
+            "{algorithm}"
+        );
+        let token =
+            signed(&with(header(), "alg", json!(algorithm)).to_string(), &payload().to_string());
         let unsigned = token.rsplit_once('.').unwrap().0;
-        assert_eq!(verify(&format!("{unsigned}.")), Err(TokenError::Malformed), "{algorithm}, unsigned");
+        assert_eq!(
+            verify(&format!("{unsigned}.")),
+            Err(TokenError::Malformed),
+            "{algorithm}, unsigned"
+        );
     }
     for algorithm in [json!(null), json!(1), json!(["EdDSA"])] {
         assert_eq!(with_header(with(header(), "alg", algorithm)), Err(TokenError::Malformed));
@@ -170,77 +229,142 @@ fn no_other_algorithm_counts() {
 fn the_public_key_is_no_hmac_secret() {
     let signer = signer();
     let header = with(header(), "alg", json!("HS256"));
-    let message = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header.to_string()), BASE64_URL_SAFE_NO_PAD.encode(payload().to_string()));
-    for secret in [signer.public_key().as_bytes(), &BASE64_URL_SAFE_NO_PAD.decode(signer.public_key()).unwrap()] {
-        let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret), message.as_bytes());
-        assert_eq!(verify(&format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac))), Err(TokenError::Malformed));
+    let message = format!(
+        "{}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(header.to_string()),
+        BASE64_URL_SAFE_NO_PAD.encode(payload().to_string())
+    );
+    for secret in [
+        signer.public_key().as_bytes(),
+        &BASE64_URL_SAFE_NO_PAD.decode(signer.public_key()).unwrap(),
+    ] {
+        let mac = ring::hmac::sign(
+            &ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret),
+            message.as_bytes(),
+        );
+        assert_eq!(
+            verify(&format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac))),
+            Err(TokenError::Malformed)
+        );
     }
 }
 
 #[test]
 fn the_library_itself_knows_one_algorithm() {
     install_provider();
-    let (encoding, decoding) = (EncodingKey::from_secret(b"secret"), DecodingKey::from_secret(b"secret"));
+    let (encoding, decoding) =
+        (EncodingKey::from_secret(b"secret"), DecodingKey::from_secret(b"secret"));
     assert!(ed25519_signer(&Algorithm::HS256, &encoding).is_err());
     assert!(ed25519_signer(&Algorithm::EdDSA, &encoding).is_err(), "an HMAC secret as Ed25519 key");
     assert!(ed25519_verifier(&Algorithm::HS256, &decoding).is_err());
-    assert!(ed25519_verifier(&Algorithm::EdDSA, &decoding).is_err(), "an HMAC secret as Ed25519 key");
+    assert!(
+        ed25519_verifier(&Algorithm::EdDSA, &decoding).is_err(),
+        "an HMAC secret as Ed25519 key"
+    );
     assert!(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload(), &encoding).is_err());
 }
 
 #[test]
 fn no_other_type_counts() {
     for typ in ["JWT", "jwt", "AT+JWT", "application/at+jwt", "rt+jwt", "mfa+jwt", ""] {
-        assert_eq!(with_header(with(header(), "typ", json!(typ))), Err(TokenError::Malformed), "{typ}");
+        assert_eq!(
+            with_header(with(header(), "typ", json!(typ))),
+            Err(TokenError::Malformed),
+            "{typ}"
+        );
     }
     assert_eq!(with_header(without(header(), "typ")), Err(TokenError::Malformed));
 }
 
 #[test]
 fn extensions_are_refused() {
-    for (name, value) in
-        [("crit", json!(["exp"])), ("crit", json!(["b64"])), ("crit", json!([])), ("b64", json!(false)), ("b64", json!(true))]
-    {
-        assert_eq!(with_header(with(header(), name, value.clone())), Err(TokenError::Malformed), "{name} {value}");
+    for (name, value) in [
+        ("crit", json!(["exp"])),
+        ("crit", json!(["b64"])),
+        ("crit", json!([])),
+        ("b64", json!(false)),
+        ("b64", json!(true)),
+    ] {
+        assert_eq!(
+            with_header(with(header(), name, value.clone())),
+            Err(TokenError::Malformed),
+            "{name} {value}"
+        );
     }
 }
 
 #[test]
 fn a_token_does_not_choose_its_key() {
     let attacker = Signer::new(&Secret::new("another secret"), ISSUER);
-    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": signer().kid(), "x": attacker.public_key()});
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": signer().kid(),
+        "x": attacker.public_key()});
     let sign = |header: &Value| {
-        let message =
-            format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header.to_string()), BASE64_URL_SAFE_NO_PAD.encode(payload().to_string()));
+        let message = format!(
+            "{}.{}",
+            BASE64_URL_SAFE_NO_PAD.encode(header.to_string()),
+            BASE64_URL_SAFE_NO_PAD.encode(payload().to_string())
+        );
         let pair = Ed25519KeyPair::from_seed_unchecked(attacker.key.as_bytes()).unwrap();
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())))
     };
     assert_eq!(verify(&sign(&header())), Err(TokenError::Invalid));
-    for (name, value) in [("jwk", jwk), ("jku", json!("https://example.com/jwks.json")), ("x5u", json!("https://example.com/x.pem"))] {
+    for (name, value) in [
+        ("jwk", jwk),
+        ("jku", json!("https://example.com/jwks.json")),
+        ("x5u", json!("https://example.com/x.pem")),
+    ] {
         let ours = with(header(), name, value.clone());
         assert_eq!(verify(&sign(&ours)), Err(TokenError::Malformed), "{name}");
-        assert_eq!(verify(&sign(&with(ours.clone(), "kid", json!(attacker.kid())))), Err(TokenError::Malformed), "{name}");
-        assert_eq!(with_header(ours), Err(TokenError::Malformed), "{name}, though the signature is ours");
+        assert_eq!(
+            verify(&sign(&with(ours.clone(), "kid", json!(attacker.kid())))),
+            Err(TokenError::Malformed),
+            "{name}"
+        );
+        assert_eq!(
+            with_header(ours),
+            Err(TokenError::Malformed),
+            "{name}, though the signature is ours"
+        );
     }
 }
 
 #[test]
 fn a_hostile_key_id_goes_nowhere() {
-    for kid in ["", "../../etc/passwd", "' OR 1=1 --", "a b", "a\0b", "ключ", &"a".repeat(65), &"a".repeat(10_000)] {
-        assert_eq!(with_header(with(header(), "kid", json!(kid))), Err(TokenError::Malformed), "{kid}");
+    for kid in [
+        "",
+        "../../etc/passwd",
+        "' OR 1=1 --",
+        "a b",
+        "a\0b",
+        "ключ",
+        &"a".repeat(65),
+        &"a".repeat(10_000),
+    ] {
+        assert_eq!(
+            with_header(with(header(), "kid", json!(kid))),
+            Err(TokenError::Malformed),
+            "{kid}"
+        );
     }
     for kid in [json!(null), json!(1), json!(["a"]), json!({"a": 1})] {
         assert_eq!(with_header(with(header(), "kid", kid)), Err(TokenError::Malformed));
     }
     assert_eq!(with_header(without(header(), "kid")), Err(TokenError::Malformed));
-    assert_eq!(with_header(with(header(), "kid", json!("a".repeat(64)))), Err(TokenError::UnknownKey));
+    assert_eq!(
+        with_header(with(header(), "kid", json!("a".repeat(64)))),
+        Err(TokenError::UnknownKey)
+    );
 }
 
 #[test]
 fn every_claim_is_required() {
     for name in ["iss", "aud", "sub", "sid", "role", "iat", "nbf", "exp", "jti"] {
         assert_eq!(with_payload(without(payload(), name)), Err(TokenError::Invalid), "{name}");
-        assert_eq!(with_payload(with(payload(), name, Value::Null)), Err(TokenError::Invalid), "{name}");
+        assert_eq!(
+            with_payload(with(payload(), name, Value::Null)),
+            Err(TokenError::Invalid),
+            "{name}"
+        );
     }
 }
 
@@ -266,10 +390,20 @@ fn claims_of_others_are_refused() {
         ("nbf", json!(i64::MIN)),
         ("jti", json!("x")),
     ] {
-        assert_eq!(with_payload(with(payload(), name, value.clone())), Err(TokenError::Invalid), "{name} {value}");
+        assert_eq!(
+            with_payload(with(payload(), name, value.clone())),
+            Err(TokenError::Invalid),
+            "{name} {value}"
+        );
     }
-    assert_eq!(Verifier::new("records-other").verify(&token(), &keys(), now()), Err(TokenError::Invalid));
-    assert!(with_payload(with(payload(), "scope", json!("all"))).is_ok(), "unknown claims say nothing");
+    assert_eq!(
+        Verifier::new("records-other").verify(&token(), &keys(), now()),
+        Err(TokenError::Invalid)
+    );
+    assert!(
+        with_payload(with(payload(), "scope", json!("all"))).is_ok(),
+        "unknown claims say nothing"
+    );
 }
 
 #[test]
@@ -283,7 +417,11 @@ fn a_token_has_its_time() {
     let second = now().as_second();
     for name in ["iat", "nbf"] {
         assert!(with_payload(with(payload(), name, json!(second + 5))).is_ok());
-        assert_eq!(with_payload(with(payload(), name, json!(second + 6))), Err(TokenError::Invalid), "{name}");
+        assert_eq!(
+            with_payload(with(payload(), name, json!(second + 6))),
+            Err(TokenError::Invalid),
+            "{name}"
+        );
     }
 }
 
@@ -292,17 +430,28 @@ fn only_a_genuine_token_is_expired() {
     let expired = token();
     let (message, _) = expired.rsplit_once('.').unwrap();
     let forged = format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode([1; 64]));
-    assert_eq!(Verifier::new(ISSUER).verify(&forged, &keys(), later(10_000)), Err(TokenError::Invalid));
+    assert_eq!(
+        Verifier::new(ISSUER).verify(&forged, &keys(), later(10_000)),
+        Err(TokenError::Invalid)
+    );
 }
 
 #[test]
 fn nothing_is_said_twice() {
     let header = header().to_string();
     let doubled_header = header.replacen('{', r#"{"alg":"none","#, 1);
-    assert_eq!(verify(&signed(&doubled_header, &payload().to_string())), Err(TokenError::Malformed));
+    assert_eq!(
+        verify(&signed(&doubled_header, &payload().to_string())),
+        Err(TokenError::Malformed)
+    );
     let extra = header.replacen('{', r#"{"x":1,"x":1,"#, 1);
     assert_eq!(verify(&signed(&extra, &payload().to_string())), Err(TokenError::Malformed));
-    for member in [r#""role":"admin""#, r#""sub":"0190a5c0-0000-7000-8000-000000000009""#, r#""\u0072ole":"admin""#, r#""x":1,"x":1"#] {
+    for member in [
+        r#""role":"admin""#,
+        r#""sub":"0190a5c0-0000-7000-8000-000000000009""#,
+        r#""\u0072ole":"admin""#,
+        r#""x":1,"x":1"#,
+    ] {
         let doubled = payload().to_string().replacen('{', &format!("{{{member},"), 1);
         assert_eq!(verify(&signed(&header, &doubled)), Err(TokenError::Invalid), "{member}");
     }
@@ -313,13 +462,19 @@ fn a_token_has_one_spelling() {
     let token = token();
     let parts: Vec<&str> = token.split('.').collect();
     for at in 0..3 {
-        for spelling in [format!("{}=", parts[at]), format!(" {}", parts[at]), format!("{}\n", parts[at]), format!("{}+", parts[at])] {
+        for spelling in [
+            format!("{}=", parts[at]),
+            format!(" {}", parts[at]),
+            format!("{}\n", parts[at]),
+            format!("{}+", parts[at]),
+        ] {
             let mut parts = parts.clone();
             parts[at] = &spelling;
             assert_eq!(verify(&parts.join(".")), Err(TokenError::Malformed), "{spelling:?}");
         }
     }
-    // 64 bytes leave four spare bits in the signature's last character, which is thus one of A, Q, g and w.
+    // 64 bytes leave four spare bits in the signature's last character, which is thus one of A, Q,
+    // g and w.
     let (rest, last) = token.split_at(token.len() - 1);
     let respelt = format!("{rest}{}", char::from(last.as_bytes()[0] + 1));
     assert_eq!(verify(&respelt), Err(TokenError::Malformed));
@@ -350,15 +505,21 @@ fn other_forms_are_no_tokens() {
         assert_eq!(verify(text), Err(TokenError::Malformed), "{text:?}");
     }
     for payload in ["[]", "null", "\"x\"", "", "{} {}"] {
-        assert_eq!(verify(&signed(&self::header().to_string(), payload)), Err(TokenError::Invalid), "{payload:?}");
+        assert_eq!(
+            verify(&signed(&self::header().to_string(), payload)),
+            Err(TokenError::Invalid),
+            "{payload:?}"
+        );
     }
 }
 
 #[test]
 fn long_texts_are_not_looked_at() {
-    let fits = signed(&header().to_string(), &with(payload(), "x", json!("x".repeat(2000))).to_string());
+    let fits =
+        signed(&header().to_string(), &with(payload(), "x", json!("x".repeat(2000))).to_string());
     assert!(fits.len() < MAX_LENGTH && verify(&fits).is_ok());
-    let too_long = signed(&header().to_string(), &with(payload(), "x", json!("x".repeat(3000))).to_string());
+    let too_long =
+        signed(&header().to_string(), &with(payload(), "x", json!("x".repeat(3000))).to_string());
     assert!(too_long.len() > MAX_LENGTH);
     assert_eq!(verify(&too_long), Err(TokenError::Malformed));
 }

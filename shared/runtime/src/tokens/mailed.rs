@@ -14,7 +14,8 @@ impl MailedToken {
         Self(random())
     }
 
-    /// Reads what a client presents; `None` for what cannot be such a token. White space around it comes from copying.
+    /// Reads what a client presents; `None` for what cannot be such a token. White space around it
+    /// comes from copying.
     pub fn parse(text: &str) -> Option<Self> {
         BASE64_URL_SAFE_NO_PAD.decode(text.trim()).ok()?.try_into().ok().map(Self)
     }

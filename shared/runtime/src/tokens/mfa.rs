@@ -1,4 +1,5 @@
-//! Tokens between the two halves of a sign-in: the password was right, the second factor is missing.
+//! Tokens between the two halves of a sign-in: the password was right, the second factor is
+//! missing.
 
 use domain::id::{SessionId, UserId};
 use jiff::{SignedDuration, Timestamp};
@@ -12,13 +13,14 @@ const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 /// What the token is sealed for: it is good for nothing else.
 const USE: &[u8] = b"sign-in: second factor 1";
 
-/// Says that somebody has just shown the right password of a user. Sealed, and no JWT: it can never be taken for an access
-/// token, nor read by who carries it.
+/// Says that somebody has just shown the right password of a user. Sealed, and no JWT: it can never
+/// be taken for an access token, nor read by who carries it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MfaToken {
     /// Whose password.
     pub user_id: UserId,
-    /// The account's watermark of ended sessions then: a password set since, which ends all, makes the token worthless.
+    /// The account's watermark of ended sessions then: a password set since, which ends all, makes
+    /// the token worthless.
     pub sessions_ended_through: Option<SessionId>,
     /// Which of the user's passwords it was.
     pub password_version: u64,
@@ -27,8 +29,18 @@ pub struct MfaToken {
 
 impl MfaToken {
     /// A token that is good from now on.
-    pub fn new(user_id: UserId, sessions_ended_through: Option<SessionId>, password_version: u64, now: Timestamp) -> Self {
-        Self { user_id, sessions_ended_through, password_version, expires_at: now.saturating_add(LIFETIME).unwrap_or(now) }
+    pub fn new(
+        user_id: UserId,
+        sessions_ended_through: Option<SessionId>,
+        password_version: u64,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            user_id,
+            sessions_ended_through,
+            password_version,
+            expires_at: now.saturating_add(LIFETIME).unwrap_or(now),
+        }
     }
 
     /// The token as the client gets it. `None` only where ids could not be written as JSON.

@@ -37,7 +37,8 @@ impl Lifetimes {
     }
 }
 
-/// A refresh token. It names its session, so that one read finds it; only the secret in it proves anything.
+/// A refresh token. It names its session, so that one read finds it; only the secret in it proves
+/// anything.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken {
     /// Whose it is.
@@ -70,16 +71,39 @@ pub enum Rotation {
 
 impl RefreshToken {
     /// A new session of the user, and its first token. `device` is what the client calls itself.
-    pub fn start(user_id: UserId, now: Timestamp, device: &str, lifetimes: Lifetimes) -> (Session, Self) {
+    pub fn start(
+        user_id: UserId,
+        now: Timestamp,
+        device: &str,
+        lifetimes: Lifetimes,
+    ) -> (Session, Self) {
         Self::start_as(clock::new_id(), user_id, now, device, lifetimes)
     }
 
     /// A new session that is not among those which have ended up to and with another one.
-    pub fn start_above(ended_through: SessionId, user_id: UserId, now: Timestamp, device: &str, lifetimes: Lifetimes) -> (Session, Self) {
-        Self::start_as(clock::new_id_above(ended_through, ended_through.created_at()), user_id, now, device, lifetimes)
+    pub fn start_above(
+        ended_through: SessionId,
+        user_id: UserId,
+        now: Timestamp,
+        device: &str,
+        lifetimes: Lifetimes,
+    ) -> (Session, Self) {
+        Self::start_as(
+            clock::new_id_above(ended_through, ended_through.created_at()),
+            user_id,
+            now,
+            device,
+            lifetimes,
+        )
     }
 
-    fn start_as(id: SessionId, user_id: UserId, now: Timestamp, device: &str, lifetimes: Lifetimes) -> (Session, Self) {
+    fn start_as(
+        id: SessionId,
+        user_id: UserId,
+        now: Timestamp,
+        device: &str,
+        lifetimes: Lifetimes,
+    ) -> (Session, Self) {
         let token = Self { user_id, session_id: id, secret: random() };
         let session = Session {
             id,
@@ -97,18 +121,25 @@ impl RefreshToken {
 
     /// What `presented` gives for `session` as it is stored.
     ///
-    /// A session's id cannot be guessed, so a token that names it and is neither current nor previous is taken for an
-    /// older one of the same session.
-    pub fn rotate(session: &Session, presented: &Self, now: Timestamp, lifetimes: Lifetimes) -> Rotation {
+    /// A session's id cannot be guessed, so a token that names it and is neither current nor
+    /// previous is taken for an older one of the same session.
+    pub fn rotate(
+        session: &Session,
+        presented: &Self,
+        now: Timestamp,
+        lifetimes: Lifetimes,
+    ) -> Rotation {
         let named = (presented.user_id, presented.session_id) == (session.user_id, session.id);
         if !named || lifetimes.are_over(session, now) {
             return Rotation::Refused;
         }
-        // Ordinary comparison: what its time could tell is about hashes, and not about the secrets behind them.
+        // Ordinary comparison: what its time could tell is about hashes, and not about the secrets
+        // behind them.
         let hash = presented.hash();
         if hash == session.token_hash {
             let token = Self { secret: random(), ..presented.clone() };
-            let masked_successor = BASE64_URL_SAFE_NO_PAD.encode(mask(&token.secret, &presented.secret));
+            let masked_successor =
+                BASE64_URL_SAFE_NO_PAD.encode(mask(&token.secret, &presented.secret));
             let session = Session {
                 token_hash: token.hash(),
                 previous: Some(PreviousToken { token_hash: hash, masked_successor }),
@@ -119,7 +150,9 @@ impl RefreshToken {
             return Rotation::Rotated { session, token };
         }
         match presented.successor(session, &hash) {
-            Some(token) if now.duration_since(session.last_used_at) <= REPLAY_WINDOW => Rotation::Replayed { token },
+            Some(token) if now.duration_since(session.last_used_at) <= REPLAY_WINDOW => {
+                Rotation::Replayed { token }
+            }
             _ => Rotation::Reused,
         }
     }
@@ -146,7 +179,9 @@ impl RefreshToken {
 
     /// The token as the client gets it: base64url of user id, session id and secret.
     pub fn reveal(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode([&self.user_id.as_bytes()[..], self.session_id.as_bytes(), &self.secret].concat())
+        BASE64_URL_SAFE_NO_PAD.encode(
+            [&self.user_id.as_bytes()[..], self.session_id.as_bytes(), &self.secret].concat(),
+        )
     }
 
     /// What is stored of it: SHA-256 of the secret, base64url.
@@ -171,7 +206,10 @@ fn mask(successor: &[u8; 32], predecessor: &[u8; 32]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    const LIFETIMES: Lifetimes = Lifetimes { idle: SignedDuration::from_hours(24), absolute: SignedDuration::from_hours(72) };
+    const LIFETIMES: Lifetimes = Lifetimes {
+        idle: SignedDuration::from_hours(24),
+        absolute: SignedDuration::from_hours(72),
+    };
 
     fn user() -> UserId {
         "0190a5c0-0000-7000-8000-000000000001".parse().unwrap()
@@ -208,8 +246,20 @@ mod tests {
         let (_, _, token) = start();
         let text = token.reveal();
         // 64 bytes leave four spare bits in the last character, which must be zero.
-        let respelt = format!("{}{}", &text[..85], if text.ends_with('A') { 'B' } else { char::from(text.as_bytes()[85] + 1) });
-        for text in ["", "a.b.c", &text[1..], &format!("{text}A"), &format!("{text}=="), &respelt, &"é".repeat(43)] {
+        let respelt = format!(
+            "{}{}",
+            &text[..85],
+            if text.ends_with('A') { 'B' } else { char::from(text.as_bytes()[85] + 1) }
+        );
+        for text in [
+            "",
+            "a.b.c",
+            &text[1..],
+            &format!("{text}A"),
+            &format!("{text}=="),
+            &respelt,
+            &"é".repeat(43),
+        ] {
             assert!(RefreshToken::parse(text).is_none(), "{text}");
         }
     }
@@ -229,7 +279,12 @@ mod tests {
 
     #[test]
     fn a_device_is_cut_and_cleaned() {
-        let (session, _) = RefreshToken::start(user(), clock::now(), &format!("a\n{}", "é".repeat(300)), LIFETIMES);
+        let (session, _) = RefreshToken::start(
+            user(),
+            clock::now(),
+            &format!("a\n{}", "é".repeat(300)),
+            LIFETIMES,
+        );
         assert_eq!(session.device, format!("a{}", "é".repeat(199)));
     }
 
@@ -253,7 +308,10 @@ mod tests {
             let replayed = RefreshToken::rotate(&rotated, &token, later(now, seconds), LIFETIMES);
             assert_eq!(replayed, Rotation::Replayed { token: successor.clone() });
         }
-        assert_eq!(RefreshToken::rotate(&rotated, &token, later(now, 11), LIFETIMES), Rotation::Reused);
+        assert_eq!(
+            RefreshToken::rotate(&rotated, &token, later(now, 11), LIFETIMES),
+            Rotation::Reused
+        );
     }
 
     #[test]
@@ -261,7 +319,10 @@ mod tests {
         let (now, session, token) = start();
         let (rotated, _) = rotate(&session, &token, now);
         for masked in ["", "not base64!", &BASE64_URL_SAFE_NO_PAD.encode([0; 32])] {
-            let previous = PreviousToken { masked_successor: masked.to_owned(), ..rotated.previous.clone().unwrap() };
+            let previous = PreviousToken {
+                masked_successor: masked.to_owned(),
+                ..rotated.previous.clone().unwrap()
+            };
             let damaged = Session { previous: Some(previous), ..rotated.clone() };
             assert_eq!(RefreshToken::rotate(&damaged, &token, now, LIFETIMES), Rotation::Reused);
         }
@@ -290,8 +351,14 @@ mod tests {
     #[test]
     fn an_unused_session_ends() {
         let (now, session, token) = start();
-        assert!(matches!(RefreshToken::rotate(&session, &token, later(now, 86_398), LIFETIMES), Rotation::Rotated { .. }));
-        assert_eq!(RefreshToken::rotate(&session, &token, later(now, 86_400), LIFETIMES), Rotation::Refused);
+        assert!(matches!(
+            RefreshToken::rotate(&session, &token, later(now, 86_398), LIFETIMES),
+            Rotation::Rotated { .. }
+        ));
+        assert_eq!(
+            RefreshToken::rotate(&session, &token, later(now, 86_400), LIFETIMES),
+            Rotation::Refused
+        );
     }
 
     #[test]
@@ -300,9 +367,13 @@ mod tests {
         for hours in [20, 40, 60] {
             (session, token) = rotate(&session, &token, later(now, hours * 3600));
         }
-        // Sixty hours are over, and a day more would be too much: the id says when the session began.
+        // Sixty hours are over, and a day more would be too much: the id says when the session
+        // began.
         assert!((session.ttl - later(now, 72 * 3600).as_second()).abs() <= 1);
-        assert_eq!(RefreshToken::rotate(&session, &token, later(now, 72 * 3600 + 1), LIFETIMES), Rotation::Refused);
+        assert_eq!(
+            RefreshToken::rotate(&session, &token, later(now, 72 * 3600 + 1), LIFETIMES),
+            Rotation::Refused
+        );
     }
 
     #[test]
@@ -311,14 +382,26 @@ mod tests {
         let ahead = SessionId::last_at(later(now, 60));
         let (session, token) = RefreshToken::start_above(ahead, user(), now, "curl/8.5", LIFETIMES);
         assert!(session.id > ahead && token.session_id == session.id);
-        assert!(matches!(RefreshToken::rotate(&session, &token, now, LIFETIMES), Rotation::Rotated { .. }));
-        assert!(!LIFETIMES.are_over(&before, later(now, 86_398)) && LIFETIMES.are_over(&before, later(now, 86_400)));
+        assert!(matches!(
+            RefreshToken::rotate(&session, &token, now, LIFETIMES),
+            Rotation::Rotated { .. }
+        ));
+        assert!(
+            !LIFETIMES.are_over(&before, later(now, 86_398))
+                && LIFETIMES.are_over(&before, later(now, 86_400))
+        );
     }
 
     #[test]
     fn shorter_lifetimes_hold_for_sessions_that_exist() {
         let (now, session, token) = start();
-        let shorter = Lifetimes { idle: SignedDuration::from_hours(1), absolute: SignedDuration::from_hours(2) };
-        assert_eq!(RefreshToken::rotate(&session, &token, later(now, 3601), shorter), Rotation::Refused);
+        let shorter = Lifetimes {
+            idle: SignedDuration::from_hours(1),
+            absolute: SignedDuration::from_hours(2),
+        };
+        assert_eq!(
+            RefreshToken::rotate(&session, &token, later(now, 3601), shorter),
+            Rotation::Refused
+        );
     }
 }

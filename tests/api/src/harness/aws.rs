@@ -1,4 +1,5 @@
-//! The emulated AWS, for what cannot be done or seen through the API. Requests are signed as by any client of AWS.
+//! The emulated AWS, for what cannot be done or seen through the API. Requests are signed as by any
+//! client of AWS.
 
 use std::time::SystemTime;
 
@@ -35,7 +36,9 @@ pub(crate) fn send(
         .settings(SigningSettings::default())
         .build()
         .unwrap();
-    let signable = SignableRequest::new(method, &url, headers.iter().copied(), SignableBody::Bytes(&body)).unwrap();
+    let signable =
+        SignableRequest::new(method, &url, headers.iter().copied(), SignableBody::Bytes(&body))
+            .unwrap();
     let (instructions, _) = sign(signable, &parameters.into()).unwrap().into_parts();
     let mut request = Request::new(method, &url).body(body);
     for (name, value) in headers.iter().copied().chain(instructions.headers()) {
@@ -44,11 +47,28 @@ pub(crate) fn send(
     request.send_unchecked()
 }
 
-/// An operation of a service with the JSON protocol: `("dynamodb", "DynamoDB_20120810.GetItem", ...)`.
+/// An operation of a service with the JSON protocol: `("dynamodb", "DynamoDB_20120810.GetItem",
+/// ...)`.
 #[track_caller]
-pub(crate) fn operation(credentials: Credentials, service: &str, target: &str, body: &Value) -> Answer {
-    let content_type = if matches!(service, "dynamodb" | "sqs") { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
-    send(credentials, service, "POST", "/", &[("content-type", content_type), ("x-amz-target", target)], body.to_string())
+pub(crate) fn operation(
+    credentials: Credentials,
+    service: &str,
+    target: &str,
+    body: &Value,
+) -> Answer {
+    let content_type = if matches!(service, "dynamodb" | "sqs") {
+        "application/x-amz-json-1.0"
+    } else {
+        "application/x-amz-json-1.1"
+    };
+    send(
+        credentials,
+        service,
+        "POST",
+        "/",
+        &[("content-type", content_type), ("x-amz-target", target)],
+        body.to_string(),
+    )
 }
 
 /// An operation on the table; `TableName` is added.
@@ -61,7 +81,10 @@ pub(crate) fn dynamodb(name: &str, mut body: Value) -> Answer {
 /// An item in DynamoDB's JSON.
 #[track_caller]
 pub(crate) fn get_item(pk: &str, sk: &str) -> Option<Value> {
-    let answer = dynamodb("GetItem", json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "ConsistentRead": true}));
+    let answer = dynamodb(
+        "GetItem",
+        json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "ConsistentRead": true}),
+    );
     answer.body.get("Item").cloned()
 }
 
@@ -70,17 +93,22 @@ pub(crate) fn get_item(pk: &str, sk: &str) -> Option<Value> {
 pub(crate) fn query(pk: &str) -> Vec<Value> {
     let answer = dynamodb(
         "Query",
-        json!({"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}, "ConsistentRead": true}),
+        json!({"KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}}, "ConsistentRead": true}),
     );
     answer["Items"].as_array().unwrap().clone()
 }
 
-/// Changes an item. In the expression, `#role` and `#ttl` stand for the attributes whose names are reserved words.
+/// Changes an item. In the expression, `#role` and `#ttl` stand for the attributes whose names are
+/// reserved words.
 #[track_caller]
 pub(crate) fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
-    let reserved = ["role", "ttl"].into_iter().filter(|name| expression.contains(&format!("#{name}")));
-    let names: serde_json::Map<String, Value> = reserved.map(|name| (format!("#{name}"), json!(name))).collect();
-    let mut body = json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "UpdateExpression": expression});
+    let reserved =
+        ["role", "ttl"].into_iter().filter(|name| expression.contains(&format!("#{name}")));
+    let names: serde_json::Map<String, Value> =
+        reserved.map(|name| (format!("#{name}"), json!(name))).collect();
+    let mut body =
+        json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "UpdateExpression": expression});
     if !values.is_null() {
         body["ExpressionAttributeValues"] = values;
     }
@@ -101,7 +129,15 @@ pub(crate) fn sqs(name: &str, queue: &str, mut body: Value) -> Answer {
 #[track_caller]
 pub(crate) fn invoke(function: &str, event: &Value) -> Answer {
     let path = format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
-    send(root(), "lambda", "POST", &path, &[("content-type", "application/json")], event.to_string()).ok(200)
+    send(
+        root(),
+        "lambda",
+        "POST",
+        &path,
+        &[("content-type", "application/json")],
+        event.to_string(),
+    )
+    .ok(200)
 }
 
 /// A request to the bucket: a key (or nothing) with its query.
@@ -115,7 +151,11 @@ pub(crate) fn s3(method: &str, key: &str) -> Answer {
 pub(crate) fn object_versions(prefix: &str) -> Vec<String> {
     let answer = s3("GET", &format!("?versions&prefix={}", prefix.replace('/', "%2F"))).ok(200);
     let listing = String::from_utf8(answer.bytes).unwrap();
-    listing.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned()).collect()
+    listing
+        .split("<Key>")
+        .skip(1)
+        .map(|rest| rest.split("</Key>").next().unwrap().to_owned())
+        .collect()
 }
 
 #[track_caller]
@@ -138,6 +178,14 @@ pub(crate) fn role_of(function: &str) -> Credentials {
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let answer = send(root(), "sts", "POST", "/", &headers, body).ok(200);
     let xml = String::from_utf8(answer.bytes).unwrap();
-    let value = |name: &str| xml.split_once(&format!("<{name}>")).unwrap().1.split('<').next().unwrap().to_owned();
-    Credentials::new(value("AccessKeyId"), value("SecretAccessKey"), Some(value("SessionToken")), None, "tests")
+    let value = |name: &str| {
+        xml.split_once(&format!("<{name}>")).unwrap().1.split('<').next().unwrap().to_owned()
+    };
+    Credentials::new(
+        value("AccessKeyId"),
+        value("SecretAccessKey"),
+        Some(value("SessionToken")),
+        None,
+        "tests",
+    )
 }

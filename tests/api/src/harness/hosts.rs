@@ -1,5 +1,5 @@
-//! Computers with addresses of their own. The gateway of the emulated cloud sees everybody at one address; what these send
-//! is handed to the function as the gateway would hand it over.
+//! Computers with addresses of their own. The gateway of the emulated cloud sees everybody at one
+//! address; what these send is handed to the function as the gateway would hand it over.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -23,9 +23,14 @@ impl Host {
         Self(format!("2001:db8:{}:{}::1", &random[24..28], &random[28..]))
     }
 
-    /// The network that it is in, as the counters know it: of an address as [`Host::somewhere`] gives it.
+    /// The network that it is in, as the counters know it: of an address as [`Host::somewhere`]
+    /// gives it.
     pub(crate) fn network(&self) -> String {
-        let parts = self.0.split(':').take(4).map(|part| format!("{:x}", u16::from_str_radix(part, 16).unwrap()));
+        let parts = self
+            .0
+            .split(':')
+            .take(4)
+            .map(|part| format!("{:x}", u16::from_str_radix(part, 16).unwrap()));
         format!("{}::/64", parts.collect::<Vec<_>>().join(":"))
     }
 
@@ -37,13 +42,15 @@ impl Host {
             "routeKey": "ANY /api/accounts/{proxy+}",
             "rawPath": path,
             "rawQueryString": "",
-            "headers": {"content-type": "application/json", "host": "api.example.org", "user-agent": "tests"},
+            "headers": {"content-type": "application/json", "host": "api.example.org",
+                "user-agent": "tests"},
             "requestContext": {
                 "accountId": "123456789012",
                 "apiId": "api1234567",
                 "domainName": "api.example.org",
                 "domainPrefix": "api",
-                "http": {"method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": self.0, "userAgent": "tests"},
+                "http": {"method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": self.0,
+                    "userAgent": "tests"},
                 "requestId": unique(),
                 "routeKey": "ANY /api/accounts/{proxy+}",
                 "stage": "$default",
@@ -56,7 +63,8 @@ impl Host {
         for (name, value) in headers {
             event["headers"][*name] = json!(value);
         }
-        let answer = Answer::of_function(&format!("POST {path}"), &aws::invoke("accounts", &event).body);
+        let answer =
+            Answer::of_function(&format!("POST {path}"), &aws::invoke("accounts", &event).body);
         answer.check(&Method::POST, path);
         answer
     }

@@ -13,7 +13,8 @@ use super::Stack;
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The client of all tests: it follows nothing, takes any method, and an error's status is a status.
+/// The client of all tests: it follows nothing, takes any method, and an error's status is a
+/// status.
 fn agent() -> &'static Agent {
     static AGENT: OnceLock<Agent> = OnceLock::new();
     AGENT.get_or_init(|| {
@@ -40,7 +41,11 @@ pub(crate) struct Request {
 impl Request {
     /// A request to the API for a path, or to anything for a URL.
     pub(crate) fn new(method: &str, path: &str) -> Self {
-        let url = if path.starts_with('/') { format!("{}{path}", Stack::get().base_url) } else { path.to_owned() };
+        let url = if path.starts_with('/') {
+            format!("{}{path}", Stack::get().base_url)
+        } else {
+            path.to_owned()
+        };
         Self { method: method.parse().unwrap(), url, headers: HeaderMap::new(), body: None }
     }
 
@@ -51,7 +56,10 @@ impl Request {
 
     /// With one more header; a name may come twice.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        self.headers.append(
+            name.parse::<HeaderName>().unwrap(),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
         self
     }
 
@@ -76,7 +84,8 @@ impl Request {
         answer
     }
 
-    /// Sends it, for answers that are not the API's: S3, the emulated AWS, the gateway's preflights.
+    /// Sends it, for answers that are not the API's: S3, the emulated AWS, the gateway's
+    /// preflights.
     #[track_caller]
     pub(crate) fn send_unchecked(self) -> Answer {
         let what = format!("{} {}", self.method, self.url.split('?').next().unwrap());
@@ -88,8 +97,13 @@ impl Request {
             Some(body) => agent().run(request.map(|()| body)),
             None => agent().run(request),
         };
-        let (head, mut body) = response.unwrap_or_else(|error| panic!("{what}: {error}")).into_parts();
-        let bytes = body.with_config().limit(64 << 20).read_to_vec().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let (head, mut body) =
+            response.unwrap_or_else(|error| panic!("{what}: {error}")).into_parts();
+        let bytes = body
+            .with_config()
+            .limit(64 << 20)
+            .read_to_vec()
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Answer { what, status: head.status.as_u16(), headers: head.headers, body, bytes }
     }
@@ -97,7 +111,13 @@ impl Request {
 
 /// A request with a JSON body, or none.
 #[track_caller]
-pub(crate) fn call(method: &str, path: &str, token: Option<&str>, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+pub(crate) fn call(
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Answer {
     let mut request = Request::new(method, path);
     if let Some(token) = token {
         request = request.token(token);
@@ -130,7 +150,10 @@ impl Answer {
         let status = status.unwrap_or_else(|| panic!("{what}: no answer for a gateway: {answer}"));
         let mut headers = HeaderMap::new();
         for (name, value) in answer["headers"].as_object().into_iter().flatten() {
-            headers.append(name.parse::<HeaderName>().unwrap(), value.as_str().unwrap().parse().unwrap());
+            headers.append(
+                name.parse::<HeaderName>().unwrap(),
+                value.as_str().unwrap().parse().unwrap(),
+            );
         }
         let bytes = answer["body"].as_str().unwrap_or_default().as_bytes().to_vec();
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -162,7 +185,12 @@ impl Answer {
     /// The fields that were refused, each as `field code`.
     pub(crate) fn errors(&self) -> Vec<String> {
         let errors = self["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-        errors.iter().map(|error| format!("{} {}", error["field"].as_str().unwrap(), error["code"].as_str().unwrap())).collect()
+        errors
+            .iter()
+            .map(|error| {
+                format!("{} {}", error["field"].as_str().unwrap(), error["code"].as_str().unwrap())
+            })
+            .collect()
     }
 
     /// The entries of a page.
@@ -179,7 +207,8 @@ impl Answer {
 
     /// A header, all its lines joined, empty where there is none.
     pub(crate) fn header(&self, name: &str) -> String {
-        let lines: Vec<&str> = self.headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect();
+        let lines: Vec<&str> =
+            self.headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect();
         lines.join(", ")
     }
 
@@ -191,7 +220,10 @@ impl Answer {
 
     /// The names of the fields, sorted.
     pub(crate) fn keys(&self) -> Vec<&str> {
-        self.body.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
+        self.body
+            .as_object()
+            .map(|object| object.keys().map(String::as_str).collect())
+            .unwrap_or_default()
     }
 
     /// What holds for every answer of the API.
@@ -210,7 +242,11 @@ impl Answer {
         }
         let public = self.status == 200 && path.trim_end_matches('/') == "/.well-known/jwks.json";
         assert_eq!(self.header("cache-control") == "no-store", !public, "cached: {self}");
-        assert_eq!(self.status == 401, self.header("www-authenticate").starts_with("Bearer"), "WWW-Authenticate: {self}");
+        assert_eq!(
+            self.status == 401,
+            self.header("www-authenticate").starts_with("Bearer"),
+            "WWW-Authenticate: {self}"
+        );
         assert!(self.status != 405 || !self.header("allow").is_empty(), "Allow: {self}");
         assert_eq!(self.status == 201, !self.header("location").is_empty(), "Location: {self}");
         if *method == Method::HEAD {
@@ -240,7 +276,10 @@ impl Answer {
         }
         assert_eq!(code == "validation_failed", !self.errors().is_empty(), "{self}");
         for error in self["errors"].as_array().into_iter().flatten() {
-            assert!(error["message"].as_str().is_some_and(|message| message.ends_with('.')), "{self}");
+            assert!(
+                error["message"].as_str().is_some_and(|message| message.ends_with('.')),
+                "{self}"
+            );
         }
     }
 }

@@ -20,7 +20,8 @@ pub(crate) fn mails_to(email: &str) -> Vec<Mail> {
     all_mails_to(email, "Health Record Notification - ")
 }
 
-/// The mails about the account to an address so far, oldest first. Every new user gets one to confirm the address.
+/// The mails about the account to an address so far, oldest first. Every new user gets one to
+/// confirm the address.
 #[track_caller]
 pub(crate) fn account_mails_to(email: &str) -> Vec<Mail> {
     all_mails_to(email, "Health Record Account - ")
@@ -40,7 +41,8 @@ impl Mail {
     /// The token in it.
     #[track_caller]
     pub(crate) fn token(&self) -> String {
-        let (_, rest) = self.text.split_once("#token=").unwrap_or_else(|| panic!("no token: {}", self.text));
+        let (_, rest) =
+            self.text.split_once("#token=").unwrap_or_else(|| panic!("no token: {}", self.text));
         rest.split_whitespace().next().unwrap().to_owned()
     }
 }
@@ -49,13 +51,26 @@ impl Mail {
 fn all_mails_to(email: &str, subject: &str) -> Vec<Mail> {
     let mails = Request::new("GET", &Stack::get().mails_url).send_unchecked().ok(200);
     let mails = mails.body.as_array().unwrap().iter().map(mail);
-    let mut mails: Vec<Mail> = mails.filter(|mail| mail.to.iter().any(|to| to == email) && mail.subject.starts_with(subject)).collect();
+    let mut mails: Vec<Mail> = mails
+        .filter(|mail| mail.to.iter().any(|to| to == email) && mail.subject.starts_with(subject))
+        .collect();
     mails.reverse();
     mails
 }
 
 fn mail(mail: &Value) -> Mail {
     let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
-    let to = mail["to"].as_array().unwrap().iter().map(|address| address.as_str().unwrap().to_owned()).collect();
-    Mail { from: text("from"), to, subject: text("subject"), text: text("text"), html: text("html") }
+    let to = mail["to"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|address| address.as_str().unwrap().to_owned())
+        .collect();
+    Mail {
+        from: text("from"),
+        to,
+        subject: text("subject"),
+        text: text("text"),
+        html: text("html"),
+    }
 }

@@ -32,12 +32,12 @@ pub(crate) use sandbox::{Detour, Fate, Sandbox, Settings};
 pub(crate) use stack::Stack;
 pub(crate) use totp::App;
 
-/// In every name, address, note, description, file name and telephone number that the tests send, so that one search
-/// shows whether any of it has reached a log.
+/// In every name, address, note, description, file name and telephone number that the tests send,
+/// so that one search shows whether any of it has reached a log.
 pub(crate) const MARKER: &str = "zq7marker";
 
-/// How long the things behind the requests may take: stream, queues and functions, one behind the other, on a
-/// machine that has other things to do.
+/// How long the things behind the requests may take: stream, queues and functions, one behind the
+/// other, on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A moment in an answer. As text, `.5Z` would come after `.51Z`.

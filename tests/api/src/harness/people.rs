@@ -107,7 +107,10 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn change_password(&self, current: &str, new: &str) -> Answer {
-        self.post("/api/accounts/password-change/", &json!({"current_password": current, "new_password": new}))
+        self.post(
+            "/api/accounts/password-change/",
+            &json!({"current_password": current, "new_password": new}),
+        )
     }
 
     #[track_caller]
@@ -117,7 +120,10 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn reset_password(&self, token: &str, password: &str) -> Answer {
-        self.post("/api/accounts/password-reset/confirm/", &json!({"token": token, "password": password}))
+        self.post(
+            "/api/accounts/password-reset/confirm/",
+            &json!({"token": token, "password": password}),
+        )
     }
 
     #[track_caller]
@@ -257,12 +263,18 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn read_patient_history(&self, annotation: &str, query: &str) -> Answer {
-        self.get(&with_query(&format!("/api/records/patient/annotations/{annotation}/history/"), query))
+        self.get(&with_query(
+            &format!("/api/records/patient/annotations/{annotation}/history/"),
+            query,
+        ))
     }
 
     #[track_caller]
     pub(crate) fn read_doctor_history(&self, annotation: &str, query: &str) -> Answer {
-        self.get(&with_query(&format!("/api/records/doctor/annotations/{annotation}/history/"), query))
+        self.get(&with_query(
+            &format!("/api/records/doctor/annotations/{annotation}/history/"),
+            query,
+        ))
     }
 
     #[track_caller]
@@ -376,10 +388,12 @@ impl User {
     /// A new user without a profile.
     #[track_caller]
     pub(crate) fn new(role: &str) -> Self {
-        let (email, first_name, last_name) = (new_email(), "Jane".to_owned(), format!("{MARKER}{}", unique()));
+        let (email, first_name, last_name) =
+            (new_email(), "Jane".to_owned(), format!("{MARKER}{}", unique()));
         let answer = Anonymous
             .register(json!({
-                "email": email, "password": PASSWORD, "role": role, "first_name": first_name, "last_name": last_name,
+                "email": email, "password": PASSWORD, "role": role, "first_name": first_name,
+                    "last_name": last_name,
                 "phone_number": format!("{MARKER} 12345"),
             }))
             .ok(201);
@@ -440,13 +454,28 @@ impl Admin {
         let user = User::new("patient");
         let account = format!("USER#{}", user.id);
         let promotion = "SET #role = :admin, version = version + :one";
-        aws::update_item(&account, "ACCOUNT", promotion, json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}));
+        aws::update_item(
+            &account,
+            "ACCOUNT",
+            promotion,
+            json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}),
+        );
         let count = "SET entity = :entity ADD working_admins :one";
-        aws::update_item("ADMINS", "STATE", count, json!({":entity": {"S": "admins"}, ":one": {"N": "1"}}));
+        aws::update_item(
+            "ADMINS",
+            "STATE",
+            count,
+            json!({":entity": {"S": "admins"}, ":one": {"N": "1"}}),
+        );
         let client = user.sign_in();
         for item in aws::query(&account).iter().filter(|item| item["entity"]["S"] == "session") {
             let key = item["sk"]["S"].as_str().unwrap();
-            aws::update_item(&account, key, "SET second_factor = :yes", json!({":yes": {"BOOL": true}}));
+            aws::update_item(
+                &account,
+                key,
+                "SET second_factor = :yes",
+                json!({":yes": {"BOOL": true}}),
+            );
         }
         Self { user, client }
     }
@@ -474,14 +503,21 @@ impl Patient {
     #[track_caller]
     pub(crate) fn new() -> Self {
         let patient = User::new("patient");
-        patient.create_profile(json!({"date_of_birth": "1985-04-12", "address": format!("{MARKER} Street 1")})).ok(201);
+        patient
+            .create_profile(
+                json!({"date_of_birth": "1985-04-12", "address": format!("{MARKER} Street 1")}),
+            )
+            .ok(201);
         Self(patient)
     }
 
     /// A new record for a doctor.
     #[track_caller]
     pub(crate) fn record_for(&self, doctor: &Doctor) -> Answer {
-        self.create_record(json!({"doctor": doctor.id, "description": format!("{MARKER} description")})).ok(201)
+        self.create_record(
+            json!({"doctor": doctor.id, "description": format!("{MARKER} description")}),
+        )
+        .ok(201)
     }
 }
 
@@ -509,18 +545,22 @@ impl Doctor {
     pub(crate) fn of(specialization: &str) -> Self {
         let doctor = User::new("doctor");
         doctor
-            .create_profile(json!({"specialization": specialization, "license_number": format!("{MARKER}-1"), "years_of_experience": 12}))
+            .create_profile(json!({"specialization": specialization,
+                "license_number": format!("{MARKER}-1"), "years_of_experience": 12}))
             .ok(201);
         Self(doctor)
     }
 
-    /// A doctor whose licence waits for a decision, as after a registration where approval is required.
+    /// A doctor whose licence waits for a decision, as after a registration where approval is
+    /// required.
     #[track_caller]
     pub(crate) fn pending() -> Self {
         let doctor = Self::new();
-        let expression = "SET approval = :pending, gsi2pk = :waiting, gsi2sk = :id, version = version + :one REMOVE gsi1pk, gsi1sk";
+        let expression = "SET approval = :pending, gsi2pk = :waiting, gsi2sk = :id, version = \
+                          version + :one REMOVE gsi1pk, gsi1sk";
         let values = json!({
-            ":pending": {"S": "pending"}, ":waiting": {"S": "APPROVAL#pending"}, ":id": {"S": doctor.id}, ":one": {"N": "1"},
+            ":pending": {"S": "pending"}, ":waiting": {"S": "APPROVAL#pending"},
+                ":id": {"S": doctor.id}, ":one": {"N": "1"},
         });
         aws::update_item(&format!("USER#{}", doctor.id), "ACCOUNT", expression, values);
         doctor

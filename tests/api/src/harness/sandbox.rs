@@ -1,5 +1,6 @@
-//! A function in a sandbox of its own: the deployed binary with the deployed role, on the deployed table, but with settings
-//! of a test's own, or behind a [`Detour`], with a table that does not do what it should. And always cold.
+//! A function in a sandbox of its own: the deployed binary with the deployed role, on the deployed
+//! table, but with settings of a test's own, or behind a [`Detour`], with a table that does not do
+//! what it should. And always cold.
 //!
 //! The gateway in front of it is left out; the event says what it would have said.
 
@@ -37,8 +38,12 @@ impl Settings {
     #[track_caller]
     pub(crate) fn of(function: &str) -> Self {
         let deployed = aws::environment_of(function);
-        let mut variables: BTreeMap<String, String> =
-            deployed.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+        let mut variables: BTreeMap<String, String> = deployed
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            .collect();
         let (stack, role) = (Stack::get(), aws::role_of(function));
         variables.extend(
             [
@@ -68,22 +73,29 @@ impl Settings {
     pub(crate) fn with_roots_rights(mut self) -> Self {
         let root = aws::root();
         self.variables.remove("AWS_SESSION_TOKEN");
-        self.with("AWS_ACCESS_KEY_ID", root.access_key_id()).with("AWS_SECRET_ACCESS_KEY", root.secret_access_key())
+        self.with("AWS_ACCESS_KEY_ID", root.access_key_id())
+            .with("AWS_SECRET_ACCESS_KEY", root.secret_access_key())
     }
 
     /// Starts the function.
     #[track_caller]
     pub(crate) fn start(self) -> Sandbox {
         // Beside this program, where both are built.
-        let program: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(&self.function);
-        assert!(program.exists(), "{} is missing: build it with `cargo build --profile local --workspace`", program.display());
+        let program: PathBuf =
+            std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(&self.function);
+        assert!(
+            program.exists(),
+            "{} is missing: build it with `cargo build --profile local --workspace`",
+            program.display()
+        );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let ((event, events), (answer, answers)) = (channel::<Value>(), channel::<Value>());
         let events = Arc::new(Mutex::new(events));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, events, answer) = (stream.unwrap(), Arc::clone(&events), answer.clone());
+                let (stream, events, answer) =
+                    (stream.unwrap(), Arc::clone(&events), answer.clone());
                 thread::spawn(move || serve_runtime(stream, &events, &answer));
             }
         });
@@ -108,8 +120,16 @@ impl Sandbox {
 
     /// The same with further headers.
     #[track_caller]
-    pub(crate) fn send_with(&self, client: &Client, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-        let mut event: Value = serde_json::from_str(include_str!("../../../../events/accounts.json")).unwrap();
+    pub(crate) fn send_with(
+        &self,
+        client: &Client,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../../events/accounts.json")).unwrap();
         let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
         event["rawPath"] = json!(raw_path);
         event["rawQueryString"] = json!(query);
@@ -134,7 +154,10 @@ impl Sandbox {
     fn invoke(&self, event: Value) -> Value {
         let calls = self.calls.lock().unwrap();
         calls.0.send(event).unwrap();
-        calls.1.recv_timeout(TIMEOUT).unwrap_or_else(|error| panic!("the function does not answer: {error}"))
+        calls
+            .1
+            .recv_timeout(TIMEOUT)
+            .unwrap_or_else(|error| panic!("the function does not answer: {error}"))
     }
 }
 
@@ -156,8 +179,10 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, answers: &S
             let event = event.to_string();
             let deadline = jiff::Timestamp::now().as_millisecond() + 10_000;
             let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {}\r\n\
-                 Lambda-Runtime-Deadline-Ms: {deadline}\r\nLambda-Runtime-Invoked-Function-Arn: tests\r\nContent-Length: {}\r\n\r\n{event}",
+                "HTTP/1.1 200 OK\r\nContent-Type: \
+                 application/json\r\nLambda-Runtime-Aws-Request-Id: {}\r\n\
+                 Lambda-Runtime-Deadline-Ms: {deadline}\r\nLambda-Runtime-Invoked-Function-Arn: \
+                 tests\r\nContent-Length: {}\r\n\r\n{event}",
                 uuid::Uuid::now_v7(),
                 event.len()
             );
@@ -186,7 +211,8 @@ pub(crate) struct Detour {
 }
 
 impl Detour {
-    /// A detour on which requests meet a fate, by the operation (`DynamoDB_20120810.PutItem`) and the body.
+    /// A detour on which requests meet a fate, by the operation (`DynamoDB_20120810.PutItem`) and
+    /// the body.
     pub(crate) fn new(fate: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -203,15 +229,26 @@ impl Detour {
 
 /// One request of a connection, which then ends.
 fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
-    let Some(Message { head, body }) = Message::read(&mut BufReader::new(stream.try_clone().unwrap())) else { return };
+    let Some(Message { head, body }) =
+        Message::read(&mut BufReader::new(stream.try_clone().unwrap()))
+    else {
+        return;
+    };
     let lower = head.to_ascii_lowercase();
-    let target = lower.find("x-amz-target:").map(|at| head[at + 13..].lines().next().unwrap().trim().to_owned()).unwrap_or_default();
+    let target = lower
+        .find("x-amz-target:")
+        .map(|at| head[at + 13..].lines().next().unwrap().trim().to_owned())
+        .unwrap_or_default();
     match fate(&target, &String::from_utf8_lossy(&body)) {
         Fate::Passed => {
-            let mut onward = TcpStream::connect(Stack::get().endpoint_url.strip_prefix("http://").unwrap()).unwrap();
+            let mut onward =
+                TcpStream::connect(Stack::get().endpoint_url.strip_prefix("http://").unwrap())
+                    .unwrap();
             let (line, headers) = head.split_once("\r\n").unwrap();
             // As it was signed: Host included.
-            onward.write_all(format!("{line}\r\nConnection: close\r\n{headers}\r\n").as_bytes()).unwrap();
+            onward
+                .write_all(format!("{line}\r\nConnection: close\r\n{headers}\r\n").as_bytes())
+                .unwrap();
             onward.write_all(&body).unwrap();
             let mut answer = Vec::new();
             let _ = onward.read_to_end(&mut answer);
@@ -219,8 +256,11 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
         }
         Fate::Failed => {
             let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#;
-            let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/x-amz-json-1.0\r\nConnection: close";
-            let _ = stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+            let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: \
+                        application/x-amz-json-1.0\r\nConnection: close";
+            let _ = stream.write_all(
+                format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes(),
+            );
         }
         // Until the client gives up.
         Fate::Silence => drop(stream.read_exact(&mut [0])),

@@ -30,15 +30,39 @@ impl Stack {
             let path = std::env::var("STACK_FILE").unwrap_or_default();
             assert!(
                 !path.is_empty(),
-                "STACK_FILE is not set: run `make test`, or `make run` in another terminal and then these tests with STACK_FILE=$PWD/.local/stack.json"
+                "STACK_FILE is not set: run `make test`, or `make run` in another terminal and \
+                 then these tests with STACK_FILE=$PWD/.local/stack.json"
             );
-            let text = std::fs::read_to_string(&path)
-                .unwrap_or_else(|error| panic!("STACK_FILE={path} cannot be read ({error}): is a stack running? `make run` starts one"));
-            let file: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("STACK_FILE={path} is no JSON: {error}"));
-            let text = |name: &str| file[name].as_str().unwrap_or_else(|| panic!("{name} is missing in {path}")).to_owned();
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+                panic!(
+                    "STACK_FILE={path} cannot be read ({error}): is a \
+                                                stack running? `make run` starts one"
+                )
+            });
+            let file: Value = serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("STACK_FILE={path} is no JSON: {error}"));
+            let text = |name: &str| {
+                file[name]
+                    .as_str()
+                    .unwrap_or_else(|| {
+                        panic!(
+                            "{name} is \
+                 missing in {path}"
+                        )
+                    })
+                    .to_owned()
+            };
             let map = |name: &str| {
-                let entries = file[name].as_object().unwrap_or_else(|| panic!("{name} is missing in {path}"));
-                entries.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+                let entries = file[name].as_object().unwrap_or_else(|| {
+                    panic!(
+                        "{name} is missing \
+                     in {path}"
+                    )
+                });
+                entries
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+                    .collect()
             };
             Self {
                 base_url: text("base_url"),

@@ -15,7 +15,10 @@ impl App {
     pub(crate) fn new(secret: &str) -> Self {
         let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);
         for letter in secret.bytes() {
-            let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| *known == letter).unwrap();
+            let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+                .iter()
+                .position(|known| *known == letter)
+                .unwrap();
             (buffer, bits) = (buffer << 5 | u32::try_from(value).unwrap(), bits + 5);
             if bits >= 8 {
                 bits -= 8;
