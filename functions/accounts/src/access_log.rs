@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use domain::audit::Action;
-use http_kit::answer::Answer;
-use http_kit::caller::SignedIn;
-use http_kit::page::{Listing, listing};
-use http_kit::problem::Problem;
-use http_kit::query::{NoFilters, Query};
-use http_kit::shapes::AccessEvent;
+use http_api::caller::SignedIn;
+use http_api::page::{Listing, listing};
+use http_api::problem::Problem;
+use http_api::query::{NoFilters, Query};
+use http_api::response::ApiResponse;
+use http_api::views::AccessEvent;
 
 use crate::App;
 
@@ -22,12 +22,12 @@ pub(crate) async fn access_log(
     State(app): State<App>,
     caller: SignedIn,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let owner = caller.id();
     let ((), paging) = query.parse(&app.kit, owner, "access-log", |_| Some(()))?;
-    let caller = caller.confirm().await?;
+    let caller = caller.authorize().await?;
     let event = [caller.audit(Action::ReadAccessLog, owner, None)];
-    let log = app.store.access_log(owner, None, paging.limit, paging.after);
-    let (page, ()) = tokio::try_join!(log, app.store.audit(&event))?;
+    let log = app.store.list_events_of_subject(owner, None, paging.limit, paging.after);
+    let (page, ()) = tokio::try_join!(log, app.store.create_events(&event))?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(AccessEvent::new))
 }

@@ -8,17 +8,17 @@ use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::rate::Limited;
-use http_kit::answer::{Answer, accepted, ok};
-use http_kit::caller::{RequestInfo, SignedIn};
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::{RequestInfo, SignedIn};
+use http_api::form::{Body, Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, bad_token, refused};
-use crate::shapes::Detail;
-use crate::throttle::{Attempt, by_network, send_mail_to_claimed};
+use crate::throttle::{SignInAttempt, by_network, send_mail_to_claimed};
+use crate::views::Detail;
 
 pub(crate) struct EmailChangeRequest {
     email: Email,
@@ -33,7 +33,7 @@ impl FromForm for EmailChangeRequest {
     }
 }
 
-taken!(EmailChangeRequest);
+request_schema!(EmailChangeRequest);
 
 /// Ask for another email address: a mail with a token goes to it, and nothing changes before the
 /// token is presented.
@@ -51,21 +51,22 @@ pub(crate) async fn request_email_change(
     State(app): State<App>,
     caller: SignedIn,
     Body(EmailChangeRequest { email, password }): Body<EmailChangeRequest>,
-) -> Result<Answer, Problem> {
-    let (caller, wanted) = caller.beside(app.store.credentials(&email)).await?;
+) -> Result<ApiResponse, Problem> {
+    let (caller, wanted) = caller.authorize_with(app.store.get_credentials(&email)).await?;
     let account = &caller.account;
     if email == account.email {
         return Err(Problem::field("email", Reason::new("unchanged", "Is your present address.")));
     }
-    let begin = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
-    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
+    let begin =
+        SignInAttempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     if !app.hasher.verify(&password, hash).await.map_err(Problem::internal)? {
         let event = caller.audit(Action::ChangeEmail, account.id, None);
         let failure = [AuditEvent { outcome: Outcome::Failed, ..event }];
-        tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
+        tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
         return Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")));
     }
     let (id, now) = (clock::new_id(), clock::now());
@@ -96,12 +97,12 @@ pub(crate) async fn change_email(
     State(app): State<App>,
     info: RequestInfo,
     Body(request): Body<TokenRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
     let presented =
         by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, token, account: before } = presented.of_present_account()?;
-    let credentials = app.store.credentials(&before.email).await?;
+    let credentials = app.store.get_credentials(&before.email).await?;
     let credentials =
         credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;
     let event = info.audit(&before, Action::ChangeEmail, before.id, None);

@@ -6,20 +6,20 @@ use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::{self, Password};
 use domain::rate::Limited;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::SignedIn;
-use http_kit::code::Code;
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::SignedIn;
+use http_api::code::Code;
+use http_api::form::{Body, Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::RefreshToken;
 use store::UpdateError;
 use store::credentials::NewPassword;
 
 use crate::App;
-use crate::shapes::Tokens;
-use crate::throttle::Attempt;
+use crate::throttle::SignInAttempt;
+use crate::views::Tokens;
 
 pub(crate) struct ChangePasswordRequest {
     current_password: Password,
@@ -34,7 +34,7 @@ impl FromForm for ChangePasswordRequest {
     }
 }
 
-taken!(ChangePasswordRequest);
+request_schema!(ChangePasswordRequest);
 
 /// Replace the own password. All sessions end; the answer holds the tokens of a new one.
 #[utoipa::path(
@@ -50,7 +50,7 @@ pub(crate) async fn change_password(
     State(app): State<App>,
     caller: SignedIn,
     Body(request): Body<ChangePasswordRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let incorrect = || {
         Problem::field(
             "current_password",
@@ -58,7 +58,7 @@ pub(crate) async fn change_password(
         )
     };
     let user = caller.id();
-    let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;
+    let (caller, through) = caller.authorize_with(app.kit.latest_session(user)).await?;
     let account = &caller.account;
     let names = [&account.first_name, &account.last_name];
     let password = request
@@ -66,8 +66,9 @@ pub(crate) async fn change_password(
         .0
         .choose(Some(&account.email), &names)
         .map_err(|reason| Problem::field("new_password", reason))?;
-    let begin = Attempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
-    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
+    let begin =
+        SignInAttempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == user));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
@@ -76,7 +77,7 @@ pub(crate) async fn change_password(
     let event = caller.audit(Action::ChangePassword, user, None);
     let Some(before) = credentials.filter(|_| verified) else {
         let failure = [AuditEvent { outcome: Outcome::Failed, ..event }];
-        tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
+        tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
         return Err(incorrect());
     };
     let (password_hash, signer) = tokio::join!(app.hasher.hash(&password), app.tokens.signer());

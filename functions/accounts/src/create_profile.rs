@@ -3,15 +3,15 @@
 use domain::account::{
     Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
 };
-use http_kit::answer::{Answer, created};
-use http_kit::caller::Member;
-use http_kit::code::Code;
-use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::{Form, any_of, describe};
-use http_kit::idempotency::{Attempt, Once};
-use http_kit::problem::Problem;
-use http_kit::shapes::Profile as ProfileShape;
-use http_kit::taken;
+use http_api::caller::PatientOrDoctor;
+use http_api::code::Code;
+use http_api::etag::{ETag, IfMatch};
+use http_api::form::{Form, any_of, describe};
+use http_api::idempotency::{Idempotent, IdempotentRequest};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, created};
+use http_api::views::Profile as ProfileShape;
 use jiff::Timestamp;
 use runtime::clock;
 use store::accounts::CreateProfileError;
@@ -41,7 +41,7 @@ pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Opti
 /// What [`whole_profile`] asks for. Which of the two it is, the caller's role decides.
 pub(crate) enum NewProfile {}
 
-taken!(NewProfile: any_of([Role::Doctor,
+request_schema!(NewProfile: any_of([Role::Doctor,
     Role::Patient].map(|role| describe(|form| whole_profile(form, role, clock::now())))));
 
 /// Create the profile that belongs to the caller's role.
@@ -54,18 +54,22 @@ taken!(NewProfile: any_of([Role::Doctor,
     )
 )]
 pub(crate) async fn create_profile(
-    caller: Member,
-    Once(request, form): Once,
-) -> Result<Answer, Problem> {
+    caller: PatientOrDoctor,
+    Idempotent(request, form): Idempotent,
+) -> Result<ApiResponse, Problem> {
     let attempt = request.of_user(caller.id());
     attempt.run(create(caller, &attempt, form)).await
 }
 
-async fn create(caller: Member, attempt: &Attempt, form: Form) -> Result<Answer, Problem> {
+async fn create(
+    caller: PatientOrDoctor,
+    attempt: &IdempotentRequest,
+    form: Form,
+) -> Result<ApiResponse, Problem> {
     let exists = || Problem::forbidden(Code::ProfileExists, "You already have a profile.");
-    let (caller, replay) = caller.beside(attempt.begin()).await?;
-    if let Some(answer) = replay {
-        return Ok(answer);
+    let (caller, replay) = caller.authorize_with(attempt.begin()).await?;
+    if let Some(response) = replay {
+        return Ok(response);
     }
     let account = caller.account;
     if account.profile.is_some() {
@@ -73,12 +77,12 @@ async fn create(caller: Member, attempt: &Attempt, form: Form) -> Result<Answer,
     }
     let profile = form.parse(|form| whole_profile(form, account.role, clock::now()))?;
     let account = Account { profile: Some(profile), version: account.version + 1, ..account };
-    let answer = created("/api/accounts/me/", &ProfileShape::full(&account))
+    let response = created("/api/accounts/me/", &ProfileShape::full(&account))
         .with_etag(ETag::of(account.version));
-    attempt.keeping(&answer)?.create_profile(&account).await.map_err(|error| match error {
+    attempt.keeping(&response)?.create_profile(&account).await.map_err(|error| match error {
         CreateProfileError::Exists => exists(),
         CreateProfileError::Stale => IfMatch::Absent.lost_race(),
         CreateProfileError::Store(error) => error.into(),
     })?;
-    Ok(answer)
+    Ok(response)
 }

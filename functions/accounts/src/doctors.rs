@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use domain::text::{Name, Specialization, sortable};
-use http_kit::answer::Answer;
-use http_kit::caller::Patient;
-use http_kit::filters;
-use http_kit::page::{Listing, listing};
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
-use http_kit::shapes::User;
+use http_api::caller::Patient;
+use http_api::filters;
+use http_api::page::{Listing, listing};
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
+use http_api::response::ApiResponse;
+use http_api::views::User;
 
 use crate::App;
 
@@ -35,15 +35,15 @@ pub(crate) async fn list_doctors(
     State(app): State<App>,
     patient: Patient,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let ((specialization, prefix), paging) =
         query.parse(&app.kit, patient.id(), "doctors", filter)?;
-    let read = app.store.directory(
+    let read = app.store.list_doctors(
         specialization.as_deref(),
         prefix.as_deref(),
         paging.limit,
         paging.after.as_ref(),
     );
-    let (_, page) = patient.beside(read).await?;
+    let (_, page) = patient.authorize_with(read).await?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(User::in_directory))
 }

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
-use http_kit::answer::{Answer, ok};
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -43,11 +43,11 @@ struct JwkSet {
         (status = 200, description = "The keys.", body = JwkSet, headers(("Cache-Control"))),
     )
 )]
-pub(crate) async fn jwks(State(app): State<App>) -> Result<Answer, Problem> {
+pub(crate) async fn jwks(State(app): State<App>) -> Result<ApiResponse, Problem> {
     // Without a token issued yet there would be no key: verifiers may ask before the first login.
     app.tokens.signer().await?;
     let now = clock::now();
-    let keys = app.store.signing_keys().await?.into_iter().filter(|key| !key.is_retired(now));
+    let keys = app.store.list_signing_keys().await?.into_iter().filter(|key| !key.is_retired(now));
     let keys = keys.map(|key| Jwk {
         kty: "OKP",
         crv: "Ed25519",

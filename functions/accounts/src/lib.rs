@@ -15,10 +15,10 @@ mod register;
 mod reset_password;
 mod second_factor;
 mod sessions;
-mod shapes;
 mod throttle;
 mod update_profile;
 mod verify_email;
+mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,10 +26,10 @@ use axum::extract::FromRef;
 use domain::account::{Account, Role};
 use domain::key::SigningKey;
 use domain::session::Session;
-use http_kit::kit::Kit;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
+use http_api::state::HttpState;
 use jiff::{SignedDuration, Timestamp};
-use runtime::aws::{self, Patience};
+use runtime::aws::{self, CallPolicy};
 use runtime::passwords::Hasher;
 use runtime::tokens::{Lifetimes, RefreshToken, Signer};
 use runtime::{clock, config};
@@ -70,7 +70,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: Kit,
+    kit: HttpState,
     store: Store,
     hasher: Hasher,
     tokens: Arc<Tokens>,
@@ -91,7 +91,7 @@ impl App {
             config::Registration::from_env()?,
         );
         let (doctors, guessing) = (config::Doctors::from_env()?, config::Guessing::from_env()?);
-        let sdk = aws::sdk(Patience::Interactive).await;
+        let sdk = aws::sdk(CallPolicy::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
             .proving(AuditKey::new(http.audit_key.expose()));
         let tokens = Tokens {
@@ -102,7 +102,7 @@ impl App {
             known: Mutex::new(None),
         };
         Ok(Self {
-            kit: Kit::new(http, store.clone()),
+            kit: HttpState::new(http, store.clone()),
             store,
             hasher: Hasher::new(),
             tokens: Arc::new(tokens),
@@ -186,9 +186,9 @@ impl Tokens {
         session: &Session,
         refresh: &RefreshToken,
         now: Timestamp,
-    ) -> shapes::Tokens {
+    ) -> views::Tokens {
         let access =
             signer.sign(account.id, session.id, account.role, now, self.config.access_token);
-        shapes::Tokens { access, refresh: refresh.reveal() }
+        views::Tokens { access, refresh: refresh.reveal() }
     }
 }

@@ -9,18 +9,18 @@ use domain::email::Email;
 use domain::id::UserId;
 use domain::password::Password;
 use domain::rate::Limited;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::RequestInfo;
-use http_kit::code::Code;
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::RequestInfo;
+use http_api::code::Code;
+use http_api::form::{Body, Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::{MfaToken, RefreshToken};
 
 use crate::App;
-use crate::shapes::SignedInUser;
-use crate::throttle::{Attempt, until_refusals};
+use crate::throttle::{SignInAttempt, until_refusals};
+use crate::views::SignedInUser;
 
 pub(crate) struct LoginRequest {
     email: Email,
@@ -35,7 +35,7 @@ impl FromForm for LoginRequest {
     }
 }
 
-taken!(LoginRequest);
+request_schema!(LoginRequest);
 
 /// Sign in with email and password.
 ///
@@ -55,7 +55,7 @@ pub(crate) async fn login(
     State(app): State<App>,
     info: RequestInfo,
     Body(request): Body<LoginRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let began = Instant::now();
     let done = sign_in(&app, &info, &request).await;
     if done.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials.as_str()) {
@@ -64,9 +64,13 @@ pub(crate) async fn login(
     done
 }
 
-async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Result<Answer, Problem> {
-    let begin = Attempt::begin(app, info, Limited::Login, request.email.normalized());
-    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
+async fn sign_in(
+    app: &App,
+    info: &RequestInfo,
+    request: &LoginRequest,
+) -> Result<ApiResponse, Problem> {
+    let begin = SignInAttempt::begin(app, info, Limited::Login, request.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     let (verified, signer) =
@@ -79,11 +83,11 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
             .with_outcome(Outcome::Failed);
         let told = async {
             match known {
-                Some(_) => app.store.audit(std::slice::from_ref(&failure)).await,
-                None => app.store.pretend_to_audit(&failure, now).await,
+                Some(_) => app.store.create_events(std::slice::from_ref(&failure)).await,
+                None => app.store.create_decoy_event(&failure, now).await,
             }
         };
-        tokio::try_join!(app.store.account(clock::new_id::<UserId>()), told, attempt.failed())?;
+        tokio::try_join!(app.store.get_account(clock::new_id::<UserId>()), told, attempt.failed())?;
         return Err(refused());
     };
     let user_id = credentials.user_id;
@@ -95,8 +99,8 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
         };
         let half = [half.with_outcome(Outcome::Denied)];
         let (account, told, forgotten, ()) = tokio::join!(
-            app.store.account(user_id),
-            app.store.audit(&half),
+            app.store.get_account(user_id),
+            app.store.create_events(&half),
             attempt.succeeded(),
             upgrade(app, request, &credentials)
         );
@@ -126,8 +130,8 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
     // For an account that is not admitted the session is stored in vain: its token is never given
     // to anybody.
     let (account, stored, forgotten, ()) = tokio::join!(
-        app.store.account(user_id),
-        app.store.put_session(&session, Some(&audit)),
+        app.store.get_account(user_id),
+        app.store.create_session(&session, Some(&audit)),
         attempt.succeeded(),
         upgrade(app, request, &credentials)
     );
@@ -147,7 +151,7 @@ async fn sign_in(app: &App, info: &RequestInfo, request: &LoginRequest) -> Resul
             app.tokens.lifetimes(account.role),
         );
         session.password_version = credentials.password_version;
-        app.store.put_session(&session, None).await?;
+        app.store.create_session(&session, None).await?;
     }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     Ok(ok(&SignedInUser::new(&account, tokens)))
@@ -173,7 +177,7 @@ async fn admit(
     info: &RequestInfo,
     account: Option<Account>,
     credentials: &Credentials,
-    attempt: &Attempt<'_>,
+    attempt: &SignInAttempt<'_>,
 ) -> Result<Account, Problem> {
     let reason = match account {
         None | Some(Account { is_active: false, .. }) => "inactive",
@@ -191,7 +195,7 @@ async fn admit(
         ..info.audit_of(credentials.user_id, Action::Login)
     };
     let denied = [denied.with_outcome(Outcome::Denied)];
-    tokio::try_join!(app.store.audit(&denied), attempt.was_in_vain())?;
+    tokio::try_join!(app.store.create_events(&denied), attempt.was_in_vain())?;
     Err(refused())
 }
 

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use domain::audit::Action;
-use http_kit::answer::{Answer, no_content};
-use http_kit::caller::SignedIn;
-use http_kit::problem::Problem;
+use http_api::caller::SignedIn;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, no_content};
 use store::sessions::EndSessionError;
 
 use crate::App;
@@ -16,8 +16,11 @@ use crate::App;
         (status = 204, description = "The session has ended."),
     )
 )]
-pub(crate) async fn logout(State(app): State<App>, caller: SignedIn) -> Result<Answer, Problem> {
-    let caller = caller.confirm().await?;
+pub(crate) async fn logout(
+    State(app): State<App>,
+    caller: SignedIn,
+) -> Result<ApiResponse, Problem> {
+    let caller = caller.authorize().await?;
     let user = caller.account.id;
     match app
         .store

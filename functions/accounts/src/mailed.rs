@@ -3,10 +3,10 @@
 use domain::account::Account;
 use domain::field::Reason;
 use domain::mail::{Basis, MailKind, MailToken};
-use http_kit::code::Code;
-use http_kit::form::{Form, FromForm};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::code::Code;
+use http_api::form::{Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
 use runtime::clock;
 use runtime::tokens::MailedToken;
 use store::credentials::UseTokenError;
@@ -24,7 +24,7 @@ impl FromForm for TokenRequest {
     }
 }
 
-taken!(TokenRequest);
+request_schema!(TokenRequest);
 
 /// A token that is good, for an account that is active.
 pub(crate) struct Presented {
@@ -42,13 +42,13 @@ impl Presented {
         let hash = MailedToken::parse(text).ok_or_else(bad_token)?.hash();
         let token = app
             .store
-            .mail_token(&hash)
+            .get_mail_token(&hash)
             .await?
             .filter(|token| token.is_good_for(kind, clock::now()))
             .ok_or_else(bad_token)?;
         let account = app
             .store
-            .account(token.user_id)
+            .get_account(token.user_id)
             .await?
             .filter(|account| account.is_active)
             .ok_or_else(bad_token)?;

@@ -5,6 +5,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runtime::serve::run(async || {
         let app = accounts::App::start().await?;
-        runtime::serve::http(http_kit::middleware::service(accounts::router(), app)).await
+        runtime::serve::http(http_api::middleware::service(accounts::router(), app)).await
     })
 }

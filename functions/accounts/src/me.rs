@@ -1,11 +1,11 @@
 //! `GET /api/accounts/me/`
 
 use domain::text::PhoneNumber;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::SignedIn;
-use http_kit::etag::ETag;
-use http_kit::problem::Problem;
-use http_kit::shapes::User;
+use http_api::caller::SignedIn;
+use http_api::etag::ETag;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
+use http_api::views::User;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,8 +24,8 @@ struct Me<'a> {
         (status = 200, description = "The account.", body = Me, headers(("ETag"))),
     )
 )]
-pub(crate) async fn me(caller: SignedIn) -> Result<Answer, Problem> {
-    let account = caller.confirm().await?.account;
+pub(crate) async fn me(caller: SignedIn) -> Result<ApiResponse, Problem> {
+    let account = caller.authorize().await?.account;
     let me = Me { user: User::full(&account), phone_number: &account.phone_number };
     Ok(ok(&me).with_etag(ETag::of(account.version)))
 }

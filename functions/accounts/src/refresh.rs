@@ -8,20 +8,20 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::mail::{Mail, MailKind};
 use domain::rate::Limited;
 use domain::session::Session;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::RequestInfo;
-use http_kit::code::Code;
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::RequestInfo;
+use http_api::code::Code;
+use http_api::form::{Body, Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::{RefreshToken, Rotation, Signer};
 use store::UpdateError;
 use store::sessions::EndSessionError;
 
 use crate::App;
-use crate::shapes::Tokens;
 use crate::throttle::by_network;
+use crate::views::Tokens;
 
 pub(crate) struct RefreshRequest {
     refresh: String,
@@ -33,7 +33,7 @@ impl FromForm for RefreshRequest {
     }
 }
 
-taken!(RefreshRequest);
+request_schema!(RefreshRequest);
 
 /// Exchange a refresh token for new tokens.
 ///
@@ -52,7 +52,7 @@ pub(crate) async fn refresh(
     State(app): State<App>,
     info: RequestInfo,
     Body(request): Body<RefreshRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let look = async {
         let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
         let (holder, signer) = tokio::join!(holder(&app, &presented), app.tokens.signer());
@@ -76,7 +76,7 @@ fn refused() -> Problem {
 
 /// Whom a token names, and the session.
 async fn holder(app: &App, presented: &RefreshToken) -> Result<(Account, Session), Problem> {
-    let found = app.store.caller(presented.user_id, presented.session_id).await?;
+    let found = app.store.get_caller(presented.user_id, presented.session_id).await?;
     found
         .filter(|(account, session)| account.is_active && account.keeps(session))
         .ok_or_else(refused)
@@ -89,7 +89,7 @@ async fn exchange(
     mut account: Account,
     mut session: Session,
     signer: Arc<Signer>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     // A second pass happens when two requests with one token meet: the loser then finds the
     // winner's successor.
     for _ in 0..2 {

@@ -11,20 +11,20 @@ use domain::mail::{Mail, MailKind};
 use domain::password::{NewPassword, Password};
 use domain::rate::{Limited, Network};
 use domain::text::{Name, PhoneNumber};
-use http_kit::answer::{Answer, accepted, created};
-use http_kit::caller::RequestInfo;
-use http_kit::form::{Form, FromForm};
-use http_kit::idempotency::{Attempt, Once};
-use http_kit::problem::{Limit, Problem};
-use http_kit::taken;
+use http_api::caller::RequestInfo;
+use http_api::form::{Form, FromForm};
+use http_api::idempotency::{Idempotent, IdempotentRequest};
+use http_api::problem::{Limit, Problem};
+use http_api::request_schema;
+use http_api::response::{ApiResponse, accepted, created};
 use runtime::tokens::RefreshToken;
 use runtime::{clock, config};
 use store::accounts::RegisterError;
 use store::credentials::{MailLimit, SilentError};
 
 use crate::App;
-use crate::shapes::{Detail, SignedInUser};
 use crate::throttle::by_network;
+use crate::views::{Detail, SignedInUser};
 
 pub(crate) struct RegisterRequest {
     email: Email,
@@ -62,7 +62,7 @@ impl FromForm for RegisterRequest {
     }
 }
 
-taken!(RegisterRequest);
+request_schema!(RegisterRequest);
 
 /// Register as a patient or a doctor, and be signed in.
 ///
@@ -81,8 +81,8 @@ taken!(RegisterRequest);
 pub(crate) async fn register(
     State(app): State<App>,
     info: RequestInfo,
-    Once(request, form): Once,
-) -> Result<Answer, Problem> {
+    Idempotent(request, form): Idempotent,
+) -> Result<ApiResponse, Problem> {
     let new = form.parse(RegisterRequest::from_form)?;
     let attempt = request.of_stranger(&new.email);
     // By network alone: eight requests with one address that race are told that it is taken, not
@@ -94,16 +94,16 @@ pub(crate) async fn register(
 async fn enrol(
     app: &App,
     info: &RequestInfo,
-    attempt: &Attempt,
+    attempt: &IdempotentRequest,
     new: RegisterRequest,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     if !app.registration.reveal_registered_email {
         return register_silently(app, info, attempt, new).await;
     }
     let (replay, password_hash, signer) =
         tokio::join!(attempt.begin(), app.hasher.hash(&new.password), app.tokens.signer());
-    if let Some(answer) = replay? {
-        return Ok(answer);
+    if let Some(response) = replay? {
+        return Ok(response);
     }
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
     let now = clock::now();
@@ -113,9 +113,9 @@ async fn enrol(
         RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
     let audit = info.audit(&account, Action::Register, account.id, None);
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
-    let answer = created("/api/accounts/me/", &SignedInUser::new(&account, tokens));
-    match attempt.keeping(&answer)?.register(&account, &credentials, &session, &audit).await {
-        Ok(()) => Ok(answer),
+    let response = created("/api/accounts/me/", &SignedInUser::new(&account, tokens));
+    match attempt.keeping(&response)?.register(&account, &credentials, &session, &audit).await {
+        Ok(()) => Ok(response),
         Err(RegisterError::EmailTaken) => Err(Problem::field(
             "email",
             Reason::new("taken", "A user with this email already exists."),
@@ -137,25 +137,25 @@ fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
 async fn register_silently(
     app: &App,
     info: &RequestInfo,
-    attempt: &Attempt,
+    attempt: &IdempotentRequest,
     new: RegisterRequest,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let (network, now) = (Network::of(&info.source_ip), clock::now());
     let (replay, password_hash, owner, counted) = tokio::join!(
         attempt.begin(),
         app.hasher.hash(&new.password),
-        app.store.credentials(&new.email),
+        app.store.get_credentials(&new.email),
         // Nothing may say which were in vain: all count.
         app.store.count_failure(Limited::Register, None, &network, now)
     );
     counted?;
-    if let Some(answer) = replay? {
-        return Ok(answer);
+    if let Some(response) = replay? {
+        return Ok(response);
     }
-    let answer = accepted(&Detail {
+    let response = accepted(&Detail {
         detail: "Unless the address had an account, it has one now. A mail tells more.",
     });
-    let store = attempt.keeping(&answer)?;
+    let store = attempt.keeping(&response)?;
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
     let account = account(new, &app.doctors);
     // To sign in with the password at once would tell whether the address was free.
@@ -179,8 +179,8 @@ async fn register_silently(
             }
         };
         match done {
-            Ok(()) => return Ok(answer),
-            Err(SilentError::Changed) => owner = app.store.credentials(&account.email).await?,
+            Ok(()) => return Ok(response),
+            Err(SilentError::Changed) => owner = app.store.get_credentials(&account.email).await?,
             Err(SilentError::Locked(locked)) => {
                 return Err(Limit::of_a_day(Limited::Mails, mails.most).refuse(locked.into(), now));
             }

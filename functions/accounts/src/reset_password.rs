@@ -6,18 +6,18 @@ use domain::email::Email;
 use domain::mail::{Mail, MailKind};
 use domain::password::{self, Password};
 use domain::rate::Limited;
-use http_kit::answer::{Answer, accepted, ok};
-use http_kit::caller::RequestInfo;
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::RequestInfo;
+use http_api::form::{Body, Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 use store::credentials::NewPassword;
 
 use crate::App;
 use crate::mailed::{Presented, bad_token, refused};
-use crate::shapes::Detail;
-use crate::throttle::{Attempt, by_network, send_mail};
+use crate::throttle::{SignInAttempt, by_network, send_mail};
+use crate::views::Detail;
 
 pub(crate) struct PasswordResetRequest {
     email: Email,
@@ -29,7 +29,7 @@ impl FromForm for PasswordResetRequest {
     }
 }
 
-taken!(PasswordResetRequest);
+request_schema!(PasswordResetRequest);
 
 /// Ask for a mail with a token that sets a new password.
 ///
@@ -48,9 +48,10 @@ pub(crate) async fn request_password_reset(
     State(app): State<App>,
     info: RequestInfo,
     Body(request): Body<PasswordResetRequest>,
-) -> Result<Answer, Problem> {
-    let begin = Attempt::begin(&app, &info, Limited::PasswordReset, request.email.normalized());
-    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&request.email));
+) -> Result<ApiResponse, Problem> {
+    let begin =
+        SignInAttempt::begin(&app, &info, Limited::PasswordReset, request.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
     let (kind, user_id) = match credentials {
         Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
@@ -82,7 +83,7 @@ impl FromForm for NewPasswordRequest {
     }
 }
 
-taken!(NewPasswordRequest);
+request_schema!(NewPasswordRequest);
 
 /// Set a new password with the token from a mail. All sessions end.
 #[utoipa::path(
@@ -98,7 +99,7 @@ pub(crate) async fn reset_password(
     State(app): State<App>,
     info: RequestInfo,
     Body(request): Body<NewPasswordRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ResetPassword);
     let presented =
         by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
@@ -109,7 +110,7 @@ pub(crate) async fn reset_password(
         .choose(Some(&account.email), &names)
         .map_err(|reason| Problem::field("password", reason))?;
     let (credentials, through, password_hash) = tokio::join!(
-        app.store.credentials(&account.email),
+        app.store.get_credentials(&account.email),
         app.kit.latest_session(account.id),
         app.hasher.hash(&password)
     );

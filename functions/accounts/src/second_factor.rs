@@ -9,12 +9,12 @@ use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::rate::Limited;
 use domain::second_factor::{Code as AppCode, RECOVERY_CODES, RecoveryCode, SecondFactor};
-use http_kit::answer::{Answer, no_content, ok};
-use http_kit::caller::{Caller, RequestInfo, SignedIn};
-use http_kit::code::Code;
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::{Caller, RequestInfo, SignedIn};
+use http_api::code::Code;
+use http_api::form::{Body, Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, no_content, ok};
 use jiff::Timestamp;
 use runtime::tokens::{MfaToken, RefreshToken};
 use runtime::{clock, totp};
@@ -23,8 +23,8 @@ use store::UpdateError;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::shapes::SignedInUser;
-use crate::throttle::Attempt;
+use crate::throttle::SignInAttempt;
+use crate::views::SignedInUser;
 
 /// What authenticator apps call us.
 const ISSUER: &str = "Health Records";
@@ -66,7 +66,7 @@ impl FromForm for CompleteLoginRequest {
     }
 }
 
-taken!(CompleteLoginRequest);
+request_schema!(CompleteLoginRequest);
 
 /// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery
 /// code. Each works once.
@@ -83,7 +83,7 @@ pub(crate) async fn login_with_second_factor(
     State(app): State<App>,
     info: RequestInfo,
     Body(request): Body<CompleteLoginRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let over = || {
         Problem::unauthorized(
             Code::MfaTokenNotValid,
@@ -96,9 +96,9 @@ pub(crate) async fn login_with_second_factor(
     let token = MfaToken::open(signer.sealer(), &request.mfa_token, now).ok_or_else(over)?;
     let user = token.user_id;
     let (attempt, account, factor) = tokio::join!(
-        Attempt::begin(&app, &info, Limited::SecondFactor, user),
-        app.store.account(user),
-        app.store.second_factor(user)
+        SignInAttempt::begin(&app, &info, Limited::SecondFactor, user),
+        app.store.get_account(user),
+        app.store.get_second_factor(user)
     );
     let attempt = attempt?;
     let is_as_it_was = |account: &Account| {
@@ -154,13 +154,13 @@ pub(crate) async fn login_with_second_factor(
 /// Tells the audit trail and the counters of a failure.
 async fn fail(
     app: &App,
-    attempt: &Attempt<'_>,
+    attempt: &SignInAttempt<'_>,
     event: AuditEvent,
     problem: Problem,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let reason = Some("second_factor".to_owned());
     let failure = [AuditEvent { outcome: Outcome::Failed, reason, ..event }];
-    tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
+    tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
     Err(problem)
 }
 
@@ -174,7 +174,7 @@ impl FromForm for SetUpSecondFactorRequest {
     }
 }
 
-taken!(SetUpSecondFactorRequest);
+request_schema!(SetUpSecondFactorRequest);
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecondFactorSecret)]
@@ -202,8 +202,8 @@ pub(crate) async fn set_up_second_factor(
     State(app): State<App>,
     caller: SignedIn,
     Body(request): Body<SetUpSecondFactorRequest>,
-) -> Result<Answer, Problem> {
-    let caller = caller.confirm().await?;
+) -> Result<ApiResponse, Problem> {
+    let caller = caller.authorize().await?;
     let account = &caller.account;
     if account.second_factor {
         return Err(exists());
@@ -244,8 +244,9 @@ async fn check_password(
     action: Action,
 ) -> Result<(), Problem> {
     let account = &caller.account;
-    let begin = Attempt::begin(app, &caller.request, Limited::Login, account.email.normalized());
-    let (attempt, credentials) = tokio::join!(begin, app.store.credentials(&account.email));
+    let begin =
+        SignInAttempt::begin(app, &caller.request, Limited::Login, account.email.normalized());
+    let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
@@ -253,7 +254,7 @@ async fn check_password(
         return Ok(attempt.succeeded().await?);
     }
     let failure = [caller.audit(action, account.id, None).with_outcome(Outcome::Failed)];
-    tokio::try_join!(app.store.audit(&failure), attempt.failed())?;
+    tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
     Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")))
 }
 
@@ -267,7 +268,7 @@ impl FromForm for ConfirmSecondFactorRequest {
     }
 }
 
-taken!(ConfirmSecondFactorRequest);
+request_schema!(ConfirmSecondFactorRequest);
 
 #[derive(Serialize, ToSchema)]
 struct RecoveryCodes<'a> {
@@ -292,15 +293,15 @@ pub(crate) async fn confirm_second_factor(
     State(app): State<App>,
     caller: SignedIn,
     Body(request): Body<ConfirmSecondFactorRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let user = caller.id();
-    let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
+    let (caller, factor) = caller.authorize_with(app.store.get_second_factor(user)).await?;
     let missing = || Problem::conflict(Code::SecondFactorNotSetUp, "Ask for a secret first.");
     let factor = factor.ok_or_else(missing)?;
     if factor.confirmed {
         return Err(exists());
     }
-    let attempt = Attempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
+    let attempt = SignInAttempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
     let event = caller.audit(Action::EnableSecondFactor, user, None);
     let Some(used) = Proof::App(request.code).use_up(&factor, clock::now()) else {
         return fail(&app, &attempt, event, incorrect_code()).await;
@@ -337,7 +338,7 @@ impl FromForm for DisableSecondFactorRequest {
     }
 }
 
-taken!(DisableSecondFactorRequest);
+request_schema!(DisableSecondFactorRequest);
 
 /// Take the second factor away. The session counts as begun without one, so that who needs one sets
 /// up another next.
@@ -354,13 +355,13 @@ pub(crate) async fn disable_second_factor(
     State(app): State<App>,
     caller: SignedIn,
     Body(request): Body<DisableSecondFactorRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let user = caller.id();
-    let (caller, factor) = caller.beside(app.store.second_factor(user)).await?;
+    let (caller, factor) = caller.authorize_with(app.store.get_second_factor(user)).await?;
     let missing = || Problem::conflict(Code::SecondFactorNotSetUp, "There is no second factor.");
     let factor = factor.filter(|factor| factor.confirmed).ok_or_else(missing)?;
     check_password(&app, &caller, &request.password, Action::DisableSecondFactor).await?;
-    let attempt = Attempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
+    let attempt = SignInAttempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
     let event = caller.audit(Action::DisableSecondFactor, user, None);
     let now = clock::now();
     if request.proof.use_up(&factor, now).is_none() {

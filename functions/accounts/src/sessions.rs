@@ -5,12 +5,12 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::id::SessionId;
 use domain::session::Session;
-use http_kit::answer::{Answer, no_content};
-use http_kit::caller::SignedIn;
-use http_kit::page::{Listing, listing};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::query::{NoFilters, Query};
+use http_api::caller::SignedIn;
+use http_api::page::{Listing, listing};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::query::{NoFilters, Query};
+use http_api::response::{ApiResponse, no_content};
 use jiff::Timestamp;
 use runtime::clock;
 use serde::Serialize;
@@ -57,15 +57,15 @@ pub(crate) async fn list_sessions(
     State(app): State<App>,
     caller: SignedIn,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let ((), paging) = query.parse(&app.kit, caller.id(), "sessions", |_| Some(()))?;
-    let caller = caller.confirm().await?;
+    let caller = caller.authorize().await?;
     let (account, now) = (&caller.account, clock::now());
     let lifetimes = app.tokens.lifetimes(account.role);
     let lives = |session: &Session| account.keeps(session) && !lifetimes.are_over(session, now);
     let page = app
         .store
-        .sessions_page(
+        .list_sessions(
             account.id,
             account.sessions_ended_through,
             lives,
@@ -91,8 +91,8 @@ pub(crate) async fn end_session(
     State(app): State<App>,
     caller: SignedIn,
     Id(id): Id<SessionId>,
-) -> Result<Answer, Problem> {
-    let caller = caller.confirm().await?;
+) -> Result<ApiResponse, Problem> {
+    let caller = caller.authorize().await?;
     let account = &caller.account;
     if !account.holds(id) {
         return Err(Problem::not_found());
@@ -117,9 +117,9 @@ pub(crate) async fn end_session(
 pub(crate) async fn logout_all(
     State(app): State<App>,
     caller: SignedIn,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let user = caller.id();
-    let (caller, through) = caller.beside(app.kit.latest_session(user)).await?;
+    let (caller, through) = caller.authorize_with(app.kit.latest_session(user)).await?;
     match app
         .store
         .end_sessions(user, through, &caller.audit(Action::EndAllSessions, user, None))

@@ -5,27 +5,27 @@ use std::time::{Duration, Instant};
 
 use domain::email::Email;
 use domain::mail::Mail;
-use domain::rate::{Attempts, FREE_FAILURES, Limited, Network, REFUSAL, Tolerance, WINDOW};
-use http_kit::caller::RequestInfo;
-use http_kit::code::Code;
-use http_kit::problem::{Limit, Problem};
+use domain::rate::{FREE_FAILURES, FailureCount, FailureLimits, Limited, Network, REFUSAL, WINDOW};
+use http_api::caller::RequestInfo;
+use http_api::code::Code;
+use http_api::problem::{Limit, Problem};
 use runtime::clock;
-use store::rate::Trial;
+use store::rate::ThrottleKey;
 
 use crate::App;
 
 /// An attempt that has begun. It counts as failed until it has succeeded.
-pub(crate) struct Attempt<'a> {
+pub(crate) struct SignInAttempt<'a> {
     app: &'a App,
     kind: Limited,
     account: String,
     network: Network,
-    attempts: Option<Attempts>,
+    attempts: Option<FailureCount>,
 }
 
 impl App {
-    fn tolerance(&self) -> Tolerance {
-        Tolerance {
+    fn tolerance(&self) -> FailureLimits {
+        FailureLimits {
             network: self.guessing.failures_per_network,
             account: self.guessing.failures_per_account,
         }
@@ -41,7 +41,7 @@ fn limit(kind: Limited) -> Limit {
     }
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> SignInAttempt<'a> {
     /// Begins an attempt at the account with an address, or with an id.
     ///
     /// # Errors
@@ -60,14 +60,14 @@ impl<'a> Attempt<'a> {
             attempts: None,
         };
         let now = clock::now();
-        let begun = app.store.begin_attempt(attempt.trial(), app.tolerance(), now).await;
+        let begun = app.store.start_sign_in_attempt(attempt.trial(), app.tolerance(), now).await;
         attempt.attempts = Some(begun.map_err(|error| limit(kind).refuse(error, now))?);
         Ok(attempt)
     }
 
     /// For what makes an attempt's success part of its own transaction.
-    pub(crate) fn trial(&self) -> Trial<'_> {
-        Trial { kind: self.kind, account: &self.account, network: &self.network }
+    pub(crate) fn trial(&self) -> ThrottleKey<'_> {
+        ThrottleKey { kind: self.kind, account: &self.account, network: &self.network }
     }
 
     /// It has failed: that counts for the network and the account as a whole, too.
@@ -80,14 +80,14 @@ impl<'a> Attempt<'a> {
 
     /// It has succeeded: the failures before it are forgotten.
     pub(crate) async fn succeeded(&self) -> Result<(), store::Error> {
-        self.app.store.forget_attempts(self.trial()).await
+        self.app.store.clear_failures(self.trial()).await
     }
 
     /// It has succeeded, but to no avail: to whoever made it, it has failed.
     pub(crate) async fn was_in_vain(&self) -> Result<(), store::Error> {
         let remember = async {
             match &self.attempts {
-                Some(attempts) => self.app.store.remember_attempts(self.trial(), attempts).await,
+                Some(attempts) => self.app.store.restore_failures(self.trial(), attempts).await,
                 None => Ok(()),
             }
         };
@@ -156,7 +156,7 @@ pub(crate) async fn send_mail_to_claimed(
 async fn send_mail_of(app: &App, allowance: &str, mail: &Mail) -> Result<(), Problem> {
     let (now, most) = (clock::now(), app.guessing.mails_per_day);
     app.store
-        .put_mail_within(allowance, most, mail, now)
+        .create_mail_within_limit(allowance, most, mail, now)
         .await
         .map_err(|error| Limit::of_a_day(Limited::Mails, most).refuse(error, now))
 }

@@ -6,14 +6,14 @@ use domain::account::{
 };
 use domain::audit::{Action, AuditEvent};
 use domain::text::{LicenseNumber, Specialization};
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::Member;
-use http_kit::code::Code;
-use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::{Form, any_of, describe};
-use http_kit::problem::Problem;
-use http_kit::shapes::Profile as ProfileShape;
-use http_kit::taken;
+use http_api::caller::PatientOrDoctor;
+use http_api::code::Code;
+use http_api::etag::{ETag, IfMatch};
+use http_api::form::{Form, any_of, describe};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
+use http_api::views::Profile as ProfileShape;
 use runtime::clock;
 use store::UpdateError;
 
@@ -52,7 +52,7 @@ fn changed(form: &mut Form, profile: Profile) -> Option<Profile> {
 /// What [`changed`] asks for. Which of the two it is, the caller's role decides.
 pub(crate) enum ProfileChange {}
 
-taken!(ProfileChange: any_of([
+request_schema!(ProfileChange: any_of([
     Profile::Doctor(DoctorProfile {
         specialization: Specialization::default(),
         license_number: LicenseNumber::default(),
@@ -74,10 +74,10 @@ taken!(ProfileChange: any_of([
 )]
 pub(crate) async fn update_profile(
     State(app): State<App>,
-    caller: Member,
+    caller: PatientOrDoctor,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     write(app, caller, if_match, form, |form, _, profile| changed(form, profile)).await
 }
 
@@ -93,10 +93,10 @@ pub(crate) async fn update_profile(
 )]
 pub(crate) async fn replace_profile(
     State(app): State<App>,
-    caller: Member,
+    caller: PatientOrDoctor,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     write(app, caller, if_match, form, |form, account, _| {
         whole_profile(form, account.role, clock::now())
     })
@@ -105,12 +105,12 @@ pub(crate) async fn replace_profile(
 
 async fn write(
     app: App,
-    caller: Member,
+    caller: PatientOrDoctor,
     if_match: IfMatch,
     form: Form,
     change: impl FnOnce(&mut Form, &Account, Profile) -> Option<Profile>,
-) -> Result<Answer, Problem> {
-    let caller = caller.confirm().await?;
+) -> Result<ApiResponse, Problem> {
+    let caller = caller.authorize().await?;
     let account = caller.account.clone();
     let profile = account.profile.clone().ok_or_else(|| {
         Problem::forbidden(Code::NoProfile, "You have no profile yet. Create it first.")

@@ -4,16 +4,16 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::mail::{Mail, MailKind};
 use domain::rate::Limited;
-use http_kit::answer::{Answer, accepted, ok};
-use http_kit::caller::{RequestInfo, SignedIn};
-use http_kit::form::Body;
-use http_kit::problem::Problem;
+use http_api::caller::{RequestInfo, SignedIn};
+use http_api::form::Body;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 
 use crate::App;
 use crate::mailed::{Presented, TokenRequest, refused};
-use crate::shapes::Detail;
 use crate::throttle::{by_network, send_mail};
+use crate::views::Detail;
 
 /// Confirm an email address with the token from a mail.
 #[utoipa::path(
@@ -28,7 +28,7 @@ pub(crate) async fn verify_email(
     State(app): State<App>,
     info: RequestInfo,
     Body(request): Body<TokenRequest>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
     let presented =
         by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
@@ -50,8 +50,8 @@ pub(crate) async fn verify_email(
 pub(crate) async fn resend_verification(
     State(app): State<App>,
     caller: SignedIn,
-) -> Result<Answer, Problem> {
-    let account = caller.confirm().await?.account;
+) -> Result<ApiResponse, Problem> {
+    let account = caller.authorize().await?.account;
     let kind = if account.email_verified { MailKind::Nobody } else { MailKind::VerifyEmail };
     send_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now()))
         .await?;

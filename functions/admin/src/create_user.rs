@@ -7,13 +7,13 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::text::{Name, PhoneNumber};
-use http_kit::answer::{Answer, created};
-use http_kit::caller::{Admin, Caller};
-use http_kit::etag::ETag;
-use http_kit::form::{Form, FromForm};
-use http_kit::idempotency::{Attempt, Once};
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::{Admin, Caller};
+use http_api::etag::ETag;
+use http_api::form::{Form, FromForm};
+use http_api::idempotency::{Idempotent, IdempotentRequest};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, created};
 use runtime::clock;
 use runtime::passwords::HASH_OF_NOBODY;
 use store::Store;
@@ -21,7 +21,7 @@ use store::accounts::RegisterError;
 use uuid::Uuid;
 
 use crate::App;
-use crate::answer::User;
+use crate::response::User;
 
 pub(crate) struct NewUser {
     email: Email,
@@ -48,7 +48,7 @@ impl FromForm for NewUser {
     }
 }
 
-taken!(NewUser);
+request_schema!(NewUser);
 
 /// Create a user of any role, who gets a mail to set a password with: nobody ever knows it but the
 /// user.
@@ -61,8 +61,8 @@ taken!(NewUser);
 pub(crate) async fn create_user(
     State(app): State<App>,
     admin: Admin,
-    Once(request, form): Once,
-) -> Result<Answer, Problem> {
+    Idempotent(request, form): Idempotent,
+) -> Result<ApiResponse, Problem> {
     let new = form.parse(NewUser::from_form)?;
     let attempt = request.of_user(admin.id());
     attempt.run(create_once(&app, admin, &attempt, new)).await
@@ -71,23 +71,23 @@ pub(crate) async fn create_user(
 async fn create_once(
     app: &App,
     admin: Admin,
-    attempt: &Attempt,
+    attempt: &IdempotentRequest,
     new: NewUser,
-) -> Result<Answer, Problem> {
-    let (caller, replay) = admin.beside(attempt.begin()).await?;
-    if let Some(answer) = replay {
-        return Ok(answer);
+) -> Result<ApiResponse, Problem> {
+    let (caller, replay) = admin.authorize_with(attempt.begin()).await?;
+    if let Some(response) = replay {
+        return Ok(response);
     }
     let account = account(app, new);
-    let answer = created(&format!("/api/admin/users/{}/", account.id), &User::new(&account))
+    let response = created(&format!("/api/admin/users/{}/", account.id), &User::new(&account))
         .with_etag(ETag::of(account.version));
-    put(&attempt.keeping(&answer)?, &caller, &account).await?;
-    Ok(answer)
+    put(&attempt.keeping(&response)?, &caller, &account).await?;
+    Ok(response)
 }
 
 /// Stores the user and orders the mail.
 pub(crate) async fn create(app: &App, admin: Admin, new: NewUser) -> Result<Account, Problem> {
-    let caller = admin.confirm().await?;
+    let caller = admin.authorize().await?;
     let account = account(app, new);
     put(&app.store, &caller, &account).await?;
     Ok(account)

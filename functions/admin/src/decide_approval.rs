@@ -7,19 +7,19 @@ use domain::audit::AuditEvent;
 use domain::id::UserId;
 use domain::mail::Mail;
 use domain::text::Justification;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::Admin;
-use http_kit::code::Code;
-use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::{Form, describe};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::Admin;
+use http_api::code::Code;
+use http_api::etag::{ETag, IfMatch};
+use http_api::form::{Form, describe};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use store::UpdateError;
 
-use crate::answer::User;
-use crate::{ATTEMPTS, App};
+use crate::response::User;
+use crate::{App, MAX_RETRIES};
 
 fn optional_reason(form: &mut Form) -> Option<Option<Justification>> {
     form.nullable("reason")
@@ -35,8 +35,8 @@ enum OptionalReason {}
 /// What [`required_reason`] asks for.
 enum RequiredReason {}
 
-taken!(OptionalReason: describe(optional_reason));
-taken!(RequiredReason: describe(required_reason));
+request_schema!(OptionalReason: describe(optional_reason));
+request_schema!(RequiredReason: describe(required_reason));
 
 /// Approve a doctor's licence, of whatever was said of it before: the doctor is listed and records
 /// may be assigned.
@@ -56,9 +56,9 @@ pub(crate) async fn approve_doctor(
     Id(id): Id<UserId>,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let reason = form.parse(optional_reason)?;
-    answer(&app, admin, id, &if_match, Decision::Approve, reason).await
+    response(&app, admin, id, &if_match, Decision::Approve, reason).await
 }
 
 /// Refuse a doctor's licence that waits for a decision.
@@ -78,9 +78,9 @@ pub(crate) async fn refuse_doctor(
     Id(id): Id<UserId>,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let reason = form.parse(required_reason)?;
-    answer(&app, admin, id, &if_match, Decision::Refuse, Some(reason)).await
+    response(&app, admin, id, &if_match, Decision::Refuse, Some(reason)).await
 }
 
 /// Suspend an approved doctor, who keeps nothing but the account from the next request on.
@@ -100,19 +100,19 @@ pub(crate) async fn suspend_doctor(
     Id(id): Id<UserId>,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let reason = form.parse(required_reason)?;
-    answer(&app, admin, id, &if_match, Decision::Suspend, Some(reason)).await
+    response(&app, admin, id, &if_match, Decision::Suspend, Some(reason)).await
 }
 
-async fn answer(
+async fn response(
     app: &App,
     admin: Admin,
     id: UserId,
     if_match: &IfMatch,
     decision: Decision,
     reason: Option<Justification>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let account = decide(app, admin, id, if_match, decision, reason).await?;
     Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
 }
@@ -126,11 +126,11 @@ pub(crate) async fn decide(
     decision: Decision,
     reason: Option<Justification>,
 ) -> Result<Account, Problem> {
-    let (caller, mut found) = admin.beside(app.store.account(id)).await?;
+    let (caller, mut found) = admin.authorize_with(app.store.get_account(id)).await?;
     let licence =
         |account: &Account| account.doctor_profile().map(|profile| profile.license_number.clone());
     let seen = found.as_ref().and_then(licence);
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_RETRIES {
         let before =
             found.filter(|account| account.role == Role::Doctor).ok_or_else(Problem::not_found)?;
         if_match.check(before.version)?;
@@ -160,7 +160,7 @@ pub(crate) async fn decide(
         };
         match app.store.decide_approval(&before, &after, &notification, &mail, &event).await {
             Ok(()) => return Ok(after),
-            Err(UpdateError::Stale) => found = app.store.account(id).await?,
+            Err(UpdateError::Stale) => found = app.store.get_account(id).await?,
             Err(UpdateError::Store(error)) => return Err(error.into()),
         }
     }

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use domain::audit::Action;
 use domain::id::UserId;
-use http_kit::answer::{Answer, no_content};
-use http_kit::caller::Admin;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
+use http_api::caller::Admin;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, no_content};
 use store::UpdateError;
 
 use crate::App;
@@ -22,15 +22,15 @@ pub(crate) async fn end_sessions(
     State(app): State<App>,
     admin: Admin,
     Id(id): Id<UserId>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     end(&app, admin, id).await?;
     Ok(no_content())
 }
 
 /// Ends them and tells the audit trail.
 pub(crate) async fn end(app: &App, admin: Admin, id: UserId) -> Result<(), Problem> {
-    let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
-    let (caller, (found, through)) = admin.beside(reads).await?;
+    let reads = async { tokio::try_join!(app.store.get_account(id), app.kit.latest_session(id)) };
+    let (caller, (found, through)) = admin.authorize_with(reads).await?;
     found.ok_or_else(Problem::not_found)?;
     match app.store.end_sessions(id, through, &caller.audit(Action::EndAllSessions, id, None)).await
     {

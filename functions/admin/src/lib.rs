@@ -3,7 +3,6 @@
 //! Staff see accounts here, and of charts nothing but who did what to them. Whatever they do or
 //! look at is an event of the audit trail itself.
 
-mod answer;
 mod console;
 mod create_user;
 mod decide_approval;
@@ -13,6 +12,7 @@ mod list_events;
 mod list_users;
 mod pipeline;
 mod read_user;
+mod response;
 mod start_email_change;
 mod start_password_reset;
 mod update_user;
@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use http_kit::kit::Kit;
-use runtime::aws::{self, Patience};
+use http_api::state::HttpState;
+use runtime::aws::{self, CallPolicy};
 use runtime::config;
 use store::Store;
 use store::archive::AuditKey;
@@ -32,7 +32,7 @@ use utoipa_axum::routes;
 use crate::pipeline::Pipeline;
 
 /// How often a change is tried when other requests come first and the client has named no version.
-const ATTEMPTS: usize = 4;
+const MAX_RETRIES: usize = 4;
 
 /// All routes of the group.
 pub fn router() -> OpenApiRouter<App> {
@@ -52,7 +52,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// Everything that the function answers: the API, and the console for browsers.
 pub fn service(app: App) -> Router {
     let console = console::router(&app);
-    http_kit::middleware::service(router().merge(console.into()), app)
+    http_api::middleware::service(router().merge(console.into()), app)
 }
 
 /// Method and path of every page and form of the console that is for staff alone.
@@ -63,7 +63,7 @@ pub fn console_paths() -> Vec<(&'static str, &'static str)> {
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: Kit,
+    kit: HttpState,
     store: Store,
     doctors: config::Doctors,
     console: Arc<console::session::Keys>,
@@ -79,10 +79,10 @@ impl App {
         let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
         let console = Arc::new(console::session::Keys::new(&config::Console::from_env()?));
         let queues = config::Pipeline::from_env()?;
-        let sdk = aws::sdk(Patience::Interactive).await;
+        let sdk = aws::sdk(CallPolicy::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
             .proving(AuditKey::new(http.audit_key.expose()));
         let pipeline = Pipeline::new(&aws::sqs(&sdk), queues);
-        Ok(Self { kit: Kit::new(http, store.clone()), store, doctors, console, pipeline })
+        Ok(Self { kit: HttpState::new(http, store.clone()), store, doctors, console, pipeline })
     }
 }

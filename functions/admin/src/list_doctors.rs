@@ -6,15 +6,15 @@ use domain::audit::Action;
 use domain::field::Reason;
 use domain::id::UserId;
 use domain::schema::words;
-use http_kit::answer::Answer;
-use http_kit::caller::Admin;
-use http_kit::filters;
-use http_kit::page::{Listing, Paging, listing};
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::caller::Admin;
+use http_api::filters;
+use http_api::page::{Listing, Paging, listing};
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
+use http_api::response::ApiResponse;
 
 use crate::App;
-use crate::answer::DoctorEntry;
+use crate::response::DoctorEntry;
 
 pub(crate) fn approval(parameters: &mut Parameters) -> Option<Approval> {
     const LISTED: [Approval; 3] = [Approval::Pending, Approval::Refused, Approval::Suspended];
@@ -51,7 +51,7 @@ pub(crate) async fn list_doctors_by_approval(
     State(app): State<App>,
     admin: Admin,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let (approval, paging) = query.parse(&app.kit, admin.id(), "doctors-by-approval", approval)?;
     let (doctors, next) = list(&app, admin, approval, &paging).await?;
     listing(&paging, next.as_ref(), doctors.iter().map(DoctorEntry::new))
@@ -64,12 +64,13 @@ pub(crate) async fn list(
     approval: Approval,
     paging: &Paging<UserId>,
 ) -> Result<(Vec<Account>, Option<UserId>), Problem> {
-    let (caller, page) =
-        admin.beside(app.store.doctors_by_approval(approval, paging.limit, paging.after)).await?;
+    let (caller, page) = admin
+        .authorize_with(app.store.list_doctors_by_approval(approval, paging.limit, paging.after))
+        .await?;
     let event = caller.audit(Action::ListUsers, caller.account.id, None);
     let (mut people, ()) = tokio::try_join!(
-        app.store.people(page.items.iter().copied()),
-        app.store.audit(std::slice::from_ref(&event))
+        app.store.get_accounts(page.items.iter().copied()),
+        app.store.create_events(std::slice::from_ref(&event))
     )?;
     // The index may lag behind a decision.
     let doctors = page

@@ -4,16 +4,16 @@ use axum::extract::State;
 use domain::audit::{Action, AuditEvent};
 use domain::field::Reason;
 use domain::id::{EventId, UserId};
-use http_kit::answer::Answer;
-use http_kit::caller::Admin;
-use http_kit::filters;
-use http_kit::page::{Listing, listing};
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::caller::Admin;
+use http_api::filters;
+use http_api::page::{Listing, listing};
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
+use http_api::response::ApiResponse;
 use store::Page;
 
 use crate::App;
-use crate::answer::Event;
+use crate::response::Event;
 
 /// Whose events.
 #[derive(Clone, Copy)]
@@ -65,7 +65,7 @@ pub(crate) async fn list_events(
     State(app): State<App>,
     admin: Admin,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let (side, paging) = query.parse::<_, EventId>(&app.kit, admin.id(), "audit", Side::read)?;
     let page = list(&app, admin, async { Ok(side) }, paging.limit, paging.after).await?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(Event::new))
@@ -82,13 +82,15 @@ pub(crate) async fn list(
     let page = async {
         let side = side.await?;
         let page = match side {
-            Side::Subject(subject) => app.store.access_log(subject, None, limit, after).await?,
-            Side::Actor(actor) => app.store.events_by(actor, limit, after).await?,
+            Side::Subject(subject) => {
+                app.store.list_events_of_subject(subject, None, limit, after).await?
+            }
+            Side::Actor(actor) => app.store.list_events_of_actor(actor, limit, after).await?,
         };
         Ok::<_, Problem>((side, page))
     };
-    let (caller, (side, page)) = admin.beside(page).await?;
+    let (caller, (side, page)) = admin.authorize_with(page).await?;
     let (Side::Subject(looked_at) | Side::Actor(looked_at)) = side;
-    app.store.audit(&[caller.audit(Action::ReadAudit, looked_at, None)]).await?;
+    app.store.create_events(&[caller.audit(Action::ReadAudit, looked_at, None)]).await?;
     Ok(page)
 }

@@ -7,19 +7,19 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::id::UserId;
 use domain::text::{Name, Specialization, sortable};
-use http_kit::answer::Answer;
-use http_kit::caller::Admin;
-use http_kit::filters;
-use http_kit::page::{Listing, Paging, listing};
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::caller::Admin;
+use http_api::filters;
+use http_api::page::{Listing, Paging, listing};
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
+use http_api::response::ApiResponse;
 use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::admin::NamePosition;
 use store::lists::{Span, UserEntry as Listed};
 
 use crate::App;
-use crate::answer::UserEntry;
+use crate::response::UserEntry;
 
 /// Whom the list shows.
 enum Search {
@@ -134,7 +134,7 @@ pub(crate) async fn list_users(
     State(app): State<App>,
     admin: Admin,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let (filters, paging) = query.parse(&app.kit, admin.id(), "users", Filters::read)?;
     let (users, next) = list(&app, admin, &filters, &paging).await?;
     listing(&paging, next.as_ref(), users.iter().map(UserEntry::new))
@@ -148,11 +148,11 @@ pub(crate) async fn list(
     paging: &Paging<Position>,
 ) -> Result<(Vec<Account>, Option<Position>), Problem> {
     let (caller, found) =
-        admin.beside(find(app, filters, paging.limit, paging.after.as_ref())).await?;
+        admin.authorize_with(find(app, filters, paging.limit, paging.after.as_ref())).await?;
     let event = caller.audit(Action::ListUsers, caller.account.id, None);
     let (page, ()) = tokio::try_join!(
         pick(app, filters, paging.limit, found),
-        app.store.audit(std::slice::from_ref(&event))
+        app.store.create_events(std::slice::from_ref(&event))
     )?;
     Ok(page)
 }
@@ -171,7 +171,7 @@ async fn pick(
     let (mut users, mut wanted) = (Vec::new(), limit);
     for looks in 1.. {
         let ids: Vec<UserId> = found.iter().map(|(id, _)| *id).collect();
-        let mut people = app.store.people(ids).await?;
+        let mut people = app.store.get_accounts(ids).await?;
         // The keys have been walked as far as one page may.
         let is_bounded = found.len() < wanted;
         let mut last = None;
@@ -206,7 +206,8 @@ async fn find(
                 Position::Name(_) => None,
             });
             let shows = |user: &Listed| filters.takes(user.role, user.is_active);
-            let page = app.store.newest(clock::now(), filters.span, limit, after, shows).await?;
+            let page =
+                app.store.list_newest(clock::now(), filters.span, limit, after, shows).await?;
             Ok((
                 page.items.iter().map(|user| alone(user.id)).collect(),
                 page.next.map(Position::Id),
@@ -214,14 +215,14 @@ async fn find(
         }
         Search::Id(id) => Ok((vec![alone(*id)], None)),
         Search::Email(email) => {
-            Ok((app.store.user_with_email(email).await?.into_iter().map(alone).collect(), None))
+            Ok((app.store.find_user_by_email(email).await?.into_iter().map(alone).collect(), None))
         }
         Search::LastName(prefix) => {
             let after = after.and_then(|position| match position {
                 Position::Name(name) => Some(name),
                 Position::Id(_) => None,
             });
-            let page = app.store.users_named(prefix, limit, after).await?;
+            let page = app.store.list_users_by_name(prefix, limit, after).await?;
             Ok((
                 page.items.into_iter().map(|(id, name)| (id, Position::Name(name))).collect(),
                 page.next.map(Position::Name),

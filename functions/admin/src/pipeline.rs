@@ -14,9 +14,9 @@ use domain::id::UserId;
 use domain::mail::{Delivery, Mail, MailFailure, MailMessage, MailState};
 use domain::rate::Limited;
 use futures_util::future::{join_all, try_join_all};
-use http_kit::caller::Caller;
-use http_kit::code::Code;
-use http_kit::problem::{Limit, Problem};
+use http_api::caller::Caller;
+use http_api::code::Code;
+use http_api::problem::{Limit, Problem};
 use jiff::Timestamp;
 use runtime::queue::{Depth, Message, Queue, QueueError};
 use runtime::{clock, config};
@@ -54,7 +54,7 @@ const MOST_LOOKED_AT: usize = 500;
 const LOOKING: Duration = Duration::from_secs(4);
 
 /// An order that was set aside, and what is known of its mail.
-pub(crate) struct Letter {
+pub(crate) struct DeadLetter {
     message: Message,
     /// The order; none when the message is something else.
     pub(crate) order: Option<MailMessage>,
@@ -91,7 +91,7 @@ impl Found {
 
 /// What can be done about an order that was set aside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Remedy {
+pub(crate) enum Resolution {
     /// Put it back: the mail was surely not sent.
     PutBack,
     /// Have the mail sent again if that is wanted: perhaps it was sent.
@@ -106,7 +106,7 @@ pub(crate) enum Remedy {
     Nothing,
 }
 
-impl Letter {
+impl DeadLetter {
     /// The id under which the queue knows it.
     pub(crate) fn id(&self) -> &str {
         &self.message.id
@@ -118,19 +118,19 @@ impl Letter {
     }
 
     /// What can be done about it.
-    pub(crate) fn remedy(&self, now: Timestamp) -> Remedy {
+    pub(crate) fn resolution(&self, now: Timestamp) -> Resolution {
         match (&self.order, &self.found) {
-            (None, _) => Remedy::Nothing,
-            (Some(_), None) => Remedy::Drop,
+            (None, _) => Resolution::Nothing,
+            (Some(_), None) => Resolution::Drop,
             (Some(_), Some(found)) => match found.delivery.mail_state {
-                Some(MailState::Sending) if !found.delivery.is_interrupted(now) => Remedy::Wait,
-                _ if !found.is_needed() => Remedy::Drop,
-                None | Some(MailState::Failed | MailState::Ordered) => Remedy::PutBack,
+                Some(MailState::Sending) if !found.delivery.is_interrupted(now) => Resolution::Wait,
+                _ if !found.is_needed() => Resolution::Drop,
+                None | Some(MailState::Failed | MailState::Ordered) => Resolution::PutBack,
                 Some(MailState::Sending | MailState::InDoubt) if !found.is_active() => {
-                    Remedy::Activate
+                    Resolution::Activate
                 }
-                Some(MailState::Sending | MailState::InDoubt) => Remedy::SendAgain,
-                Some(MailState::Sent) => Remedy::Drop,
+                Some(MailState::Sending | MailState::InDoubt) => Resolution::SendAgain,
+                Some(MailState::Sent) => Resolution::Drop,
             },
         }
     }
@@ -246,7 +246,7 @@ fn order_in(message: &Message) -> Option<MailMessage> {
 pub(crate) async fn find(app: &App, order: MailMessage) -> Result<Option<Found>, store::Error> {
     let found = match order {
         MailMessage::Notification { recipient_id, notification_id } => {
-            app.store.mailed_notification(recipient_id, notification_id).await?.map(
+            app.store.get_notification_delivery(recipient_id, notification_id).await?.map(
                 |Mailed { what, delivery }| Found {
                     user_id: recipient_id,
                     about: what.notification_type.as_str(),
@@ -257,7 +257,7 @@ pub(crate) async fn find(app: &App, order: MailMessage) -> Result<Option<Found>,
             )
         }
         MailMessage::Mail { mail_id } => {
-            app.store.mailed_mail(mail_id).await?.map(|Mailed { what, delivery }| Found {
+            app.store.get_mail_delivery(mail_id).await?.map(|Mailed { what, delivery }| Found {
                 user_id: what.user_id,
                 about: what.kind.as_str(),
                 delivery,
@@ -267,17 +267,17 @@ pub(crate) async fn find(app: &App, order: MailMessage) -> Result<Option<Found>,
         }
     };
     let Some(found) = found else { return Ok(None) };
-    Ok(Some(Found { account: app.store.account(found.user_id).await?, ..found }))
+    Ok(Some(Found { account: app.store.get_account(found.user_id).await?, ..found }))
 }
 
-async fn letters(app: &App, messages: Vec<Message>) -> Result<Vec<Letter>, store::Error> {
+async fn letters(app: &App, messages: Vec<Message>) -> Result<Vec<DeadLetter>, store::Error> {
     let letters = messages.into_iter().map(|message| async move {
         let order = order_in(&message);
         let found = match order {
             Some(order) => find(app, order).await?,
             None => None,
         };
-        Ok(Letter { message, order, found })
+        Ok(DeadLetter { message, order, found })
     });
     try_join_all(letters).await
 }
@@ -286,7 +286,7 @@ async fn letters(app: &App, messages: Vec<Message>) -> Result<Vec<Letter>, store
 ///
 /// # Errors
 /// 503 when SQS or the table does not answer.
-pub(crate) async fn list_letters(app: &App) -> Result<Vec<Letter>, Problem> {
+pub(crate) async fn list_letters(app: &App) -> Result<Vec<DeadLetter>, Problem> {
     let messages = app.pipeline.look_through().next().await?.unwrap_or_default();
     app.pipeline.put_back(&messages).await;
     let mut letters = letters(app, messages).await?;
@@ -312,7 +312,8 @@ pub(crate) async fn redrive(
             messages.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
         others.extend(rest);
         for letter in letters(app, chosen).await? {
-            let is_able = matches!(letter.remedy(clock::now()), Remedy::PutBack | Remedy::Drop);
+            let is_able =
+                matches!(letter.resolution(clock::now()), Resolution::PutBack | Resolution::Drop);
             if is_able { &mut able } else { &mut unable }.push(letter);
         }
         if able.len() >= MOST_LETTERS || (id.is_some() && !(able.is_empty() && unable.is_empty())) {
@@ -327,14 +328,14 @@ pub(crate) async fn redrive(
     Ok(Redriven { put_back: able.len(), left: unable.len() })
 }
 
-async fn redrive_letter(app: &App, caller: &Caller, letter: &Letter) -> Result<(), Problem> {
+async fn redrive_letter(app: &App, caller: &Caller, letter: &DeadLetter) -> Result<(), Problem> {
     let user_id = letter.found.as_ref().map_or(caller.account.id, |found| found.user_id);
     let event = AuditEvent {
         before: Some(letter.reason(clock::now()).to_owned()),
         after: Some("queued".to_owned()),
         ..caller.audit(Action::RedriveMail, user_id, None)
     };
-    app.store.audit(&[event]).await?;
+    app.store.create_events(&[event]).await?;
     app.pipeline.0.mails.send(letter.message.body.as_str()).await.map_err(unavailable)?;
     app.pipeline.0.dead_mails.delete(&letter.message).await.map_err(unavailable)
 }
@@ -381,7 +382,7 @@ pub(crate) async fn resend(
         after: Some(MailState::Ordered.to_string()),
         ..caller.audit(Action::ResendMail, user_id, None)
     };
-    app.store.order_mail_again(order, &address.normalized(), most, &event, now).await.map_err(
+    app.store.resend_mail(order, &address.normalized(), most, &event, now).await.map_err(
         |error| match error {
             OrderError::NotOver => not_over(),
             OrderError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),

@@ -4,14 +4,14 @@ use axum::extract::State;
 use domain::account::Account;
 use domain::audit::Action;
 use domain::id::UserId;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::{Admin, Caller};
-use http_kit::etag::ETag;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
+use http_api::caller::{Admin, Caller};
+use http_api::etag::ETag;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
 
 use crate::App;
-use crate::answer::User;
+use crate::response::User;
 
 /// A user's account.
 #[utoipa::path(
@@ -24,7 +24,7 @@ pub(crate) async fn read_user(
     State(app): State<App>,
     admin: Admin,
     Id(id): Id<UserId>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let (_, account) = read(&app, admin, id).await?;
     Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
 }
@@ -35,8 +35,8 @@ pub(crate) async fn read(
     admin: Admin,
     id: UserId,
 ) -> Result<(Caller, Account), Problem> {
-    let (caller, found) = admin.beside(app.store.account(id)).await?;
+    let (caller, found) = admin.authorize_with(app.store.get_account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;
-    app.store.audit(&[caller.audit(Action::ReadUser, id, None)]).await?;
+    app.store.create_events(&[caller.audit(Action::ReadUser, id, None)]).await?;
     Ok((caller, account))
 }

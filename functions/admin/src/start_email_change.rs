@@ -6,13 +6,13 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::id::UserId;
 use domain::mail::Mail;
-use http_kit::answer::{Answer, no_content};
-use http_kit::caller::Admin;
-use http_kit::code::Code;
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::Admin;
+use http_api::code::Code;
+use http_api::form::{Body, Form, FromForm};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, no_content};
 use runtime::clock;
 
 use crate::App;
@@ -27,7 +27,7 @@ impl FromForm for NewEmail {
     }
 }
 
-taken!(NewEmail);
+request_schema!(NewEmail);
 
 /// Have a mail sent to a new address, with which it becomes the user's; the address before is told
 /// then.
@@ -46,7 +46,7 @@ pub(crate) async fn start_email_change(
     admin: Admin,
     Id(id): Id<UserId>,
     Body(new): Body<NewEmail>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     start(&app, admin, id, new).await?;
     Ok(no_content())
 }
@@ -59,8 +59,8 @@ pub(crate) async fn start(
     NewEmail { email }: NewEmail,
 ) -> Result<(), Problem> {
     let reads =
-        async { tokio::try_join!(app.store.account(id), app.store.user_with_email(&email)) };
-    let (caller, (found, owner)) = admin.beside(reads).await?;
+        async { tokio::try_join!(app.store.get_account(id), app.store.find_user_by_email(&email)) };
+    let (caller, (found, owner)) = admin.authorize_with(reads).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     if !account.is_active {
         return Err(Problem::conflict(
@@ -86,6 +86,6 @@ pub(crate) async fn start(
         ..caller.audit(Action::StartEmailChange, id, None)
     };
     let mail = Mail::to_change_address(clock::new_id(), &account, email, clock::now());
-    app.store.order_mail(&mail, &event).await?;
+    app.store.request_mail(&mail, &event).await?;
     Ok(())
 }

@@ -4,11 +4,11 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
-use http_kit::answer::{Answer, no_content};
-use http_kit::caller::Admin;
-use http_kit::code::Code;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
+use http_api::caller::Admin;
+use http_api::code::Code;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, no_content};
 use runtime::clock;
 
 use crate::App;
@@ -25,14 +25,14 @@ pub(crate) async fn start_password_reset(
     State(app): State<App>,
     admin: Admin,
     Id(id): Id<UserId>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     start(&app, admin, id).await?;
     Ok(no_content())
 }
 
 /// Orders the mail and tells the audit trail.
 pub(crate) async fn start(app: &App, admin: Admin, id: UserId) -> Result<(), Problem> {
-    let (caller, found) = admin.beside(app.store.account(id)).await?;
+    let (caller, found) = admin.authorize_with(app.store.get_account(id)).await?;
     let account = found.ok_or_else(Problem::not_found)?;
     if !account.is_active {
         return Err(Problem::conflict(
@@ -41,6 +41,6 @@ pub(crate) async fn start(app: &App, admin: Admin, id: UserId) -> Result<(), Pro
         ));
     }
     let mail = Mail::new(clock::new_id(), MailKind::ResetPassword, id, clock::now());
-    app.store.order_mail(&mail, &caller.audit(Action::StartPasswordReset, id, None)).await?;
+    app.store.request_mail(&mail, &caller.audit(Action::StartPasswordReset, id, None)).await?;
     Ok(())
 }

@@ -6,18 +6,18 @@ use domain::account::{Account, Role};
 use domain::audit::{Action, AuditEvent};
 use domain::id::{SessionId, UserId};
 use domain::text::{Justification, Name, PhoneNumber};
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::{Admin, Caller};
-use http_kit::code::Code;
-use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::{Body, Form, FromForm};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::taken;
+use http_api::caller::{Admin, Caller};
+use http_api::code::Code;
+use http_api::etag::{ETag, IfMatch};
+use http_api::form::{Body, Form, FromForm};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
 use store::admin::AmendError;
 
-use crate::answer::User;
-use crate::{ATTEMPTS, App};
+use crate::response::User;
+use crate::{App, MAX_RETRIES};
 
 /// What is to change; `None` keeps what is there.
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl FromForm for UserChange {
     }
 }
 
-taken!(UserChange);
+request_schema!(UserChange);
 
 /// Correct a user's names or telephone number, activate or deactivate the user, or change the role.
 ///
@@ -70,7 +70,7 @@ pub(crate) async fn update_user(
     Id(id): Id<UserId>,
     if_match: IfMatch,
     Body(change): Body<UserChange>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let account = update(&app, admin, id, &if_match, &change).await?;
     Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
 }
@@ -83,10 +83,10 @@ pub(crate) async fn update(
     if_match: &IfMatch,
     change: &UserChange,
 ) -> Result<Account, Problem> {
-    let reads = async { tokio::try_join!(app.store.account(id), app.kit.latest_session(id)) };
-    let (caller, (found, latest_session)) = admin.beside(reads).await?;
+    let reads = async { tokio::try_join!(app.store.get_account(id), app.kit.latest_session(id)) };
+    let (caller, (found, latest_session)) = admin.authorize_with(reads).await?;
     let mut before = found.ok_or_else(Problem::not_found)?;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_RETRIES {
         if_match.check(before.version)?;
         let (after, events) = plan(app, &caller, &before, change, latest_session);
         if events.is_empty() {
@@ -105,7 +105,7 @@ pub(crate) async fn update(
                 ));
             }
             Err(AmendError::Stale) => {
-                before = app.store.account(id).await?.ok_or_else(Problem::not_found)?
+                before = app.store.get_account(id).await?.ok_or_else(Problem::not_found)?
             }
             Err(AmendError::Store(error)) => return Err(error.into()),
         }

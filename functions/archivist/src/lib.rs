@@ -7,7 +7,7 @@ use archive::append::append;
 use archive::vault::Vault;
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use runtime::aws::{self, Patience};
+use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
 use store::Store;
@@ -26,7 +26,7 @@ impl Archivist {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Archive::from_env()?;
-        let sdk = aws::sdk(Patience::Background).await;
+        let sdk = aws::sdk(CallPolicy::Background).await;
         let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
         Ok(Self { store, vault: Vault::new(aws::s3(&sdk), &config.archive_bucket_name) })
     }

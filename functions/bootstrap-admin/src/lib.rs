@@ -9,7 +9,7 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
-use runtime::aws::{self, Patience};
+use runtime::aws::{self, CallPolicy};
 use runtime::passwords::HASH_OF_NOBODY;
 use runtime::serve::Error;
 use runtime::{clock, config};
@@ -47,7 +47,7 @@ impl Bootstrap {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Bootstrap::from_env()?;
-        let sdk = aws::sdk(Patience::Background).await;
+        let sdk = aws::sdk(CallPolicy::Background).await;
         let store = Store::new(aws::dynamodb(&sdk), &config.table_name)
             .proving(AuditKey::new(config.audit_key.expose()));
         Ok(Self { store })

@@ -12,7 +12,7 @@ use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use domain::id::UserId;
 use domain::mail::{Mail, MailKind, MailMessage};
-use runtime::aws::{self, Patience};
+use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
@@ -46,7 +46,7 @@ impl Dispatcher {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Dispatch::from_env()?;
-        let sdk = aws::sdk(Patience::Background).await;
+        let sdk = aws::sdk(CallPolicy::Background).await;
         Ok(Self {
             store: Store::new(aws::dynamodb(&sdk), &config.table_name),
             bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name),
@@ -108,7 +108,7 @@ impl Dispatcher {
                     asked.counts.push((place, counted));
                 }
                 Change::UserAdded { user_id } => {
-                    self.store.put_mail_once(&verification(user_id)).await?
+                    self.store.create_mail(&verification(user_id)).await?
                 }
                 Change::FileRemoved { object_key, .. } => self.bucket.delete(&object_key).await?,
                 Change::InboxRead { recipient_id, after, through, at } => {
@@ -125,7 +125,7 @@ impl Dispatcher {
     /// Counts; answers the first record that may not be counted.
     async fn count(&self, counts: Vec<(usize, Counted)>) -> Option<usize> {
         let (places, counts): (Vec<usize>, Vec<Counted>) = counts.into_iter().unzip();
-        let (index, error) = self.store.count(&counts, clock::now()).await.err()?;
+        let (index, error) = self.store.increment_counters(&counts, clock::now()).await.err()?;
         tracing::error!(error = sentence(&error), "changes could not be counted");
         places.into_iter().nth(index)
     }
@@ -152,8 +152,8 @@ impl Dispatcher {
                 .build();
             request = request.entries(entry.map_err(|error| failed(error.into()))?);
         }
-        let answer = request.send().await.map_err(|error| failed(error.into()))?;
-        let refused = answer
+        let response = request.send().await.map_err(|error| failed(error.into()))?;
+        let refused = response
             .failed()
             .iter()
             .filter_map(|failure| Some((failure.id().parse::<usize>().ok()?, failure.code())));

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
 use ring::digest::{SHA256, digest};
 
 /// A body that never changes while the function lives.
@@ -62,7 +62,7 @@ impl Content {
     ///
     /// # Errors
     /// 500 when it cannot be packed or unpacked.
-    pub(crate) fn answer(
+    pub(crate) fn response(
         &self,
         request: &HeaderMap,
         caching: Caching,
@@ -172,14 +172,17 @@ mod tests {
         {
             for encodings in ["", "br", "gzip;q=0", "identity"] {
                 let response = content
-                    .answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Revalidated)
+                    .response(
+                        &request(&[(header::ACCEPT_ENCODING, encodings)]),
+                        Caching::Revalidated,
+                    )
                     .unwrap();
                 assert!(!response.headers().contains_key(header::CONTENT_ENCODING), "{encodings}");
                 assert_eq!(body(response).await, expected.as_bytes());
             }
             for encodings in ["gzip", "br, GZIP", "gzip;q=0.5", "*"] {
                 let response = content
-                    .answer(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Immutable)
+                    .response(&request(&[(header::ACCEPT_ENCODING, encodings)]), Caching::Immutable)
                     .unwrap();
                 assert_eq!(response.headers()[header::CONTENT_ENCODING], "gzip");
                 assert_eq!(unpack(&body(response).await).unwrap(), expected.as_bytes());
@@ -190,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn those_who_have_it_are_not_sent_it_again() {
         let content = Content::text("text/plain", "a text");
-        let tag = content.answer(&HeaderMap::new(), Caching::Revalidated).unwrap().headers()
+        let tag = content.response(&HeaderMap::new(), Caching::Revalidated).unwrap().headers()
             [header::ETAG]
             .clone();
         for tags in [
@@ -202,7 +205,7 @@ mod tests {
                 header::IF_NONE_MATCH,
                 HeaderValue::try_from(tags).unwrap(),
             )]);
-            let response = content.answer(&headers, Caching::Revalidated).unwrap();
+            let response = content.response(&headers, Caching::Revalidated).unwrap();
             assert_eq!(
                 (response.status(), &response.headers()[header::ETAG]),
                 (StatusCode::NOT_MODIFIED, &tag)
@@ -210,10 +213,13 @@ mod tests {
             assert!(body(response).await.is_empty());
         }
         let other = request(&[(header::IF_NONE_MATCH, "\"x\"")]);
-        assert_eq!(content.answer(&other, Caching::Revalidated).unwrap().status(), StatusCode::OK);
+        assert_eq!(
+            content.response(&other, Caching::Revalidated).unwrap().status(),
+            StatusCode::OK
+        );
         let packed = request(&[(header::ACCEPT_ENCODING, "gzip")]);
         assert_ne!(
-            content.answer(&packed, Caching::Revalidated).unwrap().headers()[header::ETAG],
+            content.response(&packed, Caching::Revalidated).unwrap().headers()[header::ETAG],
             tag,
             "other bytes, another tag"
         );

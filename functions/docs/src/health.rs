@@ -1,8 +1,8 @@
 //! `GET /api/health/` and `GET /api/health/ready/`
 
 use axum::extract::State;
-use http_kit::answer::{Answer, ok};
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,16 +24,16 @@ struct Health {
                                       leads.", headers(("Location"))),
     )
 )]
-pub(crate) async fn health() -> Answer {
+pub(crate) async fn health() -> ApiResponse {
     ok(&Health { status: "ok" })
 }
 
 /// Whether the service can do its work: the table answers, too.
 #[utoipa::path(get, path = "/api/health/ready/", tag = "Service", responses((status = 200,
     description = "It can.", body = Health)))]
-pub(crate) async fn ready(State(app): State<App>) -> Result<Answer, Problem> {
+pub(crate) async fn ready(State(app): State<App>) -> Result<ApiResponse, Problem> {
     // The smallest thing that is in every table in use. Whatever is wrong with the table, it is not
     // ready.
-    app.store.signing_keys().await.map_err(Problem::unavailable_because)?;
+    app.store.list_signing_keys().await.map_err(Problem::unavailable_because)?;
     Ok(ok(&Health { status: "ready" }))
 }

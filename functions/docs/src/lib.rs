@@ -14,9 +14,9 @@ mod yaml;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use http_kit::kit::Kit;
-use http_kit::problem::Problem;
-use runtime::aws::{self, Patience};
+use http_api::problem::Problem;
+use http_api::state::HttpState;
+use runtime::aws::{self, CallPolicy};
 use runtime::config;
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,7 +41,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: Kit,
+    kit: HttpState,
     store: Store,
     published: Option<Arc<Published>>,
 }
@@ -59,12 +59,12 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Docs::from_env()?;
-        let sdk = aws::sdk(Patience::Interactive).await;
+        let sdk = aws::sdk(CallPolicy::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
         let published = config
             .publish
             .then(|| Arc::new(Published { schema: Schema::new(), swagger_ui: SwaggerUi::new() }));
-        Ok(Self { kit: Kit::open(config.allowed_origins, store.clone()), store, published })
+        Ok(Self { kit: HttpState::open(config.allowed_origins, store.clone()), store, published })
     }
 
     /// What is published.

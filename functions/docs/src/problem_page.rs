@@ -1,8 +1,8 @@
 //! `GET /problems/{code}/`
 
 use axum::response::Html;
-use http_kit::code::Code;
-use http_kit::path::Id;
+use http_api::code::Code;
+use http_api::path::Id;
 
 /// What a kind of problem means and what to do about it, for people: the page to which the type of
 /// a problem leads.
@@ -29,7 +29,7 @@ pub(crate) async fn problem_page(Id(code): Id<Code>) -> Html<String> {
 <h2>What happened</h2>
 <p>{happened}</p>
 <h2>What to do</h2>
-<p>{remedy}</p>
+<p>{resolution}</p>
 </main>
 </body>
 </html>
@@ -37,7 +37,7 @@ pub(crate) async fn problem_page(Id(code): Id<Code>) -> Html<String> {
         title = code.title(),
         code = code.as_str(),
         happened = code.happened(),
-        remedy = code.remedy(),
+        resolution = code.resolution(),
     ))
 }
 
@@ -51,10 +51,10 @@ mod tests {
             let Html(page) = problem_page(Id(*code)).await;
             assert!(
                 page.contains(code.happened())
-                    && page.contains(code.remedy())
+                    && page.contains(code.resolution())
                     && page.contains(&code.title())
             );
-            for text in [code.happened(), code.remedy()] {
+            for text in [code.happened(), code.resolution()] {
                 assert!(
                     !text.contains(['<', '>', '&', '"']),
                     "{code:?}: what is written here is not escaped"

@@ -4,7 +4,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use domain::field::Reason;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
 
 use crate::content::{Caching, Content};
 use crate::{App, yaml};
@@ -58,7 +58,7 @@ pub(crate) async fn read_schema(
     } else {
         &schema.json
     };
-    content.answer(&headers, Caching::Revalidated)
+    content.response(&headers, Caching::Revalidated)
 }
 
 /// The forms in which the document is answered.

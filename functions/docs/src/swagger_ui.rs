@@ -4,7 +4,7 @@
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
 
 use crate::App;
 use crate::content::{Caching, Content};
@@ -56,7 +56,7 @@ pub(crate) async fn swagger_ui(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut response = app.published()?.swagger_ui.page.answer(&headers, Caching::Revalidated)?;
+    let mut response = app.published()?.swagger_ui.page.response(&headers, Caching::Revalidated)?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
     Ok(response)
 }
@@ -122,5 +122,5 @@ fn asset(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let is_versioned = query.as_deref() == Some(content.version());
-    content.answer(headers, if is_versioned { Caching::Immutable } else { Caching::Revalidated })
+    content.response(headers, if is_versioned { Caching::Immutable } else { Caching::Revalidated })
 }

@@ -8,7 +8,7 @@ use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use domain::file::{FileStatus, file_of_object, object_key};
 use domain::id::FileId;
-use runtime::aws::{self, Patience};
+use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
 use runtime::serve::Error;
@@ -27,7 +27,7 @@ impl Inspector {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Inspect::from_env()?;
-        let sdk = aws::sdk(Patience::Background).await;
+        let sdk = aws::sdk(CallPolicy::Background).await;
         let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
         Ok(Self { store, bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name) })
     }
@@ -68,8 +68,8 @@ impl Inspector {
     /// Gives the file the status that its object deserves. An object without a file is deleted: the
     /// file was deleted while its object was on the way.
     async fn settle(&self, id: FileId) -> Result<(), Error> {
-        let file = match self.store.file_lookup(id).await? {
-            Some(at) => self.store.file(at.patient_id, at.record_id, id).await?,
+        let file = match self.store.get_file_lookup(id).await? {
+            Some(at) => self.store.get_file(at.patient_id, at.record_id, id).await?,
             None => None,
         };
         let Some(file) = file else {

@@ -20,12 +20,12 @@ use domain::account::Account;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::{Basis, Mail, MailFailure, MailMessage, MailToken};
 use domain::notification::Notification;
-use runtime::aws::{self, Patience};
+use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
 use runtime::tokens::MailedToken;
 use runtime::{clock, config};
 use store::Store;
-use store::mail::{Fate, MailClaim};
+use store::mail::{MailClaim, MailOutcome};
 
 use crate::words::Words;
 
@@ -46,7 +46,7 @@ impl Mailer {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Mail::from_env()?;
-        let sdk = aws::sdk(Patience::Background).await;
+        let sdk = aws::sdk(CallPolicy::Background).await;
         Ok(Self {
             store: Store::new(aws::dynamodb(&sdk), &config.table_name),
             ses: aws::ses(&sdk),
@@ -92,7 +92,7 @@ impl Mailer {
         is_last: bool,
     ) -> Result<(), Error> {
         let Some(recipient) =
-            self.store.account(recipient_id).await?.filter(|recipient| recipient.is_active)
+            self.store.get_account(recipient_id).await?.filter(|recipient| recipient.is_active)
         else {
             tracing::info!(%notification_id, "the recipient is gone");
             return self.drop_mail(order, MailFailure::RecipientInactive).await;
@@ -109,13 +109,13 @@ impl Mailer {
 
     /// Sends a mail that is stored by itself.
     async fn tell(&self, order: MailMessage, id: MailId, is_last: bool) -> Result<(), Error> {
-        let Some(mail) = self.store.stored_mail(id).await? else { return Ok(()) };
+        let Some(mail) = self.store.get_mail(id).await? else { return Ok(()) };
         let Some(words) = Words::of(mail.kind) else {
             tracing::info!(mail_id = %id, "the mail goes to nobody");
             return Ok(());
         };
         let Some(account) =
-            self.store.account(mail.user_id).await?.filter(|account| account.is_active)
+            self.store.get_account(mail.user_id).await?.filter(|account| account.is_active)
         else {
             tracing::info!(mail_id = %id, "the recipient is gone");
             return self.drop_mail(order, MailFailure::RecipientInactive).await;
@@ -135,7 +135,7 @@ impl Mailer {
 
     /// Notes why a mail is not sent, and is done with its order.
     async fn drop_mail(&self, order: MailMessage, why: MailFailure) -> Result<(), Error> {
-        Ok(self.store.mail_dropped(order, why, clock::now()).await?)
+        Ok(self.store.mark_mail_dropped(order, why, clock::now()).await?)
     }
 
     /// Notes what came of a claimed mail.
@@ -146,13 +146,13 @@ impl Mailer {
         is_last: bool,
     ) -> Result<(), Error> {
         let (fate, why, error) = match sent {
-            Ok(()) => return Ok(self.store.mail_sent(order, clock::now()).await?),
+            Ok(()) => return Ok(self.store.mark_mail_sent(order, clock::now()).await?),
             Err(Failure::NotSent(why, error)) => {
-                (if is_last { Fate::GivenUp } else { Fate::TriedAgain }, why, error)
+                (if is_last { MailOutcome::GivenUp } else { MailOutcome::TriedAgain }, why, error)
             }
-            Err(Failure::Unknown(error)) => (Fate::InDoubt, MailFailure::NoAnswer, error),
+            Err(Failure::Unknown(error)) => (MailOutcome::InDoubt, MailFailure::NoAnswer, error),
         };
-        self.store.mail_failed(order, why, fate, clock::now()).await?;
+        self.store.mark_mail_failed(order, why, fate, clock::now()).await?;
         Err(error)
     }
 
@@ -161,7 +161,12 @@ impl Mailer {
     async fn leave_in_doubt(&self, order: MailMessage, is_last: bool) -> Result<(), Error> {
         if is_last {
             self.store
-                .mail_failed(order, MailFailure::Interrupted, Fate::InDoubt, clock::now())
+                .mark_mail_failed(
+                    order,
+                    MailFailure::Interrupted,
+                    MailOutcome::InDoubt,
+                    clock::now(),
+                )
                 .await?;
         }
         Err("it was begun before and may have been sent".into())
@@ -180,7 +185,7 @@ impl Mailer {
             let basis = mail.basis.clone().unwrap_or_else(|| Basis::of(account));
             let good_for =
                 MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
-            self.store.put_mail_token(&made.hash(), &good_for).await.map_err(not_prepared)?;
+            self.store.create_mail_token(&made.hash(), &good_for).await.map_err(not_prepared)?;
             token = Some(made.reveal());
         }
         let content = words.fill(&self.config.app_url, token.as_deref());

@@ -1,9 +1,9 @@
 //! `GET /api/notifications/unread-count/`
 
 use axum::extract::State;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::SignedIn;
-use http_kit::problem::Problem;
+use http_api::caller::SignedIn;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,8 +26,9 @@ struct UnreadCount {
 pub(crate) async fn count_unread(
     State(app): State<App>,
     caller: SignedIn,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let recipient = caller.id();
-    let (_, unread_count) = caller.beside(app.store.unread_count(recipient)).await?;
+    let (_, unread_count) =
+        caller.authorize_with(app.store.count_unread_notifications(recipient)).await?;
     Ok(ok(&UnreadCount { unread_count }))
 }

@@ -1,9 +1,9 @@
 //! `DELETE /api/notifications/delete-all/`
 
 use axum::extract::State;
-use http_kit::answer::{Answer, no_content};
-use http_kit::caller::SignedIn;
-use http_kit::problem::Problem;
+use http_api::caller::SignedIn;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, no_content};
 
 use crate::App;
 
@@ -17,11 +17,11 @@ use crate::App;
 pub(crate) async fn delete_all(
     State(app): State<App>,
     caller: SignedIn,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let recipient = caller.id();
-    let (_, newest) = caller.beside(app.store.newest_notification(recipient)).await?;
+    let (_, newest) = caller.authorize_with(app.store.get_newest_notification(recipient)).await?;
     if let Some(newest) = newest {
-        app.store.delete_through(recipient, newest).await?;
+        app.store.delete_notifications(recipient, newest).await?;
     }
     Ok(no_content())
 }

@@ -2,20 +2,20 @@
 //! too: unknown paths, which are answered 404, and those of three other groups with nothing behind
 //! their slash, which are led on to the form without.
 
-mod answer;
 mod count_unread;
 mod delete_all;
 mod list_notifications;
 mod mark_all_read;
 mod read_notification;
+mod response;
 
 use std::sync::Arc;
 
 use axum::extract::{FromRef, RawQuery};
 use axum::response::Redirect;
 use axum::routing::get;
-use http_kit::kit::Kit;
-use runtime::aws::{self, Patience};
+use http_api::state::HttpState;
+use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
 use store::Store;
@@ -46,7 +46,7 @@ fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: Kit,
+    kit: HttpState,
     store: Store,
     bucket: Bucket,
     downloads: Arc<config::Downloads>,
@@ -59,12 +59,12 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, downloads) = (config::Http::from_env()?, config::Downloads::from_env()?);
-        let sdk = aws::sdk(Patience::Interactive).await;
+        let sdk = aws::sdk(CallPolicy::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
             .proving(AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &downloads.bucket_name);
         Ok(Self {
-            kit: Kit::new(http, store.clone()),
+            kit: HttpState::new(http, store.clone()),
             store,
             bucket,
             downloads: Arc::new(downloads),

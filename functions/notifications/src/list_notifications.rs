@@ -1,15 +1,15 @@
 //! `GET /api/notifications/`
 
 use axum::extract::State;
-use http_kit::answer::Answer;
-use http_kit::caller::SignedIn;
-use http_kit::filters;
-use http_kit::page::{Listing, listing};
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::caller::SignedIn;
+use http_api::filters;
+use http_api::page::{Listing, listing};
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
+use http_api::response::ApiResponse;
 
 use crate::App;
-use crate::answer::{Context, NotificationShape};
+use crate::response::{Context, NotificationShape};
 
 fn filter(parameters: &mut Parameters) -> Option<Option<bool>> {
     parameters.flag("is_read")
@@ -28,11 +28,17 @@ pub(crate) async fn list_notifications(
     State(app): State<App>,
     caller: SignedIn,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let recipient = caller.id();
     let (is_read, paging) = query.parse(&app.kit, recipient, "notifications", filter)?;
-    let (caller, page) =
-        caller.beside(app.store.inbox_page(recipient, is_read, paging.limit, paging.after)).await?;
+    let (caller, page) = caller
+        .authorize_with(app.store.list_notifications(
+            recipient,
+            is_read,
+            paging.limit,
+            paging.after,
+        ))
+        .await?;
     let context = Context::read(&app, &caller, &page.items).await?;
     let mut results = Vec::with_capacity(page.items.len());
     for notification in &page.items {

@@ -1,9 +1,9 @@
 //! `POST /api/notifications/mark-all-read/`
 
 use axum::extract::State;
-use http_kit::answer::{Answer, empty};
-use http_kit::caller::SignedIn;
-use http_kit::problem::Problem;
+use http_api::caller::SignedIn;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, empty};
 use runtime::clock;
 
 use crate::App;
@@ -18,11 +18,11 @@ use crate::App;
 pub(crate) async fn mark_all_read(
     State(app): State<App>,
     caller: SignedIn,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let recipient = caller.id();
-    let (_, newest) = caller.beside(app.store.newest_notification(recipient)).await?;
+    let (_, newest) = caller.authorize_with(app.store.get_newest_notification(recipient)).await?;
     if let Some(newest) = newest {
-        app.store.read_through(recipient, newest, clock::now()).await?;
+        app.store.mark_notifications_read(recipient, newest, clock::now()).await?;
     }
     Ok(empty())
 }

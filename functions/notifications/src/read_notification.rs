@@ -3,14 +3,14 @@
 use axum::extract::State;
 use domain::id::NotificationId;
 use domain::notification::Notification;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::{Caller, SignedIn};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
+use http_api::caller::{Caller, SignedIn};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 
 use crate::App;
-use crate::answer::{Context, NotificationShape};
+use crate::response::{Context, NotificationShape};
 
 /// One of the own notifications, which is read from now on.
 #[utoipa::path(
@@ -23,17 +23,17 @@ pub(crate) async fn read_notification(
     State(app): State<App>,
     caller: SignedIn,
     Id(id): Id<NotificationId>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let (caller, found) = find(&app, caller, id).await?;
     let read = match found.read_at {
         Some(_) => found,
         None => app
             .store
-            .mark_read(caller.account.id, id, clock::now())
+            .mark_notification_read(caller.account.id, id, clock::now())
             .await?
             .ok_or_else(Problem::not_found)?,
     };
-    answer(&app, &caller, &read).await
+    response(&app, &caller, &read).await
 }
 
 /// Whether there is such a notification. Reads nothing and so marks nothing as read (RFC 9110,
@@ -48,9 +48,9 @@ pub(crate) async fn peek_notification(
     State(app): State<App>,
     caller: SignedIn,
     Id(id): Id<NotificationId>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let (caller, found) = find(&app, caller, id).await?;
-    answer(&app, &caller, &found).await
+    response(&app, &caller, &found).await
 }
 
 async fn find(
@@ -59,15 +59,15 @@ async fn find(
     id: NotificationId,
 ) -> Result<(Caller, Notification), Problem> {
     let recipient = caller.id();
-    let (caller, found) = caller.beside(app.store.notification(recipient, id)).await?;
+    let (caller, found) = caller.authorize_with(app.store.get_notification(recipient, id)).await?;
     Ok((caller, found.ok_or_else(Problem::not_found)?))
 }
 
-async fn answer(
+async fn response(
     app: &App,
     caller: &Caller,
     notification: &Notification,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let context = Context::read(app, caller, std::slice::from_ref(notification)).await?;
     Ok(ok(&context.show(notification).await?))
 }

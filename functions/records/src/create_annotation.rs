@@ -7,14 +7,14 @@ use domain::id::RecordId;
 use domain::notification::Event;
 use domain::record::{Annotation, MAX_ANNOTATIONS};
 use domain::text::Note;
-use http_kit::answer::{Answer, created};
-use http_kit::caller::Doctor;
-use http_kit::etag::ETag;
-use http_kit::form::{Form, FromForm};
-use http_kit::idempotency::{Attempt, Once};
-use http_kit::problem::Problem;
-use http_kit::shapes::RecordAnnotation;
-use http_kit::taken;
+use http_api::caller::Doctor;
+use http_api::etag::ETag;
+use http_api::form::{Form, FromForm};
+use http_api::idempotency::{Idempotent, IdempotentRequest};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, created};
+use http_api::views::RecordAnnotation;
 use runtime::clock;
 use store::annotations::AnnotateError;
 use store::records::Assignment;
@@ -34,7 +34,7 @@ impl FromForm for NewAnnotation {
     }
 }
 
-taken!(NewAnnotation);
+request_schema!(NewAnnotation);
 
 /// Annotate a record that is assigned to the caller.
 #[utoipa::path(
@@ -47,8 +47,8 @@ taken!(NewAnnotation);
 pub(crate) async fn create_annotation(
     State(app): State<App>,
     doctor: Doctor,
-    Once(request, form): Once,
-) -> Result<Answer, Problem> {
+    Idempotent(request, form): Idempotent,
+) -> Result<ApiResponse, Problem> {
     let new = form.parse(NewAnnotation::from_form)?;
     let attempt = request.of_user(doctor.id());
     attempt.run(create(&app, doctor, &attempt, new)).await
@@ -57,26 +57,26 @@ pub(crate) async fn create_annotation(
 async fn create(
     app: &App,
     doctor: Doctor,
-    attempt: &Attempt,
+    attempt: &IdempotentRequest,
     NewAnnotation { record, note }: NewAnnotation,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let not_assigned = || {
         Problem::field(
             "record",
             Reason::new("not_assigned", "Must be a record that is assigned to you."),
         )
     };
-    let assignment = app.store.assignment(doctor.id(), record);
+    let assignment = app.store.get_assignment(doctor.id(), record);
     let first = async { Ok::<_, Problem>(tokio::join!(attempt.begin(), assignment)) };
-    let (caller, (replay, assignment)) = doctor.beside(first).await?;
+    let (caller, (replay, assignment)) = doctor.authorize_with(first).await?;
     // Before any answer, the one that was given then too: it is for those to whom the record is
     // assigned now.
     let Some(Assignment { patient_id, .. }) = assignment? else {
         let attempt = caller.audit(Action::CreateAnnotation, caller.account.id, Some(record));
         return Err(caller.refuse(&app.store, attempt, not_assigned()).await);
     };
-    if let Some(answer) = replay? {
-        return Ok(answer);
+    if let Some(response) = replay? {
+        return Ok(response);
     }
     let (doctor, now) = (&caller.account, clock::now());
     let annotation = Annotation {
@@ -93,11 +93,14 @@ async fn create(
     let audit = caller.audit(Action::CreateAnnotation, patient_id, Some(record));
     // There is no URL for a single annotation: it is read with its record.
     let body = RecordAnnotation::new(&annotation, Some(doctor));
-    let answer = created(&format!("/api/records/doctor/{record}/"), &body)
+    let response = created(&format!("/api/records/doctor/{record}/"), &body)
         .with_etag(ETag::of(annotation.version));
-    match attempt.keeping(&answer)?.create_annotation(&annotation, now, &notification, &audit).await
+    match attempt
+        .keeping(&response)?
+        .create_annotation(&annotation, now, &notification, &audit)
+        .await
     {
-        Ok(()) => Ok(answer),
+        Ok(()) => Ok(response),
         Err(AnnotateError::NotAssigned) => {
             Err(caller.refuse(&app.store, audit, not_assigned()).await)
         }

@@ -7,20 +7,20 @@ use domain::audit::Action;
 use domain::file::DeclaredFile;
 use domain::id::UserId;
 use domain::notification::Event;
-use domain::record::{Chart, Record, RecordType};
+use domain::record::{Record, RecordDetail, RecordType};
 use domain::text::Description;
-use http_kit::answer::{Answer, created};
-use http_kit::caller::Patient;
-use http_kit::etag::ETag;
-use http_kit::form::{Form, describe};
-use http_kit::idempotency::{Attempt, Once};
-use http_kit::problem::Problem;
-use http_kit::shapes;
-use http_kit::taken;
+use http_api::caller::Patient;
+use http_api::etag::ETag;
+use http_api::form::{Form, describe};
+use http_api::idempotency::{Idempotent, IdempotentRequest};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, created};
+use http_api::views;
 use runtime::clock;
 
-use crate::declared::Limits;
-use crate::{App, answer, declared};
+use crate::new_files::UploadLimits;
+use crate::{App, new_files, response};
 
 struct NewRecord {
     doctor: UserId,
@@ -30,11 +30,11 @@ struct NewRecord {
 }
 
 impl NewRecord {
-    fn from_form(form: &mut Form, limits: Limits) -> Option<Self> {
+    fn from_form(form: &mut Form, limits: UploadLimits) -> Option<Self> {
         let doctor = form.required("doctor");
         let record_type = form.or_default("record_type", RecordType::General);
         let description = form.or_default("description", Description::default());
-        let files = declared::files(form, limits);
+        let files = new_files::files(form, limits);
         Some(Self {
             doctor: doctor?,
             record_type: record_type?,
@@ -44,23 +44,23 @@ impl NewRecord {
     }
 }
 
-taken!(NewRecord: describe(|form| NewRecord::from_form(form, Limits::USUAL)));
+request_schema!(NewRecord: describe(|form| NewRecord::from_form(form, UploadLimits::DEFAULT)));
 
 /// Create a record, assign it to a doctor, and get a URL for each file to upload.
 #[utoipa::path(
     post, path = "/api/records/patient/", tag = "Health Records", request_body = NewRecord,
     responses(
         (status = 201, description = "The record, with a URL for each file to upload.",
-            body = shapes::Record, headers(("ETag"))),
+            body = views::Record, headers(("ETag"))),
         (status = 429, description = "daily_limit_reached"),
     )
 )]
 pub(crate) async fn create_record(
     State(app): State<App>,
     patient: Patient,
-    Once(request, form): Once,
-) -> Result<Answer, Problem> {
-    let new = form.parse(|form| NewRecord::from_form(form, Limits::of(&app.uploads)))?;
+    Idempotent(request, form): Idempotent,
+) -> Result<ApiResponse, Problem> {
+    let new = form.parse(|form| NewRecord::from_form(form, UploadLimits::of(&app.uploads)))?;
     let attempt = request.of_user(patient.id());
     attempt.run(create(&app, patient, &attempt, new)).await
 }
@@ -68,26 +68,26 @@ pub(crate) async fn create_record(
 async fn create(
     app: &App,
     patient: Patient,
-    attempt: &Attempt,
+    attempt: &IdempotentRequest,
     new: NewRecord,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     // Beside the first read, so that it takes no time: what is refused further down has been taken,
     // too.
-    let taken = declared::take(app, patient.id(), 1, new.files.len());
+    let taken = new_files::take(app, patient.id(), 1, new.files.len());
     let first = async {
-        Ok::<_, Problem>(tokio::join!(attempt.begin(), taken, app.store.account(new.doctor)))
+        Ok::<_, Problem>(tokio::join!(attempt.begin(), taken, app.store.get_account(new.doctor)))
     };
-    let (caller, (replay, taken, doctor)) = patient.beside(first).await?;
+    let (caller, (replay, taken, doctor)) = patient.authorize_with(first).await?;
     // Also when nothing more may be created today: this was.
-    if let Some(answer) = replay? {
-        return Ok(answer);
+    if let Some(response) = replay? {
+        return Ok(response);
     }
     taken?;
-    let doctor = declared::assignable(doctor?)?;
+    let doctor = new_files::assignable(doctor?)?;
     let patient = &caller.account;
 
     let (id, now) = (clock::new_id(), clock::now());
-    let files = declared::new_files(new.files, patient.id, id);
+    let files = new_files::new_files(new.files, patient.id, id);
     let record = Record {
         id,
         patient_id: patient.id,
@@ -103,15 +103,15 @@ async fn create(
         Event::Created { patient }.notify(clock::new_id(), doctor.id, id, patient.id);
     let audit = caller.audit(Action::CreateRecord, patient.id, Some(id));
 
-    let uploads = answer::uploads(app, &files).await?;
+    let uploads = response::uploads(app, &files).await?;
     let people = HashMap::from([(doctor.id, doctor)]);
-    let chart = Chart { record, files, annotations: Vec::new() };
-    let body = answer::record(app, patient, &people, &chart, uploads).await?;
-    let answer = created(&format!("/api/records/patient/{id}/"), &body)
+    let chart = RecordDetail { record, files, annotations: Vec::new() };
+    let body = response::record(app, patient, &people, &chart, uploads).await?;
+    let response = created(&format!("/api/records/patient/{id}/"), &body)
         .with_etag(ETag::of(chart.record.version));
     attempt
-        .keeping(&answer)?
+        .keeping(&response)?
         .create_record(&chart.record, &chart.files, &notification, &audit)
         .await?;
-    Ok(answer)
+    Ok(response)
 }

@@ -4,15 +4,15 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::id::FileId;
 use domain::notification::Event;
-use http_kit::answer::{Answer, no_content};
-use http_kit::caller::Patient;
-use http_kit::etag::IfMatch;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
+use http_api::caller::Patient;
+use http_api::etag::IfMatch;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, no_content};
 use runtime::clock;
 use store::files::DeleteFileError;
 
-use crate::{ATTEMPTS, App};
+use crate::{App, MAX_RETRIES};
 
 /// Delete a file of an own record. Its object is deleted too, a moment later.
 #[utoipa::path(
@@ -28,9 +28,9 @@ pub(crate) async fn delete_file(
     patient: Patient,
     Id(id): Id<FileId>,
     if_match: IfMatch,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
-    let (caller, lookup) = patient.beside(app.store.file_lookup(id)).await?;
+    let (caller, lookup) = patient.authorize_with(app.store.get_file_lookup(id)).await?;
     let record_id = match lookup {
         Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup.record_id,
         other => {
@@ -40,8 +40,9 @@ pub(crate) async fn delete_file(
             return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
         }
     };
-    for _ in 0..ATTEMPTS {
-        let chart = app.store.chart(owner, record_id).await?.ok_or_else(Problem::not_found)?;
+    for _ in 0..MAX_RETRIES {
+        let chart =
+            app.store.get_record_detail(owner, record_id).await?.ok_or_else(Problem::not_found)?;
         let file = chart.files.iter().find(|file| file.id == id).ok_or_else(Problem::not_found)?;
         // A file has no version of its own: it is part of its record.
         if_match.check(chart.record.version)?;

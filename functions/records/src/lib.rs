@@ -1,24 +1,24 @@
 //! The function `records`: charts, assignments, files, annotations.
 
-mod answer;
 mod create_annotation;
 mod create_record;
-mod declared;
 mod delete_file;
 mod list_doctor_records;
 mod list_patient_records;
+mod new_files;
 mod read_access_log;
 mod read_doctor_record;
 mod read_history;
 mod read_patient_record;
+mod response;
 mod update_annotation;
 mod update_record;
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use http_kit::kit::Kit;
-use runtime::aws::{self, Patience};
+use http_api::state::HttpState;
+use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
 use store::Store;
@@ -27,7 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// How often a change is tried when other requests come first and the client has named no version.
-const ATTEMPTS: usize = 4;
+const MAX_RETRIES: usize = 4;
 
 /// All routes of the group.
 pub fn router() -> OpenApiRouter<App> {
@@ -54,7 +54,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: Kit,
+    kit: HttpState,
     store: Store,
     bucket: Bucket,
     uploads: Arc<config::Uploads>,
@@ -72,12 +72,12 @@ impl App {
             config::Uploads::from_env()?,
             config::Allowance::from_env()?,
         );
-        let sdk = aws::sdk(Patience::Interactive).await;
+        let sdk = aws::sdk(CallPolicy::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
             .proving(AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
         Ok(Self {
-            kit: Kit::new(http, store.clone()),
+            kit: HttpState::new(http, store.clone()),
             store,
             bucket,
             uploads: Arc::new(uploads),

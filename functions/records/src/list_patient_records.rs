@@ -2,17 +2,17 @@
 
 use axum::extract::State;
 use domain::audit::Action;
-use http_kit::answer::Answer;
-use http_kit::caller::Patient;
-use http_kit::filters;
-use http_kit::page::{Listing, listing};
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
-use http_kit::shapes::Record;
+use http_api::caller::Patient;
+use http_api::filters;
+use http_api::page::{Listing, listing};
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
+use http_api::response::ApiResponse;
+use http_api::views::Record;
 use store::records::RecordFilter;
 
-use crate::answer::People;
-use crate::{App, answer};
+use crate::response::People;
+use crate::{App, response};
 
 /// The filters of a list of records; `other` is the name of the parameter for the other party.
 pub(crate) fn filter(parameters: &mut Parameters, other: &'static str) -> Option<RecordFilter> {
@@ -41,16 +41,22 @@ pub(crate) async fn list_patient_records(
     State(app): State<App>,
     patient: Patient,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let (filter, paging) = query
         .parse(&app.kit, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;
-    let (caller, mut page) =
-        patient.beside(app.store.chart_page(owner, &filter, paging.limit, paging.after)).await?;
+    let (caller, mut page) = patient
+        .authorize_with(app.store.list_records_of_patient(
+            owner,
+            &filter,
+            paging.limit,
+            paging.after,
+        ))
+        .await?;
     let shown = page.items.iter().map(|chart| chart.record.id).collect();
     let events = [caller.audit(Action::ListRecords, owner, None).with_records(shown)];
-    let people = answer::complete(&app, People::new(), &mut page.items, owner);
-    let (people, ()) = tokio::try_join!(people, answer::audit(&app, &events))?;
-    let records = answer::records(&app, &caller.account, &people, &page.items).await?;
+    let people = response::complete(&app, People::new(), &mut page.items, owner);
+    let (people, ()) = tokio::try_join!(people, response::audit(&app, &events))?;
+    let records = response::records(&app, &caller.account, &people, &page.items).await?;
     listing(&paging, page.next.as_ref(), records)
 }

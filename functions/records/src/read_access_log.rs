@@ -3,13 +3,13 @@
 use axum::extract::State;
 use domain::audit::Action;
 use domain::id::RecordId;
-use http_kit::answer::Answer;
-use http_kit::caller::Patient;
-use http_kit::page::{Listing, listing};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::query::{NoFilters, Query};
-use http_kit::shapes::AccessEvent;
+use http_api::caller::Patient;
+use http_api::page::{Listing, listing};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::query::{NoFilters, Query};
+use http_api::response::ApiResponse;
+use http_api::views::AccessEvent;
 
 use crate::App;
 
@@ -25,15 +25,15 @@ pub(crate) async fn read_access_log(
     patient: Patient,
     Id(id): Id<RecordId>,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let ((), paging) = query.parse(&app.kit, owner, "record-access-log", |_| Some(()))?;
-    let (caller, record) = patient.beside(app.store.record(owner, id)).await?;
+    let (caller, record) = patient.authorize_with(app.store.get_record(owner, id)).await?;
     let event = caller.audit(Action::ReadAccessLog, owner, Some(id));
     if record.is_none() {
         return Err(caller.refuse(&app.store, event, Problem::not_found()).await);
     }
-    let log = app.store.access_log(owner, Some(id), paging.limit, paging.after);
-    let (page, ()) = tokio::try_join!(log, app.store.audit(std::slice::from_ref(&event)))?;
+    let log = app.store.list_events_of_subject(owner, Some(id), paging.limit, paging.after);
+    let (page, ()) = tokio::try_join!(log, app.store.create_events(std::slice::from_ref(&event)))?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(AccessEvent::new))
 }

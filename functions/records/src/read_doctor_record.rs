@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use axum::extract::State;
 use domain::audit::{Action, AuditEvent};
 use domain::id::RecordId;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::Doctor;
-use http_kit::etag::ETag;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::shapes::Record;
+use http_api::caller::Doctor;
+use http_api::etag::ETag;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
+use http_api::views::Record;
 use runtime::clock;
 use store::records::Assignment;
 
-use crate::{App, answer};
+use crate::{App, response};
 
 /// A record that is assigned to the caller.
 #[utoipa::path(
@@ -27,18 +27,18 @@ pub(crate) async fn read_doctor_record(
     State(app): State<App>,
     doctor: Doctor,
     Id(id): Id<RecordId>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let reader = doctor.id();
-    let (caller, assignment) = doctor.beside(app.store.assignment(reader, id)).await?;
+    let (caller, assignment) = doctor.authorize_with(app.store.get_assignment(reader, id)).await?;
     let Some(Assignment { patient_id: patient, .. }) = assignment else {
         let attempt = caller.audit(Action::ReadRecord, reader, Some(id));
         return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
     };
     let event = [caller.audit(Action::ReadRecord, patient, Some(id))];
     let (chart, people, ()) = tokio::try_join!(
-        app.store.chart(patient, id),
-        app.store.people([patient]),
-        app.store.audit(&event)
+        app.store.get_record_detail(patient, id),
+        app.store.get_accounts([patient]),
+        app.store.create_events(&event)
     )?;
     // The record may have gone to another doctor between the two reads.
     let Some(mut chart) = chart.filter(|chart| caller.may_on(&chart.record)) else {
@@ -47,7 +47,7 @@ pub(crate) async fn read_doctor_record(
             .refuse(&app.store, AuditEvent { id: clock::new_id(), ..attempt }, Problem::not_found())
             .await);
     };
-    let people = answer::complete(&app, people, std::slice::from_mut(&mut chart), reader).await?;
-    let body = answer::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
+    let people = response::complete(&app, people, std::slice::from_mut(&mut chart), reader).await?;
+    let body = response::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
     Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
 }

@@ -5,13 +5,13 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::id::{AnnotationId, UserId};
 use domain::record;
-use http_kit::answer::Answer;
-use http_kit::caller::{Caller, Doctor, Patient};
-use http_kit::page::{Listing, Paging, listing};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::query::{NoFilters, Query};
-use http_kit::shapes::AnnotationVersion;
+use http_api::caller::{Caller, Doctor, Patient};
+use http_api::page::{Listing, Paging, listing};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::query::{NoFilters, Query};
+use http_api::response::ApiResponse;
+use http_api::views::AnnotationVersion;
 use store::{Lookup, Page};
 
 use crate::App;
@@ -29,16 +29,16 @@ pub(crate) async fn read_patient_history(
     patient: Patient,
     Id(id): Id<AnnotationId>,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let ((), paging) = query.parse(&app.kit, owner, "annotation-history", |_| Some(()))?;
-    let (caller, lookup) = patient.beside(app.store.annotation_lookup(id)).await?;
+    let (caller, lookup) = patient.authorize_with(app.store.get_annotation_lookup(id)).await?;
     let lookup = match lookup {
         Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup,
         other => return Err(refuse(&app, &caller, other).await),
     };
-    let page = app.store.annotation_history(owner, id, paging.limit, paging.after).await?;
-    answer(&app, &caller, lookup, &paging, page).await
+    let page = app.store.list_annotation_versions(owner, id, paging.limit, paging.after).await?;
+    response(&app, &caller, lookup, &paging, page).await
 }
 
 /// The versions of an annotation on a record that is assigned to the caller, newest first, whoever
@@ -55,19 +55,19 @@ pub(crate) async fn read_doctor_history(
     doctor: Doctor,
     Id(id): Id<AnnotationId>,
     query: Query,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let reader = doctor.id();
     let ((), paging) = query.parse(&app.kit, reader, "annotation-history", |_| Some(()))?;
-    let (caller, lookup) = doctor.beside(app.store.annotation_lookup(id)).await?;
+    let (caller, lookup) = doctor.authorize_with(app.store.get_annotation_lookup(id)).await?;
     let Some(lookup) = lookup else { return Err(refuse(&app, &caller, None).await) };
     let (assignment, page) = tokio::try_join!(
-        app.store.assignment(reader, lookup.record_id),
-        app.store.annotation_history(lookup.patient_id, id, paging.limit, paging.after)
+        app.store.get_assignment(reader, lookup.record_id),
+        app.store.list_annotation_versions(lookup.patient_id, id, paging.limit, paging.after)
     )?;
     if assignment.is_none() {
         return Err(refuse(&app, &caller, Some(lookup)).await);
     }
-    answer(&app, &caller, lookup, &paging, page).await
+    response(&app, &caller, lookup, &paging, page).await
 }
 
 async fn refuse(app: &App, caller: &Caller, at: Option<Lookup>) -> Problem {
@@ -82,16 +82,17 @@ async fn refuse(app: &App, caller: &Caller, at: Option<Lookup>) -> Problem {
         .await
 }
 
-async fn answer(
+async fn response(
     app: &App,
     caller: &Caller,
     at: Lookup,
     paging: &Paging<u64>,
     page: Page<record::AnnotationVersion, u64>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let authors: Vec<UserId> = page.items.iter().map(|version| version.author_id).collect();
     let event = [caller.audit(Action::ReadHistory, at.patient_id, Some(at.record_id))];
-    let (people, ()) = tokio::try_join!(app.store.people(authors), app.store.audit(&event))?;
+    let (people, ()) =
+        tokio::try_join!(app.store.get_accounts(authors), app.store.create_events(&event))?;
     let versions = page
         .items
         .iter()

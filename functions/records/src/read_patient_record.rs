@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use axum::extract::State;
 use domain::audit::Action;
 use domain::id::RecordId;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::Patient;
-use http_kit::etag::ETag;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::shapes::Record;
+use http_api::caller::Patient;
+use http_api::etag::ETag;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
+use http_api::views::Record;
 
-use crate::answer::People;
-use crate::{App, answer};
+use crate::response::People;
+use crate::{App, response};
 
 /// One of the own records.
 #[utoipa::path(
@@ -26,15 +26,16 @@ pub(crate) async fn read_patient_record(
     State(app): State<App>,
     patient: Patient,
     Id(id): Id<RecordId>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
-    let (caller, chart) = patient.beside(app.store.chart(owner, id)).await?;
+    let (caller, chart) = patient.authorize_with(app.store.get_record_detail(owner, id)).await?;
     let event = caller.audit(Action::ReadRecord, owner, Some(id));
     let Some(mut chart) = chart else {
         return Err(caller.refuse(&app.store, event, Problem::not_found()).await);
     };
-    let people = answer::complete(&app, People::new(), std::slice::from_mut(&mut chart), owner);
-    let (people, ()) = tokio::try_join!(people, answer::audit(&app, std::slice::from_ref(&event)))?;
-    let body = answer::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
+    let people = response::complete(&app, People::new(), std::slice::from_mut(&mut chart), owner);
+    let (people, ()) =
+        tokio::try_join!(people, response::audit(&app, std::slice::from_ref(&event)))?;
+    let body = response::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
     Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
 }

@@ -7,19 +7,19 @@ use domain::id::AnnotationId;
 use domain::notification::Event;
 use domain::record::Annotation;
 use domain::text::Note;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::Doctor;
-use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::{Form, describe};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::shapes::RecordAnnotation;
-use http_kit::taken;
+use http_api::caller::Doctor;
+use http_api::etag::{ETag, IfMatch};
+use http_api::form::{Form, describe};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
+use http_api::views::RecordAnnotation;
 use runtime::clock;
 use store::Lookup;
 use store::annotations::UpdateAnnotationError;
 
-use crate::{ATTEMPTS, App};
+use crate::{App, MAX_RETRIES};
 
 fn change(form: &mut Form) -> Option<Option<Note>> {
     form.optional("note")
@@ -35,8 +35,8 @@ enum NoteChange {}
 /// What [`replacement`] asks for.
 enum NoteReplacement {}
 
-taken!(NoteChange: describe(change));
-taken!(NoteReplacement: describe(replacement));
+request_schema!(NoteChange: describe(change));
+request_schema!(NoteReplacement: describe(replacement));
 
 /// Change the note of an own annotation, while the record is assigned to the caller.
 #[utoipa::path(
@@ -55,7 +55,7 @@ pub(crate) async fn update_annotation(
     Id(id): Id<AnnotationId>,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let note = form.parse(change)?;
     write(&app, doctor, id, if_match, note).await
 }
@@ -77,7 +77,7 @@ pub(crate) async fn replace_annotation(
     Id(id): Id<AnnotationId>,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let note = form.parse(replacement)?;
     write(&app, doctor, id, if_match, Some(note)).await
 }
@@ -88,8 +88,8 @@ async fn write(
     id: AnnotationId,
     if_match: IfMatch,
     note: Option<Note>,
-) -> Result<Answer, Problem> {
-    let (caller, lookup) = doctor.beside(app.store.annotation_lookup(id)).await?;
+) -> Result<ApiResponse, Problem> {
+    let (caller, lookup) = doctor.authorize_with(app.store.get_annotation_lookup(id)).await?;
     let doctor = &caller.account;
     let attempt = |at: Option<Lookup>| {
         let (subject, record) =
@@ -105,9 +105,9 @@ async fn write(
         Ok(ok(&RecordAnnotation::new(annotation, Some(doctor)))
             .with_etag(ETag::of(annotation.version)))
     };
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_RETRIES {
         let before =
-            app.store.annotation_for(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
+            app.store.get_annotation(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
         let before = before.filter(|annotation| {
             caller.may(Relation::to_annotation(doctor.id, annotation.author_id))
         });

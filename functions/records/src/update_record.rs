@@ -7,22 +7,22 @@ use domain::field::Reason;
 use domain::file::{DeclaredFile, File};
 use domain::id::{RecordId, UserId};
 use domain::notification::{Event, Notification};
-use domain::record::{Chart, Record, RecordType};
+use domain::record::{Record, RecordDetail, RecordType};
 use domain::text::Description;
-use http_kit::answer::{Answer, ok};
-use http_kit::caller::{Caller, Patient};
-use http_kit::etag::{ETag, IfMatch};
-use http_kit::form::{Form, describe};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::shapes;
-use http_kit::taken;
+use http_api::caller::{Caller, Patient};
+use http_api::etag::{ETag, IfMatch};
+use http_api::form::{Form, describe};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::request_schema;
+use http_api::response::{ApiResponse, ok};
+use http_api::views;
 use runtime::clock;
 use store::UpdateError;
 
-use crate::answer::People;
-use crate::declared::Limits;
-use crate::{ATTEMPTS, App, answer, declared};
+use crate::new_files::UploadLimits;
+use crate::response::People;
+use crate::{App, MAX_RETRIES, new_files, response};
 
 /// What is to change; `None` keeps what is there.
 struct Change {
@@ -32,11 +32,11 @@ struct Change {
     files: Vec<DeclaredFile>,
 }
 
-fn change(form: &mut Form, limits: Limits) -> Option<Change> {
+fn change(form: &mut Form, limits: UploadLimits) -> Option<Change> {
     let doctor = form.optional("doctor");
     let record_type = form.optional("record_type");
     let description = form.optional("description");
-    let files = declared::files(form, limits);
+    let files = new_files::files(form, limits);
     Some(Change {
         doctor: doctor?,
         record_type: record_type?,
@@ -45,11 +45,11 @@ fn change(form: &mut Form, limits: Limits) -> Option<Change> {
     })
 }
 
-fn replacement(form: &mut Form, limits: Limits) -> Option<Change> {
+fn replacement(form: &mut Form, limits: UploadLimits) -> Option<Change> {
     let doctor = form.required("doctor");
     let record_type = form.or_default("record_type", RecordType::General);
     let description = form.or_default("description", Description::default());
-    let files = declared::files(form, limits);
+    let files = new_files::files(form, limits);
     Some(Change {
         doctor: Some(doctor?),
         record_type: Some(record_type?),
@@ -64,15 +64,15 @@ enum RecordChange {}
 /// What [`replacement`] asks for.
 enum RecordReplacement {}
 
-taken!(RecordChange: describe(|form| change(form, Limits::USUAL)));
-taken!(RecordReplacement: describe(|form| replacement(form, Limits::USUAL)));
+request_schema!(RecordChange: describe(|form| change(form, UploadLimits::DEFAULT)));
+request_schema!(RecordReplacement: describe(|form| replacement(form, UploadLimits::DEFAULT)));
 
 /// Change the fields that are given; `files` are added.
 #[utoipa::path(
     patch, path = "/api/records/patient/{id}/", tag = "Health Records", request_body = RecordChange,
     responses(
         (status = 200, description = "The record after the change, with a URL for each new file.",
-                                      body = shapes::Record, headers(("ETag"))),
+                                      body = views::Record, headers(("ETag"))),
         (status = 409, description = "changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
         (status = 429, description = "daily_limit_reached"),
@@ -84,8 +84,8 @@ pub(crate) async fn update_record(
     Id(id): Id<RecordId>,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
-    let change = form.parse(|form| change(form, Limits::of(&app.uploads)))?;
+) -> Result<ApiResponse, Problem> {
+    let change = form.parse(|form| change(form, UploadLimits::of(&app.uploads)))?;
     write(&app, patient, id, if_match, change).await
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn update_record(
         request_body = RecordReplacement,
     responses(
         (status = 200, description = "The record after the change, with a URL for each new file.",
-                                      body = shapes::Record, headers(("ETag"))),
+                                      body = views::Record, headers(("ETag"))),
         (status = 409, description = "changed_meanwhile"),
         (status = 412, description = "precondition_failed"),
         (status = 429, description = "daily_limit_reached"),
@@ -108,8 +108,8 @@ pub(crate) async fn replace_record(
     Id(id): Id<RecordId>,
     if_match: IfMatch,
     form: Form,
-) -> Result<Answer, Problem> {
-    let change = form.parse(|form| replacement(form, Limits::of(&app.uploads)))?;
+) -> Result<ApiResponse, Problem> {
+    let change = form.parse(|form| replacement(form, UploadLimits::of(&app.uploads)))?;
     write(&app, patient, id, if_match, change).await
 }
 
@@ -119,29 +119,30 @@ async fn write(
     id: RecordId,
     if_match: IfMatch,
     change: Change,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let doctor = async {
         match change.doctor {
-            Some(doctor) => app.store.account(doctor).await,
+            Some(doctor) => app.store.get_account(doctor).await,
             None => Ok(None),
         }
     };
-    let (caller, (found, doctor)) =
-        patient.beside(async { tokio::try_join!(app.store.chart(owner, id), doctor) }).await?;
+    let (caller, (found, doctor)) = patient
+        .authorize_with(async { tokio::try_join!(app.store.get_record_detail(owner, id), doctor) })
+        .await?;
     let Some(mut chart) = found else {
         let attempt = caller.audit(Action::UpdateRecord, owner, Some(id));
         return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
     };
     // A doctor who has become unavailable stays with the records they have.
     let doctor = match change.doctor {
-        Some(wanted) if wanted != chart.record.doctor_id => Some(declared::assignable(doctor)?),
+        Some(wanted) if wanted != chart.record.doctor_id => Some(new_files::assignable(doctor)?),
         _ => None,
     };
     if !change.files.is_empty() {
-        declared::take(app, owner, 0, change.files.len()).await?;
+        new_files::take(app, owner, 0, change.files.len()).await?;
     }
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_RETRIES {
         if_match.check(chart.record.version)?;
         let planned = plan(app, &caller, &chart, &change, doctor.as_ref())?;
         let Some(Plan { record, files, notifications }) = planned else {
@@ -155,7 +156,8 @@ async fn write(
                 return respond(app, &caller, chart, files).await;
             }
             Err(UpdateError::Stale) => {
-                chart = app.store.chart(owner, id).await?.ok_or_else(Problem::not_found)?
+                chart =
+                    app.store.get_record_detail(owner, id).await?.ok_or_else(Problem::not_found)?
             }
             Err(UpdateError::Store(error)) => return Err(error.into()),
         }
@@ -174,7 +176,7 @@ struct Plan {
 fn plan(
     app: &App,
     caller: &Caller,
-    chart: &Chart,
+    chart: &RecordDetail,
     change: &Change,
     doctor: Option<&Account>,
 ) -> Result<Option<Plan>, Problem> {
@@ -184,7 +186,7 @@ fn plan(
         let reason = Reason::new("too_many", format!("A record takes at most {most} files."));
         return Err(Problem::field("files", reason));
     }
-    let files = declared::new_files(change.files.clone(), before.patient_id, before.id);
+    let files = new_files::new_files(change.files.clone(), before.patient_id, before.id);
     let record = Record {
         doctor_id: doctor.map_or(before.doctor_id, |doctor| doctor.id),
         record_type: change.record_type.unwrap_or(before.record_type),
@@ -215,14 +217,14 @@ fn plan(
 async fn respond(
     app: &App,
     caller: &Caller,
-    mut chart: Chart,
+    mut chart: RecordDetail,
     new_files: Vec<File>,
-) -> Result<Answer, Problem> {
-    let uploads = answer::uploads(app, &new_files).await?;
+) -> Result<ApiResponse, Problem> {
+    let uploads = response::uploads(app, &new_files).await?;
     chart.files.splice(0..0, new_files);
     let people =
-        answer::complete(app, People::new(), std::slice::from_mut(&mut chart), caller.account.id)
+        response::complete(app, People::new(), std::slice::from_mut(&mut chart), caller.account.id)
             .await?;
-    let body = answer::record(app, &caller.account, &people, &chart, uploads).await?;
+    let body = response::record(app, &caller.account, &people, &chart, uploads).await?;
     Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
 }

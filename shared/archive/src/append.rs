@@ -16,7 +16,7 @@ use crate::chain::{self, Object};
 use crate::vault::Vault;
 
 /// How often others may come first.
-const ATTEMPTS: usize = 20;
+const MAX_RETRIES: usize = 20;
 
 /// Appends events that are not marked as archived, all in one object; answers how many they were.
 ///
@@ -29,9 +29,9 @@ pub async fn append(
     mut events: Vec<StoredEvent>,
     now: impl Fn() -> Timestamp,
 ) -> Result<usize, Error> {
-    for _ in 0..ATTEMPTS {
-        let head = store.archive_head().await?;
-        let archived = store.archived(&ids(&events)).await?;
+    for _ in 0..MAX_RETRIES {
+        let head = store.get_archive_head().await?;
+        let archived = store.get_archived_events(&ids(&events)).await?;
         events.retain(|event| event.id().is_none_or(|id| !archived.contains(&id)));
         if events.is_empty() {
             return Ok(0);
@@ -58,7 +58,7 @@ async fn settle(
     now: Timestamp,
 ) -> Result<(), Error> {
     store.mark_archived(&ids(events), now).await?;
-    match store.extend_archive(head, end).await {
+    match store.update_archive_head(head, end).await {
         // Somebody else has said it.
         Ok(()) | Err(UpdateError::Stale) => Ok(()),
         Err(UpdateError::Store(error)) => Err(error.into()),

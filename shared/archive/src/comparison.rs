@@ -210,7 +210,7 @@ pub async fn compare(
     key: AuditKey,
     now: Timestamp,
 ) -> Result<Report, runtime::serve::Error> {
-    let mut comparison = Comparison::new(key, store.archive_head().await?, now);
+    let mut comparison = Comparison::new(key, store.get_archive_head().await?, now);
     // Before the table, so that what is written meanwhile is only waiting.
     for (object_key, versions) in vault.versions().await? {
         if !object_key.starts_with(PREFIX) {
@@ -222,7 +222,7 @@ pub async fn compare(
         };
         comparison.object(&object_key, text.as_deref(), versions.number != 1);
     }
-    store.audit_trail(|event| comparison.event(&event)).await?;
+    store.scan_events(|event| comparison.event(&event)).await?;
     Ok(comparison.finish())
 }
 

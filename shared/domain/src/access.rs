@@ -181,7 +181,7 @@ pub enum Audience {
     /// For every user, whatever staff say of them.
     SignedIn,
     /// For patients and doctors, who have a profile; whatever staff say of them.
-    Members,
+    PatientsAndDoctors,
     /// For patients.
     Patients,
     /// For doctors whom staff have approved.
@@ -195,7 +195,7 @@ impl Audience {
     fn includes(self, role: Role) -> bool {
         match self {
             Self::Public | Self::SignedIn => true,
-            Self::Members => role != Role::Admin,
+            Self::PatientsAndDoctors => role != Role::Admin,
             Self::Patients => role == Role::Patient,
             Self::Doctors => role == Role::Doctor,
             Self::Admins => role == Role::Admin,
@@ -242,7 +242,9 @@ impl Operation {
             | Self::CountUnread
             | Self::MarkAllRead
             | Self::DeleteAll => Audience::SignedIn,
-            Self::CreateProfile | Self::UpdateProfile | Self::ReplaceProfile => Audience::Members,
+            Self::CreateProfile | Self::UpdateProfile | Self::ReplaceProfile => {
+                Audience::PatientsAndDoctors
+            }
             Self::ListDoctors
             | Self::ListPatientRecords
             | Self::CreateRecord
@@ -311,7 +313,7 @@ impl Operation {
                 return Decision::OwnAccount;
             }
             Audience::Admins => true,
-            Audience::Public | Audience::SignedIn | Audience::Members => {
+            Audience::Public | Audience::SignedIn | Audience::PatientsAndDoctors => {
                 matches!(relation, Relation::Owner | Relation::Oneself)
             }
         };
@@ -336,7 +338,7 @@ pub enum Actor {
     /// Nobody in particular.
     Anonymous,
     /// One who shows a token that is worth nothing, or nothing any more.
-    Unproved,
+    InvalidToken,
     /// One whose token is good and claims a role. Whether account and session bear it out has not
     /// been looked at.
     Claimed(Role),
@@ -364,7 +366,7 @@ impl Actor {
                     second_factor: session.second_factor,
                 })
             }
-            _ => Self::Unproved,
+            _ => Self::InvalidToken,
         }
     }
 }
@@ -450,7 +452,7 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
     }
     let standing = match actor {
         Actor::Anonymous => return Decision::NotAuthenticated,
-        Actor::Unproved => return Decision::TokenNotValid,
+        Actor::InvalidToken => return Decision::TokenNotValid,
         Actor::Claimed(role) if !audience.includes(role) => return Decision::WrongRole,
         // They may go on, but nothing is for them before the claim is borne out.
         Actor::Claimed(_) if relation == Relation::Unknown => return Decision::Allow,

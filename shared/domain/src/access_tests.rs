@@ -25,7 +25,7 @@ fn actors() -> Vec<(&'static str, Actor)> {
     let doctor = |approval, second_factor| user(Role::Doctor, approval, second_factor);
     vec![
         ("anonymous", Actor::Anonymous),
-        ("unproved", Actor::Unproved),
+        ("unproved", Actor::InvalidToken),
         ("claimed patient", Actor::Claimed(Role::Patient)),
         ("claimed doctor", Actor::Claimed(Role::Doctor)),
         ("claimed admin", Actor::Claimed(Role::Admin)),
@@ -45,14 +45,14 @@ fn actors() -> Vec<(&'static str, Actor)> {
 /// What is said of an actor before the object is looked at, for each audience. A second time, by
 /// other means: a table.
 fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
-    use Audience::{Admins, Doctors, Members, Patients, Public, SignedIn};
+    use Audience::{Admins, Doctors, Patients, PatientsAndDoctors, Public, SignedIn};
     match (audience, actor) {
         (Public, _) => Allow,
         (_, "anonymous") => NotAuthenticated,
         (_, "unproved") => TokenNotValid,
         (SignedIn, _) => Allow,
-        (Members, "claimed admin" | "admin" | "admin 2f") => WrongRole,
-        (Members, _) => Allow,
+        (PatientsAndDoctors, "claimed admin" | "admin" | "admin 2f") => WrongRole,
+        (PatientsAndDoctors, _) => Allow,
         (Patients, "claimed patient" | "patient" | "patient 2f") => Allow,
         (Doctors, "claimed doctor" | "doctor 2f") => Allow,
         (Doctors, "doctor") if rules == STRICT => SecondFactorRequired,
@@ -90,7 +90,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     vec![
         (Audience::Public, public),
         (Audience::SignedIn, signed_in),
-        (Audience::Members, members),
+        (Audience::PatientsAndDoctors, members),
         (Audience::Patients, patients),
         (Audience::Doctors, doctors),
         (Audience::Admins, admins),
@@ -185,7 +185,9 @@ fn an_object_is_for_those_to_whom_it_is_something() {
                 &["patient", "doctor", "unapproved", "admin", "admin 2f"],
                 &[Unknown, Oneself, Owner],
             ),
-            Audience::Members => (&["patient", "doctor", "unapproved"], &[Unknown, Oneself, Owner]),
+            Audience::PatientsAndDoctors => {
+                (&["patient", "doctor", "unapproved"], &[Unknown, Oneself, Owner])
+            }
             Audience::Patients => (&["patient", "patient 2f"], &[Unknown, Owner]),
             Audience::Doctors
                 if ["update_annotation", "replace_annotation"].contains(&operation.as_str()) =>
@@ -272,32 +274,40 @@ fn a_token_is_worth_what_account_and_session_say() {
         "set up, but not used"
     );
 
-    assert_eq!(Actor::confirmed(None, Role::Doctor, now()), Actor::Unproved, "gone");
+    assert_eq!(Actor::confirmed(None, Role::Doctor, now()), Actor::InvalidToken, "gone");
     assert_eq!(
         confirmed(&Account { is_active: false, ..account.clone() }, &session),
-        Actor::Unproved,
+        Actor::InvalidToken,
         "deactivated"
     );
     assert_eq!(
         confirmed(&Account { role: Role::Patient, ..account.clone() }, &session),
-        Actor::Unproved,
+        Actor::InvalidToken,
         "another role since"
     );
     assert_eq!(
         confirmed(&account, &Session { ttl: now().as_second(), ..session.clone() }),
-        Actor::Unproved,
+        Actor::InvalidToken,
         "the session is over"
     );
     let ended_through =
         |last| Account { sessions_ended_through: Some(id::<SessionId>(last)), ..account.clone() };
-    assert_eq!(confirmed(&ended_through(5), &session), Actor::Unproved, "ended with the others");
+    assert_eq!(
+        confirmed(&ended_through(5), &session),
+        Actor::InvalidToken,
+        "ended with the others"
+    );
     assert_eq!(
         confirmed(&ended_through(4), &session),
         confirmed(&account, &session),
         "begun since"
     );
     let with_another = |password_version| Account { password_version, ..account.clone() };
-    assert_eq!(confirmed(&with_another(1), &session), Actor::Unproved, "another password since");
+    assert_eq!(
+        confirmed(&with_another(1), &session),
+        Actor::InvalidToken,
+        "another password since"
+    );
     let with_it = Session { password_version: 1, ..session.clone() };
     assert_eq!(
         confirmed(&with_another(1), &with_it),
@@ -306,7 +316,7 @@ fn a_token_is_worth_what_account_and_session_say() {
     );
     assert_eq!(
         confirmed(&account, &with_it),
-        Actor::Unproved,
+        Actor::InvalidToken,
         "begun with one that the account does not have"
     );
 }

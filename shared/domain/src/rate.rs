@@ -94,7 +94,7 @@ impl Locked {
 /// that attempts at the same moment cannot be more than are free, and all are forgotten once one
 /// has succeeded.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Attempts {
+pub struct FailureCount {
     /// How many have failed.
     pub failures: u32,
     /// No attempt is allowed before.
@@ -103,7 +103,7 @@ pub struct Attempts {
     pub ttl: i64,
 }
 
-impl Attempts {
+impl FailureCount {
     /// The attempts with one more, that begins now. From the failure on that uses up the `free`
     /// ones every failure locks: for a second, then twice as long each time, up to 15 minutes.
     ///
@@ -140,7 +140,7 @@ impl Attempts {
 
 /// What is tolerated in a [`WINDOW`] beyond the attempts at one account from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tolerance {
+pub struct FailureLimits {
     /// So many failures of a network at all accounts together; then it has to wait for the next
     /// window.
     pub network: u64,
@@ -149,7 +149,7 @@ pub struct Tolerance {
     pub account: u64,
 }
 
-impl Tolerance {
+impl FailureLimits {
     /// How many failures of a network are free at an account that has so many from everywhere.
     pub fn free_at(self, account_failures: u64) -> u32 {
         if account_failures < self.account { FREE_FAILURES } else { 1 }
@@ -214,11 +214,11 @@ mod tests {
         let (mut attempts, mut now) = (None, at(0));
         let mut pauses = Vec::new();
         for _ in 0..18 {
-            let next = Attempts::next(attempts.as_ref(), FREE_FAILURES, now).unwrap();
+            let next = FailureCount::next(attempts.as_ref(), FREE_FAILURES, now).unwrap();
             let pause = next.locked_until.duration_since(now).as_secs().max(0);
             if pause > 0 {
                 let early = next.locked_until - SignedDuration::from_millis(1);
-                let locked = Attempts::next(Some(&next), FREE_FAILURES, early).unwrap_err();
+                let locked = FailureCount::next(Some(&next), FREE_FAILURES, early).unwrap_err();
                 assert_eq!(locked, Locked { until: next.locked_until });
                 assert_eq!(locked.seconds_from(early), 1);
                 assert_eq!(locked.seconds_from(now), pause);
@@ -235,7 +235,7 @@ mod tests {
         let mut attempts = None;
         for failures in 1..=FREE_FAILURES + 1 {
             let begun = at(2000 * i64::from(failures));
-            let next = Attempts::next(attempts.as_ref(), FREE_FAILURES, begun).unwrap();
+            let next = FailureCount::next(attempts.as_ref(), FREE_FAILURES, begun).unwrap();
             let last_free = failures == FREE_FAILURES;
             let waits = |after: SignedDuration| next.may_be_forgotten(FREE_FAILURES, begun + after);
             assert_eq!(
@@ -252,23 +252,23 @@ mod tests {
     fn failures_are_forgotten() {
         let mut attempts = None;
         for _ in 0..4 {
-            attempts = Some(Attempts::next(attempts.as_ref(), FREE_FAILURES, at(0)).unwrap());
+            attempts = Some(FailureCount::next(attempts.as_ref(), FREE_FAILURES, at(0)).unwrap());
             assert!(
-                Attempts::next(attempts.as_ref(), FREE_FAILURES, at(-20)).is_ok(),
+                FailureCount::next(attempts.as_ref(), FREE_FAILURES, at(-20)).is_ok(),
                 "free, for a clock that is behind, too"
             );
         }
         let failures =
-            |now| Attempts::next(attempts.as_ref(), FREE_FAILURES, now).unwrap().failures;
+            |now| FailureCount::next(attempts.as_ref(), FREE_FAILURES, now).unwrap().failures;
         assert_eq!(failures(at(899_000)), 5);
         assert_eq!(failures(at(901_000)), 1, "though the item may still be there");
     }
 
     #[test]
     fn an_account_under_attack_has_one_free_failure_for_each_network() {
-        let tolerance = Tolerance { network: 100, account: 100 };
+        let tolerance = FailureLimits { network: 100, account: 100 };
         assert_eq!((tolerance.free_at(99), tolerance.free_at(100)), (5, 1));
-        let first = Attempts::next(None, tolerance.free_at(100), at(0)).unwrap();
+        let first = FailureCount::next(None, tolerance.free_at(100), at(0)).unwrap();
         assert_eq!(first.locked_until, at(1000));
     }
 

@@ -106,7 +106,7 @@ impl From<&Annotation> for AnnotationVersion {
 
 /// A record with everything that belongs to it, newest first.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Chart {
+pub struct RecordDetail {
     /// The record.
     pub record: Record,
     /// Its files, newest first.

@@ -18,9 +18,9 @@ use runtime::tokens::Claims;
 use store::Store;
 use uuid::Uuid;
 
-use crate::kit::Kit;
 use crate::path::Id;
 use crate::problem::Problem;
+use crate::state::HttpState;
 
 /// What is known of every request, as the gateway saw it.
 #[derive(Clone)]
@@ -163,7 +163,7 @@ impl Caller {
     /// The subject of the event is the chart's patient, or the caller where nobody knows whose
     /// chart it is.
     pub async fn refuse(&self, store: &Store, attempt: AuditEvent, problem: Problem) -> Problem {
-        match store.audit(&[attempt.with_outcome(Outcome::Denied)]).await {
+        match store.create_events(&[attempt.with_outcome(Outcome::Denied)]).await {
             Ok(()) => problem,
             Err(error) => error.into(),
         }
@@ -193,7 +193,7 @@ pub trait Audience {
 pub enum Anyone {}
 /// Marks handlers for patients and doctors.
 #[derive(Clone)]
-pub enum Members {}
+pub enum PatientsAndDoctors {}
 /// Marks handlers for patients.
 #[derive(Clone)]
 pub enum Patients {}
@@ -207,8 +207,8 @@ pub enum Admins {}
 impl Audience for Anyone {
     const AUDIENCE: access::Audience = access::Audience::SignedIn;
 }
-impl Audience for Members {
-    const AUDIENCE: access::Audience = access::Audience::Members;
+impl Audience for PatientsAndDoctors {
+    const AUDIENCE: access::Audience = access::Audience::PatientsAndDoctors;
 }
 impl Audience for Patients {
     const AUDIENCE: access::Audience = access::Audience::Patients;
@@ -221,15 +221,15 @@ impl Audience for Admins {
 }
 
 /// A user of any role.
-pub type SignedIn = Claimed<Anyone>;
+pub type SignedIn = Authenticated<Anyone>;
 /// A patient or a doctor, whatever staff say of them.
-pub type Member = Claimed<Members>;
+pub type PatientOrDoctor = Authenticated<PatientsAndDoctors>;
 /// A patient.
-pub type Patient = Claimed<Patients>;
+pub type Patient = Authenticated<Patients>;
 /// A doctor, approved.
-pub type Doctor = Claimed<Doctors>;
+pub type Doctor = Authenticated<Doctors>;
 /// An admin, signed in with a second factor.
-pub type Admin = Claimed<Admins>;
+pub type Admin = Authenticated<Admins>;
 
 /// Who a good token says is calling. Only the id is told before account and session confirm the
 /// rest.
@@ -239,8 +239,8 @@ pub type Admin = Claimed<Admins>;
 /// the claims of a token.
 #[must_use = "nothing is known of the caller before account and session are read"]
 #[derive(Clone)]
-pub struct Claimed<A> {
-    kit: Kit,
+pub struct Authenticated<A> {
+    kit: HttpState,
     claims: Claims,
     request: RequestInfo,
     operation: Operation,
@@ -250,7 +250,7 @@ pub struct Claimed<A> {
     audience: PhantomData<fn() -> A>,
 }
 
-impl<A: Audience> Claimed<A> {
+impl<A: Audience> Authenticated<A> {
     /// The user's id.
     pub fn id(&self) -> UserId {
         self.claims.user_id
@@ -261,9 +261,9 @@ impl<A: Audience> Claimed<A> {
     /// # Errors
     /// 401 when the session has ended, the account is inactive or gone, or its role is not the
     /// claimed one any more; 403 when the operation is not for the caller.
-    pub async fn confirm(self) -> Result<Caller, Problem> {
+    pub async fn authorize(self) -> Result<Caller, Problem> {
         let Self { kit, claims, request, operation, record, .. } = self;
-        let found = kit.store.caller(claims.user_id, claims.session_id).await?;
+        let found = kit.store.get_caller(claims.user_id, claims.session_id).await?;
         let known = found.as_ref().map(|(account, session)| (account, session));
         let actor = Actor::confirmed(known, claims.role, clock::now());
         let problem = problem_of(access::decide(kit.rules, actor, operation, Relation::Unknown));
@@ -278,7 +278,7 @@ impl<A: Audience> Claimed<A> {
         match (caller, problem) {
             (Some(caller), None) => Ok(caller),
             // Whoever could show that they are a user is in the audit trail.
-            (Some(caller), Some(problem)) if actor != Actor::Unproved => {
+            (Some(caller), Some(problem)) if actor != Actor::InvalidToken => {
                 Err(caller.forbid(&kit.store, record, problem).await)
             }
             (_, problem) => Err(problem.unwrap_or_else(Problem::token_not_valid)),
@@ -288,12 +288,12 @@ impl<A: Audience> Claimed<A> {
     /// Reads account and session beside the first read of the operation.
     ///
     /// # Errors
-    /// As [`Claimed::confirm`], whatever the read gave; then those of the read.
-    pub async fn beside<T, E: Into<Problem>>(
+    /// As [`Authenticated::authorize`], whatever the read gave; then those of the read.
+    pub async fn authorize_with<T, E: Into<Problem>>(
         self,
         first_read: impl Future<Output = Result<T, E>>,
     ) -> Result<(Caller, T), Problem> {
-        let (caller, read) = futures_util::future::join(self.confirm(), first_read).await;
+        let (caller, read) = futures_util::future::join(self.authorize(), first_read).await;
         Ok((caller?, read.map_err(Into::into)?))
     }
 }
@@ -312,14 +312,14 @@ fn problem_of(decision: Decision) -> Option<Problem> {
     }
 }
 
-impl<A: Audience, S: Send + Sync> FromRequestParts<S> for Claimed<A>
+impl<A: Audience, S: Send + Sync> FromRequestParts<S> for Authenticated<A>
 where
-    Kit: FromRef<S>,
+    HttpState: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let kit = Kit::from_ref(state);
+        let kit = HttpState::from_ref(state);
         let operation = parts
             .extensions
             .get()
@@ -345,7 +345,7 @@ where
             None => Ok(claimed),
             // Those whose session has ended are told that, and not what they would not have been
             // allowed.
-            Some(problem) => Err(claimed.confirm().await.err().unwrap_or(problem)),
+            Some(problem) => Err(claimed.authorize().await.err().unwrap_or(problem)),
         }
     }
 }
@@ -355,16 +355,16 @@ where
 /// # Errors
 /// 401 without one, or with one that is not good.
 pub(crate) async fn claims(
-    kit: &Kit,
+    kit: &HttpState,
     headers: &HeaderMap,
     operation: Operation,
 ) -> Result<Claims, Problem> {
     let verified = match bearer(headers) {
         Ok(token) => kit
             .keys
-            .verify(token, clock::now(), kit.store.signing_keys())
+            .verify(token, clock::now(), kit.store.list_signing_keys())
             .await?
-            .ok_or(Actor::Unproved),
+            .ok_or(Actor::InvalidToken),
         Err(actor) => Err(actor),
     };
     verified.map_err(|actor| {
@@ -379,9 +379,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Actor> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let line = lines.next().ok_or(Actor::Anonymous)?;
     if lines.next().is_some() {
-        return Err(Actor::Unproved);
+        return Err(Actor::InvalidToken);
     }
-    let line = line.to_str().map_err(|_| Actor::Unproved)?.trim();
+    let line = line.to_str().map_err(|_| Actor::InvalidToken)?.trim();
     let (scheme, token) = line.split_once(' ').unwrap_or((line, ""));
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Actor::Anonymous) }
 }
@@ -391,7 +391,7 @@ mod tests {
     use domain::account::Role;
 
     use super::*;
-    use crate::kit::tests::{kit, token};
+    use crate::state::tests::{kit, token};
 
     fn headers(lines: &[&str]) -> HeaderMap {
         lines

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! codes {
-    ($($(#[doc = $happened:literal])+ $variant:ident = $word:literal, $remedy:literal;)+) => {
+    ($($(#[doc = $happened:literal])+ $variant:ident = $word:literal, $resolution:literal;)+) => {
         /// What kind of problem it is. Stable: programs tell problems apart by it.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Code {
@@ -27,8 +27,8 @@ macro_rules! codes {
             }
 
             /// What to do about it, for people.
-            pub fn remedy(self) -> &'static str {
-                match self { $(Self::$variant => $remedy,)+ }
+            pub fn resolution(self) -> &'static str {
+                match self { $(Self::$variant => $resolution,)+ }
             }
         }
     };
@@ -182,7 +182,7 @@ mod tests {
         for code in Code::ALL {
             assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{code:?}");
             assert_eq!(code.as_str().parse(), Ok(*code));
-            for sentence in [code.happened(), code.remedy()] {
+            for sentence in [code.happened(), code.resolution()] {
                 assert!(
                     sentence.ends_with('.') && !sentence.starts_with(' '),
                     "{code:?}: {sentence}"

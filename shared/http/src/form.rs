@@ -294,12 +294,14 @@ fn or_null(mut schema: Object) -> Schema {
     schema.into()
 }
 
-/// Gives a type that is read from bodies its schema: `taken!(LoginRequest)`, or with the reader
-/// where that is not the type's own, `taken!(NewRecord: describe(|form| ...))`.
+/// Gives a type that is read from bodies its schema: `request_schema!(LoginRequest)`, or with the
+/// reader where that is not the type's own, `request_schema!(NewRecord: describe(|form| ...))`.
 #[macro_export]
-macro_rules! taken {
+macro_rules! request_schema {
     ($name:ident) => {
-        $crate::taken!($name: $crate::form::describe(<$name as $crate::form::FromForm>::from_form));
+        $crate::request_schema!(
+            $name: $crate::form::describe(<$name as $crate::form::FromForm>::from_form)
+        );
     };
     ($name:ident: $schema:expr) => {
         impl $crate::utoipa::PartialSchema for $name {

@@ -18,15 +18,15 @@ use domain::access::Operation;
 use domain::email::Email;
 use domain::id::UserId;
 use runtime::clock;
-use runtime::crypto::Drawer;
+use runtime::crypto::SealingKey;
 use store::Store;
-use store::idempotency::{Begun, Hold};
+use store::idempotency::{Lease, LeaseOutcome};
 
-use crate::answer::Answer;
 use crate::code::Code;
 use crate::form::Form;
-use crate::kit::Kit;
 use crate::problem::Problem;
+use crate::response::ApiResponse;
+use crate::state::HttpState;
 
 /// The operations that take the header: those that create something with POST.
 pub const OPERATIONS: [Operation; 5] = [
@@ -54,11 +54,11 @@ pub const KEY_PATTERN: &str = r#"^("([ !#-\[\]-~]|\\["\\])+"|[!#-+\-.\/0-:<-\[\]
 /// operation must be among [`OPERATIONS`].
 ///
 /// As an extractor it refuses with 400 a header that holds no key.
-pub struct Once(pub Repeatable, pub Form);
+pub struct Idempotent(pub IdempotencyContext, pub Form);
 
 /// What makes a request the same as one before, but for who sends it.
-pub struct Repeatable {
-    kit: Kit,
+pub struct IdempotencyContext {
+    kit: HttpState,
     key: Option<Key>,
 }
 
@@ -68,9 +68,9 @@ struct Key {
     fingerprint: String,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Once
+impl<S: Send + Sync> FromRequest<S> for Idempotent
 where
-    Kit: FromRef<S>,
+    HttpState: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -83,7 +83,7 @@ where
         let key = key(request.headers())?;
         let form = Form::from_request(request, state).await?;
         let key = key.map(|key| Key { operation, key, fingerprint: form.fingerprint() });
-        Ok(Self(Repeatable { kit: Kit::from_ref(state), key }, form))
+        Ok(Self(IdempotencyContext { kit: HttpState::from_ref(state), key }, form))
     }
 }
 
@@ -132,9 +132,9 @@ fn parse(line: &str) -> Option<String> {
     Some(key)
 }
 
-impl Repeatable {
+impl IdempotencyContext {
     /// The request as one of a user's.
-    pub fn of_user(self, user: UserId) -> Attempt {
+    pub fn of_user(self, user: UserId) -> IdempotentRequest {
         let name = user.to_string();
         self.of(Some(user), &name)
     }
@@ -143,50 +143,50 @@ impl Repeatable {
     ///
     /// Whoever sends the same body with the same key is taken for the same one: the body holds the
     /// password.
-    pub fn of_stranger(self, email: &Email) -> Attempt {
+    pub fn of_stranger(self, email: &Email) -> IdempotentRequest {
         self.of(None, &email.normalized())
     }
 
-    fn of(self, user: Option<UserId>, name: &str) -> Attempt {
+    fn of(self, user: Option<UserId>, name: &str) -> IdempotentRequest {
         let Self { kit, key } = self;
         let place = key.map(|Key { operation, key, fingerprint }| {
             let drawer = kit.safe.drawer(&["idempotency", &operation.to_string(), name, &key]);
             Place { user, drawer, fingerprint }
         });
-        Attempt { store: kit.store, place, hold: OnceLock::new() }
+        IdempotentRequest { store: kit.store, place, hold: OnceLock::new() }
     }
 }
 
 /// Where the answer to a request is.
 struct Place {
     user: Option<UserId>,
-    drawer: Drawer,
+    drawer: SealingKey,
     fingerprint: String,
 }
 
 /// An attempt to do a request, the first one or another.
-pub struct Attempt {
+pub struct IdempotentRequest {
     store: Store,
     place: Option<Place>,
-    hold: OnceLock<Hold>,
+    hold: OnceLock<Lease>,
 }
 
-impl Attempt {
+impl IdempotentRequest {
     /// Begins, beside the first read of the operation; the answer when it was given before.
     ///
     /// # Errors
     /// 409 while the same request is running, 422 when the key was used with another body.
-    pub async fn begin(&self) -> Result<Option<Answer>, Problem> {
+    pub async fn begin(&self) -> Result<Option<ApiResponse>, Problem> {
         let Some(place) = &self.place else { return Ok(None) };
-        match self.store.begin_request(place.user, place.drawer.label(), clock::now()).await? {
-            Begun::First(hold) => {
+        match self.store.acquire_lease(place.user, place.drawer.label(), clock::now()).await? {
+            LeaseOutcome::Acquired(hold) => {
                 self.hold.get_or_init(|| hold);
                 Ok(None)
             }
-            Begun::Running => Err(Problem::request_in_progress()),
-            Begun::Answered(sealed) => {
+            LeaseOutcome::InProgress => Err(Problem::request_in_progress()),
+            LeaseOutcome::Completed(sealed) => {
                 let opened = place.drawer.open(place.fingerprint.as_bytes(), &sealed);
-                let answer = opened.ok_or_else(|| {
+                let response = opened.ok_or_else(|| {
                     let detail = "This Idempotency-Key was used with another body; a new request \
                                   needs a new key.";
                     Problem::new(
@@ -196,7 +196,7 @@ impl Attempt {
                     )
                 })?;
                 let (name, value) = REPLAYED;
-                Ok(Some(Answer::from_bytes(&answer)?.with_header(name, value)))
+                Ok(Some(ApiResponse::from_bytes(&response)?.with_header(name, value)))
             }
         }
     }
@@ -205,11 +205,11 @@ impl Attempt {
     ///
     /// # Errors
     /// 500 when the answer cannot be kept.
-    pub fn keeping(&self, answer: &Answer) -> Result<Store, Problem> {
+    pub fn keeping(&self, response: &ApiResponse) -> Result<Store, Problem> {
         let (Some(place), Some(hold)) = (&self.place, self.hold.get()) else {
             return Ok(self.store.clone());
         };
-        let sealed = place.drawer.seal(place.fingerprint.as_bytes(), &answer.to_bytes()?);
+        let sealed = place.drawer.seal(place.fingerprint.as_bytes(), &response.to_bytes()?);
         Ok(self.store.keeping(hold, sealed, clock::now()))
     }
 
@@ -220,12 +220,12 @@ impl Attempt {
     /// Those of `what`.
     pub async fn run(
         &self,
-        what: impl Future<Output = Result<Answer, Problem>>,
-    ) -> Result<Answer, Problem> {
+        what: impl Future<Output = Result<ApiResponse, Problem>>,
+    ) -> Result<ApiResponse, Problem> {
         let done = what.await;
         if done.is_err()
             && let Some(hold) = self.hold.get()
-            && let Err(error) = self.store.give_up_request(hold).await
+            && let Err(error) = self.store.release_lease(hold).await
         {
             tracing::warn!(%error, "a request that failed still holds its place");
         }
@@ -240,7 +240,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::answer::created;
+    use crate::response::created;
 
     fn of(lines: &[&[u8]]) -> Result<Option<String>, &'static str> {
         let headers =
@@ -295,7 +295,7 @@ mod tests {
     async fn an_answer_is_read_as_it_was_kept() {
         let before = created("/things/1/", &json!({"text": "line\nline", "n": 1}))
             .with_header(HeaderName::from_static("etag"), HeaderValue::from_static("\"1\""));
-        let after = Answer::from_bytes(&before.to_bytes().unwrap()).unwrap();
+        let after = ApiResponse::from_bytes(&before.to_bytes().unwrap()).unwrap();
         let (before, after) = (before.into_response(), after.into_response());
         assert_eq!((before.status(), before.headers()), (after.status(), after.headers()));
         let (before, after) = (
@@ -303,6 +303,6 @@ mod tests {
             to_bytes(after.into_body(), 1000).await.unwrap(),
         );
         assert_eq!(before, after);
-        assert!(Answer::from_bytes(b"{}").is_err());
+        assert!(ApiResponse::from_bytes(b"{}").is_err());
     }
 }

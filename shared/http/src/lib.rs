@@ -1,20 +1,20 @@
 //! What all HTTP functions share: problems, extractors, callers, pages, middleware.
 //!
 //! A request that gets through the extractors is well-formed; a handler answers an
-//! [`answer::Answer`] or a [`problem::Problem`], and [`middleware::service`] does the rest.
+//! [`response::ApiResponse`] or a [`problem::Problem`], and [`middleware::service`] does the rest.
 
 pub use utoipa;
 
-pub mod answer;
 pub mod caller;
 pub mod code;
 pub mod etag;
 pub mod form;
 pub mod idempotency;
-pub mod kit;
 pub mod middleware;
 pub mod page;
 pub mod path;
 pub mod problem;
 pub mod query;
-pub mod shapes;
+pub mod response;
+pub mod state;
+pub mod views;

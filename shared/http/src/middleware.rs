@@ -22,8 +22,8 @@ use utoipa::openapi::{OpenApi, path};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::{RequestInfo, claims};
-use crate::kit::Kit;
 use crate::problem::{Problem, Written};
+use crate::state::HttpState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -55,9 +55,9 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
 pub fn service<S>(routes: OpenApiRouter<S>, state: S) -> Router
 where
     S: Clone + Send + Sync + 'static,
-    Kit: FromRef<S>,
+    HttpState: FromRef<S>,
 {
-    let kit = Kit::from_ref(&state);
+    let kit = HttpState::from_ref(&state);
     let (routes, document) = routes.split_for_parts();
     let operations = Arc::new(Operations::of(&document));
     let known = Arc::clone(&operations);
@@ -125,7 +125,7 @@ impl Operations {
 }
 
 async fn wrong_method(
-    State(kit): State<Kit>,
+    State(kit): State<HttpState>,
     path: MatchedPath,
     headers: HeaderMap,
     operations: Arc<Operations>,
@@ -250,16 +250,16 @@ mod tests {
     use utoipa_axum::routes;
 
     use super::*;
-    use crate::answer::{Answer, ok};
     use crate::caller::SignedIn;
     use crate::form::Form;
-    use crate::kit::tests::kit;
     use crate::path::Id;
+    use crate::response::{ApiResponse, ok};
+    use crate::state::tests::kit;
 
     #[derive(Clone)]
-    struct App(Kit);
+    struct App(HttpState);
 
-    impl FromRef<App> for Kit {
+    impl FromRef<App> for HttpState {
         fn from_ref(app: &App) -> Self {
             app.0.clone()
         }
@@ -267,28 +267,28 @@ mod tests {
 
     // The operations of the tests bear ids that are known, so that it is known for whom they are.
     #[utoipa::path(get, path = "/things/{id}/", operation_id = "list_notifications")]
-    async fn thing(Id(id): Id<RecordId>) -> Answer {
+    async fn thing(Id(id): Id<RecordId>) -> ApiResponse {
         ok(&json!({"id": id}))
             .with_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))
     }
 
     #[utoipa::path(patch, path = "/things/{id}/", operation_id = "me")]
-    async fn change_thing(_: SignedIn) -> Answer {
+    async fn change_thing(_: SignedIn) -> ApiResponse {
         ok(&())
     }
 
     #[utoipa::path(put, path = "/things/{id}/", operation_id = "list_users")]
-    async fn replace_thing(_: SignedIn) -> Answer {
+    async fn replace_thing(_: SignedIn) -> ApiResponse {
         ok(&())
     }
 
     #[utoipa::path(delete, path = "/things/{id}/")]
-    async fn delete_thing(_: SignedIn) -> Answer {
+    async fn delete_thing(_: SignedIn) -> ApiResponse {
         ok(&())
     }
 
     #[utoipa::path(post, path = "/things/", operation_id = "register")]
-    async fn create_thing(form: Form) -> Result<Answer, Problem> {
+    async fn create_thing(form: Form) -> Result<ApiResponse, Problem> {
         form.parse(|form| {
             form.reject("name", Reason::new("taken", "Is taken."));
             form.required::<RecordId>("id")
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[utoipa::path(get, path = "/panic/")]
-    async fn panics() -> Answer {
+    async fn panics() -> ApiResponse {
         panic!("a name in a panic")
     }
 
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[utoipa::path(get, path = "/file.json")]
-    async fn file() -> Answer {
+    async fn file() -> ApiResponse {
         ok(&json!({}))
     }
 

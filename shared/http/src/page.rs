@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use crate::answer::{Answer, ok};
-use crate::kit::Kit;
 use crate::problem::Problem;
+use crate::response::{ApiResponse, ok};
+use crate::state::HttpState;
 
 /// The greatest number of entries on a page.
 pub const MAX_LIMIT: usize = 100;
@@ -60,7 +60,7 @@ pub(crate) struct Seal {
     list: Vec<u8>,
 }
 
-impl Kit {
+impl HttpState {
     pub(crate) fn seal(&self, caller: UserId, list: &str, filters: &[(&str, String)]) -> Seal {
         // JSON, because it keeps apart what is put together.
         Seal {
@@ -105,7 +105,7 @@ pub fn listing<K: Serialize, T: Serialize>(
     paging: &Paging<K>,
     next: Option<&K>,
     results: impl IntoIterator<Item = T>,
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let results = results.into_iter().collect();
     let Some(next) = next else {
         return Ok(ok(&Listing { next: None, results }));
@@ -126,14 +126,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::kit::tests::kit;
     use crate::query::Query;
+    use crate::state::tests::kit;
 
     const CALLER: &str = "0190a5c0-0000-7000-8000-000000000001";
     const OTHER: &str = "0190a5c0-0000-7000-8000-000000000002";
 
     async fn page(
-        kit: &Kit,
+        kit: &HttpState,
         caller: &str,
         list: &'static str,
         uri: &str,

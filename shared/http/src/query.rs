@@ -17,9 +17,9 @@ use utoipa::openapi::schema::{
 };
 
 use crate::form::{complete, no_nul};
-use crate::kit::Kit;
 use crate::page::{Address, MAX_LIMIT, Paging};
 use crate::problem::Problem;
+use crate::state::HttpState;
 
 /// The query of a request for a list.
 pub struct Query {
@@ -35,7 +35,7 @@ impl Query {
     /// for this caller, list and filters is one of them.
     pub fn parse<F, K: DeserializeOwned>(
         self,
-        kit: &Kit,
+        kit: &HttpState,
         caller: UserId,
         list: &'static str,
         read: impl FnOnce(&mut Parameters) -> Option<F>,

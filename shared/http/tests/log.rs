@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::extract::FromRef;
 use axum::http::Request;
-use http_kit::answer::{Answer, no_content};
-use http_kit::kit::Kit;
-use http_kit::middleware::service;
-use http_kit::problem::Problem;
+use http_api::middleware::service;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, no_content};
+use http_api::state::HttpState;
 use runtime::config;
 use runtime::secret::Secret;
 use serde_json::{Value, json};
@@ -23,16 +23,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 #[derive(Clone)]
-struct App(Kit);
+struct App(HttpState);
 
-impl FromRef<App> for Kit {
+impl FromRef<App> for HttpState {
     fn from_ref(app: &App) -> Self {
         app.0.clone()
     }
 }
 
 #[utoipa::path(get, path = "/things/{id}/")]
-async fn thing() -> Answer {
+async fn thing() -> ApiResponse {
     no_content()
 }
 
@@ -42,7 +42,7 @@ async fn broken() -> Problem {
 }
 
 #[utoipa::path(get, path = "/panic/")]
-async fn panics() -> Answer {
+async fn panics() -> ApiResponse {
     panic!("jane panicked")
 }
 
@@ -61,7 +61,7 @@ fn app() -> App {
         token_issuer: "issuer".to_owned(),
         doctors_need_second_factor: false,
     };
-    App(Kit::new(config, Store::new(client, "table")))
+    App(HttpState::new(config, Store::new(client, "table")))
 }
 
 #[derive(Clone, Default)]

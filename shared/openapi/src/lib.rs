@@ -10,7 +10,7 @@ mod shared;
 use std::collections::BTreeMap;
 
 use domain::access::{Audience, Operation};
-use http_kit::idempotency;
+use http_api::idempotency;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -89,8 +89,8 @@ fn merged() -> Result<(Named, Named), String> {
     let (mut paths, mut schemas) = (Named::new(), Named::new());
     schemas.insert("GatewayError".to_owned(), shared::gateway_error());
     // No handler names it: problems are what handlers fail with.
-    let mut of_problems = vec![problem_schema::<http_kit::problem::Document>()];
-    <http_kit::problem::Document as ToSchema>::schemas(&mut of_problems);
+    let mut of_problems = vec![problem_schema::<http_api::problem::Document>()];
+    <http_api::problem::Document as ToSchema>::schemas(&mut of_problems);
     let of_problems =
         of_problems.into_iter().map(|(name, schema)| Ok((name, serde_json::to_value(schema)?)));
     schemas.extend(
@@ -298,7 +298,7 @@ fn limited(schema: &mut Value) {
             || schema["type"].as_array().is_some_and(|types| types.iter().any(|it| it == name))
     };
     if is(schema, "string") && schema.get("enum").is_none() && schema.get("maxLength").is_none() {
-        let max = if schema["format"] == "date-time" { 64 } else { http_kit::form::BODY_LIMIT };
+        let max = if schema["format"] == "date-time" { 64 } else { http_api::form::BODY_LIMIT };
         schema["maxLength"] = max.into();
     }
     if is(schema, "integer") {
@@ -357,7 +357,7 @@ mod tests {
                 "c": {"type": "integer", "minimum": 1},
         }});
         limited(&mut schema);
-        assert_eq!(schema["properties"]["a"]["maxLength"], http_kit::form::BODY_LIMIT);
+        assert_eq!(schema["properties"]["a"]["maxLength"], http_api::form::BODY_LIMIT);
         assert_eq!(schema["properties"]["b"]["maxLength"], 3);
         assert_eq!(
             schema["properties"]["c"],

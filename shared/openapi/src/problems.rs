@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::Audience;
-use http_kit::code::Code;
+use http_api::code::Code;
 use serde_json::{Map, Value, json};
 
 use crate::example::Examples;
@@ -149,7 +149,7 @@ fn by_rule(
     }
     match audience {
         Audience::Public | Audience::SignedIn => {}
-        Audience::Members | Audience::Patients => add(403, &[Code::WrongRole]),
+        Audience::PatientsAndDoctors | Audience::Patients => add(403, &[Code::WrongRole]),
         Audience::Doctors => {
             add(403, &[Code::WrongRole, Code::NotApproved, Code::SecondFactorRequired])
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::access::Audience;
 use domain::schema;
-use http_kit::idempotency::{KEY_PATTERN, MAX_KEY_LENGTH};
+use http_api::idempotency::{KEY_PATTERN, MAX_KEY_LENGTH};
 use serde_json::{Value, json};
 
 /// The headers of every answer.
@@ -57,7 +57,7 @@ pub(crate) fn for_whom(audience: Audience) -> &'static str {
     match audience {
         Audience::Public => "For anyone.",
         Audience::SignedIn => "For every user.",
-        Audience::Members => "For patients and doctors.",
+        Audience::PatientsAndDoctors => "For patients and doctors.",
         Audience::Patients => "For patients.",
         Audience::Doctors => {
             "For doctors whom staff have approved; where the operator says so, only when signed in \
@@ -73,7 +73,9 @@ pub(crate) fn security(audience: Audience) -> Value {
     let roles: &[&str] = match audience {
         Audience::Public => return json!([]),
         Audience::SignedIn => &[],
-        Audience::Members => return json!([{ "bearer": ["patient"] }, { "bearer": ["doctor"] }]),
+        Audience::PatientsAndDoctors => {
+            return json!([{ "bearer": ["patient"] }, { "bearer": ["doctor"] }]);
+        }
         Audience::Patients => &["patient"],
         Audience::Doctors => &["doctor"],
         Audience::Admins => &["admin"],

@@ -17,7 +17,7 @@ use crate::secret::Secret;
 
 /// Who waits for an answer, and so how long a call may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Patience {
+pub enum CallPolicy {
     /// Somebody in front of a screen: a call takes 2.5 s at most, so that the refusal comes within
     /// 3 s.
     Interactive,
@@ -25,7 +25,7 @@ pub enum Patience {
     Background,
 }
 
-impl Patience {
+impl CallPolicy {
     /// The SDK has no limit for an answer of its own: without these a silent server is waited for
     /// until Lambda ends the function.
     fn timeouts(self) -> TimeoutConfig {
@@ -58,11 +58,11 @@ impl Patience {
 /// Where region and credentials stand in the environment, as they always do in Lambda, nothing else
 /// is looked at: the default chain of profiles and metadata services would cost the first request
 /// milliseconds. `AWS_ENDPOINT_URL` is honoured.
-pub async fn sdk(patience: Patience) -> SdkConfig {
+pub async fn sdk(patience: CallPolicy) -> SdkConfig {
     configure(config::Aws::from_env(), patience).await
 }
 
-async fn configure(environment: config::Aws, patience: Patience) -> SdkConfig {
+async fn configure(environment: config::Aws, patience: CallPolicy) -> SdkConfig {
     // An emulator has a certificate of its own, if any; a developer's machine may stand behind a
     // proxy that has.
     let only_amazon = environment.in_lambda && environment.endpoint_url.is_none();
@@ -146,8 +146,8 @@ pub async fn secret(
     client: &aws_sdk_secretsmanager::Client,
     arn: &str,
 ) -> Result<Secret, SdkError<GetSecretValueError>> {
-    let answer = client.get_secret_value().secret_id(arn).send().await?;
-    let text = answer.secret_string.ok_or_else(|| {
+    let response = client.get_secret_value().secret_id(arn).send().await?;
+    let text = response.secret_string.ok_or_else(|| {
         SdkError::construction_failure(BoxError::from("the secret is not a string"))
     })?;
     Ok(Secret::new(text))
@@ -184,7 +184,7 @@ mod tests {
         (format!("http://{address}"), connections)
     }
 
-    async fn sdk(endpoint_url: Option<String>, patience: Patience) -> SdkConfig {
+    async fn sdk(endpoint_url: Option<String>, patience: CallPolicy) -> SdkConfig {
         let identity = config::Identity {
             region: "eu-central-1".to_owned(),
             access_key_id: "id".to_owned(),
@@ -198,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_silent_server_is_given_up_in_time() {
         let (url, connections) = server(false);
-        let client = dynamodb(&sdk(Some(url), Patience::Interactive).await);
+        let client = dynamodb(&sdk(Some(url), CallPolicy::Interactive).await);
         // The machine may be busy with other things for a moment.
         let mut seen = Vec::new();
         for _ in 0..5 {
@@ -217,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_is_sent_at_most_once() {
-        for patience in [Patience::Interactive, Patience::Background] {
+        for patience in [CallPolicy::Interactive, CallPolicy::Background] {
             let (url, connections) = server(true);
             let sdk = sdk(Some(url), patience).await;
             assert!(ses(&sdk).send_email().source("a@example.com").send().await.is_err());
@@ -231,7 +231,7 @@ mod tests {
     async fn amazons_roots_are_certificates() {
         assert_eq!(include_str!("amazon-roots.pem").matches("BEGIN CERTIFICATE").count(), 5);
         let (address, _) = server(true);
-        let sdk = sdk(None, Patience::Interactive).await;
+        let sdk = sdk(None, CallPolicy::Interactive).await;
         let sdk = sdk.into_builder().endpoint_url(address.replace("http:", "https:")).build();
         // The connector panics over roots that it cannot read, and reads them when it is first
         // used.
@@ -247,7 +247,7 @@ mod tests {
             let presigning =
                 aws_sdk_s3::presigning::PresigningConfig::expires_in(Duration::from_secs(60))
                     .unwrap();
-            let request = s3(&sdk(url, Patience::Interactive).await)
+            let request = s3(&sdk(url, CallPolicy::Interactive).await)
                 .get_object()
                 .bucket("files")
                 .key("key")

@@ -131,39 +131,39 @@ impl std::fmt::Debug for Sealer {
 /// Keeps things where others may look: each under a name, by which alone it is found and read.
 /// Names are not kept.
 #[derive(Clone)]
-pub struct Safe([u8; 32]);
+pub struct KeyRing([u8; 32]);
 
 /// One place in a [`Safe`].
 #[derive(Clone, Debug)]
-pub struct Drawer {
+pub struct SealingKey {
     label: String,
     sealer: Sealer,
 }
 
-impl Safe {
+impl KeyRing {
     /// A safe whose keys are derived from `secret`.
     pub fn new(secret: &Secret) -> Self {
         Self(derive(secret.expose().as_bytes(), "safe 1"))
     }
 
     /// The drawer with a name, whose parts hold no NUL.
-    pub fn drawer(&self, name: &[&str]) -> Drawer {
+    pub fn drawer(&self, name: &[&str]) -> SealingKey {
         let name = name.join("\0");
         let key = |purpose: &str| derive(&self.0, &format!("{purpose}\0{name}"));
-        Drawer {
+        SealingKey {
             label: BASE64_URL_SAFE_NO_PAD.encode(key("label")),
             sealer: Sealer::with(&key("seal")),
         }
     }
 }
 
-impl std::fmt::Debug for Safe {
+impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Safe(..)")
     }
 }
 
-impl Drawer {
+impl SealingKey {
     /// Where the thing is found: 43 characters that say nothing about the name.
     pub fn label(&self) -> &str {
         &self.label
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_drawer_is_opened_by_its_name() {
-        let safe = Safe::new(&Secret::new("a secret for tests"));
+        let safe = KeyRing::new(&Secret::new("a secret for tests"));
         let drawer = safe.drawer(&["user", "key"]);
         let sealed = drawer.seal(b"body", b"answer");
         let same = safe.drawer(&["user", "key"]);
@@ -238,7 +238,7 @@ mod tests {
         );
         assert_eq!(drawer.label().len(), 43);
         assert!(same.open(b"another body", &sealed).is_none());
-        let other = Safe::new(&Secret::new("another secret")).drawer(&["user", "key"]);
+        let other = KeyRing::new(&Secret::new("another secret")).drawer(&["user", "key"]);
         for other in [
             safe.drawer(&["user", "kez"]),
             safe.drawer(&["userkey"]),

@@ -75,9 +75,9 @@ impl Queue {
             .get_queue_attributes()
             .queue_url(&self.url)
             .set_attribute_names(Some(names.to_vec()));
-        let answer = request.send().await.map_err(QueueError::of("GetQueueAttributes"))?;
+        let response = request.send().await.map_err(QueueError::of("GetQueueAttributes"))?;
         let number = |name| {
-            answer.attributes().and_then(|all| all.get(name)?.parse().ok()).unwrap_or_default()
+            response.attributes().and_then(|all| all.get(name)?.parse().ok()).unwrap_or_default()
         };
         Ok(Depth { waiting: number(&names[0]), under_way: number(&names[1]) })
     }
@@ -102,9 +102,9 @@ impl Queue {
                 )
                 .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
-            let answer = request.send().await.map_err(QueueError::of("ReceiveMessage"))?;
+            let response = request.send().await.map_err(QueueError::of("ReceiveMessage"))?;
             let before = taken.len();
-            for message in answer.messages.unwrap_or_default() {
+            for message in response.messages.unwrap_or_default() {
                 let sent = message
                     .attributes
                     .as_ref()

@@ -16,7 +16,7 @@ use crate::item::{self, Item, Stored, read};
 use crate::keys;
 use crate::page::Page;
 use crate::read::{Consistency, Order};
-use crate::write::{Step, Written, number};
+use crate::write::{PutOutcome, Step, number};
 
 /// Why nobody was registered.
 #[derive(Debug, thiserror::Error)]
@@ -82,24 +82,24 @@ impl Store {
                 .only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
             Step::put(item::account(account)?),
             Step::put(item::session(session)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ])
         .await
     }
 
     /// The credentials of the account with an address.
-    pub async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, Error> {
+    pub async fn get_credentials(&self, email: &Email) -> Result<Option<Credentials>, Error> {
         self.get(keys::credentials(email), Consistency::Strong).await
     }
 
     /// An account, strongly consistent.
-    pub async fn account(&self, id: UserId) -> Result<Option<Account>, Error> {
+    pub async fn get_account(&self, id: UserId) -> Result<Option<Account>, Error> {
         self.get(keys::account(id), Consistency::Strong).await
     }
 
     /// The accounts of people to be shown, those that exist; each is read once however often it is
     /// named. Eventually consistent: for names, never for permissions.
-    pub async fn people(
+    pub async fn get_accounts(
         &self,
         ids: impl IntoIterator<Item = UserId>,
     ) -> Result<HashMap<UserId, Account>, Error> {
@@ -114,7 +114,7 @@ impl Store {
     /// account, a changed role and an ended session count at the very next request. `None` when
     /// either is missing; whether the account is active and the session live is for the caller of
     /// this function to say.
-    pub async fn caller(
+    pub async fn get_caller(
         &self,
         user: UserId,
         session: SessionId,
@@ -148,7 +148,7 @@ impl Store {
                 // A transaction does not show what it has met.
                 Err(CreateProfileError::Stale)
                     if self
-                        .account(account.id)
+                        .get_account(account.id)
                         .await?
                         .is_some_and(|stored| stored.profile.is_some()) =>
                 {
@@ -158,13 +158,13 @@ impl Store {
             };
         }
         match self.put_if(item::account(account)?, condition, [before]).await? {
-            Written::Done => Ok(()),
-            Written::Refused(Some(stored))
+            PutOutcome::Done => Ok(()),
+            PutOutcome::Refused(Some(stored))
                 if read::<Account>(stored.clone())?.profile.is_some() =>
             {
                 Err(CreateProfileError::Exists)
             }
-            Written::Refused(_) => Err(CreateProfileError::Stale),
+            PutOutcome::Refused(_) => Err(CreateProfileError::Stale),
         }
     }
 
@@ -183,18 +183,18 @@ impl Store {
         if let Some(event) = event {
             let put =
                 Step::put(account).only_if("version = :before", UpdateError::Stale).with(unchanged);
-            return self.commit(vec![put, Step::tell(event)?]).await;
+            return self.commit(vec![put, Step::audit(event)?]).await;
         }
         match self.put_if(account, "version = :before", unchanged).await? {
-            Written::Done => Ok(()),
-            Written::Refused(_) => Err(UpdateError::Stale),
+            PutOutcome::Done => Ok(()),
+            PutOutcome::Refused(_) => Err(UpdateError::Stale),
         }
     }
 
     /// Doctors to whom records may be assigned, by last name: all or of one specialization (its
     /// [`slug`](domain::text::Specialization::slug)), with a last name that begins with
     /// `last_name_prefix` in whatever case. Eventually consistent, as every index.
-    pub async fn directory(
+    pub async fn list_doctors(
         &self,
         specialization: Option<&str>,
         last_name_prefix: Option<&str>,

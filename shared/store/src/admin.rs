@@ -84,7 +84,7 @@ fn creation<E: From<Error>>(
             .only_if("attribute_not_exists(pk)", taken),
         Step::put(item::account(account)?),
         Step::put(item::mail(mail)?),
-        Step::tell(event)?,
+        Step::audit(event)?,
     ])
 }
 
@@ -145,7 +145,7 @@ impl Store {
             _ => {}
         }
         for event in events {
-            steps.push(Step::tell(event)?);
+            steps.push(Step::audit(event)?);
         }
         self.commit(steps).await
     }
@@ -169,19 +169,19 @@ impl Store {
             account.with([number(":before", before.version)]),
             Step::put(item::notification(notification)?),
             Step::put(item::mail(mail)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ])
         .await
     }
 
     /// Stores a mail that somebody has ordered, and the event of it.
-    pub async fn order_mail(&self, mail: &Mail, event: &AuditEvent) -> Result<(), Error> {
-        self.commit(vec![Step::put(item::mail(mail)?), Step::tell(event)?]).await
+    pub async fn request_mail(&self, mail: &Mail, event: &AuditEvent) -> Result<(), Error> {
+        self.commit(vec![Step::put(item::mail(mail)?), Step::audit(event)?]).await
     }
 
     /// The user with an address, whatever its letters' case. Asks an index, not the credentials:
     /// may lag a moment.
-    pub async fn user_with_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
+    pub async fn find_user_by_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
         let range = keys::users_with_email(email);
         let (items, _) = self.query_first(&range, Order::Descending, 1).await?;
         items.first().map(|item| position(&range, item)).transpose()
@@ -189,7 +189,7 @@ impl Store {
 
     /// Users with a last name that begins with `prefix` in whatever case, by name, each with their
     /// place; `prefix` must not be empty. Eventually consistent, as every index.
-    pub async fn users_named(
+    pub async fn list_users_by_name(
         &self,
         prefix: &str,
         limit: usize,
@@ -211,19 +211,20 @@ impl Store {
 
     /// Users, newest first. Eventually consistent. Where hardly anybody has registered for a year,
     /// a page may hold fewer users than asked for, or none, and still have a next one.
-    pub async fn newest_users(
+    pub async fn list_newest_users(
         &self,
         now: Timestamp,
         limit: usize,
         after: Option<UserId>,
     ) -> Result<Page<UserId, UserId>, Error> {
-        let page = self.newest::<UserEntry>(now, Span::default(), limit, after, |_| true).await?;
+        let page =
+            self.list_newest::<UserEntry>(now, Span::default(), limit, after, |_| true).await?;
         Ok(Page { items: page.items.iter().map(|user| user.id).collect(), next: page.next })
     }
 
     /// Active doctors with a licence of which staff say this, newest first, without those who are
     /// approved: these are in the directory. Eventually consistent.
-    pub async fn doctors_by_approval(
+    pub async fn list_doctors_by_approval(
         &self,
         approval: Approval,
         limit: usize,
@@ -241,7 +242,7 @@ impl Store {
     }
 
     /// What somebody did, to whomever, newest first. The list is eventually consistent.
-    pub async fn events_by(
+    pub async fn list_events_of_actor(
         &self,
         actor: UserId,
         limit: usize,

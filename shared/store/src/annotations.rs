@@ -50,13 +50,13 @@ const MAX_VERSION: u64 = 9_999_999_999;
 
 impl Store {
     /// Where an annotation lies, strongly consistent.
-    pub async fn annotation_lookup(&self, id: AnnotationId) -> Result<Option<Lookup>, Error> {
+    pub async fn get_annotation_lookup(&self, id: AnnotationId) -> Result<Option<Lookup>, Error> {
         self.get(keys::annotation_lookup(id), Consistency::Strong).await
     }
 
     /// An annotation, whoever wrote it, on a record that is assigned to `doctor`. One strongly
     /// consistent read of both.
-    pub async fn annotation_for(
+    pub async fn get_annotation(
         &self,
         doctor: UserId,
         patient: UserId,
@@ -77,7 +77,7 @@ impl Store {
 
     /// A page of an annotation's versions, newest first, the present one among them; strongly
     /// consistent. `after` is the version at which the page before ended.
-    pub async fn annotation_history(
+    pub async fn list_annotation_versions(
         &self,
         patient: UserId,
         id: AnnotationId,
@@ -129,7 +129,7 @@ impl Store {
                 &Lookup { patient_id, record_id, author_id: Some(author_id) },
             )?),
             Step::put(item::notification(notification)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ])
         .await
     }
@@ -160,7 +160,7 @@ impl Store {
             )
             .with([number(":one", 1_u64), string(":now", now)]),
             Step::put(item::notification(notification)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ])
         .await
     }

@@ -19,7 +19,7 @@ use crate::error::{Error, UpdateError, classify};
 use crate::item::{self, Item, Stored};
 use crate::keys::{self, SK};
 use crate::read::Consistency;
-use crate::write::{Written, string};
+use crate::write::{PutOutcome, string};
 
 /// The attribute of an event that proves that somebody with the key wrote it.
 const PROOF: &str = "proof";
@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// Where the archive ends, strongly consistent.
-    pub async fn archive_head(&self) -> Result<ArchiveHead, Error> {
+    pub async fn get_archive_head(&self) -> Result<ArchiveHead, Error> {
         self.get(keys::archive_head(), Consistency::Strong).await.map(Option::unwrap_or_default)
     }
 
@@ -136,7 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when it does not end at `before` any more.
-    pub async fn extend_archive(
+    pub async fn update_archive_head(
         &self,
         before: &ArchiveHead,
         after: &ArchiveHead,
@@ -152,14 +152,14 @@ impl Store {
             .await?
         };
         match written {
-            Written::Done => Ok(()),
-            Written::Refused(_) => Err(UpdateError::Stale),
+            PutOutcome::Done => Ok(()),
+            PutOutcome::Refused(_) => Err(UpdateError::Stale),
         }
     }
 
     /// Which of some events are in the archive, as far as the stream may still tell of them;
     /// strongly consistent.
-    pub async fn archived(&self, events: &[EventId]) -> Result<HashSet<EventId>, Error> {
+    pub async fn get_archived_events(&self, events: &[EventId]) -> Result<HashSet<EventId>, Error> {
         let items =
             self.get_all(events.iter().copied().map(keys::archived), Consistency::Strong).await?;
         Ok(items.iter().filter_map(|item| keys::ids(item).next()?.parse().ok()).collect())
@@ -177,7 +177,7 @@ impl Store {
 
     /// Shows every event of the table to `see`. Reads the whole table: for those who compare it
     /// with the archive, never for a request.
-    pub async fn audit_trail(&self, mut see: impl FnMut(StoredEvent)) -> Result<(), Error> {
+    pub async fn scan_events(&self, mut see: impl FnMut(StoredEvent)) -> Result<(), Error> {
         let mut start = None;
         loop {
             let sent = self
@@ -193,11 +193,11 @@ impl Store {
                 .set_exclusive_start_key(start)
                 .send()
                 .await;
-            let answer = sent.map_err(|error| classify("Scan", &error))?;
-            for item in answer.items.unwrap_or_default() {
+            let response = sent.map_err(|error| classify("Scan", &error))?;
+            for item in response.items.unwrap_or_default() {
                 see(StoredEvent::of(item)?);
             }
-            start = answer.last_evaluated_key;
+            start = response.last_evaluated_key;
             if start.is_none() {
                 return Ok(());
             }

@@ -9,20 +9,24 @@ use crate::Store;
 use crate::error::Error;
 use crate::item::{self, read};
 use crate::keys;
-use crate::page::{Look, Page, below};
+use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order};
 
 impl Store {
     /// Writes events, all at once. Begin it beside the last read of an operation and answer when
     /// both are done: then nothing leaves without its event, and nobody waits for it.
-    pub async fn audit(&self, events: &[AuditEvent]) -> Result<(), Error> {
+    pub async fn create_events(&self, events: &[AuditEvent]) -> Result<(), Error> {
         let items = events.iter().map(item::audit_event).collect::<Result<Vec<_>, _>>()?;
         try_join_all(items.into_iter().map(|item| self.put_new(item))).await.map(drop)
     }
 
-    /// Writes nothing that lasts, where [`Store::audit`] would write the event about somebody, had
-    /// there been somebody: both take the same time. The event's subject is nobody.
-    pub async fn pretend_to_audit(&self, event: &AuditEvent, now: Timestamp) -> Result<(), Error> {
+    /// Writes nothing that lasts, where [`Store::create_events`] would write the event about
+    /// somebody, had there been somebody: both take the same time. The event's subject is nobody.
+    pub async fn create_decoy_event(
+        &self,
+        event: &AuditEvent,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.put_new(item::decoy(event, now.as_second())?).await
     }
 
@@ -32,7 +36,7 @@ impl Store {
     /// A record has no log of its own: what concerns it is picked from the chart's, from the
     /// record's creation on. So a page may hold fewer events than asked for, or none, and still
     /// have a next one.
-    pub async fn access_log(
+    pub async fn list_events_of_subject(
         &self,
         subject: UserId,
         record: Option<RecordId>,
@@ -51,7 +55,10 @@ impl Store {
             self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
         let look = |item| {
             let event: AuditEvent = read(item)?;
-            Ok((event.id, Look::show_if(record.is_none_or(|record| event.concerns(record)), event)))
+            Ok((
+                event.id,
+                Selection::show_if(record.is_none_or(|record| event.concerns(record)), event),
+            ))
         };
         self.page_from(&range, Consistency::Strong, limit, first, look).await
     }

@@ -46,7 +46,11 @@ const ADD: &str = "SET entity = :entity ADD patients :patients, doctors :doctors
 impl Store {
     /// Counts what has not been counted yet. In the order given, as far as it gets: the first
     /// [`Counted`] that may not be counted is answered with the error, by its place.
-    pub async fn count(&self, told: &[Counted], now: Timestamp) -> Result<(), (usize, Error)> {
+    pub async fn increment_counters(
+        &self,
+        told: &[Counted],
+        now: Timestamp,
+    ) -> Result<(), (usize, Error)> {
         for (index, chunk) in told.chunks(AT_ONCE).enumerate() {
             self.count_chunk(chunk, now).await.map_err(|error| (index * AT_ONCE, error))?;
         }
@@ -82,7 +86,11 @@ impl Store {
 
     /// What was counted on the days from `first` to `last`, oldest first, without those on which
     /// there was nothing. Eventually consistent.
-    pub async fn counts(&self, first: Date, last: Date) -> Result<Vec<(Date, Counts)>, Error> {
+    pub async fn list_counters(
+        &self,
+        first: Date,
+        last: Date,
+    ) -> Result<Vec<(Date, Counts)>, Error> {
         let years = keys::counters_between(first, last).map(|range| async move {
             let (mut days, mut start) = (Vec::new(), None);
             loop {
@@ -104,7 +112,7 @@ impl Store {
     }
 
     /// What was counted in all. Eventually consistent.
-    pub async fn all_counts(&self) -> Result<Counts, Error> {
+    pub async fn get_total_counters(&self) -> Result<Counts, Error> {
         Ok(self.get(keys::all_counters(), Consistency::Eventual).await?.unwrap_or_default())
     }
 }

@@ -89,7 +89,7 @@ impl Store {
             replace_hash(new, UpdateError::Stale),
             end_sessions(new, SET_PASSWORD, UpdateError::Stale),
             Step::put(item::session(session)?),
-            Step::tell(new.event)?,
+            Step::audit(new.event)?,
             Step::put(item::mail(new.mail)?),
         ])
         .await
@@ -109,7 +109,7 @@ impl Store {
             use_up(token_hash),
             replace_hash(new, UseTokenError::Stale),
             end_sessions(new, SET_PASSWORD_AND_CONFIRM, UseTokenError::Stale).with([yes()]),
-            Step::tell(new.event)?,
+            Step::audit(new.event)?,
             Step::put(item::mail(new.mail)?),
         ])
         .await
@@ -150,7 +150,7 @@ impl Store {
                 yes(),
                 number(":one", 1_u64),
             ]),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ])
         .await
     }
@@ -186,7 +186,7 @@ impl Store {
             Step::put(item::account(after)?)
                 .only_if("version = :version", UseTokenError::Stale)
                 .with([number(":version", before.version)]),
-            Step::tell(event)?,
+            Step::audit(event)?,
             Step::put(item::mail(mail)?),
         ]);
         self.commit(steps).await
@@ -209,7 +209,7 @@ impl Store {
             Step::put(item::credentials(&account.email, credentials)?)
                 .only_if("attribute_not_exists(pk)", SilentError::Changed),
             Step::put(item::account(account)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
             count_mail(&account.email.normalized(), mails.most, mails.now),
         ])
         .await
@@ -230,7 +230,7 @@ impl Store {
             Step::check(keys::credentials(email))
                 .only_if("attribute_exists(pk)", SilentError::Changed),
             Step::put(item::mail(mail)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
             count_mail(&email.normalized(), mails.most, mails.now),
         ])
         .await

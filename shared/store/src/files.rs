@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::item::{self, Lookup, read};
 use crate::keys;
 use crate::read::Consistency;
-use crate::write::{Step, Updated, number, string};
+use crate::write::{Step, UpdateOutcome, number, string};
 
 /// Why a file was not deleted.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +30,12 @@ pub enum DeleteFileError {
 
 impl Store {
     /// Where a file lies, strongly consistent.
-    pub async fn file_lookup(&self, id: FileId) -> Result<Option<Lookup>, Error> {
+    pub async fn get_file_lookup(&self, id: FileId) -> Result<Option<Lookup>, Error> {
         self.get(keys::file_lookup(id), Consistency::Strong).await
     }
 
     /// A file, strongly consistent.
-    pub async fn file(
+    pub async fn get_file(
         &self,
         patient: UserId,
         record: RecordId,
@@ -71,7 +71,7 @@ impl Store {
                 string(":now", now),
                 string(":doctor", record.doctor_id),
             ]),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ];
         if let Some(notification) = notification {
             steps.push(Step::put(item::notification(notification)?));
@@ -91,9 +91,9 @@ impl Store {
             )
             .await?;
         match updated {
-            Updated::Done(_) => Ok(true),
-            Updated::Refused(None) => Ok(false),
-            Updated::Refused(Some(stored)) => Ok(read::<File>(stored)?.status == status),
+            UpdateOutcome::Done(_) => Ok(true),
+            UpdateOutcome::Refused(None) => Ok(false),
+            UpdateOutcome::Refused(Some(stored)) => Ok(read::<File>(stored)?.status == status),
         }
     }
 }

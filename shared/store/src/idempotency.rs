@@ -15,7 +15,7 @@ use crate::Store;
 use crate::error::{Error, UpdateError};
 use crate::item;
 use crate::keys::{self, Key};
-use crate::write::{Step, Written, number, operation_id, string};
+use crate::write::{PutOutcome, Step, number, operation_id, string};
 
 /// How long a request holds its place: longer than a function may run.
 pub const HOLD: SignedDuration = SignedDuration::from_secs(30);
@@ -25,34 +25,35 @@ pub const KEEP: SignedDuration = SignedDuration::from_hours(24);
 
 /// The place of a request that has begun.
 #[derive(Clone, Debug)]
-pub struct Hold {
+pub struct Lease {
     key: Key,
     id: String,
 }
 
 /// What is known of a request that is to begin.
 #[derive(Debug)]
-pub enum Begun {
+pub enum LeaseOutcome {
     /// It has begun now.
-    First(Hold),
+    Acquired(Lease),
     /// The same is running.
-    Running,
+    InProgress,
     /// It was answered so, sealed.
-    Answered(Vec<u8>),
+    Completed(Vec<u8>),
 }
 
 /// An answer that the next transaction keeps.
 #[derive(Clone, Debug)]
-pub(crate) struct Kept {
-    hold: Hold,
-    answer: Vec<u8>,
+pub(crate) struct StoredResponse {
+    hold: Lease,
+    response: Vec<u8>,
     until: Timestamp,
 }
 
-impl Kept {
+impl StoredResponse {
     pub(crate) fn step<E: From<Error>>(&self) -> Step<E> {
-        let answer = AttributeValue::B(Blob::new(self.answer.clone()));
-        let put = Step::put(item::idempotency(self.hold.key.clone(), self.until, "answer", answer));
+        let response = AttributeValue::B(Blob::new(self.response.clone()));
+        let put =
+            Step::put(item::idempotency(self.hold.key.clone(), self.until, "answer", response));
         put.only_if(HELD, Error::Overtaken.into()).with([string(":id", &self.hold.id)])
     }
 }
@@ -61,13 +62,13 @@ const HELD: &str = "held_by = :id";
 
 impl Store {
     /// Begins a request of a user, or of somebody without an account, that is kept under a label.
-    pub async fn begin_request(
+    pub async fn acquire_lease(
         &self,
         user: Option<UserId>,
         label: &str,
         now: Timestamp,
-    ) -> Result<Begun, Error> {
-        let hold = Hold { key: keys::idempotency(user, label), id: operation_id() };
+    ) -> Result<LeaseOutcome, Error> {
+        let hold = Lease { key: keys::idempotency(user, label), id: operation_id() };
         let item = item::idempotency(
             hold.key.clone(),
             after(now, HOLD),
@@ -76,11 +77,15 @@ impl Store {
         );
         let now = number(":now", u64::try_from(now.as_second()).unwrap_or_default());
         Ok(match self.put_if(item, "attribute_not_exists(pk) OR #ttl <= :now", [now]).await? {
-            Written::Done => Begun::First(hold),
-            Written::Refused(stored) => match stored.and_then(|mut item| item.remove("answer")) {
-                Some(AttributeValue::B(answer)) => Begun::Answered(answer.into_inner()),
-                _ => Begun::Running,
-            },
+            PutOutcome::Done => LeaseOutcome::Acquired(hold),
+            PutOutcome::Refused(stored) => {
+                match stored.and_then(|mut item| item.remove("answer")) {
+                    Some(AttributeValue::B(response)) => {
+                        LeaseOutcome::Completed(response.into_inner())
+                    }
+                    _ => LeaseOutcome::InProgress,
+                }
+            }
         })
     }
 
@@ -89,16 +94,16 @@ impl Store {
     ///
     /// It fails with [`Error::Overtaken`] when the request does not hold its place any more.
     #[must_use]
-    pub fn keeping(&self, hold: &Hold, answer: Vec<u8>, now: Timestamp) -> Self {
+    pub fn keeping(&self, hold: &Lease, response: Vec<u8>, now: Timestamp) -> Self {
         Self {
-            kept: Some(Kept { hold: hold.clone(), answer, until: after(now, KEEP) }),
+            kept: Some(StoredResponse { hold: hold.clone(), response, until: after(now, KEEP) }),
             ..self.clone()
         }
     }
 
     /// Forgets a request that has changed nothing, so that it can be sent again at once. What was
     /// answered stays.
-    pub async fn give_up_request(&self, hold: &Hold) -> Result<(), Error> {
+    pub async fn release_lease(&self, hold: &Lease) -> Result<(), Error> {
         let delete = Step::delete(hold.key.clone())
             .only_if(HELD, UpdateError::Stale)
             .with([string(":id", &hold.id)]);

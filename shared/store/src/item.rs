@@ -16,7 +16,7 @@ use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::key::SigningKey;
 use domain::mail::{Delivery, Mail, MailToken};
 use domain::notification::{InboxState, Notification};
-use domain::rate::Attempts;
+use domain::rate::FailureCount;
 use domain::record::{Annotation, AnnotationVersion, Record};
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
@@ -25,8 +25,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchiveHead;
+use crate::emergency_access::EmergencyAccess;
 use crate::error::Error;
-use crate::glass::Glass;
 use crate::keys::{self, ENTITY, IndexKeys, Key, PK, SK};
 use crate::records::Assignment;
 
@@ -53,7 +53,7 @@ stored! {
     Account: "user", ["id"];
     Credentials: "credentials", [];
     SecondFactor: "second_factor", ["user_id"];
-    Attempts: "attempts", [];
+    FailureCount: "attempts", [];
     Session: "session", ["user_id", "id"];
     Record: "record", ["patient_id", "id"];
     File: "file", ["patient_id", "record_id", "id"];
@@ -68,7 +68,7 @@ stored! {
     SigningKey: "signing_key", [];
     Mail: "mail", ["id"];
     MailToken: "mail_token", [];
-    Glass: "glass", ["admin_id", "record_id"];
+    EmergencyAccess: "glass", ["admin_id", "record_id"];
     Counts: "counters", [];
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn second_factor(factor: &SecondFactor) -> Result<Item, Error> {
     item(factor, keys::second_factor(factor.user_id), Vec::new())
 }
 
-pub(crate) fn attempts(key: Key, attempts: &Attempts) -> Result<Item, Error> {
+pub(crate) fn attempts(key: Key, attempts: &FailureCount) -> Result<Item, Error> {
     item(attempts, key, Vec::new())
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn audit_event(event: &AuditEvent) -> Result<Item, Error> {
     item(event, keys::audit_event(event.subject_id, event.id), keys::audit_event_indexes(event))
 }
 
-pub(crate) fn glass(glass: &Glass) -> Result<Item, Error> {
+pub(crate) fn glass(glass: &EmergencyAccess) -> Result<Item, Error> {
     item(glass, glass.key(), Vec::new())
 }
 

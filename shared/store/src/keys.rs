@@ -5,7 +5,7 @@
 //! | user | `USER#<user>` | `ACCOUNT` | gsi1 if assignable; gsi2 if doctor; gsi3; gsi4 |
 //! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | gsi4 |
 //! | second_factor | `FACTOR#<user>` | `SECOND_FACTOR` | |
-//! | attempts | `RATE#<what>#<hash>` | `ATTEMPTS` | |
+//! | attempts | `RATE#<what>#<hash>` | `MAX_RETRIES` | |
 //! | rate_window | `RATE#<what>#<hash>` | `<window>` | |
 //! | admins | `ADMINS` | `STATE` | |
 //! | session | `USER#<user>` | `SESSION#<session>` | |

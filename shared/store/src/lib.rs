@@ -15,9 +15,9 @@ pub mod archive;
 mod audit;
 pub mod counters;
 pub mod credentials;
+pub mod emergency_access;
 mod error;
 pub mod files;
-pub mod glass;
 pub mod idempotency;
 mod item;
 mod keys;
@@ -45,7 +45,7 @@ pub struct Store {
     client: aws_sdk_dynamodb::Client,
     table: String,
     audit_key: Option<archive::AuditKey>,
-    kept: Option<idempotency::Kept>,
+    kept: Option<idempotency::StoredResponse>,
 }
 
 impl Store {

@@ -21,7 +21,7 @@ use crate::Store;
 use crate::error::Error;
 use crate::item::{self, Item, Stored, read_part};
 use crate::keys::{self, Range};
-use crate::page::{FURTHER_ITEMS, Filling, Look, Page, below, ceil};
+use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, below, ceil};
 use crate::read::{Consistency, Order};
 use crate::records::Assignment;
 
@@ -206,7 +206,7 @@ impl Store {
     /// through. Eventually consistent. The work for one page is bounded: where hardly anything was
     /// created for a year, or hardly anything is let through, a page may hold fewer entries than
     /// asked for, or none, and still have a next one.
-    pub async fn newest<T: Listed>(
+    pub async fn list_newest<T: Listed>(
         &self,
         now: Timestamp,
         span: Span,
@@ -279,15 +279,15 @@ impl Store {
     }
 
     /// What a list says of one thing. Eventually consistent.
-    pub async fn listed<T: Listed>(&self, id: T::Id) -> Result<Option<T>, Error> {
+    pub async fn get_listed<T: Listed>(&self, id: T::Id) -> Result<Option<T>, Error> {
         let id = id.into();
         let (entries, _) = self.entries(keys::listed_as(T::LIST, id, created_at(id)), 1).await?;
         Ok(entries.into_iter().next())
     }
 
     /// Everything of a kind in a patient's chart, as far as `shows` lets it through: the newest
-    /// record's first. Bounded as [`Store::newest`].
-    pub async fn listed_in_chart<T: InChart>(
+    /// record's first. Bounded as [`Store::list_newest`].
+    pub async fn list_in_chart<T: InChart>(
         &self,
         patient: UserId,
         limit: usize,
@@ -307,8 +307,8 @@ impl Store {
     }
 
     /// A user's notifications, newest first, as far as `shows` lets them through, those that the
-    /// user has deleted and the table has not yet included. Bounded as [`Store::newest`].
-    pub async fn listed_in_inbox(
+    /// user has deleted and the table has not yet included. Bounded as [`Store::list_newest`].
+    pub async fn list_in_inbox(
         &self,
         recipient: UserId,
         limit: usize,
@@ -328,9 +328,9 @@ impl Store {
     ) -> Result<Page<T, Place>, Error> {
         let look = |item| {
             let place = range.index.position(&item).map(|key| Place(key.to_owned()));
-            Ok((place, take(item)?.map_or(Look::Skip, Look::Show)))
+            Ok((place, take(item)?.map_or(Selection::Exclude, Selection::Include)))
         };
-        let mut filling = Filling::new(limit);
+        let mut filling = PageBuilder::new(limit);
         let (mut items, mut start) = self.query_outline(range, limit + 1, None).await?;
         while filling.take(items, start.is_some(), look)? {
             (items, start) = self.query_outline(range, FURTHER_ITEMS, start).await?;

@@ -22,10 +22,10 @@ use crate::error::Error;
 use crate::item::{self, Item, Stored, read, text};
 use crate::keys::{self, Key, Range};
 use crate::lists::{NotificationEntry, entry};
-use crate::page::{FURTHER_ITEMS, Filling, Look, Page, below};
+use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, below};
 use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
-use crate::write::{Step, Updated, Value, Written, operation_id, string};
+use crate::write::{PutOutcome, Step, UpdateOutcome, Value, operation_id, string};
 
 /// What came of the attempt to claim a mail.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,7 +42,7 @@ pub enum MailClaim<T = Notification> {
 
 /// What becomes of a mail that was not sent, or perhaps was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
+pub enum MailOutcome {
     /// It surely was not, and its order comes again.
     TriedAgain,
     /// It surely was not, and its order does not come again by itself.
@@ -109,7 +109,7 @@ impl Store {
     }
 
     /// Says that a claimed mail was sent.
-    pub async fn mail_sent(&self, order: MailMessage, now: Timestamp) -> Result<(), Error> {
+    pub async fn mark_mail_sent(&self, order: MailMessage, now: Timestamp) -> Result<(), Error> {
         self.update_if(
             keys::ordered(order),
             "SET mail_state = :sent, mail_sent_at = :now REMOVE mail_claimed_at, mail_operation, \
@@ -127,11 +127,11 @@ impl Store {
 
     /// Says why a claimed mail was not sent, or not surely, and gives the claim back unless that is
     /// in doubt.
-    pub async fn mail_failed(
+    pub async fn mark_mail_failed(
         &self,
         order: MailMessage,
         failure: MailFailure,
-        fate: Fate,
+        fate: MailOutcome,
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut values = vec![
@@ -140,13 +140,16 @@ impl Store {
             string(":now", now),
         ];
         let expression = match fate {
-            Fate::TriedAgain => {
+            MailOutcome::TriedAgain => {
                 "SET mail_failure = :failure, mail_failed_at = :now REMOVE mail_state, \
                  mail_claimed_at, mail_operation"
             }
-            Fate::GivenUp | Fate::InDoubt => {
-                let end =
-                    if fate == Fate::GivenUp { MailState::Failed } else { MailState::InDoubt };
+            MailOutcome::GivenUp | MailOutcome::InDoubt => {
+                let end = if fate == MailOutcome::GivenUp {
+                    MailState::Failed
+                } else {
+                    MailState::InDoubt
+                };
                 values.push(state(":end", end));
                 "SET mail_state = :end, mail_failure = :failure, mail_failed_at = :now REMOVE \
                  mail_claimed_at, mail_operation"
@@ -160,7 +163,7 @@ impl Store {
     /// Says why a mail is given up that nobody has begun: there is nobody to send it to, or nothing
     /// to tell. One that was sent, or perhaps was, stays as it is. It is not counted, because
     /// nothing has failed.
-    pub async fn mail_dropped(
+    pub async fn mark_mail_dropped(
         &self,
         order: MailMessage,
         failure: MailFailure,
@@ -187,7 +190,7 @@ impl Store {
     /// # Errors
     /// [`OrderError::NotOver`] when its sending is not over, or it is gone; [`OrderError::Locked`]
     /// until the next day when the address has had too many.
-    pub async fn order_mail_again(
+    pub async fn resend_mail(
         &self,
         order: MailMessage,
         address: &str,
@@ -214,11 +217,11 @@ impl Store {
             state(":sending", MailState::Sending),
             string(":begun_before", begun_before),
         ]);
-        self.commit(vec![again, count_mail(address, most, now), Step::tell(event)?]).await
+        self.commit(vec![again, count_mail(address, most, now), Step::audit(event)?]).await
     }
 
     /// How far the mail of a notification is, if there is such a notification. Strongly consistent.
-    pub async fn mailed_notification(
+    pub async fn get_notification_delivery(
         &self,
         recipient: UserId,
         id: NotificationId,
@@ -228,7 +231,7 @@ impl Store {
     }
 
     /// How far a stored mail is, if there is one. Strongly consistent.
-    pub async fn mailed_mail(&self, id: MailId) -> Result<Option<Mailed<Mail>>, Error> {
+    pub async fn get_mail_delivery(&self, id: MailId) -> Result<Option<Mailed<Mail>>, Error> {
         self.get_item(keys::mail(id), Consistency::Strong)
             .await?
             .map(|item| mailed(item, read))
@@ -238,7 +241,7 @@ impl Store {
     /// The stored mails to a user, newest first, without those to nobody. Eventually consistent;
     /// the work for one page is bounded, so that it may hold fewer than asked for and still have a
     /// next one.
-    pub async fn mails_of(
+    pub async fn list_mails_of_user(
         &self,
         user: UserId,
         limit: usize,
@@ -247,9 +250,9 @@ impl Store {
         let range = keys::mails_of(user, after.map(|id| below(id.as_bytes())));
         let look = |(id, mail): (MailId, Option<Mailed<Mail>>)| {
             let to_somebody = mail.filter(|mail| mail.what.kind != MailKind::Nobody);
-            Ok((id, to_somebody.map_or(Look::Skip, Look::Show)))
+            Ok((id, to_somebody.map_or(Selection::Exclude, Selection::Include)))
         };
-        let mut filling = Filling::new(limit);
+        let mut filling = PageBuilder::new(limit);
         let (mut mails, mut start) = self.mails_in(&range, limit + 1, None).await?;
         while filling.take(mails, start.is_some(), look)? {
             (mails, start) = self.mails_in(&range, FURTHER_ITEMS, start).await?;
@@ -281,8 +284,8 @@ impl Store {
 
     /// The notifications of a user that are mailed, those that were deleted at once but not yet
     /// purged among them, and how far their mails are. Newest first, eventually consistent; bounded
-    /// as [`Store::mails_of`].
-    pub async fn mailed_notifications(
+    /// as [`Store::list_mails_of_user`].
+    pub async fn list_mailed_notifications(
         &self,
         recipient: UserId,
         limit: usize,
@@ -293,31 +296,31 @@ impl Store {
             self.query(&range, Order::Descending, Consistency::Eventual, limit + 1, None).await?;
         self.page_from(&range, Consistency::Eventual, limit, first, |item| {
             let mail = mailed(item, entry::<NotificationEntry>)?;
-            Ok((mail.what.id, Look::show_if(mail.what.notification_type.is_mailed(), mail)))
+            Ok((mail.what.id, Selection::show_if(mail.what.notification_type.is_mailed(), mail)))
         })
         .await
     }
 
     /// Stores a mail unless one with its id is there, sent perhaps: for those who may come twice.
-    pub async fn put_mail_once(&self, mail: &Mail) -> Result<(), Error> {
+    pub async fn create_mail(&self, mail: &Mail) -> Result<(), Error> {
         match self.put_if(item::mail(mail)?, "attribute_not_exists(pk)", []).await? {
-            Written::Done | Written::Refused(_) => Ok(()),
+            PutOutcome::Done | PutOutcome::Refused(_) => Ok(()),
         }
     }
 
     /// A stored mail, strongly consistent.
-    pub async fn stored_mail(&self, id: MailId) -> Result<Option<Mail>, Error> {
+    pub async fn get_mail(&self, id: MailId) -> Result<Option<Mail>, Error> {
         self.get(keys::mail(id), Consistency::Strong).await
     }
 
     /// Makes a token good that is about to be sent; `hash` is its hash.
-    pub async fn put_mail_token(&self, hash: &str, token: &MailToken) -> Result<(), Error> {
+    pub async fn create_mail_token(&self, hash: &str, token: &MailToken) -> Result<(), Error> {
         self.put(item::mail_token(hash, token)?).await
     }
 
     /// What the token with a hash is good for, strongly consistent. The table deletes late: ask
     /// [`MailToken::is_good_for`].
-    pub async fn mail_token(&self, hash: &str) -> Result<Option<MailToken>, Error> {
+    pub async fn get_mail_token(&self, hash: &str) -> Result<Option<MailToken>, Error> {
         self.get(keys::mail_token(hash), Consistency::Strong).await
     }
 
@@ -338,20 +341,20 @@ impl Store {
             )
             .await?;
         match updated {
-            Updated::Done(item) => read(item).map(MailClaim::Claimed),
-            Updated::Refused(None) => Ok(MailClaim::Gone),
-            Updated::Refused(Some(stored))
+            UpdateOutcome::Done(item) => read(item).map(MailClaim::Claimed),
+            UpdateOutcome::Refused(None) => Ok(MailClaim::Gone),
+            UpdateOutcome::Refused(Some(stored))
                 if text(&stored, "mail_state") == Some(MailState::Sent.as_str()) =>
             {
                 Ok(MailClaim::AlreadySent)
             }
             // The SDK sent the claim twice, and the first one was carried out.
-            Updated::Refused(Some(stored))
+            UpdateOutcome::Refused(Some(stored))
                 if text(&stored, "mail_operation") == Some(operation.as_str()) =>
             {
                 read(stored).map(MailClaim::Claimed)
             }
-            Updated::Refused(Some(_)) => Ok(MailClaim::InDoubt),
+            UpdateOutcome::Refused(Some(_)) => Ok(MailClaim::InDoubt),
         }
     }
 }

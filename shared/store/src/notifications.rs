@@ -11,9 +11,9 @@ use crate::Store;
 use crate::error::{Error, classify};
 use crate::item::{Stored, read};
 use crate::keys;
-use crate::page::{Look, Page, below};
+use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order};
-use crate::write::{Updated, string};
+use crate::write::{UpdateOutcome, string};
 
 /// Up to how many unread notifications are counted: beyond, the number says nothing to a person.
 pub const MAX_UNREAD_COUNTED: usize = 1000;
@@ -23,7 +23,7 @@ impl Store {
     /// when a notification was read, by itself or by a bulk action; deleted ones are left out.
     ///
     /// Eventually consistent: a list may lag a moment, and decides nothing.
-    pub async fn inbox_page(
+    pub async fn list_notifications(
         &self,
         recipient: UserId,
         is_read: Option<bool>,
@@ -40,12 +40,12 @@ impl Store {
             let all_read = state.read_through.is_some_and(|through| id <= through);
             // Everything from here on is deleted; or read, where unread ones are wanted.
             if state.hides(id) || (all_read && is_read == Some(false)) {
-                return Ok((id, Look::Stop));
+                return Ok((id, Selection::Stop));
             }
             notification.read_at = state.read_at(&notification);
             Ok((
                 id,
-                Look::show_if(
+                Selection::show_if(
                     is_read.is_none_or(|wanted| wanted == notification.read_at.is_some()),
                     notification,
                 ),
@@ -62,9 +62,9 @@ impl Store {
         self.get(keys::inbox_state(recipient), consistency).await.map(Option::unwrap_or_default)
     }
 
-    /// A notification as [`Store::inbox_page`] shows it, strongly consistent; `None` when it is
-    /// deleted.
-    pub async fn notification(
+    /// A notification as [`Store::list_notifications`] shows it, strongly consistent; `None` when
+    /// it is deleted.
+    pub async fn get_notification(
         &self,
         recipient: UserId,
         id: NotificationId,
@@ -82,31 +82,37 @@ impl Store {
 
     /// Marks a notification as read and gives it back; the first reading counts. `None` when it is
     /// deleted.
-    pub async fn mark_read(
+    pub async fn mark_notification_read(
         &self,
         recipient: UserId,
         id: NotificationId,
         now: Timestamp,
     ) -> Result<Option<Notification>, Error> {
-        let Some(notification) = self.notification(recipient, id).await? else { return Ok(None) };
+        let Some(notification) = self.get_notification(recipient, id).await? else {
+            return Ok(None);
+        };
         if notification.read_at.is_some() {
             return Ok(Some(notification));
         }
         match self.set_read(keys::notification(recipient, id), now).await? {
-            Updated::Done(item) => read(item).map(Some),
-            Updated::Refused(_) => Ok(None),
+            UpdateOutcome::Done(item) => read(item).map(Some),
+            UpdateOutcome::Refused(_) => Ok(None),
         }
     }
 
     /// Gives a notification the time at which it was read, if it has none.
-    pub(crate) async fn set_read(&self, key: keys::Key, at: Timestamp) -> Result<Updated, Error> {
+    pub(crate) async fn set_read(
+        &self,
+        key: keys::Key,
+        at: Timestamp,
+    ) -> Result<UpdateOutcome, Error> {
         let expression =
             format!("SET read_at = if_not_exists(read_at, :at) {}", keys::NO_LONGER_UNREAD);
         self.update_if(key, &expression, "attribute_exists(pk)", [string(":at", at)]).await
     }
 
     /// The newest stored notification of an inbox, deleted or not: how far a bulk action reaches.
-    pub async fn newest_notification(
+    pub async fn get_newest_notification(
         &self,
         recipient: UserId,
     ) -> Result<Option<NotificationId>, Error> {
@@ -122,7 +128,7 @@ impl Store {
 
     /// Marks everything up to and with `through` as read; nothing changes where a bulk action has
     /// gone further before.
-    pub async fn read_through(
+    pub async fn mark_notifications_read(
         &self,
         recipient: UserId,
         through: NotificationId,
@@ -144,7 +150,7 @@ impl Store {
 
     /// Deletes everything up to and with `through`; nothing changes where a bulk action has gone
     /// further before.
-    pub async fn delete_through(
+    pub async fn delete_notifications(
         &self,
         recipient: UserId,
         through: NotificationId,
@@ -161,7 +167,7 @@ impl Store {
 
     /// How many notifications are unread, at most [`MAX_UNREAD_COUNTED`]. Counted in an index: may
     /// lag a moment.
-    pub async fn unread_count(&self, recipient: UserId) -> Result<usize, Error> {
+    pub async fn count_unread_notifications(&self, recipient: UserId) -> Result<usize, Error> {
         let state = self.inbox_state(recipient, Consistency::Eventual).await?;
         let range = keys::unread(recipient, state.read_through.max(state.deleted_through));
         let sent = self

@@ -20,23 +20,23 @@ pub struct Page<T, K> {
 }
 
 /// What a list makes of an item.
-pub(crate) enum Look<T> {
+pub(crate) enum Selection<T> {
     /// It is shown.
-    Show(T),
+    Include(T),
     /// It is left out.
-    Skip,
+    Exclude,
     /// Neither it nor anything behind it is shown.
     Stop,
 }
 
-impl<T> Look<T> {
+impl<T> Selection<T> {
     pub(crate) fn show_if(shown: bool, entry: T) -> Self {
-        if shown { Self::Show(entry) } else { Self::Skip }
+        if shown { Self::Include(entry) } else { Self::Exclude }
     }
 }
 
 /// A page that is being filled with what a list makes of items.
-pub(crate) struct Filling<T, K> {
+pub(crate) struct PageBuilder<T, K> {
     page: Page<T, K>,
     limit: usize,
     /// Where the last item stands that was looked at, shown or not.
@@ -44,7 +44,7 @@ pub(crate) struct Filling<T, K> {
     further: usize,
 }
 
-impl<T, K> Filling<T, K> {
+impl<T, K> PageBuilder<T, K> {
     /// An empty page. Ask for one item more than `limit` first, and for [`FURTHER_ITEMS`] each time
     /// after that.
     pub(crate) fn new(limit: usize) -> Self {
@@ -57,11 +57,11 @@ impl<T, K> Filling<T, K> {
         &mut self,
         items: Vec<I>,
         are_more: bool,
-        look: impl Fn(I) -> Result<(K, Look<T>), Error>,
+        look: impl Fn(I) -> Result<(K, Selection<T>), Error>,
     ) -> Result<bool, Error> {
         for item in items {
             let (position, look) = look(item)?;
-            if matches!(look, Look::Stop) {
+            if matches!(look, Selection::Stop) {
                 return Ok(false);
             }
             if self.page.items.len() >= self.limit {
@@ -69,7 +69,7 @@ impl<T, K> Filling<T, K> {
                 return Ok(false);
             }
             self.last = Some(position);
-            if let Look::Show(entry) = look {
+            if let Selection::Include(entry) = look {
                 self.page.items.push(entry);
             }
         }
@@ -99,9 +99,9 @@ impl Store {
         consistency: Consistency,
         limit: usize,
         first: (Vec<Item>, Option<Item>),
-        look: impl Fn(Item) -> Result<(K, Look<T>), Error>,
+        look: impl Fn(Item) -> Result<(K, Selection<T>), Error>,
     ) -> Result<Page<T, K>, Error> {
-        let (mut filling, (mut items, mut start)) = (Filling::new(limit), first);
+        let (mut filling, (mut items, mut start)) = (PageBuilder::new(limit), first);
         while filling.take(items, start.is_some(), &look)? {
             (items, start) =
                 self.query(range, Order::Descending, consistency, FURTHER_ITEMS, start).await?;

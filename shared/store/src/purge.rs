@@ -80,7 +80,7 @@ impl Store {
             .set_exclusive_start_key(start)
             .send()
             .await;
-        let answer = sent.map_err(|error| classify("Query", &error))?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+        let response = sent.map_err(|error| classify("Query", &error))?;
+        Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 }

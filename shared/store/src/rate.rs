@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use domain::id::UserId;
 use domain::mail::Mail;
-use domain::rate::{Attempts, FREE_FAILURES, Limited, Locked, Network, Tolerance, Window};
+use domain::rate::{FREE_FAILURES, FailureCount, FailureLimits, Limited, Locked, Network, Window};
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::item::{self, Item, read};
 use crate::keys::{self, Key};
 use crate::read::Consistency;
-use crate::write::{Step, Updated, Written, number, pause, string};
+use crate::write::{PutOutcome, Step, UpdateOutcome, number, pause, string};
 
 /// Whose attempts are counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Trial<'a> {
-    /// Attempts at what.
+pub struct ThrottleKey<'a> {
+    /// FailureCount at what.
     pub kind: Limited,
     /// At which account: its address in the normal form or its id, whether there is such an account
     /// or not.
@@ -54,7 +54,7 @@ const CROWDED: SignedDuration = SignedDuration::from_secs(1);
 const ENOUGH: u64 = 1_000_000;
 
 impl Store {
-    /// Begins an attempt, which counts as failed until [`Store::forget_attempts`]: however many
+    /// Begins an attempt, which counts as failed until [`Store::clear_failures`]: however many
     /// begin at once, no more are allowed than one after the other. Those who find the last free
     /// one under way wait a moment, because it may succeed.
     ///
@@ -63,14 +63,14 @@ impl Store {
     /// # Errors
     /// [`LimitError::Locked`] when the account from this network, or the network as a whole, has to
     /// wait.
-    pub async fn begin_attempt(
+    pub async fn start_sign_in_attempt(
         &self,
-        trial: Trial<'_>,
-        tolerance: Tolerance,
+        trial: ThrottleKey<'_>,
+        tolerance: FailureLimits,
         mut now: Timestamp,
-    ) -> Result<Attempts, LimitError> {
+    ) -> Result<FailureCount, LimitError> {
         let (start, began) = (now, Instant::now());
-        let first = Attempts::next(None, FREE_FAILURES, now)?;
+        let first = FailureCount::next(None, FREE_FAILURES, now)?;
         let (failures, mut written) =
             try_join(self.failures(trial, now), self.write_attempts(trial, None, &first)).await?;
         if failures.network >= tolerance.network {
@@ -78,25 +78,25 @@ impl Store {
         }
         let free = tolerance.free_at(failures.account);
         let mut next = first;
-        if let (Written::Done, false) = (&written, free == FREE_FAILURES) {
+        if let (PutOutcome::Done, false) = (&written, free == FREE_FAILURES) {
             let seen = next;
-            next = Attempts::next(None, free, now)?;
+            next = FailureCount::next(None, free, now)?;
             written = self.write_attempts(trial, Some(&seen), &next).await?;
         }
         for _ in 0..TRIES {
             let seen = match written {
-                Written::Done => return Ok(next),
-                Written::Refused(Some(stored)) => Some(read::<Attempts>(stored)?),
-                Written::Refused(None) => None,
+                PutOutcome::Done => return Ok(next),
+                PutOutcome::Refused(Some(stored)) => Some(read::<FailureCount>(stored)?),
+                PutOutcome::Refused(None) => None,
             };
-            let waits = |seen: &Attempts| seen.may_be_forgotten(free, now);
-            let counted = match Attempts::next(seen.as_ref(), free, now) {
+            let waits = |seen: &FailureCount| seen.may_be_forgotten(free, now);
+            let counted = match FailureCount::next(seen.as_ref(), free, now) {
                 Ok(attempts) => (seen.as_ref(), attempts),
                 Err(_) if seen.as_ref().is_some_and(waits) => {
                     pause(LOOK_AGAIN).await;
                     let waited = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
                     now = start.saturating_add(waited).unwrap_or(start);
-                    (None, Attempts::next(None, free, now)?)
+                    (None, FailureCount::next(None, free, now)?)
                 }
                 Err(locked) => return Err(locked.into()),
             };
@@ -108,10 +108,10 @@ impl Store {
 
     async fn write_attempts(
         &self,
-        trial: Trial<'_>,
-        seen: Option<&Attempts>,
-        next: &Attempts,
-    ) -> Result<Written, Error> {
+        trial: ThrottleKey<'_>,
+        seen: Option<&FailureCount>,
+        next: &FailureCount,
+    ) -> Result<PutOutcome, Error> {
         let item = item::attempts(attempts_key(trial), next)?;
         match seen {
             None => self.put_if(item, "attribute_not_exists(pk)", []).await,
@@ -124,15 +124,15 @@ impl Store {
     }
 
     /// Forgets the attempts at an account from a network, after one has succeeded.
-    pub async fn forget_attempts(&self, trial: Trial<'_>) -> Result<(), Error> {
+    pub async fn clear_failures(&self, trial: ThrottleKey<'_>) -> Result<(), Error> {
         self.delete(attempts_key(trial)).await
     }
 
     /// Takes back that attempts were forgotten, unless others have begun meanwhile.
-    pub async fn remember_attempts(
+    pub async fn restore_failures(
         &self,
-        trial: Trial<'_>,
-        attempts: &Attempts,
+        trial: ThrottleKey<'_>,
+        attempts: &FailureCount,
     ) -> Result<(), Error> {
         self.write_attempts(trial, None, attempts).await.map(drop)
     }
@@ -146,7 +146,7 @@ impl Store {
         &self,
         kind: Limited,
         network: &Network,
-        tolerance: Tolerance,
+        tolerance: FailureLimits,
         now: Timestamp,
     ) -> Result<(), LimitError> {
         let window = Window::of_failures(now);
@@ -194,7 +194,7 @@ impl Store {
     }
 
     /// The failures of the present window. Eventually consistent: they are coarse.
-    async fn failures(&self, trial: Trial<'_>, now: Timestamp) -> Result<Failures, Error> {
+    async fn failures(&self, trial: ThrottleKey<'_>, now: Timestamp) -> Result<Failures, Error> {
         let window = Window::of_failures(now);
         let network = network_key(trial.kind, trial.network, window);
         let keys = [network.clone(), account_key(trial.kind, trial.account, window)];
@@ -213,11 +213,11 @@ impl Store {
     ///
     /// # Errors
     /// [`LimitError::Locked`] until the next day when it would be too much.
-    pub async fn take_records(
+    pub async fn use_daily_allowance(
         &self,
         patient: UserId,
-        take: Take,
-        most: Take,
+        take: DailyUsage,
+        most: DailyUsage,
         now: Timestamp,
     ) -> Result<(), LimitError> {
         let day = Window::day(now);
@@ -240,8 +240,8 @@ impl Store {
         let condition = "attribute_not_exists(pk) OR (record_count <= :records_before AND \
                          file_count <= :files_before)";
         match self.update_if(key, expression, condition, values).await? {
-            Updated::Done(_) => Ok(()),
-            Updated::Refused(_) => Err(Locked { until: day.end }.into()),
+            UpdateOutcome::Done(_) => Ok(()),
+            UpdateOutcome::Refused(_) => Err(Locked { until: day.end }.into()),
         }
     }
 
@@ -250,7 +250,7 @@ impl Store {
     ///
     /// # Errors
     /// [`LimitError::Locked`] until the next day when it would be too much.
-    pub async fn put_mail_within(
+    pub async fn create_mail_within_limit(
         &self,
         address: &str,
         most: u64,
@@ -276,7 +276,7 @@ pub(crate) fn count_mail<E: From<Locked>>(address: &str, most: u64, now: Timesta
 
 /// Records and files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Take {
+pub struct DailyUsage {
     /// So many records.
     pub records: u64,
     /// So many files.
@@ -302,7 +302,7 @@ fn ttl(window: Window) -> crate::write::Value {
     number(":ttl", u64::try_from(window.end.as_second()).unwrap_or_default())
 }
 
-pub(crate) fn attempts_key(trial: Trial<'_>) -> Key {
+pub(crate) fn attempts_key(trial: ThrottleKey<'_>) -> Key {
     keys::rate(trial.kind, &[trial.account, trial.network.as_str()], "ATTEMPTS")
 }
 

@@ -91,14 +91,14 @@ impl Store {
         for attempt in 0..BATCH_TRIES {
             back_off(attempt).await;
             let sent = self.client.batch_get_item().request_items(&self.table, keys).send().await;
-            let answer = sent.map_err(|error| classify("BatchGetItem", &error))?;
+            let response = sent.map_err(|error| classify("BatchGetItem", &error))?;
             found.extend(
-                answer
+                response
                     .responses
                     .and_then(|mut tables| tables.remove(&self.table))
                     .unwrap_or_default(),
             );
-            match answer.unprocessed_keys.and_then(|mut rest| rest.remove(&self.table)) {
+            match response.unprocessed_keys.and_then(|mut rest| rest.remove(&self.table)) {
                 Some(rest) => keys = rest,
                 None => return Ok(found),
             }
@@ -129,7 +129,7 @@ impl Store {
             .set_exclusive_start_key(start)
             .send()
             .await;
-        let answer = sent.map_err(|error| classify("Query", &error))?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+        let response = sent.map_err(|error| classify("Query", &error))?;
+        Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 }

@@ -4,7 +4,7 @@ use domain::audit::AuditEvent;
 use domain::file::File;
 use domain::id::{RecordId, UserId};
 use domain::notification::Notification;
-use domain::record::{Annotation, Chart, Record, RecordType};
+use domain::record::{Annotation, Record, RecordDetail, RecordType};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::error::{Error, UpdateError};
 use crate::item::{self, Item, Lookup, Stored, read};
 use crate::keys;
 use crate::lists::Span;
-use crate::page::{FURTHER_ITEMS, Look, MAX_BYTES, MAX_FURTHER_QUERIES, Page};
+use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page, Selection};
 use crate::read::{Consistency, Order};
 use crate::write::{Step, number};
 
@@ -75,7 +75,7 @@ struct Assembly {
 
 impl Assembly {
     /// Takes the next item; gives the chart, and about how long it is, when the item is a record.
-    fn push(&mut self, item: Item) -> Result<Option<(Chart, usize)>, Error> {
+    fn push(&mut self, item: Item) -> Result<Option<(RecordDetail, usize)>, Error> {
         self.bytes += item::size(&item);
         match item::entity(&item) {
             File::ENTITY => self.files.push(read(item)?),
@@ -83,7 +83,7 @@ impl Assembly {
             _ => {
                 let record: Record = read(item)?;
                 let Self { files, annotations, bytes } = std::mem::take(self);
-                return Ok(Some((Chart { record, files, annotations }, bytes)));
+                return Ok(Some((RecordDetail { record, files, annotations }, bytes)));
             }
         }
         Ok(None)
@@ -94,13 +94,13 @@ impl Store {
     /// A page of a patient's records with everything that belongs to them, newest first, strongly
     /// consistent. A page is counted in records. One Query in the ordinary case, whatever the chart
     /// holds beyond the page.
-    pub async fn chart_page(
+    pub async fn list_records_of_patient(
         &self,
         patient: UserId,
         filter: &RecordFilter,
         limit: usize,
         after: Option<RecordId>,
-    ) -> Result<Page<Chart, RecordId>, Error> {
+    ) -> Result<Page<RecordDetail, RecordId>, Error> {
         let mut page = Page { items: Vec::new(), next: None };
         let Some((oldest, newest)) = filter.bounds(after) else { return Ok(page) };
         let range = keys::records(patient, oldest, newest);
@@ -144,7 +144,7 @@ impl Store {
 
     /// A page of a doctor's assignments, newest record first, strongly consistent. One Query in the
     /// ordinary case.
-    pub async fn assignment_page(
+    pub async fn list_assignments_of_doctor(
         &self,
         doctor: UserId,
         filter: &RecordFilter,
@@ -161,7 +161,7 @@ impl Store {
             let assignment: Assignment = read(item)?;
             Ok((
                 assignment.record_id,
-                Look::show_if(
+                Selection::show_if(
                     filter.shows(assignment.record_type, assignment.patient_id),
                     assignment,
                 ),
@@ -171,7 +171,11 @@ impl Store {
     }
 
     /// One record with everything that belongs to it, strongly consistent.
-    pub async fn chart(&self, patient: UserId, record: RecordId) -> Result<Option<Chart>, Error> {
+    pub async fn get_record_detail(
+        &self,
+        patient: UserId,
+        record: RecordId,
+    ) -> Result<Option<RecordDetail>, Error> {
         let range = keys::records(patient, record, record);
         let (mut assembly, mut start) = (Assembly::default(), None);
         loop {
@@ -191,20 +195,27 @@ impl Store {
     }
 
     /// One record alone, strongly consistent.
-    pub async fn record(&self, patient: UserId, record: RecordId) -> Result<Option<Record>, Error> {
+    pub async fn get_record(
+        &self,
+        patient: UserId,
+        record: RecordId,
+    ) -> Result<Option<Record>, Error> {
         self.get(keys::record(patient, record), Consistency::Strong).await
     }
 
-    /// Several records at once, each as [`Store::chart`], in the order of the request.
-    pub async fn charts(
+    /// Several records at once, each as [`Store::get_record_detail`], in the order of the request.
+    pub async fn get_record_details(
         &self,
         records: &[(UserId, RecordId)],
-    ) -> Result<Vec<Option<Chart>>, Error> {
-        try_join_all(records.iter().map(|(patient, record)| self.chart(*patient, *record))).await
+    ) -> Result<Vec<Option<RecordDetail>>, Error> {
+        try_join_all(
+            records.iter().map(|(patient, record)| self.get_record_detail(*patient, *record)),
+        )
+        .await
     }
 
     /// That a doctor may read a record, strongly consistent; `None` when not.
-    pub async fn assignment(
+    pub async fn get_assignment(
         &self,
         doctor: UserId,
         record: RecordId,
@@ -225,7 +236,7 @@ impl Store {
             Step::put(item::record(record)?),
             Step::put(item::assignment(&Assignment::of(record))?),
             Step::put(item::notification(notification)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ];
         steps.extend(put_files(files)?);
         self.commit(steps).await
@@ -261,7 +272,7 @@ impl Store {
         for notification in notifications {
             steps.push(Step::put(item::notification(notification)?));
         }
-        steps.push(Step::tell(event)?);
+        steps.push(Step::audit(event)?);
         self.commit(steps).await
     }
 }

@@ -12,13 +12,13 @@ use crate::Store;
 use crate::error::{Error, UpdateError};
 use crate::item;
 use crate::keys;
-use crate::rate::{Trial, attempts_key};
+use crate::rate::{ThrottleKey, attempts_key};
 use crate::read::Consistency;
-use crate::write::{Step, Value, Written, flag, number, string};
+use crate::write::{PutOutcome, Step, Value, flag, number, string};
 
 impl Store {
     /// The second factor of a user, confirmed or not, strongly consistent.
-    pub async fn second_factor(&self, user: UserId) -> Result<Option<SecondFactor>, Error> {
+    pub async fn get_second_factor(&self, user: UserId) -> Result<Option<SecondFactor>, Error> {
         self.get(keys::second_factor(user), Consistency::Strong).await
     }
 
@@ -29,8 +29,8 @@ impl Store {
     pub async fn start_second_factor(&self, factor: &SecondFactor) -> Result<(), UpdateError> {
         let condition = "attribute_not_exists(pk) OR confirmed = :no";
         match self.put_if(item::second_factor(factor)?, condition, [flag(":no", false)]).await? {
-            Written::Done => Ok(()),
-            Written::Refused(_) => Err(UpdateError::Stale),
+            PutOutcome::Done => Ok(()),
+            PutOutcome::Refused(_) => Err(UpdateError::Stale),
         }
     }
 
@@ -52,7 +52,7 @@ impl Store {
     ) -> Result<(), UpdateError> {
         let mut steps = vec![replace(before, after)?];
         steps.extend(mark(account, session, true));
-        steps.extend([Step::tell(event)?, Step::put(item::mail(mail)?)]);
+        steps.extend([Step::audit(event)?, Step::put(item::mail(mail)?)]);
         self.commit(steps).await
     }
 
@@ -67,14 +67,14 @@ impl Store {
         after: &SecondFactor,
         session: &Session,
         event: &AuditEvent,
-        trial: Trial<'_>,
+        trial: ThrottleKey<'_>,
         mail: Option<&Mail>,
     ) -> Result<(), UpdateError> {
         let forget = Step::delete(attempts_key(trial));
         let mut steps = vec![
             replace(before, after)?,
             Step::put(item::session(session)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
             forget,
         ];
         if let Some(mail) = mail {
@@ -100,7 +100,7 @@ impl Store {
         let delete = Step::delete(keys::second_factor(before.user_id));
         let mut steps = vec![delete.only_if(UNCHANGED, UpdateError::Stale).with([version(before)])];
         steps.extend(mark(account, session, false));
-        steps.extend([Step::tell(event)?, Step::put(item::mail(mail)?)]);
+        steps.extend([Step::audit(event)?, Step::put(item::mail(mail)?)]);
         self.commit(steps).await
     }
 }

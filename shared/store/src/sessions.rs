@@ -12,9 +12,9 @@ use crate::error::{Error, UpdateError};
 use crate::item;
 use crate::item::read;
 use crate::keys;
-use crate::page::{Look, Page, below};
+use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order};
-use crate::write::{Step, Written, flag, number, string};
+use crate::write::{PutOutcome, Step, flag, number, string};
 
 /// Why a session was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ impl Store {
     /// Stores a new session and the event about it. Two writes side by side, not a transaction,
     /// which would cost twice as much: until both are answered nobody holds the session's token, so
     /// a session without its event opens nothing.
-    pub async fn put_session(
+    pub async fn create_session(
         &self,
         session: &Session,
         event: Option<&AuditEvent>,
@@ -46,7 +46,7 @@ impl Store {
     }
 
     /// A session, strongly consistent. The table deletes late: ask [`Session::is_live`].
-    pub async fn session(
+    pub async fn get_session(
         &self,
         user: UserId,
         session: SessionId,
@@ -74,8 +74,8 @@ impl Store {
             )
             .await?
         {
-            Written::Done => Ok(()),
-            Written::Refused(_) => Err(UpdateError::Stale),
+            PutOutcome::Done => Ok(()),
+            PutOutcome::Refused(_) => Err(UpdateError::Stale),
         }
     }
 
@@ -89,7 +89,7 @@ impl Store {
         session: SessionId,
         event: &AuditEvent,
     ) -> Result<(), EndSessionError> {
-        self.commit(vec![end(user, session), Step::tell(event)?]).await
+        self.commit(vec![end(user, session), Step::audit(event)?]).await
     }
 
     /// Ends a session whose used token was shown again, with a mail that tells the user.
@@ -102,7 +102,7 @@ impl Store {
         event: &AuditEvent,
         mail: &Mail,
     ) -> Result<(), EndSessionError> {
-        let event = Step::tell(event)?;
+        let event = Step::audit(event)?;
         self.commit(vec![end(session.user_id, session.id), event, Step::put(item::mail(mail)?)])
             .await
     }
@@ -118,12 +118,12 @@ impl Store {
         through: SessionId,
         event: &AuditEvent,
     ) -> Result<(), UpdateError> {
-        self.commit(vec![end_through(user, through, UpdateError::Stale), Step::tell(event)?]).await
+        self.commit(vec![end_through(user, through, UpdateError::Stale), Step::audit(event)?]).await
     }
 
     /// The newest stored session of a user, ended or not. To end all, end them through this one or
     /// a later id: clocks of other processes may be ahead.
-    pub async fn newest_session(&self, user: UserId) -> Result<Option<SessionId>, Error> {
+    pub async fn get_newest_session(&self, user: UserId) -> Result<Option<SessionId>, Error> {
         let (items, _) = self
             .query(
                 &keys::sessions(user, None, None),
@@ -142,7 +142,7 @@ impl Store {
 
     /// A page of a user's sessions behind `ended_through`, newest first: those that `lives` says
     /// have not ended by age.
-    pub async fn sessions_page(
+    pub async fn list_sessions(
         &self,
         user: UserId,
         ended_through: Option<SessionId>,
@@ -155,7 +155,7 @@ impl Store {
             self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
         let look = |item| {
             let session: Session = read(item)?;
-            Ok((session.id, Look::show_if(lives(&session), session)))
+            Ok((session.id, Selection::show_if(lives(&session), session)))
         };
         self.page_from(&range, Consistency::Strong, limit, first, look).await
     }

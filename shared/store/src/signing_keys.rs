@@ -20,7 +20,7 @@ impl Store {
         key: &SigningKey,
         others_end: Timestamp,
     ) -> Result<(), Error> {
-        let published = self.signing_keys().await?;
+        let published = self.list_signing_keys().await?;
         let (own, others): (Vec<_>, Vec<_>) =
             published.into_iter().partition(|other| other.kid == key.kid);
         match own.into_iter().next() {
@@ -47,7 +47,7 @@ impl Store {
 
     /// All published keys, strongly consistent: a token may come a moment after its key. There are
     /// a few at most.
-    pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, Error> {
+    pub async fn list_signing_keys(&self) -> Result<Vec<SigningKey>, Error> {
         let (items, _) = self
             .query(&keys::signing_keys(), Order::Ascending, Consistency::Strong, 100, None)
             .await?;

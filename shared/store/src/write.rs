@@ -73,7 +73,7 @@ impl<E> Step<E> {
     }
 
     /// Puts an event of the audit trail, which never takes another one's place.
-    pub(crate) fn tell(event: &AuditEvent) -> Result<Self, Error>
+    pub(crate) fn audit(event: &AuditEvent) -> Result<Self, Error>
     where
         E: From<Error>,
     {
@@ -176,7 +176,7 @@ pub(crate) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
 }
 
 /// How a conditional put ended.
-pub(crate) enum Written {
+pub(crate) enum PutOutcome {
     /// The item is stored.
     Done,
     /// The condition did not hold for the stored item, or there is none.
@@ -184,7 +184,7 @@ pub(crate) enum Written {
 }
 
 /// How a conditional update ended.
-pub(crate) enum Updated {
+pub(crate) enum UpdateOutcome {
     /// The item as it is now.
     Done(Item),
     /// The condition did not hold for the stored item, or there is none.
@@ -283,7 +283,7 @@ impl Store {
         mut item: Item,
         condition: &'static str,
         condition_values: impl IntoIterator<Item = Value>,
-    ) -> Result<Written, Error> {
+    ) -> Result<PutOutcome, Error> {
         let operation = operation_id();
         item.insert(OPERATION.to_owned(), AttributeValue::S(operation.clone()));
         let values = values(condition_values);
@@ -297,17 +297,17 @@ impl Store {
             .set_expression_attribute_values((!values.is_empty()).then_some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match unless_in_use(|| request.clone().send()).await {
-            Ok(_) => Ok(Written::Done),
+            Ok(_) => Ok(PutOutcome::Done),
             Err(SdkError::ServiceError(failure))
                 if failure.err().is_conditional_check_failed_exception() =>
             {
                 let PutItemError::ConditionalCheckFailedException(failed) = failure.into_err()
                 else {
-                    return Ok(Written::Refused(None));
+                    return Ok(PutOutcome::Refused(None));
                 };
                 let ours = failed.item.as_ref().and_then(|stored| text(stored, OPERATION))
                     == Some(operation.as_str());
-                Ok(if ours { Written::Done } else { Written::Refused(failed.item) })
+                Ok(if ours { PutOutcome::Done } else { PutOutcome::Refused(failed.item) })
             }
             Err(error) => Err(classify("PutItem", &error)),
         }
@@ -320,7 +320,7 @@ impl Store {
         expression: &str,
         condition: &str,
         expression_values: impl IntoIterator<Item = Value>,
-    ) -> Result<Updated, Error> {
+    ) -> Result<UpdateOutcome, Error> {
         let values = values(expression_values);
         let request = self
             .client
@@ -334,15 +334,15 @@ impl Store {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match unless_in_use(|| request.clone().send()).await {
-            Ok(updated) => Ok(Updated::Done(updated.attributes.unwrap_or_default())),
+            Ok(updated) => Ok(UpdateOutcome::Done(updated.attributes.unwrap_or_default())),
             Err(SdkError::ServiceError(failure))
                 if failure.err().is_conditional_check_failed_exception() =>
             {
                 match failure.into_err() {
                     UpdateItemError::ConditionalCheckFailedException(failed) => {
-                        Ok(Updated::Refused(failed.item))
+                        Ok(UpdateOutcome::Refused(failed.item))
                     }
-                    _ => Ok(Updated::Refused(None)),
+                    _ => Ok(UpdateOutcome::Refused(None)),
                 }
             }
             Err(error) => Err(classify("UpdateItem", &error)),
@@ -375,8 +375,8 @@ impl Store {
             back_off(attempt).await;
             let sent =
                 self.client.batch_write_item().request_items(&self.table, requests).send().await;
-            let answer = sent.map_err(|error| classify("BatchWriteItem", &error))?;
-            requests = answer
+            let response = sent.map_err(|error| classify("BatchWriteItem", &error))?;
+            requests = response
                 .unprocessed_items
                 .and_then(|mut rest| rest.remove(&self.table))
                 .unwrap_or_default();

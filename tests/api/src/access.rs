@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::access_table::table;
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, new_email,
+    Admin, Anonymous, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, new_email,
 };
 
 /// For whom an operation is.
@@ -143,11 +143,11 @@ impl World {
     }
 
     /// The operation as this caller's, with a body that would do.
-    fn call(&self, caller: &Client, method: &str, path: &str) -> Answer {
+    fn call(&self, caller: &Client, method: &str, path: &str) -> Response {
         self.call_at(caller, method, path, &self.path(path))
     }
 
-    fn call_at(&self, caller: &Client, method: &str, path: &str, address: &str) -> Answer {
+    fn call_at(&self, caller: &Client, method: &str, path: &str, address: &str) -> Response {
         let request = caller.request(method, address);
         match self.body(method, path) {
             Some(body) => request.json(&body).send(),
@@ -195,8 +195,8 @@ fn for_audiences(audiences: &[Audience]) -> impl Iterator<Item = (&'static str, 
 
 /// Refused with this status and code; HEAD has no body to tell the code.
 #[track_caller]
-fn refused(answer: Answer, status: u16, code: &str) -> Answer {
-    if answer.bytes.is_empty() { answer.ok(status) } else { answer.problem(status, code) }
+fn refused(response: Response, status: u16, code: &str) -> Response {
+    if response.bytes.is_empty() { response.ok(status) } else { response.problem(status, code) }
 }
 
 // TestPatientHealthRecordListCreateView: test_unauthenticated_access; TestNotificationListView:
@@ -249,8 +249,8 @@ fn the_wrong_role_is_forbidden_whatever_the_object() {
 }
 
 /// The problem without what differs between two requests.
-fn told(answer: Answer) -> Value {
-    let mut body = answer.body;
+fn told(response: Response) -> Value {
+    let mut body = response.body;
     for field in ["instance", "request_id"] {
         body[field].take();
     }
@@ -441,8 +441,8 @@ fn the_deactivated_and_the_signed_out_can_do_nothing() {
     {
         // Operations of the other role, too: the end of the session is told first.
         for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
-            let answer = world.call_at(caller, method, path, &own(path));
-            assert_eq!(answer.status, 401, "{audience:?} {answer}");
+            let response = world.call_at(caller, method, path, &own(path));
+            assert_eq!(response.status, 401, "{audience:?} {response}");
         }
     }
     assert_eq!(world.state(), before);

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, Answer, Client, Detour, Doctor, Fate, MARKER, PASSWORD, Patient, Request, Settings,
-    User, aws,
+    Anonymous, Client, Detour, Doctor, Fault, MARKER, PASSWORD, Patient, Request, Response,
+    Settings, User, aws,
 };
 
 const AGENT: &str = "tests/1.0 (zq7marker)";
@@ -13,7 +13,7 @@ const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
 
 /// All entries, page by page, newest first.
 #[track_caller]
-fn entries(read: impl Fn(&str) -> Answer) -> Vec<Value> {
+fn entries(read: impl Fn(&str) -> Response) -> Vec<Value> {
     let (mut entries, mut query) = (Vec::new(), "limit=7".to_owned());
     loop {
         let page = read(&query).ok(200);
@@ -212,7 +212,7 @@ fn refused_attempts_are_told() {
 
     // Where nobody knows whose record it is, or whether there is one, the attempt is told of those
     // who tried.
-    let tries: [(&Client, &str, Answer); 5] = [
+    let tries: [(&Client, &str, Response); 5] = [
         (&former, "read_record", former.read_doctor_record(id)),
         (
             &former,
@@ -223,8 +223,8 @@ fn refused_attempts_are_told() {
         (&stranger, "update_record", stranger.update_record(id, json!({"record_type": "general"}))),
         (&stranger, "read_access_log", stranger.read_access_log(id, "")),
     ];
-    for (who, action, answer) in tries {
-        assert!([400, 404].contains(&answer.status), "{answer}");
+    for (who, action, response) in tries {
+        assert!([400, 404].contains(&response.status), "{response}");
         let last = who.access_log("").ok(200).results().to_vec();
         assert!(
             last.iter().any(|entry| entry["action"] == action
@@ -273,20 +273,20 @@ fn nothing_is_shown_of_which_the_trail_does_not_tell() {
         (&doctor, "/api/records/doctor/"),
     ];
     let before = aws::query(&format!("AUDIT#{}", patient.id)).len();
-    for fate in [Fate::Failed, Fate::Silence] {
+    for fate in [Fault::Failed, Fault::Silence] {
         let detour = Detour::new(move |operation, body| {
             if operation.ends_with(".PutItem") && body.contains("AUDIT#") {
                 fate
             } else {
-                Fate::Passed
+                Fault::Passed
             }
         });
         let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
         for (client, path) in requests {
-            let answer =
+            let response =
                 records.send(client, "GET", path, &Value::Null).problem(503, "unavailable");
-            assert!(!String::from_utf8_lossy(&answer.bytes).contains(MARKER), "{answer}");
-            assert_eq!(answer.header("retry-after"), "1");
+            assert!(!String::from_utf8_lossy(&response.bytes).contains(MARKER), "{response}");
+            assert_eq!(response.header("retry-after"), "1");
         }
         // What is no look at a chart needs no event.
         records
@@ -295,12 +295,12 @@ fn nothing_is_shown_of_which_the_trail_does_not_tell() {
     }
     assert_eq!(aws::query(&format!("AUDIT#{}", patient.id)).len(), before);
     // The same function where all passes, and where the whole table is silent.
-    let detour = Detour::new(|_, _| Fate::Passed);
+    let detour = Detour::new(|_, _| Fault::Passed);
     let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
     requests
         .iter()
         .for_each(|(client, path)| drop(records.send(client, "GET", path, &Value::Null).ok(200)));
-    let detour = Detour::new(|_, _| Fate::Silence);
+    let detour = Detour::new(|_, _| Fault::Silence);
     let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
     records.send(&patient, "GET", &own, &Value::Null).problem(503, "unavailable");
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Answer, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws,
+    Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, aws,
     new_email,
 };
 
@@ -145,7 +145,7 @@ impl World {
         let created = create(&former);
         let (record, file) =
             (created.text("id").to_owned(), created["files"][0]["id"].as_str().unwrap().to_owned());
-        let id_of = |answer: Answer| answer.text("id").to_owned();
+        let id_of = |response: Response| response.text("id").to_owned();
         let former_annotation = id_of(former.annotate(&record));
         owner.update_record(&record, json!({"doctor": assigned.id})).ok(200);
         let annotation = id_of(assigned.annotate(&record));
@@ -279,7 +279,7 @@ impl World {
 fn every_cell_holds() {
     let mut operations = table("Operations");
     let columns = operations.remove(0);
-    let shapes: BTreeMap<&str, &str> =
+    let views: BTreeMap<&str, &str> =
         table("Answers").into_iter().skip(1).map(|row| (row[0], row[1])).collect();
     let mut world = World::new();
     let (mut wrong, mut cells) = (Vec::new(), 0);
@@ -292,11 +292,11 @@ fn every_cell_holds() {
         for column in order {
             let (name, expected) = (columns[column], row[column]);
             let actor = world.actors.get(name).unwrap_or_else(|| panic!("nobody is called {name}"));
-            let answer = world.request(operation, method, path, actor).send();
-            let what = match answer.status {
+            let response = world.request(operation, method, path, actor).send();
+            let what = match response.status {
                 200..300 => {
-                    let keys = keys_of(&answer.body);
-                    let named = shapes
+                    let keys = keys_of(&response.body);
+                    let named = views
                         .iter()
                         .find(|(name, shape)| **shape == keys && expected.ends_with(*name));
                     match named {
@@ -306,16 +306,16 @@ fn every_cell_holds() {
                     }
                 }
                 _ if method == "HEAD" => String::new(),
-                _ => format!(" {}", answer.text("code")),
+                _ => format!(" {}", response.text("code")),
             };
             cells += 1;
-            let actual = format!("{}{what}", answer.status);
+            let actual = format!("{}{what}", response.status);
             if actual != expected {
                 wrong.push(format!("{operation} by {name}: expected {expected}, got {actual}"));
             }
-            if operation == "change_password" && answer.status == 200 {
+            if operation == "change_password" && response.status == 200 {
                 world.actors.get_mut(name).unwrap().client =
-                    Client::with_token(answer.text("access"));
+                    Client::with_token(response.text("access"));
             }
         }
     }
@@ -326,6 +326,6 @@ fn every_cell_holds() {
             .flatten()
             .any(|cell| cell.split_once(' ').is_some_and(|(_, rest)| rest == **name))
     };
-    let unused: Vec<_> = shapes.keys().filter(|name| !used(name)).collect();
+    let unused: Vec<_> = views.keys().filter(|name| !used(name)).collect();
     assert!(unused.is_empty(), "nobody is answered {unused:?}");
 }

@@ -19,42 +19,45 @@ fn registration(field: &str, value: Value) -> Value {
 #[test]
 fn a_patient_registers_and_is_signed_in() {
     let email = new_email();
-    let answer = Anonymous
+    let response = Anonymous
         .register(json!({
             "email": email, "password": PASSWORD, "first_name": " Jane ",
                 "last_name": "Smi\u{301}th", "phone_number": "+49 30 123456",
         }))
         .ok(201);
-    assert_eq!(answer.keys(), USER);
-    assert_eq!(answer.text("email"), email);
+    assert_eq!(response.keys(), USER);
+    assert_eq!(response.text("email"), email);
     assert_eq!(
-        (answer.text("first_name"), answer.text("last_name")),
+        (response.text("first_name"), response.text("last_name")),
         ("Jane", "Sm\u{ed}th"),
         "trimmed, composed"
     );
-    assert_eq!((answer.text("phone_number"), answer.text("role")), ("+49 30 123456", "patient"));
-    assert_eq!(answer["profile"], Value::Null);
-    let id = answer.text("pk");
+    assert_eq!(
+        (response.text("phone_number"), response.text("role")),
+        ("+49 30 123456", "patient")
+    );
+    assert_eq!(response["profile"], Value::Null);
+    let id = response.text("pk");
     assert_eq!(id.parse::<uuid::Uuid>().unwrap().hyphenated().to_string(), id, "a lower-case UUID");
     assert_eq!(
-        answer["tokens"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        response["tokens"].as_object().unwrap().keys().collect::<Vec<_>>(),
         ["access", "refresh"]
     );
-    let me = Client::with_token(answer["tokens"]["access"].as_str().unwrap())
-        .get(&answer.header("location"))
+    let me = Client::with_token(response["tokens"]["access"].as_str().unwrap())
+        .get(&response.header("location"))
         .ok(200);
-    assert_eq!(me["pk"], answer["pk"]);
+    assert_eq!(me["pk"], response["pk"]);
 }
 
 // TestRegisterView: test_register_doctor_success
 #[test]
 fn a_doctor_registers() {
-    let answer = Anonymous.register(registration("role", json!("doctor"))).ok(201);
+    let response = Anonymous.register(registration("role", json!("doctor"))).ok(201);
     assert_eq!(
-        (answer.text("role"), answer.text("first_name"), answer.text("phone_number")),
+        (response.text("role"), response.text("first_name"), response.text("phone_number")),
         ("doctor", "", "")
     );
-    assert_eq!(answer["profile"], Value::Null);
+    assert_eq!(response["profile"], Value::Null);
 }
 
 // TestRegisterView: test_register_invalid_role; TestUserModel: test_create_superuser
@@ -74,11 +77,11 @@ fn nobody_registers_as_staff() {
     ] {
         body[field] = value;
     }
-    let answer = Anonymous.register(body).ok(201);
-    assert_eq!(answer.keys(), USER, "unknown fields are ignored");
-    assert_eq!((answer.text("role"), &answer["profile"]), ("patient", &Value::Null));
-    assert_ne!(answer.text("pk"), "00000000-0000-0000-0000-000000000000");
-    Client::with_token(answer["tokens"]["access"].as_str().unwrap()).me().ok(200);
+    let response = Anonymous.register(body).ok(201);
+    assert_eq!(response.keys(), USER, "unknown fields are ignored");
+    assert_eq!((response.text("role"), &response["profile"]), ("patient", &Value::Null));
+    assert_ne!(response.text("pk"), "00000000-0000-0000-0000-000000000000");
+    Client::with_token(response["tokens"]["access"].as_str().unwrap()).me().ok(200);
 }
 
 // TestRegisterView: test_register_duplicate_email; TestUserModel: test_email_unique_constraint
@@ -109,9 +112,9 @@ fn all_mistakes_of_a_registration_are_told_at_once() {
     );
     let all_null = json!({"email": null, "password": null, "first_name": null, "last_name": null,
         "phone_number": null, "role": null});
-    let answer = Anonymous.register(all_null).ok(400);
+    let response = Anonymous.register(all_null).ok(400);
     assert_eq!(
-        answer.errors(),
+        response.errors(),
         [
             "email null",
             "password null",
@@ -123,14 +126,14 @@ fn all_mistakes_of_a_registration_are_told_at_once() {
     );
     let wrong_types = json!({"email": 7, "password": ["x"], "first_name": true, "last_name": {},
         "phone_number": 1.5, "role": 1});
-    let answer = Anonymous.register(wrong_types).ok(400);
+    let response = Anonymous.register(wrong_types).ok(400);
     let refused = ["email", "password", "first_name", "last_name", "phone_number", "role"]
         .map(|field| format!("{field} invalid"));
-    assert_eq!(answer.errors(), refused);
-    let answer = Anonymous
+    assert_eq!(response.errors(), refused);
+    let response = Anonymous
         .register(json!({"email": "", "password": "", "phone_number": "1".repeat(16)}))
         .ok(400);
-    assert_eq!(answer.errors(), ["email blank", "password blank", "phone_number too_long"]);
+    assert_eq!(response.errors(), ["email blank", "password blank", "phone_number too_long"]);
 }
 
 #[test]
@@ -221,11 +224,11 @@ fn passwords_are_taken_as_they_are() {
 #[test]
 fn a_user_signs_in() {
     let doctor = Doctor::new();
-    let answer = Anonymous.login(&doctor.email, PASSWORD).ok(200);
-    assert_eq!(answer.keys(), USER);
-    assert_eq!(answer.text("pk"), doctor.id);
-    assert_eq!(answer["profile"]["specialization"], "Cardiology");
-    let again = Client::with_token(answer["tokens"]["access"].as_str().unwrap());
+    let response = Anonymous.login(&doctor.email, PASSWORD).ok(200);
+    assert_eq!(response.keys(), USER);
+    assert_eq!(response.text("pk"), doctor.id);
+    assert_eq!(response["profile"]["specialization"], "Cardiology");
+    let again = Client::with_token(response["tokens"]["access"].as_str().unwrap());
     again.me().ok(200);
     doctor.me().ok(200);
 }
@@ -235,18 +238,18 @@ fn a_user_signs_in() {
 fn unknown_wrong_and_inactive_are_one_answer() {
     let (user, inactive) = (User::new("patient"), User::new("patient"));
     inactive.deactivate();
-    let answers = [
+    let responses = [
         Anonymous.login(&new_email(), PASSWORD),
         Anonymous.login(&user.email, "not the password"),
         Anonymous.login(&user.email, &PASSWORD.to_uppercase()),
         Anonymous.login(&inactive.email, PASSWORD),
         Anonymous.login(&inactive.email, "not the password"),
     ];
-    let told = answers.map(|answer| {
-        let answer = answer.problem(401, "invalid_credentials");
-        let mut body = answer.body.clone();
+    let told = responses.map(|response| {
+        let response = response.problem(401, "invalid_credentials");
+        let mut body = response.body.clone();
         body["request_id"].take();
-        (body, answer.header("www-authenticate"))
+        (body, response.header("www-authenticate"))
     });
     assert!(told.iter().all(|other| *other == told[0]), "{told:?}");
 }

@@ -3,20 +3,20 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Stack, User, account_mail,
-    account_mails_to, aws, eventually, new_email,
+    Admin, Anonymous, Client, Doctor, MARKER, PASSWORD, Patient, Response, Stack, User,
+    account_mail, account_mails_to, aws, eventually, new_email,
 };
 
 /// The actions of a user's audit trail, newest first, as staff see it.
 #[track_caller]
 fn actions(admin: &Admin, query: &str) -> Vec<String> {
-    let answer = admin.list_events(query).ok(200);
-    answer.results().iter().map(|event| event["action"].as_str().unwrap().to_owned()).collect()
+    let response = admin.list_events(query).ok(200);
+    response.results().iter().map(|event| event["action"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A page's ids, page by page until the end.
 #[track_caller]
-fn walk(first: Answer, client: &Client, limit: usize) -> Vec<String> {
+fn walk(first: Response, client: &Client, limit: usize) -> Vec<String> {
     let (mut ids, mut page) = (Vec::new(), first);
     loop {
         assert!(page.results().len() <= limit);
@@ -71,8 +71,8 @@ fn only_staff_with_a_second_factor_get_in() {
 #[test]
 fn staff_read_a_users_account_and_that_is_told() {
     let (admin, patient) = (Admin::new(), Patient::new());
-    let answer = admin.read_user(&patient.id).ok(200);
-    let mut keys = answer.keys();
+    let response = admin.read_user(&patient.id).ok(200);
+    let mut keys = response.keys();
     keys.sort_unstable();
     let expected = [
         "approval",
@@ -90,10 +90,10 @@ fn staff_read_a_users_account_and_that_is_told() {
     ];
     assert_eq!(keys, expected);
     assert_eq!(
-        (answer.text("email"), answer.text("role"), &answer["is_active"]),
+        (response.text("email"), response.text("role"), &response["is_active"]),
         (patient.email.as_str(), "patient", &json!(true))
     );
-    assert!(!answer.header("etag").is_empty());
+    assert!(!response.header("etag").is_empty());
     assert_eq!(actions(&admin, &format!("subject={}", patient.id))[0], "read_user");
     admin.read_user("0190a5c0-0000-7000-8000-000000000001").problem(404, "not_found");
     admin.read_user("nobody").problem(404, "not_found");
@@ -221,9 +221,9 @@ fn a_created_user_gets_one_mail_and_signs_in_with_its_token() {
             &json!({"token": token, "password": PASSWORD}),
         )
         .ok(200);
-    let answer = Anonymous.login(&email, PASSWORD).ok(200);
-    assert_eq!(answer["role"], "patient");
-    assert_eq!(admin.read_user(answer.text("pk")).ok(200)["email_verified"], true);
+    let response = Anonymous.login(&email, PASSWORD).ok(200);
+    assert_eq!(response["role"], "patient");
+    assert_eq!(admin.read_user(response.text("pk")).ok(200)["email_verified"], true);
     let subjects: Vec<String> =
         account_mails_to(&email).into_iter().map(|mail| mail.subject).collect();
     assert!(
@@ -237,10 +237,10 @@ fn a_deactivated_user_is_out_at_the_next_request() {
     let (admin, doctor, patient) = (Admin::new(), Doctor::new(), Patient::new());
     patient.record_for(&doctor);
     let other = doctor.sign_in();
-    let answer = admin
+    let response = admin
         .update_user(&doctor.id, json!({"is_active": false, "reason": "left the practice"}))
         .ok(200);
-    assert_eq!(answer["is_active"], false);
+    assert_eq!(response["is_active"], false);
     for client in [&other, &doctor] {
         client.me().problem(401, "token_not_valid");
     }
@@ -269,9 +269,9 @@ fn a_deactivated_user_is_out_at_the_next_request() {
 #[test]
 fn another_role_begins_anew() {
     let (admin, patient) = (Admin::new(), Patient::new());
-    let answer = admin.update_user(&patient.id, json!({"role": "doctor"})).ok(200);
+    let response = admin.update_user(&patient.id, json!({"role": "doctor"})).ok(200);
     assert_eq!(
-        (answer.text("role"), answer.text("approval"), &answer["profile"]),
+        (response.text("role"), response.text("approval"), &response["profile"]),
         ("doctor", "approved", &Value::Null)
     );
     patient.me().problem(401, "token_not_valid");
@@ -431,8 +431,8 @@ fn staff_end_all_sessions_of_a_user() {
 #[test]
 fn staff_start_a_password_reset_and_learn_nothing() {
     let (admin, user) = (Admin::new(), User::new("patient"));
-    let answer = admin.start_password_reset(&user.id).ok(204);
-    assert!(answer.bytes.is_empty());
+    let response = admin.start_password_reset(&user.id).ok(204);
+    assert!(response.bytes.is_empty());
     account_mail(&user.email, "Set Your Password", 0);
     user.me().ok(200);
     assert_eq!(actions(&admin, &format!("subject={}", user.id))[0], "start_password_reset");
@@ -444,8 +444,8 @@ fn staff_start_a_password_reset_and_learn_nothing() {
 fn the_audit_trail_is_read_by_subject_or_by_actor() {
     let (admin, user) = (Admin::new(), User::new("patient"));
     admin.read_user(&user.id).ok(200);
-    let answer = admin.list_events(&format!("subject={}", user.id)).ok(200);
-    let event = &answer.results()[0];
+    let response = admin.list_events(&format!("subject={}", user.id)).ok(200);
+    let event = &response.results()[0];
     let mut keys: Vec<&str> = event.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
     let expected = [

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Doctor, Patient, aws, moment};
+use crate::harness::{Doctor, Patient, Response, aws, moment};
 use crate::records::{UNKNOWN, keys};
 
 /// A patient with a record that is assigned to a doctor.
@@ -22,7 +22,7 @@ impl Assigned {
         Self { patient, doctor, record }
     }
 
-    fn annotate(&self, note: &str) -> Answer {
+    fn annotate(&self, note: &str) -> Response {
         self.doctor.create_annotation(json!({"record": self.record, "note": note}))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Detour, Doctor, Fate, MARKER, Patient, Settings, User, account_mail, aws, eventually,
+    Admin, Detour, Doctor, Fault, MARKER, Patient, Settings, User, account_mail, aws, eventually,
 };
 
 #[track_caller]
@@ -78,8 +78,8 @@ fn a_suspended_doctor_keeps_nothing_but_the_account() {
             .any(|it| it["record"]["id"] == record)
     );
     let reason = format!("complaints {MARKER}");
-    let answer = admin.suspend_doctor(&doctor.id, json!({"reason": reason})).ok(200);
-    assert_eq!(answer.text("approval"), "suspended");
+    let response = admin.suspend_doctor(&doctor.id, json!({"reason": reason})).ok(200);
+    assert_eq!(response.text("approval"), "suspended");
 
     is_shut_out(&doctor, &record, &annotation);
     eventually("out of the directory", || (!is_listed(&patient, &doctor)).then_some(()));
@@ -196,10 +196,10 @@ fn a_licence_that_changes_meanwhile_is_not_approved_unseen() {
             {
                 client.update_profile(change.clone()).ok(200);
             }
-            Fate::Passed
+            Fault::Passed
         });
         let function = Settings::of("admin").with("AWS_ENDPOINT_URL", &detour.url).start();
-        let answer = function
+        let response = function
             .send(
                 &admin,
                 "POST",
@@ -209,7 +209,7 @@ fn a_licence_that_changes_meanwhile_is_not_approved_unseen() {
             .ok(status);
         assert_eq!(admin.read_user(&doctor.id).ok(200)["approval"], approval);
         if status == 409 {
-            answer.problem(409, "changed_meanwhile");
+            response.problem(409, "changed_meanwhile");
         }
     }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::archive::{AuditKey, StoredEvent};
 
-use crate::harness::{Answer, Doctor, Patient, Stack, aws, eventually};
+use crate::harness::{Doctor, Patient, Response, Stack, aws, eventually};
 
 /// Held by every test that reads the chain as a whole: one of them breaks it for a while.
 static CHAIN: Mutex<()> = Mutex::new(());
@@ -66,7 +66,7 @@ fn verify_with(arguments: &[&str]) -> Verdict {
     Verdict { code: status.code().unwrap(), text }
 }
 
-fn object(method: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+fn object(method: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
     aws::send(
         aws::root(),
         "s3",
@@ -78,8 +78,8 @@ fn object(method: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec
 }
 
 /// The values of an element of an XML document.
-fn elements(answer: &Answer, name: &str) -> Vec<String> {
-    let text = String::from_utf8(answer.bytes.clone()).unwrap();
+fn elements(response: &Response, name: &str) -> Vec<String> {
+    let text = String::from_utf8(response.bytes.clone()).unwrap();
     text.split(&format!("<{name}>"))
         .skip(1)
         .map(|rest| rest.split('<').next().unwrap().to_owned())

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::console_mail;
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, Doctor, MARKER, Patient, Request, User, account_mail, aws,
+    Admin, Anonymous, Client, Doctor, MARKER, Patient, Request, Response, User, account_mail, aws,
     eventually, new_email,
 };
 
@@ -59,9 +59,9 @@ impl Browser {
     /// One in which the client has signed in.
     #[track_caller]
     fn of(client: &Client) -> Self {
-        let answer = open(client);
-        assert_eq!(answer.status, 204, "{answer}");
-        Self { cookie: Some(pair(&answer)) }
+        let response = open(client);
+        assert_eq!(response.status, 204, "{response}");
+        Self { cookie: Some(pair(&response)) }
     }
 
     fn with(cookie: impl Into<String>) -> Self {
@@ -78,18 +78,18 @@ impl Browser {
 
     /// A page, whatever it is.
     #[track_caller]
-    fn get(&self, path: &str) -> Answer {
-        let answer = self.request("GET", path).send_unchecked();
-        check(&answer);
-        answer
+    fn get(&self, path: &str) -> Response {
+        let response = self.request("GET", path).send_unchecked();
+        check(&response);
+        response
     }
 
     /// A page that is there.
     #[track_caller]
     fn page(&self, path: &str) -> String {
-        let answer = self.get(path);
-        assert_eq!(answer.status, 200, "{answer}");
-        text(&answer)
+        let response = self.get(path);
+        assert_eq!(response.status, 200, "{response}");
+        text(&response)
     }
 
     /// The token in the forms of this browser's pages.
@@ -100,7 +100,7 @@ impl Browser {
 
     /// Sends a form as its page would.
     #[track_caller]
-    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let csrf = self.csrf();
         self.post_raw(
             path,
@@ -110,14 +110,14 @@ impl Browser {
     }
 
     #[track_caller]
-    fn post_raw(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+    fn post_raw(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
         let request =
             self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
         let request =
             headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-        let answer = request.body(encoded(fields)).send_unchecked();
-        check(&answer);
-        answer
+        let response = request.body(encoded(fields)).send_unchecked();
+        check(&response);
+        response
     }
 }
 
@@ -132,17 +132,17 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 }
 
 /// Brings an access token to the console.
-fn open(client: &Client) -> Answer {
+fn open(client: &Client) -> Response {
     client.request("POST", "/admin/session/").send_unchecked()
 }
 
 /// The cookie that an answer sets, as a browser sends it back.
-fn pair(answer: &Answer) -> String {
-    answer.header("set-cookie").split(';').next().unwrap().to_owned()
+fn pair(response: &Response) -> String {
+    response.header("set-cookie").split(';').next().unwrap().to_owned()
 }
 
-fn text(answer: &Answer) -> String {
-    String::from_utf8(answer.bytes.clone()).unwrap()
+fn text(response: &Response) -> String {
+    String::from_utf8(response.bytes.clone()).unwrap()
 }
 
 /// The value of the first hidden field of a name.
@@ -155,8 +155,8 @@ fn hidden(page: &str, name: &str) -> String {
 
 /// What holds for everything that a browser gets.
 #[track_caller]
-fn check(answer: &Answer) {
-    assert!(answer.status < 500, "{answer}");
+fn check(response: &Response) {
+    assert!(response.status < 500, "{response}");
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                   connect-src 'self'; form-action 'self'; \
                   frame-ancestors 'none'; base-uri 'none'";
@@ -169,21 +169,21 @@ fn check(answer: &Answer) {
         ("x-content-type-options", "nosniff"),
         ("strict-transport-security", "max-age=63072000; includeSubDomains"),
     ] {
-        assert_eq!(answer.header(name), value, "{name}: {answer}");
+        assert_eq!(response.header(name), value, "{name}: {response}");
     }
-    assert!(!answer.header("x-request-id").is_empty(), "{answer}");
-    assert!(answer.bytes.len() < 100_000, "{} bytes", answer.bytes.len());
-    if answer.bytes.is_empty() {
-        assert_eq!(answer.status, 303, "{answer}");
+    assert!(!response.header("x-request-id").is_empty(), "{response}");
+    assert!(response.bytes.len() < 100_000, "{} bytes", response.bytes.len());
+    if response.bytes.is_empty() {
+        assert_eq!(response.status, 303, "{response}");
         return;
     }
     // The export is for programs.
-    if answer.header("content-type") == "application/json" {
-        assert!(answer.body.is_object(), "{answer}");
+    if response.header("content-type") == "application/json" {
+        assert!(response.body.is_object(), "{response}");
         return;
     }
-    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{answer}");
-    let page = text(answer);
+    assert_eq!(response.header("content-type"), "text/html; charset=utf-8", "{response}");
+    let page = text(response);
     for part in ["<!doctype html>", "<html lang=\"en\">", "<main id=\"main\"", "<h1>", "<title>"] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -194,14 +194,18 @@ fn check(answer: &Answer) {
 
 /// Whether the answer leads to the sign-in page, takes the cookie away, and says nothing.
 #[track_caller]
-fn assert_sent_away(answer: &Answer) {
-    assert_eq!((answer.status, answer.header("location").as_str()), (303, SIGN_IN), "{answer}");
-    assert!(
-        answer.header("set-cookie").starts_with("__Host-console=; ")
-            && answer.header("set-cookie").ends_with("; Max-Age=0"),
-        "{answer}"
+fn assert_sent_away(response: &Response) {
+    assert_eq!(
+        (response.status, response.header("location").as_str()),
+        (303, SIGN_IN),
+        "{response}"
     );
-    assert!(answer.bytes.is_empty(), "{answer}");
+    assert!(
+        response.header("set-cookie").starts_with("__Host-console=; ")
+            && response.header("set-cookie").ends_with("; Max-Age=0"),
+        "{response}"
+    );
+    assert!(response.bytes.is_empty(), "{response}");
 }
 
 /// The session of an access token.
@@ -262,16 +266,16 @@ fn sealed(user: &str, session: &str, began: Timestamp, used: Timestamp) -> Strin
 #[test]
 fn a_token_of_staff_becomes_a_cookie() {
     let admin = Admin::new();
-    let answer = open(&admin);
-    assert_eq!((answer.status, answer.bytes.len()), (204, 0), "{answer}");
-    let cookie = answer.header("set-cookie");
+    let response = open(&admin);
+    assert_eq!((response.status, response.bytes.len()), (204, 0), "{response}");
+    let cookie = response.header("set-cookie");
     assert!(
         cookie.starts_with("__Host-console=")
             && cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=900"),
         "{cookie}"
     );
     assert!(!cookie.contains(&admin.user().id), "what it says is sealed");
-    let browser = Browser::with(pair(&answer));
+    let browser = Browser::with(pair(&response));
     let home = browser.get("/admin");
     assert!(home.status == 200 || home.header("location").starts_with("/admin/"), "{home}");
     let slash = browser.request("GET", "/admin/").send_unchecked();
@@ -292,12 +296,13 @@ fn others_get_no_cookie() {
         (&Client::with_token("x"), 401, "token_not_valid"),
         (&Anonymous, 401, "not_authenticated"),
     ] {
-        let answer = open(client).problem(status, code);
-        assert_eq!(answer.header("set-cookie"), "", "{answer}");
+        let response = open(client).problem(status, code);
+        assert_eq!(response.header("set-cookie"), "", "{response}");
     }
     let cookie = Browser::of(&admin).cookie.unwrap();
-    let answer = Request::new("POST", "/admin/session/").header("cookie", &cookie).send_unchecked();
-    answer.problem(401, "not_authenticated");
+    let response =
+        Request::new("POST", "/admin/session/").header("cookie", &cookie).send_unchecked();
+    response.problem(401, "not_authenticated");
 }
 
 /// What any form of the console may send, with its token.
@@ -362,31 +367,31 @@ fn every_page_is_for_staff_alone() {
         if *method == "GET" {
             assert_sent_away(&anonymous.get(&path));
             assert_sent_away(&{
-                let answer = admin.request("GET", &path).send_unchecked();
-                check(&answer);
-                answer
+                let response = admin.request("GET", &path).send_unchecked();
+                check(&response);
+                response
             });
         }
         for (who, (browser, csrf), status) in &others {
-            let answer = match *method {
+            let response = match *method {
                 "GET" => browser.get(&path),
                 _ => browser.post_raw(&path, &any_form(csrf, &version, &email, &doctor), &[]),
             };
-            assert_eq!(answer.status, *status, "{who} at {path}: {answer}");
-            if answer.status == 303 {
-                assert_sent_away(&answer);
+            assert_eq!(response.status, *status, "{who} at {path}: {response}");
+            if response.status == 303 {
+                assert_sent_away(&response);
             }
             for secret in [&patient.email, &patient.last_name, &doctor.email] {
                 assert!(
-                    !text(&answer).contains(secret),
-                    "{who} at {path} learns something: {answer}"
+                    !text(&response).contains(secret),
+                    "{who} at {path} learns something: {response}"
                 );
             }
         }
     }
     for (method, path) in ROUTES.iter().filter(|(method, _)| *method == "GET") {
-        let answer = staff.get(&filled(path));
-        assert!(answer.status == 200 || *path == "/admin/", "{method} {path}: {answer}");
+        let response = staff.get(&filled(path));
+        assert!(response.status == 200 || *path == "/admin/", "{method} {path}: {response}");
     }
 }
 
@@ -444,8 +449,8 @@ fn another_role_is_out_too() {
 fn signing_out_ends_the_session_everywhere() {
     let admin = Admin::new();
     let browser = Browser::of(&admin);
-    let answer = browser.post("/admin/sign-out/", &[]);
-    assert_sent_away(&answer);
+    let response = browser.post("/admin/sign-out/", &[]);
+    assert_sent_away(&response);
     assert_sent_away(&browser.get("/admin/users/"));
     admin.me().problem(401, "token_not_valid");
 }
@@ -494,13 +499,13 @@ fn a_form_does_nothing_once_the_session_is_over() {
         };
         let path = path.replace("{id}", id);
         for (how, _, browser, csrf) in &ended {
-            let answer = browser.post_raw(
+            let response = browser.post_raw(
                 &path,
                 &any_form(csrf, version, &email, &other),
                 &[("sec-fetch-site", "same-origin")],
             );
-            assert_eq!(answer.header("location"), SIGN_IN, "{how}, at {path}: {answer}");
-            assert_sent_away(&answer);
+            assert_eq!(response.header("location"), SIGN_IN, "{how}, at {path}: {response}");
+            assert_sent_away(&response);
         }
     }
     assert_eq!(state(), before);
@@ -535,8 +540,8 @@ fn a_form_comes_from_a_page_of_the_session() {
     let path = format!("/admin/users/{}/end-sessions/", user.id);
     for fields in [vec![], vec![("csrf", "")], vec![("csrf", "x")], vec![("csrf", others.as_str())]]
     {
-        let answer = browser.post_raw(&path, &fields, &[("sec-fetch-site", "same-origin")]);
-        assert_eq!(answer.status, 403, "{answer}");
+        let response = browser.post_raw(&path, &fields, &[("sec-fetch-site", "same-origin")]);
+        assert_eq!(response.status, 403, "{response}");
     }
     for header in [
         ("sec-fetch-site", "cross-site"),
@@ -544,8 +549,8 @@ fn a_form_comes_from_a_page_of_the_session() {
         ("origin", "https://evil.example"),
         ("origin", "null"),
     ] {
-        let answer = browser.post_raw(&path, &[("csrf", own.as_str())], &[header]);
-        assert_eq!(answer.status, 403, "{answer}");
+        let response = browser.post_raw(&path, &[("csrf", own.as_str())], &[header]);
+        assert_eq!(response.status, 403, "{response}");
     }
     assert_sent_away(&Browser { cookie: None }.post_raw(&path, &[("csrf", own.as_str())], &[]));
     user.me().ok(200);
@@ -565,7 +570,7 @@ fn what_people_have_written_is_text() {
     let browser = Browser::of(&admin);
     let hostile = format!("{MARKER}<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>");
     let email = new_email();
-    let answer = browser.post(
+    let response = browser.post(
         "/admin/users/",
         &[
             ("email", &email),
@@ -574,8 +579,8 @@ fn what_people_have_written_is_text() {
             ("role", "patient"),
         ],
     );
-    assert_eq!(answer.status, 303, "{answer}");
-    let location = answer.header("location");
+    assert_eq!(response.status, 303, "{response}");
+    let location = response.header("location");
     let page = browser.page(&location);
     assert!(page.contains("The user was created"), "{page}");
     assert!(page.contains("&#60;script&#62;") || page.contains("&lt;script&gt;"), "{page}");
@@ -987,9 +992,9 @@ fn errors_are_pages() {
         ("/admin/users/nobody/", 404),
         ("/admin/users/0190a5c0-0000-7000-8000-000000000001/", 404),
     ] {
-        let answer = browser.get(path);
-        assert_eq!(answer.status, status, "{answer}");
-        assert!(text(&answer).contains(&answer.header("x-request-id")), "{answer}");
+        let response = browser.get(path);
+        assert_eq!(response.status, status, "{response}");
+        assert!(text(&response).contains(&response.header("x-request-id")), "{response}");
     }
     let wrong = browser.request("DELETE", "/admin/users/").send_unchecked();
     check(&wrong);
@@ -1007,13 +1012,13 @@ fn anyone_may_see_the_sign_in_page_and_what_it_needs() {
             .find(|part| part.starts_with(&format!("/admin/assets/{asset}?v=")))
             .unwrap()
             .to_owned();
-        let answer = Request::new("GET", &url).send_unchecked();
-        assert_eq!(answer.status, 200, "{answer}");
-        assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert!(answer.header("content-type").starts_with("text/"), "{answer}");
+        let response = Request::new("GET", &url).send_unchecked();
+        assert_eq!(response.status, 200, "{response}");
+        assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert!(response.header("content-type").starts_with("text/"), "{response}");
         let again = Request::new("GET", &url)
-            .header("if-none-match", &answer.header("etag"))
+            .header("if-none-match", &response.header("etag"))
             .send_unchecked();
         assert_eq!((again.status, again.bytes.len()), (304, 0), "{again}");
     }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Answer, Doctor, MARKER, PASSWORD, Patient, Request, User, account_mail,
+    Admin, Anonymous, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, account_mail,
     account_mails_to, aws, eventually, mails_to, new_email,
 };
 use crate::mails::{Impatience, deliver, mails, order, set_mail_state};
@@ -31,7 +31,7 @@ impl Console {
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Answer {
+    fn get(&self, path: &str) -> Response {
         Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
     }
 
@@ -47,7 +47,7 @@ impl Console {
     }
 
     #[track_caller]
-    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let fields: Vec<String> = fields
             .iter()
             .chain([&("csrf", self.csrf.as_str())])
@@ -61,7 +61,7 @@ impl Console {
     }
 
     #[track_caller]
-    fn export(&self) -> Answer {
+    fn export(&self) -> Response {
         self.get("/admin/export.json").ok(200)
     }
 }
@@ -437,8 +437,8 @@ fn an_order_is_found_behind_many_others() {
             .unwrap()
             .to_owned()
     };
-    let done = |answer: Answer| {
-        answer.ok(303).header("location").split_once("done=").unwrap().1.to_owned()
+    let done = |response: Response| {
+        response.ok(303).header("location").split_once("done=").unwrap().1.to_owned()
     };
 
     let message = set_aside("failed");
@@ -533,8 +533,8 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
         |word: &str| row(&console.page(&path), "verify_email").filter(|row| row.contains(word));
     let row = eventually("it is listed as sent", || row_of("sent"));
     assert!(!row.contains("<button"), "{row}");
-    let answer = console.submit("/admin/mail/resend/", &[("mail", &user.id)]).ok(409);
-    assert!(String::from_utf8(answer.bytes).unwrap().contains("not needed any more"));
+    let response = console.submit("/admin/mail/resend/", &[("mail", &user.id)]).ok(409);
+    assert!(String::from_utf8(response.bytes).unwrap().contains("not needed any more"));
     assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent");
     assert!(!told(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
 
@@ -626,9 +626,9 @@ fn a_mail_to_somebody_who_is_not_active_is_given_up_until_staff_want_it() {
 
     admin.update_user(&doctor.id, json!({"is_active": true})).ok(200);
     assert!(page().contains("Send again"));
-    let answer = console.submit("/admin/mail/resend/", &fields).ok(303);
+    let response = console.submit("/admin/mail/resend/", &fields).ok(303);
     assert_eq!(
-        answer.header("location"),
+        response.header("location"),
         format!("/admin/mail/users/{}/?about=notifications&done=resent", doctor.id)
     );
     mails(&doctor.email, 2);
@@ -652,12 +652,12 @@ fn an_address_gets_so_many_mails_a_day_and_no_more() {
     };
     let accepted = Cell::new(0);
     let refused = eventually("the address has had enough", || {
-        let answer = again();
-        match answer.status {
+        let response = again();
+        match response.status {
             303 => accepted.set(accepted.get() + 1),
             // It is on its way at the moment.
             409 => {}
-            _ => return Some(answer),
+            _ => return Some(response),
         }
         None
     });
@@ -728,17 +728,17 @@ fn nobody_but_staff_gets_there_and_no_form_works_from_elsewhere() {
         "/admin/export.json",
         &format!("/admin/mail/users/{}/", admin.user().id),
     ] {
-        let answer = Request::new("GET", path).send_unchecked().ok(303);
-        assert_eq!(answer.header("location"), "/admin/sign-in/");
+        let response = Request::new("GET", path).send_unchecked().ok(303);
+        assert_eq!(response.header("location"), "/admin/sign-in/");
         // A token of the API opens no page.
         admin.request("GET", path).send_unchecked().ok(303);
     }
     for path in ["/admin/mail/redrive/", "/admin/mail/resend/"] {
         Request::new("POST", path).send_unchecked().ok(303);
-        let answer = Request::new("POST", path)
+        let response = Request::new("POST", path)
             .header("cookie", &console.cookie)
             .body("csrf=x")
             .send_unchecked();
-        answer.ok(403);
+        response.ok(403);
     }
 }

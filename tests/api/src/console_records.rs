@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Answer, Client, Doctor, MARKER, Patient, Request, aws, eventually, mails_to, unique,
+    Admin, Client, Doctor, MARKER, Patient, Request, Response, aws, eventually, mails_to, unique,
 };
 
 const LISTS: [&str; 4] =
@@ -30,18 +30,18 @@ impl Browser {
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Answer {
+    fn get(&self, path: &str) -> Response {
         Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
     }
 
     /// A page, as text.
     #[track_caller]
     fn page(&self, path: &str) -> String {
-        let answer = self.get(path).ok(200);
-        assert!(answer.header("content-type").starts_with("text/html"), "{answer}");
-        assert_eq!(answer.header("cache-control"), "no-store", "{answer}");
-        assert!(answer.bytes.len() < 100_000, "{path} has {} bytes", answer.bytes.len());
-        String::from_utf8(answer.bytes).unwrap()
+        let response = self.get(path).ok(200);
+        assert!(response.header("content-type").starts_with("text/html"), "{response}");
+        assert_eq!(response.header("cache-control"), "no-store", "{response}");
+        assert!(response.bytes.len() < 100_000, "{path} has {} bytes", response.bytes.len());
+        String::from_utf8(response.bytes).unwrap()
     }
 
     /// What the forms on a page carry.
@@ -51,7 +51,7 @@ impl Browser {
     }
 
     #[track_caller]
-    fn send(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> Answer {
+    fn send(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> Response {
         let encoded =
             |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
         let mut body = format!("csrf={}", encoded(csrf));
@@ -67,7 +67,7 @@ impl Browser {
 
     /// Sends a form as the page of the record has it.
     #[track_caller]
-    fn submit(&self, record: &str, form: &str, fields: &[(&str, &str)]) -> Answer {
+    fn submit(&self, record: &str, form: &str, fields: &[(&str, &str)]) -> Response {
         let page = format!("/admin/records/{record}/");
         self.send(&format!("{page}{form}/"), &self.csrf(&page), fields)
     }
@@ -174,14 +174,14 @@ fn nobody_but_staff_gets_in() {
             admin.request("GET", path),
             plain.header("cookie", "__Host-console=x"),
         ] {
-            let answer = request.send_unchecked().ok(303);
-            assert_eq!(answer.header("location"), "/admin/sign-in/", "{path}");
+            let response = request.send_unchecked().ok(303);
+            assert_eq!(response.header("location"), "/admin/sign-in/", "{path}");
         }
     }
     for form in ["break-glass", "assignment"] {
         let path = format!("/admin/records/{NOBODY}/{form}/");
-        let answer = admin.request("POST", &path).body("reason=x").send_unchecked();
-        assert!([303, 403].contains(&answer.status), "{answer}");
+        let response = admin.request("POST", &path).body("reason=x").send_unchecked();
+        assert!([303, 403].contains(&response.status), "{response}");
     }
     let others: [&Client; 2] = [&patient, &without];
     for client in others {
@@ -260,10 +260,10 @@ fn who_breaks_the_glass_reads_one_record_and_the_patient_knows() {
     browser.record(&second.id);
     browser.record(&case.id);
     let reason = format!("{MARKER} asked on the telephone {}", unique());
-    let answer = browser.submit(&case.id, "break-glass", &[("reason", &reason)]).ok(303);
+    let response = browser.submit(&case.id, "break-glass", &[("reason", &reason)]).ok(303);
     assert!(
-        answer.header("location").starts_with(&format!("/admin/records/{}/", case.id)),
-        "{answer}"
+        response.header("location").starts_with(&format!("/admin/records/{}/", case.id)),
+        "{response}"
     );
 
     let page = browser.page(&format!("/admin/records/{}/", case.id));
@@ -421,14 +421,14 @@ fn staff_move_a_record_to_another_doctor() {
         .ok(403);
     case.doctor.read_doctor_record(&case.id).ok(200);
 
-    let answer = eventually("the new doctor is found by the address", || {
-        Some(submit(&new.email)).filter(|answer| answer.status != 400)
+    let response = eventually("the new doctor is found by the address", || {
+        Some(submit(&new.email)).filter(|response| response.status != 400)
     });
-    answer.ok(303);
+    response.ok(303);
     case.doctor.read_doctor_record(&case.id).problem(404, "not_found");
     assert_eq!(new.read_doctor_record(&case.id).ok(200).text("description"), case.description);
-    let newest = |answer: Answer| {
-        answer.ok(200).results()[0]["notification_type"].as_str().unwrap().to_owned()
+    let newest = |response: Response| {
+        response.ok(200).results()[0]["notification_type"].as_str().unwrap().to_owned()
     };
     assert_eq!(newest(new.list_notifications("")), "patient_assigned");
     assert_eq!(newest(case.doctor.list_notifications("")), "assignment_ended");

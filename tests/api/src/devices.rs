@@ -9,12 +9,12 @@ use crate::harness::{
 
 /// Signs in as a device of this name; the access and the refresh token.
 fn sign_in_as(user: &User, device: &str) -> (Client, String) {
-    let answer = Request::new("POST", "/api/accounts/login/")
+    let response = Request::new("POST", "/api/accounts/login/")
         .header("user-agent", device)
         .json(&json!({"email": user.email, "password": PASSWORD}))
         .send()
         .ok(200);
-    let token = |name: &str| answer["tokens"][name].as_str().unwrap().to_owned();
+    let token = |name: &str| response["tokens"][name].as_str().unwrap().to_owned();
     (Client::with_token(&token("access")), token("refresh"))
 }
 

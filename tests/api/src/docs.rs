@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Request, Settings};
+use crate::harness::{Anonymous, Request, Response, Settings};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
                       data:; connect-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
 /// What is no JSON of the API's operations, and so not held to what holds for those.
-fn get(path: &str, headers: &[(&str, &str)]) -> Answer {
+fn get(path: &str, headers: &[(&str, &str)]) -> Response {
     headers
         .iter()
         .fold(Request::new("GET", path), |request, (name, value)| request.header(name, value))
         .send_unchecked()
 }
 
-fn text(answer: &Answer) -> &str {
-    std::str::from_utf8(&answer.bytes).unwrap()
+fn text(response: &Response) -> &str {
+    std::str::from_utf8(&response.bytes).unwrap()
 }
 
 #[test]
@@ -25,10 +25,10 @@ fn the_document_is_the_committed_one() {
     let committed: Value =
         serde_json::from_str(include_str!("../../../functions/docs/openapi.json")).unwrap();
     for path in ["/api/schema", "/api/schema?format=json"] {
-        let answer = get(path, &[]).ok(200);
-        assert_eq!(answer.body, committed, "{path}");
-        assert_eq!(answer.header("content-type"), "application/vnd.oai.openapi+json;version=3.1");
-        assert!(!answer.header("x-request-id").is_empty());
+        let response = get(path, &[]).ok(200);
+        assert_eq!(response.body, committed, "{path}");
+        assert_eq!(response.header("content-type"), "application/vnd.oai.openapi+json;version=3.1");
+        assert!(!response.header("x-request-id").is_empty());
     }
 }
 
@@ -36,11 +36,11 @@ fn the_document_is_the_committed_one() {
 fn the_document_is_yaml_for_those_who_ask() {
     let by_header = get("/api/schema", &[("accept", "application/yaml")]).ok(200);
     let by_parameter = get("/api/schema?format=yaml", &[]).ok(200);
-    for answer in [&by_header, &by_parameter] {
-        assert_eq!(answer.header("content-type"), "application/yaml");
+    for response in [&by_header, &by_parameter] {
+        assert_eq!(response.header("content-type"), "application/yaml");
         assert!(
-            text(answer).contains("\"openapi\": \"3.1.1\"\n") && answer.body.is_null(),
-            "{answer}"
+            text(response).contains("\"openapi\": \"3.1.1\"\n") && response.body.is_null(),
+            "{response}"
         );
     }
     assert_eq!(get("/api/schema?format=xml", &[]).errors(), ["format invalid_choice"]);
@@ -108,8 +108,8 @@ fn an_operator_may_keep_the_document_to_themself() {
         .into_iter()
         .chain(assets.iter().map(String::as_str))
     {
-        let answer = ask(path).problem(404, "not_found");
-        ask(answer.text("type")).ok(200);
+        let response = ask(path).problem(404, "not_found");
+        ask(response.text("type")).ok(200);
     }
     assert_eq!(ask("/api/health/ready/").ok(200).body, json!({"status": "ready"}));
 }
@@ -121,9 +121,9 @@ fn first_pages_with_a_slash_lead_to_those_without() {
         ("/api/schema/?format=yaml", "/api/schema?format=yaml"),
         ("/api/health/", "/api/health"),
     ] {
-        let answer = get(path, &[]).ok(308);
-        assert_eq!(answer.header("location"), to);
-        assert!(!answer.header("x-request-id").is_empty());
+        let response = get(path, &[]).ok(308);
+        assert_eq!(response.header("location"), to);
+        assert!(!response.header("x-request-id").is_empty());
     }
 }
 
@@ -141,8 +141,8 @@ fn without_its_table_the_service_is_not_ready() {
         docs.send(&Anonymous, "GET", "/api/health", &Value::Null).ok(200).body,
         json!({"status": "ok"})
     );
-    let answer = docs
+    let response = docs
         .send(&Anonymous, "GET", "/api/health/ready/", &Value::Null)
         .problem(503, "unavailable");
-    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(response.header("retry-after"), "1");
 }

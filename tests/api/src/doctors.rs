@@ -8,8 +8,8 @@ use crate::harness::{Anonymous, Doctor, MARKER, Patient, User, eventually, uniqu
 /// lag.
 fn found(patient: &Patient, query: &str, ids: &[&str]) -> Vec<serde_json::Value> {
     eventually("the directory", || {
-        let answer = patient.list_doctors(query).ok(200);
-        (answer.ids("pk") == ids).then(|| answer.results().to_vec())
+        let response = patient.list_doctors(query).ok(200);
+        (response.ids("pk") == ids).then(|| response.results().to_vec())
     })
 }
 

@@ -22,7 +22,8 @@ fn paths() -> impl Iterator<Item = (&'static str, BTreeSet<&'static str>, Audien
 
 #[test]
 fn a_problem_has_every_member() {
-    let answer = Anonymous.register(json!({"email": "x", "first_name": MARKER.repeat(40)})).ok(400);
+    let response =
+        Anonymous.register(json!({"email": "x", "first_name": MARKER.repeat(40)})).ok(400);
     let expected = json!({
         "type": "/problems/validation_failed",
         "title": "Validation failed",
@@ -30,7 +31,7 @@ fn a_problem_has_every_member() {
         "detail": "The request has invalid fields.",
         "instance": "/api/accounts/register/",
         "code": "validation_failed",
-        "request_id": answer.header("x-request-id"),
+        "request_id": response.header("x-request-id"),
         "errors": [
             {"field": "email", "code": "invalid", "message": "Must be an email address."},
             {"field": "password", "code": "required", "message": "This field is required."},
@@ -38,14 +39,14 @@ fn a_problem_has_every_member() {
                  characters."},
         ],
     });
-    assert_eq!(answer.body, expected, "and repeats nothing of what was sent");
+    assert_eq!(response.body, expected, "and repeats nothing of what was sent");
     let other = Anonymous.get("/api/nothing/?a=b").problem(404, "not_found");
     assert_eq!(
         other.keys(),
         ["code", "detail", "instance", "request_id", "status", "title", "type"]
     );
     assert_eq!(other.text("instance"), "/api/nothing/");
-    assert_ne!(other["request_id"], answer["request_id"]);
+    assert_ne!(other["request_id"], response["request_id"]);
 }
 
 #[test]
@@ -123,11 +124,11 @@ fn a_wrong_method_is_told_the_right_ones() {
             if methods.contains(method) {
                 continue;
             }
-            let answer = caller(audience).request(method, &address).send().ok(405);
+            let response = caller(audience).request(method, &address).send().ok(405);
             if method != "HEAD" {
-                assert_eq!(answer.text("code"), "method_not_allowed");
+                assert_eq!(response.text("code"), "method_not_allowed");
             }
-            let allowed = answer.header("allow");
+            let allowed = response.header("allow");
             assert_eq!(
                 allowed.split(',').map(str::trim).collect::<BTreeSet<_>>(),
                 methods,
@@ -236,7 +237,7 @@ fn nesting_and_repetition_do_no_harm() {
 
 const ORIGIN: &str = "http://localhost:3000";
 
-fn preflight(origin: &str, method: &str, path: &str) -> crate::harness::Answer {
+fn preflight(origin: &str, method: &str, path: &str) -> crate::harness::Response {
     Request::new("OPTIONS", path)
         .header("origin", origin)
         .header("access-control-request-method", method)
@@ -254,19 +255,19 @@ fn a_browser_may_ask_from_the_configured_origin() {
         text.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect::<BTreeSet<_>>()
     };
     for (method, path, _) in operations() {
-        let answer = preflight(ORIGIN, method, &world.path(path)).ok(204);
-        assert_eq!(answer.header("access-control-allow-origin"), ORIGIN);
+        let response = preflight(ORIGIN, method, &world.path(path)).ok(204);
+        assert_eq!(response.header("access-control-allow-origin"), ORIGIN);
         assert!(
-            list(answer.header("access-control-allow-methods"))
+            list(response.header("access-control-allow-methods"))
                 .contains(&method.to_ascii_lowercase())
         );
-        let headers = list(answer.header("access-control-allow-headers"));
+        let headers = list(response.header("access-control-allow-headers"));
         assert!(
             ["authorization", "content-type", "if-match", "idempotency-key"]
                 .iter()
                 .all(|name| headers.contains(*name))
         );
-        assert_eq!(answer.header("access-control-allow-credentials"), "", "no cookies");
+        assert_eq!(response.header("access-control-allow-credentials"), "", "no cookies");
     }
     for origin in [
         "https://evil.example.org",
@@ -274,8 +275,8 @@ fn a_browser_may_ask_from_the_configured_origin() {
         "null",
         "http://localhost:3000.evil.example.org",
     ] {
-        let answer = preflight(origin, "GET", "/api/accounts/me/");
-        assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
+        let response = preflight(origin, "GET", "/api/accounts/me/");
+        assert_eq!(response.header("access-control-allow-origin"), "", "{origin}");
     }
 }
 
@@ -313,17 +314,17 @@ fn a_browser_may_read_every_answer() {
         ),
     ];
     for (request, status) in requests {
-        let answer = from(request(), ORIGIN).ok(status);
-        assert_eq!(answer.header("access-control-allow-origin"), ORIGIN, "{answer}");
-        let exposed = answer.header("access-control-expose-headers").to_ascii_lowercase();
+        let response = from(request(), ORIGIN).ok(status);
+        assert_eq!(response.header("access-control-allow-origin"), ORIGIN, "{response}");
+        let exposed = response.header("access-control-expose-headers").to_ascii_lowercase();
         for name in
             ["etag", "location", "link", "x-request-id", "retry-after", "idempotent-replayed"]
         {
-            assert!(exposed.contains(name), "{name} is not exposed: {answer}");
+            assert!(exposed.contains(name), "{name} is not exposed: {response}");
         }
-        assert!(answer.header("vary").to_ascii_lowercase().contains("origin"), "{answer}");
-        let answer = from(request(), "https://evil.example.org").ok(status);
-        assert_eq!(answer.header("access-control-allow-origin"), "", "{answer}");
+        assert!(response.header("vary").to_ascii_lowercase().contains("origin"), "{response}");
+        let response = from(request(), "https://evil.example.org").ok(status);
+        assert_eq!(response.header("access-control-allow-origin"), "", "{response}");
     }
     from(world.patient.request("HEAD", "/api/accounts/me/"), ORIGIN).ok(200);
 }

@@ -32,10 +32,10 @@ fn requests_are_answered() {
     );
     // Their token is none, so that nobody can do anything with the samples.
     for function in ["records", "notifications"] {
-        let answer = aws::invoke(function, &sample(&format!("{function}.json")));
-        assert_eq!(answer["statusCode"], 401, "{answer}");
-        assert_eq!(answer["headers"]["x-request-id"], "JKJaXmPLvHcESHA=");
-        assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+        let response = aws::invoke(function, &sample(&format!("{function}.json")));
+        assert_eq!(response["statusCode"], 401, "{response}");
+        assert_eq!(response["headers"]["x-request-id"], "JKJaXmPLvHcESHA=");
+        assert_eq!(response["headers"]["content-type"], "application/problem+json");
     }
 }
 
@@ -43,8 +43,8 @@ fn requests_are_answered() {
 fn events_of_people_who_are_gone_are_dropped() {
     for function in ["dispatcher", "mailer", "inspector"] {
         for _ in 0..2 {
-            let answer = aws::invoke(function, &sample(&format!("{function}.json"))).body;
-            assert_eq!(answer, json!({"batchItemFailures": []}), "{function}");
+            let response = aws::invoke(function, &sample(&format!("{function}.json"))).body;
+            assert_eq!(response, json!({"batchItemFailures": []}), "{function}");
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Doctor, Patient, Request, Stack, aws, eventually, moment};
+use crate::harness::{Doctor, Patient, Request, Response, Stack, aws, eventually, moment};
 use crate::records::{UNKNOWN, keys};
 
 pub(crate) const PDF: &[u8] = b"%PDF-1.7\n%%EOF\n";
@@ -31,7 +31,7 @@ pub(crate) fn transfer(
     url: &str,
     headers: &[(&str, &str)],
     content: Option<&[u8]>,
-) -> Answer {
+) -> Response {
     let request = headers
         .iter()
         .fold(Request::new(method, url), |request, (name, value)| request.header(name, value));
@@ -95,7 +95,7 @@ fn hex(bytes: &[u8]) -> String {
 struct Waiting {
     patient: Patient,
     doctor: Doctor,
-    record: Answer,
+    record: Response,
 }
 
 impl Waiting {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{Anonymous, Client, Doctor, MARKER, Patient};
 
 /// The notes of all versions, page by page.
-fn notes(read: impl Fn(&str) -> crate::harness::Answer) -> Vec<Value> {
+fn notes(read: impl Fn(&str) -> crate::harness::Response) -> Vec<Value> {
     let (mut notes, mut query) = (Vec::new(), "limit=2".to_owned());
     loop {
         let page = read(&query).ok(200);

@@ -8,7 +8,7 @@
 use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stack, aws};
+use crate::harness::{Response, Stack, aws};
 
 struct Role(Credentials);
 
@@ -17,16 +17,16 @@ impl Role {
         Self(aws::role_of(function))
     }
 
-    fn table(&self, name: &str, mut body: Value) -> Answer {
+    fn table(&self, name: &str, mut body: Value) -> Response {
         body["TableName"] = json!(Stack::get().table);
         aws::operation(self.0.clone(), "dynamodb", &format!("DynamoDB_20120810.{name}"), &body)
     }
 
-    fn get_item(&self) -> Answer {
+    fn get_item(&self) -> Response {
         self.table("GetItem", json!({"Key": key()}))
     }
 
-    fn query(&self, index: Option<&str>) -> Answer {
+    fn query(&self, index: Option<&str>) -> Response {
         let pk = index.map_or("pk".to_owned(), |index| format!("{index}pk"));
         let mut body = json!({"KeyConditionExpression": format!("{pk} = :pk"),
             "ExpressionAttributeValues": {":pk": {"S": "nobody"}}});
@@ -36,20 +36,20 @@ impl Role {
         self.table("Query", body)
     }
 
-    fn scan(&self) -> Answer {
+    fn scan(&self) -> Response {
         self.table("Scan", json!({"Limit": 1}))
     }
 
-    fn put_item(&self) -> Answer {
+    fn put_item(&self) -> Response {
         self.table("PutItem", json!({"Item": key()}))
     }
 
-    fn delete_item(&self) -> Answer {
+    fn delete_item(&self) -> Response {
         self.table("DeleteItem", json!({"Key": key()}))
     }
 
     /// The same by another language, which knows no leading keys.
-    fn statement(&self) -> Answer {
+    fn statement(&self) -> Response {
         let statement = format!("SELECT * FROM \"{}\" WHERE pk = 'nobody'", Stack::get().table);
         aws::operation(
             self.0.clone(),
@@ -59,11 +59,11 @@ impl Role {
         )
     }
 
-    fn delete_table(&self) -> Answer {
+    fn delete_table(&self) -> Response {
         self.table("DeleteTable", json!({}))
     }
 
-    fn object(&self, method: &str, key: &str) -> Answer {
+    fn object(&self, method: &str, key: &str) -> Response {
         aws::send(
             self.0.clone(),
             "s3",
@@ -74,20 +74,20 @@ impl Role {
         )
     }
 
-    fn queue(&self, name: &str, queue: &str, mut body: Value) -> Answer {
+    fn queue(&self, name: &str, queue: &str, mut body: Value) -> Response {
         body["QueueUrl"] = json!(Stack::get().queues[queue]);
         aws::operation(self.0.clone(), "sqs", &format!("AmazonSQS.{name}"), &body)
     }
 
-    fn send_message(&self, queue: &str) -> Answer {
+    fn send_message(&self, queue: &str) -> Response {
         self.queue("SendMessage", queue, json!({"MessageBody": "{}"}))
     }
 
-    fn receive_message(&self, queue: &str) -> Answer {
+    fn receive_message(&self, queue: &str) -> Response {
         self.queue("ReceiveMessage", queue, json!({"VisibilityTimeout": 0}))
     }
 
-    fn send_mail(&self, sender: &str) -> Answer {
+    fn send_mail(&self, sender: &str) -> Response {
         let body = format!(
             "Action=SendEmail&Version=2010-12-01&Source={sender}\
              &Destination.ToAddresses.member.1=nobody%40example.com\
@@ -103,11 +103,11 @@ impl Role {
         )
     }
 
-    fn secrets(&self) -> Answer {
+    fn secrets(&self) -> Response {
         aws::operation(self.0.clone(), "secretsmanager", "secretsmanager.ListSecrets", &json!({}))
     }
 
-    fn secret(&self, id: &str) -> Answer {
+    fn secret(&self, id: &str) -> Response {
         aws::operation(
             self.0.clone(),
             "secretsmanager",
@@ -116,7 +116,7 @@ impl Role {
         )
     }
 
-    fn invoke(&self, function: &str) -> Answer {
+    fn invoke(&self, function: &str) -> Response {
         let path =
             format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
         aws::send(self.0.clone(), "lambda", "POST", &path, &[], "{}")
@@ -132,12 +132,12 @@ const OBJECT: &str = "files/01936f2a-0000-7000-8000-00000000ffff";
 
 /// Every one of these is refused for want of a policy that allows it, not for anything else.
 #[track_caller]
-fn refused(answers: impl IntoIterator<Item = Answer>) {
-    for (index, answer) in answers.into_iter().enumerate() {
-        let text = String::from_utf8_lossy(&answer.bytes);
-        let denied = [400, 403].contains(&answer.status)
+fn refused(responses: impl IntoIterator<Item = Response>) {
+    for (index, response) in responses.into_iter().enumerate() {
+        let text = String::from_utf8_lossy(&response.bytes);
+        let denied = [400, 403].contains(&response.status)
             && (text.contains("AccessDenied") || text.contains("not authorized"));
-        assert!(denied, "number {index} was not refused: {answer}");
+        assert!(denied, "number {index} was not refused: {response}");
     }
 }
 
@@ -330,8 +330,9 @@ fn the_archivist_deletes_nothing_and_reads_no_chart() {
 fn the_roles_work_for_what_is_allowed() {
     // Or else everything above would be refused for another reason.
     let role = Role::of("records");
-    for answer in [role.get_item(), role.query(None), role.delete_item(), role.object("GET", "")] {
-        answer.ok(200);
+    for response in [role.get_item(), role.query(None), role.delete_item(), role.object("GET", "")]
+    {
+        response.ok(200);
     }
     Role::of("accounts").query(Some("gsi1")).ok(200);
     Role::of("notifications").query(Some("gsi1")).ok(200);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::files::{PDF, declared, upload};
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, Doctor, MARKER, PASSWORD, Patient, Request, User, aws,
+    Admin, Anonymous, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, aws,
     eventually, new_email, unique,
 };
 
@@ -17,7 +17,7 @@ fn new_key() -> String {
     format!("\"{}\"", Uuid::now_v7())
 }
 
-fn post(client: &Client, path: &str, key: &str, body: &Value) -> Answer {
+fn post(client: &Client, path: &str, key: &str, body: &Value) -> Response {
     prepared(client, path, key, body).send()
 }
 
@@ -33,7 +33,7 @@ const USERS: &str = "/api/admin/users/";
 
 /// Sends a request twice: both are answered alike, the second says that it was not done again.
 #[track_caller]
-fn twice(client: &Client, path: &str, body: &Value) -> Answer {
+fn twice(client: &Client, path: &str, body: &Value) -> Response {
     let key = new_key();
     let first = post(client, path, &key, body).ok(201);
     assert_eq!(first.header("idempotent-replayed"), "");
@@ -289,22 +289,24 @@ fn of_eight_at_once_one_is_done() {
     let request = prepared(&patient, RECORDS, &key, &json!({"doctor": doctor.id}));
     let sending: Vec<_> =
         (0..8).map(|_| request.clone()).map(|request| thread::spawn(|| request.send())).collect();
-    let answers: Vec<Answer> = sending.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let responses: Vec<Response> =
+        sending.into_iter().map(|thread| thread.join().unwrap()).collect();
     let records = patient.list_patient_records("").ok(200);
     let [record] = records.ids("id")[..] else { panic!("{records}") };
-    for answer in &answers {
-        match answer.status {
-            201 => assert_eq!(answer["id"], record),
+    for response in &responses {
+        match response.status {
+            201 => assert_eq!(response["id"], record),
             _ => assert_eq!(
-                (answer.status, answer["code"].as_str()),
+                (response.status, response["code"].as_str()),
                 (409, Some("idempotency_request_in_progress")),
-                "{answer}"
+                "{response}"
             ),
         }
     }
-    let is_first =
-        |answer: &&Answer| answer.status == 201 && answer.header("idempotent-replayed").is_empty();
-    assert_eq!(answers.iter().filter(is_first).count(), 1);
+    let is_first = |response: &&Response| {
+        response.status == 201 && response.header("idempotent-replayed").is_empty()
+    };
+    assert_eq!(responses.iter().filter(is_first).count(), 1);
 }
 
 #[test]
@@ -328,10 +330,10 @@ fn nothing_kept_can_be_read() {
             digest(&SHA256, plain.as_bytes())
         )
     );
-    let answer = item["answer"]["B"].as_str().unwrap();
-    let answer = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, answer).unwrap();
+    let response = item["answer"]["B"].as_str().unwrap();
+    let response = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, response).unwrap();
     for secret in [MARKER, &patient.email, &doctor.id] {
-        assert!(!answer.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret}");
+        assert!(!response.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret}");
     }
 }
 

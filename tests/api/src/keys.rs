@@ -21,7 +21,7 @@ fn secrets(name: &str, body: &Value) -> Value {
 /// The access and the refresh token of a sign-in at a sandbox.
 #[track_caller]
 fn sign_in_at(accounts: &Sandbox, user: &User) -> (String, String) {
-    let answer = accounts
+    let response = accounts
         .send(
             &Anonymous,
             "POST",
@@ -29,7 +29,7 @@ fn sign_in_at(accounts: &Sandbox, user: &User) -> (String, String) {
             &json!({"email": user.email, "password": PASSWORD}),
         )
         .ok(200);
-    let token = |name: &str| answer["tokens"][name].as_str().unwrap().to_owned();
+    let token = |name: &str| response["tokens"][name].as_str().unwrap().to_owned();
     (token("access"), token("refresh"))
 }
 
@@ -52,9 +52,9 @@ fn published() -> BTreeSet<String> {
 #[test]
 fn the_public_keys_may_be_cached_for_a_while() {
     let user = User::new("patient");
-    let answer = Anonymous.jwks().ok(200);
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
-    assert_eq!(answer.header("content-type"), "application/json");
+    let response = Anonymous.jwks().ok(200);
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    assert_eq!(response.header("content-type"), "application/json");
     assert!(published().contains(&kid_of(&user.access)));
 }
 

@@ -58,12 +58,12 @@ impl Impatience {
     pub(crate) fn begin() -> Self {
         let mut state = IMPATIENCE.lock().unwrap();
         if state.0 == 0 {
-            let answer = aws::sqs(
+            let response = aws::sqs(
                 "GetQueueAttributes",
                 "mail",
                 json!({"AttributeNames": ["VisibilityTimeout"]}),
             );
-            state.1 = answer["Attributes"]["VisibilityTimeout"].clone();
+            state.1 = response["Attributes"]["VisibilityTimeout"].clone();
             assert_eq!(state.1, "180");
             Self::set(&json!("6"));
         }
@@ -200,8 +200,8 @@ impl Outage {
         let sources = ["dispatcher", "mailer"].iter().flat_map(|function| {
             let query =
                 format!("{}?FunctionName={}", Self::PATH, Stack::get().functions[*function]);
-            let answer = aws::send(aws::root(), "lambda", "GET", &query, &[], Vec::new()).ok(200);
-            let sources = answer["EventSourceMappings"].as_array().unwrap();
+            let response = aws::send(aws::root(), "lambda", "GET", &query, &[], Vec::new()).ok(200);
+            let sources = response["EventSourceMappings"].as_array().unwrap();
             sources
                 .iter()
                 .map(|source| source["UUID"].as_str().unwrap().to_owned())
@@ -217,7 +217,7 @@ impl Outage {
         for source in &self.0 {
             let (path, body) =
                 (format!("{}{source}", Self::PATH), json!({"Enabled": enabled}).to_string());
-            let answer = aws::send(
+            let response = aws::send(
                 aws::root(),
                 "lambda",
                 "PUT",
@@ -225,7 +225,7 @@ impl Outage {
                 &[("content-type", "application/json")],
                 body,
             );
-            assert!([200, 202].contains(&answer.status), "{answer}");
+            assert!([200, 202].contains(&response.status), "{response}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Doctor, Patient, aws, eventually};
+use crate::harness::{Anonymous, Doctor, Patient, Response, aws, eventually};
 use crate::records::{UNKNOWN, keys};
 
 /// A doctor to whom a patient has assigned `count` records, and who was told as often.
@@ -17,7 +17,7 @@ fn told(count: usize) -> (Patient, Doctor, Vec<String>) {
     (patient, doctor, ids)
 }
 
-fn ids_on(page: &Answer) -> Vec<String> {
+fn ids_on(page: &Response) -> Vec<String> {
     page.results().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -77,7 +77,7 @@ fn every_change_is_told_to_those_it_concerns() {
     // Type and doctor at once: each doctor is told once, of what matters to them.
     patient.update_record(id, json!({"doctor": next.id, "record_type": "general"})).ok(200);
 
-    let messages = |page: Answer| -> Vec<(String, String)> {
+    let messages = |page: Response| -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         page.results()
             .iter()
@@ -218,8 +218,8 @@ fn test_cannot_retrieve_other_user_notification() {
     let other = Doctor::new();
     // test_retrieve_nonexistent_notification: the same answer.
     for id in [ids[0].as_str(), UNKNOWN, "not-an-id", &ids[0].to_uppercase()] {
-        for answer in [other.read_notification(id), patient.read_notification(id)] {
-            assert_eq!(answer.ok(404)["detail"], "Not found.");
+        for response in [other.read_notification(id), patient.read_notification(id)] {
+            assert_eq!(response.ok(404)["detail"], "Not found.");
         }
     }
     assert_eq!(doctor.list_notifications("").ok(200)["results"][0]["is_read"], false);

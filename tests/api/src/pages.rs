@@ -4,14 +4,14 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Doctor, Patient, Stack};
+use crate::harness::{Anonymous, Doctor, Patient, Response, Stack};
 
-fn ids(page: &Answer) -> Vec<String> {
+fn ids(page: &Response) -> Vec<String> {
     page.results().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The path and query of the next page.
-fn next(page: &Answer) -> Option<String> {
+fn next(page: &Response) -> Option<String> {
     let url = page["next"].as_str()?;
     assert_eq!(page.header("link"), format!("<{url}>; rel=\"next\""));
     Some(
@@ -22,7 +22,7 @@ fn next(page: &Answer) -> Option<String> {
 }
 
 /// Walks a list by its links; the number of entries on each page, and all entries.
-fn walk(first: Answer, follow: impl Fn(&str) -> Answer) -> (Vec<usize>, Vec<String>) {
+fn walk(first: Response, follow: impl Fn(&str) -> Response) -> (Vec<usize>, Vec<String>) {
     let (mut sizes, mut all, mut page) = (Vec::new(), Vec::new(), first);
     loop {
         let found = ids(&page);
@@ -225,13 +225,13 @@ fn a_cursor_is_good_for_its_own_list_only() {
         }
     }
     let cursor_of =
-        |page: Answer| next(&page.ok(200)).unwrap().split_once("cursor=").unwrap().1.to_owned();
+        |page: Response| next(&page.ok(200)).unwrap().split_once("cursor=").unwrap().1.to_owned();
     let cursor = cursor_of(patient.list_patient_records("limit=1"));
     for word in [patient.id.as_str(), "PATIENT", "RECORD"] {
         assert!(!cursor.contains(word), "{cursor}");
     }
     assert_eq!(ids(&patient.list_patient_records(&format!("cursor={cursor}")).ok(200)).len(), 1);
-    let refused = |answer: Answer| answer.refused("cursor", "invalid");
+    let refused = |response: Response| response.refused("cursor", "invalid");
 
     refused(other.list_patient_records(&format!("cursor={cursor}")));
     refused(patient.list_patient_records(&format!("record_type=general&cursor={cursor}")));

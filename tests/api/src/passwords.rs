@@ -52,16 +52,16 @@ fn told(user: &User, action: &str, outcome: &str) -> usize {
 fn a_password_is_changed_by_who_knows_it() {
     let user = User::new("patient");
     let other = user.sign_in();
-    let answer = user.change_password(PASSWORD, NEW).ok(200);
-    assert_eq!(answer.keys(), ["access", "refresh"]);
+    let response = user.change_password(PASSWORD, NEW).ok(200);
+    assert_eq!(response.keys(), ["access", "refresh"]);
     for ended in [&user.access, other.access.as_ref().unwrap()] {
         Client::with_token(ended).me().problem(401, "token_not_valid");
     }
     Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
-    let client = Client::with_token(answer.text("access"));
+    let client = Client::with_token(response.text("access"));
     client.me().ok(200);
     assert_eq!(client.list_sessions("").ok(200).results().len(), 1);
-    Anonymous.refresh(answer.text("refresh")).ok(200);
+    Anonymous.refresh(response.text("refresh")).ok(200);
     Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
     Anonymous.login(&user.email, NEW.trim()).problem(401, "invalid_credentials");
     Anonymous.login(&user.email, NEW).ok(200);
@@ -111,8 +111,8 @@ fn a_password_is_reset_by_who_has_the_mail() {
     assert_eq!(before["kind"]["S"], "reset_password");
     Anonymous.reset_password(&token, "12345678").refused("password", "too_common");
     Anonymous.reset_password(&token, &user.email).refused("password", "too_similar");
-    let answer = Anonymous.reset_password(&token, NEW).ok(200);
-    assert_eq!(answer.keys(), ["detail"], "and no tokens: who resets must sign in");
+    let response = Anonymous.reset_password(&token, NEW).ok(200);
+    assert_eq!(response.keys(), ["detail"], "and no tokens: who resets must sign in");
     user.me().problem(401, "token_not_valid");
     Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
     Anonymous.login(&user.email, PASSWORD).problem(401, "invalid_credentials");
@@ -176,13 +176,14 @@ fn nobody_learns_from_a_reset_who_has_an_account() {
     let (user, inactive) = (User::new("patient"), User::new("patient"));
     inactive.deactivate();
     let unknown = new_email();
-    let answers: Vec<_> = [&user.email, &inactive.email, &unknown, &user.email.to_uppercase()]
+    let responses: Vec<_> = [&user.email, &inactive.email, &unknown, &user.email.to_uppercase()]
         .map(|email| Anonymous.request_password_reset(email).ok(202))
         .into();
-    for answer in &answers {
-        assert_eq!(answer.bytes, answers[0].bytes);
-        let mut names: Vec<&str> = answer.headers.keys().map(|name| name.as_str()).collect();
-        let mut expected: Vec<&str> = answers[0].headers.keys().map(|name| name.as_str()).collect();
+    for response in &responses {
+        assert_eq!(response.bytes, responses[0].bytes);
+        let mut names: Vec<&str> = response.headers.keys().map(|name| name.as_str()).collect();
+        let mut expected: Vec<&str> =
+            responses[0].headers.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
         expected.sort_unstable();
         assert_eq!(names, expected);

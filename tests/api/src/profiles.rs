@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Doctor, MARKER, Patient, User};
+use crate::harness::{Anonymous, Doctor, MARKER, Patient, Response, User};
 
 const YEARS_MAX: u64 = 2_147_483_647;
 
@@ -18,17 +18,17 @@ fn doctor_profile(field: &str, value: Value) -> Value {
 fn a_patient_creates_a_profile() {
     let patient = User::new("patient");
     let address = format!("{MARKER} Street 1\n12345 Town");
-    let answer = patient
+    let response = patient
         .create_profile(
             json!({"date_of_birth": "1985-04-12", "gender": "female", "address": address}),
         )
         .ok(201);
     assert_eq!(
-        answer.body,
+        response.body,
         json!({"date_of_birth": "1985-04-12", "gender": "female", "address": address})
     );
-    let me = patient.get(&answer.header("location")).ok(200);
-    assert_eq!((&me["profile"], me.header("etag")), (&answer.body, answer.header("etag")));
+    let me = patient.get(&response.header("location")).ok(200);
+    assert_eq!((&me["profile"], me.header("etag")), (&response.body, response.header("etag")));
     assert_eq!(me.text("last_name"), patient.last_name);
 }
 
@@ -59,13 +59,13 @@ fn a_doctor_creates_a_profile() {
     let doctor = User::new("doctor");
     let body = json!({"specialization": " Family  Medicine ", "license_number": "MD-1",
         "years_of_experience": YEARS_MAX});
-    let answer = doctor.create_profile(body).ok(201);
+    let response = doctor.create_profile(body).ok(201);
     assert_eq!(
-        answer.body,
+        response.body,
         json!({"specialization": "Family  Medicine", "license_number": "MD-1",
             "years_of_experience": YEARS_MAX})
     );
-    assert_eq!(doctor.me().ok(200)["profile"], answer.body);
+    assert_eq!(doctor.me().ok(200)["profile"], response.body);
     let least =
         User::new("doctor").create_profile(doctor_profile("address", json!("ignored"))).ok(201);
     assert_eq!(
@@ -209,19 +209,19 @@ fn bad_fields_are_refused_and_nothing_is_written() {
 fn a_patient_changes_the_profile() {
     let patient = Patient::new();
     let before = patient.me().ok(200)["profile"].clone();
-    let answer = patient.update_profile(json!({"gender": "male"})).ok(200);
+    let response = patient.update_profile(json!({"gender": "male"})).ok(200);
     assert_eq!(
-        answer.body,
+        response.body,
         json!({"date_of_birth": before["date_of_birth"], "gender": "male",
             "address": before["address"]})
     );
-    let answer =
+    let response =
         patient.update_profile(json!({"address": null, "date_of_birth": "1990-01-31"})).ok(200);
     assert_eq!(
-        answer.body,
+        response.body,
         json!({"date_of_birth": "1990-01-31", "gender": "male", "address": null})
     );
-    assert_eq!(patient.update_profile(json!({})).ok(200).body, answer.body);
+    assert_eq!(patient.update_profile(json!({})).ok(200).body, response.body);
     let replaced = patient.replace_profile(json!({"gender": "female"})).ok(200);
     assert_eq!(
         replaced.body,
@@ -235,11 +235,11 @@ fn a_patient_changes_the_profile() {
 #[test]
 fn a_doctor_changes_the_profile() {
     let doctor = Doctor::new();
-    let answer = doctor
+    let response = doctor
         .update_profile(json!({"years_of_experience": 13, "role": "admin", "email": "x"}))
         .ok(200);
     assert_eq!(
-        (&answer["years_of_experience"], &answer["specialization"]),
+        (&response["years_of_experience"], &response["specialization"]),
         (&json!(13), &json!("Cardiology"))
     );
     let missing = doctor.replace_profile(json!({"years_of_experience": 1})).ok(400);
@@ -273,7 +273,7 @@ fn a_profile_that_is_not_there_cannot_be_changed() {
 #[test]
 fn a_change_can_insist_on_a_version() {
     let patient = Patient::new();
-    let change = |method: &str, if_match: &str, gender: &str| -> Answer {
+    let change = |method: &str, if_match: &str, gender: &str| -> Response {
         let request =
             patient.request(method, "/api/accounts/profile-update/").header("if-match", if_match);
         request.json(&json!({"gender": gender})).send()

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Doctor, PASSWORD, Patient, User, aws, new_email};
+use crate::harness::{Anonymous, Doctor, PASSWORD, Patient, Response, User, aws, new_email};
 
 /// Runs `work` for each of `count` at the same moment; the answers in the order of the numbers.
 fn at_once<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
@@ -24,9 +24,9 @@ fn at_once<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
 }
 
 /// How often each status was answered.
-fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
-    answers.iter().fold(BTreeMap::new(), |mut counts, answer| {
-        *counts.entry(answer.status).or_default() += 1;
+fn statuses(responses: &[Response]) -> BTreeMap<u16, usize> {
+    responses.iter().fold(BTreeMap::new(), |mut counts, response| {
+        *counts.entry(response.status).or_default() += 1;
         counts
     })
 }
@@ -35,7 +35,7 @@ fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
 fn of_eight_identical_registrations_one_succeeds() {
     let email = new_email();
     let (local, domain) = email.split_once('@').unwrap();
-    let answers = at_once(8, |index| {
+    let responses = at_once(8, |index| {
         // Its mistake 2: the case of an address makes no other user.
         let email = if index % 2 == 0 {
             email.clone()
@@ -44,8 +44,8 @@ fn of_eight_identical_registrations_one_succeeds() {
         };
         Anonymous.register(json!({"email": email, "password": PASSWORD, "role": "patient"}))
     });
-    assert_eq!(statuses(&answers), BTreeMap::from([(201, 1), (400, 7)]));
-    for refused in answers.iter().filter(|answer| answer.status == 400) {
+    assert_eq!(statuses(&responses), BTreeMap::from([(201, 1), (400, 7)]));
+    for refused in responses.iter().filter(|response| response.status == 400) {
         assert_eq!(refused["errors"][0]["field"], "email");
     }
     Anonymous.login(&email, PASSWORD).ok(200);
@@ -54,11 +54,11 @@ fn of_eight_identical_registrations_one_succeeds() {
 #[test]
 fn of_eight_profile_creations_one_succeeds() {
     let user = User::new("patient");
-    let answers = at_once(8, |index| {
+    let responses = at_once(8, |index| {
         user.create_profile(json!({"gender": "female", "address": format!("zq7marker {index}")}))
     });
-    assert_eq!(statuses(&answers), BTreeMap::from([(201, 1), (403, 7)]));
-    let created = answers.iter().find(|answer| answer.status == 201).unwrap();
+    assert_eq!(statuses(&responses), BTreeMap::from([(201, 1), (403, 7)]));
+    let created = responses.iter().find(|response| response.status == 201).unwrap();
     let me = user.me().ok(200);
     assert_eq!(me["profile"], created.body, "the first one stays");
 }
@@ -78,9 +78,9 @@ fn changes_of_different_fields_are_all_kept() {
             json!({"record_type": record_type}),
             json!({"files": file}),
         ];
-        let answers =
+        let responses =
             at_once(changes.len(), |index| patient.update_record(id, changes[index].clone()));
-        assert_eq!(statuses(&answers), BTreeMap::from([(200, 3)]), "lost races are tried again");
+        assert_eq!(statuses(&responses), BTreeMap::from([(200, 3)]), "lost races are tried again");
         let read = patient.read_patient_record(id).ok(200);
         assert_eq!(
             (&read["description"], &read["record_type"]),
@@ -95,7 +95,7 @@ fn many_changes_without_a_version_lose_nothing() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = record.text("id");
-    let answers = at_once(8, |index| {
+    let responses = at_once(8, |index| {
         patient.update_record(
             id,
             json!({"files": [{"name": format!("{index}.txt"),
@@ -104,14 +104,14 @@ fn many_changes_without_a_version_lose_nothing() {
     });
     // Who has lost too often is told so, and nothing of the change is there.
     assert!(
-        answers.iter().all(|answer| [200, 409].contains(&answer.status)),
+        responses.iter().all(|response| [200, 409].contains(&response.status)),
         "{:?}",
-        statuses(&answers)
+        statuses(&responses)
     );
-    let added = answers
+    let added = responses
         .iter()
         .enumerate()
-        .filter(|(_, answer)| answer.status == 200)
+        .filter(|(_, response)| response.status == 200)
         .map(|(index, _)| format!("{index}.txt"));
     let added: BTreeSet<String> = added.collect();
     assert!(!added.is_empty());
@@ -134,15 +134,15 @@ fn of_those_who_name_one_version_one_succeeds() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let path = format!("/api/records/patient/{}/", record.text("id"));
-    let answers = at_once(6, |index| {
+    let responses = at_once(6, |index| {
         patient
             .request("PATCH", &path)
             .header("if-match", "\"1\"")
             .json(&json!({"description": format!("{index}")}))
             .send()
     });
-    assert_eq!(statuses(&answers), BTreeMap::from([(200, 1), (412, 5)]));
-    let kept = answers.iter().find(|answer| answer.status == 200).unwrap();
+    assert_eq!(statuses(&responses), BTreeMap::from([(200, 1), (412, 5)]));
+    let kept = responses.iter().find(|response| response.status == 200).unwrap();
     assert_eq!(patient.request("GET", &path).send().ok(200).body, kept.body);
 }
 
@@ -152,14 +152,14 @@ fn a_record_that_is_moved_by_several_at_once_has_one_doctor() {
     let doctors: Vec<Doctor> = (0..4).map(|_| Doctor::new()).collect();
     let record = patient.create_record(json!({"doctor": doctors[0].id})).ok(201);
     let id = record.text("id");
-    let answers = at_once(6, |index| {
+    let responses = at_once(6, |index| {
         let doctor = &doctors[index % 3 + 1];
         patient.update_record(id, json!({"doctor": doctor.id}))
     });
     assert!(
-        answers.iter().all(|answer| [200, 409].contains(&answer.status)),
+        responses.iter().all(|response| [200, 409].contains(&response.status)),
         "{:?}",
-        statuses(&answers)
+        statuses(&responses)
     );
     let read = patient.read_patient_record(id).ok(200);
     for doctor in &doctors {
@@ -192,18 +192,18 @@ fn a_note_and_a_move_that_meet_are_one_before_the_other() {
     for _ in 0..3 {
         let record = patient.create_record(json!({"doctor": former.id})).ok(201);
         let id = record.text("id");
-        let answers = at_once(4, |index| match index {
+        let responses = at_once(4, |index| match index {
             0 => patient.update_record(id, json!({"doctor": next.id})),
             _ => former
                 .create_annotation(json!({"record": id, "note": format!("zq7marker {index}")})),
         });
-        assert!(answers[0].status == 200, "{}", answers[0]);
+        assert!(responses[0].status == 200, "{}", responses[0]);
         assert!(
-            answers[1..].iter().all(|answer| [201, 400].contains(&answer.status)),
+            responses[1..].iter().all(|response| [201, 400].contains(&response.status)),
             "{:?}",
-            statuses(&answers)
+            statuses(&responses)
         );
-        let written = answers[1..].iter().filter(|answer| answer.status == 201).count();
+        let written = responses[1..].iter().filter(|response| response.status == 201).count();
         assert_eq!(
             next.read_doctor_record(id).ok(200)["annotations"].as_array().unwrap().len(),
             written
@@ -217,32 +217,32 @@ fn notes_that_are_written_at_once_are_all_there() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = record.text("id");
-    let answers = at_once(6, |index| {
+    let responses = at_once(6, |index| {
         doctor.create_annotation(json!({"record": id, "note": format!("zq7marker {index}")}))
     });
-    assert_eq!(statuses(&answers), BTreeMap::from([(201, 6)]));
+    assert_eq!(statuses(&responses), BTreeMap::from([(201, 6)]));
     let read = patient.read_patient_record(id).ok(200);
     let of = |notes: &[Value]| {
         notes.iter().map(|note| note["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
     };
-    let written: Vec<Value> = answers.iter().map(|answer| answer.body.clone()).collect();
+    let written: Vec<Value> = responses.iter().map(|response| response.body.clone()).collect();
     assert_eq!(of(read["annotations"].as_array().unwrap()), of(&written));
     assert_eq!(patient.list_notifications("").ok(200).results().len(), 6);
 
     // Of changes of one note that meet, all succeed or say that they lost, and the last one stands.
     let note = written[0]["id"].as_str().unwrap();
-    let answers = at_once(4, |index| {
+    let responses = at_once(4, |index| {
         doctor.update_annotation(note, json!({"note": format!("changed {index}")}))
     });
     assert!(
-        answers.iter().all(|answer| [200, 409].contains(&answer.status)),
+        responses.iter().all(|response| [200, 409].contains(&response.status)),
         "{:?}",
-        statuses(&answers)
+        statuses(&responses)
     );
-    let changed = answers
+    let changed = responses
         .iter()
-        .filter(|answer| answer.status == 200)
-        .max_by_key(|answer| answer.header("etag"));
+        .filter(|response| response.status == 200)
+        .max_by_key(|response| response.header("etag"));
     let read = patient.read_patient_record(id).ok(200);
     let stored =
         read["annotations"].as_array().unwrap().iter().find(|it| it["id"] == note).unwrap();
@@ -260,8 +260,8 @@ fn a_file_is_deleted_once() {
         .collect();
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     let (id, file) = (record.text("id"), record["files"][0]["id"].as_str().unwrap());
-    let answers = at_once(4, |_| patient.delete_file(file));
-    assert_eq!(statuses(&answers), BTreeMap::from([(204, 1), (404, 3)]));
+    let responses = at_once(4, |_| patient.delete_file(file));
+    assert_eq!(statuses(&responses), BTreeMap::from([(204, 1), (404, 3)]));
     assert_eq!(patient.read_patient_record(id).ok(200)["files"].as_array().unwrap().len(), 1);
     assert_eq!(doctor.list_notifications("").ok(200).results().len(), 2, "told once");
 }

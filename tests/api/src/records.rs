@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Answer, Doctor, Patient, User, aws, moment};
+use crate::harness::{Anonymous, Doctor, Patient, Response, User, aws, moment};
 
 /// The id of nothing.
 pub(crate) const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
@@ -192,10 +192,10 @@ fn test_list_patient_records() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let empty = patient.list_patient_records("").ok(200);
     assert_eq!(empty.body, json!({"next": null, "results": []}));
-    let created: Vec<Answer> =
+    let created: Vec<Response> =
         (0..3).map(|_| patient.create_record(json!({"doctor": doctor.id})).ok(201)).collect();
     // test_health_record_ordering: newest first.
-    let newest_first: Vec<&Value> = created.iter().rev().map(|answer| &answer.body).collect();
+    let newest_first: Vec<&Value> = created.iter().rev().map(|response| &response.body).collect();
     let listed = patient.list_patient_records("").ok(200);
     assert_eq!(listed.results().iter().collect::<Vec<_>>(), newest_first, "each as it was created");
 }
@@ -267,13 +267,13 @@ fn a_change_that_changes_nothing_tells_nobody() {
         json!({"doctor": doctor.id, "record_type": "imaging", "description": "same zq7marker"});
     let created = patient.create_record(body.clone()).ok(201);
     let id = created.text("id");
-    for answer in [
+    for response in [
         patient.update_record(id, json!({})),
         patient.update_record(id, body.clone()),
         patient.replace_record(id, body),
     ] {
-        let answer = answer.ok(200);
-        assert_eq!((&answer.body, answer.header("etag")), (&created.body, "\"1\"".to_owned()));
+        let response = response.ok(200);
+        assert_eq!((&response.body, response.header("etag")), (&created.body, "\"1\"".to_owned()));
     }
     assert_eq!(doctor.list_notifications("").ok(200).results().len(), 1);
 }
@@ -284,13 +284,13 @@ fn test_cannot_update_other_patient_record() {
     let created = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = created.text("id");
     for id in [id, UNKNOWN, "not-an-id", &id.to_uppercase()] {
-        for answer in [
+        for response in [
             other.read_patient_record(id),
             other.update_record(id, json!({"description": "stolen"})),
             other.replace_record(id, json!({"doctor": doctor.id})),
         ] {
             assert_eq!(
-                answer.ok(404)["detail"],
+                response.ok(404)["detail"],
                 "Not found.",
                 "the same answer for others' and for none"
             );
@@ -305,8 +305,8 @@ fn test_cannot_update_other_patient_record() {
 fn a_record_cannot_be_deleted() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let created = patient.create_record(json!({"doctor": doctor.id})).ok(201);
-    let answer = patient.delete(&format!("/api/records/patient/{}/", created.text("id"))).ok(405);
-    let allow = answer.header("allow");
+    let response = patient.delete(&format!("/api/records/patient/{}/", created.text("id"))).ok(405);
+    let allow = response.header("allow");
     assert_eq!(
         allow.split(',').map(str::trim).collect::<BTreeSet<_>>(),
         BTreeSet::from(["GET", "HEAD", "PATCH", "PUT"])

@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Answer, Client, MARKER, PASSWORD, Patient, Sandbox, Settings, User,
+    Admin, Anonymous, Client, MARKER, PASSWORD, Patient, Response, Sandbox, Settings, User,
     account_mail, account_mails_to, aws, new_email, unique,
 };
 
 #[track_caller]
-fn register(accounts: &Sandbox, email: &str, role: &str) -> Answer {
+fn register(accounts: &Sandbox, email: &str, role: &str) -> Response {
     let last_name = format!("{MARKER}{}", unique());
     let body = json!({"email": email, "password": PASSWORD, "role": role, "first_name": "Jane",
         "last_name": last_name});
@@ -30,8 +30,8 @@ fn registering_tells_nobody_who_has_an_account() {
     let again = register(&accounts, &free, "patient").ok(202);
     for other in [&of_taken, &respelt, &again] {
         assert_eq!(other.bytes, of_free.bytes);
-        let names = |answer: &Answer| {
-            answer.headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        let names = |response: &Response| {
+            response.headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(names(other), names(&of_free));
     }
@@ -97,9 +97,10 @@ fn nobody_is_flooded_with_mails_about_an_account() {
         .start();
     let (owner, free) = (User::new("patient"), new_email());
     let enough = |email: &str| {
-        let answers: Vec<Answer> = (0..4).map(|_| register(&accounts, email, "patient")).collect();
-        for answer in &answers[..3] {
-            assert_eq!(answer.status, 202, "{answer}");
+        let responses: Vec<Response> =
+            (0..4).map(|_| register(&accounts, email, "patient")).collect();
+        for response in &responses[..3] {
+            assert_eq!(response.status, 202, "{response}");
         }
         register(&accounts, email, "patient").problem(429, "daily_limit_reached")
     };

@@ -9,7 +9,7 @@ use runtime::tokens::{MfaToken, Signer};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, Answer, App, Client, Doctor, PASSWORD, Patient, Settings, User, account_mail, aws,
+    Anonymous, App, Client, Doctor, PASSWORD, Patient, Response, Settings, User, account_mail, aws,
 };
 use crate::passwords::{hash_of_django, set_hash, set_password_version, stored_hash};
 
@@ -81,17 +81,17 @@ impl Guarded {
     }
 }
 
-fn show(mfa_token: &str, code: &str) -> Answer {
+fn show(mfa_token: &str, code: &str) -> Response {
     Anonymous.login_with_second_factor(json!({"mfa_token": mfa_token, "code": code}))
 }
 
-fn show_recovery(mfa_token: &str, code: &str) -> Answer {
+fn show_recovery(mfa_token: &str, code: &str) -> Response {
     Anonymous.login_with_second_factor(json!({"mfa_token": mfa_token, "recovery_code": code}))
 }
 
 #[track_caller]
-fn signed_in(answer: Answer) -> Client {
-    Client::with_token(answer.ok(200)["tokens"]["access"].as_str().unwrap())
+fn signed_in(response: Response) -> Client {
+    Client::with_token(response.ok(200)["tokens"]["access"].as_str().unwrap())
 }
 
 /// Six digits that are not the code of now, nor of a step beside it.
@@ -112,21 +112,21 @@ fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
     user.set_up_second_factor("not the password, surely").refused("password", "incorrect");
     user.post("/api/accounts/second-factor/setup/", &json!({})).refused("password", "required");
     let first = user.set_up_second_factor(PASSWORD).ok(200);
-    let answer = user.set_up_second_factor(PASSWORD).ok(200);
-    assert_eq!(answer.keys(), ["otpauth_url", "secret"]);
-    assert_ne!(first["secret"], answer["secret"]);
-    let url = answer.text("otpauth_url");
+    let response = user.set_up_second_factor(PASSWORD).ok(200);
+    assert_eq!(response.keys(), ["otpauth_url", "secret"]);
+    assert_ne!(first["secret"], response["secret"]);
+    let url = response.text("otpauth_url");
     assert!(
         url.starts_with("otpauth://totp/Health%20Records:")
             && url.contains(&user.email.replace('@', "%40")),
         "{url}"
     );
     assert!(
-        url.contains(&format!("secret={}&issuer=Health%20Records", answer.text("secret"))),
+        url.contains(&format!("secret={}&issuer=Health%20Records", response.text("secret"))),
         "{url}"
     );
 
-    let app = App::new(answer.text("secret"));
+    let app = App::new(response.text("secret"));
     for code in ["12345", "1234567", "12345x", ""] {
         user.confirm_second_factor(code).refused("code", "invalid");
     }
@@ -179,9 +179,9 @@ fn the_password_alone_opens_nothing() {
     Anonymous
         .login(&guarded.user.email, "not the password, surely")
         .problem(401, "invalid_credentials");
-    let answer = Anonymous.login(&guarded.user.email, PASSWORD).problem(401, "mfa_required");
+    let response = Anonymous.login(&guarded.user.email, PASSWORD).problem(401, "mfa_required");
     assert_eq!(
-        answer.keys(),
+        response.keys(),
         ["code", "detail", "instance", "mfa_token", "request_id", "status", "title", "type"]
     );
     assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions);
@@ -192,7 +192,7 @@ fn the_password_alone_opens_nothing() {
         "that somebody knows the password is told"
     );
 
-    let token = answer.text("mfa_token");
+    let token = response.text("mfa_token");
     for (body, field) in [
         (json!({"code": "123456"}), "mfa_token required"),
         (json!({"mfa_token": token}), "code required"),
@@ -209,15 +209,15 @@ fn the_password_alone_opens_nothing() {
     }
     show(token, &wrong_code(&guarded.app)).problem(401, "invalid_code");
     assert_eq!(guarded.told("login", "failed", Some("second_factor")), 1);
-    let answer = show(token, &guarded.app.code(0)).ok(200);
+    let response = show(token, &guarded.app.code(0)).ok(200);
     assert_eq!(
-        answer.keys(),
+        response.keys(),
         ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role", "tokens"],
         "as without a second factor"
     );
-    let client = Client::with_token(answer["tokens"]["access"].as_str().unwrap());
+    let client = Client::with_token(response["tokens"]["access"].as_str().unwrap());
     client.me().ok(200);
-    let renewed = Anonymous.refresh(answer["tokens"]["refresh"].as_str().unwrap()).ok(200);
+    let renewed = Anonymous.refresh(response["tokens"]["refresh"].as_str().unwrap()).ok(200);
     Client::with_token(renewed.text("access")).me().ok(200);
     assert_eq!(guarded.told("login", "success", None), 1);
     assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions + 1);
@@ -278,14 +278,14 @@ fn a_recovery_code_works_once() {
 /// The deployed signing secret.
 fn signing_secret() -> String {
     let arn = aws::environment_of("accounts")["SIGNING_SECRET_ARN"].clone();
-    let answer = aws::operation(
+    let response = aws::operation(
         aws::root(),
         "secretsmanager",
         "secretsmanager.GetSecretValue",
         &json!({"SecretId": arn}),
     )
     .ok(200);
-    answer.text("SecretString").to_owned()
+    response.text("SecretString").to_owned()
 }
 
 #[test]

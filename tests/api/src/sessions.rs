@@ -24,16 +24,16 @@ fn session_of(access: &str) -> (String, String) {
     )
 }
 
-fn tokens(answer: &crate::harness::Answer) -> (String, String) {
-    (answer.text("access").to_owned(), answer.text("refresh").to_owned())
+fn tokens(response: &crate::harness::Response) -> (String, String) {
+    (response.text("access").to_owned(), response.text("refresh").to_owned())
 }
 
 #[test]
 fn a_refresh_token_gives_new_tokens() {
     let user = User::new("patient");
-    let answer = Anonymous.refresh(&user.refresh).ok(200);
-    assert_eq!(answer.keys(), ["access", "refresh"]);
-    let (access, refresh) = tokens(&answer);
+    let response = Anonymous.refresh(&user.refresh).ok(200);
+    assert_eq!(response.keys(), ["access", "refresh"]);
+    let (access, refresh) = tokens(&response);
     assert_ne!((&access, &refresh), (&user.access, &user.refresh));
     Client::with_token(&access).me().ok(200);
     user.me().ok(200);

@@ -36,13 +36,13 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
             (number / (4 * GUESSES) * 4 + number % 4, number % (4 * GUESSES) / 4);
         let network = network_of(account, guess);
         let began = Instant::now();
-        let answer =
+        let response =
             networks[network].login(&owners[account].email, &format!("stuffed password {guess}"));
         let mut seen = seen.lock().unwrap();
         let (tried, first, last) = seen.entry((account, network)).or_insert((0, began, began));
-        *tried += u32::from(answer.status != 429);
+        *tried += u32::from(response.status != 429);
         (*first, *last) = ((*first).min(began), (*last).max(Instant::now()));
-        answer.status
+        response.status
     });
     assert_eq!(statuses.len(), 10_000);
     assert_eq!(
@@ -68,8 +68,8 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
     let owner = &owners[ACCOUNTS - 1].email;
     let theirs = &networks[9];
     let asked = Instant::now();
-    let answer = theirs.login(owner, PASSWORD);
-    let wait = if answer.status == 429 { told_by_login(&answer) } else { 0 };
+    let response = theirs.login(owner, PASSWORD);
+    let wait = if response.status == 429 { told_by_login(&response) } else { 0 };
     when_allowed(|| theirs.login(owner, PASSWORD), wait, asked).ok(200);
 }
 

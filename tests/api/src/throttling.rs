@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::keys::counter;
-use crate::harness::{Anonymous, Answer, Doctor, Host, PASSWORD, Patient, User, aws, new_email};
+use crate::harness::{Anonymous, Doctor, Host, PASSWORD, Patient, Response, User, aws, new_email};
 
 const WRONG: &str = "not the password of anybody";
 
@@ -64,38 +64,38 @@ fn assert_counted(counted: u64, at_least: u64) {
 
 /// How many seconds an answer says to wait; checks all that it says.
 #[track_caller]
-fn told(answer: &Answer, name: &str, quota: u64, window: i64) -> i64 {
-    answer
+fn told(response: &Response, name: &str, quota: u64, window: i64) -> i64 {
+    response
         .clone()
         .problem(429, if window == DAY { "daily_limit_reached" } else { "too_many_attempts" });
-    let wait = answer.header("retry-after");
-    assert_eq!(answer.header("ratelimit"), format!("\"{name}\";r=0;t={wait}"), "{answer}");
+    let wait = response.header("retry-after");
+    assert_eq!(response.header("ratelimit"), format!("\"{name}\";r=0;t={wait}"), "{response}");
     assert_eq!(
-        answer.header("ratelimit-policy"),
+        response.header("ratelimit-policy"),
         format!("\"{name}\";q={quota};w={window}"),
-        "{answer}"
+        "{response}"
     );
     let wait = wait.parse().unwrap();
-    assert!((1..=window).contains(&wait), "{answer}");
+    assert!((1..=window).contains(&wait), "{response}");
     wait
 }
 
 #[track_caller]
-pub(crate) fn told_by_login(answer: &Answer) -> i64 {
-    told(answer, "login", 5, MINUTES_15)
+pub(crate) fn told_by_login(response: &Response) -> i64 {
+    told(response, "login", 5, MINUTES_15)
 }
 
 type Telltale = (u16, BTreeMap<String, String>, Value);
 
 /// What tells answers apart, with every number in its headers as a `#`: a second may pass between
 /// two.
-fn telltale(answer: &Answer) -> Telltale {
-    let mut body = answer.body.clone();
+fn telltale(response: &Response) -> Telltale {
+    let mut body = response.body.clone();
     if let Some(body) = body.as_object_mut() {
         body.remove("request_id");
     }
     let headers =
-        answer.headers.iter().filter(|(name, _)| *name != "x-request-id").map(|(name, value)| {
+        response.headers.iter().filter(|(name, _)| *name != "x-request-id").map(|(name, value)| {
             let digits = value
                 .to_str()
                 .unwrap()
@@ -103,27 +103,27 @@ fn telltale(answer: &Answer) -> Telltale {
                 .filter(|part| !part.is_empty());
             (name.to_string(), digits.collect::<Vec<_>>().join("#"))
         });
-    (answer.status, headers.collect(), body)
+    (response.status, headers.collect(), body)
 }
 
 /// Sends again and again until it is not told to wait any more, as it was on a request of some
 /// moment: who waits as told is let in, and who does not loses nothing.
-pub(crate) fn when_allowed(send: impl Fn() -> Answer, told: i64, since: Instant) -> Answer {
+pub(crate) fn when_allowed(send: impl Fn() -> Response, told: i64, since: Instant) -> Response {
     let started = Instant::now();
     loop {
         let sent = started.elapsed();
-        let answer = send();
-        if answer.status != 429 {
+        let response = send();
+        if response.status != 429 {
             let waited = since.elapsed();
             assert!(
                 waited.as_secs_f64() >= told as f64 - 1.0,
                 "told {told} s, but let in after {waited:?}"
             );
-            return answer;
+            return response;
         }
         assert!(
             sent.as_secs_f64() < told as f64 + 1.0,
-            "told {told} s, and locked out after {sent:?}: {answer}"
+            "told {told} s, and locked out after {sent:?}: {response}"
         );
         thread::sleep(Duration::from_millis(100));
     }
@@ -157,24 +157,24 @@ impl<'a> Guesser<'a> {
         }
     }
 
-    fn guess(&mut self) -> Answer {
-        let answer = self.host.login(self.email, self.password);
-        let telltale = telltale(&answer);
-        assert_eq!(*self.told.entry(answer.status).or_insert_with(|| telltale.clone()), telltale);
-        answer
+    fn guess(&mut self) -> Response {
+        let response = self.host.login(self.email, self.password);
+        let telltale = telltale(&response);
+        assert_eq!(*self.told.entry(response.status).or_insert_with(|| telltale.clone()), telltale);
+        response
     }
 
     /// Fails until it is told to wait: how long.
     fn until_told(&mut self) -> i64 {
         loop {
             let sent = Instant::now();
-            let answer = self.guess();
+            let response = self.guess();
             let pause =
                 self.failures.checked_sub(self.free).map(|doublings| f64::from(1_u32 << doublings));
             let passed = self.last.elapsed().as_secs_f64();
-            if answer.status == 429 {
+            if response.status == 429 {
                 let (wait, pause) =
-                    (told_by_login(&answer) as f64, pause.expect("the first failures are free"));
+                    (told_by_login(&response) as f64, pause.expect("the first failures are free"));
                 assert!(
                     wait <= pause && wait >= pause - passed,
                     "{wait} s after {} failures",
@@ -183,7 +183,7 @@ impl<'a> Guesser<'a> {
                 self.asked = sent;
                 return wait as i64;
             }
-            answer.problem(401, "invalid_credentials");
+            response.problem(401, "invalid_credentials");
             assert!(
                 pause.is_none_or(|pause| passed >= pause),
                 "let in too soon after {} failures",
@@ -360,9 +360,9 @@ fn an_owner_with_many_devices_signs_in_with_all_at_once() {
             "{statuses:?}"
         );
         let asked = Instant::now();
-        let answer = host.login(&user.email, PASSWORD);
-        if answer.status == 429 {
-            when_allowed(|| host.login(&user.email, PASSWORD), told_by_login(&answer), asked)
+        let response = host.login(&user.email, PASSWORD);
+        if response.status == 429 {
+            when_allowed(|| host.login(&user.email, PASSWORD), told_by_login(&response), asked)
                 .ok(200);
         }
     }
@@ -462,7 +462,7 @@ fn mails_that_set_passwords_are_asked_for_five_times() {
         // However slow the system is: the waits double.
         let refused = (0..5)
             .map(|_| host.request_password_reset(email))
-            .find(|answer| answer.status != 202)
+            .find(|response| response.status != 202)
             .unwrap();
         assert!(told(&refused, "password_reset", 5, MINUTES_15) > 0);
         refused
@@ -474,16 +474,16 @@ fn mails_that_set_passwords_are_asked_for_five_times() {
 #[test]
 fn an_address_gets_so_many_mails_a_day_whoever_asks() {
     let (user, unknown) = (User::new("patient"), new_email());
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for email in [&user.email, &unknown] {
         let address = email.to_lowercase();
         set_counter("mails", &[&address], DAY, &[("mail_count", MAILS_PER_DAY - 1)]);
         Host::somewhere().request_password_reset(email).ok(202);
         let refused = Host::somewhere().request_password_reset(email);
         told(&refused, "mails", MAILS_PER_DAY, DAY);
-        answers.push(refused);
+        responses.push(refused);
     }
-    assert_eq!(telltale(&answers[0]), telltale(&answers[1]));
+    assert_eq!(telltale(&responses[0]), telltale(&responses[1]));
     // All that the owner of an address can ask for is counted together; what others ask who only
     // claim it, by itself.
     user.resend_verification().problem(429, "daily_limit_reached");

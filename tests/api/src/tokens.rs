@@ -95,19 +95,22 @@ impl Drop for Key {
 
 #[track_caller]
 pub(crate) fn refuse(token: &str) {
-    let answer = Client::with_token(token).me().problem(401, "token_not_valid");
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\", error=\"invalid_token\"");
+    let response = Client::with_token(token).me().problem(401, "token_not_valid");
+    assert_eq!(
+        response.header("www-authenticate"),
+        "Bearer realm=\"api\", error=\"invalid_token\""
+    );
     assert!(
-        !answer["detail"].to_string().contains("key"),
-        "says nothing of what is wrong: {answer}"
+        !response["detail"].to_string().contains("key"),
+        "says nothing of what is wrong: {response}"
     );
 }
 
 #[test]
 fn no_token_is_no_caller() {
     let user = User::new("patient");
-    let answer = Anonymous.me().problem(401, "not_authenticated");
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\"");
+    let response = Anonymous.me().problem(401, "not_authenticated");
+    assert_eq!(response.header("www-authenticate"), "Bearer realm=\"api\"");
     let with_line =
         |line: &str| Request::new("GET", "/api/accounts/me/").header("authorization", line).send();
     let (access, basic) = (&user.access, "Basic amFuZTpqYW5l");

@@ -202,8 +202,8 @@ fn quiet() -> MutexGuard<'static, ()> {
     harness::eventually("the mail queue is empty", || {
         let names = json!({"AttributeNames": ["ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesNotVisible"]});
-        let answer = aws::sqs("GetQueueAttributes", "mail", names);
-        let attributes = answer["Attributes"].as_object().unwrap();
+        let response = aws::sqs("GetQueueAttributes", "mail", names);
+        let attributes = response["Attributes"].as_object().unwrap();
         attributes.values().all(|number| number == "0").then_some(())
     });
     guard

@@ -52,7 +52,7 @@ fn objects(lines: &[String]) -> impl Iterator<Item = Value> {
 fn talk() -> Vec<String> {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
-    let answers = [
+    let responses = [
         doctor.annotate(record.text("id")),
         patient
             .create_record(
@@ -82,7 +82,7 @@ fn talk() -> Vec<String> {
             .send()
             .ok(401),
     ];
-    answers.iter().map(|answer| answer.header("x-request-id")).collect()
+    responses.iter().map(|response| response.header("x-request-id")).collect()
 }
 
 #[test]
@@ -165,12 +165,12 @@ fn every_request_is_logged_and_none_has_failed() {
 #[test]
 fn nothing_was_given_up() {
     for queue in ["stream_failure", "upload_dlq", "mail_dlq"] {
-        let answer = aws::sqs(
+        let response = aws::sqs(
             "ReceiveMessage",
             queue,
             json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}),
         );
-        for message in answer["Messages"].as_array().into_iter().flatten() {
+        for message in response["Messages"].as_array().into_iter().flatten() {
             let is_poison =
                 queue == "mail_dlq" && message["Body"].as_str().unwrap().contains(MARKER);
             assert!(is_poison, "{queue}: {message}");

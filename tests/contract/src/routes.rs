@@ -375,9 +375,9 @@ fn unknown_paths_reach_a_function_that_answers_404() {
         let route = route.expect(
             "template.yaml needs a route $default, so that every error is a problem document",
         );
-        let answers =
+        let responses =
             paths.iter().any(|path| resource(path.function, "Function") == route.function);
-        assert!(answers, "{unknown} reaches {}, which does not answer HTTP", route.function);
+        assert!(responses, "{unknown} reaches {}, which does not answer HTTP", route.function);
         assert!(!paths.iter().any(|path| path.is(unknown)), "{unknown} is known now: try another");
     }
 }

@@ -20,14 +20,17 @@ async fn a_registered_user_is_found_by_address_and_id() {
     let table = Table::new().await;
     let account = patient();
     let session = table.register(&account).await;
-    assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
+    assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(account.clone()));
     let shouted = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
-    let found = table.store.credentials(&shouted).await.unwrap().unwrap();
+    let found = table.store.get_credentials(&shouted).await.unwrap().unwrap();
     assert_eq!(
         (found.user_id, found.password_hash),
         (account.id, credentials(&account).password_hash)
     );
-    assert_eq!(table.store.caller(account.id, session.id).await.unwrap(), Some((account, session)));
+    assert_eq!(
+        table.store.get_caller(account.id, session.id).await.unwrap(),
+        Some((account, session))
+    );
     assert_eq!(table.count().await, 4, "account, credentials, session, event");
 }
 
@@ -52,10 +55,10 @@ async fn nobody_is_found_who_is_not_there() {
     let table = Table::new().await;
     let account = patient();
     let session = table.register(&account).await;
-    assert_eq!(table.store.account(id()).await.unwrap(), None);
-    assert!(table.store.credentials(&doctor().email).await.unwrap().is_none());
-    assert_eq!(table.store.caller(account.id, id::<SessionId>()).await.unwrap(), None);
-    assert_eq!(table.store.caller(id::<UserId>(), session.id).await.unwrap(), None);
+    assert_eq!(table.store.get_account(id()).await.unwrap(), None);
+    assert!(table.store.get_credentials(&doctor().email).await.unwrap().is_none());
+    assert_eq!(table.store.get_caller(account.id, id::<SessionId>()).await.unwrap(), None);
+    assert_eq!(table.store.get_caller(id::<UserId>(), session.id).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -68,12 +71,12 @@ async fn people_are_read_once_each_and_in_batches() {
         ids.extend([account.id, account.id]);
     }
     ids.push(id());
-    let (people, cost) = table.meter.measure(table.store.people(ids.clone())).await;
+    let (people, cost) = table.meter.measure(table.store.get_accounts(ids.clone())).await;
     let people = people.unwrap();
     assert_eq!(people.len(), 105, "the unknown one is left out");
     assert!(people.iter().all(|(id, account)| *id == account.id));
     assert_eq!((cost.round_trips, cost.calls), (1, 2), "106 keys are two batches at once");
-    assert!(table.store.people([]).await.unwrap().is_empty());
+    assert!(table.store.get_accounts([]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -81,11 +84,11 @@ async fn a_profile_is_created_once() {
     let table = Table::new().await;
     let before = user(Role::Patient, "Jane", "Doe");
     table.register(&before).await;
-    assert_eq!(table.store.account(before.id).await.unwrap().unwrap().profile, None);
+    assert_eq!(table.store.get_account(before.id).await.unwrap().unwrap().profile, None);
     let empty = PatientProfile { date_of_birth: None, gender: Gender::Other, address: None };
     let after = Account { profile: Some(Profile::Patient(empty)), version: 2, ..before.clone() };
     table.store.create_profile(&after).await.unwrap();
-    assert_eq!(table.store.account(before.id).await.unwrap(), Some(after.clone()));
+    assert_eq!(table.store.get_account(before.id).await.unwrap(), Some(after.clone()));
     assert!(matches!(table.store.create_profile(&after).await, Err(CreateProfileError::Exists)));
     let next = Account { version: 3, ..after };
     assert!(matches!(table.store.create_profile(&next).await, Err(CreateProfileError::Exists)));
@@ -111,7 +114,7 @@ async fn an_update_needs_the_version_that_was_read() {
     table.register(&before).await;
     let after = Account { first_name: Name::parse("Janet").unwrap(), version: 2, ..before.clone() };
     table.store.update_profile(1, &after, None).await.unwrap();
-    assert_eq!(table.store.account(before.id).await.unwrap(), Some(after.clone()));
+    assert_eq!(table.store.get_account(before.id).await.unwrap(), Some(after.clone()));
     assert!(matches!(table.store.update_profile(1, &after, None).await, Err(UpdateError::Stale)));
     assert!(
         matches!(table.store.update_profile(1, &patient(), None).await, Err(UpdateError::Stale)),
@@ -129,7 +132,7 @@ async fn names(
     let (mut names, mut after) = (Vec::new(), None::<DirectoryPosition>);
     loop {
         let page =
-            table.store.directory(specialization, prefix, limit, after.as_ref()).await.unwrap();
+            table.store.list_doctors(specialization, prefix, limit, after.as_ref()).await.unwrap();
         assert!(page.items.len() <= limit);
         names.extend(
             page.items
@@ -172,7 +175,7 @@ async fn the_directory_is_sorted_searched_and_paged() {
     assert_eq!(names(&table, None, Some("é"), 10).await, ["Émile Émond"]);
     assert!(names(&table, None, Some("x"), 10).await.is_empty());
     assert!(names(&table, Some("x"), None, 10).await.is_empty());
-    let exactly = table.store.directory(None, None, 6, None).await.unwrap();
+    let exactly = table.store.list_doctors(None, None, 6, None).await.unwrap();
     assert_eq!(exactly.next, None, "the last page has no next one");
 }
 
@@ -189,7 +192,7 @@ async fn the_directory_lists_who_can_be_assigned_and_nobody_else() {
     let mut account = Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..fresh };
     table.store.create_profile(&account).await.unwrap();
     assert_eq!(names(&table, None, None, 10).await, ["New Doctor"]);
-    let page = table.store.directory(None, None, 10, None).await.unwrap();
+    let page = table.store.list_doctors(None, None, 10, None).await.unwrap();
     let entry = &page.items[0];
     assert_eq!(
         (entry.id, entry.role, Some(Profile::Doctor(entry.profile.clone()))),

@@ -48,9 +48,12 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
     let order = mail(MailKind::ResetPassword, &account);
     let creation = event(&account, account.id, Action::CreateUser, None);
     table.store.create_user(&account, &credentials(&account), &order, &creation).await.unwrap();
-    assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
-    assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().user_id, account.id);
-    assert_eq!(table.store.stored_mail(order.id).await.unwrap(), Some(order.clone()));
+    assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(account.clone()));
+    assert_eq!(
+        table.store.get_credentials(&account.email).await.unwrap().unwrap().user_id,
+        account.id
+    );
+    assert_eq!(table.store.get_mail(order.id).await.unwrap(), Some(order.clone()));
     assert_eq!(
         table.count().await,
         4,
@@ -124,7 +127,7 @@ async fn there_is_always_an_admin() {
     ] {
         assert!(matches!(amend(&other, &after).await, Err(AmendError::LastAdmin)));
     }
-    assert_eq!(table.store.account(other.id).await.unwrap(), Some(other.clone()));
+    assert_eq!(table.store.get_account(other.id).await.unwrap(), Some(other.clone()));
     assert_eq!(table.count().await, events, "no event tells of what was not done");
 
     let demoted = amended(&deactivated, |one| one.with_role(Role::Patient, true));
@@ -156,10 +159,10 @@ async fn an_account_is_amended_in_the_version_that_was_read_or_not_at_all() {
     let events = [Action::Deactivate, Action::ChangeRole]
         .map(|action| event(&admin, before.id, action, None));
     table.store.amend_account(&before, &after, &events).await.unwrap();
-    let stored = table.store.account(before.id).await.unwrap().unwrap();
+    let stored = table.store.get_account(before.id).await.unwrap().unwrap();
     assert_eq!(stored, after);
     assert!(!stored.holds(session.id));
-    let log = table.store.access_log(before.id, None, 10, None).await.unwrap().items;
+    let log = table.store.list_events_of_subject(before.id, None, 10, None).await.unwrap().items;
     assert_eq!(
         log.iter().map(|event| event.action).collect::<Vec<_>>(),
         [Action::ChangeRole, Action::Deactivate, Action::Register]
@@ -217,13 +220,19 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
     };
     table.register(&pending).await;
     let listed = async || {
-        let all = table.store.directory(None, None, 10, None).await.unwrap().items.len();
+        let all = table.store.list_doctors(None, None, 10, None).await.unwrap().items.len();
         let cardiologists =
-            table.store.directory(Some("cardiology"), None, 10, None).await.unwrap().items.len();
+            table.store.list_doctors(Some("cardiology"), None, 10, None).await.unwrap().items.len();
         let mut waiting = Vec::new();
         for approval in Approval::ALL {
             waiting.push(
-                table.store.doctors_by_approval(*approval, 10, None).await.unwrap().items.len(),
+                table
+                    .store
+                    .list_doctors_by_approval(*approval, 10, None)
+                    .await
+                    .unwrap()
+                    .items
+                    .len(),
             );
         }
         (all, cardiologists, waiting)
@@ -236,9 +245,9 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
     let suspended =
         decide(&table, &admin, &approved, Decision::Suspend, "Complaints").await.unwrap();
     assert_eq!(listed().await, (0, 0, vec![0, 0, 0, 1]));
-    assert_eq!(table.store.account(pending.id).await.unwrap(), Some(suspended.clone()));
+    assert_eq!(table.store.get_account(pending.id).await.unwrap(), Some(suspended.clone()));
 
-    let inbox = table.store.inbox_page(pending.id, None, 10, None).await.unwrap().items;
+    let inbox = table.store.list_notifications(pending.id, None, 10, None).await.unwrap().items;
     let told: Vec<_> = inbox
         .iter()
         .map(|it| (it.notification_type.as_str(), it.message.as_str(), it.record()))
@@ -257,7 +266,7 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
     let mut kinds: Vec<_> = mails.iter().map(|item| text(item, "kind").unwrap()).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["doctor_approved", "doctor_refused", "doctor_suspended"]);
-    let log = table.store.access_log(pending.id, None, 3, None).await.unwrap().items;
+    let log = table.store.list_events_of_subject(pending.id, None, 3, None).await.unwrap().items;
     let suspension = (
         log[0].action,
         log[0].reason.as_deref(),
@@ -312,8 +321,9 @@ async fn a_doctor_without_a_licence_waits_for_nothing() {
     let before =
         Account { approval: Some(Approval::Pending), ..user(Role::Doctor, "New", "Doctor") };
     table.register(&before).await;
-    let waiting =
-        async || table.store.doctors_by_approval(Approval::Pending, 10, None).await.unwrap().items;
+    let waiting = async || {
+        table.store.list_doctors_by_approval(Approval::Pending, 10, None).await.unwrap().items
+    };
     assert!(waiting().await.is_empty());
     let after = Account { profile: doctor().profile, version: 2, ..before };
     table.store.create_profile(&after).await.unwrap();
@@ -332,8 +342,11 @@ async fn work_lists_are_paged_newest_first() {
     for limit in [1, 2, 4, 5, 100] {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page =
-                table.store.doctors_by_approval(Approval::Pending, limit, after).await.unwrap();
+            let page = table
+                .store
+                .list_doctors_by_approval(Approval::Pending, limit, after)
+                .await
+                .unwrap();
             assert!(page.items.len() <= limit);
             found.extend(page.items);
             after = page.next;
@@ -344,7 +357,7 @@ async fn work_lists_are_paged_newest_first() {
         assert_eq!(found, ids);
     }
     assert_eq!(
-        table.store.doctors_by_approval(Approval::Pending, 5, None).await.unwrap().next,
+        table.store.list_doctors_by_approval(Approval::Pending, 5, None).await.unwrap().next,
         None
     );
 }
@@ -355,8 +368,8 @@ async fn users_are_found_by_address() {
     let account = patient();
     table.register(&account).await;
     let shouted = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
-    assert_eq!(table.store.user_with_email(&shouted).await.unwrap(), Some(account.id));
-    assert_eq!(table.store.user_with_email(&patient().email).await.unwrap(), None);
+    assert_eq!(table.store.find_user_by_email(&shouted).await.unwrap(), Some(account.id));
+    assert_eq!(table.store.find_user_by_email(&patient().email).await.unwrap(), None);
     let items = table
         .client
         .scan()
@@ -395,9 +408,10 @@ async fn users_are_found_by_the_beginning_of_their_last_name() {
     let names = async |prefix: &str, limit: usize| {
         let (mut names, mut after) = (Vec::new(), None);
         loop {
-            let page = table.store.users_named(prefix, limit, after.as_ref()).await.unwrap();
+            let page = table.store.list_users_by_name(prefix, limit, after.as_ref()).await.unwrap();
             assert!(page.items.len() <= limit);
-            let people = table.store.people(page.items.iter().map(|(id, _)| *id)).await.unwrap();
+            let people =
+                table.store.get_accounts(page.items.iter().map(|(id, _)| *id)).await.unwrap();
             names.extend(page.items.iter().map(|(id, _)| {
                 format!("{} {}", people[id].first_name.as_str(), people[id].last_name.as_str())
             }));
@@ -455,7 +469,8 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
     let walk = async |now: &str, limit: usize| {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = table.store.newest_users(now.parse().unwrap(), limit, after).await.unwrap();
+            let page =
+                table.store.list_newest_users(now.parse().unwrap(), limit, after).await.unwrap();
             assert!(page.items.len() <= limit);
             found.extend(page.items);
             after = page.next;
@@ -471,7 +486,7 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
     assert_eq!(walk("2029-03-01T00:00:00Z", 20).await, ids);
     let (page, cost) = table
         .meter
-        .measure(table.store.newest_users("2029-03-01T00:00:00Z".parse().unwrap(), 20, None))
+        .measure(table.store.list_newest_users("2029-03-01T00:00:00Z".parse().unwrap(), 20, None))
         .await;
     assert!(
         page.unwrap().next.is_some() && cost.calls == 12 * 8 && cost.round_trips == 12,
@@ -496,17 +511,17 @@ async fn what_somebody_did_is_listed_newest_first() {
         ids.insert(0, event.id);
         if action == Action::StartPasswordReset {
             let order = mail(MailKind::ResetPassword, &subject);
-            table.store.order_mail(&order, &event).await.unwrap();
-            assert_eq!(table.store.stored_mail(order.id).await.unwrap(), Some(order));
+            table.store.request_mail(&order, &event).await.unwrap();
+            assert_eq!(table.store.get_mail(order.id).await.unwrap(), Some(order));
         } else {
-            table.store.audit(&[event]).await.unwrap();
+            table.store.create_events(&[event]).await.unwrap();
         }
         table.register(&subject).await;
     }
     for limit in [1, 2, 4, 5, 100] {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = table.store.events_by(admin.id, limit, after).await.unwrap();
+            let page = table.store.list_events_of_actor(admin.id, limit, after).await.unwrap();
             assert!(page.items.iter().all(|event| event.actor_id == admin.id));
             found.extend(page.items.iter().map(|event| event.id));
             after = page.next;
@@ -516,5 +531,5 @@ async fn what_somebody_did_is_listed_newest_first() {
         }
         assert_eq!(found, ids);
     }
-    assert!(table.store.events_by(id(), 10, None).await.unwrap().items.is_empty());
+    assert!(table.store.list_events_of_actor(id(), 10, None).await.unwrap().items.is_empty());
 }

@@ -16,19 +16,22 @@ async fn an_annotation_is_part_of_the_record() {
     let (patient, doctor, record, _) = table.record_with_files(1).await;
     let annotation = annotation(&record);
     table.annotate(&doctor, &record, &annotation).await;
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(
         chart.record,
         Record { annotation_count: 1, version: 2, updated_at: at(1), ..record.clone() }
     );
     assert_eq!(chart.annotations, std::slice::from_ref(&annotation));
-    let lookup = table.store.annotation_lookup(annotation.id).await.unwrap();
+    let lookup = table.store.get_annotation_lookup(annotation.id).await.unwrap();
     assert_eq!(
         lookup,
         Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: Some(doctor.id) })
     );
-    assert_eq!(table.store.annotation_lookup(id()).await.unwrap(), None);
-    assert_eq!(table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items.len(), 1);
+    assert_eq!(table.store.get_annotation_lookup(id()).await.unwrap(), None);
+    assert_eq!(
+        table.store.list_notifications(patient.id, None, 10, None).await.unwrap().items.len(),
+        1
+    );
     let item = table.item(format!("ANNOTATION#{}", annotation.id), "LOOKUP").await.unwrap();
     assert!(text(&item, "gsi3pk").unwrap().starts_with("ANNOTATION#20"));
     assert!(
@@ -77,7 +80,7 @@ async fn a_record_takes_a_limited_number_of_annotations() {
         .create_annotation(&annotation(&record), at(1), &told_patient(&doctor, &record), &event)
         .await;
     assert!(matches!(refused, Err(AnnotateError::Full)));
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.annotation_count, chart.annotations.len()), (MAX_ANNOTATIONS, 100));
 }
 
@@ -88,12 +91,12 @@ async fn an_annotation_is_for_its_author_while_assigned() {
     let note = annotation(&before);
     table.annotate(&first, &before, &note).await;
     let annotation_for = async |author| {
-        table.store.annotation_for(author, patient.id, before.id, note.id).await.unwrap()
+        table.store.get_annotation(author, patient.id, before.id, note.id).await.unwrap()
     };
     assert_eq!(annotation_for(first.id).await.as_ref(), Some(&note));
     assert_eq!(annotation_for(patient.id).await, None);
     assert_eq!(
-        table.store.annotation_for(first.id, patient.id, before.id, id()).await.unwrap(),
+        table.store.get_annotation(first.id, patient.id, before.id, id()).await.unwrap(),
         None
     );
 
@@ -130,17 +133,20 @@ async fn an_annotation_is_changed_from_the_version_that_was_read() {
     let event = || event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
     let told = || told_patient(&doctor, &record);
     table.store.update_annotation(&before, &after, at(2), &told(), &event()).await.unwrap();
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.annotations, std::slice::from_ref(&after));
     assert_eq!(
         (chart.record.version, chart.record.updated_at, chart.record.annotation_count),
         (3, at(2), 1)
     );
-    assert_eq!(table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items.len(), 2);
+    assert_eq!(
+        table.store.list_notifications(patient.id, None, 10, None).await.unwrap().items.len(),
+        2
+    );
 
     let stale = table.store.update_annotation(&before, &after, at(3), &told(), &event()).await;
     assert!(matches!(stale, Err(UpdateAnnotationError::Stale)));
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.record.version, 3, "nothing of a refused change happens");
 }
 
@@ -162,7 +168,7 @@ async fn a_former_doctor_changes_nothing() {
         .await;
     assert!(matches!(refused, Err(UpdateAnnotationError::Gone)));
     assert_eq!(
-        table.store.chart(patient.id, record.id).await.unwrap().unwrap().annotations,
+        table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap().annotations,
         [before]
     );
 }
@@ -216,7 +222,7 @@ async fn an_annotation_keeps_its_versions() {
         loop {
             let page = table
                 .store
-                .annotation_history(patient.id, annotation.id, limit, after)
+                .list_annotation_versions(patient.id, annotation.id, limit, after)
                 .await
                 .unwrap();
             versions.extend(page.items);
@@ -228,7 +234,7 @@ async fn an_annotation_keeps_its_versions() {
         assert_eq!(versions, expected, "{limit}");
     }
     let history = async |patient, id| {
-        table.store.annotation_history(patient, id, 10, None).await.unwrap().items
+        table.store.list_annotation_versions(patient, id, 10, None).await.unwrap().items
     };
     assert_eq!(history(patient.id, other.id).await, [AnnotationVersion::from(&other)]);
     assert_eq!(history(doctor.id, annotation.id).await, []);
@@ -236,7 +242,7 @@ async fn an_annotation_keeps_its_versions() {
     // Old versions are no part of a page of the chart.
     let chart = table
         .store
-        .chart_page(patient.id, &RecordFilter::default(), 10, None)
+        .list_records_of_patient(patient.id, &RecordFilter::default(), 10, None)
         .await
         .unwrap()
         .items

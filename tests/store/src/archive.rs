@@ -10,7 +10,7 @@ use crate::table::{Item, NAME, Table, audit_key, text};
 
 async fn trail(table: &Table) -> Vec<StoredEvent> {
     let mut events = Vec::new();
-    table.store.audit_trail(|event| events.push(event)).await.unwrap();
+    table.store.scan_events(|event| events.push(event)).await.unwrap();
     events
 }
 
@@ -20,13 +20,13 @@ async fn events_prove_who_wrote_them() {
     let (patient, doctor) = (patient(), doctor());
     // As single writes and in transactions.
     let read = event(&doctor, patient.id, Action::ListRecords, None).with_records(vec![id(), id()]);
-    table.store.audit(std::slice::from_ref(&read)).await.unwrap();
+    table.store.create_events(std::slice::from_ref(&read)).await.unwrap();
     let record = record(&patient, &doctor);
     let creation = event(&patient, patient.id, Action::CreateRecord, Some(record.id));
     let told = crate::people::told_doctor(&patient, &record);
     table.store.create_record(&record, &[], &told, &creation).await.unwrap();
     assert_eq!(
-        table.store.access_log(patient.id, None, 10, None).await.unwrap().items,
+        table.store.list_events_of_subject(patient.id, None, 10, None).await.unwrap().items,
         [creation.clone(), read.clone()]
     );
     let events = trail(&table).await;
@@ -49,7 +49,7 @@ async fn events_prove_who_wrote_them() {
         assert!(!image("INSERT", &altered).unwrap().is_proved(&audit_key()), "{name}");
     }
     let bare = event(&patient, patient.id, Action::Login, None);
-    Store::new(table.client.clone(), NAME).audit(&[bare]).await.unwrap();
+    Store::new(table.client.clone(), NAME).create_events(&[bare]).await.unwrap();
     assert_eq!(
         trail(&table).await.iter().filter(|event| !event.is_proved(&audit_key())).count(),
         1
@@ -66,7 +66,7 @@ async fn the_stream_tells_of_new_events_alone() {
     let (patient, _, _, _) = table.record_with_files(1).await;
     table
         .store
-        .audit(&[event(&patient, patient.id, Action::ReadRecord, Some(id()))])
+        .create_events(&[event(&patient, patient.id, Action::ReadRecord, Some(id()))])
         .await
         .unwrap();
     let told: Vec<StoredEvent> =
@@ -98,18 +98,18 @@ async fn the_stream_tells_of_new_events_alone() {
 async fn the_archive_is_extended_from_its_end() {
     let table = Table::new().await;
     let store = &table.store;
-    assert_eq!(store.archive_head().await.unwrap(), ArchiveHead::default());
+    assert_eq!(store.get_archive_head().await.unwrap(), ArchiveHead::default());
     let first = ArchiveHead { sequence: 3, tip: "a".to_owned() };
     let second = ArchiveHead { sequence: 5, tip: "b".to_owned() };
-    assert!(matches!(store.extend_archive(&first, &second).await, Err(UpdateError::Stale)));
-    store.extend_archive(&ArchiveHead::default(), &first).await.unwrap();
+    assert!(matches!(store.update_archive_head(&first, &second).await, Err(UpdateError::Stale)));
+    store.update_archive_head(&ArchiveHead::default(), &first).await.unwrap();
     assert!(matches!(
-        store.extend_archive(&ArchiveHead::default(), &second).await,
+        store.update_archive_head(&ArchiveHead::default(), &second).await,
         Err(UpdateError::Stale)
     ));
-    store.extend_archive(&first, &second).await.unwrap();
-    assert!(matches!(store.extend_archive(&first, &second).await, Err(UpdateError::Stale)));
-    assert_eq!(store.archive_head().await.unwrap(), second);
+    store.update_archive_head(&first, &second).await.unwrap();
+    assert!(matches!(store.update_archive_head(&first, &second).await, Err(UpdateError::Stale)));
+    assert_eq!(store.get_archive_head().await.unwrap(), second);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn of_several_who_extend_it_one_succeeds() {
         let store = table.store.clone();
         async move {
             store
-                .extend_archive(
+                .update_archive_head(
                     &ArchiveHead::default(),
                     &ArchiveHead { sequence: 1, tip: format!("{number}") },
                 )
@@ -137,7 +137,7 @@ async fn archived_events_are_known_for_two_days() {
     let events: Vec<EventId> = (0..150).map(|_| id()).collect();
     table.store.mark_archived(&events[..120], at(0)).await.unwrap();
     table.store.mark_archived(&events[..10], at(0)).await.unwrap();
-    let known = table.store.archived(&events).await.unwrap();
+    let known = table.store.get_archived_events(&events).await.unwrap();
     assert_eq!(known, events[..120].iter().copied().collect());
     let item = table.item(format!("ARCHIVED#{}", events[0]), "ARCHIVED").await.unwrap();
     assert_eq!(item["ttl"].as_n().unwrap(), &(at(0).as_second() + 48 * 3600).to_string());

@@ -15,7 +15,7 @@ async fn log(
 ) -> Vec<AuditEvent> {
     let (mut events, mut after) = (Vec::new(), None);
     loop {
-        let page = store.access_log(subject.id, record, limit, after).await.unwrap();
+        let page = store.list_events_of_subject(subject.id, record, limit, after).await.unwrap();
         assert!(page.items.len() <= limit);
         events.extend(page.items);
         after = page.next;
@@ -35,10 +35,10 @@ async fn events_are_read_back_newest_first_and_whole() {
         event(&doctor, patient.id, Action::ListRecords, None).with_records(records.clone()),
         event(&patient, patient.id, Action::ReadAccessLog, None).with_outcome(Outcome::Denied),
     ];
-    table.store.audit(&events).await.unwrap();
+    table.store.create_events(&events).await.unwrap();
     let elsewhere = event(&patient, doctor.id, Action::ReadRecord, None);
-    table.store.audit(std::slice::from_ref(&elsewhere)).await.unwrap();
-    table.store.audit(&[]).await.unwrap();
+    table.store.create_events(std::slice::from_ref(&elsewhere)).await.unwrap();
+    table.store.create_events(&[]).await.unwrap();
     events.reverse();
     for limit in [1, 2, 3, 100] {
         assert_eq!(log(&table.store, &patient, None, limit).await, events);
@@ -56,18 +56,25 @@ async fn the_log_of_a_record_is_complete_and_about_nothing_else() {
     let record = record(&patient, &doctor);
     table.create(&patient, &record, &[]).await;
     // Many that concern other records, and a few that concern this one.
-    let mut expected =
-        vec![table.store.access_log(patient.id, None, 1, None).await.unwrap().items.remove(0)];
+    let mut expected = vec![
+        table
+            .store
+            .list_events_of_subject(patient.id, None, 1, None)
+            .await
+            .unwrap()
+            .items
+            .remove(0),
+    ];
     for round in 0..5 {
         let others: Vec<_> =
             (0..80).map(|_| event(&doctor, patient.id, Action::ReadRecord, Some(id()))).collect();
-        table.store.audit(&others).await.unwrap();
+        table.store.create_events(&others).await.unwrap();
         let mine = match round % 2 {
             0 => event(&doctor, patient.id, Action::ReadRecord, Some(record.id)),
             _ => event(&patient, patient.id, Action::ListRecords, None)
                 .with_records(vec![id(), record.id]),
         };
-        table.store.audit(std::slice::from_ref(&mine)).await.unwrap();
+        table.store.create_events(std::slice::from_ref(&mine)).await.unwrap();
         expected.push(mine);
     }
     expected.reverse();
@@ -85,18 +92,20 @@ async fn a_page_of_a_long_log_is_bounded() {
     let old: RecordId = id_at("2026-01-01T00:00:00Z");
     table
         .store
-        .audit(&[AuditEvent {
+        .create_events(&[AuditEvent {
             id: id_at("2026-01-01T00:00:01Z"),
             ..event(&doctor, patient.id, Action::ReadRecord, Some(old))
         }])
         .await
         .unwrap();
     let model = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
-    table.store.audit(std::slice::from_ref(&model)).await.unwrap();
+    table.store.create_events(std::slice::from_ref(&model)).await.unwrap();
     let item = table.item(format!("AUDIT#{}", patient.id), model.id).await.unwrap();
     table.multiply(&[item], 3_000, |_| vec![(model.id.to_string(), id::<EventId>().to_string())]);
-    let (first, cost) =
-        table.meter.measure(table.store.access_log(patient.id, Some(old), 20, None)).await;
+    let (first, cost) = table
+        .meter
+        .measure(table.store.list_events_of_subject(patient.id, Some(old), 20, None))
+        .await;
     let first = first.unwrap();
     assert!(first.items.is_empty() && first.next.is_some());
     assert!(cost.calls <= 5 && cost.read < 350.0, "{cost:?}");
@@ -110,9 +119,12 @@ async fn nothing_lasting_is_told_of_nobody() {
     let failure = event(&nobody, nobody.id, Action::Login, None).with_outcome(Outcome::Failed);
     let ((), pretended) = table
         .meter
-        .measure(async { table.store.pretend_to_audit(&failure, at(1)).await.unwrap() })
+        .measure(async { table.store.create_decoy_event(&failure, at(1)).await.unwrap() })
         .await;
-    assert_eq!(table.store.access_log(nobody.id, None, 10, None).await.unwrap().items, []);
+    assert_eq!(
+        table.store.list_events_of_subject(nobody.id, None, 10, None).await.unwrap().items,
+        []
+    );
     let items = table.all().await;
     assert_eq!(items.len(), 1);
     assert_eq!(
@@ -121,7 +133,7 @@ async fn nothing_lasting_is_told_of_nobody() {
     );
     assert!(!items[0].keys().any(|name| name.starts_with("gsi")));
     let ((), told) =
-        table.meter.measure(async { table.store.audit(&[failure]).await.unwrap() }).await;
+        table.meter.measure(async { table.store.create_events(&[failure]).await.unwrap() }).await;
     assert_eq!(
         (pretended.round_trips, pretended.calls, pretended.write),
         (told.round_trips, told.calls, told.write)
@@ -133,12 +145,12 @@ async fn an_event_never_takes_the_place_of_another_one() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
     let first = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
-    table.store.audit(std::slice::from_ref(&first)).await.unwrap();
+    table.store.create_events(std::slice::from_ref(&first)).await.unwrap();
     let other = AuditEvent { action: Action::Login, ..first.clone() };
     let refused =
         |result: Result<(), Error>| assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
-    refused(table.store.audit(std::slice::from_ref(&other)).await);
-    refused(table.store.put_session(&session(&patient), Some(&other)).await);
+    refused(table.store.create_events(std::slice::from_ref(&other)).await);
+    refused(table.store.create_session(&session(&patient), Some(&other)).await);
     let record = record(&patient, &doctor);
     let chart = AuditEvent { action: Action::CreateRecord, ..first.clone() };
     let created =
@@ -152,6 +164,6 @@ async fn an_event_never_takes_the_place_of_another_one() {
     );
     assert_eq!(log(&table.store, &patient, None, 10).await, std::slice::from_ref(&first));
     // Told again, word for word, as by a client whose connection was cut, it is there.
-    table.store.audit(std::slice::from_ref(&first)).await.unwrap();
+    table.store.create_events(std::slice::from_ref(&first)).await.unwrap();
     assert_eq!(log(&table.store, &patient, None, 10).await, [first]);
 }

@@ -11,15 +11,15 @@ use domain::audit::{Action, Outcome};
 use domain::id::{AnnotationId, FileId, RecordId, SessionId, UserId};
 use domain::mail::{Mail, MailKind};
 use domain::notification::{Event, Notification};
-use domain::rate::{FREE_FAILURES, Limited, Network, REFUSAL, Tolerance};
+use domain::rate::{FREE_FAILURES, FailureLimits, Limited, Network, REFUSAL};
 use domain::record::Record;
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 use domain::text::Justification;
 use store::credentials::NewPassword;
-use store::idempotency::Begun;
+use store::idempotency::LeaseOutcome;
 use store::lists::{RecordEntry, Span};
-use store::rate::{Take, Trial};
+use store::rate::{DailyUsage, ThrottleKey};
 use store::records::RecordFilter;
 
 use crate::meter::Cost;
@@ -48,7 +48,7 @@ const FAILURE: f64 = 2.0;
 /// ... and of the count of the day.
 const DAY: f64 = 1.0;
 
-const TOLERANCE: Tolerance = Tolerance { network: 100, account: 100 };
+const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100 };
 
 /// A cost: round trips, calls, read units, write units, write units of indexes.
 const fn cost(round_trips: usize, calls: usize, read: f64, write: f64, index: f64) -> Cost {
@@ -91,31 +91,31 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     let (user, here) = (patient(), Network::of("203.0.113.7"));
     let mut session = table.register(&user).await;
     let email = user.email.normalized();
-    let login = Trial { kind: Limited::Login, account: &email, network: &here };
+    let login = ThrottleKey { kind: Limited::Login, account: &email, network: &here };
     let audit = |action| event(&user, user.id, action, None);
     let mail = |kind| Mail::new(id(), kind, user.id, at(0));
 
     // A login that fails costs the same whether there is such an account or not.
     for email in [user.email.clone(), patient().email] {
         let normalized = email.normalized();
-        let trial = Trial { kind: Limited::Login, account: &normalized, network: &here };
+        let trial = ThrottleKey { kind: Limited::Login, account: &normalized, network: &here };
         let failure = audit(Action::Login).with_outcome(Outcome::Failed);
         let (_, measured) = meter
             .measure(async {
                 let (begun, found) = tokio::join!(
-                    store.begin_attempt(trial, TOLERANCE, at(0)),
-                    store.credentials(&email)
+                    store.start_sign_in_attempt(trial, TOLERANCE, at(0)),
+                    store.get_credentials(&email)
                 );
                 let (_, known) = (begun.unwrap(), found.unwrap().is_some());
                 let told = async {
                     if known {
-                        store.audit(std::slice::from_ref(&failure)).await
+                        store.create_events(std::slice::from_ref(&failure)).await
                     } else {
-                        store.pretend_to_audit(&failure, at(0)).await
+                        store.create_decoy_event(&failure, at(0)).await
                     }
                 };
                 let failed = store.count_failure(Limited::Login, Some(&normalized), &here, at(0));
-                tokio::try_join!(store.account(id()), told, failed).unwrap()
+                tokio::try_join!(store.get_account(id()), told, failed).unwrap()
             })
             .await;
         // A decoy is in no index.
@@ -127,16 +127,16 @@ async fn every_operation_on_an_account_keeps_its_budget() {
             Budget(2, 2.0 + COUNTERS, 2.0 + FAILURE),
         );
     }
-    let attempts = Trial { kind: Limited::Login, account: "somebody", network: &here };
+    let attempts = ThrottleKey { kind: Limited::Login, account: "somebody", network: &here };
     for _ in 0..FREE_FAILURES {
-        store.begin_attempt(attempts, TOLERANCE, at(0)).await.unwrap();
+        store.start_sign_in_attempt(attempts, TOLERANCE, at(0)).await.unwrap();
     }
     let later = at(0) + REFUSAL;
     let (begun, measured) = meter
         .measure(async {
             tokio::join!(
-                store.begin_attempt(attempts, TOLERANCE, later),
-                store.credentials(&user.email)
+                store.start_sign_in_attempt(attempts, TOLERANCE, later),
+                store.get_credentials(&user.email)
             )
         })
         .await;
@@ -156,7 +156,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         .measure(async {
             let (checked, found) = tokio::join!(
                 store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)),
-                store.caller(user.id, session.id)
+                store.get_caller(user.id, session.id)
             );
             assert!(checked.is_ok() && found.unwrap().is_some());
             store.rotate_session(&session, &rotated).await.unwrap();
@@ -171,8 +171,8 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     session = rotated;
     let (_, measured) = meter
         .measure(async {
-            store.caller(user.id, session.id).await.unwrap().unwrap();
-            store.sessions_page(user.id, None, |_| true, 20, None).await.unwrap()
+            store.get_caller(user.id, session.id).await.unwrap().unwrap();
+            store.list_sessions(user.id, None, |_| true, 20, None).await.unwrap()
         })
         .await;
     report.row(
@@ -182,20 +182,20 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         Budget(2, CALLER + 1.0, 0.0),
     );
     let spare = crate::people::session(&user);
-    store.put_session(&spare, None).await.unwrap();
+    store.create_session(&spare, None).await.unwrap();
     let (_, measured) = meter
         .measure(async {
-            store.caller(user.id, session.id).await.unwrap().unwrap();
+            store.get_caller(user.id, session.id).await.unwrap().unwrap();
             store.end_session(user.id, spare.id, &audit(Action::EndSession)).await.unwrap();
         })
         .await;
     report.row("end a session", measured, cost(2, 2, CALLER, 4.0, 1.0), Budget(2, CALLER, 4.0));
-    store.put_session(&spare, None).await.unwrap();
+    store.create_session(&spare, None).await.unwrap();
     let (_, measured) = meter
         .measure(async {
             let (checked, found) = tokio::join!(
                 store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)),
-                store.caller(user.id, spare.id)
+                store.get_caller(user.id, spare.id)
             );
             assert!(checked.is_ok() && found.unwrap().is_some());
             let reused = audit(Action::ReuseToken).with_outcome(Outcome::Failed);
@@ -211,8 +211,10 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     );
     let (_, measured) = meter
         .measure(async {
-            let (found, newest) =
-                tokio::join!(store.caller(user.id, session.id), store.newest_session(user.id));
+            let (found, newest) = tokio::join!(
+                store.get_caller(user.id, session.id),
+                store.get_newest_session(user.id)
+            );
             assert!(found.unwrap().is_some());
             store
                 .end_sessions(user.id, newest.unwrap().unwrap(), &audit(Action::EndAllSessions))
@@ -246,12 +248,12 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         .await
         .unwrap();
     let (account, another) = (user.id.to_string(), crate::people::session(&user));
-    let trial = Trial { kind: Limited::SecondFactor, account: &account, network: &here };
+    let trial = ThrottleKey { kind: Limited::SecondFactor, account: &account, network: &here };
     let (_, measured) = meter
         .measure(async {
-            let begin = store.begin_attempt(trial, TOLERANCE, at(0));
+            let begin = store.start_sign_in_attempt(trial, TOLERANCE, at(0));
             let (begun, found, factor) =
-                tokio::join!(begin, store.account(user.id), store.second_factor(user.id));
+                tokio::join!(begin, store.get_account(user.id), store.get_second_factor(user.id));
             let (_, _, factor) =
                 (begun.unwrap(), found.unwrap().unwrap(), factor.unwrap().unwrap());
             let used = factor.using_step(2).unwrap();
@@ -277,7 +279,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
 
     // Passwords and addresses.
     let through: SessionId = id();
-    let before = store.credentials(&user.email).await.unwrap().unwrap();
+    let before = store.get_credentials(&user.email).await.unwrap().unwrap();
     let (event, told) = (audit(Action::ChangePassword), mail(MailKind::PasswordChanged));
     let new = NewPassword {
         account: &user,
@@ -288,19 +290,21 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         mail: &told,
     };
     let after = crate::people::session(&user);
-    store.forget_attempts(login).await.unwrap();
+    store.clear_failures(login).await.unwrap();
     let (_, measured) = meter
         .measure(async {
-            let (found, newest) =
-                tokio::join!(store.caller(user.id, session.id), store.newest_session(user.id));
+            let (found, newest) = tokio::join!(
+                store.get_caller(user.id, session.id),
+                store.get_newest_session(user.id)
+            );
             assert!(found.unwrap().is_some() && newest.unwrap().is_some());
             let (begun, found) = tokio::join!(
-                store.begin_attempt(login, TOLERANCE, later),
-                store.credentials(&user.email)
+                store.start_sign_in_attempt(login, TOLERANCE, later),
+                store.get_credentials(&user.email)
             );
             assert!(begun.is_ok() && found.unwrap().is_some());
             let (changed, forgotten) =
-                tokio::join!(store.change_password(&new, &after), store.forget_attempts(login));
+                tokio::join!(store.change_password(&new, &after), store.clear_failures(login));
             (changed.unwrap(), forgotten.unwrap())
         })
         .await;
@@ -311,16 +315,16 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         Budget(3, CALLER + 2.0 + COUNTERS, 12.0),
     );
     for kind in [MailKind::ResetPassword, MailKind::Nobody] {
-        let trial = Trial { kind: Limited::PasswordReset, account: &email, network: &here };
+        let trial = ThrottleKey { kind: Limited::PasswordReset, account: &email, network: &here };
         let (_, measured) = meter
             .measure(async {
                 let (begun, found) = tokio::join!(
-                    store.begin_attempt(trial, TOLERANCE, at(0)),
-                    store.credentials(&user.email)
+                    store.start_sign_in_attempt(trial, TOLERANCE, at(0)),
+                    store.get_credentials(&user.email)
                 );
                 assert!(begun.is_ok() && found.unwrap().is_some());
                 let told = mail(kind);
-                let sent = store.put_mail_within(&email, 20, &told, at(0));
+                let sent = store.create_mail_within_limit(&email, 20, &told, at(0));
                 let (sent, failed) = tokio::join!(
                     sent,
                     store.count_failure(Limited::PasswordReset, Some(&email), &here, at(0))
@@ -341,10 +345,12 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     // The log of all that.
     let (log, measured) = meter
         .measure(async {
-            store.caller(user.id, after.id).await.unwrap().unwrap();
+            store.get_caller(user.id, after.id).await.unwrap().unwrap();
             let read = [audit(Action::ReadAccessLog)];
-            let (log, told) =
-                tokio::join!(store.access_log(user.id, None, 20, None), store.audit(&read));
+            let (log, told) = tokio::join!(
+                store.list_events_of_subject(user.id, None, 20, None),
+                store.create_events(&read)
+            );
             told.unwrap();
             log.unwrap()
         })
@@ -367,7 +373,7 @@ async fn every_operation_of_staff_keeps_its_budget() {
     let mut report = Report::default();
     let admin = user(Role::Admin, "Ada", "Jones");
     let session = table.register(&admin).await;
-    let who = || store.caller(admin.id, session.id);
+    let who = || store.get_caller(admin.id, session.id);
     let mut doctors = Vec::new();
     for _ in 0..21 {
         doctors.push(Account { approval: Some(Approval::Pending), ..doctor() });
@@ -377,11 +383,11 @@ async fn every_operation_of_staff_keeps_its_budget() {
     let (_, measured) = meter
         .measure(async {
             let (caller, page) =
-                tokio::join!(who(), store.doctors_by_approval(Approval::Pending, 20, None));
+                tokio::join!(who(), store.list_doctors_by_approval(Approval::Pending, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             assert_eq!(page.items.len(), 20);
             let event = looked();
-            tokio::try_join!(store.people(page.items), store.audit(&event)).unwrap()
+            tokio::try_join!(store.get_accounts(page.items), store.create_events(&event)).unwrap()
         })
         .await;
     report.row(
@@ -393,11 +399,11 @@ async fn every_operation_of_staff_keeps_its_budget() {
     let (_, measured) = meter
         .measure(async {
             let (caller, page) =
-                tokio::join!(who(), store.newest_users(jiff::Timestamp::now(), 20, None));
+                tokio::join!(who(), store.list_newest_users(jiff::Timestamp::now(), 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             assert_eq!(page.items.len(), 20);
             let event = looked();
-            tokio::try_join!(store.people(page.items), store.audit(&event)).unwrap()
+            tokio::try_join!(store.get_accounts(page.items), store.create_events(&event)).unwrap()
         })
         .await;
     // Eight shards at once; where a month begins with few users, the months before it are looked
@@ -419,7 +425,7 @@ async fn every_operation_of_staff_keeps_its_budget() {
     let decided = event(&admin, before.id, Decision::Approve.action(), None);
     let (_, measured) = meter
         .measure(async {
-            let (caller, found) = tokio::join!(who(), store.account(before.id));
+            let (caller, found) = tokio::join!(who(), store.get_account(before.id));
             assert!(caller.unwrap().is_some() && found.unwrap().is_some());
             store.decide_approval(before, &after, &told, &mail, &decided).await.unwrap();
         })
@@ -475,15 +481,15 @@ async fn patients_page(table: &Table, caller: &Session) -> Cost {
         .meter
         .measure(async {
             let (caller, page) = tokio::join!(
-                store.caller(caller.user_id, caller.id),
-                store.chart_page(caller.user_id, &filter, 20, None)
+                store.get_caller(caller.user_id, caller.id),
+                store.list_records_of_patient(caller.user_id, &filter, 20, None)
             );
             let charts = page.unwrap().items;
             let (account, _) = caller.unwrap().unwrap();
             let shown = charts.iter().map(|chart| chart.record.id).collect();
             let read = [event(&account, account.id, Action::ListRecords, None).with_records(shown)];
-            let people = store.people(charts.iter().map(|chart| chart.record.doctor_id));
-            let (people, told) = tokio::join!(people, store.audit(&read));
+            let people = store.get_accounts(charts.iter().map(|chart| chart.record.doctor_id));
+            let (people, told) = tokio::join!(people, store.create_events(&read));
             told.unwrap();
             (people.unwrap(), charts)
         })
@@ -539,19 +545,19 @@ async fn every_operation_keeps_its_budget() {
 
     let caller = session(&patient);
     let email = patient.email.normalized();
-    let trial = Trial { kind: Limited::Login, account: &email, network: &here };
+    let trial = ThrottleKey { kind: Limited::Login, account: &email, network: &here };
     let (_, measured) = meter
         .measure(async {
             let (begun, found) = tokio::join!(
-                store.begin_attempt(trial, TOLERANCE, at(0)),
-                store.credentials(&patient.email)
+                store.start_sign_in_attempt(trial, TOLERANCE, at(0)),
+                store.get_credentials(&patient.email)
             );
             let (_, found) = (begun.unwrap(), found.unwrap().unwrap());
             let signed_in = event(&patient, found.user_id, Action::Login, None);
             let (account, put, forgotten) = tokio::join!(
-                store.account(found.user_id),
-                store.put_session(&caller, Some(&signed_in)),
-                store.forget_attempts(trial)
+                store.get_account(found.user_id),
+                store.create_session(&caller, Some(&signed_in)),
+                store.clear_failures(trial)
             );
             (account.unwrap().unwrap(), put.unwrap(), forgotten.unwrap())
         })
@@ -563,7 +569,7 @@ async fn every_operation_keeps_its_budget() {
         Budget(2, 2.0 + COUNTERS, 2.0 + 2.0),
     );
 
-    let who = || store.caller(patient.id, caller.id);
+    let who = || store.get_caller(patient.id, caller.id);
     let (_, measured) = meter.measure(who()).await;
     report.row("caller", measured, cost(1, 1, CALLER, 0.0, 0.0), Budget(1, CALLER, 0.0));
 
@@ -574,12 +580,12 @@ async fn every_operation_keeps_its_budget() {
     let creation = event(&patient, patient.id, Action::CreateRecord, Some(created.id));
     let (_, measured) = meter
         .measure(async {
-            let take = Take { records: 1, files: 2 };
-            let most = Take { records: 200, files: 500 };
+            let take = DailyUsage { records: 1, files: 2 };
+            let most = DailyUsage { records: 200, files: 500 };
             let (caller, doctor, taken) = tokio::join!(
                 who(),
-                store.account(doctors[0].id),
-                store.take_records(patient.id, take, most, at(0))
+                store.get_account(doctors[0].id),
+                store.use_daily_allowance(patient.id, take, most, at(0))
             );
             assert!(caller.unwrap().is_some() && doctor.unwrap().is_some() && taken.is_ok());
             store.create_record(&created, &files, &told, &creation).await.unwrap();
@@ -602,10 +608,13 @@ async fn every_operation_keeps_its_budget() {
     );
     let (_, measured) = meter
         .measure(async {
-            let begun = store.begin_request(Some(patient.id), "label", at(0));
-            let (caller, doctor, begun) = tokio::join!(who(), store.account(doctors[0].id), begun);
+            let begun = store.acquire_lease(Some(patient.id), "label", at(0));
+            let (caller, doctor, begun) =
+                tokio::join!(who(), store.get_account(doctors[0].id), begun);
             assert!(caller.unwrap().is_some() && doctor.unwrap().is_some());
-            let Begun::First(hold) = begun.unwrap() else { panic!("nobody has begun before") };
+            let LeaseOutcome::Acquired(hold) = begun.unwrap() else {
+                panic!("nobody has begun before")
+            };
             let store = store.keeping(&hold, vec![0; 3_000], at(0));
             store.create_record(&other, &files, &told, &creation).await.unwrap();
         })
@@ -620,8 +629,8 @@ async fn every_operation_keeps_its_budget() {
 
     // Annotate: the assignment, then one transaction.
     let doctors_session = session(&doctors[0]);
-    store.put_session(&doctors_session, None).await.unwrap();
-    let doctor_calls = || store.caller(doctors[0].id, doctors_session.id);
+    store.create_session(&doctors_session, None).await.unwrap();
+    let doctor_calls = || store.get_caller(doctors[0].id, doctors_session.id);
     for _ in 0..2 {
         let note = annotation(&created);
         let told = told_patient(&doctors[0], &created);
@@ -629,7 +638,7 @@ async fn every_operation_keeps_its_budget() {
         let (_, measured) = meter
             .measure(async {
                 let (caller, assignment) =
-                    tokio::join!(doctor_calls(), store.assignment(doctors[0].id, created.id));
+                    tokio::join!(doctor_calls(), store.get_assignment(doctors[0].id, created.id));
                 assert!(caller.unwrap().is_some() && assignment.unwrap().is_some());
                 store.create_annotation(&note, at(1), &told, &creation).await.unwrap();
             })
@@ -645,11 +654,12 @@ async fn every_operation_keeps_its_budget() {
     // One record, of a patient and of a doctor.
     let (_, measured) = meter
         .measure(async {
-            let (caller, chart) = tokio::join!(who(), store.chart(patient.id, created.id));
+            let (caller, chart) =
+                tokio::join!(who(), store.get_record_detail(patient.id, created.id));
             let (_, chart) = (caller.unwrap().unwrap(), chart.unwrap().unwrap());
             let read = [event(&patient, patient.id, Action::ReadRecord, Some(chart.record.id))];
-            let people = store.people([chart.record.patient_id, chart.record.doctor_id]);
-            tokio::try_join!(people, store.audit(&read)).unwrap()
+            let people = store.get_accounts([chart.record.patient_id, chart.record.doctor_id]);
+            tokio::try_join!(people, store.create_events(&read)).unwrap()
         })
         .await;
     report.row(
@@ -661,17 +671,17 @@ async fn every_operation_keeps_its_budget() {
     let (_, measured) = meter
         .measure(async {
             let (caller, assignment) =
-                tokio::join!(doctor_calls(), store.assignment(doctors[0].id, created.id));
+                tokio::join!(doctor_calls(), store.get_assignment(doctors[0].id, created.id));
             let (_, assignment) = (caller.unwrap().unwrap(), assignment.unwrap().unwrap());
-            let people = store.people([assignment.patient_id, assignment.doctor_id]);
+            let people = store.get_accounts([assignment.patient_id, assignment.doctor_id]);
             let read = [event(
                 &doctors[0],
                 assignment.patient_id,
                 Action::ReadRecord,
                 Some(assignment.record_id),
             )];
-            let chart = store.chart(assignment.patient_id, assignment.record_id);
-            tokio::try_join!(chart, people, store.audit(&read)).unwrap()
+            let chart = store.get_record_detail(assignment.patient_id, assignment.record_id);
+            tokio::try_join!(chart, people, store.create_events(&read)).unwrap()
         })
         .await;
     report.row(
@@ -687,8 +697,8 @@ async fn every_operation_keeps_its_budget() {
         .measure(async {
             let (caller, chart, doctor) = tokio::join!(
                 who(),
-                store.chart(patient.id, created.id),
-                store.account(doctors[1].id)
+                store.get_record_detail(patient.id, created.id),
+                store.get_account(doctors[1].id)
             );
             let (_, before, doctor) = (
                 caller.unwrap().unwrap(),
@@ -723,11 +733,13 @@ async fn every_operation_keeps_its_budget() {
         }
         records.push(record);
     }
-    let busy_calls = || store.caller(busy.id, busy_session.id);
+    let busy_calls = || store.get_caller(busy.id, busy_session.id);
     let (charts, measured) = meter
         .measure(async {
-            let (caller, page) =
-                tokio::join!(busy_calls(), store.assignment_page(busy.id, &filter, 20, None));
+            let (caller, page) = tokio::join!(
+                busy_calls(),
+                store.list_assignments_of_doctor(busy.id, &filter, 20, None)
+            );
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             let keys: Vec<(UserId, RecordId)> = page
                 .items
@@ -738,9 +750,13 @@ async fn every_operation_keeps_its_budget() {
                 event(&busy, *patient, Action::ListRecords, None).with_records(vec![*record])
             };
             let events: Vec<_> = keys.iter().map(read).collect();
-            let people = store.people(keys.iter().map(|(patient, _)| *patient));
-            let (charts, people, ()) =
-                tokio::try_join!(store.charts(&keys), people, store.audit(&events)).unwrap();
+            let people = store.get_accounts(keys.iter().map(|(patient, _)| *patient));
+            let (charts, people, ()) = tokio::try_join!(
+                store.get_record_details(&keys),
+                people,
+                store.create_events(&events)
+            )
+            .unwrap();
             assert_eq!(people.len(), 20);
             charts
         })
@@ -758,14 +774,16 @@ async fn every_operation_keeps_its_budget() {
     let (shown, measured) = meter
         .measure(async {
             let (caller, page) =
-                tokio::join!(busy_calls(), store.inbox_page(busy.id, None, 20, None));
+                tokio::join!(busy_calls(), store.list_notifications(busy.id, None, 20, None));
             let (_, page) = (caller.unwrap().unwrap(), page.unwrap());
             let keys: Vec<_> = page.items.iter().filter_map(Notification::record).collect();
             let read = |(patient, record): &(UserId, RecordId)| {
                 event(&busy, *patient, Action::ReadNotifications, None).with_records(vec![*record])
             };
             let events: Vec<_> = keys.iter().map(read).collect();
-            let (charts, ()) = tokio::try_join!(store.charts(&keys), store.audit(&events)).unwrap();
+            let (charts, ()) =
+                tokio::try_join!(store.get_record_details(&keys), store.create_events(&events))
+                    .unwrap();
             charts.into_iter().flatten().filter(|chart| chart.record.doctor_id == busy.id).count()
         })
         .await;
@@ -782,12 +800,13 @@ async fn every_operation_keeps_its_budget() {
         let doctor = doctor();
         let session = table.register(&doctor).await;
         notified(&table, &doctor, number).await;
-        let calls = || store.caller(doctor.id, session.id);
+        let calls = || store.get_caller(doctor.id, session.id);
         let (_, measured) = meter
             .measure(async {
-                let (caller, newest) = tokio::join!(calls(), store.newest_notification(doctor.id));
+                let (caller, newest) =
+                    tokio::join!(calls(), store.get_newest_notification(doctor.id));
                 let (_, newest) = (caller.unwrap().unwrap(), newest.unwrap().unwrap());
-                store.read_through(doctor.id, newest, at(1)).await.unwrap();
+                store.mark_notifications_read(doctor.id, newest, at(1)).await.unwrap();
             })
             .await;
         report.row(
@@ -798,9 +817,10 @@ async fn every_operation_keeps_its_budget() {
         );
         let (_, measured) = meter
             .measure(async {
-                let (caller, newest) = tokio::join!(calls(), store.newest_notification(doctor.id));
+                let (caller, newest) =
+                    tokio::join!(calls(), store.get_newest_notification(doctor.id));
                 let (_, newest) = (caller.unwrap().unwrap(), newest.unwrap().unwrap());
-                store.delete_through(doctor.id, newest).await.unwrap();
+                store.delete_notifications(doctor.id, newest).await.unwrap();
             })
             .await;
         report.row(
@@ -812,11 +832,12 @@ async fn every_operation_keeps_its_budget() {
     }
 
     // The design names no budget for these; they are here so that a change is seen.
-    let (_, measured) = meter.measure(store.directory(None, None, 20, None)).await;
+    let (_, measured) = meter.measure(store.list_doctors(None, None, 20, None)).await;
     report.row("directory, 20", measured, cost(1, 1, 1.0, 0.0, 0.0), Budget(1, 2.0, 0.0));
-    let (_, measured) = meter.measure(store.unread_count(busy.id)).await;
+    let (_, measured) = meter.measure(store.count_unread_notifications(busy.id)).await;
     report.row("unread count, 25", measured, cost(2, 2, 1.5, 0.0, 0.0), Budget(2, 2.0, 0.0));
-    let (chart, _) = meter.measure(store.chart(records[0].patient_id, records[0].id)).await;
+    let (chart, _) =
+        meter.measure(store.get_record_detail(records[0].patient_id, records[0].id)).await;
     let chart = chart.unwrap().unwrap();
     let deletion = event(&busy, chart.record.patient_id, Action::DeleteFile, Some(chart.record.id));
     let told = told_patient(&busy, &chart.record);
@@ -830,8 +851,9 @@ async fn every_operation_keeps_its_budget() {
     // the record is, though not sent.
     let staff = user(Role::Admin, "Ada", "Staff");
     let now = jiff::Timestamp::now();
-    let (page, measured) =
-        meter.measure(store.newest::<RecordEntry>(now, Span::default(), 25, None, |_| true)).await;
+    let (page, measured) = meter
+        .measure(store.list_newest::<RecordEntry>(now, Span::default(), 25, None, |_| true))
+        .await;
     assert_eq!(page.unwrap().items.len(), 25);
     report.row(
         "console: newest records, 25",
@@ -840,7 +862,7 @@ async fn every_operation_keeps_its_budget() {
         Budget(1, 8.0, 0.0),
     );
     let (r, p) = (records[1].id, records[1].patient_id);
-    let (outline, measured) = meter.measure(store.outline(p, r)).await;
+    let (outline, measured) = meter.measure(store.get_record_outline(p, r)).await;
     let outline = outline.unwrap().unwrap().record;
     report.row(
         "console: outline of a record",

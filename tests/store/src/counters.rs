@@ -27,16 +27,16 @@ fn records(number: u64) -> Counts {
 async fn what_is_told_again_adds_nothing() {
     let table = Table::new().await;
     let told: Vec<Counted> = (0..120).map(|number| counted(number, DAY)).collect();
-    table.store.count(&told, at(0)).await.unwrap();
-    assert_eq!(table.store.counts(DAY, DAY).await.unwrap(), [(DAY, records(120))]);
+    table.store.increment_counters(&told, at(0)).await.unwrap();
+    assert_eq!(table.store.list_counters(DAY, DAY).await.unwrap(), [(DAY, records(120))]);
     // All again; some again among new ones, in another order, one of them twice.
-    table.store.count(&told, at(0)).await.unwrap();
+    table.store.increment_counters(&told, at(0)).await.unwrap();
     let mut mixed: Vec<Counted> = (100..140).rev().map(|number| counted(number, DAY)).collect();
     mixed.push(counted(139, DAY));
-    table.store.count(&mixed, at(0)).await.unwrap();
-    assert_eq!(table.store.counts(DAY, DAY).await.unwrap(), [(DAY, records(140))]);
-    assert_eq!(table.store.all_counts().await.unwrap(), records(140));
-    table.store.count(&[], at(0)).await.unwrap();
+    table.store.increment_counters(&mixed, at(0)).await.unwrap();
+    assert_eq!(table.store.list_counters(DAY, DAY).await.unwrap(), [(DAY, records(140))]);
+    assert_eq!(table.store.get_total_counters().await.unwrap(), records(140));
+    table.store.increment_counters(&[], at(0)).await.unwrap();
     let mark = table.item("COUNTED#7", "COUNTED").await.unwrap();
     assert_eq!(mark["ttl"].as_n().unwrap(), &(at(0).as_second() + 48 * 3600).to_string());
 }
@@ -48,13 +48,13 @@ async fn several_who_are_told_the_same_count_once() {
     // Somebody who comes too often in between is answered an error, and told again by the stream.
     let all = (0..8).map(|first| {
         let (store, told) = (table.store.clone(), told[first * 5..].to_vec());
-        tokio::spawn(async move { while store.count(&told, at(0)).await.is_err() {} })
+        tokio::spawn(async move { while store.increment_counters(&told, at(0)).await.is_err() {} })
     });
     for done in futures_util::future::join_all(all).await {
         done.unwrap();
     }
-    assert_eq!(table.store.counts(DAY, DAY).await.unwrap(), [(DAY, records(60))]);
-    assert_eq!(table.store.all_counts().await.unwrap(), records(60));
+    assert_eq!(table.store.list_counters(DAY, DAY).await.unwrap(), [(DAY, records(60))]);
+    assert_eq!(table.store.get_total_counters().await.unwrap(), records(60));
 }
 
 #[tokio::test]
@@ -65,34 +65,37 @@ async fn each_day_has_its_numbers() {
         Counts { patients: 1, doctors: 2, admins: 3, records: 4, mails_sent: 5, mails_failed: 6 };
     let mut told: Vec<Counted> = days.iter().map(|day| counted(day, *day)).collect();
     told.push(Counted { event_id: "everything".to_owned(), day: DAY, counts: everything });
-    table.store.count(&told, at(0)).await.unwrap();
+    table.store.increment_counters(&told, at(0)).await.unwrap();
     let sum = Counts { records: 5, ..everything };
     let all = [(days[0], records(1)), (days[1], records(1)), (days[2], records(1)), (DAY, sum)];
-    assert_eq!(table.store.counts(days[0], DAY).await.unwrap(), all);
-    assert_eq!(table.store.counts(days[1], days[2]).await.unwrap(), all[1..3]);
-    assert_eq!(table.store.counts(date(2026, 1, 2), date(2026, 2, 28)).await.unwrap(), []);
-    assert_eq!(table.store.all_counts().await.unwrap(), Counts { records: 8, ..everything });
+    assert_eq!(table.store.list_counters(days[0], DAY).await.unwrap(), all);
+    assert_eq!(table.store.list_counters(days[1], days[2]).await.unwrap(), all[1..3]);
+    assert_eq!(table.store.list_counters(date(2026, 1, 2), date(2026, 2, 28)).await.unwrap(), []);
+    assert_eq!(
+        table.store.get_total_counters().await.unwrap(),
+        Counts { records: 8, ..everything }
+    );
 }
 
 #[tokio::test]
 async fn counters_cost_little() {
     let table = Table::new().await;
     let told: Vec<Counted> = (0..49).map(|number| counted(number, DAY)).collect();
-    let (done, cost) = table.meter.measure(table.store.count(&told, at(0))).await;
+    let (done, cost) = table.meter.measure(table.store.increment_counters(&told, at(0))).await;
     done.unwrap();
     // Two units for each mark and each counter, as in every transaction.
     assert_eq!(cost, Cost { round_trips: 1, calls: 1, read: 0.0, write: 2.0 * 51.0, index: 0.0 });
-    let (done, cost) = table.meter.measure(table.store.count(&told, at(0))).await;
+    let (done, cost) = table.meter.measure(table.store.increment_counters(&told, at(0))).await;
     done.unwrap();
     assert_eq!((cost.round_trips, cost.write), (2, 0.0), "told again, it costs a look");
 
     let mut day = date(2026, 1, 1);
     for _ in 0..365 {
-        table.store.count(&[counted(day, day)], at(0)).await.unwrap();
+        table.store.increment_counters(&[counted(day, day)], at(0)).await.unwrap();
         day = day.tomorrow().unwrap();
     }
     let (days, cost) =
-        table.meter.measure(table.store.counts(date(2025, 7, 1), date(2026, 6, 30))).await;
+        table.meter.measure(table.store.list_counters(date(2025, 7, 1), date(2026, 6, 30))).await;
     assert_eq!(days.unwrap().len(), 181);
     assert_eq!((cost.round_trips, cost.calls), (1, 2), "one for each year, at once");
     assert!(cost.read <= 5.0, "{cost:?}");

@@ -17,7 +17,7 @@ const HASH: &str = "a-hash";
 /// The table with a token of this kind for the account.
 async fn put_token(table: &Table, kind: MailKind, account: &Account, email: &Email) {
     let token = MailToken::new(kind, account.id, email.clone(), Basis::of(account), at(0));
-    table.store.put_mail_token(HASH, &token).await.unwrap();
+    table.store.create_mail_token(HASH, &token).await.unwrap();
 }
 
 fn mail(kind: MailKind, account: &Account) -> Mail {
@@ -25,7 +25,7 @@ fn mail(kind: MailKind, account: &Account) -> Mail {
 }
 
 async fn hash(table: &Table, email: &Email) -> Option<String> {
-    table.store.credentials(email).await.unwrap().map(|credentials| credentials.password_hash)
+    table.store.get_credentials(email).await.unwrap().map(|credentials| credentials.password_hash)
 }
 
 async fn change(
@@ -73,10 +73,13 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
     let second =
         change(&table, &account, &credentials(&account), "second", first.id).await.unwrap();
     assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
-    let (stored, _) = table.store.caller(account.id, second.id).await.unwrap().unwrap();
+    let (stored, _) = table.store.get_caller(account.id, second.id).await.unwrap().unwrap();
     assert!(!stored.holds(first.id) && stored.holds(second.id));
     assert_eq!((stored.version, stored.password_version), (2, 1));
-    assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().password_version, 1);
+    assert_eq!(
+        table.store.get_credentials(&account.email).await.unwrap().unwrap().password_version,
+        1
+    );
     let expected =
         ["audit_event", "audit_event", "credentials", "mail", "session", "session", "user"];
     assert_eq!(table.entities().await, expected);
@@ -125,10 +128,10 @@ async fn a_token_resets_a_password_once() {
         reset(&table, &account, &stale, "second", first.id).await,
         Err(UseTokenError::Stale)
     ));
-    assert!(table.store.mail_token(HASH).await.unwrap().is_some(), "still good");
+    assert!(table.store.get_mail_token(HASH).await.unwrap().is_some(), "still good");
     reset(&table, &account, &before, "second", first.id).await.unwrap();
     assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
-    let stored = table.store.account(account.id).await.unwrap().unwrap();
+    let stored = table.store.get_account(account.id).await.unwrap().unwrap();
     assert_eq!(
         (stored.sessions_ended_through, stored.email_verified, stored.version),
         (Some(first.id), true, 2)
@@ -140,7 +143,10 @@ async fn a_token_resets_a_password_once() {
             && !stored.keeps(&late)
             && stored.keeps(&Session { password_version: 1, ..late })
     );
-    assert_eq!(table.store.credentials(&account.email).await.unwrap().unwrap().password_version, 1);
+    assert_eq!(
+        table.store.get_credentials(&account.email).await.unwrap().unwrap().password_version,
+        1
+    );
     let second = Credentials { password_hash: "second".to_owned(), ..before };
     assert!(matches!(
         reset(&table, &account, &second, "third", id()).await,
@@ -186,7 +192,7 @@ async fn a_token_confirms_an_address_once() {
     );
     verify(&account).await.unwrap();
     assert_eq!(
-        table.store.account(account.id).await.unwrap(),
+        table.store.get_account(account.id).await.unwrap(),
         Some(Account { email_verified: true, version: 2, ..account.clone() })
     );
     assert!(matches!(verify(&account).await, Err(UseTokenError::Used)));
@@ -221,9 +227,9 @@ async fn an_account_moves_to_another_address() {
     assert!(matches!(move_to(&table, &account, &email).await, Err(UseTokenError::Used)));
     put_token(&table, MailKind::ConfirmEmailChange, &account, &email).await;
     let after = move_to(&table, &account, &email).await.unwrap();
-    assert_eq!(table.store.account(account.id).await.unwrap(), Some(after));
+    assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(after));
     assert_eq!(hash(&table, &account.email).await, None, "the old address is free");
-    assert_eq!(table.store.credentials(&email).await.unwrap().unwrap().user_id, account.id);
+    assert_eq!(table.store.get_credentials(&email).await.unwrap().unwrap().user_id, account.id);
     assert_eq!(
         table.entities().await,
         ["audit_event", "audit_event", "credentials", "mail", "session", "user"]
@@ -246,10 +252,10 @@ async fn an_account_does_not_move_onto_another_one() {
     ));
     let stale = Account { version: 7, ..account.clone() };
     assert!(matches!(move_to(&table, &stale, &patient().email).await, Err(UseTokenError::Stale)));
-    assert_eq!(table.store.account(account.id).await.unwrap(), Some(account.clone()));
+    assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(account.clone()));
     assert!(hash(&table, &account.email).await.is_some());
-    assert_eq!(table.store.credentials(&other.email).await.unwrap().unwrap().user_id, other.id);
-    assert!(table.store.mail_token(HASH).await.unwrap().is_some());
+    assert_eq!(table.store.get_credentials(&other.email).await.unwrap().unwrap().user_id, other.id);
+    assert!(table.store.get_mail_token(HASH).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -260,7 +266,7 @@ async fn an_address_is_respelt_in_place() {
     let respelt = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
     put_token(&table, MailKind::ConfirmEmailChange, &account, &respelt).await;
     move_to(&table, &account, &respelt).await.unwrap();
-    assert_eq!(table.store.account(account.id).await.unwrap().unwrap().email, respelt);
+    assert_eq!(table.store.get_account(account.id).await.unwrap().unwrap().email, respelt);
     assert!(hash(&table, &account.email).await.is_some());
     let item =
         table.all().await.into_iter().find(|item| text(item, "entity") == Some("user")).unwrap();

@@ -31,7 +31,7 @@ use crate::people::{
 use crate::table::{Table, client, store};
 
 /// What happens to a request.
-enum Fate {
+enum Fault {
     /// The table answers it.
     Answered,
     /// Nobody answers.
@@ -46,7 +46,7 @@ enum Fate {
 /// body.
 async fn behind(
     table: &Table,
-    fate: impl Fn(usize, &str) -> Fate + Send + Sync + 'static,
+    fate: impl Fn(usize, &str) -> Fault + Send + Sync + 'static,
 ) -> (Store, Arc<AtomicUsize>) {
     behind_within(
         table,
@@ -60,7 +60,7 @@ async fn behind(
 async fn behind_within(
     table: &Table,
     timeouts: TimeoutConfig,
-    fate: impl Fn(usize, &str) -> Fate + Send + Sync + 'static,
+    fate: impl Fn(usize, &str) -> Fault + Send + Sync + 'static,
 ) -> (Store, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -75,9 +75,9 @@ async fn behind_within(
                 let mut stream = BufReader::new(stream);
                 while let Some(request) = message(&mut stream).await {
                     let body = String::from_utf8_lossy(&request).into_owned();
-                    let answer = match fate(counter.fetch_add(1, Ordering::SeqCst), &body) {
-                        Fate::Silence => std::future::pending().await,
-                        Fate::Instead(status, body) => {
+                    let response = match fate(counter.fetch_add(1, Ordering::SeqCst), &body) {
+                        Fault::Silence => std::future::pending().await,
+                        Fault::Instead(status, body) => {
                             let body = body.to_string();
                             let head = format!(
                                 "HTTP/1.1 {status} X\r\ncontent-type: \
@@ -90,14 +90,14 @@ async fn behind_within(
                             let mut table =
                                 BufReader::new(TcpStream::connect(&behind).await.unwrap());
                             table.get_mut().write_all(&request).await.unwrap();
-                            let answer = message(&mut table).await.unwrap();
-                            if matches!(fate, Fate::Cut) {
+                            let response = message(&mut table).await.unwrap();
+                            if matches!(fate, Fault::Cut) {
                                 return;
                             }
-                            answer
+                            response
                         }
                     };
-                    stream.get_mut().write_all(&answer).await.unwrap();
+                    stream.get_mut().write_all(&response).await.unwrap();
                 }
             });
         }
@@ -144,12 +144,12 @@ async fn assert_all_unavailable(store: &Store) {
     let creation = event(&account, account.id, Action::CreateRecord, None);
     let told = told_doctor(&account, &record);
     tokio::join!(
-        assert_unavailable(store.account(account.id)),
-        assert_unavailable(store.people([account.id])),
-        assert_unavailable(store.audit(std::slice::from_ref(&creation))),
-        assert_unavailable(store.access_log(account.id, None, 20, None)),
-        assert_unavailable(store.annotation_history(account.id, id(), 20, None)),
-        assert_unavailable(store.chart_page(account.id, &filter, 20, None)),
+        assert_unavailable(store.get_account(account.id)),
+        assert_unavailable(store.get_accounts([account.id])),
+        assert_unavailable(store.create_events(std::slice::from_ref(&creation))),
+        assert_unavailable(store.list_events_of_subject(account.id, None, 20, None)),
+        assert_unavailable(store.list_annotation_versions(account.id, id(), 20, None)),
+        assert_unavailable(store.list_records_of_patient(account.id, &filter, 20, None)),
         assert_unavailable(async {
             match store.end_session(account.id, id(), &creation).await {
                 Err(EndSessionError::Store(error)) => Err::<(), _>(error),
@@ -162,7 +162,7 @@ async fn assert_all_unavailable(store: &Store) {
                 other => panic!("{other:?}"),
             }
         }),
-        assert_unavailable(store.read_through(account.id, id(), at(1))),
+        assert_unavailable(store.mark_notifications_read(account.id, id(), at(1))),
         assert_unavailable(store.create_record(&record, &[], &told, &creation)),
     );
 }
@@ -176,7 +176,7 @@ async fn a_silent_table_is_unavailable_within_three_seconds() {
         .operation_attempt_timeout(Duration::from_millis(800))
         .operation_timeout(Duration::from_millis(2500))
         .build();
-    let (store, _) = behind_within(&table, timeouts, |_, _| Fate::Silence).await;
+    let (store, _) = behind_within(&table, timeouts, |_, _| Fault::Silence).await;
     // The machine may be busy with other things for a moment.
     for _ in 0..5 {
         let start = Instant::now();
@@ -208,11 +208,11 @@ async fn a_table_that_throttles_or_breaks_is_unavailable() {
         (503, "ServiceUnavailable"),
     ] {
         let (store, requests) =
-            behind(&table, move |_, _| Fate::Instead(status, refusal(code))).await;
-        assert_unavailable(store.account(id())).await;
+            behind(&table, move |_, _| Fault::Instead(status, refusal(code))).await;
+        assert_unavailable(store.get_account(id())).await;
         assert_eq!(requests.load(Ordering::SeqCst), 3, "{code}: three attempts");
     }
-    let (store, _) = behind(&table, |_, _| Fate::Instead(503, json!("no error at all"))).await;
+    let (store, _) = behind(&table, |_, _| Fault::Instead(503, json!("no error at all"))).await;
     assert_all_unavailable(&store).await;
 }
 
@@ -220,8 +220,9 @@ async fn a_table_that_throttles_or_breaks_is_unavailable() {
 async fn what_trying_again_does_not_change_is_not_called_unavailable() {
     let table = Table::new().await;
     for code in ["AccessDeniedException", "ValidationException", "ResourceNotFoundException"] {
-        let (store, requests) = behind(&table, move |_, _| Fate::Instead(400, refusal(code))).await;
-        let refused = store.account(id()).await;
+        let (store, requests) =
+            behind(&table, move |_, _| Fault::Instead(400, refusal(code))).await;
+        let refused = store.get_account(id()).await;
         assert!(
             matches!(refused, Err(Error::Refused(ref text)) if text.contains(code)),
             "{refused:?}"
@@ -237,10 +238,10 @@ async fn a_moment_of_trouble_passes_unnoticed() {
     table.register(&account).await;
     for (status, code) in [(400, "ThrottlingException"), (500, "InternalServerError")] {
         let (store, _) = behind(&table, move |number, _| {
-            if number < 2 { Fate::Instead(status, refusal(code)) } else { Fate::Answered }
+            if number < 2 { Fault::Instead(status, refusal(code)) } else { Fault::Answered }
         })
         .await;
-        assert_eq!(store.account(account.id).await.unwrap().as_ref(), Some(&account));
+        assert_eq!(store.get_account(account.id).await.unwrap().as_ref(), Some(&account));
     }
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3)).build();
@@ -248,10 +249,10 @@ async fn a_moment_of_trouble_passes_unnoticed() {
         behind_within(
             &table,
             timeouts,
-            |number, _| if number == 0 { Fate::Silence } else { Fate::Answered },
+            |number, _| if number == 0 { Fault::Silence } else { Fault::Answered },
         )
         .await;
-    assert_eq!(store.account(account.id).await.unwrap(), Some(account));
+    assert_eq!(store.get_account(account.id).await.unwrap(), Some(account));
 }
 
 fn canceled(reason: &str, steps: usize) -> serde_json::Value {
@@ -276,9 +277,9 @@ async fn a_conflict_of_transactions_is_tried_three_times_under_one_token() {
                     serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
                 seen.lock().unwrap().push(body["ClientRequestToken"].as_str().unwrap().to_owned());
                 if number < conflicts {
-                    Fate::Instead(400, canceled(reason, 4))
+                    Fault::Instead(400, canceled(reason, 4))
                 } else {
-                    Fate::Answered
+                    Fault::Answered
                 }
             })
             .await;
@@ -306,9 +307,9 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
         let stores = async |reads: usize| {
             let conflict = move |number: usize, _: &str| match number.checked_sub(reads) {
                 Some(write) if write < conflicts => {
-                    Fate::Instead(400, refusal("TransactionConflictException"))
+                    Fault::Instead(400, refusal("TransactionConflictException"))
                 }
-                _ => Fate::Answered,
+                _ => Fault::Answered,
             };
             behind(&table, conflict).await
         };
@@ -324,7 +325,7 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
             assert_eq!(requests.load(Ordering::SeqCst), reads + 3);
         };
         let (store, requests) = stores(0).await;
-        check(store.put_session(&session, None).await, requests, 0);
+        check(store.create_session(&session, None).await, requests, 0);
         let (store, requests) = stores(1).await;
         let key = SigningKey {
             kid: format!("kid-{conflicts}"),
@@ -334,11 +335,11 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
         };
         check(store.publish_signing_key(&key, at(9)).await, requests, 1);
         let (store, requests) = stores(0).await;
-        check(store.delete_through(session.user_id, id()).await, requests, 0);
+        check(store.delete_notifications(session.user_id, id()).await, requests, 0);
         let (store, requests) = stores(0).await;
         check(
             store
-                .put_mail_once(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0)))
+                .create_mail(&Mail::new(id(), MailKind::PasswordChanged, session.user_id, at(0)))
                 .await,
             requests,
             0,
@@ -350,8 +351,8 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
 async fn a_transaction_that_is_still_under_way_is_asked_for_again() {
     let table = Table::new().await;
     let (store, _) = behind(&table, |number, _| match number {
-        0 => Fate::Instead(400, refusal("TransactionInProgressException")),
-        _ => Fate::Answered,
+        0 => Fault::Instead(400, refusal("TransactionInProgressException")),
+        _ => Fault::Answered,
     })
     .await;
     let account = patient();
@@ -364,7 +365,7 @@ async fn a_transaction_that_is_still_under_way_is_asked_for_again() {
 async fn a_transaction_that_is_refused_says_why_and_nothing_of_its_items() {
     let table = Table::new().await;
     let (store, requests) =
-        behind(&table, |_, _| Fate::Instead(400, canceled("ValidationError", 4))).await;
+        behind(&table, |_, _| Fault::Instead(400, canceled("ValidationError", 4))).await;
     let account = patient();
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
@@ -387,16 +388,19 @@ async fn unprocessed_keys_are_asked_for_again_and_not_for_ever() {
     let unprocessed = |body: &str| {
         let body: serde_json::Value =
             serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-        Fate::Instead(200, json!({ "Responses": {}, "UnprocessedKeys": body["RequestItems"] }))
+        Fault::Instead(200, json!({ "Responses": {}, "UnprocessedKeys": body["RequestItems"] }))
     };
     let (store, _) = behind(
         &table,
-        move |number, body| if number < 3 { unprocessed(body) } else { Fate::Answered },
+        move |number, body| if number < 3 { unprocessed(body) } else { Fault::Answered },
     )
     .await;
-    assert_eq!(store.people(accounts.iter().map(|account| account.id)).await.unwrap().len(), 2);
+    assert_eq!(
+        store.get_accounts(accounts.iter().map(|account| account.id)).await.unwrap().len(),
+        2
+    );
     let (store, _) = behind(&table, move |_, body| unprocessed(body)).await;
-    assert_unavailable(store.people(accounts.iter().map(|account| account.id))).await;
+    assert_unavailable(store.get_accounts(accounts.iter().map(|account| account.id))).await;
 }
 
 #[tokio::test]
@@ -409,18 +413,18 @@ async fn unprocessed_deletions_are_asked_for_again() {
         if number == 1 {
             let body: serde_json::Value =
                 serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-            return Fate::Instead(200, json!({ "UnprocessedItems": body["RequestItems"] }));
+            return Fault::Instead(200, json!({ "UnprocessedItems": body["RequestItems"] }));
         }
-        Fate::Answered
+        Fault::Answered
     })
     .await;
     store.purge_deleted(doctor.id, all[0].id).await.unwrap();
-    assert_eq!(table.store.newest_notification(doctor.id).await.unwrap(), None);
+    assert_eq!(table.store.get_newest_notification(doctor.id).await.unwrap(), None);
 }
 
 /// A store whose first request is carried out but not answered.
 async fn cut_once(table: &Table) -> Store {
-    behind(table, |number, _| if number == 0 { Fate::Cut } else { Fate::Answered }).await.0
+    behind(table, |number, _| if number == 0 { Fault::Cut } else { Fault::Answered }).await.0
 }
 
 #[tokio::test]
@@ -444,7 +448,7 @@ async fn a_cut_transaction_counts_once() {
         .create_annotation(&note, at(1), &told_patient(&doctor, &before), &creation)
         .await
         .unwrap();
-    let chart = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(before.patient_id, before.id).await.unwrap().unwrap();
     assert_eq!((chart.record.annotation_count, chart.record.version), (1, 2));
 
     let edited = Annotation { version: 2, ..note.clone() };
@@ -455,7 +459,8 @@ async fn a_cut_transaction_counts_once() {
         .await
         .unwrap();
 
-    let read = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap().record;
+    let read =
+        table.store.get_record_detail(before.patient_id, before.id).await.unwrap().unwrap().record;
     let after = Record { file_count: 2, version: read.version + 1, ..read.clone() };
     let change = event(&account, before.patient_id, Action::UpdateRecord, Some(before.id));
     cut_once(&table)
@@ -466,7 +471,7 @@ async fn a_cut_transaction_counts_once() {
 
     let deletion = event(&account, before.patient_id, Action::DeleteFile, Some(before.id));
     cut_once(&table).await.delete_file(&files[0], &after, at(3), None, &deletion).await.unwrap();
-    let chart = table.store.chart(before.patient_id, before.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(before.patient_id, before.id).await.unwrap().unwrap();
     assert_eq!((chart.record.file_count, chart.files.len(), chart.record.version), (1, 1, 5));
 }
 
@@ -479,21 +484,27 @@ async fn a_cut_conditional_write_does_not_meet_itself() {
     cut_once(&table).await.create_profile(&with_profile).await.unwrap();
     let next = Account { version: 3, ..with_profile };
     cut_once(&table).await.update_profile(2, &next, None).await.unwrap();
-    assert_eq!(table.store.account(account.id).await.unwrap(), Some(next));
+    assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(next));
 
     let after = Session { token_hash: "second".to_owned(), ..before.clone() };
     cut_once(&table).await.rotate_session(&before, &after).await.unwrap();
-    assert_eq!(table.store.session(account.id, before.id).await.unwrap(), Some(after));
+    assert_eq!(table.store.get_session(account.id, before.id).await.unwrap(), Some(after));
     let ended = event(&account, account.id, Action::EndSession, None);
     cut_once(&table).await.end_session(account.id, before.id, &ended).await.unwrap();
     let mail = Mail::new(id(), MailKind::VerifyEmail, account.id, at(0));
-    cut_once(&table).await.put_mail_once(&mail).await.unwrap();
-    assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), Some(mail));
+    cut_once(&table).await.create_mail(&mail).await.unwrap();
+    assert_eq!(table.store.get_mail(mail.id).await.unwrap(), Some(mail));
 
     let (_, _, record, files) = table.record_with_files(1).await;
     assert!(cut_once(&table).await.settle_file(&files[0], FileStatus::Rejected).await.unwrap());
     assert_eq!(
-        table.store.file(record.patient_id, record.id, files[0].id).await.unwrap().unwrap().status,
+        table
+            .store
+            .get_file(record.patient_id, record.id, files[0].id)
+            .await
+            .unwrap()
+            .unwrap()
+            .status,
         FileStatus::Rejected
     );
 }
@@ -508,12 +519,12 @@ async fn a_cut_claim_of_a_mail_is_ones_own() {
     let order = order(&notification);
     cut_once(&table)
         .await
-        .mail_failed(order, MailFailure::Throttled, mail::Fate::TriedAgain, at(1))
+        .mark_mail_failed(order, MailFailure::Throttled, mail::MailOutcome::TriedAgain, at(1))
         .await
         .unwrap();
     let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     assert_eq!(claim, MailClaim::Claimed(notification.clone()));
-    cut_once(&table).await.mail_sent(order, at(2)).await.unwrap();
+    cut_once(&table).await.mark_mail_sent(order, at(2)).await.unwrap();
     assert_eq!(
         table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap(),
         MailClaim::AlreadySent
@@ -527,15 +538,17 @@ async fn cut_bulk_actions_hold() {
     let all = notified(&table, &doctor, 2).await;
     let read = cut_once(&table).await;
     // The first two requests of `mark_read` are reads.
-    read.read_through(doctor.id, all[1].id, at(1)).await.unwrap();
-    let shown = table.store.notification(doctor.id, all[1].id).await.unwrap().unwrap();
+    read.mark_notifications_read(doctor.id, all[1].id, at(1)).await.unwrap();
+    let shown = table.store.get_notification(doctor.id, all[1].id).await.unwrap().unwrap();
     assert_eq!(shown.read_at, Some(at(1)));
     let (cut, _) =
-        behind(&table, |number, _| if number == 2 { Fate::Cut } else { Fate::Answered }).await;
+        behind(&table, |number, _| if number == 2 { Fault::Cut } else { Fault::Answered }).await;
     assert_eq!(
-        cut.mark_read(doctor.id, all[0].id, at(2)).await.unwrap().unwrap().read_at,
+        cut.mark_notification_read(doctor.id, all[0].id, at(2)).await.unwrap().unwrap().read_at,
         Some(at(2))
     );
-    cut_once(&table).await.delete_through(doctor.id, all[0].id).await.unwrap();
-    assert!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.is_empty());
+    cut_once(&table).await.delete_notifications(doctor.id, all[0].id).await.unwrap();
+    assert!(
+        table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items.is_empty()
+    );
 }

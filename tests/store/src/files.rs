@@ -13,17 +13,17 @@ use crate::table::Table;
 async fn a_file_is_found_by_its_id() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
-    let lookup = table.store.file_lookup(files[0].id).await.unwrap();
+    let lookup = table.store.get_file_lookup(files[0].id).await.unwrap();
     assert_eq!(
         lookup,
         Some(Lookup { patient_id: patient.id, record_id: record.id, author_id: None })
     );
     assert_eq!(
-        table.store.file(patient.id, record.id, files[0].id).await.unwrap().as_ref(),
+        table.store.get_file(patient.id, record.id, files[0].id).await.unwrap().as_ref(),
         Some(&files[0])
     );
-    assert_eq!(table.store.file_lookup(id()).await.unwrap(), None);
-    assert_eq!(table.store.file(patient.id, id(), files[0].id).await.unwrap(), None);
+    assert_eq!(table.store.get_file_lookup(id()).await.unwrap(), None);
+    assert_eq!(table.store.get_file(patient.id, id(), files[0].id).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -36,14 +36,17 @@ async fn a_deleted_file_is_gone_and_no_longer_counted() {
         .delete_file(&files[0], &record, at(7), Some(&told_doctor(&patient, &record)), &event())
         .await
         .unwrap();
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.files, files[1..]);
     assert_eq!(
         chart.record,
         Record { file_count: 1, version: 2, updated_at: at(7), ..record.clone() }
     );
-    assert_eq!(table.store.file_lookup(files[0].id).await.unwrap(), None);
-    assert_eq!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.len(), 2);
+    assert_eq!(table.store.get_file_lookup(files[0].id).await.unwrap(), None);
+    assert_eq!(
+        table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items.len(),
+        2
+    );
 
     let items = table.count().await;
     let again = table.store.delete_file(&files[0], &record, at(8), None, &event()).await;
@@ -51,7 +54,14 @@ async fn a_deleted_file_is_gone_and_no_longer_counted() {
     assert_eq!(table.count().await, items);
     table.store.delete_file(&files[1], &record, at(8), None, &event()).await.unwrap();
     assert_eq!(
-        table.store.chart(patient.id, record.id).await.unwrap().unwrap().record.file_count,
+        table
+            .store
+            .get_record_detail(patient.id, record.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .record
+            .file_count,
         0
     );
 }
@@ -67,8 +77,8 @@ async fn the_wrong_doctor_is_not_told_of_a_deletion() {
         .delete_file(&files[0], &outdated, at(7), Some(&told_doctor(&patient, &outdated)), &event)
         .await;
     assert!(matches!(refused, Err(DeleteFileError::Stale)));
-    assert!(table.store.file(patient.id, record.id, files[0].id).await.unwrap().is_some());
-    assert!(table.store.file_lookup(files[0].id).await.unwrap().is_some());
+    assert!(table.store.get_file(patient.id, record.id, files[0].id).await.unwrap().is_some());
+    assert!(table.store.get_file_lookup(files[0].id).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -83,7 +93,7 @@ async fn a_file_is_settled_once() {
         assert!(!table.store.settle_file(file, other).await.unwrap(), "it is settled otherwise");
         assert!(table.store.settle_file(file, status).await.unwrap(), "it has that status");
         assert_eq!(
-            table.store.file(patient.id, record.id, file.id).await.unwrap().unwrap().status,
+            table.store.get_file(patient.id, record.id, file.id).await.unwrap().unwrap().status,
             status
         );
     }
@@ -91,7 +101,10 @@ async fn a_file_is_settled_once() {
         !table.store.settle_file(&file(&record), FileStatus::Available).await.unwrap(),
         "it is not there, and is not made"
     );
-    assert_eq!(table.store.chart(patient.id, record.id).await.unwrap().unwrap().files.len(), 2);
+    assert_eq!(
+        table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap().files.len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -106,5 +119,5 @@ async fn a_hash_is_kept() {
         .update_record(&record, &after, std::slice::from_ref(&file), &[], &event)
         .await
         .unwrap();
-    assert_eq!(table.store.file(patient.id, record.id, file.id).await.unwrap(), Some(file));
+    assert_eq!(table.store.get_file(patient.id, record.id, file.id).await.unwrap(), Some(file));
 }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use store::Error;
 use store::accounts::{CreateProfileError, RegisterError};
-use store::idempotency::{Begun, HOLD, Hold, KEEP};
+use store::idempotency::{HOLD, KEEP, Lease, LeaseOutcome};
 
 use crate::people::{at, credentials, doctor_profile, event, id, patient, session, user};
 use crate::table::Table;
@@ -17,22 +17,22 @@ const LABEL: &str = "label";
 
 impl Table {
     /// Begins a request: the hold.
-    async fn first(&self, user: UserId, now: Timestamp) -> Hold {
+    async fn first(&self, user: UserId, now: Timestamp) -> Lease {
         match self.begin(user, now).await {
-            Begun::First(hold) => hold,
+            LeaseOutcome::Acquired(hold) => hold,
             other => panic!("{other:?}"),
         }
     }
 
-    async fn begin(&self, user: UserId, now: Timestamp) -> Begun {
-        self.store.begin_request(Some(user), LABEL, now).await.unwrap()
+    async fn begin(&self, user: UserId, now: Timestamp) -> LeaseOutcome {
+        self.store.acquire_lease(Some(user), LABEL, now).await.unwrap()
     }
 
     /// Registers an account in the transaction that keeps the answer.
     async fn register_once(
         &self,
         account: &Account,
-        hold: &Hold,
+        hold: &Lease,
         now: Timestamp,
     ) -> Result<(), RegisterError> {
         let event = event(account, account.id, Action::Register, None);
@@ -41,15 +41,15 @@ impl Table {
     }
 }
 
-fn is_answered(begun: &Begun) -> bool {
-    matches!(begun, Begun::Answered(answer) if answer == b"sealed")
+fn is_answered(begun: &LeaseOutcome) -> bool {
+    matches!(begun, LeaseOutcome::Completed(response) if response == b"sealed")
 }
 
 #[tokio::test]
 async fn change_and_answer_are_there_together() {
     let (table, account) = (Table::new().await, patient());
     let hold = table.first(account.id, at(0)).await;
-    assert!(matches!(table.begin(account.id, at(0)).await, Begun::Running));
+    assert!(matches!(table.begin(account.id, at(0)).await, LeaseOutcome::InProgress));
     assert_eq!(table.entities().await, ["idempotency"]);
     table.register_once(&account, &hold, at(0)).await.unwrap();
     assert_eq!(
@@ -57,7 +57,7 @@ async fn change_and_answer_are_there_together() {
         ["audit_event", "credentials", "idempotency", "session", "user"]
     );
     assert!(is_answered(&table.begin(account.id, at(0)).await));
-    table.store.give_up_request(&hold).await.unwrap();
+    table.store.release_lease(&hold).await.unwrap();
     assert!(is_answered(&table.begin(account.id, at(0)).await), "what was answered stays");
     let item =
         table.item(format!("IDEMPOTENCY#{}#{LABEL}", account.id), "IDEMPOTENCY").await.unwrap();
@@ -77,10 +77,10 @@ async fn a_change_that_is_refused_keeps_no_answer() {
         table.register_once(&again, &hold, at(0)).await,
         Err(RegisterError::EmailTaken)
     ));
-    assert!(matches!(table.begin(account.id, at(0)).await, Begun::Running));
-    table.store.give_up_request(&hold).await.unwrap();
+    assert!(matches!(table.begin(account.id, at(0)).await, LeaseOutcome::InProgress));
+    table.store.release_lease(&hold).await.unwrap();
     assert!(
-        matches!(table.begin(account.id, at(0)).await, Begun::First(_)),
+        matches!(table.begin(account.id, at(0)).await, LeaseOutcome::Acquired(_)),
         "it may be sent again at once"
     );
 }
@@ -91,8 +91,8 @@ async fn users_labels_and_strangers_have_their_own() {
     for (user, label) in
         [(Some(here), LABEL), (Some(there), LABEL), (Some(here), "other"), (None, LABEL)]
     {
-        let begun = table.store.begin_request(user, label, at(0)).await.unwrap();
-        assert!(matches!(begun, Begun::First(_)), "{user:?} {label}");
+        let begun = table.store.acquire_lease(user, label, at(0)).await.unwrap();
+        assert!(matches!(begun, LeaseOutcome::Acquired(_)), "{user:?} {label}");
     }
     assert_eq!(table.count().await, 4);
 }
@@ -103,7 +103,7 @@ async fn a_hold_ends_and_is_taken_over() {
     let crashed = table.first(account.id, at(0)).await;
     assert!(matches!(
         table.begin(account.id, at(0) + HOLD - SignedDuration::from_secs(1)).await,
-        Begun::Running
+        LeaseOutcome::InProgress
     ));
     let now = at(0) + HOLD;
     let hold = table.first(account.id, now).await;
@@ -111,7 +111,7 @@ async fn a_hold_ends_and_is_taken_over() {
     // either.
     let overtaken = table.register_once(&account, &crashed, now).await;
     assert!(matches!(overtaken, Err(RegisterError::Store(Error::Overtaken))), "{overtaken:?}");
-    table.store.give_up_request(&crashed).await.unwrap();
+    table.store.release_lease(&crashed).await.unwrap();
     assert_eq!(table.entities().await, ["idempotency"]);
     table.register_once(&account, &hold, now).await.unwrap();
     // Also when the address is taken by now, which would be the better known reason.
@@ -129,7 +129,7 @@ async fn an_answer_is_forgotten_after_a_day_whenever_the_table_deletes_it() {
     assert!(is_answered(
         &table.begin(account.id, at(0) + KEEP - SignedDuration::from_secs(1)).await
     ));
-    assert!(matches!(table.begin(account.id, at(0) + KEEP).await, Begun::First(_)));
+    assert!(matches!(table.begin(account.id, at(0) + KEEP).await, LeaseOutcome::Acquired(_)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -138,12 +138,18 @@ async fn of_eight_at_once_one_begins() {
     for now in [at(0), at(0) + HOLD] {
         let begun = join_all((0..8).map(|_| {
             let store = table.store.clone();
-            tokio::spawn(async move { store.begin_request(Some(user), LABEL, now).await.unwrap() })
+            tokio::spawn(async move { store.acquire_lease(Some(user), LABEL, now).await.unwrap() })
         }))
         .await;
-        let begun: Vec<Begun> = begun.into_iter().map(Result::unwrap).collect();
-        assert_eq!(begun.iter().filter(|begun| matches!(begun, Begun::First(_))).count(), 1);
-        assert_eq!(begun.iter().filter(|begun| matches!(begun, Begun::Running)).count(), 7);
+        let begun: Vec<LeaseOutcome> = begun.into_iter().map(Result::unwrap).collect();
+        assert_eq!(
+            begun.iter().filter(|begun| matches!(begun, LeaseOutcome::Acquired(_))).count(),
+            1
+        );
+        assert_eq!(
+            begun.iter().filter(|begun| matches!(begun, LeaseOutcome::InProgress)).count(),
+            7
+        );
     }
 }
 
@@ -160,8 +166,8 @@ async fn a_profile_is_refused_for_the_same_reasons() {
     assert!(matches!(keeping.create_profile(&stale).await, Err(CreateProfileError::Stale)));
     keeping.create_profile(&profile).await.unwrap();
     assert!(is_answered(&table.begin(account.id, at(0)).await));
-    let hold = match table.store.begin_request(Some(account.id), "other", at(0)).await.unwrap() {
-        Begun::First(hold) => hold,
+    let hold = match table.store.acquire_lease(Some(account.id), "other", at(0)).await.unwrap() {
+        LeaseOutcome::Acquired(hold) => hold,
         other => panic!("{other:?}"),
     };
     let keeping = table.store.keeping(&hold, b"sealed".to_vec(), at(0));

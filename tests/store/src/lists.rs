@@ -34,7 +34,8 @@ async fn walk<T: Listed>(
 ) -> Vec<Uuid> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let page = table.store.newest::<T>(moment(now), span, limit, after, &shows).await.unwrap();
+        let page =
+            table.store.list_newest::<T>(moment(now), span, limit, after, &shows).await.unwrap();
         assert!(page.items.len() <= limit);
         ids.extend(page.items.iter().map(|entry| -> Uuid { entry.id().into() }));
         match page.next {
@@ -162,7 +163,7 @@ async fn a_list_is_narrowed_by_year_month_and_day() {
     };
     let (page, cost) = table
         .meter
-        .measure(table.store.newest::<UserEntry>(moment(NOW), day, 25, None, |_| true))
+        .measure(table.store.list_newest::<UserEntry>(moment(NOW), day, 25, None, |_| true))
         .await;
     assert_eq!((page.unwrap().items.len(), cost.round_trips, cost.calls), (3, 1, 8));
 }
@@ -199,8 +200,11 @@ async fn everything_is_listed_with_nothing_that_a_person_has_written() {
     table.annotate(&doctor, &record, &note).await;
     let now = Timestamp::now();
 
-    let records =
-        table.store.newest::<RecordEntry>(now, Span::default(), 25, None, |_| true).await.unwrap();
+    let records = table
+        .store
+        .list_newest::<RecordEntry>(now, Span::default(), 25, None, |_| true)
+        .await
+        .unwrap();
     let entry = RecordEntry {
         id: record.id,
         patient_id: patient.id,
@@ -208,18 +212,21 @@ async fn everything_is_listed_with_nothing_that_a_person_has_written() {
         record_type: record.record_type,
     };
     assert_eq!((records.items, records.next), (vec![entry], None));
-    assert_eq!(table.store.listed::<RecordEntry>(record.id).await.unwrap(), Some(entry));
-    assert_eq!(table.store.listed::<RecordEntry>(id()).await.unwrap(), None);
-
-    let found =
-        table.store.newest::<FileEntry>(now, Span::default(), 25, None, |_| true).await.unwrap();
-    let entry = FileEntry { id: files[0].id, patient_id: patient.id, record_id: record.id };
-    assert_eq!(found.items, [entry]);
-    assert_eq!(table.store.listed::<FileEntry>(entry.id).await.unwrap(), Some(entry));
+    assert_eq!(table.store.get_listed::<RecordEntry>(record.id).await.unwrap(), Some(entry));
+    assert_eq!(table.store.get_listed::<RecordEntry>(id()).await.unwrap(), None);
 
     let found = table
         .store
-        .newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_newest::<FileEntry>(now, Span::default(), 25, None, |_| true)
+        .await
+        .unwrap();
+    let entry = FileEntry { id: files[0].id, patient_id: patient.id, record_id: record.id };
+    assert_eq!(found.items, [entry]);
+    assert_eq!(table.store.get_listed::<FileEntry>(entry.id).await.unwrap(), Some(entry));
+
+    let found = table
+        .store
+        .list_newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap();
     let entry = AnnotationEntry {
@@ -232,7 +239,7 @@ async fn everything_is_listed_with_nothing_that_a_person_has_written() {
 
     let found = table
         .store
-        .newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap();
     let told: Vec<_> = found
@@ -247,7 +254,7 @@ async fn everything_is_listed_with_nothing_that_a_person_has_written() {
     ]
     .map(|(recipient, what)| (recipient, what, both.0, both.1, both.2));
     assert_eq!(told, expected);
-    table.store.mark_read(patient.id, found.items[0].id, at(5)).await.unwrap();
+    table.store.mark_notification_read(patient.id, found.items[0].id, at(5)).await.unwrap();
     let unread = |it: &NotificationEntry| it.read_at.is_none();
     assert_eq!(
         walk::<NotificationEntry>(&table, &now.to_string(), Span::default(), 25, unread).await,
@@ -295,7 +302,7 @@ async fn in_chart<T: InChart>(
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
         let page =
-            table.store.listed_in_chart::<T>(patient, limit, after.as_ref(), &shows).await.unwrap();
+            table.store.list_in_chart::<T>(patient, limit, after.as_ref(), &shows).await.unwrap();
         assert!(page.items.len() <= limit);
         ids.extend(page.items.iter().map(|entry| -> Uuid { entry.id().into() }));
         after = page.next;
@@ -336,10 +343,9 @@ async fn what_is_in_a_chart_is_listed_by_record_newest_first() {
             records[4..5]
         );
     }
-    let page =
-        table.store.listed_in_chart::<FileEntry>(patient.id, 1, None, |_| true).await.unwrap();
+    let page = table.store.list_in_chart::<FileEntry>(patient.id, 1, None, |_| true).await.unwrap();
     let last =
-        table.store.listed_in_chart::<RecordEntry>(patient.id, 1, None, |_| true).await.unwrap();
+        table.store.list_in_chart::<RecordEntry>(patient.id, 1, None, |_| true).await.unwrap();
     let expected = RecordEntry {
         id: records[0].into(),
         patient_id: patient.id,
@@ -362,7 +368,7 @@ async fn an_inbox_is_listed_without_its_messages() {
         loop {
             let page = table
                 .store
-                .listed_in_inbox(doctor.id, limit, after.as_ref(), |_| true)
+                .list_in_inbox(doctor.id, limit, after.as_ref(), |_| true)
                 .await
                 .unwrap();
             assert!(
@@ -381,7 +387,7 @@ async fn an_inbox_is_listed_without_its_messages() {
         assert_eq!(found, all);
     }
     let none = |it: &NotificationEntry| it.notification_type == NotificationType::RecordAnnotated;
-    assert!(table.store.listed_in_inbox(doctor.id, 5, None, none).await.unwrap().items.is_empty());
+    assert!(table.store.list_in_inbox(doctor.id, 5, None, none).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]
@@ -405,7 +411,7 @@ async fn a_page_costs_the_same_however_long_the_list_is() {
         let (store, now) = (&table.store, Timestamp::now());
         let (page, records) = table
             .meter
-            .measure(store.newest::<RecordEntry>(now, Span::default(), 25, None, |_| true))
+            .measure(store.list_newest::<RecordEntry>(now, Span::default(), 25, None, |_| true))
             .await;
         let page = page.unwrap();
         assert!(
@@ -414,14 +420,15 @@ async fn a_page_costs_the_same_however_long_the_list_is() {
                 && page.items.is_sorted_by(|one, other| one.id > other.id)
         );
         let second = store
-            .newest::<RecordEntry>(now, Span::default(), 25, page.next, |_| true)
+            .list_newest::<RecordEntry>(now, Span::default(), 25, page.next, |_| true)
             .await
             .unwrap();
         assert!(second.items[0].id < page.items[24].id);
-        let files = store.newest::<FileEntry>(now, Span::default(), 25, None, |_| true);
+        let files = store.list_newest::<FileEntry>(now, Span::default(), 25, None, |_| true);
         let (_, files) = table.meter.measure(files).await;
-        let never = store
-            .newest::<NotificationEntry>(now, Span::default(), 25, None, |it| it.read_at.is_some());
+        let never = store.list_newest::<NotificationEntry>(now, Span::default(), 25, None, |it| {
+            it.read_at.is_some()
+        });
         let (page, filtered) = table.meter.measure(never).await;
         assert!(page.unwrap().items.is_empty());
         assert!(
@@ -449,14 +456,17 @@ async fn one_is_found_by_its_id_whenever_it_was_created() {
     .await;
     for id in ids {
         assert_eq!(
-            table.store.listed::<UserEntry>(id.into()).await.unwrap().map(|it| it.id),
+            table.store.get_listed::<UserEntry>(id.into()).await.unwrap().map(|it| it.id),
             Some(id.into())
         );
     }
-    assert_eq!(table.store.listed::<AnnotationEntry>(id::<AnnotationId>()).await.unwrap(), None);
-    assert_eq!(table.store.listed::<FileEntry>(id::<FileId>()).await.unwrap(), None);
+    assert_eq!(
+        table.store.get_listed::<AnnotationEntry>(id::<AnnotationId>()).await.unwrap(),
+        None
+    );
+    assert_eq!(table.store.get_listed::<FileEntry>(id::<FileId>()).await.unwrap(), None);
     // Ids that nobody has made: of another version, and the smallest of all.
     for odd in [Uuid::nil(), Uuid::max()] {
-        assert_eq!(table.store.listed::<UserEntry>(odd.into()).await.unwrap(), None);
+        assert_eq!(table.store.get_listed::<UserEntry>(odd.into()).await.unwrap(), None);
     }
 }

@@ -9,7 +9,7 @@ use domain::mail::{
 };
 use domain::notification::Notification;
 use store::Page;
-use store::mail::{Fate, MailClaim, Mailed, OrderError};
+use store::mail::{MailClaim, MailOutcome, Mailed, OrderError};
 
 use crate::notifications::notified;
 use crate::people::{at, doctor, event, id, patient, user};
@@ -46,18 +46,24 @@ async fn a_mail_is_claimed_sent_and_done() {
     let order = order(&notification);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     let failed = async |fate| {
-        table.store.mail_failed(order, MailFailure::Throttled, fate, at(1)).await.unwrap()
+        table.store.mark_mail_failed(order, MailFailure::Throttled, fate, at(1)).await.unwrap()
     };
     let now = async || {
-        table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery
+        table
+            .store
+            .get_notification_delivery(doctor.id, notification.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .delivery
     };
     assert_eq!(now().await, Delivery::default());
     assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
     assert_eq!(claim().await, MailClaim::InDoubt);
-    failed(Fate::TriedAgain).await;
+    failed(MailOutcome::TriedAgain).await;
     assert_eq!(now().await, delivery(None, Some((MailFailure::Throttled, 1)), None));
     assert_eq!(claim().await, MailClaim::Claimed(notification.clone()), "it was surely not sent");
-    failed(Fate::GivenUp).await;
+    failed(MailOutcome::GivenUp).await;
     assert_eq!(
         now().await,
         delivery(Some(MailState::Failed), Some((MailFailure::Throttled, 1)), None)
@@ -68,16 +74,16 @@ async fn a_mail_is_claimed_sent_and_done() {
         "its order was put back by somebody"
     );
     for _ in 0..2 {
-        table.store.mail_sent(order, at(2)).await.unwrap();
+        table.store.mark_mail_sent(order, at(2)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
     }
     assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(2)));
-    for fate in [Fate::TriedAgain, Fate::GivenUp, Fate::InDoubt] {
+    for fate in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
         failed(fate).await;
         assert_eq!(claim().await, MailClaim::AlreadySent, "what is sent is not released");
     }
     assert_eq!(
-        table.store.notification(doctor.id, notification.id).await.unwrap(),
+        table.store.get_notification(doctor.id, notification.id).await.unwrap(),
         Some(notification)
     );
 }
@@ -91,21 +97,25 @@ async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     let again = async || {
         let event = event(&admin, doctor.id, Action::ResendMail, None);
-        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(0)).await
+        table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await
     };
     assert!(matches!(again().await, Err(OrderError::NotOver)), "it waits");
     claim().await;
     assert!(matches!(again().await, Err(OrderError::NotOver)), "it is being sent");
-    table.store.mail_failed(order, MailFailure::NoAnswer, Fate::InDoubt, at(1)).await.unwrap();
+    table
+        .store
+        .mark_mail_failed(order, MailFailure::NoAnswer, MailOutcome::InDoubt, at(1))
+        .await
+        .unwrap();
     assert_eq!(claim().await, MailClaim::InDoubt);
     for sent in 2..4 {
         again().await.unwrap();
         assert!(matches!(again().await, Err(OrderError::NotOver)), "once for each order");
         assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
-        table.store.mail_sent(order, at(sent)).await.unwrap();
+        table.store.mark_mail_sent(order, at(sent)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
     }
-    let told = table.store.access_log(doctor.id, None, 10, None).await.unwrap().items;
+    let told = table.store.list_events_of_subject(doctor.id, None, 10, None).await.unwrap().items;
     assert_eq!(
         told.iter().filter(|event| event.action == Action::ResendMail).count(),
         2,
@@ -124,10 +134,16 @@ async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
     };
     let again = async |minute| {
         let event = event(&admin, doctor.id, Action::ResendMail, None);
-        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(minute)).await
+        table.store.resend_mail(order, "smith@example.com", 9, &event, at(minute)).await
     };
     let now = async || {
-        table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery
+        table
+            .store
+            .get_notification_delivery(doctor.id, notification.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .delivery
     };
     claim(1).await;
     assert_eq!(
@@ -157,10 +173,16 @@ async fn a_mail_that_nobody_has_begun_can_be_dropped() {
     let order = order(&notification);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     let drop = async || {
-        table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap()
+        table.store.mark_mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap()
     };
     let now = async || {
-        table.store.mailed_notification(doctor.id, notification.id).await.unwrap().unwrap().delivery
+        table
+            .store
+            .get_notification_delivery(doctor.id, notification.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .delivery
     };
     let dropped =
         |sent| delivery(Some(MailState::Failed), Some((MailFailure::RecipientInactive, 2)), sent);
@@ -169,9 +191,9 @@ async fn a_mail_that_nobody_has_begun_can_be_dropped() {
         assert_eq!(now().await, dropped(None));
     }
     claim().await;
-    for fate in [None, Some(Fate::InDoubt)] {
+    for fate in [None, Some(MailOutcome::InDoubt)] {
         if let Some(fate) = fate {
-            table.store.mail_failed(order, MailFailure::NoAnswer, fate, at(3)).await.unwrap();
+            table.store.mark_mail_failed(order, MailFailure::NoAnswer, fate, at(3)).await.unwrap();
         }
         let before = now().await;
         drop().await;
@@ -179,11 +201,11 @@ async fn a_mail_that_nobody_has_begun_can_be_dropped() {
     }
     let again = async || {
         let event = event(&admin, doctor.id, Action::ResendMail, None);
-        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(4)).await.unwrap();
+        table.store.resend_mail(order, "smith@example.com", 9, &event, at(4)).await.unwrap();
     };
     again().await;
     claim().await;
-    table.store.mail_sent(order, at(5)).await.unwrap();
+    table.store.mark_mail_sent(order, at(5)).await.unwrap();
     drop().await;
     assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(5)));
     again().await;
@@ -197,18 +219,18 @@ async fn there_is_no_mail_for_what_is_gone() {
     let doctor = doctor();
     let order = MailMessage::Notification { recipient_id: doctor.id, notification_id: id() };
     assert_eq!(table.store.claim_mail(doctor.id, id(), at(1)).await.unwrap(), MailClaim::Gone);
-    for fate in [Fate::TriedAgain, Fate::GivenUp, Fate::InDoubt] {
-        table.store.mail_failed(order, MailFailure::Rejected, fate, at(1)).await.unwrap();
+    for fate in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
+        table.store.mark_mail_failed(order, MailFailure::Rejected, fate, at(1)).await.unwrap();
     }
-    table.store.mail_sent(order, at(1)).await.unwrap();
-    table.store.mail_dropped(order, MailFailure::RecipientInactive, at(1)).await.unwrap();
+    table.store.mark_mail_sent(order, at(1)).await.unwrap();
+    table.store.mark_mail_dropped(order, MailFailure::RecipientInactive, at(1)).await.unwrap();
     let event = event(&doctor, doctor.id, Action::ResendMail, None);
     assert!(matches!(
-        table.store.order_mail_again(order, "smith@example.com", 9, &event, at(0)).await,
+        table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await,
         Err(OrderError::NotOver)
     ));
-    assert_eq!(table.store.mailed_notification(doctor.id, id()).await.unwrap(), None);
-    assert_eq!(table.store.mailed_mail(id()).await.unwrap(), None);
+    assert_eq!(table.store.get_notification_delivery(doctor.id, id()).await.unwrap(), None);
+    assert_eq!(table.store.get_mail_delivery(id()).await.unwrap(), None);
     assert_eq!(table.count().await, 0, "nothing is made");
 }
 
@@ -218,8 +240,8 @@ async fn reading_and_mailing_do_not_meet() {
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    table.store.mark_read(doctor.id, notification.id, at(2)).await.unwrap();
-    table.store.mail_sent(order(&notification), at(3)).await.unwrap();
+    table.store.mark_notification_read(doctor.id, notification.id, at(2)).await.unwrap();
+    table.store.mark_mail_sent(order(&notification), at(3)).await.unwrap();
     let item = table
         .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id))
         .await
@@ -237,22 +259,26 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
         .to(Email::parse("old@example.com").unwrap());
     let order = MailMessage::Mail { mail_id: mail.id };
     assert_eq!(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap(), MailClaim::Gone);
-    assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), None);
-    table.store.put_mail_once(&mail).await.unwrap();
+    assert_eq!(table.store.get_mail(mail.id).await.unwrap(), None);
+    table.store.create_mail(&mail).await.unwrap();
     let item = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
     assert_eq!(
         (text(&item, "entity"), item["ttl"].as_n().unwrap()),
         (Some("mail"), &mail.ttl.to_string())
     );
-    assert_eq!(table.store.stored_mail(mail.id).await.unwrap(), Some(mail.clone()));
+    assert_eq!(table.store.get_mail(mail.id).await.unwrap(), Some(mail.clone()));
     let claim = async || table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
     assert_eq!(claim().await, MailClaim::Claimed(mail.clone()));
     assert_eq!(claim().await, MailClaim::InDoubt);
-    table.store.mail_failed(order, MailFailure::Rejected, Fate::TriedAgain, at(1)).await.unwrap();
+    table
+        .store
+        .mark_mail_failed(order, MailFailure::Rejected, MailOutcome::TriedAgain, at(1))
+        .await
+        .unwrap();
     assert_eq!(claim().await, MailClaim::Claimed(mail.clone()));
-    table.store.mail_sent(order, at(2)).await.unwrap();
+    table.store.mark_mail_sent(order, at(2)).await.unwrap();
     assert_eq!(claim().await, MailClaim::AlreadySent);
-    let stored = table.store.mailed_mail(mail.id).await.unwrap().unwrap();
+    let stored = table.store.get_mail_delivery(mail.id).await.unwrap().unwrap();
     assert_eq!(
         stored,
         Mailed { what: mail, delivery: delivery(Some(MailState::Sent), None, Some(2)) }
@@ -271,9 +297,9 @@ async fn the_mails_to_somebody_are_listed() {
     for mail in
         mails.iter().chain([&nobody, &Mail::new(id(), MailKind::ResetPassword, other, at(0))])
     {
-        table.store.put_mail_once(mail).await.unwrap();
+        table.store.create_mail(mail).await.unwrap();
     }
-    let page = table.store.mails_of(user, 4, None).await.unwrap();
+    let page = table.store.list_mails_of_user(user, 4, None).await.unwrap();
     let shown = |page: &Page<Mailed<Mail>, MailId>| {
         page.items.iter().map(|mail| mail.what.clone()).collect::<Vec<_>>()
     };
@@ -282,7 +308,7 @@ async fn the_mails_to_somebody_are_listed() {
         (mails[..4].to_vec(), Some(mails[3].id)),
         "what goes to nobody is left out"
     );
-    let page = table.store.mails_of(user, 4, page.next).await.unwrap();
+    let page = table.store.list_mails_of_user(user, 4, page.next).await.unwrap();
     assert_eq!((shown(&page), page.next), (mails[4..].to_vec(), None));
 }
 
@@ -290,10 +316,10 @@ async fn the_mails_to_somebody_are_listed() {
 async fn a_mail_that_is_there_is_not_ordered_again() {
     let table = Table::new().await;
     let mail = Mail::new(id(), MailKind::VerifyEmail, id(), at(0));
-    table.store.put_mail_once(&mail).await.unwrap();
+    table.store.create_mail(&mail).await.unwrap();
     table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
-    table.store.mail_sent(MailMessage::Mail { mail_id: mail.id }, at(1)).await.unwrap();
-    table.store.put_mail_once(&mail).await.unwrap();
+    table.store.mark_mail_sent(MailMessage::Mail { mail_id: mail.id }, at(1)).await.unwrap();
+    table.store.create_mail(&mail).await.unwrap();
     assert_eq!(
         table.store.claim_stored_mail(mail.id, at(2)).await.unwrap(),
         MailClaim::AlreadySent
@@ -312,9 +338,9 @@ async fn a_token_is_found_by_its_hash() {
         Basis::of(&account),
         at(0),
     );
-    table.store.put_mail_token("a-hash", &token).await.unwrap();
-    assert_eq!(table.store.mail_token("a-hash").await.unwrap(), Some(token.clone()));
-    assert_eq!(table.store.mail_token("another").await.unwrap(), None);
+    table.store.create_mail_token("a-hash", &token).await.unwrap();
+    assert_eq!(table.store.get_mail_token("a-hash").await.unwrap(), Some(token.clone()));
+    assert_eq!(table.store.get_mail_token("another").await.unwrap(), None);
     let item = table.item("TOKEN#a-hash", "TOKEN").await.unwrap();
     assert_eq!(
         (text(&item, "entity"), item["ttl"].as_n().unwrap()),

@@ -13,7 +13,7 @@ pub(crate) async fn notified(table: &Table, doctor: &Account, number: usize) -> 
     let (scratch, patient) = (Table::new().await, patient());
     let record = record(&patient, doctor);
     scratch.create(&patient, &record, &[]).await;
-    let model = scratch.store.newest_notification(doctor.id).await.unwrap().unwrap();
+    let model = scratch.store.get_newest_notification(doctor.id).await.unwrap().unwrap();
     let item = scratch
         .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{model}"))
         .await
@@ -24,7 +24,7 @@ pub(crate) async fn notified(table: &Table, doctor: &Account, number: usize) -> 
             (record.id.to_string(), id::<RecordId>().to_string()),
         ]
     });
-    let all = table.store.inbox_page(doctor.id, None, usize::from(u16::MAX), None);
+    let all = table.store.list_notifications(doctor.id, None, usize::from(u16::MAX), None);
     all.await.unwrap().items
 }
 
@@ -37,7 +37,7 @@ async fn listed(
 ) -> Vec<(NotificationId, Option<Timestamp>)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = table.store.inbox_page(user, is_read, limit, after).await.unwrap();
+        let page = table.store.list_notifications(user, is_read, limit, after).await.unwrap();
         assert!(page.items.len() <= limit);
         all.extend(page.items.iter().map(|notification| (notification.id, notification.read_at)));
         match page.next {
@@ -59,10 +59,10 @@ async fn an_inbox_is_paged_newest_first() {
         assert_eq!(listed(&table, doctor.id, Some(false), limit).await, expected);
         assert!(listed(&table, doctor.id, Some(true), limit).await.is_empty());
     }
-    assert_eq!(table.store.inbox_page(doctor.id, None, 7, None).await.unwrap().next, None);
+    assert_eq!(table.store.list_notifications(doctor.id, None, 7, None).await.unwrap().next, None);
     assert!(listed(&table, id(), None, 10).await.is_empty());
-    assert_eq!(table.store.newest_notification(doctor.id).await.unwrap(), Some(all[0].id));
-    assert_eq!(table.store.newest_notification(id()).await.unwrap(), None);
+    assert_eq!(table.store.get_newest_notification(doctor.id).await.unwrap(), Some(all[0].id));
+    assert_eq!(table.store.get_newest_notification(id()).await.unwrap(), None);
     let item = table
         .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", all[0].id))
         .await
@@ -76,17 +76,19 @@ async fn the_first_reading_counts() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 3).await;
-    let read = table.store.mark_read(doctor.id, all[1].id, at(5)).await.unwrap().unwrap();
+    let read =
+        table.store.mark_notification_read(doctor.id, all[1].id, at(5)).await.unwrap().unwrap();
     assert_eq!(read, Notification { read_at: Some(at(5)), ..all[1].clone() });
-    let again = table.store.mark_read(doctor.id, all[1].id, at(6)).await.unwrap().unwrap();
+    let again =
+        table.store.mark_notification_read(doctor.id, all[1].id, at(6)).await.unwrap().unwrap();
     assert_eq!(again.read_at, Some(at(5)));
-    assert_eq!(table.store.notification(doctor.id, all[1].id).await.unwrap(), Some(read));
+    assert_eq!(table.store.get_notification(doctor.id, all[1].id).await.unwrap(), Some(read));
     assert_eq!(
-        table.store.notification(doctor.id, all[0].id).await.unwrap(),
+        table.store.get_notification(doctor.id, all[0].id).await.unwrap(),
         Some(all[0].clone()),
         "reading one reads one"
     );
-    assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), 2);
+    assert_eq!(table.store.count_unread_notifications(doctor.id).await.unwrap(), 2);
     for limit in [1, 2, 10] {
         assert_eq!(listed(&table, doctor.id, Some(true), limit).await, [(all[1].id, Some(at(5)))]);
         assert_eq!(
@@ -94,13 +96,13 @@ async fn the_first_reading_counts() {
             [(all[0].id, None), (all[2].id, None)]
         );
     }
-    assert_eq!(table.store.mark_read(doctor.id, id(), at(6)).await.unwrap(), None);
+    assert_eq!(table.store.mark_notification_read(doctor.id, id(), at(6)).await.unwrap(), None);
     assert_eq!(
-        table.store.mark_read(id(), all[1].id, at(6)).await.unwrap(),
+        table.store.mark_notification_read(id(), all[1].id, at(6)).await.unwrap(),
         None,
         "in somebody else's inbox"
     );
-    assert_eq!(table.store.notification(doctor.id, id()).await.unwrap(), None);
+    assert_eq!(table.store.get_notification(doctor.id, id()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -108,8 +110,8 @@ async fn mark_all_read_covers_what_was_stored() {
     let table = Table::new().await;
     let doctor = doctor();
     let old = notified(&table, &doctor, 3).await;
-    table.store.mark_read(doctor.id, old[2].id, at(5)).await.unwrap();
-    table.store.read_through(doctor.id, old[0].id, at(10)).await.unwrap();
+    table.store.mark_notification_read(doctor.id, old[2].id, at(5)).await.unwrap();
+    table.store.mark_notifications_read(doctor.id, old[0].id, at(10)).await.unwrap();
     let new = notified(&table, &doctor, 5).await;
     let (new, old) = (&new[..2], &old);
     let read = [(old[0].id, Some(at(10))), (old[1].id, Some(at(10))), (old[2].id, Some(at(5)))];
@@ -119,12 +121,13 @@ async fn mark_all_read_covers_what_was_stored() {
         assert_eq!(listed(&table, doctor.id, Some(true), limit).await, read);
     }
     assert_eq!(
-        table.store.notification(doctor.id, old[1].id).await.unwrap().unwrap().read_at,
+        table.store.get_notification(doctor.id, old[1].id).await.unwrap().unwrap().read_at,
         Some(at(10))
     );
-    let again = table.store.mark_read(doctor.id, old[1].id, at(20)).await.unwrap().unwrap();
+    let again =
+        table.store.mark_notification_read(doctor.id, old[1].id, at(20)).await.unwrap().unwrap();
     assert_eq!(again.read_at, Some(at(10)));
-    assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), 5);
+    assert_eq!(table.store.count_unread_notifications(doctor.id).await.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -133,17 +136,17 @@ async fn a_watermark_only_rises() {
     let doctor = doctor();
     let all = notified(&table, &doctor, 4).await;
     for (through, minute) in [(1, 10), (2, 20), (1, 30)] {
-        table.store.read_through(doctor.id, all[through].id, at(minute)).await.unwrap();
+        table.store.mark_notifications_read(doctor.id, all[through].id, at(minute)).await.unwrap();
     }
-    let shown = table.store.notification(doctor.id, all[1].id).await.unwrap().unwrap();
+    let shown = table.store.get_notification(doctor.id, all[1].id).await.unwrap().unwrap();
     assert_eq!(shown.read_at, Some(at(10)));
-    table.store.read_through(doctor.id, all[0].id, at(40)).await.unwrap();
+    table.store.mark_notifications_read(doctor.id, all[0].id, at(40)).await.unwrap();
     assert_eq!(
-        table.store.notification(doctor.id, all[0].id).await.unwrap().unwrap().read_at,
+        table.store.get_notification(doctor.id, all[0].id).await.unwrap().unwrap().read_at,
         Some(at(40))
     );
     for through in [2, 3] {
-        table.store.delete_through(doctor.id, all[through].id).await.unwrap();
+        table.store.delete_notifications(doctor.id, all[through].id).await.unwrap();
         let shown: Vec<_> =
             listed(&table, doctor.id, None, 10).await.into_iter().map(|(id, _)| id).collect();
         assert_eq!(shown, [all[0].id, all[1].id]);
@@ -159,18 +162,21 @@ async fn deleted_notifications_are_not_shown_anywhere() {
     let table = Table::new().await;
     let doctor = doctor();
     let old = notified(&table, &doctor, 3).await;
-    table.store.delete_through(doctor.id, old[0].id).await.unwrap();
+    table.store.delete_notifications(doctor.id, old[0].id).await.unwrap();
     for is_read in [None, Some(true), Some(false)] {
         assert!(listed(&table, doctor.id, is_read, 2).await.is_empty());
     }
-    assert_eq!(table.store.notification(doctor.id, old[0].id).await.unwrap(), None);
-    assert_eq!(table.store.mark_read(doctor.id, old[0].id, at(1)).await.unwrap(), None);
-    assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), 0);
+    assert_eq!(table.store.get_notification(doctor.id, old[0].id).await.unwrap(), None);
+    assert_eq!(
+        table.store.mark_notification_read(doctor.id, old[0].id, at(1)).await.unwrap(),
+        None
+    );
+    assert_eq!(table.store.count_unread_notifications(doctor.id).await.unwrap(), 0);
     notified(&table, &doctor, 1).await;
     for limit in [1, 10] {
         assert_eq!(listed(&table, doctor.id, None, limit).await.len(), 1, "later ones are shown");
     }
-    assert_eq!(table.store.unread_count(doctor.id).await.unwrap(), 1);
+    assert_eq!(table.store.count_unread_notifications(doctor.id).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -178,15 +184,15 @@ async fn a_list_of_read_ones_looks_at_a_bounded_part() {
     let table = Table::new().await;
     let doctor = doctor();
     let oldest = notified(&table, &doctor, 1).await;
-    table.store.mark_read(doctor.id, oldest[0].id, at(1)).await.unwrap();
+    table.store.mark_notification_read(doctor.id, oldest[0].id, at(1)).await.unwrap();
     notified(&table, &doctor, 1_400).await;
     let (page, cost) =
-        table.meter.measure(table.store.inbox_page(doctor.id, Some(true), 20, None)).await;
+        table.meter.measure(table.store.list_notifications(doctor.id, Some(true), 20, None)).await;
     let page = page.unwrap();
     assert!(page.items.is_empty() && page.next.is_some() && cost.calls == 6);
     assert_eq!(listed(&table, doctor.id, Some(true), 20).await, [(oldest[0].id, Some(at(1)))]);
     assert_eq!(
-        table.store.unread_count(doctor.id).await.unwrap(),
+        table.store.count_unread_notifications(doctor.id).await.unwrap(),
         store::notifications::MAX_UNREAD_COUNTED
     );
 }

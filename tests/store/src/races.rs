@@ -135,7 +135,10 @@ async fn of_eight_decisions_about_a_doctor_one_counts() {
     .await;
     assert_eq!(count(&results, Result::is_ok), 1);
     assert_eq!(count(&results, |result| matches!(result, Err(UpdateError::Stale))), 7);
-    assert_eq!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.len(), 1);
+    assert_eq!(
+        table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items.len(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -171,7 +174,7 @@ async fn of_eight_equal_profile_updates_one_succeeds() {
 async fn a_refresh_token_is_replaced_once() {
     let table = Table::new().await;
     let before = session(&patient());
-    table.store.put_session(&before, None).await.unwrap();
+    table.store.create_session(&before, None).await.unwrap();
     let results = at_once(8, |number| {
         let (store, before) = (table.store.clone(), before.clone());
         async move {
@@ -183,7 +186,7 @@ async fn a_refresh_token_is_replaced_once() {
     let winners: Vec<_> = results.iter().flatten().collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(
-        &table.store.session(before.user_id, before.id).await.unwrap().unwrap().token_hash,
+        &table.store.get_session(before.user_id, before.id).await.unwrap().unwrap().token_hash,
         winners[0]
     );
 }
@@ -191,7 +194,7 @@ async fn a_refresh_token_is_replaced_once() {
 /// Reads, adds a file, writes; again when somebody was faster.
 async fn add_file(store: &Store, patient: &Account, before: &Record) -> u32 {
     for attempt in 1.. {
-        let before = store.chart(patient.id, before.id).await.unwrap().unwrap().record;
+        let before = store.get_record_detail(patient.id, before.id).await.unwrap().unwrap().record;
         let after = Record {
             file_count: before.file_count + 1,
             version: before.version + 1,
@@ -225,7 +228,7 @@ async fn no_update_of_a_record_is_lost() {
         async move { add_file(&store, &patient, &record).await }
     })
     .await;
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.file_count, chart.files.len(), chart.record.version), (6, 6, 7));
 }
 
@@ -247,10 +250,11 @@ async fn a_record_moved_twice_at_once_has_one_doctor() {
     .await;
     assert_eq!(count(&results, Result::is_ok), 1);
     assert_eq!(count(&results, |result| matches!(result, Err(UpdateError::Stale))), 5);
-    let record = table.store.chart(patient.id, before.id).await.unwrap().unwrap().record;
+    let record =
+        table.store.get_record_detail(patient.id, before.id).await.unwrap().unwrap().record;
     let mut assigned = Vec::new();
     for account in doctors.iter().chain([&former]) {
-        assigned.extend(table.store.assignment(account.id, before.id).await.unwrap());
+        assigned.extend(table.store.get_assignment(account.id, before.id).await.unwrap());
     }
     assert_eq!(
         assigned.iter().map(|assignment| assignment.doctor_id).collect::<Vec<_>>(),
@@ -282,7 +286,12 @@ async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
             async move {
                 // As the handler does: read again when the annotation was faster.
                 loop {
-                    let before = store.chart(patient.id, before.id).await.unwrap().unwrap().record;
+                    let before = store
+                        .get_record_detail(patient.id, before.id)
+                        .await
+                        .unwrap()
+                        .unwrap()
+                        .record;
                     let after = Record {
                         doctor_id: next.id,
                         version: before.version + 1,
@@ -299,9 +308,9 @@ async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
         };
         let (annotated, moved) = tokio::join!(tokio::spawn(annotate), tokio::spawn(reassign));
         moved.unwrap();
-        let chart = table.store.chart(patient.id, before.id).await.unwrap().unwrap();
+        let chart = table.store.get_record_detail(patient.id, before.id).await.unwrap().unwrap();
         assert_eq!(chart.record.doctor_id, next.id);
-        assert_eq!(table.store.assignment(former.id, before.id).await.unwrap(), None);
+        assert_eq!(table.store.get_assignment(former.id, before.id).await.unwrap(), None);
         match annotated.unwrap() {
             Ok(()) => {
                 before_it += 1;
@@ -346,7 +355,8 @@ async fn a_former_author_edits_before_the_move_or_not_at_all() {
                     .await
             }
         };
-        let read = table.store.chart(patient.id, record.id).await.unwrap().unwrap().record;
+        let read =
+            table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap().record;
         let moved = {
             let (store, patient) = (table.store.clone(), patient.clone());
             let after =
@@ -357,7 +367,7 @@ async fn a_former_author_edits_before_the_move_or_not_at_all() {
             }
         };
         let (edited, moved) = tokio::join!(tokio::spawn(edit), tokio::spawn(moved));
-        let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+        let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
         match (edited.unwrap(), moved.unwrap()) {
             (Ok(()), Err(UpdateError::Stale)) => {
                 assert_eq!(chart.annotations[0].note.as_str(), "edited")
@@ -393,7 +403,7 @@ async fn annotations_at_once_are_all_counted_up_to_the_limit() {
     .await;
     assert_eq!(count(&results, Result::is_ok), 3);
     assert_eq!(count(&results, |result| matches!(result, Err(AnnotateError::Full))), 5);
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.annotation_count, chart.annotations.len()), (MAX_ANNOTATIONS, 100));
 }
 
@@ -441,7 +451,7 @@ async fn a_file_is_deleted_once_and_updates_at_the_same_time_are_not_lost() {
     let (deleted, _) = tokio::join!(deleted, added);
     assert_eq!(count(&deleted, Result::is_ok), 1);
     assert_eq!(count(&deleted, |result| matches!(result, Err(DeleteFileError::Gone))), 3);
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.file_count, chart.files.len(), chart.record.version), (4, 4, 6));
     assert!(!chart.files.contains(&files[0]));
 }
@@ -457,7 +467,7 @@ async fn a_file_is_settled_one_way() {
     })
     .await;
     let status =
-        table.store.file(patient.id, record.id, files[0].id).await.unwrap().unwrap().status;
+        table.store.get_file(patient.id, record.id, files[0].id).await.unwrap().unwrap().status;
     assert!(results.iter().all(|(wanted, settled)| *settled == (*wanted == status)));
 }
 
@@ -479,7 +489,7 @@ async fn a_settled_file_does_not_come_back_from_deletion() {
     });
     let (deleted, settled) = tokio::join!(deleted, settled);
     assert_eq!((count(&deleted, Result::is_ok), count(&settled, Result::is_ok)), (10, 10));
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.file_count, chart.files), (0, Vec::new()));
 }
 
@@ -492,7 +502,7 @@ async fn readings_at_once_agree_on_the_time() {
         let (store, recipient) = (table.store.clone(), doctor.id);
         async move {
             store
-                .mark_read(recipient, notification.id, at(number as i8))
+                .mark_notification_read(recipient, notification.id, at(number as i8))
                 .await
                 .unwrap()
                 .unwrap()
@@ -501,7 +511,7 @@ async fn readings_at_once_agree_on_the_time() {
     })
     .await;
     let stored =
-        table.store.notification(doctor.id, notification.id).await.unwrap().unwrap().read_at;
+        table.store.get_notification(doctor.id, notification.id).await.unwrap().unwrap().read_at;
     assert!(stored.is_some() && times.iter().all(|time| *time == stored));
 }
 
@@ -513,8 +523,8 @@ async fn watermarks_at_once_end_at_the_highest() {
     at_once(8, |number| {
         let (store, recipient, through) = (table.store.clone(), doctor.id, all[number as usize].id);
         async move {
-            store.read_through(recipient, through, at(number as i8)).await.unwrap();
-            store.delete_through(recipient, through).await.unwrap();
+            store.mark_notifications_read(recipient, through, at(number as i8)).await.unwrap();
+            store.delete_notifications(recipient, through).await.unwrap();
         }
     })
     .await;

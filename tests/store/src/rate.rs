@@ -3,18 +3,18 @@
 use std::time::{Duration, Instant};
 
 use domain::mail::{Mail, MailKind};
-use domain::rate::{FREE_FAILURES, Limited, Network, REFUSAL, Tolerance};
+use domain::rate::{FREE_FAILURES, FailureLimits, Limited, Network, REFUSAL};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use store::rate::{LimitError, Take, Trial};
+use store::rate::{DailyUsage, LimitError, ThrottleKey};
 
 use crate::people::{at, id};
 use crate::table::Table;
 
-const TOLERANCE: Tolerance = Tolerance { network: 100, account: 100 };
+const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100 };
 
-fn trial<'a>(account: &'a str, network: &'a Network) -> Trial<'a> {
-    Trial { kind: Limited::Login, account, network }
+fn trial<'a>(account: &'a str, network: &'a Network) -> ThrottleKey<'a> {
+    ThrottleKey { kind: Limited::Login, account, network }
 }
 
 /// How many seconds one has to wait, 0 for none.
@@ -31,7 +31,7 @@ async fn the_free_failures_are_followed_by_waits() {
     let table = Table::new().await;
     let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
     let begin = async |account, network, now| {
-        wait(table.store.begin_attempt(trial(account, network), TOLERANCE, now).await, now)
+        wait(table.store.start_sign_in_attempt(trial(account, network), TOLERANCE, now).await, now)
     };
     for _ in 0..FREE_FAILURES {
         assert_eq!(begin("jane@example.com", &here, at(0)).await, 0);
@@ -69,11 +69,11 @@ async fn success_forgets_the_failures() {
         for _ in 0..FREE_FAILURES - 1 {
             table
                 .store
-                .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+                .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
                 .await
                 .unwrap();
         }
-        table.store.forget_attempts(trial("jane@example.com", &here)).await.unwrap();
+        table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
     }
     assert_eq!(table.count().await, 0);
 }
@@ -83,8 +83,9 @@ async fn attempts_at_the_same_moment_are_no_more_than_are_free() {
     let table = Table::new().await;
     let here = Network::of("203.0.113.7");
     let started = Instant::now();
-    let attempts = (0..40)
-        .map(|_| table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)));
+    let attempts = (0..40).map(|_| {
+        table.store.start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+    });
     let begun = join_all(attempts).await.into_iter().filter(Result::is_ok).count();
     // One more for each wait that is over meanwhile: those who look again may look late.
     let further = (1.0 + started.elapsed().as_secs_f64()).log2() as usize;
@@ -96,10 +97,13 @@ async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
     let table = Table::new().await;
     let here = Network::of("203.0.113.7");
     let sign_in = async || {
-        table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)).await?;
+        table
+            .store
+            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .await?;
         // About as long as a password hash takes.
         tokio::time::sleep(Duration::from_millis(50)).await;
-        table.store.forget_attempts(trial("jane@example.com", &here)).await?;
+        table.store.clear_failures(trial("jane@example.com", &here)).await?;
         Ok::<_, LimitError>(())
     };
     // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy
@@ -112,7 +116,7 @@ async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
             return;
         }
         assert!(started.elapsed() > REFUSAL.unsigned_abs(), "{refused} refused");
-        table.store.forget_attempts(trial("jane@example.com", &here)).await.unwrap();
+        table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
     }
     panic!("somebody is always refused");
 }
@@ -124,7 +128,7 @@ async fn who_waits_in_vain_is_told_so_in_time() {
     for _ in 0..FREE_FAILURES {
         table
             .store
-            .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
             .await
             .unwrap();
     }
@@ -134,7 +138,7 @@ async fn who_waits_in_vain_is_told_so_in_time() {
         assert!(
             table
                 .store
-                .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+                .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
                 .await
                 .is_err()
         );
@@ -145,7 +149,11 @@ async fn who_waits_in_vain_is_told_so_in_time() {
     let later = at(0) + REFUSAL;
     let (begun, cost) = table
         .meter
-        .measure(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, later))
+        .measure(table.store.start_sign_in_attempt(
+            trial("jane@example.com", &here),
+            TOLERANCE,
+            later,
+        ))
         .await;
     assert!(begun.is_err());
     assert_eq!((cost.round_trips, cost.calls), (1, 2));
@@ -158,17 +166,17 @@ async fn what_was_in_vain_is_remembered() {
     for _ in 0..FREE_FAILURES {
         let begun = table
             .store
-            .begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
             .await
             .unwrap();
-        table.store.forget_attempts(trial("jane@example.com", &here)).await.unwrap();
-        table.store.remember_attempts(trial("jane@example.com", &here), &begun).await.unwrap();
+        table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
+        table.store.restore_failures(trial("jane@example.com", &here), &begun).await.unwrap();
     }
     let later = at(0) + REFUSAL;
     assert!(
         table
             .store
-            .begin_attempt(trial("jane@example.com", &here), TOLERANCE, later)
+            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, later)
             .await
             .is_err()
     );
@@ -178,7 +186,7 @@ async fn what_was_in_vain_is_remembered() {
 async fn a_network_that_fails_everywhere_has_to_wait() {
     let table = Table::new().await;
     let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
-    let tolerance = Tolerance { network: 10, account: 3 };
+    let tolerance = FailureLimits { network: 10, account: 3 };
     for _ in 0..10 {
         table
             .store
@@ -187,7 +195,7 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
             .unwrap();
     }
     let begin = async |account, network, now| {
-        wait(table.store.begin_attempt(trial(account, network), tolerance, now).await, now)
+        wait(table.store.start_sign_in_attempt(trial(account, network), tolerance, now).await, now)
     };
     assert!(begin("john@example.com", &here, at(0)).await > 0);
     assert_eq!(begin("john@example.com", &here, at(20)).await, 0, "the next window");
@@ -201,9 +209,13 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
 #[tokio::test]
 async fn a_day_has_its_records_files_and_mails() {
     let table = Table::new().await;
-    let (patient, most, now) = (id(), Take { records: 2, files: 5 }, at(0));
+    let (patient, most, now) = (id(), DailyUsage { records: 2, files: 5 }, at(0));
     let take = async |records, files, now| {
-        table.store.take_records(patient, Take { records, files }, most, now).await.is_ok()
+        table
+            .store
+            .use_daily_allowance(patient, DailyUsage { records, files }, most, now)
+            .await
+            .is_ok()
     };
     assert!(!take(1, 6, now).await, "more than a day has");
     assert!(take(1, 4, now).await);
@@ -214,9 +226,9 @@ async fn a_day_has_its_records_files_and_mails() {
     assert!(take(1, 5, now + SignedDuration::from_hours(24)).await);
     let mail = async |address, now| {
         let mail = Mail::new(id(), MailKind::Nobody, id(), now);
-        let sent = table.store.put_mail_within(address, 2, &mail, now).await.is_ok();
+        let sent = table.store.create_mail_within_limit(address, 2, &mail, now).await.is_ok();
         assert_eq!(
-            table.store.stored_mail(mail.id).await.unwrap().is_some(),
+            table.store.get_mail(mail.id).await.unwrap().is_some(),
             sent,
             "counted and stored, or neither"
         );
@@ -233,7 +245,11 @@ async fn the_first_attempt_costs_one_round_trip() {
     let here = Network::of("203.0.113.7");
     let (begun, cost) = table
         .meter
-        .measure(table.store.begin_attempt(trial("jane@example.com", &here), TOLERANCE, at(0)))
+        .measure(table.store.start_sign_in_attempt(
+            trial("jane@example.com", &here),
+            TOLERANCE,
+            at(0),
+        ))
         .await;
     begun.unwrap();
     assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 2, 1.0, 1.0));

@@ -3,7 +3,7 @@
 use domain::account::Account;
 use domain::audit::Action;
 use domain::id::{RecordId, UserId};
-use domain::record::{Annotation, Chart, Record, RecordType};
+use domain::record::{Annotation, Record, RecordDetail, RecordType};
 use domain::text::{Description, Note};
 use jiff::Timestamp;
 use store::UpdateError;
@@ -21,7 +21,8 @@ async fn listed(
 ) -> (Vec<RecordId>, usize) {
     let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
-        let page = table.store.chart_page(patient, filter, limit, after).await.unwrap();
+        let page =
+            table.store.list_records_of_patient(patient, filter, limit, after).await.unwrap();
         assert!(page.items.len() <= limit);
         ids.extend(page.items.iter().map(|chart| chart.record.id));
         pages += 1;
@@ -41,7 +42,8 @@ async fn assigned(
 ) -> Vec<RecordId> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let page = table.store.assignment_page(doctor, filter, limit, after).await.unwrap();
+        let page =
+            table.store.list_assignments_of_doctor(doctor, filter, limit, after).await.unwrap();
         assert!(page.items.len() <= limit);
         ids.extend(page.items.iter().map(|assignment| assignment.record_id));
         match page.next {
@@ -56,10 +58,10 @@ async fn a_new_record_is_there_with_all_that_belongs_to_it() {
     let table = Table::new().await;
     let (patient, doctor, record, mut files) = table.record_with_files(2).await;
     files.reverse();
-    let chart = table.store.chart(patient.id, record.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(
         chart,
-        Chart { record: record.clone(), files: files.clone(), annotations: Vec::new() }
+        RecordDetail { record: record.clone(), files: files.clone(), annotations: Vec::new() }
     );
     let expected = Assignment {
         record_id: record.id,
@@ -67,9 +69,9 @@ async fn a_new_record_is_there_with_all_that_belongs_to_it() {
         patient_id: patient.id,
         record_type: record.record_type,
     };
-    assert_eq!(table.store.assignment(doctor.id, record.id).await.unwrap(), Some(expected));
-    assert_eq!(table.store.assignment(patient.id, record.id).await.unwrap(), None);
-    let inbox = table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items;
+    assert_eq!(table.store.get_assignment(doctor.id, record.id).await.unwrap(), Some(expected));
+    assert_eq!(table.store.get_assignment(patient.id, record.id).await.unwrap(), None);
+    let inbox = table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items;
     assert_eq!((inbox.len(), inbox[0].record_id), (1, Some(record.id)));
     assert_eq!(table.count().await, 4 + 2 * 2);
 
@@ -90,15 +92,18 @@ async fn a_record_is_in_its_patients_chart_only() {
     let table = Table::new().await;
     let (_, _, record, _) = table.record_with_files(1).await;
     let (other, other_doctor, other_record, _) = table.record_with_files(1).await;
-    assert_eq!(table.store.chart(other.id, record.id).await.unwrap(), None);
-    assert_eq!(table.store.assignment(other_doctor.id, record.id).await.unwrap(), None);
+    assert_eq!(table.store.get_record_detail(other.id, record.id).await.unwrap(), None);
+    assert_eq!(table.store.get_assignment(other_doctor.id, record.id).await.unwrap(), None);
     assert_eq!(listed(&table, other.id, &RecordFilter::default(), 10).await.0, [other_record.id]);
     assert_eq!(
         assigned(&table, other_doctor.id, &RecordFilter::default(), 10).await,
         [other_record.id]
     );
-    let charts =
-        table.store.charts(&[(other.id, other_record.id), (other.id, record.id)]).await.unwrap();
+    let charts = table
+        .store
+        .get_record_details(&[(other.id, other_record.id), (other.id, record.id)])
+        .await
+        .unwrap();
     assert_eq!(charts.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
 }
 
@@ -122,10 +127,10 @@ async fn pages_are_counted_in_records_and_complete() {
         loop {
             let page = table
                 .store
-                .chart_page(patient.id, &RecordFilter::default(), limit, after)
+                .list_records_of_patient(patient.id, &RecordFilter::default(), limit, after)
                 .await
                 .unwrap();
-            for Chart { record, files, annotations } in &page.items {
+            for RecordDetail { record, files, annotations } in &page.items {
                 assert_eq!(
                     (record.file_count as usize, record.annotation_count as usize),
                     (files.len(), annotations.len())
@@ -151,13 +156,23 @@ async fn pages_are_counted_in_records_and_complete() {
     for limit in [1, 4, 12, 13, 50] {
         assert_eq!(assigned(&table, doctor.id, &RecordFilter::default(), limit).await, records);
     }
-    let exactly =
-        table.store.chart_page(patient.id, &RecordFilter::default(), 13, None).await.unwrap();
+    let exactly = table
+        .store
+        .list_records_of_patient(patient.id, &RecordFilter::default(), 13, None)
+        .await
+        .unwrap();
     assert_eq!(exactly.next, None);
-    let exactly =
-        table.store.assignment_page(doctor.id, &RecordFilter::default(), 13, None).await.unwrap();
+    let exactly = table
+        .store
+        .list_assignments_of_doctor(doctor.id, &RecordFilter::default(), 13, None)
+        .await
+        .unwrap();
     assert_eq!(exactly.next, None);
-    let empty = table.store.chart_page(id(), &RecordFilter::default(), 13, None).await.unwrap();
+    let empty = table
+        .store
+        .list_records_of_patient(id(), &RecordFilter::default(), 13, None)
+        .await
+        .unwrap();
     assert_eq!((empty.items.len(), empty.next), (0, None));
 }
 
@@ -267,14 +282,18 @@ async fn a_selective_filter_reads_a_bounded_part_of_a_chart() {
     let items: Vec<Item> = scratch.all().await.into_iter().filter(lists).collect();
     table.multiply(&items, 2_000, |_| vec![(model.id.to_string(), id::<RecordId>().to_string())]);
     let filter = RecordFilter { record_type: Some(RecordType::Imaging), ..RecordFilter::default() };
-    let (page, cost) =
-        table.meter.measure(table.store.chart_page(patient.id, &filter, 20, None)).await;
+    let (page, cost) = table
+        .meter
+        .measure(table.store.list_records_of_patient(patient.id, &filter, 20, None))
+        .await;
     let page = page.unwrap();
     assert!(page.items.is_empty() && page.next.is_some() && cost.calls == 5);
     let (ids, pages) = listed(&table, patient.id, &filter, 20).await;
     assert_eq!((ids, pages), (vec![wanted.id], 2));
-    let (page, cost) =
-        table.meter.measure(table.store.assignment_page(doctor.id, &filter, 20, None)).await;
+    let (page, cost) = table
+        .meter
+        .measure(table.store.list_assignments_of_doctor(doctor.id, &filter, 20, None))
+        .await;
     assert!(page.unwrap().next.is_some() && cost.calls == 5);
     assert_eq!(assigned(&table, doctor.id, &filter, 20).await, [wanted.id]);
 }
@@ -300,13 +319,16 @@ async fn heavy_records_make_short_pages() {
         }
         ids.insert(0, record.id);
     }
-    let page =
-        table.store.chart_page(patient.id, &RecordFilter::default(), 20, None).await.unwrap();
+    let page = table
+        .store
+        .list_records_of_patient(patient.id, &RecordFilter::default(), 20, None)
+        .await
+        .unwrap();
     assert_eq!((page.items.len(), page.next), (2, Some(ids[1])), "2.4 MB are enough");
     assert!(page.items.iter().all(|chart| chart.annotations.len() == 60));
     assert_eq!(listed(&table, patient.id, &RecordFilter::default(), 20).await, (ids.clone(), 2));
     assert_eq!(listed(&table, patient.id, &RecordFilter::default(), 1).await.0, ids);
-    let chart = table.store.chart(patient.id, ids[0]).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, ids[0]).await.unwrap().unwrap();
     assert_eq!(chart.annotations.len(), 60);
 }
 
@@ -330,12 +352,15 @@ async fn a_change_of_words_and_files_keeps_the_doctor() {
         .update_record(&before, &after, std::slice::from_ref(&new), &told, &event)
         .await
         .unwrap();
-    let chart = table.store.chart(patient.id, before.id).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(patient.id, before.id).await.unwrap().unwrap();
     assert_eq!((&chart.record, chart.files.len(), &chart.files[0]), (&after, 2, &new));
-    assert!(table.store.file_lookup(new.id).await.unwrap().is_some());
-    let assignment = table.store.assignment(doctor.id, before.id).await.unwrap().unwrap();
+    assert!(table.store.get_file_lookup(new.id).await.unwrap().is_some());
+    let assignment = table.store.get_assignment(doctor.id, before.id).await.unwrap().unwrap();
     assert_eq!(assignment.record_type, RecordType::Procedure, "the doctor's list filters by it");
-    assert_eq!(table.store.inbox_page(doctor.id, None, 10, None).await.unwrap().items.len(), 2);
+    assert_eq!(
+        table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items.len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -347,15 +372,21 @@ async fn reassigning_moves_access_at_once() {
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
     let told = [told_doctor(&patient, &before), told_doctor(&patient, &after)];
     table.store.update_record(&before, &after, &[], &told, &event).await.unwrap();
-    assert_eq!(table.store.assignment(former.id, before.id).await.unwrap(), None);
+    assert_eq!(table.store.get_assignment(former.id, before.id).await.unwrap(), None);
     assert!(assigned(&table, former.id, &RecordFilter::default(), 10).await.is_empty());
     assert_eq!(
-        table.store.assignment(next.id, before.id).await.unwrap().unwrap().doctor_id,
+        table.store.get_assignment(next.id, before.id).await.unwrap().unwrap().doctor_id,
         next.id
     );
     assert_eq!(assigned(&table, next.id, &RecordFilter::default(), 10).await, [before.id]);
-    assert_eq!(table.store.inbox_page(next.id, None, 10, None).await.unwrap().items.len(), 1);
-    assert_eq!(table.store.inbox_page(former.id, None, 10, None).await.unwrap().items.len(), 2);
+    assert_eq!(
+        table.store.list_notifications(next.id, None, 10, None).await.unwrap().items.len(),
+        1
+    );
+    assert_eq!(
+        table.store.list_notifications(former.id, None, 10, None).await.unwrap().items.len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -373,9 +404,16 @@ async fn a_stale_update_changes_nothing() {
         .await;
     assert!(matches!(refused, Err(UpdateError::Stale)));
     assert_eq!(table.count().await, items);
-    assert!(table.store.assignment(former.id, before.id).await.unwrap().is_some());
+    assert!(table.store.get_assignment(former.id, before.id).await.unwrap().is_some());
     assert_eq!(
-        table.store.chart(patient.id, before.id).await.unwrap().unwrap().record.annotation_count,
+        table
+            .store
+            .get_record_detail(patient.id, before.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .record
+            .annotation_count,
         1
     );
 }
@@ -387,5 +425,8 @@ async fn a_record_takes_forty_files_at_once() {
     let record = Record { file_count: 40, ..record(&patient, &doctor) };
     let files: Vec<_> = (0..40).map(|_| file(&record)).collect();
     table.create(&patient, &record, &files).await;
-    assert_eq!(table.store.chart(patient.id, record.id).await.unwrap().unwrap().files.len(), 40);
+    assert_eq!(
+        table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap().files.len(),
+        40
+    );
 }

@@ -2,11 +2,11 @@
 
 use domain::audit::Action;
 use domain::mail::{Mail, MailKind};
-use domain::rate::{Limited, Network, Tolerance};
+use domain::rate::{FailureLimits, Limited, Network};
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 use store::UpdateError;
-use store::rate::Trial;
+use store::rate::ThrottleKey;
 
 use crate::people::{at, event, id, patient, session};
 use crate::table::Table;
@@ -29,7 +29,7 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     let pending = SecondFactor { secret: "SECOND".to_owned(), ..pending };
     store.start_second_factor(&pending).await.unwrap();
     assert!(
-        store.second_factor(account.id).await.unwrap() == Some(pending.clone()),
+        store.get_second_factor(account.id).await.unwrap() == Some(pending.clone()),
         "the newer secret counts"
     );
 
@@ -45,10 +45,10 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
             .map(|()| mail)
     };
     let told = enable().await.unwrap();
-    assert_eq!(store.stored_mail(told.id).await.unwrap(), Some(told));
-    let (stored, marked) = store.caller(account.id, first.id).await.unwrap().unwrap();
+    assert_eq!(store.get_mail(told.id).await.unwrap(), Some(told));
+    let (stored, marked) = store.get_caller(account.id, first.id).await.unwrap().unwrap();
     assert!(stored.second_factor && stored.version == account.version + 1 && marked.second_factor);
-    assert!(store.credentials(&account.email).await.unwrap().unwrap().second_factor);
+    assert!(store.get_credentials(&account.email).await.unwrap().unwrap().second_factor);
     assert!(stale(store.start_second_factor(&pending).await), "a confirmed one is not replaced");
     assert!(matches!(enable().await, Err(UpdateError::Stale)));
 
@@ -57,8 +57,11 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     let sessions = [0, 1].map(|_| Session { id: id(), second_factor: true, ..session(&account) });
     let logins = sessions.clone().map(|_| audit(Action::Login));
     let (user, here) = (account.id.to_string(), Network::of("203.0.113.7"));
-    let trial = Trial { kind: Limited::SecondFactor, account: &user, network: &here };
-    store.begin_attempt(trial, Tolerance { network: 100, account: 100 }, at(0)).await.unwrap();
+    let trial = ThrottleKey { kind: Limited::SecondFactor, account: &user, network: &here };
+    store
+        .start_sign_in_attempt(trial, FailureLimits { network: 100, account: 100 }, at(0))
+        .await
+        .unwrap();
     let told = mail(MailKind::RecoveryCodeUsed);
     let (one, other) = tokio::join!(
         store.sign_in_with_second_factor(&confirmed, &used, &sessions[0], &logins[0], trial, None),
@@ -81,7 +84,8 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     assert!(one.is_ok() != other.is_ok());
     let mut signed_in = 0;
     for session in &sessions {
-        signed_in += usize::from(store.session(account.id, session.id).await.unwrap().is_some());
+        signed_in +=
+            usize::from(store.get_session(account.id, session.id).await.unwrap().is_some());
     }
     assert_eq!(signed_in, 1);
 
@@ -91,9 +95,9 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
         "it has changed since"
     );
     store.disable_second_factor(&used, &account, &first, &event, &told).await.unwrap();
-    assert_eq!(store.stored_mail(told.id).await.unwrap(), Some(told));
-    assert!(!store.session(account.id, first.id).await.unwrap().unwrap().second_factor);
-    assert!(store.second_factor(account.id).await.unwrap().is_none());
-    assert!(!store.account(account.id).await.unwrap().unwrap().second_factor);
-    assert!(!store.credentials(&account.email).await.unwrap().unwrap().second_factor);
+    assert_eq!(store.get_mail(told.id).await.unwrap(), Some(told));
+    assert!(!store.get_session(account.id, first.id).await.unwrap().unwrap().second_factor);
+    assert!(store.get_second_factor(account.id).await.unwrap().is_none());
+    assert!(!store.get_account(account.id).await.unwrap().unwrap().second_factor);
+    assert!(!store.get_credentials(&account.email).await.unwrap().unwrap().second_factor);
 }

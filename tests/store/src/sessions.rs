@@ -18,10 +18,13 @@ async fn a_sign_in_stores_a_session_and_its_event() {
     let session = session(&account);
     table
         .store
-        .put_session(&session, Some(&event(&account, account.id, Action::Login, None)))
+        .create_session(&session, Some(&event(&account, account.id, Action::Login, None)))
         .await
         .unwrap();
-    assert_eq!(table.store.session(account.id, session.id).await.unwrap(), Some(session.clone()));
+    assert_eq!(
+        table.store.get_session(account.id, session.id).await.unwrap(),
+        Some(session.clone())
+    );
     assert_eq!(table.count().await, 2);
     let item = table
         .item(format!("USER#{}", account.id), format!("SESSION#{}", session.id))
@@ -35,16 +38,16 @@ async fn a_sign_in_stores_a_session_and_its_event() {
     assert_eq!(text(&item, "entity"), Some("session"));
 
     let silent = Session { id: id(), ..session };
-    table.store.put_session(&silent, None).await.unwrap();
+    table.store.create_session(&silent, None).await.unwrap();
     assert_eq!(table.count().await, 3);
-    assert_eq!(table.store.session(id(), silent.id).await.unwrap(), None, "of somebody else");
+    assert_eq!(table.store.get_session(id(), silent.id).await.unwrap(), None, "of somebody else");
 }
 
 #[tokio::test]
 async fn a_token_is_replaced_once() {
     let table = Table::new().await;
     let before = session(&patient());
-    table.store.put_session(&before, None).await.unwrap();
+    table.store.create_session(&before, None).await.unwrap();
     let previous =
         PreviousToken { token_hash: before.token_hash.clone(), masked_successor: "m".repeat(43) };
     let after = Session {
@@ -54,10 +57,13 @@ async fn a_token_is_replaced_once() {
         ..before.clone()
     };
     table.store.rotate_session(&before, &after).await.unwrap();
-    assert_eq!(table.store.session(before.user_id, before.id).await.unwrap(), Some(after.clone()));
+    assert_eq!(
+        table.store.get_session(before.user_id, before.id).await.unwrap(),
+        Some(after.clone())
+    );
     let other = Session { token_hash: "third".to_owned(), ..after.clone() };
     assert!(matches!(table.store.rotate_session(&before, &other).await, Err(UpdateError::Stale)));
-    assert_eq!(table.store.session(before.user_id, before.id).await.unwrap(), Some(after));
+    assert_eq!(table.store.get_session(before.user_id, before.id).await.unwrap(), Some(after));
 }
 
 #[tokio::test]
@@ -66,10 +72,10 @@ async fn a_rotation_does_not_undo_what_was_said_of_the_second_factor_meanwhile()
     let account = patient();
     let with = Session { second_factor: true, ..session(&account) };
     let without = Session { second_factor: false, ..with.clone() };
-    table.store.put_session(&without, None).await.unwrap();
+    table.store.create_session(&without, None).await.unwrap();
     let after = Session { token_hash: "second".to_owned(), ..with.clone() };
     assert!(matches!(table.store.rotate_session(&with, &after).await, Err(UpdateError::Stale)));
-    assert_eq!(table.store.session(account.id, with.id).await.unwrap(), Some(without.clone()));
+    assert_eq!(table.store.get_session(account.id, with.id).await.unwrap(), Some(without.clone()));
     let after = Session { second_factor: false, ..after };
     table.store.rotate_session(&without, &after).await.unwrap();
 }
@@ -79,7 +85,7 @@ async fn an_ended_session_stays_ended() {
     let table = Table::new().await;
     let account = patient();
     let before = session(&account);
-    table.store.put_session(&before, None).await.unwrap();
+    table.store.create_session(&before, None).await.unwrap();
     let ended = || event(&account, account.id, Action::EndSession, None);
     assert!(
         matches!(
@@ -89,7 +95,7 @@ async fn an_ended_session_stays_ended() {
         "of somebody else"
     );
     table.store.end_session(before.user_id, before.id, &ended()).await.unwrap();
-    assert_eq!(table.store.session(before.user_id, before.id).await.unwrap(), None);
+    assert_eq!(table.store.get_session(before.user_id, before.id).await.unwrap(), None);
     assert!(matches!(
         table.store.end_session(before.user_id, before.id, &ended()).await,
         Err(EndSessionError::Unknown)
@@ -104,7 +110,7 @@ async fn a_reused_token_ends_the_session_with_event_and_mail_once() {
     let table = Table::new().await;
     let account = patient();
     let session = session(&account);
-    table.store.put_session(&session, None).await.unwrap();
+    table.store.create_session(&session, None).await.unwrap();
     let end = async || {
         let mail = Mail::new(id(), MailKind::TokenReused, account.id, at(0));
         table
@@ -127,9 +133,9 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
     let account = patient();
     let first = table.register(&account).await;
     let second = session(&account);
-    table.store.put_session(&second, None).await.unwrap();
-    assert_eq!(table.store.newest_session(account.id).await.unwrap(), Some(second.id));
-    assert_eq!(table.store.newest_session(id()).await.unwrap(), None);
+    table.store.create_session(&second, None).await.unwrap();
+    assert_eq!(table.store.get_newest_session(account.id).await.unwrap(), Some(second.id));
+    assert_eq!(table.store.get_newest_session(id()).await.unwrap(), None);
     let ended = event(&account, account.id, Action::EndAllSessions, None);
     let end = async |through| {
         table
@@ -145,7 +151,7 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
         matches!(table.store.end_sessions(id(), second.id, &ended).await, Err(UpdateError::Stale)),
         "nobody is made"
     );
-    let (stored, _) = table.store.caller(account.id, second.id).await.unwrap().unwrap();
+    let (stored, _) = table.store.get_caller(account.id, second.id).await.unwrap().unwrap();
     assert!(!stored.holds(first.id) && !stored.holds(second.id) && stored.holds(id()));
     assert_eq!(
         stored,
@@ -174,8 +180,8 @@ async fn ending_sessions_costs_the_same_for_one_and_for_a_thousand() {
             .meter
             .measure(async {
                 let (caller, newest) = tokio::join!(
-                    table.store.caller(account.id, first.id),
-                    table.store.newest_session(account.id)
+                    table.store.get_caller(account.id, first.id),
+                    table.store.get_newest_session(account.id)
                 );
                 caller.unwrap().unwrap();
                 let ended = event(&account, account.id, Action::EndAllSessions, None);
@@ -206,7 +212,7 @@ async fn pages(
     loop {
         let page = table
             .store
-            .sessions_page(account.id, account.sessions_ended_through, &lives, limit, after)
+            .list_sessions(account.id, account.sessions_ended_through, &lives, limit, after)
             .await
             .unwrap();
         assert!(page.items.len() <= limit);
@@ -226,7 +232,7 @@ async fn sessions_are_listed_newest_first_without_the_ended_ones() {
     table.register(&patient()).await;
     for number in 1..12 {
         let session = Session { ttl: 1_900_000_000 + number, ..session(&account) };
-        table.store.put_session(&session, None).await.unwrap();
+        table.store.create_session(&session, None).await.unwrap();
         all.insert(0, session.id);
     }
     let even = |session: &Session| session.ttl % 2 == 0;

@@ -17,7 +17,7 @@ fn key(kid: &str) -> SigningKey {
 #[tokio::test]
 async fn a_published_key_stays_as_it_is() {
     let table = Table::new().await;
-    assert!(table.store.signing_keys().await.unwrap().is_empty());
+    assert!(table.store.list_signing_keys().await.unwrap().is_empty());
     let first = key("_kid-1");
     table.store.publish_signing_key(&first, at(9)).await.unwrap();
     table
@@ -28,7 +28,7 @@ async fn a_published_key_stays_as_it_is() {
         )
         .await
         .unwrap();
-    assert_eq!(table.store.signing_keys().await.unwrap(), [first]);
+    assert_eq!(table.store.list_signing_keys().await.unwrap(), [first]);
     assert!(table.item("JWKS", "KEY#_kid-1").await.is_some());
 }
 
@@ -39,7 +39,7 @@ async fn a_new_key_lets_the_others_end() {
     let ending =
         |key: &SigningKey, second| SigningKey { retire_after: Some(at(second)), ..key.clone() };
     let publish = async |key, end| table.store.publish_signing_key(key, at(end)).await.unwrap();
-    let published = async || table.store.signing_keys().await.unwrap();
+    let published = async || table.store.list_signing_keys().await.unwrap();
     publish(&first, 9).await;
     publish(&second, 20).await;
     assert_eq!(published().await, [ending(&first, 20), second.clone()]);

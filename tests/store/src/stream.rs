@@ -10,7 +10,7 @@ use domain::mail::{Basis, Mail, MailFailure, MailKind, MailMessage, MailToken};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::Error;
-use store::mail::Fate;
+use store::mail::MailOutcome;
 use store::stream::Change;
 
 use crate::mail::order;
@@ -76,7 +76,7 @@ async fn bulk_actions_are_told_when_they_went_further() {
     let state = async || table.item(format!("INBOX#{}", doctor.id), "STATE").await.unwrap();
     let (recipient_id, older, newer) = (doctor.id, all[1].id, all[0].id);
 
-    table.store.read_through(doctor.id, older, at(1)).await.unwrap();
+    table.store.mark_notifications_read(doctor.id, older, at(1)).await.unwrap();
     let first = state().await;
     assert_eq!(
         changes("INSERT", None, Some(&first)),
@@ -84,14 +84,14 @@ async fn bulk_actions_are_told_when_they_went_further() {
     );
     assert_eq!(changes("MODIFY", Some(&first), Some(&first)), []);
 
-    table.store.delete_through(doctor.id, older).await.unwrap();
+    table.store.delete_notifications(doctor.id, older).await.unwrap();
     let second = state().await;
     assert_eq!(
         changes("MODIFY", Some(&first), Some(&second)),
         [Change::InboxDeleted { recipient_id, through: older }]
     );
 
-    table.store.read_through(doctor.id, newer, at(2)).await.unwrap();
+    table.store.mark_notifications_read(doctor.id, newer, at(2)).await.unwrap();
     let third = state().await;
     let further = Change::InboxRead { recipient_id, after: Some(older), through: newer, at: at(2) };
     assert_eq!(changes("MODIFY", Some(&second), Some(&third)), [further]);
@@ -126,8 +126,8 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
     table.register(&confirmed).await;
     table.register(&unconfirmed).await;
     let mail = Mail::new(id(), MailKind::PasswordChanged, confirmed.id, at(0));
-    table.store.put_mail_once(&mail).await.unwrap();
-    table.store.put_mail_once(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
+    table.store.create_mail(&mail).await.unwrap();
+    table.store.create_mail(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
     let token = MailToken::new(
         MailKind::VerifyEmail,
         confirmed.id,
@@ -135,7 +135,7 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
         Basis::of(&confirmed),
         at(0),
     );
-    table.store.put_mail_token("a-hash", &token).await.unwrap();
+    table.store.create_mail_token("a-hash", &token).await.unwrap();
     let mut told = Vec::new();
     for item in table.all().await {
         told.extend(changes("INSERT", None, Some(&item)));
@@ -188,7 +188,7 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     };
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     let failed = async |fate| {
-        table.store.mail_failed(order, MailFailure::Throttled, fate, at(2)).await.unwrap()
+        table.store.mark_mail_failed(order, MailFailure::Throttled, fate, at(2)).await.unwrap()
     };
     let (sent, lost) = (
         Counts { mails_sent: 1, ..Counts::default() },
@@ -202,27 +202,27 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
         changes
     };
     let drop = async || {
-        table.store.mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap()
+        table.store.mark_mail_dropped(order, MailFailure::RecipientInactive, at(2)).await.unwrap()
     };
     drop().await;
     assert_eq!(told().await, [], "nothing has failed");
     claim().await;
     assert_eq!(told().await, []);
-    failed(Fate::TriedAgain).await;
+    failed(MailOutcome::TriedAgain).await;
     assert_eq!(told().await, [], "it may still be sent");
     claim().await;
     told().await;
-    failed(Fate::GivenUp).await;
+    failed(MailOutcome::GivenUp).await;
     assert_eq!(told().await, [counted(at(2), lost)]);
     claim().await;
     assert_eq!(told().await, [], "its order was put back");
-    table.store.mail_sent(order, at(3)).await.unwrap();
+    table.store.mark_mail_sent(order, at(3)).await.unwrap();
     assert_eq!(told().await, [counted(at(3), sent)]);
-    table.store.mark_read(doctor.id, notification.id, at(4)).await.unwrap();
+    table.store.mark_notification_read(doctor.id, notification.id, at(4)).await.unwrap();
     assert_eq!(told().await, []);
     let again = async |now| {
         let event = event(&doctor, doctor.id, Action::ResendMail, None);
-        table.store.order_mail_again(order, "smith@example.com", 9, &event, now).await.unwrap();
+        table.store.resend_mail(order, "smith@example.com", 9, &event, now).await.unwrap();
     };
     again(at(0)).await;
     let ordered = Change::NotificationMailOrdered {
@@ -232,7 +232,7 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
     assert_eq!(told().await, slice::from_ref(&ordered));
     claim().await;
     told().await;
-    failed(Fate::InDoubt).await;
+    failed(MailOutcome::InDoubt).await;
     assert_eq!(told().await, [counted(at(2), lost)]);
     again(at(0)).await;
     assert_eq!(told().await, slice::from_ref(&ordered));
@@ -245,13 +245,13 @@ async fn what_becomes_of_a_mail_is_told_and_counts() {
 
     let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
     let order = MailMessage::Mail { mail_id: mail.id };
-    table.store.put_mail_once(&mail).await.unwrap();
+    table.store.create_mail(&mail).await.unwrap();
     table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
-    table.store.mail_sent(order, at(2)).await.unwrap();
+    table.store.mark_mail_sent(order, at(2)).await.unwrap();
     let before = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
     table
         .store
-        .order_mail_again(
+        .resend_mail(
             order,
             "smith@example.com",
             9,

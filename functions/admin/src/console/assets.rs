@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
 use runtime::crypto::sha256;
 
 struct Asset {
@@ -26,7 +26,7 @@ impl Asset {
         }
     }
 
-    fn answer(&'static self, headers: &HeaderMap) -> Result<Response, Problem> {
+    fn response(&'static self, headers: &HeaderMap) -> Result<Response, Problem> {
         const FOR_EVER: HeaderValue =
             HeaderValue::from_static("public, max-age=31536000, immutable");
         let tag = HeaderValue::from_str(&self.tag).map_err(Problem::internal)?;
@@ -61,10 +61,10 @@ pub(crate) fn script_url() -> &'static str {
 
 /// The stylesheet.
 pub(crate) async fn style(headers: HeaderMap) -> Result<Response, Problem> {
-    STYLE.answer(&headers)
+    STYLE.response(&headers)
 }
 
 /// The script.
 pub(crate) async fn script(headers: HeaderMap) -> Result<Response, Problem> {
-    SCRIPT.answer(&headers)
+    SCRIPT.response(&headers)
 }

@@ -7,8 +7,8 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::Reason;
 use domain::id::{EventId, UserId};
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
 
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
@@ -86,7 +86,7 @@ impl Filters {
     async fn side(&self, app: &App) -> Result<Side, Problem> {
         let id = match &self.user {
             Some(Whose::Id(id)) => Some(*id),
-            Some(Whose::Email(email)) => app.store.user_with_email(email).await?,
+            Some(Whose::Email(email)) => app.store.find_user_by_email(email).await?,
             None => None,
         };
         let id = id.ok_or_else(Problem::not_found)?;
@@ -116,7 +116,7 @@ pub(crate) async fn list_events(
         }
         (events, next) = (Some(page.items), paging.next_url(page.next.as_ref())?);
     } else {
-        staff.confirm().await?;
+        staff.authorize().await?;
     }
     let Filters { is_by, action, outcome, .. } = filters;
     let events_caption = if is_by {

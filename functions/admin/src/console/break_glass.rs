@@ -6,8 +6,8 @@ use domain::audit::{Action, AuditEvent};
 use domain::id::RecordId;
 use domain::notification::Event;
 use domain::text::Justification;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
+use http_api::path::Id;
+use http_api::problem::Problem;
 use runtime::clock;
 use store::lists::RecordEntry;
 
@@ -22,10 +22,11 @@ pub(crate) async fn break_glass(
     Id(id): Id<RecordId>,
     posted: Posted,
 ) -> Result<Response, Problem> {
-    let (caller, entry) = staff.beside(app.store.listed::<RecordEntry>(id)).await?;
+    let (caller, entry) = staff.authorize_with(app.store.get_listed::<RecordEntry>(id)).await?;
     let reason: Justification = posted.form().parse(|form| form.required("reason"))?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
-    let record = app.store.outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
+    let record =
+        app.store.get_record_outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
     let staff = &caller.account;
     let told = Event::Opened { staff }.notify(clock::new_id(), patient, id, patient);
     let event = AuditEvent {

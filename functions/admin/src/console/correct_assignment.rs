@@ -8,12 +8,12 @@ use domain::field::Reason;
 use domain::id::RecordId;
 use domain::notification::Event;
 use domain::text::Justification;
-use http_kit::caller::Caller;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
+use http_api::caller::Caller;
+use http_api::path::Id;
+use http_api::problem::Problem;
 use runtime::clock;
 use store::UpdateError;
-use store::glass::RecordOutline;
+use store::emergency_access::RecordOutline;
 use store::lists::RecordEntry;
 
 use crate::App;
@@ -30,7 +30,7 @@ pub(crate) async fn correct_assignment(
     Id(id): Id<RecordId>,
     posted: Posted,
 ) -> Result<Response, Problem> {
-    let (caller, entry) = staff.beside(app.store.listed::<RecordEntry>(id)).await?;
+    let (caller, entry) = staff.authorize_with(app.store.get_listed::<RecordEntry>(id)).await?;
     let (if_match, typed, reason) = posted.form().parse(|form| {
         let if_match = version(form);
         let doctor = form.required::<String>("doctor");
@@ -39,7 +39,8 @@ pub(crate) async fn correct_assignment(
     })?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
     let doctor = find(&app, &typed).await?;
-    let before = app.store.outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
+    let before =
+        app.store.get_record_outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
     // The patient may have chosen somebody else since the page was made.
     if_match.check(before.version)?;
     if before.doctor_id == doctor.id {
@@ -63,7 +64,7 @@ async fn find(app: &App, typed: &str) -> Result<Account, Problem> {
         None => Vec::new(),
     };
     let doctor = match found[..] {
-        [one] => app.store.account(one).await?,
+        [one] => app.store.get_account(one).await?,
         [] => None,
         _ => {
             return Err(refused(

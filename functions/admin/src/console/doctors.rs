@@ -7,9 +7,9 @@ use axum::response::Response;
 use domain::account::{Account, Approval};
 use domain::approval::Decision;
 use domain::id::UserId;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::query::Query;
 
 use crate::App;
 use crate::console::form::Posted;

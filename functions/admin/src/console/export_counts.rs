@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use domain::audit::Action;
 use domain::counter::Counts;
-use http_kit::answer::{Answer, ok};
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -42,21 +42,24 @@ struct Depth {
 
 /// What was counted, on each day of the last year on which there was anything and in all, and how
 /// much is in the queues.
-pub(crate) async fn export_counts(State(app): State<App>, staff: Staff) -> Result<Answer, Problem> {
+pub(crate) async fn export_counts(
+    State(app): State<App>,
+    staff: Staff,
+) -> Result<ApiResponse, Problem> {
     let generated_at = clock::now();
     let today = generated_at.to_zoned(TimeZone::UTC).date();
     let first = today.saturating_sub(YEARS.years());
     let reads = async {
         let store = async {
             Ok::<_, Problem>(tokio::try_join!(
-                app.store.counts(first, today),
-                app.store.all_counts()
+                app.store.list_counters(first, today),
+                app.store.get_total_counters()
             )?)
         };
         tokio::try_join!(store, app.pipeline.depths())
     };
-    let (caller, ((days, totals), depths)) = staff.beside(reads).await?;
-    app.store.audit(&[caller.audit(Action::ExportCounts, caller.account.id, None)]).await?;
+    let (caller, ((days, totals), depths)) = staff.authorize_with(reads).await?;
+    app.store.create_events(&[caller.audit(Action::ExportCounts, caller.account.id, None)]).await?;
     let days = days.into_iter().map(|(day, counts)| Day { day, counts }).collect();
     let queues = depths
         .into_iter()

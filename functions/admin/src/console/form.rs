@@ -5,8 +5,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use domain::field::FieldError;
 use domain::text::Justification;
-use http_kit::form::{BODY_LIMIT, Form};
-use http_kit::problem::Problem;
+use http_api::form::{BODY_LIMIT, Form};
+use http_api::problem::Problem;
 use runtime::tokens::Claims;
 use serde_json::{Map, Value};
 

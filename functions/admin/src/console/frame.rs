@@ -7,10 +7,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use domain::field::FieldError;
-use http_kit::problem::{Problem, Written};
+use http_api::problem::{Problem, Written};
 use runtime::tokens::Claims;
 
-pub(crate) use http_kit::caller::Admin as Staff;
+pub(crate) use http_api::caller::Admin as Staff;
 
 use crate::App;
 use crate::console::{assets, form};
@@ -160,8 +160,8 @@ struct ProblemPage<'a> {
 /// # Errors
 /// As [`render`].
 pub(crate) fn problem(problem: &Problem, request_id: &str) -> Result<Response, Problem> {
-    let code: Result<http_kit::code::Code, ()> = problem.code().parse();
-    let title = code.map(http_kit::code::Code::title).unwrap_or_default();
+    let code: Result<http_api::code::Code, ()> = problem.code().parse();
+    let title = code.map(http_api::code::Code::title).unwrap_or_default();
     let page =
         ProblemPage { title, detail: problem.detail(), errors: problem.errors(), request_id };
     let mut response = (problem.status(), render(&page)?).into_response();

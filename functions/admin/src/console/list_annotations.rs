@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::audit::Action;
 use domain::id::UserId;
-use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_api::problem::Problem;
+use http_api::query::Query;
 use runtime::clock;
 use store::lists::AnnotationEntry;
 
@@ -29,11 +29,11 @@ pub(crate) async fn list_annotations(
         let whose = asked.whose(&app).await?;
         let (found, grants) = tokio::try_join!(
             find(&app, &asked, &whose, &paging, |_: &AnnotationEntry| true),
-            app.store.grants(looking, now)
+            app.store.list_grants(looking, now)
         )?;
         Ok::<_, store::Error>((whose, found, grants))
     };
-    let (caller, (whose, (annotations, next), grants)) = staff.beside(reads).await?;
+    let (caller, (whose, (annotations, next), grants)) = staff.authorize_with(reads).await?;
     let event = caller.audit(Action::StaffListAnnotations, whose.concerns(looking), None);
     let mut events =
         vec![whose.name_records(event, annotations.iter().map(|annotation| annotation.record_id))];
@@ -45,9 +45,9 @@ pub(crate) async fn list_annotations(
     let named: Vec<UserId> =
         annotations.iter().map(|annotation| annotation.author_id).chain(whose.people()).collect();
     let (people, opened, ()) = tokio::try_join!(
-        app.store.people(named),
-        app.store.opened_annotations(&grants, &annotations),
-        app.store.audit(&events)
+        app.store.get_accounts(named),
+        app.store.get_granted_annotations(&grants, &annotations),
+        app.store.create_events(&events)
     )?;
     let row = |annotation: &AnnotationEntry| {
         let note = opened.get(&annotation.id).map(|it| short(it.note.as_str(), BEGINNING));

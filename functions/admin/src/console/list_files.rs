@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use domain::audit::Action;
-use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_api::problem::Problem;
+use http_api::query::Query;
 use runtime::clock;
 use store::lists::FileEntry;
 
@@ -27,18 +27,18 @@ pub(crate) async fn list_files(
         let whose = asked.whose(&app).await?;
         let (found, grants) = tokio::try_join!(
             find(&app, &asked, &whose, &paging, |_: &FileEntry| true),
-            app.store.grants(looking, now)
+            app.store.list_grants(looking, now)
         )?;
         Ok::<_, store::Error>((whose, found, grants))
     };
-    let (caller, (whose, (files, next), grants)) = staff.beside(reads).await?;
+    let (caller, (whose, (files, next), grants)) = staff.authorize_with(reads).await?;
     let event = caller.audit(Action::StaffListFiles, whose.concerns(looking), None);
     let mut events = vec![whose.name_records(event, files.iter().map(|file| file.record_id))];
     events.extend(looks(&caller, &grants, files.iter().map(|file| Some(file.record_id))));
     let (people, opened, ()) = tokio::try_join!(
-        app.store.people(whose.people()),
-        app.store.opened_files(&grants, &files),
-        app.store.audit(&events)
+        app.store.get_accounts(whose.people()),
+        app.store.get_granted_files(&grants, &files),
+        app.store.create_events(&events)
     )?;
     let row = |file: &FileEntry| {
         let name = opened.get(&file.id).map(|file| short(file.name.as_str(), BEGINNING));

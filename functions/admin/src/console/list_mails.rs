@@ -7,9 +7,9 @@ use domain::audit::Action;
 use domain::field::Reason;
 use domain::id::UserId;
 use domain::mail::{Mail, MailMessage};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
 use store::Page;
 use store::lists::NotificationEntry;
 use store::mail::Mailed;
@@ -65,11 +65,12 @@ pub(crate) async fn list_mails(
 ) -> Result<Response, Problem> {
     let (about, paging) =
         query.parse::<_, Uuid>(&app.kit, staff.id(), "console-mails", About::read)?;
-    let reads =
-        async { tokio::try_join!(app.store.account(user), find(&app, user, about, paging.after)) };
-    let (caller, (account, page)) = staff.beside(reads).await?;
+    let reads = async {
+        tokio::try_join!(app.store.get_account(user), find(&app, user, about, paging.after))
+    };
+    let (caller, (account, page)) = staff.authorize_with(reads).await?;
     let account = account.ok_or_else(Problem::not_found)?;
-    app.store.audit(&[caller.audit(Action::ListMails, user, None)]).await?;
+    app.store.create_events(&[caller.audit(Action::ListMails, user, None)]).await?;
     let letters = page.items.into_iter().map(|(row, mail)| {
         let is_needed = account.is_active && mail.is_none_or(|mail| mail.is_needed_by(&account));
         Row { can_be_sent: row.can_be_sent && is_needed, ..row }
@@ -87,7 +88,7 @@ async fn find(
 ) -> Result<Page<(Row, Option<Mail>), Uuid>, store::Error> {
     Ok(match about {
         About::Account => {
-            let page = app.store.mails_of(user, PAGE, after.map(Into::into)).await?;
+            let page = app.store.list_mails_of_user(user, PAGE, after.map(Into::into)).await?;
             let row = |mail: Mailed<Mail>| {
                 let (id, kind) = (mail.what.id, mail.what.kind);
                 let row = Row::of_mail(
@@ -105,7 +106,8 @@ async fn find(
             }
         }
         About::Notifications => {
-            let page = app.store.mailed_notifications(user, PAGE, after.map(Into::into)).await?;
+            let page =
+                app.store.list_mailed_notifications(user, PAGE, after.map(Into::into)).await?;
             let row = |mail: &Mailed<NotificationEntry>| {
                 let (id, kind) = (mail.what.id, mail.what.notification_type);
                 let order = MailMessage::Notification { recipient_id: user, notification_id: id };

@@ -5,9 +5,9 @@ use axum::response::Response;
 use domain::audit::Action;
 use domain::id::UserId;
 use domain::notification::NotificationType;
-use http_kit::page::Paging;
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::page::Paging;
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
 use runtime::clock;
 use store::lists::NotificationEntry;
 
@@ -49,11 +49,11 @@ pub(crate) async fn list_notifications(
         let whose = asked.whose(&app).await?;
         let (found, grants) = tokio::try_join!(
             find(&app, &filters, &whose, &paging),
-            app.store.grants(looking, now)
+            app.store.list_grants(looking, now)
         )?;
         Ok::<_, store::Error>((whose, found, grants))
     };
-    let (caller, (whose, (notifications, next), grants)) = staff.beside(reads).await?;
+    let (caller, (whose, (notifications, next), grants)) = staff.authorize_with(reads).await?;
     // Of one recipient: a doctor's notifications are about many patients' records, which are not
     // named in the doctor's log.
     let mut events =
@@ -69,9 +69,9 @@ pub(crate) async fn list_notifications(
         .chain(whose.people())
         .collect();
     let (people, opened, ()) = tokio::try_join!(
-        app.store.people(named),
-        app.store.opened_notifications(&grants, &notifications),
-        app.store.audit(&events)
+        app.store.get_accounts(named),
+        app.store.get_granted_notifications(&grants, &notifications),
+        app.store.create_events(&events)
     )?;
     let row = |notification: &NotificationEntry| {
         let message = opened.get(&notification.id).map(|it| short(&it.message, BEGINNING));
@@ -131,7 +131,7 @@ async fn find(
         Whose::Of(_, recipient) => {
             let shows = |it: &NotificationEntry| asked.holds(it) && is_wanted(it);
             let page =
-                app.store.listed_in_inbox(*recipient, PAGE, after_place(paging), shows).await?;
+                app.store.list_in_inbox(*recipient, PAGE, after_place(paging), shows).await?;
             Ok((page.items, page.next.map(Position::Place)))
         }
         Whose::Everybody => find_everybodys(app, asked, paging, is_wanted).await,

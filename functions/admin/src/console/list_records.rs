@@ -5,9 +5,9 @@ use axum::response::Response;
 use domain::audit::Action;
 use domain::id::UserId;
 use domain::record::RecordType;
-use http_kit::page::Paging;
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::page::Paging;
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
 use store::lists::{RecordEntry, Span};
 use store::records::RecordFilter;
 
@@ -42,7 +42,7 @@ pub(crate) async fn list_records(
         let found = find(&app, &filters, &whose, &paging).await?;
         Ok::<_, store::Error>((whose, found))
     };
-    let (caller, (whose, (records, next))) = staff.beside(reads).await?;
+    let (caller, (whose, (records, next))) = staff.authorize_with(reads).await?;
     let event = caller.audit(Action::StaffListRecords, whose.concerns(caller.account.id), None);
     let event = whose.name_records(event, records.iter().map(|record| record.id));
     let named: Vec<UserId> = records
@@ -50,8 +50,10 @@ pub(crate) async fn list_records(
         .flat_map(|record| [record.patient_id, record.doctor_id])
         .chain(whose.people())
         .collect();
-    let (people, ()) =
-        tokio::try_join!(app.store.people(named), app.store.audit(std::slice::from_ref(&event)))?;
+    let (people, ()) = tokio::try_join!(
+        app.store.get_accounts(named),
+        app.store.create_events(std::slice::from_ref(&event))
+    )?;
     let row = |record: &RecordEntry| {
         vec![
             Cell::record(record.id),
@@ -104,7 +106,8 @@ async fn find(
     let Span { created_after, created_before } = asked.span();
     let filter =
         RecordFilter { record_type: *record_type, other: None, created_after, created_before };
-    let page = app.store.assignment_page(*doctor, &filter, PAGE, after_id(paging)).await?;
+    let page =
+        app.store.list_assignments_of_doctor(*doctor, &filter, PAGE, after_id(paging)).await?;
     let records = page.items.iter().map(RecordEntry::from).filter(|record| asked.holds(record));
     Ok((records.collect(), page.next.map(|id| Position::Id(id.into()))))
 }

@@ -8,13 +8,13 @@ use domain::account::Account;
 use domain::audit::{Action, AuditEvent};
 use domain::field::Reason;
 use domain::id::{RecordId, UserId};
-use http_kit::caller::Caller;
-use http_kit::page::Paging;
-use http_kit::query::Parameters;
+use http_api::caller::Caller;
+use http_api::page::Paging;
+use http_api::query::Parameters;
 use jiff::Timestamp;
 use runtime::clock;
 use serde::{Deserialize, Serialize};
-use store::glass::Grant;
+use store::emergency_access::Grant;
 use store::lists::{InChart, Listed, Place, Span};
 use uuid::Uuid;
 
@@ -151,13 +151,14 @@ pub(crate) async fn find_everybodys<T: Listed>(
     shows: impl Fn(&T) -> bool,
 ) -> Result<Found<T>, store::Error> {
     if let Some(id) = asked.id {
-        let one = app.store.listed::<T>(id.into()).await?;
+        let one = app.store.get_listed::<T>(id.into()).await?;
         return Ok((
             one.into_iter().filter(|entry| asked.holds(entry) && shows(entry)).collect(),
             None,
         ));
     }
-    let page = app.store.newest(clock::now(), asked.span(), PAGE, after_id(paging), shows).await?;
+    let page =
+        app.store.list_newest(clock::now(), asked.span(), PAGE, after_id(paging), shows).await?;
     Ok((page.items, page.next.map(|id| Position::Id(id.into()))))
 }
 
@@ -173,8 +174,7 @@ pub(crate) async fn find<T: InChart>(
         Whose::OneOf(_) => Ok((Vec::new(), None)),
         Whose::Of(_, patient) => {
             let shows = |entry: &T| asked.holds(entry) && shows(entry);
-            let page =
-                app.store.listed_in_chart(*patient, PAGE, after_place(paging), shows).await?;
+            let page = app.store.list_in_chart(*patient, PAGE, after_place(paging), shows).await?;
             Ok((page.items, page.next.map(Position::Place)))
         }
         Whose::Everybody => find_everybodys(app, asked, paging, shows).await,

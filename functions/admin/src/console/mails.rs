@@ -5,7 +5,7 @@ use domain::mail::{Delivery, MailFailure, MailMessage, MailState};
 use jiff::Timestamp;
 use runtime::clock;
 
-use crate::pipeline::{Letter, Remedy};
+use crate::pipeline::{DeadLetter, Resolution};
 
 /// An order for a mail, or a mail, as a row shows it.
 pub(crate) struct Row {
@@ -26,14 +26,14 @@ pub(crate) struct Row {
     /// What the code means.
     pub(crate) explained: &'static str,
     /// What can be done about an order that was set aside.
-    pub(crate) remedy: Remedy,
+    pub(crate) resolution: Resolution,
     /// Whether the mail can be sent again.
     pub(crate) can_be_sent: bool,
 }
 
 impl Row {
     /// An order that was set aside.
-    pub(crate) fn of_letter(letter: &Letter, now: Timestamp) -> Self {
+    pub(crate) fn of_letter(letter: &DeadLetter, now: Timestamp) -> Self {
         let reason = letter.reason(now);
         let found = letter.found.as_ref();
         Self {
@@ -45,8 +45,8 @@ impl Row {
             state: found.map_or("", |found| word(found.delivery.mail_state)),
             reason,
             explained: explained(reason),
-            remedy: letter.remedy(now),
-            can_be_sent: letter.remedy(now) == Remedy::SendAgain,
+            resolution: letter.resolution(now),
+            can_be_sent: letter.resolution(now) == Resolution::SendAgain,
         }
     }
 
@@ -69,7 +69,7 @@ impl Row {
             state: word(delivery.mail_state),
             reason,
             explained: explained(reason),
-            remedy: Remedy::Nothing,
+            resolution: Resolution::Nothing,
             can_be_sent: delivery.is_over(now),
         }
     }

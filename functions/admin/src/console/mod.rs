@@ -1,6 +1,6 @@
 //! The console at `/admin/`: pages for staff, made by the same use cases as the API.
 //!
-//! A page takes [`frame::Frame`] and, as any handler for staff, [`http_kit::caller::Admin`]; a form
+//! A page takes [`frame::Frame`] and, as any handler for staff, [`http_api::caller::Admin`]; a form
 //! is read with [`form::Posted`], which refuses what was not sent by a page of ours.
 //! [`session::guard`] knows who the browser is, turns problems into pages, and sets the headers of
 //! pages. A route says of which operation it is, so that [`domain::access`] decides here too.
@@ -38,7 +38,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, any, on};
 use axum::{Extension, Router};
 use domain::access::Operation;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
 
 use crate::App;
 

@@ -37,9 +37,11 @@ impl Person {
     pub(crate) async fn find(&self, app: &App) -> Result<Vec<UserId>, store::Error> {
         match self {
             Self::Id(id) => Ok(vec![*id]),
-            Self::Email(email) => Ok(app.store.user_with_email(email).await?.into_iter().collect()),
+            Self::Email(email) => {
+                Ok(app.store.find_user_by_email(email).await?.into_iter().collect())
+            }
             Self::Named(prefix) => {
-                let page = app.store.users_named(prefix, MOST_OFFERED, None).await?;
+                let page = app.store.list_users_by_name(prefix, MOST_OFFERED, None).await?;
                 Ok(page.items.into_iter().map(|(id, _)| id).collect())
             }
         }

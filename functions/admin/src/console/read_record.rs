@@ -9,13 +9,13 @@ use domain::account::Account;
 use domain::audit::Action;
 use domain::file::FileName;
 use domain::id::{AnnotationId, RecordId, UserId};
-use domain::record::Chart;
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::query::Query;
+use domain::record::RecordDetail;
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::query::Query;
 use jiff::Timestamp;
 use runtime::clock;
-use store::glass::{AnnotationOutline, FileOutline, Grant, Outline, RecordOutline};
+use store::emergency_access::{AnnotationOutline, FileOutline, Grant, Outline, RecordOutline};
 use store::lists::RecordEntry;
 
 use crate::App;
@@ -85,32 +85,32 @@ pub(crate) async fn read_record(
     let before = query.parse_alone(|parameters| parameters.optional("before"))?;
     let reads = async {
         tokio::try_join!(
-            app.store.listed::<RecordEntry>(id),
-            app.store.grant(looking, id, clock::now())
+            app.store.get_listed::<RecordEntry>(id),
+            app.store.get_grant(looking, id, clock::now())
         )
     };
-    let (caller, (entry, grant)) = staff.beside(reads).await?;
+    let (caller, (entry, grant)) = staff.authorize_with(reads).await?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
     let event = match &grant {
         Some(grant) => look(&caller, grant),
         None => caller.audit(Action::LookUpRecord, patient, Some(id)),
     };
     let (outline, chart, ()) = tokio::try_join!(
-        app.store.outline(patient, id),
+        app.store.get_record_outline(patient, id),
         opened(&app, grant.as_ref()),
-        app.store.audit(std::slice::from_ref(&event))
+        app.store.create_events(std::slice::from_ref(&event))
     )?;
     let outline = outline.ok_or_else(Problem::not_found)?;
     let mut named: Vec<UserId> =
         outline.annotations.iter().map(|annotation| annotation.author_id).collect();
     named.extend([outline.record.patient_id, outline.record.doctor_id]);
-    let people = app.store.people(named).await?;
+    let people = app.store.get_accounts(named).await?;
     render(&page(frame, &outline, grant.as_ref(), chart.as_ref(), &people, before))
 }
 
-async fn opened(app: &App, grant: Option<&Grant>) -> Result<Option<Chart>, store::Error> {
+async fn opened(app: &App, grant: Option<&Grant>) -> Result<Option<RecordDetail>, store::Error> {
     match grant {
-        Some(grant) => app.store.opened_chart(grant).await,
+        Some(grant) => app.store.get_granted_record(grant).await,
         None => Ok(None),
     }
 }
@@ -119,7 +119,7 @@ fn page<'a>(
     frame: Frame,
     outline: &Outline,
     grant: Option<&Grant>,
-    chart: Option<&'a Chart>,
+    chart: Option<&'a RecordDetail>,
     people: &HashMap<UserId, Account>,
     before: Option<AnnotationId>,
 ) -> Page<'a> {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     /// A chart with nothing but the longest texts.
-    fn chart(files: usize, notes: &[usize]) -> (Outline, Chart, Account) {
+    fn chart(files: usize, notes: &[usize]) -> (Outline, RecordDetail, Account) {
         let now: Timestamp = "2026-11-23T13:44:47.123456789Z".parse().unwrap();
         let person = Account {
             first_name: Name::parse(&hostile(255)).unwrap(),
@@ -220,7 +220,7 @@ mod tests {
         };
         let mut annotations: Vec<_> = notes.iter().map(noted).collect();
         annotations.reverse();
-        let chart = Chart {
+        let chart = RecordDetail {
             record: Record {
                 id,
                 patient_id: who,
@@ -236,7 +236,7 @@ mod tests {
             annotations,
         };
         let outline = Outline {
-            record: store::glass::RecordOutline {
+            record: store::emergency_access::RecordOutline {
                 id,
                 patient_id: who,
                 doctor_id: who,

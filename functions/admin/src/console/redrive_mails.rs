@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
 
 use crate::App;
 use crate::console::form::Posted;
@@ -16,7 +16,7 @@ pub(crate) async fn redrive_mails(
     posted: Posted,
 ) -> Result<Response, Problem> {
     let message = posted.form().parse(|form| form.nullable::<String>("message"))?;
-    let caller = staff.confirm().await?;
+    let caller = staff.authorize().await?;
     let done = match redrive(&app, &caller, message.as_deref()).await? {
         Redriven { put_back: 0, .. } => "none-redriven",
         Redriven { left: 0, .. } => "redriven",

@@ -5,8 +5,8 @@ use axum::response::Response;
 use domain::field::Reason;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::MailMessage;
-use http_kit::form::Form;
-use http_kit::problem::Problem;
+use http_api::form::Form;
+use http_api::problem::Problem;
 
 use crate::App;
 use crate::console::form::Posted;
@@ -40,7 +40,7 @@ pub(crate) async fn resend_mail(
     posted: Posted,
 ) -> Result<Response, Problem> {
     let order = posted.form().parse(order)?;
-    let caller = staff.confirm().await?;
+    let caller = staff.authorize().await?;
     let user = resend(&app, &caller, order).await?;
     let about = match order {
         MailMessage::Mail { .. } => "",

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::account::Approval;
 use domain::counter::Counts;
-use http_kit::problem::Problem;
-use http_kit::query::Query;
+use http_api::problem::Problem;
+use http_api::query::Query;
 use jiff::tz::TimeZone;
 use runtime::clock;
 
@@ -48,16 +48,16 @@ pub(crate) async fn show_dashboard(
         if by_month { plot::first_month(today, MONTHS) } else { plot::first_day(today, DAYS) };
     let reads = async {
         let store = async {
-            let doctors = app.store.doctors_by_approval(Approval::Pending, MOST_WAITING, None);
+            let doctors = app.store.list_doctors_by_approval(Approval::Pending, MOST_WAITING, None);
             Ok::<_, Problem>(tokio::try_join!(
-                app.store.counts(first, today),
-                app.store.all_counts(),
+                app.store.list_counters(first, today),
+                app.store.get_total_counters(),
                 doctors
             )?)
         };
         tokio::try_join!(store, app.pipeline.depths())
     };
-    let (_, ((counted, all, doctors), depths)) = staff.beside(reads).await?;
+    let (_, ((counted, all, doctors), depths)) = staff.authorize_with(reads).await?;
     let mut spans = if by_month {
         plot::months(&counted, today, MONTHS)
     } else {

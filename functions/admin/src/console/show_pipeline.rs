@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::audit::Action;
 use domain::mail::MailMessage;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
 use runtime::clock;
 use runtime::queue::Depth;
 
 use crate::App;
 use crate::console::frame::{Frame, Staff, render};
 use crate::console::mails::Row;
-use crate::pipeline::{MOST_LETTERS, Remedy, list_letters};
+use crate::pipeline::{MOST_LETTERS, Resolution, list_letters};
 
 #[derive(Template)]
 #[template(path = "mail_pipeline.html")]
@@ -50,8 +50,8 @@ pub(crate) async fn show_pipeline(
         let depths = app.pipeline.depths().await?;
         Ok::<_, Problem>((depths, list_letters(&app).await?))
     };
-    let (caller, (depths, letters)) = staff.beside(reads).await?;
-    app.store.audit(&[caller.audit(Action::ListMails, caller.account.id, None)]).await?;
+    let (caller, (depths, letters)) = staff.authorize_with(reads).await?;
+    app.store.create_events(&[caller.audit(Action::ListMails, caller.account.id, None)]).await?;
     let now = clock::now();
     let queues =
         depths.into_iter().map(|(name, depth)| Queue { title: title(name), depth }).collect();

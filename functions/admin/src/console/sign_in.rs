@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::audit::Action;
-use http_kit::answer::no_content;
-use http_kit::problem::Problem;
+use http_api::problem::Problem;
+use http_api::response::no_content;
 use store::sessions::EndSessionError;
 
 use crate::App;
@@ -33,7 +33,7 @@ pub(crate) async fn open_session(
     State(app): State<App>,
     staff: Staff,
 ) -> Result<Response, Problem> {
-    let caller = staff.confirm().await?;
+    let caller = staff.authorize().await?;
     let mut response = no_content().into_response();
     response.headers_mut().insert(header::SET_COOKIE, session::begin(&app, &caller)?);
     Ok(response)
@@ -45,7 +45,7 @@ pub(crate) async fn sign_out(
     staff: Staff,
     _: Posted,
 ) -> Result<Response, Problem> {
-    let caller = staff.confirm().await?;
+    let caller = staff.authorize().await?;
     let (user, session) = (caller.account.id, caller.session.id);
     match app.store.end_session(user, session, &caller.audit(Action::EndSession, user, None)).await
     {

@@ -9,11 +9,11 @@ use domain::audit::AuditEvent;
 use domain::field::Reason;
 use domain::id::UserId;
 use domain::text::{Justification, Name, PhoneNumber};
-use http_kit::etag::IfMatch;
-use http_kit::form::{Form, FromForm};
-use http_kit::path::Id;
-use http_kit::problem::Problem;
-use http_kit::query::{Parameters, Query};
+use http_api::etag::IfMatch;
+use http_api::form::{Form, FromForm};
+use http_api::path::Id;
+use http_api::problem::Problem;
+use http_api::query::{Parameters, Query};
 
 use crate::App;
 use crate::console::form::{Filled, Posted};
@@ -116,7 +116,7 @@ pub(crate) async fn new_user(
     staff: Staff,
     frame: Frame,
 ) -> Result<Response, Problem> {
-    staff.confirm().await?;
+    staff.authorize().await?;
     render(&NewUserPage::new(frame, Filled::default()))
 }
 
@@ -129,7 +129,7 @@ pub(crate) async fn create_user(
 ) -> Result<Response, Problem> {
     let created = match posted.form().parse(NewUser::from_form) {
         Ok(new) => create_user::create(&app, staff, new).await,
-        Err(problem) => staff.confirm().await.and(Err(problem)),
+        Err(problem) => staff.authorize().await.and(Err(problem)),
     };
     match created {
         Ok(account) => see_other(&format!("/admin/users/{}/", account.id), Some("created")),
@@ -209,7 +209,7 @@ pub(crate) async fn read_user(
     Id(id): Id<UserId>,
 ) -> Result<Response, Problem> {
     let (caller, user) = read_user::read(&app, staff, id).await?;
-    let events = app.store.access_log(id, None, EVENTS, None).await?.items;
+    let events = app.store.list_events_of_subject(id, None, EVENTS, None).await?.items;
     let events_caption = "What was done to the user, newest first, at most 10";
     render(&UserPage {
         frame,

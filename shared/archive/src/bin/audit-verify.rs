@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use archive::append::append;
 use archive::comparison::{Report, compare};
 use archive::vault::Vault;
-use runtime::aws::{self, Patience};
+use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
 use store::Store;
@@ -47,7 +47,7 @@ async fn run() -> Result<bool, Error> {
         _ => return Err("the only argument is --repair".into()),
     };
     let config = config::Verification::from_env()?;
-    let sdk = aws::sdk(Patience::Background).await;
+    let sdk = aws::sdk(CallPolicy::Background).await;
     let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
     let vault = Vault::new(aws::s3(&sdk), &config.archive_bucket_name);
     let report =

@@ -278,9 +278,9 @@ struct Unique<T>(T);
 
 impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Unique<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+        struct PatientsAndDoctors;
 
-        impl<'de> Visitor<'de> for Members {
+        impl<'de> Visitor<'de> for PatientsAndDoctors {
             type Value = Map<String, Value>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -298,7 +298,7 @@ impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Unique<T> {
             }
         }
 
-        let members = deserializer.deserialize_map(Members)?;
+        let members = deserializer.deserialize_map(PatientsAndDoctors)?;
         serde_json::from_value(Value::Object(members)).map(Unique).map_err(serde::de::Error::custom)
     }
 }

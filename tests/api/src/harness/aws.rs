@@ -8,7 +8,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use serde_json::{Value, json};
 
-use super::{Answer, Request, Stack};
+use super::{Request, Response, Stack};
 
 /// Those of the account's root: everything is allowed.
 pub(crate) fn root() -> Credentials {
@@ -24,7 +24,7 @@ pub(crate) fn send(
     path: &str,
     headers: &[(&str, &str)],
     body: impl Into<Vec<u8>>,
-) -> Answer {
+) -> Response {
     let stack = Stack::get();
     let (url, body) = (format!("{}{path}", stack.endpoint_url), body.into());
     let identity = credentials.into();
@@ -55,7 +55,7 @@ pub(crate) fn operation(
     service: &str,
     target: &str,
     body: &Value,
-) -> Answer {
+) -> Response {
     let content_type = if matches!(service, "dynamodb" | "sqs") {
         "application/x-amz-json-1.0"
     } else {
@@ -73,7 +73,7 @@ pub(crate) fn operation(
 
 /// An operation on the table; `TableName` is added.
 #[track_caller]
-pub(crate) fn dynamodb(name: &str, mut body: Value) -> Answer {
+pub(crate) fn dynamodb(name: &str, mut body: Value) -> Response {
     body["TableName"] = json!(Stack::get().table);
     operation(root(), "dynamodb", &format!("DynamoDB_20120810.{name}"), &body).ok(200)
 }
@@ -81,22 +81,22 @@ pub(crate) fn dynamodb(name: &str, mut body: Value) -> Answer {
 /// An item in DynamoDB's JSON.
 #[track_caller]
 pub(crate) fn get_item(pk: &str, sk: &str) -> Option<Value> {
-    let answer = dynamodb(
+    let response = dynamodb(
         "GetItem",
         json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "ConsistentRead": true}),
     );
-    answer.body.get("Item").cloned()
+    response.body.get("Item").cloned()
 }
 
 /// The items of a partition in DynamoDB's JSON, at most 1 MB of them.
 #[track_caller]
 pub(crate) fn query(pk: &str) -> Vec<Value> {
-    let answer = dynamodb(
+    let response = dynamodb(
         "Query",
         json!({"KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": pk}}, "ConsistentRead": true}),
     );
-    answer["Items"].as_array().unwrap().clone()
+    response["Items"].as_array().unwrap().clone()
 }
 
 /// Changes an item. In the expression, `#role` and `#ttl` stand for the attributes whose names are
@@ -120,14 +120,14 @@ pub(crate) fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
 
 /// An operation on a queue, by the queue's name in the stack file; `QueueUrl` is added.
 #[track_caller]
-pub(crate) fn sqs(name: &str, queue: &str, mut body: Value) -> Answer {
+pub(crate) fn sqs(name: &str, queue: &str, mut body: Value) -> Response {
     body["QueueUrl"] = json!(Stack::get().queues[queue]);
     operation(root(), "sqs", &format!("AmazonSQS.{name}"), &body).ok(200)
 }
 
 /// Invokes a function, by its name in the stack file, with an event and waits for its answer.
 #[track_caller]
-pub(crate) fn invoke(function: &str, event: &Value) -> Answer {
+pub(crate) fn invoke(function: &str, event: &Value) -> Response {
     let path = format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
     send(
         root(),
@@ -142,15 +142,15 @@ pub(crate) fn invoke(function: &str, event: &Value) -> Answer {
 
 /// A request to the bucket: a key (or nothing) with its query.
 #[track_caller]
-pub(crate) fn s3(method: &str, key: &str) -> Answer {
+pub(crate) fn s3(method: &str, key: &str) -> Response {
     send(root(), "s3", method, &format!("/{}/{key}", Stack::get().bucket), &[], Vec::new())
 }
 
 /// The keys of all versions and delete markers of objects whose keys begin so.
 #[track_caller]
 pub(crate) fn object_versions(prefix: &str) -> Vec<String> {
-    let answer = s3("GET", &format!("?versions&prefix={}", prefix.replace('/', "%2F"))).ok(200);
-    let listing = String::from_utf8(answer.bytes).unwrap();
+    let response = s3("GET", &format!("?versions&prefix={}", prefix.replace('/', "%2F"))).ok(200);
+    let listing = String::from_utf8(response.bytes).unwrap();
     listing
         .split("<Key>")
         .skip(1)
@@ -159,7 +159,7 @@ pub(crate) fn object_versions(prefix: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn configuration_of(function: &str) -> Answer {
+fn configuration_of(function: &str) -> Response {
     let path = format!("/2015-03-31/functions/{}/configuration", Stack::get().functions[function]);
     send(root(), "lambda", "GET", &path, &[], Vec::new()).ok(200)
 }
@@ -176,8 +176,8 @@ pub(crate) fn role_of(function: &str) -> Credentials {
     let role = configuration_of(function).text("Role").replace(':', "%3A").replace('/', "%2F");
     let body = format!("Action=AssumeRole&Version=2011-06-15&RoleArn={role}&RoleSessionName=tests");
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let answer = send(root(), "sts", "POST", "/", &headers, body).ok(200);
-    let xml = String::from_utf8(answer.bytes).unwrap();
+    let response = send(root(), "sts", "POST", "/", &headers, body).ok(200);
+    let xml = String::from_utf8(response.bytes).unwrap();
     let value = |name: &str| {
         xml.split_once(&format!("<{name}>")).unwrap().1.split('<').next().unwrap().to_owned()
     };

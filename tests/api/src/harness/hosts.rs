@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, PASSWORD, aws, unique};
+use super::{PASSWORD, Response, aws, unique};
 
 /// Somebody's computer.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Host {
 
     /// Posts to a path of the accounts function, with headers besides the usual ones.
     #[track_caller]
-    pub(crate) fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(crate) fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
         let mut event = json!({
             "version": "2.0",
             "routeKey": "ANY /api/accounts/{proxy+}",
@@ -63,29 +63,29 @@ impl Host {
         for (name, value) in headers {
             event["headers"][*name] = json!(value);
         }
-        let answer =
-            Answer::of_function(&format!("POST {path}"), &aws::invoke("accounts", &event).body);
-        answer.check(&Method::POST, path);
-        answer
+        let response =
+            Response::of_function(&format!("POST {path}"), &aws::invoke("accounts", &event).body);
+        response.check(&Method::POST, path);
+        response
     }
 
     #[track_caller]
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
         self.post_with(path, &[], body)
     }
 
     #[track_caller]
-    pub(crate) fn login(&self, email: &str, password: &str) -> Answer {
+    pub(crate) fn login(&self, email: &str, password: &str) -> Response {
         self.post("/api/accounts/login/", &json!({"email": email, "password": password}))
     }
 
     #[track_caller]
-    pub(crate) fn request_password_reset(&self, email: &str) -> Answer {
+    pub(crate) fn request_password_reset(&self, email: &str) -> Response {
         self.post("/api/accounts/password-reset/", &json!({"email": email}))
     }
 
     #[track_caller]
-    pub(crate) fn register(&self, email: &str) -> Answer {
+    pub(crate) fn register(&self, email: &str) -> Response {
         self.post("/api/accounts/register/", &json!({"email": email, "password": PASSWORD}))
     }
 }

@@ -76,18 +76,18 @@ impl Request {
 
     /// Sends it and checks what holds for every answer of the API.
     #[track_caller]
-    pub(crate) fn send(self) -> Answer {
+    pub(crate) fn send(self) -> Response {
         let (method, url) = (self.method.clone(), self.url.clone());
-        let answer = self.send_unchecked();
+        let response = self.send_unchecked();
         let path = url.strip_prefix(&Stack::get().base_url).unwrap_or(&url);
-        answer.check(&method, path.split('?').next().unwrap());
-        answer
+        response.check(&method, path.split('?').next().unwrap());
+        response
     }
 
     /// Sends it, for answers that are not the API's: S3, the emulated AWS, the gateway's
     /// preflights.
     #[track_caller]
-    pub(crate) fn send_unchecked(self) -> Answer {
+    pub(crate) fn send_unchecked(self) -> Response {
         let what = format!("{} {}", self.method, self.url.split('?').next().unwrap());
         let mut request = http::Request::new(());
         *request.method_mut() = self.method;
@@ -105,7 +105,7 @@ impl Request {
             .read_to_vec()
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Answer { what, status: head.status.as_u16(), headers: head.headers, body, bytes }
+        Response { what, status: head.status.as_u16(), headers: head.headers, body, bytes }
     }
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn call(
     token: Option<&str>,
     headers: &[(&str, &str)],
     body: Option<Value>,
-) -> Answer {
+) -> Response {
     let mut request = Request::new(method, path);
     if let Some(token) = token {
         request = request.token(token);
@@ -133,7 +133,7 @@ pub(crate) fn call(
 
 /// An answer; `answer["name"]` is a field of its JSON body.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     what: String,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -142,20 +142,21 @@ pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// What a function that was invoked without a gateway has answered to it.
     #[track_caller]
-    pub(crate) fn of_function(what: &str, answer: &Value) -> Self {
-        let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
-        let status = status.unwrap_or_else(|| panic!("{what}: no answer for a gateway: {answer}"));
+    pub(crate) fn of_function(what: &str, response: &Value) -> Self {
+        let status = response["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let status =
+            status.unwrap_or_else(|| panic!("{what}: no answer for a gateway: {response}"));
         let mut headers = HeaderMap::new();
-        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+        for (name, value) in response["headers"].as_object().into_iter().flatten() {
             headers.append(
                 name.parse::<HeaderName>().unwrap(),
                 value.as_str().unwrap().parse().unwrap(),
             );
         }
-        let bytes = answer["body"].as_str().unwrap_or_default().as_bytes().to_vec();
+        let bytes = response["body"].as_str().unwrap_or_default().as_bytes().to_vec();
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Self { what: what.to_owned(), status, headers, body, bytes }
     }
@@ -284,7 +285,7 @@ impl Answer {
     }
 }
 
-impl Index<&str> for Answer {
+impl Index<&str> for Response {
     type Output = Value;
 
     fn index(&self, field: &str) -> &Value {
@@ -293,7 +294,7 @@ impl Index<&str> for Answer {
 }
 
 /// The whole answer, for messages of failed tests.
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{} answered {}", self.what, self.status)?;
         for (name, value) in &self.headers {

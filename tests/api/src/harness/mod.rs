@@ -25,10 +25,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub(crate) use hosts::Host;
-pub(crate) use http::{Answer, Request, call};
+pub(crate) use http::{Request, Response, call};
 pub(crate) use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub(crate) use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
-pub(crate) use sandbox::{Detour, Fate, Sandbox, Settings};
+pub(crate) use sandbox::{Detour, Fault, Sandbox, Settings};
 pub(crate) use stack::Stack;
 pub(crate) use totp::App;
 

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde_json::{Value, json};
 
-use super::{Answer, MARKER, Request, aws, unique};
+use super::{MARKER, Request, Response, aws, unique};
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "quiet-harbour-lantern-58";
@@ -46,67 +46,67 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.request("GET", path).send()
     }
 
     #[track_caller]
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
         self.request("POST", path).json(body).send()
     }
 
     #[track_caller]
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Response {
         self.request("PUT", path).json(body).send()
     }
 
     #[track_caller]
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Response {
         self.request("PATCH", path).json(body).send()
     }
 
     #[track_caller]
-    pub(crate) fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> Response {
         self.request("DELETE", path).send()
     }
 
     #[track_caller]
-    pub(crate) fn register(&self, body: Value) -> Answer {
+    pub(crate) fn register(&self, body: Value) -> Response {
         self.post("/api/accounts/register/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn login(&self, email: &str, password: &str) -> Answer {
+    pub(crate) fn login(&self, email: &str, password: &str) -> Response {
         self.post("/api/accounts/login/", &json!({"email": email, "password": password}))
     }
 
     #[track_caller]
-    pub(crate) fn refresh(&self, refresh: &str) -> Answer {
+    pub(crate) fn refresh(&self, refresh: &str) -> Response {
         self.post("/api/accounts/token/refresh/", &json!({"refresh": refresh}))
     }
 
     #[track_caller]
-    pub(crate) fn logout(&self) -> Answer {
+    pub(crate) fn logout(&self) -> Response {
         self.request("POST", "/api/accounts/logout/").send()
     }
 
     #[track_caller]
-    pub(crate) fn list_sessions(&self, query: &str) -> Answer {
+    pub(crate) fn list_sessions(&self, query: &str) -> Response {
         self.get(&with_query("/api/accounts/sessions/", query))
     }
 
     #[track_caller]
-    pub(crate) fn end_session(&self, id: &str) -> Answer {
+    pub(crate) fn end_session(&self, id: &str) -> Response {
         self.delete(&format!("/api/accounts/sessions/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn logout_all(&self) -> Answer {
+    pub(crate) fn logout_all(&self) -> Response {
         self.request("POST", "/api/accounts/logout-all/").send()
     }
 
     #[track_caller]
-    pub(crate) fn change_password(&self, current: &str, new: &str) -> Answer {
+    pub(crate) fn change_password(&self, current: &str, new: &str) -> Response {
         self.post(
             "/api/accounts/password-change/",
             &json!({"current_password": current, "new_password": new}),
@@ -114,12 +114,12 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn request_password_reset(&self, email: &str) -> Answer {
+    pub(crate) fn request_password_reset(&self, email: &str) -> Response {
         self.post("/api/accounts/password-reset/", &json!({"email": email}))
     }
 
     #[track_caller]
-    pub(crate) fn reset_password(&self, token: &str, password: &str) -> Answer {
+    pub(crate) fn reset_password(&self, token: &str, password: &str) -> Response {
         self.post(
             "/api/accounts/password-reset/confirm/",
             &json!({"token": token, "password": password}),
@@ -127,142 +127,142 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn verify_email(&self, token: &str) -> Answer {
+    pub(crate) fn verify_email(&self, token: &str) -> Response {
         self.post("/api/accounts/verify-email/", &json!({"token": token}))
     }
 
     #[track_caller]
-    pub(crate) fn resend_verification(&self) -> Answer {
+    pub(crate) fn resend_verification(&self) -> Response {
         self.request("POST", "/api/accounts/verify-email/resend/").send()
     }
 
     #[track_caller]
-    pub(crate) fn request_email_change(&self, email: &str, password: &str) -> Answer {
+    pub(crate) fn request_email_change(&self, email: &str, password: &str) -> Response {
         self.post("/api/accounts/email-change/", &json!({"email": email, "password": password}))
     }
 
     #[track_caller]
-    pub(crate) fn change_email(&self, token: &str) -> Answer {
+    pub(crate) fn change_email(&self, token: &str) -> Response {
         self.post("/api/accounts/email-change/confirm/", &json!({"token": token}))
     }
 
     #[track_caller]
-    pub(crate) fn login_with_second_factor(&self, body: Value) -> Answer {
+    pub(crate) fn login_with_second_factor(&self, body: Value) -> Response {
         self.post("/api/accounts/login/second-factor/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn set_up_second_factor(&self, password: &str) -> Answer {
+    pub(crate) fn set_up_second_factor(&self, password: &str) -> Response {
         self.post("/api/accounts/second-factor/setup/", &json!({"password": password}))
     }
 
     #[track_caller]
-    pub(crate) fn confirm_second_factor(&self, code: &str) -> Answer {
+    pub(crate) fn confirm_second_factor(&self, code: &str) -> Response {
         self.post("/api/accounts/second-factor/confirm/", &json!({"code": code}))
     }
 
     #[track_caller]
-    pub(crate) fn disable_second_factor(&self, body: Value) -> Answer {
+    pub(crate) fn disable_second_factor(&self, body: Value) -> Response {
         self.post("/api/accounts/second-factor/disable/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn me(&self) -> Answer {
+    pub(crate) fn me(&self) -> Response {
         self.get("/api/accounts/me/")
     }
 
     #[track_caller]
-    pub(crate) fn create_profile(&self, body: Value) -> Answer {
+    pub(crate) fn create_profile(&self, body: Value) -> Response {
         self.post("/api/accounts/profile-create/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn update_profile(&self, body: Value) -> Answer {
+    pub(crate) fn update_profile(&self, body: Value) -> Response {
         self.patch("/api/accounts/profile-update/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn replace_profile(&self, body: Value) -> Answer {
+    pub(crate) fn replace_profile(&self, body: Value) -> Response {
         self.put("/api/accounts/profile-update/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn list_doctors(&self, query: &str) -> Answer {
+    pub(crate) fn list_doctors(&self, query: &str) -> Response {
         self.get(&with_query("/api/accounts/doctors/", query))
     }
 
     #[track_caller]
-    pub(crate) fn jwks(&self) -> Answer {
+    pub(crate) fn jwks(&self) -> Response {
         self.get("/.well-known/jwks.json")
     }
 
     #[track_caller]
-    pub(crate) fn list_patient_records(&self, query: &str) -> Answer {
+    pub(crate) fn list_patient_records(&self, query: &str) -> Response {
         self.get(&with_query("/api/records/patient/", query))
     }
 
     #[track_caller]
-    pub(crate) fn create_record(&self, body: Value) -> Answer {
+    pub(crate) fn create_record(&self, body: Value) -> Response {
         self.post("/api/records/patient/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn read_patient_record(&self, id: &str) -> Answer {
+    pub(crate) fn read_patient_record(&self, id: &str) -> Response {
         self.get(&format!("/api/records/patient/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn update_record(&self, id: &str, body: Value) -> Answer {
+    pub(crate) fn update_record(&self, id: &str, body: Value) -> Response {
         self.patch(&format!("/api/records/patient/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn replace_record(&self, id: &str, body: Value) -> Answer {
+    pub(crate) fn replace_record(&self, id: &str, body: Value) -> Response {
         self.put(&format!("/api/records/patient/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn delete_file(&self, id: &str) -> Answer {
+    pub(crate) fn delete_file(&self, id: &str) -> Response {
         self.delete(&format!("/api/records/files/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn list_doctor_records(&self, query: &str) -> Answer {
+    pub(crate) fn list_doctor_records(&self, query: &str) -> Response {
         self.get(&with_query("/api/records/doctor/", query))
     }
 
     #[track_caller]
-    pub(crate) fn read_doctor_record(&self, id: &str) -> Answer {
+    pub(crate) fn read_doctor_record(&self, id: &str) -> Response {
         self.get(&format!("/api/records/doctor/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn create_annotation(&self, body: Value) -> Answer {
+    pub(crate) fn create_annotation(&self, body: Value) -> Response {
         self.post("/api/records/doctor/annotations/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn update_annotation(&self, id: &str, body: Value) -> Answer {
+    pub(crate) fn update_annotation(&self, id: &str, body: Value) -> Response {
         self.patch(&format!("/api/records/doctor/annotations/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn replace_annotation(&self, id: &str, body: Value) -> Answer {
+    pub(crate) fn replace_annotation(&self, id: &str, body: Value) -> Response {
         self.put(&format!("/api/records/doctor/annotations/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn access_log(&self, query: &str) -> Answer {
+    pub(crate) fn access_log(&self, query: &str) -> Response {
         self.get(&with_query("/api/accounts/access-log/", query))
     }
 
     #[track_caller]
-    pub(crate) fn read_access_log(&self, record: &str, query: &str) -> Answer {
+    pub(crate) fn read_access_log(&self, record: &str, query: &str) -> Response {
         self.get(&with_query(&format!("/api/records/patient/{record}/access-log/"), query))
     }
 
     #[track_caller]
-    pub(crate) fn read_patient_history(&self, annotation: &str, query: &str) -> Answer {
+    pub(crate) fn read_patient_history(&self, annotation: &str, query: &str) -> Response {
         self.get(&with_query(
             &format!("/api/records/patient/annotations/{annotation}/history/"),
             query,
@@ -270,7 +270,7 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn read_doctor_history(&self, annotation: &str, query: &str) -> Answer {
+    pub(crate) fn read_doctor_history(&self, annotation: &str, query: &str) -> Response {
         self.get(&with_query(
             &format!("/api/records/doctor/annotations/{annotation}/history/"),
             query,
@@ -278,32 +278,32 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn list_notifications(&self, query: &str) -> Answer {
+    pub(crate) fn list_notifications(&self, query: &str) -> Response {
         self.get(&with_query("/api/notifications/", query))
     }
 
     #[track_caller]
-    pub(crate) fn read_notification(&self, id: &str) -> Answer {
+    pub(crate) fn read_notification(&self, id: &str) -> Response {
         self.get(&format!("/api/notifications/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn peek_notification(&self, id: &str) -> Answer {
+    pub(crate) fn peek_notification(&self, id: &str) -> Response {
         self.request("HEAD", &format!("/api/notifications/{id}/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn count_unread(&self) -> Answer {
+    pub(crate) fn count_unread(&self) -> Response {
         self.get("/api/notifications/unread-count/")
     }
 
     #[track_caller]
-    pub(crate) fn mark_all_read(&self) -> Answer {
+    pub(crate) fn mark_all_read(&self) -> Response {
         self.request("POST", "/api/notifications/mark-all-read/").send()
     }
 
     #[track_caller]
-    pub(crate) fn delete_all(&self) -> Answer {
+    pub(crate) fn delete_all(&self) -> Response {
         self.delete("/api/notifications/delete-all/")
     }
 }
@@ -311,62 +311,62 @@ impl Client {
 /// What staff do: one method per endpoint.
 impl Client {
     #[track_caller]
-    pub(crate) fn list_users(&self, query: &str) -> Answer {
+    pub(crate) fn list_users(&self, query: &str) -> Response {
         self.get(&with_query("/api/admin/users/", query))
     }
 
     #[track_caller]
-    pub(crate) fn create_user(&self, body: Value) -> Answer {
+    pub(crate) fn create_user(&self, body: Value) -> Response {
         self.post("/api/admin/users/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn read_user(&self, id: &str) -> Answer {
+    pub(crate) fn read_user(&self, id: &str) -> Response {
         self.get(&format!("/api/admin/users/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn update_user(&self, id: &str, body: Value) -> Answer {
+    pub(crate) fn update_user(&self, id: &str, body: Value) -> Response {
         self.patch(&format!("/api/admin/users/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn end_sessions(&self, id: &str) -> Answer {
+    pub(crate) fn end_sessions(&self, id: &str) -> Response {
         self.request("POST", &format!("/api/admin/users/{id}/end-sessions/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn start_password_reset(&self, id: &str) -> Answer {
+    pub(crate) fn start_password_reset(&self, id: &str) -> Response {
         self.request("POST", &format!("/api/admin/users/{id}/password-reset/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn start_email_change(&self, id: &str, email: &str) -> Answer {
+    pub(crate) fn start_email_change(&self, id: &str, email: &str) -> Response {
         self.post(&format!("/api/admin/users/{id}/email-change/"), &json!({"email": email}))
     }
 
     #[track_caller]
-    pub(crate) fn list_doctors_by_approval(&self, query: &str) -> Answer {
+    pub(crate) fn list_doctors_by_approval(&self, query: &str) -> Response {
         self.get(&with_query("/api/admin/doctors/", query))
     }
 
     #[track_caller]
-    pub(crate) fn approve_doctor(&self, id: &str) -> Answer {
+    pub(crate) fn approve_doctor(&self, id: &str) -> Response {
         self.request("POST", &format!("/api/admin/doctors/{id}/approve/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn refuse_doctor(&self, id: &str, body: Value) -> Answer {
+    pub(crate) fn refuse_doctor(&self, id: &str, body: Value) -> Response {
         self.post(&format!("/api/admin/doctors/{id}/refuse/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn suspend_doctor(&self, id: &str, body: Value) -> Answer {
+    pub(crate) fn suspend_doctor(&self, id: &str, body: Value) -> Response {
         self.post(&format!("/api/admin/doctors/{id}/suspend/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn list_events(&self, query: &str) -> Answer {
+    pub(crate) fn list_events(&self, query: &str) -> Response {
         self.get(&with_query("/api/admin/audit/", query))
     }
 }
@@ -390,17 +390,17 @@ impl User {
     pub(crate) fn new(role: &str) -> Self {
         let (email, first_name, last_name) =
             (new_email(), "Jane".to_owned(), format!("{MARKER}{}", unique()));
-        let answer = Anonymous
+        let response = Anonymous
             .register(json!({
                 "email": email, "password": PASSWORD, "role": role, "first_name": first_name,
                     "last_name": last_name,
                 "phone_number": format!("{MARKER} 12345"),
             }))
             .ok(201);
-        let token = |name: &str| answer["tokens"][name].as_str().unwrap().to_owned();
+        let token = |name: &str| response["tokens"][name].as_str().unwrap().to_owned();
         Self {
             client: Client::with_token(&token("access")),
-            id: answer.text("pk").to_owned(),
+            id: response.text("pk").to_owned(),
             email,
             first_name,
             last_name,
@@ -416,8 +416,8 @@ impl User {
     /// Signs in once more: the answered client has a session of its own.
     #[track_caller]
     pub(crate) fn sign_in(&self) -> Client {
-        let answer = Anonymous.login(&self.email, PASSWORD).ok(200);
-        Client::with_token(answer["tokens"]["access"].as_str().unwrap())
+        let response = Anonymous.login(&self.email, PASSWORD).ok(200);
+        Client::with_token(response["tokens"]["access"].as_str().unwrap())
     }
 
     /// Deactivates the account as staff will: it leaves the directory, too.
@@ -513,7 +513,7 @@ impl Patient {
 
     /// A new record for a doctor.
     #[track_caller]
-    pub(crate) fn record_for(&self, doctor: &Doctor) -> Answer {
+    pub(crate) fn record_for(&self, doctor: &Doctor) -> Response {
         self.create_record(
             json!({"doctor": doctor.id, "description": format!("{MARKER} description")}),
         )
@@ -568,7 +568,7 @@ impl Doctor {
 
     /// A note of this doctor on a record.
     #[track_caller]
-    pub(crate) fn annotate(&self, record: &str) -> Answer {
+    pub(crate) fn annotate(&self, record: &str) -> Response {
         self.create_annotation(json!({"record": record, "note": format!("{MARKER} note")})).ok(201)
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Client, Stack, aws};
+use super::{Client, Response, Stack, aws};
 
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -90,13 +90,13 @@ impl Settings {
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let ((event, events), (answer, answers)) = (channel::<Value>(), channel::<Value>());
+        let ((event, events), (response, responses)) = (channel::<Value>(), channel::<Value>());
         let events = Arc::new(Mutex::new(events));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, events, answer) =
-                    (stream.unwrap(), Arc::clone(&events), answer.clone());
-                thread::spawn(move || serve_runtime(stream, &events, &answer));
+                let (stream, events, response) =
+                    (stream.unwrap(), Arc::clone(&events), response.clone());
+                thread::spawn(move || serve_runtime(stream, &events, &response));
             }
         });
         let function = Command::new(program)
@@ -107,14 +107,14 @@ impl Settings {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Sandbox { function, calls: Mutex::new((event, answers)) }
+        Sandbox { function, calls: Mutex::new((event, responses)) }
     }
 }
 
 impl Sandbox {
     /// A request of a client with a JSON body, or none.
     #[track_caller]
-    pub(crate) fn send(&self, client: &Client, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn send(&self, client: &Client, method: &str, path: &str, body: &Value) -> Response {
         self.send_with(client, method, path, &[], body)
     }
 
@@ -127,7 +127,7 @@ impl Sandbox {
         path: &str,
         headers: &[(&str, &str)],
         body: &Value,
-    ) -> Answer {
+    ) -> Response {
         let mut event: Value =
             serde_json::from_str(include_str!("../../../../events/accounts.json")).unwrap();
         let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -147,7 +147,7 @@ impl Sandbox {
         if let Some(access) = &client.access {
             event["headers"]["authorization"] = json!(format!("Bearer {access}"));
         }
-        Answer::of_function(&format!("{method} {path}"), &self.invoke(event))
+        Response::of_function(&format!("{method} {path}"), &self.invoke(event))
     }
 
     #[track_caller]
@@ -169,7 +169,7 @@ impl Drop for Sandbox {
 }
 
 /// The runtime API of Lambda: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
-fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, answers: &Sender<Value>) {
+fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, responses: &Sender<Value>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while let Some(Message { head, body }) = Message::read(&mut reader) {
@@ -178,7 +178,7 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, answers: &S
             let Ok(event) = events.lock().unwrap().recv() else { return };
             let event = event.to_string();
             let deadline = jiff::Timestamp::now().as_millisecond() + 10_000;
-            let answer = format!(
+            let response = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: \
                  application/json\r\nLambda-Runtime-Aws-Request-Id: {}\r\n\
                  Lambda-Runtime-Deadline-Ms: {deadline}\r\nLambda-Runtime-Invoked-Function-Arn: \
@@ -186,9 +186,9 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, answers: &S
                 uuid::Uuid::now_v7(),
                 event.len()
             );
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(response.as_bytes());
         } else {
-            let _ = answers.send(serde_json::from_slice(&body).unwrap_or_default());
+            let _ = responses.send(serde_json::from_slice(&body).unwrap_or_default());
             let _ = stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
         }
     }
@@ -196,7 +196,7 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, answers: &S
 
 /// What becomes of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fate {
+pub(crate) enum Fault {
     Passed,
     /// Answered with 500, and not passed on.
     Failed,
@@ -213,7 +213,7 @@ pub(crate) struct Detour {
 impl Detour {
     /// A detour on which requests meet a fate, by the operation (`DynamoDB_20120810.PutItem`) and
     /// the body.
-    pub(crate) fn new(fate: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(fate: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let fate = Arc::new(fate);
@@ -228,7 +228,7 @@ impl Detour {
 }
 
 /// One request of a connection, which then ends.
-fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
+fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized)) {
     let Some(Message { head, body }) =
         Message::read(&mut BufReader::new(stream.try_clone().unwrap()))
     else {
@@ -240,7 +240,7 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
         .map(|at| head[at + 13..].lines().next().unwrap().trim().to_owned())
         .unwrap_or_default();
     match fate(&target, &String::from_utf8_lossy(&body)) {
-        Fate::Passed => {
+        Fault::Passed => {
             let mut onward =
                 TcpStream::connect(Stack::get().endpoint_url.strip_prefix("http://").unwrap())
                     .unwrap();
@@ -250,11 +250,11 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
                 .write_all(format!("{line}\r\nConnection: close\r\n{headers}\r\n").as_bytes())
                 .unwrap();
             onward.write_all(&body).unwrap();
-            let mut answer = Vec::new();
-            let _ = onward.read_to_end(&mut answer);
-            let _ = stream.write_all(&answer);
+            let mut response = Vec::new();
+            let _ = onward.read_to_end(&mut response);
+            let _ = stream.write_all(&response);
         }
-        Fate::Failed => {
+        Fault::Failed => {
             let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#;
             let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: \
                         application/x-amz-json-1.0\r\nConnection: close";
@@ -263,7 +263,7 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fate + ?Sized)) {
             );
         }
         // Until the client gives up.
-        Fate::Silence => drop(stream.read_exact(&mut [0])),
+        Fault::Silence => drop(stream.read_exact(&mut [0])),
     }
 }
 

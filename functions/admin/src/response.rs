@@ -5,7 +5,7 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::{EventId, RecordId, SessionId, UserId};
 use domain::text::{Name, PhoneNumber};
-use http_kit::shapes::Profile;
+use http_api::views::Profile;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;

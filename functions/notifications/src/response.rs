@@ -8,10 +8,10 @@ use domain::account::{Account, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::id::{NotificationId, RecordId, UserId};
 use domain::notification::{Notification, NotificationType};
-use domain::record::Chart;
-use http_kit::caller::Caller;
-use http_kit::problem::Problem;
-use http_kit::shapes::{Record, Showcase, people_of};
+use domain::record::RecordDetail;
+use http_api::caller::Caller;
+use http_api::problem::Problem;
+use http_api::views::{Record, RecordView, accounts_named_in};
 use jiff::Timestamp;
 use runtime::bucket::Bucket;
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub(crate) struct NotificationShape<'a> {
 /// them.
 pub(crate) struct Context<'a> {
     viewer: &'a Account,
-    charts: HashMap<RecordId, Chart>,
+    charts: HashMap<RecordId, RecordDetail>,
     people: HashMap<UserId, Account>,
     bucket: &'a Bucket,
     download_lifetime: Duration,
@@ -113,13 +113,14 @@ impl<'a> Context<'a> {
         let presumed = presumably_seen(caller, notifications);
         let events = events(caller, Outcome::Success, &presumed);
         let (charts, mut people, ()) = tokio::try_join!(
-            app.store.charts(&records),
-            app.store.people(likely),
-            app.store.audit(&events)
+            app.store.get_record_details(&records),
+            app.store.get_accounts(likely),
+            app.store.create_events(&events)
         )?;
         // The record itself says, strongly consistent, whose it is and to whom it is assigned now.
-        let may_see = |chart: &Chart| caller.sees(Relation::to_record(viewer.id, &chart.record));
-        let charts: HashMap<RecordId, Chart> = charts
+        let may_see =
+            |chart: &RecordDetail| caller.sees(Relation::to_record(viewer.id, &chart.record));
+        let charts: HashMap<RecordId, RecordDetail> = charts
             .into_iter()
             .flatten()
             .filter(may_see)
@@ -129,15 +130,17 @@ impl<'a> Context<'a> {
         // their own.
         let missing: Vec<UserId> = charts
             .values()
-            .flat_map(people_of)
+            .flat_map(accounts_named_in)
             .filter(|id| *id != viewer.id && !people.contains_key(id))
             .collect();
         let seen: BTreeSet<(UserId, RecordId)> =
             charts.values().map(|chart| (chart.record.patient_id, chart.record.id)).collect();
         let mut corrections = self::events(caller, Outcome::Success, &(&seen - &presumed));
         corrections.extend(self::events(caller, Outcome::Denied, &(&presumed - &seen)));
-        let (others, ()) =
-            tokio::try_join!(app.store.people(missing), app.store.audit(&corrections))?;
+        let (others, ()) = tokio::try_join!(
+            app.store.get_accounts(missing),
+            app.store.create_events(&corrections)
+        )?;
         people.extend(others);
         Ok(Self {
             viewer,
@@ -154,7 +157,7 @@ impl<'a> Context<'a> {
         notification: &'a Notification,
     ) -> Result<NotificationShape<'a>, Problem> {
         let Self { viewer, people, bucket, download_lifetime, .. } = self;
-        let showcase = Showcase { viewer, people, bucket, download_lifetime: *download_lifetime };
+        let showcase = RecordView { viewer, people, bucket, download_lifetime: *download_lifetime };
         let record = match notification.record_id.and_then(|id| self.charts.get(&id)) {
             Some(chart) => Some(showcase.record(chart, HashMap::new()).await?),
             None => None,

@@ -2,7 +2,7 @@
 
 use domain::account::Account;
 use domain::text::PhoneNumber;
-use http_kit::shapes::User;
+use http_api::views::User;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -9,7 +9,7 @@ use domain::record::RecordType;
 use domain::text::Justification;
 use jiff::{SignedDuration, Timestamp};
 use store::UpdateError;
-use store::glass::{Grant, Outline};
+use store::emergency_access::{Grant, Outline};
 use store::lists::{AnnotationEntry, FileEntry, NotificationEntry, RecordEntry, Span};
 use store::records::RecordFilter;
 use store::stream::Change;
@@ -18,7 +18,7 @@ use crate::people::{annotation, at, doctor, event, id, user};
 use crate::table::{Table, text};
 
 async fn outline(table: &Table, patient: UserId, record: RecordId) -> Outline {
-    table.store.outline(patient, record).await.unwrap().unwrap()
+    table.store.get_record_outline(patient, record).await.unwrap().unwrap()
 }
 
 /// Breaks the glass at a time.
@@ -64,8 +64,8 @@ async fn an_outline_says_nothing_that_a_person_has_written() {
     for secret in [record.description.as_str(), files[0].name.as_str(), note.note.as_str()] {
         assert!(!format!("{outline:?}").contains(secret));
     }
-    assert_eq!(table.store.outline(patient.id, id()).await.unwrap(), None);
-    assert_eq!(table.store.outline(doctor.id, record.id).await.unwrap(), None);
+    assert_eq!(table.store.get_record_outline(patient.id, id()).await.unwrap(), None);
+    assert_eq!(table.store.get_record_outline(doctor.id, record.id).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
     let outline = outline(&table, patient.id, record.id).await;
     let broken = at(0);
     let grant = async |admin: &Account, record, now| {
-        table.store.grant(admin.id, record, now).await.unwrap()
+        table.store.get_grant(admin.id, record, now).await.unwrap()
     };
     assert_eq!(grant(&staff, record.id, broken).await, None);
     let count = table.count().await;
@@ -91,7 +91,7 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
     assert_eq!(granted.reason().as_str(), "The patient asks on the telephone");
     let end = granted.ends_at();
     assert_eq!(end.duration_since(broken).as_secs(), 15 * 60 - 1, "in whole seconds, rounded down");
-    let chart = table.store.opened_chart(&granted).await.unwrap().unwrap();
+    let chart = table.store.get_granted_record(&granted).await.unwrap().unwrap();
     assert_eq!(
         (chart.record.description, chart.annotations),
         (record.description.clone(), vec![note.clone()])
@@ -102,41 +102,44 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
     assert_eq!(grant(&staff, second.2.id, broken).await, None);
     assert!(grant(&staff, record.id, end - SignedDuration::from_millis(1)).await.is_some());
     assert_eq!(grant(&staff, record.id, end).await, None);
-    assert_eq!(table.store.grants(staff.id, end).await.unwrap(), []);
-    assert_eq!(table.store.grants(other.id, broken).await.unwrap(), []);
-    let grants: Vec<Grant> = table.store.grants(staff.id, broken).await.unwrap();
+    assert_eq!(table.store.list_grants(staff.id, end).await.unwrap(), []);
+    assert_eq!(table.store.list_grants(other.id, broken).await.unwrap(), []);
+    let grants: Vec<Grant> = table.store.list_grants(staff.id, broken).await.unwrap();
     assert_eq!(grants, [granted]);
 
     // What lists show of it.
     let now = Timestamp::now();
     let listed = table
         .store
-        .newest::<FileEntry>(now, Span::default(), 25, None, |_| true)
+        .list_newest::<FileEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap()
         .items;
     assert_eq!(listed.len(), 2);
-    let opened = table.store.opened_files(&grants, &listed).await.unwrap();
+    let opened = table.store.get_granted_files(&grants, &listed).await.unwrap();
     assert_eq!(opened.into_values().collect::<Vec<_>>(), files);
-    assert!(table.store.opened_files(&[], &listed).await.unwrap().is_empty());
+    assert!(table.store.get_granted_files(&[], &listed).await.unwrap().is_empty());
     let listed = table
         .store
-        .newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap()
         .items;
-    assert_eq!(table.store.opened_annotations(&grants, &listed).await.unwrap()[&note.id], note);
-    assert!(table.store.opened_annotations(&[], &listed).await.unwrap().is_empty());
+    assert_eq!(
+        table.store.get_granted_annotations(&grants, &listed).await.unwrap()[&note.id],
+        note
+    );
+    assert!(table.store.get_granted_annotations(&[], &listed).await.unwrap().is_empty());
     let listed = table
         .store
-        .newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap()
         .items;
-    let opened = table.store.opened_notifications(&grants, &listed).await.unwrap();
+    let opened = table.store.get_granted_notifications(&grants, &listed).await.unwrap();
     assert_eq!((listed.len(), opened.len()), (4, 3));
     assert!(opened.values().all(|it| it.record_id == Some(record.id)));
-    assert!(table.store.opened_notifications(&[], &listed).await.unwrap().is_empty());
+    assert!(table.store.get_granted_notifications(&[], &listed).await.unwrap().is_empty());
 
     // Again, from then on.
     break_glass(&table, &staff, &outline, at(10)).await;
@@ -149,14 +152,19 @@ async fn the_patient_learns_who_has_broken_the_glass_and_why() {
     let staff = user(Role::Admin, "Ada", "Staff");
     let (patient, _, record, _) = table.record_with_files(0).await;
     break_glass(&table, &staff, &outline(&table, patient.id, record.id).await, at(0)).await;
-    let inbox = table.store.inbox_page(patient.id, None, 10, None).await.unwrap().items;
+    let inbox = table.store.list_notifications(patient.id, None, 10, None).await.unwrap().items;
     assert_eq!(inbox.len(), 1);
     assert_eq!(
         (inbox[0].notification_type, inbox[0].record()),
         (NotificationType::RecordOpenedByStaff, Some((patient.id, record.id)))
     );
     assert_eq!(inbox[0].message, format!("Staff have opened health record: {}", record.id));
-    let log = table.store.access_log(patient.id, Some(record.id), 10, None).await.unwrap().items;
+    let log = table
+        .store
+        .list_events_of_subject(patient.id, Some(record.id), 10, None)
+        .await
+        .unwrap()
+        .items;
     let entry = (log[0].action, log[0].actor_name.as_str(), log[0].reason.as_deref());
     assert_eq!(entry, (Action::BreakGlass, "Ada Staff", Some("The patient asks on the telephone")));
     // By mail too: the stream asks for one.
@@ -203,7 +211,7 @@ async fn an_assignment_is_corrected_at_once_or_not_at_all() {
     };
     table.store.correct_assignment(&before, new.id, at(5), &told(), &change()).await.unwrap();
 
-    let chart = table.store.chart(p, r).await.unwrap().unwrap();
+    let chart = table.store.get_record_detail(p, r).await.unwrap().unwrap();
     assert_eq!(
         (chart.record.doctor_id, chart.record.version, chart.record.updated_at),
         (new.id, before.version + 1, at(5))
@@ -212,17 +220,23 @@ async fn an_assignment_is_corrected_at_once_or_not_at_all() {
         (chart.record.description, chart.files.len(), chart.annotations.len()),
         (record.description, 1, 1)
     );
-    assert_eq!(table.store.assignment(former.id, r).await.unwrap(), None);
-    let assignment = table.store.assignment(new.id, r).await.unwrap().unwrap();
+    assert_eq!(table.store.get_assignment(former.id, r).await.unwrap(), None);
+    let assignment = table.store.get_assignment(new.id, r).await.unwrap().unwrap();
     assert_eq!((assignment.patient_id, assignment.record_type), (p, RecordType::LabResult));
     let filter = RecordFilter::default();
     assert!(
-        table.store.assignment_page(former.id, &filter, 10, None).await.unwrap().items.is_empty()
+        table
+            .store
+            .list_assignments_of_doctor(former.id, &filter, 10, None)
+            .await
+            .unwrap()
+            .items
+            .is_empty()
     );
     let types = async |user| -> Vec<_> {
         table
             .store
-            .inbox_page(user, None, 10, None)
+            .list_notifications(user, None, 10, None)
             .await
             .unwrap()
             .items
@@ -234,7 +248,7 @@ async fn an_assignment_is_corrected_at_once_or_not_at_all() {
     assert_eq!(types(former.id).await[0], NotificationType::AssignmentEnded);
     assert_eq!(types(p).await[0], NotificationType::RecordReassignedByStaff);
     assert_eq!(
-        table.store.listed::<RecordEntry>(r).await.unwrap().unwrap().doctor_id,
+        table.store.get_listed::<RecordEntry>(r).await.unwrap().unwrap().doctor_id,
         new.id,
         "lists follow"
     );

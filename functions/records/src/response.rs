@@ -6,11 +6,11 @@ use domain::account::Account;
 use domain::audit::AuditEvent;
 use domain::file::{File, FileStatus};
 use domain::id::{FileId, UserId};
-use domain::record::Chart;
+use domain::record::RecordDetail;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::{StreamExt, stream};
-use http_kit::problem::Problem;
-use http_kit::shapes::{self, Showcase, people_of};
+use http_api::problem::Problem;
+use http_api::views::{self, RecordView, accounts_named_in};
 use runtime::bucket::Upload;
 use runtime::clock;
 
@@ -26,15 +26,15 @@ const LOOKS_AT_ONCE: usize = 16;
 pub(crate) async fn complete(
     app: &App,
     mut people: People,
-    charts: &mut [Chart],
+    charts: &mut [RecordDetail],
     viewer: UserId,
 ) -> Result<People, Problem> {
     let named: Vec<UserId> = charts
         .iter()
-        .flat_map(people_of)
+        .flat_map(accounts_named_in)
         .filter(|id| *id != viewer && !people.contains_key(id))
         .collect();
-    let (found, ()) = tokio::join!(app.store.people(named), settle_arrived(app, charts));
+    let (found, ()) = tokio::join!(app.store.get_accounts(named), settle_arrived(app, charts));
     people.extend(found?);
     Ok(people)
 }
@@ -42,7 +42,7 @@ pub(crate) async fn complete(
 /// Tells the audit trail who reads what. Awaited beside the last read, so that it takes no time of
 /// its own; the answer waits for it.
 pub(crate) async fn audit(app: &App, events: &[AuditEvent]) -> Result<(), Problem> {
-    Ok(app.store.audit(events).await?)
+    Ok(app.store.create_events(events).await?)
 }
 
 /// The charts as the viewer may see them.
@@ -50,8 +50,8 @@ pub(crate) async fn records<'a>(
     app: &'a App,
     viewer: &'a Account,
     people: &'a People,
-    charts: &'a [Chart],
-) -> Result<Vec<shapes::Record<'a>>, Problem> {
+    charts: &'a [RecordDetail],
+) -> Result<Vec<views::Record<'a>>, Problem> {
     let showcase = showcase(app, viewer, people);
     try_join_all(charts.iter().map(|chart| showcase.record(chart, HashMap::new()))).await
 }
@@ -61,14 +61,14 @@ pub(crate) async fn record<'a>(
     app: &'a App,
     viewer: &'a Account,
     people: &'a People,
-    chart: &'a Chart,
+    chart: &'a RecordDetail,
     uploads: HashMap<FileId, Upload>,
-) -> Result<shapes::Record<'a>, Problem> {
+) -> Result<views::Record<'a>, Problem> {
     showcase(app, viewer, people).record(chart, uploads).await
 }
 
-fn showcase<'a>(app: &'a App, viewer: &'a Account, people: &'a People) -> Showcase<'a> {
-    Showcase {
+fn showcase<'a>(app: &'a App, viewer: &'a Account, people: &'a People) -> RecordView<'a> {
+    RecordView {
         viewer,
         people,
         bucket: &app.bucket,
@@ -78,7 +78,7 @@ fn showcase<'a>(app: &'a App, viewer: &'a Account, people: &'a People) -> Showca
 
 /// Looks for the objects of pending files, so that nobody who has just uploaded one is told
 /// "pending" because an event is slow. A look that fails changes nothing: the event will come.
-async fn settle_arrived(app: &App, charts: &mut [Chart]) {
+async fn settle_arrived(app: &App, charts: &mut [RecordDetail]) {
     let pending = charts
         .iter_mut()
         .flat_map(|chart| &mut chart.files)

@@ -5,24 +5,24 @@ use domain::field::Reason;
 use domain::file::{DeclaredFile, File, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
 use domain::rate::Limited;
-use http_kit::form::Form;
-use http_kit::problem::{Limit, Problem};
+use http_api::form::Form;
+use http_api::problem::{Limit, Problem};
 use runtime::{clock, config};
-use store::rate::Take;
+use store::rate::DailyUsage;
 
 use crate::App;
 
 /// What is taken of files.
 #[derive(Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct UploadLimits {
     files_per_record: usize,
     file_bytes: u64,
 }
 
-impl Limits {
+impl UploadLimits {
     /// What the template says unless the operator has said otherwise: the document of the API
     /// cannot know better.
-    pub(crate) const USUAL: Self = Self { files_per_record: 20, file_bytes: 25 * 1024 * 1024 };
+    pub(crate) const DEFAULT: Self = Self { files_per_record: 20, file_bytes: 25 * 1024 * 1024 };
 
     /// What the operator has said.
     pub(crate) fn of(uploads: &config::Uploads) -> Self {
@@ -31,7 +31,7 @@ impl Limits {
 }
 
 /// The files that are to be uploaded; none when the field is absent.
-pub(crate) fn files(form: &mut Form, limits: Limits) -> Option<Vec<DeclaredFile>> {
+pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<DeclaredFile>> {
     form.list("files", limits.files_per_record, |file| {
         let name = file.required("name");
         let content_type = file.required("content_type");
@@ -88,9 +88,13 @@ pub(crate) async fn take(
     files: usize,
 ) -> Result<(), Problem> {
     let now = clock::now();
-    let most = Take { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
-    let take = Take { records, files: u64::try_from(files).unwrap_or(u64::MAX) };
+    let most =
+        DailyUsage { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
+    let take = DailyUsage { records, files: u64::try_from(files).unwrap_or(u64::MAX) };
     let quota = if records > 0 { most.records } else { most.files };
     let limit = Limit::of_a_day(Limited::Records, quota);
-    app.store.take_records(patient, take, most, now).await.map_err(|error| limit.refuse(error, now))
+    app.store
+        .use_daily_allowance(patient, take, most, now)
+        .await
+        .map_err(|error| limit.refuse(error, now))
 }

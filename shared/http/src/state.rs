@@ -6,7 +6,7 @@ use domain::access::Rules;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
-use runtime::crypto::{Safe, Sealer};
+use runtime::crypto::{KeyRing, Sealer};
 use runtime::secret::Secret;
 use runtime::tokens::{Claims, TokenError, Verifier};
 use runtime::{clock, config};
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 
 /// What extractors and middleware work with. The state of every function gives it by `FromRef`.
 #[derive(Clone, Debug)]
-pub struct Kit {
+pub struct HttpState {
     /// The table.
     pub store: Store,
     /// Entries on a page when the client asks for no number.
@@ -28,10 +28,10 @@ pub struct Kit {
     pub(crate) allowed_origins: Arc<[String]>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) sealer: Arc<Sealer>,
-    pub(crate) safe: Safe,
+    pub(crate) safe: KeyRing,
 }
 
-impl Kit {
+impl HttpState {
     /// The kit of a function that is configured so.
     pub fn new(config: config::Http, store: Store) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Kit {
                 known: Mutex::new(None),
             }),
             sealer: Arc::new(Sealer::new(&config.cursor_key)),
-            safe: Safe::new(&config.cursor_key),
+            safe: KeyRing::new(&config.cursor_key),
         }
     }
 
@@ -66,7 +66,7 @@ impl Kit {
     }
 }
 
-impl Kit {
+impl HttpState {
     /// An id that no session of a user is above which has begun before now: by the clock, and by
     /// what is stored, because the clock of another sandbox may be ahead. Sessions that end through
     /// it have all ended.
@@ -74,7 +74,7 @@ impl Kit {
     /// # Errors
     /// When the table fails.
     pub async fn latest_session(&self, user: UserId) -> Result<SessionId, store::Error> {
-        let newest = self.store.newest_session(user).await?;
+        let newest = self.store.get_newest_session(user).await?;
         let now = clock::new_id();
         Ok(newest.map_or(now, |newest| newest.max(now)))
     }
@@ -146,7 +146,7 @@ pub(crate) mod tests {
     const ISSUER: &str = "https://issuer.example.org";
 
     /// A kit whose table cannot be reached.
-    pub(crate) fn kit() -> Kit {
+    pub(crate) fn kit() -> HttpState {
         let client = aws_sdk_dynamodb::Client::from_conf(
             aws_sdk_dynamodb::Config::builder()
                 .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -162,7 +162,7 @@ pub(crate) mod tests {
             token_issuer: ISSUER.to_owned(),
             doctors_need_second_factor: false,
         };
-        Kit::new(config, Store::new(client, "table"))
+        HttpState::new(config, Store::new(client, "table"))
     }
 
     fn signer(secret: &str) -> Signer {
@@ -182,7 +182,7 @@ pub(crate) mod tests {
         }
     }
 
-    impl Kit {
+    impl HttpState {
         /// The kit once it has read the key that it answers tokens for.
         pub(crate) async fn with_key(self) -> (Self, Signer) {
             let (signer, now) = (signer("secret"), clock::now());

@@ -8,7 +8,7 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::file::{ContentType, File, FileName, FileStatus};
 use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
-use domain::record::{self, Annotation, Chart, RecordType};
+use domain::record::{self, Annotation, RecordDetail, RecordType};
 use domain::text::{Address, Description, LicenseNumber, Name, Note, Specialization};
 use futures_util::future::try_join_all;
 use jiff::{Timestamp, civil::Date};
@@ -334,13 +334,13 @@ impl<'a> AccessEvent<'a> {
 }
 
 /// Everybody who is named in a chart.
-pub fn people_of(chart: &Chart) -> impl Iterator<Item = UserId> {
+pub fn accounts_named_in(chart: &RecordDetail) -> impl Iterator<Item = UserId> {
     let authors = chart.annotations.iter().map(|annotation| annotation.author_id);
     [chart.record.patient_id, chart.record.doctor_id].into_iter().chain(authors)
 }
 
 /// What it takes to show records: who is looking, who is named, where the objects lie.
-pub struct Showcase<'a> {
+pub struct RecordView<'a> {
     /// Who is looking.
     pub viewer: &'a Account,
     /// The people named, the viewer perhaps not among them.
@@ -351,7 +351,7 @@ pub struct Showcase<'a> {
     pub download_lifetime: Duration,
 }
 
-impl<'a> Showcase<'a> {
+impl<'a> RecordView<'a> {
     fn person(&self, id: UserId) -> Option<&'a Account> {
         if id == self.viewer.id { Some(self.viewer) } else { self.people.get(&id) }
     }
@@ -367,7 +367,7 @@ impl<'a> Showcase<'a> {
     /// 500 when a URL cannot be signed.
     pub async fn record(
         &self,
-        chart: &'a Chart,
+        chart: &'a RecordDetail,
         mut uploads: HashMap<FileId, Upload>,
     ) -> Result<Record<'a>, Problem> {
         let files = chart.files.iter().map(|file| {

@@ -10,20 +10,20 @@ use crate::etag::ETag;
 use crate::problem::Problem;
 
 /// A successful answer. `Cache-Control: no-store` unless the handler says otherwise.
-pub struct Answer(Response<Bytes>);
+pub struct ApiResponse(Response<Bytes>);
 
 /// 200 with a JSON body.
-pub fn ok(body: &impl Serialize) -> Answer {
+pub fn ok(body: &impl Serialize) -> ApiResponse {
     json(StatusCode::OK, body)
 }
 
 /// 200 without a body.
-pub fn empty() -> Answer {
-    Answer::new(StatusCode::OK, Bytes::new())
+pub fn empty() -> ApiResponse {
+    ApiResponse::new(StatusCode::OK, Bytes::new())
 }
 
 /// 201 with a JSON body, for an object that is now at the path `location`.
-pub fn created(location: &str, body: &impl Serialize) -> Answer {
+pub fn created(location: &str, body: &impl Serialize) -> ApiResponse {
     match HeaderValue::from_str(location) {
         Ok(location) => json(StatusCode::CREATED, body).with_header(header::LOCATION, location),
         Err(error) => Problem::internal(error).into(),
@@ -31,24 +31,24 @@ pub fn created(location: &str, body: &impl Serialize) -> Answer {
 }
 
 /// 202 with a JSON body: what was asked for happens later, or not, which the answer does not tell.
-pub fn accepted(body: &impl Serialize) -> Answer {
+pub fn accepted(body: &impl Serialize) -> ApiResponse {
     json(StatusCode::ACCEPTED, body)
 }
 
 /// 204.
-pub fn no_content() -> Answer {
-    Answer::new(StatusCode::NO_CONTENT, Bytes::new())
+pub fn no_content() -> ApiResponse {
+    ApiResponse::new(StatusCode::NO_CONTENT, Bytes::new())
 }
 
-fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+fn json(status: StatusCode, body: &impl Serialize) -> ApiResponse {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     match serde_json::to_vec(body) {
-        Ok(body) => Answer::new(status, body.into()).with_header(header::CONTENT_TYPE, JSON),
+        Ok(body) => ApiResponse::new(status, body.into()).with_header(header::CONTENT_TYPE, JSON),
         Err(error) => Problem::internal(error).into(),
     }
 }
 
-impl Answer {
+impl ApiResponse {
     fn new(status: StatusCode, body: Bytes) -> Self {
         let mut response = Response::new(body);
         *response.status_mut() = status;
@@ -83,7 +83,7 @@ impl Answer {
         Ok([head.as_slice(), b"\n", self.0.body()].concat())
     }
 
-    /// The answer that [`Answer::to_bytes`] has written.
+    /// The answer that [`ApiResponse::to_bytes`] has written.
     ///
     /// # Errors
     /// 500 for anything else.
@@ -100,13 +100,13 @@ impl Answer {
     }
 }
 
-impl From<Problem> for Answer {
+impl From<Problem> for ApiResponse {
     fn from(problem: Problem) -> Self {
         Self(problem.into_response().map(|_| Bytes::new()))
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         self.0.map(Body::from)
     }

@@ -1,8 +1,8 @@
 //! What staff may read of a record, and what they may change.
 //!
 //! Without more they see its outline. What people have written is read only with a [`Grant`], which
-//! nothing but [`Store::grant`] gives: from an item that stands there for a quarter of an hour once
-//! an admin has broken the glass, which is told to the patient.
+//! nothing but [`Store::get_grant`] gives: from an item that stands there for a quarter of an hour
+//! once an admin has broken the glass, which is told to the patient.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use domain::audit::AuditEvent;
 use domain::file::{ContentType, File, FileStatus};
 use domain::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
 use domain::notification::Notification;
-use domain::record::{Annotation, Chart, Record, RecordType};
+use domain::record::{Annotation, Record, RecordDetail, RecordType};
 use domain::text::Justification;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,11 +26,11 @@ use crate::records::Assignment;
 use crate::write::{Step, names, number, string};
 
 /// How long an admin may read a record after breaking the glass.
-pub const GLASS_STAYS_BROKEN: SignedDuration = SignedDuration::from_mins(15);
+pub const EMERGENCY_ACCESS_DURATION: SignedDuration = SignedDuration::from_mins(15);
 
 /// That an admin has broken the glass for a record.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Glass {
+pub(crate) struct EmergencyAccess {
     admin_id: UserId,
     record_id: RecordId,
     patient_id: UserId,
@@ -39,7 +39,7 @@ pub(crate) struct Glass {
     ttl: i64,
 }
 
-impl Glass {
+impl EmergencyAccess {
     pub(crate) fn key(&self) -> Key {
         keys::glass(self.admin_id, self.record_id)
     }
@@ -47,7 +47,7 @@ impl Glass {
 
 /// That an admin may read what a record says, now. Only the store gives it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Grant(Glass);
+pub struct Grant(EmergencyAccess);
 
 impl Grant {
     /// Which record.
@@ -125,7 +125,7 @@ pub struct AnnotationOutline {
 
 impl Store {
     /// One record without what people have written, strongly consistent.
-    pub async fn outline(
+    pub async fn get_record_outline(
         &self,
         patient: UserId,
         record: RecordId,
@@ -176,8 +176,8 @@ impl Store {
             .set_exclusive_start_key(start)
             .send()
             .await;
-        let answer = sent.map_err(|error| classify("Query", &error))?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+        let response = sent.map_err(|error| classify("Query", &error))?;
+        Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 
     /// Lets an admin read a record for a while, and tells the patient. Breaking it again begins
@@ -191,8 +191,8 @@ impl Store {
         notification: &Notification,
         event: &AuditEvent,
     ) -> Result<(), Error> {
-        let ttl = now.as_second().saturating_add(GLASS_STAYS_BROKEN.as_secs());
-        let glass = Glass {
+        let ttl = now.as_second().saturating_add(EMERGENCY_ACCESS_DURATION.as_secs());
+        let glass = EmergencyAccess {
             admin_id: admin,
             record_id: record.id,
             patient_id: record.patient_id,
@@ -202,24 +202,25 @@ impl Store {
         self.commit(vec![
             Step::put(item::glass(&glass)?),
             Step::put(item::notification(notification)?),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ])
         .await
     }
 
     /// Whether an admin may read what a record says, strongly consistent.
-    pub async fn grant(
+    pub async fn get_grant(
         &self,
         admin: UserId,
         record: RecordId,
         now: Timestamp,
     ) -> Result<Option<Grant>, Error> {
-        let glass = self.get::<Glass>(keys::glass(admin, record), Consistency::Strong).await?;
+        let glass =
+            self.get::<EmergencyAccess>(keys::glass(admin, record), Consistency::Strong).await?;
         Ok(glass.filter(|glass| glass.ttl > now.as_second()).map(Grant))
     }
 
     /// What an admin may read now, strongly consistent.
-    pub async fn grants(&self, admin: UserId, now: Timestamp) -> Result<Vec<Grant>, Error> {
+    pub async fn list_grants(&self, admin: UserId, now: Timestamp) -> Result<Vec<Grant>, Error> {
         let (items, _) = self
             .query(
                 &keys::glasses(admin),
@@ -229,17 +230,18 @@ impl Store {
                 None,
             )
             .await?;
-        let glasses = items.into_iter().map(read::<Glass>).collect::<Result<Vec<_>, _>>()?;
+        let glasses =
+            items.into_iter().map(read::<EmergencyAccess>).collect::<Result<Vec<_>, _>>()?;
         Ok(glasses.into_iter().filter(|glass| glass.ttl > now.as_second()).map(Grant).collect())
     }
 
     /// The record of a grant with all that it says, strongly consistent.
-    pub async fn opened_chart(&self, grant: &Grant) -> Result<Option<Chart>, Error> {
-        self.chart(grant.patient_id(), grant.record_id()).await
+    pub async fn get_granted_record(&self, grant: &Grant) -> Result<Option<RecordDetail>, Error> {
+        self.get_record_detail(grant.patient_id(), grant.record_id()).await
     }
 
     /// The names of files, of those that belong to the records of grants.
-    pub async fn opened_files(
+    pub async fn get_granted_files(
         &self,
         grants: &[Grant],
         files: &[FileEntry],
@@ -255,7 +257,7 @@ impl Store {
     }
 
     /// Annotations, those that are on the records of grants.
-    pub async fn opened_annotations(
+    pub async fn get_granted_annotations(
         &self,
         grants: &[Grant],
         annotations: &[AnnotationEntry],
@@ -273,7 +275,7 @@ impl Store {
     }
 
     /// Notifications, those that are about the records of grants.
-    pub async fn opened_notifications(
+    pub async fn get_granted_notifications(
         &self,
         grants: &[Grant],
         notifications: &[NotificationEntry],
@@ -323,7 +325,7 @@ impl Store {
                 patient_id,
                 record_type,
             })?),
-            Step::tell(event)?,
+            Step::audit(event)?,
         ];
         for notification in notifications {
             steps.push(Step::put(item::notification(notification)?));
