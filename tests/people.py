@@ -8,21 +8,34 @@ import base64
 import hashlib
 import hmac
 import json
+import itertools
 import os
 import sys
 import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 
-# In every name, so that one search shows whether any of it has reached a log (see tests/api).
-MARKER = "zq7marker"
+# Names that look like those of people, because the console's pictures show them, and that occur nowhere else, so
+# that a search of the logs finds them.
+_PATIENTS = [("Samuel", "Okonjira", "male"), ("Elena", "Marchettini", "female"), ("Tomas", "Lindqvarn", "male")]
+_DOCTORS = [("Amara", "Nwachukor", "Cardiology"), ("Henrik", "Sorensgard", "Neurology"), ("Lucia", "Castellvera", "Radiology")]
+_ADMIN = ("Ada", "Whitlowe")
+_ANYBODY = ("Jane", "Fairweatherby")
+LAST_NAMES = [last_name for _, last_name, *_ in [*_PATIENTS, *_DOCTORS, _ADMIN, _ANYBODY]]
+STREET = "12 Larkspurne Road"
+DESCRIPTION = "Complete blood count, requested after six weeks of fatigue"
+FILE_NAME = "complete-blood-count.pdf"
+NOTE = "Haemoglobin is slightly low. Please repeat the count in four weeks."
 PASSWORD = "quiet-harbour-lantern-58"
+_PDF = b"%PDF-1.7\nHaemoglobin 11.8 g/dl\n%%EOF\n"
 _STEP_SECONDS = 30
 # Stream, queue and function one behind the other, on a machine that has other things to do.
 _PATIENCE_SECONDS = 240
@@ -44,6 +57,8 @@ class Stack:
             sys.exit("error: STACK_FILE is not set: run `make test`, or `make run` in another terminal and then this with STACK_FILE=$PWD/.local/stack.json")
         self.description = json.loads(Path(file).read_text())
         self.base_url: str = self.description["base_url"]
+        self._began = int(time.time() * 1000)
+        self._patients, self._doctors = itertools.cycle(_PATIENTS), itertools.cycle(_DOCTORS)
 
     def client(self, service: str) -> Any:
         """A client of the emulated cloud, as its root."""
@@ -81,10 +96,9 @@ class Stack:
         with urllib.request.urlopen(self.description["mails_url"]) as answer:
             return json.load(answer)
 
-    def register(self, role: str, first_name: str = "Jane", **profile: Any) -> "Person":
+    def register(self, role: str, first_name: str = _ANYBODY[0], last_name: str = _ANYBODY[1], **profile: Any) -> "Person":
         """A new user, with a profile when something of it is given."""
-        unique = uuid.uuid4().hex[:12]
-        email, last_name = f"{MARKER}.{unique}@example.com", f"{MARKER}{unique}"
+        email = f"{first_name}.{last_name}.{uuid.uuid4().hex[:12]}@example.com".lower()
         body = {"email": email, "password": PASSWORD, "role": role, "first_name": first_name, "last_name": last_name}
         answer = self.call("POST", "/api/accounts/register/", body=body)
         person = Person(self, answer["pk"], email, first_name, last_name, answer["tokens"]["access"], answer["tokens"]["refresh"])
@@ -93,21 +107,25 @@ class Stack:
         return person
 
     def patient(self) -> "Person":
-        return self.register("patient", "John", date_of_birth="1985-04-12", gender="male", address=f"{MARKER} Street 1")
+        first_name, last_name, gender = next(self._patients)
+        return self.register("patient", first_name, last_name, date_of_birth="1985-04-12", gender=gender, address=STREET)
 
     def doctor(self) -> "Person":
         """A doctor with a profile; approved, because a local stack asks for no approval."""
-        return self.register("doctor", specialization="Cardiology", license_number=f"{MARKER}-1", years_of_experience=12)
+        first_name, last_name, specialization = next(self._doctors)
+        profile = {"specialization": specialization, "license_number": "MD-104872", "years_of_experience": 12}
+        return self.register("doctor", first_name, last_name, **profile)
 
     def chart(self) -> "Chart":
         """A patient's record for a doctor, with a file and an annotation, and so with a notification for each of them."""
         patient, doctor = self.patient(), self.doctor()
-        file = {"name": f"{MARKER}.pdf", "content_type": "application/pdf", "size_bytes": 20}
-        order = {"doctor": doctor.id, "description": f"{MARKER} description", "files": [file]}
+        file = {"name": FILE_NAME, "content_type": "application/pdf", "size_bytes": len(_PDF)}
+        order = {"doctor": doctor.id, "record_type": "lab_result", "description": DESCRIPTION, "files": [file]}
         record = patient.call("POST", "/api/records/patient/", order)
-        note = {"record": record["id"], "note": f"{MARKER} note"}
+        note = {"record": record["id"], "note": NOTE}
         annotation = doctor.call("POST", "/api/records/doctor/annotations/", note)
-        return Chart(patient, doctor, record["id"], record["files"][0]["id"], annotation["id"])
+        [created] = record["files"]
+        return Chart(patient, doctor, record["id"], created["id"], annotation["id"], created["upload"])
 
     def pending_doctor(self) -> "Person":
         """A doctor whose licence waits for a decision, as after a registration where approval is required."""
@@ -135,12 +153,31 @@ class Stack:
         return admin
 
     def admin_without_second_factor(self) -> "Person":
-        admin = self.register("patient", "Ada")
+        admin = self.register("patient", *_ADMIN)
         values = {":admin": {"S": "admin"}, ":one": {"N": "1"}}
         self._change(f"USER#{admin.id}", "ACCOUNT", "SET #role = :admin, version = version + :one", values, {"#role": "role"})
         self._change("ADMINS", "STATE", "SET entity = :entity ADD working_admins :one", {":entity": {"S": "admins"}, ":one": {"N": "1"}})
         admin.sign_in()
         return admin
+
+    def count_a_month(self) -> None:
+        """Gives the dashboard numbers for the past days on which nothing was counted."""
+        today = datetime.now(UTC).date()
+        for ago in range(1, 30):
+            day = today - timedelta(days=ago)
+            # Fewer at weekends, with some variation.
+            busy = (9 if day.weekday() < 5 else 3) + ago * 7 % 5
+            counts = {"patients": busy, "doctors": ago % 3 == 0, "records": 2 * busy, "mails_sent": 5 * busy, "mails_failed": ago % 11 == 0}
+            values = {f":{name}": {"N": str(int(count))} for name, count in counts.items()}
+            expression = "SET entity = :entity, " + ", ".join(f"{name} = if_not_exists({name}, :{name})" for name in counts)
+            self._change(f"COUNTERS#{day.year}", day.isoformat(), expression, values | {":entity": {"S": "counters"}})
+
+    def logged(self) -> Iterator[tuple[str, str]]:
+        """The names of functions with what they have logged since this object was made, message by message."""
+        logs = self.client("logs")
+        for name, function in self.description["functions"].items():
+            for event in logs.filter_log_events(logGroupName=f"/aws/lambda/{function}", startTime=self._began, limit=10_000)["events"]:
+                yield name, event["message"]
 
     def _change(self, pk: str, sk: str, expression: str, values: dict[str, Any], names: dict[str, str] | None = None) -> None:
         self.client("dynamodb").update_item(
@@ -217,6 +254,15 @@ class Chart:
     record: str
     file: str
     annotation: str
+    upload: dict[str, Any]
+
+    def upload_file(self) -> None:
+        """Uploads the file and reads the record, after which the file is available."""
+        request = urllib.request.Request(self.upload["url"], method=self.upload["method"], headers=self.upload["headers"], data=_PDF)
+        with urllib.request.urlopen(request):
+            pass
+        [file] = self.patient.call("GET", f"/api/records/patient/{self.record}/")["files"]
+        assert file["status"] == "available", file
 
 
 def eventually(what: str, probe: Any) -> Any:

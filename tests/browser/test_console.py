@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Tab
 from tests.browser.hands import Hands, Keyboard, Mouse
-from tests.people import MARKER, PASSWORD, Chart, Person, Stack, eventually
+from tests.people import DESCRIPTION, FILE_NAME, LAST_NAMES, NOTE, PASSWORD, STREET, Chart, Person, Stack, eventually
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LOGIN = "/api/accounts/login/"
@@ -37,6 +37,7 @@ def test_every_page(tab: Tab, stack: Stack, admin: Person) -> None:
     """All pages that a link leads to, one of each kind: what is added later is looked at, too."""
     chart = stack.chart()
     stack.pending_doctor()
+    stack.count_a_month()
     tab.open("/admin/")
     tab.inspect("sign-in")
     sign_in(tab, Mouse(tab.page), admin)
@@ -60,6 +61,7 @@ def test_every_page(tab: Tab, stack: Stack, admin: Person) -> None:
 @pytest.mark.parametrize("hands_of", [Mouse, Keyboard])
 def test_staff_do_their_work(hands_of: Callable[..., Hands], tab: Tab, stack: Stack) -> None:
     admin, chart, waiting = stack.admin(), stack.chart(), stack.pending_doctor()
+    chart.upload_file()
     page, hands = tab.page, hands_of(tab.page)
     sign_in(tab, hands, admin)
 
@@ -87,12 +89,12 @@ def test_staff_do_their_work(hands_of: Callable[..., Hands], tab: Tab, stack: St
 
     # Breaks the glass.
     tab.open(f"/admin/records/{chart.record}/")
-    for hidden in ("description", "note"):
-        assert f"{MARKER} {hidden}" not in page.content()
+    for hidden in (DESCRIPTION, FILE_NAME, NOTE):
+        assert hidden not in page.content()
     hands.fill("Reason", "Called by the ward", form="What the record says")
     hands.press("Break the glass")
-    expect(page.get_by_text(f"{MARKER} description")).to_be_visible()
-    expect(page.get_by_text(f"{MARKER} note")).to_be_visible()
+    for shown in (DESCRIPTION, FILE_NAME, NOTE):
+        expect(page.get_by_text(shown)).to_be_visible()
     if hands_of is Mouse:
         tab.inspect("admin-records-opened")
     log = chart.patient.call("GET", f"/api/records/patient/{chart.record}/access-log/")["results"]
@@ -126,7 +128,7 @@ def failing_mail(stack: Stack, chart: Chart) -> Iterator[None]:
     sqs, queue = stack.client("sqs"), stack.description["queues"]["mail"]
     usual = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
     try:
-        stack.set_address(chart.doctor, MARKER)
+        stack.set_address(chart.doctor, "no-domain")
         # Five deliveries, three minutes apart: the test does not wait so long.
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "4"})
         chart.patient.call("POST", "/api/records/patient/", {"doctor": chart.doctor.id})
@@ -169,7 +171,7 @@ def test_others_get_nowhere(role: str, tab: Tab, stack: Stack) -> None:
     for path in ("/admin/", "/admin/users/", f"/admin/users/{person.id}/", "/admin/records/", "/admin/mail/", "/admin/export.json"):
         tab.open(path)
         expect(tab.page.get_by_role("heading", level=1)).to_have_text("Sign in")
-        assert MARKER not in tab.page.content()
+        assert not any(last_name in tab.page.content() for last_name in LAST_NAMES)
 
 
 def test_a_wrong_password_is_told(tab: Tab, stack: Stack) -> None:
@@ -182,3 +184,15 @@ def test_a_wrong_password_is_told(tab: Tab, stack: Stack) -> None:
     hands.press("Continue")
     expect(tab.page.get_by_role("alert")).to_be_visible()
     expect(tab.page.get_by_role("button", name="Continue")).to_be_enabled()
+
+
+def test_nothing_personal_is_logged(stack: Stack) -> None:
+    """Last in this file, so that it searches what the tests above have caused."""
+    chart = stack.chart()
+    path = f"/api/records/doctor/{chart.record}/"
+    request_id = stack.send("GET", path, chart.doctor.access).headers["X-Request-Id"]
+    eventually("the request is logged", lambda: any(request_id in message for _, message in stack.logged()))
+    personal = [*LAST_NAMES, STREET, DESCRIPTION, FILE_NAME, NOTE, PASSWORD, "@example"]
+    for function, message in stack.logged():
+        for text in personal:
+            assert text.lower() not in message.lower(), f"{function} has logged {text!r}: {message}"
