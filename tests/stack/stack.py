@@ -97,7 +97,7 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tes
         "DataPolicy": "Delete",
         "MailSender": _MAIL_SENDER,
         "PublicUrl": f"http://localhost:{proxy_port}",
-        # As the predecessor.
+        # As the Django service did.
         "RevealRegisteredEmail": "true",
         # A doctor who registers can be chosen at once: on this machine nobody else is there to approve.
         "RequireDoctorApproval": "false",
