@@ -1,6 +1,6 @@
-"""A patient's day against the running system (`make run`): prints each request and each answer.
+"""A patient's day against the running system (`make run`), printing each request and response.
 
-Needs nothing but Python. Every run registers new people, so it can be repeated.
+Needs only Python. Every run registers new users, so it can be repeated.
 """
 
 import json
@@ -15,7 +15,7 @@ STACK_FILE = Path(__file__).resolve().parents[2] / ".local" / "stack.json"
 PASSWORD = "a long walk before breakfast"
 PDF = b"%PDF-1.7\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
-PATIENCE_SECONDS = 20
+MAIL_TIMEOUT_SECONDS = 20
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
     api.post("/api/notifications/mark-all-read/", john)
     api.call("DELETE", "/api/notifications/delete-all/", john)
 
-    title("The patient moves the record to the second doctor: the first one loses it at once, the second is notified")
+    title("The patient assigns the record to the second doctor: the first loses access at once, the second is notified")
     api.call("PATCH", record_path, john, {"doctor": ada["pk"]})
     api.get(f"/api/records/doctor/{record['id']}/", jane, expect=404)
     api.get("/api/notifications/?is_read=false", ada)
@@ -79,7 +79,7 @@ class Api:
         self._base_url = base_url
 
     def register(self, name: str, first_name: str, last_name: str, role: str, **profile) -> dict:
-        """Answers the user with the tokens of the first session."""
+        """Returns the user with the tokens of the first session."""
         user = self.post(
             "/api/accounts/register/",
             None,
@@ -112,8 +112,8 @@ class Api:
             print(f"\n> {method} {url.split('?')[0]}" + (f" ({len(content)} bytes)" if content else ""))
         request = urllib.request.Request(url, method=method, headers=headers or {}, data=content)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                status, text = answer.status, answer.read()
+            with urllib.request.urlopen(request, timeout=30) as response:
+                status, text = response.status, response.read()
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read()
         print(f"< {status}")
@@ -125,18 +125,18 @@ class Api:
             value = text
             print(f"({len(text)} bytes)")
         if status != expect and (expect or status >= 400):
-            sys.exit(f"error: {method} {url} answered {status}, which this walk does not expect")
+            sys.exit(f"error: {method} {url} returned {status}, which is not expected here")
         return value
 
     def wait_for_mails(self, url: str, recipients: set[str]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + MAIL_TIMEOUT_SECONDS
         while True:
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                mails = [mail for mail in json.loads(answer.read()) if recipients & set(mail["to"])]
+            with urllib.request.urlopen(url, timeout=30) as response:
+                mails = [mail for mail in json.loads(response.read()) if recipients & set(mail["to"])]
             if recipients <= {address for mail in mails for address in mail["to"]}:
                 break
             if time.monotonic() > deadline:
-                sys.exit("error: not everybody has got a mail: see the log of the mailer in .local/run/emulator.log")
+                sys.exit("error: not all mails have arrived: see the log of the mailer in .local/run/emulator.log")
             time.sleep(0.2)
         for mail in reversed(mails):
             print(f"\nTo: {', '.join(mail['to'])}\nSubject: {mail['subject']}\n\n{mail['text']}")
