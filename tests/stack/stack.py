@@ -16,7 +16,7 @@ from .proxy import Proxy
 
 LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
-_HTTP_FUNCTIONS = ("accounts", "records", "notifications", "admin", "docs")
+_HTTP_FUNCTIONS = ("accounts", "records", "notifications", "admin", "console", "docs")
 _MAIL_SENDER = "records@example.org"
 # A function with this variable is served by the URL in it (a feature of ministack).
 _PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"

@@ -1,38 +1,30 @@
-//! The function `admin`: what staff do with users, doctors' approvals, the audit trail.
+//! The function `admin`: the JSON API of staff below `/api/admin/`.
 //!
-//! Staff see accounts here, and of charts nothing but who did what to them. Whatever they do or
-//! look at is an event of the audit trail itself.
+//! The use cases are those of the crate [`staff`]; here is how requests and responses are written.
+//! The function has no right on records, notifications or queues.
 
-mod console;
 mod create_user;
 mod decide_approval;
 mod end_sessions;
 mod list_doctors;
 mod list_events;
 mod list_users;
-mod pipeline;
 mod read_user;
 mod response;
 mod start_email_change;
 mod start_password_reset;
 mod update_user;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::FromRef;
 use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::config;
+use staff::StaffService;
 use store::Store;
 use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::pipeline::Pipeline;
-
-/// How often a change is tried when other requests come first and the client has named no version.
-const MAX_RETRIES: usize = 4;
 
 /// All routes of the group.
 pub fn router() -> OpenApiRouter<App> {
@@ -49,25 +41,16 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(list_events::list_events))
 }
 
-/// Everything that the function answers: the API, and the console for browsers.
+/// The routes as a service.
 pub fn service(app: App) -> Router {
-    let console = console::router(&app);
-    http_api::middleware::service(router().merge(console.into()), app)
-}
-
-/// Method and path of every page and form of the console that is for staff alone.
-pub fn console_paths() -> Vec<(&'static str, &'static str)> {
-    console::paths()
+    http_api::middleware::service(router(), app)
 }
 
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: HttpState,
-    store: Store,
-    doctors: config::Doctors,
-    console: Arc<console::session::Keys>,
-    pipeline: Pipeline,
+    http: HttpState,
+    staff: StaffService,
 }
 
 impl App {
@@ -77,12 +60,11 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
-        let console = Arc::new(console::session::Keys::new(&config::Console::from_env()?));
-        let queues = config::Pipeline::from_env()?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
         let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
             .proving(AuditKey::new(http.audit_key.expose()));
-        let pipeline = Pipeline::new(&aws::sqs(&sdk), queues);
-        Ok(Self { kit: HttpState::new(http, store.clone()), store, doctors, console, pipeline })
+        let http = HttpState::new(http, store.clone());
+        let staff = StaffService::new(store, http.clone(), doctors.approval_is_required);
+        Ok(Self { http, staff })
     }
 }

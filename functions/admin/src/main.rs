@@ -1,4 +1,4 @@
-//! The function `admin`: what staff do with users, doctors' approvals, the audit trail.
+//! The function `admin`: the JSON API of staff below `/api/admin/`.
 
 use std::process::ExitCode;
 

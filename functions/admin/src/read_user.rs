@@ -1,10 +1,8 @@
 //! `GET /api/admin/users/{id}/`
 
 use axum::extract::State;
-use domain::account::Account;
-use domain::audit::Action;
 use domain::id::UserId;
-use http_api::caller::{Admin, Caller};
+use http_api::caller::Admin;
 use http_api::etag::ETag;
 use http_api::path::Id;
 use http_api::problem::Problem;
@@ -25,18 +23,6 @@ pub(crate) async fn read_user(
     admin: Admin,
     Id(id): Id<UserId>,
 ) -> Result<ApiResponse, Problem> {
-    let (_, account) = read(&app, admin, id).await?;
+    let (_, account) = app.staff.get_user(admin, id).await?;
     Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
-}
-
-/// Reads the account and tells the audit trail.
-pub(crate) async fn read(
-    app: &App,
-    admin: Admin,
-    id: UserId,
-) -> Result<(Caller, Account), Problem> {
-    let (caller, found) = admin.authorize_with(app.store.get_account(id)).await?;
-    let account = found.ok_or_else(Problem::not_found)?;
-    app.store.create_events(&[caller.audit(Action::ReadUser, id, None)]).await?;
-    Ok((caller, account))
 }

@@ -1,55 +1,17 @@
 //! `PATCH /api/admin/users/{id}/`
 
 use axum::extract::State;
-use domain::access::Relation;
-use domain::account::{Account, Role};
-use domain::audit::{Action, AuditEvent};
-use domain::id::{SessionId, UserId};
-use domain::text::{Justification, Name, PhoneNumber};
-use http_api::caller::{Admin, Caller};
-use http_api::code::Code;
+use domain::id::UserId;
+use http_api::caller::Admin;
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Body, Form, FromForm};
+use http_api::form::Body;
 use http_api::path::Id;
 use http_api::problem::Problem;
-use http_api::request_schema;
 use http_api::response::{ApiResponse, ok};
-use store::admin::AmendError;
+use staff::UserChange;
 
+use crate::App;
 use crate::response::User;
-use crate::{App, MAX_RETRIES};
-
-/// What is to change; `None` keeps what is there.
-#[derive(Default)]
-pub(crate) struct UserChange {
-    pub(crate) first_name: Option<Name>,
-    pub(crate) last_name: Option<Name>,
-    pub(crate) phone_number: Option<PhoneNumber>,
-    pub(crate) is_active: Option<bool>,
-    pub(crate) role: Option<Role>,
-    pub(crate) reason: Option<Justification>,
-}
-
-impl FromForm for UserChange {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let first_name = form.optional("first_name");
-        let last_name = form.optional("last_name");
-        let phone_number = form.optional("phone_number");
-        let is_active = form.optional("is_active");
-        let role = form.optional("role");
-        let reason = form.optional("reason");
-        Some(Self {
-            first_name: first_name?,
-            last_name: last_name?,
-            phone_number: phone_number?,
-            is_active: is_active?,
-            role: role?,
-            reason: reason?,
-        })
-    }
-}
-
-request_schema!(UserChange);
 
 /// Correct a user's names or telephone number, activate or deactivate the user, or change the role.
 ///
@@ -71,146 +33,6 @@ pub(crate) async fn update_user(
     if_match: IfMatch,
     Body(change): Body<UserChange>,
 ) -> Result<ApiResponse, Problem> {
-    let account = update(&app, admin, id, &if_match, &change).await?;
+    let account = app.staff.update_user(admin, id, &if_match, &change).await?;
     Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
-}
-
-/// Changes the account and tells the audit trail.
-pub(crate) async fn update(
-    app: &App,
-    admin: Admin,
-    id: UserId,
-    if_match: &IfMatch,
-    change: &UserChange,
-) -> Result<Account, Problem> {
-    let reads = async { tokio::try_join!(app.store.get_account(id), app.kit.latest_session(id)) };
-    let (caller, (found, latest_session)) = admin.authorize_with(reads).await?;
-    let mut before = found.ok_or_else(Problem::not_found)?;
-    for _ in 0..MAX_RETRIES {
-        if_match.check(before.version)?;
-        let (after, events) = plan(app, &caller, &before, change, latest_session);
-        if events.is_empty() {
-            return Ok(before);
-        }
-        let deposes = (after.role, after.is_active) != (before.role, before.is_active);
-        if deposes && !caller.may(Relation::to_account(caller.account.id, id)) {
-            return Err(Problem::own_account());
-        }
-        match app.store.amend_account(&before, &after, &events).await {
-            Ok(()) => return Ok(after),
-            Err(AmendError::LastAdmin) => {
-                return Err(Problem::conflict(
-                    Code::LastAdmin,
-                    "There must be another active admin first.",
-                ));
-            }
-            Err(AmendError::Stale) => {
-                before = app.store.get_account(id).await?.ok_or_else(Problem::not_found)?
-            }
-            Err(AmendError::Store(error)) => return Err(error.into()),
-        }
-    }
-    Err(if_match.lost_race())
-}
-
-/// The account after the change, and an event for each thing that changes.
-fn plan(
-    app: &App,
-    caller: &Caller,
-    before: &Account,
-    change: &UserChange,
-    latest_session: SessionId,
-) -> (Account, Vec<AuditEvent>) {
-    let role = change.role.unwrap_or(before.role);
-    let is_active = change.is_active.unwrap_or(before.is_active);
-    let ends_sessions = role != before.role || (before.is_active && !is_active);
-    let sessions_ended_through = if ends_sessions {
-        before.sessions_ended_through.max(Some(latest_session))
-    } else {
-        before.sessions_ended_through
-    };
-    let after = Account {
-        first_name: change.first_name.clone().unwrap_or_else(|| before.first_name.clone()),
-        last_name: change.last_name.clone().unwrap_or_else(|| before.last_name.clone()),
-        phone_number: change.phone_number.clone().unwrap_or_else(|| before.phone_number.clone()),
-        is_active,
-        sessions_ended_through,
-        version: before.version + 1,
-        ..before.clone().with_role(role, app.doctors.approval_is_required)
-    };
-    let event = |action| {
-        let reason = change.reason.as_ref().map(|reason| reason.as_str().to_owned());
-        AuditEvent { reason, ..caller.audit(action, before.id, None) }
-    };
-    let mut events = Vec::new();
-    let (old, new) = corrections(before, &after);
-    if !new.is_empty() {
-        events.push(AuditEvent {
-            before: Some(old),
-            after: Some(new),
-            ..event(Action::UpdateUser)
-        });
-    }
-    if role != before.role {
-        let (old, new) = (Some(before.role.to_string()), Some(role.to_string()));
-        events.push(AuditEvent { before: old, after: new, ..event(Action::ChangeRole) });
-    }
-    if is_active != before.is_active {
-        let word = |is_active| Some(if is_active { "active" } else { "inactive" }.to_owned());
-        let action = if is_active { Action::Activate } else { Action::Deactivate };
-        events.push(AuditEvent {
-            before: word(before.is_active),
-            after: word(is_active),
-            ..event(action)
-        });
-    }
-    (after, events)
-}
-
-/// The fields that were corrected, as they were and as they are: `first_name: Jane; last_name:
-/// Doe`.
-fn corrections(before: &Account, after: &Account) -> (String, String) {
-    let fields = [
-        ("first_name", before.first_name.as_str(), after.first_name.as_str()),
-        ("last_name", before.last_name.as_str(), after.last_name.as_str()),
-        ("phone_number", before.phone_number.as_str(), after.phone_number.as_str()),
-    ];
-    let (old, new): (Vec<_>, Vec<_>) = fields
-        .into_iter()
-        .filter(|(_, old, new)| old != new)
-        .map(|(name, old, new)| (format!("{name}: {old}"), format!("{name}: {new}")))
-        .unzip();
-    (old.join("; "), new.join("; "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn corrections_name_what_was_corrected_and_are_as_long_as_is_documented() {
-        let account = |first: &str, last: &str, phone: &str| Account {
-            first_name: Name::parse(first).unwrap(),
-            last_name: Name::parse(last).unwrap(),
-            phone_number: PhoneNumber::parse(phone).unwrap(),
-            ..Account::new(
-                runtime::clock::new_id(),
-                "jane@example.com".parse().unwrap(),
-                Role::Patient,
-            )
-        };
-        let (jane, doe) = (account("Jane", "Roe", ""), account("Jane", "Doe", "1"));
-        assert_eq!(
-            corrections(&jane, &doe),
-            (
-                "last_name: Roe; phone_number: ".to_owned(),
-                "last_name: Doe; phone_number: 1".to_owned()
-            )
-        );
-        assert_eq!(corrections(&jane, &jane), (String::new(), String::new()));
-        let name = "é".repeat(Name::MAX);
-        let longest = account(&name, &name, &"1".repeat(PhoneNumber::MAX));
-        let (_, new) = corrections(&jane, &longest);
-        assert!(new.chars().count() <= 600, "see the schema of audit events");
-    }
 }

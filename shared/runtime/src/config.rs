@@ -271,8 +271,9 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     ),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
+    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES]),
     (
-        "admin",
+        "console",
         &[
             Telemetry::VARIABLES,
             Http::VARIABLES,

@@ -75,6 +75,10 @@ fn talk() -> Vec<String> {
         Anonymous.refresh(MARKER).ok(401),
         Anonymous.get(&format!("/api/admin/users/?last_name={MARKER}")).ok(401),
         Anonymous
+            .request("GET", &format!("/admin/users/?last_name={MARKER}"))
+            .header("cookie", &format!("__Host-console={MARKER}"))
+            .send_unchecked(),
+        Anonymous
             .request("GET", "/api/accounts/me/")
             .token(MARKER)
             .header("user-agent", MARKER)
@@ -89,7 +93,7 @@ fn talk() -> Vec<String> {
 fn nothing_personal_is_logged() {
     let ids = talk();
     let http = || {
-        ["accounts", "records", "notifications", "admin"]
+        ["accounts", "records", "notifications", "admin", "console"]
             .iter()
             .flat_map(|function| lines_of(function))
             .collect::<Vec<_>>()
@@ -124,7 +128,7 @@ fn nothing_personal_is_logged() {
 #[test]
 fn every_request_is_logged_and_none_has_failed() {
     let ids = talk();
-    for function in ["accounts", "records", "notifications", "admin"] {
+    for function in ["accounts", "records", "notifications", "admin", "console"] {
         let lines = eventually("the requests are logged", || {
             let lines = lines_of(function);
             ids.iter()

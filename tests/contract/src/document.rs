@@ -56,8 +56,8 @@ fn the_document_states_the_usual_limits_of_files() {
     let usual =
         |parameter: &str| number(&template.section("Parameters")[parameter]["Default"], parameter);
     let files = &document["components"]["schemas"]["NewRecord"]["properties"]["files"];
-    let advice =
-        "UploadLimits::DEFAULT in functions/records/src/new_files.rs must be the defaults of template.yaml";
+    let advice = "UploadLimits::DEFAULT in functions/records/src/new_files.rs must be the defaults \
+        of template.yaml";
     assert_eq!(files["maxItems"], usual("MaxFilesPerRecord"), "{advice}");
     assert_eq!(
         files["items"]["properties"]["size_bytes"]["maximum"],

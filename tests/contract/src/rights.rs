@@ -44,29 +44,41 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("notifications", "INBOX#*", "GetItem Query UpdateItem"),
     ("notifications", "AUDIT#*", "PutItem"),
     ("notifications", "gsi1 UNREAD#*", "Query"),
-    ("admin", "USER#*", "BatchGetItem DeleteItem GetItem PutItem Query UpdateItem"),
+    ("admin", "USER#*", "BatchGetItem GetItem PutItem Query UpdateItem"),
     ("admin", "EMAIL#*", "PutItem"),
     ("admin", "JWKS", "Query"),
     ("admin", "AUDIT#*", "BatchGetItem PutItem Query"),
-    ("admin", "GLASS#*", "GetItem PutItem Query"),
-    ("admin", "PATIENT#*", "BatchGetItem Query UpdateItem"),
-    ("admin", "DOCTOR#*", "DeleteItem PutItem Query"),
-    ("admin", "INBOX#*", "BatchGetItem GetItem PutItem Query UpdateItem"),
-    ("admin", "MAIL#*", "BatchGetItem GetItem PutItem UpdateItem"),
-    ("admin", "RATE#*", "UpdateItem"),
-    ("admin", "COUNTERS#*", "GetItem Query"),
+    ("admin", "INBOX#*", "PutItem"),
+    ("admin", "MAIL#*", "PutItem"),
     ("admin", "ADMINS", "UpdateItem"),
     ("admin", "IDEMPOTENCY#*", "DeleteItem PutItem"),
     ("admin", "gsi2 APPROVAL#*", "Query"),
     ("admin", "gsi2 ACTOR#*", "Query"),
-    ("admin", "gsi2 MAILED#*", "Query"),
     ("admin", "gsi3 USER#*", "Query"),
-    ("admin", "gsi3 RECORD#*", "Query"),
-    ("admin", "gsi3 FILE#*", "Query"),
-    ("admin", "gsi3 ANNOTATION#*", "Query"),
-    ("admin", "gsi3 NOTIFICATION#*", "Query"),
     ("admin", "gsi4 LAST_NAME#*", "Query"),
     ("admin", "gsi4 ACCOUNT_EMAIL#*", "Query"),
+    ("console", "USER#*", "BatchGetItem DeleteItem GetItem PutItem Query UpdateItem"),
+    ("console", "EMAIL#*", "PutItem"),
+    ("console", "JWKS", "Query"),
+    ("console", "AUDIT#*", "BatchGetItem PutItem Query"),
+    ("console", "GLASS#*", "GetItem PutItem Query"),
+    ("console", "PATIENT#*", "BatchGetItem Query UpdateItem"),
+    ("console", "DOCTOR#*", "DeleteItem PutItem Query"),
+    ("console", "INBOX#*", "BatchGetItem GetItem PutItem Query UpdateItem"),
+    ("console", "MAIL#*", "BatchGetItem GetItem PutItem UpdateItem"),
+    ("console", "RATE#*", "UpdateItem"),
+    ("console", "COUNTERS#*", "GetItem Query"),
+    ("console", "ADMINS", "UpdateItem"),
+    ("console", "gsi2 APPROVAL#*", "Query"),
+    ("console", "gsi2 ACTOR#*", "Query"),
+    ("console", "gsi2 MAILED#*", "Query"),
+    ("console", "gsi3 USER#*", "Query"),
+    ("console", "gsi3 RECORD#*", "Query"),
+    ("console", "gsi3 FILE#*", "Query"),
+    ("console", "gsi3 ANNOTATION#*", "Query"),
+    ("console", "gsi3 NOTIFICATION#*", "Query"),
+    ("console", "gsi4 LAST_NAME#*", "Query"),
+    ("console", "gsi4 ACCOUNT_EMAIL#*", "Query"),
     ("bootstrap-admin", "USER#*", "PutItem"),
     ("bootstrap-admin", "EMAIL#*", "PutItem"),
     ("bootstrap-admin", "MAIL#*", "PutItem"),
@@ -94,15 +106,15 @@ const OTHERS: &[&str] = &[
     "records s3:PutObject ${Bucket.Arn}/files/*",
     "records s3:ListBucket ${Bucket.Arn}",
     "notifications s3:GetObject ${Bucket.Arn}/files/*",
-    "admin sqs:GetQueueAttributes ${MailQueue.Arn}",
-    "admin sqs:GetQueueAttributes ${MailDeadLetterQueue.Arn}",
-    "admin sqs:GetQueueAttributes ${UploadQueue.Arn}",
-    "admin sqs:GetQueueAttributes ${UploadDeadLetterQueue.Arn}",
-    "admin sqs:GetQueueAttributes ${StreamFailureQueue.Arn}",
-    "admin sqs:ReceiveMessage ${MailDeadLetterQueue.Arn}",
-    "admin sqs:ChangeMessageVisibility ${MailDeadLetterQueue.Arn}",
-    "admin sqs:DeleteMessage ${MailDeadLetterQueue.Arn}",
-    "admin sqs:SendMessage ${MailQueue.Arn}",
+    "console sqs:GetQueueAttributes ${MailQueue.Arn}",
+    "console sqs:GetQueueAttributes ${MailDeadLetterQueue.Arn}",
+    "console sqs:GetQueueAttributes ${UploadQueue.Arn}",
+    "console sqs:GetQueueAttributes ${UploadDeadLetterQueue.Arn}",
+    "console sqs:GetQueueAttributes ${StreamFailureQueue.Arn}",
+    "console sqs:ReceiveMessage ${MailDeadLetterQueue.Arn}",
+    "console sqs:ChangeMessageVisibility ${MailDeadLetterQueue.Arn}",
+    "console sqs:DeleteMessage ${MailDeadLetterQueue.Arn}",
+    "console sqs:SendMessage ${MailQueue.Arn}",
     "dispatcher dynamodb:DescribeStream ${Table.StreamArn}",
     "dispatcher dynamodb:GetRecords ${Table.StreamArn}",
     "dispatcher dynamodb:GetShardIterator ${Table.StreamArn}",
@@ -332,7 +344,7 @@ fn secrets_charts_and_objects_are_kept_apart() {
             .collect()
     };
     let only = |functions: &[&'static str]| functions.iter().copied().collect::<BTreeSet<_>>();
-    let creators = ["admin", "bootstrap-admin"];
+    let creators = ["admin", "bootstrap-admin", "console"];
     for function in creators {
         let rights = &rights[&(function.to_owned(), "EMAIL#*".to_owned())];
         assert!(
@@ -345,7 +357,7 @@ fn secrets_charts_and_objects_are_kept_apart() {
     assert_eq!(others, only(&["accounts"]), "other credentials are for accounts alone");
     assert_eq!(
         reaching("PATIENT#"),
-        only(&["admin", "inspector", "notifications", "records"]),
+        only(&["console", "inspector", "notifications", "records"]),
         "charts are not for everybody"
     );
     let statements = statements(&template);
@@ -468,52 +480,117 @@ fn roles_and_keys_name_the_same_partitions() {
     );
 }
 
-/// What the store reads and writes of charts and inboxes that says nothing of what people have
-/// written.
-const NOT_BEHIND_GLASS: &[&str] = &[
-    "annotation_lookup",
-    "assignment",
-    "assignment_page",
+/// What the store reads and writes of charts and inboxes without returning clinical text.
+const WITHOUT_CLINICAL_TEXT: &[&str] = &[
+    "count_unread_notifications",
     "create_annotation",
     "create_record",
     "delete_file",
-    "delete_through",
-    "file_lookup",
-    "newest_notification",
-    "read_through",
+    "delete_notifications",
+    "get_annotation_lookup",
+    "get_assignment",
+    "get_file_lookup",
+    "get_newest_notification",
+    "list_assignments_of_doctor",
+    "mark_notifications_read",
     "settle_file",
-    "unread_count",
     "update_annotation",
     "update_record",
 ];
 
-#[test]
-fn staff_read_what_people_have_written_with_a_grant_alone() {
-    // IAM cannot tell a read with a grant from one without: clippy forbids the others to the
-    // function, by its own file.
-    let rules = workspace::toml("functions/admin/clippy.toml");
-    let forbidden = rules["disallowed-methods"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|method| method["path"].as_str().unwrap().to_owned());
-    let sources = ["annotations", "files", "notifications", "records"]
-        .map(|file| workspace::read(&format!("shared/store/src/{file}.rs")));
-    let methods = sources.iter().flat_map(|source| source.split("pub async fn ").skip(1));
-    let names = methods
-        .map(|rest| rest.split('(').next().unwrap())
-        .filter(|name| !NOT_BEHIND_GLASS.contains(name));
-    assert_same(
-        forbidden,
-        names.map(|name| format!("store::Store::{name}")),
-        "what the store reads of charts and inboxes is forbidden in functions/admin/clippy.toml, \
-         or harmless and listed in NOT_BEHIND_GLASS",
-    );
+/// What only the console may call: emergency access, and the lists of charts and inboxes.
+const FOR_THE_CONSOLE: &[&str] = &[
+    "break_glass",
+    "correct_assignment",
+    "get_grant",
+    "get_granted_annotations",
+    "get_granted_files",
+    "get_granted_notifications",
+    "get_granted_record",
+    "get_listed",
+    "get_mail_delivery",
+    "get_notification_delivery",
+    "get_record_outline",
+    "list_grants",
+    "list_in_chart",
+    "list_in_inbox",
+    "list_mailed_notifications",
+    "list_mails_of_user",
+    "resend_mail",
+];
+
+/// The methods of the store that a crate's clippy.toml forbids.
+fn forbidden(folder: &str) -> Vec<String> {
+    let rules = workspace::toml(&format!("{folder}/clippy.toml"));
     for (rule, value) in &workspace::toml("clippy.toml") {
         assert_eq!(
             rules.get(rule),
             Some(value),
-            "{rule}: functions/admin/clippy.toml stands instead of the one at the root"
+            "{rule}: {folder}/clippy.toml replaces the one at the root"
         );
+    }
+    let methods = rules["disallowed-methods"].as_array().unwrap().iter();
+    methods.map(|method| method["path"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn staff_read_clinical_text_with_a_grant_alone() {
+    // IAM cannot tell a read with a grant from one without: clippy forbids the others to the
+    // console.
+    let sources = ["annotations", "files", "notifications", "records"]
+        .map(|file| workspace::read(&format!("shared/store/src/{file}.rs")));
+    let methods = sources.iter().flat_map(|source| source.split("pub async fn ").skip(1));
+    let names = methods
+        .map(|rest| rest.split(['(', '<']).next().unwrap())
+        .filter(|name| !WITHOUT_CLINICAL_TEXT.contains(name));
+    assert_same(
+        forbidden("functions/console"),
+        names.map(|name| format!("store::Store::{name}")),
+        "what the store reads of charts and inboxes is forbidden in functions/console/clippy.toml, \
+         or harmless and listed in WITHOUT_CLINICAL_TEXT",
+    );
+}
+
+#[test]
+fn the_api_of_staff_reads_no_chart_and_no_inbox() {
+    let source = workspace::read("shared/store/src/emergency_access.rs");
+    for name in source.split("pub async fn ").skip(1) {
+        let name = name.split(['(', '<']).next().unwrap();
+        assert!(FOR_THE_CONSOLE.contains(&name), "list {name} in FOR_THE_CONSOLE");
+    }
+    let mut expected = forbidden("functions/console");
+    expected.extend(FOR_THE_CONSOLE.iter().map(|name| format!("store::Store::{name}")));
+    for folder in ["functions/admin", "shared/staff"] {
+        assert_same(
+            forbidden(folder),
+            &expected,
+            &format!("{folder}/clippy.toml must forbid what the console may call and more"),
+        );
+    }
+}
+
+#[test]
+fn the_api_of_staff_has_no_right_on_charts_and_queues() {
+    let template = Template::load();
+    let rights = rights_on_items(&template);
+    for prefix in ["PATIENT#", "DOCTOR#", "FILE#", "ANNOTATION#", "GLASS#", "COUNTERS#", "MAILED#"]
+    {
+        for (function, partition) in rights.keys().filter(|(function, _)| function == "admin") {
+            assert!(!takes_in(partition, prefix), "{function} has a right on {partition}");
+        }
+    }
+    for (partition, why) in [("INBOX#*", "notifies doctors"), ("MAIL#*", "orders mails")] {
+        let rights = &rights[&("admin".to_owned(), partition.to_owned())];
+        assert!(rights.iter().eq(["PutItem"]), "admin {why}, and reads and changes none");
+    }
+    let others: Vec<_> = statements(&template)
+        .into_iter()
+        .filter(|statement| statement.function == "admin" && statement.items_of().is_none())
+        .flat_map(|statement| statement.actions)
+        .collect();
+    assert!(others.is_empty(), "admin has rights beside the table: {others:?}");
+    for name in ["CONSOLE_KEY", "MAIL_QUEUE_URL", "MAIL_DEAD_LETTER_QUEUE_URL"] {
+        let properties = template.properties("AdminFunction", "AWS::Lambda::Function");
+        assert_eq!(properties["Environment"]["Variables"][name], Value::Null, "admin reads {name}");
     }
 }

@@ -1,0 +1,3 @@
+//! Pages of the audit trail.
+
+pub(crate) mod list_events;

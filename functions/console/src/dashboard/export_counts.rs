@@ -1,0 +1,69 @@
+//! `GET /admin/export.json`
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::counter::Counts;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use runtime::clock;
+use serde::Serialize;
+
+use crate::App;
+use crate::web::frame::Staff;
+
+/// So many years the export looks back.
+const YEARS: i32 = 1;
+
+#[derive(Serialize)]
+struct Export {
+    generated_at: Timestamp,
+    totals: Counts,
+    days: Vec<Day>,
+    queues: BTreeMap<&'static str, Depth>,
+}
+
+#[derive(Serialize)]
+struct Day {
+    day: Date,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+#[derive(Serialize)]
+struct Depth {
+    waiting: u64,
+    under_way: u64,
+}
+
+/// What was counted, on each day of the last year on which there was anything and in all, and how
+/// much is in the queues.
+pub(crate) async fn export_counts(
+    State(app): State<App>,
+    staff: Staff,
+) -> Result<ApiResponse, Problem> {
+    let generated_at = clock::now();
+    let today = generated_at.to_zoned(TimeZone::UTC).date();
+    let first = today.saturating_sub(YEARS.years());
+    let reads = async {
+        let store = async {
+            Ok::<_, Problem>(tokio::try_join!(
+                app.store.list_counters(first, today),
+                app.store.get_total_counters()
+            )?)
+        };
+        tokio::try_join!(store, app.pipeline.depths())
+    };
+    let (caller, ((days, totals), depths)) = staff.authorize_with(reads).await?;
+    app.store.create_events(&[caller.audit(Action::ExportCounts, caller.account.id, None)]).await?;
+    let days = days.into_iter().map(|(day, counts)| Day { day, counts }).collect();
+    let queues = depths
+        .into_iter()
+        .map(|(name, depth)| (name, Depth { waiting: depth.waiting, under_way: depth.under_way }))
+        .collect();
+    Ok(ok(&Export { generated_at, totals, days, queues }))
+}

@@ -1,0 +1,106 @@
+//! Creating a user of any role.
+
+use domain::account::{Account, Approval, Credentials, Role};
+use domain::audit::{Action, AuditEvent};
+use domain::email::Email;
+use domain::field::Reason;
+use domain::mail::{Mail, MailKind};
+use domain::text::{Name, PhoneNumber};
+use http_api::caller::{Admin, Caller};
+use http_api::form::{Form, FromForm};
+use http_api::problem::Problem;
+use http_api::request_schema;
+use runtime::clock;
+use runtime::passwords::HASH_OF_NOBODY;
+use store::Store;
+use store::accounts::RegisterError;
+use uuid::Uuid;
+
+use crate::StaffService;
+
+/// What is said of a user who is to be created.
+pub struct NewUser {
+    email: Email,
+    first_name: Name,
+    last_name: Name,
+    phone_number: PhoneNumber,
+    role: Role,
+}
+
+impl FromForm for NewUser {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let email = form.required("email");
+        let first_name = form.or_default("first_name", Name::default());
+        let last_name = form.or_default("last_name", Name::default());
+        let phone_number = form.or_default("phone_number", PhoneNumber::default());
+        let role = form.required("role");
+        Some(Self {
+            email: email?,
+            first_name: first_name?,
+            last_name: last_name?,
+            phone_number: phone_number?,
+            role: role?,
+        })
+    }
+}
+
+request_schema!(NewUser);
+
+impl StaffService {
+    /// Creates the user, who gets a mail to set a password.
+    ///
+    /// # Errors
+    /// An error of the field `email` when the address is taken.
+    pub async fn create_user(&self, admin: Admin, new: NewUser) -> Result<Account, Problem> {
+        let caller = admin.authorize().await?;
+        let account = self.new_account(new);
+        self.store_user(&self.store, &caller, &account).await?;
+        Ok(account)
+    }
+
+    /// Returns the account of a new user, which is not stored yet.
+    pub fn new_account(&self, new: NewUser) -> Account {
+        Account {
+            first_name: new.first_name,
+            last_name: new.last_name,
+            phone_number: new.phone_number,
+            approval: Approval::of_new(new.role, self.approval_is_required),
+            ..Account::new(clock::new_id(), new.email, new.role)
+        }
+    }
+
+    /// Stores a new account and orders the mail, for a caller who was authorized.
+    ///
+    /// # Errors
+    /// As [`StaffService::create_user`].
+    pub async fn store_user(
+        &self,
+        store: &Store,
+        caller: &Caller,
+        account: &Account,
+    ) -> Result<(), Problem> {
+        let id = account.id;
+        let credentials = Credentials::new(id, HASH_OF_NOBODY.to_owned());
+        // It has the user's id, as the mail to confirm the address would: the reset confirms the
+        // address, too.
+        let mail = Mail::new(
+            Uuid::from_bytes(*id.as_bytes()).into(),
+            MailKind::ResetPassword,
+            id,
+            clock::now(),
+        );
+        let event = AuditEvent {
+            after: Some(account.role.to_string()),
+            ..caller.audit(Action::CreateUser, id, None)
+        };
+        store.create_user(account, &credentials, &mail, &event).await.map_err(|error| match error {
+            RegisterError::EmailTaken => email_taken(),
+            RegisterError::Store(error) => error.into(),
+        })
+    }
+}
+
+/// The error of a form whose address belongs to another account.
+pub(crate) fn email_taken() -> Problem {
+    Problem::field("email", Reason::new("taken", "A user with this email already exists."))
+}

@@ -1,0 +1,78 @@
+//! Deciding about a doctor's licence.
+
+use domain::account::{Account, Approval, Role};
+use domain::approval::Decision;
+use domain::audit::AuditEvent;
+use domain::id::UserId;
+use domain::mail::Mail;
+use domain::text::Justification;
+use http_api::caller::Admin;
+use http_api::code::Code;
+use http_api::etag::IfMatch;
+use http_api::problem::Problem;
+use runtime::clock;
+use store::UpdateError;
+
+use crate::{MAX_RETRIES, StaffService};
+
+impl StaffService {
+    /// Decides about a doctor's licence and notifies the doctor.
+    ///
+    /// # Errors
+    /// 404 when there is no such doctor, 409 when the decision is not possible now, and 412 or 409
+    /// when the account has changed.
+    pub async fn decide_approval(
+        &self,
+        admin: Admin,
+        id: UserId,
+        if_match: &IfMatch,
+        decision: Decision,
+        reason: Option<Justification>,
+    ) -> Result<Account, Problem> {
+        let (caller, mut found) = admin.authorize_with(self.store.get_account(id)).await?;
+        let licence = |account: &Account| {
+            account.doctor_profile().map(|profile| profile.license_number.clone())
+        };
+        let seen = found.as_ref().and_then(licence);
+        for _ in 0..MAX_RETRIES {
+            let before = found
+                .filter(|account| account.role == Role::Doctor)
+                .ok_or_else(Problem::not_found)?;
+            if_match.check(before.version)?;
+            if licence(&before) != seen {
+                return Err(if_match.lost_race());
+            }
+            let present = before.approval.unwrap_or(Approval::Pending);
+            if !decision.is_possible(present) {
+                let detail = format!("The doctor is {present}: this cannot be decided now.");
+                return Err(Problem::conflict(Code::ApprovalNotPossible, detail));
+            }
+            if before.doctor_profile().is_none() && decision != Decision::Suspend {
+                return Err(Problem::conflict(
+                    Code::NoProfile,
+                    "The doctor has told no licence yet.",
+                ));
+            }
+            let after = Account {
+                approval: Some(decision.outcome()),
+                version: before.version + 1,
+                ..before.clone()
+            };
+            let notification =
+                decision.notify(clock::new_id(), id, &caller.account, reason.as_ref());
+            let mail = Mail::new(clock::new_id(), decision.mail(), id, clock::now());
+            let event = AuditEvent {
+                reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
+                before: Some(present.to_string()),
+                after: Some(decision.outcome().to_string()),
+                ..caller.audit(decision.action(), id, None)
+            };
+            match self.store.decide_approval(&before, &after, &notification, &mail, &event).await {
+                Ok(()) => return Ok(after),
+                Err(UpdateError::Stale) => found = self.store.get_account(id).await?,
+                Err(UpdateError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Err(if_match.lost_race())
+    }
+}

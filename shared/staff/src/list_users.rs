@@ -1,0 +1,223 @@
+//! Listing users, all or those that a search finds.
+
+use domain::account::{Account, Role};
+use domain::audit::Action;
+use domain::email::Email;
+use domain::field::Reason;
+use domain::id::UserId;
+use domain::text::{Name, Specialization, sortable};
+use http_api::caller::Admin;
+use http_api::page::Paging;
+use http_api::problem::Problem;
+use http_api::query::Parameters;
+use runtime::clock;
+use serde::{Deserialize, Serialize};
+use store::admin::NamePosition;
+use store::lists::{Span, UserEntry};
+
+use crate::StaffService;
+
+/// What the list is searched for.
+enum Search {
+    All,
+    Id(UserId),
+    Email(Email),
+    LastName(String),
+}
+
+/// Which users the list shows.
+pub struct UserFilters {
+    search: Search,
+    role: Option<Role>,
+    is_active: Option<bool>,
+    has_profile: bool,
+    /// Its [`slug`](domain::text::Specialization::slug).
+    specialization: Option<String>,
+    span: Span,
+}
+
+/// How many batches of candidates a page reads at most.
+const MAX_BATCHES: usize = 10;
+/// How many candidates each batch after the first has.
+const BATCH_SIZE: usize = 200;
+
+impl UserFilters {
+    /// Reads the parameters of a list of users.
+    pub fn read(parameters: &mut Parameters) -> Option<Self> {
+        let search = Search::read(parameters);
+        let role = parameters.optional("role");
+        let is_active = parameters.flag("is_active");
+        let created_after = parameters.timestamp("created_after");
+        let created_before = parameters.timestamp("created_before");
+        let span = Span { created_after: created_after?, created_before: created_before? };
+        Some(Self {
+            search: search?,
+            role: role?,
+            is_active: is_active?,
+            has_profile: false,
+            specialization: None,
+            span,
+        })
+    }
+
+    /// Narrows the list to users of a role who have a profile, and to a specialization if one is
+    /// given.
+    pub fn with_profile(self, role: Role, specialization: Option<&Specialization>) -> Self {
+        Self {
+            role: Some(role),
+            has_profile: true,
+            specialization: specialization.map(Specialization::slug),
+            ..self
+        }
+    }
+
+    /// Returns whether a user with this role and activity passes.
+    fn matches(&self, role: Role, is_active: bool) -> bool {
+        self.role.is_none_or(|wanted| wanted == role)
+            && self.is_active.is_none_or(|wanted| wanted == is_active)
+    }
+
+    fn matches_account(&self, account: &Account) -> bool {
+        let slug = || account.doctor_profile().map(|profile| profile.specialization.slug());
+        self.matches(account.role, account.is_active)
+            && self.span.holds(account.id.created_at())
+            && (!self.has_profile || account.profile.is_some())
+            && (self.specialization.is_none() || self.specialization == slug())
+    }
+}
+
+/// Where a page ends.
+#[derive(Serialize, Deserialize)]
+pub enum UserPosition {
+    /// In a list by time of creation.
+    Id(UserId),
+    /// In a list by name.
+    Name(NamePosition),
+}
+
+impl Search {
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let id = parameters.optional("id");
+        let email = parameters.optional("email");
+        let last_name = parameters.optional::<Name>("last_name");
+        let last_name =
+            last_name?.map(|prefix| sortable(prefix.as_str())).filter(|prefix| !prefix.is_empty());
+        match (id?, email?, last_name) {
+            (None, None, None) => Some(Self::All),
+            (Some(id), None, None) => Some(Self::Id(id)),
+            (None, Some(email), None) => Some(Self::Email(email)),
+            (None, None, Some(prefix)) => Some(Self::LastName(prefix)),
+            (id, _, _) => {
+                let name = if id.is_some() { "id" } else { "email" };
+                parameters.reject(
+                    name,
+                    Reason::new("not_alone", "Must not be given with another search."),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Users found by their keys with their positions in the list, and where the next ones begin.
+type Candidates = (Vec<(UserId, UserPosition)>, Option<UserPosition>);
+
+impl StaffService {
+    /// Lists the users on a page, with the position of the next page.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn list_users(
+        &self,
+        admin: Admin,
+        filters: &UserFilters,
+        paging: &Paging<UserPosition>,
+    ) -> Result<(Vec<Account>, Option<UserPosition>), Problem> {
+        let (caller, found) = admin
+            .authorize_with(self.find_candidates(filters, paging.limit, paging.after.as_ref()))
+            .await?;
+        let event = caller.audit(Action::ListUsers, caller.account.id, None);
+        let (page, ()) = tokio::try_join!(
+            self.select_users(filters, paging.limit, found),
+            self.store.create_events(std::slice::from_ref(&event))
+        )?;
+        Ok(page)
+    }
+
+    /// Returns a page of the candidates whose accounts pass the filters. While the page is not
+    /// full, it reads more candidates, up to [`MAX_BATCHES`].
+    async fn select_users(
+        &self,
+        filters: &UserFilters,
+        limit: usize,
+        (mut found, mut next): Candidates,
+    ) -> Result<(Vec<Account>, Option<UserPosition>), store::Error> {
+        let (mut users, mut wanted) = (Vec::new(), limit);
+        for batch in 1.. {
+            let ids: Vec<UserId> = found.iter().map(|(id, _)| *id).collect();
+            let mut people = self.store.get_accounts(ids).await?;
+            // The keys have been walked as far as one page may.
+            let is_bounded = found.len() < wanted;
+            let mut last = None;
+            for (id, position) in found {
+                if users.len() >= limit {
+                    return Ok((users, last));
+                }
+                last = Some(position);
+                users.extend(people.remove(&id).filter(|account| filters.matches_account(account)));
+            }
+            if users.len() >= limit || next.is_none() || is_bounded || batch >= MAX_BATCHES {
+                break;
+            }
+            wanted = BATCH_SIZE;
+            (found, next) = self.find_candidates(filters, wanted, next.as_ref()).await?;
+        }
+        Ok((users, next))
+    }
+
+    /// Finds users by their keys, behind a position.
+    async fn find_candidates(
+        &self,
+        filters: &UserFilters,
+        limit: usize,
+        after: Option<&UserPosition>,
+    ) -> Result<Candidates, store::Error> {
+        let only = |id| (id, UserPosition::Id(id));
+        match &filters.search {
+            Search::All => {
+                let after = after.and_then(|position| match position {
+                    UserPosition::Id(id) => Some(*id),
+                    UserPosition::Name(_) => None,
+                });
+                let is_match = |user: &UserEntry| filters.matches(user.role, user.is_active);
+                let page = self
+                    .store
+                    .list_newest(clock::now(), filters.span, limit, after, is_match)
+                    .await?;
+                Ok((
+                    page.items.iter().map(|user| only(user.id)).collect(),
+                    page.next.map(UserPosition::Id),
+                ))
+            }
+            Search::Id(id) => Ok((vec![only(*id)], None)),
+            Search::Email(email) => Ok((
+                self.store.find_user_by_email(email).await?.into_iter().map(only).collect(),
+                None,
+            )),
+            Search::LastName(prefix) => {
+                let after = after.and_then(|position| match position {
+                    UserPosition::Name(name) => Some(name),
+                    UserPosition::Id(_) => None,
+                });
+                let page = self.store.list_users_by_name(prefix, limit, after).await?;
+                Ok((
+                    page.items
+                        .into_iter()
+                        .map(|(id, name)| (id, UserPosition::Name(name)))
+                        .collect(),
+                    page.next.map(UserPosition::Name),
+                ))
+            }
+        }
+    }
+}
