@@ -7,7 +7,7 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use http_api::caller::{RequestInfo, SignedIn};
 use http_api::form::{Body, Form, FromForm};
 use http_api::problem::Problem;
@@ -57,8 +57,12 @@ pub(crate) async fn request_email_change(
     if email == account.email {
         return Err(Problem::field("email", Reason::new("unchanged", "Is your present address.")));
     }
-    let begin =
-        SignInAttempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
+    let begin = SignInAttempt::begin(
+        &app,
+        &caller.request,
+        LimitedAction::Login,
+        account.email.normalized(),
+    );
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
@@ -100,7 +104,7 @@ pub(crate) async fn change_email(
 ) -> Result<ApiResponse, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
     let presented =
-        by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
+        by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, token, account: before } = presented.of_present_account()?;
     let credentials = app.store.get_credentials(&before.email).await?;
     let credentials =

@@ -5,7 +5,7 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::{self, Password};
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use http_api::caller::SignedIn;
 use http_api::code::Code;
 use http_api::form::{Body, Form, FromForm};
@@ -64,10 +64,14 @@ pub(crate) async fn change_password(
     let password = request
         .new_password
         .0
-        .choose(Some(&account.email), &names)
+        .check_strength(Some(&account.email), &names)
         .map_err(|reason| Problem::field("new_password", reason))?;
-    let begin =
-        SignInAttempt::begin(&app, &caller.request, Limited::Login, account.email.normalized());
+    let begin = SignInAttempt::begin(
+        &app,
+        &caller.request,
+        LimitedAction::Login,
+        account.email.normalized(),
+    );
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == user));

@@ -1,7 +1,7 @@
 //! `GET /api/accounts/doctors/`
 
 use axum::extract::State;
-use domain::text::{Name, Specialization, sortable};
+use domain::text::{Name, Specialization, sort_key};
 use http_api::caller::Patient;
 use http_api::filters;
 use http_api::page::{Listing, listing};
@@ -18,7 +18,7 @@ fn filter(parameters: &mut Parameters) -> Option<(Option<String>, Option<String>
     let search = parameters.optional::<Name>("search");
     Some((
         specialization?.map(|specialization| specialization.slug()),
-        search?.map(|prefix| sortable(prefix.as_str())),
+        search?.map(|prefix| sort_key(prefix.as_str())),
     ))
 }
 

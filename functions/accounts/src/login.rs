@@ -8,7 +8,7 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::UserId;
 use domain::password::Password;
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use http_api::caller::RequestInfo;
 use http_api::code::Code;
 use http_api::form::{Body, Form, FromForm};
@@ -69,7 +69,7 @@ async fn sign_in(
     info: &RequestInfo,
     request: &LoginRequest,
 ) -> Result<ApiResponse, Problem> {
-    let begin = SignInAttempt::begin(app, info, Limited::Login, request.email.normalized());
+    let begin = SignInAttempt::begin(app, info, LimitedAction::Login, request.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
@@ -140,7 +140,7 @@ async fn sign_in(
     stored?;
     let account = admit(app, info, account, &credentials, &attempt).await?;
     if let Some(ended_through) =
-        account.sessions_ended_through.filter(|_| !account.holds(session.id))
+        account.sessions_ended_through.filter(|_| !account.allows_session_id(session.id))
     {
         // All sessions were ended by a sandbox whose clock is ahead of ours.
         (session, refresh) = RefreshToken::start_above(

@@ -2,7 +2,7 @@
 
 use domain::account::Account;
 use domain::field::Reason;
-use domain::mail::{Basis, MailKind, MailToken};
+use domain::mail::{AccountSnapshot, MailKind, MailToken};
 use http_api::code::Code;
 use http_api::form::{Form, FromForm};
 use http_api::problem::Problem;
@@ -44,7 +44,7 @@ impl Presented {
             .store
             .get_mail_token(&hash)
             .await?
-            .filter(|token| token.is_good_for(kind, clock::now()))
+            .filter(|token| token.is_valid_for(kind, clock::now()))
             .ok_or_else(bad_token)?;
         let account = app
             .store
@@ -69,7 +69,7 @@ impl Presented {
 
     /// The token, if neither address nor password was changed since it was asked for.
     pub(crate) fn of_present_account(self) -> Result<Self, Problem> {
-        self.only_if(|token, account| token.basis == Basis::of(account))
+        self.only_if(|token, account| token.basis == AccountSnapshot::of(account))
     }
 
     fn only_if(self, holds: impl FnOnce(&MailToken, &Account) -> bool) -> Result<Self, Problem> {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::account::Account;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::mail::{Mail, MailKind};
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use domain::session::Session;
 use http_api::caller::RequestInfo;
 use http_api::code::Code;
@@ -61,7 +61,7 @@ pub(crate) async fn refresh(
     by_network(
         &app,
         &info,
-        Limited::Refresh,
+        LimitedAction::Refresh,
         look,
         async |(presented, (account, session), signer)| {
             exchange(&app, &info, &presented, account, session, signer).await
@@ -78,7 +78,7 @@ fn refused() -> Problem {
 async fn holder(app: &App, presented: &RefreshToken) -> Result<(Account, Session), Problem> {
     let found = app.store.get_caller(presented.user_id, presented.session_id).await?;
     found
-        .filter(|(account, session)| account.is_active && account.keeps(session))
+        .filter(|(account, session)| account.is_active && account.allows_session(session))
         .ok_or_else(refused)
 }
 

@@ -3,13 +3,13 @@
 use std::future::ready;
 
 use axum::extract::State;
-use domain::account::{Account, Approval, Credentials, OpenRole, Role};
+use domain::account::{Account, Approval, Credentials, RegistrationRole, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::{NewPassword, Password};
-use domain::rate::{Limited, Network};
+use domain::rate::{ClientNetwork, LimitedAction};
 use domain::text::{Name, PhoneNumber};
 use http_api::caller::RequestInfo;
 use http_api::form::{Form, FromForm};
@@ -42,12 +42,12 @@ impl FromForm for RegisterRequest {
         let first_name = form.or_default("first_name", Name::default());
         let last_name = form.or_default("last_name", Name::default());
         let phone_number = form.or_default("phone_number", PhoneNumber::default());
-        let role = form.or_default("role", OpenRole(Role::Patient));
+        let role = form.or_default("role", RegistrationRole(Role::Patient));
         let names: Vec<&Name> = [&first_name, &last_name].into_iter().flatten().collect();
         let password = password.and_then(|password| {
             password
                 .0
-                .choose(email.as_ref(), &names)
+                .check_strength(email.as_ref(), &names)
                 .map_err(|reason| form.reject("password", reason))
                 .ok()
         });
@@ -88,7 +88,7 @@ pub(crate) async fn register(
     // By network alone: eight requests with one address that race are told that it is taken, not
     // that they are too many.
     let enrol = async |()| attempt.run(enrol(&app, &info, &attempt, new)).await;
-    by_network(&app, &info, Limited::Register, ready(Ok(())), enrol).await
+    by_network(&app, &info, LimitedAction::Register, ready(Ok(())), enrol).await
 }
 
 async fn enrol(
@@ -129,7 +129,7 @@ fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
         first_name: new.first_name,
         last_name: new.last_name,
         phone_number: new.phone_number,
-        approval: Approval::of_new(new.role, doctors.approval_is_required),
+        approval: Approval::initial(new.role, doctors.approval_is_required),
         ..Account::new(clock::new_id(), new.email, new.role)
     }
 }
@@ -140,13 +140,13 @@ async fn register_silently(
     attempt: &IdempotentRequest,
     new: RegisterRequest,
 ) -> Result<ApiResponse, Problem> {
-    let (network, now) = (Network::of(&info.source_ip), clock::now());
+    let (network, now) = (ClientNetwork::of(&info.source_ip), clock::now());
     let (replay, password_hash, owner, counted) = tokio::join!(
         attempt.begin(),
         app.hasher.hash(&new.password),
         app.store.get_credentials(&new.email),
         // Nothing may say which were in vain: all count.
-        app.store.count_failure(Limited::Register, None, &network, now)
+        app.store.count_failure(LimitedAction::Register, None, &network, now)
     );
     counted?;
     if let Some(response) = replay? {
@@ -182,7 +182,9 @@ async fn register_silently(
             Ok(()) => return Ok(response),
             Err(SilentError::Changed) => owner = app.store.get_credentials(&account.email).await?,
             Err(SilentError::Locked(locked)) => {
-                return Err(Limit::of_a_day(Limited::Mails, mails.most).refuse(locked.into(), now));
+                return Err(
+                    Limit::of_a_day(LimitedAction::Mails, mails.most).refuse(locked.into(), now)
+                );
             }
             Err(SilentError::Store(error)) => return Err(error.into()),
         }

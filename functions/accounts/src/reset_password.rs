@@ -5,7 +5,7 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::mail::{Mail, MailKind};
 use domain::password::{self, Password};
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use http_api::caller::RequestInfo;
 use http_api::form::{Body, Form, FromForm};
 use http_api::problem::Problem;
@@ -50,12 +50,12 @@ pub(crate) async fn request_password_reset(
     Body(request): Body<PasswordResetRequest>,
 ) -> Result<ApiResponse, Problem> {
     let begin =
-        SignInAttempt::begin(&app, &info, Limited::PasswordReset, request.email.normalized());
+        SignInAttempt::begin(&app, &info, LimitedAction::PasswordReset, request.email.normalized());
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&request.email));
     let (attempt, credentials) = (attempt?, credentials?);
     let (kind, user_id) = match credentials {
         Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
-        None => (MailKind::Nobody, clock::new_id()),
+        None => (MailKind::Decoy, clock::new_id()),
     };
     let mail = Mail::new(clock::new_id(), kind, user_id, clock::now());
     // That somebody asks for mails again and again is a failure of theirs, whether there is such an
@@ -102,12 +102,12 @@ pub(crate) async fn reset_password(
 ) -> Result<ApiResponse, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::ResetPassword);
     let presented =
-        by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
+        by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
     let password = request
         .password
-        .choose(Some(&account.email), &names)
+        .check_strength(Some(&account.email), &names)
         .map_err(|reason| Problem::field("password", reason))?;
     let (credentials, through, password_hash) = tokio::join!(
         app.store.get_credentials(&account.email),

@@ -7,8 +7,8 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
-use domain::rate::Limited;
-use domain::second_factor::{Code as AppCode, RECOVERY_CODES, RecoveryCode, SecondFactor};
+use domain::rate::LimitedAction;
+use domain::second_factor::{RECOVERY_CODE_COUNT, RecoveryCode, SecondFactor, TotpCode};
 use http_api::caller::{Caller, RequestInfo, SignedIn};
 use http_api::code::Code;
 use http_api::form::{Body, Form, FromForm};
@@ -31,7 +31,7 @@ const ISSUER: &str = "Health Records";
 
 /// What somebody shows besides the password: a code of the app, or one from paper.
 pub(crate) enum Proof {
-    App(AppCode),
+    App(TotpCode),
     Paper(RecoveryCode),
 }
 
@@ -47,8 +47,8 @@ impl Proof {
     /// The factor once the proof is used up; `None` when it proves nothing, or nothing any more.
     fn use_up(&self, factor: &SecondFactor, now: Timestamp) -> Option<SecondFactor> {
         match self {
-            Self::App(code) => factor.using_step(totp::step_of(&factor.secret, code, now)?),
-            Self::Paper(code) => factor.using_recovery(&totp::recovery_hash(code)),
+            Self::App(code) => factor.with_step_used(totp::step_of(&factor.secret, code, now)?),
+            Self::Paper(code) => factor.with_recovery_code_used(&totp::recovery_hash(code)),
         }
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn login_with_second_factor(
     let token = MfaToken::open(signer.sealer(), &request.mfa_token, now).ok_or_else(over)?;
     let user = token.user_id;
     let (attempt, account, factor) = tokio::join!(
-        SignInAttempt::begin(&app, &info, Limited::SecondFactor, user),
+        SignInAttempt::begin(&app, &info, LimitedAction::SecondFactor, user),
         app.store.get_account(user),
         app.store.get_second_factor(user)
     );
@@ -244,8 +244,12 @@ async fn check_password(
     action: Action,
 ) -> Result<(), Problem> {
     let account = &caller.account;
-    let begin =
-        SignInAttempt::begin(app, &caller.request, Limited::Login, account.email.normalized());
+    let begin = SignInAttempt::begin(
+        app,
+        &caller.request,
+        LimitedAction::Login,
+        account.email.normalized(),
+    );
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
@@ -259,7 +263,7 @@ async fn check_password(
 }
 
 pub(crate) struct ConfirmSecondFactorRequest {
-    code: AppCode,
+    code: TotpCode,
 }
 
 impl FromForm for ConfirmSecondFactorRequest {
@@ -301,12 +305,14 @@ pub(crate) async fn confirm_second_factor(
     if factor.confirmed {
         return Err(exists());
     }
-    let attempt = SignInAttempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
+    let attempt =
+        SignInAttempt::begin(&app, &caller.request, LimitedAction::SecondFactor, user).await?;
     let event = caller.audit(Action::EnableSecondFactor, user, None);
     let Some(used) = Proof::App(request.code).use_up(&factor, clock::now()) else {
         return fail(&app, &attempt, event, incorrect_code()).await;
     };
-    let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| totp::new_recovery_code()).collect();
+    let codes: Vec<RecoveryCode> =
+        (0..RECOVERY_CODE_COUNT).map(|_| totp::new_recovery_code()).collect();
     let confirmed = SecondFactor {
         confirmed: true,
         recovery_hashes: codes.iter().map(totp::recovery_hash).collect(),
@@ -361,7 +367,8 @@ pub(crate) async fn disable_second_factor(
     let missing = || Problem::conflict(Code::SecondFactorNotSetUp, "There is no second factor.");
     let factor = factor.filter(|factor| factor.confirmed).ok_or_else(missing)?;
     check_password(&app, &caller, &request.password, Action::DisableSecondFactor).await?;
-    let attempt = SignInAttempt::begin(&app, &caller.request, Limited::SecondFactor, user).await?;
+    let attempt =
+        SignInAttempt::begin(&app, &caller.request, LimitedAction::SecondFactor, user).await?;
     let event = caller.audit(Action::DisableSecondFactor, user, None);
     let now = clock::now();
     if request.proof.use_up(&factor, now).is_none() {

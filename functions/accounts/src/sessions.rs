@@ -62,7 +62,8 @@ pub(crate) async fn list_sessions(
     let caller = caller.authorize().await?;
     let (account, now) = (&caller.account, clock::now());
     let lifetimes = app.tokens.lifetimes(account.role);
-    let lives = |session: &Session| account.keeps(session) && !lifetimes.are_over(session, now);
+    let lives =
+        |session: &Session| account.allows_session(session) && !lifetimes.are_over(session, now);
     let page = app
         .store
         .list_sessions(
@@ -94,7 +95,7 @@ pub(crate) async fn end_session(
 ) -> Result<ApiResponse, Problem> {
     let caller = caller.authorize().await?;
     let account = &caller.account;
-    if !account.holds(id) {
+    if !account.allows_session_id(id) {
         return Err(Problem::not_found());
     }
     app.store

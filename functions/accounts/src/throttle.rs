@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use domain::email::Email;
 use domain::mail::Mail;
-use domain::rate::{FREE_FAILURES, FailureCount, FailureLimits, Limited, Network, REFUSAL, WINDOW};
+use domain::rate::{
+    ClientNetwork, FAILURE_WINDOW, FREE_FAILURES, FailureCount, FailureLimits, LimitedAction,
+    MIN_REFUSAL_DURATION,
+};
 use http_api::caller::RequestInfo;
 use http_api::code::Code;
 use http_api::problem::{Limit, Problem};
@@ -17,9 +20,9 @@ use crate::App;
 /// An attempt that has begun. It counts as failed until it has succeeded.
 pub(crate) struct SignInAttempt<'a> {
     app: &'a App,
-    kind: Limited,
+    kind: LimitedAction,
     account: String,
-    network: Network,
+    network: ClientNetwork,
     attempts: Option<FailureCount>,
 }
 
@@ -32,12 +35,12 @@ impl App {
     }
 }
 
-fn limit(kind: Limited) -> Limit {
+fn limit(kind: LimitedAction) -> Limit {
     Limit {
         code: Code::TooManyAttempts,
         name: kind,
         quota: u64::from(FREE_FAILURES),
-        window: WINDOW,
+        window: FAILURE_WINDOW,
     }
 }
 
@@ -49,14 +52,14 @@ impl<'a> SignInAttempt<'a> {
     pub(crate) async fn begin(
         app: &'a App,
         info: &RequestInfo,
-        kind: Limited,
+        kind: LimitedAction,
         account: impl ToString,
     ) -> Result<Self, Problem> {
         let mut attempt = Self {
             app,
             kind,
             account: account.to_string(),
-            network: Network::of(&info.source_ip),
+            network: ClientNetwork::of(&info.source_ip),
             attempts: None,
         };
         let now = clock::now();
@@ -97,7 +100,7 @@ impl<'a> SignInAttempt<'a> {
 
 /// Waits until a refusal may be answered.
 pub(crate) async fn until_refusals(began: Instant) {
-    let least = Duration::try_from(REFUSAL).unwrap_or_default();
+    let least = Duration::try_from(MIN_REFUSAL_DURATION).unwrap_or_default();
     tokio::time::sleep(least.saturating_sub(began.elapsed())).await;
 }
 
@@ -112,11 +115,11 @@ pub(crate) async fn until_refusals(began: Instant) {
 pub(crate) async fn by_network<F, T>(
     app: &App,
     info: &RequestInfo,
-    kind: Limited,
+    kind: LimitedAction,
     look: impl Future<Output = Result<F, Problem>>,
     act: impl AsyncFnOnce(F) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let (network, now) = (Network::of(&info.source_ip), clock::now());
+    let (network, now) = (ClientNetwork::of(&info.source_ip), clock::now());
     let limit = Limit { quota: app.guessing.failures_per_network, ..limit(kind) };
     let (checked, found) =
         tokio::join!(app.store.check_network(kind, &network, app.tolerance(), now), look);
@@ -158,5 +161,5 @@ async fn send_mail_of(app: &App, allowance: &str, mail: &Mail) -> Result<(), Pro
     app.store
         .create_mail_within_limit(allowance, most, mail, now)
         .await
-        .map_err(|error| Limit::of_a_day(Limited::Mails, most).refuse(error, now))
+        .map_err(|error| Limit::of_a_day(LimitedAction::Mails, most).refuse(error, now))
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::audit::Action;
 use domain::mail::{Mail, MailKind};
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use http_api::caller::{RequestInfo, SignedIn};
 use http_api::form::Body;
 use http_api::problem::Problem;
@@ -31,7 +31,7 @@ pub(crate) async fn verify_email(
 ) -> Result<ApiResponse, Problem> {
     let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
     let presented =
-        by_network(&app, &info, Limited::MailToken, find, async |found| Ok(found)).await?;
+        by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
     let Presented { hash, account, .. } = presented.of_present_address()?;
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;
@@ -52,7 +52,7 @@ pub(crate) async fn resend_verification(
     caller: SignedIn,
 ) -> Result<ApiResponse, Problem> {
     let account = caller.authorize().await?.account;
-    let kind = if account.email_verified { MailKind::Nobody } else { MailKind::VerifyEmail };
+    let kind = if account.email_verified { MailKind::Decoy } else { MailKind::VerifyEmail };
     send_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now()))
         .await?;
     Ok(accepted(&Detail {

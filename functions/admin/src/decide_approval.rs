@@ -1,7 +1,7 @@
 //! `POST /api/admin/doctors/{id}/approve/`, `.../refuse/` and `.../suspend/`
 
 use axum::extract::State;
-use domain::approval::Decision;
+use domain::approval::ApprovalDecision;
 use domain::id::UserId;
 use domain::text::Justification;
 use http_api::caller::Admin;
@@ -52,7 +52,7 @@ pub(crate) async fn approve_doctor(
     form: Form,
 ) -> Result<ApiResponse, Problem> {
     let reason = form.parse(optional_reason)?;
-    response(&app, admin, id, &if_match, Decision::Approve, reason).await
+    response(&app, admin, id, &if_match, ApprovalDecision::Approve, reason).await
 }
 
 /// Refuse a doctor's licence that waits for a decision.
@@ -74,7 +74,7 @@ pub(crate) async fn refuse_doctor(
     form: Form,
 ) -> Result<ApiResponse, Problem> {
     let reason = form.parse(required_reason)?;
-    response(&app, admin, id, &if_match, Decision::Refuse, Some(reason)).await
+    response(&app, admin, id, &if_match, ApprovalDecision::Refuse, Some(reason)).await
 }
 
 /// Suspend an approved doctor, who keeps nothing but the account from the next request on.
@@ -96,7 +96,7 @@ pub(crate) async fn suspend_doctor(
     form: Form,
 ) -> Result<ApiResponse, Problem> {
     let reason = form.parse(required_reason)?;
-    response(&app, admin, id, &if_match, Decision::Suspend, Some(reason)).await
+    response(&app, admin, id, &if_match, ApprovalDecision::Suspend, Some(reason)).await
 }
 
 async fn response(
@@ -104,7 +104,7 @@ async fn response(
     admin: Admin,
     id: UserId,
     if_match: &IfMatch,
-    decision: Decision,
+    decision: ApprovalDecision,
     reason: Option<Justification>,
 ) -> Result<ApiResponse, Problem> {
     let account = app.staff.decide_approval(admin, id, if_match, decision, reason).await?;

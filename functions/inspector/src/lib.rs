@@ -6,7 +6,7 @@
 
 use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use domain::file::{FileStatus, file_of_object, object_key};
+use domain::file::{FileStatus, file_id_of_object, object_key};
 use domain::id::FileId;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
@@ -58,7 +58,7 @@ impl Inspector {
         }
         let event: S3Event = serde_json::from_str(body)?;
         for record in event.records {
-            if let Some(file) = record.s3.object.key.as_deref().and_then(file_of_object) {
+            if let Some(file) = record.s3.object.key.as_deref().and_then(file_id_of_object) {
                 self.settle(file).await?;
             }
         }

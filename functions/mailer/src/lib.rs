@@ -18,7 +18,7 @@ use aws_sdk_ses::error::SdkError;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use domain::account::Account;
 use domain::id::{MailId, NotificationId, UserId};
-use domain::mail::{Basis, Mail, MailFailure, MailMessage, MailToken};
+use domain::mail::{AccountSnapshot, Mail, MailFailure, MailMessage, MailToken};
 use domain::notification::Notification;
 use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
@@ -120,7 +120,7 @@ impl Mailer {
             tracing::info!(mail_id = %id, "the recipient is gone");
             return self.drop_mail(order, MailFailure::RecipientInactive).await;
         };
-        if !mail.is_needed_by(&account) {
+        if !mail.is_still_needed_by(&account) {
             return self.drop_mail(order, MailFailure::NotNeeded).await;
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
@@ -180,9 +180,9 @@ impl Mailer {
     ) -> Result<(), Failure> {
         let address = mail.address.as_ref().unwrap_or(&account.email);
         let mut token = None;
-        if mail.kind.carries_token() {
+        if mail.kind.includes_token() {
             let made = MailedToken::generate();
-            let basis = mail.basis.clone().unwrap_or_else(|| Basis::of(account));
+            let basis = mail.basis.clone().unwrap_or_else(|| AccountSnapshot::of(account));
             let good_for =
                 MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
             self.store.create_mail_token(&made.hash(), &good_for).await.map_err(not_prepared)?;

@@ -155,7 +155,7 @@ impl Words {
                 label: "Sign in",
                 path: "",
             },
-            MailKind::Nobody => return None,
+            MailKind::Decoy => return None,
         })
     }
 
@@ -202,17 +202,17 @@ mod tests {
     fn every_mail_to_somebody_has_words() {
         for kind in MailKind::ALL {
             let Some(words) = Words::of(*kind) else {
-                assert_eq!(*kind, MailKind::Nobody);
+                assert_eq!(*kind, MailKind::Decoy);
                 continue;
             };
-            let token = kind.carries_token().then_some("a-token");
+            let token = kind.includes_token().then_some("a-token");
             let Content { text, html } = words.fill("https://app.example.org", token);
             for body in [&text, &html] {
                 assert!(!body.contains(['{', '}']), "{body}");
                 assert!(body.contains("https://app.example.org"), "{body}");
-                assert_eq!(body.contains("#token=a-token"), kind.carries_token(), "{body}");
+                assert_eq!(body.contains("#token=a-token"), kind.includes_token(), "{body}");
             }
-            assert_eq!(kind.carries_token(), text.contains(": a-token\n"), "{text}");
+            assert_eq!(kind.includes_token(), text.contains(": a-token\n"), "{text}");
             assert!(words.subject.starts_with("Health Record Account - "));
             assert!(!text.contains('<') && text.lines().all(|line| line.len() < 200), "{text}");
         }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::field::Reason;
 use domain::id::RecordId;
-use domain::notification::Event;
+use domain::notification::RecordEvent;
 use domain::record::{Annotation, MAX_ANNOTATIONS};
 use domain::text::Note;
 use http_api::caller::Doctor;
@@ -88,8 +88,12 @@ async fn create(
         updated_at: now,
         version: 1,
     };
-    let notification =
-        Event::Annotated { doctor }.notify(clock::new_id(), patient_id, record, patient_id);
+    let notification = RecordEvent::Annotated { doctor }.notification(
+        clock::new_id(),
+        patient_id,
+        record,
+        patient_id,
+    );
     let audit = caller.audit(Action::CreateAnnotation, patient_id, Some(record));
     // There is no URL for a single annotation: it is read with its record.
     let body = RecordAnnotation::new(&annotation, Some(doctor));

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use axum::extract::State;
 use domain::audit::Action;
-use domain::file::DeclaredFile;
+use domain::file::NewFile;
 use domain::id::UserId;
-use domain::notification::Event;
+use domain::notification::RecordEvent;
 use domain::record::{Record, RecordDetail, RecordType};
 use domain::text::Description;
 use http_api::caller::Patient;
@@ -26,7 +26,7 @@ struct NewRecord {
     doctor: UserId,
     record_type: RecordType,
     description: Description,
-    files: Vec<DeclaredFile>,
+    files: Vec<NewFile>,
 }
 
 impl NewRecord {
@@ -100,7 +100,7 @@ async fn create(
         version: 1,
     };
     let notification =
-        Event::Created { patient }.notify(clock::new_id(), doctor.id, id, patient.id);
+        RecordEvent::Created { patient }.notification(clock::new_id(), doctor.id, id, patient.id);
     let audit = caller.audit(Action::CreateRecord, patient.id, Some(id));
 
     let uploads = response::uploads(app, &files).await?;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::audit::Action;
 use domain::id::FileId;
-use domain::notification::Event;
+use domain::notification::RecordEvent;
 use http_api::caller::Patient;
 use http_api::etag::IfMatch;
 use http_api::path::Id;
@@ -47,7 +47,7 @@ pub(crate) async fn delete_file(
         // A file has no version of its own: it is part of its record.
         if_match.check(chart.record.version)?;
         let patient = &caller.account;
-        let notification = Event::Updated { patient }.notify(
+        let notification = RecordEvent::Updated { patient }.notification(
             clock::new_id(),
             chart.record.doctor_id,
             record_id,

@@ -2,9 +2,9 @@
 
 use domain::account::Account;
 use domain::field::Reason;
-use domain::file::{DeclaredFile, File, size_bytes, size_schema};
+use domain::file::{File, NewFile, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use http_api::form::Form;
 use http_api::problem::{Limit, Problem};
 use runtime::{clock, config};
@@ -31,7 +31,7 @@ impl UploadLimits {
 }
 
 /// The files that are to be uploaded; none when the field is absent.
-pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<DeclaredFile>> {
+pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<NewFile>> {
     form.list("files", limits.files_per_record, |file| {
         let name = file.required("name");
         let content_type = file.required("content_type");
@@ -41,7 +41,7 @@ pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<Declare
             |value| size_bytes(value, limits.file_bytes),
         );
         let sha256 = file.nullable("sha256");
-        Some(DeclaredFile {
+        Some(NewFile {
             name: name?,
             content_type: content_type?,
             size_bytes: size_bytes?,
@@ -52,12 +52,14 @@ pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<Declare
 
 /// The declared files as part of a record, newest first as they will be read back.
 pub(crate) fn new_files(
-    declared: Vec<DeclaredFile>,
+    declared: Vec<NewFile>,
     patient_id: UserId,
     record_id: RecordId,
 ) -> Vec<File> {
-    let mut files: Vec<File> =
-        declared.into_iter().map(|file| file.of(clock::new_id(), patient_id, record_id)).collect();
+    let mut files: Vec<File> = declared
+        .into_iter()
+        .map(|file| file.into_file(clock::new_id(), patient_id, record_id))
+        .collect();
     files.reverse();
     files
 }
@@ -92,7 +94,7 @@ pub(crate) async fn take(
         DailyUsage { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
     let take = DailyUsage { records, files: u64::try_from(files).unwrap_or(u64::MAX) };
     let quota = if records > 0 { most.records } else { most.files };
-    let limit = Limit::of_a_day(Limited::Records, quota);
+    let limit = Limit::of_a_day(LimitedAction::Records, quota);
     app.store
         .use_daily_allowance(patient, take, most, now)
         .await

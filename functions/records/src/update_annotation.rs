@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::access::Relation;
 use domain::audit::Action;
 use domain::id::AnnotationId;
-use domain::notification::Event;
+use domain::notification::RecordEvent;
 use domain::record::Annotation;
 use domain::text::Note;
 use http_api::caller::Doctor;
@@ -121,7 +121,7 @@ async fn write(
         let now = clock::now();
         let after =
             Annotation { note, updated_at: now, version: before.version + 1, ..before.clone() };
-        let notification = Event::Reannotated { doctor }.notify(
+        let notification = RecordEvent::AnnotationChanged { doctor }.notification(
             clock::new_id(),
             before.patient_id,
             before.record_id,

@@ -4,9 +4,9 @@ use axum::extract::State;
 use domain::account::Account;
 use domain::audit::Action;
 use domain::field::Reason;
-use domain::file::{DeclaredFile, File};
+use domain::file::{File, NewFile};
 use domain::id::{RecordId, UserId};
-use domain::notification::{Event, Notification};
+use domain::notification::{Notification, RecordEvent};
 use domain::record::{Record, RecordDetail, RecordType};
 use domain::text::Description;
 use http_api::caller::{Caller, Patient};
@@ -29,7 +29,7 @@ struct Change {
     doctor: Option<UserId>,
     record_type: Option<RecordType>,
     description: Option<Description>,
-    files: Vec<DeclaredFile>,
+    files: Vec<NewFile>,
 }
 
 fn change(form: &mut Form, limits: UploadLimits) -> Option<Change> {
@@ -199,15 +199,15 @@ fn plan(
     if record == *before {
         return Ok(None);
     }
-    let tell = |event: Event, recipient| {
-        event.notify(clock::new_id(), recipient, record.id, record.patient_id)
+    let tell = |event: RecordEvent, recipient| {
+        event.notification(clock::new_id(), recipient, record.id, record.patient_id)
     };
     let notifications = if record.doctor_id == before.doctor_id {
-        vec![tell(Event::Updated { patient }, record.doctor_id)]
+        vec![tell(RecordEvent::Updated { patient }, record.doctor_id)]
     } else {
         vec![
-            tell(Event::Assigned { patient }, record.doctor_id),
-            tell(Event::Unassigned { patient }, before.doctor_id),
+            tell(RecordEvent::Assigned { patient }, record.doctor_id),
+            tell(RecordEvent::Unassigned { patient }, before.doctor_id),
         ]
     };
     let record = Record { updated_at: clock::now(), version: before.version + 1, ..record };

@@ -7,12 +7,12 @@
 use jiff::Timestamp;
 
 use crate::account::{Account, Approval, Role};
-use crate::field::choice;
+use crate::field::string_enum;
 use crate::id::UserId;
 use crate::record::Record;
 use crate::session::Session;
 
-choice! {
+string_enum! {
     /// What can be asked for. The words are the operation ids of the routers.
     Operation {
         /// Fetch the public keys of access tokens.
@@ -357,7 +357,7 @@ impl Actor {
             Some((account, session))
                 if account.is_active
                     && account.role == claimed
-                    && account.keeps(session)
+                    && account.allows_session(session)
                     && session.is_live(now) =>
             {
                 Self::Confirmed(Standing {

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
 
 use crate::email::Email;
-use crate::field::{FieldValue, Reason, choice, integer};
+use crate::field::{FieldValue, Reason, integer, string_enum};
 use crate::id::{SessionId, UserId};
 use crate::schema;
 use crate::session::Session;
 use crate::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
 
-choice! {
+string_enum! {
     /// What a user is. Decides what the user may do.
     Role {
         /// Keeps records.
@@ -23,7 +23,7 @@ choice! {
     }
 }
 
-choice! {
+string_enum! {
     /// A patient's gender.
     Gender {
         /// Male.
@@ -35,7 +35,7 @@ choice! {
     }
 }
 
-choice! {
+string_enum! {
     /// Whether staff have approved a doctor's licence to practise.
     Approval {
         /// Nobody has decided yet.
@@ -52,7 +52,7 @@ choice! {
 impl Approval {
     /// What is said of somebody new in a role: of a doctor, of whose licence nobody has seen
     /// anything, nothing yet, or nothing is asked.
-    pub fn of_new(role: Role, approval_is_required: bool) -> Option<Self> {
+    pub fn initial(role: Role, approval_is_required: bool) -> Option<Self> {
         let of_doctor = if approval_is_required { Self::Pending } else { Self::Approved };
         (role == Role::Doctor).then_some(of_doctor)
     }
@@ -60,9 +60,9 @@ impl Approval {
 
 /// A role that somebody can register with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OpenRole(pub Role);
+pub struct RegistrationRole(pub Role);
 
-impl FieldValue for OpenRole {
+impl FieldValue for RegistrationRole {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         match Role::from_json(value) {
             Ok(role @ (Role::Patient | Role::Doctor)) => Ok(Self(role)),
@@ -149,27 +149,27 @@ impl Account {
     }
 
     /// Whether a session has not been ended together with others.
-    pub fn holds(&self, session: SessionId) -> bool {
+    pub fn allows_session_id(&self, session: SessionId) -> bool {
         self.sessions_ended_through.is_none_or(|through| session > through)
     }
 
     /// Whether a session has not been ended together with others and began with the present
     /// password. The latter is no matter of time: a sign-in that read the old password may be
     /// stored after the new one.
-    pub fn keeps(&self, session: &Session) -> bool {
-        self.holds(session.id) && session.password_version == self.password_version
+    pub fn allows_session(&self, session: &Session) -> bool {
+        self.allows_session_id(session.id) && session.password_version == self.password_version
     }
 
     /// Whether this is a doctor who may see what is assigned to them: approved, and not suspended
     /// since.
-    pub fn practises(&self) -> bool {
+    pub fn is_approved_doctor(&self) -> bool {
         self.role == Role::Doctor && self.is_active && self.approval == Some(Approval::Approved)
     }
 
     /// The profile of a doctor to whom patients may assign records: active, approved, with a
     /// profile.
     pub fn assignable_doctor(&self) -> Option<&DoctorProfile> {
-        self.doctor_profile().filter(|_| self.practises())
+        self.doctor_profile().filter(|_| self.is_approved_doctor())
     }
 
     /// The profile of a doctor, whatever staff say of them.
@@ -205,12 +205,12 @@ impl Account {
         if role == self.role {
             return self;
         }
-        let approval = Approval::of_new(role, approval_is_required);
+        let approval = Approval::initial(role, approval_is_required);
         Self { role, approval, profile: None, ..self }
     }
 
     /// Whether this is one of the admins of whom there must be one.
-    pub fn is_working_admin(&self) -> bool {
+    pub fn is_active_admin(&self) -> bool {
         self.role == Role::Admin && self.is_active
     }
 }
@@ -280,7 +280,7 @@ impl FieldValue for Years {
     }
 }
 
-schema::shown!(Years);
+schema::response_schema!(Years);
 
 /// A date of birth: a date that is not after `today`.
 ///
@@ -351,9 +351,12 @@ pub(crate) mod tests {
     #[test]
     fn nobody_registers_as_admin() {
         for role in [json!("admin"), json!("Patient"), json!("")] {
-            assert_eq!(OpenRole::from_json(&role).unwrap_err().code, "invalid_choice");
+            assert_eq!(RegistrationRole::from_json(&role).unwrap_err().code, "invalid_choice");
         }
-        assert_eq!(OpenRole::from_json(&json!("doctor")).unwrap(), OpenRole(Role::Doctor));
+        assert_eq!(
+            RegistrationRole::from_json(&json!("doctor")).unwrap(),
+            RegistrationRole(Role::Doctor)
+        );
     }
 
     pub(crate) fn doctor(approval: Approval) -> Account {
@@ -373,7 +376,7 @@ pub(crate) mod tests {
     #[test]
     fn a_doctor_practises_while_approved_and_active() {
         for approval in Approval::ALL.iter().copied() {
-            assert_eq!(doctor(approval).practises(), approval == Approval::Approved);
+            assert_eq!(doctor(approval).is_approved_doctor(), approval == Approval::Approved);
             assert_eq!(
                 doctor(approval).assignable_doctor().is_some(),
                 approval == Approval::Approved
@@ -381,7 +384,7 @@ pub(crate) mod tests {
         }
         let approved = doctor(Approval::Approved);
         assert!(
-            Account { profile: None, ..approved.clone() }.practises(),
+            Account { profile: None, ..approved.clone() }.is_approved_doctor(),
             "what is assigned already stays"
         );
         assert!(Account { profile: None, ..approved.clone() }.assignable_doctor().is_none());
@@ -389,7 +392,7 @@ pub(crate) mod tests {
             Account { is_active: false, ..approved.clone() },
             Account { role: Role::Patient, ..approved },
         ] {
-            assert!(!account.practises() && account.assignable_doctor().is_none());
+            assert!(!account.is_approved_doctor() && account.assignable_doctor().is_none());
         }
     }
 
@@ -430,7 +433,7 @@ pub(crate) mod tests {
             patient.clone().with_role(Role::Doctor, false).approval,
             Some(Approval::Approved)
         );
-        assert!(patient.with_role(Role::Admin, true).is_working_admin());
+        assert!(patient.with_role(Role::Admin, true).is_active_admin());
         let suspended = doctor(Approval::Suspended);
         assert_eq!(
             suspended.clone().with_role(Role::Doctor, false),

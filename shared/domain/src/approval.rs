@@ -9,7 +9,7 @@ use crate::text::Justification;
 
 /// A decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Decision {
+pub enum ApprovalDecision {
     /// The licence is good: the doctor is listed and records may be assigned.
     Approve,
     /// The licence is not good.
@@ -18,7 +18,7 @@ pub enum Decision {
     Suspend,
 }
 
-impl Decision {
+impl ApprovalDecision {
     /// What the decision makes of the doctor's approval.
     pub fn outcome(self) -> Approval {
         match self {
@@ -30,7 +30,7 @@ impl Decision {
 
     /// Whether it can be taken: a licence is refused before it was approved, and who is approved
     /// can be suspended. Nothing is decided twice.
-    pub fn is_possible(self, present: Approval) -> bool {
+    pub fn is_allowed_from(self, present: Approval) -> bool {
         match self {
             Self::Approve => present != Approval::Approved,
             Self::Refuse => present == Approval::Pending,
@@ -57,7 +57,7 @@ impl Decision {
     }
 
     /// The notification that tells the doctor, with the reason if there is one.
-    pub fn notify(
+    pub fn notification(
         self,
         id: NotificationId,
         recipient_id: UserId,
@@ -97,17 +97,23 @@ mod tests {
 
     #[test]
     fn nothing_is_decided_twice_and_nobody_is_suspended_unapproved() {
-        let possible = |decision: Decision| -> Vec<Approval> {
-            Approval::ALL.iter().copied().filter(|present| decision.is_possible(*present)).collect()
+        let possible = |decision: ApprovalDecision| -> Vec<Approval> {
+            Approval::ALL
+                .iter()
+                .copied()
+                .filter(|present| decision.is_allowed_from(*present))
+                .collect()
         };
         assert_eq!(
-            possible(Decision::Approve),
+            possible(ApprovalDecision::Approve),
             [Approval::Pending, Approval::Refused, Approval::Suspended]
         );
-        assert_eq!(possible(Decision::Refuse), [Approval::Pending]);
-        assert_eq!(possible(Decision::Suspend), [Approval::Approved]);
-        for decision in [Decision::Approve, Decision::Refuse, Decision::Suspend] {
-            assert!(!decision.is_possible(decision.outcome()));
+        assert_eq!(possible(ApprovalDecision::Refuse), [Approval::Pending]);
+        assert_eq!(possible(ApprovalDecision::Suspend), [Approval::Approved]);
+        for decision in
+            [ApprovalDecision::Approve, ApprovalDecision::Refuse, ApprovalDecision::Suspend]
+        {
+            assert!(!decision.is_allowed_from(decision.outcome()));
         }
     }
 }

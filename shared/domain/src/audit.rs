@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::Role;
-use crate::field::choice;
+use crate::field::string_enum;
 use crate::id::{EventId, RecordId, SessionId, UserId};
 
-choice! {
+string_enum! {
     /// What was done, or tried.
     Action {
         /// An account was registered.
@@ -112,7 +112,7 @@ choice! {
     }
 }
 
-choice! {
+string_enum! {
     /// What came of it.
     Outcome {
         /// It was done.

@@ -86,7 +86,7 @@ impl FieldValue for Email {
     }
 }
 
-schema::shown!(Email);
+schema::response_schema!(Email);
 
 #[cfg(test)]
 mod tests {

@@ -111,7 +111,7 @@ impl FieldValue for jiff::civil::Date {
 }
 
 /// Declares an enumeration whose values are snake_case words in requests, answers and the table.
-macro_rules! choice {
+macro_rules! string_enum {
     ($(#[doc = $doc:literal])* $name:ident {
         $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+
     }) => {
@@ -158,7 +158,7 @@ macro_rules! choice {
             }
         }
 
-        $crate::schema::shown!($name);
+        $crate::schema::response_schema!($name);
     };
 }
-pub(crate) use choice;
+pub(crate) use string_enum;

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
 
-use crate::field::{FieldValue, Reason, choice, integer, string};
+use crate::field::{FieldValue, Reason, integer, string, string_enum};
 use crate::id::{FileId, RecordId, UserId};
 use crate::schema;
 
-choice! {
+string_enum! {
     /// The media types that are taken. Each is the name under which IANA has registered it.
     ContentType {
         /// PDF.
@@ -88,7 +88,7 @@ fn json_value_begins(head: &[u8]) -> bool {
     })
 }
 
-choice! {
+string_enum! {
     /// How far a file has come.
     FileStatus {
         /// Declared; its object has not arrived yet.
@@ -136,7 +136,7 @@ pub fn object_key(id: FileId) -> String {
 }
 
 /// The file that an object belongs to; `None` for objects that are none of ours.
-pub fn file_of_object(key: &str) -> Option<FileId> {
+pub fn file_id_of_object(key: &str) -> Option<FileId> {
     key.strip_prefix(PREFIX)?.parse().ok()
 }
 
@@ -173,7 +173,7 @@ impl FieldValue for FileName {
     }
 }
 
-schema::shown!(FileName);
+schema::response_schema!(FileName);
 
 /// A SHA-256 hash, 64 hexadecimal digits in lower case.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -219,7 +219,7 @@ impl FieldValue for Sha256 {
 
 /// A file that a patient wants to upload.
 #[derive(Clone, PartialEq, Debug)]
-pub struct DeclaredFile {
+pub struct NewFile {
     /// What it is called.
     pub name: FileName,
     /// What it is.
@@ -230,9 +230,9 @@ pub struct DeclaredFile {
     pub sha256: Option<Sha256>,
 }
 
-impl DeclaredFile {
+impl NewFile {
     /// The file, not yet uploaded, as part of a record.
-    pub fn of(self, id: FileId, patient_id: UserId, record_id: RecordId) -> File {
+    pub fn into_file(self, id: FileId, patient_id: UserId, record_id: RecordId) -> File {
         let Self { name, content_type, size_bytes, sha256 } = self;
         File {
             id,
@@ -324,9 +324,9 @@ mod tests {
     #[test]
     fn an_object_key_leads_back_to_its_file() {
         let id: FileId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
-        assert_eq!(file_of_object(&object_key(id)), Some(id));
-        assert_eq!(file_of_object("other/0190a5c0-0000-7000-8000-000000000001"), None);
-        assert_eq!(file_of_object("files/passwd"), None);
+        assert_eq!(file_id_of_object(&object_key(id)), Some(id));
+        assert_eq!(file_id_of_object("other/0190a5c0-0000-7000-8000-000000000001"), None);
+        assert_eq!(file_id_of_object("files/passwd"), None);
     }
 
     #[test]

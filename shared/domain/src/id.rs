@@ -78,7 +78,7 @@ macro_rules! id {
             }
         }
 
-        schema::shown!($name);
+        schema::response_schema!($name);
     };
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::email::Email;
-use crate::field::choice;
+use crate::field::string_enum;
 use crate::id::{MailId, NotificationId, SessionId, UserId};
 
 /// The order to send a mail.
@@ -26,7 +26,7 @@ pub enum MailMessage {
     },
 }
 
-choice! {
+string_enum! {
     /// What a mail without a notification is about.
     MailKind {
         /// Carries a token that confirms the address.
@@ -57,11 +57,11 @@ choice! {
         DoctorSuspended = "doctor_suspended",
         /// Goes to nobody: written where a mail would be, had the address been known, so that both
         /// take the same time.
-        Nobody = "nobody",
+        Decoy = "nobody",
     }
 }
 
-choice! {
+string_enum! {
     /// How far the sending of a mail is. A mail that waits, for the first time or for another, has
     /// none of these.
     MailState {
@@ -74,11 +74,11 @@ choice! {
         /// It was given up, and may have been sent.
         InDoubt = "in_doubt",
         /// Staff want it sent again.
-        Ordered = "ordered",
+        ResendRequested = "ordered",
     }
 }
 
-choice! {
+string_enum! {
     /// Why a mail was not sent, or not surely.
     MailFailure {
         /// SES takes no such address.
@@ -126,10 +126,10 @@ impl Delivery {
     /// For so long a mail may be under way that was begun. A mailer has half a minute; longer than
     /// that, the order comes again until its last delivery says that the mail is in doubt. After
     /// all of that nobody is left who would say what came of it.
-    pub const UNDER_WAY: SignedDuration = SignedDuration::from_mins(30);
+    pub const SENDING_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
 
     /// Whether staff may have it sent again: what was done about it has come to an end.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    pub fn can_be_resent(&self, now: Timestamp) -> bool {
         matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt))
             || self.is_interrupted(now)
     }
@@ -138,7 +138,7 @@ impl Delivery {
     /// been sent.
     pub fn is_interrupted(&self, now: Timestamp) -> bool {
         self.mail_state == Some(MailState::Sending)
-            && self.mail_claimed_at.is_some_and(|at| now.duration_since(at) > Self::UNDER_WAY)
+            && self.mail_claimed_at.is_some_and(|at| now.duration_since(at) > Self::SENDING_TIMEOUT)
     }
 
     /// Why it was not sent, or not surely, the last time that it was tried; none when it was.
@@ -161,21 +161,21 @@ pub struct Mail {
     pub address: Option<Email>,
     /// The account that asked for another address, as it was: when it has changed, so has its
     /// owner's mind, or the owner.
-    pub basis: Option<Basis>,
+    pub basis: Option<AccountSnapshot>,
     /// When it is forgotten: seconds since 1970, the table's time to live.
     pub ttl: i64,
 }
 
 impl MailKind {
     /// Whether the mail carries a token, which is known to nobody but its reader.
-    pub fn carries_token(self) -> bool {
+    pub fn includes_token(self) -> bool {
         matches!(self, Self::VerifyEmail | Self::ResetPassword | Self::ConfirmEmailChange)
     }
 }
 
 impl Mail {
     /// How long a mail is kept: as long as its order can lie in a queue of failures.
-    pub const KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+    pub const RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
 
     /// A mail to the address of an account.
     pub fn new(id: MailId, kind: MailKind, user_id: UserId, now: Timestamp) -> Self {
@@ -185,13 +185,13 @@ impl Mail {
             user_id,
             address: None,
             basis: None,
-            ttl: now.as_second().saturating_add(Self::KEPT.as_secs()),
+            ttl: now.as_second().saturating_add(Self::RETENTION.as_secs()),
         }
     }
 
     /// When it was first ordered. Not that of the id, which may be the user's own.
-    pub fn ordered_at(&self) -> Timestamp {
-        Timestamp::from_second(self.ttl.saturating_sub(Self::KEPT.as_secs()))
+    pub fn requested_at(&self) -> Timestamp {
+        Timestamp::from_second(self.ttl.saturating_sub(Self::RETENTION.as_secs()))
             .unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
@@ -203,7 +203,7 @@ impl Mail {
         now: Timestamp,
     ) -> Self {
         let mail = Self::new(id, MailKind::ConfirmEmailChange, account.id, now).to(address);
-        Self { basis: Some(Basis::of(account)), ..mail }
+        Self { basis: Some(AccountSnapshot::of(account)), ..mail }
     }
 
     /// The mail to another address than the account's.
@@ -214,15 +214,16 @@ impl Mail {
 
     /// Whether what the mail asks for is still to be done, and would do something: an address is
     /// confirmed once, and given to the account that asked for it.
-    pub fn is_needed_by(&self, account: &Account) -> bool {
+    pub fn is_still_needed_by(&self, account: &Account) -> bool {
         let is_confirmed = self.kind == MailKind::VerifyEmail && account.email_verified;
-        !is_confirmed && self.basis.as_ref().is_none_or(|basis| *basis == Basis::of(account))
+        !is_confirmed
+            && self.basis.as_ref().is_none_or(|basis| *basis == AccountSnapshot::of(account))
     }
 }
 
 /// An account as it was when a mail was ordered or sent, as far as its token depends on that.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Basis {
+pub struct AccountSnapshot {
     /// The address.
     pub email: Email,
     /// How far its sessions had ended. A password set since then ends all, and makes the tokens
@@ -230,7 +231,7 @@ pub struct Basis {
     pub sessions_ended_through: Option<SessionId>,
 }
 
-impl Basis {
+impl AccountSnapshot {
     /// The account as it is.
     pub fn of(account: &Account) -> Self {
         Self {
@@ -251,7 +252,7 @@ pub struct MailToken {
     /// The address that it was sent to.
     pub email: Email,
     /// The account when it was sent, or when somebody asked for another address.
-    pub basis: Basis,
+    pub basis: AccountSnapshot,
     /// When it is worth nothing any more: seconds since 1970, the table's time to live.
     pub ttl: i64,
 }
@@ -265,7 +266,7 @@ impl MailToken {
         kind: MailKind,
         user_id: UserId,
         email: Email,
-        basis: Basis,
+        basis: AccountSnapshot,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -278,7 +279,7 @@ impl MailToken {
     }
 
     /// Whether it is good for this at `now`. The table deletes late; the clock decides.
-    pub fn is_good_for(&self, kind: MailKind, now: Timestamp) -> bool {
+    pub fn is_valid_for(&self, kind: MailKind, now: Timestamp) -> bool {
         self.kind == kind && self.ttl > now.as_second()
     }
 }
@@ -292,12 +293,12 @@ mod tests {
         let user: UserId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let email = Email::parse("jane@example.com").unwrap();
-        let basis = Basis { email: email.clone(), sessions_ended_through: None };
+        let basis = AccountSnapshot { email: email.clone(), sessions_ended_through: None };
         let token = MailToken::new(MailKind::ResetPassword, user, email, basis, now);
         let after = |seconds| now + SignedDuration::from_secs(seconds);
-        assert!(token.is_good_for(MailKind::ResetPassword, after(1799)));
-        assert!(!token.is_good_for(MailKind::ResetPassword, after(1800)));
-        assert!(!token.is_good_for(MailKind::VerifyEmail, now));
+        assert!(token.is_valid_for(MailKind::ResetPassword, after(1799)));
+        assert!(!token.is_valid_for(MailKind::ResetPassword, after(1800)));
+        assert!(!token.is_valid_for(MailKind::VerifyEmail, now));
     }
 
     #[test]
@@ -309,15 +310,15 @@ mod tests {
             mail_claimed_at: Some(now - SignedDuration::from_secs(seconds)),
             ..Delivery::default()
         };
-        assert!(!begun(1800).is_over(now) && begun(1801).is_over(now));
+        assert!(!begun(1800).can_be_resent(now) && begun(1801).can_be_resent(now));
         assert_eq!(
             begun(1800).failure(now),
             Some(MailFailure::Throttled),
             "that of the time before"
         );
         assert_eq!(begun(1801).failure(now), Some(MailFailure::Interrupted));
-        assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.is_over(now));
-        assert!(!Delivery { mail_state: None, ..begun(1801) }.is_over(now));
+        assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.can_be_resent(now));
+        assert!(!Delivery { mail_state: None, ..begun(1801) }.can_be_resent(now));
     }
 
     #[test]
@@ -328,7 +329,7 @@ mod tests {
         let mail =
             Mail::new(id.parse().unwrap(), MailKind::EmailChanged, user.parse().unwrap(), now);
         assert_eq!((mail.address.clone(), mail.ttl), (None, now.as_second() + 14 * 86_400));
-        assert_eq!(mail.ordered_at(), now);
+        assert_eq!(mail.requested_at(), now);
         let old = Email::parse("old@example.com").unwrap();
         assert_eq!(mail.to(old.clone()).address, Some(old));
     }
@@ -342,19 +343,19 @@ mod tests {
             "2026-03-01T12:00:00Z".parse().unwrap(),
         );
         let confirm = Mail::new(id, MailKind::VerifyEmail, account.id, now);
-        assert!(confirm.is_needed_by(&account) && !confirm.is_needed_by(&verified));
+        assert!(confirm.is_still_needed_by(&account) && !confirm.is_still_needed_by(&verified));
         let reset = Mail::new(id, MailKind::ResetPassword, account.id, now);
-        assert!(reset.is_needed_by(&account) && reset.is_needed_by(&verified));
+        assert!(reset.is_still_needed_by(&account) && reset.is_still_needed_by(&verified));
 
         let change =
             Mail::to_change_address(id, &account, Email::parse("new@example.com").unwrap(), now);
-        assert!(change.is_needed_by(&account) && change.is_needed_by(&verified));
+        assert!(change.is_still_needed_by(&account) && change.is_still_needed_by(&verified));
         let moved =
             Account { email: Email::parse("other@example.com").unwrap(), ..account.clone() };
-        assert!(!change.is_needed_by(&moved), "the account has moved since");
+        assert!(!change.is_still_needed_by(&moved), "the account has moved since");
         let session = "0190a5c0-0000-7000-8000-000000000004".parse().unwrap();
         let renewed = Account { sessions_ended_through: Some(session), ..account };
-        assert!(!change.is_needed_by(&renewed), "another password since");
+        assert!(!change.is_still_needed_by(&renewed), "another password since");
     }
 
     #[test]

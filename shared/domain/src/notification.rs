@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
-use crate::field::choice;
+use crate::field::string_enum;
 use crate::id::{NotificationId, RecordId, UserId};
 
-choice! {
+string_enum! {
     /// What a notification is about.
     NotificationType {
         /// To a doctor: a record is now assigned to them.
@@ -89,7 +89,7 @@ impl Notification {
 
 /// Something that happened to a record and that somebody else must know.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Event<'a> {
+pub enum RecordEvent<'a> {
     /// The patient created the record.
     Created {
         /// The patient.
@@ -116,7 +116,7 @@ pub enum Event<'a> {
         doctor: &'a Account,
     },
     /// The doctor changed an annotation.
-    Reannotated {
+    AnnotationChanged {
         /// The doctor.
         doctor: &'a Account,
     },
@@ -142,9 +142,9 @@ pub enum Event<'a> {
     },
 }
 
-impl Event<'_> {
+impl RecordEvent<'_> {
     /// The notification that tells `recipient_id` of it.
-    pub fn notify(
+    pub fn notification(
         self,
         id: NotificationId,
         recipient_id: UserId,
@@ -180,7 +180,7 @@ impl Event<'_> {
                 doctor,
                 format!("Dr. {} has annotated health record: {record_id}", doctor.full_name()),
             ),
-            Self::Reannotated { doctor } => (
+            Self::AnnotationChanged { doctor } => (
                 NotificationType::AnnotationUpdated,
                 doctor,
                 format!(
@@ -237,7 +237,7 @@ pub struct InboxState {
 
 impl InboxState {
     /// Whether a bulk deletion covers the notification.
-    pub fn hides(&self, id: NotificationId) -> bool {
+    pub fn has_deleted(&self, id: NotificationId) -> bool {
         self.deleted_through.is_some_and(|through| id <= through)
     }
 

@@ -29,7 +29,7 @@ impl Password {
     ///
     /// # Errors
     /// `too_short`, `too_long`, `too_common`, `too_similar`.
-    pub fn choose(self, email: Option<&Email>, names: &[&Name]) -> Result<Self, Reason> {
+    pub fn check_strength(self, email: Option<&Email>, names: &[&Name]) -> Result<Self, Reason> {
         if self.0.chars().count() < MIN {
             return Err(Reason::new("too_short", format!("Must have at least {MIN} characters.")));
         }
@@ -83,7 +83,7 @@ pub struct NewPassword(pub Password);
 
 impl FieldValue for NewPassword {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
-        Password::from_json(value)?.choose(None, &[]).map(Self)
+        Password::from_json(value)?.check_strength(None, &[]).map(Self)
     }
 
     fn schema() -> Object {
@@ -151,7 +151,7 @@ mod tests {
     fn choose(password: &str) -> Result<Password, Reason> {
         let email = Email::parse("jane.doe@example.com").unwrap();
         let (first, last) = (Name::parse("Jane").unwrap(), Name::parse("Featherstone").unwrap());
-        Password::from_json(&password.into())?.choose(Some(&email), &[&first, &last])
+        Password::from_json(&password.into())?.check_strength(Some(&email), &[&first, &last])
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::field::choice;
+use crate::field::string_enum;
 
-choice! {
+string_enum! {
     /// What is counted.
-    Limited {
+    LimitedAction {
         /// Proofs by a password.
         Login = "login",
         /// Proofs by a code or a recovery code.
@@ -34,9 +34,9 @@ choice! {
 /// Where requests come from, as coarse as one party usually holds addresses: /24 of IPv4, /64 of
 /// IPv6.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Network(String);
+pub struct ClientNetwork(String);
 
-impl Network {
+impl ClientNetwork {
     /// The network of an address. What is no address is one network.
     pub fn of(address: &str) -> Self {
         Self(match address.trim().parse::<IpAddr>().map(|address| address.to_canonical()) {
@@ -58,33 +58,33 @@ impl Network {
     }
 }
 
-/// How many failures in [`WINDOW`] are free.
+/// How many failures in [`FAILURE_WINDOW`] are free.
 pub const FREE_FAILURES: u32 = 5;
 
 /// How long failures are remembered.
-pub const WINDOW: SignedDuration = SignedDuration::from_mins(15);
+pub const FAILURE_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
 /// The wait after the first failure that is not free.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+const INITIAL_LOCKOUT: SignedDuration = SignedDuration::from_secs(1);
 
 /// The longest wait after a failure.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
+const MAX_LOCKOUT: SignedDuration = SignedDuration::from_mins(15);
 
 /// A refused proof of identity is answered no sooner than this after its request came, whatever was
 /// refused and why: longer than the work behind it takes, so that the time tells nothing.
-pub const REFUSAL: SignedDuration = SignedDuration::from_millis(500);
+pub const MIN_REFUSAL_DURATION: SignedDuration = SignedDuration::from_millis(500);
 
 /// Not before then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("locked until {until}")]
-pub struct Locked {
+pub struct Lockout {
     /// When the next attempt is allowed.
     pub until: Timestamp,
 }
 
-impl Locked {
+impl Lockout {
     /// In how many whole seconds, at least one.
-    pub fn seconds_from(self, now: Timestamp) -> i64 {
+    pub fn retry_after_seconds(self, now: Timestamp) -> i64 {
         let milliseconds = self.until.as_millisecond().saturating_sub(now.as_millisecond());
         milliseconds.saturating_add(999).div_euclid(1000).max(1)
     }
@@ -108,37 +108,38 @@ impl FailureCount {
     /// ones every failure locks: for a second, then twice as long each time, up to 15 minutes.
     ///
     /// # Errors
-    /// [`Locked`] when it is not allowed yet.
-    pub fn next(before: Option<&Self>, free: u32, now: Timestamp) -> Result<Self, Locked> {
+    /// [`Lockout`] when it is not allowed yet.
+    pub fn next(before: Option<&Self>, free: u32, now: Timestamp) -> Result<Self, Lockout> {
         // The table deletes late; the clock decides.
         let before = before.filter(|before| before.ttl > now.as_second());
         if let Some(until) = before.map(|before| before.locked_until).filter(|until| *until > now) {
-            return Err(Locked { until });
+            return Err(Lockout { until });
         }
         let failures = before.map_or(0, |before| before.failures).saturating_add(1);
         let locked_until = match failures.checked_sub(free) {
             // Not from now on: the clock of whoever comes next may be a little behind.
             None => Timestamp::UNIX_EPOCH,
             Some(doublings) => {
-                let pause = SignedDuration::from_secs(FIRST_PAUSE.as_secs() << doublings.min(20))
-                    .min(LONGEST_PAUSE);
+                let pause =
+                    SignedDuration::from_secs(INITIAL_LOCKOUT.as_secs() << doublings.min(20))
+                        .min(MAX_LOCKOUT);
                 now.saturating_add(pause).unwrap_or(now)
             }
         };
-        let forgotten = locked_until.max(now).saturating_add(WINDOW).unwrap_or(now);
+        let forgotten = locked_until.max(now).saturating_add(FAILURE_WINDOW).unwrap_or(now);
         Ok(Self { failures, locked_until, ttl: forgotten.as_second().saturating_add(1) })
     }
 
     /// Whether the last free attempt has begun so recently that it cannot have been refused yet: it
     /// may succeed, and all be forgotten. Who is locked out meanwhile came at the same moment, and
     /// does well to wait for that.
-    pub fn may_be_forgotten(&self, free: u32, now: Timestamp) -> bool {
-        let begun = self.locked_until.saturating_sub(FIRST_PAUSE).unwrap_or(self.locked_until);
-        self.failures == free && now.duration_since(begun) < REFUSAL
+    pub fn last_free_attempt_is_pending(&self, free: u32, now: Timestamp) -> bool {
+        let begun = self.locked_until.saturating_sub(INITIAL_LOCKOUT).unwrap_or(self.locked_until);
+        self.failures == free && now.duration_since(begun) < MIN_REFUSAL_DURATION
     }
 }
 
-/// What is tolerated in a [`WINDOW`] beyond the attempts at one account from one network.
+/// What is tolerated in a [`FAILURE_WINDOW`] beyond the attempts at one account from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FailureLimits {
     /// So many failures of a network at all accounts together; then it has to wait for the next
@@ -151,28 +152,28 @@ pub struct FailureLimits {
 
 impl FailureLimits {
     /// How many failures of a network are free at an account that has so many from everywhere.
-    pub fn free_at(self, account_failures: u64) -> u32 {
+    pub fn free_failures(self, account_failures: u64) -> u32 {
         if account_failures < self.account { FREE_FAILURES } else { 1 }
     }
 }
 
 /// A span of time, one after the other since 1970, in which something is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Window {
+pub struct FixedWindow {
     /// Its number.
     pub number: i64,
     /// When the next one begins.
     pub end: Timestamp,
 }
 
-impl Window {
+impl FixedWindow {
     /// The present one of those in which failures are counted.
-    pub fn of_failures(now: Timestamp) -> Self {
-        Self::at(now, WINDOW)
+    pub fn for_failures(now: Timestamp) -> Self {
+        Self::at(now, FAILURE_WINDOW)
     }
 
     /// The present day, in UTC.
-    pub fn day(now: Timestamp) -> Self {
+    pub fn for_day(now: Timestamp) -> Self {
         Self::at(now, SignedDuration::from_hours(24))
     }
 
@@ -196,7 +197,7 @@ mod tests {
     #[test]
     fn neighbours_are_one_network() {
         let is = |address: &str, network: &str| {
-            assert_eq!(Network::of(address).as_str(), network, "{address}")
+            assert_eq!(ClientNetwork::of(address).as_str(), network, "{address}")
         };
         is("203.0.113.7", "203.0.113.0/24");
         is("203.0.113.255", "203.0.113.0/24");
@@ -219,9 +220,9 @@ mod tests {
             if pause > 0 {
                 let early = next.locked_until - SignedDuration::from_millis(1);
                 let locked = FailureCount::next(Some(&next), FREE_FAILURES, early).unwrap_err();
-                assert_eq!(locked, Locked { until: next.locked_until });
-                assert_eq!(locked.seconds_from(early), 1);
-                assert_eq!(locked.seconds_from(now), pause);
+                assert_eq!(locked, Lockout { until: next.locked_until });
+                assert_eq!(locked.retry_after_seconds(early), 1);
+                assert_eq!(locked.retry_after_seconds(now), pause);
             }
             now = now.max(next.locked_until);
             pauses.push(pause);
@@ -237,13 +238,18 @@ mod tests {
             let begun = at(2000 * i64::from(failures));
             let next = FailureCount::next(attempts.as_ref(), FREE_FAILURES, begun).unwrap();
             let last_free = failures == FREE_FAILURES;
-            let waits = |after: SignedDuration| next.may_be_forgotten(FREE_FAILURES, begun + after);
+            let waits = |after: SignedDuration| {
+                next.last_free_attempt_is_pending(FREE_FAILURES, begun + after)
+            };
             assert_eq!(
-                (waits(SignedDuration::ZERO), waits(REFUSAL - SignedDuration::from_millis(1))),
+                (
+                    waits(SignedDuration::ZERO),
+                    waits(MIN_REFUSAL_DURATION - SignedDuration::from_millis(1))
+                ),
                 (last_free, last_free),
                 "{failures}"
             );
-            assert!(!waits(REFUSAL) && !waits(SignedDuration::from_secs(60)));
+            assert!(!waits(MIN_REFUSAL_DURATION) && !waits(SignedDuration::from_secs(60)));
             attempts = Some(next);
         }
     }
@@ -267,18 +273,18 @@ mod tests {
     #[test]
     fn an_account_under_attack_has_one_free_failure_for_each_network() {
         let tolerance = FailureLimits { network: 100, account: 100 };
-        assert_eq!((tolerance.free_at(99), tolerance.free_at(100)), (5, 1));
-        let first = FailureCount::next(None, tolerance.free_at(100), at(0)).unwrap();
+        assert_eq!((tolerance.free_failures(99), tolerance.free_failures(100)), (5, 1));
+        let first = FailureCount::next(None, tolerance.free_failures(100), at(0)).unwrap();
         assert_eq!(first.locked_until, at(1000));
     }
 
     #[test]
     fn windows_follow_each_other() {
-        let window = Window::of_failures(at(0));
-        assert!(window.end > at(0) && window.end.duration_since(at(0)) <= WINDOW);
-        let next = Window::of_failures(window.end);
-        assert_eq!((next.number, next.end), (window.number + 1, window.end + WINDOW));
-        let day = Window::day("2026-03-01T23:59:59.999Z".parse().unwrap());
+        let window = FixedWindow::for_failures(at(0));
+        assert!(window.end > at(0) && window.end.duration_since(at(0)) <= FAILURE_WINDOW);
+        let next = FixedWindow::for_failures(window.end);
+        assert_eq!((next.number, next.end), (window.number + 1, window.end + FAILURE_WINDOW));
+        let day = FixedWindow::for_day("2026-03-01T23:59:59.999Z".parse().unwrap());
         assert_eq!(day.end, "2026-03-02T00:00:00Z".parse().unwrap());
     }
 }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::field::choice;
+use crate::field::string_enum;
 use crate::file::File;
 use crate::id::{AnnotationId, RecordId, UserId};
 use crate::text::{Description, Note};
 
-choice! {
+string_enum! {
     /// What a record is about.
     RecordType {
         /// A consultation.

@@ -121,7 +121,7 @@ pub(crate) fn integer(description: &str, min: u64, max: u64, example: u64) -> Ob
 }
 
 /// Gives types their schema in answers, too: what they take is what they show.
-macro_rules! shown {
+macro_rules! response_schema {
     ($($name:ident),+) => {$(
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
@@ -132,4 +132,4 @@ macro_rules! shown {
         impl utoipa::ToSchema for $name {}
     )+};
 }
-pub(crate) use shown;
+pub(crate) use response_schema;

@@ -26,7 +26,7 @@ pub struct SecondFactor {
 }
 
 /// How many recovery codes there are.
-pub const RECOVERY_CODES: usize = 10;
+pub const RECOVERY_CODE_COUNT: usize = 10;
 
 impl SecondFactor {
     /// A secret that nobody has confirmed yet.
@@ -42,7 +42,7 @@ impl SecondFactor {
     }
 
     /// The factor once a code of this time step is used up; `None` when it was, or a later one.
-    pub fn using_step(&self, step: u64) -> Option<Self> {
+    pub fn with_step_used(&self, step: u64) -> Option<Self> {
         (step > self.last_step).then(|| Self {
             last_step: step,
             version: self.version + 1,
@@ -51,7 +51,7 @@ impl SecondFactor {
     }
 
     /// The factor once the recovery code with this hash is used up; `None` when there is none.
-    pub fn using_recovery(&self, hash: &str) -> Option<Self> {
+    pub fn with_recovery_code_used(&self, hash: &str) -> Option<Self> {
         let at = self.recovery_hashes.iter().position(|known| known == hash)?;
         let mut after = Self { version: self.version + 1, ..self.clone() };
         after.recovery_hashes.remove(at);
@@ -61,16 +61,16 @@ impl SecondFactor {
 
 /// A code of an authenticator app, as a client presents it: six digits, grouped perhaps.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Code(String);
+pub struct TotpCode(String);
 
-impl Code {
+impl TotpCode {
     /// The six digits.
     pub fn digits(&self) -> &str {
         &self.0
     }
 }
 
-impl FieldValue for Code {
+impl FieldValue for TotpCode {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         let digits: String = string(value)?.chars().filter(|c| !c.is_whitespace()).collect();
         let is_code = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -130,7 +130,7 @@ impl FieldValue for RecoveryCode {
     }
 }
 
-schema::shown!(RecoveryCode);
+schema::response_schema!(RecoveryCode);
 
 #[cfg(test)]
 mod tests {
@@ -148,23 +148,23 @@ mod tests {
 
     #[test]
     fn a_step_is_used_once_and_uses_up_those_before() {
-        let used = factor().using_step(7).unwrap();
+        let used = factor().with_step_used(7).unwrap();
         assert_eq!((used.last_step, used.version), (7, 2));
-        assert!(used.using_step(7).is_none() && used.using_step(6).is_none());
-        assert_eq!(used.using_step(8).map(|used| used.last_step), Some(8));
+        assert!(used.with_step_used(7).is_none() && used.with_step_used(6).is_none());
+        assert_eq!(used.with_step_used(8).map(|used| used.last_step), Some(8));
     }
 
     #[test]
     fn a_recovery_code_is_used_once() {
-        let used = factor().using_recovery("a").unwrap();
+        let used = factor().with_recovery_code_used("a").unwrap();
         assert_eq!((used.recovery_hashes.as_slice(), used.version), (&["b".to_owned()][..], 2));
-        assert!(used.using_recovery("a").is_none());
+        assert!(used.with_recovery_code_used("a").is_none());
     }
 
     #[test]
     fn codes_are_read_as_people_write_them() {
         let code = |value| {
-            Code::from_json(&value)
+            TotpCode::from_json(&value)
                 .map(|code| code.digits().to_owned())
                 .map_err(|reason| reason.code)
         };

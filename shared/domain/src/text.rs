@@ -63,7 +63,7 @@ macro_rules! text {
             }
         }
 
-        schema::shown!($name);
+        schema::response_schema!($name);
     };
     (@not_blank) => { false };
     (@may_be_blank) => { true };
@@ -123,7 +123,7 @@ pub fn slug(text: &str) -> String {
 
 /// The form in which names sort and are searched: lower case, without the `#` that separates parts
 /// of a key.
-pub fn sortable(text: &str) -> String {
+pub fn sort_key(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase().replace('#', " ")
 }
 

@@ -10,7 +10,7 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::field::{FieldError, Reason};
-use domain::rate::{Limited, Locked};
+use domain::rate::{LimitedAction, Lockout};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::rate::LimitError;
@@ -53,7 +53,7 @@ pub struct Limit {
     /// The problem's code.
     pub code: Code,
     /// The limit's name.
-    pub name: Limited,
+    pub name: LimitedAction,
     /// So many ...
     pub quota: u64,
     /// ... in so long.
@@ -62,7 +62,7 @@ pub struct Limit {
 
 impl Limit {
     /// So many in a day.
-    pub fn of_a_day(name: Limited, quota: u64) -> Self {
+    pub fn of_a_day(name: LimitedAction, quota: u64) -> Self {
         Self { code: Code::DailyLimitReached, name, quota, window: SignedDuration::from_hours(24) }
     }
 
@@ -235,9 +235,9 @@ impl Problem {
     }
 
     /// 429: too often. Both headers are of the IETF draft "RateLimit header fields for HTTP".
-    pub fn too_many_requests(limit: &Limit, locked: Locked, now: Timestamp) -> Self {
+    pub fn too_many_requests(limit: &Limit, locked: Lockout, now: Timestamp) -> Self {
         let Limit { name, quota, window, .. } = limit;
-        let (wait, window) = (locked.seconds_from(now), window.as_secs());
+        let (wait, window) = (locked.retry_after_seconds(now), window.as_secs());
         let problem = Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             limit.code,

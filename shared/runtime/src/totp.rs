@@ -3,7 +3,7 @@
 //! SHA-1, six digits and 30 seconds are what all apps know. SHA-1's weakness is collisions, which
 //! an HMAC does not rest on.
 
-use domain::second_factor::{Code, RecoveryCode};
+use domain::second_factor::{RecoveryCode, TotpCode};
 use jiff::Timestamp;
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
@@ -43,7 +43,7 @@ fn escape(text: &str) -> String {
 
 /// The time step of which `code` is the one of a secret; `None` for a wrong code. Whether the step
 /// was used is for the caller to ask.
-pub fn step_of(secret: &str, code: &Code, now: Timestamp) -> Option<u64> {
+pub fn step_of(secret: &str, code: &TotpCode, now: Timestamp) -> Option<u64> {
     totp(secret)?.check(code.digits(), u64::try_from(now.as_second()).ok()?)
 }
 
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    fn code(digits: &str) -> Code {
-        Code::from_json(&json!(digits)).unwrap()
+    fn code(digits: &str) -> TotpCode {
+        TotpCode::from_json(&json!(digits)).unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -64,7 +64,7 @@ impl StaffService {
             first_name: new.first_name,
             last_name: new.last_name,
             phone_number: new.phone_number,
-            approval: Approval::of_new(new.role, self.approval_is_required),
+            approval: Approval::initial(new.role, self.approval_is_required),
             ..Account::new(clock::new_id(), new.email, new.role)
         }
     }

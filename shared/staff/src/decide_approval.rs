@@ -1,7 +1,7 @@
 //! Deciding about a doctor's licence.
 
 use domain::account::{Account, Approval, Role};
-use domain::approval::Decision;
+use domain::approval::ApprovalDecision;
 use domain::audit::AuditEvent;
 use domain::id::UserId;
 use domain::mail::Mail;
@@ -26,7 +26,7 @@ impl StaffService {
         admin: Admin,
         id: UserId,
         if_match: &IfMatch,
-        decision: Decision,
+        decision: ApprovalDecision,
         reason: Option<Justification>,
     ) -> Result<Account, Problem> {
         let (caller, mut found) = admin.authorize_with(self.store.get_account(id)).await?;
@@ -43,11 +43,11 @@ impl StaffService {
                 return Err(if_match.lost_race());
             }
             let present = before.approval.unwrap_or(Approval::Pending);
-            if !decision.is_possible(present) {
+            if !decision.is_allowed_from(present) {
                 let detail = format!("The doctor is {present}: this cannot be decided now.");
                 return Err(Problem::conflict(Code::ApprovalNotPossible, detail));
             }
-            if before.doctor_profile().is_none() && decision != Decision::Suspend {
+            if before.doctor_profile().is_none() && decision != ApprovalDecision::Suspend {
                 return Err(Problem::conflict(
                     Code::NoProfile,
                     "The doctor has told no licence yet.",
@@ -59,7 +59,7 @@ impl StaffService {
                 ..before.clone()
             };
             let notification =
-                decision.notify(clock::new_id(), id, &caller.account, reason.as_ref());
+                decision.notification(clock::new_id(), id, &caller.account, reason.as_ref());
             let mail = Mail::new(clock::new_id(), decision.mail(), id, clock::now());
             let event = AuditEvent {
                 reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),

@@ -5,7 +5,7 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::field::Reason;
 use domain::id::UserId;
-use domain::text::{Name, Specialization, sortable};
+use domain::text::{Name, Specialization, sort_key};
 use http_api::caller::Admin;
 use http_api::page::Paging;
 use http_api::problem::Problem;
@@ -101,7 +101,7 @@ impl Search {
         let email = parameters.optional("email");
         let last_name = parameters.optional::<Name>("last_name");
         let last_name =
-            last_name?.map(|prefix| sortable(prefix.as_str())).filter(|prefix| !prefix.is_empty());
+            last_name?.map(|prefix| sort_key(prefix.as_str())).filter(|prefix| !prefix.is_empty());
         match (id?, email?, last_name) {
             (None, None, None) => Some(Self::All),
             (Some(id), None, None) => Some(Self::Id(id)),

@@ -101,7 +101,7 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), RegisterError> {
         let mut steps = creation(account, credentials, mail, event, RegisterError::EmailTaken)?;
-        if account.is_working_admin() {
+        if account.is_active_admin() {
             steps.push(gain());
         }
         self.commit(steps).await
@@ -139,7 +139,7 @@ impl Store {
         let account =
             Step::put(item::account(after)?).only_if("version = :before", AmendError::Stale);
         let mut steps = vec![account.with([number(":before", before.version)])];
-        match (before.is_working_admin(), after.is_working_admin()) {
+        match (before.is_active_admin(), after.is_active_admin()) {
             (false, true) => steps.push(gain()),
             (true, false) => steps.push(lose(AmendError::LastAdmin)),
             _ => {}

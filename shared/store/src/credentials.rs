@@ -5,7 +5,7 @@ use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::SessionId;
 use domain::mail::Mail;
-use domain::rate::Locked;
+use domain::rate::Lockout;
 use domain::session::Session;
 use jiff::Timestamp;
 
@@ -42,7 +42,7 @@ pub enum SilentError {
     Changed,
     /// The address has been sent too many mails today.
     #[error(transparent)]
-    Locked(#[from] Locked),
+    Locked(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),

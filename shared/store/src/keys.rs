@@ -47,9 +47,9 @@ use domain::id::{
 };
 use domain::mail::{Mail, MailMessage};
 use domain::notification::Notification;
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use domain::record::Record;
-use domain::text::sortable;
+use domain::text::sort_key;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ pub(crate) fn second_factor(user: UserId) -> Key {
 
 /// Counts something about a subject. The hash keeps addresses of people and of networks out of
 /// keys.
-pub(crate) fn rate(what: Limited, subject: &[&str], window: &str) -> Key {
+pub(crate) fn rate(what: LimitedAction, subject: &[&str], window: &str) -> Key {
     // No part holds a NUL, so that no two subjects are one text.
     let hash = ring::digest::digest(&ring::digest::SHA256, subject.join("\0").as_bytes());
     Key::new(format!("RATE#{what}#{}", URL_SAFE_NO_PAD.encode(hash)), window)
@@ -566,7 +566,7 @@ fn doctors_of(slug: &str) -> String {
 
 /// A name as part of a sort key, which holds 1,024 bytes: two names of at most 480 and an id fit.
 fn key_part(name: &str) -> String {
-    let mut part = sortable(name);
+    let mut part = sort_key(name);
     part.truncate(part.floor_char_boundary(480));
     part
 }

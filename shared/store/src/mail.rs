@@ -13,7 +13,7 @@ use domain::audit::AuditEvent;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::{Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
 use domain::notification::Notification;
-use domain::rate::Locked;
+use domain::rate::Lockout;
 use jiff::Timestamp;
 
 use crate::Store;
@@ -59,7 +59,7 @@ pub enum OrderError {
     NotOver,
     /// Its address has had too many today.
     #[error(transparent)]
-    Locked(#[from] Locked),
+    Locked(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -175,7 +175,7 @@ impl Store {
             CAN_BE_BEGUN,
             [
                 state(":failed", MailState::Failed),
-                state(":ordered", MailState::Ordered),
+                state(":ordered", MailState::ResendRequested),
                 string(":failure", failure),
                 string(":now", now),
             ],
@@ -198,7 +198,8 @@ impl Store {
         event: &AuditEvent,
         now: Timestamp,
     ) -> Result<(), OrderError> {
-        let begun_before = now.checked_sub(Delivery::UNDER_WAY).unwrap_or(Timestamp::UNIX_EPOCH);
+        let begun_before =
+            now.checked_sub(Delivery::SENDING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
         let again = Step::update(
             keys::ordered(order),
             "SET mail_state = :ordered REMOVE \
@@ -210,7 +211,7 @@ impl Store {
             OrderError::NotOver,
         )
         .with([
-            state(":ordered", MailState::Ordered),
+            state(":ordered", MailState::ResendRequested),
             state(":sent", MailState::Sent),
             state(":failed", MailState::Failed),
             state(":in_doubt", MailState::InDoubt),
@@ -249,7 +250,7 @@ impl Store {
     ) -> Result<Page<Mailed<Mail>, MailId>, Error> {
         let range = keys::mails_of(user, after.map(|id| below(id.as_bytes())));
         let look = |(id, mail): (MailId, Option<Mailed<Mail>>)| {
-            let to_somebody = mail.filter(|mail| mail.what.kind != MailKind::Nobody);
+            let to_somebody = mail.filter(|mail| mail.what.kind != MailKind::Decoy);
             Ok((id, to_somebody.map_or(Selection::Exclude, Selection::Include)))
         };
         let mut filling = PageBuilder::new(limit);
@@ -319,7 +320,7 @@ impl Store {
     }
 
     /// What the token with a hash is good for, strongly consistent. The table deletes late: ask
-    /// [`MailToken::is_good_for`].
+    /// [`MailToken::is_valid_for`].
     pub async fn get_mail_token(&self, hash: &str) -> Result<Option<MailToken>, Error> {
         self.get(keys::mail_token(hash), Consistency::Strong).await
     }
@@ -334,7 +335,7 @@ impl Store {
                 [
                     state(":sending", MailState::Sending),
                     state(":failed", MailState::Failed),
-                    state(":ordered", MailState::Ordered),
+                    state(":ordered", MailState::ResendRequested),
                     string(":now", now),
                     string(":operation", &operation),
                 ],

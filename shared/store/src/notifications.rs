@@ -39,7 +39,7 @@ impl Store {
             let id = notification.id;
             let all_read = state.read_through.is_some_and(|through| id <= through);
             // Everything from here on is deleted; or read, where unread ones are wanted.
-            if state.hides(id) || (all_read && is_read == Some(false)) {
+            if state.has_deleted(id) || (all_read && is_read == Some(false)) {
                 return Ok((id, Selection::Stop));
             }
             notification.read_at = state.read_at(&notification);
@@ -73,7 +73,7 @@ impl Store {
             self.get::<Notification>(keys::notification(recipient, id), Consistency::Strong);
         let (found, state) =
             try_join(notification, self.inbox_state(recipient, Consistency::Strong)).await?;
-        let shown = found.filter(|notification| !state.hides(notification.id));
+        let shown = found.filter(|notification| !state.has_deleted(notification.id));
         Ok(shown.map(|notification| Notification {
             read_at: state.read_at(&notification),
             ..notification

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use domain::id::UserId;
 use domain::mail::Mail;
-use domain::rate::{FREE_FAILURES, FailureCount, FailureLimits, Limited, Locked, Network, Window};
+use domain::rate::{
+    ClientNetwork, FREE_FAILURES, FailureCount, FailureLimits, FixedWindow, LimitedAction, Lockout,
+};
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,12 +23,12 @@ use crate::write::{PutOutcome, Step, UpdateOutcome, number, pause, string};
 #[derive(Clone, Copy, Debug)]
 pub struct ThrottleKey<'a> {
     /// FailureCount at what.
-    pub kind: Limited,
+    pub kind: LimitedAction,
     /// At which account: its address in the normal form or its id, whether there is such an account
     /// or not.
     pub account: &'a str,
     /// From where.
-    pub network: &'a Network,
+    pub network: &'a ClientNetwork,
 }
 
 /// Why something may not be tried, or had.
@@ -34,7 +36,7 @@ pub struct ThrottleKey<'a> {
 pub enum LimitError {
     /// Not now.
     #[error(transparent)]
-    Locked(#[from] Locked),
+    Locked(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -74,9 +76,9 @@ impl Store {
         let (failures, mut written) =
             try_join(self.failures(trial, now), self.write_attempts(trial, None, &first)).await?;
         if failures.network >= tolerance.network {
-            return Err(Locked { until: Window::of_failures(now).end }.into());
+            return Err(Lockout { until: FixedWindow::for_failures(now).end }.into());
         }
-        let free = tolerance.free_at(failures.account);
+        let free = tolerance.free_failures(failures.account);
         let mut next = first;
         if let (PutOutcome::Done, false) = (&written, free == FREE_FAILURES) {
             let seen = next;
@@ -89,7 +91,7 @@ impl Store {
                 PutOutcome::Refused(Some(stored)) => Some(read::<FailureCount>(stored)?),
                 PutOutcome::Refused(None) => None,
             };
-            let waits = |seen: &FailureCount| seen.may_be_forgotten(free, now);
+            let waits = |seen: &FailureCount| seen.last_free_attempt_is_pending(free, now);
             let counted = match FailureCount::next(seen.as_ref(), free, now) {
                 Ok(attempts) => (seen.as_ref(), attempts),
                 Err(_) if seen.as_ref().is_some_and(waits) => {
@@ -103,7 +105,7 @@ impl Store {
             next = counted.1;
             written = self.write_attempts(trial, counted.0, &next).await?;
         }
-        Err(Locked { until: now.saturating_add(CROWDED).unwrap_or(now) }.into())
+        Err(Lockout { until: now.saturating_add(CROWDED).unwrap_or(now) }.into())
     }
 
     async fn write_attempts(
@@ -144,16 +146,16 @@ impl Store {
     /// [`LimitError::Locked`] when it has to.
     pub async fn check_network(
         &self,
-        kind: Limited,
-        network: &Network,
+        kind: LimitedAction,
+        network: &ClientNetwork,
         tolerance: FailureLimits,
         now: Timestamp,
     ) -> Result<(), LimitError> {
-        let window = Window::of_failures(now);
+        let window = FixedWindow::for_failures(now);
         let counted =
             self.get_all([network_key(kind, network, window)], Consistency::Eventual).await?;
         if counted.iter().any(|item| count(item) >= tolerance.network) {
-            Err(Locked { until: window.end }.into())
+            Err(Lockout { until: window.end }.into())
         } else {
             Ok(())
         }
@@ -163,12 +165,12 @@ impl Store {
     /// windows of 15 minutes.
     pub async fn count_failure(
         &self,
-        kind: Limited,
+        kind: LimitedAction,
         account: Option<&str>,
-        network: &Network,
+        network: &ClientNetwork,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let window = Window::of_failures(now);
+        let window = FixedWindow::for_failures(now);
         let at_account = async {
             match account {
                 Some(account) => self.count_in(account_key(kind, account, window), window).await,
@@ -180,7 +182,7 @@ impl Store {
             .map(drop)
     }
 
-    async fn count_in(&self, key: Key, window: Window) -> Result<(), Error> {
+    async fn count_in(&self, key: Key, window: FixedWindow) -> Result<(), Error> {
         let values = [
             number(":one", 1_u64),
             number(":enough", ENOUGH),
@@ -195,7 +197,7 @@ impl Store {
 
     /// The failures of the present window. Eventually consistent: they are coarse.
     async fn failures(&self, trial: ThrottleKey<'_>, now: Timestamp) -> Result<Failures, Error> {
-        let window = Window::of_failures(now);
+        let window = FixedWindow::for_failures(now);
         let network = network_key(trial.kind, trial.network, window);
         let keys = [network.clone(), account_key(trial.kind, trial.account, window)];
         let mut failures = Failures { network: 0, account: 0 };
@@ -220,13 +222,14 @@ impl Store {
         most: DailyUsage,
         now: Timestamp,
     ) -> Result<(), LimitError> {
-        let day = Window::day(now);
+        let day = FixedWindow::for_day(now);
         let (Some(records), Some(files)) =
             (most.records.checked_sub(take.records), most.files.checked_sub(take.files))
         else {
-            return Err(Locked { until: day.end }.into());
+            return Err(Lockout { until: day.end }.into());
         };
-        let key = keys::rate(Limited::Records, &[&patient.to_string()], &day.number.to_string());
+        let key =
+            keys::rate(LimitedAction::Records, &[&patient.to_string()], &day.number.to_string());
         let values = [
             number(":records", take.records),
             number(":files", take.files),
@@ -241,7 +244,7 @@ impl Store {
                          file_count <= :files_before)";
         match self.update_if(key, expression, condition, values).await? {
             UpdateOutcome::Done(_) => Ok(()),
-            UpdateOutcome::Refused(_) => Err(Locked { until: day.end }.into()),
+            UpdateOutcome::Refused(_) => Err(Lockout { until: day.end }.into()),
         }
     }
 
@@ -263,14 +266,17 @@ impl Store {
 
 /// Takes a mail from what an address may be sent in a day because somebody asked for it; refused
 /// until the next day when there is none left.
-pub(crate) fn count_mail<E: From<Locked>>(address: &str, most: u64, now: Timestamp) -> Step<E> {
-    let day = Window::day(now);
-    let key = keys::rate(Limited::Mails, &[address], &day.number.to_string());
+pub(crate) fn count_mail<E: From<Lockout>>(address: &str, most: u64, now: Timestamp) -> Step<E> {
+    let day = FixedWindow::for_day(now);
+    let key = keys::rate(LimitedAction::Mails, &[address], &day.number.to_string());
     let values =
         [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
     let count = Step::update(key, "ADD mail_count :one SET entity = :entity, #ttl = :ttl");
     count
-        .only_if("attribute_not_exists(pk) OR mail_count < :most", Locked { until: day.end }.into())
+        .only_if(
+            "attribute_not_exists(pk) OR mail_count < :most",
+            Lockout { until: day.end }.into(),
+        )
         .with(values)
 }
 
@@ -298,7 +304,7 @@ fn count(item: &Item) -> u64 {
         .unwrap_or_default()
 }
 
-fn ttl(window: Window) -> crate::write::Value {
+fn ttl(window: FixedWindow) -> crate::write::Value {
     number(":ttl", u64::try_from(window.end.as_second()).unwrap_or_default())
 }
 
@@ -306,10 +312,10 @@ pub(crate) fn attempts_key(trial: ThrottleKey<'_>) -> Key {
     keys::rate(trial.kind, &[trial.account, trial.network.as_str()], "ATTEMPTS")
 }
 
-fn network_key(kind: Limited, network: &Network, window: Window) -> Key {
+fn network_key(kind: LimitedAction, network: &ClientNetwork, window: FixedWindow) -> Key {
     keys::rate(kind, &["network", network.as_str()], &window.number.to_string())
 }
 
-fn account_key(kind: Limited, account: &str, window: Window) -> Key {
+fn account_key(kind: LimitedAction, account: &str, window: FixedWindow) -> Key {
     keys::rate(kind, &["account", account], &window.number.to_string())
 }

@@ -96,7 +96,7 @@ impl Change {
             }
             ("INSERT", Mail::ENTITY, _, Some(new)) => {
                 let Mail { id, kind, .. } = read(new)?;
-                Ok(if kind == MailKind::Nobody {
+                Ok(if kind == MailKind::Decoy {
                     Vec::new()
                 } else {
                     vec![Self::MailOrdered { mail_id: id }]
@@ -140,7 +140,7 @@ impl Change {
 /// What became of a mail. The filters of the event source let these changes through, and no others
 /// of such items.
 fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
-    use MailState::{Failed, InDoubt, Ordered, Sending, Sent};
+    use MailState::{Failed, InDoubt, ResendRequested, Sending, Sent};
 
     let (before, after) = (item::delivery(old)?, item::delivery(new.clone())?);
     let time = |at: Option<Timestamp>| at.ok_or(Error::Corrupt { entity: "delivery" });
@@ -155,13 +155,13 @@ fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
                 Counts { mails_failed: 1, ..Counts::default() },
             )]
         }
-        (Some(Sent | Failed | InDoubt | Sending), Some(Ordered))
+        (Some(Sent | Failed | InDoubt | Sending), Some(ResendRequested))
             if item::entity(&new) == Mail::ENTITY =>
         {
             let Mail { id, .. } = read(new)?;
             vec![Change::MailOrdered { mail_id: id }]
         }
-        (Some(Sent | Failed | InDoubt | Sending), Some(Ordered)) => {
+        (Some(Sent | Failed | InDoubt | Sending), Some(ResendRequested)) => {
             let Notification { id, recipient_id, .. } = read(new)?;
             vec![Change::NotificationMailOrdered { recipient_id, notification_id: id }]
         }

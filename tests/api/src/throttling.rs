@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use domain::rate::REFUSAL;
+use domain::rate::MIN_REFUSAL_DURATION;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -355,7 +355,7 @@ fn an_owner_with_many_devices_signs_in_with_all_at_once() {
             return;
         }
         assert!(
-            began.elapsed() > REFUSAL.unsigned_abs()
+            began.elapsed() > MIN_REFUSAL_DURATION.unsigned_abs()
                 && statuses.iter().all(|status| [200, 429].contains(status)),
             "{statuses:?}"
         );

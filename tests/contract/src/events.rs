@@ -3,7 +3,7 @@
 use aws_lambda_events::dynamodb;
 use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use domain::file::file_of_object;
+use domain::file::file_id_of_object;
 use domain::mail::MailMessage;
 use lambda_http::request::LambdaRequest;
 use store::stream::Change;
@@ -100,7 +100,7 @@ fn uploads_are_of_files() {
         for record in event.records {
             let key = record.s3.object.key.unwrap_or_default();
             assert!(
-                file_of_object(&key).is_some(),
+                file_id_of_object(&key).is_some(),
                 "events/inspector.json: {key} is not the object of a file"
             );
         }

@@ -97,7 +97,7 @@ fn a_message_is_delivered_again_and_in_the_end_set_aside() {
                 tries.to_string(),
                 "the mailer must know how often {name} delivers"
             );
-            let under_way = Delivery::UNDER_WAY.unsigned_abs().as_secs();
+            let under_way = Delivery::SENDING_TIMEOUT.unsigned_abs().as_secs();
             assert!(
                 under_way > visibility * tries,
                 "a mail must not count as interrupted while {name} delivers it"

@@ -1,7 +1,7 @@
 //! What staff do with users.
 
 use domain::account::{Account, Approval, Role};
-use domain::approval::Decision;
+use domain::approval::ApprovalDecision;
 use domain::audit::{Action, AuditEvent};
 use domain::email::Email;
 use domain::id::{EventId, UserId};
@@ -161,7 +161,7 @@ async fn an_account_is_amended_in_the_version_that_was_read_or_not_at_all() {
     table.store.amend_account(&before, &after, &events).await.unwrap();
     let stored = table.store.get_account(before.id).await.unwrap().unwrap();
     assert_eq!(stored, after);
-    assert!(!stored.holds(session.id));
+    assert!(!stored.allows_session_id(session.id));
     let log = table.store.list_events_of_subject(before.id, None, 10, None).await.unwrap().items;
     assert_eq!(
         log.iter().map(|event| event.action).collect::<Vec<_>>(),
@@ -187,7 +187,7 @@ pub(crate) async fn decide(
     table: &Table,
     admin: &Account,
     doctor: &Account,
-    decision: Decision,
+    decision: ApprovalDecision,
     reason: &str,
 ) -> Result<Account, UpdateError> {
     let after = Account {
@@ -196,7 +196,7 @@ pub(crate) async fn decide(
         ..doctor.clone()
     };
     let reason = Justification::parse(reason).unwrap();
-    let notification = decision.notify(id(), doctor.id, admin, Some(&reason));
+    let notification = decision.notification(id(), doctor.id, admin, Some(&reason));
     let event = AuditEvent {
         reason: Some(reason.as_str().to_owned()),
         before: doctor.approval.map(|approval| approval.to_string()),
@@ -238,12 +238,14 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
         (all, cardiologists, waiting)
     };
     assert_eq!(listed().await, (0, 0, vec![1, 0, 0, 0]), "pending approved refused suspended");
-    let refused = decide(&table, &admin, &pending, Decision::Refuse, "Unreadable").await.unwrap();
+    let refused =
+        decide(&table, &admin, &pending, ApprovalDecision::Refuse, "Unreadable").await.unwrap();
     assert_eq!(listed().await, (0, 0, vec![0, 0, 1, 0]));
-    let approved = decide(&table, &admin, &refused, Decision::Approve, "Seen").await.unwrap();
+    let approved =
+        decide(&table, &admin, &refused, ApprovalDecision::Approve, "Seen").await.unwrap();
     assert_eq!(listed().await, (1, 1, vec![0, 0, 0, 0]));
     let suspended =
-        decide(&table, &admin, &approved, Decision::Suspend, "Complaints").await.unwrap();
+        decide(&table, &admin, &approved, ApprovalDecision::Suspend, "Complaints").await.unwrap();
     assert_eq!(listed().await, (0, 0, vec![0, 0, 0, 1]));
     assert_eq!(table.store.get_account(pending.id).await.unwrap(), Some(suspended.clone()));
 
@@ -280,7 +282,7 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
 
     let count = table.count().await;
     assert!(matches!(
-        decide(&table, &admin, &approved, Decision::Suspend, "Again").await,
+        decide(&table, &admin, &approved, ApprovalDecision::Suspend, "Again").await,
         Err(UpdateError::Stale)
     ));
     assert_eq!(table.count().await, count, "nobody is told of what was not done");
@@ -300,7 +302,7 @@ async fn a_decision_has_one_mail_of_its_own() {
     let admin = user(Role::Admin, "", "");
     let doctor = doctor();
     table.register(&doctor).await;
-    decide(&table, &admin, &doctor, Decision::Suspend, "Complaints").await.unwrap();
+    decide(&table, &admin, &doctor, ApprovalDecision::Suspend, "Complaints").await.unwrap();
     let mut asked = Vec::new();
     for item in table.all().await {
         let image = serde_dynamo::Item::from(

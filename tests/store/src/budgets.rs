@@ -6,12 +6,14 @@
 //! One thread runs each test: calls that a handler starts together are then seen to start together.
 
 use domain::account::{Account, Approval, Role};
-use domain::approval::Decision;
+use domain::approval::ApprovalDecision;
 use domain::audit::{Action, Outcome};
 use domain::id::{AnnotationId, FileId, RecordId, SessionId, UserId};
 use domain::mail::{Mail, MailKind};
-use domain::notification::{Event, Notification};
-use domain::rate::{FREE_FAILURES, FailureLimits, Limited, Network, REFUSAL};
+use domain::notification::{Notification, RecordEvent};
+use domain::rate::{
+    ClientNetwork, FREE_FAILURES, FailureLimits, LimitedAction, MIN_REFUSAL_DURATION,
+};
 use domain::record::Record;
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
@@ -88,17 +90,18 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     let table = Table::new().await;
     let (store, meter) = (&table.store, &table.meter);
     let mut report = Report::default();
-    let (user, here) = (patient(), Network::of("203.0.113.7"));
+    let (user, here) = (patient(), ClientNetwork::of("203.0.113.7"));
     let mut session = table.register(&user).await;
     let email = user.email.normalized();
-    let login = ThrottleKey { kind: Limited::Login, account: &email, network: &here };
+    let login = ThrottleKey { kind: LimitedAction::Login, account: &email, network: &here };
     let audit = |action| event(&user, user.id, action, None);
     let mail = |kind| Mail::new(id(), kind, user.id, at(0));
 
     // A login that fails costs the same whether there is such an account or not.
     for email in [user.email.clone(), patient().email] {
         let normalized = email.normalized();
-        let trial = ThrottleKey { kind: Limited::Login, account: &normalized, network: &here };
+        let trial =
+            ThrottleKey { kind: LimitedAction::Login, account: &normalized, network: &here };
         let failure = audit(Action::Login).with_outcome(Outcome::Failed);
         let (_, measured) = meter
             .measure(async {
@@ -114,7 +117,8 @@ async fn every_operation_on_an_account_keeps_its_budget() {
                         store.create_decoy_event(&failure, at(0)).await
                     }
                 };
-                let failed = store.count_failure(Limited::Login, Some(&normalized), &here, at(0));
+                let failed =
+                    store.count_failure(LimitedAction::Login, Some(&normalized), &here, at(0));
                 tokio::try_join!(store.get_account(id()), told, failed).unwrap()
             })
             .await;
@@ -127,11 +131,11 @@ async fn every_operation_on_an_account_keeps_its_budget() {
             Budget(2, 2.0 + COUNTERS, 2.0 + FAILURE),
         );
     }
-    let attempts = ThrottleKey { kind: Limited::Login, account: "somebody", network: &here };
+    let attempts = ThrottleKey { kind: LimitedAction::Login, account: "somebody", network: &here };
     for _ in 0..FREE_FAILURES {
         store.start_sign_in_attempt(attempts, TOLERANCE, at(0)).await.unwrap();
     }
-    let later = at(0) + REFUSAL;
+    let later = at(0) + MIN_REFUSAL_DURATION;
     let (begun, measured) = meter
         .measure(async {
             tokio::join!(
@@ -155,7 +159,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     let (_, measured) = meter
         .measure(async {
             let (checked, found) = tokio::join!(
-                store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)),
+                store.check_network(LimitedAction::Refresh, &here, TOLERANCE, at(0)),
                 store.get_caller(user.id, session.id)
             );
             assert!(checked.is_ok() && found.unwrap().is_some());
@@ -194,13 +198,13 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     let (_, measured) = meter
         .measure(async {
             let (checked, found) = tokio::join!(
-                store.check_network(Limited::Refresh, &here, TOLERANCE, at(0)),
+                store.check_network(LimitedAction::Refresh, &here, TOLERANCE, at(0)),
                 store.get_caller(user.id, spare.id)
             );
             assert!(checked.is_ok() && found.unwrap().is_some());
             let reused = audit(Action::ReuseToken).with_outcome(Outcome::Failed);
             store.end_reused_session(&spare, &reused, &mail(MailKind::TokenReused)).await.unwrap();
-            store.count_failure(Limited::Refresh, None, &here, at(0)).await.unwrap();
+            store.count_failure(LimitedAction::Refresh, None, &here, at(0)).await.unwrap();
         })
         .await;
     report.row(
@@ -233,7 +237,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     let pending = SecondFactor::pending(user.id, "JBSWY3DPEHPK3PXP".to_owned());
     store.start_second_factor(&pending).await.unwrap();
     let (confirmed, told) = (
-        SecondFactor { confirmed: true, ..pending.using_step(1).unwrap() },
+        SecondFactor { confirmed: true, ..pending.with_step_used(1).unwrap() },
         mail(MailKind::SecondFactorEnabled),
     );
     store
@@ -248,7 +252,8 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         .await
         .unwrap();
     let (account, another) = (user.id.to_string(), crate::people::session(&user));
-    let trial = ThrottleKey { kind: Limited::SecondFactor, account: &account, network: &here };
+    let trial =
+        ThrottleKey { kind: LimitedAction::SecondFactor, account: &account, network: &here };
     let (_, measured) = meter
         .measure(async {
             let begin = store.start_sign_in_attempt(trial, TOLERANCE, at(0));
@@ -256,7 +261,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
                 tokio::join!(begin, store.get_account(user.id), store.get_second_factor(user.id));
             let (_, _, factor) =
                 (begun.unwrap(), found.unwrap().unwrap(), factor.unwrap().unwrap());
-            let used = factor.using_step(2).unwrap();
+            let used = factor.with_step_used(2).unwrap();
             store
                 .sign_in_with_second_factor(
                     &factor,
@@ -314,8 +319,9 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         cost(3, 7, CALLER + 2.0 + COUNTERS, 12.0, 2.0),
         Budget(3, CALLER + 2.0 + COUNTERS, 12.0),
     );
-    for kind in [MailKind::ResetPassword, MailKind::Nobody] {
-        let trial = ThrottleKey { kind: Limited::PasswordReset, account: &email, network: &here };
+    for kind in [MailKind::ResetPassword, MailKind::Decoy] {
+        let trial =
+            ThrottleKey { kind: LimitedAction::PasswordReset, account: &email, network: &here };
         let (_, measured) = meter
             .measure(async {
                 let (begun, found) = tokio::join!(
@@ -327,7 +333,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
                 let sent = store.create_mail_within_limit(&email, 20, &told, at(0));
                 let (sent, failed) = tokio::join!(
                     sent,
-                    store.count_failure(Limited::PasswordReset, Some(&email), &here, at(0))
+                    store.count_failure(LimitedAction::PasswordReset, Some(&email), &here, at(0))
                 );
                 (sent.unwrap(), failed.unwrap())
             })
@@ -420,9 +426,9 @@ async fn every_operation_of_staff_keeps_its_budget() {
         version: before.version + 1,
         ..before.clone()
     };
-    let told = Decision::Approve.notify(id(), before.id, &admin, None);
-    let mail = Mail::new(id(), Decision::Approve.mail(), before.id, at(0));
-    let decided = event(&admin, before.id, Decision::Approve.action(), None);
+    let told = ApprovalDecision::Approve.notification(id(), before.id, &admin, None);
+    let mail = Mail::new(id(), ApprovalDecision::Approve.mail(), before.id, at(0));
+    let decided = event(&admin, before.id, ApprovalDecision::Approve.action(), None);
     let (_, measured) = meter
         .measure(async {
             let (caller, found) = tokio::join!(who(), store.get_account(before.id));
@@ -531,12 +537,12 @@ async fn every_operation_keeps_its_budget() {
 
     // The look at the network comes before the password is hashed, the transaction after it
     // (decision 0035).
-    let (patient, here) = (patient(), Network::of("203.0.113.7"));
+    let (patient, here) = (patient(), ClientNetwork::of("203.0.113.7"));
     let first = session(&patient);
     let registered = event(&patient, patient.id, Action::Register, None);
     let (done, measured) = meter
         .measure(async {
-            store.check_network(Limited::Register, &here, TOLERANCE, at(0)).await.unwrap();
+            store.check_network(LimitedAction::Register, &here, TOLERANCE, at(0)).await.unwrap();
             store.register(&patient, &credentials(&patient), &first, &registered).await
         })
         .await;
@@ -545,7 +551,7 @@ async fn every_operation_keeps_its_budget() {
 
     let caller = session(&patient);
     let email = patient.email.normalized();
-    let trial = ThrottleKey { kind: Limited::Login, account: &email, network: &here };
+    let trial = ThrottleKey { kind: LimitedAction::Login, account: &email, network: &here };
     let (_, measured) = meter
         .measure(async {
             let (begun, found) = tokio::join!(
@@ -871,16 +877,16 @@ async fn every_operation_keeps_its_budget() {
         Budget(1, 1.0, 0.0),
     );
     let reason = Justification::parse("The patient asks on the telephone").unwrap();
-    let told = Event::Opened { staff: &staff }.notify(id(), p, r, p);
+    let told = RecordEvent::Opened { staff: &staff }.notification(id(), p, r, p);
     let broken = event(&staff, p, Action::BreakGlass, Some(r));
     let (done, measured) =
         meter.measure(store.break_glass(staff.id, &outline, &reason, now, &told, &broken)).await;
     done.unwrap();
     report.row("console: break glass", measured, cost(1, 1, 0.0, 6.0, 3.0), Budget(1, 0.0, 6.0));
     let told = [
-        Event::AssignedByStaff { staff: &staff }.notify(id(), doctors[0].id, r, p),
-        Event::UnassignedByStaff { staff: &staff }.notify(id(), busy.id, r, p),
-        Event::ReassignedByStaff { staff: &staff }.notify(id(), p, r, p),
+        RecordEvent::AssignedByStaff { staff: &staff }.notification(id(), doctors[0].id, r, p),
+        RecordEvent::UnassignedByStaff { staff: &staff }.notification(id(), busy.id, r, p),
+        RecordEvent::ReassignedByStaff { staff: &staff }.notification(id(), p, r, p),
     ];
     let corrected = event(&staff, p, Action::CorrectAssignment, Some(r));
     let (done, measured) = meter

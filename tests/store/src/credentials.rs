@@ -4,7 +4,7 @@ use domain::account::{Account, Credentials};
 use domain::audit::Action;
 use domain::email::Email;
 use domain::id::SessionId;
-use domain::mail::{Basis, Mail, MailKind, MailToken};
+use domain::mail::{AccountSnapshot, Mail, MailKind, MailToken};
 use domain::session::Session;
 use store::UpdateError;
 use store::credentials::{MailLimit, NewPassword, SilentError, UseTokenError};
@@ -16,7 +16,8 @@ const HASH: &str = "a-hash";
 
 /// The table with a token of this kind for the account.
 async fn put_token(table: &Table, kind: MailKind, account: &Account, email: &Email) {
-    let token = MailToken::new(kind, account.id, email.clone(), Basis::of(account), at(0));
+    let token =
+        MailToken::new(kind, account.id, email.clone(), AccountSnapshot::of(account), at(0));
     table.store.create_mail_token(HASH, &token).await.unwrap();
 }
 
@@ -74,7 +75,7 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
         change(&table, &account, &credentials(&account), "second", first.id).await.unwrap();
     assert_eq!(hash(&table, &account.email).await.as_deref(), Some("second"));
     let (stored, _) = table.store.get_caller(account.id, second.id).await.unwrap().unwrap();
-    assert!(!stored.holds(first.id) && stored.holds(second.id));
+    assert!(!stored.allows_session_id(first.id) && stored.allows_session_id(second.id));
     assert_eq!((stored.version, stored.password_version), (2, 1));
     assert_eq!(
         table.store.get_credentials(&account.email).await.unwrap().unwrap().password_version,
@@ -139,9 +140,9 @@ async fn a_token_resets_a_password_once() {
     // Stored after the reset, by a sign-in that read the credentials before it.
     let late = session(&account);
     assert!(
-        stored.holds(late.id)
-            && !stored.keeps(&late)
-            && stored.keeps(&Session { password_version: 1, ..late })
+        stored.allows_session_id(late.id)
+            && !stored.allows_session(&late)
+            && stored.allows_session(&Session { password_version: 1, ..late })
     );
     assert_eq!(
         table.store.get_credentials(&account.email).await.unwrap().unwrap().password_version,

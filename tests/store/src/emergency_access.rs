@@ -4,7 +4,7 @@
 use domain::account::{Account, Role};
 use domain::audit::{Action, AuditEvent};
 use domain::id::{RecordId, UserId};
-use domain::notification::{Event, NotificationType};
+use domain::notification::{NotificationType, RecordEvent};
 use domain::record::RecordType;
 use domain::text::Justification;
 use jiff::{SignedDuration, Timestamp};
@@ -25,8 +25,12 @@ async fn outline(table: &Table, patient: UserId, record: RecordId) -> Outline {
 async fn break_glass(table: &Table, staff: &Account, outline: &Outline, now: Timestamp) {
     let record = &outline.record;
     let reason = Justification::parse("The patient asks on the telephone").unwrap();
-    let told =
-        Event::Opened { staff }.notify(id(), record.patient_id, record.id, record.patient_id);
+    let told = RecordEvent::Opened { staff }.notification(
+        id(),
+        record.patient_id,
+        record.id,
+        record.patient_id,
+    );
     let event = AuditEvent {
         reason: Some(reason.as_str().to_owned()),
         ..event(staff, record.patient_id, Action::BreakGlass, Some(record.id))
@@ -199,9 +203,9 @@ async fn an_assignment_is_corrected_at_once_or_not_at_all() {
     let (r, p) = (record.id, patient.id);
     let told = || {
         [
-            Event::AssignedByStaff { staff: &staff }.notify(id(), new.id, r, p),
-            Event::UnassignedByStaff { staff: &staff }.notify(id(), former.id, r, p),
-            Event::ReassignedByStaff { staff: &staff }.notify(id(), p, r, p),
+            RecordEvent::AssignedByStaff { staff: &staff }.notification(id(), new.id, r, p),
+            RecordEvent::UnassignedByStaff { staff: &staff }.notification(id(), former.id, r, p),
+            RecordEvent::ReassignedByStaff { staff: &staff }.notification(id(), p, r, p),
         ]
     };
     let change = || AuditEvent {

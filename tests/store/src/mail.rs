@@ -5,7 +5,7 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::id::MailId;
 use domain::mail::{
-    Basis, Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken,
+    AccountSnapshot, Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken,
 };
 use domain::notification::Notification;
 use store::Page;
@@ -150,8 +150,10 @@ async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
         now().await,
         Delivery { mail_claimed_at: Some(at(1)), ..delivery(Some(MailState::Sending), None, None) }
     );
-    assert!(matches!(again(31).await, Err(OrderError::NotOver)) && !now().await.is_over(at(31)));
-    assert!(now().await.is_over(at(32)));
+    assert!(
+        matches!(again(31).await, Err(OrderError::NotOver)) && !now().await.can_be_resent(at(31))
+    );
+    assert!(now().await.can_be_resent(at(32)));
     let (one, other) = tokio::join!(again(32), again(32));
     assert!(
         matches!(
@@ -160,7 +162,7 @@ async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
         ),
         "{one:?} {other:?}"
     );
-    assert_eq!(now().await, delivery(Some(MailState::Ordered), None, None));
+    assert_eq!(now().await, delivery(Some(MailState::ResendRequested), None, None));
     assert_eq!(claim(33).await, MailClaim::Claimed(notification));
     assert!(matches!(again(34).await, Err(OrderError::NotOver)), "it was begun anew");
 }
@@ -283,7 +285,7 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
         stored,
         Mailed { what: mail, delivery: delivery(Some(MailState::Sent), None, Some(2)) }
     );
-    assert!(stored.delivery.is_over(at(2)));
+    assert!(stored.delivery.can_be_resent(at(2)));
 }
 
 #[tokio::test]
@@ -293,7 +295,7 @@ async fn the_mails_to_somebody_are_listed() {
     let mut mails: Vec<Mail> =
         (0..5).map(|_| Mail::new(id(), MailKind::ResetPassword, user, at(0))).collect();
     mails.reverse();
-    let nobody = Mail::new(id(), MailKind::Nobody, user, at(0));
+    let nobody = Mail::new(id(), MailKind::Decoy, user, at(0));
     for mail in
         mails.iter().chain([&nobody, &Mail::new(id(), MailKind::ResetPassword, other, at(0))])
     {
@@ -335,7 +337,7 @@ async fn a_token_is_found_by_its_hash() {
         MailKind::ResetPassword,
         account.id,
         account.email.clone(),
-        Basis::of(&account),
+        AccountSnapshot::of(&account),
         at(0),
     );
     table.store.create_mail_token("a-hash", &token).await.unwrap();

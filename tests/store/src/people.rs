@@ -6,9 +6,9 @@ use domain::account::{
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::FieldValue;
-use domain::file::{ContentType, DeclaredFile, File, FileName, Sha256};
+use domain::file::{ContentType, File, FileName, NewFile, Sha256};
 use domain::id::{RecordId, UserId};
-use domain::notification::{Event, Notification};
+use domain::notification::{Notification, RecordEvent};
 use domain::record::{Annotation, Record, RecordType};
 use domain::session::Session;
 use domain::text::{Address, Description, LicenseNumber, Name, Note, PhoneNumber, Specialization};
@@ -140,13 +140,13 @@ pub(crate) fn record(patient: &Account, doctor: &Account) -> Record {
 }
 
 pub(crate) fn file(record: &Record) -> File {
-    let declared = DeclaredFile {
+    let declared = NewFile {
         name: FileName::from_json(&json!("blood-count.pdf")).unwrap(),
         content_type: ContentType::Pdf,
         size_bytes: 482_113,
         sha256: None,
     };
-    declared.of(id(), record.patient_id, record.id)
+    declared.into_file(id(), record.patient_id, record.id)
 }
 
 pub(crate) fn hashed_file(record: &Record) -> File {
@@ -168,12 +168,22 @@ pub(crate) fn annotation(record: &Record) -> Annotation {
 
 /// What the doctor is told of a patient's change.
 pub(crate) fn told_doctor(patient: &Account, record: &Record) -> Notification {
-    Event::Updated { patient }.notify(id(), record.doctor_id, record.id, record.patient_id)
+    RecordEvent::Updated { patient }.notification(
+        id(),
+        record.doctor_id,
+        record.id,
+        record.patient_id,
+    )
 }
 
 /// What the patient is told of a doctor's note.
 pub(crate) fn told_patient(doctor: &Account, record: &Record) -> Notification {
-    Event::Annotated { doctor }.notify(id(), record.patient_id, record.id, record.patient_id)
+    RecordEvent::Annotated { doctor }.notification(
+        id(),
+        record.patient_id,
+        record.id,
+        record.patient_id,
+    )
 }
 
 impl Table {

@@ -1,7 +1,7 @@
 //! Operations that meet. Every task has its own connection, and all begin at once.
 
 use domain::account::{Account, Approval, Role};
-use domain::approval::Decision;
+use domain::approval::ApprovalDecision;
 use domain::audit::Action;
 use domain::file::FileStatus;
 use domain::mail::MailKind;
@@ -121,11 +121,12 @@ async fn of_eight_decisions_about_a_doctor_one_counts() {
     let results = at_once(8, |number| {
         let (store, before) = (table.store.clone(), doctor.clone());
         async move {
-            let decision = if number % 2 == 0 { Decision::Approve } else { Decision::Refuse };
+            let decision =
+                if number % 2 == 0 { ApprovalDecision::Approve } else { ApprovalDecision::Refuse };
             let admin = user(Role::Admin, "", "");
             let after =
                 Account { approval: Some(decision.outcome()), version: 2, ..before.clone() };
-            let told = decision.notify(crate::people::id(), before.id, &admin, None);
+            let told = decision.notification(crate::people::id(), before.id, &admin, None);
             let event = event(&admin, before.id, decision.action(), None);
             store
                 .decide_approval(&before, &after, &told, &mail(decision.mail(), &before), &event)

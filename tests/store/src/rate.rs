@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use domain::mail::{Mail, MailKind};
-use domain::rate::{FREE_FAILURES, FailureLimits, Limited, Network, REFUSAL};
+use domain::rate::{
+    ClientNetwork, FREE_FAILURES, FailureLimits, LimitedAction, MIN_REFUSAL_DURATION,
+};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use store::rate::{DailyUsage, LimitError, ThrottleKey};
@@ -13,15 +15,15 @@ use crate::table::Table;
 
 const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100 };
 
-fn trial<'a>(account: &'a str, network: &'a Network) -> ThrottleKey<'a> {
-    ThrottleKey { kind: Limited::Login, account, network }
+fn trial<'a>(account: &'a str, network: &'a ClientNetwork) -> ThrottleKey<'a> {
+    ThrottleKey { kind: LimitedAction::Login, account, network }
 }
 
 /// How many seconds one has to wait, 0 for none.
 fn wait<T>(result: Result<T, LimitError>, now: Timestamp) -> i64 {
     match result {
         Ok(_) => 0,
-        Err(LimitError::Locked(locked)) => locked.seconds_from(now),
+        Err(LimitError::Locked(locked)) => locked.retry_after_seconds(now),
         Err(LimitError::Store(error)) => panic!("{error}"),
     }
 }
@@ -29,7 +31,7 @@ fn wait<T>(result: Result<T, LimitError>, now: Timestamp) -> i64 {
 #[tokio::test]
 async fn the_free_failures_are_followed_by_waits() {
     let table = Table::new().await;
-    let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
+    let (here, elsewhere) = (ClientNetwork::of("203.0.113.7"), ClientNetwork::of("198.51.100.7"));
     let begin = async |account, network, now| {
         wait(table.store.start_sign_in_attempt(trial(account, network), TOLERANCE, now).await, now)
     };
@@ -64,7 +66,7 @@ async fn the_free_failures_are_followed_by_waits() {
 #[tokio::test]
 async fn success_forgets_the_failures() {
     let table = Table::new().await;
-    let here = Network::of("203.0.113.7");
+    let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..4 {
         for _ in 0..FREE_FAILURES - 1 {
             table
@@ -81,7 +83,7 @@ async fn success_forgets_the_failures() {
 #[tokio::test]
 async fn attempts_at_the_same_moment_are_no_more_than_are_free() {
     let table = Table::new().await;
-    let here = Network::of("203.0.113.7");
+    let here = ClientNetwork::of("203.0.113.7");
     let started = Instant::now();
     let attempts = (0..40).map(|_| {
         table.store.start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
@@ -95,7 +97,7 @@ async fn attempts_at_the_same_moment_are_no_more_than_are_free() {
 #[tokio::test]
 async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
     let table = Table::new().await;
-    let here = Network::of("203.0.113.7");
+    let here = ClientNetwork::of("203.0.113.7");
     let sign_in = async || {
         table
             .store
@@ -115,7 +117,7 @@ async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
         if refused == 0 {
             return;
         }
-        assert!(started.elapsed() > REFUSAL.unsigned_abs(), "{refused} refused");
+        assert!(started.elapsed() > MIN_REFUSAL_DURATION.unsigned_abs(), "{refused} refused");
         table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
     }
     panic!("somebody is always refused");
@@ -124,7 +126,7 @@ async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
 #[tokio::test]
 async fn who_waits_in_vain_is_told_so_in_time() {
     let table = Table::new().await;
-    let here = Network::of("203.0.113.7");
+    let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
         table
             .store
@@ -146,7 +148,7 @@ async fn who_waits_in_vain_is_told_so_in_time() {
     }
     assert!(shortest < Duration::from_secs(1), "{shortest:?}");
     // When the last free one must have been refused, nobody waits for it.
-    let later = at(0) + REFUSAL;
+    let later = at(0) + MIN_REFUSAL_DURATION;
     let (begun, cost) = table
         .meter
         .measure(table.store.start_sign_in_attempt(
@@ -162,7 +164,7 @@ async fn who_waits_in_vain_is_told_so_in_time() {
 #[tokio::test]
 async fn what_was_in_vain_is_remembered() {
     let table = Table::new().await;
-    let here = Network::of("203.0.113.7");
+    let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
         let begun = table
             .store
@@ -172,7 +174,7 @@ async fn what_was_in_vain_is_remembered() {
         table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
         table.store.restore_failures(trial("jane@example.com", &here), &begun).await.unwrap();
     }
-    let later = at(0) + REFUSAL;
+    let later = at(0) + MIN_REFUSAL_DURATION;
     assert!(
         table
             .store
@@ -185,12 +187,12 @@ async fn what_was_in_vain_is_remembered() {
 #[tokio::test]
 async fn a_network_that_fails_everywhere_has_to_wait() {
     let table = Table::new().await;
-    let (here, elsewhere) = (Network::of("203.0.113.7"), Network::of("198.51.100.7"));
+    let (here, elsewhere) = (ClientNetwork::of("203.0.113.7"), ClientNetwork::of("198.51.100.7"));
     let tolerance = FailureLimits { network: 10, account: 3 };
     for _ in 0..10 {
         table
             .store
-            .count_failure(Limited::Login, Some("jane@example.com"), &here, at(0))
+            .count_failure(LimitedAction::Login, Some("jane@example.com"), &here, at(0))
             .await
             .unwrap();
     }
@@ -202,8 +204,10 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
     // The account is under attack: one free failure for each network.
     assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 0);
     assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 1);
-    assert!(table.store.check_network(Limited::Login, &here, tolerance, at(0)).await.is_err());
-    table.store.check_network(Limited::Refresh, &here, tolerance, at(0)).await.unwrap();
+    assert!(
+        table.store.check_network(LimitedAction::Login, &here, tolerance, at(0)).await.is_err()
+    );
+    table.store.check_network(LimitedAction::Refresh, &here, tolerance, at(0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -225,7 +229,7 @@ async fn a_day_has_its_records_files_and_mails() {
     assert!(take(0, 0, now).await);
     assert!(take(1, 5, now + SignedDuration::from_hours(24)).await);
     let mail = async |address, now| {
-        let mail = Mail::new(id(), MailKind::Nobody, id(), now);
+        let mail = Mail::new(id(), MailKind::Decoy, id(), now);
         let sent = table.store.create_mail_within_limit(address, 2, &mail, now).await.is_ok();
         assert_eq!(
             table.store.get_mail(mail.id).await.unwrap().is_some(),
@@ -242,7 +246,7 @@ async fn a_day_has_its_records_files_and_mails() {
 #[tokio::test]
 async fn the_first_attempt_costs_one_round_trip() {
     let table = Table::new().await;
-    let here = Network::of("203.0.113.7");
+    let here = ClientNetwork::of("203.0.113.7");
     let (begun, cost) = table
         .meter
         .measure(table.store.start_sign_in_attempt(
@@ -255,7 +259,7 @@ async fn the_first_attempt_costs_one_round_trip() {
     assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 2, 1.0, 1.0));
     let (checked, cost) = table
         .meter
-        .measure(table.store.check_network(Limited::Register, &here, TOLERANCE, at(0)))
+        .measure(table.store.check_network(LimitedAction::Register, &here, TOLERANCE, at(0)))
         .await;
     checked.unwrap();
     assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 1, 0.5, 0.0));

@@ -2,7 +2,7 @@
 
 use domain::audit::Action;
 use domain::mail::{Mail, MailKind};
-use domain::rate::{FailureLimits, Limited, Network};
+use domain::rate::{ClientNetwork, FailureLimits, LimitedAction};
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 use store::UpdateError;
@@ -34,8 +34,11 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     );
 
     let hashes = vec!["a".to_owned(), "b".to_owned()];
-    let confirmed =
-        SecondFactor { confirmed: true, recovery_hashes: hashes, ..pending.using_step(7).unwrap() };
+    let confirmed = SecondFactor {
+        confirmed: true,
+        recovery_hashes: hashes,
+        ..pending.with_step_used(7).unwrap()
+    };
     let enable = async || {
         let mail = mail(MailKind::SecondFactorEnabled);
         let event = audit(Action::EnableSecondFactor);
@@ -53,11 +56,11 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     assert!(matches!(enable().await, Err(UpdateError::Stale)));
 
     // Of two who show one code at once, one signs in.
-    let used = confirmed.using_step(8).unwrap();
+    let used = confirmed.with_step_used(8).unwrap();
     let sessions = [0, 1].map(|_| Session { id: id(), second_factor: true, ..session(&account) });
     let logins = sessions.clone().map(|_| audit(Action::Login));
-    let (user, here) = (account.id.to_string(), Network::of("203.0.113.7"));
-    let trial = ThrottleKey { kind: Limited::SecondFactor, account: &user, network: &here };
+    let (user, here) = (account.id.to_string(), ClientNetwork::of("203.0.113.7"));
+    let trial = ThrottleKey { kind: LimitedAction::SecondFactor, account: &user, network: &here };
     store
         .start_sign_in_attempt(trial, FailureLimits { network: 100, account: 100 }, at(0))
         .await

@@ -152,7 +152,11 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
         "nobody is made"
     );
     let (stored, _) = table.store.get_caller(account.id, second.id).await.unwrap().unwrap();
-    assert!(!stored.holds(first.id) && !stored.holds(second.id) && stored.holds(id()));
+    assert!(
+        !stored.allows_session_id(first.id)
+            && !stored.allows_session_id(second.id)
+            && stored.allows_session_id(id())
+    );
     assert_eq!(
         stored,
         Account { sessions_ended_through: Some(second.id), version: 2, ..account.clone() }

@@ -6,7 +6,7 @@ use domain::account::{Account, Role};
 use domain::audit::Action;
 use domain::counter::Counts;
 use domain::file::object_key;
-use domain::mail::{Basis, Mail, MailFailure, MailKind, MailMessage, MailToken};
+use domain::mail::{AccountSnapshot, Mail, MailFailure, MailKind, MailMessage, MailToken};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::Error;
@@ -127,12 +127,12 @@ async fn mails_to_somebody_and_unconfirmed_users_are_told() {
     table.register(&unconfirmed).await;
     let mail = Mail::new(id(), MailKind::PasswordChanged, confirmed.id, at(0));
     table.store.create_mail(&mail).await.unwrap();
-    table.store.create_mail(&Mail::new(id(), MailKind::Nobody, id(), at(0))).await.unwrap();
+    table.store.create_mail(&Mail::new(id(), MailKind::Decoy, id(), at(0))).await.unwrap();
     let token = MailToken::new(
         MailKind::VerifyEmail,
         confirmed.id,
         confirmed.email.clone(),
-        Basis::of(&confirmed),
+        AccountSnapshot::of(&confirmed),
         at(0),
     );
     table.store.create_mail_token("a-hash", &token).await.unwrap();

@@ -72,7 +72,8 @@ pub(crate) async fn list_mails(
     let account = account.ok_or_else(Problem::not_found)?;
     app.store.create_events(&[caller.audit(Action::ListMails, user, None)]).await?;
     let letters = page.items.into_iter().map(|(row, mail)| {
-        let is_needed = account.is_active && mail.is_none_or(|mail| mail.is_needed_by(&account));
+        let is_needed =
+            account.is_active && mail.is_none_or(|mail| mail.is_still_needed_by(&account));
         Row { can_be_sent: row.can_be_sent && is_needed, ..row }
     });
     let (letters, next) = (letters.collect(), paging.next_url(page.next.as_ref())?);
@@ -94,7 +95,7 @@ async fn find(
                 let row = Row::of_mail(
                     user,
                     MailMessage::Mail { mail_id: id },
-                    mail.what.ordered_at(),
+                    mail.what.requested_at(),
                     kind.as_str(),
                     &mail.delivery,
                 );

@@ -70,7 +70,7 @@ impl Row {
             reason,
             explained: explained(reason),
             resolution: Resolution::Nothing,
-            can_be_sent: delivery.is_over(now),
+            can_be_sent: delivery.can_be_resent(now),
         }
     }
 

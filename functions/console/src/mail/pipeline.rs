@@ -12,7 +12,7 @@ use domain::account::Account;
 use domain::audit::{Action, AuditEvent};
 use domain::id::UserId;
 use domain::mail::{Delivery, Mail, MailFailure, MailMessage, MailState};
-use domain::rate::Limited;
+use domain::rate::LimitedAction;
 use futures_util::future::{join_all, try_join_all};
 use http_api::caller::Caller;
 use http_api::code::Code;
@@ -85,7 +85,7 @@ impl Found {
         self.mail
             .as_ref()
             .zip(self.account.as_ref())
-            .is_none_or(|(mail, account)| mail.is_needed_by(account))
+            .is_none_or(|(mail, account)| mail.is_still_needed_by(account))
     }
 }
 
@@ -125,7 +125,7 @@ impl DeadLetter {
             (Some(_), Some(found)) => match found.delivery.mail_state {
                 Some(MailState::Sending) if !found.delivery.is_interrupted(now) => Resolution::Wait,
                 _ if !found.is_needed() => Resolution::Drop,
-                None | Some(MailState::Failed | MailState::Ordered) => Resolution::PutBack,
+                None | Some(MailState::Failed | MailState::ResendRequested) => Resolution::PutBack,
                 Some(MailState::Sending | MailState::InDoubt) if !found.is_active() => {
                     Resolution::Activate
                 }
@@ -356,7 +356,7 @@ pub(crate) async fn resend(
     let is_needed = found.is_needed();
     let Found { user_id, delivery, account, mail, .. } = found;
     let now = clock::now();
-    let Some(state) = delivery.mail_state.filter(|_| delivery.is_over(now)) else {
+    let Some(state) = delivery.mail_state.filter(|_| delivery.can_be_resent(now)) else {
         return Err(not_over());
     };
     let account = account.ok_or_else(Problem::not_found)?;
@@ -374,12 +374,12 @@ pub(crate) async fn resend(
         ));
     }
     let most = app.pipeline.0.mails_per_day;
-    let limit = Limit::of_a_day(Limited::Mails, most);
+    let limit = Limit::of_a_day(LimitedAction::Mails, most);
     let address = mail.and_then(|mail| mail.address).unwrap_or(account.email);
     let event = AuditEvent {
         reason: delivery.failure(now).map(|failure| failure.to_string()),
         before: Some(state.to_string()),
-        after: Some(MailState::Ordered.to_string()),
+        after: Some(MailState::ResendRequested.to_string()),
         ..caller.audit(Action::ResendMail, user_id, None)
     };
     app.store.resend_mail(order, &address.normalized(), most, &event, now).await.map_err(

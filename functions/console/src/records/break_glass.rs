@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::audit::{Action, AuditEvent};
 use domain::id::RecordId;
-use domain::notification::Event;
+use domain::notification::RecordEvent;
 use domain::text::Justification;
 use http_api::path::Id;
 use http_api::problem::Problem;
@@ -28,7 +28,7 @@ pub(crate) async fn break_glass(
     let record =
         app.store.get_record_outline(patient, id).await?.ok_or_else(Problem::not_found)?.record;
     let staff = &caller.account;
-    let told = Event::Opened { staff }.notify(clock::new_id(), patient, id, patient);
+    let told = RecordEvent::Opened { staff }.notification(clock::new_id(), patient, id, patient);
     let event = AuditEvent {
         reason: Some(reason.as_str().to_owned()),
         ..caller.audit(Action::BreakGlass, patient, Some(id))

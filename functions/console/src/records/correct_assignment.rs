@@ -6,7 +6,7 @@ use domain::account::Account;
 use domain::audit::{Action, AuditEvent};
 use domain::field::Reason;
 use domain::id::RecordId;
-use domain::notification::Event;
+use domain::notification::RecordEvent;
 use domain::text::Justification;
 use http_api::caller::Caller;
 use http_api::path::Id;
@@ -86,11 +86,13 @@ async fn move_to(
 ) -> Result<(), UpdateError> {
     let (staff, RecordOutline { id, patient_id, doctor_id: former, .. }) =
         (&caller.account, *before);
-    let tell = |event: Event, recipient| event.notify(clock::new_id(), recipient, id, patient_id);
+    let tell = |event: RecordEvent, recipient| {
+        event.notification(clock::new_id(), recipient, id, patient_id)
+    };
     let told = [
-        tell(Event::AssignedByStaff { staff }, doctor.id),
-        tell(Event::UnassignedByStaff { staff }, former),
-        tell(Event::ReassignedByStaff { staff }, patient_id),
+        tell(RecordEvent::AssignedByStaff { staff }, doctor.id),
+        tell(RecordEvent::UnassignedByStaff { staff }, former),
+        tell(RecordEvent::ReassignedByStaff { staff }, patient_id),
     ];
     let event = AuditEvent {
         reason: Some(reason.as_str().to_owned()),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::account::Account;
 use domain::email::Email;
 use domain::id::UserId;
-use domain::text::sortable;
+use domain::text::sort_key;
 
 use crate::App;
 
@@ -29,7 +29,7 @@ impl Person {
         if let Ok(email) = Email::parse(text) {
             return Some(Self::Email(email));
         }
-        Some(sortable(text)).filter(|prefix| !prefix.is_empty()).map(Self::Named)
+        Some(sort_key(text)).filter(|prefix| !prefix.is_empty()).map(Self::Named)
     }
 
     /// Who may be meant, by name: nobody, one, or the first of several. The indexes may lag a

@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use domain::account::{Account, Approval};
-use domain::approval::Decision;
+use domain::approval::ApprovalDecision;
 use domain::id::UserId;
 use http_api::path::Id;
 use http_api::problem::Problem;
@@ -47,7 +47,7 @@ pub(crate) async fn approve_doctor(
     Id(id): Id<UserId>,
     posted: Posted,
 ) -> Result<Response, Problem> {
-    decide(&app, staff, id, &posted, Decision::Approve).await
+    decide(&app, staff, id, &posted, ApprovalDecision::Approve).await
 }
 
 /// Refuses the licence.
@@ -57,7 +57,7 @@ pub(crate) async fn refuse_doctor(
     Id(id): Id<UserId>,
     posted: Posted,
 ) -> Result<Response, Problem> {
-    decide(&app, staff, id, &posted, Decision::Refuse).await
+    decide(&app, staff, id, &posted, ApprovalDecision::Refuse).await
 }
 
 /// Suspends the doctor.
@@ -67,7 +67,7 @@ pub(crate) async fn suspend_doctor(
     Id(id): Id<UserId>,
     posted: Posted,
 ) -> Result<Response, Problem> {
-    decide(&app, staff, id, &posted, Decision::Suspend).await
+    decide(&app, staff, id, &posted, ApprovalDecision::Suspend).await
 }
 
 async fn decide(
@@ -75,13 +75,15 @@ async fn decide(
     staff: Staff,
     id: UserId,
     posted: &Posted,
-    decision: Decision,
+    decision: ApprovalDecision,
 ) -> Result<Response, Problem> {
     let (if_match, reason) = posted.form().parse(|form| {
         let if_match = version(form);
         let reason = match decision {
-            Decision::Approve => form.nullable("reason"),
-            Decision::Refuse | Decision::Suspend => form.required("reason").map(Some),
+            ApprovalDecision::Approve => form.nullable("reason"),
+            ApprovalDecision::Refuse | ApprovalDecision::Suspend => {
+                form.required("reason").map(Some)
+            }
         };
         Some((if_match?, reason?))
     })?;

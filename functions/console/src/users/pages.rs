@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use domain::account::{Account, Approval, Profile, Role};
-use domain::approval::Decision;
+use domain::approval::ApprovalDecision;
 use domain::audit::AuditEvent;
 use domain::field::Reason;
 use domain::id::UserId;
@@ -183,13 +183,13 @@ impl<'a> EditUserPage<'a> {
 fn decisions(user: &Account) -> Vec<(&'static str, &'static str)> {
     let present = user.approval.unwrap_or(Approval::Pending);
     let all = [
-        (Decision::Approve, "approve", "Approve"),
-        (Decision::Refuse, "refuse", "Refuse"),
-        (Decision::Suspend, "suspend", "Suspend"),
+        (ApprovalDecision::Approve, "approve", "Approve"),
+        (ApprovalDecision::Refuse, "refuse", "Refuse"),
+        (ApprovalDecision::Suspend, "suspend", "Suspend"),
     ];
     let has_licence = user.doctor_profile().is_some();
     let possible = all.into_iter().filter(|(decision, ..)| {
-        decision.is_possible(present) && (has_licence || *decision == Decision::Suspend)
+        decision.is_allowed_from(present) && (has_licence || *decision == ApprovalDecision::Suspend)
     });
     match user.role {
         Role::Doctor => possible.map(|(_, word, label)| (word, label)).collect(),
