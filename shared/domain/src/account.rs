@@ -12,13 +12,13 @@ use crate::session::Session;
 use crate::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
 
 string_enum! {
-    /// What a user is. Decides what the user may do.
+    /// A user's role. Decides what the user may do.
     Role {
-        /// Keeps records.
+        /// Creates records and assigns them to doctors.
         Patient = "patient",
         /// Reads and annotates the records assigned to them.
         Doctor = "doctor",
-        /// Staff; never made by registration.
+        /// Staff. Cannot register; created by another admin.
         Admin = "admin",
     }
 }
@@ -30,7 +30,7 @@ string_enum! {
         Male = "male",
         /// Female.
         Female = "female",
-        /// Anything else, or not said.
+        /// Anything else, or not specified.
         Other = "other",
     }
 }
@@ -38,27 +38,27 @@ string_enum! {
 string_enum! {
     /// Whether staff have approved a doctor's licence to practise.
     Approval {
-        /// Nobody has decided yet.
+        /// Waits for a decision.
         Pending = "pending",
         /// Approved.
         Approved = "approved",
         /// Refused.
         Refused = "refused",
-        /// Approved once, and suspended since.
+        /// Approved before, then suspended.
         Suspended = "suspended",
     }
 }
 
 impl Approval {
-    /// What is said of somebody new in a role: of a doctor, of whose licence nobody has seen
-    /// anything, nothing yet, or nothing is asked.
+    /// Returns the approval of a user who is new in a role: pending or approved for doctors,
+    /// depending on whether approval is required, and none for others.
     pub fn initial(role: Role, approval_is_required: bool) -> Option<Self> {
         let of_doctor = if approval_is_required { Self::Pending } else { Self::Approved };
         (role == Role::Doctor).then_some(of_doctor)
     }
 }
 
-/// A role that somebody can register with.
+/// A role that users can register with: all but admin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RegistrationRole(pub Role);
 
@@ -77,8 +77,8 @@ impl FieldValue for RegistrationRole {
     }
 
     fn schema() -> Object {
-        schema::words(
-            "What the user is: a patient unless said otherwise.",
+        schema::string_enum(
+            "The role of the user; `patient` by default.",
             [Role::Patient.as_str(), Role::Doctor.as_str()],
         )
     }
@@ -89,7 +89,7 @@ impl FieldValue for RegistrationRole {
 pub struct Account {
     /// The user's id.
     pub id: UserId,
-    /// Where mail goes, and what the user signs in with.
+    /// The address that mail goes to, and that the user signs in with.
     pub email: Email,
     /// First name, may be empty.
     pub first_name: Name,
@@ -97,29 +97,29 @@ pub struct Account {
     pub last_name: Name,
     /// Telephone number, may be empty.
     pub phone_number: PhoneNumber,
-    /// What the user is.
+    /// The user's role.
     pub role: Role,
-    /// Deactivated users can do nothing.
+    /// Deactivated users cannot sign in or use the API.
     pub is_active: bool,
-    /// Whether the user has shown to receive mail at the address.
+    /// Whether the user has confirmed the address with a token from a mail.
     pub email_verified: bool,
-    /// What staff say of a doctor; absent for others.
+    /// Whether staff have approved the doctor's licence; absent for other roles.
     pub approval: Option<Approval>,
     /// Whether a second factor is set up.
     pub second_factor: bool,
-    /// All sessions up to and with this one have ended.
+    /// All sessions up to and including this one are revoked.
     pub sessions_ended_through: Option<SessionId>,
-    /// How often another password was set: the same as that of the credentials.
+    /// Number of password changes. Equal to [`Credentials::password_version`].
     #[serde(default)]
     pub password_version: u64,
     /// Absent until the user creates it.
     pub profile: Option<Profile>,
-    /// Counts changes; the entity tag.
+    /// Number of changes; the entity tag.
     pub version: u64,
 }
 
 impl Account {
-    /// An active user of whom no more is known yet.
+    /// Creates an active account without names, profile and approval.
     pub fn new(id: UserId, email: Email, role: Role) -> Self {
         Self {
             id,
@@ -139,7 +139,7 @@ impl Account {
         }
     }
 
-    /// First and last name, or the email's local part for users who gave neither.
+    /// Returns first and last name, or the local part of the address if both are empty.
     pub fn full_name(&self) -> String {
         let name = format!("{} {}", self.first_name.as_str(), self.last_name.as_str());
         match name.trim() {
@@ -148,31 +148,30 @@ impl Account {
         }
     }
 
-    /// Whether a session has not been ended together with others.
+    /// Returns whether a session has not been revoked together with others.
     pub fn allows_session_id(&self, session: SessionId) -> bool {
         self.sessions_ended_through.is_none_or(|through| session > through)
     }
 
-    /// Whether a session has not been ended together with others and began with the present
-    /// password. The latter is no matter of time: a sign-in that read the old password may be
-    /// stored after the new one.
+    /// Returns whether a session has not been revoked together with others and was started with the
+    /// current password. Comparing times would not do: a sign-in with the old password may be stored
+    /// after the new password.
     pub fn allows_session(&self, session: &Session) -> bool {
         self.allows_session_id(session.id) && session.password_version == self.password_version
     }
 
-    /// Whether this is a doctor who may see what is assigned to them: approved, and not suspended
-    /// since.
+    /// Returns whether this is an active doctor with an approved licence, who may see the records
+    /// assigned to them.
     pub fn is_approved_doctor(&self) -> bool {
         self.role == Role::Doctor && self.is_active && self.approval == Some(Approval::Approved)
     }
 
-    /// The profile of a doctor to whom patients may assign records: active, approved, with a
-    /// profile.
+    /// Returns the profile of an active and approved doctor, to whom patients may assign records.
     pub fn assignable_doctor(&self) -> Option<&DoctorProfile> {
         self.doctor_profile().filter(|_| self.is_approved_doctor())
     }
 
-    /// The profile of a doctor, whatever staff say of them.
+    /// Returns the profile of a doctor, approved or not.
     pub fn doctor_profile(&self) -> Option<&DoctorProfile> {
         match &self.profile {
             Some(Profile::Doctor(profile)) if self.role == Role::Doctor => Some(profile),
@@ -180,9 +179,8 @@ impl Account {
         }
     }
 
-    /// The account with another profile. A licence that nobody has seen is not the one that was
-    /// approved or refused: with `approval_is_required` it waits for an approval of its own. Who is
-    /// suspended stays so.
+    /// Returns the account with another profile. If the licence number changes and approval is
+    /// required, the approval becomes pending again; a suspension stays.
     #[must_use]
     pub fn with_profile(self, profile: Profile, approval_is_required: bool) -> Self {
         let licence =
@@ -199,7 +197,7 @@ impl Account {
         Self { approval, ..after }
     }
 
-    /// The account in another role: without a profile, which belongs to a role.
+    /// Returns the account in another role, without a profile: profiles depend on the role.
     #[must_use]
     pub fn with_role(self, role: Role, approval_is_required: bool) -> Self {
         if role == self.role {
@@ -209,19 +207,20 @@ impl Account {
         Self { role, approval, profile: None, ..self }
     }
 
-    /// Whether this is one of the admins of whom there must be one.
+    /// Returns whether this is an active admin. The system always keeps at least one.
     pub fn is_active_admin(&self) -> bool {
         self.role == Role::Admin && self.is_active
     }
 }
 
-/// What a user tells about themselves, according to the role.
+/// A user's profile, according to the role.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Profile {
-    /// A doctor's. First, because its required fields tell the two apart when read back.
+    /// A doctor's profile. First, so that serde tries it first: its required fields tell the two
+    /// apart.
     Doctor(DoctorProfile),
-    /// A patient's.
+    /// A patient's profile.
     Patient(PatientProfile),
 }
 
@@ -230,33 +229,33 @@ pub enum Profile {
 pub struct PatientProfile {
     /// Never in the future.
     pub date_of_birth: Option<Date>,
-    /// `other` when not said.
+    /// `other` when not specified.
     pub gender: Gender,
-    /// For the patient and staff only.
+    /// Visible to the patient and staff only.
     pub address: Option<Address>,
 }
 
 /// A doctor's profile.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct DoctorProfile {
-    /// What the doctor specializes in.
+    /// The doctor's specialization.
     pub specialization: Specialization,
     /// The number of the licence to practise.
     pub license_number: LicenseNumber,
-    /// Whole years.
+    /// Years of experience.
     pub years_of_experience: Years,
 }
 
-/// A number of years, 0 to 2,147,483,647: what clients of the predecessor could store.
+/// A number of years, 0 to 2,147,483,647: the range of the Django service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Years(u32);
 
 impl Years {
-    /// The greatest number.
+    /// The largest number.
     pub const MAX: u32 = i32::MAX.unsigned_abs();
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -282,38 +281,38 @@ impl FieldValue for Years {
 
 schema::response_schema!(Years);
 
-/// A date of birth: a date that is not after `today`.
+/// Checks a date of birth.
 ///
 /// # Errors
-/// `future` for a date that has not come yet.
+/// `future` for a date after `now`.
 pub fn date_of_birth(date: Date, now: Timestamp) -> Result<Date, Reason> {
-    // A day of tolerance: it is already tomorrow in parts of the world.
+    // One day more: east of UTC it may be tomorrow already.
     let latest = now.to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap_or(Date::MAX);
     if date <= latest { Ok(date) } else { Err(Reason::new("future", "Must not be in the future.")) }
 }
 
-/// What proves that somebody is a user, kept apart from everything else about the user.
+/// A user's credentials, stored apart from the account.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Credentials {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
-    /// In the PHC string format.
+    /// The password's hash in PHC string format.
     pub password_hash: String,
-    /// Whether the password is only half of the proof, as the account says too: known here before
-    /// the account is read.
+    /// Whether a second factor is required. A copy of [`Account::second_factor`], so that a sign-in
+    /// need not read the account first.
     #[serde(default)]
     pub second_factor: bool,
-    /// How often another password was set. Not when the same one is hashed anew.
+    /// Number of password changes. Rehashing the same password does not count.
     #[serde(default)]
     pub password_version: u64,
-    /// Whether they prove nothing before the account's address is confirmed: the user has
-    /// registered where nobody is told whether an address was taken, and signing in would tell.
+    /// Whether sign-ins are refused until the address is confirmed. Set when registration does not
+    /// reveal whether an address is taken: a sign-in would reveal it.
     #[serde(default)]
     pub unconfirmed: bool,
 }
 
 impl Credentials {
-    /// Those of a new user.
+    /// Creates the credentials of a new user.
     pub fn new(user_id: UserId, password_hash: String) -> Self {
         Self {
             user_id,
@@ -338,7 +337,7 @@ pub(crate) mod tests {
         };
         assert_eq!(code(json!(0)), Ok(0));
         assert_eq!(code(json!(2_147_483_647)), Ok(2_147_483_647));
-        // One number, written in another way.
+        // The same number as 3.
         assert_eq!(code(json!(3.0)), Ok(3));
         assert_eq!(code(json!(1e300)), Err("too_large"));
         assert_eq!(code(json!(2_147_483_648_u32)), Err("too_large"));
@@ -374,7 +373,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_doctor_practises_while_approved_and_active() {
+    fn records_are_assigned_only_to_active_and_approved_doctors_with_a_profile() {
         for approval in Approval::ALL.iter().copied() {
             assert_eq!(doctor(approval).is_approved_doctor(), approval == Approval::Approved);
             assert_eq!(
@@ -385,7 +384,7 @@ pub(crate) mod tests {
         let approved = doctor(Approval::Approved);
         assert!(
             Account { profile: None, ..approved.clone() }.is_approved_doctor(),
-            "what is assigned already stays"
+            "records assigned before stay visible without a profile"
         );
         assert!(Account { profile: None, ..approved.clone() }.assignable_doctor().is_none());
         for account in [
@@ -397,7 +396,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_licence_is_not_the_approved_one() {
+    fn a_changed_licence_needs_a_new_approval() {
         use Approval::{Approved, Pending, Refused, Suspended};
         for (before, same, other) in [
             (Pending, Pending, Pending),
@@ -410,19 +409,19 @@ pub(crate) mod tests {
             assert_eq!(
                 doctor(before).with_profile(licence("2"), false).approval,
                 Some(before),
-                "nobody asks for licences"
+                "approval is not required"
             );
         }
         let fresh = Account { profile: None, ..doctor(Approved) };
         assert_eq!(
             fresh.with_profile(licence("1"), true).approval,
             Some(Approved),
-            "approved before by staff"
+            "staff approved the doctor before the first profile"
         );
     }
 
     #[test]
-    fn another_role_begins_anew() {
+    fn a_new_role_starts_without_a_profile_and_with_the_initial_approval() {
         let patient = doctor(Approval::Approved).with_role(Role::Patient, true);
         assert_eq!(
             (patient.role, patient.approval, &patient.profile),
@@ -438,12 +437,12 @@ pub(crate) mod tests {
         assert_eq!(
             suspended.clone().with_role(Role::Doctor, false),
             suspended,
-            "no role that is kept is changed"
+            "the same role must leave the account unchanged"
         );
     }
 
     #[test]
-    fn a_birthday_is_not_in_the_future() {
+    fn a_date_of_birth_is_not_in_the_future() {
         let now = "2026-03-01T00:00:00Z".parse().unwrap();
         assert!(date_of_birth("2026-03-02".parse().unwrap(), now).is_ok());
         assert_eq!(date_of_birth("2026-03-03".parse().unwrap(), now).unwrap_err().code, "future");

@@ -1,4 +1,4 @@
-//! What staff decide about a doctor's licence to practise.
+//! Decisions of staff about a doctor's licence to practise.
 
 use crate::account::{Account, Approval};
 use crate::audit::Action;
@@ -7,19 +7,19 @@ use crate::mail::MailKind;
 use crate::notification::{Notification, NotificationType};
 use crate::text::Justification;
 
-/// A decision.
+/// A decision of staff about a doctor's licence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ApprovalDecision {
-    /// The licence is good: the doctor is listed and records may be assigned.
+    /// Approves the licence: the doctor is listed, and records may be assigned.
     Approve,
-    /// The licence is not good.
+    /// Refuses the licence.
     Refuse,
-    /// The doctor, approved before, keeps nothing but the account.
+    /// Suspends an approved doctor, who loses access to all records.
     Suspend,
 }
 
 impl ApprovalDecision {
-    /// What the decision makes of the doctor's approval.
+    /// Returns the approval that follows from the decision.
     pub fn outcome(self) -> Approval {
         match self {
             Self::Approve => Approval::Approved,
@@ -28,8 +28,8 @@ impl ApprovalDecision {
         }
     }
 
-    /// Whether it can be taken: a licence is refused before it was approved, and who is approved
-    /// can be suspended. Nothing is decided twice.
+    /// Returns whether the decision is allowed in the present state: only pending doctors can be
+    /// refused, only approved ones suspended, and all but approved ones approved.
     pub fn is_allowed_from(self, present: Approval) -> bool {
         match self {
             Self::Approve => present != Approval::Approved,
@@ -38,7 +38,7 @@ impl ApprovalDecision {
         }
     }
 
-    /// What the audit trail calls it.
+    /// Returns its action in the audit trail.
     pub fn action(self) -> Action {
         match self {
             Self::Approve => Action::ApproveDoctor,
@@ -47,7 +47,7 @@ impl ApprovalDecision {
         }
     }
 
-    /// The mail that tells the doctor.
+    /// Returns the kind of mail that informs the doctor.
     pub fn mail(self) -> MailKind {
         match self {
             Self::Approve => MailKind::DoctorApproved,
@@ -56,7 +56,7 @@ impl ApprovalDecision {
         }
     }
 
-    /// The notification that tells the doctor, with the reason if there is one.
+    /// Creates the notification that informs the doctor, with the reason if there is one.
     pub fn notification(
         self,
         id: NotificationId,
@@ -96,8 +96,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_decided_twice_and_nobody_is_suspended_unapproved() {
-        let possible = |decision: ApprovalDecision| -> Vec<Approval> {
+    fn no_decision_is_repeated_and_only_approved_doctors_are_suspended() {
+        let allowed_from = |decision: ApprovalDecision| -> Vec<Approval> {
             Approval::ALL
                 .iter()
                 .copied()
@@ -105,11 +105,11 @@ mod tests {
                 .collect()
         };
         assert_eq!(
-            possible(ApprovalDecision::Approve),
+            allowed_from(ApprovalDecision::Approve),
             [Approval::Pending, Approval::Refused, Approval::Suspended]
         );
-        assert_eq!(possible(ApprovalDecision::Refuse), [Approval::Pending]);
-        assert_eq!(possible(ApprovalDecision::Suspend), [Approval::Approved]);
+        assert_eq!(allowed_from(ApprovalDecision::Refuse), [Approval::Pending]);
+        assert_eq!(allowed_from(ApprovalDecision::Suspend), [Approval::Approved]);
         for decision in
             [ApprovalDecision::Approve, ApprovalDecision::Refuse, ApprovalDecision::Suspend]
         {

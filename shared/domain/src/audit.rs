@@ -1,4 +1,4 @@
-//! The audit trail: who did what to whose chart or account. Append only.
+//! The audit trail: who did what to whose chart or account. Append-only.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,78 +7,77 @@ use crate::field::string_enum;
 use crate::id::{EventId, RecordId, SessionId, UserId};
 
 string_enum! {
-    /// What was done, or tried.
+    /// What was done or tried.
     Action {
         /// An account was registered.
         Register = "register",
         /// Somebody signed in.
         Login = "login",
-        /// A session was ended by its user.
+        /// A user ended one of their sessions.
         EndSession = "end_session",
-        /// All sessions were ended.
+        /// All sessions of a user were ended.
         EndAllSessions = "end_all_sessions",
-        /// A used refresh token was shown again: its session was ended.
+        /// A refresh token was used twice, and its session was ended.
         ReuseToken = "reuse_token",
-        /// A password was changed by its user.
+        /// A user changed their password.
         ChangePassword = "change_password",
         /// A new password was set with a token from a mail.
         ResetPassword = "reset_password",
         /// An email address was confirmed.
         VerifyEmail = "verify_email",
-        /// An email address was replaced by another.
+        /// An email address was changed.
         ChangeEmail = "change_email",
         /// A second factor was set up.
         EnableSecondFactor = "enable_second_factor",
-        /// A second factor was taken away.
+        /// A second factor was removed.
         DisableSecondFactor = "disable_second_factor",
         /// A user's role was changed.
         ChangeRole = "change_role",
-        /// A user's names or telephone number were corrected by staff. Before and after are what
-        /// has changed.
+        /// Staff corrected a user's names or telephone number. `before` and `after` contain what
+        /// changed.
         UpdateUser = "update_user",
         /// A user was activated.
         Activate = "activate",
         /// A user was deactivated.
         Deactivate = "deactivate",
-        /// A user was created by staff.
+        /// Staff created a user.
         CreateUser = "create_user",
         /// Staff read a user's account.
         ReadUser = "read_user",
-        /// Staff listed or searched users. Concerns nobody but the one who did.
+        /// Staff listed or searched users. The subject is the actor.
         ListUsers = "list_users",
-        /// Staff had a mail sent with which a user sets a new password.
+        /// Staff had a password-reset mail sent to a user.
         StartPasswordReset = "start_password_reset",
-        /// Staff had a mail sent with which a user's address is replaced. Before and after are the
-        /// addresses.
+        /// Staff started a change of a user's address. `before` and `after` are the addresses.
         StartEmailChange = "start_email_change",
-        /// Staff listed or searched records: who has one with whom, not what it says. Concerns the
-        /// user who was searched for, or else nobody but the one who did; the same holds for the
-        /// three below.
+        /// Staff listed or searched records, without their contents. The subject is the user
+        /// searched for, or else the actor; likewise for the next three actions.
         StaffListRecords = "staff_list_records",
         /// Staff listed or searched files, without their names.
         StaffListFiles = "staff_list_files",
-        /// Staff listed or searched annotations, without what they say.
+        /// Staff listed or searched annotations, without their text.
         StaffListAnnotations = "staff_list_annotations",
         /// Staff listed or searched notifications, without their messages.
         StaffListNotifications = "staff_list_notifications",
-        /// Staff looked up a record: with whom it is and what belongs to it, not what it says.
+        /// Staff looked up a record: its patient, doctor, files and annotations, without their
+        /// contents.
         LookUpRecord = "look_up_record",
-        /// Staff opened a record, to read what it says for a while.
+        /// Staff got emergency access to the contents of a record.
         BreakGlass = "break_glass",
-        /// Staff assigned a record to another doctor. Before and after are the doctors' ids.
+        /// Staff assigned a record to another doctor. `before` and `after` are the doctors' ids.
         CorrectAssignment = "correct_assignment",
         /// Staff had a mail sent again.
         ResendMail = "resend_mail",
-        /// Staff put the order for a mail back that had been set aside.
+        /// Staff moved a message from the dead-letter queue back to the mail queue.
         RedriveMail = "redrive_mail",
-        /// Staff looked at the mails that were set aside, or at those to a user.
+        /// Staff listed the mails in the dead-letter queue, or those to a user.
         ListMails = "list_mails",
-        /// Staff exported numbers: how much there was of everything, nothing about anybody.
+        /// Staff exported the daily counts. They contain no personal data.
         ExportCounts = "export_counts",
-        /// Staff read what was done to a user or by one.
+        /// Staff read the audit trail of a user, as subject or actor.
         ReadAudit = "read_audit",
-        /// A doctor told another licence. Before and after are what staff said of it and its
-        /// number: `approved: MD-1`.
+        /// A doctor changed their licence number. `before` and `after` are approval and number:
+        /// `approved: MD-1`.
         ChangeLicence = "change_licence",
         /// A doctor's licence was approved.
         ApproveDoctor = "approve_doctor",
@@ -88,11 +87,11 @@ string_enum! {
         SuspendDoctor = "suspend_doctor",
         /// A record was created.
         CreateRecord = "create_record",
-        /// One record was read.
+        /// A record was read.
         ReadRecord = "read_record",
         /// A page of records was read.
         ListRecords = "list_records",
-        /// A record was changed, its doctor perhaps.
+        /// A record was changed, including its assignment.
         UpdateRecord = "update_record",
         /// A file was deleted.
         DeleteFile = "delete_file",
@@ -102,80 +101,81 @@ string_enum! {
         UpdateAnnotation = "update_annotation",
         /// The history of an annotation was read.
         ReadHistory = "read_history",
-        /// Notifications were read, with their records.
+        /// Notifications about records were read.
         ReadNotifications = "read_notifications",
         /// The access log was read.
         ReadAccessLog = "read_access_log",
-        /// An operation was tried that is not for the actor: for another role, for approved
-        /// doctors, for a second factor.
+        /// An operation was refused because it requires another role, an approved licence or a
+        /// second factor.
         ForbiddenOperation = "forbidden_operation",
     }
 }
 
 string_enum! {
-    /// What came of it.
+    /// The outcome of an action.
     Outcome {
-        /// It was done.
+        /// The action was done.
         Success = "success",
-        /// It was refused, because the actor may not.
+        /// The action was refused because the actor is not allowed to do it.
         Denied = "denied",
-        /// It failed, because a proof was wrong: a password, a code, a token.
+        /// Authentication failed: a password, code or token was wrong.
         Failed = "failed",
     }
 }
 
-/// An event of the audit trail. Written in the transaction of what it tells; nobody may change it.
+/// An event of the audit trail. Written in the same transaction as the change it describes, and
+/// never changed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AuditEvent {
-    /// The event's id, which says when it happened.
+    /// The event's id, which contains the time.
     pub id: EventId,
-    /// Whose chart or account it concerns.
+    /// The user whose chart or account it concerns.
     pub subject_id: UserId,
-    /// Who did it.
+    /// The user who did it.
     pub actor_id: UserId,
-    /// What they were then; unknown before an account is read, as at a login.
+    /// The actor's role at that time; unknown before the account is read, as at a login.
     pub actor_role: Option<Role>,
-    /// What they were called then; empty where the role is unknown.
+    /// The actor's name at that time; empty where the role is unknown.
     pub actor_name: String,
-    /// In which session; none while there is no session yet.
+    /// The actor's session; none before a session exists.
     pub session_id: Option<SessionId>,
     /// What was done.
     pub action: Action,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// To which record.
+    /// The record it concerns.
     pub record_id: Option<RecordId>,
-    /// To which records, where they were several at once: those on a page, those of an inbox.
+    /// The records it concerns, if there are several: those on a page or in an inbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub record_ids: Vec<RecordId>,
-    /// Why: in the words of a person, or the code of a refusal.
+    /// The reason that a person gave, or the code of the refusal.
     pub reason: Option<String>,
-    /// What was there before, where a few words say it: a role, an approval, an id, a name.
+    /// The value before the change, if it is short: a role, an approval, an id, a name.
     pub before: Option<String>,
-    /// What is there since.
+    /// The value after the change.
     pub after: Option<String>,
-    /// The request that did it, as in its answer and in the logs.
+    /// The id of the request, as in its response and in the logs.
     pub request_id: String,
-    /// The address the request came from, as the gateway saw it.
+    /// The client's IP address, as seen by the gateway.
     pub source_ip: String,
-    /// What the client called itself, cut to a length.
+    /// The client's `User-Agent`, truncated.
     pub user_agent: String,
 }
 
 impl AuditEvent {
-    /// The event with another outcome.
+    /// Returns the event with another outcome.
     #[must_use]
     pub fn with_outcome(self, outcome: Outcome) -> Self {
         Self { outcome, ..self }
     }
 
-    /// The event about several records at once.
+    /// Returns the event with several records.
     #[must_use]
     pub fn with_records(self, record_ids: Vec<RecordId>) -> Self {
         Self { record_ids, ..self }
     }
 
-    /// Whether the event is about a record, perhaps among others.
+    /// Returns whether the event concerns a record, alone or among others.
     pub fn concerns(&self, record: RecordId) -> bool {
         self.record_id == Some(record) || self.record_ids.contains(&record)
     }

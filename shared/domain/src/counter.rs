@@ -1,29 +1,29 @@
-//! What is counted for staff, in a day and in all: numbers alone, nothing about anybody.
+//! Counters for the dashboard of staff, per day and in total. They contain no personal data.
 
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-/// How much there was.
+/// The counters of a day, or the totals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
-    /// Patients who registered, or were created by staff.
+    /// Patients who registered or were created by staff.
     pub patients: u64,
-    /// Doctors who registered, or were created by staff.
+    /// Doctors who registered or were created by staff.
     pub doctors: u64,
-    /// Admins who were created.
+    /// Admins created.
     pub admins: u64,
-    /// Records that were created.
+    /// Records created.
     pub records: u64,
-    /// Mails that were sent; one that staff had sent again counts again.
+    /// Mails sent; a mail that is sent again counts again.
     pub mails_sent: u64,
-    /// Mails that were given up, or of which nobody knows whether they were sent.
+    /// Mails that failed or are in doubt.
     pub mails_failed: u64,
 }
 
 impl Counts {
-    /// Users who registered, or were created by staff.
+    /// Returns the sum of new patients, doctors and admins.
     pub fn registrations(&self) -> u64 {
         self.patients.saturating_add(self.doctors).saturating_add(self.admins)
     }

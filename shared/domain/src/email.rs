@@ -9,22 +9,22 @@ use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
 use crate::field::{FieldValue, Reason, string};
 use crate::schema;
 
-/// An email address as its owner writes it, with the domain in lower case.
+/// An email address as typed, with the domain in lower case.
 ///
-/// Two addresses that differ in case only are one account: compare by [`Email::normalized`].
+/// Addresses that differ in case only belong to one account: compare with [`Email::normalized`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Email(String);
 
-/// The greatest length in characters (RFC 5321, section 4.5.3.1.3).
+/// Maximum length in characters (RFC 5321, section 4.5.3.1.3).
 pub const MAX: usize = 254;
 
 impl Email {
-    /// Parses what a person typed.
+    /// Parses an address, ignoring white space around it.
     ///
     /// # Errors
-    /// `blank`, `too_long`, or `invalid` when it is not an address. Only ASCII is taken: SES
-    /// delivers to nothing else.
+    /// `blank`, `too_long`, or `invalid` when it is not an address. Only ASCII is accepted, because
+    /// SES does not deliver to other addresses.
     pub fn parse(raw: &str) -> Result<Self, Reason> {
         let text = raw.trim();
         if text.is_empty() {
@@ -42,18 +42,18 @@ impl Email {
         Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_ascii_lowercase())))
     }
 
-    /// The address to show and to send to.
+    /// Returns the address as shown and used for sending.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form that makes an account unique: lower case throughout.
+    /// Returns the address in lower case. It identifies an account.
     pub fn normalized(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 }
 
-/// Personal data: never printed.
+/// Hides the address, so that it never reaches a log.
 impl std::fmt::Debug for Email {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Email(..)")
@@ -76,7 +76,7 @@ impl FieldValue for Email {
     fn schema() -> Object {
         let email = SchemaFormat::KnownFormat(KnownFormat::Email);
         schema::string(
-            "An email address. Two that differ in case only are one.",
+            "An email address. Addresses that differ in case only are the same.",
             5,
             MAX,
             "jane@example.com",
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_does_not_make_another_address() {
+    fn addresses_that_differ_in_case_are_the_same() {
         let (one, other) = (
             Email::parse(" Jane.Doe@Example.COM ").unwrap(),
             Email::parse("jane.doe@example.com").unwrap(),
@@ -103,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_address_is_as_documented() {
+    fn the_documented_minimum_length_is_that_of_the_shortest_address() {
         let shortest = "0@0.a";
         assert!(Email::parse(shortest).is_ok());
         assert_eq!(Email::schema().min_length, Some(shortest.len()));
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in [
             "plain",
             "a@b",

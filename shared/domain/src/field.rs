@@ -1,22 +1,23 @@
-//! How a field of a request becomes a value of the domain, and what is said when it cannot.
+//! Parsing and validation of request fields: [`FieldValue`] for types that a field can have,
+//! [`Reason`] and [`FieldError`] for refused ones.
 
 use serde_json::Value;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-/// Why one value was refused: a stable code for programs and a sentence for people. Neither repeats
-/// the value.
+/// Why a value was refused: a code for programs and a sentence for people. Neither contains the
+/// value.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Reason {
-    /// `required`, `null`, `blank`, `invalid`, `invalid_choice`, `too_long`, `too_short`, ...
-    /// Stable.
+    /// The code: `required`, `null`, `blank`, `invalid`, `invalid_choice`, `too_long`, ... Part of
+    /// the API, so it never changes.
     pub code: &'static str,
     /// One sentence in English.
     pub message: String,
 }
 
 impl Reason {
-    /// A reason with its code and sentence.
+    /// Creates a reason.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
@@ -25,20 +26,20 @@ impl Reason {
 /// A refused field of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldError {
-    /// The field's name as in the request, `files[2].name` for nested ones.
+    /// The field's name in the request, such as `files[2].name`.
     pub field: String,
     /// Why it was refused.
     pub reason: Reason,
 }
 
 impl FieldError {
-    /// An error on a field.
+    /// Creates an error.
     pub fn new(field: impl Into<String>, reason: Reason) -> Self {
         Self { field: field.into(), reason }
     }
 }
 
-/// A type that a field of a JSON body can be parsed into.
+/// A type that a field of a JSON body can have.
 pub trait FieldValue: Sized {
     /// Parses a value that is present and not null.
     ///
@@ -46,20 +47,20 @@ pub trait FieldValue: Sized {
     /// A [`Reason`] when the value has the wrong type or breaks a rule of the type.
     fn from_json(value: &Value) -> Result<Self, Reason>;
 
-    /// What it takes, for the document of the API.
+    /// Returns the schema of accepted values, for the OpenAPI document.
     fn schema() -> Object;
 }
 
-/// The string in a JSON value.
+/// Returns the string in a JSON value.
 ///
 /// # Errors
-/// `invalid` for every other type: numbers and booleans are not converted.
+/// `invalid` for other types: numbers and booleans are not converted.
 pub fn string(value: &Value) -> Result<&str, Reason> {
     value.as_str().ok_or_else(|| Reason::new("invalid", "Must be a string."))
 }
 
-/// The whole number in a JSON value, however it is written: `3`, `3.0` and `3e0` are one number.
-/// What is too large for the type is its largest.
+/// Returns the integer in a JSON value, written as `3`, `3.0` or `3e0`. Numbers beyond the range of
+/// the type become its limits.
 pub fn integer(value: &Value) -> Option<i64> {
     let large = || value.is_u64().then_some(i64::MAX);
     let written_as_fraction =
@@ -85,7 +86,7 @@ impl FieldValue for bool {
     fn schema() -> Object {
         ObjectBuilder::new()
             .schema_type(Type::Boolean)
-            .description(Some("Whether it is so."))
+            .description(Some("True or false."))
             .examples([true])
             .build()
     }
@@ -95,7 +96,7 @@ impl FieldValue for jiff::civil::Date {
     fn from_json(value: &Value) -> Result<Self, Reason> {
         let invalid = || Reason::new("invalid", "Must be a date that exists, as YYYY-MM-DD.");
         let text = string(value)?.trim();
-        // The parser also takes a date within a date-time; a date of ours is ten characters.
+        // The parser also accepts date-times; a date alone has ten characters.
         if text.len() == 10 { text.parse().map_err(|_| invalid()) } else { Err(invalid()) }
     }
 
@@ -110,7 +111,7 @@ impl FieldValue for jiff::civil::Date {
     }
 }
 
-/// Declares an enumeration whose values are snake_case words in requests, answers and the table.
+/// Declares an enum whose values are strings in requests, responses and the table.
 macro_rules! string_enum {
     ($(#[doc = $doc:literal])* $name:ident {
         $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+
@@ -122,10 +123,10 @@ macro_rules! string_enum {
         }
 
         impl $name {
-            /// Every value, in the order of the documentation.
+            /// All values, in the order of their declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The word that stands for the value outside.
+            /// Returns the string that represents the value in requests, responses and the table.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
@@ -154,7 +155,7 @@ macro_rules! string_enum {
             }
 
             fn schema() -> utoipa::openapi::schema::Object {
-                $crate::schema::words(&$crate::schema::description(&[$($doc),*]), [$($word,)+])
+                $crate::schema::string_enum(&$crate::schema::description(&[$($doc),*]), [$($word,)+])
             }
         }
 

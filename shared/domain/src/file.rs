@@ -1,4 +1,4 @@
-//! Files of a record: what is taken, and how an uploaded object is recognised.
+//! Files of a record: accepted media types, recognition of uploaded objects, and object keys.
 
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
@@ -8,7 +8,7 @@ use crate::id::{FileId, RecordId, UserId};
 use crate::schema;
 
 string_enum! {
-    /// The media types that are taken. Each is the name under which IANA has registered it.
+    /// The accepted media types, by their names in the IANA registry.
     ContentType {
         /// PDF.
         Pdf = "application/pdf",
@@ -30,32 +30,32 @@ string_enum! {
         Csv = "text/csv",
         /// JSON.
         Json = "application/json",
-        /// Word, from before 2007.
+        /// Word before 2007.
         Doc = "application/msword",
         /// Word.
         Docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        /// Excel, from before 2007.
+        /// Excel before 2007.
         Xls = "application/vnd.ms-excel",
         /// Excel.
         Xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     }
 }
 
-/// How many of an object's first bytes [`ContentType::matches`] wants to see: the DICOM prefix
-/// stands at 128.
+/// Number of leading bytes that [`ContentType::matches`] needs. The DICOM prefix is at offset 128.
 pub const HEAD_BYTES: usize = 512;
 
 impl ContentType {
-    /// Whether an object that begins with `head` can be of this type. Text is what has no NUL and
-    /// is not known to be something else; the office formats are recognised by their containers.
+    /// Returns whether an object that begins with `head` can be of this type. Text is everything
+    /// without NUL that is not recognised as another type; Office formats are recognised by their
+    /// container format.
     pub fn matches(self, head: &[u8]) -> bool {
         let starts = |magic: &[u8]| head.starts_with(magic);
         let at = |offset: usize, magic: &[u8]| {
             head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
         };
         match self {
-            // Readers accept up to a kilobyte before the header; writers do not produce it, and
-            // attackers do.
+            // PDF readers accept up to 1 KiB before the header. No PDF writer produces that;
+            // attackers use it for files of two types.
             Self::Pdf => starts(b"%PDF-"),
             Self::Png => starts(b"\x89PNG\r\n\x1a\n"),
             Self::Jpeg => starts(b"\xff\xd8\xff"),
@@ -89,13 +89,13 @@ fn json_value_begins(head: &[u8]) -> bool {
 }
 
 string_enum! {
-    /// How far a file has come.
+    /// The upload status of a file.
     FileStatus {
-        /// Declared; its object has not arrived yet.
+        /// Waits for its upload.
         Pending = "pending",
-        /// Its object has arrived and is what was declared.
+        /// Uploaded, and as declared.
         Available = "available",
-        /// What arrived was not what was declared, and is deleted.
+        /// Uploaded, but not as declared; the object is deleted.
         Rejected = "rejected",
     }
 }
@@ -109,20 +109,20 @@ pub struct File {
     pub patient_id: UserId,
     /// The record it belongs to.
     pub record_id: RecordId,
-    /// What it is called when downloaded.
+    /// The file's name for downloads.
     pub name: FileName,
-    /// What it was declared to be.
+    /// The declared media type.
     pub content_type: ContentType,
-    /// How long it was declared to be, in bytes.
+    /// The declared size in bytes.
     pub size_bytes: u64,
-    /// What it was declared to hash to, when that was said.
+    /// The declared SHA-256, if any.
     pub sha256: Option<Sha256>,
-    /// How far it has come.
+    /// The upload status.
     pub status: FileStatus,
 }
 
 impl File {
-    /// Where the file's object lies in the bucket. Says nothing about whose it is.
+    /// Returns the key of the file's object in the bucket. It contains no personal data.
     pub fn object_key(&self) -> String {
         object_key(self.id)
     }
@@ -130,26 +130,26 @@ impl File {
 
 const PREFIX: &str = "files/";
 
-/// Where the object of a file lies in the bucket.
+/// Returns the key of a file's object in the bucket.
 pub fn object_key(id: FileId) -> String {
     format!("{PREFIX}{id}")
 }
 
-/// The file that an object belongs to; `None` for objects that are none of ours.
+/// Returns the id of the file that an object key belongs to; `None` for other keys.
 pub fn file_id_of_object(key: &str) -> Option<FileId> {
     key.strip_prefix(PREFIX)?.parse().ok()
 }
 
-/// A file's name: the last part of a path, one line, at most 255 characters.
+/// A file's name: the last component of a path, one line, at most 255 characters.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FileName(String);
 
 impl FileName {
-    /// The greatest length in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = crate::text::Name::MAX;
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -169,7 +169,11 @@ impl FieldValue for FileName {
     }
 
     fn schema() -> Object {
-        schema::file_name("A file's name; of a path the last part counts.", Self::MAX, "report.pdf")
+        schema::file_name(
+            "A file's name. If it is a path, its last component is used.",
+            Self::MAX,
+            "report.pdf",
+        )
     }
 }
 
@@ -181,12 +185,12 @@ schema::response_schema!(FileName);
 pub struct Sha256(String);
 
 impl Sha256 {
-    /// The digits.
+    /// Returns the digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The hash's 32 bytes.
+    /// Returns the hash's 32 bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let digit = |c: u8| {
             (c as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default()
@@ -220,18 +224,18 @@ impl FieldValue for Sha256 {
 /// A file that a patient wants to upload.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewFile {
-    /// What it is called.
+    /// The name.
     pub name: FileName,
-    /// What it is.
+    /// The media type.
     pub content_type: ContentType,
-    /// How long it is, in bytes; never 0.
+    /// The size in bytes; never 0.
     pub size_bytes: u64,
-    /// What it hashes to.
+    /// The SHA-256 of the content.
     pub sha256: Option<Sha256>,
 }
 
 impl NewFile {
-    /// The file, not yet uploaded, as part of a record.
+    /// Creates the pending file of a record.
     pub fn into_file(self, id: FileId, patient_id: UserId, record_id: RecordId) -> File {
         let Self { name, content_type, size_bytes, sha256 } = self;
         File {
@@ -247,10 +251,10 @@ impl NewFile {
     }
 }
 
-/// The size of a file to be uploaded, at most `max` bytes.
+/// Parses the size of a file to be uploaded, at most `max` bytes.
 ///
 /// # Errors
-/// `invalid` when it is no whole number, `empty_file`, `too_large`.
+/// `invalid` when it is not a whole number, `empty_file`, `too_large`.
 pub fn size_bytes(value: &serde_json::Value, max: u64) -> Result<u64, Reason> {
     match integer(value).and_then(|size| u64::try_from(size).ok()) {
         None => Err(Reason::new("invalid", "Must be a whole number of bytes.")),
@@ -262,10 +266,10 @@ pub fn size_bytes(value: &serde_json::Value, max: u64) -> Result<u64, Reason> {
     }
 }
 
-/// What [`size_bytes`] takes, for the document of the API.
+/// Returns the schema of the values that [`size_bytes`] accepts.
 pub fn size_schema(max: u64) -> Object {
     schema::integer(
-        "How long a file is, in bytes. How long it may be is the operator's to say.",
+        "The size of a file in bytes. The maximum is configured by the operator.",
         1,
         max,
         52_318,
@@ -279,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lose_their_path() {
+    fn the_path_is_removed_from_file_names() {
         let name = |text: &str| {
             FileName::from_json(&json!(text)).map(|name| name.0).map_err(|reason| reason.code)
         };
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_recognised_by_their_first_bytes() {
+    fn types_are_recognised_by_their_leading_bytes() {
         let mut dicom = vec![0; 128];
         dicom.extend(b"DICM");
         let heads: [(&[u8], &[ContentType]); 8] = [
@@ -322,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_key_leads_back_to_its_file() {
+    fn the_file_id_is_read_from_the_object_key() {
         let id: FileId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
         assert_eq!(file_id_of_object(&object_key(id)), Some(id));
         assert_eq!(file_id_of_object("other/0190a5c0-0000-7000-8000-000000000001"), None);
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_64_digits() {
+    fn hashes_have_64_hexadecimal_digits() {
         let hash = Sha256::from_json(&json!("00FF".repeat(16))).unwrap();
         assert_eq!(hash.bytes(), [0x00, 0xff].repeat(16));
         assert!(Sha256::from_json(&json!("xyz")).is_err());

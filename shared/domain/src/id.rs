@@ -1,8 +1,7 @@
-//! Identifiers: one type for each kind of thing, so that a record's id cannot be passed where a
-//! file's is meant.
+//! Identifiers: one type per entity, so that they cannot be confused.
 //!
-//! All are UUID version 7 (RFC 9562): they sort by creation, and the moment of creation is read
-//! from them ([`RecordId::created_at`]) instead of being stored beside them.
+//! All are UUIDs of version 7 (RFC 9562): they sort by time of creation and contain it
+//! ([`RecordId::created_at`]), so it is not stored separately.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,23 +18,23 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// When the thing was created, to the millisecond. The epoch for ids that are not of
+            /// Returns the time of creation in milliseconds; the epoch for ids that are not of
             /// version 7.
             pub fn created_at(self) -> Timestamp {
                 created_at(self.0)
             }
 
-            /// The smallest id that a thing created at `at` can have: a bound for key ranges.
+            /// Returns the smallest id created at `at`: the lower bound of a key range.
             pub fn first_at(at: Timestamp) -> Self {
                 Self(bound(at, 0x00))
             }
 
-            /// The largest id that a thing created at `at` can have: a bound for key ranges.
+            /// Returns the largest id created at `at`: the upper bound of a key range.
             pub fn last_at(at: Timestamp) -> Self {
                 Self(bound(at, 0xff))
             }
 
-            /// The sixteen bytes of the id.
+            /// Returns the id's 16 bytes.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
@@ -59,7 +58,8 @@ macro_rules! id {
             }
         }
 
-        /// Takes the canonical form only, lower case with hyphens, so that an object has one URL.
+        /// Parses the canonical form only, lower case with hyphens, so that each object has one
+        /// URL.
         impl std::str::FromStr for $name {
             type Err = Reason;
 
@@ -83,35 +83,35 @@ macro_rules! id {
 }
 
 id!(
-    /// A user's id, whatever the role.
+    /// The id of a user of any role.
     UserId
 );
 id!(
-    /// A session: one sign-in on one device.
+    /// The id of a session: one sign-in on one device.
     SessionId
 );
 id!(
-    /// A health record.
+    /// The id of a health record.
     RecordId
 );
 id!(
-    /// A file of a record.
+    /// The id of a file of a record.
     FileId
 );
 id!(
-    /// A doctor's annotation on a record.
+    /// The id of a doctor's annotation on a record.
     AnnotationId
 );
 id!(
-    /// A notification in somebody's inbox.
+    /// The id of a notification.
     NotificationId
 );
 id!(
-    /// A mail that has no notification behind it.
+    /// The id of an account mail.
     MailId
 );
 id!(
-    /// An event of the audit trail.
+    /// The id of an event of the audit trail.
     EventId
 );
 
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_moment_of_creation_is_read_from_the_id() {
+    fn the_time_of_creation_is_read_from_the_id() {
         let at: Timestamp = "2026-03-01T12:34:56.789Z".parse().unwrap();
         assert_eq!(RecordId::first_at(at).created_at(), at);
         assert_eq!(RecordId::last_at(at).created_at(), at);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_canonical_form_is_an_id() {
+    fn only_the_canonical_form_is_accepted() {
         assert!("0190a5c0-0000-7000-8000-000000000001".parse::<UserId>().is_ok());
         for text in [
             "",
@@ -159,7 +159,7 @@ mod tests {
             "0190a5c0000070008000000000000001",
             "{0190a5c0-0000-7000-8000-000000000001}",
         ] {
-            assert!(text.parse::<UserId>().is_err(), "{text:?} was taken");
+            assert!(text.parse::<UserId>().is_err(), "{text:?} was accepted");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The words and rules of the field.
+//! The domain model: entities, field types with their validation, and the rules for who may do
+//! what.
 //!
-//! A value of a type of this crate is valid: it is made by parsing ([`field::FieldValue`]) and
-//! cannot be made otherwise, except by reading back what was stored. Nothing here knows AWS, HTTP,
-//! a clock or the environment.
+//! Values are valid by construction: they are parsed from input ([`field::FieldValue`]) or read
+//! back from the table. This crate does not depend on AWS, HTTP, a clock or the environment.
 
 pub mod access;
 pub mod account;

@@ -1,4 +1,5 @@
-//! Mails: what the queue carries, by ids alone, and mails that have no notification behind them.
+//! Mails: the messages of the mail queue, account mails (mails without a notification), their
+//! delivery state, and the tokens they contain.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,176 +9,173 @@ use crate::email::Email;
 use crate::field::string_enum;
 use crate::id::{MailId, NotificationId, SessionId, UserId};
 
-/// The order to send a mail.
+/// A message of the mail queue: a request to send one mail. Contains ids only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum MailMessage {
-    /// About a notification, to its recipient.
+    /// The mail about a notification, to its recipient.
     Notification {
-        /// To whom.
+        /// The recipient of the notification.
         recipient_id: UserId,
-        /// Of which notification.
+        /// The notification.
         notification_id: NotificationId,
     },
-    /// One that is stored as a [`Mail`].
+    /// An account mail, stored as a [`Mail`].
     Mail {
-        /// Which.
+        /// The id of the mail.
         mail_id: MailId,
     },
 }
 
 string_enum! {
-    /// What a mail without a notification is about.
+    /// The kind of an account mail.
     MailKind {
-        /// Carries a token that confirms the address.
+        /// Contains a token that confirms the address.
         VerifyEmail = "verify_email",
-        /// Carries a token that sets a new password.
+        /// Contains a token that sets a new password.
         ResetPassword = "reset_password",
-        /// Carries a token that makes the address that of the account; goes to the new address.
+        /// Contains a token that changes the account's address; sent to the new address.
         ConfirmEmailChange = "confirm_email_change",
-        /// Tells the old address that the account has another one now.
+        /// Informs the former address that the account's address was changed.
         EmailChanged = "email_changed",
-        /// Tells that the password was changed.
+        /// The password was changed.
         PasswordChanged = "password_changed",
-        /// Tells that signing in takes a second factor from now on.
+        /// Signing in now requires a second factor.
         SecondFactorEnabled = "second_factor_enabled",
-        /// Tells that the second factor was taken away.
+        /// The second factor was removed.
         SecondFactorDisabled = "second_factor_disabled",
-        /// Tells that somebody signed in with a recovery code.
+        /// Somebody signed in with a recovery code.
         RecoveryCodeUsed = "recovery_code_used",
-        /// Tells that a used refresh token was shown again and the session was ended.
+        /// A refresh token was used twice, and its session was ended.
         TokenReused = "token_reused",
-        /// Tells the owner of an address that somebody tried to register with it.
+        /// Informs the owner of an address that somebody tried to register with it.
         AlreadyRegistered = "already_registered",
-        /// Tells a doctor that the licence was approved.
+        /// The doctor's licence was approved.
         DoctorApproved = "doctor_approved",
-        /// Tells a doctor that the licence was refused.
+        /// The doctor's licence was refused.
         DoctorRefused = "doctor_refused",
-        /// Tells a doctor that they are suspended.
+        /// The doctor was suspended.
         DoctorSuspended = "doctor_suspended",
-        /// Goes to nobody: written where a mail would be, had the address been known, so that both
-        /// take the same time.
+        /// Never sent. Stored when an address is unknown, so that the request takes as long as for
+        /// a known one.
         Decoy = "nobody",
     }
 }
 
 string_enum! {
-    /// How far the sending of a mail is. A mail that waits, for the first time or for another, has
-    /// none of these.
+    /// The delivery state of a mail. A mail that waits to be sent, or to be retried, has none.
     MailState {
-        /// It was begun and nobody has said yet what came of it.
+        /// A mailer has claimed the mail and has not reported the outcome yet.
         Sending = "sending",
-        /// It was sent.
+        /// The mail was sent.
         Sent = "sent",
-        /// It was given up, and surely not sent.
+        /// Sending was given up; the mail was not sent.
         Failed = "failed",
-        /// It was given up, and may have been sent.
+        /// Sending was given up; the mail may have been sent.
         InDoubt = "in_doubt",
-        /// Staff want it sent again.
+        /// Staff requested that the mail be sent again.
         ResendRequested = "ordered",
     }
 }
 
 string_enum! {
-    /// Why a mail was not sent, or not surely.
+    /// Why a mail was not sent, or may not have been.
     MailFailure {
-        /// SES takes no such address.
+        /// SES refused the recipient's address.
         AddressInvalid = "address_invalid",
-        /// SES refused the mail: its sender is not verified, or it may not be sent.
+        /// SES refused the mail, for example because the sender is not verified.
         Rejected = "rejected",
-        /// SES takes no more mails for now, or for today.
+        /// The rate or daily quota of SES was exceeded.
         Throttled = "throttled",
-        /// SES has stopped all sending.
+        /// SES has paused sending for the account or the configuration set.
         SendingPaused = "sending_paused",
-        /// Something of SES that the system needs is missing, or it may not use it.
+        /// The configuration set is missing, or the credentials or permissions are wrong.
         Misconfigured = "misconfigured",
-        /// SES was not reached.
+        /// The connection to SES failed.
         NotReached = "not_reached",
-        /// What the mail carries could not be made.
+        /// The mail or its token could not be created.
         NotPrepared = "not_prepared",
-        /// SES did not answer: the mail may have been sent.
+        /// SES did not respond; the mail may have been sent.
         NoAnswer = "no_answer",
-        /// The sender was interrupted: the mail may have been sent.
+        /// The mailer was interrupted; the mail may have been sent.
         Interrupted = "interrupted",
-        /// The one it is for is not active.
+        /// The recipient's account is not active.
         RecipientInactive = "recipient_inactive",
-        /// What it asks for was done before it was sent.
+        /// What the mail asks for was done already, or is no longer possible.
         NotNeeded = "not_needed",
     }
 }
 
-/// What is known of the sending of a mail. Stored beside the notification or the [`Mail`] that it
-/// is about.
+/// The delivery status of a mail. Stored with its notification or [`Mail`].
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Delivery {
-    /// How far it is; none while it waits.
+    /// The state; none while the mail waits to be sent.
     pub mail_state: Option<MailState>,
-    /// Why it was not sent, the last time that it was tried; none when it was.
+    /// Why the last attempt failed; none after a success.
     pub mail_failure: Option<MailFailure>,
-    /// When that was.
+    /// When the last attempt failed.
     pub mail_failed_at: Option<Timestamp>,
-    /// When it was sent, the last time.
+    /// When the mail was last sent.
     pub mail_sent_at: Option<Timestamp>,
-    /// When the mailer began it that has not said yet what came of it.
+    /// When a mailer claimed the mail; none once it has reported the outcome.
     pub mail_claimed_at: Option<Timestamp>,
 }
 
 impl Delivery {
-    /// For so long a mail may be under way that was begun. A mailer has half a minute; longer than
-    /// that, the order comes again until its last delivery says that the mail is in doubt. After
-    /// all of that nobody is left who would say what came of it.
+    /// Time after which no mailer will report the outcome of a claimed mail any more: the timeout of
+    /// the function and all redeliveries of the message have passed.
     pub const SENDING_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
 
-    /// Whether staff may have it sent again: what was done about it has come to an end.
+    /// Returns whether staff may request the mail again: no mailer is working on it.
     pub fn can_be_resent(&self, now: Timestamp) -> bool {
         matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt))
             || self.is_interrupted(now)
     }
 
-    /// Whether it was begun so long ago that nobody will say any more what came of it: it may have
-    /// been sent.
+    /// Returns whether the mail was claimed more than [`Self::SENDING_TIMEOUT`] ago without an
+    /// outcome. It may have been sent.
     pub fn is_interrupted(&self, now: Timestamp) -> bool {
         self.mail_state == Some(MailState::Sending)
             && self.mail_claimed_at.is_some_and(|at| now.duration_since(at) > Self::SENDING_TIMEOUT)
     }
 
-    /// Why it was not sent, or not surely, the last time that it was tried; none when it was.
+    /// Returns why the last attempt failed, or that it was interrupted; none after a success.
     pub fn failure(&self, now: Timestamp) -> Option<MailFailure> {
         if self.is_interrupted(now) { Some(MailFailure::Interrupted) } else { self.mail_failure }
     }
 }
 
-/// A mail that has no notification behind it. What it carries besides its kind, the mailer makes
-/// when it sends.
+/// An account mail: a mail without a notification. Its text and token are created by the mailer when
+/// it is sent.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Mail {
     /// The mail's id.
     pub id: MailId,
-    /// What it is about.
+    /// The kind of mail.
     pub kind: MailKind,
-    /// Whose account it concerns.
+    /// The account it is about.
     pub user_id: UserId,
-    /// Where it goes when not to the account's address.
+    /// The recipient's address, if not that of the account.
     pub address: Option<Email>,
-    /// The account that asked for another address, as it was: when it has changed, so has its
-    /// owner's mind, or the owner.
+    /// For a change of address: the account when the change was requested. The mail is void if the
+    /// account has changed since.
     pub basis: Option<AccountSnapshot>,
-    /// When it is forgotten: seconds since 1970, the table's time to live.
+    /// When the mail expires, in seconds since 1970; the table's TTL attribute.
     pub ttl: i64,
 }
 
 impl MailKind {
-    /// Whether the mail carries a token, which is known to nobody but its reader.
+    /// Returns whether mails of this kind contain a token.
     pub fn includes_token(self) -> bool {
         matches!(self, Self::VerifyEmail | Self::ResetPassword | Self::ConfirmEmailChange)
     }
 }
 
 impl Mail {
-    /// How long a mail is kept: as long as its order can lie in a queue of failures.
+    /// How long a mail is stored: as long as the dead-letter queue keeps its message.
     pub const RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-    /// A mail to the address of an account.
+    /// Creates a mail to the account's address.
     pub fn new(id: MailId, kind: MailKind, user_id: UserId, now: Timestamp) -> Self {
         Self {
             id,
@@ -189,13 +187,14 @@ impl Mail {
         }
     }
 
-    /// When it was first ordered. Not that of the id, which may be the user's own.
+    /// Returns when the mail was first requested. The id cannot tell: it may be derived from the
+    /// user's id.
     pub fn requested_at(&self) -> Timestamp {
         Timestamp::from_second(self.ttl.saturating_sub(Self::RETENTION.as_secs()))
             .unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// The mail with which another address becomes the account's.
+    /// Creates the mail that asks the owner of a new address to confirm the change.
     pub fn to_change_address(
         id: MailId,
         account: &Account,
@@ -206,14 +205,14 @@ impl Mail {
         Self { basis: Some(AccountSnapshot::of(account)), ..mail }
     }
 
-    /// The mail to another address than the account's.
+    /// Sets a recipient's address that is not the account's.
     #[must_use]
     pub fn to(self, address: Email) -> Self {
         Self { address: Some(address), ..self }
     }
 
-    /// Whether what the mail asks for is still to be done, and would do something: an address is
-    /// confirmed once, and given to the account that asked for it.
+    /// Returns whether the mail still serves its purpose: the address is not confirmed yet, or the
+    /// account has not changed since it requested another address.
     pub fn is_still_needed_by(&self, account: &Account) -> bool {
         let is_confirmed = self.kind == MailKind::VerifyEmail && account.email_verified;
         !is_confirmed
@@ -221,18 +220,19 @@ impl Mail {
     }
 }
 
-/// An account as it was when a mail was ordered or sent, as far as its token depends on that.
+/// The state of an account that a mail's token depends on. If the account's state differs, the token
+/// is void.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AccountSnapshot {
     /// The address.
     pub email: Email,
-    /// How far its sessions had ended. A password set since then ends all, and makes the tokens
-    /// worthless.
+    /// The newest session revoked together with all before it. Setting a password revokes all
+    /// sessions, and so voids all tokens.
     pub sessions_ended_through: Option<SessionId>,
 }
 
 impl AccountSnapshot {
-    /// The account as it is.
+    /// Returns the current state of an account.
     pub fn of(account: &Account) -> Self {
         Self {
             email: account.email.clone(),
@@ -241,27 +241,27 @@ impl AccountSnapshot {
     }
 }
 
-/// What a token from a mail is good for, once. The token itself is in the mail and nowhere else;
-/// this is found by its hash.
+/// A one-time token from a mail. The token itself is only in the mail; the table stores this under
+/// its hash.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct MailToken {
-    /// What the mail was about.
+    /// The kind of mail it was sent with.
     pub kind: MailKind,
-    /// Whose account it concerns.
+    /// The account it is for.
     pub user_id: UserId,
-    /// The address that it was sent to.
+    /// The address it was sent to.
     pub email: Email,
-    /// The account when it was sent, or when somebody asked for another address.
+    /// The account when the mail was sent, or when the change of address was requested.
     pub basis: AccountSnapshot,
-    /// When it is worth nothing any more: seconds since 1970, the table's time to live.
+    /// When the token expires, in seconds since 1970; the table's TTL attribute.
     pub ttl: i64,
 }
 
 impl MailToken {
-    /// How long a token is good.
+    /// How long a token is valid.
     pub const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 
-    /// What a token is good for that is sent now to an address.
+    /// Creates the entry of a token that is sent now.
     pub fn new(
         kind: MailKind,
         user_id: UserId,
@@ -278,7 +278,8 @@ impl MailToken {
         }
     }
 
-    /// Whether it is good for this at `now`. The table deletes late; the clock decides.
+    /// Returns whether the token is of this kind and has not expired at `now`. DynamoDB deletes
+    /// expired items late.
     pub fn is_valid_for(&self, kind: MailKind, now: Timestamp) -> bool {
         self.kind == kind && self.ttl > now.as_second()
     }
@@ -289,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_good_for_half_an_hour_and_for_one_purpose() {
+    fn a_token_is_valid_for_half_an_hour_and_for_one_purpose() {
         let user: UserId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let email = Email::parse("jane@example.com").unwrap();
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_that_was_begun_is_under_way_for_half_an_hour() {
+    fn a_claimed_mail_cannot_be_resent_for_half_an_hour() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let begun = |seconds| Delivery {
             mail_state: Some(MailState::Sending),
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(
             begun(1800).failure(now),
             Some(MailFailure::Throttled),
-            "that of the time before"
+            "the failure of the previous attempt"
         );
         assert_eq!(begun(1801).failure(now), Some(MailFailure::Interrupted));
         assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.can_be_resent(now));
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_goes_to_the_account_unless_said_otherwise() {
+    fn a_mail_goes_to_the_account_unless_it_has_an_address() {
         let (id, user) =
             ("0190a5c0-0000-7000-8000-000000000001", "0190a5c0-0000-7000-8000-000000000002");
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_needed_while_it_is_good_for_something() {
+    fn a_mail_is_needed_until_the_address_is_confirmed_or_the_account_changes() {
         let account = crate::account::tests::doctor(crate::account::Approval::Approved);
         let verified = Account { email_verified: true, ..account.clone() };
         let (id, now): (MailId, Timestamp) = (
@@ -352,24 +353,24 @@ mod tests {
         assert!(change.is_still_needed_by(&account) && change.is_still_needed_by(&verified));
         let moved =
             Account { email: Email::parse("other@example.com").unwrap(), ..account.clone() };
-        assert!(!change.is_still_needed_by(&moved), "the account has moved since");
+        assert!(!change.is_still_needed_by(&moved), "the address has changed since");
         let session = "0190a5c0-0000-7000-8000-000000000004".parse().unwrap();
         let renewed = Account { sessions_ended_through: Some(session), ..account };
-        assert!(!change.is_still_needed_by(&renewed), "another password since");
+        assert!(!change.is_still_needed_by(&renewed), "the password has changed since");
     }
 
     #[test]
-    fn an_order_says_what_it_is_about_by_its_fields() {
-        let order: MailMessage =
+    fn queue_messages_are_told_apart_by_their_fields() {
+        let message: MailMessage =
             serde_json::from_str(r#"{"mail_id": "0190a5c0-0000-7000-8000-000000000001"}"#).unwrap();
         assert_eq!(
-            order,
+            message,
             MailMessage::Mail { mail_id: "0190a5c0-0000-7000-8000-000000000001".parse().unwrap() }
         );
         let id = "0190a5c0-0000-7000-8000-000000000002";
-        let order: MailMessage =
+        let message: MailMessage =
             serde_json::from_value(serde_json::json!({"recipient_id": id, "notification_id": id}))
                 .unwrap();
-        assert!(matches!(order, MailMessage::Notification { .. }));
+        assert!(matches!(message, MailMessage::Notification { .. }));
     }
 }

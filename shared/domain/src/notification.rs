@@ -1,4 +1,4 @@
-//! Notifications: what happened, to whom it is told, in which words.
+//! Notifications in users' inboxes, and the events that cause them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::id::{NotificationId, RecordId, UserId};
 string_enum! {
     /// What a notification is about.
     NotificationType {
-        /// To a doctor: a record is now assigned to them.
+        /// To a doctor: a record was assigned to them.
         PatientAssigned = "patient_assigned",
         /// To the former doctor: a record is no longer assigned to them.
         AssignmentEnded = "assignment_ended",
@@ -20,21 +20,21 @@ string_enum! {
         RecordAnnotated = "record_annotated",
         /// To the patient: the doctor changed an annotation.
         AnnotationUpdated = "annotation_updated",
-        /// To a doctor: staff have approved the licence.
+        /// To a doctor: staff approved their licence.
         ApprovalGranted = "approval_granted",
-        /// To a doctor: staff have refused the licence.
+        /// To a doctor: staff refused their licence.
         ApprovalRefused = "approval_refused",
-        /// To a doctor: staff have suspended them.
+        /// To a doctor: staff suspended them.
         ApprovalSuspended = "approval_suspended",
-        /// To the patient: staff have opened the record, to read what it says.
+        /// To the patient: staff got emergency access to the record.
         RecordOpenedByStaff = "record_opened_by_staff",
-        /// To the patient: staff have assigned the record to another doctor.
+        /// To the patient: staff assigned the record to another doctor.
         RecordReassignedByStaff = "record_reassigned_by_staff",
     }
 }
 
 impl NotificationType {
-    /// The subject of the mail: it names the kind of event and nothing else.
+    /// Returns the subject of the mail, which contains the type only.
     pub fn subject(self) -> &'static str {
         match self {
             Self::PatientAssigned => "Health Record Notification - Patient Assigned",
@@ -52,8 +52,8 @@ impl NotificationType {
         }
     }
 
-    /// Whether the notification asks for a mail about it. What staff decide is told by a mail of
-    /// its own kind.
+    /// Returns whether a mail is sent for the notification. Decisions about licences have account
+    /// mails of their own.
     pub fn is_mailed(self) -> bool {
         !matches!(self, Self::ApprovalGranted | Self::ApprovalRefused | Self::ApprovalSuspended)
     }
@@ -64,33 +64,33 @@ impl NotificationType {
 pub struct Notification {
     /// The notification's id.
     pub id: NotificationId,
-    /// In whose inbox it is.
+    /// The user in whose inbox it is.
     pub recipient_id: UserId,
-    /// What it is about.
+    /// The type.
     pub notification_type: NotificationType,
-    /// The record it is about, if it is about one.
+    /// The record it is about, if any.
     pub record_id: Option<RecordId>,
-    /// Whose record it is.
+    /// The patient whose record it is.
     pub patient_id: Option<UserId>,
-    /// Who caused it: a doctor for patients, a patient for doctors, or staff.
+    /// The user who caused it: a patient, a doctor or staff.
     pub actor_id: UserId,
-    /// What happened, as told in the API. Never in a mail.
+    /// The text shown in the API. Never contained in a mail.
     pub message: String,
     /// When the recipient read it.
     pub read_at: Option<Timestamp>,
 }
 
 impl Notification {
-    /// The record it is about and whose it is.
+    /// Returns patient and record, if it is about a record.
     pub fn record(&self) -> Option<(UserId, RecordId)> {
         self.patient_id.zip(self.record_id)
     }
 }
 
-/// Something that happened to a record and that somebody else must know.
+/// A change of a record, or an access to it, that another user is notified of.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum RecordEvent<'a> {
-    /// The patient created the record.
+    /// The patient created a record for the recipient.
     Created {
         /// The patient.
         patient: &'a Account,
@@ -120,30 +120,30 @@ pub enum RecordEvent<'a> {
         /// The doctor.
         doctor: &'a Account,
     },
-    /// Staff opened the record, to read what it says: the access log tells the patient who and why.
+    /// Staff got emergency access to the record. The access log contains the admin and the reason.
     Opened {
-        /// The one who did.
+        /// The admin.
         staff: &'a Account,
     },
     /// Staff assigned the record to the recipient.
     AssignedByStaff {
-        /// The one who did.
+        /// The admin.
         staff: &'a Account,
     },
     /// Staff assigned the recipient's record to another doctor.
     UnassignedByStaff {
-        /// The one who did.
+        /// The admin.
         staff: &'a Account,
     },
     /// Staff assigned the patient's record to another doctor.
     ReassignedByStaff {
-        /// The one who did.
+        /// The admin.
         staff: &'a Account,
     },
 }
 
 impl RecordEvent<'_> {
-    /// The notification that tells `recipient_id` of it.
+    /// Creates the notification of the event to `recipient_id`.
     pub fn notification(
         self,
         id: NotificationId,
@@ -224,24 +224,24 @@ impl RecordEvent<'_> {
     }
 }
 
-/// What bulk actions have done to an inbox: everything up to these ids is read, or deleted.
+/// The state of an inbox after bulk operations: notifications up to these ids are read or deleted.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct InboxState {
     /// The newest notification covered by the last mark-all-read.
     pub read_through: Option<NotificationId>,
-    /// When that was.
+    /// When they were marked as read.
     pub read_through_at: Option<Timestamp>,
     /// The newest notification covered by the last delete-all.
     pub deleted_through: Option<NotificationId>,
 }
 
 impl InboxState {
-    /// Whether a bulk deletion covers the notification.
+    /// Returns whether a bulk operation has deleted the notification.
     pub fn has_deleted(&self, id: NotificationId) -> bool {
         self.deleted_through.is_some_and(|through| id <= through)
     }
 
-    /// When the notification was read, by itself or by a bulk action.
+    /// Returns when the notification was read, alone or by a bulk operation.
     pub fn read_at(&self, notification: &Notification) -> Option<Timestamp> {
         let covered = self.read_through.is_some_and(|through| notification.id <= through);
         notification.read_at.or(if covered { self.read_through_at } else { None })

@@ -1,4 +1,4 @@
-//! Passwords and what makes them acceptable.
+//! Passwords and their strength.
 
 use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
 
@@ -7,25 +7,26 @@ use crate::field::{FieldValue, Reason, string};
 use crate::schema;
 use crate::text::Name;
 
-/// The least length in characters.
+/// Minimum length in characters.
 pub const MIN: usize = 8;
-/// The greatest length in characters: argon2 takes any, but work must be bounded.
+/// Maximum length in characters. It limits the cost of hashing.
 pub const MAX: usize = 128;
 
-/// The passwords of the well-known list of Royce Williams, as Django ships it, that have at least
-/// [`MIN`] characters: lower case, sorted by bytes, one a line.
+/// The list of common passwords by Royce Williams, as shipped with Django, without those shorter
+/// than [`MIN`]: in lower case, one per line, sorted by bytes.
 static COMMON: &str = include_str!("common_passwords.txt");
 
-/// A password as typed, never trimmed and never printed.
+/// A password as typed, never trimmed and never logged.
 pub struct Password(String);
 
 impl Password {
-    /// The characters, for hashing.
+    /// Returns the password, for hashing.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// A password that somebody chooses now: of acceptable length, not common, not like the person.
+    /// Checks a new password: long enough, not common, and not similar to the user's address or
+    /// names.
     ///
     /// # Errors
     /// `too_short`, `too_long`, `too_common`, `too_similar`.
@@ -60,8 +61,7 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Any password that can be tried at a login: rules for new ones may have been others when it was
-/// chosen.
+/// Accepts every password for a login: older passwords may not follow today's rules for new ones.
 impl FieldValue for Password {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         let text = string(value)?;
@@ -77,7 +77,7 @@ impl FieldValue for Password {
     }
 }
 
-/// A password that somebody chooses now, as far as it can be judged without knowing the person.
+/// A new password, checked without the user's address and names.
 #[derive(Debug)]
 pub struct NewPassword(pub Password);
 
@@ -88,8 +88,8 @@ impl FieldValue for NewPassword {
 
     fn schema() -> Object {
         schema(
-            "A new password, exactly as typed. Not one that attackers try first, and not like the \
-             user's name or address.",
+            "A new password, exactly as typed. Must not be a common password or similar to the \
+             user's name or email address.",
             MIN,
         )
     }
@@ -105,8 +105,8 @@ fn schema(description: &str, min: usize) -> Object {
 fn is_common(password: &str) -> bool {
     let password = password.to_lowercase();
     let lines = COMMON.as_bytes();
-    // Binary search over the bytes: `low` is always the start of a line, `high` always just behind
-    // one.
+    // A binary search over bytes: `low` is always the start of a line, `high` always directly after
+    // the end of one.
     let (mut low, mut high) = (0, lines.len());
     while low < high {
         let middle = low + (high - low) / 2;
@@ -125,12 +125,11 @@ fn is_common(password: &str) -> bool {
     false
 }
 
-/// Whether the two share seven tenths of their characters, whatever their order: the measure of
-/// Django's validator.
+/// Returns whether the two share 70% of their characters in any order, as Django's validator does.
 fn is_similar(password: &str, part: &str) -> bool {
     let (password, part) = (password.to_lowercase(), part.to_lowercase());
     let (ours, theirs) = (password.chars().count(), part.chars().count());
-    // Short parts match by chance, and parts much shorter than the password say nothing about it.
+    // Short parts match by chance; much shorter parts are irrelevant to the password.
     if theirs < 3 || ours >= 10 * theirs {
         return false;
     }
@@ -148,7 +147,7 @@ fn is_similar(password: &str, part: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn choose(password: &str) -> Result<Password, Reason> {
+    fn check(password: &str) -> Result<Password, Reason> {
         let email = Email::parse("jane.doe@example.com").unwrap();
         let (first, last) = (Name::parse("Jane").unwrap(), Name::parse("Featherstone").unwrap());
         Password::from_json(&password.into())?.check_strength(Some(&email), &[&first, &last])
@@ -169,7 +168,7 @@ mod tests {
 
     #[test]
     fn weak_passwords_are_refused() {
-        let code = |password: &str| choose(password).unwrap_err().code;
+        let code = |password: &str| check(password).unwrap_err().code;
         assert_eq!(code(""), "blank");
         assert_eq!(code("short77"), "too_short");
         assert_eq!(code("12345678"), "too_common");
@@ -181,9 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn good_passwords_are_taken_as_they_are() {
-        assert_eq!(choose("  leading spaces count ").unwrap().expose(), "  leading spaces count ");
-        assert!(choose("correct horse battery staple").is_ok());
-        assert!(choose(&"ä7".repeat(64)).is_ok());
+    fn strong_passwords_are_accepted_unchanged() {
+        assert_eq!(check("  leading spaces count ").unwrap().expose(), "  leading spaces count ");
+        assert!(check("correct horse battery staple").is_ok());
+        assert!(check(&"ä7".repeat(64)).is_ok());
     }
 }

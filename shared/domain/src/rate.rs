@@ -1,4 +1,4 @@
-//! How often something may be tried, and how much of something may be had.
+//! Rate limiting: failed sign-ins with exponential lockout, and daily quotas.
 
 use std::net::IpAddr;
 
@@ -8,36 +8,37 @@ use serde::{Deserialize, Serialize};
 use crate::field::string_enum;
 
 string_enum! {
-    /// What is counted.
+    /// An action that is rate-limited.
     LimitedAction {
-        /// Proofs by a password.
+        /// Sign-ins and other checks of a password.
         Login = "login",
-        /// Proofs by a code or a recovery code.
+        /// Checks of a TOTP code or a recovery code.
         SecondFactor = "second_factor",
         /// Registrations.
         Register = "register",
-        /// Requests of a mail that sets a new password.
+        /// Requests for a password-reset mail.
         PasswordReset = "password_reset",
-        /// Requests of another mail that confirms the address.
+        /// Requests to resend the address confirmation.
         Resend = "resend",
-        /// Tokens from mails.
+        /// Uses of a token from a mail.
         MailToken = "mail_token",
-        /// Refresh tokens.
+        /// Uses of a refresh token.
         Refresh = "refresh",
-        /// Records and files of a patient.
+        /// Records and files that a patient creates.
         Records = "records",
-        /// Mails to an address.
+        /// Mails to one address.
         Mails = "mails",
     }
 }
 
-/// Where requests come from, as coarse as one party usually holds addresses: /24 of IPv4, /64 of
-/// IPv6.
+/// The network of a client: the /24 of an IPv4 address or the /64 of an IPv6 address, which usually
+/// belong to one party.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ClientNetwork(String);
 
 impl ClientNetwork {
-    /// The network of an address. What is no address is one network.
+    /// Returns the network of an IP address. Everything that does not parse is the network
+    /// `unknown`.
     pub fn of(address: &str) -> Self {
         Self(match address.trim().parse::<IpAddr>().map(|address| address.to_canonical()) {
             Ok(IpAddr::V4(address)) => {
@@ -52,72 +53,70 @@ impl ClientNetwork {
         })
     }
 
-    /// The network as text.
+    /// Returns the network in CIDR notation.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// How many failures in [`FAILURE_WINDOW`] are free.
+/// Number of failures within [`FAILURE_WINDOW`] before the first lockout.
 pub const FREE_FAILURES: u32 = 5;
 
-/// How long failures are remembered.
+/// Period for which failures are counted.
 pub const FAILURE_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
-/// The wait after the first failure that is not free.
 const INITIAL_LOCKOUT: SignedDuration = SignedDuration::from_secs(1);
 
-/// The longest wait after a failure.
 const MAX_LOCKOUT: SignedDuration = SignedDuration::from_mins(15);
 
-/// A refused proof of identity is answered no sooner than this after its request came, whatever was
-/// refused and why: longer than the work behind it takes, so that the time tells nothing.
+/// Minimum time from a request to the response that refuses its credentials. Longer than any of the
+/// checks takes, so that the response time does not reveal which one failed.
 pub const MIN_REFUSAL_DURATION: SignedDuration = SignedDuration::from_millis(500);
 
-/// Not before then.
+/// The action is refused until a point in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("locked until {until}")]
 pub struct Lockout {
-    /// When the next attempt is allowed.
+    /// When the action is allowed again.
     pub until: Timestamp,
 }
 
 impl Lockout {
-    /// In how many whole seconds, at least one.
+    /// Returns the remaining time in whole seconds, rounded up, at least 1.
     pub fn retry_after_seconds(self, now: Timestamp) -> i64 {
         let milliseconds = self.until.as_millisecond().saturating_sub(now.as_millisecond());
         milliseconds.saturating_add(999).div_euclid(1000).max(1)
     }
 }
 
-/// The attempts at one account from one network. An attempt counts as failed from its beginning, so
-/// that attempts at the same moment cannot be more than are free, and all are forgotten once one
-/// has succeeded.
+/// The failed attempts at one account from one network. An attempt counts as failed from its start,
+/// so that concurrent attempts cannot exceed the limit. A success deletes the count.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct FailureCount {
-    /// How many have failed.
+    /// Number of failures.
     pub failures: u32,
-    /// No attempt is allowed before.
+    /// Attempts are refused before this time.
     pub locked_until: Timestamp,
-    /// When they are forgotten: seconds since 1970, the table's time to live.
+    /// When the count expires, in seconds since 1970; the table's TTL attribute.
     pub ttl: i64,
 }
 
 impl FailureCount {
-    /// The attempts with one more, that begins now. From the failure on that uses up the `free`
-    /// ones every failure locks: for a second, then twice as long each time, up to 15 minutes.
+    /// Returns the count with an attempt that starts now. The attempt number `free` and each one
+    /// after it lock the account for this network: for one second, then twice as long each time,
+    /// up to 15 minutes.
     ///
     /// # Errors
-    /// [`Lockout`] when it is not allowed yet.
+    /// [`Lockout`] when no attempt is allowed yet.
     pub fn next(before: Option<&Self>, free: u32, now: Timestamp) -> Result<Self, Lockout> {
-        // The table deletes late; the clock decides.
+        // DynamoDB deletes expired items late.
         let before = before.filter(|before| before.ttl > now.as_second());
         if let Some(until) = before.map(|before| before.locked_until).filter(|until| *until > now) {
             return Err(Lockout { until });
         }
         let failures = before.map_or(0, |before| before.failures).saturating_add(1);
         let locked_until = match failures.checked_sub(free) {
-            // Not from now on: the clock of whoever comes next may be a little behind.
+            // Not `now`: the clock of the next sandbox may be slightly behind.
             None => Timestamp::UNIX_EPOCH,
             Some(doublings) => {
                 let pause =
@@ -130,49 +129,50 @@ impl FailureCount {
         Ok(Self { failures, locked_until, ttl: forgotten.as_second().saturating_add(1) })
     }
 
-    /// Whether the last free attempt has begun so recently that it cannot have been refused yet: it
-    /// may succeed, and all be forgotten. Who is locked out meanwhile came at the same moment, and
-    /// does well to wait for that.
+    /// Returns whether the last free attempt started less than [`MIN_REFUSAL_DURATION`] ago and so
+    /// cannot have been refused yet. If it succeeds, the count is deleted; a concurrent attempt
+    /// should therefore wait for it instead of being locked out.
     pub fn last_free_attempt_is_pending(&self, free: u32, now: Timestamp) -> bool {
         let begun = self.locked_until.saturating_sub(INITIAL_LOCKOUT).unwrap_or(self.locked_until);
         self.failures == free && now.duration_since(begun) < MIN_REFUSAL_DURATION
     }
 }
 
-/// What is tolerated in a [`FAILURE_WINDOW`] beyond the attempts at one account from one network.
+/// Limits within a [`FAILURE_WINDOW`], in addition to those of one account from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FailureLimits {
-    /// So many failures of a network at all accounts together; then it has to wait for the next
-    /// window.
+    /// Failures of one network at all accounts together. At the limit, the network is refused until
+    /// the next window.
     pub network: u64,
-    /// So many failures at an account from all networks together; then each network has a single
-    /// free one, so that the attack is slow and the owner is never locked out.
+    /// Failures at one account from all networks together. At the limit, each network has one free
+    /// failure: this slows an attack down without locking the owner out.
     pub account: u64,
 }
 
 impl FailureLimits {
-    /// How many failures of a network are free at an account that has so many from everywhere.
+    /// Returns how many failures each network has before a lockout at an account with this many
+    /// failures from all networks.
     pub fn free_failures(self, account_failures: u64) -> u32 {
         if account_failures < self.account { FREE_FAILURES } else { 1 }
     }
 }
 
-/// A span of time, one after the other since 1970, in which something is counted.
+/// A window of a fixed-window counter. Windows are consecutive and numbered since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FixedWindow {
-    /// Its number.
+    /// Its number since 1970.
     pub number: i64,
-    /// When the next one begins.
+    /// When the next window starts.
     pub end: Timestamp,
 }
 
 impl FixedWindow {
-    /// The present one of those in which failures are counted.
+    /// Returns the current window for counting failures, of length [`FAILURE_WINDOW`].
     pub fn for_failures(now: Timestamp) -> Self {
         Self::at(now, FAILURE_WINDOW)
     }
 
-    /// The present day, in UTC.
+    /// Returns the current day in UTC.
     pub fn for_day(now: Timestamp) -> Self {
         Self::at(now, SignedDuration::from_hours(24))
     }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_one_network() {
+    fn addresses_of_one_subnet_are_one_network() {
         let is = |address: &str, network: &str| {
             assert_eq!(ClientNetwork::of(address).as_str(), network, "{address}")
         };
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn five_failures_are_free_and_then_the_wait_doubles() {
+    fn lockouts_start_at_the_fifth_failure_and_double() {
         let (mut attempts, mut now) = (None, at(0));
         let mut pauses = Vec::new();
         for _ in 0..18 {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_free_attempt_may_succeed_until_it_is_refused() {
+    fn the_last_free_attempt_is_pending_until_it_can_have_been_refused() {
         let mut attempts = None;
         for failures in 1..=FREE_FAILURES + 1 {
             let begun = at(2000 * i64::from(failures));
@@ -255,31 +255,31 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_forgotten() {
+    fn failures_expire_after_the_window() {
         let mut attempts = None;
         for _ in 0..4 {
             attempts = Some(FailureCount::next(attempts.as_ref(), FREE_FAILURES, at(0)).unwrap());
             assert!(
                 FailureCount::next(attempts.as_ref(), FREE_FAILURES, at(-20)).is_ok(),
-                "free, for a clock that is behind, too"
+                "a clock that is behind must not cause a lockout"
             );
         }
         let failures =
             |now| FailureCount::next(attempts.as_ref(), FREE_FAILURES, now).unwrap().failures;
         assert_eq!(failures(at(899_000)), 5);
-        assert_eq!(failures(at(901_000)), 1, "though the item may still be there");
+        assert_eq!(failures(at(901_000)), 1, "expired items count no longer, deleted or not");
     }
 
     #[test]
     fn an_account_under_attack_has_one_free_failure_for_each_network() {
-        let tolerance = FailureLimits { network: 100, account: 100 };
-        assert_eq!((tolerance.free_failures(99), tolerance.free_failures(100)), (5, 1));
-        let first = FailureCount::next(None, tolerance.free_failures(100), at(0)).unwrap();
+        let limits = FailureLimits { network: 100, account: 100 };
+        assert_eq!((limits.free_failures(99), limits.free_failures(100)), (5, 1));
+        let first = FailureCount::next(None, limits.free_failures(100), at(0)).unwrap();
         assert_eq!(first.locked_until, at(1000));
     }
 
     #[test]
-    fn windows_follow_each_other() {
+    fn windows_are_consecutive() {
         let window = FixedWindow::for_failures(at(0));
         assert!(window.end > at(0) && window.end.duration_since(at(0)) <= FAILURE_WINDOW);
         let next = FixedWindow::for_failures(window.end);

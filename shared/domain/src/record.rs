@@ -9,11 +9,11 @@ use crate::id::{AnnotationId, RecordId, UserId};
 use crate::text::{Description, Note};
 
 string_enum! {
-    /// What a record is about.
+    /// The type of a record.
     RecordType {
         /// A consultation.
         Consultation = "consultation",
-        /// A result of a laboratory.
+        /// A laboratory result.
         LabResult = "lab_result",
         /// A prescription.
         Prescription = "prescription",
@@ -26,7 +26,7 @@ string_enum! {
     }
 }
 
-/// How many annotations a record takes: it is always read whole, so it must stay readable.
+/// Maximum number of annotations on a record. A record is always read with all of them.
 pub const MAX_ANNOTATIONS: u32 = 100;
 
 /// A health record, without its files and annotations.
@@ -34,21 +34,21 @@ pub const MAX_ANNOTATIONS: u32 = 100;
 pub struct Record {
     /// The record's id.
     pub id: RecordId,
-    /// Whose record it is. Never changes.
+    /// The patient whose record it is. Never changes.
     pub patient_id: UserId,
     /// The doctor it is assigned to.
     pub doctor_id: UserId,
-    /// What it is about.
+    /// The type.
     pub record_type: RecordType,
-    /// The patient's words.
+    /// The patient's description.
     pub description: Description,
-    /// How many files it has.
+    /// Number of files.
     pub file_count: u32,
-    /// How many annotations it has.
+    /// Number of annotations.
     pub annotation_count: u32,
-    /// When the record, a file or an annotation of it last changed.
+    /// When the record, one of its files or one of its annotations last changed.
     pub updated_at: Timestamp,
-    /// Counts those changes; the entity tag.
+    /// Number of these changes; the entity tag.
     pub version: u64,
 }
 
@@ -61,32 +61,32 @@ pub struct Annotation {
     pub patient_id: UserId,
     /// The record it is on. Never changes.
     pub record_id: RecordId,
-    /// The doctor who wrote it, who alone may change it.
+    /// The doctor who wrote it, and the only one who may change it.
     pub author_id: UserId,
-    /// The words.
+    /// The text.
     pub note: Note,
-    /// When the words last changed.
+    /// When the text last changed.
     pub updated_at: Timestamp,
-    /// Counts changes; the entity tag.
+    /// Number of changes; the entity tag.
     pub version: u64,
 }
 
-/// An annotation as it was from one change to the next. Never changes itself.
+/// A former or current version of an annotation. Never changes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AnnotationVersion {
-    /// Which annotation.
+    /// The annotation.
     pub annotation_id: AnnotationId,
     /// The patient whose record it is on.
     pub patient_id: UserId,
     /// The record it is on.
     pub record_id: RecordId,
-    /// Who wrote these words.
+    /// The author of this version.
     pub author_id: UserId,
-    /// The words.
+    /// The text.
     pub note: Note,
-    /// When they were written.
+    /// When this version was written.
     pub written_at: Timestamp,
-    /// The annotation's version, from 1.
+    /// The version number, from 1.
     pub version: u64,
 }
 
@@ -104,7 +104,7 @@ impl From<&Annotation> for AnnotationVersion {
     }
 }
 
-/// A record with everything that belongs to it, newest first.
+/// A record with its files and annotations.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RecordDetail {
     /// The record.

@@ -1,22 +1,22 @@
-//! What values look like, for the document of the API: made of the limits that the values are
-//! checked against.
+//! JSON schemas of the domain's types for the OpenAPI document, built from the limits that the
+//! values are checked against.
 
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-/// White space as Rust trims it, within the brackets of a pattern.
+/// The characters that [`str::trim`] removes, for a character class of a pattern.
 const WHITE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
-/// Which white space may stand within a text.
+/// Whether a text may have several lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lines {
-    /// Such as stands on one line.
+    /// One line.
     One,
-    /// Line ends and tabs, too.
+    /// Several lines, with tabs.
     Many,
 }
 
 impl Lines {
-    /// The control characters that may not, within the brackets of a pattern.
+    /// Returns the forbidden control characters, for a character class of a pattern.
     fn forbidden(self) -> &'static str {
         match self {
             Self::One => r"\u0000-\u001f\u007f-\u009f",
@@ -25,12 +25,12 @@ impl Lines {
     }
 }
 
-/// What the documentation comments of a type say, as one text.
+/// Joins the lines of a type's doc comment.
 pub(crate) fn description(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").replace(['[', ']'], "")
 }
 
-/// A string of at least `min` and at most `max` characters.
+/// Returns the schema of a string of at least `min` and at most `max` characters.
 pub(crate) fn string(description: &str, min: usize, max: usize, example: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -40,7 +40,8 @@ pub(crate) fn string(description: &str, min: usize, max: usize, example: &str) -
         .examples([example])
 }
 
-/// Text that is trimmed and holds no control characters; `max` counts what is left.
+/// Returns the schema of a text without control characters, at most `max` characters long after
+/// trimming.
 pub(crate) fn text(
     description: &str,
     lines: Lines,
@@ -58,7 +59,7 @@ pub(crate) fn text(
     string(description, usize::from(!may_be_blank), max, example).pattern(Some(pattern)).build()
 }
 
-/// The name of a file, a path before it perhaps, that is neither blank nor `.` nor `..`.
+/// Returns the schema of a file name, with or without a path, that is not blank, `.` or `..`.
 pub(crate) fn file_name(description: &str, max: usize, example: &str) -> Object {
     let inner = format!(r"[^{}/\\]", Lines::One.forbidden());
     let visible = format!(r"[^{}{WHITE}/\\]", Lines::One.forbidden());
@@ -69,22 +70,23 @@ pub(crate) fn file_name(description: &str, max: usize, example: &str) -> Object 
     string(description, 1, max, example).pattern(Some(pattern)).build()
 }
 
-/// A sign that stands `times` times, each with white space or one of `between` before it.
+/// Returns the schema of `times` characters of a class, with white space or characters of
+/// `separators` between them.
 pub(crate) fn grouped(
     description: &str,
-    sign: &str,
-    between: &str,
+    class: &str,
+    separators: &str,
     times: usize,
     example: &str,
 ) -> Object {
-    let space = format!("[{WHITE}{between}]*");
-    // People group as they like: as much again is more than anybody needs.
+    let space = format!("[{WHITE}{separators}]*");
+    // Up to three separators per character are more than enough.
     string(description, times, 4 * times, example)
-        .pattern(Some(format!("^(?:{space}{sign}){{{times}}}{space}$")))
+        .pattern(Some(format!("^(?:{space}{class}){{{times}}}{space}$")))
         .build()
 }
 
-/// An id.
+/// Returns the schema of an id.
 pub fn id(description: &str) -> Object {
     string(description, 36, 36, "0190a5c0-0000-7000-8000-000000000001")
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
@@ -92,23 +94,23 @@ pub fn id(description: &str) -> Object {
         .build()
 }
 
-/// One of a few words.
-pub fn words(description: &str, words: impl IntoIterator<Item = &'static str>) -> Object {
+/// Returns the schema of an enum of strings.
+pub fn string_enum(description: &str, values: impl IntoIterator<Item = &'static str>) -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(description))
-        .enum_values(Some(words))
+        .enum_values(Some(values))
         .build()
 }
 
-/// A whole number.
+/// Returns the schema of an integer.
 pub(crate) fn integer(description: &str, min: u64, max: u64, example: u64) -> Object {
     let format = if max > u64::from(i32::MAX.unsigned_abs()) {
         KnownFormat::Int64
     } else {
         KnownFormat::Int32
     };
-    // Numbers beyond what every client can read do not occur.
+    // Larger numbers do not occur.
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     ObjectBuilder::new()
         .schema_type(Type::Integer)
@@ -120,7 +122,7 @@ pub(crate) fn integer(description: &str, min: u64, max: u64, example: u64) -> Ob
         .build()
 }
 
-/// Gives types their schema in answers, too: what they take is what they show.
+/// Gives types the same schema in responses as in requests.
 macro_rules! response_schema {
     ($($name:ident),+) => {$(
         impl utoipa::PartialSchema for $name {

@@ -1,5 +1,4 @@
-//! Second factors: a secret shared with an authenticator app, and codes on paper for when the app
-//! is lost.
+//! Second factors: TOTP codes of an authenticator app, and recovery codes for when the app is lost.
 
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
@@ -11,25 +10,25 @@ use crate::schema;
 /// The second factor of a user.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct SecondFactor {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
-    /// What the app and we share, in base32.
+    /// The TOTP secret in base32.
     pub secret: String,
-    /// Whether the user has shown that the app knows the secret. Until then it proves nothing.
+    /// Whether the user has confirmed the setup with a code. Codes are not accepted before.
     pub confirmed: bool,
-    /// The newest time step whose code was used: no code of it or of one before works any more.
+    /// The newest time step whose code was used. Codes of this step and of earlier ones are refused.
     pub last_step: u64,
-    /// SHA-256 of the recovery codes that were not used yet, base64url.
+    /// SHA-256 of the unused recovery codes, base64url.
     pub recovery_hashes: Vec<String>,
-    /// Counts changes.
+    /// Number of changes.
     pub version: u64,
 }
 
-/// How many recovery codes there are.
+/// Number of recovery codes that a user gets.
 pub const RECOVERY_CODE_COUNT: usize = 10;
 
 impl SecondFactor {
-    /// A secret that nobody has confirmed yet.
+    /// Creates a second factor that is not confirmed yet.
     pub fn pending(user_id: UserId, secret: String) -> Self {
         Self {
             user_id,
@@ -41,7 +40,8 @@ impl SecondFactor {
         }
     }
 
-    /// The factor once a code of this time step is used up; `None` when it was, or a later one.
+    /// Returns the factor after a code of this time step was used; `None` when a code of this step
+    /// or of a later one was used before.
     pub fn with_step_used(&self, step: u64) -> Option<Self> {
         (step > self.last_step).then(|| Self {
             last_step: step,
@@ -50,7 +50,8 @@ impl SecondFactor {
         })
     }
 
-    /// The factor once the recovery code with this hash is used up; `None` when there is none.
+    /// Returns the factor after the recovery code with this hash was used; `None` when there is no
+    /// such unused code.
     pub fn with_recovery_code_used(&self, hash: &str) -> Option<Self> {
         let at = self.recovery_hashes.iter().position(|known| known == hash)?;
         let mut after = Self { version: self.version + 1, ..self.clone() };
@@ -59,12 +60,12 @@ impl SecondFactor {
     }
 }
 
-/// A code of an authenticator app, as a client presents it: six digits, grouped perhaps.
+/// A six-digit code of an authenticator app. White space between the digits is ignored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TotpCode(String);
 
 impl TotpCode {
-    /// The six digits.
+    /// Returns the six digits.
     pub fn digits(&self) -> &str {
         &self.0
     }
@@ -86,13 +87,12 @@ impl FieldValue for TotpCode {
     }
 }
 
-/// A recovery code, as a client presents it: sixteen letters and digits, in whatever case and
-/// grouping.
+/// A recovery code: 16 letters and digits. Case, white space and hyphens are ignored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecoveryCode(String);
 
 impl RecoveryCode {
-    /// The code of these characters, as it is shown and hashed: small, in groups of four.
+    /// Creates a code in the form that is shown and hashed: lower case, in groups of four.
     pub fn new(characters: &str) -> Self {
         let characters = characters.to_ascii_lowercase().into_bytes();
         let groups: Vec<String> =
@@ -100,7 +100,7 @@ impl RecoveryCode {
         Self(groups.join("-"))
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_used_once_and_uses_up_those_before() {
+    fn a_used_time_step_voids_itself_and_earlier_ones() {
         let used = factor().with_step_used(7).unwrap();
         assert_eq!((used.last_step, used.version), (7, 2));
         assert!(used.with_step_used(7).is_none() && used.with_step_used(6).is_none());
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_read_as_people_write_them() {
+    fn grouping_and_case_of_codes_are_ignored() {
         let code = |value| {
             TotpCode::from_json(&value)
                 .map(|code| code.digits().to_owned())

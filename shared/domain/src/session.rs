@@ -5,28 +5,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{SessionId, UserId};
 
-/// A session. Of its refresh tokens only hashes are kept.
+/// A session. Its refresh tokens are stored as hashes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// The session's id.
     pub id: SessionId,
-    /// Whose session it is.
+    /// The user.
     pub user_id: UserId,
     /// SHA-256 of the current refresh token's secret, base64url.
     pub token_hash: String,
-    /// What the token before it left behind, for a client whose answer was lost.
+    /// The previous refresh token, for a client that did not receive the response with the current
+    /// one.
     pub previous: Option<PreviousToken>,
     /// When the last token was issued.
     pub last_used_at: Timestamp,
-    /// Whether the sign-in was by a second factor too.
+    /// Whether the user signed in with a second factor.
     pub second_factor: bool,
-    /// Which of the user's passwords the sign-in was with: see
+    /// The version of the password that the user signed in with: see
     /// [`Credentials::password_version`](crate::account::Credentials).
     #[serde(default)]
     pub password_version: u64,
-    /// What the device called itself, cut to a length.
+    /// The device's `User-Agent`, truncated.
     pub device: String,
-    /// When the session ends unless it is used: seconds since 1970, also the table's time to live.
+    /// When the session expires unless it is used, in seconds since 1970; the table's TTL attribute.
     pub ttl: i64,
 }
 
@@ -35,13 +36,12 @@ pub struct Session {
 pub struct PreviousToken {
     /// SHA-256 of its secret, base64url.
     pub token_hash: String,
-    /// The current secret, masked with a key that only the previous secret gives, base64url.
+    /// The current secret, masked with a key derived from the previous secret, base64url.
     pub masked_successor: String,
 }
 
 impl Session {
-    /// Whether the session has not ended by age at `now`. The table deletes late; the clock
-    /// decides.
+    /// Returns whether the session has not expired at `now`. DynamoDB deletes expired items late.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ttl > now.as_second()
     }

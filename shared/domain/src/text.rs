@@ -1,4 +1,4 @@
-//! Text that people type: trimmed, in Unicode's composed form (NFC), without control characters, of
+//! Text typed by users: trimmed, in Unicode normalization form C, without control characters, of
 //! limited length.
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use utoipa::openapi::schema::Object;
 use crate::field::{FieldValue, Reason, string};
 use crate::schema::{self, Lines};
 
-/// Trims and composes `raw`; refuses control characters and more than `max` characters.
+/// Trims and normalizes `raw`; refuses control characters and more than `max` characters.
 fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
     let text: String = raw.trim().nfc().collect();
     let forbidden =
@@ -31,18 +31,18 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// The greatest length in characters.
+            /// Maximum length in characters.
             pub const MAX: usize = $max;
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// Parses what a person typed.
+            /// Trims, normalizes and checks a text.
             ///
             /// # Errors
-            /// `blank` where the text must not be, `too_long`, `invalid` for control characters.
+            /// `blank` if the text must not be blank, `too_long`, `invalid` for control characters.
             pub fn parse(raw: &str) -> Result<Self, Reason> {
                 let text = clean(raw, $max, Lines::$lines)?;
                 if text.is_empty() && !text!(@$blank) {
@@ -70,11 +70,11 @@ macro_rules! text {
 }
 
 text!(
-    /// A first or last name; empty until somebody gives one.
+    /// A first or last name; may be empty.
     Name, max 255, One, may_be_blank, "Jane"
 );
 text!(
-    /// A telephone number as typed; the format is nobody's business here.
+    /// A telephone number as typed, in any format.
     PhoneNumber, max 15, One, may_be_blank, "+43 1 234567"
 );
 text!(
@@ -82,7 +82,7 @@ text!(
     Address, max 1000, Many, may_be_blank, "12 Long Lane, Springfield"
 );
 text!(
-    /// What a doctor specializes in, as typed.
+    /// A doctor's specialization, as typed.
     Specialization, max 255, One, not_blank, "Cardiology"
 );
 text!(
@@ -94,24 +94,25 @@ text!(
     Description, max 5000, Many, may_be_blank, "Blood test"
 );
 text!(
-    /// What a doctor notes on a record.
+    /// The text of an annotation.
     Note, max 5000, Many, not_blank, "All values are normal."
 );
 
 text!(
-    /// Why staff have decided something.
+    /// The reason for a decision of staff.
     Justification, max 1000, Many, not_blank, "The licence is in the register."
 );
 
 impl Specialization {
-    /// The form by which equal specializations are recognised: `"Family  Medicine"` and `"family
-    /// medicine"` are one.
+    /// Returns the form for comparing specializations: `"Family  Medicine"` and `"family medicine"`
+    /// are equal.
     pub fn slug(&self) -> String {
         slug(&self.0)
     }
 }
 
-/// Lower case, every run of other characters than letters and digits one hyphen.
+/// Returns the text in lower case, with a hyphen for each run of characters that are not letters or
+/// digits.
 pub fn slug(text: &str) -> String {
     let lower = text.nfc().collect::<String>().to_lowercase();
     lower
@@ -121,8 +122,8 @@ pub fn slug(text: &str) -> String {
         .join("-")
 }
 
-/// The form in which names sort and are searched: lower case, without the `#` that separates parts
-/// of a key.
+/// Returns the form in which names are sorted and searched: lower case, without `#`, which separates
+/// the parts of a key.
 pub fn sort_key(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase().replace('#', " ")
 }
@@ -132,19 +133,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_trimmed_and_composed() {
+    fn text_is_trimmed_and_normalized() {
         assert_eq!(Name::parse("  Jose\u{301} ").unwrap().as_str(), "José");
         assert_eq!(Description::parse("two\nlines").unwrap().as_str(), "two\nlines");
     }
 
     #[test]
-    fn refusals_have_codes() {
+    fn invalid_text_is_refused_with_a_code() {
         let code = |result: Result<Name, Reason>| result.unwrap_err().code;
         assert_eq!(code(Name::parse("a\u{0}b")), "invalid");
         assert_eq!(code(Name::parse("two\nlines")), "invalid");
         assert_eq!(code(Name::parse(&"x".repeat(256))), "too_long");
         assert_eq!(Note::parse(" \n ").unwrap_err().code, "blank");
-        assert!(Name::parse(&"é".repeat(255)).is_ok(), "lengths are in characters");
+        assert!(Name::parse(&"é".repeat(255)).is_ok(), "lengths must count characters, not bytes");
     }
 
     #[test]

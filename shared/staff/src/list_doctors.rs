@@ -4,7 +4,7 @@ use domain::account::{Account, Approval};
 use domain::audit::Action;
 use domain::field::Reason;
 use domain::id::UserId;
-use domain::schema::words;
+use domain::schema::string_enum;
 use http_api::caller::Admin;
 use http_api::page::Paging;
 use http_api::problem::Problem;
@@ -19,8 +19,8 @@ pub const LISTED_APPROVALS: [Approval; 3] =
 /// Reads the parameter `approval`.
 pub fn read_approval(parameters: &mut Parameters) -> Option<Approval> {
     let schema = || {
-        words(
-            "What staff say of the doctors: `pending` unless said otherwise.",
+        string_enum(
+            "The approval of the doctors; `pending` by default.",
             LISTED_APPROVALS.map(Approval::as_str),
         )
     };
