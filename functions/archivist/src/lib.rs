@@ -1,7 +1,7 @@
 //! The function `archivist`: appends the events of the audit trail to the archive.
 //!
-//! The stream tells of everything at least once, from several shards at a time; each event becomes
-//! one link of one chain. How is said in [`archive::append`].
+//! The stream delivers each event at least once, from several shards in parallel; each event becomes
+//! one link of a single hash chain (see [`archive::append`]).
 
 use archive::append::append;
 use archive::vault::Vault;
@@ -13,14 +13,14 @@ use runtime::{clock, config};
 use store::Store;
 use store::archive::StoredEvent;
 
-/// What the function works with.
+/// The state of the function: clients and configuration.
 pub struct Archivist {
     store: Store,
     vault: Vault,
 }
 
 impl Archivist {
-    /// Reads the configuration and builds the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
     /// When the configuration is incomplete.
@@ -31,7 +31,7 @@ impl Archivist {
         Ok(Self { store, vault: Vault::new(aws::s3(&sdk), &config.archive_bucket_name) })
     }
 
-    /// Handles a batch of the stream: all of it is archived, or all of it must come again.
+    /// Archives a batch of the stream. If any event fails, the whole batch is retried.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
         let mut response = DynamoDbEventResponse::default();
         let first = event.records.first().and_then(|record| record.change.sequence_number.clone());

@@ -1,8 +1,7 @@
-//! The function `bootstrap-admin`: makes the first admin, once.
+//! The function `bootstrap-admin`: creates the first admin, once.
 //!
-//! No route leads here: whoever may invoke the function by IAM may decide who the first admin is.
-//! It gives nobody a password; the admin sets one with the token of a mail, as everybody does who
-//! has forgotten theirs.
+//! The function has no route: it is invoked directly, with permission by IAM. The admin has no
+//! password yet and sets one with the token of a password-reset mail.
 
 use domain::account::{Account, Credentials, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
@@ -20,28 +19,28 @@ use store::admin::BootstrapError;
 use store::archive::AuditKey;
 use uuid::Uuid;
 
-/// What the function works with.
+/// The state of the function: its store.
 pub struct Bootstrap {
     store: Store,
 }
 
-/// What it is told.
+/// The event of an invocation.
 #[derive(Deserialize)]
 struct Request {
     email: String,
 }
 
-/// What it answers.
+/// The result of an invocation.
 #[derive(Debug, Serialize)]
 pub struct Response {
     /// The admin's id.
     pub user_id: UserId,
-    /// What the admin does next.
+    /// What the admin has to do next.
     pub next: &'static str,
 }
 
 impl Bootstrap {
-    /// Reads the configuration and builds the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
     /// When the configuration is incomplete.
@@ -53,36 +52,35 @@ impl Bootstrap {
         Ok(Self { store })
     }
 
-    /// Makes the first admin, with the address of the event.
+    /// Creates the first admin with the address in the event.
     ///
     /// # Errors
-    /// When there has been an admin, when the address is none or somebody's already, when the table
-    /// fails.
+    /// When an admin was created before, when the address is invalid or taken, when the table fails.
     pub async fn handle(&self, event: Value) -> Result<Response, Error> {
         let email = address(event)?;
         let (id, now): (UserId, _) = (clock::new_id(), clock::now());
         let account = Account::new(id, email, Role::Admin);
         let credentials = Credentials::new(id, HASH_OF_NOBODY.to_owned());
-        // With the user's own id, which the mail to confirm the address would have: the reset
-        // confirms it too.
+        // The id that the address confirmation of a new user has: the dispatcher then creates none.
+        // Setting the password confirms the address too.
         let mail =
             Mail::new(Uuid::from_bytes(*id.as_bytes()).into(), MailKind::ResetPassword, id, now);
         self.store
-            .bootstrap_admin(&account, &credentials, &mail, &creation(&account))
+            .bootstrap_admin(&account, &credentials, &mail, &creation_event(&account))
             .await
             .map_err(|error| match error {
                 BootstrapError::AdminExists => {
-                    Error::from("an admin exists: ask one to create others")
+                    Error::from("an admin exists already: ask an admin to create more")
                 }
                 BootstrapError::EmailTaken => {
-                    "the address belongs to a user: take another one for the first admin".into()
+                    "the address belongs to a user: use another one for the first admin".into()
                 }
                 BootstrapError::Store(error) => error.into(),
             })?;
         Ok(Response {
             user_id: id,
-            next: "A mail is on its way to the address: set a password with it, sign in and set up \
-                   a second factor.",
+            next: "A mail was sent to the address. Set a password with it, sign in and set up a \
+                   second factor.",
         })
     }
 }
@@ -93,8 +91,8 @@ fn address(event: Value) -> Result<Email, Error> {
     Email::parse(&request.email).map_err(|reason| format!("the email is refused: {reason}").into())
 }
 
-/// The event of it. Who invoked the function is in the trail of AWS itself.
-fn creation(account: &Account) -> AuditEvent {
+/// Returns the audit event. The invoker of the function is recorded by AWS CloudTrail.
+fn creation_event(account: &Account) -> AuditEvent {
     AuditEvent {
         id: clock::new_id(),
         subject_id: account.id,
@@ -122,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_has_an_address_and_errors_do_not_repeat_it() {
+    fn the_address_is_read_from_the_event_and_not_repeated_in_errors() {
         assert_eq!(
             address(json!({"email": "Jane@Example.com"})).unwrap().as_str(),
             "Jane@example.com"

@@ -1,4 +1,4 @@
-//! The function `bootstrap-admin`: makes the first admin, once.
+//! The function `bootstrap-admin`: creates the first admin, once.
 
 use std::process::ExitCode;
 

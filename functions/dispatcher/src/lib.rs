@@ -1,11 +1,9 @@
-//! The function `dispatcher`: turns changes of the table into mail messages, deletions of objects
-//! and purges, and counts them.
+//! The function `dispatcher`: reads the table's stream, queues mails, deletes objects of removed
+//! files, purges inboxes and updates the counters of the dashboard.
 //!
-//! The stream tells everything at least once and in order, and may tell it again: whatever is done
-//! here can be repeated. A record that fails is answered as the place from which the stream comes
-//! again, so nothing behind it is lost.
-//!
-//! What counts (see [`domain::counter`]) is counted once, however often it is told.
+//! The stream delivers each change at least once and in order, so everything here is idempotent;
+//! counters ([`domain::counter`]) are deduplicated by the id of the stream record. After a failure,
+//! the stream is read again from the failed record.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -21,10 +19,10 @@ use store::counters::Counted;
 use store::stream::Change;
 use uuid::Uuid;
 
-/// How many messages SQS takes at once (SQS developer guide, "quotas related to messages").
-const MESSAGES_AT_ONCE: usize = 10;
+/// Maximum number of messages in a batch (SQS developer guide, "quotas related to messages").
+const MAX_BATCH_SIZE: usize = 10;
 
-/// What the function works with.
+/// The state of the function: clients and configuration.
 pub struct Dispatcher {
     store: Store,
     bucket: Bucket,
@@ -32,15 +30,15 @@ pub struct Dispatcher {
     queue_url: String,
 }
 
-/// What the records of a batch ask for together, each with the place of its record in the batch.
+/// Work that is done for all records of a batch together, each with the index of its record.
 #[derive(Default)]
-struct Asked {
+struct Deferred {
     mails: Vec<(usize, MailMessage)>,
     counts: Vec<(usize, Counted)>,
 }
 
 impl Dispatcher {
-    /// Reads the configuration and builds the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
     /// When the configuration is incomplete.
@@ -55,46 +53,46 @@ impl Dispatcher {
         })
     }
 
-    /// Handles a batch of the stream; answers the first record that must come again, with all
-    /// behind it.
+    /// Handles a batch of the stream; returns the first record from which it must be retried.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
         let sequence_numbers: Vec<_> =
             event.records.iter().map(|record| record.change.sequence_number.clone()).collect();
-        let mut asked = Asked::default();
+        let mut deferred = Deferred::default();
         let mut failed = None;
-        for (place, record) in event.records.into_iter().enumerate() {
-            if let Err(error) = self.apply(record, place, &mut asked).await {
+        for (index, record) in event.records.into_iter().enumerate() {
+            if let Err(error) = self.apply(record, index, &mut deferred).await {
                 tracing::error!(error = sentence(&*error), "a change could not be dispatched");
-                failed = Some(place);
+                failed = Some(index);
                 break;
             }
         }
-        // What could not be queued or counted stands before the record that failed. What was done
-        // behind the first place is done again, to no effect.
-        let (queued, counted) = (self.queue(&asked.mails).await, self.count(asked.counts).await);
-        let failed = [queued, counted, failed].into_iter().flatten().min();
+        // The deferred work belongs to records before the failed one. Whatever was done after the
+        // first failure is repeated without effect.
+        let not_queued = self.queue(&deferred.mails).await;
+        let not_counted = self.count(deferred.counts).await;
+        let first_failed = [not_queued, not_counted, failed].into_iter().flatten().min();
         let mut response = DynamoDbEventResponse::default();
-        response.batch_item_failures = failed
+        response.batch_item_failures = first_failed
             .into_iter()
-            .map(|place| {
+            .map(|index| {
                 let mut failure = DynamoDbBatchItemFailure::default();
                 failure.item_identifier =
-                    Some(sequence_numbers.get(place).cloned().flatten().unwrap_or_default());
+                    Some(sequence_numbers.get(index).cloned().flatten().unwrap_or_default());
                 failure
             })
             .collect();
         response
     }
 
-    /// Does what a record of the stream asks for, but for what is done for many together.
+    /// Handles a record of the stream, and adds its mails and counts to the deferred work.
     async fn apply(
         &self,
         record: EventRecord,
-        place: usize,
-        asked: &mut Asked,
+        index: usize,
+        deferred: &mut Deferred,
     ) -> Result<(), Error> {
         let change = record.change;
-        let mut mail = |message| asked.mails.push((place, message));
+        let mut mail = |message| deferred.mails.push((index, message));
         for change in
             Change::from_images(&record.event_name, Some(change.old_image), Some(change.new_image))?
         {
@@ -105,10 +103,10 @@ impl Dispatcher {
                 Change::MailOrdered { mail_id } => mail(MailMessage::Mail { mail_id }),
                 Change::Counts { day, counts } => {
                     let counted = Counted { event_id: record.event_id.clone(), day, counts };
-                    asked.counts.push((place, counted));
+                    deferred.counts.push((index, counted));
                 }
                 Change::UserAdded { user_id } => {
-                    self.store.create_mail(&verification(user_id)).await?
+                    self.store.create_mail(&verification_mail(user_id)).await?
                 }
                 Change::FileRemoved { object_key, .. } => self.bucket.delete(&object_key).await?,
                 Change::InboxRead { recipient_id, after, through, at } => {
@@ -122,25 +120,26 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Counts; answers the first record that may not be counted.
+    /// Updates the counters; returns the index of the first record that may not be counted.
     async fn count(&self, counts: Vec<(usize, Counted)>) -> Option<usize> {
-        let (places, counts): (Vec<usize>, Vec<Counted>) = counts.into_iter().unzip();
-        let (index, error) = self.store.increment_counters(&counts, clock::now()).await.err()?;
+        let (indexes, counts): (Vec<usize>, Vec<Counted>) = counts.into_iter().unzip();
+        let (failed, error) = self.store.increment_counters(&counts, clock::now()).await.err()?;
         tracing::error!(error = sentence(&error), "changes could not be counted");
-        places.into_iter().nth(index)
+        indexes.into_iter().nth(failed)
     }
 
-    /// Queues mails; answers the first record whose mail was not taken.
+    /// Queues mails; returns the index of the first record whose mail was not queued.
     async fn queue(&self, mails: &[(usize, MailMessage)]) -> Option<usize> {
-        for batch in mails.chunks(MESSAGES_AT_ONCE) {
-            if let Err((index, error)) = self.queue_batch(batch).await {
+        for batch in mails.chunks(MAX_BATCH_SIZE) {
+            if let Err((failed, error)) = self.queue_batch(batch).await {
                 tracing::error!(error = sentence(&*error), "mails could not be queued");
-                return batch.get(index).map(|(place, _)| *place);
+                return batch.get(failed).map(|(index, _)| *index);
             }
         }
         None
     }
 
+    /// Queues a batch of mails; returns the first one that failed, by its index in the batch.
     async fn queue_batch(&self, batch: &[(usize, MailMessage)]) -> Result<(), (usize, Error)> {
         let failed = |error: Error| (0, error);
         let mut request = self.queue.send_message_batch().queue_url(&self.queue_url);
@@ -164,10 +163,10 @@ impl Dispatcher {
     }
 }
 
-/// The mail that asks a new user to confirm the address. It has the user's own id, so that there is
-/// only one however often the stream tells of the user; being stored, it comes back through the
+/// Returns the mail that asks a new user to confirm the address. Its id is the user's, so that it is
+/// created once even if the stream delivers the user twice. Once stored, it is queued through the
 /// stream.
-fn verification(user_id: UserId) -> Mail {
+fn verification_mail(user_id: UserId) -> Mail {
     Mail::new(
         Uuid::from_bytes(*user_id.as_bytes()).into(),
         MailKind::VerifyEmail,

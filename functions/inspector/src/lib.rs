@@ -1,8 +1,8 @@
-//! The function `inspector`: makes an uploaded file available when it is what was declared, and
-//! deletes what is not.
+//! The function `inspector`: makes an uploaded file available if it is as declared, and deletes it
+//! otherwise.
 //!
-//! Everything it does can be repeated. An object is believed by what it is, never by what the event
-//! says.
+//! All steps are idempotent. The object itself is inspected; size and hash in the event are not
+//! trusted.
 
 use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
@@ -14,14 +14,14 @@ use runtime::config;
 use runtime::serve::Error;
 use store::Store;
 
-/// What the function works with.
+/// The state of the function: clients and configuration.
 pub struct Inspector {
     store: Store,
     bucket: Bucket,
 }
 
 impl Inspector {
-    /// Reads the configuration and builds the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
     /// When the configuration is incomplete.
@@ -32,8 +32,7 @@ impl Inspector {
         Ok(Self { store, bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name) })
     }
 
-    /// Handles messages, each of which holds an event of the bucket; answers those that must come
-    /// again.
+    /// Handles a batch of messages with events of the bucket; returns the messages to be retried.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         for message in event.records {
@@ -51,7 +50,7 @@ impl Inspector {
     }
 
     async fn inspect(&self, body: &str) -> Result<(), Error> {
-        // S3 announces itself once with a message that has no records (S3 user guide,
+        // S3 sends one message without records when notifications are set up (S3 user guide,
         // "s3:TestEvent").
         if serde_json::from_str::<serde_json::Value>(body)?.get("Event").is_some() {
             return Ok(());
@@ -59,15 +58,15 @@ impl Inspector {
         let event: S3Event = serde_json::from_str(body)?;
         for record in event.records {
             if let Some(file) = record.s3.object.key.as_deref().and_then(file_id_of_object) {
-                self.settle(file).await?;
+                self.update_status(file).await?;
             }
         }
         Ok(())
     }
 
-    /// Gives the file the status that its object deserves. An object without a file is deleted: the
-    /// file was deleted while its object was on the way.
-    async fn settle(&self, id: FileId) -> Result<(), Error> {
+    /// Inspects the object of a file and updates the file's status. An object without a file is
+    /// deleted: the file was deleted during the upload.
+    async fn update_status(&self, id: FileId) -> Result<(), Error> {
         let file = match self.store.get_file_lookup(id).await? {
             Some(at) => self.store.get_file(at.patient_id, at.record_id, id).await?,
             None => None,
@@ -84,7 +83,7 @@ impl Inspector {
             self.store.settle_file(&file, status).await?;
         }
         if status == FileStatus::Rejected {
-            tracing::warn!(file_id = %id, "an object that is not what was declared is deleted");
+            tracing::warn!(file_id = %id, "an object that is not as declared is deleted");
             self.bucket.delete(&object_key(id)).await?;
         }
         Ok(())

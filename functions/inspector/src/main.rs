@@ -1,4 +1,4 @@
-//! The function `inspector`: makes an uploaded file available when it is what was declared.
+//! The function `inspector`: checks uploaded files.
 
 use std::process::ExitCode;
 

@@ -1,17 +1,17 @@
-//! The function `mailer`: sends mails, each once: those of notifications, and those that are stored
-//! by themselves.
+//! The function `mailer`: sends each mail of the mail queue once, mails about notifications and
+//! account mails.
 //!
-//! A message may be delivered often and to several sandboxes at a time. Who claims the mail in the
-//! table sends it. A failure that is surely one gives the claim back, and the message comes again;
-//! the last time, the mail is given up. When the outcome is unknown, because SES did not answer,
-//! the mail is in doubt: the message fails until it is in the dead-letter queue, where a person
-//! decides. What nobody is there for, or needs any more, is given up at once. Why a mail was not
-//! sent stands with how far it is, for that person.
+//! SQS may deliver a message several times, and to several sandboxes at once. The sandbox that
+//! claims the mail in the table sends it. If SES surely did not accept the mail, the claim is
+//! released and the message is retried; at the last delivery, the mail is marked as failed. If the
+//! outcome is unknown because SES did not respond, the mail is marked as in doubt: the message
+//! fails until it is in the dead-letter queue, where staff decide. Mails to inactive accounts, and
+//! mails that are not needed any more, are dropped. The reason is stored with the delivery status.
 //!
-//! A token that a mail carries is made here, so that it is nowhere but in the mail; the table gets
-//! its hash before the mail goes out.
+//! Tokens are created here, so that they exist in the mail only; their hashes are stored before the
+//! mail is sent.
 
-mod words;
+mod account_mail;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_ses::error::SdkError;
@@ -27,12 +27,12 @@ use runtime::{clock, config};
 use store::Store;
 use store::mail::{MailClaim, MailOutcome};
 
-use crate::words::Words;
+use crate::account_mail::Template;
 
-const TEXT: &str = include_str!("../templates/notification.txt");
-const HTML: &str = include_str!("../templates/notification.html");
+const NOTIFICATION_TEXT: &str = include_str!("../templates/notification.txt");
+const NOTIFICATION_HTML: &str = include_str!("../templates/notification.html");
 
-/// What the function works with.
+/// The state of the function: clients and configuration.
 pub struct Mailer {
     store: Store,
     ses: aws_sdk_ses::Client,
@@ -40,7 +40,7 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// Reads the configuration and builds the clients.
+    /// Reads the configuration and creates the clients.
     ///
     /// # Errors
     /// When the configuration is incomplete.
@@ -54,7 +54,7 @@ impl Mailer {
         })
     }
 
-    /// Handles messages; answers those that must come again.
+    /// Sends the mails of a batch; returns the messages to be retried.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         for message in event.records {
@@ -69,24 +69,26 @@ impl Mailer {
     }
 
     async fn deliver(&self, message: &SqsMessage) -> Result<(), Error> {
-        let order = serde_json::from_str(message.body.as_deref().unwrap_or_default())
-            .map_err(|_| "the message is no order for a mail")?;
+        let request = serde_json::from_str(message.body.as_deref().unwrap_or_default())
+            .map_err(|_| "the message is not a request for a mail")?;
         let count = message
             .attributes
             .get("ApproximateReceiveCount")
             .and_then(|count| count.parse::<u32>().ok());
         let is_last = count.is_some_and(|count| count >= self.config.deliveries);
-        match order {
+        match request {
             MailMessage::Notification { recipient_id, notification_id } => {
-                self.notify(order, recipient_id, notification_id, is_last).await
+                self.deliver_notification(request, recipient_id, notification_id, is_last).await
             }
-            MailMessage::Mail { mail_id } => self.tell(order, mail_id, is_last).await,
+            MailMessage::Mail { mail_id } => {
+                self.deliver_account_mail(request, mail_id, is_last).await
+            }
         }
     }
 
-    async fn notify(
+    async fn deliver_notification(
         &self,
-        order: MailMessage,
+        request: MailMessage,
         recipient_id: UserId,
         notification_id: NotificationId,
         is_last: bool,
@@ -94,102 +96,110 @@ impl Mailer {
         let Some(recipient) =
             self.store.get_account(recipient_id).await?.filter(|recipient| recipient.is_active)
         else {
-            tracing::info!(%notification_id, "the recipient is gone");
-            return self.drop_mail(order, MailFailure::RecipientInactive).await;
+            tracing::info!(%notification_id, "the recipient is not active: the mail is dropped");
+            return self.drop_mail(request, MailFailure::RecipientInactive).await;
         };
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
             MailClaim::Claimed(notification) => {
                 let sent = self.send_notification(recipient.email.as_str(), &notification).await;
-                self.settle(order, sent, is_last).await
+                self.report_outcome(request, sent, is_last).await
             }
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
-            MailClaim::InDoubt => self.leave_in_doubt(order, is_last).await,
+            MailClaim::InDoubt => self.report_unknown_outcome(request, is_last).await,
         }
     }
 
-    /// Sends a mail that is stored by itself.
-    async fn tell(&self, order: MailMessage, id: MailId, is_last: bool) -> Result<(), Error> {
+    async fn deliver_account_mail(
+        &self,
+        request: MailMessage,
+        id: MailId,
+        is_last: bool,
+    ) -> Result<(), Error> {
         let Some(mail) = self.store.get_mail(id).await? else { return Ok(()) };
-        let Some(words) = Words::of(mail.kind) else {
-            tracing::info!(mail_id = %id, "the mail goes to nobody");
+        let Some(template) = Template::of(mail.kind) else {
+            tracing::info!(mail_id = %id, "the mail is a decoy: it is not sent");
             return Ok(());
         };
         let Some(account) =
             self.store.get_account(mail.user_id).await?.filter(|account| account.is_active)
         else {
-            tracing::info!(mail_id = %id, "the recipient is gone");
-            return self.drop_mail(order, MailFailure::RecipientInactive).await;
+            tracing::info!(mail_id = %id, "the recipient is not active: the mail is dropped");
+            return self.drop_mail(request, MailFailure::RecipientInactive).await;
         };
         if !mail.is_still_needed_by(&account) {
-            return self.drop_mail(order, MailFailure::NotNeeded).await;
+            return self.drop_mail(request, MailFailure::NotNeeded).await;
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
             MailClaim::Claimed(_) => {
-                let sent = self.send_mail(&mail, &account, &words).await;
-                self.settle(order, sent, is_last).await
+                let sent = self.send_account_mail(&mail, &account, &template).await;
+                self.report_outcome(request, sent, is_last).await
             }
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
-            MailClaim::InDoubt => self.leave_in_doubt(order, is_last).await,
+            MailClaim::InDoubt => self.report_unknown_outcome(request, is_last).await,
         }
     }
 
-    /// Notes why a mail is not sent, and is done with its order.
-    async fn drop_mail(&self, order: MailMessage, why: MailFailure) -> Result<(), Error> {
-        Ok(self.store.mark_mail_dropped(order, why, clock::now()).await?)
+    /// Stores why a mail is not sent. The message is not retried.
+    async fn drop_mail(&self, request: MailMessage, reason: MailFailure) -> Result<(), Error> {
+        Ok(self.store.mark_mail_dropped(request, reason, clock::now()).await?)
     }
 
-    /// Notes what came of a claimed mail.
-    async fn settle(
+    /// Stores the outcome of a claimed mail.
+    async fn report_outcome(
         &self,
-        order: MailMessage,
+        request: MailMessage,
         sent: Result<(), Failure>,
         is_last: bool,
     ) -> Result<(), Error> {
-        let (fate, why, error) = match sent {
-            Ok(()) => return Ok(self.store.mark_mail_sent(order, clock::now()).await?),
-            Err(Failure::NotSent(why, error)) => {
-                (if is_last { MailOutcome::GivenUp } else { MailOutcome::TriedAgain }, why, error)
+        let (outcome, reason, error) = match sent {
+            Ok(()) => return Ok(self.store.mark_mail_sent(request, clock::now()).await?),
+            Err(Failure::NotSent(reason, error)) => {
+                let outcome = if is_last { MailOutcome::GivenUp } else { MailOutcome::TriedAgain };
+                (outcome, reason, error)
             }
             Err(Failure::Unknown(error)) => (MailOutcome::InDoubt, MailFailure::NoAnswer, error),
         };
-        self.store.mark_mail_failed(order, why, fate, clock::now()).await?;
+        self.store.mark_mail_failed(request, reason, outcome, clock::now()).await?;
         Err(error)
     }
 
-    /// A mail that somebody began and of which nobody said what came of it. When that is so until
-    /// the end, it was interrupted.
-    async fn leave_in_doubt(&self, order: MailMessage, is_last: bool) -> Result<(), Error> {
+    /// Fails the message of a mail that was claimed before and has no outcome yet. At the last
+    /// delivery, the mail is marked as interrupted.
+    async fn report_unknown_outcome(
+        &self,
+        request: MailMessage,
+        is_last: bool,
+    ) -> Result<(), Error> {
         if is_last {
             self.store
                 .mark_mail_failed(
-                    order,
+                    request,
                     MailFailure::Interrupted,
                     MailOutcome::InDoubt,
                     clock::now(),
                 )
                 .await?;
         }
-        Err("it was begun before and may have been sent".into())
+        Err("the mail was claimed before and may have been sent".into())
     }
 
-    async fn send_mail(
+    async fn send_account_mail(
         &self,
         mail: &Mail,
         account: &Account,
-        words: &Words,
+        template: &Template,
     ) -> Result<(), Failure> {
         let address = mail.address.as_ref().unwrap_or(&account.email);
         let mut token = None;
         if mail.kind.includes_token() {
-            let made = MailedToken::generate();
+            let generated = MailedToken::generate();
             let basis = mail.basis.clone().unwrap_or_else(|| AccountSnapshot::of(account));
-            let good_for =
-                MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
-            self.store.create_mail_token(&made.hash(), &good_for).await.map_err(not_prepared)?;
-            token = Some(made.reveal());
+            let entry = MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
+            self.store.create_mail_token(&generated.hash(), &entry).await.map_err(not_prepared)?;
+            token = Some(generated.reveal());
         }
-        let content = words.fill(&self.config.app_url, token.as_deref());
-        self.send(address.as_str(), words.subject, content.text, content.html).await
+        let content = template.render(&self.config.app_url, token.as_deref());
+        self.send(address.as_str(), template.subject, content.text, content.html).await
     }
 
     async fn send_notification(
@@ -198,10 +208,10 @@ impl Mailer {
         notification: &Notification,
     ) -> Result<(), Failure> {
         let subject = notification.notification_type.subject();
-        let fill = |template: &str| {
+        let render = |template: &str| {
             template.replace("{url}", &self.config.public_url).replace("{subject}", subject)
         };
-        self.send(address, subject, fill(TEXT), fill(HTML)).await
+        self.send(address, subject, render(NOTIFICATION_TEXT), render(NOTIFICATION_HTML)).await
     }
 
     async fn send(
@@ -224,12 +234,15 @@ impl Mailer {
             .configuration_set_name(&self.config.configuration_set);
         match request.send().await {
             Ok(_) => Ok(()),
-            // SES answers an error only for a mail that it has not taken. Its text may hold the
-            // address: the code says enough.
+            // SES returns a client error only for mails that it has not accepted. The message is not
+            // logged, because it may contain the address.
             Err(SdkError::ServiceError(failure)) if failure.raw().status().as_u16() < 500 => {
                 let code = aws_sdk_ses::error::ProvideErrorMetadata::code(failure.err())
                     .unwrap_or("no code");
-                Err(Failure::NotSent(refusal(code), format!("SES refused the mail: {code}").into()))
+                Err(Failure::NotSent(
+                    failure_of_code(code),
+                    format!("SES refused the mail: {code}").into(),
+                ))
             }
             Err(SdkError::ConstructionFailure(_)) => {
                 Err(not_prepared("the request to SES cannot be built"))
@@ -243,17 +256,17 @@ impl Mailer {
                 ))
             }
             Err(_) => {
-                Err(Failure::Unknown("SES did not answer: the mail may have been sent".into()))
+                Err(Failure::Unknown("SES did not respond: the mail may have been sent".into()))
             }
         }
     }
 }
 
-/// Why a mail was perhaps not sent.
+/// A failure to send a mail.
 enum Failure {
-    /// It surely was not.
+    /// The mail was not sent.
     NotSent(MailFailure, Error),
-    /// Nobody knows.
+    /// The mail may have been sent.
     Unknown(Error),
 }
 
@@ -261,8 +274,8 @@ fn not_prepared(error: impl Into<Error>) -> Failure {
     Failure::NotSent(MailFailure::NotPrepared, error.into())
 }
 
-/// What SES means by the code of a refusal (API reference of SES, "SendEmail" and "Common errors").
-fn refusal(code: &str) -> MailFailure {
+/// Maps an error code of SES (API reference of SES, "SendEmail" and "Common errors").
+fn failure_of_code(code: &str) -> MailFailure {
     match code {
         "InvalidParameterValue" | "InvalidParameterValueException" => MailFailure::AddressInvalid,
         "Throttling"
@@ -288,23 +301,24 @@ fn refusal(code: &str) -> MailFailure {
 mod tests {
     use domain::mail::MailFailure;
 
-    use super::{HTML, TEXT, refusal};
+    use super::{NOTIFICATION_HTML, NOTIFICATION_TEXT, failure_of_code};
 
     #[test]
-    fn the_templates_have_no_other_places_than_are_filled() {
-        for template in [TEXT, HTML] {
-            let filled = template.replace("{url}", "").replace("{subject}", "");
-            assert!(!filled.contains(['{', '}']), "{filled}");
+    fn notification_templates_have_no_unknown_placeholders() {
+        for template in [NOTIFICATION_TEXT, NOTIFICATION_HTML] {
+            let rendered = template.replace("{url}", "").replace("{subject}", "");
+            assert!(!rendered.contains(['{', '}']), "{rendered}");
         }
     }
+
     #[test]
-    fn what_ses_says_becomes_a_reason() {
-        assert_eq!(refusal("MessageRejected"), MailFailure::Rejected);
-        assert_eq!(refusal("MailFromDomainNotVerifiedException"), MailFailure::Rejected);
-        assert_eq!(refusal("InvalidParameterValue"), MailFailure::AddressInvalid);
-        assert_eq!(refusal("Throttling"), MailFailure::Throttled);
-        assert_eq!(refusal("AccountSendingPausedException"), MailFailure::SendingPaused);
-        assert_eq!(refusal("ConfigurationSetDoesNotExist"), MailFailure::Misconfigured);
-        assert_eq!(refusal("no code"), MailFailure::Rejected);
+    fn error_codes_of_ses_are_mapped_to_failures() {
+        assert_eq!(failure_of_code("MessageRejected"), MailFailure::Rejected);
+        assert_eq!(failure_of_code("MailFromDomainNotVerifiedException"), MailFailure::Rejected);
+        assert_eq!(failure_of_code("InvalidParameterValue"), MailFailure::AddressInvalid);
+        assert_eq!(failure_of_code("Throttling"), MailFailure::Throttled);
+        assert_eq!(failure_of_code("AccountSendingPausedException"), MailFailure::SendingPaused);
+        assert_eq!(failure_of_code("ConfigurationSetDoesNotExist"), MailFailure::Misconfigured);
+        assert_eq!(failure_of_code("no code"), MailFailure::Rejected);
     }
 }

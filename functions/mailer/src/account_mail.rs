@@ -1,0 +1,217 @@
+//! The texts of account mails. They contain no clinical data, and nothing personal but the token.
+
+use domain::mail::MailKind;
+
+const TEXT: &str = include_str!("../templates/account.txt");
+const HTML: &str = include_str!("../templates/account.html");
+
+// The lifetime is [`domain::mail::MailToken::LIFETIME`].
+const TOKEN_RULE: &str = "The token can be used once, within 30 minutes. Do not share it with anybody: we will never ask \
+     you for it.";
+
+/// The text of one kind of account mail.
+pub(crate) struct Template {
+    pub(crate) subject: &'static str,
+    paragraphs: &'static [&'static str],
+    link_text: &'static str,
+    /// The path of the link in the web client.
+    link_path: &'static str,
+}
+
+/// A rendered mail.
+pub(crate) struct Content {
+    pub(crate) text: String,
+    pub(crate) html: String,
+}
+
+impl Template {
+    /// Returns the template of a kind; `None` for decoys, which are not sent.
+    pub(crate) fn of(kind: MailKind) -> Option<Self> {
+        Some(match kind {
+            MailKind::VerifyEmail => Self {
+                subject: "Health Record Account - Confirm Your Email Address",
+                paragraphs: &[
+                    "Please confirm that this is your email address.",
+                    "If you do not have an account with us, somebody mistyped their address, and \
+                     you can ignore this mail.",
+                ],
+                link_text: "Confirm the address",
+                link_path: "/verify-email",
+            },
+            MailKind::ResetPassword => Self {
+                subject: "Health Record Account - Set Your Password",
+                paragraphs: &[
+                    "You can set a new password for your account with the link below.",
+                    "If you did not request this, you can ignore this mail: nothing has changed.",
+                ],
+                link_text: "Set a password",
+                link_path: "/password-reset",
+            },
+            MailKind::ConfirmEmailChange => Self {
+                subject: "Health Record Account - Confirm Your New Email Address",
+                paragraphs: &[
+                    "Please confirm this email address for your account. From then on, you will \
+                     sign in with it.",
+                    "If you did not request this, you can ignore this mail: nothing has changed.",
+                ],
+                link_text: "Confirm the new address",
+                link_path: "/email-change",
+            },
+            MailKind::EmailChanged => Self {
+                subject: "Health Record Account - Email Address Changed",
+                paragraphs: &[
+                    "The email address of your account was changed. This address no longer belongs \
+                     to the account.",
+                    "If you did not do this, contact us immediately.",
+                ],
+                link_text: "Sign in",
+                link_path: "",
+            },
+            MailKind::PasswordChanged => Self {
+                subject: "Health Record Account - Password Changed",
+                paragraphs: &[
+                    "The password of your account was changed, and all devices were signed out.",
+                    "If you did not do this, set a new password immediately and contact us.",
+                ],
+                link_text: "Set a password",
+                link_path: "/password-reset",
+            },
+            MailKind::SecondFactorEnabled => Self {
+                subject: "Health Record Account - Second Factor Set Up",
+                paragraphs: &[
+                    "From now on, signing in to your account requires a code from an authenticator \
+                     app in addition to the password.",
+                    "If you did not do this, set a new password immediately and contact us.",
+                ],
+                link_text: "Set a password",
+                link_path: "/password-reset",
+            },
+            MailKind::SecondFactorDisabled => Self {
+                subject: "Health Record Account - Second Factor Removed",
+                paragraphs: &[
+                    "The second factor of your account was removed. From now on, signing in \
+                     requires only the password.",
+                    "If you did not do this, set a new password immediately and contact us.",
+                ],
+                link_text: "Set a password",
+                link_path: "/password-reset",
+            },
+            MailKind::RecoveryCodeUsed => Self {
+                subject: "Health Record Account - Recovery Code Used",
+                paragraphs: &[
+                    "One of your recovery codes was used to sign in to your account. It cannot be \
+                     used again.",
+                    "If you did not do this, set a new password immediately and contact us.",
+                    "If you have lost your authenticator app, remove the second factor and set up \
+                     a new one while you still have codes left.",
+                ],
+                link_text: "Set a password",
+                link_path: "/password-reset",
+            },
+            MailKind::TokenReused => Self {
+                subject: "Health Record Account - A Session Was Ended",
+                paragraphs: &[
+                    "One of your sessions was used in two places, as if somebody had copied it. We \
+                     have ended it.",
+                    "Please sign in again. If you cannot explain this, change your password and \
+                     check the list of your devices.",
+                ],
+                link_text: "Sign in",
+                link_path: "",
+            },
+            MailKind::AlreadyRegistered => Self {
+                subject: "Health Record Account - You Have an Account Already",
+                paragraphs: &[
+                    "Somebody, perhaps you, tried to use this email address for an account. The \
+                     address already belongs to an account, and nothing has changed.",
+                    "If it was you, please sign in, or set a new password if you have forgotten \
+                     yours.",
+                ],
+                link_text: "Sign in",
+                link_path: "",
+            },
+            MailKind::DoctorApproved => Self {
+                subject: "Health Record Account - Licence Approved",
+                paragraphs: &[
+                    "Your licence to practise has been approved. From now on, patients can find \
+                     you and assign records to you.",
+                ],
+                link_text: "Sign in",
+                link_path: "",
+            },
+            MailKind::DoctorRefused => Self {
+                subject: "Health Record Account - Licence Not Approved",
+                paragraphs: &[
+                    "Your licence to practise could not be approved. Sign in to read the reason.",
+                ],
+                link_text: "Sign in",
+                link_path: "",
+            },
+            MailKind::DoctorSuspended => Self {
+                subject: "Health Record Account - Suspended",
+                paragraphs: &["Your access to records is suspended. Sign in to read the reason."],
+                link_text: "Sign in",
+                link_path: "",
+            },
+            MailKind::Decoy => return None,
+        })
+    }
+
+    /// Renders the mail, with its token if it has one. The token is in the fragment of the link,
+    /// which browsers do not send to servers.
+    pub(crate) fn render(&self, app_url: &str, token: Option<&str>) -> Content {
+        let link = match token {
+            Some(token) => format!("{app_url}{}#token={token}", self.link_path),
+            None => format!("{app_url}{}", self.link_path),
+        };
+        let mut token_text = String::new();
+        let mut token_html = String::new();
+        if let Some(token) = token {
+            token_text =
+                format!("Or enter this token when asked for it: {token}\n\n{TOKEN_RULE}\n\n");
+            token_html = format!(
+                "<p>Or enter this token when asked for \
+                 it:</p>\n<p><code>{token}</code></p>\n<p>{TOKEN_RULE}</p>\n"
+            );
+        }
+        let paragraphs: Vec<String> =
+            self.paragraphs.iter().map(|paragraph| format!("<p>{paragraph}</p>")).collect();
+        let render = |template: &str, paragraphs: &str, token: &str| {
+            template
+                .replace("{subject}", self.subject)
+                .replace("{paragraphs}", paragraphs)
+                .replace("{link_text}", self.link_text)
+                .replace("{link}", &link)
+                .replace("{token}", token)
+        };
+        Content {
+            text: render(TEXT, &self.paragraphs.join("\n\n"), &token_text),
+            html: render(HTML, &paragraphs.join("\n"), &token_html),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_but_decoys_has_a_complete_mail() {
+        for kind in MailKind::ALL {
+            let Some(template) = Template::of(*kind) else {
+                assert_eq!(*kind, MailKind::Decoy);
+                continue;
+            };
+            let token = kind.includes_token().then_some("a-token");
+            let Content { text, html } = template.render("https://app.example.org", token);
+            for body in [&text, &html] {
+                assert!(!body.contains(['{', '}']), "{body}");
+                assert!(body.contains("https://app.example.org"), "{body}");
+                assert_eq!(body.contains("#token=a-token"), kind.includes_token(), "{body}");
+            }
+            assert_eq!(kind.includes_token(), text.contains(": a-token\n"), "{text}");
+            assert!(template.subject.starts_with("Health Record Account - "));
+            assert!(!text.contains('<') && text.lines().all(|line| line.len() < 200), "{text}");
+        }
+    }
+}
