@@ -1,7 +1,7 @@
-"""Who calls the deployed system in the tests that are written in Python: people with accounts, and what they know.
+"""Test users for the tests in Python: people with accounts on the deployed stack.
 
-As the tests in Rust, they do through the API all that one can do through it. Only admins are made in the table,
-because the first one of a stack can be made only once.
+Everything possible is done through the API. Only admins are created in the table, because the first admin of a stack
+can be created only once.
 """
 
 import base64
@@ -23,26 +23,17 @@ from typing import Any
 
 import boto3
 
-# Names that look like those of people, because the console's pictures show them, and that occur nowhere else, so
-# that a search of the logs finds them.
-_PATIENTS = [("Samuel", "Okonjira", "male"), ("Elena", "Marchettini", "female"), ("Tomas", "Lindqvarn", "male")]
-_DOCTORS = [("Amara", "Nwachukor", "Cardiology"), ("Henrik", "Sorensgard", "Neurology"), ("Lucia", "Castellvera", "Radiology")]
-_ADMIN = ("Ada", "Whitlowe")
-_ANYBODY = ("Jane", "Fairweatherby")
-LAST_NAMES = [last_name for _, last_name, *_ in [*_PATIENTS, *_DOCTORS, _ADMIN, _ANYBODY]]
-STREET = "12 Larkspurne Road"
-DESCRIPTION = "Complete blood count, requested after six weeks of fatigue"
-FILE_NAME = "complete-blood-count.pdf"
-NOTE = "Haemoglobin is slightly low. Please repeat the count in four weeks."
+# Part of every name, so that personal data in logs is found by one search (see tests/api).
+MARKER = "zq7marker"
 PASSWORD = "quiet-harbour-lantern-58"
 _PDF = b"%PDF-1.7\nHaemoglobin 11.8 g/dl\n%%EOF\n"
 _STEP_SECONDS = 30
-# Stream, queue and function one behind the other, on a machine that has other things to do.
-_PATIENCE_SECONDS = 240
+# Long enough for stream, queue and function on a busy machine.
+_TIMEOUT_SECONDS = 240
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     body: Any
@@ -54,14 +45,14 @@ class Stack:
     def __init__(self) -> None:
         file = os.environ.get("STACK_FILE")
         if not file:
-            sys.exit("error: STACK_FILE is not set: run `make test`, or `make run` in another terminal and then this with STACK_FILE=$PWD/.local/stack.json")
+            sys.exit("error: STACK_FILE is not set: run `make test`, or start `make run` in another terminal and set STACK_FILE=$PWD/.local/stack.json")
         self.description = json.loads(Path(file).read_text())
         self.base_url: str = self.description["base_url"]
         self._began = int(time.time() * 1000)
         self._patients, self._doctors = itertools.cycle(_PATIENTS), itertools.cycle(_DOCTORS)
 
     def client(self, service: str) -> Any:
-        """A client of the emulated cloud, as its root."""
+        """Returns a client of the emulated cloud, with root credentials."""
         return boto3.client(
             service,
             endpoint_url=self.description["endpoint_url"],
@@ -70,8 +61,8 @@ class Stack:
             aws_secret_access_key="test",
         )
 
-    def send(self, method: str, path: str, token: str | None = None, body: Any = None) -> Answer:
-        """A request to the API, whatever it answers."""
+    def send(self, method: str, path: str, token: str | None = None, body: Any = None) -> Response:
+        """Sends a request to the API and returns the response, whatever its status."""
         request = urllib.request.Request(self.base_url + path, method=method)
         if token:
             request.add_header("Authorization", f"Bearer {token}")
@@ -79,29 +70,30 @@ class Stack:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request) as answer:
-                content, status, headers = answer.read(), answer.status, dict(answer.headers)
+            with urllib.request.urlopen(request) as response:
+                content, status, headers = response.read(), response.status, dict(response.headers)
         except urllib.error.HTTPError as error:
             content, status, headers = error.read(), error.code, dict(error.headers)
-        return Answer(status, headers, json.loads(content) if "json" in headers.get("Content-Type", "") and content else None)
+        return Response(status, headers, json.loads(content) if "json" in headers.get("Content-Type", "") and content else None)
 
     def call(self, method: str, path: str, token: str | None = None, body: Any = None) -> Any:
-        """A request that succeeds: the body of its answer."""
-        answer = self.send(method, path, token, body)
-        assert answer.status < 300, f"{method} {path} answered {answer.status}: {answer.body}"
-        return answer.body
+        """Sends a request that must succeed and returns the body of the response."""
+        response = self.send(method, path, token, body)
+        assert response.status < 300, f"{method} {path} returned {response.status}: {response.body}"
+        return response.body
 
     def mails(self) -> list[dict[str, Any]]:
-        """All mails sent, newest first."""
-        with urllib.request.urlopen(self.description["mails_url"]) as answer:
-            return json.load(answer)
+        """Returns all mails sent, newest first."""
+        with urllib.request.urlopen(self.description["mails_url"]) as response:
+            return json.load(response)
 
-    def register(self, role: str, first_name: str = _ANYBODY[0], last_name: str = _ANYBODY[1], **profile: Any) -> "Person":
-        """A new user, with a profile when something of it is given."""
-        email = f"{first_name}.{last_name}.{uuid.uuid4().hex[:12]}@example.com".lower()
+    def register(self, role: str, first_name: str = "Jane", **profile: Any) -> "Person":
+        """Registers a user, with a profile if fields of it are given."""
+        unique = uuid.uuid4().hex[:12]
+        email, last_name = f"{MARKER}.{unique}@example.com", f"{MARKER}{unique}"
         body = {"email": email, "password": PASSWORD, "role": role, "first_name": first_name, "last_name": last_name}
-        answer = self.call("POST", "/api/accounts/register/", body=body)
-        person = Person(self, answer["pk"], email, first_name, last_name, answer["tokens"]["access"], answer["tokens"]["refresh"])
+        response = self.call("POST", "/api/accounts/register/", body=body)
+        person = Person(self, response["pk"], email, first_name, last_name, response["tokens"]["access"], response["tokens"]["refresh"])
         if profile:
             self.call("POST", "/api/accounts/profile-create/", person.access, profile)
         return person
@@ -111,24 +103,21 @@ class Stack:
         return self.register("patient", first_name, last_name, date_of_birth="1985-04-12", gender=gender, address=STREET)
 
     def doctor(self) -> "Person":
-        """A doctor with a profile; approved, because a local stack asks for no approval."""
-        first_name, last_name, specialization = next(self._doctors)
-        profile = {"specialization": specialization, "license_number": "MD-104872", "years_of_experience": 12}
-        return self.register("doctor", first_name, last_name, **profile)
+        """Registers a doctor with a profile. Local stacks require no approval."""
+        return self.register("doctor", specialization="Cardiology", license_number=f"{MARKER}-1", years_of_experience=12)
 
-    def chart(self) -> "Chart":
-        """A patient's record for a doctor, with a file and an annotation, and so with a notification for each of them."""
+    def sample_record(self) -> "SampleRecord":
+        """Creates a record with a file and an annotation, and thereby a notification for its patient and its doctor."""
         patient, doctor = self.patient(), self.doctor()
-        file = {"name": FILE_NAME, "content_type": "application/pdf", "size_bytes": len(_PDF)}
-        order = {"doctor": doctor.id, "record_type": "lab_result", "description": DESCRIPTION, "files": [file]}
-        record = patient.call("POST", "/api/records/patient/", order)
-        note = {"record": record["id"], "note": NOTE}
+        file = {"name": f"{MARKER}.pdf", "content_type": "application/pdf", "size_bytes": 20}
+        new_record = {"doctor": doctor.id, "description": f"{MARKER} description", "files": [file]}
+        record = patient.call("POST", "/api/records/patient/", new_record)
+        note = {"record": record["id"], "note": f"{MARKER} note"}
         annotation = doctor.call("POST", "/api/records/doctor/annotations/", note)
-        [created] = record["files"]
-        return Chart(patient, doctor, record["id"], created["id"], annotation["id"], created["upload"])
+        return SampleRecord(patient, doctor, record["id"], record["files"][0]["id"], annotation["id"])
 
     def pending_doctor(self) -> "Person":
-        """A doctor whose licence waits for a decision, as after a registration where approval is required."""
+        """Registers a doctor whose approval is pending, as where approval is required."""
         doctor = self.doctor()
         self._change(
             f"USER#{doctor.id}",
@@ -139,15 +128,15 @@ class Stack:
         return doctor
 
     def set_address(self, person: "Person", email: str) -> None:
-        """Gives somebody another address, without asking."""
+        """Changes a user's address directly in the table."""
         self._change(f"USER#{person.id}", "ACCOUNT", "SET email = :email", {":email": {"S": email}})
 
     def admin(self) -> "Person":
-        """An admin with a second factor, signed in with it."""
+        """Creates an admin, signed in with a second factor."""
         admin = self.admin_without_second_factor()
         admin.set_up_second_factor()
         admin.sign_in()
-        # As if a minute had passed: the next code need not be awaited.
+        # Makes the codes of the current time steps usable again, so that the next one need not be awaited.
         self._change(f"FACTOR#{admin.id}", "SECOND_FACTOR", "SET last_step = :none", {":none": {"N": "0"}})
         admin.used_step = 0
         return admin
@@ -211,44 +200,44 @@ class Person:
         self.recovery_codes = self.call("POST", "/api/accounts/second-factor/confirm/", {"code": self.code()})["recovery_codes"]
 
     def sign_in(self) -> None:
-        """A new session, with the second factor if there is one."""
-        answer = self.show_password()
-        if answer.status == 401 and answer.body["code"] == "mfa_required":
-            proof = {"mfa_token": answer.body["mfa_token"], "code": self.code()}
-            answer = self.stack.send("POST", "/api/accounts/login/second-factor/", body=proof)
-        assert answer.status == 200, answer
-        self.access, self.refresh = answer.body["tokens"]["access"], answer.body["tokens"]["refresh"]
+        """Starts a new session, with the second factor if there is one."""
+        response = self.submit_password()
+        if response.status == 401 and response.body["code"] == "mfa_required":
+            proof = {"mfa_token": response.body["mfa_token"], "code": self.code()}
+            response = self.stack.send("POST", "/api/accounts/login/second-factor/", body=proof)
+        assert response.status == 200, response
+        self.access, self.refresh = response.body["tokens"]["access"], response.body["tokens"]["refresh"]
 
-    def show_password(self) -> Answer:
-        """What a login answers."""
+    def submit_password(self) -> Response:
+        """Returns the response of a login with the password alone."""
         return self.stack.send("POST", "/api/accounts/login/", body={"email": self.email, "password": PASSWORD})
 
     def code(self) -> str:
-        """The next code of the authenticator app, good for half a minute or more: none works twice, and those of the steps beside the
-        present one do."""
+        """Returns the next unused code, valid for at least 30 seconds. Each code works once; codes of the adjacent time steps are
+        accepted."""
         step = self._next_step()
-        # Awaited only by whoever needs more than two codes within half a minute.
+        # Only reached when more than two codes are needed within 30 seconds.
         while step > int(time.time()) // _STEP_SECONDS + 1:
             time.sleep(0.2)
         self.used_step = step
         return self._shown(step)
 
     def unused_code(self) -> str:
-        """The next code, which stays the next: it may not be sent."""
+        """Returns the next code without marking it as used, for a request that may not be sent."""
         return self._shown(self._next_step())
 
     def _next_step(self) -> int:
         return max(int(time.time()) // _STEP_SECONDS, self.used_step + 1)
 
     def _shown(self, step: int) -> str:
-        assert self.secret, "no second factor"
+        assert self.secret, "there is no second factor: call set_up_second_factor first"
         digest = hmac.digest(base64.b32decode(self.secret + "=" * (-len(self.secret) % 8)), step.to_bytes(8, "big"), hashlib.sha1)
         offset = digest[-1] & 15
         return f"{(int.from_bytes(digest[offset : offset + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 @dataclass
-class Chart:
+class SampleRecord:
     patient: Person
     doctor: Person
     record: str
@@ -266,9 +255,9 @@ class Chart:
 
 
 def eventually(what: str, probe: Any) -> Any:
-    """Waits until `probe` answers something."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    """Waits until `probe` returns a truthy value, and returns it."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while not (found := probe()):
-        assert time.monotonic() < deadline, f"{what}: not within {_PATIENCE_SECONDS} s"
+        assert time.monotonic() < deadline, f"timeout after {_TIMEOUT_SECONDS} s: {what}"
         time.sleep(0.2)
     return found

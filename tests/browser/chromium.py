@@ -1,18 +1,18 @@
-"""Finds Chromium, or installs it where that can be done: `python -m tests.browser.chromium`."""
+"""Finds Chromium, or installs it with apt when run as root: `python -m tests.browser.chromium`."""
 
 import os
 import shutil
 import subprocess
 import sys
 
-# Debian's package, those of other distributions, and a close relative that continuous integration often has.
+# The names in Debian, in other distributions, and Chrome, which CI images often have.
 _NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-# Letters in screenshots, where the machine has none.
+# The font is needed for text in screenshots.
 _PACKAGES = ["chromium", "fonts-dejavu-core"]
 _HINT = "sudo apt-get install chromium fonts-dejavu-core"
 
 ARGUMENTS = [
-    # Its own sandbox needs rights that a container does not have. Nothing but our own pages is opened.
+    # The sandbox needs privileges that containers lack. Only our own pages are opened.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -32,14 +32,14 @@ def main() -> int:
     if find():
         return 0
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        print(f"error: there is no Chromium: install it, for example with `{_HINT}`", file=sys.stderr)
+        print(f"error: Chromium was not found: install it, for example with `{_HINT}`", file=sys.stderr)
         return 1
     print("==> Installing Chromium (once)", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "--quiet=2"], ["install", "--quiet=2", "--yes", "--no-install-recommends", *_PACKAGES]):
         ended = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True)
         if ended.returncode != 0:
-            print(f"{ended.stdout}{ended.stderr}\nerror: Chromium was not installed: try `{_HINT}`", file=sys.stderr)
+            print(f"{ended.stdout}{ended.stderr}\nerror: Chromium could not be installed: see the output above, then try `{_HINT}`", file=sys.stderr)
             return 1
     return 0
 

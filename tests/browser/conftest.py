@@ -1,4 +1,4 @@
-"""A browser, and a page that watches itself: whatever goes wrong in it fails the test, seen by it or not."""
+"""Fixtures for browser tests: a browser, and tabs that fail the test on any error in a page."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / ".local" / "screenshots"
 AXE = (ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 LARGEST_PAGE = 100 * 1024
-# In milliseconds: however slow the machine is, what comes is awaited.
-_PATIENCE = 60_000
-expect.set_options(timeout=_PATIENCE)
+# Generous, so that tests do not depend on the speed of the machine.
+_TIMEOUT_MS = 60_000
+expect.set_options(timeout=_TIMEOUT_MS)
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -33,38 +33,38 @@ def stack() -> Stack:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = chromium.find()
-    assert path, "there is no Chromium: run `make test`, which installs it"
+    assert path, "Chromium was not found: run `make test`, which installs it"
     with sync_playwright() as playwright:
-        # With a new profile, which is deleted afterwards.
+        # Uses a new profile, which is deleted afterwards.
         launched = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
         yield launched
         launched.close()
 
 
 class Tab:
-    """A page in a browser of its own, with all that it did."""
+    """A page in its own browser context, which records all errors."""
 
     def __init__(self, context: BrowserContext, stack: Stack):
         self.stack = stack
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(_PATIENCE)
+        self.page.set_default_timeout(_TIMEOUT_MS)
         self._host = urlsplit(stack.base_url).netloc
-        self._complaints: list[str] = []
+        self._errors: list[str] = []
         self._expected: list[tuple[int, str]] = []
         self._bytes: dict[str, int] = {}
         self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self._complaints.append(f"error in a script: {error}"))
+        self.page.on("pageerror", lambda error: self._errors.append(f"error in a script: {error}"))
         self.page.on("request", self._on_request)
         self.page.on("response", self._on_response)
         self.page.on("requestfailed", self._on_failure)
-        # Seen here even when the console does not tell it.
-        self.page.expose_function("tellViolation", lambda what: self._complaints.append(f"violation of the content security policy: {what}"))
+        # Also reports violations that the console does not show.
+        self.page.expose_function("tellViolation", lambda what: self._errors.append(f"violation of the content security policy: {what}"))
         self.page.add_init_script(
             "addEventListener('securitypolicyviolation', event => tellViolation(`${event.violatedDirective} ${event.blockedURI}`))"
         )
 
     def expect(self, status: int, path: str) -> None:
-        """From now on such an answer is right: the console notes each one from 400 on as an error."""
+        """Allows this error response from now on. Otherwise, each response from 400 on is an error."""
         self._expected.append((status, path))
 
     def open(self, path: str) -> Response | None:
@@ -73,39 +73,39 @@ class Tab:
     def _on_console(self, message: ConsoleMessage) -> None:
         path = urlsplit(message.location.get("url", "")).path
         if message.type == "error" and not any(f"status of {status} " in message.text and path == known for status, known in self._expected):
-            self._complaints.append(f"console: {message.text} ({path})")
+            self._errors.append(f"console: {message.text} ({path})")
 
     def _on_request(self, request: Request) -> None:
         url = urlsplit(request.url)
         if url.scheme not in ("data", "blob") and url.netloc != self._host:
-            self._complaints.append(f"request to another host: {request.url}")
+            self._errors.append(f"request to another host: {request.url}")
 
     def _on_response(self, response: Response) -> None:
         path = urlsplit(response.url).path
         if response.status >= 400 and (response.status, path) not in self._expected:
-            self._complaints.append(f"{response.request.method} {path} answered {response.status}")
+            self._errors.append(f"{response.request.method} {path} returned {response.status}")
 
     def _on_failure(self, request: Request) -> None:
-        # A page that is left does not wait for what it has asked for.
+        # Leaving a page aborts its pending requests.
         if request.failure != "net::ERR_ABORTED":
-            self._complaints.append(f"{request.method} {request.url} failed: {request.failure}")
+            self._errors.append(f"{request.method} {request.url} failed: {request.failure}")
 
     def assert_quiet(self) -> None:
-        """Nothing has gone wrong so far."""
-        assert not self._complaints, "\n".join(self._complaints)
+        """Fails if there was any error so far."""
+        assert not self._errors, "\n".join(self._errors)
 
     def inspect(self, name: str, is_ours: bool = True) -> None:
-        """What holds for every page, in light and dark, on a desk and on a telephone; leaves its screenshots. Size and
-        accessibility are judged where they are ours to decide."""
+        """Checks a page in light and dark mode, on a desktop and on a phone, and takes screenshots. Size, layout and
+        accessibility are checked for our own pages only."""
         page = self.page
         page.wait_for_load_state("networkidle")
-        assert page.title() and page.locator("html[lang]").count() == 1, f"{name}: no title or language"
+        assert page.title() and page.locator("html[lang]").count() == 1, f"{name}: no title or language: add <title> and <html lang>"
         if is_ours:
-            # The page with all that it loads, as it is before any compression.
+            # The uncompressed size of the page and its resources.
             sizes = page.evaluate(
                 "() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(each => each.decodedBodySize)"
             )
-            assert sum(sizes) < LARGEST_PAGE, f"{name}: {sum(sizes)} bytes"
+            assert sum(sizes) < LARGEST_PAGE, f"{name}: {sum(sizes)} bytes, more than {LARGEST_PAGE}"
         for suffix, scheme, size in [("", "light", DESKTOP), ("-dark", "dark", DESKTOP), ("-phone", "light", PHONE)]:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)
@@ -119,7 +119,7 @@ class Tab:
         self.assert_quiet()
 
     def _assert_accessible(self, name: str) -> None:
-        # Colours are judged as they are, not on their way there.
+        # Colours are checked after all transitions.
         self.page.wait_for_function("() => document.getAnimations().every(each => each.playState !== 'running')")
         self.page.evaluate(AXE)
         violations = self.page.evaluate("async () => (await axe.run()).violations")
@@ -133,7 +133,7 @@ class Tab:
 
 @pytest.fixture
 def new_tab(browser: Browser, stack: Stack) -> Iterator[Callable[..., Tab]]:
-    """Opens a browser of its own for somebody; checked when the test ends."""
+    """Opens tabs in separate browser contexts; they are checked when the test ends."""
     tabs: list[tuple[BrowserContext, Tab]] = []
 
     def open_tab(**options: Any) -> Tab:
@@ -149,7 +149,7 @@ def new_tab(browser: Browser, stack: Stack) -> Iterator[Callable[..., Tab]]:
 
 @pytest.fixture
 def tab(new_tab: Callable[..., Tab]) -> Tab:
-    """A page of nobody in particular."""
+    """A tab without a session."""
     return new_tab()
 
 

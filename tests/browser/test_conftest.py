@@ -1,4 +1,4 @@
-"""What goes wrong in a page is noticed: each of these pages has one fault."""
+"""Tests of the fixtures: each of these pages has one fault, which must fail the test."""
 
 import http.server
 import threading
@@ -21,7 +21,7 @@ FAULTS = {
     "console error": (GOOD.replace("quiet", "loud"), "console: oh"),
     "exception": (GOOD.replace("quiet", "broken"), "error in a script"),
     "other host": (GOOD.replace("/quiet.js", "http://other.invalid/quiet.js"), "request to another host"),
-    "missing asset": (GOOD.replace("quiet", "missing"), "answered 404"),
+    "missing asset": (GOOD.replace("quiet", "missing"), "returned 404"),
     "no language": (GOOD.replace(' lang="en"', ""), "no title or language"),
     "label": (GOOD.replace("</h1>", "</h1><input>"), '"rule": "label"'),
     "too large": (GOOD + f"<!--{'x' * LARGEST_PAGE}-->", "bytes"),
@@ -61,7 +61,7 @@ def watched(browser: Browser, pages: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_noticed(fault: str, watched: Tab) -> None:
+def test_a_fault_fails_the_test(fault: str, watched: Tab) -> None:
     watched.open(f"/{fault.replace(' ', '-')}")
     with pytest.raises(AssertionError, match=FAULTS[fault][1]):
         watched.inspect("fault")

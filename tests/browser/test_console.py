@@ -1,4 +1,4 @@
-"""The console, as staff use it and as others do not."""
+"""The console in a browser, used by staff and by users without access."""
 
 import contextlib
 import re
@@ -8,40 +8,40 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Tab
-from tests.browser.hands import Hands, Keyboard, Mouse
-from tests.people import DESCRIPTION, FILE_NAME, LAST_NAMES, NOTE, PASSWORD, STREET, Chart, Person, Stack, eventually
+from tests.browser.input_devices import InputDevice, Keyboard, Mouse
+from tests.people import MARKER, PASSWORD, SampleRecord, Person, Stack, eventually
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LOGIN = "/api/accounts/login/"
 
 
-def sign_in(tab: Tab, hands: Hands, person: Person) -> None:
-    """With password and code, from what the console shows to somebody without a session."""
-    # How the API says that a code is needed.
+def sign_in(tab: Tab, device: InputDevice, person: Person) -> None:
+    """Signs in with password and code, from the page that the console shows without a session."""
+    # The API requires a code.
     tab.expect(401, _LOGIN)
     tab.open("/admin/")
-    show_password(hands, person)
+    submit_password(device, person)
     expect(tab.page.get_by_role("form", name="Second factor")).to_be_visible()
-    hands.fill("Code of your authenticator app, or a recovery code", person.code())
-    hands.press("Sign in")
+    device.fill("Code of your authenticator app, or a recovery code", person.code())
+    device.press("Sign in")
     expect(tab.page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def show_password(hands: Hands, person: Person) -> None:
-    hands.fill("Email address", person.email)
-    hands.fill("Password", PASSWORD)
-    hands.press("Continue")
+def submit_password(device: InputDevice, person: Person) -> None:
+    device.fill("Email address", person.email)
+    device.fill("Password", PASSWORD)
+    device.press("Continue")
 
 
-def test_every_page(tab: Tab, stack: Stack, admin: Person) -> None:
-    """All pages that a link leads to, one of each kind: what is added later is looked at, too."""
-    chart = stack.chart()
+def test_every_linked_page_is_accessible_and_without_errors(tab: Tab, stack: Stack, admin: Person) -> None:
+    """Follows all links, one of each kind, so that pages added later are covered."""
+    sample = stack.sample_record()
     stack.pending_doctor()
     stack.count_a_month()
     tab.open("/admin/")
     tab.inspect("sign-in")
     sign_in(tab, Mouse(tab.page), admin)
-    waiting, seen = ["/admin/", f"/admin/users/{chart.doctor.id}/", f"/admin/records/{chart.record}/"], set()
+    waiting, seen = ["/admin/", f"/admin/users/{sample.doctor.id}/", f"/admin/records/{sample.record}/"], set()
     while waiting:
         path = waiting.pop(0)
         kind = "-".join(_ID.sub("one", path).strip("/").split("/"))
@@ -58,114 +58,113 @@ def test_every_page(tab: Tab, stack: Stack, admin: Person) -> None:
     tab.inspect("admin-nothing")
 
 
-@pytest.mark.parametrize("hands_of", [Mouse, Keyboard])
-def test_staff_do_their_work(hands_of: Callable[..., Hands], tab: Tab, stack: Stack) -> None:
-    admin, chart, waiting = stack.admin(), stack.chart(), stack.pending_doctor()
-    chart.upload_file()
-    page, hands = tab.page, hands_of(tab.page)
-    sign_in(tab, hands, admin)
+@pytest.mark.parametrize("new_device", [Mouse, Keyboard])
+def test_staff_can_do_their_work_with_mouse_or_keyboard(new_device: Callable[..., InputDevice], tab: Tab, stack: Stack) -> None:
+    admin, sample, waiting = stack.admin(), stack.sample_record(), stack.pending_doctor()
+    page, device = tab.page, new_device(tab.page)
+    sign_in(tab, device, admin)
 
-    # Finds a user.
-    hands.follow("Users")
+    # Find a user.
+    device.follow("Users")
     expect(page.get_by_role("heading", level=1)).to_have_text("Users")
-    hands.fill("Email address", waiting.email)
-    hands.press("Show")
+    device.fill("Email address", waiting.email)
+    device.press("Show")
     page.wait_for_url("**/admin/users/?*")
-    expect(page.get_by_role("link", name=chart.patient.email)).to_have_count(0)
-    hands.follow(waiting.email)
+    expect(page.get_by_role("link", name=sample.patient.email)).to_have_count(0)
+    device.follow(waiting.email)
     expect(page.get_by_role("heading", level=1)).to_have_text(f"{waiting.first_name} {waiting.last_name}")
 
-    # Approves the doctor.
-    hands.press("Approve", form="Approve")
+    # Approve the doctor.
+    device.press("Approve", form="Approve")
     expect(page.get_by_role("status")).to_be_visible()
     profile = admin.call("GET", f"/api/admin/users/{waiting.id}/")
     assert profile["approval"] == "approved"
 
-    # Corrects the first name.
-    hands.follow("Edit names and address")
-    hands.fill("First name", "Corrected", form="Names")
-    hands.press("Save", form="Names")
+    # Correct the first name.
+    device.follow("Edit names and address")
+    device.fill("First name", "Corrected", form="Names")
+    device.press("Save", form="Names")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Corrected {waiting.last_name}")
 
-    # Breaks the glass.
-    tab.open(f"/admin/records/{chart.record}/")
-    for hidden in (DESCRIPTION, FILE_NAME, NOTE):
-        assert hidden not in page.content()
-    hands.fill("Reason", "Called by the ward", form="What the record says")
-    hands.press("Break the glass")
-    for shown in (DESCRIPTION, FILE_NAME, NOTE):
-        expect(page.get_by_text(shown)).to_be_visible()
-    if hands_of is Mouse:
+    # Get emergency access to a record.
+    tab.open(f"/admin/records/{sample.record}/")
+    for hidden in ("description", "note"):
+        assert f"{MARKER} {hidden}" not in page.content()
+    device.fill("Reason", "Called by the ward", form="What the record says")
+    device.press("Break the glass")
+    expect(page.get_by_text(f"{MARKER} description")).to_be_visible()
+    expect(page.get_by_text(f"{MARKER} note")).to_be_visible()
+    if new_device is Mouse:
         tab.inspect("admin-records-opened")
-    log = chart.patient.call("GET", f"/api/records/patient/{chart.record}/access-log/")["results"]
+    log = sample.patient.call("GET", f"/api/records/patient/{sample.record}/access-log/")["results"]
     assert any(event["reason"] == "Called by the ward" for event in log)
 
-    # Puts back a mail that could not be sent, once the cause is gone.
-    buttons = page.locator(f"button[aria-label^='Put back the mail to {chart.doctor.id}']")
+    # Resend a mail from the dead-letter queue after its cause has been fixed.
+    buttons = page.locator(f"button[aria-label^='Put back the mail to {sample.doctor.id}']")
 
     def is_listed() -> bool:
         tab.open("/admin/mail/")
         return buttons.count() > 0
 
-    # What was sent to the doctor before would fail, too: the confirmation of the address, and what the record told.
-    eventually("the mails before are sent", lambda: mails_to(stack, chart.doctor) == 2)
-    with failing_mail(stack, chart):
-        eventually("the mail is set aside", is_listed)
-    sent = mails_to(stack, chart.doctor)
-    if hands_of is Mouse:
+    # Earlier mails to the doctor would fail too: the address confirmation, and the one about the record.
+    eventually("earlier mails are sent", lambda: mails_to(stack, sample.doctor) == 2)
+    with failing_mail(stack, sample):
+        eventually("the mail is in the dead-letter queue", is_listed)
+    sent = mails_to(stack, sample.doctor)
+    if new_device is Mouse:
         tab.inspect("admin-mail-set-aside")
-    hands.press(buttons.get_attribute("aria-label") or "")
+    device.press(buttons.get_attribute("aria-label") or "")
     expect(page.get_by_role("status")).to_be_visible()
-    eventually("the mail is sent", lambda: mails_to(stack, chart.doctor) == sent + 1)
+    eventually("the mail is sent again", lambda: mails_to(stack, sample.doctor) == sent + 1)
 
-    hands.press("Sign out")
+    device.press("Sign out")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 @contextlib.contextmanager
-def failing_mail(stack: Stack, chart: Chart) -> Iterator[None]:
-    """A mail to the doctor that SES refuses, because the address has no domain, until the block ends."""
+def failing_mail(stack: Stack, sample: SampleRecord) -> Iterator[None]:
+    """Queues a mail to the doctor that SES refuses until the block ends, because the address has no domain."""
     sqs, queue = stack.client("sqs"), stack.description["queues"]["mail"]
     usual = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
     try:
-        stack.set_address(chart.doctor, "no-domain")
-        # Five deliveries, three minutes apart: the test does not wait so long.
+        stack.set_address(sample.doctor, MARKER)
+        # Shortens the time between the five deliveries, which is three minutes.
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "4"})
-        chart.patient.call("POST", "/api/records/patient/", {"doctor": chart.doctor.id})
+        sample.patient.call("POST", "/api/records/patient/", {"doctor": sample.doctor.id})
         yield
     finally:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
-        stack.set_address(chart.doctor, chart.doctor.email)
+        stack.set_address(sample.doctor, sample.doctor.email)
 
 
 def mails_to(stack: Stack, person: Person) -> int:
     return sum(person.email in mail["to"] for mail in stack.mails())
 
 
-def test_the_second_factor_is_set_up_where_one_signs_in(tab: Tab, stack: Stack) -> None:
+def test_admins_without_a_second_factor_set_it_up_at_sign_in(tab: Tab, stack: Stack) -> None:
     admin = stack.admin_without_second_factor()
-    page, hands = tab.page, Mouse(tab.page)
+    page, device = tab.page, Mouse(tab.page)
     tab.expect(403, "/admin/session/")
     tab.open("/admin/")
-    show_password(hands, admin)
+    submit_password(device, admin)
     form = page.get_by_role("form", name="Set up the second factor")
     expect(form).to_be_visible()
     admin.secret = page.locator("#secret").inner_text()
     tab.inspect("sign-in-second-factor")
-    hands.fill("Code", admin.code())
-    hands.press("Set up")
+    device.fill("Code", admin.code())
+    device.press("Set up")
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     tab.inspect("sign-in-recovery-codes")
-    hands.press("I have kept them")
+    device.press("I have kept them")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 @pytest.mark.parametrize("role", ["patient", "doctor"])
-def test_others_get_nowhere(role: str, tab: Tab, stack: Stack) -> None:
+def test_patients_and_doctors_cannot_use_the_console(role: str, tab: Tab, stack: Stack) -> None:
     person = {"patient": stack.patient, "doctor": stack.doctor}[role]()
     tab.expect(403, "/admin/session/")
     tab.open("/admin/")
-    show_password(Mouse(tab.page), person)
+    submit_password(Mouse(tab.page), person)
     expect(tab.page.get_by_role("alert")).to_be_visible()
     tab.inspect(f"sign-in-as-{role}")
     for path in ("/admin/", "/admin/users/", f"/admin/users/{person.id}/", "/admin/records/", "/admin/mail/", "/admin/export.json"):
@@ -174,14 +173,14 @@ def test_others_get_nowhere(role: str, tab: Tab, stack: Stack) -> None:
         assert not any(last_name in tab.page.content() for last_name in LAST_NAMES)
 
 
-def test_a_wrong_password_is_told(tab: Tab, stack: Stack) -> None:
+def test_a_wrong_password_shows_an_alert(tab: Tab, stack: Stack) -> None:
     person = stack.patient()
     tab.expect(401, _LOGIN)
     tab.open("/admin/")
-    hands = Mouse(tab.page)
-    hands.fill("Email address", person.email)
-    hands.fill("Password", "not the password")
-    hands.press("Continue")
+    device = Mouse(tab.page)
+    device.fill("Email address", person.email)
+    device.fill("Password", "not the password")
+    device.press("Continue")
     expect(tab.page.get_by_role("alert")).to_be_visible()
     expect(tab.page.get_by_role("button", name="Continue")).to_be_enabled()
 

@@ -1,4 +1,4 @@
-"""Swagger UI, as the function itself serves it."""
+"""Swagger UI, as served by the function."""
 
 from playwright.sync_api import expect
 
@@ -6,7 +6,7 @@ from tests.browser.conftest import Tab
 from tests.people import Stack
 
 
-def test_it_authorises_and_runs_a_request(tab: Tab, stack: Stack) -> None:
+def test_swagger_ui_authorises_and_executes_a_request(tab: Tab, stack: Stack) -> None:
     page, patient = tab.page, stack.patient()
     tab.open("/api/schema/swagger-ui/")
     expect(page.get_by_role("heading", name="Personal health records").first).to_be_visible()
@@ -19,7 +19,7 @@ def test_it_authorises_and_runs_a_request(tab: Tab, stack: Stack) -> None:
     operation.scroll_into_view_if_needed()
     operation.locator("button").first.click()
     operation.get_by_role("button", name="Execute").click()
-    answer = operation.locator(".live-responses-table")
-    expect(answer.locator(".response-col_status").nth(1)).to_contain_text("200")
-    expect(answer).to_contain_text(patient.email)
+    response = operation.locator(".live-responses-table")
+    expect(response.locator(".response-col_status").nth(1)).to_contain_text("200")
+    expect(response).to_contain_text(patient.email)
     tab.inspect("swagger-ui", is_ours=False)

@@ -1,5 +1,5 @@
-// A patient's day, lived with the client that openapi-typescript makes of the OpenAPI document: whatever the document does
-// not say, or says wrongly, does not compile; whatever it says and the system does not do, fails.
+// A patient's day, run with the client that openapi-typescript generates from the OpenAPI document. It does not compile if the
+// document lacks something, and fails if the system differs from the document.
 
 import { strict as assert } from "node:assert";
 import { createHmac, randomUUID } from "node:crypto";
@@ -9,53 +9,53 @@ import type { components, paths } from "./schema.ts";
 
 type Refusal = components["schemas"]["Problem"] | components["schemas"]["GatewayError"];
 
-const codeOf = (error: Refusal | undefined) => (error && "code" in error ? error.code : undefined);
+const codeOfProblem = (error: Refusal | undefined) => (error && "code" in error ? error.code : undefined);
 
 const file = process.env["STACK_FILE"];
-assert(file, "STACK_FILE is not set: run `make test`, or `make run` in another terminal and then this with STACK_FILE=$PWD/.local/stack.json");
+assert(file, "STACK_FILE is not set: run `make test`, or start `make run` in another terminal and set STACK_FILE=$PWD/.local/stack.json");
 const baseUrl: string = JSON.parse(readFileSync(file, "utf8")).base_url;
 
-// In every name, so that one search shows whether any of it has reached a log (see tests/api).
+// Part of every name, so that personal data in logs is found by one search (see tests/api).
 const MARKER = "zq7marker";
 const PASSWORD = "quiet-harbour-lantern-58";
-const PATIENCE_MS = 240_000;
+const TIMEOUT_MS = 240_000;
 const PDF = new TextEncoder().encode("%PDF-1.7\n%%EOF\n");
 
 const client = (token?: string) =>
   createClient<paths>({ baseUrl, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } });
 
-/** The body of an answer, if it is a success. */
-function good<T>({ data, error, response }: { data?: T; error?: Refusal; response: Response }): T {
-  assert(response.ok && data !== undefined, `${response.url} answered ${response.status}: ${JSON.stringify(error)}`);
+/** Returns the body of a successful response. */
+function success<T>({ data, error, response }: { data?: T; error?: Refusal; response: Response }): T {
+  assert(response.ok && data !== undefined, `${response.url} returned ${response.status}: ${JSON.stringify(error)}`);
   return data;
 }
 
-/** The code of a problem. */
-function refused({ error, response }: { error?: Refusal; response: Response }, status: number): string | undefined {
+/** Returns the problem code of a response with the expected error status. */
+function problemCode({ error, response }: { error?: Refusal; response: Response }, status: number): string | undefined {
   assert.equal(response.status, status, `${response.url}: ${JSON.stringify(error)}`);
-  return codeOf(error);
+  return codeOfProblem(error);
 }
 
-/** Asks again until there is an answer: some things happen behind the requests. */
+/** Polls until the probe returns a value, for things that happen asynchronously. */
 async function eventually<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+  for (const end = Date.now() + TIMEOUT_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
     const found = await probe();
     if (found !== undefined) return found;
   }
-  throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
+  throw new Error(`timeout after ${TIMEOUT_MS} ms: ${what}`);
 }
 
 async function register(role: "patient" | "doctor", lastName: string) {
   const email = `${MARKER}.${randomUUID()}@example.com`;
   const body = { email, password: PASSWORD, first_name: "Jane", last_name: lastName, role };
-  const user = good(await client().POST("/api/accounts/register/", { body }));
-  assert("tokens" in user, "here it is told whether an address is taken");
+  const user = success(await client().POST("/api/accounts/register/", { body }));
+  assert("tokens" in user, "the test stack must reveal registered addresses (RevealRegisteredEmail)");
   assert.equal(user.role, role);
   return { email, id: user.pk, tokens: user.tokens, api: client(user.tokens.access) };
 }
 
-/** What an authenticator app shows (RFC 6238) so many steps of half a minute from now. */
-function shown(secret: string, steps: number): string {
+/** Returns the TOTP code (RFC 6238) of the given number of 30-second steps from now. */
+function totpCode(secret: string, steps: number): string {
   const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
   const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
   const step = Buffer.alloc(8);
@@ -66,17 +66,17 @@ function shown(secret: string, steps: number): string {
 
 const lastName = `${MARKER}${randomUUID().slice(0, 8)}`;
 const doctor = await register("doctor", lastName);
-good(
+success(
   await doctor.api.POST("/api/accounts/profile-create/", {
     body: { specialization: "Cardiology", license_number: `${MARKER}-1`, years_of_experience: 12 },
   }),
 );
 const patient = await register("patient", MARKER);
-good(await patient.api.POST("/api/accounts/profile-create/", { body: { date_of_birth: "1985-04-12", gender: "female" } }));
+success(await patient.api.POST("/api/accounts/profile-create/", { body: { date_of_birth: "1985-04-12", gender: "female" } }));
 
-// The patient finds the doctor and creates a record, twice with one key, which is once.
+// The patient finds the doctor, and creates a record with two requests and one idempotency key.
 const found = await eventually("the doctor is in the directory", async () => {
-  const page = good(await patient.api.GET("/api/accounts/doctors/", { params: { query: { search: lastName, specialization: "Cardiology" } } }));
+  const page = success(await patient.api.GET("/api/accounts/doctors/", { params: { query: { search: lastName, specialization: "Cardiology" } } }));
   return page.results[0];
 });
 assert.equal(found.pk, doctor.id);
@@ -89,83 +89,83 @@ const creation = {
     files: [{ name: `${MARKER}.pdf`, content_type: "application/pdf" as const, size_bytes: PDF.length }],
   },
 };
-const created = good(await patient.api.POST("/api/records/patient/", creation));
+const created = success(await patient.api.POST("/api/records/patient/", creation));
 const again = await patient.api.POST("/api/records/patient/", creation);
 assert.equal(again.response.headers.get("Idempotent-Replayed"), "true");
-assert.equal(good(again).id, created.id);
+assert.equal(success(again).id, created.id);
 
 const upload = created.files[0]?.upload;
-assert(upload, "a new file says where to upload it");
+assert(upload, "a new file must have an upload URL");
 const uploaded = await fetch(upload.url, { method: upload.method, headers: upload.headers, body: PDF });
 assert.equal(uploaded.status, 200);
 
-// The doctor is told, reads, downloads and annotates.
+// The doctor is notified, reads, downloads and annotates.
 const path = { id: created.id };
-const told = good(await doctor.api.GET("/api/notifications/", { params: { query: { is_read: false } } }));
-assert.equal(told.results[0]?.notification_type, "patient_assigned");
-assert.equal(told.results[0]?.record?.id, created.id);
+const unread = success(await doctor.api.GET("/api/notifications/", { params: { query: { is_read: false } } }));
+assert.equal(unread.results[0]?.notification_type, "patient_assigned");
+assert.equal(unread.results[0]?.record?.id, created.id);
 const url = await eventually("the file is available", async () => {
-  const record = good(await doctor.api.GET("/api/records/doctor/{id}/", { params: { path } }));
+  const record = success(await doctor.api.GET("/api/records/doctor/{id}/", { params: { path } }));
   return record.files[0]?.file ?? undefined;
 });
 assert.deepEqual(new Uint8Array(await (await fetch(url)).arrayBuffer()), PDF);
-const note = good(
+const note = success(
   await doctor.api.POST("/api/records/doctor/annotations/", { body: { record: created.id, note: `${MARKER} all is well` } }),
 );
 assert.equal(note.record, created.id);
 
-// The patient reads it, and changes what has not changed meanwhile.
+// The patient reads the annotation and updates the record, unless it has changed meanwhile.
 const read = await patient.api.GET("/api/records/patient/{id}/", { params: { path } });
-assert.equal(good(read).annotations[0]?.note, note.note);
+assert.equal(success(read).annotations[0]?.note, note.note);
 const tag = read.response.headers.get("ETag");
 assert(tag);
 const change = { params: { path, header: { "If-Match": tag } }, body: { description: `${MARKER} blood count, explained` } };
-good(await patient.api.PATCH("/api/records/patient/{id}/", change));
-assert.equal(refused(await patient.api.PATCH("/api/records/patient/{id}/", change), 412), "precondition_failed");
+success(await patient.api.PATCH("/api/records/patient/{id}/", change));
+assert.equal(problemCode(await patient.api.PATCH("/api/records/patient/{id}/", change), 412), "precondition_failed");
 const wrong = await patient.api.POST("/api/records/patient/", { body: { ...creation.body, doctor: patient.id } });
-refused(wrong, 400);
+problemCode(wrong, 400);
 assert(wrong.error && "errors" in wrong.error);
 assert.equal(wrong.error.errors?.[0]?.field, "doctor");
 
-const inbox = good(await patient.api.GET("/api/notifications/", { params: { query: {} } }));
+const inbox = success(await patient.api.GET("/api/notifications/", { params: { query: {} } }));
 const news = inbox.results.find((notification) => notification.notification_type === "record_annotated");
 assert(news);
-assert.equal(good(await patient.api.GET("/api/notifications/{id}/", { params: { path: { id: news.id } } })).is_read, true);
+assert.equal(success(await patient.api.GET("/api/notifications/{id}/", { params: { path: { id: news.id } } })).is_read, true);
 const marked = await patient.api.POST("/api/notifications/mark-all-read/");
 assert.equal(marked.response.status, 200);
 
-// New tokens for the session, which then ends.
-const tokens = good(await client().POST("/api/accounts/token/refresh/", { body: { refresh: patient.tokens.refresh } }));
+// The patient refreshes the tokens and signs out.
+const tokens = success(await client().POST("/api/accounts/token/refresh/", { body: { refresh: patient.tokens.refresh } }));
 const renewed = client(tokens.access);
-assert.equal(good(await renewed.GET("/api/accounts/me/")).email, patient.email);
+assert.equal(success(await renewed.GET("/api/accounts/me/")).email, patient.email);
 assert.equal((await renewed.POST("/api/accounts/logout/")).response.status, 204);
-assert.equal(refused(await renewed.GET("/api/accounts/me/"), 401), "token_not_valid");
+assert.equal(problemCode(await renewed.GET("/api/accounts/me/"), 401), "token_not_valid");
 
-// The patient signs in again and sets up a second factor, which the next sign-in asks for.
+// The patient signs in again and sets up a second factor, which the next sign-in requires.
 const credentials = { email: patient.email, password: PASSWORD };
-const signedIn = client(good(await client().POST("/api/accounts/login/", { body: credentials })).tokens.access);
-const { secret, otpauth_url } = good(await signedIn.POST("/api/accounts/second-factor/setup/", { body: { password: PASSWORD } }));
+const signedIn = client(success(await client().POST("/api/accounts/login/", { body: credentials })).tokens.access);
+const { secret, otpauth_url } = success(await signedIn.POST("/api/accounts/second-factor/setup/", { body: { password: PASSWORD } }));
 assert.equal(new URL(otpauth_url).searchParams.get("secret"), secret);
-const { recovery_codes } = good(await signedIn.POST("/api/accounts/second-factor/confirm/", { body: { code: shown(secret, 0) } }));
+const { recovery_codes } = success(await signedIn.POST("/api/accounts/second-factor/confirm/", { body: { code: totpCode(secret, 0) } }));
 
-async function halfSignedIn(): Promise<string> {
+async function mfaToken(): Promise<string> {
   const half = await client().POST("/api/accounts/login/", { body: credentials });
-  assert.equal(refused(half, 401), "mfa_required");
+  assert.equal(problemCode(half, 401), "mfa_required");
   assert(half.error && "mfa_token" in half.error && half.error.mfa_token !== undefined);
   return half.error.mfa_token;
 }
 
-// No code works twice: this one is the next.
-const byApp = { mfa_token: await halfSignedIn(), code: shown(secret, 1) };
-const whole = good(await client().POST("/api/accounts/login/second-factor/", { body: byApp }));
+// Each code works once, so this is the next one.
+const byApp = { mfa_token: await mfaToken(), code: totpCode(secret, 1) };
+const whole = success(await client().POST("/api/accounts/login/second-factor/", { body: byApp }));
 assert.equal(whole.pk, patient.id);
-assert.equal(refused(await client().POST("/api/accounts/login/second-factor/", { body: byApp }), 401), "invalid_code");
+assert.equal(problemCode(await client().POST("/api/accounts/login/second-factor/", { body: byApp }), 401), "invalid_code");
 
-// Without the telephone, it is a code from paper; with another one, the second factor is taken away.
-const [paper, otherPaper] = recovery_codes;
-assert(paper !== undefined && otherPaper !== undefined);
-const byPaper = { mfa_token: await halfSignedIn(), recovery_code: paper };
-const { tokens: last } = good(await client().POST("/api/accounts/login/second-factor/", { body: byPaper }));
-const removal = { body: { password: PASSWORD, recovery_code: otherPaper } };
+// Without the app, the patient signs in with a recovery code, and removes the second factor with another one.
+const [firstRecoveryCode, secondRecoveryCode] = recovery_codes;
+assert(firstRecoveryCode !== undefined && secondRecoveryCode !== undefined);
+const byRecoveryCode = { mfa_token: await mfaToken(), recovery_code: firstRecoveryCode };
+const { tokens: last } = success(await client().POST("/api/accounts/login/second-factor/", { body: byRecoveryCode }));
+const removal = { body: { password: PASSWORD, recovery_code: secondRecoveryCode } };
 assert.equal((await client(last.access).POST("/api/accounts/second-factor/disable/", removal)).response.status, 204);
-good(await client().POST("/api/accounts/login/", { body: credentials }));
+success(await client().POST("/api/accounts/login/", { body: credentials }));

@@ -1,7 +1,7 @@
-"""Asks the deployed stack what the OpenAPI document promises, in each role: `python -m tests.conformance --cases 200`.
+"""Compares the deployed stack with the OpenAPI document, in each role: `python -m tests.conformance --cases 200`.
 
-Schemathesis makes requests from the document, valid ones and invalid ones, and chains of them along its links, and
-compares each answer with the document. `--seed` repeats a run.
+Schemathesis generates valid and invalid requests from the document, and chains of them along its links, and validates
+each response. `--seed` repeats a run.
 """
 
 import argparse
@@ -23,10 +23,10 @@ HERE = Path(__file__).resolve().parent
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
 REPORTS = ROOT / ".local" / "conformance"
 ROLES = ["anonymous", "patient", "doctor", "admin"]
-# Every rule of the document at its edge: some 60 requests for each operation.
-THOROUGH = 2000
-# What succeeds in no role, and why. The API's own tests do it (tests/api).
-UNPROVEN = {
+# From this number on, the boundary values of all schemas are tested: about 60 requests per operation.
+FULL_COVERAGE_CASES = 2000
+# Operations that cannot succeed here, and why. The tests in tests/api cover their success.
+WITHOUT_SUCCESS = {
     "POST /api/accounts/email-change/confirm/": "needs the token of a mail",
     "POST /api/accounts/password-reset/confirm/": "needs the token of a mail",
     "POST /api/accounts/verify-email/": "needs the token of a mail",
@@ -35,23 +35,23 @@ UNPROVEN = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
-    parser.add_argument("--cases", type=int, required=True, help="requests in each role, at least")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="repeats a run")
+    parser.add_argument("--cases", type=int, required=True, help="minimum number of requests in each role")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="the seed of a run to repeat")
     parser.add_argument("--roles", nargs="*", default=ROLES, choices=ROLES)
     arguments = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
     print(f"seed {arguments.seed}", flush=True)
-    # The emulated cloud has a few hundred requests a second to give; one role alone does not take them.
+    # One role alone does not use the capacity of the emulated cloud, a few hundred requests per second.
     with concurrent.futures.ThreadPoolExecutor(len(arguments.roles)) as pool:
         results = list(pool.map(lambda role: _run(role, arguments.cases, arguments.seed), arguments.roles))
     if not all(results):
         return 1
-    if arguments.cases < THOROUGH or set(arguments.roles) != set(ROLES):
+    if arguments.cases < FULL_COVERAGE_CASES or set(arguments.roles) != set(ROLES):
         return 0
     counted = sum((counts.read(_requests(role)) for role in ROLES), Counter())
-    mistakes = counts.mistakes(json.loads(DOCUMENT.read_text()), counted, UNPROVEN)
-    print("".join(f"error: {mistake}\n" for mistake in mistakes), end="", flush=True)
-    return 1 if mistakes else 0
+    errors = counts.errors(json.loads(DOCUMENT.read_text()), counted, WITHOUT_SUCCESS)
+    print("".join(f"error: {error}\n" for error in errors), end="", flush=True)
+    return 1 if errors else 0
 
 
 def _requests(role: str) -> Path:
@@ -59,7 +59,7 @@ def _requests(role: str) -> Path:
 
 
 def _run(role: str, cases: int, seed: int) -> bool:
-    """Rounds with one seed after the other, until there were so many requests or one of them failed."""
+    """Runs rounds with consecutive seeds until there were enough requests, or until one round failed."""
     started, sent, rounds = time.monotonic(), 0, 0
     log, requests = REPORTS / f"{role}.log", _requests(role)
     log.unlink(missing_ok=True)
@@ -69,14 +69,14 @@ def _run(role: str, cases: int, seed: int) -> bool:
         sent = counts.read(requests).total()
         rounds += 1
         if not passed:
-            print(f"{log.read_text()}\nerror: {role}: the answers above are not as documented; seed {seed + rounds - 1}", flush=True)
+            print(f"{log.read_text()}\nerror: {role}: the responses above differ from the OpenAPI document: correct one of them, and repeat the run with --seed {seed + rounds - 1}", flush=True)
             return False
-    print(f"    {role}: {sent} requests, all answered as documented, in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"    {role}: {sent} requests, all responses as documented, in {time.monotonic() - started:.0f} s", flush=True)
     return True
 
 
 def _round(role: str, cases: int, seed: int, log: Path, requests: Path) -> bool:
-    phases = ["examples", "coverage", "fuzzing", "stateful"] if cases >= THOROUGH else ["examples", "fuzzing", "stateful"]
+    phases = ["examples", "coverage", "fuzzing", "stateful"] if cases >= FULL_COVERAGE_CASES else ["examples", "fuzzing", "stateful"]
     command = [
         Path(sys.executable).parent / "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT,
         "--url", json.loads(Path(os.environ["STACK_FILE"]).read_text())["base_url"],

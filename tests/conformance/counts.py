@@ -1,4 +1,4 @@
-"""How often what was answered how, in files of lines such as `12 GET /api/accounts/me/ 200`; and what was never answered well."""
+"""Counts of responses by operation and status, in files of lines such as `12 GET /api/accounts/me/ 200`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ def read(file: Path) -> Counter[str]:
 
 
 def add(file: Path, more: Counter[str]) -> None:
-    """Adds what one more round has counted."""
+    """Adds the counts of another round."""
     counted = read(file) + more
     file.write_text("".join(f"{counted[key]} {key}\n" for key in sorted(counted, key=str.split)))
 
 
 def operations(document: dict[str, Any]) -> dict[str, set[str]]:
-    """The statuses of success that the document has, by operation."""
+    """Returns the documented success statuses of each operation."""
     return {
         f"{method.upper()} {path}": {status for status in operation["responses"] if status.startswith("2")}
         for path, item in document["paths"].items()
@@ -29,11 +29,11 @@ def operations(document: dict[str, Any]) -> dict[str, set[str]]:
     }
 
 
-def mistakes(document: dict[str, Any], counted: Iterable[str], unproven: Iterable[str]) -> list[str]:
-    """Which operations never had a success, but for those of which that is expected, and which of these had one."""
-    seen, expected = set(counted), set(unproven)
+def errors(document: dict[str, Any], counted: Iterable[str], expected_failures: Iterable[str]) -> list[str]:
+    """Names the operations that never succeeded although they should, and those that did although they should not."""
+    seen, expected = set(counted), set(expected_failures)
     succeeded = {name for name, statuses in operations(document).items() if any(f"{name} {status}" in seen for status in statuses)}
-    silent = operations(document).keys() - succeeded - expected
-    return [f"{name} was never answered with success" for name in sorted(silent)] + [
-        f"{name} is not to be among those without success" for name in sorted(expected - operations(document).keys() | expected & succeeded)
+    never_succeeded = operations(document).keys() - succeeded - expected
+    return [f"{name} never succeeded: correct hooks.py, or name it in WITHOUT_SUCCESS" for name in sorted(never_succeeded)] + [
+        f"{name} must not be in WITHOUT_SUCCESS: remove it" for name in sorted(expected - operations(document).keys() | expected & succeeded)
     ]

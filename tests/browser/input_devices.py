@@ -1,7 +1,6 @@
-"""The two ways to work with a page, with the same words: a mouse, and a keyboard alone.
+"""Input devices for browser tests: the same actions with a mouse, or with the keyboard alone.
 
-A control is named by its label; `form` is the name of its form, or of the section around it, where the page has several
-such controls.
+Controls are found by their labels; `form` is the name of the form or section, if the label is not unique on the page.
 """
 
 from typing import Protocol
@@ -9,7 +8,7 @@ from typing import Protocol
 from playwright.sync_api import Locator, Page
 
 
-class Hands(Protocol):
+class InputDevice(Protocol):
     def fill(self, label: str, text: str, form: str | None = None) -> None: ...
 
     def press(self, button: str, form: str | None = None) -> None: ...
@@ -22,7 +21,7 @@ class Mouse:
         self._page = page
 
     def fill(self, label: str, text: str, form: str | None = None) -> None:
-        # A form may have the same name as one of its fields.
+        # A form can have the same label as one of its fields.
         self._within(form).get_by_label(label, exact=True).and_(self._page.locator("input, textarea")).fill(text)
 
     def press(self, button: str, form: str | None = None) -> None:
@@ -37,9 +36,9 @@ class Mouse:
         return self._page.get_by_role("form", name=form, exact=True).or_(self._page.get_by_role("region", name=form, exact=True))
 
 
-# More than any page has to step through.
-_MOST_STEPS = 300
-_NAME = """() => {
+# More than the controls of any page.
+_MAX_STEPS = 300
+_FOCUSED_LABEL_AND_FORM = """() => {
     const element = document.activeElement;
     if (!element || element === document.body) return ['', ''];
     const name = element.getAttribute('aria-label') ?? element.labels?.[0]?.innerText ?? element.innerText ?? '';
@@ -47,16 +46,16 @@ _NAME = """() => {
     const around = element.closest('form')?.getAttribute('aria-label') ?? document.getElementById(section)?.innerText ?? '';
     return [name.trim().replace(/\\s+/g, ' '), around];
 }"""
-_IS_SEEN = """() => {
+_FOCUS_IS_VISIBLE = """() => {
     const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
     const hasOutline = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
-    // A field for a date marks the part of it that is being typed.
+    // Date fields highlight the focused part instead.
     return box.width > 0 && box.height > 0 && (element.type === 'date' || hasOutline || style.boxShadow !== 'none');
 }"""
 
 
 class Keyboard:
-    """Only Tab, Enter and typing."""
+    """Uses Tab, Enter and typing only."""
 
     def __init__(self, page: Page):
         self._page = page
@@ -72,20 +71,20 @@ class Keyboard:
 
     def follow(self, link: str) -> None:
         self._step_to(link, None)
-        # Otherwise the next step would be in the page that is being left: nothing else waits for the next one.
+        # Otherwise the next key could go to the old page.
         with self._page.expect_navigation():
             self._page.keyboard.press("Enter")
 
     def _step_to(self, name: str, form: str | None) -> None:
-        """Steps on until the control has the focus, which can be seen wherever it is on the way."""
+        """Presses Tab until the control has the focus; fails if the focus is invisible on the way."""
         self._page.wait_for_load_state()
         passed: list[str] = []
-        while len(passed) < _MOST_STEPS:
-            here, around = self._page.evaluate(_NAME)
-            if here == name and (form is None or around == form):
+        while len(passed) < _MAX_STEPS:
+            focused, focused_form = self._page.evaluate(_FOCUSED_LABEL_AND_FORM)
+            if focused == name and (form is None or focused_form == form):
                 return
             self._page.keyboard.press("Tab")
-            here, around = self._page.evaluate(_NAME)
-            assert not here or self._page.evaluate(_IS_SEEN), f"one cannot see that {here!r} has the focus"
-            passed.append(here)
-        raise AssertionError(f"Tab never comes to {name!r}, only to {list(dict.fromkeys(passed))}")
+            focused, _ = self._page.evaluate(_FOCUSED_LABEL_AND_FORM)
+            assert not focused or self._page.evaluate(_FOCUS_IS_VISIBLE), f"the focus on {focused!r} is invisible: give it an outline"
+            passed.append(focused)
+        raise AssertionError(f"Tab never reaches {name!r}, only {list(dict.fromkeys(passed))}")
