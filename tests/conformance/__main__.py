@@ -69,7 +69,8 @@ def _run(role: str, cases: int, seed: int) -> bool:
         sent = counts.read(requests).total()
         rounds += 1
         if not passed:
-            print(f"{log.read_text()}\nerror: {role}: the responses above differ from the OpenAPI document: correct one of them, and repeat the run with --seed {seed + rounds - 1}", flush=True)
+            advice = f"correct code or document, and repeat the run with --seed {seed + rounds - 1}"
+            print(f"{log.read_text()}\nerror: {role}: the responses above differ from the OpenAPI document: {advice}", flush=True)
             return False
     print(f"    {role}: {sent} requests, all responses as documented, in {time.monotonic() - started:.0f} s", flush=True)
     return True

@@ -43,8 +43,8 @@ class CallerProvider:
         self.ids: dict[str, str] = {}
 
     def caller(self) -> Person:
-        """Caller else of the same role once the session has ended: what a role may do includes ending its own, or being
-        deactivated."""
+        """Returns the caller; a new one of the same role after the session has ended, because requests may end their own
+        session or deactivate the caller."""
         if self._caller is None or time.monotonic() > self._since + self._LIFETIME_SECONDS:
             self._caller, self._since = self._new_caller(), time.monotonic()
         return self._caller

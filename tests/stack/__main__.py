@@ -14,9 +14,9 @@ def main() -> int:
         command = commands.add_parser(name, help=description)
         command.add_argument("--port", type=int, default=8000, help="port of the base URL; the two above it are used too")
     command = commands.add_parser("exec", help="run a command against a fresh stack")
-    command.add_argument("--set", action="append", default=[], type=_setting, metavar="PARAMETER=VALUE", help="another value for a parameter of the template")
+    command.add_argument("--set", action="append", default=[], type=_setting, metavar="PARAMETER=VALUE", help="overrides a parameter of the template")
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
-    command = commands.add_parser("admin", help="make the first admin of the running stack")
+    command = commands.add_parser("admin", help="create the first admin of the running stack")
     command.add_argument("email", help="the admin's address")
     commands.add_parser("clean", help="delete the data of the stack")
     arguments = parser.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
                 argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
                 return stack.execute(argv, dict(arguments.set))
             case "admin":
-                return stack.make_admin(arguments.email)
+                return stack.create_admin(arguments.email)
             case "clean":
                 return stack.clean()
     except Failure as failure:
@@ -45,7 +45,7 @@ def main() -> int:
 def _setting(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
-        raise argparse.ArgumentTypeError(f"{text} is not PARAMETER=VALUE")
+        raise argparse.ArgumentTypeError(f"{text} must have the form PARAMETER=VALUE")
     return name, value
 
 

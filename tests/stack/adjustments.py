@@ -1,6 +1,6 @@
-"""What the deployed stack needs beyond its template, because the emulated cloud is not AWS.
+"""Workarounds for differences between the emulated cloud and AWS.
 
-All but the first goes through public APIs. Each function says when it can go.
+All but the first use public APIs. Each function says when it can be removed.
 """
 
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 def forget_stream_positions(state: Path) -> None:
-    """ministack 1.5.33 keeps how far a stream was read, but not the stream: after a restart as many changes as were read
-    before would be skipped. Can go as soon as a mail arrives after a restart without it.
+    """ministack 1.5.33 persists the position in a stream, but not the stream, so that it skips changes after a restart.
+    Can be removed as soon as a mail arrives after a restart without it.
     """
     file = state / "lambda.json"
     if file.exists():
@@ -20,8 +20,8 @@ def forget_stream_positions(state: Path) -> None:
 
 def set_cors(apigateway, template: dict, parameters: dict[str, str]) -> None:
     """ministack 1.5.33 stores the CORS settings of AWS::ApiGatewayV2::Api under names that its gateway does not read, and
-    refuses every preflight. Can go as soon as a preflight succeeds without it. `template` is the expanded one,
-    `parameters` are those of its stack.
+    refuses every preflight. Can be removed as soon as a preflight succeeds without it. `template` is the expanded
+    template, `parameters` are those of its stack.
     """
     resources = template["Resources"].values()
     [settings] = [each["Properties"]["CorsConfiguration"] for each in resources if each["Type"] == "AWS::ApiGatewayV2::Api"]
@@ -32,13 +32,13 @@ def set_cors(apigateway, template: dict, parameters: dict[str, str]) -> None:
 
 
 def allow_plain_http(s3, bucket: str) -> None:
-    """The bucket refuses connections without TLS, and the emulated cloud has no other. Can go as soon as it has."""
+    """The bucket refuses connections without TLS, which ministack does not support. Can be removed as soon as it does."""
     s3.delete_bucket_policy(Bucket=bucket)
 
 
 def lock_objects(s3, bucket: str, mode: str, days: str) -> None:
-    """ministack 1.5.33 ignores ObjectLockEnabled and ObjectLockConfiguration in a template. Can go as soon as a bucket tells
-    its lock without it.
+    """ministack 1.5.33 ignores ObjectLockEnabled and ObjectLockConfiguration in a template. Can be removed as soon as the
+    bucket has its lock configuration without it.
     """
     retention = {"Mode": mode, "Days": int(days)}
     s3.put_object_lock_configuration(
@@ -47,5 +47,5 @@ def lock_objects(s3, bucket: str, mode: str, days: str) -> None:
 
 
 def expire_items(dynamodb, table: str) -> None:
-    """ministack 1.5.33 ignores TimeToLiveSpecification in a template. Can go as soon as items expire without it."""
+    """ministack 1.5.33 ignores TimeToLiveSpecification in a template. Can be removed as soon as items expire without it."""
     dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": True})

@@ -20,7 +20,7 @@ _CODE_URI = re.compile(r"^(\s+CodeUri: )functions/([a-z-]+)$", re.MULTILINE)
 
 
 def functions() -> list[str]:
-    """The names of the functions, as the template has them."""
+    """Returns the names of the functions in the template."""
     return [name for _, name in _CODE_URI.findall(TEMPLATE.read_text())]
 
 
@@ -34,7 +34,7 @@ def build(with_tests: bool) -> None:
     packages = ["--bins", *(word for name in functions() for word in ("-p", name))]
     selection = ["--workspace", "--all-targets"] if with_tests else packages
     if processes.call(["cargo", "build", "--profile", PROFILE, *selection], cwd=ROOT) != 0:
-        raise Failure("the functions do not compile: correct what cargo reports above")
+        raise Failure("the functions do not compile: correct the errors that cargo reports above")
     for name in functions():
         bootstrap = BUILD / name / "bootstrap"
         bootstrap.parent.mkdir(parents=True, exist_ok=True)
@@ -47,5 +47,5 @@ def _target_directory() -> Path:
 
 
 def template() -> str:
-    """template.yaml with the built binaries in place of the sources."""
+    """Returns template.yaml with the built binaries in place of the sources."""
     return _CODE_URI.sub(lambda match: f"{match[1]}{BUILD / match[2]}", TEMPLATE.read_text())

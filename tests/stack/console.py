@@ -1,16 +1,16 @@
-"""What the person in front of the terminal sees."""
+"""Terminal output: progress and errors."""
 
 import contextlib
 import time
 
 
 class Failure(Exception):
-    """One clear sentence that says what went wrong and what to do."""
+    """An error for the user: one sentence that says what went wrong and what to do."""
 
 
 @contextlib.contextmanager
 def step(title: str):
-    """Shows that something long has begun, and how long it took."""
+    """Prints the title of a long step, and its duration at the end."""
     print(f"==> {title}", flush=True)
     started = time.monotonic()
     yield

@@ -20,7 +20,7 @@ MAIL_TIMEOUT_SECONDS = 20
 
 def main() -> None:
     if not STACK_FILE.exists():
-        sys.exit("error: no running system was found: start it with `make run` in another terminal")
+        sys.exit("error: the system is not running: start it with `make run` in another terminal")
     stack = json.loads(STACK_FILE.read_text())
     api = Api(stack["base_url"])
 
@@ -66,7 +66,7 @@ def main() -> None:
     title("The patient deletes a file")
     api.call("DELETE", f"/api/records/files/{record['files'][0]['id']}/", john)
 
-    title("Each notification has also arrived as a mail")
+    title("Each notification was also sent as a mail")
     api.wait_for_mails(stack["mails_url"], {jane["email"], ada["email"], john["email"]})
 
 

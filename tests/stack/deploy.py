@@ -1,4 +1,4 @@
-"""Deploys the template to the emulated cloud with `sam deploy`, and tells what came out of it."""
+"""Deploys the template to the emulated cloud with `sam deploy`, and reads the outputs of the stack."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from .emulator import REGION, Emulator
 
 _SAMCONFIG = build.ROOT / "samconfig.toml"
 _ENVIRONMENT = "local"
-# A parameter beside the stack, in the emulated cloud, so that the two are kept or lost together.
+# An SSM parameter in the emulated cloud, so that it is kept and deleted together with the stack.
 _FINGERPRINT = "/deployment/fingerprint"
 STACK_NAME = tomllib.loads(_SAMCONFIG.read_text())[_ENVIRONMENT]["deploy"]["parameters"]["stack_name"]
 
@@ -37,7 +37,7 @@ def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
     environment = emulator.client_environment() | {
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.2",
-        # Instead of a folder in the home directory.
+        # Instead of the home directory.
         "__SAM_CLI_APP_DIR": str(emulator.folder / "sam"),
     }
     overrides = [f"{name}={value}" for name, value in parameters.items()]
@@ -47,7 +47,7 @@ def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
             "--no-progressbar", "--parameter-overrides", *overrides,
         ],  # fmt: skip
         log=emulator.folder / "deploy.log",
-        failure="the template was not deployed; sam says:",
+        failure="the template could not be deployed: correct the error that sam reports:",
         cwd=emulator.folder,
         env=environment,
     )
@@ -66,7 +66,7 @@ def _adjust(emulator: Emulator) -> None:
 
 
 def _fingerprint(parameters: dict[str, str]) -> str:
-    """Changes whenever a deployment would change something."""
+    """Returns a hash of everything that determines a deployment."""
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     for path in [build.TEMPLATE, _SAMCONFIG, Path(adjustments.__file__), *(build.BUILD / name / "bootstrap" for name in build.functions())]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -91,7 +91,7 @@ def _stack(emulator: Emulator) -> dict:
 
 
 def expanded_template(emulator: Emulator) -> dict:
-    """What CloudFormation made of the template: the SAM resources expanded."""
+    """Returns the processed template, with the SAM resources expanded."""
     body = client(emulator, "cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")["TemplateBody"]
     return body if isinstance(body, dict) else json.loads(body)
 

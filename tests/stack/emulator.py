@@ -1,4 +1,4 @@
-"""The emulated cloud: one ministack process on loopback that keeps its data below a folder of its own."""
+"""The emulated cloud: a ministack process on the loopback interface, with its data in one folder."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from . import adjustments, processes
 from .console import Failure
 
 REGION = "eu-central-1"
-# The root user of the emulated account. Functions get credentials of their roles instead.
+# The root user of the emulated account. Functions use the credentials of their roles.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _START_SECONDS = 60
 
@@ -40,7 +40,7 @@ class Emulator:
         self.child: subprocess.Popen | None = None
 
     def client_environment(self) -> dict[str, str]:
-        """For programs that call the emulated cloud; nothing of the user's own AWS settings reaches them."""
+        """Returns the environment for clients of the emulated cloud, without the AWS settings of the user."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return inherited | CREDENTIALS | {
             "AWS_ENDPOINT_URL": self.url,
@@ -56,7 +56,7 @@ class Emulator:
         temporary = self.folder / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        # The functions inherit this environment, hence so little of ours.
+        # Minimal, because the functions inherit this environment.
         environment = CREDENTIALS | {
             "PATH": os.defpath,
             "HOME": str(temporary),
@@ -65,7 +65,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "AWS_ENDPOINT_URL": self.url,
             "MINISTACK_REGION": REGION,
-            # Verify signatures and enforce the policies of the roles.
+            # Verifies signatures and enforces the policies of the roles.
             "AUTH": "true",
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.folder / "state"),
@@ -80,16 +80,16 @@ class Emulator:
                 [self._venv / "bin" / "ministack"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         try:
-            if not processes.wait_until(self._answers, self.child, _START_SECONDS):
+            if not processes.wait_until(self._is_ready, self.child, _START_SECONDS):
                 raise Failure(f"the emulated cloud did not start: see {self.log}")
             yield self
         finally:
-            # It saves its state on SIGTERM.
+            # ministack saves its state on SIGTERM.
             processes.stop(self.child)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=2) as answer:
-                return answer.status == 200
+            with urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=2) as response:
+                return response.status == 200
         except OSError:
             return False

@@ -1,7 +1,7 @@
-"""Child processes that never outlive us, however we end.
+"""Child processes that never outlive this process.
 
-Each child leads a process group of its own, which is stopped as a whole. On Linux the kernel also terminates the
-child when we are killed without a chance to clean up, and us when the `make` that started us is.
+Each child leads its own process group, which is stopped as a whole. On Linux, the kernel also terminates the child when
+this process is killed, and this process when its parent, such as `make`, ends.
 """
 
 import contextlib
@@ -18,19 +18,19 @@ from .console import Failure
 
 _PR_SET_PDEATHSIG = 1
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PATIENCE_SECONDS = 15
+_STOP_TIMEOUT_SECONDS = 15
 
 
 class Stopped(BaseException):
-    """A signal asked us to stop. Not an Exception, so that nothing mistakes it for an error."""
+    """Raised by a signal to stop. Not an Exception, so that no handler catches it as an error."""
 
     def __init__(self, number: int):
-        # Ctrl-C is the documented way to stop, hence a success.
+        # Ctrl-C is the documented way to stop, so it is a success.
         self.code = 0 if number == signal.SIGINT else 128 + number
 
 
 def stop_on_signals() -> None:
-    """Turns the first signal into Stopped, so that every `with` and `finally` above runs; ignores further ones."""
+    """Raises Stopped at the first signal, so that all `with` and `finally` blocks are run; ignores further signals."""
 
     def stop(number, _frame):
         for each in _STOP_SIGNALS:
@@ -62,18 +62,18 @@ def start(argv: list, **options) -> subprocess.Popen:
 
 
 def stop(child: subprocess.Popen) -> None:
-    """Asks the child's group to end, and kills what has not ended in time."""
+    """Terminates the child's process group, and kills what has not ended in time."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(_PATIENCE_SECONDS)
+        child.wait(_STOP_TIMEOUT_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 
 
 def call(argv: list, **options) -> int:
-    """Runs a child to its end and answers its exit code."""
+    """Runs a child to its end and returns its exit code."""
     child = start(argv, **options)
     try:
         return child.wait()
@@ -82,7 +82,7 @@ def call(argv: list, **options) -> int:
 
 
 def call_logged(argv: list, log: Path, failure: str, **options) -> None:
-    """Runs a child whose output is of interest only when it fails."""
+    """Runs a child and shows its output only if it fails."""
     with log.open("wb") as output:
         code = call(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **options)
     if code != 0:
@@ -95,7 +95,7 @@ def require(tool: str, remedy: str) -> None:
 
 
 def wait_until(ready, child: subprocess.Popen, seconds: float) -> bool:
-    """Polls until `ready()` holds; False when the child ended or time ran out first."""
+    """Polls until `ready()` is true; returns False if the child ended or the time ran out first."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and child.poll() is None:
         if ready():

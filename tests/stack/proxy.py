@@ -1,7 +1,7 @@
-"""The stable address in front of the emulated API Gateway, whose own address changes with every API.
+"""A reverse proxy that gives the emulated API Gateway a stable address; that of the emulator changes with each API.
 
-It passes on what it gets, byte for byte: the raw path and query, repeated headers, bodies as they stream in both
-directions. It sets the Host header, as a client of AWS would, and reaches nothing of the emulator but the API.
+It forwards paths, queries, repeated headers and streamed bodies unchanged, sets the Host header as clients of AWS do,
+and exposes only the API of the emulator.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from yarl import URL
 from .emulator import REGION
 
 _MAILS_PATH = "/_local/mails"
-# They concern one connection, not the message (RFC 9110, section 7.6.1); Host is that of the API.
-_OWN_HEADERS = ["Connection", "Host", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"]
-# As API Gateway.
-_LONGEST_HEADER = 10240
+# The hop-by-hop headers (RFC 9110, section 7.6.1), and Host, which is set to that of the API.
+_HOP_BY_HOP_HEADERS = ["Connection", "Host", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"]
+# The limit of API Gateway.
+_MAX_HEADER_BYTES = 10240
 
 
 class Proxy:
@@ -29,13 +29,13 @@ class Proxy:
         self._log = logging.getLogger("proxy")
         self._log.addHandler(logging.FileHandler(log, mode="w", delay=True))
         self._log.propagate = False
-        # By path, not by host name: behind a host name the emulator's control paths (/_ministack/...) answer too.
+        # By path, not by host name: with a host name, clients could reach the emulator's control paths (/_ministack/...).
         self._api_url = f"{emulator_url}/_aws/execute-api/{api_id}/$default"
         self._host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
 
     @contextlib.contextmanager
     def running(self):
-        """Serves from a thread of its own for as long as the block lasts."""
+        """Serves in a separate thread until the block ends."""
         loop = asyncio.new_event_loop()
         runner = loop.run_until_complete(self._start())
         thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -58,12 +58,12 @@ class Proxy:
             access_log=None,
             logger=self._log,
             shutdown_timeout=1,
-            max_line_size=_LONGEST_HEADER,
-            max_field_size=_LONGEST_HEADER,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
         )
         await runner.setup()
         for address in ("127.0.0.1", "::1"):
-            # A machine without IPv6 has no ::1.
+            # Without IPv6, there is no ::1.
             with contextlib.suppress(OSError):
                 await web.TCPSite(runner, address, self._port).start()
         return runner
@@ -80,7 +80,7 @@ class Proxy:
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         if not request.raw_path.startswith("/"):
             return web.json_response({"message": "Bad Request"}, status=400)
-        headers = _without_own(request.headers)
+        headers = _end_to_end(request.headers)
         headers["Host"] = self._host
         try:
             async with self._client.request(
@@ -90,7 +90,7 @@ class Proxy:
                 data=request.content.iter_any() if request.body_exists else None,
                 allow_redirects=False,
             ) as upstream:
-                headers = _with_single_cors(_without_own(upstream.headers))
+                headers = _with_single_cors(_end_to_end(upstream.headers))
                 response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
                 await response.prepare(request)
                 async for chunk in upstream.content.iter_any():
@@ -101,9 +101,9 @@ class Proxy:
             return web.json_response({"message": "Service Unavailable"}, status=503)
 
     async def _mails(self, _request: web.Request) -> web.Response:
-        """All mails sent, newest first."""
-        async with self._client.get(f"{self._emulator_url}/_ministack/ses/messages") as answer:
-            by_account = (await answer.json())["messages"]
+        """Returns all mails sent, newest first."""
+        async with self._client.get(f"{self._emulator_url}/_ministack/ses/messages") as response:
+            by_account = (await response.json())["messages"]
         mails = [
             {
                 "id": mail["MessageId"],
@@ -120,15 +120,15 @@ class Proxy:
         return web.json_response(mails[::-1])
 
 
-def _without_own(headers) -> CIMultiDict:
+def _end_to_end(headers) -> CIMultiDict:
     kept = CIMultiDict(headers)
-    for name in _OWN_HEADERS:
+    for name in _HOP_BY_HOP_HEADERS:
         kept.popall(name, None)
     return kept
 
 
 def _with_single_cors(headers: CIMultiDict) -> CIMultiDict:
-    """The gateway of AWS overwrites what functions say about CORS; that of the emulator adds its own behind it."""
+    """Keeps the last value of each CORS header: API Gateway overwrites those of functions, the emulator appends its own."""
     for name in {name for name in headers if name.lower().startswith("access-control-")}:
         values = headers.popall(name, None)
         if values:

@@ -1,4 +1,4 @@
-"""The stack as a whole: what `run`, `watch` and `exec` do, step by step."""
+"""The stack as a whole: the commands `run`, `watch`, `exec`, `admin` and `clean`."""
 
 import contextlib
 import fcntl
@@ -18,30 +18,30 @@ LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
 _HTTP_FUNCTIONS = ("accounts", "records", "notifications", "admin", "console", "docs")
 _MAIL_SENDER = "records@example.org"
-# A function with this variable is served by the URL in it (a feature of ministack).
+# ministack forwards invocations of a function with this variable to its URL.
 _PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
-# A request after a change waits for the compiler.
+# The first request after a change waits for the compiler.
 _COMPILE_SECONDS = 900
 
 
 def run(port: int) -> int:
     with _kept_stack(port) as stack:
-        _tell(stack, "Press Ctrl-C to stop; the data stays until `make clean`.")
+        _print_addresses(stack, "Press Ctrl-C to stop; the data stays until `make clean`.")
         stack.wait()
     return 0
 
 
 def watch(port: int) -> int:
     with _kept_stack(port) as stack, stack.watching(port + 2) as watcher:
-        _tell(stack, "A saved file is live at the next request, which waits until it is compiled. Press Ctrl-C to stop.")
+        _print_addresses(stack, "A saved file is live at the next request, which waits until it is compiled. Press Ctrl-C to stop.")
         stack.wait(watcher)
     return 0
 
 
 def execute(argv: list[str], parameters: dict[str, str]) -> int:
-    """A fresh stack for one command, with these parameters instead of those below; the command's exit code is ours."""
+    """Runs a command with a fresh stack, deployed with these parameters, and returns the command's exit code."""
     if not argv:
-        raise Failure("there is no command: write it behind --")
+        raise Failure("the command is missing: write it after --")
     home = LOCAL / "test"
     with _only_one(LOCAL / "test.lock", "a test stack of this checkout is in use: wait until it has ended"):
         shutil.rmtree(home, ignore_errors=True)
@@ -63,7 +63,7 @@ def clean() -> int:
 
 @contextlib.contextmanager
 def _kept_stack(port: int):
-    """The stack of `make run`: a known address, and data that stays."""
+    """Runs the stack of `make run`, with a fixed address and persistent data."""
     with _only_one(LOCAL / "run.lock", "the stack of this checkout is running already: use it, or stop it with Ctrl-C first"):
         require_free(port, "choose another one with PORT=")
         require_free(port + 2, "choose another base with PORT=")
@@ -75,11 +75,11 @@ def _kept_stack(port: int):
 
 
 def _kept_port(home: Path, otherwise: int) -> int:
-    """The port of the emulated cloud is part of its queues' names, and so of the data."""
+    """Returns the port of the emulated cloud. It is kept, because the URLs of the queues contain it."""
     file = home / "port"
     if file.exists():
         port = int(file.read_text())
-        require_free(port, "give up the kept data with `make clean`")
+        require_free(port, "delete the kept data with `make clean`")
         return port
     require_free(otherwise, "choose another base with PORT=")
     home.mkdir(parents=True, exist_ok=True)
@@ -99,11 +99,10 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tes
         "PublicUrl": f"http://localhost:{proxy_port}",
         # As the Django service did.
         "RevealRegisteredEmail": "true",
-        # A doctor who registers can be chosen at once: on this machine nobody else is there to approve.
+        # Doctors can be used right after registration.
         "RequireDoctorApproval": "false",
-        # Everybody comes from one address here.
+        # All clients have the same address here.
         "MaxFailuresPerNetwork": "1000",
-        # Nor does one want to copy a code from a telephone to try something.
         "RequireDoctorSecondFactor": "false",
         **others,
     }
@@ -130,31 +129,31 @@ def _only_one(lock: Path, otherwise: str):
         yield
 
 
-def make_admin(email: str) -> int:
-    """The first admin of the running stack."""
+def create_admin(email: str) -> int:
+    """Creates the first admin of the running stack."""
     file = LOCAL / "stack.json"
     if not file.exists():
         raise Failure("no stack of this checkout is running: start one with `make run`")
     description = json.loads(file.read_text())
     emulator = Emulator(LOCAL / "run", int((LOCAL / "run" / "port").read_text()), _VENV / "stack")
     function = description["functions"]["bootstrap-admin"]
-    answer = deploy.client(emulator, "lambda").invoke(FunctionName=function, Payload=json.dumps({"email": email}))
-    told = json.load(answer["Payload"])
-    if "FunctionError" in answer:
-        raise Failure(f"no admin was made: {told['errorMessage']}")
-    print(f"{told['next']}\nSent mails are read at {description['mails_url']}")
+    response = deploy.client(emulator, "lambda").invoke(FunctionName=function, Payload=json.dumps({"email": email}))
+    result = json.load(response["Payload"])
+    if "FunctionError" in response:
+        raise Failure(f"the admin was not created: {result['errorMessage']}")
+    print(f"{result['next']}\nSent mails: {description['mails_url']}")
     return 0
 
 
-def _logical(function: str) -> str:
-    """What the template calls a function: `bootstrap-admin` is BootstrapAdmin."""
+def _logical_id(function: str) -> str:
+    """Returns the logical id of a function without its suffix: BootstrapAdmin for `bootstrap-admin`."""
     return "".join(part.capitalize() for part in function.split("-"))
 
 
-def _tell(stack: "Stack", how: str) -> None:
-    print(f"\nThe API answers at      {stack.description['base_url']}")
-    print(f"Sent mails are read at  {stack.description['mails_url']}")
-    print(f"What was deployed       {os.path.relpath(stack.file, build.ROOT)}\n\n{how}", flush=True)
+def _print_addresses(stack: "Stack", hint: str) -> None:
+    print(f"\nAPI          {stack.description['base_url']}")
+    print(f"Sent mails   {stack.description['mails_url']}")
+    print(f"Description  {os.path.relpath(stack.file, build.ROOT)}\n\n{hint}", flush=True)
 
 
 class Stack:
@@ -180,20 +179,20 @@ class Stack:
                 "upload_dlq": outputs["UploadDeadLetterQueueUrl"],
                 "stream_failure": outputs["StreamFailureQueueUrl"],
             },
-            "functions": {name: outputs[f"{_logical(name)}FunctionName"] for name in build.functions()},
+            "functions": {name: outputs[f"{_logical_id(name)}FunctionName"] for name in build.functions()},
         }
 
     def wait(self, *others: subprocess.Popen) -> None:
-        """Until a signal ends it (see processes.Stopped); that one of the processes ends by itself is a failure."""
+        """Waits for a signal (see processes.Stopped); fails if one of the processes ends by itself."""
         while self.emulator.child.poll() is None:
             for other in others:
                 if other.poll() is not None:
-                    raise Failure(f"{other.args[0]} ended by itself: correct what it reports above and start again")
+                    raise Failure(f"{other.args[0]} ended by itself: correct the errors above and start again")
             time.sleep(0.2)
         raise Failure(f"the emulated cloud ended by itself: see {self.emulator.log}, and start again")
 
     def write_environment_file(self, file: Path) -> None:
-        """For `cargo lambda watch --env-file`: what the functions find in their environments, all in one."""
+        """Writes the environments of all functions into one file, for `cargo lambda watch --env-file`."""
         variables = {
             "AWS_ENDPOINT_URL": self.emulator.url,
             "AWS_REGION": REGION,
@@ -205,8 +204,8 @@ class Stack:
 
     @contextlib.contextmanager
     def watching(self, port: int):
-        """Has the HTTP functions served by `cargo lambda watch`. Its credentials are those of the root user, so the
-        roles of these functions are not enforced meanwhile."""
+        """Serves the HTTP functions with `cargo lambda watch`, with root credentials: the roles of these functions are not
+        enforced."""
         environment = self.emulator.client_environment() | {"PATH": f"{_VENV / 'lambda' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
         watcher = processes.start(
             [
@@ -226,14 +225,14 @@ class Stack:
     def serve_http_functions_from(self, functions_url: str | None) -> None:
         """Points the gateway at another runtime for the HTTP functions, or back at the deployed binaries."""
         client = deploy.client(self.emulator, "lambda")
-        declared = deploy.expanded_template(self.emulator)["Resources"]
+        resources = deploy.expanded_template(self.emulator)["Resources"]
         for name in _HTTP_FUNCTIONS:
             function = self.description["functions"][name]
             variables = deploy.environment_of(self.emulator, function)
-            is_elsewhere = variables.pop(_PROXY_VARIABLE, None) is not None
-            timeout = declared[f"{_logical(name)}Function"]["Properties"]["Timeout"]
+            is_forwarded = variables.pop(_PROXY_VARIABLE, None) is not None
+            timeout = resources[f"{_logical_id(name)}Function"]["Properties"]["Timeout"]
             if functions_url:
                 variables[_PROXY_VARIABLE] = f"{functions_url}/{name}/invocations"
                 timeout = _COMPILE_SECONDS
-            if functions_url or is_elsewhere:
+            if functions_url or is_forwarded:
                 client.update_function_configuration(FunctionName=function, Environment={"Variables": variables}, Timeout=timeout)
