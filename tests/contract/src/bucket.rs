@@ -1,4 +1,4 @@
-//! The bucket of the files is private, and browsers can use it exactly as the presigned URLs want.
+//! The buckets: access, encryption, lifecycle, CORS, notifications, and the lock of the archive.
 
 use domain::file::object_key;
 use domain::id::FileId;
@@ -11,7 +11,7 @@ fn bucket(template: &Template) -> &Value {
 }
 
 #[test]
-fn nobody_but_the_functions_gets_at_objects() {
+fn objects_are_not_public() {
     let template = Template::load();
     assert_eq!(
         bucket(&template)["PublicAccessBlockConfiguration"],
@@ -22,23 +22,23 @@ fn nobody_but_the_functions_gets_at_objects() {
         bucket(&template)["OwnershipControls"],
         json!({ "Rules": [{ "ObjectOwnership": "BucketOwnerEnforced" }] })
     );
-    refuses_plain_http(&template, "Bucket");
+    assert_refuses_plain_http(&template, "Bucket");
     let policies = template.all("AWS::S3::BucketPolicy").count();
     assert_eq!(
         (policies, template.all("AWS::S3::Bucket").count()),
         (2, 2),
-        "each bucket has one policy"
+        "template.yaml must have one policy for each bucket"
     );
 }
 
-/// Whether the policy of a bucket, and nothing else in it, refuses connections without TLS.
+/// Fails unless the policy of a bucket refuses connections without TLS and contains nothing else.
 #[track_caller]
-fn refuses_plain_http(template: &Template, bucket: &str) {
+fn assert_refuses_plain_http(template: &Template, bucket: &str) {
     let policy = template.properties(&format!("{bucket}Policy"), "AWS::S3::BucketPolicy");
     assert_eq!(text(&policy["Bucket"]), format!("${{{bucket}}}"));
     let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
     let [statement] = &statements[..] else {
-        panic!("the bucket policy grants nothing: it only refuses plain HTTP")
+        panic!("the policy of {bucket} must only refuse plain HTTP: remove its other statements")
     };
     for (part, expected) in
         [("Effect", json!("Deny")), ("Principal", json!("*")), ("Action", json!("s3:*"))]
@@ -53,7 +53,7 @@ fn refuses_plain_http(template: &Template, bucket: &str) {
 }
 
 #[test]
-fn objects_are_encrypted_and_have_versions_that_end() {
+fn objects_are_encrypted_and_old_versions_expire() {
     let template = Template::load();
     let bucket = bucket(&template);
     let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
@@ -68,19 +68,22 @@ fn objects_are_encrypted_and_have_versions_that_end() {
             .map(|rule| &rule[setting])
     };
     let incomplete = enabled("AbortIncompleteMultipartUpload")
-        .expect("uploads that were never completed must be removed");
+        .expect("template.yaml must remove incomplete uploads: add the lifecycle rule");
     assert!(number(&incomplete["DaysAfterInitiation"], "DaysAfterInitiation") <= 7);
     let former = enabled("NoncurrentVersionExpiration")
-        .expect("versions of deleted objects must be removed");
-    assert!(number(&former["NoncurrentDays"], "NoncurrentDays") <= 30, "deleted must mean gone");
+        .expect("template.yaml must remove versions of deleted objects: add the lifecycle rule");
+    assert!(
+        number(&former["NoncurrentDays"], "NoncurrentDays") <= 30,
+        "deleted files must be gone after 30 days"
+    );
     assert!(
         rules.iter().all(|rule| rule["ExpirationInDays"].is_null()),
-        "a file of a record never expires"
+        "files of records must not expire: remove ExpirationInDays"
     );
 }
 
 #[test]
-fn browsers_may_do_what_presigned_urls_allow_and_no_more() {
+fn cors_allows_exactly_the_requests_of_presigned_urls() {
     let template = Template::load();
     assert_eq!(
         bucket(&template)["CorsConfiguration"],
@@ -96,12 +99,12 @@ fn browsers_may_do_what_presigned_urls_allow_and_no_more() {
 }
 
 #[test]
-fn every_new_object_is_told_to_the_inspector() {
+fn the_inspector_is_notified_of_every_new_object() {
     let template = Template::load();
     let configurations =
         bucket(&template)["NotificationConfiguration"]["QueueConfigurations"].as_array().unwrap();
     let [configuration] = &configurations[..] else {
-        panic!("template.yaml must tell one queue of new objects")
+        panic!("the bucket in template.yaml must notify exactly one queue of new objects")
     };
     assert_eq!(configuration["Event"], "s3:ObjectCreated:*");
     assert_eq!(text(&configuration["Queue"]), "${UploadQueue.Arn}");
@@ -109,7 +112,7 @@ fn every_new_object_is_told_to_the_inspector() {
     let key = object_key("01936f2a-0000-7000-8000-0000000000f1".parse::<FileId>().unwrap());
     assert!(
         key.starts_with(prefix),
-        "the objects of files are not below {prefix}: correct the filter, and the roles, in \
+        "the object keys of files do not start with {prefix}: correct the filter and the roles in \
          template.yaml"
     );
     let policy = template.properties("UploadQueuePolicy", "AWS::SQS::QueuePolicy");
@@ -123,12 +126,12 @@ fn every_new_object_is_told_to_the_inspector() {
             "Resource": { "Fn::GetAtt": ["UploadQueue", "Arn"] },
             "Condition": { "StringEquals": { "aws:SourceAccount": { "Ref": "AWS::AccountId" } } },
         }]),
-        "S3 must be allowed to send to the queue, of this account alone",
+        "S3 must be allowed to send to the queue, for this account only",
     );
 }
 
 #[test]
-fn the_archive_is_locked_for_as_long_as_the_parameter_says() {
+fn the_archive_is_locked_for_the_retention_period() {
     let template = Template::load();
     let archive = template.properties("ArchiveBucket", "AWS::S3::Bucket");
     for setting in [
@@ -139,7 +142,7 @@ fn the_archive_is_locked_for_as_long_as_the_parameter_says() {
     ] {
         assert_eq!(archive[setting], bucket(&template)[setting], "{setting}");
     }
-    refuses_plain_http(&template, "ArchiveBucket");
+    assert_refuses_plain_http(&template, "ArchiveBucket");
     assert_eq!(archive["ObjectLockEnabled"], true);
     assert_eq!(
         archive["ObjectLockConfiguration"],
@@ -152,7 +155,7 @@ fn the_archive_is_locked_for_as_long_as_the_parameter_says() {
     assert_eq!(
         archive["LifecycleConfiguration"],
         Value::Null,
-        "nothing of the archive expires by itself"
+        "objects of the archive must not expire: remove LifecycleConfiguration"
     );
     assert_eq!(
         number(

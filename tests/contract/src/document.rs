@@ -1,5 +1,4 @@
-//! The committed document of the API is what the handlers say of themselves, and true of the
-//! template.
+//! The committed OpenAPI document is up to date and agrees with the template.
 
 use serde_json::Value;
 
@@ -16,15 +15,14 @@ fn committed() -> Value {
 }
 
 #[test]
-fn the_committed_document_is_that_of_the_code() {
+fn the_committed_document_is_up_to_date() {
     let document = openapi::document().unwrap();
     let (ours, committed): (Vec<&str>, String) =
         (document.lines().collect(), workspace::read(FILE));
     let differs = committed.lines().enumerate().find(|(at, line)| ours.get(*at) != Some(line));
     assert!(
         document == committed,
-        "{FILE} is not what the code says: run `make openapi`; the first line that differs: \
-         {differs:?}"
+        "{FILE} is outdated: run `make openapi`; the first line that differs: {differs:?}"
     );
 }
 
@@ -38,7 +36,7 @@ fn the_document_has_the_routes_of_the_routers() {
             .keys()
             .map(move |method| format!("{} {path}", method.to_uppercase()))
     });
-    // The pages of the console are no operations of the API.
+    // The pages of the console are not part of the API.
     let routed =
         paths().into_iter().filter(|path| !path.template.starts_with("/admin/")).flat_map(|path| {
             path.methods.into_iter().map(move |method| format!("{method} {}", path.template))
@@ -51,17 +49,17 @@ fn the_document_has_the_routes_of_the_routers() {
 }
 
 #[test]
-fn the_document_states_the_usual_limits_of_files() {
+fn the_document_contains_the_default_limits_of_files() {
     let (document, template) = (committed(), Template::load());
-    let usual =
+    let default =
         |parameter: &str| number(&template.section("Parameters")[parameter]["Default"], parameter);
     let files = &document["components"]["schemas"]["NewRecord"]["properties"]["files"];
     let advice = "UploadLimits::DEFAULT in functions/records/src/new_files.rs must be the defaults \
-        of template.yaml";
-    assert_eq!(files["maxItems"], usual("MaxFilesPerRecord"), "{advice}");
+        of template.yaml: correct one of them";
+    assert_eq!(files["maxItems"], default("MaxFilesPerRecord"), "{advice}");
     assert_eq!(
         files["items"]["properties"]["size_bytes"]["maximum"],
-        usual("MaxFileBytes"),
+        default("MaxFileBytes"),
         "{advice}"
     );
 }

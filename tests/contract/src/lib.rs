@@ -1,10 +1,9 @@
-//! What no compiler compares: template.yaml on one side, and on the other the routers, the
-//! configuration, the keys of the table, the table of who may do what, the table of the store's
-//! tests, the samples in events/, Cargo.toml and samconfig.toml.
+//! Checks of template.yaml against everything it must agree with: routers, configuration, keys of
+//! the table, the access table, the table of the store's tests, the samples in events/, Cargo.toml
+//! and samconfig.toml.
 //!
-//! The template is looked at as CloudFormation sees it, with the resources of SAM expanded; `make
-//! test` writes that to a file and names it in the variable `TEMPLATE_JSON`. A test that fails says
-//! which side to correct, or how to decide.
+//! The template is checked in its expanded form, without SAM resources; `make test` writes it to a
+//! file and sets `TEMPLATE_JSON` to its path. A failed test says which side to correct.
 #![cfg(test)]
 
 mod bucket;
@@ -22,7 +21,7 @@ mod workspace;
 
 use std::collections::BTreeSet;
 
-/// Fails with what is missing and what is too much, and with what to do about it.
+/// Fails with the missing and unexpected elements and with advice.
 #[track_caller]
 fn assert_same(
     actual: impl IntoIterator<Item: Into<String>>,

@@ -1,4 +1,4 @@
-//! Nothing that a queue or the stream delivers is lost, or stops what is behind it.
+//! Queues and stream: retries, dead-letter queues, alarms, and the filters of the stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use crate::workspace;
 const QUEUE: &str = "AWS::SQS::Queue";
 const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
-/// The two weeks that SQS keeps messages at most, in seconds.
-const LONGEST: u64 = 14 * 24 * 60 * 60;
+/// The maximum retention of SQS in seconds: 14 days.
+const MAX_RETENTION: u64 = 14 * 24 * 60 * 60;
 
-/// The event sources of queues: function, queue and settings.
+/// Returns function, queue and settings of each event source that is a queue.
 fn queue_sources(template: &Template) -> Vec<(String, String, &Value)> {
     let sources = template
         .all(MAPPING)
@@ -25,7 +25,7 @@ fn queue_sources(template: &Template) -> Vec<(String, String, &Value)> {
     sources.filter(|(_, source, _)| template.resource(source)["Type"] == QUEUE).collect()
 }
 
-/// The event sources of the table's stream, by function.
+/// Returns the event sources of the table's stream, by function.
 fn stream_sources(template: &Template) -> BTreeMap<String, &Value> {
     let sources = template
         .all(MAPPING)
@@ -33,21 +33,20 @@ fn stream_sources(template: &Template) -> BTreeMap<String, &Value> {
     sources.map(|(_, source)| (id(&source["FunctionName"]), source)).collect()
 }
 
-/// That of the dispatcher.
-fn stream_source(template: &Template) -> &Value {
+fn dispatcher_source(template: &Template) -> &Value {
     stream_sources(template)
         .remove("DispatcherFunction")
-        .expect("the dispatcher must read the table's stream")
+        .expect("the dispatcher must read the table's stream: add its event source")
 }
 
-/// The patterns of which one must match.
+/// Returns the filter patterns of an event source; a record must match one of them.
 fn patterns(source: &Value) -> Vec<Value> {
     let filters = source["FilterCriteria"]["Filters"].as_array().unwrap();
     filters.iter().map(|filter| serde_json::from_str(&text(&filter["Pattern"])).unwrap()).collect()
 }
 
 #[test]
-fn the_expected_functions_are_behind_queues_and_stream() {
+fn queues_and_stream_have_the_expected_consumers() {
     let template = Template::load();
     let mut pairs: Vec<_> = queue_sources(&template)
         .into_iter()
@@ -70,7 +69,7 @@ fn the_expected_functions_are_behind_queues_and_stream() {
 }
 
 #[test]
-fn a_message_is_delivered_again_and_in_the_end_set_aside() {
+fn failed_messages_are_retried_and_then_moved_to_a_dead_letter_queue() {
     let template = Template::load();
     for (function, name, source) in queue_sources(&template) {
         let queue = template.properties(&name, QUEUE);
@@ -80,45 +79,43 @@ fn a_message_is_delivered_again_and_in_the_end_set_aside() {
         // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
         assert!(
             visibility >= 6 * timeout,
-            "{name} must hide messages for six times the timeout of {function}, {} s or more",
+            "VisibilityTimeout of {name} must be six times the timeout of {function}: {} s or more",
             6 * timeout
         );
         let redrive = &queue["RedrivePolicy"];
         let tries = number(&redrive["maxReceiveCount"], "maxReceiveCount");
-        assert!(
-            (3..=10).contains(&tries),
-            "{name}: a message must be tried again, but not for ever"
-        );
+        assert!((3..=10).contains(&tries), "{name}: maxReceiveCount must be between 3 and 10");
         if function == "MailerFunction" {
             let function = template.properties(&function, "AWS::Lambda::Function");
-            let told = &function["Environment"]["Variables"]["MAIL_DELIVERIES"];
+            let deliveries = &function["Environment"]["Variables"]["MAIL_DELIVERIES"];
             assert_eq!(
-                text(told),
+                text(deliveries),
                 tries.to_string(),
-                "the mailer must know how often {name} delivers"
+                "MAIL_DELIVERIES of the mailer must be maxReceiveCount of {name}"
             );
-            let under_way = Delivery::SENDING_TIMEOUT.unsigned_abs().as_secs();
+            let sending_timeout = Delivery::SENDING_TIMEOUT.unsigned_abs().as_secs();
             assert!(
-                under_way > visibility * tries,
-                "a mail must not count as interrupted while {name} delivers it"
+                sending_timeout > visibility * tries,
+                "a mail must not count as interrupted while {name} still delivers it: raise \
+                 Delivery::SENDING_TIMEOUT in shared/domain/src/mail.rs"
             );
         }
         let dead = template.properties(&id(&redrive["deadLetterTargetArn"]), QUEUE);
         assert_eq!(
             number(&dead["MessageRetentionPeriod"], "MessageRetentionPeriod"),
-            LONGEST,
-            "the dead letters of {name} must be kept as long as possible"
+            MAX_RETENTION,
+            "the dead-letter queue of {name} must keep messages as long as possible"
         );
         assert_eq!(
             texts(&source["FunctionResponseTypes"]),
             ["ReportBatchItemFailures"],
-            "{function} answers which messages failed"
+            "{function} reports the failed messages of a batch"
         );
         let concurrency =
             number(&source["ScalingConfig"]["MaximumConcurrency"], "MaximumConcurrency");
         assert!(
             (2..=100).contains(&concurrency),
-            "{name} must not take the whole account's concurrency"
+            "{name} must not use the concurrency of the whole account"
         );
     }
 }
@@ -126,30 +123,33 @@ fn a_message_is_delivered_again_and_in_the_end_set_aside() {
 #[test]
 fn a_poison_record_does_not_block_the_stream() {
     let template = Template::load();
-    let source = stream_source(&template);
+    let source = dispatcher_source(&template);
     assert_eq!(
         source["StartingPosition"], "TRIM_HORIZON",
-        "what happens while the stack is updated must be told too"
+        "changes during an update of the stack must be dispatched too"
     );
     assert_eq!(source["BisectBatchOnFunctionError"], true);
     assert_eq!(texts(&source["FunctionResponseTypes"]), ["ReportBatchItemFailures"]);
     let retries = number(&source["MaximumRetryAttempts"], "MaximumRetryAttempts");
-    assert!((1..=10).contains(&retries), "a shard waits for {retries} retries");
+    assert!((1..=10).contains(&retries), "MaximumRetryAttempts blocks a shard: use 1 to 10");
     let age = number(&source["MaximumRecordAgeInSeconds"], "MaximumRecordAgeInSeconds");
     assert!(
         (3600..24 * 3600).contains(&age),
-        "a stream forgets after 24 hours: a record must be set aside before"
+        "the stream keeps records for 24 hours: MaximumRecordAgeInSeconds must be less"
     );
     let failures =
         template.properties(&id(&source["DestinationConfig"]["OnFailure"]["Destination"]), QUEUE);
-    assert_eq!(number(&failures["MessageRetentionPeriod"], "MessageRetentionPeriod"), LONGEST);
+    assert_eq!(
+        number(&failures["MessageRetentionPeriod"], "MessageRetentionPeriod"),
+        MAX_RETENTION
+    );
 }
 
 #[test]
-fn queues_are_encrypted_and_failures_are_seen() {
+fn queues_are_encrypted_and_failures_raise_an_alarm() {
     let template = Template::load();
     let mut failures =
-        vec![id(&stream_source(&template)["DestinationConfig"]["OnFailure"]["Destination"])];
+        vec![id(&dispatcher_source(&template)["DestinationConfig"]["OnFailure"]["Destination"])];
     for (name, queue) in template.all(QUEUE) {
         assert_eq!(queue["SqsManagedSseEnabled"], true, "{name} must be encrypted");
         if !queue["RedrivePolicy"].is_null() {
@@ -165,12 +165,12 @@ fn queues_are_encrypted_and_failures_are_seen() {
     assert_same(
         watched.map(|(_, alarm)| id(&alarm["Dimensions"][0]["Value"])),
         failures,
-        "each queue of failures, and no other, needs an alarm in template.yaml that sees its first \
-         message",
+        "each queue for failures, and no other queue, needs an alarm in template.yaml for its \
+         first message",
     );
 }
 
-/// The names of the entities, as the store writes them into the attribute `entity`.
+/// Returns the values that the store writes into the attribute `entity`.
 fn entities() -> BTreeSet<String> {
     let source = workspace::read("shared/store/src/item.rs");
     let declared = source
@@ -182,13 +182,14 @@ fn entities() -> BTreeSet<String> {
         declared.lines().filter_map(|line| line.split('"').nth(1)).map(str::to_owned).collect();
     assert!(
         entities.len() > 10,
-        "the entities in shared/store/src/item.rs cannot be read: adapt this function to how they \
-         are declared"
+        "the entities in shared/store/src/item.rs cannot be parsed: adapt this function to their \
+         declaration"
     );
     entities
 }
 
-/// Whether a record passes a filter: every name of the pattern is there, with one of its values.
+/// Returns whether a record matches a filter pattern: it has each name of the pattern with one of
+/// its values.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html#filtering-syntax>
 fn passes(pattern: &Value, record: &Value) -> bool {
     match pattern {
@@ -196,18 +197,18 @@ fn passes(pattern: &Value, record: &Value) -> bool {
         Value::Array(values) => {
             assert!(
                 values.iter().all(Value::is_string),
-                "{pattern}: teach `passes` what this means"
+                "{pattern}: this kind of pattern is not implemented in `passes`: add it"
             );
             values.contains(record)
         }
-        other => panic!("{other} is no filter pattern"),
+        other => panic!("{other} is not a filter pattern"),
     }
 }
 
 #[test]
-fn the_stream_tells_what_the_store_makes_something_of() {
+fn the_filters_of_the_dispatcher_pass_exactly_the_changes_that_the_store_recognises() {
     let template = Template::load();
-    let patterns = patterns(stream_source(&template));
+    let patterns = patterns(dispatcher_source(&template));
     let states: Vec<Option<&str>> =
         MailState::ALL.iter().map(|state| Some(state.as_str())).chain([None]).collect();
     for entity in entities() {
@@ -234,19 +235,18 @@ fn the_stream_tells_what_the_store_makes_something_of() {
                 let passed = patterns.iter().any(|pattern| passes(pattern, &record));
                 let record: EventRecord = serde_json::from_value(record).unwrap();
                 let (old, new) = (record.change.old_image, record.change.new_image);
-                // The image has hardly more than its entity: what the store wants to read is an
-                // error, the rest is nothing to it.
-                let read = Change::from_images(event, Some(old), Some(new))
+                // The images lack most attributes, so a change that the store recognises may be an
+                // error.
+                let recognised = Change::from_images(event, Some(old), Some(new))
                     .map_or(true, |changes| !changes.is_empty());
                 assert_eq!(
                     passed,
-                    read,
-                    "{event} of {entity}, \
-                        {before:?} to {after:?}: the filters of the dispatcher in template.yaml {} \
-                        it, and \
-                     shared/store/src/stream.rs {} of it",
+                    recognised,
+                    "{event} of {entity}, {before:?} to {after:?}: the filters of the dispatcher \
+                     in template.yaml {} it, but shared/store/src/stream.rs {} it: correct one of \
+                     them",
                     if passed { "pass" } else { "drop" },
-                    if read { "makes something" } else { "makes nothing" },
+                    if recognised { "recognises" } else { "ignores" },
                 );
             }
         }
@@ -257,13 +257,12 @@ fn the_stream_tells_what_the_store_makes_something_of() {
     let unknown: Vec<_> = named.flatten().filter(|entity| !entities().contains(entity)).collect();
     assert!(
         unknown.is_empty(),
-        "the filters of the dispatcher in template.yaml name {unknown:?}, which the store does not \
-         know"
+        "the filters of the dispatcher in template.yaml name unknown entities: {unknown:?}"
     );
 }
 
 #[test]
-fn every_new_event_of_the_trail_goes_to_the_archive() {
+fn every_audit_event_reaches_the_archivist() {
     let template = Template::load();
     let source = stream_sources(&template)["ArchivistFunction"];
     let expected = json!({ "eventName": ["INSERT"],
@@ -272,24 +271,24 @@ fn every_new_event_of_the_trail_goes_to_the_archive() {
     assert!(entities().contains("audit_event"));
     assert_eq!(
         source["StartingPosition"], "TRIM_HORIZON",
-        "what happens while the stack is updated must be archived too"
+        "events during an update of the stack must be archived too"
     );
     assert_eq!(texts(&source["FunctionResponseTypes"]), ["ReportBatchItemFailures"]);
-    // An event that is left out looks as if somebody had removed it: the archivist tries for as
-    // long as the stream remembers.
+    // A skipped event would look like a deleted one, so the archivist retries as long as the stream
+    // keeps the record.
     for limit in [
         "MaximumRetryAttempts",
         "MaximumRecordAgeInSeconds",
         "BisectBatchOnFunctionError",
         "DestinationConfig",
     ] {
-        assert_eq!(source[limit], Value::Null, "{limit} would set events aside");
+        assert_eq!(source[limit], Value::Null, "{limit} would skip events: remove it");
     }
     let alarm = template.properties("ArchiveDelayAlarm", "AWS::CloudWatch::Alarm");
     assert_eq!(
         (&alarm["MetricName"], text(&alarm["Dimensions"][0]["Value"]).as_str()),
         (&json!("IteratorAge"), "${ArchivistFunction}")
     );
-    // A day is what the stream remembers, in milliseconds.
+    // The stream keeps records for one day; the threshold is in milliseconds.
     assert!(number(&alarm["Threshold"], "Threshold") < 24 * 3_600_000 / 4);
 }

@@ -1,11 +1,11 @@
-//! What a deployment must and may choose.
+//! The parameters of the template and the environments of samconfig.toml.
 
 use crate::assert_same;
 use crate::template::Template;
 use crate::workspace;
 
 #[test]
-fn only_the_sender_must_be_given() {
+fn the_mail_sender_is_the_only_required_parameter() {
     let template = Template::load();
     let parameters = template.section("Parameters");
     let required = parameters
@@ -15,20 +15,23 @@ fn only_the_sender_must_be_given() {
     assert_same(
         required,
         ["MailSender"],
-        "every other parameter of template.yaml needs a default that is good in a new account",
+        "every other parameter of template.yaml needs a default that works in a new account",
     );
     for (name, parameter) in parameters {
         let description = parameter["Description"].as_str().unwrap_or_default();
-        assert!(description.ends_with('.'), "the parameter {name} must be described in sentences");
+        assert!(description.ends_with('.'), "describe the parameter {name} in sentences");
         let is_limited = ["AllowedValues", "AllowedPattern", "MinValue"]
             .iter()
             .any(|limit| parameter.get(limit).is_some());
-        assert!(is_limited, "the parameter {name} must refuse what cannot work");
+        assert!(
+            is_limited,
+            "limit the values of the parameter {name}: AllowedValues, AllowedPattern or MinValue"
+        );
     }
 }
 
 #[test]
-fn every_parameter_is_shown_in_a_group() {
+fn every_parameter_belongs_to_a_group() {
     let template = Template::load();
     let interface = &template.section("Metadata")["AWS::CloudFormation::Interface"];
     let shown = interface["ParameterGroups"]
@@ -44,22 +47,22 @@ fn every_parameter_is_shown_in_a_group() {
 }
 
 #[test]
-fn samconfig_has_an_environment_for_each_place() {
+fn samconfig_has_the_environments_local_dev_and_prod() {
     let settings = workspace::toml("samconfig.toml");
     assert_same(
         settings.keys().map(String::as_str).filter(|key| *key != "version"),
         ["local", "dev", "prod"],
-        "samconfig.toml must have these environments and no others",
+        "samconfig.toml must have the environments local, dev and prod only",
     );
     for environment in ["local", "dev", "prod"] {
         let deploy = &settings[environment]["deploy"]["parameters"];
         for setting in ["stack_name", "region"] {
             assert!(
                 deploy.get(setting).is_some_and(toml::Value::is_str),
-                "{setting} is missing in {environment} of samconfig.toml"
+                "add {setting} to {environment} in samconfig.toml"
             );
         }
-        // Roles, and the two transforms.
+        // For the roles and the two transforms.
         for capability in ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"] {
             let given = deploy["capabilities"].as_array().unwrap();
             assert!(
@@ -69,10 +72,11 @@ fn samconfig_has_an_environment_for_each_place() {
         }
         assert!(
             deploy.get("parameter_overrides").is_none(),
-            "{environment} of samconfig.toml: `make deploy` asks for the sender"
+            "remove parameter_overrides from {environment} in samconfig.toml: `make deploy` sets \
+             them"
         );
     }
     let stack =
         |environment: &str| settings[environment]["deploy"]["parameters"]["stack_name"].clone();
-    assert_ne!(stack("dev"), stack("prod"), "dev and prod must not be one stack");
+    assert_ne!(stack("dev"), stack("prod"), "dev and prod must be different stacks");
 }

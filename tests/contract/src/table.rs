@@ -1,4 +1,4 @@
-//! The table of the template is the table that the store is tested with.
+//! The table: the schema that the store is tested with, expiry, encryption, recovery and retention.
 
 use serde_json::{Value, json};
 
@@ -8,56 +8,60 @@ use crate::workspace;
 
 const KIND: &str = "AWS::DynamoDB::Table";
 
-/// What decides how the store's operations work, one line for each fact.
-fn facts(table: &Value) -> Vec<String> {
-    let mut facts = vec![
+/// Returns the properties that the store's operations depend on, one per line.
+fn properties(table: &Value) -> Vec<String> {
+    let mut properties = vec![
         format!("billing: {}", table["BillingMode"]),
         format!("stream: {}", table["StreamSpecification"]["StreamViewType"]),
     ];
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    facts.extend(
+    properties.extend(
         list(&table["AttributeDefinitions"])
             .iter()
             .map(|attribute| format!("attribute: {attribute}")),
     );
-    facts.push(format!("key: {}", table["KeySchema"]));
+    properties.push(format!("key: {}", table["KeySchema"]));
     for index in list(&table["GlobalSecondaryIndexes"]) {
         let name = &index["IndexName"];
-        facts.push(format!("{name} key: {}", index["KeySchema"]));
-        facts.push(format!("{name} projection: {}", index["Projection"]["ProjectionType"]));
-        facts.extend(
+        properties.push(format!("{name} key: {}", index["KeySchema"]));
+        properties.push(format!("{name} projection: {}", index["Projection"]["ProjectionType"]));
+        properties.extend(
             list(&index["Projection"]["NonKeyAttributes"])
                 .iter()
-                .map(|attribute| format!("{name} shows {attribute}")),
+                .map(|attribute| format!("{name} projects {attribute}")),
         );
     }
-    assert_eq!(table["LocalSecondaryIndexes"], Value::Null, "compare local indexes here too");
-    facts
+    assert_eq!(
+        table["LocalSecondaryIndexes"],
+        Value::Null,
+        "local indexes are not compared yet: add them to `properties`"
+    );
+    properties
 }
 
 #[test]
-fn the_table_is_the_one_that_the_store_is_tested_with() {
+fn the_store_is_tested_with_the_table_of_the_template() {
     let template = Template::load();
     let tested: Value =
         serde_json::from_str(&workspace::read("tests/store/src/table.json")).unwrap();
     assert_same(
-        facts(template.properties("Table", KIND)),
-        facts(&tested),
-        "Table in template.yaml and tests/store/src/table.json must be the same: correct the one \
-         that is behind",
+        properties(template.properties("Table", KIND)),
+        properties(&tested),
+        "Table in template.yaml and tests/store/src/table.json must be equal: update the outdated \
+         one",
     );
 }
 
 #[test]
-fn ended_sessions_are_deleted_by_the_table() {
+fn items_expire_by_the_attribute_ttl() {
     let template = Template::load();
     let time_to_live = &template.properties("Table", KIND)["TimeToLiveSpecification"];
-    // The attribute is `domain::session::Session::ttl`.
+    // For example `domain::session::Session::ttl`.
     assert_eq!(time_to_live, &json!({ "AttributeName": "ttl", "Enabled": true }));
 }
 
 #[test]
-fn data_is_encrypted_recoverable_and_kept() {
+fn data_is_encrypted_recoverable_and_retained_by_default() {
     let template = Template::load();
     let table = template.properties("Table", KIND);
     assert_eq!(
@@ -76,7 +80,7 @@ fn data_is_encrypted_recoverable_and_kept() {
     assert_eq!(
         template.section("Parameters")["DataPolicy"]["Default"],
         "Retain",
-        "data is lost only by decision"
+        "data must not be deleted by default"
     );
     for id in ["Table", "Bucket"] {
         let resource = template.resource(id);

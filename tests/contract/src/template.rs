@@ -1,46 +1,44 @@
-//! The expanded template.
+//! Access to the expanded template.
 
 use serde_json::{Map, Value};
 
 pub(crate) struct Template(Value);
 
 impl Template {
-    /// The template that `TEMPLATE_JSON` names.
+    /// Reads the template from the file that `TEMPLATE_JSON` names.
     pub(crate) fn load() -> Self {
         let path = std::env::var("TEMPLATE_JSON").expect(
-            "TEMPLATE_JSON is not set: run these tests with `make test`, or set it to a \
-                     file with the expanded template",
+            "TEMPLATE_JSON is not set: run these tests with `make test`, or set it to a file with \
+             the expanded template",
         );
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
-            panic!("{path}, named by TEMPLATE_JSON, cannot be read: {error}")
+            panic!("TEMPLATE_JSON names {path}, which cannot be read: {error}")
         });
-        Self(
-            serde_json::from_str(&text).unwrap_or_else(|error| {
-                panic!("{path}, named by TEMPLATE_JSON, is not JSON: {error}")
-            }),
-        )
+        Self(serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!("TEMPLATE_JSON names {path}, which is not JSON: {error}")
+        }))
     }
 
-    /// A section of the template, such as `Parameters`.
+    /// Returns a section of the template, such as `Parameters`.
     pub(crate) fn section(&self, name: &str) -> &Map<String, Value> {
         self.0[name].as_object().unwrap_or_else(|| panic!("template.yaml has no {name}"))
     }
 
-    /// A resource with all that is beside its properties.
+    /// Returns a resource with type, properties and policies.
     pub(crate) fn resource(&self, id: &str) -> &Value {
         self.section("Resources")
             .get(id)
             .unwrap_or_else(|| panic!("template.yaml has no resource {id}: add or rename it"))
     }
 
-    /// The properties of a resource, which must be of a type.
+    /// Returns the properties of a resource, which must be of this type.
     pub(crate) fn properties(&self, id: &str, kind: &str) -> &Value {
         let resource = self.resource(id);
         assert_eq!(resource["Type"], kind, "{id} of template.yaml must be a {kind}");
         &resource["Properties"]
     }
 
-    /// Logical ids and properties of all resources of a type.
+    /// Returns logical ids and properties of all resources of a type.
     pub(crate) fn all(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
         let of_type =
             self.section("Resources").iter().filter(move |(_, resource)| resource["Type"] == kind);
@@ -48,7 +46,7 @@ impl Template {
     }
 }
 
-/// A value as text, references in the notation of `Fn::Sub`: `${Table.Arn}`.
+/// Returns a value as text, with references in the notation of `Fn::Sub`: `${Table.Arn}`.
 pub(crate) fn text(value: &Value) -> String {
     let reference = |name: &str| format!("${{{name}}}");
     match value {
@@ -65,7 +63,7 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
-/// The texts of a list, or of a single value that stands for a list of one.
+/// Returns the texts of a list; a single value counts as a list of one.
 pub(crate) fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
@@ -74,14 +72,14 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// The logical id of the resource that a reference names, such as `Table` in `${Table.Arn}`.
+/// Returns the logical id in a reference, such as `Table` in `${Table.Arn}`.
 pub(crate) fn id(value: &Value) -> String {
     let text = text(value);
     let name = text.split_once("${").and_then(|(_, rest)| rest.split(['}', '.']).next());
-    name.unwrap_or_else(|| panic!("{text} refers to no resource")).to_owned()
+    name.unwrap_or_else(|| panic!("{text} does not refer to a resource")).to_owned()
 }
 
-/// A whole number.
+/// Returns a whole number.
 pub(crate) fn number(value: &Value, what: &str) -> u64 {
     value
         .as_u64()

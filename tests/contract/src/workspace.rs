@@ -1,8 +1,8 @@
-//! The files of the repository.
+//! Access to the files of the repository.
 
 use std::path::{Path, PathBuf};
 
-/// A file or folder, by its path from the root.
+/// Returns the path of a file or folder, given from the root of the repository.
 pub(crate) fn path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
@@ -16,7 +16,7 @@ pub(crate) fn toml(file: &str) -> toml::Table {
     read(file).parse().unwrap_or_else(|error| panic!("{file} is not TOML: {error}"))
 }
 
-/// The names of what is in a folder, hidden files left out.
+/// Returns the names of the entries of a folder, without hidden ones.
 pub(crate) fn list(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(path(folder))
         .unwrap_or_else(|error| panic!("{folder} cannot be read: {error}"));
