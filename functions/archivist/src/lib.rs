@@ -1,7 +1,7 @@
 //! The function `archivist`: appends the events of the audit trail to the archive.
 //!
-//! The stream delivers each event at least once, from several shards in parallel; each event becomes
-//! one link of a single hash chain (see [`archive::append`]).
+//! The stream delivers each event at least once, from several shards in parallel; each event
+//! becomes one link of a single hash chain (see [`archive::append`]).
 
 use archive::append::append;
 use archive::vault::Vault;

@@ -55,7 +55,8 @@ impl Bootstrap {
     /// Creates the first admin with the address in the event.
     ///
     /// # Errors
-    /// When an admin was created before, when the address is invalid or taken, when the table fails.
+    /// When an admin was created before, when the address is invalid or taken, when the table
+    /// fails.
     pub async fn handle(&self, event: Value) -> Result<Response, Error> {
         let email = address(event)?;
         let (id, now): (UserId, _) = (clock::new_id(), clock::now());

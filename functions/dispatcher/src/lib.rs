@@ -163,9 +163,9 @@ impl Dispatcher {
     }
 }
 
-/// Returns the mail that asks a new user to confirm the address. Its id is the user's, so that it is
-/// created once even if the stream delivers the user twice. Once stored, it is queued through the
-/// stream.
+/// Returns the mail that asks a new user to confirm the address. Its id is the user's, so that it
+/// is created once even if the stream delivers the user twice. Once stored, it is queued through
+/// the stream.
 fn verification_mail(user_id: UserId) -> Mail {
     Mail::new(
         Uuid::from_bytes(*user_id.as_bytes()).into(),

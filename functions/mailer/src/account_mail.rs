@@ -6,8 +6,8 @@ const TEXT: &str = include_str!("../templates/account.txt");
 const HTML: &str = include_str!("../templates/account.html");
 
 // The lifetime is [`domain::mail::MailToken::LIFETIME`].
-const TOKEN_RULE: &str = "The token can be used once, within 30 minutes. Do not share it with anybody: we will never ask \
-     you for it.";
+const TOKEN_RULE: &str = "The token can be used once, within 30 minutes. Do not share it with \
+    anybody: we will never ask you for it.";
 
 /// The text of one kind of account mail.
 pub(crate) struct Template {

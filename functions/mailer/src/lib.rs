@@ -234,8 +234,8 @@ impl Mailer {
             .configuration_set_name(&self.config.configuration_set);
         match request.send().await {
             Ok(_) => Ok(()),
-            // SES returns a client error only for mails that it has not accepted. The message is not
-            // logged, because it may contain the address.
+            // SES returns a client error only for mails that it has not accepted. The message is
+            // not logged, because it may contain the address.
             Err(SdkError::ServiceError(failure)) if failure.raw().status().as_u16() < 500 => {
                 let code = aws_sdk_ses::error::ProvideErrorMetadata::code(failure.err())
                     .unwrap_or("no code");

@@ -154,8 +154,8 @@ impl Account {
     }
 
     /// Returns whether a session has not been revoked together with others and was started with the
-    /// current password. Comparing times would not do: a sign-in with the old password may be stored
-    /// after the new password.
+    /// current password. Comparing times would not do: a sign-in with the old password may be
+    /// stored after the new password.
     pub fn allows_session(&self, session: &Session) -> bool {
         self.allows_session_id(session.id) && session.password_version == self.password_version
     }

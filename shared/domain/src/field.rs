@@ -155,7 +155,8 @@ macro_rules! string_enum {
             }
 
             fn schema() -> utoipa::openapi::schema::Object {
-                $crate::schema::string_enum(&$crate::schema::description(&[$($doc),*]), [$($word,)+])
+                let description = $crate::schema::description(&[$($doc),*]);
+                $crate::schema::string_enum(&description, [$($word,)+])
             }
         }
 

@@ -122,8 +122,8 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Time after which no mailer will report the outcome of a claimed mail any more: the timeout of
-    /// the function and all redeliveries of the message have passed.
+    /// Time after which no mailer will report the outcome of a claimed mail any more: the timeout
+    /// of the function and all redeliveries of the message have passed.
     pub const SENDING_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
 
     /// Returns whether staff may request the mail again: no mailer is working on it.
@@ -145,8 +145,8 @@ impl Delivery {
     }
 }
 
-/// An account mail: a mail without a notification. Its text and token are created by the mailer when
-/// it is sent.
+/// An account mail: a mail without a notification. Its text and token are created by the mailer
+/// when it is sent.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Mail {
     /// The mail's id.
@@ -220,8 +220,8 @@ impl Mail {
     }
 }
 
-/// The state of an account that a mail's token depends on. If the account's state differs, the token
-/// is void.
+/// The state of an account that a mail's token depends on. If the account's state differs, the
+/// token is void.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AccountSnapshot {
     /// The address.

@@ -16,7 +16,8 @@ pub struct SecondFactor {
     pub secret: String,
     /// Whether the user has confirmed the setup with a code. Codes are not accepted before.
     pub confirmed: bool,
-    /// The newest time step whose code was used. Codes of this step and of earlier ones are refused.
+    /// The newest time step whose code was used. Codes of this step and of earlier ones are
+    /// refused.
     pub last_step: u64,
     /// SHA-256 of the unused recovery codes, base64url.
     pub recovery_hashes: Vec<String>,

@@ -27,7 +27,8 @@ pub struct Session {
     pub password_version: u64,
     /// The device's `User-Agent`, truncated.
     pub device: String,
-    /// When the session expires unless it is used, in seconds since 1970; the table's TTL attribute.
+    /// When the session expires unless it is used, in seconds since 1970; the table's TTL
+    /// attribute.
     pub ttl: i64,
 }
 
