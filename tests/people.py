@@ -23,8 +23,16 @@ from typing import Any
 
 import boto3
 
-# Part of every name, so that personal data in logs is found by one search (see tests/api).
-MARKER = "zq7marker"
+# Realistic, because the README shows screenshots with them, and unusual, so that a search of the logs finds them.
+_PATIENTS = [("Samuel", "Okonjira", "male"), ("Elena", "Marchettini", "female"), ("Tomas", "Lindqvarn", "male")]
+_DOCTORS = [("Amara", "Nwachukor", "Cardiology"), ("Henrik", "Sorensgard", "Neurology"), ("Lucia", "Castellvera", "Radiology")]
+_ADMIN = ("Ada", "Whitlowe")
+_ANYBODY = ("Jane", "Fairweatherby")
+LAST_NAMES = [last_name for _, last_name, *_ in [*_PATIENTS, *_DOCTORS, _ADMIN, _ANYBODY]]
+STREET = "12 Larkspurne Road"
+DESCRIPTION = "Complete blood count, requested after six weeks of fatigue"
+FILE_NAME = "complete-blood-count.pdf"
+NOTE = "Haemoglobin is slightly low. Please repeat the count in four weeks."
 PASSWORD = "quiet-harbour-lantern-58"
 _PDF = b"%PDF-1.7\nHaemoglobin 11.8 g/dl\n%%EOF\n"
 _STEP_SECONDS = 30
@@ -87,10 +95,9 @@ class Stack:
         with urllib.request.urlopen(self.description["mails_url"]) as response:
             return json.load(response)
 
-    def register(self, role: str, first_name: str = "Jane", **profile: Any) -> "Person":
+    def register(self, role: str, first_name: str = _ANYBODY[0], last_name: str = _ANYBODY[1], **profile: Any) -> "Person":
         """Registers a user, with a profile if fields of it are given."""
-        unique = uuid.uuid4().hex[:12]
-        email, last_name = f"{MARKER}.{unique}@example.com", f"{MARKER}{unique}"
+        email = f"{first_name}.{last_name}.{uuid.uuid4().hex[:12]}@example.com".lower()
         body = {"email": email, "password": PASSWORD, "role": role, "first_name": first_name, "last_name": last_name}
         response = self.call("POST", "/api/accounts/register/", body=body)
         person = Person(self, response["pk"], email, first_name, last_name, response["tokens"]["access"], response["tokens"]["refresh"])
@@ -104,17 +111,20 @@ class Stack:
 
     def doctor(self) -> "Person":
         """Registers a doctor with a profile. Local stacks require no approval."""
-        return self.register("doctor", specialization="Cardiology", license_number=f"{MARKER}-1", years_of_experience=12)
+        first_name, last_name, specialization = next(self._doctors)
+        profile = {"specialization": specialization, "license_number": "MD-104872", "years_of_experience": 12}
+        return self.register("doctor", first_name, last_name, **profile)
 
     def sample_record(self) -> "SampleRecord":
         """Creates a record with a file and an annotation, and thereby a notification for its patient and its doctor."""
         patient, doctor = self.patient(), self.doctor()
-        file = {"name": f"{MARKER}.pdf", "content_type": "application/pdf", "size_bytes": 20}
-        new_record = {"doctor": doctor.id, "description": f"{MARKER} description", "files": [file]}
+        file = {"name": FILE_NAME, "content_type": "application/pdf", "size_bytes": len(_PDF)}
+        new_record = {"doctor": doctor.id, "record_type": "lab_result", "description": DESCRIPTION, "files": [file]}
         record = patient.call("POST", "/api/records/patient/", new_record)
-        note = {"record": record["id"], "note": f"{MARKER} note"}
+        note = {"record": record["id"], "note": NOTE}
         annotation = doctor.call("POST", "/api/records/doctor/annotations/", note)
-        return SampleRecord(patient, doctor, record["id"], record["files"][0]["id"], annotation["id"])
+        [created] = record["files"]
+        return SampleRecord(patient, doctor, record["id"], created["id"], annotation["id"], created["upload"])
 
     def pending_doctor(self) -> "Person":
         """Registers a doctor whose approval is pending, as where approval is required."""

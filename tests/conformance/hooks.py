@@ -178,7 +178,7 @@ def _insert_new_address(case: Case) -> None:
     if case.operation.path not in _NEW_ADDRESSES or not isinstance(case.body, dict) or not isinstance(case.body.get("email"), str):
         return
     if case.meta.phase.name == "examples" or _in_half(case.body):
-        case.body["email"] = f"{MARKER}.{uuid.uuid4().hex}@example.com"
+        case.body["email"] = f"new.{uuid.uuid4().hex}@example.com"
 
 
 @schemathesis.hook
