@@ -7,19 +7,26 @@ ENV ?= dev
 PYTHON ?= python3
 
 VENV := .local/venv
-STACK := $(VENV)/stack/bin/python -m tests.stack
-SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
 # One profile for functions and tests, so that the SDK is compiled once.
 PROFILE := --profile local
+# Without MAKEFLAGS, cargo uses all processors, whatever the number of make's own jobs.
+CARGO := MAKEFLAGS= cargo
+STACK := $(VENV)/stack/bin/python -m tests.stack
+SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
 # Nothing of a package runs when it is installed, and nothing is asked or told meanwhile.
 NODE := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
 NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --cache "$(CURDIR)/.local/npm"
 
 # What `sam build` does is tested with the quick settings of that profile, for this machine's architecture.
-ARCHITECTURE := $(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 QUICK_RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+SAM_BUILD := AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build \
+	--parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
+# These tests wait more than they work: more of them at a time than there are processors.
+ON_STACK := RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE)
+# The tests that need a deployed stack.
+STACK_TESTS := api-tests contract-tests
 
-TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda outside) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
+TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
 OUTSIDE_STACK := $(STACK) exec --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
@@ -28,11 +35,11 @@ SPECTRAL := $(NODE) tests/conformance/node_modules/.bin/spectral lint --fail-sev
 
 # $(call step,title,command) shows that something long has begun, and how long it took.
 define step
-@echo "==> $(1)"; started=$$(date +%s); $(2) || exit $$?; echo "    done in $$(($$(date +%s) - started)) s"
+@echo "==> $(1)"; started=$$(date +%s); $(2) || exit $$?; echo "    $(1): $$(($$(date +%s) - started)) s"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo admin test fuzz audit-verify openapi clean deploy
+.PHONY: help run watch demo admin lint check test test-api test-stack fuzz audit-verify openapi clean deploy tools documents
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -49,19 +56,35 @@ demo: ## Walk through a patient's day against the running system, printing each 
 admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=<address>
 	@$(STACK) admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))"
 
-test: $(TOOLS) ## Run all checks and tests
-	@$(OUTSIDE) -m tests.browser.chromium
+lint: ## Check the format and the lints
 	$(call step,Checking the format,cargo fmt --check)
-	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
-	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
-	$(call step,Checking the code,cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings)
-	$(call step,Testing units and store,cargo test $(PROFILE) --workspace --exclude api-tests --exclude contract-tests)
-	$(call step,Building as for AWS,AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build --parameter-overrides Architecture=$(ARCHITECTURE) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
-	@# These tests wait more than they work: more of them at a time than there are processors.
-	$(call step,Testing the API on a fresh stack,RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE) -p api-tests -p contract-tests)
-	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+	$(call step,Checking the code,$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings)
+
+check: lint ## Check the format and the lints, run all tests that need no stack
+	$(call step,Testing in the process,$(CARGO) test $(PROFILE) --workspace $(addprefix --exclude ,$(STACK_TESTS)))
+
+test: ## Run all checks and tests, as the continuous integration does
+	@# The tools are installed while cargo compiles.
+	@$(MAKE) --no-print-directory --jobs=2 check documents
+	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
+	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
 		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+
+test-api: ## Run tests of the API in the process: TEST=annotations for one module
+	@$(CARGO) test $(PROFILE) -p api-tests --lib -- $(TEST)
+
+test-stack: $(VENV)/stack/ready $(VENV)/sam/ready ## Run all tests of the API on a fresh stack
+	$(call step,Testing the API on a fresh stack,$(ON_STACK) -p api-tests $(addprefix -p ,$(STACK_TESTS)))
+
+tools: $(TOOLS)
+	@$(OUTSIDE) -m tests.browser.chromium
+
+# What can be checked without the functions.
+documents: tools
+	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
+	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
+	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
 
 fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
 	@$(OUTSIDE_STACK) $(OUTSIDE) -m tests.conformance --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))
@@ -71,7 +94,7 @@ audit-verify: ## Compare the audit trail of the running system with its archive;
 	@env $$(cat .local/env) cargo run --quiet $(PROFILE) -p archive --bin audit-verify$(if $(REPAIR), -- --repair)
 
 openapi: ## Write the API's document, functions/docs/openapi.json, from what the handlers say of themselves
-	@mkdir -p .local && cargo run --quiet $(PROFILE) -p openapi > .local/openapi.json && mv .local/openapi.json functions/docs/openapi.json
+	@mkdir -p .local && $(CARGO) run --quiet $(PROFILE) -p openapi > .local/openapi.json && mv .local/openapi.json functions/docs/openapi.json
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean
@@ -85,7 +108,7 @@ $(VENV)/%/ready: tests/stack/requirements-%.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "error: $(PYTHON) is missing, older than 3.11 or without venv: install Python 3.11 or newer with its venv module" >&2; exit 1; }
 	$(call step,Installing tools into $(@D) (once),\
-		rm -rf $(@D) && $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<)
+		rm -rf $(@D) && $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<)
 	@touch $@
 
 # The tools of a folder of tests that has a package-lock.json.
