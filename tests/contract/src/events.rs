@@ -10,7 +10,7 @@ use store::stream::Change;
 
 use crate::assert_same;
 use crate::functions::{names, resource};
-use crate::routes::{Gateway, Slash, paths};
+use crate::routes::{Gateway, TrailingSlash, paths};
 use crate::template::Template;
 use crate::workspace;
 
@@ -47,11 +47,11 @@ fn sample_requests_are_routed_to_their_function() {
         };
         let path = request.raw_path.unwrap_or_default();
         assert!(
-            paths.iter().any(|own| own.function == function && own.is(&path)),
+            paths.iter().any(|own| own.function == function && own.matches(&path)),
             "events/{function}.json: the function has no path {path}: use one that it has"
         );
         let route = gateway
-            .route(request.request_context.http.method.as_str(), &path, Slash::Counts)
+            .route(request.request_context.http.method.as_str(), &path, TrailingSlash::Significant)
             .unwrap();
         assert_eq!(
             route.function,

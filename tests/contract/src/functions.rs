@@ -1,5 +1,4 @@
-//! Every function is in the template under its name, with the variables it reads and settings that
-//! fit it.
+//! The functions in the template: names, environment variables, settings and logs.
 
 use serde_json::{Value, json};
 
@@ -8,12 +7,12 @@ use crate::routes::paths;
 use crate::template::{Template, number, text};
 use crate::workspace;
 
-/// The names of all functions: the folders of functions/.
+/// Returns the names of all functions: the folders of functions/.
 pub(crate) fn names() -> Vec<String> {
     workspace::list("functions")
 }
 
-/// The logical id of a function's resource: `BootstrapAdminFunction` for `bootstrap-admin`.
+/// Returns the logical id of a function's resource: `BootstrapAdminFunction` for `bootstrap-admin`.
 pub(crate) fn resource(function: &str, kind: &str) -> String {
     let words =
         function.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
@@ -21,7 +20,7 @@ pub(crate) fn resource(function: &str, kind: &str) -> String {
 }
 
 #[test]
-fn folder_package_binary_resource_and_configuration_have_one_name() {
+fn folder_package_resource_and_configuration_have_the_same_name() {
     let template = Template::load();
     let source = workspace::read("template.yaml");
     assert_same(
@@ -43,7 +42,7 @@ fn folder_package_binary_resource_and_configuration_have_one_name() {
         );
         assert!(
             !manifest.contains_key("bin"),
-            "functions/{name}: the binary gets the package's name by itself"
+            "functions/{name}: remove [[bin]], the binary is named after the package"
         );
         let id = resource(&name, "Function");
         let block = source
@@ -61,13 +60,13 @@ fn folder_package_binary_resource_and_configuration_have_one_name() {
         assert_eq!(
             text(output),
             format!("${{{id}}}"),
-            "an output of template.yaml must tell the function's name"
+            "template.yaml must have an output with the name of {name}"
         );
     }
 }
 
 #[test]
-fn a_function_has_the_variables_that_it_reads() {
+fn functions_have_exactly_the_environment_variables_that_they_read() {
     let template = Template::load();
     for (function, groups) in runtime::config::FUNCTIONS {
         let properties =
@@ -77,21 +76,21 @@ fn a_function_has_the_variables_that_it_reads() {
             given.keys().filter(|name| !name.starts_with("AWS_")).map(String::as_str),
             groups.iter().flat_map(|group| group.iter().copied()),
             &format!(
-                "the environment of {function} in template.yaml must be what \
-                 shared/runtime/src/config.rs says it reads"
+                "the environment of {function} in template.yaml must have the variables that \
+                 shared/runtime/src/config.rs lists"
             ),
         );
         for (name, value) in given {
             assert!(
                 !value.is_number() && !value.is_boolean(),
-                "{function}: variables are text: put {name} in template.yaml into quotes"
+                "{function}: quote {name} in template.yaml, because variables are strings"
             );
         }
     }
 }
 
 #[test]
-fn settings_fit_the_function() {
+fn functions_have_valid_settings() {
     let template = Template::load();
     for name in names() {
         let function = template.properties(&resource(&name, "Function"), "AWS::Lambda::Function");
@@ -100,47 +99,45 @@ fn settings_fit_the_function() {
         assert_eq!(
             function["Architectures"],
             json!([{ "Ref": "Architecture" }]),
-            "the processor of {name} is a parameter"
+            "Architectures of {name} must be the parameter Architecture"
         );
         assert_eq!(function["TracingConfig"]["Mode"], "Active", "{name} must be traced");
         assert_eq!(
             text(&function["Role"]),
             format!("${{{}.Arn}}", resource(&name, "Role")),
-            "{name} must have a role of its own"
+            "{name} must have its own role"
         );
-        // A new account has no concurrency to reserve.
+        // New accounts have no concurrency to reserve.
         assert_eq!(function["ReservedConcurrentExecutions"], Value::Null, "{name}");
         let memory = number(&function["MemorySize"], "MemorySize");
         assert!((128..=3008).contains(&memory), "{name}: a new account allows 128 to 3008 MB");
         let timeout = number(&function["Timeout"], "Timeout");
-        let answers_http = paths().iter().any(|path| path.function == name);
-        // API Gateway gives up after 30 seconds, and the client must hear from the function before.
-        assert!(
-            timeout < if answers_http { 30 } else { 900 },
-            "{name}: its timeout of {timeout} s is too long"
-        );
+        let serves_http = paths().iter().any(|path| path.function == name);
+        // API Gateway times out after 30 seconds; the function must respond before.
+        let limit = if serves_http { 30 } else { 900 };
+        assert!(timeout < limit, "{name}: reduce its timeout of {timeout} s below {limit} s");
         // Who still works on a request must not lose its place to one who sends it again.
         let hold = store::idempotency::HOLD.as_secs();
         assert!(
-            !answers_http || i64::try_from(timeout).unwrap() < hold,
+            !serves_http || i64::try_from(timeout).unwrap() < hold,
             "{name}: requests hold their place for {hold} s only"
         );
     }
     let hashes = template.properties("AccountsFunction", "AWS::Lambda::Function");
     assert!(
         number(&hashes["MemorySize"], "MemorySize") >= 1769,
-        "accounts hashes passwords and needs one full vCPU (1769 MB)"
+        "accounts hashes passwords and needs one full vCPU: give it 1769 MB or more"
     );
 }
 
 #[test]
-fn logs_are_structured_and_end() {
+fn logs_are_structured_and_expire() {
     let template = Template::load();
     for (id, group) in template.all("AWS::Logs::LogGroup") {
         assert_eq!(
             text(&group["RetentionInDays"]),
             "${LogRetentionDays}",
-            "{id} must not keep its entries for ever"
+            "RetentionInDays of {id} must be the parameter LogRetentionDays"
         );
     }
     for name in names() {
@@ -152,7 +149,7 @@ fn logs_are_structured_and_end() {
             "{name}"
         );
         let group = template.properties(&id, "AWS::Logs::LogGroup");
-        // The policy that lets functions write names groups by this pattern.
+        // TelemetryPolicy allows functions to write to groups of this pattern.
         assert_eq!(text(&group["LogGroupName"]), format!("/aws/lambda/${{AWS::StackName}}-{name}"));
         assert_eq!(text(&function["FunctionName"]), format!("${{AWS::StackName}}-{name}"));
     }

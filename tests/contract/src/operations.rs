@@ -1,17 +1,15 @@
-//! What routers offer, what `domain::access` decides about and what the table of who may do what
-//! walks over are the same.
+//! Routers, `domain::access` and the access table have the same operations.
 //!
-//! An operation of the API stands in the OpenAPI document of a router and has a row in the table.
-//! Pages of the console stand in no document and have no rows: they are held by the console's own
-//! tests.
+//! Each operation of the API is in the OpenAPI document of a router and has a row in the access
+//! table (tests/api/access.md). The pages of the console have their own tests.
 
 use domain::access::{Audience, Operation};
 
 use crate::assert_same;
 use crate::workspace;
 
-/// What is decided about pages of the console and nothing else.
-const OF_PAGES: &[Operation] = &[
+/// Operations of pages of the console only.
+const CONSOLE_ONLY: &[Operation] = &[
     Operation::OpenConsole,
     Operation::StaffListRecords,
     Operation::StaffListFiles,
@@ -26,9 +24,9 @@ const OF_PAGES: &[Operation] = &[
     Operation::ResendMail,
 ];
 
-/// Documents, pages and what belongs to them, for anyone: they answer no JSON that a row could
-/// describe.
-const PUBLISHED: &[Operation] = &[
+/// Public documents and pages with their assets. Their responses are not JSON, so they have no rows
+/// in the access table.
+const PUBLIC_PAGES: &[Operation] = &[
     Operation::ReadSchema,
     Operation::SwaggerUi,
     Operation::SwaggerUiBundle,
@@ -38,14 +36,14 @@ const PUBLISHED: &[Operation] = &[
 ];
 
 /// An operation of a router.
-struct Offered {
+struct RoutedOperation {
     id: String,
-    /// Method and path, with nothing in the braces of what varies.
+    /// Method and path, with `{}` for each parameter.
     request: String,
 }
 
-fn offered() -> Vec<Offered> {
-    let mut offered = Vec::new();
+fn routed_operations() -> Vec<RoutedOperation> {
+    let mut routed = Vec::new();
     for (_, document) in openapi::routers() {
         let document = serde_json::to_value(document).unwrap();
         for (path, operations) in document["paths"].as_object().unwrap() {
@@ -53,17 +51,16 @@ fn offered() -> Vec<Offered> {
                 let id = operation["operationId"]
                     .as_str()
                     .unwrap_or_else(|| panic!("{method} {path} has no operationId"));
-                let request = nameless(&format!("{} {path}", method.to_uppercase()));
-                offered.push(Offered { id: id.to_owned(), request });
+                let request = normalized(&format!("{} {path}", method.to_uppercase()));
+                routed.push(RoutedOperation { id: id.to_owned(), request });
             }
         }
     }
-    offered
+    routed
 }
 
-/// The path without the names of what varies and the slash at its end: routers and table write them
-/// as suits them.
-fn nameless(path: &str) -> String {
+/// Returns the path without the names of parameters and the trailing slash.
+fn normalized(path: &str) -> String {
     path.trim_end_matches('/')
         .split('{')
         .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))
@@ -72,47 +69,45 @@ fn nameless(path: &str) -> String {
 }
 
 #[test]
-fn routers_and_access_know_the_same_operations() {
-    let offered: Vec<String> = offered().into_iter().map(|operation| operation.id).collect();
-    let decided = Operation::ALL
+fn routers_and_access_rules_have_the_same_operations() {
+    let routed: Vec<String> =
+        routed_operations().into_iter().map(|operation| operation.id).collect();
+    let declared = Operation::ALL
         .iter()
-        .filter(|operation| !OF_PAGES.contains(operation))
+        .filter(|operation| !CONSOLE_ONLY.contains(operation))
         .map(|operation| operation.as_str());
     assert_same(
-        offered.iter().map(String::as_str),
-        decided.clone(),
+        routed.iter().map(String::as_str),
+        declared.clone(),
         "Operation in shared/domain/src/access.rs must have the operation ids of all routers, and \
-         no others but OF_PAGES here",
+         no others except CONSOLE_ONLY here",
     );
-    assert_eq!(offered.len(), decided.count(), "an operation id stands in two routers");
+    assert_eq!(routed.len(), declared.count(), "an operation id is used twice: rename one");
 }
 
 #[test]
-fn every_operation_has_its_row_in_the_table_of_who_may_do_what() {
+fn every_operation_has_a_row_in_the_access_table() {
     let table = workspace::read("tests/api/access.md");
     let section = table.split("\n## ").find(|section| section.starts_with("Operations")).unwrap();
-    // The names of the columns and the line below come first.
+    // Skips the header.
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2).map(|line| {
         let mut cells = line.split('|').map(|cell| cell.trim().trim_matches('`')).skip(1);
-        format!("{}: {}", cells.next().unwrap(), nameless(cells.next().unwrap()))
+        format!("{}: {}", cells.next().unwrap(), normalized(cells.next().unwrap()))
     });
     assert_same(
         rows,
-        offered()
+        routed_operations()
             .into_iter()
-            .filter(|operation| {
-                !PUBLISHED.iter().any(|published| published.as_str() == operation.id)
-            })
+            .filter(|operation| !PUBLIC_PAGES.iter().any(|page| page.as_str() == operation.id))
             .map(|operation| format!("{}: {}", operation.id, operation.request)),
-        "tests/api/access.md must have one row for each operation of the routers: say there what \
-         everybody is answered, and in \
-         tests/api/src/access_table.rs what they send",
+        "tests/api/access.md must have one row for each operation of the routers: add the expected \
+         responses there, and the request in tests/api/src/access_table.rs",
     );
 }
 
 #[test]
-fn what_has_no_row_for_being_published_is_for_anyone() {
-    for operation in PUBLISHED {
+fn operations_without_a_row_are_public() {
+    for operation in PUBLIC_PAGES {
         assert_eq!(
             operation.audience(),
             Audience::Public,

@@ -1,9 +1,8 @@
-//! Each function may do what its code does, and nothing else: the roles of the template against two
-//! committed lists.
+//! Least privilege: the roles of the template are compared with two lists of permissions.
 //!
-//! The emulated cloud enforces actions and resources but not `dynamodb:LeadingKeys`, so that a
-//! partition that is missing here is found by no other test. What a function needs follows from the
-//! operations of the store that it calls.
+//! The emulated cloud enforces actions and resources, but not `dynamodb:LeadingKeys`: no other test
+//! finds a missing partition. The permissions of a function follow from the store operations that
+//! it calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +13,7 @@ use crate::functions::{names, resource};
 use crate::template::{Template, text, texts};
 use crate::workspace;
 
-/// Function, partitions of the table or of an index, actions of DynamoDB.
+/// Function, partition of the table or of an index, actions of DynamoDB.
 const PARTITIONS: &[(&str, &str, &str)] = &[
     ("accounts", "USER#*", "BatchGetItem DeleteItem GetItem PutItem Query UpdateItem"),
     ("accounts", "EMAIL#*", "ConditionCheckItem DeleteItem GetItem PutItem UpdateItem"),
@@ -98,8 +97,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("archivist", "ARCHIVED#*", "BatchGetItem PutItem"),
 ];
 
-/// Function, action and resource of everything that is not an item of the table, and the condition
-/// if there is one.
+/// Function, action and resource of all other permissions, with their condition if any.
 const OTHERS: &[&str] = &[
     "accounts secretsmanager:GetSecretValue ${SigningSecret.Id}",
     "records s3:GetObject ${Bucket.Arn}/files/*",
@@ -156,7 +154,8 @@ struct Statement {
 }
 
 impl Statement {
-    /// The table or index whose items it is about, `None` for anything else.
+    /// Returns the index whose items it allows access to, `""` for the table itself, and `None` for
+    /// other resources.
     fn items_of(&self) -> Option<&str> {
         let [resource] = &self.resources[..] else { return None };
         match resource.strip_prefix("${Table.Arn}")? {
@@ -165,7 +164,7 @@ impl Statement {
         }
     }
 
-    /// The partitions that the condition names.
+    /// Returns the partitions in the condition.
     fn partitions(&self) -> Vec<String> {
         let patterns = &self.condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
         assert_eq!(
@@ -193,12 +192,12 @@ fn statements(template: &Template) -> Vec<Statement> {
             .iter()
             .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
         {
-            assert_eq!(statement["Effect"], "Allow", "{function}: a role only allows");
+            assert_eq!(statement["Effect"], "Allow", "{function}: use only Allow in roles");
             for inverse in ["NotAction", "NotResource", "Principal"] {
                 assert_eq!(
                     statement[inverse],
                     Value::Null,
-                    "{function}: {inverse} allows more than it says"
+                    "{function}: {inverse} allows more than it names: remove it"
                 );
             }
             statements.push(Statement {
@@ -212,8 +211,8 @@ fn statements(template: &Template) -> Vec<Statement> {
     statements
 }
 
-/// What the template allows on items: function and partition, and the actions of DynamoDB without
-/// their service.
+/// Returns the permitted actions on items by function and partition, without the prefix
+/// `dynamodb:`.
 fn rights_on_items(template: &Template) -> BTreeMap<(String, String), BTreeSet<String>> {
     let mut rights: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for statement in statements(template).iter().filter(|statement| statement.items_of().is_some())
@@ -229,14 +228,14 @@ fn rights_on_items(template: &Template) -> BTreeMap<(String, String), BTreeSet<S
     rights
 }
 
-/// Whether a pattern of a partition takes in one that begins so.
-fn takes_in(pattern: &str, prefix: &str) -> bool {
+/// Returns whether a pattern of partitions can match one with this prefix.
+fn can_match(pattern: &str, prefix: &str) -> bool {
     let fixed = pattern.rsplit(' ').next().unwrap_or_default().trim_end_matches('*');
     prefix.starts_with(fixed) || fixed.starts_with(prefix)
 }
 
 #[test]
-fn functions_reach_the_items_that_they_need() {
+fn functions_can_access_exactly_the_items_that_they_need() {
     let rights = rights_on_items(&Template::load());
     assert_same(
         rights.into_iter().map(|((function, partition), actions)| {
@@ -248,13 +247,13 @@ fn functions_reach_the_items_that_they_need() {
         PARTITIONS
             .iter()
             .map(|(function, partition, actions)| format!("{function}: {partition}: {actions}")),
-        "a role of template.yaml and PARTITIONS here differ: give the function what its code does \
-         in the table, in both",
+        "a role in template.yaml and PARTITIONS here differ: allow in both what the function's \
+         code does with the table",
     );
 }
 
 #[test]
-fn functions_reach_nothing_else_than_they_need() {
+fn functions_have_exactly_the_other_permissions_that_they_need() {
     let template = Template::load();
     let mut rights = Vec::new();
     for Statement { function, actions, resources, condition } in
@@ -273,15 +272,15 @@ fn functions_reach_nothing_else_than_they_need() {
     assert_same(
         rights,
         OTHERS.iter().copied(),
-        "a role of template.yaml and OTHERS here differ: give the function what its code does, in \
-         both",
+        "a role in template.yaml and OTHERS here differ: allow in both what the function's code \
+         does",
     );
 }
 
 #[test]
-fn one_request_needs_one_statement() {
-    // A batch, and perhaps a transaction, brings the partitions of all its keys: ForAllValues holds
-    // only in a statement that names them all.
+fn all_partitions_of_an_action_are_in_one_statement() {
+    // The leading keys of a batch are those of all its keys; ForAllValues matches only if one
+    // statement contains them all.
     let mut seen = BTreeSet::new();
     for statement in statements(&Template::load()) {
         let Some(target) = statement.items_of().map(str::to_owned) else { continue };
@@ -293,39 +292,39 @@ fn one_request_needs_one_statement() {
             );
             assert!(
                 seen.insert((statement.function.clone(), target.clone(), action)),
-                "{right} stands in two statements of template.yaml: put all its partitions into one"
+                "{right} is in two statements of template.yaml: put all its partitions into one"
             );
         }
     }
 }
 
 #[test]
-fn no_action_can_do_without_a_partition() {
+fn no_permitted_action_works_without_a_partition() {
     for ((function, partition), actions) in rights_on_items(&Template::load()) {
         for action in actions {
             let needs_key =
                 !action.contains('*') && action != "Scan" && !action.starts_with("PartiQL");
             assert!(
                 needs_key,
-                "{function} may {action} {partition}: the condition on partitions holds for \
-                 requests that name none"
+                "{function} may {action} {partition}: remove it, because the condition does not \
+                 limit requests without a partition"
             );
         }
         assert!(
             partition.trim_end_matches('*').len() > 3,
-            "{function}: {partition} is no partition"
+            "{function}: {partition} matches more than one kind of partition"
         );
     }
 }
 
 #[test]
-fn what_was_audited_stays() {
+fn no_function_can_change_or_delete_audit_events() {
     for ((function, partition), actions) in rights_on_items(&Template::load()) {
-        if takes_in(&partition, "AUDIT#") {
+        if can_match(&partition, "AUDIT#") {
             for action in ["UpdateItem", "DeleteItem", "BatchWriteItem"] {
                 assert!(
                     !actions.contains(action),
-                    "{function} may {action} {partition}: events of the audit trail never change"
+                    "{function} may {action} {partition}: remove it, audit events never change"
                 );
             }
         }
@@ -333,13 +332,13 @@ fn what_was_audited_stays() {
 }
 
 #[test]
-fn secrets_charts_and_objects_are_kept_apart() {
+fn credentials_charts_and_objects_are_accessible_to_few_functions() {
     let template = Template::load();
     let rights = rights_on_items(&template);
     let reaching = |prefix: &str| -> BTreeSet<&str> {
         rights
             .keys()
-            .filter(|(_, partition)| takes_in(partition, prefix))
+            .filter(|(_, partition)| can_match(partition, prefix))
             .map(|(function, _)| function.as_str())
             .collect()
     };
@@ -349,16 +348,16 @@ fn secrets_charts_and_objects_are_kept_apart() {
         let rights = &rights[&(function.to_owned(), "EMAIL#*".to_owned())];
         assert!(
             rights.iter().eq(["PutItem"]),
-            "{function} stores the credentials of users it creates, and reads and changes none"
+            "{function} may only store the credentials of new users"
         );
     }
     let others: BTreeSet<&str> =
         reaching("EMAIL#").into_iter().filter(|function| !creators.contains(function)).collect();
-    assert_eq!(others, only(&["accounts"]), "other credentials are for accounts alone");
+    assert_eq!(others, only(&["accounts"]), "only accounts may use credentials");
     assert_eq!(
         reaching("PATIENT#"),
         only(&["console", "inspector", "notifications", "records"]),
-        "charts are not for everybody"
+        "no other function may access charts"
     );
     let statements = statements(&template);
     let doing = |action: &str| -> BTreeSet<&str> {
@@ -389,24 +388,24 @@ fn secrets_charts_and_objects_are_kept_apart() {
 }
 
 #[test]
-fn roles_are_for_functions_and_share_nothing_but_telemetry() {
+fn each_function_has_its_own_role_and_shares_only_telemetry() {
     let template = Template::load();
     assert_same(
         template.all("AWS::IAM::Role").map(|(id, _)| id),
         names().iter().map(|name| resource(name, "Role")),
-        "each function has one role, <Name>Role, and nobody else has any",
+        "template.yaml must have one role <Name>Role for each function, and no other roles",
     );
     for (id, role) in template.all("AWS::IAM::Role") {
         let assume = json!([{ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com"
              }, "Action": "sts:AssumeRole" }]);
         assert_eq!(
             role["AssumeRolePolicyDocument"]["Statement"], assume,
-            "{id} is for Lambda alone"
+            "only Lambda may assume {id}"
         );
         assert_eq!(
             texts(&role["ManagedPolicyArns"]),
             ["${TelemetryPolicy}"],
-            "{id} shares nothing else"
+            "{id} must have no other managed policies"
         );
     }
     let others = template
@@ -416,11 +415,11 @@ fn roles_are_for_functions_and_share_nothing_but_telemetry() {
     let others: Vec<_> = others.filter(|kind| !["Role", "ManagedPolicy"].contains(kind)).collect();
     assert!(
         others.is_empty(),
-        "{others:?}: write the rights of a function into its role, where these tests see them"
+        "{others:?}: move permissions into the roles of the functions, where these tests check them"
     );
     let policies: Vec<_> = template.all("AWS::IAM::ManagedPolicy").collect();
     let [(_, telemetry)] = policies[..] else {
-        panic!("a policy of many functions: write their rights into their own roles")
+        panic!("move the permissions of other managed policies into the roles of the functions")
     };
     let allowed =
         telemetry["PolicyDocument"]["Statement"].as_array().unwrap().iter().flat_map(|statement| {
@@ -437,13 +436,13 @@ fn roles_are_for_functions_and_share_nothing_but_telemetry() {
             .map(|action| format!("{action} {LOGS}"))
             .into_iter()
             .chain(["xray:PutTraceSegments *", "xray:PutTelemetryRecords *"].map(str::to_owned)),
-        "what all functions share is what they need to be observed",
+        "TelemetryPolicy must allow logs and traces only",
     );
 }
 
-/// The partitions that shared/store/src/keys.rs builds, by how it begins to write each: in keys, in
-/// ranges, in functions and constants of their own. Keys that items have only for an index are not
-/// among them, because whoever writes the item needs no right on the index.
+/// Returns the partitions in shared/store/src/keys.rs, found by the code that precedes their
+/// literals. Writing to an index needs no permission, so partitions of keys that are only written
+/// are not included.
 fn partitions_of_the_store() -> BTreeSet<String> {
     let source = workspace::read("shared/store/src/keys.rs");
     let code: Vec<&str> = source
@@ -475,8 +474,8 @@ fn roles_and_keys_name_the_same_partitions() {
             .into_keys()
             .map(|(_, partition)| partition.rsplit(' ').next().unwrap_or_default().to_owned()),
         partitions_of_the_store(),
-        "the partitions in the roles of template.yaml must be those that shared/store/src/keys.rs \
-         builds (or adapt how they are read here)",
+        "the roles of template.yaml must name the partitions of shared/store/src/keys.rs, or \
+         partitions_of_the_store must be adapted",
     );
 }
 
@@ -498,7 +497,7 @@ const WITHOUT_CLINICAL_TEXT: &[&str] = &[
     "update_record",
 ];
 
-/// What only the console may call: emergency access, and the lists of charts and inboxes.
+/// Store operations for the console only: emergency access, and the lists of charts and inboxes.
 const FOR_THE_CONSOLE: &[&str] = &[
     "break_glass",
     "correct_assignment",
@@ -519,14 +518,14 @@ const FOR_THE_CONSOLE: &[&str] = &[
     "resend_mail",
 ];
 
-/// The methods of the store that a crate's clippy.toml forbids.
+/// Returns the store operations that a crate's clippy.toml forbids.
 fn forbidden(folder: &str) -> Vec<String> {
     let rules = workspace::toml(&format!("{folder}/clippy.toml"));
     for (rule, value) in &workspace::toml("clippy.toml") {
         assert_eq!(
             rules.get(rule),
             Some(value),
-            "{rule}: {folder}/clippy.toml replaces the one at the root"
+            "copy {rule} into {folder}/clippy.toml, which replaces the file at the root"
         );
     }
     let methods = rules["disallowed-methods"].as_array().unwrap().iter();
@@ -534,9 +533,9 @@ fn forbidden(folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn staff_read_clinical_text_with_a_grant_alone() {
-    // IAM cannot tell a read with a grant from one without: clippy forbids the others to the
-    // console.
+fn staff_read_clinical_text_only_with_emergency_access() {
+    // IAM cannot require emergency access for a read, so clippy forbids the other operations in
+    // the console.
     let sources = ["annotations", "files", "notifications", "records"]
         .map(|file| workspace::read(&format!("shared/store/src/{file}.rs")));
     let methods = sources.iter().flat_map(|source| source.split("pub async fn ").skip(1));
@@ -546,13 +545,13 @@ fn staff_read_clinical_text_with_a_grant_alone() {
     assert_same(
         forbidden("functions/console"),
         names.map(|name| format!("store::Store::{name}")),
-        "what the store reads of charts and inboxes is forbidden in functions/console/clippy.toml, \
-         or harmless and listed in WITHOUT_CLINICAL_TEXT",
+        "forbid store operations on charts and inboxes in functions/console/clippy.toml, or list \
+         them in WITHOUT_CLINICAL_TEXT if they return no text written by users",
     );
 }
 
 #[test]
-fn the_api_of_staff_reads_no_chart_and_no_inbox() {
+fn the_admin_api_reads_no_charts_and_inboxes() {
     let source = workspace::read("shared/store/src/emergency_access.rs");
     for name in source.split("pub async fn ").skip(1) {
         let name = name.split(['(', '<']).next().unwrap();
@@ -564,33 +563,40 @@ fn the_api_of_staff_reads_no_chart_and_no_inbox() {
         assert_same(
             forbidden(folder),
             &expected,
-            &format!("{folder}/clippy.toml must forbid what the console may call and more"),
+            &format!(
+                "{folder}/clippy.toml must forbid everything that functions/console/clippy.toml \
+                 does, and FOR_THE_CONSOLE"
+            ),
         );
     }
 }
 
 #[test]
-fn the_api_of_staff_has_no_right_on_charts_and_queues() {
+fn the_admin_api_has_no_permissions_on_charts_and_queues() {
     let template = Template::load();
     let rights = rights_on_items(&template);
     for prefix in ["PATIENT#", "DOCTOR#", "FILE#", "ANNOTATION#", "GLASS#", "COUNTERS#", "MAILED#"]
     {
         for (function, partition) in rights.keys().filter(|(function, _)| function == "admin") {
-            assert!(!takes_in(partition, prefix), "{function} has a right on {partition}");
+            assert!(!can_match(partition, prefix), "{function} must not access {partition}");
         }
     }
-    for (partition, why) in [("INBOX#*", "notifies doctors"), ("MAIL#*", "orders mails")] {
+    for (partition, why) in [("INBOX#*", "notifies doctors"), ("MAIL#*", "requests mails")] {
         let rights = &rights[&("admin".to_owned(), partition.to_owned())];
-        assert!(rights.iter().eq(["PutItem"]), "admin {why}, and reads and changes none");
+        assert!(rights.iter().eq(["PutItem"]), "admin {why}, so it may only put {partition}");
     }
     let others: Vec<_> = statements(&template)
         .into_iter()
         .filter(|statement| statement.function == "admin" && statement.items_of().is_none())
         .flat_map(|statement| statement.actions)
         .collect();
-    assert!(others.is_empty(), "admin has rights beside the table: {others:?}");
+    assert!(others.is_empty(), "admin must not have permissions beyond the table: {others:?}");
     for name in ["CONSOLE_KEY", "MAIL_QUEUE_URL", "MAIL_DEAD_LETTER_QUEUE_URL"] {
         let properties = template.properties("AdminFunction", "AWS::Lambda::Function");
-        assert_eq!(properties["Environment"]["Variables"][name], Value::Null, "admin reads {name}");
+        assert_eq!(
+            properties["Environment"]["Variables"][name],
+            Value::Null,
+            "admin must not read {name}"
+        );
     }
 }

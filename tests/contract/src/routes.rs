@@ -1,5 +1,5 @@
-//! Every path of every router reaches its function, through the gateway and through `cargo lambda
-//! watch`.
+//! Routing: every path of a router reaches its function, through the gateway and through `cargo
+//! lambda watch`; throttles, permissions and CORS of the gateway.
 
 use domain::access::{Audience, Operation};
 use serde_json::{Value, json};
@@ -12,15 +12,15 @@ use crate::workspace;
 /// A path of a function's router.
 pub(crate) struct Path {
     pub(crate) function: &'static str,
-    /// As declared: with a slash at the end, and with names in braces for what varies.
+    /// As declared: with a trailing slash, and with parameters in braces.
     pub(crate) template: String,
-    /// In capitals.
+    /// In upper case.
     pub(crate) methods: Vec<String>,
 }
 
 impl Path {
-    /// The path with an id for everything that varies, as it is declared and with or without the
-    /// slash at its end. Names of files have no form with a slash.
+    /// Returns the path with an id for each parameter, with and without the trailing slash. Paths
+    /// that are declared without it, such as those of assets, have no other form.
     pub(crate) fn forms(&self) -> Vec<String> {
         let segments = self
             .template
@@ -33,8 +33,8 @@ impl Path {
         }
     }
 
-    /// Whether a path that somebody requests is this one.
-    pub(crate) fn is(&self, requested: &str) -> bool {
+    /// Returns whether a requested path matches this one.
+    pub(crate) fn matches(&self, requested: &str) -> bool {
         let (ours, theirs) = (self.template.trim_end_matches('/'), requested.trim_end_matches('/'));
         ours.split('/').count() == theirs.split('/').count()
             && ours
@@ -44,13 +44,13 @@ impl Path {
     }
 }
 
-/// Paths with nothing behind their slash, which only `$default` takes, and which notifications
-/// leads on.
-const LED_ON: [&str; 3] = ["/admin/", "/api/health/", "/api/schema/"];
+/// Paths that end after the prefix of a greedy route. Only `$default` matches them, and
+/// notifications redirects them.
+const REDIRECTED: [&str; 3] = ["/admin/", "/api/health/", "/api/schema/"];
 
 const ID: &str = "01936f2a-0000-7000-8000-000000000001";
 
-/// All paths of all functions that answer HTTP.
+/// Returns all paths of all HTTP functions.
 pub(crate) fn paths() -> Vec<Path> {
     let mut paths = Vec::new();
     for (function, document) in openapi::routers() {
@@ -65,7 +65,7 @@ pub(crate) fn paths() -> Vec<Path> {
             paths.push(Path { function, template: template.clone(), methods });
         }
     }
-    // Pages are no operations of the API.
+    // The pages of the console are not in the OpenAPI documents.
     for (method, template) in console::paths() {
         paths.push(Path {
             function: "console",
@@ -75,21 +75,20 @@ pub(crate) fn paths() -> Vec<Path> {
     }
     assert!(
         paths.len() > 10,
-        "the routers have hardly any paths: list all functions that answer HTTP in \
-         shared/openapi/src/lib.rs"
+        "paths are missing: list all HTTP functions in shared/openapi/src/lib.rs"
     );
     paths
 }
 
-/// What the gateway passes on. Preflights it answers itself.
+/// The methods that the gateway forwards. It responds to preflights itself.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-/// How the gateway takes a slash at the end of a path. AWS does not say, and what people report
-/// differs: every path must arrive either way.
+/// How the gateway handles a trailing slash. AWS does not document it, and reports differ, so every
+/// path must be routed correctly either way.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Slash {
-    Counts,
-    IsIgnored,
+pub(crate) enum TrailingSlash {
+    Significant,
+    Ignored,
 }
 
 /// The routes of the gateway.
@@ -116,27 +115,28 @@ impl Gateway {
         Self(routes.collect())
     }
 
-    /// The route of a request: among those that match, an exact path before a greedy one and the
-    /// longer one of two, a method before ANY, and $default last.
+    /// Returns the route of a request. Among matching routes, exact paths come before greedy ones,
+    /// longer paths before shorter ones, methods before ANY, and $default last.
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
-    pub(crate) fn route(&self, method: &str, path: &str, slash: Slash) -> Option<&Route> {
-        let path = if slash == Slash::IsIgnored { path.trim_end_matches('/') } else { path };
+    pub(crate) fn route(&self, method: &str, path: &str, slash: TrailingSlash) -> Option<&Route> {
+        let path = if slash == TrailingSlash::Ignored { path.trim_end_matches('/') } else { path };
         let ranked =
             self.0.iter().filter_map(|route| Some((rank(&route.key, method, path)?, route)));
         ranked.max_by_key(|(rank, _)| *rank).map(|(_, route)| route)
     }
 }
 
-/// How well a route key fits a request: kind of path, length of its fixed part, whether it names
-/// the method.
+/// Returns how specifically a route key matches a request: kind of path, length of its fixed part,
+/// whether it names the method.
 fn rank(key: &str, method: &str, path: &str) -> Option<(u8, usize, bool)> {
     if key == "$default" {
         return Some((0, 0, false));
     }
-    let (wanted, pattern) = key.split_once(' ').unwrap_or_else(|| panic!("{key} is no route key"));
+    let (wanted, pattern) =
+        key.split_once(' ').unwrap_or_else(|| panic!("{key} is not a route key"));
     let fits = wanted == "ANY" || wanted == method;
     let kind = match pattern.strip_suffix("{proxy+}") {
-        // At least one character must be behind the slash.
+        // `{proxy+}` matches at least one character.
         Some(prefix) => {
             path.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|_| (1, prefix.len()))
         }
@@ -150,32 +150,31 @@ fn every_path_reaches_its_function() {
     let gateway = Gateway::of(&Template::load());
     for path in paths() {
         for form in path.forms() {
-            // The function behind $default leads browsers to the form without the slash.
+            // The function of $default redirects browsers to the path without the slash.
             let owner = if matches!(form.as_str(), "/admin/" | "/api/schema/") {
                 "notifications"
             } else {
                 path.function
             };
-            for (method, slash) in METHODS
-                .into_iter()
-                .flat_map(|method| [(method, Slash::Counts), (method, Slash::IsIgnored)])
-            {
+            for (method, slash) in METHODS.into_iter().flat_map(|method| {
+                [(method, TrailingSlash::Significant), (method, TrailingSlash::Ignored)]
+            }) {
                 let function = resource(
-                    if slash == Slash::Counts { owner } else { path.function },
+                    if slash == TrailingSlash::Significant { owner } else { path.function },
                     "Function",
                 );
                 let route = gateway
                     .route(method, &form, slash)
                     .unwrap_or_else(|| panic!("{method} {form} has no route in template.yaml"));
-                // Led on from there to the form without the slash: no route key can name it.
-                if route.key == "$default" && LED_ON.contains(&form.as_str()) {
+                // No route key can match this path; the function redirects it.
+                if route.key == "$default" && REDIRECTED.contains(&form.as_str()) {
                     continue;
                 }
                 assert_eq!(
                     route.function, function,
-                    "{method} {form} must reach its function, also with a wrong method, \
-                        so that the answer is 405: correct the routes of \
-                     template.yaml (chosen is {}; a slash at the end {slash:?})",
+                    "{method} {form} must reach its function, also with a wrong method, so that \
+                     the response is 405: correct the routes of template.yaml (selected is {}; \
+                     trailing slash {slash:?})",
                     route.key,
                 );
             }
@@ -183,11 +182,11 @@ fn every_path_reaches_its_function() {
     }
 }
 
-/// What is guessed without being signed in, and what makes mails: the gateway's throttles are the
-/// first line there. They hold for all clients together and the emulated cloud does not enforce
-/// them; the functions throttle by account and network.
+/// Operations for guessing credentials and for sending mails have throttles at the gateway for all
+/// clients together. The emulated cloud does not enforce them; the functions limit accounts and
+/// networks.
 #[test]
-fn what_is_guessed_has_throttles_of_its_own() {
+fn guessable_and_mail_sending_operations_are_throttled() {
     let template = Template::load();
     let (name, stage) =
         template.all("AWS::ApiGatewayV2::Stage").next().expect("template.yaml has no stage");
@@ -205,8 +204,8 @@ fn what_is_guessed_has_throttles_of_its_own() {
     assert_same(
         settings.keys(),
         posts.chain([greedy.clone()]),
-        "RouteSettings of template.yaml must name each POST of accounts for which nobody signs in, \
-         resend/, and the greedy route of accounts",
+        "RouteSettings of template.yaml must name each public POST of accounts, resend/, and the \
+         greedy route of accounts",
     );
     for (key, limits) in settings {
         let limit = |name: &str| {
@@ -215,36 +214,39 @@ fn what_is_guessed_has_throttles_of_its_own() {
         let (rate, burst) = (limit("ThrottlingRateLimit"), limit("ThrottlingBurstLimit"));
         assert!(
             rate >= 1.0 && rate <= burst,
-            "{key}: so many a second, and at least as many at once"
+            "{key}: the rate must be at least 1, and the burst at least the rate"
         );
     }
     let ids = |key: &String| {
         let route =
             template.all("AWS::ApiGatewayV2::Route").find(|(_, route)| route["RouteKey"] == **key);
         route.map(|(id, _)| id.to_owned()).unwrap_or_else(|| {
-            panic!("RouteSettings name {key}, which is no route: the deployment would fail")
+            panic!("RouteSettings name {key}, which is not a route: the deployment would fail")
         })
     };
     let depends = texts(&template.resource(name)["DependsOn"]);
     assert_same(
         depends,
         settings.keys().map(ids),
-        "the stage must be made after the routes that its settings name (DependsOn)",
+        "DependsOn of the stage must name the routes in its settings",
     );
-    // Which form of the path reaches a route of its own is for AWS to say: either way there is a
-    // throttle.
+    // Whichever route AWS selects for a trailing slash, it is throttled.
     let gateway = Gateway::of(&template);
     for key in settings.keys().filter(|key| **key != greedy) {
         let path = key.trim_start_matches("POST ");
-        assert_eq!(gateway.route("POST", path, Slash::Counts).map(|route| &route.key), Some(key));
-        let with_slash =
-            gateway.route("POST", &format!("{path}/"), Slash::Counts).map(|route| &route.key);
+        assert_eq!(
+            gateway.route("POST", path, TrailingSlash::Significant).map(|route| &route.key),
+            Some(key)
+        );
+        let with_slash = gateway
+            .route("POST", &format!("{path}/"), TrailingSlash::Significant)
+            .map(|route| &route.key);
         assert_eq!(with_slash, Some(&greedy), "{path}/");
     }
 }
 
 #[test]
-fn every_function_behind_the_gateway_has_its_router_here() {
+fn every_function_behind_the_gateway_has_a_router_in_openapi() {
     let template = Template::load();
     let integrations = template
         .all("AWS::ApiGatewayV2::Integration")
@@ -259,19 +261,19 @@ fn every_function_behind_the_gateway_has_its_router_here() {
 }
 
 #[test]
-fn every_route_leads_to_a_function_that_may_be_called() {
+fn every_route_has_a_function_that_the_gateway_may_invoke() {
     let template = Template::load();
     let (api, _) =
         template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
     let mut needed = Vec::new();
     for (name, route) in template.all("AWS::ApiGatewayV2::Route") {
-        assert_eq!(id(&route["ApiId"]), api, "{name} belongs to no API of template.yaml");
+        assert_eq!(id(&route["ApiId"]), api, "{name} must belong to the API of template.yaml");
         let integration =
             template.properties(&id(&route["Target"]), "AWS::ApiGatewayV2::Integration");
         assert_eq!(integration["IntegrationType"], "AWS_PROXY", "the integration of {name}");
         assert_eq!(
             integration["PayloadFormatVersion"], "2.0",
-            "the functions understand events of version 2.0: correct {name}"
+            "the functions expect payload format 2.0: correct {name}"
         );
         let function = id(&integration["IntegrationUri"]);
         template.properties(&function, "AWS::Lambda::Function");
@@ -289,50 +291,50 @@ fn every_route_leads_to_a_function_that_may_be_called() {
     assert_same(
         template.all("AWS::Lambda::Permission").map(|(_, permission)| permission.to_string()),
         needed,
-        "template.yaml must let this API call the functions behind its routes, and nobody else",
+        "template.yaml must allow only this API to invoke the functions of its routes",
     );
     assert_eq!(
         template.all("AWS::Lambda::Url").count(),
         0,
-        "a function URL is a way around the gateway"
+        "remove function URLs: they bypass the gateway"
     );
 }
 
 #[test]
-fn route_keys_can_be_deployed_and_are_understood_here() {
+fn route_keys_are_valid_and_supported_by_these_tests() {
     for Route { key, .. } in Gateway::of(&Template::load()).0 {
         assert!(
             !key.ends_with('/'),
-            "{key}: API Gateway refuses a route key that ends in a slash; a route with {{proxy+}} \
-             takes such paths"
+            "{key}: API Gateway refuses route keys with a trailing slash: use a route with \
+             {{proxy+}}"
         );
         let variables = key.matches('{').count();
         assert!(
             variables == 0 || (variables == 1 && key.ends_with("/{proxy+}")),
-            "{key}: teach `rank` what its variables match"
+            "{key}: parameters of this kind are not implemented in `rank`: add them"
         );
     }
 }
 
 #[test]
-fn every_route_is_there_for_some_path() {
+fn every_route_is_used() {
     let (gateway, paths) = (Gateway::of(&Template::load()), paths());
     let mut used: Vec<&str> = Vec::new();
     for form in paths.iter().flat_map(Path::forms) {
-        let routes =
-            METHODS.into_iter().filter_map(|method| gateway.route(method, &form, Slash::Counts));
+        let routes = METHODS
+            .into_iter()
+            .filter_map(|method| gateway.route(method, &form, TrailingSlash::Significant));
         used.extend(routes.map(|route| route.key.as_str()));
     }
     for Route { key, .. } in &gateway.0 {
-        // The greedy routes are for more than their group's paths: what is unknown below the group
-        // is the group's to answer.
+        // Greedy routes also serve unknown paths of their group.
         let group = key.split_once(' ').map(|(_, pattern)| pattern);
         let is_base = group.is_some_and(|group| {
             paths.iter().any(|path| path.template.starts_with(&format!("{group}/")))
         });
         assert!(
             used.contains(&key.as_str()) || is_base,
-            "{key}: no router has a path for it: remove the route from template.yaml"
+            "{key} is not used by any path: remove the route from template.yaml"
         );
     }
 }
@@ -348,7 +350,8 @@ fn no_two_functions_own_a_path() {
         );
         for other in &paths[..index] {
             assert!(
-                path.function == other.function || !path.forms().iter().any(|form| other.is(form)),
+                path.function == other.function
+                    || !path.forms().iter().any(|form| other.matches(form)),
                 "{} of {} is also a path of {}: one of them must have another",
                 path.template,
                 path.function,
@@ -371,19 +374,22 @@ fn unknown_paths_reach_a_function_that_answers_404() {
         "/api/records/",
         "/.well-known/nothing",
     ] {
-        let route = gateway.route("GET", unknown, Slash::Counts);
+        let route = gateway.route("GET", unknown, TrailingSlash::Significant);
         let route = route.expect(
             "template.yaml needs a route $default, so that every error is a problem document",
         );
         let responses =
             paths.iter().any(|path| resource(path.function, "Function") == route.function);
-        assert!(responses, "{unknown} reaches {}, which does not answer HTTP", route.function);
-        assert!(!paths.iter().any(|path| path.is(unknown)), "{unknown} is known now: try another");
+        assert!(responses, "{unknown} reaches {}, which does not serve HTTP", route.function);
+        assert!(
+            !paths.iter().any(|path| path.matches(unknown)),
+            "{unknown} is known now: try another"
+        );
     }
 }
 
 #[test]
-fn every_page_of_the_console_is_tried_by_everybody() {
+fn every_page_of_the_console_is_tested_with_all_roles() {
     let tests = workspace::read("tests/api/src/console.rs");
     for (method, path) in console::paths() {
         assert!(
@@ -394,7 +400,7 @@ fn every_page_of_the_console_is_tried_by_everybody() {
 }
 
 #[test]
-fn the_edit_loop_has_the_same_routes() {
+fn cargo_lambda_watch_has_the_same_routes() {
     let manifest = workspace::toml("Cargo.toml");
     let routes = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
     let mut router = matchit::Router::new();
@@ -410,7 +416,7 @@ fn the_edit_loop_has_the_same_routes() {
                 function,
                 Some(path.function),
                 "correct [workspace.metadata.lambda.watch.router] of Cargo.toml: `cargo lambda \
-                 watch` does not bring {form} to {}",
+                 watch` does not route {form} to {}",
                 path.function,
             );
         }
@@ -418,7 +424,7 @@ fn the_edit_loop_has_the_same_routes() {
 }
 
 #[test]
-fn browsers_may_send_what_the_functions_take() {
+fn cors_allows_the_methods_and_headers_of_the_api() {
     let template = Template::load();
     let (_, api) =
         template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
@@ -426,12 +432,12 @@ fn browsers_may_send_what_the_functions_take() {
     assert_eq!(
         cors["AllowOrigins"],
         json!({ "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }),
-        "origins are a parameter"
+        "AllowOrigins must be the parameter AllowedOrigins"
     );
     assert_eq!(
         cors["AllowCredentials"],
         Value::Null,
-        "tokens travel in a header, never in cookies"
+        "remove AllowCredentials: tokens are sent in a header, never in cookies"
     );
     assert_same(
         texts(&cors["AllowMethods"]),
@@ -458,7 +464,7 @@ fn browsers_may_send_what_the_functions_take() {
 }
 
 #[test]
-fn the_stage_does_not_appear_in_paths() {
+fn paths_do_not_contain_the_stage() {
     let template = Template::load();
     let stages: Vec<_> = template
         .all("AWS::ApiGatewayV2::Stage")
@@ -467,6 +473,6 @@ fn the_stage_does_not_appear_in_paths() {
     assert_eq!(
         stages,
         [("$default".to_owned(), &Value::Bool(true))],
-        "any other stage stands in front of every path"
+        "the name of any other stage would become part of all paths"
     );
 }
