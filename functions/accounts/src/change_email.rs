@@ -44,7 +44,6 @@ request_schema!(EmailChangeRequest);
     post, path = "/api/accounts/email-change/", tag = "Accounts", request_body = EmailChangeRequest,
     responses(
         (status = 202, description = "Whether the address is free is not told.", body = Detail),
-        (status = 429, description = "too_many_attempts daily_limit_reached"),
     )
 )]
 pub(crate) async fn request_email_change(
@@ -93,8 +92,6 @@ pub(crate) async fn request_email_change(
         request_body = TokenRequest,
     responses(
         (status = 200, description = "The account has the new address.", body = Detail),
-        (status = 409, description = "changed_meanwhile email_taken"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn change_email(

@@ -5,9 +5,9 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::{self, Password};
+use domain::problem::Code;
 use domain::rate::LimitedAction;
 use http_api::caller::SignedIn;
-use http_api::code::Code;
 use http_api::form::{Body, Form, FromForm};
 use http_api::problem::Problem;
 use http_api::request_schema;
@@ -42,8 +42,6 @@ request_schema!(ChangePasswordRequest);
         request_body = ChangePasswordRequest,
     responses(
         (status = 200, description = "The tokens of a new session.", body = Tokens),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn change_password(

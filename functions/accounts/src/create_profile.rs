@@ -3,8 +3,8 @@
 use domain::account::{
     Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
 };
+use domain::problem::Code;
 use http_api::caller::PatientOrDoctor;
-use http_api::code::Code;
 use http_api::etag::{ETag, IfMatch};
 use http_api::form::{Form, any_of, describe};
 use http_api::idempotency::{Idempotent, IdempotentRequest};
@@ -49,8 +49,6 @@ request_schema!(NewProfile: any_of([Role::Doctor,
     post, path = "/api/accounts/profile-create/", tag = "Accounts", request_body = NewProfile,
     responses(
         (status = 201, description = "The profile.", body = ProfileShape, headers(("ETag"))),
-        (status = 403, description = "profile_exists"),
-        (status = 409, description = "changed_meanwhile"),
     )
 )]
 pub(crate) async fn create_profile(

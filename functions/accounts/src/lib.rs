@@ -27,6 +27,7 @@ use domain::account::{Account, Role};
 use domain::key::SigningKey;
 use domain::session::Session;
 use http_api::problem::Problem;
+use http_api::routes;
 use http_api::state::HttpState;
 use jiff::{SignedDuration, Timestamp};
 use runtime::aws::{self, CallPolicy};
@@ -36,7 +37,6 @@ use runtime::{clock, config};
 use store::Store;
 use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// All routes of the group.
 pub fn router() -> OpenApiRouter<App> {

@@ -8,9 +8,9 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::UserId;
 use domain::password::Password;
+use domain::problem::Code;
 use domain::rate::LimitedAction;
 use http_api::caller::RequestInfo;
-use http_api::code::Code;
 use http_api::form::{Body, Form, FromForm};
 use http_api::problem::Problem;
 use http_api::request_schema;
@@ -47,8 +47,6 @@ request_schema!(LoginRequest);
     post, path = "/api/accounts/login/", tag = "Accounts", request_body = LoginRequest,
     responses(
         (status = 200, description = "Signed in.", body = SignedInUser),
-        (status = 401, description = "invalid_credentials mfa_required"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn login(

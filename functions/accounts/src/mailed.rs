@@ -3,7 +3,7 @@
 use domain::account::Account;
 use domain::field::Reason;
 use domain::mail::{AccountSnapshot, MailKind, MailToken};
-use http_api::code::Code;
+use domain::problem::Code;
 use http_api::form::{Form, FromForm};
 use http_api::problem::Problem;
 use http_api::request_schema;

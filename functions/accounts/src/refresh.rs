@@ -6,10 +6,10 @@ use axum::extract::State;
 use domain::account::Account;
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::mail::{Mail, MailKind};
+use domain::problem::Code;
 use domain::rate::LimitedAction;
 use domain::session::Session;
 use http_api::caller::RequestInfo;
-use http_api::code::Code;
 use http_api::form::{Body, Form, FromForm};
 use http_api::problem::Problem;
 use http_api::request_schema;
@@ -44,8 +44,6 @@ request_schema!(RefreshRequest);
     post, path = "/api/accounts/token/refresh/", tag = "Accounts", request_body = RefreshRequest,
     responses(
         (status = 200, description = "New tokens.", body = Tokens),
-        (status = 401, description = "token_not_valid"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn refresh(

@@ -75,7 +75,6 @@ request_schema!(RegisterRequest);
         (status = 201, description = "Registered and signed in.", body = SignedInUser),
         (status = 202, description = "Where it is not told whether an address is taken: a mail \
                                       tells more.", body = Detail),
-        (status = 429, description = "too_many_attempts daily_limit_reached"),
     )
 )]
 pub(crate) async fn register(

@@ -41,7 +41,6 @@ request_schema!(PasswordResetRequest);
     responses(
         (status = 202, description = "Whether there is such an account is not told.",
             body = Detail),
-        (status = 429, description = "too_many_attempts daily_limit_reached"),
     )
 )]
 pub(crate) async fn request_password_reset(
@@ -91,8 +90,6 @@ request_schema!(NewPasswordRequest);
         request_body = NewPasswordRequest,
     responses(
         (status = 200, description = "The password is set.", body = Detail),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn reset_password(

@@ -7,10 +7,10 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
+use domain::problem::Code;
 use domain::rate::LimitedAction;
 use domain::second_factor::{RECOVERY_CODE_COUNT, RecoveryCode, SecondFactor, TotpCode};
 use http_api::caller::{Caller, RequestInfo, SignedIn};
-use http_api::code::Code;
 use http_api::form::{Body, Form, FromForm};
 use http_api::problem::Problem;
 use http_api::request_schema;
@@ -75,8 +75,6 @@ request_schema!(CompleteLoginRequest);
         request_body = CompleteLoginRequest,
     responses(
         (status = 200, description = "Signed in.", body = SignedInUser),
-        (status = 401, description = "mfa_token_not_valid invalid_code"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn login_with_second_factor(
@@ -194,8 +192,6 @@ struct Secret<'a> {
         request_body = SetUpSecondFactorRequest,
     responses(
         (status = 200, description = "The secret, told this once.", body = Secret),
-        (status = 409, description = "second_factor_exists"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn set_up_second_factor(
@@ -288,9 +284,6 @@ struct RecoveryCodes<'a> {
         request_body = ConfirmSecondFactorRequest,
     responses(
         (status = 200, description = "The recovery codes, told this once.", body = RecoveryCodes),
-        (status = 409, description = "second_factor_not_set_up second_factor_exists \
-                                      changed_meanwhile"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn confirm_second_factor(
@@ -353,8 +346,6 @@ request_schema!(DisableSecondFactorRequest);
         request_body = DisableSecondFactorRequest,
     responses(
         (status = 204, description = "There is no second factor any more."),
-        (status = 409, description = "second_factor_not_set_up changed_meanwhile"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn disable_second_factor(

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use domain::email::Email;
 use domain::mail::Mail;
+use domain::problem::Code;
 use domain::rate::{
     ClientNetwork, FAILURE_WINDOW, FREE_FAILURES, FailureCount, FailureLimits, LimitedAction,
     MIN_REFUSAL_DURATION,
 };
 use http_api::caller::RequestInfo;
-use http_api::code::Code;
 use http_api::problem::{Limit, Problem};
 use runtime::clock;
 use store::rate::ThrottleKey;

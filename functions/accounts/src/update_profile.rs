@@ -5,9 +5,9 @@ use domain::account::{
     Account, Approval, DoctorProfile, Gender, PatientProfile, Profile, Years, date_of_birth,
 };
 use domain::audit::{Action, AuditEvent};
+use domain::problem::Code;
 use domain::text::{LicenseNumber, Specialization};
 use http_api::caller::PatientOrDoctor;
-use http_api::code::Code;
 use http_api::etag::{ETag, IfMatch};
 use http_api::form::{Form, any_of, describe};
 use http_api::problem::Problem;
@@ -67,9 +67,6 @@ request_schema!(ProfileChange: any_of([
     responses(
         (status = 200, description = "The profile after the change.", body = ProfileShape,
             headers(("ETag"))),
-        (status = 403, description = "no_profile"),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn update_profile(
@@ -86,9 +83,6 @@ pub(crate) async fn update_profile(
     put, path = "/api/accounts/profile-update/", tag = "Accounts", request_body = NewProfile,
     responses(
         (status = 200, description = "The new profile.", body = ProfileShape, headers(("ETag"))),
-        (status = 403, description = "no_profile"),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn replace_profile(

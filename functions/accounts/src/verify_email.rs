@@ -20,8 +20,6 @@ use crate::views::Detail;
     post, path = "/api/accounts/verify-email/", tag = "Accounts", request_body = TokenRequest,
     responses(
         (status = 200, description = "The address is confirmed.", body = Detail),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 429, description = "too_many_attempts"),
     )
 )]
 pub(crate) async fn verify_email(
@@ -44,7 +42,6 @@ pub(crate) async fn verify_email(
     responses(
         (status = 202, description = "Whether the address was confirmed before is not told.",
             body = Detail),
-        (status = 429, description = "daily_limit_reached"),
     )
 )]
 pub(crate) async fn resend_verification(

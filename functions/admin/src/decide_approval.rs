@@ -40,8 +40,6 @@ request_schema!(RequiredReason: describe(required_reason));
     responses(
         (status = 200, description = "The doctor after the decision.", body = User,
             headers(("ETag"))),
-        (status = 409, description = "approval_not_possible no_profile changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn approve_doctor(
@@ -62,8 +60,6 @@ pub(crate) async fn approve_doctor(
     responses(
         (status = 200, description = "The doctor after the decision.", body = User,
             headers(("ETag"))),
-        (status = 409, description = "approval_not_possible no_profile changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn refuse_doctor(
@@ -84,8 +80,6 @@ pub(crate) async fn refuse_doctor(
     responses(
         (status = 200, description = "The doctor after the decision.", body = User,
             headers(("ETag"))),
-        (status = 409, description = "approval_not_possible changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn suspend_doctor(

@@ -17,6 +17,7 @@ mod update_user;
 
 use axum::Router;
 use axum::extract::FromRef;
+use http_api::routes;
 use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::config;
@@ -24,7 +25,6 @@ use staff::StaffService;
 use store::Store;
 use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// All routes of the group.
 pub fn router() -> OpenApiRouter<App> {

@@ -20,7 +20,6 @@ use crate::App;
         request_body = NewEmail,
     responses(
         (status = 204, description = "The mail is on its way."),
-        (status = 409, description = "inactive"),
     )
 )]
 pub(crate) async fn start_email_change(

@@ -14,7 +14,6 @@ use crate::App;
     post, path = "/api/admin/users/{id}/password-reset/", tag = "Administration",
     responses(
         (status = 204, description = "The mail is on its way."),
-        (status = 409, description = "inactive"),
     )
 )]
 pub(crate) async fn start_password_reset(

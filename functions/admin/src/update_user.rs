@@ -21,9 +21,6 @@ use crate::response::User;
     patch, path = "/api/admin/users/{id}/", tag = "Administration", request_body = UserChange,
     responses(
         (status = 200, description = "The user after the change.", body = User, headers(("ETag"))),
-        (status = 403, description = "own_account"),
-        (status = 409, description = "last_admin changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn update_user(

@@ -11,6 +11,7 @@ use axum::routing::{MethodFilter, any, on};
 use axum::{Extension, Router};
 use domain::access::Operation;
 use http_api::problem::Problem;
+use http_api::routes::{Arguments, check_audience};
 
 use crate::dashboard::{export_counts, show_dashboard};
 use crate::mail::{list_mails, redrive_mails, resend_mail, show_pipeline};
@@ -118,7 +119,7 @@ struct Routes {
 }
 
 impl Routes {
-    fn get<H: Handler<T, App>, T: 'static>(
+    fn get<H: Handler<T, App>, T: Arguments + 'static>(
         self,
         path: &'static str,
         operation: Operation,
@@ -127,7 +128,7 @@ impl Routes {
         self.route(("GET", MethodFilter::GET), path, operation, handler)
     }
 
-    fn post<H: Handler<T, App>, T: 'static>(
+    fn post<H: Handler<T, App>, T: Arguments + 'static>(
         self,
         path: &'static str,
         operation: Operation,
@@ -136,13 +137,18 @@ impl Routes {
         self.route(("POST", MethodFilter::POST), path, operation, handler)
     }
 
-    fn route<H: Handler<T, App>, T: 'static>(
+    /// Adds a route.
+    ///
+    /// # Panics
+    /// When the handler is not for the audience of the operation.
+    fn route<H: Handler<T, App>, T: Arguments + 'static>(
         mut self,
         (method, filter): (&'static str, MethodFilter),
         path: &'static str,
         operation: Operation,
         handler: H,
     ) -> Self {
+        check_audience::<T>(operation);
         self.paths.push((method, path));
         let router = self.router.route(path, on(filter, handler).layer(Extension(operation)));
         Self { router, paths: self.paths }

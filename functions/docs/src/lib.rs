@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use http_api::problem::Problem;
+use http_api::routes;
 use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::config;
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::schema::Schema;
 use crate::swagger_ui::SwaggerUi;

@@ -1,7 +1,7 @@
 //! `GET /problems/{code}/`
 
 use axum::response::Html;
-use http_api::code::Code;
+use domain::problem::Code;
 use http_api::path::Id;
 
 /// What a kind of problem means and what to do about it, for people: the page to which the type of

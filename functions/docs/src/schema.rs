@@ -44,7 +44,6 @@ impl Schema {
         (status = 308, description = "Asked for with the slash: it is where the path without it \
                                       leads.", headers(("Location"))),
         (status = 304, description = "It is what If-None-Match names."),
-        (status = 404, description = "not_found"),
     )
 )]
 pub(crate) async fn read_schema(

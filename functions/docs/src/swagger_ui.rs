@@ -49,7 +49,6 @@ impl SwaggerUi {
         (status = 200, description = "The page.", body = String, content_type = "text/html",
             headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
-        (status = 404, description = "not_found"),
     )
 )]
 pub(crate) async fn swagger_ui(
@@ -68,7 +67,6 @@ pub(crate) async fn swagger_ui(
         (status = 200, description = "The script.", body = String, content_type = "text/javascript",
             headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
-        (status = 404, description = "not_found"),
     )
 )]
 pub(crate) async fn swagger_ui_bundle(
@@ -86,7 +84,6 @@ pub(crate) async fn swagger_ui_bundle(
         (status = 200, description = "The style sheet.", body = String, content_type = "text/css",
             headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
-        (status = 404, description = "not_found"),
     )
 )]
 pub(crate) async fn swagger_ui_style(
@@ -104,7 +101,6 @@ pub(crate) async fn swagger_ui_style(
         (status = 200, description = "The script.", body = String, content_type = "text/javascript",
             headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "It is what If-None-Match names."),
-        (status = 404, description = "not_found"),
     )
 )]
 pub(crate) async fn swagger_ui_start(

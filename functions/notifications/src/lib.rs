@@ -14,6 +14,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, RawQuery};
 use axum::response::Redirect;
 use axum::routing::get;
+use http_api::routes;
 use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
@@ -21,7 +22,6 @@ use runtime::config;
 use store::Store;
 use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// All routes of the group.
 pub fn router() -> OpenApiRouter<App> {

@@ -52,7 +52,6 @@ request_schema!(NewRecord: describe(|form| NewRecord::from_form(form, UploadLimi
     responses(
         (status = 201, description = "The record, with a URL for each file to upload.",
             body = views::Record, headers(("ETag"))),
-        (status = 429, description = "daily_limit_reached"),
     )
 )]
 pub(crate) async fn create_record(

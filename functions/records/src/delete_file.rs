@@ -19,8 +19,6 @@ use crate::{App, MAX_RETRIES};
     delete, path = "/api/records/files/{id}/", tag = "Health Records",
     responses(
         (status = 204, description = "The file is deleted."),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn delete_file(

@@ -17,6 +17,7 @@ mod update_record;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use http_api::routes;
 use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
@@ -24,7 +25,6 @@ use runtime::config;
 use store::Store;
 use store::archive::AuditKey;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// How often a change is tried when other requests come first and the client has named no version.
 const MAX_RETRIES: usize = 4;

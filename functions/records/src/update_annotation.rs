@@ -45,8 +45,6 @@ request_schema!(NoteReplacement: describe(replacement));
     responses(
         (status = 200, description = "The annotation after the change.", body = RecordAnnotation,
             headers(("ETag"))),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn update_annotation(
@@ -67,8 +65,6 @@ pub(crate) async fn update_annotation(
     responses(
         (status = 200, description = "The annotation after the change.", body = RecordAnnotation,
             headers(("ETag"))),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
     )
 )]
 pub(crate) async fn replace_annotation(

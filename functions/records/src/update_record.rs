@@ -73,9 +73,6 @@ request_schema!(RecordReplacement: describe(|form| replacement(form, UploadLimit
     responses(
         (status = 200, description = "The record after the change, with a URL for each new file.",
                                       body = views::Record, headers(("ETag"))),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
-        (status = 429, description = "daily_limit_reached"),
     )
 )]
 pub(crate) async fn update_record(
@@ -97,9 +94,6 @@ pub(crate) async fn update_record(
     responses(
         (status = 200, description = "The record after the change, with a URL for each new file.",
                                       body = views::Record, headers(("ETag"))),
-        (status = 409, description = "changed_meanwhile"),
-        (status = 412, description = "precondition_failed"),
-        (status = 429, description = "daily_limit_reached"),
     )
 )]
 pub(crate) async fn replace_record(

@@ -17,6 +17,7 @@ pub mod key;
 pub mod mail;
 pub mod notification;
 pub mod password;
+pub mod problem;
 pub mod rate;
 pub mod record;
 pub mod schema;

@@ -320,13 +320,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let kit = HttpState::from_ref(state);
-        let operation = parts
-            .extensions
-            .get()
-            .copied()
-            .filter(|operation: &Operation| operation.audience() == A::AUDIENCE);
-        let operation = operation.ok_or_else(|| {
-            Problem::internal("domain::access does not say of this operation what its handler says")
+        let operation = parts.extensions.get().copied().ok_or_else(|| {
+            Problem::internal("the route names no operation: register it with http_api::routes!")
         })?;
         let claims = match parts.extensions.get::<Claims>() {
             Some(claims) => *claims,

@@ -6,8 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 
-use crate::code::Code;
 use crate::problem::Problem;
+use domain::problem::Code;
 
 /// The tag of one version of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

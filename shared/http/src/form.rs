@@ -11,8 +11,8 @@ use utoipa::openapi::schema::{
     AnyOfBuilder, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type,
 };
 
-use crate::code::Code;
 use crate::problem::Problem;
+use domain::problem::Code;
 
 /// The greatest length of a body in bytes: above the largest valid one (a description of 5,000
 /// characters and twenty files, every character written as a `\u` escape), far below what Lambda

@@ -22,20 +22,11 @@ use runtime::crypto::SealingKey;
 use store::Store;
 use store::idempotency::{Lease, LeaseOutcome};
 
-use crate::code::Code;
 use crate::form::Form;
 use crate::problem::Problem;
 use crate::response::ApiResponse;
 use crate::state::HttpState;
-
-/// The operations that take the header: those that create something with POST.
-pub const OPERATIONS: [Operation; 5] = [
-    Operation::Register,
-    Operation::CreateProfile,
-    Operation::CreateRecord,
-    Operation::CreateAnnotation,
-    Operation::CreateUser,
-];
+use domain::problem::Code;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -51,7 +42,7 @@ pub const MAX_KEY_LENGTH: usize = 255;
 pub const KEY_PATTERN: &str = r#"^("([ !#-\[\]-~]|\\["\\])+"|[!#-+\-.\/0-:<-\[\]-~]+)$"#;
 
 /// The body of a request that creates something, and what makes it possible to send it again. The
-/// operation must be among [`OPERATIONS`].
+/// operation must be [idempotent](Operation::is_idempotent).
 ///
 /// As an extractor it refuses with 400 a header that holds no key.
 pub struct Idempotent(pub IdempotencyContext, pub Form);
@@ -75,10 +66,8 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let operation =
-            request.extensions().get().copied().filter(|operation| OPERATIONS.contains(operation));
-        let operation = operation.ok_or_else(|| {
-            Problem::internal("an operation that takes no Idempotency-Key asks for it")
+        let operation = request.extensions().get().copied().ok_or_else(|| {
+            Problem::internal("the route names no operation: register it with http_api::routes!")
         })?;
         let key = key(request.headers())?;
         let form = Form::from_request(request, state).await?;

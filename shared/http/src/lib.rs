@@ -4,9 +4,9 @@
 //! [`response::ApiResponse`] or a [`problem::Problem`], and [`middleware::service`] does the rest.
 
 pub use utoipa;
+pub use utoipa_axum;
 
 pub mod caller;
-pub mod code;
 pub mod etag;
 pub mod form;
 pub mod idempotency;
@@ -16,5 +16,6 @@ pub mod path;
 pub mod problem;
 pub mod query;
 pub mod response;
+pub mod routes;
 pub mod state;
 pub mod views;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use store::rate::LimitError;
 use utoipa::ToSchema;
 
-use crate::code::Code;
+use domain::problem::Code;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 

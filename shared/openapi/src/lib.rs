@@ -10,7 +10,7 @@ mod shared;
 use std::collections::BTreeMap;
 
 use domain::access::{Audience, Operation};
-use http_api::idempotency;
+use domain::problem::Code;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -160,17 +160,16 @@ fn finish(
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let known: Operation =
         id.parse().map_err(|_| format!("domain::access knows no operation {id}"))?;
-    let (audience, repeatable) = (known.audience(), idempotency::OPERATIONS.contains(&known));
-    describe(operation, audience);
-    operation["security"] = shared::security(audience);
-    take_parameters(path, operation, repeatable);
+    describe(operation, known.audience());
+    operation["security"] = shared::security(known.audience());
+    add_parameters(path, operation, known);
     if let Some(body) = operation.get_mut("requestBody") {
         finish_body(body, examples);
     }
-    problems.finish(path, method, operation, audience, repeatable)?;
+    problems.add(path, method, operation, known)?;
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if response.get("$ref").is_none() {
-            finish_success(status, response, examples, repeatable);
+            finish_success(status, response, examples, known.is_idempotent());
             links::add(&id, status, response);
         }
     }
@@ -197,9 +196,9 @@ fn describe(operation: &mut Value, audience: Audience) {
     operation["description"] = paragraphs.join("\n\n").into();
 }
 
-/// The variables of the path, where the handler has not said more of them, and the headers that go
-/// with what is answered.
-fn take_parameters(path: &str, operation: &mut Value, repeatable: bool) {
+/// Adds the variables of the path that the handler has not described, and the request headers that
+/// belong to the operation's responses.
+fn add_parameters(path: &str, operation: &mut Value, known: Operation) {
     let mut parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     for parameter in &mut parameters {
         if let Some(schema) = parameter.get_mut("schema") {
@@ -217,10 +216,10 @@ fn take_parameters(path: &str, operation: &mut Value, repeatable: bool) {
             parameters.push(shared::path_parameter(name));
         }
     }
-    if repeatable {
+    if known.is_idempotent() {
         parameters.push(reference("parameters", "IdempotencyKey"));
     }
-    if operation["responses"].get("412").is_some() {
+    if known.problems().iter().any(|(_, code)| *code == Code::PreconditionFailed) {
         parameters.push(reference("parameters", "IfMatch"));
     }
     if operation["responses"].get("304").is_some() {
@@ -250,11 +249,16 @@ fn finish_body(body: &mut Value, examples: &Examples<'_>) {
     }
 }
 
-fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, repeatable: bool) {
+fn finish_success(
+    status: &str,
+    response: &mut Value,
+    examples: &Examples<'_>,
+    is_idempotent: bool,
+) {
     let mut names: Vec<String> =
         response["headers"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
     names.extend(shared::EVERYWHERE.map(str::to_owned));
-    if repeatable {
+    if is_idempotent {
         names.push("Idempotent-Replayed".to_owned());
     }
     if status == "201" {

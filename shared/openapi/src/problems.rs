@@ -1,16 +1,16 @@
-//! The problems that an operation can have: those that its handler names, and those that follow
-//! from rules.
+//! Use [`Problems`] to add the responses of an operation that are problems: those in its row of
+//! [`Operation`], and those that follow from rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::access::Audience;
-use http_api::code::Code;
+use domain::access::{Audience, Operation};
+use domain::problem::Code;
 use serde_json::{Map, Value, json};
 
 use crate::example::Examples;
 use crate::reference;
 
-/// Makes answers of problems; the same problems are one shared answer.
+/// Makes responses of problems; operations with the same problems share a response.
 pub(crate) struct Problems<'a> {
     examples: &'a Examples<'a>,
     pub(crate) responses: BTreeMap<String, Value>,
@@ -21,25 +21,24 @@ impl<'a> Problems<'a> {
         Self { examples, responses: BTreeMap::new() }
     }
 
-    /// Replaces what a handler says of its problems by answers, with those that follow from rules.
-    pub(crate) fn finish(
+    /// Adds the problems of an operation to its responses.
+    ///
+    /// # Errors
+    /// When the handler has declared one: its place is the table of operations.
+    pub(crate) fn add(
         &mut self,
         path: &str,
         method: &str,
         operation: &mut Value,
-        audience: Audience,
-        repeatable: bool,
+        known: Operation,
     ) -> Result<(), String> {
-        let mut codes = by_rule(path, operation, audience, repeatable);
-        for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
-            let status: u16 = status.parse().map_err(|_| format!("{status} is no status"))?;
-            if status < 400 {
-                continue;
-            }
-            for word in response["description"].as_str().unwrap_or_default().split_whitespace() {
-                let code = word.parse().map_err(|()| format!("{word} is no code of a problem"))?;
-                codes.entry(status).or_default().insert(code);
-            }
+        let mut codes = by_rule(path, operation, known);
+        for (status, code) in known.problems() {
+            codes.entry(*status).or_default().insert(*code);
+        }
+        let mut declared = operation["responses"].as_object().into_iter().flatten();
+        if let Some((status, _)) = declared.find(|(status, _)| status.as_str() >= "400") {
+            return Err(format!("declare {status} in shared/domain/src/access/operations.rs"));
         }
         for (status, codes) in codes {
             // An answer to HEAD has no body.
@@ -135,13 +134,9 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// What follows from who may call, from what is sent, and from where everything runs.
-fn by_rule(
-    path: &str,
-    operation: &Value,
-    audience: Audience,
-    repeatable: bool,
-) -> BTreeMap<u16, BTreeSet<Code>> {
+/// Returns the problems that follow from the audience, from what is sent, and from the gateway.
+fn by_rule(path: &str, operation: &Value, known: Operation) -> BTreeMap<u16, BTreeSet<Code>> {
+    let audience = known.audience();
     let mut codes: BTreeMap<u16, BTreeSet<Code>> = BTreeMap::new();
     let mut add = |status: u16, more: &[Code]| codes.entry(status).or_default().extend(more);
     if audience != Audience::Public {
@@ -160,7 +155,7 @@ fn by_rule(
         add(413, &[Code::PayloadTooLarge]);
         add(415, &[Code::UnsupportedMediaType]);
     }
-    if repeatable {
+    if known.is_idempotent() {
         add(400, &[Code::IdempotencyKeyInvalid]);
         add(409, &[Code::IdempotencyRequestInProgress]);
         add(422, &[Code::IdempotencyKeyReused]);

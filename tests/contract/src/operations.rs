@@ -79,8 +79,8 @@ fn routers_and_access_rules_have_the_same_operations() {
     assert_same(
         routed.iter().map(String::as_str),
         declared.clone(),
-        "Operation in shared/domain/src/access.rs must have the operation ids of all routers, and \
-         no others except CONSOLE_ONLY here",
+        "shared/domain/src/access/operations.rs must have the operation ids of all routers, and no \
+         others except CONSOLE_ONLY here",
     );
     assert_eq!(routed.len(), declared.count(), "an operation id is used twice: rename one");
 }

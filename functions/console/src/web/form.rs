@@ -7,6 +7,7 @@ use domain::field::FieldError;
 use domain::text::Justification;
 use http_api::form::{BODY_LIMIT, Form};
 use http_api::problem::Problem;
+use http_api::routes::Argument;
 use runtime::tokens::Claims;
 use serde_json::{Map, Value};
 
@@ -66,6 +67,8 @@ impl<'a> Filled<'a> {
         self.refused.map_or(0, |(_, errors)| errors.len())
     }
 }
+
+impl Argument for Posted {}
 
 impl FromRequest<App> for Posted {
     type Rejection = Problem;

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use domain::field::FieldError;
 use http_api::problem::{Problem, Written};
+use http_api::routes::Argument;
 use runtime::tokens::Claims;
 
 pub(crate) use http_api::caller::Admin as Staff;
@@ -98,6 +99,8 @@ impl Frame {
     }
 }
 
+impl Argument for Frame {}
+
 impl FromRequestParts<App> for Frame {
     type Rejection = Problem;
 
@@ -160,8 +163,8 @@ struct ProblemPage<'a> {
 /// # Errors
 /// As [`render`].
 pub(crate) fn problem(problem: &Problem, request_id: &str) -> Result<Response, Problem> {
-    let code: Result<http_api::code::Code, ()> = problem.code().parse();
-    let title = code.map(http_api::code::Code::title).unwrap_or_default();
+    let code: Result<domain::problem::Code, ()> = problem.code().parse();
+    let title = code.map(domain::problem::Code::title).unwrap_or_default();
     let page =
         ProblemPage { title, detail: problem.detail(), errors: problem.errors(), request_id };
     let mut response = (problem.status(), render(&page)?).into_response();

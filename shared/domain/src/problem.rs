@@ -1,4 +1,5 @@
-//! The codes of problems: all that there are, with what is said of each on its page.
+//! The codes of problems: use [`Code`] to say why a request was refused. Each has a page that
+//! explains it.
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
