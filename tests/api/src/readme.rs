@@ -1,38 +1,46 @@
-//! The README's tour, executed as it stands.
+//! The examples of the README and of the tour, executed as they are printed.
 
 use std::process::Command;
 
 use crate::harness::Stack;
 
-#[test]
-fn the_tour_tells_the_truth() {
-    let readme =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
-    let tour = readme
-        .split_once("\n## A tour\n")
-        .and_then(|(_, rest)| rest.split_once("\n## "))
-        .unwrap()
-        .0;
+/// Runs all `sh` blocks of a document in one shell and checks what they print.
+fn run_examples(document: &str, expected: &[&str]) {
+    let path = format!("{}/../../{document}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
     let script: String =
-        tour.split("```sh\n").skip(1).map(|block| block.split_once("```").unwrap().0).collect();
+        text.split("```sh\n").skip(1).map(|block| block.split_once("```").unwrap().0).collect();
     let output = Command::new("sh")
         .args(["-eux", "-c", &script])
         .env("API", &Stack::get().base_url)
         .output()
         .unwrap();
-    let (told, steps) =
+    let (printed, steps) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "the tour fails:\n{told}\n{steps}");
-    for expected in [
-        "Smith",
-        "available",
-        "All values are normal.",
-        "Dr. Jane Smith has",
-        "\"unread_count\":0",
-        "Jones",
-        "not found, as it should be",
-        "Health Record ",
-    ] {
-        assert!(told.contains(expected), "the tour does not show {expected:?}:\n{told}\n{steps}");
+    assert!(output.status.success(), "{document} fails:\n{printed}\n{steps}");
+    for text in expected {
+        assert!(printed.contains(text), "{document} does not show {text:?}:\n{printed}\n{steps}");
     }
+}
+
+#[test]
+fn the_requests_of_the_readme_work_as_printed() {
+    run_examples("README.md", &["\"specialization\":\"Cardiology\"", "patient_assigned"]);
+}
+
+#[test]
+fn the_tour_works_as_printed() {
+    run_examples(
+        "shared/docs/tour.md",
+        &[
+            "Smith",
+            "available",
+            "All values are normal.",
+            "Dr. Jane Smith has",
+            "\"unread_count\":0",
+            "Jones",
+            "not found, as expected",
+            "Health Record ",
+        ],
+    );
 }

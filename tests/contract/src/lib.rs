@@ -8,6 +8,7 @@
 
 mod bucket;
 mod document;
+mod documents;
 mod events;
 mod functions;
 mod operations;

@@ -1,0 +1,84 @@
+//! The documents name files that exist, and every decision is in the index.
+
+use std::collections::BTreeSet;
+
+use crate::{assert_same, workspace};
+
+const DECISIONS: &str = "shared/docs/decisions";
+
+/// The Markdown files of a folder, by their paths from the root.
+fn markdown_in(folder: &str) -> Vec<String> {
+    let files = workspace::list(folder).into_iter().filter(|file| file.ends_with(".md"));
+    files.map(|file| format!("{folder}/{file}")).collect()
+}
+
+fn documents() -> Vec<String> {
+    let roots = ["README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"].map(str::to_owned);
+    [roots.to_vec(), markdown_in("shared/docs"), markdown_in(DECISIONS)].concat()
+}
+
+/// A document without its blocks of code.
+fn prose(document: &str) -> String {
+    workspace::read(document).split("```").step_by(2).collect()
+}
+
+/// The targets of links.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// The name under which GitHub links a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    kept.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
+}
+
+#[test]
+fn every_relative_link_leads_to_a_file_and_a_heading() {
+    for document in documents() {
+        for link in links(&prose(&document)).filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let folder = document.rsplit_once('/').map_or(".", |(folder, _)| folder);
+            let target =
+                if file.is_empty() { document.clone() } else { format!("{folder}/{file}") };
+            assert!(workspace::path(&target).exists(), "{document}: there is no {link}");
+            let headings = || prose(&target).lines().any(|line| anchor(line) == heading);
+            assert!(heading.is_empty() || headings(), "{document}: {link} has no such heading");
+        }
+    }
+}
+
+#[test]
+fn every_decision_has_a_number_of_its_own_a_date_and_a_row_in_the_index() {
+    let mut numbers = BTreeSet::new();
+    let rows =
+        workspace::list(DECISIONS).into_iter().filter(|file| file != "README.md").map(|file| {
+            let text = workspace::read(&format!("{DECISIONS}/{file}"));
+            let line_after = |start: &str| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(start))
+                    .unwrap_or_else(|| panic!("{file} has no line that starts with {start:?}"))
+            };
+            let number = file.split('-').next().unwrap().to_owned();
+            let title = line_after(&format!("# {}. ", number.trim_start_matches('0')));
+            let (date, status) = (line_after("* Date: "), line_after("* Status: "));
+            let is_date = |(place, letter): (usize, char)| match place {
+                4 | 7 => letter == '-',
+                _ => letter.is_ascii_digit(),
+            };
+            assert!(date.len() == 10 && date.chars().enumerate().all(is_date), "{file}: {date}");
+            let row = format!("| [{number}]({file}) | {title} | {date} | {status} |");
+            assert!(numbers.insert(number), "the number of {file} is that of another decision");
+            row
+        });
+    let rows: Vec<_> = rows.collect();
+    let index = workspace::read(&format!("{DECISIONS}/README.md"));
+    let index: Vec<_> = index.lines().filter(|line| line.starts_with("| [")).collect();
+    assert_same(index, rows, "correct the table of shared/docs/decisions/README.md");
+}
+
+#[test]
+fn the_readme_is_read_in_two_minutes() {
+    let lines = workspace::read("README.md").lines().count();
+    assert!((80..=120).contains(&lines), "the README has {lines} lines");
+}
