@@ -193,6 +193,7 @@ mod tests {
     #[tokio::test]
     async fn those_who_have_it_are_not_sent_it_again() {
         let content = Content::text("text/plain", "a text");
+        assert_eq!(content.version(), "734194ede5b063e6", "of SHA-256");
         let tag = content.response(&HeaderMap::new(), Caching::Revalidated).unwrap().headers()
             [header::ETAG]
             .clone();

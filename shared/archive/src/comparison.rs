@@ -317,6 +317,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn proofs_stay_those_that_events_are_stored_with() {
+        // HMAC-SHA256 with the raw secret as the key, over the attributes in the order of names.
+        let event: StoredEvent = serde_json::from_value(json!({
+            "sk": "0190a5c0-0000-7000-8000-000000000002", "entity": "audit_event",
+            "pk": "AUDIT#0190a5c0-0000-7000-8000-000000000001", "action": "login", "proof": "x",
+        }))
+        .unwrap();
+        let proof = "WDjKl6dZglZFxmPz4dUe42VG6eHtk3CSOcz4NuskXGc";
+        assert_eq!(AuditKey::new(SECRET).prove(&event), proof);
+    }
+
+    #[test]
     fn what_agrees_has_no_findings() {
         let mut world = World::new();
         let expected = Report { links: 6, objects: 3, events: 6, ..Report::default() };

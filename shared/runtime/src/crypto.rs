@@ -194,6 +194,28 @@ mod tests {
     }
 
     #[test]
+    fn outputs_stay_what_stored_and_issued_values_were_made_with() {
+        // Computed with Python's hmac and the package cryptography. A change of any of them makes
+        // stored values unreadable.
+        let secret = Secret::new("a secret for tests");
+        assert_eq!(
+            BASE64_URL_SAFE_NO_PAD.encode(derive(b"secret", "one purpose")),
+            "fhlmUn2p62vuof54jfKkV-y0xI0_EfKCUKPzgBkyh7o"
+        );
+        assert_eq!(
+            Prover::new(&secret).prove(b"session"),
+            "Tn0CD9bbJTR-HuMjpVrejCZIm46PSxhsgxA6LhlMuWs"
+        );
+        let sealed = "AQABAgMEBQYHCAkKC9Llo9cRwOkd_fXwHhA2rOGdmCKyju0raQ";
+        assert_eq!(Sealer::new(&secret).open(b"list", sealed).unwrap(), b"position");
+        let drawer = KeyRing::new(&secret).drawer(&["user", "key"]);
+        assert_eq!(drawer.label(), "AEm5Q7QNHOv4MQEPLedoassGc3T_JVWNIU_GnF7SJIw");
+        let sealed = "AQABAgMEBQYHCAkKC7vrF8C4nISEMXdm3j8WilEFzl7tjdPP6Q";
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).unwrap();
+        assert_eq!(drawer.open(b"body", &sealed).unwrap(), b"response");
+    }
+
+    #[test]
     fn random_bytes_do_not_repeat() {
         assert_ne!(random::<32>(), random::<32>());
     }

@@ -124,7 +124,9 @@ fn the_key_id_is_the_thumbprint() {
         thumbprint("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
         "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
     );
-    assert_eq!(signer().kid(), signer().kid());
+    // The key that follows from the secret, computed with the Python package cryptography.
+    assert_eq!(signer().public_key(), "KiIr-mJTroW4lJd-OK_3i5ueA4xQbpyN9GuAwkEQOIE");
+    assert_eq!(signer().kid(), "FetlVQZI7vrde625UOkFJw7z39Nq6J-EREzMowTC1Hw");
     assert_ne!(Signer::new(&Secret::new("another secret"), ISSUER).kid(), signer().kid());
     assert!(!format!("{:?}", signer()).contains("secret for tests"));
 }

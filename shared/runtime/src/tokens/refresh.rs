@@ -315,6 +315,16 @@ mod tests {
     }
 
     #[test]
+    fn the_mask_of_a_successor_stays_the_one_that_sessions_are_stored_with() {
+        let (successor, predecessor) =
+            (std::array::from_fn(|at| 100 + at as u8), std::array::from_fn(|at| at as u8));
+        assert_eq!(
+            BASE64_URL_SAFE_NO_PAD.encode(mask(&successor, &predecessor)),
+            "ybEQbscPQ2Nq8PSgW7jF9U6J8rpdLazTBbGRmLZ3Mzk"
+        );
+    }
+
+    #[test]
     fn a_successor_that_does_not_fit_is_not_given() {
         let (now, session, token) = start();
         let (rotated, _) = rotate(&session, &token, now);
