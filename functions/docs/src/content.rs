@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use crypto::sha256;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http_api::problem::Problem;
-use ring::digest::{SHA256, digest};
 
 /// A body that never changes while the function lives.
 pub(crate) struct Content {
@@ -106,7 +106,7 @@ impl Content {
 }
 
 fn version(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    sha256(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn pack(plain: &[u8]) -> std::io::Result<Vec<u8>> {

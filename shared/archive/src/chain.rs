@@ -4,7 +4,7 @@
 //! two writers who extend the same end of the chain one finds the place taken: the chain cannot
 //! fork.
 
-use runtime::crypto::sha256;
+use crypto::sha256_base64url;
 use serde::{Deserialize, Serialize};
 use store::archive::{ArchiveHead, StoredEvent};
 
@@ -68,7 +68,8 @@ pub fn extend(
     for event in events {
         let link = Link { sequence: object.head.sequence + 1, previous: object.head.tip, event };
         let line = serde_json::to_string(&link)?;
-        object.head = ArchiveHead { sequence: link.sequence, tip: sha256(line.as_bytes()) };
+        object.head =
+            ArchiveHead { sequence: link.sequence, tip: sha256_base64url(line.as_bytes()) };
         object.text.push_str(&line);
         object.text.push('\n');
     }
@@ -90,7 +91,7 @@ pub fn follow(head: &ArchiveHead, text: &str) -> Result<(Vec<StoredEvent>, Archi
         if previous != head.tip {
             return Err(Broken::Previous(sequence));
         }
-        head = ArchiveHead { sequence, tip: sha256(line.as_bytes()) };
+        head = ArchiveHead { sequence, tip: sha256_base64url(line.as_bytes()) };
         events.push(event);
     }
     Ok((events, head))
@@ -106,7 +107,7 @@ pub fn salvage(text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
     for (index, line) in text.lines().enumerate() {
         let Link { sequence, event, .. } =
             serde_json::from_str(line).map_err(|_| Broken::NoLink(index + 1))?;
-        head = ArchiveHead { sequence, tip: sha256(line.as_bytes()) };
+        head = ArchiveHead { sequence, tip: sha256_base64url(line.as_bytes()) };
         events.push(event);
     }
     Ok((events, head))

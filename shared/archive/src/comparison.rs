@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crypto::sha256_base64url;
 use domain::id::EventId;
 use jiff::{SignedDuration, Timestamp};
-use runtime::crypto::sha256;
 use store::Store;
 use store::archive::{ArchiveHead, AuditKey, StoredEvent};
 
@@ -197,7 +197,7 @@ impl Comparison {
 
 fn hash(event: &StoredEvent) -> String {
     // As in a link: maps of names and JSON values can be written down.
-    sha256(&serde_json::to_vec(event).unwrap_or_default())
+    sha256_base64url(&serde_json::to_vec(event).unwrap_or_default())
 }
 
 /// Compares an archive with its table.

@@ -3,8 +3,8 @@
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use crypto::sha256_base64url;
 use domain::field::{FieldError, FieldValue, Reason};
-use runtime::crypto::sha256;
 use serde_json::{Map, Value};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
@@ -60,7 +60,7 @@ impl Form {
     /// have the same, in whatever order and layout they were sent.
     pub(crate) fn fingerprint(&self) -> String {
         // Sorted by name. Writing what was read from JSON cannot fail.
-        sha256(&serde_json::to_vec(&self.fields).unwrap_or_default())
+        sha256_base64url(&serde_json::to_vec(&self.fields).unwrap_or_default())
     }
 
     /// Notes that a field is refused, for rules that concern several fields.

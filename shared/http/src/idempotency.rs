@@ -14,11 +14,11 @@ use std::sync::OnceLock;
 
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use crypto::SealingKey;
 use domain::access::Operation;
 use domain::email::Email;
 use domain::id::UserId;
 use runtime::clock;
-use runtime::crypto::SealingKey;
 use store::Store;
 use store::idempotency::{Lease, LeaseOutcome};
 
@@ -139,7 +139,7 @@ impl IdempotencyContext {
     fn of(self, user: Option<UserId>, name: &str) -> IdempotentRequest {
         let Self { kit, key } = self;
         let place = key.map(|Key { operation, key, fingerprint }| {
-            let drawer = kit.safe.drawer(&["idempotency", &operation.to_string(), name, &key]);
+            let drawer = kit.safe.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
             Place { user, drawer, fingerprint }
         });
         IdempotentRequest { store: kit.store, place, hold: OnceLock::new() }

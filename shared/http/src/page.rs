@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, header};
+use crypto::Sealer;
 use domain::field::Reason;
 use domain::id::UserId;
-use runtime::crypto::Sealer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crypto::{KeyRing, Sealer, Secret};
 use domain::access::Rules;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
-use runtime::crypto::{KeyRing, Sealer};
-use runtime::secret::Secret;
 use runtime::tokens::{Claims, TokenError, Verifier};
 use runtime::{clock, config};
 use store::Store;

@@ -11,9 +11,9 @@ use aws_sdk_secretsmanager::error::{BoxError, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use crypto::Secret;
 
 use crate::config;
-use crate::secret::Secret;
 
 /// Who waits for an answer, and so how long a call may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

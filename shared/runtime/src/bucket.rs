@@ -9,6 +9,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use domain::file::{File, FileStatus, HEAD_BYTES};
 use jiff::{SignedDuration, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A failure of S3, or of the way to it.
 #[derive(Debug, thiserror::Error)]
@@ -186,20 +187,29 @@ fn presigning(lifetime: Duration) -> Result<PresigningConfig, BucketError> {
     PresigningConfig::expires_in(lifetime).map_err(|error| BucketError::new("presign", error))
 }
 
-/// A `Content-Disposition` (RFC 6266) with an ASCII name for old clients and the real one, encoded
+/// Everything but `attr-char` of RFC 8187.
+const NO_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// Returns a `Content-Disposition` (RFC 6266) with an ASCII name for old clients and the real one, encoded
 /// by RFC 8187.
 fn attachment(name: &str) -> String {
     let plain: String = name
         .chars()
         .map(|c| if c.is_ascii_graphic() && !"\"\\%;".contains(c) || c == ' ' { c } else { '_' })
         .collect();
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte);
-    let encoded: String =
-        name.bytes()
-            .map(|byte| {
-                if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-            })
-            .collect();
+    let encoded = utf8_percent_encode(name, NO_ATTR_CHAR);
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
@@ -212,6 +222,12 @@ mod tests {
         assert_eq!(
             attachment("scan.pdf"),
             "attachment; filename=\"scan.pdf\"; filename*=UTF-8''scan.pdf"
+        );
+        assert_eq!(
+            attachment("!#$&+-.^_`|~*'()@{}"),
+            "attachment; filename=\"!#$&+-.^_`|~*'()@{}\"; \
+             filename*=UTF-8''!#$&+-.^_`|~%2A%27%28%29%40%7B%7D",
+            "RFC 8187 leaves these as they are"
         );
         assert_eq!(
             attachment("Müller \"1\".pdf"),

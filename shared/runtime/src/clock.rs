@@ -1,9 +1,8 @@
 //! The one place that reads the clock and makes ids.
 
+use crypto::random;
 use jiff::{Timestamp, Unit};
 use uuid::Uuid;
-
-use crate::crypto::random;
 
 /// The present, in whole milliseconds: the precision of stored and answered times.
 pub fn now() -> Timestamp {

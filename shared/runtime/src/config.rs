@@ -7,11 +7,11 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crypto::Secret;
 use domain::account::Role;
 use jiff::SignedDuration;
 use tracing::Level;
 
-use crate::secret::Secret;
 use crate::tokens::Lifetimes;
 
 /// A variable that is missing or not what it must be. The text never repeats the value.
@@ -82,7 +82,7 @@ config! {
         allowed_origins: Vec<String> = ALLOWED_ORIGINS as list,
         /// Entries on a page when the client asks for no number.
         page_size: usize = PAGE_SIZE as |value| number(value, 1..=100),
-        /// The secret behind page cursors, see [`crate::crypto::Sealer`].
+        /// The secret behind page cursors, see [`crypto::Sealer`].
         cursor_key: Secret = CURSOR_KEY as secret,
         /// The secret with which events of the audit trail are proved.
         audit_key: Secret = AUDIT_KEY as secret,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, IntoResponse, Request};
 use lambda_runtime::{Diagnostic, LambdaEvent, Service, service_fn};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -71,33 +72,27 @@ fn make_parsable(request: &mut LambdaRequest) {
     }
 }
 
-/// A path that the gateway has decoded, with its segments as they are: neither an end of the path
-/// nor another segment is read in them, and none is resolved
-/// (<https://url.spec.whatwg.org/#path-state>; a `.` that is escaped once would be, too).
+/// What a path segment must not contain: `?` and `#` would end the path, `\` would begin another
+/// segment (<https://url.spec.whatwg.org/#path-state>). `%` stays, because what the gateway has left
+/// encoded stays encoded.
+const NOT_IN_A_SEGMENT: &AsciiSet = &CONTROLS.add(b' ').add(b'?').add(b'#').add(b'\\');
+
+/// What a query must not contain (RFC 3986, section 3.4).
+const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+/// Escapes a path that the gateway has decoded, so that its segments stay the same. `.` and `..`
+/// are escaped twice, because a parser resolves them even if escaped once.
 fn escape_path(path: &str) -> String {
     let segments = path.split('/').map(|segment| match segment {
         "." | ".." => segment.replace('.', "%252E"),
-        _ => escape(segment, |character| matches!(character, '\0'..=' ' | '?' | '#' | '\\')),
+        _ => utf8_percent_encode(segment, NOT_IN_A_SEGMENT).to_string(),
     });
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// A query with the characters escaped that must not stand in a URI (RFC 3986, section 3.4).
+/// Escapes what a query must not contain, and leaves what is escaped already.
 fn escape_query(query: &str) -> String {
-    escape(query, |character| matches!(character, '\0'..=' ' | '"' | '#' | '<' | '>' | '\u{7f}'))
-}
-
-/// A text with some of its characters, all of ASCII, escaped.
-fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_escaped(character) {
-            escaped.push_str(&format!("%{:02X}", u32::from(character)));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
+    utf8_percent_encode(query, NOT_IN_A_QUERY).to_string()
 }
 
 /// Serves events of a queue or a stream: `handler` gets each one and answers which parts of it
@@ -158,7 +153,7 @@ mod tests {
             let headers = format!(r#"{{"host": "{host}", "x-forwarded-proto": "{protocol}"}}"#);
             assert_eq!(request("/a", query, &headers).uri().path(), "/a");
         }
-        assert_eq!(escape_query("a=b%20c&d=ü"), "a=b%20c&d=ü", "what is right is left");
+        assert_eq!(escape_query("a=b%20c&d=ü"), "a=b%20c&d=%C3%BC", "what is right is left");
     }
 
     #[test]

@@ -15,7 +15,8 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::{clock, config};
 
 /// Our crates, apart from the functions.
-const SHARED: [&str; 4] = ["domain", "http_kit", "runtime", "store"];
+const SHARED: [&str; 7] =
+    ["archive", "crypto", "domain", "http_api", "openapi", "runtime", "store"];
 
 /// The span in which `lambda_runtime` runs a handler: it holds the ids of invocation and trace.
 const INVOCATION: &str = "lambda_runtime::layers::trace";
@@ -50,8 +51,8 @@ fn subscriber<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(
 fn is_heard(metadata: &Metadata<'_>, level: Level) -> bool {
     let target = metadata.target();
     let krate = target.split("::").next().unwrap_or(target);
-    let ours =
-        SHARED.contains(&krate) || config::FUNCTIONS.iter().any(|(function, _)| *function == krate);
+    let is_function = |(function, _): &(&str, _)| function.replace('-', "_") == krate;
+    let ours = SHARED.contains(&krate) || config::FUNCTIONS.iter().any(is_function);
     if metadata.is_span() {
         ours || target == INVOCATION
     } else {
@@ -124,6 +125,21 @@ mod tests {
     }
 
     #[test]
+    fn every_shared_crate_is_one_of_ours() {
+        let mut names = Vec::new();
+        for folder in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap() {
+            let Ok(manifest) = std::fs::read_to_string(folder.unwrap().path().join("Cargo.toml"))
+            else {
+                continue;
+            };
+            let name = manifest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap();
+            names.push(name.trim_matches('"').replace('-', "_"));
+        }
+        names.sort();
+        assert_eq!(names, SHARED);
+    }
+
+    #[test]
     fn a_line_is_a_flat_object() {
         let lines = logged(Level::INFO, || {
             let _outer =
@@ -149,6 +165,7 @@ mod tests {
         let lines = logged(Level::DEBUG, || {
             tracing::debug!("ours");
             tracing::info!(target: "accounts::login", "a function's");
+            tracing::info!(target: "bootstrap_admin", "one with a dash in its name");
             tracing::debug!(target: "aws_smithy_runtime::client", "the SDK's");
             tracing::info!(target: "hyper", "the HTTP client's");
             tracing::info!(target: "storefront", "not the store's");
@@ -156,7 +173,7 @@ mod tests {
         });
         let messages: Vec<&str> =
             lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
-        assert_eq!(messages, ["ours", "a function's", "a warning"]);
+        assert_eq!(messages, ["ours", "a function's", "one with a dash in its name", "a warning"]);
     }
 
     #[test]

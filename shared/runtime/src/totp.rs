@@ -3,14 +3,17 @@
 //! SHA-1, six digits and 30 seconds are what all apps know. SHA-1's weakness is collisions, which
 //! an HMAC does not rest on.
 
+use crypto::{random, sha256_base64url};
 use domain::second_factor::{RecoveryCode, TotpCode};
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
-
-use crate::crypto::{random, sha256};
 
 /// How many seconds a code is shown.
 const STEP_SECONDS: u64 = 30;
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How many steps the app's clock may be off, either way.
 const SKEW: u16 = 1;
@@ -23,22 +26,11 @@ pub fn new_secret() -> String {
 /// What an app reads from a QR code:
 /// <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>
 pub fn otpauth_url(issuer: &str, account: &str, secret: &str) -> String {
-    let (issuer, account) = (escape(issuer), escape(account));
+    let [issuer, account] = [issuer, account].map(|text| utf8_percent_encode(text, RESERVED));
     format!(
         "otpauth://totp/{issuer}:{account}?secret={secret}\
          &issuer={issuer}&algorithm=SHA1&digits=6&period={STEP_SECONDS}"
     )
-}
-
-/// Percent-encodes everything but what is never reserved (RFC 3986, section 2.3).
-fn escape(text: &str) -> String {
-    let escaped = text.bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    });
-    escaped.collect()
 }
 
 /// The time step of which `code` is the one of a secret; `None` for a wrong code. Whether the step
@@ -64,7 +56,7 @@ pub fn new_recovery_code() -> RecoveryCode {
 
 /// What is stored of a recovery code.
 pub fn recovery_hash(code: &RecoveryCode) -> String {
-    sha256(code.expose().as_bytes())
+    sha256_base64url(code.expose().as_bytes())
 }
 
 #[cfg(test)]

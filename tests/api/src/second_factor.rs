@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::thread;
 
+use crypto::Secret;
 use jiff::{SignedDuration, Timestamp};
-use runtime::secret::Secret;
 use runtime::tokens::{MfaToken, Signer};
 use serde_json::{Value, json};
 

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use crypto::sha256_base64url;
 use http_api::problem::Problem;
-use runtime::crypto::sha256;
 
 struct Asset {
     url: String,
@@ -17,7 +17,7 @@ struct Asset {
 
 impl Asset {
     fn new(name: &str, media_type: &'static str, text: &'static str) -> Self {
-        let hash = sha256(text.as_bytes());
+        let hash = sha256_base64url(text.as_bytes());
         Self {
             url: format!("/admin/assets/{name}?v={hash}"),
             tag: format!("\"{hash}\""),

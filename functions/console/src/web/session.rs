@@ -8,6 +8,7 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use crypto::{HmacKey, Sealer};
 use domain::account::Role;
 use domain::id::{SessionId, UserId};
 use http_api::caller::{Caller, RequestInfo};
@@ -15,7 +16,6 @@ use http_api::problem::{Problem, Written};
 use jiff::{SignedDuration, Timestamp};
 use runtime::clock;
 use runtime::config;
-use runtime::crypto::{Prover, Sealer};
 use runtime::tokens::Claims;
 use serde::{Deserialize, Serialize};
 
@@ -59,22 +59,25 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 #[derive(Debug)]
 pub(crate) struct Keys {
     sealer: Sealer,
-    prover: Prover,
+    form_key: HmacKey,
 }
 
 impl Keys {
     pub(crate) fn new(config: &config::Console) -> Self {
-        Self { sealer: Sealer::new(&config.console_key), prover: Prover::new(&config.console_key) }
+        Self {
+            sealer: Sealer::new(&config.console_key),
+            form_key: HmacKey::derive(&config.console_key),
+        }
     }
 
     /// What the forms of a session carry.
     pub(crate) fn form_token(&self, session: SessionId) -> String {
-        self.prover.prove(session.to_string().as_bytes())
+        self.form_key.sign(session.to_string().as_bytes())
     }
 
     /// Whether a form was made for a session.
     pub(crate) fn is_form_token(&self, session: SessionId, token: &str) -> bool {
-        self.prover.holds(session.to_string().as_bytes(), token)
+        self.form_key.verify(session.to_string().as_bytes(), token)
     }
 }
 
@@ -198,7 +201,7 @@ fn page_of(problem: &Problem, request_id: &str) -> Option<Response> {
 
 #[cfg(test)]
 mod tests {
-    use runtime::secret::Secret;
+    use crypto::Secret;
 
     use super::*;
 

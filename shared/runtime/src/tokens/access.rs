@@ -2,6 +2,7 @@
 //! with nothing else.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use crypto::{Sealer, Secret, derive_key, sha256_base64url};
 use domain::account::Role;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
@@ -16,8 +17,6 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::crypto::{Sealer, derive, sha256};
-use crate::secret::Secret;
 
 /// The audience of every access token: this API.
 pub const AUDIENCE: &str = "health-records-api";
@@ -98,7 +97,7 @@ impl Signer {
     /// A signer with the key that follows from `secret`.
     pub fn new(secret: &Secret, issuer: impl Into<String>) -> Self {
         install_provider();
-        let seed = derive(secret.expose().as_bytes(), "access tokens: Ed25519 seed 1");
+        let seed = derive_key(secret.expose().as_bytes(), "access tokens: Ed25519 seed 1");
         let public_key = BASE64_URL_SAFE_NO_PAD
             .encode(certain(Ed25519KeyPair::from_seed_unchecked(&seed)).public_key());
         Self {
@@ -172,7 +171,7 @@ impl std::fmt::Debug for Signer {
 
 /// SHA-256 over the required members of the JWK in lexical order (RFC 7638; RFC 8037, section 2).
 fn thumbprint(x: &str) -> String {
-    sha256(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes())
+    sha256_base64url(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes())
 }
 
 /// Verifies access tokens.

@@ -1,8 +1,7 @@
 //! Tokens in mails: 32 random bytes, stored as a hash, good for one use.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-
-use crate::crypto::{random, sha256};
+use crypto::{random, sha256_base64url};
 
 /// A token that goes out in a mail, and comes back from who has read it.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,7 +26,7 @@ impl MailedToken {
 
     /// What is stored of it: SHA-256, base64url.
     pub fn hash(&self) -> String {
-        sha256(&self.0)
+        sha256_base64url(&self.0)
     }
 }
 
@@ -49,7 +48,7 @@ mod tests {
         assert!(MailedToken::parse(&format!(" {text}\n")) == Some(token.clone()));
         assert!(MailedToken::generate() != token);
         assert_ne!(token.hash(), text);
-        assert_eq!(token.hash(), sha256(&token.0));
+        assert_eq!(token.hash(), sha256_base64url(&token.0));
         assert_eq!(format!("{token:?}"), "MailedToken(..)");
     }
 

@@ -1,11 +1,10 @@
 //! Tokens between the two halves of a sign-in: the password was right, the second factor is
 //! missing.
 
+use crypto::Sealer;
 use domain::id::{SessionId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-
-use crate::crypto::Sealer;
 
 /// How long the second half may take.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
@@ -57,9 +56,10 @@ impl MfaToken {
 
 #[cfg(test)]
 mod tests {
+    use crypto::Secret;
+
     use super::*;
     use crate::clock;
-    use crate::secret::Secret;
 
     #[test]
     fn a_token_is_good_for_five_minutes_and_for_one_use() {

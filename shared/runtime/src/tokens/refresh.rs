@@ -1,13 +1,13 @@
 //! Refresh tokens: opaque, of 32 random bytes, stored as a hash, good for one use.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use crypto::{derive_key, random, sha256_base64url};
 use domain::id::{SessionId, UserId};
 use domain::session::{PreviousToken, Session};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::crypto::{derive, random, sha256};
 
 /// How long a client whose answer was lost may show the old token again.
 const REPLAY_WINDOW: SignedDuration = SignedDuration::from_secs(10);
@@ -186,7 +186,7 @@ impl RefreshToken {
 
     /// What is stored of it: SHA-256 of the secret, base64url.
     fn hash(&self) -> String {
-        sha256(&self.secret)
+        sha256_base64url(&self.secret)
     }
 }
 
@@ -198,7 +198,7 @@ impl std::fmt::Debug for RefreshToken {
 
 /// Hides a successor so that only who has its predecessor finds it, and finds it again.
 fn mask(successor: &[u8; 32], predecessor: &[u8; 32]) -> [u8; 32] {
-    let key = derive(predecessor, "refresh token: mask of the successor 1");
+    let key = derive_key(predecessor, "refresh token: mask of the successor 1");
     std::array::from_fn(|at| successor[at] ^ key[at])
 }
 
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_session_keeps_hashes_only() {
         let (now, session, token) = start();
-        assert_eq!(session.token_hash, sha256(&token.secret));
+        assert_eq!(session.token_hash, sha256_base64url(&token.secret));
         assert_eq!((session.user_id, session.id), (token.user_id, token.session_id));
         assert_eq!((session.last_used_at, session.ttl), (now, later(now, 86_400).as_second()));
         let (session, successor) = rotate(&session, &token, now);

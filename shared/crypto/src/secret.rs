@@ -1,16 +1,16 @@
-//! Values that must never be printed.
+//! A string that logs and error messages cannot contain by accident.
 
-/// A secret string.
+/// A secret string: `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the string out of reach of logs.
+    /// Wraps a string.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The characters.
+    /// Returns the string.
     pub fn expose(&self) -> &str {
         &self.0
     }
