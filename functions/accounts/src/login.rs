@@ -112,7 +112,6 @@ async fn sign_in(
             now,
         )
         .seal(signer.sealer());
-        let token = token.ok_or_else(|| Problem::internal("a token could not be written"))?;
         return Err(Problem::unauthorized(
             Code::MfaRequired,
             "Show a code of the second factor, too.",

@@ -1,10 +1,10 @@
-//! Bringing events into the archive, each once.
+//! Appending events to the archive, each exactly once.
 //!
-//! What makes it so is that an object is created only if there is none of its key, and that the key
-//! says where the chain goes on. First the object is created, then its events are marked as
-//! archived, then the table's idea of the archive's end follows. Whoever finds the place taken does
-//! the second and the third for the one who came first, perhaps only to be interrupted, and then
-//! looks again at what is left to archive.
+//! The key of an object says where the chain continues, and an object is created only if its key is
+//! free. An append has three steps: create the object, mark its events as archived, update the
+//! archive's head in the table. If the key is taken, another archivist came first and may have been
+//! interrupted: its second and third steps are completed for it before the remaining events are
+//! tried again.
 
 use domain::id::EventId;
 use jiff::Timestamp;
@@ -15,14 +15,14 @@ use store::{Store, UpdateError};
 use crate::chain::{self, Object};
 use crate::vault::Vault;
 
-/// How often others may come first.
+/// How often other archivists may come first before the append fails.
 const MAX_RETRIES: usize = 20;
 
-/// Appends events that are not marked as archived, all in one object; answers how many they were.
+/// Appends those events that are not marked as archived, in one object; returns how many they were.
 ///
 /// # Errors
-/// When table or bucket do not answer or refuse, when the chain is broken at its end, or when
-/// others come first all the time: then it can be repeated.
+/// When a call to the table or the bucket fails, when the end of the chain is broken, or when other
+/// archivists come first every time. Can be repeated.
 pub async fn append(
     store: &Store,
     vault: &Vault,
@@ -39,18 +39,18 @@ pub async fn append(
         let (key, Object { text, head: end }) =
             (chain::key_after(&head), chain::extend(&head, events.iter().cloned())?);
         if vault.create(&key, &text).await? {
-            settle(store, &head, &events, &end, now()).await?;
+            complete(store, &head, &events, &end, now()).await?;
             return Ok(events.len());
         }
-        // Somebody else was there first, or this one before it was interrupted.
+        // Another archivist came first, or this one was interrupted in an earlier attempt.
         let (others, end) = chain::follow(&head, &vault.read(&key, None).await?)?;
-        settle(store, &head, &others, &end, now()).await?;
+        complete(store, &head, &others, &end, now()).await?;
     }
-    Err("others extended the archive all the time".into())
+    Err("the archive was extended by others at every attempt".into())
 }
 
-/// Marks what an object holds as archived, and then says that the archive goes so far.
-async fn settle(
+/// Marks the events of an object as archived, then updates the archive's head in the table.
+async fn complete(
     store: &Store,
     head: &ArchiveHead,
     events: &[StoredEvent],
@@ -59,7 +59,7 @@ async fn settle(
 ) -> Result<(), Error> {
     store.mark_archived(&ids(events), now).await?;
     match store.update_archive_head(head, end).await {
-        // Somebody else has said it.
+        // Somebody else has updated it.
         Ok(()) | Err(UpdateError::Stale) => Ok(()),
         Err(UpdateError::Store(error)) => Err(error.into()),
     }

@@ -1,65 +1,66 @@
-//! The chain: each link holds an event and the hash of the link before it.
+//! The hash chain: each link holds an event and the hash of the link before it. Use [`extend`] to
+//! write an object and [`follow`] to read one.
 //!
-//! An object is some links, one JSON line each. Its key says which is the first of them, so that of
-//! two writers who extend the same end of the chain one finds the place taken: the chain cannot
-//! fork.
+//! An object contains consecutive links, one JSON line each. Its key contains the number of the
+//! first one, so that of two writers who extend the same end of the chain one finds the key taken:
+//! the chain cannot fork.
 
 use crypto::sha256_base64url;
 use serde::{Deserialize, Serialize};
 use store::archive::{ArchiveHead, StoredEvent};
 
-/// What the keys of all objects begin with.
+/// The prefix of all keys.
 pub const PREFIX: &str = "audit/";
 
 /// A link of the chain.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Link {
-    /// Its number, from 1.
+    /// The link's number, from 1.
     pub sequence: u64,
-    /// The hash of the link before it; empty in the first.
+    /// The hash of the previous link; empty in the first.
     pub previous: String,
     /// The event.
     pub event: StoredEvent,
 }
 
-/// Some links that follow each other.
+/// An object of the archive: consecutive links.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Object {
-    /// The lines.
+    /// The content.
     pub text: String,
-    /// The end of the chain with it.
+    /// The head of the chain after this object.
     pub head: ArchiveHead,
 }
 
-/// Why a text is not the continuation of a chain.
+/// Why an object does not continue a chain.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Broken {
     /// A line is not a link.
-    #[error("line {0} is no link")]
+    #[error("line {0} is not a link")]
     NoLink(usize),
-    /// A link does not have the number that follows.
-    #[error("link {expected} is missing, link {found} stands in its place")]
+    /// A link does not have the next number.
+    #[error("link {expected} is missing, found link {found} instead")]
     Number {
-        /// The number that follows.
+        /// The next number.
         expected: u64,
-        /// The number that is there.
+        /// The number found.
         found: u64,
     },
-    /// The link before this one is not the one that it was made for.
+    /// The previous link is not the one whose hash this link contains.
     #[error("link {0} does not follow the one before it")]
     Previous(u64),
 }
 
-/// The key of the object that follows the end of a chain.
+/// Returns the key of the object that continues a chain.
 pub fn key_after(head: &ArchiveHead) -> String {
-    // Twelve digits, so that keys sort by number.
+    // Padded to twelve digits, so that keys sort by number.
     format!("{PREFIX}{:012}.jsonl", head.sequence + 1)
 }
 
-/// The object with which a chain goes on.
+/// Writes events as the object that continues a chain.
 ///
 /// # Errors
-/// None in practice: maps of names and JSON values can be written down.
+/// None in practice: maps of names and JSON values can be serialized.
 pub fn extend(
     head: &ArchiveHead,
     events: impl IntoIterator<Item = StoredEvent>,
@@ -76,10 +77,10 @@ pub fn extend(
     Ok(object)
 }
 
-/// Reads an object with which a chain goes on: its events and the end of the chain with it.
+/// Reads the object that continues a chain; returns its events and the new head.
 ///
 /// # Errors
-/// What breaks the chain first.
+/// The first defect of the chain.
 pub fn follow(head: &ArchiveHead, text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
     let (mut head, mut events) = (head.clone(), Vec::new());
     for (index, line) in text.lines().enumerate() {
@@ -97,12 +98,12 @@ pub fn follow(head: &ArchiveHead, text: &str) -> Result<(Vec<StoredEvent>, Archi
     Ok((events, head))
 }
 
-/// Reads an object wherever the chain may be broken before it: its events, and the end that its
-/// last link makes.
+/// Reads an object without checking that it continues a chain; returns its events and the head that
+/// follows from its last link.
 ///
 /// # Errors
-/// When a line is no link.
-pub fn salvage(text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
+/// When a line is not a link.
+pub fn read_unchecked(text: &str) -> Result<(Vec<StoredEvent>, ArchiveHead), Broken> {
     let (mut head, mut events) = (ArchiveHead::default(), Vec::new());
     for (index, line) in text.lines().enumerate() {
         let Link { sequence, event, .. } =
@@ -119,7 +120,7 @@ mod tests {
     use crate::comparison::tests::event;
 
     #[test]
-    fn what_was_extended_is_followed() {
+    fn what_extend_writes_follow_reads() {
         let start = ArchiveHead::default();
         let events: Vec<StoredEvent> = (0..3).map(|_| event("read_record")).collect();
         let first = extend(&start, events[..2].iter().cloned()).unwrap();
@@ -136,11 +137,11 @@ mod tests {
             follow(&first.head, &second.text).unwrap(),
             (events[2..].to_vec(), second.head.clone())
         );
-        assert_eq!(salvage(&second.text).unwrap(), (events[2..].to_vec(), second.head));
+        assert_eq!(read_unchecked(&second.text).unwrap(), (events[2..].to_vec(), second.head));
     }
 
     #[test]
-    fn nothing_else_is_followed() {
+    fn a_broken_chain_is_not_followed() {
         let start = ArchiveHead::default();
         let object = extend(&start, (0..3).map(|_| event("read_record"))).unwrap();
         let lines: Vec<&str> = object.text.lines().collect();

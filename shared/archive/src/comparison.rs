@@ -1,4 +1,4 @@
-//! What the archive and the table do not agree about.
+//! Comparing the archive with the table: [`compare`] reports removed, altered and forged events.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,36 +9,33 @@ use jiff::{SignedDuration, Timestamp};
 use store::Store;
 use store::archive::{ArchiveHead, AuditKey, StoredEvent};
 
-use crate::chain::{Broken, PREFIX, follow, key_after, salvage};
+use crate::chain::{Broken, PREFIX, follow, key_after, read_unchecked};
 use crate::vault::Vault;
 
-/// Something that must not be.
+/// A difference or defect that must not exist.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Finding {
-    /// The chain is broken in an object of this key.
+    /// The chain is broken in the object with this key.
     Broken(String, Broken),
-    /// An object of this key is not where the chain goes on: the one before it is gone, or this one
-    /// was added.
+    /// The object with this key does not continue the chain: the one before it is missing, or this
+    /// one was added.
     Misplaced(String),
-    /// An object of this key was written over or deleted after it was created.
+    /// The object with this key was overwritten or deleted after it was created.
     Replaced(String),
-    /// The archive does not reach the link that the table names as its last one, or has another one
-    /// in its place.
+    /// The archive does not contain the link that the table names as the last one.
     Head(u64),
-    /// The event is in the archive and no longer in the table.
+    /// The event is in the archive but no longer in the table.
     RemovedFromTable(EventId),
-    /// The event is in the table and, long after it should, not in the archive.
+    /// The event is in the table but, after more time than archiving takes, not in the archive.
     RemovedFromArchive(EventId),
-    /// The table does not say the same of the event as the archive, and no function of ours has
-    /// written what it says.
+    /// The table and the archive differ, and the event in the table has no valid proof.
     AlteredInTable(EventId),
-    /// The archive does not say the same of the event as the table, and no function of ours has
-    /// written what it says.
+    /// The table and the archive differ, and the event in the archive has no valid proof.
     AlteredInArchive(EventId),
-    /// No function of ours has written the event that is in the table.
-    InventedInTable(EventId),
-    /// No function of ours has written the event that is in the archive.
-    InventedInArchive(EventId),
+    /// The event in the table has no valid proof: no function of ours has written it.
+    ForgedInTable(EventId),
+    /// The event in the archive has no valid proof: no function of ours has written it.
+    ForgedInArchive(EventId),
 }
 
 impl fmt::Display for Finding {
@@ -47,9 +44,9 @@ impl fmt::Display for Finding {
             Self::Broken(key, broken) => write!(f, "archive: {key}: {broken}"),
             Self::Misplaced(key) => write!(
                 f,
-                "archive: {key}: the chain does not go on here; an object is missing or was added"
+                "archive: {key}: does not continue the chain; an object is missing or was added"
             ),
-            Self::Replaced(key) => write!(f, "archive: {key}: was written over or deleted"),
+            Self::Replaced(key) => write!(f, "archive: {key}: was overwritten or deleted"),
             Self::Head(sequence) => {
                 write!(f, "archive: link {sequence} is not the last one that the table knows")
             }
@@ -57,47 +54,46 @@ impl fmt::Display for Finding {
             Self::RemovedFromArchive(id) => write!(f, "event {id}: not in the archive"),
             Self::AlteredInTable(id) => write!(f, "event {id}: altered in the table"),
             Self::AlteredInArchive(id) => write!(f, "event {id}: altered in the archive"),
-            Self::InventedInTable(id) => write!(f, "event {id}: invented in the table"),
-            Self::InventedInArchive(id) => write!(f, "event {id}: invented in the archive"),
+            Self::ForgedInTable(id) => write!(f, "event {id}: forged in the table"),
+            Self::ForgedInArchive(id) => write!(f, "event {id}: forged in the archive"),
         }
     }
 }
 
-/// What a comparison has seen.
+/// The result of a comparison.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Report {
-    /// Links of the chain.
+    /// The number of links of the chain.
     pub links: u64,
-    /// Objects of the archive.
+    /// The number of objects of the archive.
     pub objects: u64,
-    /// Events of the table.
+    /// The number of events in the table.
     pub events: u64,
-    /// Events that are too young to be expected in the archive, and are not there yet.
+    /// The number of events that are not in the archive and too recent to be expected there.
     pub waiting: u64,
-    /// Links that repeat an event word for word: harmless.
+    /// The number of links that repeat an event unchanged, which is harmless.
     pub repeated: u64,
-    /// What must not be.
+    /// The differences and defects.
     pub findings: Vec<Finding>,
-    /// Events of the table that are not in the archive though they should, all written by functions
-    /// of ours.
+    /// Events with valid proofs that should be in the archive and are not.
     pub missing: Vec<StoredEvent>,
 }
 
-/// How long an event may take to the archive before its absence means something.
-const ON_THE_WAY: SignedDuration = SignedDuration::from_mins(15);
+/// How long archiving an event may take before its absence is a finding.
+const ARCHIVING_TIME: SignedDuration = SignedDuration::from_mins(15);
 
-/// What the archive says of an event.
+/// An event of the archive.
 struct Archived {
     hash: String,
     proved: bool,
 }
 
-/// A comparison under way: first the head, then the objects in the order of their keys, then the
-/// events of the table.
+/// A comparison in progress. Pass it the archive's head, then the objects in the order of their
+/// keys, then the events of the table.
 pub struct Comparison {
     key: AuditKey,
     begun_at: Timestamp,
-    /// Where the table says that the archive ends; a moment later it may go further.
+    /// The archive's head as the table has it; the archive may be longer by now.
     expected: ArchiveHead,
     reached: bool,
     end: ArchiveHead,
@@ -106,15 +102,15 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Begins with the archive's end as the table has it.
+    /// Begins with the archive's head as the table has it.
     pub fn new(key: AuditKey, expected: ArchiveHead, begun_at: Timestamp) -> Self {
         let reached = expected == ArchiveHead::default();
         let (end, archived, report) = (ArchiveHead::default(), HashMap::new(), Report::default());
         Self { key, begun_at, expected, reached, end, archived, report }
     }
 
-    /// Looks at the next object of the archive: its oldest version, `None` when nothing is left of
-    /// it; `replaced` when that is not the only one.
+    /// Adds the next object of the archive. `text` is its oldest version, `None` if all are gone;
+    /// `replaced` says that it is not the only one.
     pub fn object(&mut self, object_key: &str, text: Option<&str>, replaced: bool) {
         self.report.objects += 1;
         if replaced {
@@ -126,12 +122,11 @@ impl Comparison {
         }
         let read = follow(&self.end, text).or_else(|broken| {
             self.report.findings.push(Finding::Broken(object_key.to_owned(), broken));
-            salvage(text)
+            read_unchecked(text)
         });
-        // Nothing can be said of lines that are no links; the finding says that they are there.
+        // If a line is not a link, nothing more can be read; the finding above reports it.
         let Ok((events, end)) = read else { return };
-        // The expected end may lie within an object only if the object was not written in one
-        // piece.
+        // Objects are created whole, so the expected head is the end of one of them.
         self.reached |= end == self.expected;
         self.end = end;
         for event in events {
@@ -144,7 +139,7 @@ impl Comparison {
         let Some(id) = event.id() else { return };
         let archived = Archived { hash: hash(event), proved: event.is_proved(&self.key) };
         if !archived.proved {
-            self.report.findings.push(Finding::InventedInArchive(id));
+            self.report.findings.push(Finding::ForgedInArchive(id));
         }
         match self.archived.get(&id) {
             Some(before) if before.hash == archived.hash => self.report.repeated += 1,
@@ -153,20 +148,20 @@ impl Comparison {
         }
     }
 
-    /// Looks at an event of the table.
+    /// Adds an event of the table.
     pub fn event(&mut self, event: &StoredEvent) {
         self.report.events += 1;
         let Some(id) = event.id() else { return };
         let proved = event.is_proved(&self.key);
         let finding = match self.archived.remove(&id) {
             Some(archived) if archived.hash == hash(event) => {
-                (!proved).then_some(Finding::InventedInTable(id))
+                (!proved).then_some(Finding::ForgedInTable(id))
             }
             Some(archived) if archived.proved => Some(Finding::AlteredInTable(id)),
             Some(_) if proved => Some(Finding::AlteredInArchive(id)),
             Some(_) => Some(Finding::AlteredInTable(id)),
-            None if !proved => Some(Finding::InventedInTable(id)),
-            None if self.begun_at.duration_since(id.created_at()) < ON_THE_WAY => {
+            None if !proved => Some(Finding::ForgedInTable(id)),
+            None if self.begun_at.duration_since(id.created_at()) < ARCHIVING_TIME => {
                 self.report.waiting += 1;
                 None
             }
@@ -178,7 +173,7 @@ impl Comparison {
         self.report.findings.extend(finding);
     }
 
-    /// Ends the comparison, after all objects and events.
+    /// Ends the comparison after all objects and events; returns its result.
     pub fn finish(mut self) -> Report {
         if !self.reached {
             self.report.findings.push(Finding::Head(self.expected.sequence));
@@ -195,15 +190,15 @@ impl Comparison {
     }
 }
 
+#[expect(clippy::expect_used, reason = "maps of names and JSON values can be serialized")]
 fn hash(event: &StoredEvent) -> String {
-    // As in a link: maps of names and JSON values can be written down.
-    sha256_base64url(&serde_json::to_vec(event).unwrap_or_default())
+    sha256_base64url(&serde_json::to_vec(event).expect("an event is JSON"))
 }
 
-/// Compares an archive with its table.
+/// Compares the archive with the table.
 ///
 /// # Errors
-/// When either does not answer or refuses.
+/// When a call to the table or the bucket fails.
 pub async fn compare(
     store: &Store,
     vault: &Vault,
@@ -211,7 +206,7 @@ pub async fn compare(
     now: Timestamp,
 ) -> Result<Report, runtime::serve::Error> {
     let mut comparison = Comparison::new(key, store.get_archive_head().await?, now);
-    // Before the table, so that what is written meanwhile is only waiting.
+    // The archive before the table, so that events written meanwhile count as waiting.
     for (object_key, versions) in vault.versions().await? {
         if !object_key.starts_with(PREFIX) {
             continue;
@@ -238,7 +233,7 @@ pub(crate) mod tests {
 
     const SECRET: &str = "a secret for tests";
 
-    /// An event as it is stored and proved, of now.
+    /// Creates an event of now, with a valid proof.
     pub(crate) fn event(action: &str) -> StoredEvent {
         event_of(clock::new_id(), action)
     }
@@ -364,11 +359,11 @@ pub(crate) mod tests {
             let id = invented.id().unwrap();
             let mut world = World::new();
             world.table.push(invented.clone());
-            assert_eq!(world.findings(), [Finding::InventedInTable(id)]);
+            assert_eq!(world.findings(), [Finding::ForgedInTable(id)]);
             world.archive(&[invented]);
             assert_eq!(
                 world.findings(),
-                [Finding::InventedInArchive(id), Finding::InventedInTable(id)]
+                [Finding::ForgedInArchive(id), Finding::ForgedInTable(id)]
             );
         }
     }
@@ -390,7 +385,7 @@ pub(crate) mod tests {
             world.findings(),
             [
                 Finding::Broken(key(1), Broken::Previous(4)),
-                Finding::InventedInArchive(long_ago(12)),
+                Finding::ForgedInArchive(long_ago(12)),
                 Finding::AlteredInArchive(long_ago(12))
             ]
         );
@@ -399,7 +394,7 @@ pub(crate) mod tests {
         assert_eq!(
             world.findings(),
             [
-                Finding::InventedInArchive(long_ago(15)),
+                Finding::ForgedInArchive(long_ago(15)),
                 Finding::AlteredInArchive(long_ago(15)),
                 Finding::Head(6)
             ]
@@ -435,7 +430,7 @@ pub(crate) mod tests {
         let invented = altered(&event("read_record"));
         world.archive(std::slice::from_ref(&invented));
         world.head = before;
-        assert_eq!(world.findings(), [Finding::InventedInArchive(invented.id().unwrap())]);
+        assert_eq!(world.findings(), [Finding::ForgedInArchive(invented.id().unwrap())]);
         let mut world = World::new();
         let head = world.head.clone();
         let table = world.table.clone();

@@ -1,4 +1,4 @@
-//! The bucket of the archive: objects are created once, and read back.
+//! The bucket of the archive, whose objects are created once and never replaced.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use runtime::serve::sentence;
 
 use crate::chain::PREFIX;
 
-/// A failure of S3, or of the way to it.
+/// A failed call to S3.
 #[derive(Debug, thiserror::Error)]
 #[error("S3 {operation} failed: {cause}")]
 pub struct VaultError {
@@ -23,33 +23,34 @@ impl VaultError {
     }
 }
 
-/// The bucket.
+/// A handle for the bucket of the archive.
 #[derive(Clone, Debug)]
 pub struct Vault {
     client: Client,
     bucket: String,
 }
 
-/// The versions of an object: more than one, or a mark that it was deleted, and somebody has tried
-/// to replace it.
+/// The versions of an object. More than one, or a delete marker, means that somebody has tried to
+/// replace or delete it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Versions {
-    /// The first one that was written, if there is still one.
+    /// The id of the oldest version, unless all are gone.
     pub first: Option<String>,
-    /// How many there are, deletions included.
+    /// The number of versions and delete markers.
     pub number: usize,
 }
 
 impl Vault {
-    /// The bucket of a name.
+    /// Creates a handle for a bucket.
     pub fn new(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
     }
 
-    /// Creates an object; `false` when there is one of that key, which stays as it is.
+    /// Creates an object; returns `false` if the key is taken, and leaves the object there as it
+    /// is.
     ///
     /// # Errors
-    /// When S3 does not answer or refuses: then the object may exist or not.
+    /// When the call to S3 fails. The object may have been created all the same.
     pub async fn create(&self, key: &str, text: &str) -> Result<bool, VaultError> {
         let body = ByteStream::from(text.as_bytes().to_vec());
         let request = self
@@ -74,7 +75,7 @@ impl Vault {
     /// Reads an object, or one of its versions.
     ///
     /// # Errors
-    /// When there is none, or S3 does not answer or refuses.
+    /// When the object does not exist or the call to S3 fails.
     pub async fn read(&self, key: &str, version: Option<&str>) -> Result<String, VaultError> {
         let request = self
             .client
@@ -85,14 +86,14 @@ impl Vault {
         let object = request.send().await.map_err(|error| VaultError::new("GetObject", &error))?;
         let bytes =
             object.body.collect().await.map_err(|error| VaultError::new("GetObject", &error))?;
-        // What is no text is no link either.
+        // Other bytes than UTF-8 cannot be a link and are reported as such.
         Ok(String::from_utf8_lossy(&bytes.into_bytes()).into_owned())
     }
 
-    /// The keys of all objects, in order, with their versions.
+    /// Lists the keys of all objects, in order, with their versions.
     ///
     /// # Errors
-    /// When S3 does not answer or refuses.
+    /// When a call to S3 fails.
     pub async fn versions(&self) -> Result<BTreeMap<String, Versions>, VaultError> {
         let mut found: BTreeMap<String, Versions> = BTreeMap::new();
         let (mut key_marker, mut version_marker) = (None, None);
@@ -103,15 +104,16 @@ impl Vault {
                 .send()
                 .await
                 .map_err(|error| VaultError::new("ListObjectVersions", &error))?;
-            // Of each key the newest comes first.
+            // S3 lists the newest version of a key first.
             for version in page.versions() {
-                let versions =
-                    found.entry(version.key().unwrap_or_default().to_owned()).or_default();
+                let Some(key) = version.key() else { continue };
+                let versions = found.entry(key.to_owned()).or_default();
                 versions.first = version.version_id().map(str::to_owned);
                 versions.number += 1;
             }
             for marker in page.delete_markers() {
-                found.entry(marker.key().unwrap_or_default().to_owned()).or_default().number += 1;
+                let Some(key) = marker.key() else { continue };
+                found.entry(key.to_owned()).or_default().number += 1;
             }
             (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
             if key_marker.is_none() {

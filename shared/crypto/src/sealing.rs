@@ -77,8 +77,8 @@ impl std::fmt::Debug for Sealer {
     }
 }
 
-/// Derives a [`SealingKey`] for each name, for values that are stored where others can look: without
-/// the name a value can be neither found nor read. Names are not stored.
+/// Derives a [`SealingKey`] for each name, for values that are stored where others can look:
+/// without the name a value can be neither found nor read. Names are not stored.
 #[derive(Clone)]
 pub struct KeyRing([u8; 32]);
 

@@ -1,4 +1,4 @@
-//! Clients of AWS, with the time limits and retries that fit the function.
+//! Clients for the services of AWS, with the timeouts and retries that fit the function.
 
 use std::time::Duration;
 
@@ -15,19 +15,20 @@ use crypto::Secret;
 
 use crate::config;
 
-/// Who waits for an answer, and so how long a call may take.
+/// How long a call to AWS may take and how it is retried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallPolicy {
-    /// Somebody in front of a screen: a call takes 2.5 s at most, so that the refusal comes within
-    /// 3 s.
+    /// For functions that answer HTTP requests: a call takes at most 2.5 s, so that a client gets a
+    /// 503 within 3 s.
     Interactive,
-    /// A queue or a stream: what fails comes again, so a call may take longer to succeed.
+    /// For functions behind a queue or a stream: a call may take up to 12 s, and a failed event is
+    /// delivered again.
     Background,
 }
 
 impl CallPolicy {
-    /// The SDK has no limit for an answer of its own: without these a silent server is waited for
-    /// until Lambda ends the function.
+    /// Returns the timeouts. The SDK has no default for responses: without these the function would
+    /// wait for a silent server until Lambda ends it.
     fn timeouts(self) -> TimeoutConfig {
         let (connect, attempt, operation) = match self {
             Self::Interactive => (500, 800, 2_500),
@@ -40,7 +41,8 @@ impl CallPolicy {
             .build()
     }
 
-    /// Three attempts. The pauses between them, random and up to these, leave time for all three.
+    /// Returns the retry settings: three attempts, with random pauses short enough that all three
+    /// fit into the operation's timeout.
     fn retries(self) -> RetryConfig {
         let (initial, greatest) = match self {
             Self::Interactive => (25, 250),
@@ -53,18 +55,19 @@ impl CallPolicy {
     }
 }
 
-/// What all clients share: region, credentials, HTTP client, time limits, retries.
+/// Returns the configuration that all clients share: region, credentials, HTTP client, timeouts and
+/// retries.
 ///
-/// Where region and credentials stand in the environment, as they always do in Lambda, nothing else
-/// is looked at: the default chain of profiles and metadata services would cost the first request
-/// milliseconds. `AWS_ENDPOINT_URL` is honoured.
-pub async fn sdk(patience: CallPolicy) -> SdkConfig {
-    configure(config::Aws::from_env(), patience).await
+/// If the environment contains region and credentials, as it always does in Lambda, the default
+/// chain of profiles and metadata services is not asked: it would add milliseconds to the first
+/// request. `AWS_ENDPOINT_URL` is honoured.
+pub async fn sdk(policy: CallPolicy) -> SdkConfig {
+    configure(config::Aws::from_env(), policy).await
 }
 
-async fn configure(environment: config::Aws, patience: CallPolicy) -> SdkConfig {
-    // An emulator has a certificate of its own, if any; a developer's machine may stand behind a
-    // proxy that has.
+async fn configure(environment: config::Aws, policy: CallPolicy) -> SdkConfig {
+    // An emulator may have its own certificate, and a developer's machine may be behind a proxy
+    // that has one.
     let only_amazon = environment.in_lambda && environment.endpoint_url.is_none();
     let shared = match environment.identity {
         Some(identity) => {
@@ -88,15 +91,16 @@ async fn configure(environment: config::Aws, patience: CallPolicy) -> SdkConfig 
     };
     let mut shared = shared.into_builder();
     shared.set_endpoint_url(environment.endpoint_url);
-    shared.timeout_config(patience.timeouts()).retry_config(patience.retries()).build()
+    shared.timeout_config(policy.timeouts()).retry_config(policy.retries()).build()
 }
 
-/// TLS by rustls and ring.
+/// Builds an HTTP client with TLS by rustls and ring.
 fn http_client(only_amazon: bool) -> aws_sdk_dynamodb::config::SharedHttpClient {
     let mut roots = TrustStore::default();
     if only_amazon {
-        // All endpoints of AWS are signed by these (<https://www.amazontrust.com/repository/>). The
-        // system's hundred roots would be parsed before the first request.
+        // All endpoints of AWS have certificates of these authorities
+        // (<https://www.amazontrust.com/repository/>). Parsing the system's hundred would delay the
+        // first request.
         roots =
             TrustStore::empty().with_pem_certificate(include_bytes!("amazon-roots.pem").as_slice());
     }
@@ -108,32 +112,32 @@ fn http_client(only_amazon: bool) -> aws_sdk_dynamodb::config::SharedHttpClient 
     }
 }
 
-/// A client of DynamoDB.
+/// Creates a client for DynamoDB.
 pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(sdk)
 }
 
-/// A client of S3.
+/// Creates a client for S3.
 pub fn s3(sdk: &SdkConfig) -> aws_sdk_s3::Client {
-    // The names of buckets resolve in AWS only, so an emulator gets them in the path.
+    // Host names of buckets resolve in AWS only, so an emulator needs them in the path.
     let config =
         aws_sdk_s3::config::Builder::from(sdk).force_path_style(sdk.endpoint_url().is_some());
     aws_sdk_s3::Client::from_conf(config.build())
 }
 
-/// A client of SQS.
+/// Creates a client for SQS.
 pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(sdk)
 }
 
-/// A client of SES that never repeats a request: SES knows no idempotency token, and a mail whose
-/// answer was lost may have been sent.
+/// Creates a client for SES that never retries: SES has no idempotency token, and a mail may have
+/// been sent although the response was lost.
 pub fn ses(sdk: &SdkConfig) -> aws_sdk_ses::Client {
     let config = aws_sdk_ses::config::Builder::from(sdk).retry_config(RetryConfig::disabled());
     aws_sdk_ses::Client::from_conf(config.build())
 }
 
-/// A client of Secrets Manager.
+/// Creates a client for Secrets Manager.
 pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
     aws_sdk_secretsmanager::Client::new(sdk)
 }
@@ -141,7 +145,7 @@ pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
 /// Reads a secret string from Secrets Manager.
 ///
 /// # Errors
-/// When Secrets Manager does not answer or refuses, or the secret is binary.
+/// When the call to Secrets Manager fails, or the secret is binary.
 pub async fn secret(
     client: &aws_sdk_secretsmanager::Client,
     arn: &str,
@@ -163,8 +167,8 @@ mod tests {
 
     use super::*;
 
-    /// A server that lets every client connect and never answers: it hangs up at once, or waits.
-    /// Counts connections.
+    /// Starts a server that accepts connections and never responds: it hangs up at once, or keeps
+    /// them open. Returns its address and the number of connections.
     fn server(hangs_up: bool) -> (String, Arc<AtomicUsize>) {
         let (listener, connections) =
             (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -184,14 +188,14 @@ mod tests {
         (format!("http://{address}"), connections)
     }
 
-    async fn sdk(endpoint_url: Option<String>, patience: CallPolicy) -> SdkConfig {
+    async fn sdk(endpoint_url: Option<String>, policy: CallPolicy) -> SdkConfig {
         let identity = config::Identity {
             region: "eu-central-1".to_owned(),
             access_key_id: "id".to_owned(),
             secret_access_key: Secret::new("key"),
             session_token: Some(Secret::new("token")),
         };
-        configure(config::Aws { identity: Some(identity), endpoint_url, in_lambda: true }, patience)
+        configure(config::Aws { identity: Some(identity), endpoint_url, in_lambda: true }, policy)
             .await
     }
 
@@ -217,9 +221,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_is_sent_at_most_once() {
-        for patience in [CallPolicy::Interactive, CallPolicy::Background] {
+        for policy in [CallPolicy::Interactive, CallPolicy::Background] {
             let (url, connections) = server(true);
-            let sdk = sdk(Some(url), patience).await;
+            let sdk = sdk(Some(url), policy).await;
             assert!(ses(&sdk).send_email().source("a@example.com").send().await.is_err());
             assert_eq!(connections.swap(0, Ordering::SeqCst), 1);
             assert!(sqs(&sdk).list_queues().send().await.is_err());
@@ -228,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn amazons_roots_are_certificates() {
+    async fn the_root_certificates_can_be_parsed() {
         assert_eq!(include_str!("amazon-roots.pem").matches("BEGIN CERTIFICATE").count(), 5);
         let (address, _) = server(true);
         let sdk = sdk(None, CallPolicy::Interactive).await;
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn buckets_stand_in_the_path_of_an_emulator() {
+    async fn an_emulator_gets_the_bucket_in_the_path() {
         for (url, expected) in [
             (Some("http://127.0.0.1:4566".to_owned()), "http://127.0.0.1:4566/files/key?"),
             (None, "https://files.s3.eu-central-1.amazonaws.com/key?"),

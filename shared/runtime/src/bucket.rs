@@ -1,4 +1,5 @@
-//! The bucket: uploads and downloads by presigned URL, and what has really arrived.
+//! The bucket of uploaded files: presigned URLs for uploads and downloads, inspection and deletion
+//! of objects.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use domain::file::{File, FileStatus, HEAD_BYTES};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// A failure of S3, or of the way to it.
+/// A failed call to S3.
 #[derive(Debug, thiserror::Error)]
 #[error("S3 {operation} failed")]
 pub struct BucketError {
@@ -28,20 +29,20 @@ impl BucketError {
     }
 }
 
-/// Where and how a client uploads a file, once.
+/// A presigned upload: one PUT request that a client may send once.
 #[derive(Debug)]
 pub struct Upload {
     /// The presigned URL.
     pub url: String,
-    /// Headers that are signed and must be sent as they are. `Content-Length`, signed too, follows
-    /// from the body.
+    /// Headers that are signed and must be sent unchanged. `Content-Length` is signed as well and
+    /// follows from the body.
     pub headers: Vec<(String, String)>,
-    /// When the URL stops working.
+    /// When the URL expires.
     pub expires_at: Timestamp,
 }
 
-/// What an uploading client must repeat; its length and the host, signed too, it cannot help but
-/// send.
+/// Signed headers that the client must set itself. `Content-Length` and `Host` are signed as well;
+/// every HTTP client sends them.
 const SIGNED_UPLOAD_HEADERS: [&str; 3] = ["content-type", "if-none-match", "x-amz-checksum-sha256"];
 
 /// The bucket that holds the objects of all files.
@@ -52,16 +53,16 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket `name`.
+    /// Creates a handle for the bucket `name`.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into() }
     }
 
-    /// A URL that takes exactly the declared file, once: its length, type and, when given, SHA-256
-    /// are signed, and an object that is there already is not overwritten.
+    /// Presigns an upload of exactly the declared file: length, content type and, if given, SHA-256
+    /// are signed, and an existing object is not overwritten.
     ///
     /// # Errors
-    /// When there are no credentials to sign with.
+    /// When there are no credentials to sign with, or the lifetime is above seven days.
     pub async fn upload(
         &self,
         file: &File,
@@ -84,24 +85,21 @@ impl Bucket {
             .if_none_match("*");
         let presigned =
             request.presigned(presigning(lifetime)?).await.map_err(|error| failed(error.into()))?;
-        // The SDK also lists headers that it has not signed, for tracing; they are ours and not the
-        // client's.
+        // The SDK also lists headers for tracing that are not signed and not meant for the client.
         let headers = presigned.headers().filter(|(name, _)| {
             SIGNED_UPLOAD_HEADERS.contains(&name.to_ascii_lowercase().as_str())
         });
         Ok(Upload {
             url: presigned.uri().to_owned(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            expires_at: now
-                .saturating_add(SignedDuration::try_from(lifetime).unwrap_or_default())
-                .unwrap_or(now),
+            expires_at: now + lifetime,
         })
     }
 
-    /// A URL that downloads the file under its own name; browsers save it and never show it.
+    /// Presigns a download of the file under its name. Browsers save it and never display it.
     ///
     /// # Errors
-    /// When there are no credentials to sign with.
+    /// When there are no credentials to sign with, or the lifetime is above seven days.
     pub async fn download_url(
         &self,
         file: &File,
@@ -120,12 +118,12 @@ impl Bucket {
             .map_err(|error| BucketError::new("presign GetObject", error))
     }
 
-    /// What the file's object is: `Pending` while there is none, `Available` when it has the
-    /// declared size and type and its first bytes are of that type, `Rejected` otherwise. One
-    /// request.
+    /// Returns the status that follows from the file's object: `Pending` while it does not exist,
+    /// `Available` if size, content type and first bytes are as declared, `Rejected` otherwise.
+    /// Sends one request.
     ///
     /// # Errors
-    /// When S3 does not answer or refuses.
+    /// When the call to S3 fails.
     pub async fn inspect(&self, file: &File) -> Result<FileStatus, BucketError> {
         let request = self
             .client
@@ -158,11 +156,11 @@ impl Bucket {
         Ok(if fits { FileStatus::Available } else { FileStatus::Rejected })
     }
 
-    /// Deletes an object with all its versions; the bucket keeps versions, and deleted must mean
-    /// gone.
+    /// Deletes an object with all its versions, because the bucket is versioned and a plain delete
+    /// would keep the content.
     ///
     /// # Errors
-    /// When S3 does not answer or refuses. Can be repeated.
+    /// When a call to S3 fails. Can be repeated.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
         let listed = self.client.list_object_versions().bucket(&self.name).prefix(key).send().await;
         let listed = listed.map_err(|error| BucketError::new("ListObjectVersions", error))?;
@@ -202,8 +200,8 @@ const NO_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Returns a `Content-Disposition` (RFC 6266) with an ASCII name for old clients and the real one, encoded
-/// by RFC 8187.
+/// Returns a `Content-Disposition` (RFC 6266) with an ASCII name for old clients and the real name,
+/// encoded as in RFC 8187.
 fn attachment(name: &str) -> String {
     let plain: String = name
         .chars()
@@ -218,7 +216,7 @@ mod tests {
     use super::attachment;
 
     #[test]
-    fn names_survive_the_header() {
+    fn a_name_can_be_read_back_from_the_header() {
         assert_eq!(
             attachment("scan.pdf"),
             "attachment; filename=\"scan.pdf\"; filename*=UTF-8''scan.pdf"

@@ -1,10 +1,10 @@
-//! The one place that reads the clock and makes ids.
+//! The current time and new ids. No other code reads the clock.
 
 use crypto::random;
 use jiff::{Timestamp, Unit};
 use uuid::Uuid;
 
-/// The present, in whole milliseconds: the precision of stored and answered times.
+/// Returns the current time in whole milliseconds, the precision of stored times and responses.
 pub fn now() -> Timestamp {
     let now = Timestamp::now();
     // Rounding fails only at the ends of jiff's calendar, in the year 9999.
@@ -12,19 +12,19 @@ pub fn now() -> Timestamp {
         .unwrap_or(now)
 }
 
-/// A new id: UUID version 7 (RFC 9562), greater than every id this process has made before.
+/// Creates an id: a UUID version 7 (RFC 9562), greater than all that this process has created.
 pub fn new_id<T: From<Uuid>>() -> T {
     Uuid::now_v7().into()
 }
 
-/// A new id that is also greater than one that another process has made, whose clock may be ahead
-/// of ours.
+/// Creates an id that is also greater than `other`, created at `made_at` by another process whose
+/// clock may be ahead of ours.
 pub fn new_id_above<T: From<Uuid> + Ord>(other: T, made_at: Timestamp) -> T {
     let id = new_id();
     if id > other {
         return id;
     }
-    let millisecond = u64::try_from(made_at.as_millisecond()).unwrap_or_default().saturating_add(1);
+    let millisecond = made_at.as_millisecond().max(0).cast_unsigned() + 1;
     uuid::Builder::from_unix_timestamp_millis(millisecond, &random()).into_uuid().into()
 }
 
@@ -41,13 +41,13 @@ mod tests {
     }
 
     #[test]
-    fn ids_grow() {
+    fn each_id_is_greater_than_the_one_before() {
         let ids: Vec<RecordId> = (0..10_000).map(|_| new_id()).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]
-    fn an_id_can_be_above_another_ones() {
+    fn an_id_can_be_greater_than_one_of_another_process() {
         for ahead in [-1_000, 0, 1, 60_000] {
             let other = SessionId::last_at(now() + SignedDuration::from_millis(ahead));
             let id = new_id_above(other, other.created_at());
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_say_when_they_were_made() {
+    fn an_id_contains_its_time_of_creation() {
         let before = now();
         let id: RecordId = new_id();
         assert!(before <= id.created_at() && id.created_at() <= now());

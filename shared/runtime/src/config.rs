@@ -1,7 +1,8 @@
-//! The configuration: the only reader of the environment.
+//! The configuration of the functions, read from environment variables. No other code reads the
+//! environment.
 //!
-//! `template.yaml` gives every function its variables and holds the defaults; here are none.
-//! [`FUNCTIONS`] says which function reads what.
+//! `template.yaml` sets the variables of every function and has the defaults. [`FUNCTIONS`] lists
+//! which function reads which variables.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -14,13 +15,13 @@ use tracing::Level;
 
 use crate::tokens::Lifetimes;
 
-/// A variable that is missing or not what it must be. The text never repeats the value.
+/// A variable that is missing or invalid. The message never repeats the value.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The variable is not there, or not Unicode.
     #[error("{0} is not set: give the function the variables that template.yaml lists for it")]
     Missing(&'static str),
-    /// The variable is there, and its value is of no use.
+    /// The variable is set to an invalid value.
     #[error("{variable} must be {expected}: correct it in the function's environment")]
     Invalid {
         /// The variable's name.
@@ -31,7 +32,7 @@ pub enum ConfigError {
 }
 
 /// Declares structs that are read from variables, so that struct, reader and list of variables
-/// cannot differ.
+/// always agree.
 macro_rules! config {
     ($(
         $(#[$doc:meta])*
@@ -47,7 +48,7 @@ macro_rules! config {
         }
 
         impl $name {
-            /// The variables it is read from.
+            /// The variables from which it is read.
             pub const VARIABLES: &'static [&'static str] = &[$(stringify!($variable),)+];
 
             /// Reads it from the environment of the process.
@@ -66,25 +67,25 @@ macro_rules! config {
 }
 
 config! {
-    /// What every function needs.
+    /// Settings of every function.
     Telemetry {
         /// The least severe level that is logged.
         log_level: Level = LOG_LEVEL as level,
     }
 
-    /// What every function that answers HTTP needs.
+    /// Settings of every function with routes of the API.
     Http {
         /// The table.
         table_name: String = TABLE_NAME as text,
-        /// Base of the links in answers, without a slash at the end.
+        /// Base of the links in responses, without a slash at the end.
         public_url: String = PUBLIC_URL as url,
         /// Origins of the web clients that may call the API.
         allowed_origins: Vec<String> = ALLOWED_ORIGINS as list,
-        /// Entries on a page when the client asks for no number.
+        /// The default number of entries on a page.
         page_size: usize = PAGE_SIZE as |value| number(value, 1..=100),
-        /// The secret behind page cursors, see [`crypto::Sealer`].
+        /// The secret for sealing page cursors and stored idempotent responses.
         cursor_key: Secret = CURSOR_KEY as secret,
-        /// The secret with which events of the audit trail are proved.
+        /// The secret with which events of the audit trail are signed.
         audit_key: Secret = AUDIT_KEY as secret,
         /// The issuer of access tokens.
         token_issuer: String = TOKEN_ISSUER as text,
@@ -92,108 +93,108 @@ config! {
         doctors_need_second_factor: bool = REQUIRE_DOCTOR_SECOND_FACTOR as flag,
     }
 
-    /// What it takes to issue tokens, besides [`Http`].
+    /// Settings for issuing tokens.
     Tokens {
-        /// Where the secret behind the signing key lies in Secrets Manager.
+        /// The ARN of the secret from which the signing key is derived.
         signing_secret_arn: String = SIGNING_SECRET_ARN as text,
         /// How long an access token is valid.
         access_token: SignedDuration = ACCESS_TOKEN_SECONDS as
             |value| Ok(SignedDuration::from_secs(number(value, 1..=86_400)?)),
         /// How long a patient's session lives without use.
         patient_idle: SignedDuration = PATIENT_IDLE_DAYS as days,
-        /// How long a patient's session lives at all.
+        /// How long a patient's session lives, used or not.
         patient_absolute: SignedDuration = PATIENT_ABSOLUTE_DAYS as days,
         /// How long the session of a doctor or an admin lives without use.
         staff_idle: SignedDuration = STAFF_IDLE_HOURS as hours,
-        /// How long the session of a doctor or an admin lives at all.
+        /// How long the session of a doctor or an admin lives, used or not.
         staff_absolute: SignedDuration = STAFF_ABSOLUTE_HOURS as hours,
     }
 
-    /// What it takes to register users.
+    /// Settings for registering users.
     Registration {
-        /// Whether somebody who registers is told that the address is taken.
+        /// Whether registering with the address of an existing account is refused openly.
         reveal_registered_email: bool = REVEAL_REGISTERED_EMAIL as flag,
     }
 
-    /// What is tolerated of those who guess.
+    /// Limits for guessing passwords and codes, and for requesting mails.
     Guessing {
-        /// So many failures of a network in 15 minutes, at all accounts together.
+        /// How many sign-ins may fail from one network in 15 minutes, at all accounts together.
         failures_per_network: u64 = MAX_FAILURES_PER_NETWORK as |value| number(value, 5..=100_000),
-        /// So many failures at an account in 15 minutes, from all networks together, before
-        /// guessing there becomes slow.
+        /// How many sign-ins may fail at one account in 15 minutes, from all networks together,
+        /// before further ones are delayed.
         failures_per_account: u64 = MAX_FAILURES_PER_ACCOUNT as |value| number(value, 5..=100_000),
-        /// So many mails to an address in a day that somebody asks for.
+        /// How many requested mails an address gets per day.
         mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
     }
 
-    /// What a patient may create.
+    /// Limits on what a patient may create.
     Allowance {
-        /// So many records in a day.
+        /// How many records per day.
         records_per_day: u64 = MAX_RECORDS_PER_DAY as |value| number(value, 1..=100_000),
-        /// So many files in a day.
+        /// How many files per day.
         files_per_day: u64 = MAX_FILES_PER_DAY as |value| number(value, 40..=100_000),
     }
 
-    /// What it takes to let doctors in.
+    /// Settings for admitting doctors.
     Doctors {
-        /// Whether a doctor is neither listed nor assignable before staff have approved the
+        /// Whether doctors are listed and can be assigned only after staff have approved their
         /// licence.
         approval_is_required: bool = REQUIRE_DOCTOR_APPROVAL as flag,
     }
 
-    /// What the console for staff needs, besides [`Http`].
+    /// Settings of the console for staff.
     Console {
-        /// The secret behind its cookies and the tokens in its forms.
+        /// The secret for its cookies and the tokens in its forms.
         console_key: Secret = CONSOLE_KEY as secret,
     }
 
-    /// What it takes to look after the mail pipeline.
+    /// Settings for administering the queues.
     Pipeline {
-        /// The queue of mails to be sent.
+        /// The queue of mails to send.
         mail_queue_url: String = MAIL_QUEUE_URL as text,
-        /// Where orders for mails are set aside that were not carried out.
+        /// The dead-letter queue of mails.
         mail_dead_letter_queue_url: String = MAIL_DEAD_LETTER_QUEUE_URL as text,
-        /// The queue of uploads to be inspected.
+        /// The queue of uploads to inspect.
         upload_queue_url: String = UPLOAD_QUEUE_URL as text,
-        /// Where uploads are set aside that were not inspected.
+        /// The dead-letter queue of uploads.
         upload_dead_letter_queue_url: String = UPLOAD_DEAD_LETTER_QUEUE_URL as text,
-        /// Where changes of the table are set aside that were not dispatched.
+        /// The queue of changes of the table that could not be dispatched.
         stream_failure_queue_url: String = STREAM_FAILURE_QUEUE_URL as text,
-        /// So many mails to an address in a day that somebody asks for.
+        /// How many requested mails an address gets per day.
         mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
     }
 
-    /// What the function needs that makes the first admin.
+    /// Settings of the function that creates the first admin.
     Bootstrap {
         /// The table.
         table_name: String = TABLE_NAME as text,
-        /// The secret with which events of the audit trail are proved.
+        /// The secret with which events of the audit trail are signed.
         audit_key: Secret = AUDIT_KEY as secret,
     }
 
-    /// What it takes to receive files and to hand them out.
+    /// Settings for uploading and downloading files.
     Uploads {
         /// The bucket of the files.
         bucket_name: String = BUCKET_NAME as text,
-        /// How long a presigned upload URL works.
+        /// How long a presigned upload URL is valid.
         upload_url_lifetime: Duration = UPLOAD_URL_SECONDS as url_lifetime,
-        /// How long a presigned download URL works.
+        /// How long a presigned download URL is valid.
         download_url_lifetime: Duration = DOWNLOAD_URL_SECONDS as url_lifetime,
-        /// The size of the largest file, in bytes. S3 takes 5 GiB in one PUT.
+        /// The largest size of a file, in bytes. S3 accepts 5 GiB in one PUT.
         max_file_bytes: u64 = MAX_FILE_BYTES as |value| number(value, 1..=5 * 1024 * 1024 * 1024),
-        /// The greatest number of files of a record.
+        /// The largest number of files of a record.
         max_files_per_record: usize = MAX_FILES_PER_RECORD as |value| number(value, 1..=40),
     }
 
-    /// What it takes to hand files out.
+    /// Settings for downloading files.
     Downloads {
         /// The bucket of the files.
         bucket_name: String = BUCKET_NAME as text,
-        /// How long a presigned download URL works.
+        /// How long a presigned download URL is valid.
         download_url_lifetime: Duration = DOWNLOAD_URL_SECONDS as url_lifetime,
     }
 
-    /// What the function needs that explains the API.
+    /// Settings of the function that serves the API's documentation.
     Docs {
         /// The table.
         table_name: String = TABLE_NAME as text,
@@ -203,33 +204,33 @@ config! {
         publish: bool = PUBLISH_DOCS as flag,
     }
 
-    /// What the dispatcher needs.
+    /// Settings of the dispatcher.
     Dispatch {
         /// The table.
         table_name: String = TABLE_NAME as text,
-        /// The queue of mails to be sent.
+        /// The queue of mails to send.
         mail_queue_url: String = MAIL_QUEUE_URL as text,
         /// The bucket of the files.
         bucket_name: String = BUCKET_NAME as text,
     }
 
-    /// What the mailer needs.
+    /// Settings of the mailer.
     Mail {
         /// The table.
         table_name: String = TABLE_NAME as text,
-        /// The address all mails are sent from.
+        /// The sender of all mails.
         sender: String = MAIL_SENDER as text,
-        /// The configuration set of SES all mails are sent with.
+        /// The configuration set of SES for all mails.
         configuration_set: String = MAIL_CONFIGURATION_SET as text,
         /// Base of the links in mails, without a slash at the end.
         public_url: String = PUBLIC_URL as url,
-        /// Where the web client is, to which mails with a token lead; without a slash at the end.
+        /// Base of the web client's URLs, for mails with a token; without a slash at the end.
         app_url: String = APP_URL as url,
-        /// So often the queue delivers an order, before it is set aside.
+        /// How often the queue delivers an order before it moves to the dead-letter queue.
         deliveries: u32 = MAIL_DELIVERIES as |value| number(value, 1..=1_000),
     }
 
-    /// What the archivist needs.
+    /// Settings of the archivist.
     Archive {
         /// The table.
         table_name: String = TABLE_NAME as text,
@@ -237,17 +238,17 @@ config! {
         archive_bucket_name: String = ARCHIVE_BUCKET_NAME as text,
     }
 
-    /// What it takes to compare the audit trail with its archive.
+    /// Settings for comparing the audit trail with its archive.
     Verification {
         /// The table.
         table_name: String = TABLE_NAME as text,
         /// The bucket of the archive.
         archive_bucket_name: String = ARCHIVE_BUCKET_NAME as text,
-        /// The secret with which events of the audit trail are proved.
+        /// The secret with which events of the audit trail are signed.
         audit_key: Secret = AUDIT_KEY as secret,
     }
 
-    /// What the inspector needs.
+    /// Settings of the inspector.
     Inspect {
         /// The table.
         table_name: String = TABLE_NAME as text,
@@ -256,7 +257,7 @@ config! {
     }
 }
 
-/// Which function reads what. The template gives each function these variables and no others.
+/// Which function reads which variables. The template gives each function exactly these.
 pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     (
         "accounts",
@@ -291,7 +292,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
 ];
 
 impl Tokens {
-    /// How long a session of a user of this role lives.
+    /// Returns how long sessions of users with this role live.
     pub fn lifetimes(&self, role: Role) -> Lifetimes {
         match role {
             Role::Patient => Lifetimes { idle: self.patient_idle, absolute: self.patient_absolute },
@@ -301,7 +302,7 @@ impl Tokens {
         }
     }
 
-    /// How long a session lives at most, whoever the user is: for when that is not known yet.
+    /// Returns the longest lifetimes of all roles, for use before the role is known.
     pub fn longest_lifetimes(&self) -> Lifetimes {
         Lifetimes {
             idle: self.patient_idle.max(self.staff_idle),
@@ -310,18 +311,19 @@ impl Tokens {
     }
 }
 
-/// What the SDK is told by Lambda, or by whoever runs the program on their own machine.
+/// The variables for the SDK, set by Lambda or by a developer.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
 pub(crate) struct Aws {
-    /// The region and the credentials of the function's role. Fixed for the life of the process.
+    /// The region and the credentials of the function's role, which stay the same for the whole
+    /// process.
     pub(crate) identity: Option<Identity>,
-    /// An address that stands for all services: an emulator's.
+    /// The address of an emulator that serves all services.
     pub(crate) endpoint_url: Option<String>,
-    /// Whether Lambda, or something that acts like it, has started the process.
+    /// Whether Lambda, or an emulator of it, has started the process.
     pub(crate) in_lambda: bool,
 }
 
-/// A region and credentials for it.
+/// A region and credentials.
 pub(crate) struct Identity {
     pub(crate) region: String,
     pub(crate) access_key_id: String,
@@ -362,7 +364,7 @@ fn field<T>(
 }
 
 fn text(value: &str) -> Result<String, String> {
-    if value.is_empty() { Err("a text that is not empty".to_owned()) } else { Ok(value.to_owned()) }
+    if value.is_empty() { Err("a non-empty text".to_owned()) } else { Ok(value.to_owned()) }
 }
 
 fn list(value: &str) -> Result<Vec<String>, String> {
@@ -394,7 +396,7 @@ fn flag(value: &str) -> Result<bool, String> {
     value.parse().map_err(|_| "true or false".to_owned())
 }
 
-/// Signature version 4 allows seven days.
+/// Parses the lifetime of a presigned URL, in seconds. Signature version 4 allows seven days.
 fn url_lifetime(value: &str) -> Result<Duration, String> {
     number(value, 1..=7 * 24 * 60 * 60).map(Duration::from_secs)
 }
@@ -406,7 +408,7 @@ fn url(value: &str) -> Result<String, String> {
 }
 
 fn secret(value: &str) -> Result<Secret, String> {
-    // Also what an unresolved dynamic reference is not.
+    // An unresolved dynamic reference of CloudFormation begins with braces.
     let long_enough = value.len() >= 32 && !value.starts_with("{{");
     if long_enough {
         Ok(Secret::new(value))
@@ -561,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn useless_values_are_refused_without_being_repeated() {
+    fn invalid_values_are_refused_without_being_repeated() {
         for (variable, value) in [
             ("PAGE_SIZE", "0"),
             ("PAGE_SIZE", "101"),
@@ -589,7 +591,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_sentence_that_says_what_to_do() {
+    fn a_message_is_one_sentence_that_says_what_to_do() {
         let sentence = http_with("PAGE_SIZE", "0").unwrap_err().to_string();
         assert_eq!(
             sentence,
@@ -615,7 +617,7 @@ mod tests {
     }
 
     #[test]
-    fn no_function_reads_a_variable_under_two_meanings() {
+    fn no_function_reads_a_variable_twice() {
         for (function, groups) in FUNCTIONS {
             let variables: Vec<&str> =
                 groups.iter().flat_map(|group| group.iter().copied()).collect();

@@ -1,8 +1,8 @@
-//! Password hashes: argon2id in the PHC string format, computed off the async threads.
+//! Hashing and verifying passwords: argon2id in the PHC string format, computed off the async
+//! threads.
 //!
-//! Users who were imported from Django bring hashes of its default algorithm along,
-//! `pbkdf2_sha256$...`. They are good for one login, which replaces them
-//! ([`Hasher::needs_rehash`]).
+//! Users imported from the Django service have hashes of its default algorithm,
+//! `pbkdf2_sha256$...`. Their next login replaces them ([`Hasher::needs_rehash`]).
 
 use std::num::NonZeroU32;
 
@@ -12,41 +12,41 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use domain::password::Password;
 use ring::pbkdf2;
 
-/// The hash of random bytes that nobody has kept, with the parameters of [`Hasher::hash`]: for
-/// users who have no password.
+/// A hash that no password fits: of random bytes that were not kept, with the parameters of
+/// [`Hasher::hash`]. For users without a password.
 pub const HASH_OF_NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$XPGH2PrbuRo7FrxjLOa/Xw$\
     JV0hVfzppGD7EuKznNMv0Sw4S86D4YIa57snbq7hDR0";
 
-/// What Django has ever used by default: 10,000 in version 1.4, 1,200,000 in 6.0; and some room.
-/// More would only be work for an attacker to order.
+/// The numbers of iterations that are accepted. Django's default was 10,000 in version 1.4 and is
+/// 1,200,000 in 6.0. The upper limit keeps the work of one login bounded.
 const DJANGO_ITERATIONS: std::ops::RangeInclusive<u32> = 10_000..=2_000_000;
 
-/// A password could not be hashed or compared.
+/// The reason why a password could not be hashed or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
-    /// There was no memory for the work.
+    /// There was not enough memory.
     #[error("password hash: {0}")]
     Argon2(#[from] password_hash::Error),
-    /// The work panicked, or the process is ending.
-    #[error("password hash: the work was not finished")]
+    /// The task panicked, or the process is ending.
+    #[error("password hash: the task did not finish")]
     Unfinished(#[from] tokio::task::JoinError),
 }
 
-/// Hashes passwords and compares them: about 40 ms of a CPU and 19 MiB each.
+/// Hashes and verifies passwords: about 40 ms of CPU time and 19 MiB each.
 #[derive(Clone, Debug, Default)]
 pub struct Hasher {
-    /// The library's defaults are what OWASP asks for: argon2id, 19 MiB, two passes, one lane.
+    /// The library's defaults are OWASP's recommendation: argon2id, 19 MiB, two passes, one lane.
     argon2: Argon2<'static>,
 }
 
-/// A hash as it is stored.
+/// A stored hash, parsed.
 enum Stored {
     Argon2(Box<PasswordHash>),
     Django { iterations: NonZeroU32, salt: String, hash: Vec<u8> },
 }
 
 impl Stored {
-    /// Reads a hash; `None` for what is none, or one that would cost too much to compare.
+    /// Parses a hash; `None` if it is malformed or would cost too much to verify.
     fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("pbkdf2_sha256$") {
             let mut parts = rest.split('$');
@@ -73,15 +73,15 @@ impl Stored {
 }
 
 impl Hasher {
-    /// A hasher with OWASP's parameters.
+    /// Creates a hasher with OWASP's parameters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The hash to store of a new password.
+    /// Returns the hash to store for a new password.
     ///
     /// # Errors
-    /// [`HashError`] when there is no memory.
+    /// [`HashError`] when there is not enough memory.
     pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
         let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
         let hash = tokio::task::spawn_blocking(move || argon2.hash_password(password.as_bytes()))
@@ -89,12 +89,14 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Whether the password is the one that was hashed. Without a hash, for a user who does not
-    /// exist, the same work is done and the answer is no: the time it takes tells nothing. So it is
-    /// with a hash that cannot be read, which is logged.
+    /// Returns whether the password fits the hash.
+    ///
+    /// Without a hash, for a user who does not exist, the same work is done and the password is
+    /// rejected, so that the response time does not reveal who exists. The same holds for a hash
+    /// that cannot be parsed, which is logged.
     ///
     /// # Errors
-    /// [`HashError`] when there is no memory.
+    /// [`HashError`] when there is not enough memory.
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, HashError> {
         let stored = hash.and_then(Stored::parse);
         if hash.is_some() && stored.is_none() {
@@ -131,8 +133,8 @@ impl Hasher {
         }
     }
 
-    /// Whether a hash that a password fits should be replaced by a new one: it is of another
-    /// algorithm, or of other parameters than new ones are.
+    /// Returns whether a hash should be replaced at the next login, because its algorithm or its
+    /// parameters are not those of new hashes.
     pub fn needs_rehash(&self, hash: &str) -> bool {
         let Some(Stored::Argon2(hash)) = Stored::parse(hash) else { return true };
         let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());

@@ -1,5 +1,5 @@
-//! A queue of SQS as a person looks at it: how much is in it, what was set aside there, and back
-//! with it.
+//! A queue of SQS for administration: its depth, and taking, returning, deleting and sending
+//! messages one by one. Functions that are triggered by a queue do not need it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use jiff::Timestamp;
 
-/// A failure of SQS, or of the way to it.
+/// A failed call to SQS.
 #[derive(Debug, thiserror::Error)]
 #[error("SQS {operation} failed")]
 pub struct QueueError {
@@ -17,36 +17,37 @@ pub struct QueueError {
 }
 
 impl QueueError {
-    fn of<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    fn during<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         operation: &'static str,
     ) -> impl FnOnce(E) -> Self {
         move |error| Self { operation, source: error.into() }
     }
 }
 
-/// About how much is in a queue: SQS knows no better.
+/// The approximate number of messages in a queue; SQS has no exact one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Depth {
     /// Messages that can be received.
     pub waiting: u64,
-    /// Messages that somebody has received and not done with.
+    /// Messages that were received and neither deleted nor returned.
     pub under_way: u64,
 }
 
-/// A message that was taken from a queue, and is hidden from others for a while.
+/// A message received from a queue and hidden from other receivers for a while.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// The message's id in this queue, the same however often it is received.
+    /// The id in this queue, the same each time the message is received.
     pub id: String,
-    /// What it says.
+    /// The content.
     pub body: String,
-    /// When it was first sent; a message that was set aside keeps the time.
+    /// When it was first sent; SQS keeps the time when it moves a message to a dead-letter queue.
     pub sent_at: Option<Timestamp>,
     receipt: String,
 }
 
-/// How many messages SQS hands out at once (SQS developer guide, "quotas related to messages").
-const AT_ONCE: i32 = 10;
+/// The largest number of messages in a response of SQS (SQS developer guide, "quotas related to
+/// messages").
+const MAX_BATCH: i32 = 10;
 
 /// A queue.
 #[derive(Clone, Debug)]
@@ -56,15 +57,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue at `url`.
+    /// Creates a handle for the queue at `url`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self { client, url: url.into() }
     }
 
-    /// How much is in it.
+    /// Returns how many messages are in the queue.
     ///
     /// # Errors
-    /// When SQS does not answer.
+    /// When the call to SQS fails.
     pub async fn depth(&self) -> Result<Depth, QueueError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -75,21 +76,23 @@ impl Queue {
             .get_queue_attributes()
             .queue_url(&self.url)
             .set_attribute_names(Some(names.to_vec()));
-        let response = request.send().await.map_err(QueueError::of("GetQueueAttributes"))?;
+        let response = request.send().await.map_err(QueueError::during("GetQueueAttributes"))?;
         let number = |name| {
-            response.attributes().and_then(|all| all.get(name)?.parse().ok()).unwrap_or_default()
+            let number = response.attributes().and_then(|all| all.get(name)?.parse().ok());
+            number
+                .ok_or("an attribute is missing")
+                .map_err(QueueError::during("GetQueueAttributes"))
         };
-        Ok(Depth { waiting: number(&names[0]), under_way: number(&names[1]) })
+        Ok(Depth { waiting: number(&names[0])?, under_way: number(&names[1])? })
     }
 
-    /// Takes up to `most` messages, which nobody else gets for as long as they are hidden. Delete
-    /// them or put them back.
+    /// Receives up to `most` messages and hides them from other receivers for the time `hidden`.
+    /// Delete them or return them.
     ///
-    /// An answer of SQS may come from some of its servers only: so not all that is there may be
-    /// found, and who looks at the same moment finds the rest.
+    /// SQS asks only some of its servers for a response, so not all messages may be found.
     ///
     /// # Errors
-    /// When SQS does not answer. What was taken before comes back by itself.
+    /// When a call to SQS fails. Messages received before become visible again by themselves.
     pub async fn take(&self, most: usize, hidden: Duration) -> Result<Vec<Message>, QueueError> {
         let (mut taken, mut seen, mut empty) = (Vec::new(), HashSet::new(), 0);
         while taken.len() < most && empty < 2 {
@@ -98,11 +101,11 @@ impl Queue {
                 .receive_message()
                 .queue_url(&self.url)
                 .max_number_of_messages(
-                    AT_ONCE.min(i32::try_from(most - taken.len()).unwrap_or(AT_ONCE)),
+                    MAX_BATCH.min(i32::try_from(most - taken.len()).unwrap_or(MAX_BATCH)),
                 )
                 .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
-            let response = request.send().await.map_err(QueueError::of("ReceiveMessage"))?;
+            let response = request.send().await.map_err(QueueError::during("ReceiveMessage"))?;
             let before = taken.len();
             for message in response.messages.unwrap_or_default() {
                 let sent = message
@@ -125,10 +128,10 @@ impl Queue {
         Ok(taken)
     }
 
-    /// Puts a message back that was taken: others get it at once.
+    /// Returns a received message to the queue, where others can receive it at once.
     ///
     /// # Errors
-    /// When SQS does not answer. Then it comes back when its time is over.
+    /// When the call to SQS fails. The message then becomes visible when its time is over.
     pub async fn put_back(&self, message: &Message) -> Result<(), QueueError> {
         let request = self
             .client
@@ -136,25 +139,25 @@ impl Queue {
             .queue_url(&self.url)
             .receipt_handle(&message.receipt)
             .visibility_timeout(0);
-        request.send().await.map(drop).map_err(QueueError::of("ChangeMessageVisibility"))
+        request.send().await.map(drop).map_err(QueueError::during("ChangeMessageVisibility"))
     }
 
-    /// Deletes a message that was taken.
+    /// Deletes a received message.
     ///
     /// # Errors
-    /// When SQS does not answer.
+    /// When the call to SQS fails.
     pub async fn delete(&self, message: &Message) -> Result<(), QueueError> {
         let request =
             self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
-        request.send().await.map(drop).map_err(QueueError::of("DeleteMessage"))
+        request.send().await.map(drop).map_err(QueueError::during("DeleteMessage"))
     }
 
     /// Sends a message.
     ///
     /// # Errors
-    /// When SQS does not answer; it may have been sent.
+    /// When the call to SQS fails. The message may have been sent all the same.
     pub async fn send(&self, body: impl Into<String>) -> Result<(), QueueError> {
         let request = self.client.send_message().queue_url(&self.url).message_body(body);
-        request.send().await.map(drop).map_err(QueueError::of("SendMessage"))
+        request.send().await.map(drop).map_err(QueueError::during("SendMessage"))
     }
 }

@@ -1,4 +1,5 @@
-//! Starting a function, and serving events until Lambda ends it.
+//! The main loop of a function: start it with [`run`], serve HTTP requests with [`http`], events of
+//! a queue or a stream with [`events`].
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,10 +15,11 @@ use crate::{config, telemetry};
 
 pub use lambda_runtime::Error;
 
-/// Runs a function: begins to log, then runs `start`, which reads the configuration, builds the
-/// clients and serves. What cannot start says so in one sentence and exits with 1.
+/// Runs a function: initializes logging, then runs `start`, which reads the configuration, builds
+/// the clients and serves. A function that cannot start prints one sentence and exits with 1.
 ///
-/// One thread: a function handles one event at a time, and every thread costs time at the start.
+/// Runs on one thread: a function handles one event at a time, and every thread would lengthen the
+/// cold start.
 pub fn run(start: impl AsyncFnOnce() -> Result<(), Error>) -> ExitCode {
     let served = config::Telemetry::from_env().map_err(Error::from).and_then(|telemetry| {
         telemetry::init(telemetry.log_level);
@@ -26,14 +28,15 @@ pub fn run(start: impl AsyncFnOnce() -> Result<(), Error>) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not by the log: its own configuration may be what is wrong.
+            // Not logged: the configuration of the log may be the error.
             let _ = writeln!(std::io::stderr(), "The function cannot run: {}.", sentence(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// The error and its causes, one behind the other: what may stand in a log.
+/// Joins the messages of an error and its causes with colons. Unlike the debugging form, in which
+/// errors of the SDK repeat whole responses, this is safe to log.
 pub fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -58,23 +61,23 @@ where
     .await
 }
 
-/// Changes what `lambda_http` would panic on or read otherwise when it puts the URI together,
-/// before any code of ours can answer: it takes the gateway's word that path, query, host and
-/// protocol are parts of a URI, but the client has written them.
+/// Escapes or removes what `lambda_http` would panic on or misread when it assembles the URI,
+/// before any code of ours runs: path, query, host and protocol come from the client, and the
+/// gateway does not check that they can be parts of a URI.
 fn make_parsable(request: &mut LambdaRequest) {
     if let LambdaRequest::ApiGatewayV2(request) = request {
         request.raw_path = request.raw_path.take().map(|path| escape_path(&path));
         request.raw_query_string =
             request.raw_query_string.take().map(|query| escape_query(&query));
-        // Nobody asks for them: links are made from the configuration and the gateway's own domain.
+        // No code reads them: links are built from the configuration.
         request.headers.remove("host");
         request.headers.remove("x-forwarded-proto");
     }
 }
 
 /// What a path segment must not contain: `?` and `#` would end the path, `\` would begin another
-/// segment (<https://url.spec.whatwg.org/#path-state>). `%` stays, because what the gateway has left
-/// encoded stays encoded.
+/// segment (<https://url.spec.whatwg.org/#path-state>). `%` stays, because what the gateway has
+/// left encoded stays encoded.
 const NOT_IN_A_SEGMENT: &AsciiSet = &CONTROLS.add(b' ').add(b'?').add(b'#').add(b'\\');
 
 /// What a query must not contain (RFC 3986, section 3.4).
@@ -95,8 +98,9 @@ fn escape_query(query: &str) -> String {
     utf8_percent_encode(query, NOT_IN_A_QUERY).to_string()
 }
 
-/// Serves events of a queue or a stream: `handler` gets each one and answers which parts of it
-/// failed. An error of the handler is logged with its causes, and the whole event comes again.
+/// Serves events of a queue or a stream: `handler` gets each event and returns which of its entries
+/// failed. An error of the handler is logged with its causes, and Lambda delivers the whole event
+/// again.
 ///
 /// # Errors
 /// When Lambda's runtime API cannot be reached.
@@ -106,8 +110,7 @@ where
     R: Serialize,
 {
     let handler = &handler;
-    // The runtime logs errors in their debugging form, in which those of the SDK repeat whole
-    // answers.
+    // As a sentence, because the runtime logs the debugging form of other errors.
     let handle = |event: LambdaEvent<A>| async move {
         Box::pin(handler(event.payload)).await.map_err(|error| sentence(&*error))
     };
@@ -123,12 +126,12 @@ mod tests {
     struct Outer(#[source] std::io::Error);
 
     #[test]
-    fn a_failure_is_told_with_its_causes() {
+    fn a_sentence_names_the_error_and_its_causes() {
         let error = Outer(std::io::Error::other("connection refused"));
         assert_eq!(sentence(&error), "the table cannot be read: connection refused");
     }
 
-    /// What an event of the gateway becomes, with texts and headers as JSON has them.
+    /// Returns the request made of an event of the gateway; the arguments are JSON.
     fn request(path: &str, query: &str, headers: &str) -> Request {
         let context =
             r#""requestContext": {"http": {"method": "GET"}, "stage": "$default", "timeEpoch": 0}"#;
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_client_writes_becomes_a_request() {
+    fn whatever_a_client_sends_becomes_a_request() {
         for (query, host, protocol) in [
             (r##"q=<x> \"y\"#z\u0001\u007f"##, "api.example.org", "https"),
             ("q=ü%zz{}|^`[]&&=", "api.example.org", "https"),
@@ -153,7 +156,11 @@ mod tests {
             let headers = format!(r#"{{"host": "{host}", "x-forwarded-proto": "{protocol}"}}"#);
             assert_eq!(request("/a", query, &headers).uri().path(), "/a");
         }
-        assert_eq!(escape_query("a=b%20c&d=ü"), "a=b%20c&d=%C3%BC", "what is right is left");
+        assert_eq!(
+            escape_query("a=b%20c&d=ü"),
+            "a=b%20c&d=%C3%BC",
+            "what is escaped stays as it is"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Logs: JSON lines on the standard output, where Lambda collects them.
+//! Logging: JSON lines on the standard output, where Lambda collects them.
 //!
-//! A line is one object: `timestamp`, `level`, `message`, the event's fields and those of the spans
-//! around it, so that one query finds all lines of a request by its id. Only our own crates are
-//! heard below `warn`: what the SDK and the HTTP client say in detail repeats requests and answers.
+//! A line is one flat object: `timestamp`, `level`, `message`, the event's fields and those of the
+//! spans around it, so that one query finds all lines of a request by its id. Only our own crates
+//! log below `warn`, because the details of the SDK and the HTTP client repeat requests and
+//! responses.
 
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -14,20 +15,20 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::{clock, config};
 
-/// Our crates, apart from the functions.
-const SHARED: [&str; 7] =
-    ["archive", "crypto", "domain", "http_api", "openapi", "runtime", "store"];
+/// The crates of the folder `shared`.
+const SHARED_CRATES: [&str; 8] =
+    ["archive", "crypto", "domain", "http_api", "openapi", "runtime", "staff", "store"];
 
-/// The span in which `lambda_runtime` runs a handler: it holds the ids of invocation and trace.
+/// The target of the span in which `lambda_runtime` runs a handler. The span has the ids of the
+/// invocation and the trace.
 const INVOCATION: &str = "lambda_runtime::layers::trace";
 
-/// Begins to log, for the life of the process: events of `level` and above, and where the program
-/// panicked.
+/// Initializes logging for the process: events of `level` and above, and the locations of panics.
 pub fn init(level: Level) {
     // Fails only when a test has installed another one.
     let _ = tracing::subscriber::set_global_default(subscriber(level, std::io::stdout));
     std::panic::set_hook(Box::new(|panic| {
-        // The payload may repeat anything, a field of a request for example.
+        // Without the payload, which may repeat anything, for example a field of a request.
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location, "panicked");
     }));
@@ -37,22 +38,22 @@ fn subscriber<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(
     level: Level,
     writer: W,
 ) -> impl Subscriber + Send + Sync {
-    let lines = tracing_subscriber::fmt::layer()
+    let layer = tracing_subscriber::fmt::layer()
         .fmt_fields(JsonFields::new())
-        .event_format(Lines)
+        .event_format(FlatJson)
         .with_writer(writer);
-    // Spans are kept at every level: an error is worth little without the id of its request.
+    // Spans are recorded at every level, so that an error has the id of its request.
     let most_verbose = LevelFilter::from_level(level.max(Level::INFO));
     let filter =
-        filter_fn(move |metadata| is_heard(metadata, level)).with_max_level_hint(most_verbose);
-    tracing_subscriber::registry().with(lines.with_filter(filter))
+        filter_fn(move |metadata| is_logged(metadata, level)).with_max_level_hint(most_verbose);
+    tracing_subscriber::registry().with(layer.with_filter(filter))
 }
 
-fn is_heard(metadata: &Metadata<'_>, level: Level) -> bool {
+fn is_logged(metadata: &Metadata<'_>, level: Level) -> bool {
     let target = metadata.target();
     let krate = target.split("::").next().unwrap_or(target);
     let is_function = |(function, _): &(&str, _)| function.replace('-', "_") == krate;
-    let ours = SHARED.contains(&krate) || config::FUNCTIONS.iter().any(is_function);
+    let ours = SHARED_CRATES.contains(&krate) || config::FUNCTIONS.iter().any(is_function);
     if metadata.is_span() {
         ours || target == INVOCATION
     } else {
@@ -60,10 +61,12 @@ fn is_heard(metadata: &Metadata<'_>, level: Level) -> bool {
     }
 }
 
-/// Formats an event with the fields of the spans around it as one flat object.
-struct Lines;
+/// Formats an event with the fields of the spans around it as one flat object. The JSON format of
+/// `tracing_subscriber` nests the fields of spans in a list, in which CloudWatch finds them only by
+/// position.
+struct FlatJson;
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for FlatJson
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -75,17 +78,20 @@ where
         event: &Event<'_>,
     ) -> std::fmt::Result {
         let mut line = Map::new();
-        let mut add = |fields: &str| {
-            line.extend(serde_json::from_str::<Map<String, Value>>(fields).unwrap_or_default())
+        let mut add = |fields: &str| -> std::fmt::Result {
+            let fields: Map<String, Value> =
+                serde_json::from_str(fields).map_err(|_| std::fmt::Error)?;
+            line.extend(fields);
+            Ok(())
         };
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
-                add(&fields.fields);
+                add(&fields.fields)?;
             }
         }
         let mut fields = String::new();
         context.format_fields(Writer::new(&mut fields), event)?;
-        add(&fields);
+        add(&fields)?;
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
         line.insert("timestamp".to_owned(), clock::now().to_string().into());
         writeln!(writer, "{}", Value::Object(line))
@@ -136,7 +142,7 @@ mod tests {
             names.push(name.trim_matches('"').replace('-', "_"));
         }
         names.sort();
-        assert_eq!(names, SHARED);
+        assert_eq!(names, SHARED_CRATES);
     }
 
     #[test]
@@ -161,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_heard_from_warnings_on() {
+    fn other_crates_log_warnings_and_errors_only() {
         let lines = logged(Level::DEBUG, || {
             tracing::debug!("ours");
             tracing::info!(target: "accounts::login", "a function's");
@@ -177,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_knows_its_request_at_every_level() {
+    fn an_error_has_the_id_of_its_request_at_every_level() {
         let lines = logged(Level::ERROR, || {
             let _foreign =
                 tracing::error_span!(target: "aws_sdk_dynamodb", "call", key = "USER#1").entered();
@@ -186,9 +192,9 @@ mod tests {
                 requestId = "i1")
                 .entered();
             let _request = tracing::info_span!("request", request_id = "r1").entered();
-            tracing::warn!("not heard");
-            tracing::warn!(target: "hyper", "not heard");
-            tracing::error!("heard");
+            tracing::warn!("not logged");
+            tracing::warn!(target: "hyper", "not logged");
+            tracing::error!("logged");
         });
         assert_eq!(lines.len(), 1);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Access tokens, which say who is calling for minutes, refresh tokens, which keep a session alive,
-//! tokens in mails and tokens between the halves of a sign-in.
+//! Tokens: signing and verifying access tokens, starting and continuing sessions with refresh
+//! tokens, single-use tokens in mails, and tokens between the two steps of a sign-in.
 
 mod access;
 mod mailed;

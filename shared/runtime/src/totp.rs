@@ -1,7 +1,8 @@
-//! One-time passwords of authenticator apps (RFC 6238) and recovery codes: made, shown and checked.
+//! Second factors: one-time passwords of authenticator apps (RFC 6238) and recovery codes. Use it
+//! to create secrets and to check codes.
 //!
-//! SHA-1, six digits and 30 seconds are what all apps know. SHA-1's weakness is collisions, which
-//! an HMAC does not rest on.
+//! SHA-1, six digits and 30 seconds are what all apps support. HMAC does not depend on the
+//! collision resistance that SHA-1 has lost.
 
 use crypto::{random, sha256_base64url};
 use domain::second_factor::{RecoveryCode, TotpCode};
@@ -9,21 +10,21 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
-/// How many seconds a code is shown.
+/// How long a code is shown.
 const STEP_SECONDS: u64 = 30;
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How many steps the app's clock may be off, either way.
+/// The tolerance for the app's clock, in steps either way.
 const SKEW: u16 = 1;
 
-/// A new secret, in base32: as many bits as the hash has (RFC 4226, section 4).
+/// Generates a secret, in base32: 160 bits, the length of the hash (RFC 4226, section 4).
 pub fn new_secret() -> String {
     Secret::from(random::<20>()).to_base32()
 }
 
-/// What an app reads from a QR code:
+/// Returns the URL that an app reads from a QR code:
 /// <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>
 pub fn otpauth_url(issuer: &str, account: &str, secret: &str) -> String {
     let [issuer, account] = [issuer, account].map(|text| utf8_percent_encode(text, RESERVED));
@@ -33,8 +34,8 @@ pub fn otpauth_url(issuer: &str, account: &str, secret: &str) -> String {
     )
 }
 
-/// The time step of which `code` is the one of a secret; `None` for a wrong code. Whether the step
-/// was used is for the caller to ask.
+/// Returns the time step to which `code` belongs; `None` for a wrong code. The caller checks that
+/// the step has not been used before.
 pub fn step_of(secret: &str, code: &TotpCode, now: Timestamp) -> Option<u64> {
     totp(secret)?.check(code.digits(), u64::try_from(now.as_second()).ok()?)
 }
@@ -49,12 +50,12 @@ fn totp(secret: &str) -> Option<Totp> {
     builder.with_secret(secret).build().ok()
 }
 
-/// A new recovery code: 80 bits that nobody can guess.
+/// Generates a recovery code of 80 bits.
 pub fn new_recovery_code() -> RecoveryCode {
     RecoveryCode::new(&Secret::from(&random::<10>()[..]).to_base32())
 }
 
-/// What is stored of a recovery code.
+/// Returns the hash of a recovery code, which is stored in its place.
 pub fn recovery_hash(code: &RecoveryCode) -> String {
     sha256_base64url(code.expose().as_bytes())
 }
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_is_told_everything_by_one_url() {
+    fn the_url_holds_everything_an_app_needs() {
         let url = otpauth_url("Health Records", "jane+x@example.com", "ABC");
         let expected = "otpauth://totp/Health%20Records:jane%2Bx%40example.com\
              ?secret=ABC&issuer=Health%20Records\

@@ -160,7 +160,7 @@ fn what_is_removed_altered_or_invented_is_found() {
     }
     let again = verify();
     assert!(
-        again.code == 0 && again.says(" objects, of which 0 repeat another one"),
+        again.code == 0 && again.says(" objects, of which 0 are repeated"),
         "{}",
         again.text
     );
@@ -190,7 +190,7 @@ fn what_is_removed_altered_or_invented_is_found() {
     object("PUT", &key, &[], tampered).ok(200);
     let verdict = verify();
     assert!(
-        verdict.code == 1 && verdict.says(&format!("{key}: was written over or deleted")),
+        verdict.code == 1 && verdict.says(&format!("{key}: was overwritten or deleted")),
         "{}",
         verdict.text
     );
@@ -240,7 +240,7 @@ fn what_is_removed_altered_or_invented_is_found() {
     object("PUT", invented, &[], text).ok(200);
     let verdict = verify();
     assert!(
-        verdict.code == 1 && verdict.says(&format!("{invented}: the chain does not go on here")),
+        verdict.code == 1 && verdict.says(&format!("{invented}: does not continue the chain")),
         "{}",
         verdict.text
     );
@@ -263,18 +263,18 @@ fn what_is_removed_altered_or_invented_is_found() {
     put(&invented);
     let verdict = verify();
     assert!(
-        verdict.code == 1 && verdict.says(&format!("event {fresh}: invented in the table")),
+        verdict.code == 1 && verdict.says(&format!("event {fresh}: forged in the table")),
         "{}",
         verdict.text
     );
     eventually("the invented event in the archive", || archived(&fresh));
     let verdict = verify();
-    assert!(verdict.says(&format!("event {fresh}: invented in the archive")), "{}", verdict.text);
+    assert!(verdict.says(&format!("event {fresh}: forged in the archive")), "{}", verdict.text);
     // Removed again it is found still.
     delete(&invented);
     let verdict = verify();
     assert!(
-        verdict.code == 1 && verdict.says(&format!("event {fresh}: invented in the archive")),
+        verdict.code == 1 && verdict.says(&format!("event {fresh}: forged in the archive")),
         "{}",
         verdict.text
     );
@@ -381,10 +381,10 @@ fn what_the_stream_has_forgotten_can_be_brought_into_the_archive() {
     assert!(archived(&id).is_none());
     let verdict = verify_with(&["--repair"]);
     assert!(verdict.code == 1 && verdict.says(&missing), "it says what it found: {}", verdict.text);
-    assert_eq!(verdict.number("brought into the archive: "), 1, "{}", verdict.text);
+    assert_eq!(verdict.number("archived: "), 1, "{}", verdict.text);
     let verdict = verify_with(&["--repair"]);
     assert!(!verdict.says(&id), "{}", verdict.text);
-    assert_eq!(verdict.number("brought into the archive: "), 0, "{}", verdict.text);
+    assert_eq!(verdict.number("archived: "), 0, "{}", verdict.text);
     assert!(archived(&id).is_some());
 }
 

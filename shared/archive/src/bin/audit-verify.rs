@@ -1,14 +1,14 @@
-//! Compares the audit trail in the table with its archive, and says what was removed, altered or
-//! invented in either.
+//! Compares the audit trail in the table with its archive and prints what was removed, altered or
+//! forged in either.
 //!
 //! Reads `TABLE_NAME`, `ARCHIVE_BUCKET_NAME` and `AUDIT_KEY` from the environment and uses the
-//! default credentials of AWS. Exits with 0 when the two agree, with 1 when they do not, with 2
-//! when they could not be compared.
+//! default credentials of AWS. Exits with 0 if the two agree, with 1 if they differ, and with 2 if
+//! they could not be compared.
 //!
-//! With `--repair` it then brings the events into the archive that are missing there, as after a
-//! failure of the archivist that lasted longer than the stream remembers. Only what functions of
-//! ours have written is brought, and nothing is taken away: where something was removed from the
-//! archive, the chain goes on saying so.
+//! With `--repair` it then archives the events that are missing in the archive, for example after
+//! the archivist has failed for longer than the stream keeps records. It archives only events with
+//! valid proofs and removes nothing: if something was removed from the archive, the chain keeps
+//! showing it.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the two agree, as they were found.
+/// Compares, prints the findings and repairs if asked to; returns whether the two agreed before.
 async fn run() -> Result<bool, Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let repair = match &arguments[..] {
@@ -52,21 +52,21 @@ async fn run() -> Result<bool, Error> {
     let vault = Vault::new(aws::s3(&sdk), &config.archive_bucket_name);
     let report =
         compare(&store, &vault, AuditKey::new(config.audit_key.expose()), clock::now()).await?;
-    tell(&report)?;
+    print(&report)?;
     if repair {
-        let mut brought = 0;
+        let mut archived = 0;
         for events in report.missing.chunks(EVENTS_IN_AN_OBJECT) {
-            brought += append(&store, &vault, events.to_vec(), clock::now).await?;
+            archived += append(&store, &vault, events.to_vec(), clock::now).await?;
         }
-        writeln!(io::stdout(), "brought into the archive: {brought}")?;
+        writeln!(io::stdout(), "archived: {archived}")?;
     }
     Ok(report.findings.is_empty())
 }
 
-/// As many as the archivist gets at once.
+/// The batch size of the archivist.
 const EVENTS_IN_AN_OBJECT: usize = 100;
 
-fn tell(report: &Report) -> io::Result<()> {
+fn print(report: &Report) -> io::Result<()> {
     let Report { links, objects, events, waiting, repeated, findings, missing: _ } = report;
     let mut out = io::stdout().lock();
     for finding in findings {
@@ -74,11 +74,11 @@ fn tell(report: &Report) -> io::Result<()> {
     }
     writeln!(
         out,
-        "events in the table: {events}, of which {waiting} are on the way to the archive"
+        "events in the table: {events}, of which {waiting} are not archived yet"
     )?;
     writeln!(
         out,
-        "links in the archive: {links} in {objects} objects, of which {repeated} repeat another one"
+        "links in the archive: {links} in {objects} objects, of which {repeated} are repeated"
     )?;
     writeln!(out, "findings: {}", findings.len())
 }

@@ -1,5 +1,5 @@
-//! Access tokens: JWTs (RFC 7519, profile of RFC 9068) that are signed with Ed25519 (RFC 8037) and
-//! with nothing else.
+//! Access tokens: JWTs (RFC 7519, profile of RFC 9068), signed with Ed25519 (RFC 8037) only. Use
+//! [`Signer`] where tokens are issued and [`Verifier`] where they are presented.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use crypto::{Sealer, Secret, derive_key, sha256_base64url};
@@ -21,55 +21,54 @@ use crate::clock;
 /// The audience of every access token: this API.
 pub const AUDIENCE: &str = "health-records-api";
 
-/// The type of an access token (RFC 9068, section 2.1); no other token of ours can be taken for
-/// one.
+/// The type of an access token (RFC 9068, section 2.1), which no other token of ours has.
 const TYPE: &str = "at+jwt";
 
-/// The length of the longest token that is looked at. Ours have about 500 characters.
+/// The longest token that is parsed, in bytes. Ours have about 500.
 const MAX_LENGTH: usize = 4096;
 
-/// The length of the longest key id that is looked at. Ours have 43 characters.
+/// The longest key id that is accepted, in bytes. Ours have 43.
 const MAX_KID_LENGTH: usize = 64;
 
-/// How far the clocks of two functions may differ. It is granted to the beginning of a token's
-/// life, never to its end.
+/// How far the clocks of two functions may differ. Applied to the times at which a token begins to
+/// be valid, never to its expiry.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// What an access token says, once verified.
+/// The content of a verified access token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Claims {
-    /// Who is calling.
+    /// The caller.
     pub user_id: UserId,
-    /// In which session.
+    /// The caller's session.
     pub session_id: SessionId,
-    /// What the caller was when the token was issued; the account decides what the caller is now.
+    /// The caller's role when the token was issued. The current one is that of the account.
     pub role: Role,
     /// When the token was issued, in whole seconds.
     pub issued_at: Timestamp,
-    /// When it stops being valid, in whole seconds.
+    /// When the token expires, in whole seconds.
     pub expires_at: Timestamp,
 }
 
-/// Why a token is refused.
+/// Why a token is rejected.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TokenError {
-    /// It does not have the form of an access token: three parts, an EdDSA header with the right
-    /// type.
+    /// It does not have the form of an access token: three parts, and a header with the right
+    /// algorithm and type.
     #[error("not an access token")]
     Malformed,
-    /// Nothing is wrong with it so far, but none of the keys has this id. New keys may have been
-    /// published.
+    /// It has the form of an access token, but none of the keys has its key id. New keys may have
+    /// been published.
     #[error("signed with an unknown key")]
     UnknownKey,
-    /// The key is retired, the signature is wrong, or the claims are not those of a token of ours.
+    /// The key is retired, the signature is wrong, or the claims are not valid.
     #[error("invalid access token")]
     Invalid,
-    /// It is genuine and its time is over.
+    /// It is genuine and has expired.
     #[error("expired access token")]
     Expired,
 }
 
-/// The claims as they stand in a token.
+/// The claims as written in a token.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Payload {
     iss: String,
@@ -83,7 +82,7 @@ struct Payload {
     jti: Uuid,
 }
 
-/// Signs access tokens. Only the function `accounts` can make one, because only it may read the
+/// Signs access tokens. Only the function `accounts` can do so, because only its role may read the
 /// secret.
 pub struct Signer {
     issuer: String,
@@ -94,12 +93,12 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer with the key that follows from `secret`.
+    /// Creates a signer with the key derived from `secret`.
     pub fn new(secret: &Secret, issuer: impl Into<String>) -> Self {
         install_provider();
         let seed = derive_key(secret.expose().as_bytes(), "access tokens: Ed25519 seed 1");
         let public_key = BASE64_URL_SAFE_NO_PAD
-            .encode(certain(Ed25519KeyPair::from_seed_unchecked(&seed)).public_key());
+            .encode(infallible(Ed25519KeyPair::from_seed_unchecked(&seed)).public_key());
         Self {
             issuer: issuer.into(),
             key: EncodingKey::from_ed_der(&seed),
@@ -109,22 +108,22 @@ impl Signer {
         }
     }
 
-    /// Seals what only the function that signs tokens may have made.
+    /// Returns a sealer for values that only the function that signs tokens can create.
     pub fn sealer(&self) -> &Sealer {
         &self.sealer
     }
 
-    /// The id of the key: its thumbprint (RFC 7638).
+    /// Returns the id of the key: its thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The public half of the key, the `x` of its JWK (RFC 8037): base64url.
+    /// Returns the public key, the `x` of its JWK (RFC 8037): base64url.
     pub fn public_key(&self) -> &str {
         &self.public_key
     }
 
-    /// A token that says that the user is calling in the session, from `now` on for `lifetime`.
+    /// Signs a token for a user and a session, valid from `now` on for `lifetime`.
     pub fn sign(
         &self,
         user_id: UserId,
@@ -150,16 +149,16 @@ impl Signer {
             exp: issued_at.saturating_add(lifetime.as_secs()),
             jti: clock::new_id(),
         };
-        certain(jsonwebtoken::encode(&header, &payload, &self.key))
+        infallible(jsonwebtoken::encode(&header, &payload, &self.key))
     }
 }
 
-/// The value of an operation on our own key and our own claims.
+/// Returns the value of an operation on our own key and claims, which cannot fail.
 #[expect(
     clippy::expect_used,
     reason = "fails only when the derived seed or the claims' type is wrong, whatever the request"
 )]
-fn certain<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
+fn infallible<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("the seed is a key and the claims are JSON")
 }
 
@@ -169,7 +168,8 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// SHA-256 over the required members of the JWK in lexical order (RFC 7638; RFC 8037, section 2).
+/// Returns the thumbprint of a key: SHA-256 over the required members of its JWK in lexical order
+/// (RFC 7638; RFC 8037, section 2).
 fn thumbprint(x: &str) -> String {
     sha256_base64url(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes())
 }
@@ -181,27 +181,25 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier of the tokens that `issuer` signs.
+    /// Creates a verifier for tokens of `issuer`.
     pub fn new(issuer: impl Into<String>) -> Self {
         install_provider();
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[issuer.into()]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
-        // The library asks the system for the time; ours is an argument.
+        // The library would read the system's clock; here the time is an argument.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self { validation }
     }
 
-    /// What `token` says, if it was signed with one of `keys` for this API and is valid `now`.
-    ///
-    /// Only the key id chooses the key: `jwk`, `jku` and `x5u` of the header are never looked at.
+    /// Verifies that `token` was signed with one of `keys` for this API and is valid at `now`;
+    /// returns its claims. The key id alone selects the key.
     ///
     /// # Errors
-    /// [`TokenError::UnknownKey`] before anything but the header's form has been checked, so that
-    /// the caller can look for new keys and ask again; the others when the token cannot become
-    /// valid.
+    /// [`TokenError::UnknownKey`] after checking only the form of the token, so that the caller can
+    /// load new keys and try again. The other errors are final.
     pub fn verify(
         &self,
         token: &str,
@@ -241,7 +239,7 @@ impl Payload {
     }
 }
 
-/// The key id of a token that has the form of one of ours.
+/// Checks the form of a token and returns its key id.
 fn checked_kid(token: &str) -> Result<String, TokenError> {
     if token.len() > MAX_LENGTH {
         return Err(TokenError::Malformed);
@@ -250,16 +248,15 @@ fn checked_kid(token: &str) -> Result<String, TokenError> {
     let [header, payload, signature] = parts[..] else {
         return Err(TokenError::Malformed);
     };
-    // Base64url without padding and with zeroes for spare bits, so that no second spelling of a
-    // token is valid.
+    // Base64url without padding and with zeroes in spare bits, so that each token has only one
+    // valid spelling.
     let decode = |part| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
     let (header, _, _) = (decode(header)?, decode(payload)?, decode(signature)?);
     let Unique(header) = serde_json::from_slice::<Unique<Map<String, Value>>>(&header)
         .map_err(|_| TokenError::Malformed)?;
     let is = |name, value: &str| header.get(name).and_then(Value::as_str) == Some(value);
-    // These three and nothing else: `crit` would demand extensions (RFC 7515, section 4.1.11),
-    // `b64` is one that changes what is signed (RFC 7797), `jwk`, `jku`, `x5c` and `x5u` bring keys
-    // along.
+    // No other members: `crit` would require extensions (RFC 7515, section 4.1.11), `b64` is one
+    // that changes what is signed (RFC 7797), and `jwk`, `jku`, `x5c` and `x5u` name other keys.
     if !is("alg", "EdDSA") || !is("typ", TYPE) || header.len() != 3 {
         return Err(TokenError::Malformed);
     }
@@ -271,15 +268,15 @@ fn checked_kid(token: &str) -> Result<String, TokenError> {
     Ok(kid.to_owned())
 }
 
-/// A JSON object of which no member is there twice (RFC 7519, section 4, leaves that to us). Two
-/// readers of a token could otherwise see two users in it.
+/// A JSON object without duplicate members (RFC 7519, section 4, leaves them to the
+/// implementation). Otherwise two parsers could see different users in one token.
 struct Unique<T>(T);
 
 impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Unique<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PatientsAndDoctors;
+        struct UniqueMembers;
 
-        impl<'de> Visitor<'de> for PatientsAndDoctors {
+        impl<'de> Visitor<'de> for UniqueMembers {
             type Value = Map<String, Value>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -297,20 +294,20 @@ impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Unique<T> {
             }
         }
 
-        let members = deserializer.deserialize_map(PatientsAndDoctors)?;
+        let members = deserializer.deserialize_map(UniqueMembers)?;
         serde_json::from_value(Value::Object(members)).map(Unique).map_err(serde::de::Error::custom)
     }
 }
 
-/// Makes ring's Ed25519 the only algorithm of the JWT library, for the life of the process.
+/// Installs ring's Ed25519 as the only algorithm of the JWT library, for the whole process.
 fn install_provider() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: ed25519_signer,
         verifier_factory: ed25519_verifier,
         key_utils: KeyUtils::new_unimplemented(),
     };
-    // Refused only when it is installed already: by us, as the library has been built without
-    // providers of its own.
+    // Fails only if it has been installed before: the library is built without providers of its
+    // own.
     let _ = PROVIDER.install_default();
 }
 

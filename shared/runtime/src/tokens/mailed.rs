@@ -1,30 +1,30 @@
-//! Tokens in mails: 32 random bytes, stored as a hash, good for one use.
+//! Tokens in mails: 32 random bytes, stored as a hash, valid for one use.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use crypto::{random, sha256_base64url};
 
-/// A token that goes out in a mail, and comes back from who has read it.
+/// A token that is sent in a mail. Whoever presents it has read the mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MailedToken([u8; 32]);
 
 impl MailedToken {
-    /// A new token.
+    /// Generates a token.
     pub fn generate() -> Self {
         Self(random())
     }
 
-    /// Reads what a client presents; `None` for what cannot be such a token. White space around it
-    /// comes from copying.
+    /// Parses what a client presents; `None` if it does not have the form of such a token. Ignores
+    /// white space around it, which copying may add.
     pub fn parse(text: &str) -> Option<Self> {
         BASE64_URL_SAFE_NO_PAD.decode(text.trim()).ok()?.try_into().ok().map(Self)
     }
 
-    /// The token as it stands in the mail: base64url.
+    /// Returns the token as written in the mail: base64url.
     pub fn reveal(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// What is stored of it: SHA-256, base64url.
+    /// Returns the hash that is stored: SHA-256, base64url.
     pub fn hash(&self) -> String {
         sha256_base64url(&self.0)
     }

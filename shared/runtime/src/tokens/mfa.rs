@@ -1,4 +1,4 @@
-//! Tokens between the two halves of a sign-in: the password was right, the second factor is
+//! Tokens between the two steps of a sign-in: the password was correct, the second factor is still
 //! missing.
 
 use crypto::Sealer;
@@ -6,28 +6,28 @@ use domain::id::{SessionId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// How long the second half may take.
+/// How long a client may take for the second step.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 
-/// What the token is sealed for: it is good for nothing else.
-const USE: &[u8] = b"sign-in: second factor 1";
+/// The use for which the token is sealed.
+const PURPOSE: &[u8] = b"sign-in: second factor 1";
 
-/// Says that somebody has just shown the right password of a user. Sealed, and no JWT: it can never
-/// be taken for an access token, nor read by who carries it.
+/// States that a client has just presented the correct password of a user. It is sealed and not a
+/// JWT, so that it cannot be mistaken for an access token and the client cannot read it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MfaToken {
-    /// Whose password.
+    /// The user.
     pub user_id: UserId,
-    /// The account's watermark of ended sessions then: a password set since, which ends all, makes
-    /// the token worthless.
+    /// Up to which id the account's sessions had been ended. Setting a password ends all, and
+    /// thereby invalidates the token.
     pub sessions_ended_through: Option<SessionId>,
-    /// Which of the user's passwords it was.
+    /// The version of the password that was presented.
     pub password_version: u64,
     expires_at: Timestamp,
 }
 
 impl MfaToken {
-    /// A token that is good from now on.
+    /// Creates a token that is valid for five minutes.
     pub fn new(
         user_id: UserId,
         sessions_ended_through: Option<SessionId>,
@@ -42,14 +42,15 @@ impl MfaToken {
         }
     }
 
-    /// The token as the client gets it. `None` only where ids could not be written as JSON.
-    pub fn seal(&self, sealer: &Sealer) -> Option<String> {
-        serde_json::to_vec(self).ok().map(|token| sealer.seal(USE, &token))
+    /// Seals the token for the client.
+    #[expect(clippy::expect_used, reason = "ids, a number and a time can be written as JSON")]
+    pub fn seal(&self, sealer: &Sealer) -> String {
+        sealer.seal(PURPOSE, &serde_json::to_vec(self).expect("the token is JSON"))
     }
 
-    /// What a client presents; `None` for what was not sealed so, or is over.
+    /// Opens what a client presents; `None` if it is not such a token or has expired.
     pub fn open(sealer: &Sealer, text: &str, now: Timestamp) -> Option<Self> {
-        let token: Self = serde_json::from_slice(&sealer.open(USE, text)?).ok()?;
+        let token: Self = serde_json::from_slice(&sealer.open(PURPOSE, text)?).ok()?;
         (token.expires_at > now).then_some(token)
     }
 }
@@ -62,18 +63,18 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn a_token_is_good_for_five_minutes_and_for_one_use() {
+    fn a_token_is_valid_for_five_minutes_and_for_one_purpose() {
         let sealer = Sealer::new(&Secret::new("a secret for tests"));
         let now = clock::now();
         let token = MfaToken::new(clock::new_id(), Some(clock::new_id()), 1, now);
-        let text = token.seal(&sealer).unwrap();
+        let text = token.seal(&sealer);
         assert_eq!(MfaToken::open(&sealer, &text, now), Some(token.clone()));
         let after = |seconds| now + SignedDuration::from_secs(seconds);
         assert!(MfaToken::open(&sealer, &text, after(299)).is_some());
         assert!(MfaToken::open(&sealer, &text, after(300)).is_none());
         assert!(!text.contains('.'), "no JWT");
         assert!(MfaToken::open(&Sealer::new(&Secret::new("another secret")), &text, now).is_none());
-        let of_another_use = sealer.seal(b"list", &serde_json::to_vec(&token).unwrap());
-        assert!(MfaToken::open(&sealer, &of_another_use, now).is_none());
+        let of_another_purpose = sealer.seal(b"list", &serde_json::to_vec(&token).unwrap());
+        assert!(MfaToken::open(&sealer, &of_another_purpose, now).is_none());
     }
 }

@@ -1,4 +1,6 @@
-//! Refresh tokens: opaque, of 32 random bytes, stored as a hash, good for one use.
+//! Refresh tokens: opaque to clients, with a secret of 32 random bytes, stored as a hash, valid for
+//! one use. Use [`RefreshToken::start`] for a new session and [`RefreshToken::rotate`] to continue
+//! one.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use crypto::{derive_key, random, sha256_base64url};
@@ -9,68 +11,69 @@ use uuid::Uuid;
 
 use crate::clock;
 
-/// How long a client whose answer was lost may show the old token again.
+/// How long a client that lost the response may present the old token again.
 const REPLAY_WINDOW: SignedDuration = SignedDuration::from_secs(10);
 
-/// How many characters of a device's description are kept.
+/// How many characters of a device's description are stored.
 const MAX_DEVICE_LENGTH: usize = 200;
 
-/// How long a session lives.
+/// When sessions expire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lifetimes {
-    /// Without use.
+    /// How long a session lives without being used.
     pub idle: SignedDuration,
-    /// At all.
+    /// How long a session lives, used or not.
     pub absolute: SignedDuration,
 }
 
 impl Lifetimes {
-    /// Whether a session is over at `now`.
+    /// Returns whether a session has ended or expired at `now`.
     pub fn are_over(self, session: &Session, now: Timestamp) -> bool {
         !session.is_live(now) || self.end(session.id.created_at(), session.last_used_at) <= now
     }
 
-    /// When a session that was made at `created_at` ends unless it is used again after `now`.
+    /// Returns when a session created at `created_at` expires unless it is used again after `now`.
     fn end(self, created_at: Timestamp, now: Timestamp) -> Timestamp {
         let after = |start: Timestamp, lifetime| start.saturating_add(lifetime).unwrap_or(start);
         after(now, self.idle).min(after(created_at, self.absolute))
     }
 }
 
-/// A refresh token. It names its session, so that one read finds it; only the secret in it proves
-/// anything.
+/// A refresh token. It contains the ids of user and session, so that one read finds the session;
+/// only its secret authenticates.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// Whose it is.
+    /// The user.
     pub user_id: UserId,
-    /// The session it keeps alive.
+    /// The session.
     pub session_id: SessionId,
     secret: [u8; 32],
 }
 
-/// What a presented refresh token gives.
+/// The outcome of presenting a refresh token.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Rotation {
-    /// It was the current one and is used up.
+    /// It was the current token and has been replaced.
     Rotated {
-        /// The session as it must be stored, provided that it is still as it was.
+        /// The session to store, provided that the stored one has not changed.
         session: Session,
         /// The successor.
         token: RefreshToken,
     },
-    /// It was used seconds ago, and the answer perhaps lost: the successor given then, once more.
+    /// It was used seconds ago, and the response may have been lost: the same successor again.
     Replayed {
         /// The successor.
         token: RefreshToken,
     },
-    /// It was used before, by its owner or by a thief. The session must end.
+    /// It was used before, by its owner or by a thief. The session must be ended.
     Reused,
-    /// The session has ended, or the token names another one.
+    /// The session has ended or expired, or the token is of another one.
     Refused,
 }
 
 impl RefreshToken {
-    /// A new session of the user, and its first token. `device` is what the client calls itself.
+    /// Starts a session of the user; returns it with its first token. `device` is the client's
+    /// description of itself.
     pub fn start(
         user_id: UserId,
         now: Timestamp,
@@ -80,7 +83,8 @@ impl RefreshToken {
         Self::start_as(clock::new_id(), user_id, now, device, lifetimes)
     }
 
-    /// A new session that is not among those which have ended up to and with another one.
+    /// Starts a session with an id greater than `ended_through`, the last id of those that were
+    /// ended together.
     pub fn start_above(
         ended_through: SessionId,
         user_id: UserId,
@@ -119,10 +123,10 @@ impl RefreshToken {
         (session, token)
     }
 
-    /// What `presented` gives for `session` as it is stored.
+    /// Replaces the token `presented` for the stored `session`.
     ///
-    /// A session's id cannot be guessed, so a token that names it and is neither current nor
-    /// previous is taken for an older one of the same session.
+    /// A token with the session's id that is neither the current nor the previous one counts as an
+    /// older one of the same session, because the id cannot be guessed.
     pub fn rotate(
         session: &Session,
         presented: &Self,
@@ -133,8 +137,7 @@ impl RefreshToken {
         if !named || lifetimes.are_over(session, now) {
             return Rotation::Refused;
         }
-        // Ordinary comparison: what its time could tell is about hashes, and not about the secrets
-        // behind them.
+        // Not in constant time: the duration could only reveal the hash, not the secret.
         let hash = presented.hash();
         if hash == session.token_hash {
             let token = Self { secret: random(), ..presented.clone() };
@@ -157,7 +160,7 @@ impl RefreshToken {
         }
     }
 
-    /// The current token, if this is the one before it.
+    /// Returns the current token if this is its predecessor.
     fn successor(&self, session: &Session, hash: &str) -> Option<Self> {
         let previous = session.previous.as_ref().filter(|previous| previous.token_hash == hash)?;
         let masked = BASE64_URL_SAFE_NO_PAD.decode(&previous.masked_successor).ok()?;
@@ -165,7 +168,7 @@ impl RefreshToken {
         Some(Self { secret, ..self.clone() }).filter(|token| token.hash() == session.token_hash)
     }
 
-    /// Reads what a client presents; `None` for what cannot be a refresh token.
+    /// Parses what a client presents; `None` if it does not have the form of a refresh token.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 64] = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (user_id, rest) = bytes.split_first_chunk::<16>()?;
@@ -177,14 +180,14 @@ impl RefreshToken {
         })
     }
 
-    /// The token as the client gets it: base64url of user id, session id and secret.
+    /// Returns the token for the client: base64url of user id, session id and secret.
     pub fn reveal(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(
             [&self.user_id.as_bytes()[..], self.session_id.as_bytes(), &self.secret].concat(),
         )
     }
 
-    /// What is stored of it: SHA-256 of the secret, base64url.
+    /// Returns the hash that is stored: SHA-256 of the secret, base64url.
     fn hash(&self) -> String {
         sha256_base64url(&self.secret)
     }
@@ -196,7 +199,7 @@ impl std::fmt::Debug for RefreshToken {
     }
 }
 
-/// Hides a successor so that only who has its predecessor finds it, and finds it again.
+/// Masks a successor so that only its predecessor can unmask it; masking twice restores it.
 fn mask(successor: &[u8; 32], predecessor: &[u8; 32]) -> [u8; 32] {
     let key = derive_key(predecessor, "refresh token: mask of the successor 1");
     std::array::from_fn(|at| successor[at] ^ key[at])
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_survives_the_journey() {
+    fn a_token_that_a_client_got_can_be_parsed() {
         let (_, _, token) = start();
         let text = token.reveal();
         assert_eq!(text.len(), 86);
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_not_parsed() {
+    fn nothing_else_is_parsed() {
         let (_, _, token) = start();
         let text = token.reveal();
         // 64 bytes leave four spare bits in the last character, which must be zero.
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_keeps_hashes_only() {
+    fn a_session_holds_hashes_only() {
         let (now, session, token) = start();
         assert_eq!(session.token_hash, sha256_base64url(&token.secret));
         assert_eq!((session.user_id, session.id), (token.user_id, token.session_id));
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_cut_and_cleaned() {
+    fn a_device_is_shortened_and_has_no_control_characters() {
         let (session, _) = RefreshToken::start(
             user(),
             clock::now(),
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_current_token_is_used_up() {
+    fn the_current_token_is_replaced_when_used() {
         let (now, session, token) = start();
         let (rotated, successor) = rotate(&session, &token, later(now, 60));
         assert!(successor != token);
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_answer_is_given_again_for_ten_seconds() {
+    fn a_lost_response_is_repeated_for_ten_seconds() {
         let (now, session, token) = start();
         let (rotated, successor) = rotate(&session, &token, now);
         for seconds in [0, 10] {
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mask_of_a_successor_stays_the_one_that_sessions_are_stored_with() {
+    fn the_mask_of_a_successor_stays_the_one_of_stored_sessions() {
         let (successor, predecessor) =
             (std::array::from_fn(|at| 100 + at as u8), std::array::from_fn(|at| at as u8));
         assert_eq!(
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_that_does_not_fit_is_not_given() {
+    fn a_damaged_successor_is_not_returned() {
         let (now, session, token) = start();
         let (rotated, _) = rotate(&session, &token, now);
         for masked in ["", "not base64!", &BASE64_URL_SAFE_NO_PAD.encode([0; 32])] {
@@ -339,13 +342,13 @@ mod tests {
     }
 
     #[test]
-    fn older_and_invented_tokens_of_a_session_are_reuse() {
+    fn older_and_forged_tokens_of_a_session_count_as_reuse() {
         let (now, session, token) = start();
         let (second, successor) = rotate(&session, &token, now);
         let (third, _) = rotate(&second, &successor, now);
         assert_eq!(RefreshToken::rotate(&third, &token, now, LIFETIMES), Rotation::Reused);
-        let invented = RefreshToken { secret: random(), ..token };
-        assert_eq!(RefreshToken::rotate(&third, &invented, now, LIFETIMES), Rotation::Reused);
+        let forged = RefreshToken { secret: random(), ..token };
+        assert_eq!(RefreshToken::rotate(&third, &forged, now, LIFETIMES), Rotation::Reused);
     }
 
     #[test]
@@ -359,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unused_session_ends() {
+    fn an_unused_session_expires() {
         let (now, session, token) = start();
         assert!(matches!(
             RefreshToken::rotate(&session, &token, later(now, 86_398), LIFETIMES),
@@ -372,13 +375,12 @@ mod tests {
     }
 
     #[test]
-    fn a_used_session_ends_too() {
+    fn a_used_session_expires_too() {
         let (now, mut session, mut token) = start();
         for hours in [20, 40, 60] {
             (session, token) = rotate(&session, &token, later(now, hours * 3600));
         }
-        // Sixty hours are over, and a day more would be too much: the id says when the session
-        // began.
+        // After sixty hours another day would be too long; the id contains the time of creation.
         assert!((session.ttl - later(now, 72 * 3600).as_second()).abs() <= 1);
         assert_eq!(
             RefreshToken::rotate(&session, &token, later(now, 72 * 3600 + 1), LIFETIMES),
@@ -387,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_started_above_those_that_ended() {
+    fn a_session_can_be_started_above_those_that_were_ended() {
         let (now, before, _) = start();
         let ahead = SessionId::last_at(later(now, 60));
         let (session, token) = RefreshToken::start_above(ahead, user(), now, "curl/8.5", LIFETIMES);
@@ -403,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn shorter_lifetimes_hold_for_sessions_that_exist() {
+    fn shorter_lifetimes_apply_to_existing_sessions() {
         let (now, session, token) = start();
         let shorter = Lifetimes {
             idle: SignedDuration::from_hours(1),
