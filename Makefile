@@ -93,8 +93,8 @@ audit-verify: ## Compare the audit trail of the running system with its archive;
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
 	@env $$(cat .local/env) cargo run --quiet $(PROFILE) -p archive --bin audit-verify$(if $(REPAIR), -- --repair)
 
-openapi: ## Write the API's document, functions/docs/openapi.json, from what the handlers say of themselves
-	@mkdir -p .local && $(CARGO) run --quiet $(PROFILE) -p openapi > .local/openapi.json && mv .local/openapi.json functions/docs/openapi.json
+openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
+	@mkdir -p .local && $(CARGO) run --quiet $(PROFILE) -p openapi > .local/openapi.json && $(CARGO) run --quiet $(PROFILE) -p openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean

@@ -9,7 +9,6 @@ mod health;
 mod problem_page;
 mod schema;
 mod swagger_ui;
-mod yaml;
 
 use std::sync::Arc;
 

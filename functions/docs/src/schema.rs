@@ -6,13 +6,16 @@ use axum::response::Response;
 use domain::field::Reason;
 use http_api::problem::Problem;
 
+use crate::App;
 use crate::content::{Caching, Content};
-use crate::{App, yaml};
 
-/// The document that `make openapi` writes.
-const DOCUMENT: &str = include_str!("../openapi.json");
+/// The document, written by `make openapi`.
+const JSON: &str = include_str!("../openapi.json");
 
-/// The API's document in both its forms.
+/// The same document as YAML, written together with it.
+const YAML: &str = include_str!("../openapi.yaml");
+
+/// The document in both formats.
 pub(crate) struct Schema {
     json: Content,
     yaml: Content,
@@ -20,13 +23,9 @@ pub(crate) struct Schema {
 
 impl Schema {
     pub(crate) fn new() -> Self {
-        // The document is JSON: a test says so.
-        let yaml = serde_json::from_str(DOCUMENT)
-            .map(|document| yaml::write(&document))
-            .unwrap_or_default();
         Self {
-            json: Content::text("application/vnd.oai.openapi+json;version=3.1", DOCUMENT),
-            yaml: Content::text("application/yaml", yaml),
+            json: Content::text("application/vnd.oai.openapi+json;version=3.1", JSON),
+            yaml: Content::text("application/yaml", YAML),
         }
     }
 }
@@ -60,10 +59,10 @@ pub(crate) async fn read_schema(
     content.response(&headers, Caching::Revalidated)
 }
 
-/// The forms in which the document is answered.
+/// The formats of the document.
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it says what the parameter takes")]
+#[expect(dead_code, reason = "documents the values of the parameter")]
 enum Format {
     Json,
     Yaml,
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_is_the_one_that_is_asked_for() {
+    fn the_format_is_the_requested_one() {
         let wants = |query, accept| {
             let headers =
                 HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
@@ -117,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_document_is_json() {
-        let document: serde_json::Value = serde_json::from_str(DOCUMENT).unwrap();
+        let document: serde_json::Value = serde_json::from_str(JSON).unwrap();
         assert_eq!(document["openapi"], "3.1.1");
     }
 }

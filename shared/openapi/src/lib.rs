@@ -6,6 +6,7 @@ mod example;
 mod links;
 mod problems;
 mod shared;
+mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::example::{Examples, alternatives};
 use crate::problems::Problems;
+
+pub use crate::yaml::yaml;
 
 /// The whole document, in the order in which it is read.
 #[derive(Serialize)]
@@ -340,10 +343,13 @@ fn sorted(value: Value) -> Value {
     }
 }
 
+/// The sections of the document, in the order in which they are written.
+const SECTIONS: [&str; 6] = ["openapi", "info", "servers", "tags", "paths", "components"];
+
 /// The text of the document, what it is about first.
 fn ordered(document: &Value) -> Result<String, serde_json::Error> {
     let mut members = Vec::new();
-    for name in ["openapi", "info", "servers", "tags", "paths", "components"] {
+    for name in SECTIONS {
         let text = serde_json::to_string_pretty(&document[name])?.replace('\n', "\n  ");
         members.push(format!("  \"{name}\": {text}"));
     }

@@ -159,11 +159,7 @@ fn what_is_removed_altered_or_invented_is_found() {
         assert_eq!(aws::invoke("archivist", &told(&item)).body, json!({"batchItemFailures": []}));
     }
     let again = verify();
-    assert!(
-        again.code == 0 && again.says(" objects, of which 0 are repeated"),
-        "{}",
-        again.text
-    );
+    assert!(again.code == 0 && again.says(" objects, of which 0 are repeated"), "{}", again.text);
 
     // In the table: removed, altered, invented.
     delete(&item);

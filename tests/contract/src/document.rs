@@ -8,6 +8,7 @@ use crate::template::{Template, number};
 use crate::workspace;
 
 const FILE: &str = "functions/docs/openapi.json";
+const YAML: &str = "functions/docs/openapi.yaml";
 
 fn committed() -> Value {
     serde_json::from_str(&workspace::read(FILE))
@@ -24,6 +25,14 @@ fn the_committed_document_is_up_to_date() {
         document == committed,
         "{FILE} is outdated: run `make openapi`; the first line that differs: {differs:?}"
     );
+}
+
+#[test]
+fn the_committed_yaml_is_the_committed_document() {
+    let (json, committed) = (workspace::read(FILE), workspace::read(YAML));
+    assert!(openapi::yaml(&json).unwrap() == committed, "{YAML} is old: run `make openapi`");
+    let parsed: Value = serde_saphyr::from_str(&committed).unwrap();
+    assert!(parsed == self::committed(), "{YAML} and {FILE} are different documents");
 }
 
 #[test]

@@ -72,10 +72,7 @@ fn print(report: &Report) -> io::Result<()> {
     for finding in findings {
         writeln!(out, "{finding}")?;
     }
-    writeln!(
-        out,
-        "events in the table: {events}, of which {waiting} are not archived yet"
-    )?;
+    writeln!(out, "events in the table: {events}, of which {waiting} are not archived yet")?;
     writeln!(
         out,
         "links in the archive: {links} in {objects} objects, of which {repeated} are repeated"
