@@ -1,5 +1,6 @@
 //! `POST /api/accounts/profile-create/`
 
+use axum::extract::State;
 use domain::account::{
     Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
 };
@@ -15,6 +16,8 @@ use http_api::views::Profile as ProfileShape;
 use jiff::Timestamp;
 use runtime::clock;
 use store::accounts::CreateProfileError;
+
+use crate::App;
 
 /// A whole profile, as it is created or replaced: what is not given gets its default.
 pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Option<Profile> {
@@ -52,14 +55,16 @@ request_schema!(NewProfile: any_of([Role::Doctor,
     )
 )]
 pub(crate) async fn create_profile(
+    State(app): State<App>,
     caller: PatientOrDoctor,
     Idempotent(request, form): Idempotent,
 ) -> Result<ApiResponse, Problem> {
     let attempt = request.of_user(caller.id());
-    attempt.run(create(caller, &attempt, form)).await
+    attempt.run(create(&app, caller, &attempt, form)).await
 }
 
 async fn create(
+    app: &App,
     caller: PatientOrDoctor,
     attempt: &IdempotentRequest,
     form: Form,
@@ -77,8 +82,10 @@ async fn create(
     let account = Account { profile: Some(profile), version: account.version + 1, ..account };
     let response = created("/api/accounts/me/", &ProfileShape::full(&account))
         .with_etag(ETag::of(account.version));
-    attempt.keeping(&response)?.create_profile(&account).await.map_err(|error| match error {
-        CreateProfileError::Exists => exists(),
+    let stored_response = attempt.completed(&response)?;
+    let created = app.store.create_profile(&account, stored_response.as_ref()).await;
+    created.map_err(|error| match error {
+        CreateProfileError::ProfileExists => exists(),
         CreateProfileError::Stale => IfMatch::Absent.lost_race(),
         CreateProfileError::Store(error) => error.into(),
     })?;

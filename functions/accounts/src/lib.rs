@@ -34,8 +34,8 @@ use runtime::aws::{self, CallPolicy};
 use runtime::passwords::Hasher;
 use runtime::tokens::{Lifetimes, RefreshToken, Signer};
 use runtime::{clock, config};
-use store::Store;
-use store::archive::AuditKey;
+use store::proof::AuditKey;
+use store::{Store, Table};
 use utoipa_axum::router::OpenApiRouter;
 
 /// All routes of the group.
@@ -92,8 +92,8 @@ impl App {
         );
         let (doctors, guessing) = (config::Doctors::from_env()?, config::Guessing::from_env()?);
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
-            .proving(AuditKey::new(http.audit_key.expose()));
+        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
         let tokens = Tokens {
             secrets: aws::secrets_manager(&sdk),
             issuer: http.token_issuer.clone(),

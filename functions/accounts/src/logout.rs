@@ -28,7 +28,7 @@ pub(crate) async fn logout(
         .await
     {
         // What was asked for, by somebody else a moment before.
-        Ok(()) | Err(EndSessionError::Unknown) => Ok(no_content()),
+        Ok(()) | Err(EndSessionError::NotFound) => Ok(no_content()),
         Err(EndSessionError::Store(error)) => Err(error.into()),
     }
 }

@@ -17,6 +17,7 @@ use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::{RefreshToken, Rotation, Signer};
 use store::UpdateError;
+use store::retry::TOKEN_ROTATION;
 use store::sessions::EndSessionError;
 
 use crate::App;
@@ -90,7 +91,8 @@ async fn exchange(
 ) -> Result<ApiResponse, Problem> {
     // A second pass happens when two requests with one token meet: the loser then finds the
     // winner's successor.
-    for _ in 0..2 {
+    let mut retries = TOKEN_ROTATION.start();
+    loop {
         let now = clock::now();
         match RefreshToken::rotate(&session, presented, now, app.tokens.lifetimes(account.role)) {
             Rotation::Rotated { session: rotated, token } => {
@@ -111,12 +113,14 @@ async fn exchange(
                     AuditEvent { session_id: Some(session.id), outcome: Outcome::Failed, ..event };
                 let mail = Mail::new(clock::new_id(), MailKind::TokenReused, account.id, now);
                 return match app.store.end_reused_session(&session, &event, &mail).await {
-                    Ok(()) | Err(EndSessionError::Unknown) => Err(refused()),
+                    Ok(()) | Err(EndSessionError::NotFound) => Err(refused()),
                     Err(EndSessionError::Store(error)) => Err(error.into()),
                 };
             }
             Rotation::Refused => return Err(refused()),
         }
+        if !retries.next().await {
+            return Err(refused());
+        }
     }
-    Err(refused())
 }

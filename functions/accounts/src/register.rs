@@ -19,8 +19,8 @@ use http_api::request_schema;
 use http_api::response::{ApiResponse, accepted, created};
 use runtime::tokens::RefreshToken;
 use runtime::{clock, config};
-use store::accounts::RegisterError;
-use store::credentials::{MailLimit, SilentError};
+use store::accounts::{MailLimit, RegisterError, SilentError};
+use store::retry::REGISTRATION;
 
 use crate::App;
 use crate::throttle::by_network;
@@ -113,7 +113,12 @@ async fn enrol(
     let audit = info.audit(&account, Action::Register, account.id, None);
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     let response = created("/api/accounts/me/", &SignedInUser::new(&account, tokens));
-    match attempt.keeping(&response)?.register(&account, &credentials, &session, &audit).await {
+    let stored_response = attempt.completed(&response)?;
+    let registered = app
+        .store
+        .register(&account, &credentials, &session, &audit, stored_response.as_ref())
+        .await;
+    match registered {
         Ok(()) => Ok(response),
         Err(RegisterError::EmailTaken) => Err(Problem::field(
             "email",
@@ -154,7 +159,8 @@ async fn register_silently(
     let response = accepted(&Detail {
         detail: "Unless the address had an account, it has one now. A mail tells more.",
     });
-    let store = attempt.keeping(&response)?;
+    let stored_response = attempt.completed(&response)?;
+    let stored_response = stored_response.as_ref();
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
     let account = account(new, &app.doctors);
     // To sign in with the password at once would tell whether the address was free.
@@ -162,11 +168,14 @@ async fn register_silently(
         Credentials { unconfirmed: true, ..Credentials::new(account.id, password_hash) };
     let mails = MailLimit { most: app.guessing.mails_per_day, now };
     // Taken and free again, or the other way round, while this looks: once more.
-    for _ in 0..2 {
+    let mut retries = REGISTRATION.start();
+    loop {
         let done = match &owner {
             None => {
                 let audit = info.audit(&account, Action::Register, account.id, None);
-                store.register_silently(&account, &credentials, &audit, mails).await
+                app.store
+                    .register_silently(&account, &credentials, &audit, mails, stored_response)
+                    .await
             }
             Some(Credentials { user_id, .. }) => {
                 let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, *user_id, now);
@@ -174,7 +183,9 @@ async fn register_silently(
                     outcome: Outcome::Failed,
                     ..info.audit_of(*user_id, Action::Register)
                 };
-                store.refuse_registration(&account.email, &audit, &mail, mails).await
+                app.store
+                    .refuse_registration(&account.email, &audit, &mail, mails, stored_response)
+                    .await
             }
         };
         match done {
@@ -187,6 +198,9 @@ async fn register_silently(
             }
             Err(SilentError::Store(error)) => return Err(error.into()),
         }
+        if !retries.next().await {
+            let why = "the address was taken and given up again and again";
+            return Err(Problem::unavailable_because(why));
+        }
     }
-    Err(Problem::unavailable_because("the address was taken and given up again and again"))
 }

@@ -102,7 +102,7 @@ pub(crate) async fn end_session(
         .end_session(account.id, id, &caller.audit(Action::EndSession, account.id, None))
         .await
         .map_err(|error| match error {
-            EndSessionError::Unknown => Problem::not_found(),
+            EndSessionError::NotFound => Problem::not_found(),
             EndSessionError::Store(error) => error.into(),
         })?;
     Ok(no_content())

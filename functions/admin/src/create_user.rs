@@ -43,6 +43,7 @@ async fn create_once(
     let account = app.staff.new_account(new);
     let response = created(&format!("/api/admin/users/{}/", account.id), &User::new(&account))
         .with_etag(ETag::of(account.version));
-    app.staff.store_user(&attempt.keeping(&response)?, &caller, &account).await?;
+    let stored_response = attempt.completed(&response)?;
+    app.staff.store_user(&caller, &account, stored_response.as_ref()).await?;
     Ok(response)
 }

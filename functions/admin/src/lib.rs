@@ -22,8 +22,8 @@ use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::config;
 use staff::StaffService;
-use store::Store;
-use store::archive::AuditKey;
+use store::proof::AuditKey;
+use store::{Store, Table};
 use utoipa_axum::router::OpenApiRouter;
 
 /// All routes of the group.
@@ -61,8 +61,8 @@ impl App {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
-            .proving(AuditKey::new(http.audit_key.expose()));
+        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
         let http = HttpState::new(http, store.clone());
         let staff = StaffService::new(store, http.clone(), doctors.approval_is_required);
         Ok(Self { http, staff })

@@ -10,12 +10,12 @@ use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse
 use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
-use store::Store;
-use store::archive::StoredEvent;
+use store::Table;
+use store::proof::StoredEvent;
 
 /// The state of the function: clients and configuration.
 pub struct Archivist {
-    store: Store,
+    store: Table,
     vault: Vault,
 }
 
@@ -27,7 +27,7 @@ impl Archivist {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Archive::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
-        let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
+        let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
         Ok(Self { store, vault: Vault::new(aws::s3(&sdk), &config.archive_bucket_name) })
     }
 

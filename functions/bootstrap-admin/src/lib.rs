@@ -14,9 +14,9 @@ use runtime::serve::Error;
 use runtime::{clock, config};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::Store;
-use store::admin::BootstrapError;
-use store::archive::AuditKey;
+use store::proof::AuditKey;
+use store::staff::users::BootstrapError;
+use store::{Store, Table};
 use uuid::Uuid;
 
 /// The state of the function: its store.
@@ -47,8 +47,8 @@ impl Bootstrap {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Bootstrap::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
-        let store = Store::new(aws::dynamodb(&sdk), &config.table_name)
-            .proving(AuditKey::new(config.audit_key.expose()));
+        let table = Table::new(aws::dynamodb(&sdk), &config.table_name);
+        let store = Store::new(table, AuditKey::new(config.audit_key.expose()));
         Ok(Self { store })
     }
 

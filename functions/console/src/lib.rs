@@ -20,8 +20,8 @@ use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::config;
 use staff::StaffService;
-use store::Store;
-use store::archive::AuditKey;
+use store::proof::AuditKey;
+use store::{Store, Table};
 
 use crate::mail::pipeline::Pipeline;
 
@@ -55,8 +55,8 @@ impl App {
         let keys = Arc::new(web::session::Keys::new(&config::Console::from_env()?));
         let queues = config::Pipeline::from_env()?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
-            .proving(AuditKey::new(http.audit_key.expose()));
+        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
         let pipeline = Pipeline::new(&aws::sqs(&sdk), queues);
         let http = HttpState::new(http, store.clone());
         let staff = StaffService::new(store.clone(), http.clone(), doctors.approval_is_required);

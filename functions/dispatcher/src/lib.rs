@@ -14,7 +14,7 @@ use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
-use store::Store;
+use store::Table;
 use store::counters::Counted;
 use store::stream::Change;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ const MAX_BATCH_SIZE: usize = 10;
 
 /// The state of the function: clients and configuration.
 pub struct Dispatcher {
-    store: Store,
+    store: Table,
     bucket: Bucket,
     queue: aws_sdk_sqs::Client,
     queue_url: String,
@@ -46,7 +46,7 @@ impl Dispatcher {
         let config = config::Dispatch::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
         Ok(Self {
-            store: Store::new(aws::dynamodb(&sdk), &config.table_name),
+            store: Table::new(aws::dynamodb(&sdk), &config.table_name),
             bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name),
             queue: aws::sqs(&sdk),
             queue_url: config.mail_queue_url,

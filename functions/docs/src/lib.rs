@@ -18,7 +18,7 @@ use http_api::routes;
 use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::config;
-use store::Store;
+use store::Table;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::schema::Schema;
@@ -41,7 +41,7 @@ pub fn router() -> OpenApiRouter<App> {
 #[derive(Clone, FromRef)]
 pub struct App {
     kit: HttpState,
-    store: Store,
+    store: Table,
     published: Option<Arc<Published>>,
 }
 
@@ -59,7 +59,7 @@ impl App {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Docs::from_env()?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
+        let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
         let published = config
             .publish
             .then(|| Arc::new(Published { schema: Schema::new(), swagger_ui: SwaggerUi::new() }));

@@ -12,11 +12,11 @@ use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
 use runtime::serve::Error;
-use store::Store;
+use store::Table;
 
 /// The state of the function: clients and configuration.
 pub struct Inspector {
-    store: Store,
+    store: Table,
     bucket: Bucket,
 }
 
@@ -28,7 +28,7 @@ impl Inspector {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Inspect::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
-        let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
+        let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
         Ok(Self { store, bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name) })
     }
 

@@ -24,7 +24,7 @@ use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
 use runtime::tokens::MailedToken;
 use runtime::{clock, config};
-use store::Store;
+use store::Table;
 use store::mail::{MailClaim, MailOutcome};
 
 use crate::account_mail::Template;
@@ -34,7 +34,7 @@ const NOTIFICATION_HTML: &str = include_str!("../templates/notification.html");
 
 /// The state of the function: clients and configuration.
 pub struct Mailer {
-    store: Store,
+    store: Table,
     ses: aws_sdk_ses::Client,
     config: config::Mail,
 }
@@ -48,7 +48,7 @@ impl Mailer {
         let config = config::Mail::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
         Ok(Self {
-            store: Store::new(aws::dynamodb(&sdk), &config.table_name),
+            store: Table::new(aws::dynamodb(&sdk), &config.table_name),
             ses: aws::ses(&sdk),
             config,
         })

@@ -19,8 +19,8 @@ use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
-use store::Store;
-use store::archive::AuditKey;
+use store::proof::AuditKey;
+use store::{Store, Table};
 use utoipa_axum::router::OpenApiRouter;
 
 /// All routes of the group.
@@ -60,8 +60,8 @@ impl App {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let (http, downloads) = (config::Http::from_env()?, config::Downloads::from_env()?);
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
-            .proving(AuditKey::new(http.audit_key.expose()));
+        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &downloads.bucket_name);
         Ok(Self {
             kit: HttpState::new(http, store.clone()),

@@ -5,7 +5,7 @@ use domain::audit::Action;
 use domain::field::Reason;
 use domain::id::RecordId;
 use domain::notification::RecordEvent;
-use domain::record::{Annotation, MAX_ANNOTATIONS};
+use domain::record::{Annotation, Assignment, MAX_ANNOTATIONS};
 use domain::text::Note;
 use http_api::caller::Doctor;
 use http_api::etag::ETag;
@@ -16,8 +16,7 @@ use http_api::request_schema;
 use http_api::response::{ApiResponse, created};
 use http_api::views::RecordAnnotation;
 use runtime::clock;
-use store::annotations::AnnotateError;
-use store::records::Assignment;
+use store::annotations::CreateAnnotationError;
 
 use crate::App;
 
@@ -99,20 +98,21 @@ async fn create(
     let body = RecordAnnotation::new(&annotation, Some(doctor));
     let response = created(&format!("/api/records/doctor/{record}/"), &body)
         .with_etag(ETag::of(annotation.version));
-    match attempt
-        .keeping(&response)?
-        .create_annotation(&annotation, now, &notification, &audit)
+    let stored_response = attempt.completed(&response)?;
+    match app
+        .store
+        .create_annotation(&annotation, now, &notification, &audit, stored_response.as_ref())
         .await
     {
         Ok(()) => Ok(response),
-        Err(AnnotateError::NotAssigned) => {
+        Err(CreateAnnotationError::NotAssigned) => {
             Err(caller.refuse(&app.store, audit, not_assigned()).await)
         }
-        Err(AnnotateError::Full) => {
+        Err(CreateAnnotationError::Full) => {
             let message =
                 format!("The record has {MAX_ANNOTATIONS} annotations, as many as a record takes.");
             Err(Problem::field("record", Reason::new("too_many_annotations", message)))
         }
-        Err(AnnotateError::Store(error)) => Err(error.into()),
+        Err(CreateAnnotationError::Store(error)) => Err(error.into()),
     }
 }

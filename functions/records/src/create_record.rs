@@ -108,9 +108,9 @@ async fn create(
     let body = response::record(app, patient, &people, &chart, uploads).await?;
     let response = created(&format!("/api/records/patient/{id}/"), &body)
         .with_etag(ETag::of(chart.record.version));
-    attempt
-        .keeping(&response)?
-        .create_record(&chart.record, &chart.files, &notification, &audit)
+    let stored_response = attempt.completed(&response)?;
+    app.store
+        .create_record(&chart.record, &chart.files, &notification, &audit, stored_response.as_ref())
         .await?;
     Ok(response)
 }

@@ -11,8 +11,9 @@ use http_api::problem::Problem;
 use http_api::response::{ApiResponse, no_content};
 use runtime::clock;
 use store::files::DeleteFileError;
+use store::retry::CHANGED_SINCE_READ;
 
-use crate::{App, MAX_RETRIES};
+use crate::App;
 
 /// Delete a file of an own record. Its object is deleted too, a moment later.
 #[utoipa::path(
@@ -38,7 +39,8 @@ pub(crate) async fn delete_file(
             return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
         }
     };
-    for _ in 0..MAX_RETRIES {
+    let mut retries = CHANGED_SINCE_READ.start();
+    loop {
         let chart =
             app.store.get_record_detail(owner, record_id).await?.ok_or_else(Problem::not_found)?;
         let file = chart.files.iter().find(|file| file.id == id).ok_or_else(Problem::not_found)?;
@@ -58,10 +60,12 @@ pub(crate) async fn delete_file(
             .await
         {
             Ok(()) => return Ok(no_content()),
-            Err(DeleteFileError::Gone) => return Err(Problem::not_found()),
+            Err(DeleteFileError::NotFound) => return Err(Problem::not_found()),
             Err(DeleteFileError::Stale) => {}
             Err(DeleteFileError::Store(error)) => return Err(error.into()),
         }
+        if !retries.next().await {
+            return Err(if_match.lost_race());
+        }
     }
-    Err(if_match.lost_race())
 }

@@ -22,12 +22,9 @@ use http_api::state::HttpState;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
-use store::Store;
-use store::archive::AuditKey;
+use store::proof::AuditKey;
+use store::{Store, Table};
 use utoipa_axum::router::OpenApiRouter;
-
-/// How often a change is tried when other requests come first and the client has named no version.
-const MAX_RETRIES: usize = 4;
 
 /// All routes of the group.
 pub fn router() -> OpenApiRouter<App> {
@@ -73,8 +70,8 @@ impl App {
             config::Allowance::from_env()?,
         );
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let store = Store::new(aws::dynamodb(&sdk), &http.table_name)
-            .proving(AuditKey::new(http.audit_key.expose()));
+        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
+        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
         Ok(Self {
             kit: HttpState::new(http, store.clone()),

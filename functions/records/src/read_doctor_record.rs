@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use axum::extract::State;
 use domain::audit::{Action, AuditEvent};
 use domain::id::RecordId;
+use domain::record::Assignment;
 use http_api::caller::Doctor;
 use http_api::etag::ETag;
 use http_api::path::Id;
@@ -12,7 +13,6 @@ use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
 use http_api::views::Record;
 use runtime::clock;
-use store::records::Assignment;
 
 use crate::{App, response};
 

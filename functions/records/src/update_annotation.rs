@@ -18,8 +18,9 @@ use http_api::views::RecordAnnotation;
 use runtime::clock;
 use store::Lookup;
 use store::annotations::UpdateAnnotationError;
+use store::retry::CHANGED_SINCE_READ;
 
-use crate::{App, MAX_RETRIES};
+use crate::App;
 
 fn change(form: &mut Form) -> Option<Option<Note>> {
     form.optional("note")
@@ -101,7 +102,8 @@ async fn write(
         Ok(ok(&RecordAnnotation::new(annotation, Some(doctor)))
             .with_etag(ETag::of(annotation.version)))
     };
-    for _ in 0..MAX_RETRIES {
+    let mut retries = CHANGED_SINCE_READ.start();
+    loop {
         let before =
             app.store.get_annotation(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
         let before = before.filter(|annotation| {
@@ -127,10 +129,12 @@ async fn write(
             caller.audit(Action::UpdateAnnotation, before.patient_id, Some(before.record_id));
         match app.store.update_annotation(&before, &after, now, &notification, &audit).await {
             Ok(()) => return respond(&after),
-            Err(UpdateAnnotationError::Gone) => return Err(attempt(Some(lookup)).await),
+            Err(UpdateAnnotationError::NotAssigned) => return Err(attempt(Some(lookup)).await),
             Err(UpdateAnnotationError::Stale) => {}
             Err(UpdateAnnotationError::Store(error)) => return Err(error.into()),
         }
+        if !retries.next().await {
+            return Err(if_match.lost_race());
+        }
     }
-    Err(if_match.lost_race())
 }

@@ -19,10 +19,11 @@ use http_api::response::{ApiResponse, ok};
 use http_api::views;
 use runtime::clock;
 use store::UpdateError;
+use store::retry::CHANGED_SINCE_READ;
 
 use crate::new_files::UploadLimits;
 use crate::response::People;
-use crate::{App, MAX_RETRIES, new_files, response};
+use crate::{App, new_files, response};
 
 /// What is to change; `None` keeps what is there.
 struct Change {
@@ -136,7 +137,8 @@ async fn write(
     if !change.files.is_empty() {
         new_files::take(app, owner, 0, change.files.len()).await?;
     }
-    for _ in 0..MAX_RETRIES {
+    let mut retries = CHANGED_SINCE_READ.start();
+    loop {
         if_match.check(chart.record.version)?;
         let planned = plan(app, &caller, &chart, &change, doctor.as_ref())?;
         let Some(Plan { record, files, notifications }) = planned else {
@@ -155,8 +157,10 @@ async fn write(
             }
             Err(UpdateError::Store(error)) => return Err(error.into()),
         }
+        if !retries.next().await {
+            return Err(if_match.lost_race());
+        }
     }
-    Err(if_match.lost_race())
 }
 
 struct Plan {

@@ -9,14 +9,13 @@
 use domain::id::EventId;
 use jiff::Timestamp;
 use runtime::serve::Error;
-use store::archive::{ArchiveHead, StoredEvent};
-use store::{Store, UpdateError};
+use store::archive::ArchiveHead;
+use store::proof::StoredEvent;
+use store::retry::ARCHIVE_RACE;
+use store::{Table, UpdateError};
 
 use crate::chain::{self, Object};
 use crate::vault::Vault;
-
-/// How often other archivists may come first before the append fails.
-const MAX_RETRIES: usize = 20;
 
 /// Appends those events that are not marked as archived, in one object; returns how many they were.
 ///
@@ -24,12 +23,13 @@ const MAX_RETRIES: usize = 20;
 /// When a call to the table or the bucket fails, when the end of the chain is broken, or when other
 /// archivists come first every time. Can be repeated.
 pub async fn append(
-    store: &Store,
+    store: &Table,
     vault: &Vault,
     mut events: Vec<StoredEvent>,
     now: impl Fn() -> Timestamp,
 ) -> Result<usize, Error> {
-    for _ in 0..MAX_RETRIES {
+    let mut retries = ARCHIVE_RACE.start();
+    loop {
         let head = store.get_archive_head().await?;
         let archived = store.get_archived_events(&ids(&events)).await?;
         events.retain(|event| event.id().is_none_or(|id| !archived.contains(&id)));
@@ -45,13 +45,15 @@ pub async fn append(
         // Another archivist came first, or this one was interrupted in an earlier attempt.
         let (others, end) = chain::follow(&head, &vault.read(&key, None).await?)?;
         complete(store, &head, &others, &end, now()).await?;
+        if !retries.next().await {
+            return Err("the archive was extended by others at every attempt".into());
+        }
     }
-    Err("the archive was extended by others at every attempt".into())
 }
 
 /// Marks the events of an object as archived, then updates the archive's head in the table.
 async fn complete(
-    store: &Store,
+    store: &Table,
     head: &ArchiveHead,
     events: &[StoredEvent],
     end: &ArchiveHead,

@@ -7,7 +7,8 @@
 
 use crypto::sha256_base64url;
 use serde::{Deserialize, Serialize};
-use store::archive::{ArchiveHead, StoredEvent};
+use store::archive::ArchiveHead;
+use store::proof::StoredEvent;
 
 /// The prefix of all keys.
 pub const PREFIX: &str = "audit/";

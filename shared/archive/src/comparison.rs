@@ -6,8 +6,9 @@ use std::fmt;
 use crypto::sha256_base64url;
 use domain::id::EventId;
 use jiff::{SignedDuration, Timestamp};
-use store::Store;
-use store::archive::{ArchiveHead, AuditKey, StoredEvent};
+use store::Table;
+use store::archive::ArchiveHead;
+use store::proof::{AuditKey, StoredEvent};
 
 use crate::chain::{Broken, PREFIX, follow, key_after, read_unchecked};
 use crate::vault::Vault;
@@ -200,7 +201,7 @@ fn hash(event: &StoredEvent) -> String {
 /// # Errors
 /// When a call to the table or the bucket fails.
 pub async fn compare(
-    store: &Store,
+    store: &Table,
     vault: &Vault,
     key: AuditKey,
     now: Timestamp,

@@ -104,6 +104,26 @@ impl From<&Annotation> for AnnotationVersion {
     }
 }
 
+/// That a doctor may read a record: exists while, and only while, the doctor may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Which record.
+    pub record_id: RecordId,
+    /// The doctor who may read it.
+    pub doctor_id: UserId,
+    /// The patient whose record it is.
+    pub patient_id: UserId,
+    /// What the record is about.
+    pub record_type: RecordType,
+}
+
+impl From<&Record> for Assignment {
+    fn from(record: &Record) -> Self {
+        let Record { id, patient_id, doctor_id, record_type, .. } = *record;
+        Self { record_id: id, doctor_id, patient_id, record_type }
+    }
+}
+
 /// A record with its files and annotations.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RecordDetail {

@@ -20,7 +20,7 @@ use domain::email::Email;
 use domain::id::UserId;
 use runtime::clock;
 use store::Store;
-use store::idempotency::{Lease, LeaseOutcome};
+use store::idempotency::{Lease, LeaseOutcome, StoredResponse};
 
 use crate::form::Form;
 use crate::problem::Problem;
@@ -190,16 +190,17 @@ impl IdempotentRequest {
         }
     }
 
-    /// The store whose next transaction keeps the answer, together with all that it does otherwise.
+    /// Seals the response that the operation is to store with what it changes; `None` for a request
+    /// without a key.
     ///
     /// # Errors
-    /// 500 when the answer cannot be kept.
-    pub fn keeping(&self, response: &ApiResponse) -> Result<Store, Problem> {
-        let (Some(place), Some(hold)) = (&self.place, self.hold.get()) else {
-            return Ok(self.store.clone());
+    /// 500 when the response cannot be stored.
+    pub fn completed(&self, response: &ApiResponse) -> Result<Option<StoredResponse>, Problem> {
+        let (Some(place), Some(lease)) = (&self.place, self.hold.get()) else {
+            return Ok(None);
         };
         let sealed = place.drawer.seal(place.fingerprint.as_bytes(), &response.to_bytes()?);
-        Ok(self.store.keeping(hold, sealed, clock::now()))
+        Ok(Some(lease.response(sealed, clock::now())))
     }
 
     /// Does the request, which begins in `what`. When it is refused or fails it is forgotten, so

@@ -413,8 +413,8 @@ impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Unavailable(_) => Self::unavailable_because(error),
-            store::Error::Overtaken => Self::request_in_progress(),
-            store::Error::Refused(_) | store::Error::Corrupt { .. } => Self::internal(error),
+            store::Error::LeaseLost => Self::request_in_progress(),
+            store::Error::Rejected(_) | store::Error::Corrupt { .. } => Self::internal(error),
         }
     }
 }

@@ -9,7 +9,8 @@ use domain::key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use runtime::tokens::{Claims, TokenError, Verifier};
 use runtime::{clock, config};
-use store::Store;
+use store::proof::AuditKey;
+use store::{Store, Table};
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -50,7 +51,7 @@ impl HttpState {
 
     /// The kit of a function whose operations are all for anyone: it makes no cursors and knows
     /// nobody's tokens.
-    pub fn open(allowed_origins: Vec<String>, store: Store) -> Self {
+    pub fn open(allowed_origins: Vec<String>, table: Table) -> Self {
         let config = config::Http {
             table_name: String::new(),
             public_url: String::new(),
@@ -61,7 +62,7 @@ impl HttpState {
             token_issuer: String::new(),
             doctors_need_second_factor: true,
         };
-        Self::new(config, store)
+        Self::new(config, Store::new(table, AuditKey::new("")))
     }
 }
 
@@ -161,7 +162,10 @@ pub(crate) mod tests {
             token_issuer: ISSUER.to_owned(),
             doctors_need_second_factor: false,
         };
-        HttpState::new(config, Store::new(client, "table"))
+        HttpState::new(
+            config,
+            Store::new(Table::new(client, "table"), AuditKey::new("a secret for tests")),
+        )
     }
 
     fn signer(secret: &str) -> Signer {

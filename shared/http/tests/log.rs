@@ -16,7 +16,8 @@ use http_api::response::{ApiResponse, no_content};
 use http_api::state::HttpState;
 use runtime::config;
 use serde_json::{Value, json};
-use store::Store;
+use store::proof::AuditKey;
+use store::{Store, Table};
 use tower::ServiceExt;
 use tracing::Level;
 use utoipa_axum::router::OpenApiRouter;
@@ -61,7 +62,8 @@ fn app() -> App {
         token_issuer: "issuer".to_owned(),
         doctors_need_second_factor: false,
     };
-    App(HttpState::new(config, Store::new(client, "table")))
+    let audit_key = AuditKey::new("a secret for tests");
+    App(HttpState::new(config, Store::new(Table::new(client, "table"), audit_key)))
 }
 
 #[derive(Clone, Default)]

@@ -12,8 +12,8 @@ use http_api::problem::Problem;
 use http_api::request_schema;
 use runtime::clock;
 use runtime::passwords::HASH_OF_NOBODY;
-use store::Store;
 use store::accounts::RegisterError;
+use store::idempotency::StoredResponse;
 use uuid::Uuid;
 
 use crate::StaffService;
@@ -54,7 +54,7 @@ impl StaffService {
     pub async fn create_user(&self, admin: Admin, new: NewUser) -> Result<Account, Problem> {
         let caller = admin.authorize().await?;
         let account = self.new_account(new);
-        self.store_user(&self.store, &caller, &account).await?;
+        self.store_user(&caller, &account, None).await?;
         Ok(account)
     }
 
@@ -69,15 +69,16 @@ impl StaffService {
         }
     }
 
-    /// Stores a new account and orders the mail, for a caller who was authorized.
+    /// Stores a new account and orders the mail, for a caller who was authorized; and the response to the request, if it has an
+    /// idempotency key.
     ///
     /// # Errors
     /// As [`StaffService::create_user`].
     pub async fn store_user(
         &self,
-        store: &Store,
         caller: &Caller,
         account: &Account,
+        stored_response: Option<&StoredResponse>,
     ) -> Result<(), Problem> {
         let id = account.id;
         let credentials = Credentials::new(id, HASH_OF_NOBODY.to_owned());
@@ -93,7 +94,9 @@ impl StaffService {
             after: Some(account.role.to_string()),
             ..caller.audit(Action::CreateUser, id, None)
         };
-        store.create_user(account, &credentials, &mail, &event).await.map_err(|error| match error {
+        let created =
+            self.store.create_user(account, &credentials, &mail, &event, stored_response).await;
+        created.map_err(|error| match error {
             RegisterError::EmailTaken => email_taken(),
             RegisterError::Store(error) => error.into(),
         })

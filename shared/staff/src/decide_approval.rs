@@ -12,8 +12,9 @@ use http_api::etag::IfMatch;
 use http_api::problem::Problem;
 use runtime::clock;
 use store::UpdateError;
+use store::retry::CHANGED_SINCE_READ;
 
-use crate::{MAX_RETRIES, StaffService};
+use crate::StaffService;
 
 impl StaffService {
     /// Decides about a doctor's licence and notifies the doctor.
@@ -34,7 +35,8 @@ impl StaffService {
             account.doctor_profile().map(|profile| profile.license_number.clone())
         };
         let seen = found.as_ref().and_then(licence);
-        for _ in 0..MAX_RETRIES {
+        let mut retries = CHANGED_SINCE_READ.start();
+        loop {
             let before = found
                 .filter(|account| account.role == Role::Doctor)
                 .ok_or_else(Problem::not_found)?;
@@ -72,7 +74,9 @@ impl StaffService {
                 Err(UpdateError::Stale) => found = self.store.get_account(id).await?,
                 Err(UpdateError::Store(error)) => return Err(error.into()),
             }
+            if !retries.next().await {
+                return Err(if_match.lost_race());
+            }
         }
-        Err(if_match.lost_race())
     }
 }

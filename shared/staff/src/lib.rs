@@ -26,10 +26,6 @@ pub use crate::list_users::{UserFilters, UserPosition};
 pub use crate::start_email_change::NewEmail;
 pub use crate::update_user::UserChange;
 
-/// How often a change is retried when concurrent requests change the object first and the client
-/// has named no version.
-const MAX_RETRIES: usize = 4;
-
 /// The use cases of staff.
 #[derive(Clone)]
 pub struct StaffService {

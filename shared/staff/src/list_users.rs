@@ -12,8 +12,9 @@ use http_api::problem::Problem;
 use http_api::query::Parameters;
 use runtime::clock;
 use serde::{Deserialize, Serialize};
-use store::admin::NamePosition;
-use store::lists::{Span, UserEntry};
+use store::Span;
+use store::staff::lists::UserEntry;
+use store::staff::users::NamePosition;
 
 use crate::StaffService;
 

@@ -11,9 +11,10 @@ use http_api::etag::IfMatch;
 use http_api::form::{Form, FromForm};
 use http_api::problem::Problem;
 use http_api::request_schema;
-use store::admin::AmendError;
+use store::retry::CHANGED_SINCE_READ;
+use store::staff::users::AmendError;
 
-use crate::{MAX_RETRIES, StaffService};
+use crate::StaffService;
 
 /// What is to change; `None` keeps what is there.
 #[derive(Default)]
@@ -70,7 +71,8 @@ impl StaffService {
             async { tokio::try_join!(self.store.get_account(id), self.http.latest_session(id)) };
         let (caller, (found, latest_session)) = admin.authorize_with(reads).await?;
         let mut before = found.ok_or_else(Problem::not_found)?;
-        for _ in 0..MAX_RETRIES {
+        let mut retries = CHANGED_SINCE_READ.start();
+        loop {
             if_match.check(before.version)?;
             let (after, events) = self.plan(&caller, &before, change, latest_session);
             if events.is_empty() {
@@ -93,8 +95,10 @@ impl StaffService {
                 }
                 Err(AmendError::Store(error)) => return Err(error.into()),
             }
+            if !retries.next().await {
+                return Err(if_match.lost_race());
+            }
         }
-        Err(if_match.lost_race())
     }
 
     /// Returns the account after the change, and an event for each kind of change.

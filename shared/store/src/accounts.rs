@@ -1,4 +1,4 @@
-//! Accounts, credentials, profiles and the directory of doctors.
+//! Accounts: register users, read and change accounts and profiles, list doctors in the directory.
 
 use std::collections::HashMap;
 
@@ -6,22 +6,45 @@ use domain::account::{Account, Credentials, DoctorProfile, Role};
 use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::{SessionId, UserId};
+use domain::mail::Mail;
+use domain::rate::Lockout;
 use domain::session::Session;
 use domain::text::Name;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Store;
+use crate::attributes::{Item, entity, number};
+use crate::credentials;
 use crate::error::{Error, UpdateError};
-use crate::item::{self, Item, Stored, read};
-use crate::keys;
+use crate::idempotency::StoredResponse;
+use crate::item::{Keyed, Stored, from_item, read_part, to_item};
+use crate::keys::{self, IndexKeys, Key};
 use crate::page::Page;
+use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
-use crate::write::{PutOutcome, Step, number};
+use crate::store::Store;
+use crate::table::Table;
+use crate::write::{EXISTS, IS_NEW, PutOutcome, Step};
 
-/// Why nobody was registered.
+impl Stored for Account {
+    const ENTITY: &'static str = "user";
+    const IN_KEY: &'static [&'static str] = &["id"];
+}
+
+impl Keyed for Account {
+    fn key(&self) -> Key {
+        keys::account(self.id)
+    }
+
+    fn indexes(&self) -> IndexKeys {
+        keys::account_indexes(self)
+    }
+}
+
+/// Why a registration failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// An account with this address exists, whatever its letters' case.
+    /// An account with this address exists. Case is ignored.
     #[error("the email address is taken")]
     EmailTaken,
     /// The table failed.
@@ -29,14 +52,37 @@ pub enum RegisterError {
     Store(#[from] Error),
 }
 
-/// Why no profile was created.
+/// Why a registration that does not reveal whether the address is taken failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SilentError {
+    /// The address was taken or given up since it was looked up: look again.
+    #[error("taken or free by now")]
+    Changed,
+    /// The address has been sent too many mails today.
+    #[error(transparent)]
+    Locked(#[from] Lockout),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// How many requested mails an address may be sent per day.
+#[derive(Clone, Copy, Debug)]
+pub struct MailLimit {
+    /// The maximum number.
+    pub most: u64,
+    /// The time whose day (UTC) counts.
+    pub now: Timestamp,
+}
+
+/// Why a profile was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateProfileError {
-    /// There is one already.
+    /// The account has a profile already.
     #[error("the profile exists")]
-    Exists,
-    /// There is none, but the account has changed since it was read, or is gone: read again and
-    /// decide again.
+    ProfileExists,
+    /// The account has no profile, but has changed or disappeared since it was read: read it again
+    /// and decide again.
     #[error("changed by somebody else")]
     Stale,
     /// The table failed.
@@ -44,7 +90,7 @@ pub enum CreateProfileError {
     Store(#[from] Error),
 }
 
-/// A doctor as the directory shows them.
+/// A doctor's entry in the directory.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DirectoryEntry {
     /// The doctor's id.
@@ -59,10 +105,103 @@ pub struct DirectoryEntry {
     pub profile: DoctorProfile,
 }
 
-/// Where in the directory a page ends. Holds a name: seal it before it leaves the system.
+/// The position at which a page of the directory ends. Contains a name: seal it before it leaves
+/// the system.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DirectoryPosition(String);
+
+impl Table {
+    /// Reads an account, strongly consistent.
+    pub async fn get_account(&self, id: UserId) -> Result<Option<Account>, Error> {
+        self.get(keys::account(id), Consistency::Strong).await
+    }
+
+    /// Reads the accounts with these ids that exist; duplicate ids are read once. Eventually
+    /// consistent: for display, never for permissions.
+    pub async fn get_accounts(
+        &self,
+        ids: impl IntoIterator<Item = UserId>,
+    ) -> Result<HashMap<UserId, Account>, Error> {
+        let items = self.get_all(ids.into_iter().map(keys::account), Consistency::Eventual).await?;
+        items
+            .into_iter()
+            .map(|item| from_item::<Account>(item).map(|account| (account.id, account)))
+            .collect()
+    }
+
+    /// Reads the account and the session of a request in one strongly consistent read, so that a
+    /// deactivated account, a changed role and an ended session take effect at the next request.
+    /// `None` when either is missing. Does not check whether the account is active and the session
+    /// live.
+    pub async fn get_caller(
+        &self,
+        user: UserId,
+        session: SessionId,
+    ) -> Result<Option<(Account, Session)>, Error> {
+        let items = self
+            .get_all([keys::account(user), keys::session(user, session)], Consistency::Strong)
+            .await?;
+        let (mut account, mut found) = (None, None);
+        for item in items {
+            match entity(&item) {
+                Session::ENTITY => found = Some(from_item(item)?),
+                _ => account = Some(from_item(item)?),
+            }
+        }
+        Ok(account.zip(found))
+    }
+
+    /// Stores the account with its new profile. `account` is the one that was read, with `profile`
+    /// set and `version` one higher.
+    ///
+    /// # Errors
+    /// [`CreateProfileError::ProfileExists`] when there is a profile; of several at once, one
+    /// succeeds.
+    pub async fn create_profile(
+        &self,
+        account: &Account,
+        stored_response: Option<&StoredResponse>,
+    ) -> Result<(), CreateProfileError> {
+        let put = Step::put(account)?
+            .only_if(
+                "version = :before AND attribute_not_exists(profile)",
+                CreateProfileError::Stale,
+            )
+            .with([number(":before", account.version.saturating_sub(1))]);
+        match self.commit(StoredResponse::first(stored_response, vec![put])).await {
+            // A canceled transaction does not say which part of the condition failed.
+            Err(CreateProfileError::Stale) => {
+                let stored = self.get_account(account.id).await?;
+                Err(if stored.is_some_and(|stored| stored.profile.is_some()) {
+                    CreateProfileError::ProfileExists
+                } else {
+                    CreateProfileError::Stale
+                })
+            }
+            done => done,
+        }
+    }
+
+    /// Lists the doctors to whom records may be assigned, by last name: all or of one
+    /// specialization (its [`slug`](domain::text::Specialization::slug)), whose last name
+    /// begins with `last_name_prefix`, ignoring case. Eventually consistent, as every index.
+    pub async fn list_doctors(
+        &self,
+        specialization: Option<&str>,
+        last_name_prefix: Option<&str>,
+        limit: usize,
+        after: Option<&DirectoryPosition>,
+    ) -> Result<Page<DirectoryEntry, DirectoryPosition>, Error> {
+        let after = after.map(|position| position.0.as_str());
+        let range = keys::directory(specialization, last_name_prefix.unwrap_or_default(), after);
+        let (items, more) = self.query_first(&range, Order::Ascending, limit).await?;
+        let last = items.last().filter(|_| more).and_then(|item| range.index.position(item));
+        let next = last.map(|key| DirectoryPosition(key.to_owned()));
+        let items = items.into_iter().map(directory_entry).collect::<Result<_, _>>()?;
+        Ok(Page { items, next })
+    }
+}
 
 impl Store {
     /// Stores a new user together with the first session.
@@ -76,100 +215,65 @@ impl Store {
         credentials: &Credentials,
         session: &Session,
         event: &AuditEvent,
+        stored_response: Option<&StoredResponse>,
     ) -> Result<(), RegisterError> {
-        self.commit(vec![
-            Step::put(item::credentials(&account.email, credentials)?)
-                .only_if("attribute_not_exists(pk)", RegisterError::EmailTaken),
-            Step::put(item::account(account)?),
-            Step::put(item::session(session)?),
-            Step::audit(event)?,
-        ])
-        .await
+        let steps = vec![
+            credentials::put(&account.email, credentials)?
+                .only_if(IS_NEW, RegisterError::EmailTaken),
+            Step::put(account)?,
+            Step::put(session)?,
+            self.audit(event)?,
+        ];
+        self.commit(StoredResponse::first(stored_response, steps)).await
     }
 
-    /// The credentials of the account with an address.
-    pub async fn get_credentials(&self, email: &Email) -> Result<Option<Credentials>, Error> {
-        self.get(keys::credentials(email), Consistency::Strong).await
-    }
-
-    /// An account, strongly consistent.
-    pub async fn get_account(&self, id: UserId) -> Result<Option<Account>, Error> {
-        self.get(keys::account(id), Consistency::Strong).await
-    }
-
-    /// The accounts of people to be shown, those that exist; each is read once however often it is
-    /// named. Eventually consistent: for names, never for permissions.
-    pub async fn get_accounts(
-        &self,
-        ids: impl IntoIterator<Item = UserId>,
-    ) -> Result<HashMap<UserId, Account>, Error> {
-        let items = self.get_all(ids.into_iter().map(keys::account), Consistency::Eventual).await?;
-        items
-            .into_iter()
-            .map(|item| read::<Account>(item).map(|account| (account.id, account)))
-            .collect()
-    }
-
-    /// Who is calling: account and session in one strongly consistent read, so that a deactivated
-    /// account, a changed role and an ended session count at the very next request. `None` when
-    /// either is missing; whether the account is active and the session live is for the caller of
-    /// this function to say.
-    pub async fn get_caller(
-        &self,
-        user: UserId,
-        session: SessionId,
-    ) -> Result<Option<(Account, Session)>, Error> {
-        let items = self
-            .get_all([keys::account(user), keys::session(user, session)], Consistency::Strong)
-            .await?;
-        let (mut account, mut found) = (None, None);
-        for item in items {
-            match item::entity(&item) {
-                Session::ENTITY => found = Some(read(item)?),
-                _ => account = Some(read(item)?),
-            }
-        }
-        Ok(account.zip(found))
-    }
-
-    /// Stores the account with its new profile. `account` is the one that was read, with `profile`
-    /// set and `version` one higher.
+    /// Stores a new user without a session. Takes as many steps and as long as
+    /// [`Store::refuse_registration`], so that neither reveals whether the address is taken; both
+    /// count a mail to the address.
     ///
     /// # Errors
-    /// [`CreateProfileError::Exists`] when there is a profile; of several at once, one succeeds.
-    pub async fn create_profile(&self, account: &Account) -> Result<(), CreateProfileError> {
-        let condition = "version = :before AND attribute_not_exists(profile)";
-        let before = number(":before", account.version.saturating_sub(1));
-        if self.kept.is_some() {
-            let put = Step::put(item::account(account)?)
-                .only_if(condition, CreateProfileError::Stale)
-                .with([before]);
-            return match self.commit(vec![put]).await {
-                // A transaction does not show what it has met.
-                Err(CreateProfileError::Stale)
-                    if self
-                        .get_account(account.id)
-                        .await?
-                        .is_some_and(|stored| stored.profile.is_some()) =>
-                {
-                    Err(CreateProfileError::Exists)
-                }
-                done => done,
-            };
-        }
-        match self.put_if(item::account(account)?, condition, [before]).await? {
-            PutOutcome::Done => Ok(()),
-            PutOutcome::Refused(Some(stored))
-                if read::<Account>(stored.clone())?.profile.is_some() =>
-            {
-                Err(CreateProfileError::Exists)
-            }
-            PutOutcome::Refused(_) => Err(CreateProfileError::Stale),
-        }
+    /// [`SilentError::Changed`] when an account has the address; of several at once, one succeeds.
+    pub async fn register_silently(
+        &self,
+        account: &Account,
+        credentials: &Credentials,
+        event: &AuditEvent,
+        mails: MailLimit,
+        stored_response: Option<&StoredResponse>,
+    ) -> Result<(), SilentError> {
+        let steps = vec![
+            credentials::put(&account.email, credentials)?.only_if(IS_NEW, SilentError::Changed),
+            Step::put(account)?,
+            self.audit(event)?,
+            count_mail(&account.email.normalized(), mails.most, mails.now),
+        ];
+        self.commit(StoredResponse::first(stored_response, steps)).await
     }
 
-    /// Stores a changed account, and moves it in the directory. `account.version` is higher than
-    /// `before_version`. With an event when the audit trail is to tell.
+    /// Records an attempt to register with a taken address: `mail` informs the owner of the
+    /// address.
+    ///
+    /// # Errors
+    /// [`SilentError::Changed`] when no account has the address any more.
+    pub async fn refuse_registration(
+        &self,
+        email: &Email,
+        event: &AuditEvent,
+        mail: &Mail,
+        mails: MailLimit,
+        stored_response: Option<&StoredResponse>,
+    ) -> Result<(), SilentError> {
+        let steps = vec![
+            Step::check(keys::credentials(email)).only_if(EXISTS, SilentError::Changed),
+            Step::put(mail)?,
+            self.audit(event)?,
+            count_mail(&email.normalized(), mails.most, mails.now),
+        ];
+        self.commit(StoredResponse::first(stored_response, steps)).await
+    }
+
+    /// Stores a changed account and moves it in the directory. `account.version` is higher than
+    /// `before_version`. Writes `event`, if there is one.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the stored version is not `before_version`.
@@ -179,38 +283,17 @@ impl Store {
         account: &Account,
         event: Option<&AuditEvent>,
     ) -> Result<(), UpdateError> {
-        let (account, unchanged) = (item::account(account)?, [number(":before", before_version)]);
+        let unchanged = [number(":before", before_version)];
         if let Some(event) = event {
-            let put =
-                Step::put(account).only_if("version = :before", UpdateError::Stale).with(unchanged);
-            return self.commit(vec![put, Step::audit(event)?]).await;
+            let put = Step::put(account)?
+                .only_if("version = :before", UpdateError::Stale)
+                .with(unchanged);
+            return self.commit(vec![put, self.audit(event)?]).await;
         }
-        match self.put_if(account, "version = :before", unchanged).await? {
+        match self.put_if(to_item(account)?, "version = :before", unchanged).await? {
             PutOutcome::Done => Ok(()),
-            PutOutcome::Refused(_) => Err(UpdateError::Stale),
+            PutOutcome::ConditionFailed(_) => Err(UpdateError::Stale),
         }
-    }
-
-    /// Doctors to whom records may be assigned, by last name: all or of one specialization (its
-    /// [`slug`](domain::text::Specialization::slug)), with a last name that begins with
-    /// `last_name_prefix` in whatever case. Eventually consistent, as every index.
-    pub async fn list_doctors(
-        &self,
-        specialization: Option<&str>,
-        last_name_prefix: Option<&str>,
-        limit: usize,
-        after: Option<&DirectoryPosition>,
-    ) -> Result<Page<DirectoryEntry, DirectoryPosition>, Error> {
-        let after = after.map(|position| position.0.as_str());
-        let range = keys::directory(specialization, last_name_prefix.unwrap_or_default(), after);
-        let (mut items, _) =
-            self.query(&range, Order::Ascending, Consistency::Eventual, limit + 1, None).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().filter(|_| more).and_then(|item| range.index.position(item));
-        let next = last.map(|key| DirectoryPosition(key.to_owned()));
-        let items = items.into_iter().map(directory_entry).collect::<Result<_, _>>()?;
-        Ok(Page { items, next })
     }
 }
 
@@ -224,6 +307,6 @@ fn directory_entry(item: Item) -> Result<DirectoryEntry, Error> {
         profile: DoctorProfile,
     }
     let Entry { id, first_name, last_name, role, profile } =
-        item::read_part(item, Account::IN_KEY).ok_or(Error::Corrupt { entity: Account::ENTITY })?;
+        read_part(item, Account::ENTITY, Account::IN_KEY)?;
     Ok(DirectoryEntry { id, first_name, last_name, role, profile })
 }

@@ -1,35 +1,23 @@
-//! The audit trail, as functions write it and as people read what concerns them.
+//! The audit trail: write events, and read what was done to a user or by one.
+
+use std::cmp::Reverse;
 
 use domain::audit::AuditEvent;
 use domain::id::{EventId, RecordId, UserId};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Store;
 use crate::error::Error;
-use crate::item::{self, read};
-use crate::keys;
-use crate::page::{Page, Selection, below};
+use crate::item::from_item;
+use crate::keys::{self, Key};
+use crate::page::{Page, Selection, below, position};
+use crate::proof::decoy_item;
 use crate::read::{Consistency, Order};
+use crate::store::Store;
+use crate::table::Table;
+use crate::write::{IS_NEW, PutOutcome, Step};
 
-impl Store {
-    /// Writes events, all at once. Begin it beside the last read of an operation and answer when
-    /// both are done: then nothing leaves without its event, and nobody waits for it.
-    pub async fn create_events(&self, events: &[AuditEvent]) -> Result<(), Error> {
-        let items = events.iter().map(item::audit_event).collect::<Result<Vec<_>, _>>()?;
-        try_join_all(items.into_iter().map(|item| self.put_new(item))).await.map(drop)
-    }
-
-    /// Writes nothing that lasts, where [`Store::create_events`] would write the event about
-    /// somebody, had there been somebody: both take the same time. The event's subject is nobody.
-    pub async fn create_decoy_event(
-        &self,
-        event: &AuditEvent,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.put_new(item::decoy(event, now.as_second())?).await
-    }
-
+impl Table {
     /// A page of what was done to a user's chart and account, or to one record of the chart; newest
     /// first, strongly consistent.
     ///
@@ -54,7 +42,7 @@ impl Store {
         let first =
             self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
         let look = |item| {
-            let event: AuditEvent = read(item)?;
+            let event: AuditEvent = from_item(item)?;
             Ok((
                 event.id,
                 Selection::show_if(record.is_none_or(|record| event.concerns(record)), event),
@@ -62,6 +50,63 @@ impl Store {
         };
         self.page_from(&range, Consistency::Strong, limit, first, look).await
     }
+
+    /// What somebody did, to whomever, newest first. The list is eventually consistent.
+    pub async fn list_events_of_actor(
+        &self,
+        actor: UserId,
+        limit: usize,
+        after: Option<EventId>,
+    ) -> Result<Page<AuditEvent, EventId>, Error> {
+        let range = keys::events_by(actor, after.map(|id| below(id.as_bytes())));
+        let (found, more) = self.query_first(&range, Order::Descending, limit).await?;
+        let events = self.get_all(found.iter().filter_map(Key::of), Consistency::Eventual).await?;
+        let mut items: Vec<AuditEvent> =
+            events.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        items.sort_unstable_by_key(|event| Reverse(event.id));
+        let last = found.last().filter(|_| more).map(|item| position(&range, item)).transpose()?;
+        Ok(Page { items, next: last })
+    }
+}
+
+impl Store {
+    /// Makes the step of a transaction that writes an event, which never replaces another one.
+    pub(crate) fn audit<E: From<Error>>(&self, event: &AuditEvent) -> Result<Step<E>, Error> {
+        Ok(Step::put_item(self.audit_key.event_item(event)?)
+            .only_if(IS_NEW, event_exists("TransactWriteItems").into()))
+    }
+
+    /// Writes an event by itself.
+    pub(crate) async fn create_event(&self, event: &AuditEvent) -> Result<(), Error> {
+        match self.put_new(self.audit_key.event_item(event)?).await? {
+            PutOutcome::Done => Ok(()),
+            PutOutcome::ConditionFailed(_) => Err(event_exists("PutItem")),
+        }
+    }
+
+    /// Writes events, all at once. Start it together with the last read of an operation and respond
+    /// when both are done: then no response leaves without its event, and the event delays none.
+    pub async fn create_events(&self, events: &[AuditEvent]) -> Result<(), Error> {
+        try_join_all(events.iter().map(|event| self.create_event(event))).await.map(drop)
+    }
+
+    /// Writes nothing that lasts, where [`Store::create_events`] would write the event about an
+    /// account if there was one: both take the same time. The event's subject is nobody.
+    pub async fn create_decoy_event(
+        &self,
+        event: &AuditEvent,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let decoy = decoy_item(event, now)?;
+        match self.put_new(decoy).await? {
+            PutOutcome::Done => Ok(()),
+            PutOutcome::ConditionFailed(_) => Err(event_exists("PutItem")),
+        }
+    }
+}
+
+fn event_exists(operation: &'static str) -> Error {
+    Error::Rejected(format!("{operation}: there is an event with this id already"))
 }
 
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);

@@ -1,68 +1,73 @@
-//! Counters for staff, kept by whoever reads the table's stream: a day each, and all days together.
+//! Counters for staff: per day and in total, incremented by the function that reads the table's
+//! stream.
 //!
-//! The stream tells everything at least once. So what is counted is marked by the stream's own id
-//! for it, in the transaction that counts: what is told again, by whomever, adds nothing.
+//! The stream delivers each change at least once. The transaction that counts a change also marks
+//! it by the stream's id for it, so that a repeated delivery adds nothing.
 
 use std::collections::{BTreeMap, HashSet};
 
 use domain::counter::Counts;
 use futures_util::future::try_join_all;
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date};
 
-use crate::Store;
+use crate::attributes::{number, string};
 use crate::error::{Error, UpdateError};
-use crate::item::{self, read};
+use crate::item::{Stored, from_item, mark};
 use crate::keys::{self, Key};
 use crate::read::{Consistency, Order};
-use crate::write::{Step, number, string};
+use crate::retry::COUNTERS;
+use crate::stream::STREAM_REPEATS_FOR;
+use crate::table::Table;
+use crate::write::{IS_NEW, Step};
 
-/// Something that the stream told, as it counts.
+impl Stored for Counts {
+    const ENTITY: &'static str = "counters";
+    const IN_KEY: &'static [&'static str] = &[];
+}
+
+/// A change that counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counted {
-    /// The stream's id for it, the same whenever it is told.
+    /// The stream's id for the change, the same at each delivery.
     pub event_id: String,
-    /// When it was, in UTC.
+    /// The day of the change, in UTC.
     pub day: Date,
-    /// What it adds.
+    /// What the change adds.
     pub counts: Counts,
 }
 
-/// How many things one transaction counts. It takes 100 actions: each of them may be of a day of
-/// its own.
-const AT_ONCE: usize = 49;
+/// How many changes one transaction counts. It takes 100 actions, and each change may need two: its
+/// mark and a day of its own.
+const CHANGES_PER_TRANSACTION: usize = 49;
 
-/// How often a transaction is tried that meets something counted meanwhile.
-const TRIES: usize = 3;
-
-/// How long a table's stream may tell something again: it keeps records for a day, and nobody can
-/// ask it for older ones.
-const TOLD_AGAIN: SignedDuration = SignedDuration::from_hours(48);
-
-/// The attributes of [`Counts`]; those that are not there yet count as 0.
+/// The attributes of [`Counts`]; `ADD` creates missing ones as 0.
 const ADD: &str = "SET entity = :entity ADD patients :patients, doctors :doctors, admins :admins, \
     records :records, \
                    mails_sent :mails_sent, mails_failed :mails_failed";
 
-impl Store {
-    /// Counts what has not been counted yet. In the order given, as far as it gets: the first
-    /// [`Counted`] that may not be counted is answered with the error, by its place.
+impl Table {
+    /// Counts the changes that are not counted yet, in the order given. When it fails, returns the
+    /// index of the first change that may not be counted, and the error.
     pub async fn increment_counters(
         &self,
-        told: &[Counted],
+        changes: &[Counted],
         now: Timestamp,
     ) -> Result<(), (usize, Error)> {
-        for (index, chunk) in told.chunks(AT_ONCE).enumerate() {
-            self.count_chunk(chunk, now).await.map_err(|error| (index * AT_ONCE, error))?;
+        for (index, chunk) in changes.chunks(CHANGES_PER_TRANSACTION).enumerate() {
+            self.count_chunk(chunk, now)
+                .await
+                .map_err(|error| (index * CHANGES_PER_TRANSACTION, error))?;
         }
         Ok(())
     }
 
-    async fn count_chunk(&self, told: &[Counted], now: Timestamp) -> Result<(), Error> {
+    async fn count_chunk(&self, changes: &[Counted], now: Timestamp) -> Result<(), Error> {
         let mut seen = HashSet::new();
         let mut fresh: Vec<&Counted> =
-            told.iter().filter(|counted| seen.insert(counted.event_id.as_str())).collect();
-        for _ in 0..TRIES {
-            // Hardly anything is told twice: whether it was is asked only of those of which one was
+            changes.iter().filter(|counted| seen.insert(counted.event_id.as_str())).collect();
+        let mut retries = COUNTERS.start();
+        loop {
+            // Repeated deliveries are rare: the marks are read only when one of the changes was
             // counted before.
             match self.commit(transaction(&fresh, now)).await {
                 Ok(()) => return Ok(()),
@@ -80,12 +85,15 @@ impl Store {
             if fresh.is_empty() {
                 return Ok(());
             }
+            if !retries.next().await {
+                let counted = "the same changes are being counted by others";
+                return Err(Error::Unavailable(counted.to_owned()));
+            }
         }
-        Err(Error::Unavailable("others count the same all the time".to_owned()))
     }
 
-    /// What was counted on the days from `first` to `last`, oldest first, without those on which
-    /// there was nothing. Eventually consistent.
+    /// Lists the counters of the days from `first` to `last`, oldest first, without days on which
+    /// nothing was counted. Eventually consistent.
     pub async fn list_counters(
         &self,
         first: Date,
@@ -98,9 +106,9 @@ impl Store {
                     .query(&range, Order::Ascending, Consistency::Eventual, DAYS_OF_A_YEAR, start)
                     .await?;
                 for item in items {
-                    let day =
-                        keys::counted_day(&item).ok_or(Error::Corrupt { entity: "counters" })?;
-                    days.push((day, read(item)?));
+                    let day = keys::counted_day(&item)
+                        .ok_or(Error::corrupt(Counts::ENTITY, "its sort key is not a day"))?;
+                    days.push((day, from_item(item)?));
                 }
                 start = rest;
                 if start.is_none() {
@@ -111,27 +119,27 @@ impl Store {
         Ok(try_join_all(years).await?.concat())
     }
 
-    /// What was counted in all. Eventually consistent.
+    /// Reads the counters of all days together. Eventually consistent.
     pub async fn get_total_counters(&self) -> Result<Counts, Error> {
         Ok(self.get(keys::all_counters(), Consistency::Eventual).await?.unwrap_or_default())
     }
 }
 
-/// One more than there can be, so that a year is one answer that says so itself.
+/// One more than a year can have, so that one Query shows that it is complete.
 const DAYS_OF_A_YEAR: usize = 367;
 
-/// Marks and counts.
-fn transaction(told: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {
-    let ttl = now.saturating_add(TOLD_AGAIN).unwrap_or(now).as_second();
+/// Makes the steps that mark and count.
+fn transaction(changes: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {
+    let ttl = now.saturating_add(STREAM_REPEATS_FOR).unwrap_or(now);
     let mut days: BTreeMap<Date, Counts> = BTreeMap::new();
     let mut all = Counts::default();
-    let mut steps = Vec::with_capacity(told.len() + 2);
-    for Counted { event_id, day, counts } in told {
+    let mut steps = Vec::with_capacity(changes.len() + 2);
+    for Counted { event_id, day, counts } in changes {
         *days.entry(*day).or_default() += *counts;
         all += *counts;
         steps.push(
-            Step::put(item::counted(event_id, ttl))
-                .only_if("attribute_not_exists(pk)", UpdateError::Stale),
+            Step::put_item(mark(keys::counted(event_id), "counted", ttl))
+                .only_if(IS_NEW, UpdateError::Stale),
         );
     }
     let targets = days
@@ -140,7 +148,7 @@ fn transaction(told: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {
         .chain([(keys::all_counters(), all)]);
     steps.extend(targets.map(|(key, counts)| {
         Step::update(key, ADD).with([
-            string(":entity", "counters"),
+            string(":entity", Counts::ENTITY),
             number(":patients", counts.patients),
             number(":doctors", counts.doctors),
             number(":admins", counts.admins),

@@ -1,26 +1,37 @@
-//! What proves that somebody is a user: passwords, and the address that a user signs in with.
+//! Credentials: passwords and the email address with which a user signs in; change, reset and
+//! confirm them.
 
 use domain::account::{Account, Credentials};
 use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::SessionId;
 use domain::mail::Mail;
-use domain::rate::Lockout;
 use domain::session::Session;
-use jiff::Timestamp;
 
-use crate::Store;
+use crate::attributes::{Value, flag, number, string};
 use crate::error::{Error, UpdateError};
-use crate::item;
+use crate::item::{Stored, to_item_at};
 use crate::keys;
-use crate::rate::count_mail;
+use crate::read::Consistency;
 use crate::sessions::NOT_ENDED;
-use crate::write::{Step, Value, flag, number, string};
+use crate::store::Store;
+use crate::table::Table;
+use crate::write::{EXISTS, IS_NEW, Step};
 
-/// Why a token from a mail did nothing.
+impl Stored for Credentials {
+    const ENTITY: &'static str = "credentials";
+    const IN_KEY: &'static [&'static str] = &[];
+}
+
+pub(crate) fn put<E>(email: &Email, credentials: &Credentials) -> Result<Step<E>, Error> {
+    let indexes = keys::credentials_indexes(email, credentials.user_id);
+    to_item_at(credentials, keys::credentials(email), indexes).map(Step::put_item)
+}
+
+/// Why a token from a mail was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum UseTokenError {
-    /// It was used before, or is gone.
+    /// The token was used before, or has expired and was deleted.
     #[error("the token is used up")]
     Used,
     /// The account has changed since it was read: read again and decide again.
@@ -34,30 +45,7 @@ pub enum UseTokenError {
     Store(#[from] Error),
 }
 
-/// Why a registration that tells nobody whether the address is taken did nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum SilentError {
-    /// The address is not free any more, or not taken any more: look again.
-    #[error("taken or free by now")]
-    Changed,
-    /// The address has been sent too many mails today.
-    #[error(transparent)]
-    Locked(#[from] Lockout),
-    /// The table failed.
-    #[error(transparent)]
-    Store(#[from] Error),
-}
-
-/// How many mails an address may be sent in a day because somebody asks for them.
-#[derive(Clone, Copy, Debug)]
-pub struct MailLimit {
-    /// So many.
-    pub most: u64,
-    /// On this day.
-    pub now: Timestamp,
-}
-
-/// A new password, with all that goes with it.
+/// A new password and everything that is stored with it.
 pub struct NewPassword<'a> {
     /// The account as it was read.
     pub account: &'a Account,
@@ -65,21 +53,40 @@ pub struct NewPassword<'a> {
     pub before: &'a Credentials,
     /// The hash of the new password.
     pub password_hash: &'a str,
-    /// All sessions up to and with this one end.
+    /// All sessions up to and including this one end.
     pub sessions_ended_through: SessionId,
-    /// What the audit trail says.
+    /// The event for the audit trail.
     pub event: &'a AuditEvent,
-    /// Tells the user.
+    /// Informs the user.
     pub mail: &'a Mail,
 }
 
+impl Table {
+    /// Reads the credentials of the account with an address, strongly consistent.
+    pub async fn get_credentials(&self, email: &Email) -> Result<Option<Credentials>, Error> {
+        self.get(keys::credentials(email), Consistency::Strong).await
+    }
+
+    /// Replaces a password's hash by another hash of the same password; changes nothing when the
+    /// stored hash is not the one that was read.
+    pub async fn upgrade_password_hash(
+        &self,
+        email: &Email,
+        before: &Credentials,
+        password_hash: &str,
+    ) -> Result<(), Error> {
+        self.update_if(keys::credentials(email), SET_HASH, SAME_HASH, hashes(before, password_hash))
+            .await
+            .map(drop)
+    }
+}
+
 impl Store {
-    /// Replaces a password, as its user asked for in a session: all sessions end, and a new one
-    /// begins.
+    /// Replaces a password in a session of its user: all sessions end, and a new one begins.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the password is not any more what it was, or the sessions have
-    /// ended meanwhile.
+    /// [`UpdateError::Stale`] when the password has changed since it was read, or the sessions have
+    /// ended.
     pub async fn change_password(
         &self,
         new: &NewPassword<'_>,
@@ -88,15 +95,15 @@ impl Store {
         self.commit(vec![
             replace_hash(new, UpdateError::Stale),
             end_sessions(new, SET_PASSWORD, UpdateError::Stale),
-            Step::put(item::session(session)?),
-            Step::audit(new.event)?,
-            Step::put(item::mail(new.mail)?),
+            Step::put(session)?,
+            self.audit(new.event)?,
+            Step::put(new.mail)?,
         ])
         .await
     }
 
-    /// Replaces a password by a token from a mail, which is used up: all sessions end. Who has the
-    /// mail has the address, so that is confirmed too.
+    /// Replaces a password with a token from a mail, which is used up: all sessions end. The token
+    /// also confirms the email address to which it was sent.
     ///
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
@@ -109,26 +116,13 @@ impl Store {
             use_up(token_hash),
             replace_hash(new, UseTokenError::Stale),
             end_sessions(new, SET_PASSWORD_AND_CONFIRM, UseTokenError::Stale).with([yes()]),
-            Step::audit(new.event)?,
-            Step::put(item::mail(new.mail)?),
+            self.audit(new.event)?,
+            Step::put(new.mail)?,
         ])
         .await
     }
 
-    /// Replaces a password's hash by another one of the same password; nothing changes when it is
-    /// not any more what was read.
-    pub async fn upgrade_password_hash(
-        &self,
-        email: &Email,
-        before: &Credentials,
-        password_hash: &str,
-    ) -> Result<(), Error> {
-        self.update_if(keys::credentials(email), SET_HASH, SAME_HASH, hashes(before, password_hash))
-            .await
-            .map(drop)
-    }
-
-    /// Confirms the address of an account by a token from a mail, which is used up.
+    /// Confirms the email address of an account with a token from a mail, which is used up.
     ///
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
@@ -150,14 +144,14 @@ impl Store {
                 yes(),
                 number(":one", 1_u64),
             ]),
-            Step::audit(event)?,
+            self.audit(event)?,
         ])
         .await
     }
 
-    /// Gives an account the address that a token from a mail was sent to, which is used up: `after`
-    /// has it, is confirmed and has a higher version than `before`. `mail` tells the address
-    /// before.
+    /// Changes the email address of an account to the one to which a token was sent; the token is
+    /// used up. `after` has the new, confirmed address and a higher version than `before`. `mail`
+    /// informs the previous address.
     ///
     /// # Errors
     /// [`UseTokenError`]; of several at once, one succeeds.
@@ -175,65 +169,21 @@ impl Store {
             [string(":user", credentials.user_id), string(":before", &credentials.password_hash)];
         let mut steps = vec![use_up(token_hash)];
         if old == new {
-            // The same in other letters: the credentials stay where they are.
+            // The addresses differ in case alone: the credentials keep their key.
             steps.push(Step::check(old).only_if(SAME_HASH, UseTokenError::Stale).with(unchanged));
         } else {
             steps.push(Step::delete(old).only_if(SAME_HASH, UseTokenError::Stale).with(unchanged));
-            let moved = Step::put(item::credentials(&after.email, credentials)?);
-            steps.push(moved.only_if("attribute_not_exists(pk)", UseTokenError::EmailTaken));
+            let moved = put(&after.email, credentials)?;
+            steps.push(moved.only_if(IS_NEW, UseTokenError::EmailTaken));
         }
         steps.extend([
-            Step::put(item::account(after)?)
+            Step::put(after)?
                 .only_if("version = :version", UseTokenError::Stale)
                 .with([number(":version", before.version)]),
-            Step::audit(event)?,
-            Step::put(item::mail(mail)?),
+            self.audit(event)?,
+            Step::put(mail)?,
         ]);
         self.commit(steps).await
-    }
-
-    /// Stores a new user without a session. It takes as many steps as
-    /// [`Store::refuse_registration`], and as long: what the address is mailed because of it is
-    /// taken out of `mails`, too.
-    ///
-    /// # Errors
-    /// [`SilentError::Changed`] when an account has the address; of several at once, one succeeds.
-    pub async fn register_silently(
-        &self,
-        account: &Account,
-        credentials: &Credentials,
-        event: &AuditEvent,
-        mails: MailLimit,
-    ) -> Result<(), SilentError> {
-        self.commit(vec![
-            Step::put(item::credentials(&account.email, credentials)?)
-                .only_if("attribute_not_exists(pk)", SilentError::Changed),
-            Step::put(item::account(account)?),
-            Step::audit(event)?,
-            count_mail(&account.email.normalized(), mails.most, mails.now),
-        ])
-        .await
-    }
-
-    /// Notes that somebody tried to register with a taken address: `mail` tells its owner.
-    ///
-    /// # Errors
-    /// [`SilentError::Changed`] when nobody has the address any more.
-    pub async fn refuse_registration(
-        &self,
-        email: &Email,
-        event: &AuditEvent,
-        mail: &Mail,
-        mails: MailLimit,
-    ) -> Result<(), SilentError> {
-        self.commit(vec![
-            Step::check(keys::credentials(email))
-                .only_if("attribute_exists(pk)", SilentError::Changed),
-            Step::put(item::mail(mail)?),
-            Step::audit(event)?,
-            count_mail(&email.normalized(), mails.most, mails.now),
-        ])
-        .await
     }
 }
 
@@ -260,7 +210,7 @@ const SET_PASSWORD: &str =
 const SET_PASSWORD_AND_CONFIRM: &str = "SET sessions_ended_through = :through, password_version = \
                                         :password, version = version + :one, email_verified = :yes";
 
-/// Says at the account that it has another password, and ends all sessions.
+/// Stores the password's version in the account, and ends all sessions.
 fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> Step<E> {
     let step = Step::update(keys::account(new.account.id), set).only_if(NOT_ENDED, otherwise);
     step.with([
@@ -270,14 +220,14 @@ fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> St
     ])
 }
 
-/// That of the new password. The condition on the hash makes sure that nobody else counts from the
-/// same.
+/// Returns the version of the new password. The condition on the hash excludes that two changes get
+/// the same version.
 fn password_version(new: &NewPassword<'_>) -> Value {
     number(":password", new.before.password_version + 1)
 }
 
 fn use_up(token_hash: &str) -> Step<UseTokenError> {
-    Step::delete(keys::mail_token(token_hash)).only_if("attribute_exists(pk)", UseTokenError::Used)
+    Step::delete(keys::mail_token(token_hash)).only_if(EXISTS, UseTokenError::Used)
 }
 
 fn yes() -> Value {

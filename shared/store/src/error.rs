@@ -1,35 +1,47 @@
-//! What can go wrong with the table itself.
+//! Errors of the table, and what they mean for a retry.
+
+use std::borrow::Cow;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-/// A failure of the table. Its text names the operation and the cause, never what an item holds.
+/// A failure of the table. Its text names the operation and the cause, never the content of items.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The table did not answer in time, cannot be reached, throttles, or other writers held the
-    /// items too long. The same request may succeed later; a write may or may not have happened.
+    /// The table did not respond in time, cannot be reached, throttles, or other writers blocked
+    /// the items too long. The same request may succeed later; a write may or may not have
+    /// happened.
     #[error("the table is unavailable: {0}")]
     Unavailable(String),
-    /// The request took so long that the same one, sent again, has taken its place: see
-    /// [`crate::idempotency`]. Nothing was changed by this one.
-    #[error("the same request, sent again, has taken over")]
-    Overtaken,
-    /// The table refused the request for a reason that trying again does not change: a fault of the
+    /// The request took so long that its lease has ended and a repetition has acquired it: see
+    /// [`crate::idempotency`]. This request has changed nothing.
+    #[error("the request has lost its lease to the same one, sent again")]
+    LeaseLost,
+    /// The table rejected the request for a reason that a retry does not change: a fault of the
     /// code, the layout or the permissions.
-    #[error("the table refused the request: {0}")]
-    Refused(String),
+    #[error("the table rejected the request: {0}")]
+    Rejected(String),
     /// A stored item, of this entity, is not what the code expects.
-    #[error("a stored item cannot be read: {entity}")]
+    #[error("a stored item cannot be read: {entity}: {cause}")]
     Corrupt {
         /// What the item should have been.
         entity: &'static str,
+        /// Where in the item, and what is wrong there. Holds no values: they may be personal data.
+        cause: Cow<'static, str>,
     },
 }
 
-/// Why something was not changed.
+impl Error {
+    pub(crate) fn corrupt(entity: &'static str, cause: impl Into<Cow<'static, str>>) -> Self {
+        Self::Corrupt { entity, cause: cause.into() }
+    }
+}
+
+/// Why a change was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
-    /// Somebody else changed it since it was read, or it is gone: read again and decide again.
+    /// The item has changed since it was read, or does not exist any more: read it again and decide
+    /// again.
     #[error("changed by somebody else")]
     Stale,
     /// The table failed.
@@ -37,8 +49,8 @@ pub enum UpdateError {
     Store(#[from] Error),
 }
 
-/// Codes of errors that pass (DynamoDB developer guide, "Error handling"), beyond what the SDK
-/// retries itself.
+/// Codes of transient errors (DynamoDB developer guide, "Error handling"), also after the SDK's own
+/// retries.
 const PASSING: [&str; 7] = [
     "InternalServerError",
     "ProvisionedThroughputExceededException",
@@ -49,7 +61,7 @@ const PASSING: [&str; 7] = [
     "TransactionInProgressException",
 ];
 
-/// What a failed call means. The SDK's own error is not kept: it holds items.
+/// Classifies a failed call. The SDK's own error is dropped: it contains items.
 pub(crate) fn classify<E: ProvideErrorMetadata>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
@@ -71,12 +83,12 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(
             if passes {
                 Error::Unavailable(format!("{operation}: {code}"))
             } else {
-                Error::Refused(format!(
+                Error::Rejected(format!(
                     "{operation}: {code}: {}",
                     failure.err().message().unwrap_or_default()
                 ))
             }
         }
-        _ => Error::Refused(format!("{operation}: the request cannot be built")),
+        _ => Error::Rejected(format!("{operation}: the request cannot be built")),
     }
 }

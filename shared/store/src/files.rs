@@ -1,4 +1,4 @@
-//! Files of records. Their objects are elsewhere.
+//! Files of records: read, settle and delete them. Their contents are objects in a bucket.
 
 use domain::audit::AuditEvent;
 use domain::file::{File, FileStatus};
@@ -7,20 +7,33 @@ use domain::notification::Notification;
 use domain::record::Record;
 use jiff::Timestamp;
 
-use crate::Store;
+use crate::attributes::{number, string};
 use crate::error::Error;
-use crate::item::{self, Lookup, read};
-use crate::keys;
+use crate::item::{Keyed, Stored, from_item};
+use crate::keys::{self, Key};
 use crate::read::Consistency;
-use crate::write::{Step, UpdateOutcome, number, string};
+use crate::store::Store;
+use crate::table::Table;
+use crate::write::{EXISTS, Step, UpdateOutcome};
+
+impl Stored for File {
+    const ENTITY: &'static str = "file";
+    const IN_KEY: &'static [&'static str] = &["patient_id", "record_id", "id"];
+}
+
+impl Keyed for File {
+    fn key(&self) -> Key {
+        keys::file(self.patient_id, self.record_id, self.id)
+    }
+}
 
 /// Why a file was not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteFileError {
-    /// It has been deleted already.
+    /// The file does not exist, or not any more.
     #[error("the file is gone")]
-    Gone,
-    /// The record is with another doctor than was read: read again and tell the right one.
+    NotFound,
+    /// The record has been reassigned since it was read: read it again, to notify the right doctor.
     #[error("changed by somebody else")]
     Stale,
     /// The table failed.
@@ -28,13 +41,8 @@ pub enum DeleteFileError {
     Store(#[from] Error),
 }
 
-impl Store {
-    /// Where a file lies, strongly consistent.
-    pub async fn get_file_lookup(&self, id: FileId) -> Result<Option<Lookup>, Error> {
-        self.get(keys::file_lookup(id), Consistency::Strong).await
-    }
-
-    /// A file, strongly consistent.
+impl Table {
+    /// Reads a file, strongly consistent.
     pub async fn get_file(
         &self,
         patient: UserId,
@@ -44,43 +52,8 @@ impl Store {
         self.get(keys::file(patient, record, id), Consistency::Strong).await
     }
 
-    /// Deletes a file from its record. Its object is deleted by whoever reads the table's stream.
-    ///
-    /// # Errors
-    /// [`DeleteFileError::Gone`]; of several at once, one succeeds. [`DeleteFileError::Stale`] when
-    /// the record is not assigned to `record.doctor_id` any more; other changes do no harm.
-    pub async fn delete_file(
-        &self,
-        file: &File,
-        record: &Record,
-        now: Timestamp,
-        notification: Option<&Notification>,
-        event: &AuditEvent,
-    ) -> Result<(), DeleteFileError> {
-        let mut steps = vec![
-            Step::delete(keys::file(file.patient_id, file.record_id, file.id))
-                .only_if("attribute_exists(pk)", DeleteFileError::Gone),
-            Step::delete(keys::file_lookup(file.id)),
-            Step::update(
-                keys::record(record.patient_id, record.id),
-                "SET file_count = file_count - :one, version = version + :one, updated_at = :now",
-            )
-            .only_if("doctor_id = :doctor", DeleteFileError::Stale)
-            .with([
-                number(":one", 1_u64),
-                string(":now", now),
-                string(":doctor", record.doctor_id),
-            ]),
-            Step::audit(event)?,
-        ];
-        if let Some(notification) = notification {
-            steps.push(Step::put(item::notification(notification)?));
-        }
-        self.commit(steps).await
-    }
-
-    /// Gives a pending file its final status. Whether the file has that status now: `false` when it
-    /// is gone, or was settled otherwise before.
+    /// Gives a pending file its final status. Returns whether the file has that status now: `false`
+    /// when it does not exist any more, or was given the other one before.
     pub async fn settle_file(&self, file: &File, status: FileStatus) -> Result<bool, Error> {
         let updated = self
             .update_if(
@@ -92,8 +65,48 @@ impl Store {
             .await?;
         match updated {
             UpdateOutcome::Done(_) => Ok(true),
-            UpdateOutcome::Refused(None) => Ok(false),
-            UpdateOutcome::Refused(Some(stored)) => Ok(read::<File>(stored)?.status == status),
+            UpdateOutcome::ConditionFailed(None) => Ok(false),
+            UpdateOutcome::ConditionFailed(Some(stored)) => {
+                Ok(from_item::<File>(stored)?.status == status)
+            }
         }
+    }
+}
+
+impl Store {
+    /// Deletes a file from its record. The function that reads the table's stream deletes the
+    /// object.
+    ///
+    /// # Errors
+    /// [`DeleteFileError::NotFound`]; of several at once, one succeeds. [`DeleteFileError::Stale`]
+    /// when the record is not assigned to `record.doctor_id` any more; other changes do no harm.
+    pub async fn delete_file(
+        &self,
+        file: &File,
+        record: &Record,
+        now: Timestamp,
+        notification: Option<&Notification>,
+        event: &AuditEvent,
+    ) -> Result<(), DeleteFileError> {
+        let mut steps = vec![
+            Step::delete(keys::file(file.patient_id, file.record_id, file.id))
+                .only_if(EXISTS, DeleteFileError::NotFound),
+            Step::delete(keys::file_lookup(file.id)),
+            Step::update(
+                keys::record(record.patient_id, record.id),
+                "SET file_count = file_count - :one, version = version + :one, updated_at = :now",
+            )
+            .only_if("doctor_id = :doctor", DeleteFileError::Stale)
+            .with([
+                number(":one", 1_u64),
+                string(":now", now),
+                string(":doctor", record.doctor_id),
+            ]),
+            self.audit(event)?,
+        ];
+        if let Some(notification) = notification {
+            steps.push(Step::put(notification)?);
+        }
+        self.commit(steps).await
     }
 }

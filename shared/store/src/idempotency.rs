@@ -1,85 +1,109 @@
-//! Requests that may be sent again: each is done once, and its answer is kept together with what it
-//! has changed.
+//! Requests that may be sent again: each is carried out once, and its response is stored in the
+//! transaction that carries it out.
 //!
-//! The first to come holds the request's place for a while, so that one who comes meanwhile is told
-//! to wait, and one who comes after a crash is not told so for long. The transaction that does the
-//! change replaces the hold by the answer, and only if it still holds: change and answer are there
-//! together or not at all, and never twice.
+//! The first of several equal requests acquires a lease for a while, so that the others are refused
+//! meanwhile, and can be carried out soon after a crash. The transaction replaces the lease by the
+//! response, and only if the request still holds it: change and response are stored together or not
+//! at all, and never twice.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::UserId;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Store;
+use crate::attributes::{seconds, string};
 use crate::error::{Error, UpdateError};
-use crate::item;
+use crate::item::mark;
 use crate::keys::{self, Key};
-use crate::write::{PutOutcome, Step, number, operation_id, string};
+use crate::table::Table;
+use crate::write::{PutOutcome, Step, operation_id};
 
-/// How long a request holds its place: longer than a function may run.
-pub const HOLD: SignedDuration = SignedDuration::from_secs(30);
+/// How long a request holds its lease: longer than a function may run.
+pub const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(30);
 
-/// How long an answer is kept.
-pub const KEEP: SignedDuration = SignedDuration::from_hours(24);
+/// How long a response is stored.
+pub const RESPONSE_RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
-/// The place of a request that has begun.
+/// The attribute that names the lease on a request that is running.
+const LEASE: &str = "held_by";
+
+/// The attribute of the response to a request that was done.
+const RESPONSE: &str = "answer";
+
+/// The exclusive right to carry out a request.
 #[derive(Clone, Debug)]
 pub struct Lease {
     key: Key,
     id: String,
 }
 
-/// What is known of a request that is to begin.
+/// What [`Table::acquire_lease`] found.
 #[derive(Debug)]
 pub enum LeaseOutcome {
-    /// It has begun now.
+    /// The caller is to carry out the request.
     Acquired(Lease),
-    /// The same is running.
+    /// The same request is running.
     InProgress,
-    /// It was answered so, sealed.
+    /// The request was done, with this response (sealed).
     Completed(Vec<u8>),
 }
 
-/// An answer that the next transaction keeps.
+impl Lease {
+    /// Makes the response to the request, sealed, an argument of the operation that carries it out.
+    pub fn response(&self, sealed: Vec<u8>, now: Timestamp) -> StoredResponse {
+        StoredResponse { lease: self.clone(), sealed, until: after(now, RESPONSE_RETENTION) }
+    }
+}
+
+/// The response to a request, which the operation that carries it out stores with all else that it
+/// changes, and only if the request still holds its lease: without it the operation fails with
+/// [`Error::LeaseLost`].
 #[derive(Clone, Debug)]
-pub(crate) struct StoredResponse {
-    hold: Lease,
-    response: Vec<u8>,
+pub struct StoredResponse {
+    lease: Lease,
+    sealed: Vec<u8>,
     until: Timestamp,
 }
 
 impl StoredResponse {
-    pub(crate) fn step<E: From<Error>>(&self) -> Step<E> {
-        let response = AttributeValue::B(Blob::new(self.response.clone()));
-        let put =
-            Step::put(item::idempotency(self.hold.key.clone(), self.until, "answer", response));
-        put.only_if(HELD, Error::Overtaken.into()).with([string(":id", &self.hold.id)])
+    /// Puts the step that stores a response, if there is one, before the steps of an operation.
+    pub(crate) fn first<E: From<Error>>(
+        response: Option<&Self>,
+        steps: Vec<Step<E>>,
+    ) -> Vec<Step<E>> {
+        response.map(Self::step).into_iter().chain(steps).collect()
+    }
+
+    fn step<E: From<Error>>(&self) -> Step<E> {
+        let mut item = mark(self.lease.key.clone(), ENTITY, self.until);
+        item.insert(RESPONSE.to_owned(), AttributeValue::B(Blob::new(self.sealed.clone())));
+        Step::put_item(item)
+            .only_if(HOLDS_LEASE, Error::LeaseLost.into())
+            .with([string(":id", &self.lease.id)])
     }
 }
 
-const HELD: &str = "held_by = :id";
+const ENTITY: &str = "idempotency";
 
-impl Store {
-    /// Begins a request of a user, or of somebody without an account, that is kept under a label.
+const HOLDS_LEASE: &str = "held_by = :id";
+
+impl Table {
+    /// Acquires the lease on a request of a user, or of somebody without an account. The label says
+    /// which requests are the same.
     pub async fn acquire_lease(
         &self,
         user: Option<UserId>,
         label: &str,
         now: Timestamp,
     ) -> Result<LeaseOutcome, Error> {
-        let hold = Lease { key: keys::idempotency(user, label), id: operation_id() };
-        let item = item::idempotency(
-            hold.key.clone(),
-            after(now, HOLD),
-            "held_by",
-            AttributeValue::S(hold.id.clone()),
-        );
-        let now = number(":now", u64::try_from(now.as_second()).unwrap_or_default());
-        Ok(match self.put_if(item, "attribute_not_exists(pk) OR #ttl <= :now", [now]).await? {
-            PutOutcome::Done => LeaseOutcome::Acquired(hold),
-            PutOutcome::Refused(stored) => {
-                match stored.and_then(|mut item| item.remove("answer")) {
+        let lease = Lease { key: keys::idempotency(user, label), id: operation_id() };
+        let mut item = mark(lease.key.clone(), ENTITY, after(now, LEASE_DURATION));
+        item.insert(LEASE.to_owned(), AttributeValue::S(lease.id.clone()));
+        let free = "attribute_not_exists(pk) OR #ttl <= :now";
+        Ok(match self.put_if(item, free, [seconds(":now", now)]).await? {
+            PutOutcome::Done => LeaseOutcome::Acquired(lease),
+            PutOutcome::ConditionFailed(stored) => {
+                match stored.and_then(|mut item| item.remove(RESPONSE)) {
                     Some(AttributeValue::B(response)) => {
                         LeaseOutcome::Completed(response.into_inner())
                     }
@@ -89,24 +113,12 @@ impl Store {
         })
     }
 
-    /// The store whose next transaction keeps a sealed answer, together with all that it does
-    /// otherwise.
-    ///
-    /// It fails with [`Error::Overtaken`] when the request does not hold its place any more.
-    #[must_use]
-    pub fn keeping(&self, hold: &Lease, response: Vec<u8>, now: Timestamp) -> Self {
-        Self {
-            kept: Some(StoredResponse { hold: hold.clone(), response, until: after(now, KEEP) }),
-            ..self.clone()
-        }
-    }
-
-    /// Forgets a request that has changed nothing, so that it can be sent again at once. What was
-    /// answered stays.
-    pub async fn release_lease(&self, hold: &Lease) -> Result<(), Error> {
-        let delete = Step::delete(hold.key.clone())
-            .only_if(HELD, UpdateError::Stale)
-            .with([string(":id", &hold.id)]);
+    /// Releases the lease on a request that has changed nothing, so that it can be sent again at
+    /// once. A stored response stays.
+    pub async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
+        let delete = Step::delete(lease.key.clone())
+            .only_if(HOLDS_LEASE, UpdateError::Stale)
+            .with([string(":id", &lease.id)]);
         match self.commit(vec![delete]).await {
             Ok(()) | Err(UpdateError::Stale) => Ok(()),
             Err(UpdateError::Store(error)) => Err(error),

@@ -1,36 +1,17 @@
-//! Between the domain's types and the table's items.
+//! Turns types of the domain into items and back.
 //!
-//! An item holds the fields of its type under their own names, without those that its key says
-//! already and without absent ones, and beside them `pk`, `sk`, `entity` and the keys of indexes.
-//! Reading ignores what it does not know.
-
-use std::collections::HashMap;
+//! An item holds the fields of its type under their own names, without absent ones and without
+//! those that are ids of its key; and the attributes `pk`, `sk` and `entity` and the keys of
+//! indexes. Reading ignores attributes that the type does not have.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::account::{Account, Credentials};
-use domain::audit::AuditEvent;
-use domain::counter::Counts;
-use domain::email::Email;
-use domain::file::File;
-use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
-use domain::key::SigningKey;
-use domain::mail::{Delivery, Mail, MailToken};
-use domain::notification::{InboxState, Notification};
-use domain::rate::FailureCount;
-use domain::record::{Annotation, AnnotationVersion, Record};
-use domain::second_factor::SecondFactor;
-use domain::session::Session;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use crate::archive::ArchiveHead;
-use crate::emergency_access::EmergencyAccess;
+use crate::attributes::{ENTITY, Item, PK, SK, TTL, entity};
 use crate::error::Error;
-use crate::keys::{self, ENTITY, IndexKeys, Key, PK, SK};
-use crate::records::Assignment;
-
-pub(crate) type Item = HashMap<String, AttributeValue>;
+use crate::keys::{self, IndexKeys, Key};
 
 /// A type that items are made of.
 pub(crate) trait Stored: Serialize + DeserializeOwned {
@@ -40,235 +21,124 @@ pub(crate) trait Stored: Serialize + DeserializeOwned {
     const IN_KEY: &'static [&'static str];
 }
 
-macro_rules! stored {
-    ($($type:ty: $entity:literal, [$($field:literal),*];)+) => {
-        $(impl Stored for $type {
-            const ENTITY: &'static str = $entity;
-            const IN_KEY: &'static [&'static str] = &[$($field),*];
-        })+
-    };
-}
+/// A type whose values say under which keys they are stored.
+pub(crate) trait Keyed: Stored {
+    fn key(&self) -> Key;
 
-stored! {
-    Account: "user", ["id"];
-    Credentials: "credentials", [];
-    SecondFactor: "second_factor", ["user_id"];
-    FailureCount: "attempts", [];
-    Session: "session", ["user_id", "id"];
-    Record: "record", ["patient_id", "id"];
-    File: "file", ["patient_id", "record_id", "id"];
-    Annotation: "annotation", ["patient_id", "record_id", "id"];
-    Assignment: "assignment", ["doctor_id", "record_id"];
-    Lookup: "lookup", [];
-    Notification: "notification", ["recipient_id", "id"];
-    InboxState: "inbox_state", [];
-    AnnotationVersion: "annotation_version", ["patient_id", "annotation_id"];
-    AuditEvent: "audit_event", ["subject_id", "id"];
-    ArchiveHead: "archive_head", [];
-    SigningKey: "signing_key", [];
-    Mail: "mail", ["id"];
-    MailToken: "mail_token", [];
-    EmergencyAccess: "glass", ["admin_id", "record_id"];
-    Counts: "counters", [];
-}
-
-/// Where a file or an annotation lies, found by its own id.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Lookup {
-    /// Whose chart it is in.
-    pub patient_id: UserId,
-    /// Which record it belongs to.
-    pub record_id: RecordId,
-    /// Who wrote it, where it is an annotation.
-    pub author_id: Option<UserId>,
-}
-
-pub(crate) fn account(account: &Account) -> Result<Item, Error> {
-    item(account, keys::account(account.id), keys::account_indexes(account))
-}
-
-pub(crate) fn credentials(email: &Email, credentials: &Credentials) -> Result<Item, Error> {
-    item(
-        credentials,
-        keys::credentials(email),
-        keys::credentials_indexes(email, credentials.user_id),
-    )
-}
-
-pub(crate) fn second_factor(factor: &SecondFactor) -> Result<Item, Error> {
-    item(factor, keys::second_factor(factor.user_id), Vec::new())
-}
-
-pub(crate) fn attempts(key: Key, attempts: &FailureCount) -> Result<Item, Error> {
-    item(attempts, key, Vec::new())
-}
-
-pub(crate) fn session(session: &Session) -> Result<Item, Error> {
-    item(session, keys::session(session.user_id, session.id), Vec::new())
-}
-
-pub(crate) fn record(record: &Record) -> Result<Item, Error> {
-    item(record, keys::record(record.patient_id, record.id), keys::record_indexes(record))
-}
-
-pub(crate) fn assignment(assignment: &Assignment) -> Result<Item, Error> {
-    item(assignment, keys::assignment(assignment.doctor_id, assignment.record_id), Vec::new())
-}
-
-pub(crate) fn file(file: &File) -> Result<Item, Error> {
-    item(file, keys::file(file.patient_id, file.record_id, file.id), Vec::new())
-}
-
-pub(crate) fn file_lookup(file: FileId, lookup: &Lookup) -> Result<Item, Error> {
-    item(lookup, keys::file_lookup(file), keys::file_lookup_indexes(file))
-}
-
-pub(crate) fn annotation(annotation: &Annotation) -> Result<Item, Error> {
-    item(
-        annotation,
-        keys::annotation(annotation.patient_id, annotation.record_id, annotation.id),
-        Vec::new(),
-    )
-}
-
-pub(crate) fn annotation_lookup(annotation: AnnotationId, lookup: &Lookup) -> Result<Item, Error> {
-    item(lookup, keys::annotation_lookup(annotation), keys::annotation_lookup_indexes(annotation))
-}
-
-pub(crate) fn notification(notification: &Notification) -> Result<Item, Error> {
-    item(
-        notification,
-        keys::notification(notification.recipient_id, notification.id),
-        keys::notification_indexes(notification),
-    )
-}
-
-pub(crate) fn audit_event(event: &AuditEvent) -> Result<Item, Error> {
-    item(event, keys::audit_event(event.subject_id, event.id), keys::audit_event_indexes(event))
-}
-
-pub(crate) fn glass(glass: &EmergencyAccess) -> Result<Item, Error> {
-    item(glass, glass.key(), Vec::new())
-}
-
-pub(crate) fn mail(mail: &Mail) -> Result<Item, Error> {
-    item(mail, keys::mail(mail.id), keys::mail_indexes(mail))
-}
-
-/// How far the mail is that goes with an item.
-pub(crate) fn delivery(item: Item) -> Result<Delivery, Error> {
-    read_part(item, &[]).ok_or(Error::Corrupt { entity: "delivery" })
-}
-
-pub(crate) fn mail_token(hash: &str, token: &MailToken) -> Result<Item, Error> {
-    item(token, keys::mail_token(hash), Vec::new())
-}
-
-pub(crate) fn annotation_version(version: &AnnotationVersion) -> Result<Item, Error> {
-    item(
-        version,
-        keys::annotation_version(version.patient_id, version.annotation_id, version.version),
-        Vec::new(),
-    )
-}
-
-/// As long as the item of an event, and nothing else.
-pub(crate) fn decoy(event: &AuditEvent, ttl: i64) -> Result<Item, Error> {
-    let mut decoy = audit_event(event)?;
-    decoy.retain(|name, _| !name.starts_with("gsi"));
-    decoy.insert(ENTITY.to_owned(), AttributeValue::S("decoy".to_owned()));
-    decoy.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
-    decoy.extend(keys::decoy(event.subject_id).into_attributes());
-    Ok(decoy)
-}
-
-pub(crate) fn archive_head(head: &ArchiveHead) -> Result<Item, Error> {
-    item(head, keys::archive_head(), Vec::new())
-}
-
-/// Says that an event is in the archive, for as long as the stream may tell it again.
-pub(crate) fn archived(event: EventId, ttl: i64) -> Item {
-    let mut item = keys::archived(event).into_attributes();
-    item.insert(ENTITY.to_owned(), AttributeValue::S("archived".to_owned()));
-    item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
-    item
-}
-
-/// Says that something is counted, for as long as the stream may tell it again.
-pub(crate) fn counted(event: &str, ttl: i64) -> Item {
-    let mut item = keys::counted(event).into_attributes();
-    item.insert(ENTITY.to_owned(), AttributeValue::S("counted".to_owned()));
-    item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
-    item
-}
-
-/// A request that may be sent again, until `ttl`: who is at it (`held_by`), or what was answered
-/// (`answer`).
-pub(crate) fn idempotency(key: Key, ttl: Timestamp, name: &str, value: AttributeValue) -> Item {
-    let mut item = key.into_attributes();
-    item.insert(ENTITY.to_owned(), AttributeValue::S("idempotency".to_owned()));
-    item.insert("ttl".to_owned(), AttributeValue::N(ttl.as_second().to_string()));
-    item.insert(name.to_owned(), value);
-    item
-}
-
-pub(crate) fn signing_key(key: &SigningKey) -> Result<Item, Error> {
-    let mut item = item(key, keys::signing_key(&key.kid), Vec::new())?;
-    if let Some(end) = key.retire_after {
-        let ttl = end.as_second().saturating_add(KEEP_RETIRED_KEY);
-        item.insert("ttl".to_owned(), AttributeValue::N(ttl.to_string()));
+    fn indexes(&self) -> IndexKeys {
+        Vec::new()
     }
-    Ok(item)
 }
 
-/// How long a retired key is kept, in seconds: so that what it has signed is still told from what
-/// nobody has signed.
-const KEEP_RETIRED_KEY: i64 = 24 * 60 * 60;
+/// Makes the item of a value.
+pub(crate) fn to_item<T: Keyed>(value: &T) -> Result<Item, Error> {
+    to_item_at(value, value.key(), value.indexes())
+}
 
-fn item<T: Stored>(value: &T, key: Key, indexes: IndexKeys) -> Result<Item, Error> {
-    let corrupt = |_| Error::Corrupt { entity: T::ENTITY };
-    let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(value).map_err(corrupt)?;
+/// Makes the item of a value under keys that the value does not say.
+pub(crate) fn to_item_at<T: Stored>(
+    value: &T,
+    key: Key,
+    indexes: IndexKeys,
+) -> Result<Item, Error> {
+    let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(value)
+        .map_err(|error| Error::corrupt(T::ENTITY, kind_of(&error.to_string())))?;
     item.retain(|name, value| !value.is_null() && !T::IN_KEY.contains(&name.as_str()));
-    let told = [(PK, key.pk), (SK, key.sk), (ENTITY, T::ENTITY.to_owned())];
+    let keys = [(PK, key.pk), (SK, key.sk), (ENTITY, T::ENTITY.to_owned())];
     item.extend(
-        told.into_iter()
+        keys.into_iter()
             .chain(indexes)
             .map(|(name, value)| (name.to_owned(), AttributeValue::S(value))),
     );
     Ok(item)
 }
 
-/// Reads an item back.
-pub(crate) fn read<T: Stored>(item: Item) -> Result<T, Error> {
-    let corrupt = Error::Corrupt { entity: T::ENTITY };
-    if entity(&item) != T::ENTITY {
-        return Err(corrupt);
-    }
-    read_part(item, T::IN_KEY).ok_or(corrupt)
+/// Makes an item that marks something as done until a time: it has no fields.
+pub(crate) fn mark(key: Key, entity: &str, until: Timestamp) -> Item {
+    let mut item = key.into_attributes();
+    item.insert(ENTITY.to_owned(), AttributeValue::S(entity.to_owned()));
+    item.insert(TTL.to_owned(), AttributeValue::N(until.as_second().to_string()));
+    item
 }
 
-/// Reads what an index shows of an item.
-pub(crate) fn read_part<T: DeserializeOwned>(mut item: Item, in_key: &[&str]) -> Option<T> {
-    let told: Vec<_> = in_key
+/// Reads an item back.
+pub(crate) fn from_item<T: Stored>(item: Item) -> Result<T, Error> {
+    if entity(&item) != T::ENTITY {
+        return Err(Error::corrupt(T::ENTITY, "it is of another entity"));
+    }
+    read_part(item, T::ENTITY, T::IN_KEY)
+}
+
+/// Reads a type from an item of an entity, or from the part of it that an index or a query shows.
+/// The fields `in_key` are the ids of the item's key.
+pub(crate) fn read_part<T: DeserializeOwned>(
+    mut item: Item,
+    entity: &'static str,
+    in_key: &[&str],
+) -> Result<T, Error> {
+    let from_key: Vec<_> = in_key
         .iter()
         .map(|name| (*name).to_owned())
         .zip(keys::ids(&item).map(str::to_owned).map(AttributeValue::S))
         .collect();
-    item.extend(told);
-    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).ok()
+    item.extend(from_key);
+    let item = serde_dynamo::AttributeValue::M(serde_dynamo::Item::from(item).into_inner());
+    let fields = serde_dynamo::Deserializer::from_attribute_value(item);
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let kind = kind_of(&error.inner().to_string());
+        Error::corrupt(entity, format!("{}: {kind}", error.path()))
+    })
 }
 
-/// What an item is.
-pub(crate) fn entity(item: &Item) -> &str {
-    text(item, ENTITY).unwrap_or_default()
+/// Returns what serde says is wrong without the value that it says it of, which may be personal
+/// data: `missing field id`, but `invalid type` alone.
+fn kind_of(message: &str) -> String {
+    if let Some(field) = message.strip_prefix("missing field ") {
+        return format!("missing field {}", field.trim_matches('`'));
+    }
+    let kinds =
+        ["invalid type", "invalid value", "invalid length", "unknown variant", "duplicate field"];
+    // What serde_dynamo itself says begins with `Expected` or `Failed to parse`, and then with the
+    // value.
+    let of_dynamo = |message: &str| message.starts_with("Expected").then(|| message.to_owned());
+    let kind = kinds.into_iter().find(|kind| message.starts_with(kind)).map(str::to_owned);
+    kind.or_else(|| of_dynamo(message)).unwrap_or_else(|| "the value is not valid".to_owned())
 }
 
-/// A text attribute of an item.
-pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
-}
-
-/// About how many bytes of an answer an item becomes.
+/// Estimates how many bytes of a response an item becomes.
 pub(crate) fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value.as_s().map_or(8, String::len)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Entry {
+        #[serde(rename = "id")]
+        _id: String,
+        #[serde(rename = "age")]
+        _age: u8,
+    }
+
+    fn read(attributes: &[(&str, AttributeValue)]) -> String {
+        let item = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        read_part::<Entry>(item.collect(), "entry", &[]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_field_and_what_is_wrong_but_no_value() {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let number = |number: &str| AttributeValue::N(number.to_owned());
+        let missing = read(&[("age", number("7"))]);
+        assert_eq!(missing, "a stored item cannot be read: entry: .: missing field id");
+        let type_ = read(&[("id", text("Jane")), ("age", text("Jane"))]);
+        assert_eq!(type_, "a stored item cannot be read: entry: age: Expected num");
+        let value = read(&[("id", text("Jane")), ("age", number("471"))]);
+        assert!(value.starts_with("a stored item cannot be read: entry: age: "), "{value}");
+        assert!(!value.contains("471"), "{value}");
+    }
 }

@@ -5,7 +5,7 @@
 //! | user | `USER#<user>` | `ACCOUNT` | gsi1 if assignable; gsi2 if doctor; gsi3; gsi4 |
 //! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | gsi4 |
 //! | second_factor | `FACTOR#<user>` | `SECOND_FACTOR` | |
-//! | attempts | `RATE#<what>#<hash>` | `MAX_RETRIES` | |
+//! | attempts | `RATE#<what>#<hash>` | `ATTEMPTS` | |
 //! | rate_window | `RATE#<what>#<hash>` | `<window>` | |
 //! | admins | `ADMINS` | `STATE` | |
 //! | session | `USER#<user>` | `SESSION#<session>` | |
@@ -53,11 +53,7 @@ use domain::text::sort_key;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use uuid::Uuid;
 
-use crate::item::{Item, text};
-
-pub(crate) const PK: &str = "pk";
-pub(crate) const SK: &str = "sk";
-pub(crate) const ENTITY: &str = "entity";
+use crate::attributes::{Item, PK, SK, text};
 
 /// What a query projects to show keys alone.
 pub(crate) const KEY_ATTRIBUTES: &str = "pk, sk";
@@ -96,20 +92,19 @@ pub(crate) fn credentials(email: &Email) -> Key {
     Key::new(format!("EMAIL#{}", email_hash(email)), "CREDENTIALS")
 }
 
-/// The hash keeps addresses out of keys, which are logged and metered by AWS in places where items
-/// are not.
+/// Hashes an address: keys, other than items, appear in logs and metrics of AWS.
 fn email_hash(email: &Email) -> String {
     URL_SAFE_NO_PAD
         .encode(ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes()))
 }
 
-/// Not in the user's partition, which others read, nor in that of the address, which can change.
+/// Not in the user's partition, which other functions read, nor in that of the address, which can
+/// change.
 pub(crate) fn second_factor(user: UserId) -> Key {
     Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
 }
 
-/// Counts something about a subject. The hash keeps addresses of people and of networks out of
-/// keys.
+/// A counter about a subject, which is hashed: keys appear in logs of AWS.
 pub(crate) fn rate(what: LimitedAction, subject: &[&str], window: &str) -> Key {
     // No part holds a NUL, so that no two subjects are one text.
     let hash = ring::digest::digest(&ring::digest::SHA256, subject.join("\0").as_bytes());
@@ -156,16 +151,16 @@ pub(crate) fn audit_event(subject: UserId, event: EventId) -> Key {
     Key::new(format!("AUDIT#{subject}"), event.to_string())
 }
 
-/// That an admin may read what a record says.
-pub(crate) fn glass(admin: UserId, record: RecordId) -> Key {
-    Key::new(broken_glass(admin), format!("RECORD#{record}"))
+/// An admin's emergency access to a record.
+pub(crate) fn emergency_access(admin: UserId, record: RecordId) -> Key {
+    Key::new(emergency_accesses_of(admin), format!("RECORD#{record}"))
 }
 
 pub(crate) fn mail(mail: MailId) -> Key {
     Key::new(format!("MAIL#{mail}"), "MAIL")
 }
 
-/// Where it is noted how far the mail is that somebody ordered.
+/// The item that contains the state of an ordered mail.
 pub(crate) fn ordered(order: MailMessage) -> Key {
     match order {
         MailMessage::Notification { recipient_id, notification_id } => {
@@ -175,12 +170,12 @@ pub(crate) fn ordered(order: MailMessage) -> Key {
     }
 }
 
-/// What was counted in a day (UTC).
+/// The counters of a day (UTC).
 pub(crate) fn counters(day: Date) -> Key {
     Key::new(counters_of_year(day.year()), day.to_string())
 }
 
-/// What was counted in all.
+/// The counters of all days together.
 pub(crate) fn all_counters() -> Key {
     Key::new("COUNTERS#ALL".to_owned(), "ALL")
 }
@@ -194,7 +189,7 @@ pub(crate) fn counted_day(item: &Item) -> Option<Date> {
     text(item, SK)?.parse().ok()
 }
 
-/// Says that something the stream told is counted. `event` is the stream's own id for it.
+/// Marks a change of the stream as counted. `event` is the stream's id for it.
 pub(crate) fn counted(event: &str) -> Key {
     Key::new(format!("COUNTED#{event}"), "COUNTED")
 }
@@ -214,13 +209,13 @@ fn version_part(version: u64) -> String {
     format!("{version:010}")
 }
 
-/// What is written where an event would be, had there been an account. `nobody` is nobody's id.
+/// Written instead of an event when there is no account. `nobody` is a random id.
 pub(crate) fn decoy(nobody: UserId) -> Key {
     Key::new(format!("USER#{nobody}"), "DECOY")
 }
 
-/// The answer to a request that may be sent again: of a user, or of somebody who has no account
-/// yet. The label is opaque.
+/// A request that may be sent again: of a user, or of somebody without an account. The label is
+/// opaque.
 pub(crate) fn idempotency(user: Option<UserId>, label: &str) -> Key {
     let user = user.map_or("ANYONE".to_owned(), |user| user.to_string());
     Key::new(format!("IDEMPOTENCY#{user}#{label}"), "IDEMPOTENCY")
@@ -236,7 +231,7 @@ pub(crate) fn archived(event: EventId) -> Key {
     Key::new(format!("ARCHIVED#{event}"), "ARCHIVED")
 }
 
-/// How many admins there are.
+/// The counter of active admins.
 pub(crate) fn admins() -> Key {
     Key::new(ADMINS.to_owned(), "STATE")
 }
@@ -261,7 +256,7 @@ fn inbox(recipient: UserId) -> String {
     format!("INBOX#{recipient}")
 }
 
-fn broken_glass(admin: UserId) -> String {
+fn emergency_accesses_of(admin: UserId) -> String {
     format!("GLASS#{admin}")
 }
 
@@ -354,8 +349,7 @@ pub(crate) fn records(patient: UserId, oldest: RecordId, newest: RecordId) -> Ra
     }
 }
 
-/// The sessions that have not ended through `ended_through`, up to and with `newest`, the last one
-/// without it.
+/// The sessions after the watermark `ended_through`, up to and including `newest`, or the last one.
 pub(crate) fn sessions(
     user: UserId,
     ended_through: Option<SessionId>,
@@ -376,8 +370,8 @@ pub(crate) fn assigned_records(doctor: UserId, oldest: RecordId, newest: RecordI
     }
 }
 
-/// A patient's records, with everything that belongs to them, down from before the item with the
-/// sort key `before`, the last one without it.
+/// A patient's records with their children, in descending order from before the sort key `before`,
+/// or from the last one.
 pub(crate) fn chart_before(patient: UserId, before: Option<&str>) -> Range {
     let low = "RECORD#".to_owned();
     Range {
@@ -388,8 +382,8 @@ pub(crate) fn chart_before(patient: UserId, before: Option<&str>) -> Range {
     }
 }
 
-/// An inbox's notifications, down from before the item with the sort key `before`, the last one
-/// without it.
+/// An inbox's notifications, in descending order from before the sort key `before`, or from the
+/// last one.
 pub(crate) fn inbox_before(recipient: UserId, before: Option<&str>) -> Range {
     let low = "NOTIFICATION#".to_owned();
     Range {
@@ -400,34 +394,28 @@ pub(crate) fn inbox_before(recipient: UserId, before: Option<&str>) -> Range {
     }
 }
 
-/// A key below this one, and above every other key of ours that is.
+/// Returns a key below this one and above all smaller ones in use.
+#[expect(clippy::expect_used, reason = "sort keys end with the digit of an id")]
 fn just_below(key: &str) -> String {
     // A record's id ends where its children's keys go on with `#`, and a child's key comes above
     // the record's.
     let mut chars = key.chars();
-    let last =
-        chars.next_back().and_then(|last| char::from_u32(u32::from(last) - 1)).unwrap_or_default();
-    format!("{}{last}{BEHIND}", chars.as_str())
+    let last = chars.next_back().and_then(|last| char::from_u32(u32::from(last) - 1));
+    format!("{}{}{BEHIND}", chars.as_str(), last.expect("a sort key ends with a digit"))
 }
 
-/// What of a chart or an inbox is shown to staff who have not broken the glass: nothing that a
-/// person has written, nor what follows from it.
-pub(crate) const OUTLINE: &str = "pk, sk, entity, doctor_id, record_type, version, updated_at, \
-    author_id, content_type, size_bytes, #status, \
-                                  notification_type, record_id, patient_id, read_at";
-
-/// Everything for which an admin has broken the glass.
-pub(crate) fn glasses(admin: UserId) -> Range {
+/// The records to which an admin has, or had, emergency access.
+pub(crate) fn emergency_accesses(admin: UserId) -> Range {
     Range {
         index: Index::Table,
-        pk: broken_glass(admin),
+        pk: emergency_accesses_of(admin),
         low: "RECORD#".to_owned(),
         high: format!("RECORD#{BEHIND}"),
     }
 }
 
-/// The notifications above `after`, from the first one without it, up to and with `through`, the
-/// last one without it.
+/// The notifications after `after`, or from the first one, up to and including `through`, or the
+/// last one.
 pub(crate) fn notifications(
     recipient: UserId,
     after: Option<NotificationId>,
@@ -438,7 +426,7 @@ pub(crate) fn notifications(
     Range { index: Index::Table, pk: inbox(recipient), low, high }
 }
 
-/// The unread notifications above `after`.
+/// The unread notifications after `after`.
 pub(crate) fn unread(recipient: UserId, after: Option<NotificationId>) -> Range {
     let low = after.map_or("!".to_owned(), |id| format!("{id}{BEHIND}"));
     Range { index: Index::Gsi1, pk: format!("UNREAD#{recipient}"), low, high: BEHIND.to_string() }
@@ -473,14 +461,13 @@ pub(crate) fn audit_events(subject: UserId, oldest: EventId, newest: EventId) ->
     }
 }
 
-/// The versions of an annotation up to and with `newest`.
+/// The versions of an annotation up to and including `newest`.
 pub(crate) fn annotation_versions(patient: UserId, annotation: AnnotationId, newest: u64) -> Range {
     let part = |version| format!("HISTORY#{annotation}#{}", version_part(version));
     Range { index: Index::Table, pk: chart(patient), low: part(0), high: part(newest) }
 }
 
-/// The directory of doctors, all or of one specialization, from behind the entry with the sort key
-/// `after`.
+/// The directory of doctors, all or of one specialization, after the sort key `after`.
 pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Option<&str>) -> Range {
     let (index, pk) = match specialization {
         None => (Index::Gsi1, DOCTORS.to_owned()),
@@ -489,8 +476,8 @@ pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Optio
     named(index, pk, prefix, after)
 }
 
-/// The users whose last name begins so, from behind the entry with the sort key `after`. The prefix
-/// must not be empty.
+/// The users whose last name begins with `prefix`, after the sort key `after`. The prefix must not
+/// be empty.
 pub(crate) fn users_named(prefix: &str, after: Option<&str>) -> Range {
     named(Index::Gsi4, users_by_initial(prefix), prefix, after)
 }
@@ -507,7 +494,7 @@ fn named(index: Index, pk: String, prefix: &str, after: Option<&str>) -> Range {
     Range { index, pk, low, high: format!("{prefix}\u{10ffff}") }
 }
 
-/// Everything of a partition of an index that is sorted by ids, up to and with `newest`.
+/// All items of a partition of an index that is sorted by ids, up to and including `newest`.
 fn all_ids(index: Index, pk: String, newest: Option<String>) -> Range {
     Range { index, pk, low: "!".to_owned(), high: newest.unwrap_or(BEHIND.to_string()) }
 }
@@ -517,24 +504,25 @@ pub(crate) fn users_with_email(email: &Email) -> Range {
     all_ids(Index::Gsi4, email_entry(email), None)
 }
 
-/// The doctors of whose licence staff say this, without those to whom records can be assigned.
+/// The doctors whose licence has this approval, without those to whom records can be assigned.
 pub(crate) fn doctors_by_approval(approval: Approval, newest: Option<UserId>) -> Range {
     all_ids(Index::Gsi2, doctors_of_approval(approval), newest.map(|id| id.to_string()))
 }
 
-/// The events of what somebody did.
+/// The events of an actor.
 pub(crate) fn events_by(actor: UserId, newest: Option<EventId>) -> Range {
     all_ids(Index::Gsi2, events_of_actor(actor), newest.map(|id| id.to_string()))
 }
 
-/// The lists of everything of a kind, newest first, by how their partitions begin.
+/// The prefixes of the partitions of the newest-first lists.
 pub(crate) const USERS: &str = "USER#";
 pub(crate) const RECORDS: &str = "RECORD#";
 pub(crate) const FILES: &str = "FILE#";
 pub(crate) const ANNOTATIONS: &str = "ANNOTATION#";
 pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
 
-/// What is listed in a month, from one id to another, both included; one range for each shard.
+/// The entries of a list in a month, from one id to another, both included; one range for each
+/// shard.
 pub(crate) fn listed_in_month(
     list: &'static str,
     month: Date,
@@ -544,7 +532,7 @@ pub(crate) fn listed_in_month(
     (0..SHARDS).map(move |shard| ids_between(month_partition(list, month, shard), oldest, newest))
 }
 
-/// The place of one id in a list.
+/// The entry of one id in a list.
 pub(crate) fn listed_as(list: &str, id: Uuid, created_at: Timestamp) -> Range {
     ids_between(month_partition(list, month_of(created_at), shard_of(id)), id, id)
 }
@@ -587,7 +575,7 @@ fn mails_to(user: UserId) -> String {
     format!("MAILED#{user}")
 }
 
-/// By first letters, so that a search knows its partition and not everybody is in one.
+/// Partitioned by first letter, so that a search knows its partition and the users are spread.
 fn users_by_initial(last_name: &str) -> String {
     format!(
         "LAST_NAME#{}",
@@ -669,14 +657,12 @@ pub(crate) fn mail_indexes(mail: &Mail) -> IndexKeys {
     vec![("gsi2pk", mails_to(mail.user_id)), ("gsi2sk", mail.id.to_string())]
 }
 
-/// In how many partitions the things of one month are listed. A partition takes 1,000 writes a
-/// second: eight let a busy month grow without one hot partition, and are few enough to be read at
-/// once and merged.
+/// The number of partitions of one month of a list. A partition takes 1,000 writes per second:
+/// eight avoid a hot partition in a busy month, and are few enough to be read at once and merged.
 const SHARDS: u8 = 8;
 
-/// The month in which the system was first run. What is older was imported: it stands in the
-/// partitions of this month too, sorted by its id like everything, so that a list ends here and
-/// misses nothing.
+/// The first month of operation, at which lists end. Older things were imported: they are in the
+/// partitions of this month, too, sorted by id.
 const FIRST_MONTH: Date = jiff::civil::date(2026, 1, 1);
 
 /// gsi3: everything of a kind, newest first, by month of creation (UTC) and shard.

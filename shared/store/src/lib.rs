@@ -1,56 +1,58 @@
-//! The table: every operation that the system does on DynamoDB.
+//! The table: every operation of the system on DynamoDB.
 //!
-//! An operation takes and returns types of the domain, is one method of [`Store`], and has an error
-//! of its own where it can fail for reasons of the field. How things lie in the table is known to
-//! `keys` and `item` alone; transactions, conditional writes, batches and their retries are in
-//! `write` and `read`. The store has no clock: the time is an argument.
+//! An operation is one method of [`Table`], or of [`Store`] when it writes an event of the audit
+//! trail. It takes and returns types of the domain, and has an error type of its own where it can
+//! fail for reasons of the domain. The time is an argument.
 //!
-//! The client decides how long a call may take; it must be built with timeouts, because the SDK has
-//! none by default.
+//! Methods are named `<verb>_<what>[_of_<whom>|_by_<what>]`: `get` reads one thing, `list` a page or
+//! all of them, `create`, `update`, `delete`, `count` and `mark` are what they say, and what has a
+//! verb of its own in the domain has it here: `register`, `break_glass`, `settle_file`.
+//!
+//! The modules are layers; each uses those before it alone:
+//!
+//! 1. `attributes` (names and values), `error`, [`retry`];
+//! 2. `keys`: the layout of the table, known to no other module;
+//! 3. `item`: between types of the domain and items;
+//! 4. `table`, then `read` and `write`: calls with their retries, transactions;
+//! 5. `page`: pages of lists;
+//! 6. one module for each aggregate: how it is stored, and its operations;
+//! 7. [`staff`]: what only staff do.
+//!
+//! The client must be built with timeouts: the SDK has none by default.
 
 pub mod accounts;
-pub mod admin;
 pub mod annotations;
 pub mod archive;
+mod attributes;
 mod audit;
 pub mod counters;
 pub mod credentials;
-pub mod emergency_access;
 mod error;
 pub mod files;
 pub mod idempotency;
 mod item;
 mod keys;
-pub mod lists;
+mod lookups;
 pub mod mail;
 pub mod notifications;
 mod page;
+pub mod proof;
 mod purge;
 pub mod rate;
 mod read;
 pub mod records;
+pub mod retry;
 mod second_factor;
 pub mod sessions;
 mod signing_keys;
+pub mod staff;
+mod store;
 pub mod stream;
+mod table;
 mod write;
 
 pub use error::{Error, UpdateError};
-pub use item::Lookup;
-pub use page::Page;
-
-/// The table, through a client.
-#[derive(Clone, Debug)]
-pub struct Store {
-    client: aws_sdk_dynamodb::Client,
-    table: String,
-    audit_key: Option<archive::AuditKey>,
-    kept: Option<idempotency::StoredResponse>,
-}
-
-impl Store {
-    /// The table named `table`.
-    pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), audit_key: None, kept: None }
-    }
-}
+pub use lookups::Lookup;
+pub use page::{Page, Span};
+pub use store::Store;
+pub use table::Table;

@@ -1,94 +1,83 @@
-//! Mails: those behind notifications and those that are stored by themselves. Sent once, or in
-//! doubt, never twice.
+//! Mails: store them, claim them for sending, and note the outcome. There are mails of
+//! notifications and stored mails; each is sent at most once unless staff order it again.
 //!
-//! How far the sending of a mail is stands beside the notification or the stored mail: see
+//! The state of the sending is part of the notification's item or of the stored mail's: see
 //! [`Delivery`].
 //!
-//! A mail that is stored by itself is written in the transaction of what it tells (`item::mail`),
-//! or alone.
+//! A stored mail is written in the transaction of the change that it is about, or alone.
 
-use std::collections::HashMap;
-
-use domain::audit::AuditEvent;
 use domain::id::{MailId, NotificationId, UserId};
-use domain::mail::{Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken};
+use domain::mail::{Delivery, Mail, MailFailure, MailMessage, MailState, MailToken};
 use domain::notification::Notification;
-use domain::rate::Lockout;
 use jiff::Timestamp;
 
-use crate::Store;
-use crate::admin::position;
+use crate::attributes::{Item, Value, string, text};
 use crate::error::Error;
-use crate::item::{self, Item, Stored, read, text};
-use crate::keys::{self, Key, Range};
-use crate::lists::{NotificationEntry, entry};
-use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, below};
-use crate::rate::count_mail;
-use crate::read::{Consistency, Order};
-use crate::write::{PutOutcome, Step, UpdateOutcome, Value, operation_id, string};
+use crate::item::{Keyed, Stored, from_item, read_part, to_item, to_item_at};
+use crate::keys::{self, IndexKeys, Key};
+use crate::rate::{LimitError, count_mail};
+use crate::read::Consistency;
+use crate::table::Table;
+use crate::write::{IS_NEW, Step, UpdateOutcome, operation_id};
 
-/// What came of the attempt to claim a mail.
+impl Stored for Mail {
+    const ENTITY: &'static str = "mail";
+    const IN_KEY: &'static [&'static str] = &["id"];
+}
+
+impl Keyed for Mail {
+    fn key(&self) -> Key {
+        keys::mail(self.id)
+    }
+
+    fn indexes(&self) -> IndexKeys {
+        keys::mail_indexes(self)
+    }
+}
+
+impl Stored for MailToken {
+    const ENTITY: &'static str = "mail_token";
+    const IN_KEY: &'static [&'static str] = &[];
+}
+
+/// The result of claiming a mail.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MailClaim<T = Notification> {
-    /// Nobody else sends it: send it, then say that it was sent, or give the claim back.
+    /// The caller has the claim: send the mail, then mark it as sent or failed.
     Claimed(T),
-    /// It was sent before.
+    /// The mail was sent before.
     AlreadySent,
-    /// It was claimed before and nobody said what came of it: it may have been sent.
+    /// The mail was claimed before and no outcome was noted: it may have been sent.
     InDoubt,
-    /// What it is about does not exist any more.
+    /// The notification or the stored mail does not exist any more.
     Gone,
 }
 
-/// What becomes of a mail that was not sent, or perhaps was.
+/// What happens with a mail whose sending has failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MailOutcome {
-    /// It surely was not, and its order comes again.
+    /// It was not sent, and the queue delivers its order again.
     TriedAgain,
-    /// It surely was not, and its order does not come again by itself.
+    /// It was not sent, and its order is not repeated by itself.
     GivenUp,
-    /// Nobody knows: it is not sent again by itself.
+    /// It may have been sent: its order is not repeated by itself.
     InDoubt,
 }
 
-/// Why a mail was not ordered again.
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    /// Its sending is not over, or it is gone.
-    #[error("its sending is not over")]
-    NotOver,
-    /// Its address has had too many today.
-    #[error(transparent)]
-    Locked(#[from] Lockout),
-    /// The table failed.
-    #[error(transparent)]
-    Store(#[from] Error),
-}
-
-/// What is there to be mailed, and how far that is.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Mailed<T> {
-    /// What it is.
-    pub what: T,
-    /// How far its mail is.
-    pub delivery: Delivery,
-}
-
-/// The condition of a mail that was surely not sent, and that nobody is sending.
-const CAN_BE_BEGUN: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR \
+/// Holds for a mail that was not sent and is not being sent.
+const CAN_BE_CLAIMED: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR \
                             mail_state IN (:failed, :ordered))";
 
-fn state(name: &'static str, state: MailState) -> Value {
+/// Reads the state of the mail from an item.
+pub(crate) fn delivery(item: Item) -> Result<Delivery, Error> {
+    read_part(item, "delivery", &[])
+}
+
+pub(crate) fn state(name: &'static str, state: MailState) -> Value {
     string(name, state)
 }
 
-/// What is mailed, as `what` reads it, and how far that is.
-fn mailed<T>(item: Item, what: impl FnOnce(Item) -> Result<T, Error>) -> Result<Mailed<T>, Error> {
-    let delivery = item::delivery(item.clone())?;
-    Ok(Mailed { what: what(item)?, delivery })
-}
-
-impl Store {
+impl Table {
     /// Claims the mail of a notification; of several at once, one succeeds.
     pub async fn claim_mail(
         &self,
@@ -108,7 +97,7 @@ impl Store {
         self.claim(keys::mail(id), now).await
     }
 
-    /// Says that a claimed mail was sent.
+    /// Marks a claimed mail as sent.
     pub async fn mark_mail_sent(&self, order: MailMessage, now: Timestamp) -> Result<(), Error> {
         self.update_if(
             keys::ordered(order),
@@ -125,13 +114,13 @@ impl Store {
         .map(drop)
     }
 
-    /// Says why a claimed mail was not sent, or not surely, and gives the claim back unless that is
-    /// in doubt.
+    /// Notes why sending a claimed mail failed, and releases the claim unless the mail may have
+    /// been sent.
     pub async fn mark_mail_failed(
         &self,
         order: MailMessage,
         failure: MailFailure,
-        fate: MailOutcome,
+        outcome: MailOutcome,
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut values = vec![
@@ -139,13 +128,13 @@ impl Store {
             string(":failure", failure),
             string(":now", now),
         ];
-        let expression = match fate {
+        let expression = match outcome {
             MailOutcome::TriedAgain => {
                 "SET mail_failure = :failure, mail_failed_at = :now REMOVE mail_state, \
                  mail_claimed_at, mail_operation"
             }
             MailOutcome::GivenUp | MailOutcome::InDoubt => {
-                let end = if fate == MailOutcome::GivenUp {
+                let end = if outcome == MailOutcome::GivenUp {
                     MailState::Failed
                 } else {
                     MailState::InDoubt
@@ -160,9 +149,9 @@ impl Store {
             .map(drop)
     }
 
-    /// Says why a mail is given up that nobody has begun: there is nobody to send it to, or nothing
-    /// to tell. One that was sent, or perhaps was, stays as it is. It is not counted, because
-    /// nothing has failed.
+    /// Notes why a mail that nobody has claimed is not sent at all, for example because its
+    /// recipient is inactive. A mail that was or may have been sent stays as it is. Does not count
+    /// as a failed mail.
     pub async fn mark_mail_dropped(
         &self,
         order: MailMessage,
@@ -172,7 +161,7 @@ impl Store {
         self.update_if(
             keys::ordered(order),
             "SET mail_state = :failed, mail_failure = :failure, mail_failed_at = :now",
-            CAN_BE_BEGUN,
+            CAN_BE_CLAIMED,
             [
                 state(":failed", MailState::Failed),
                 state(":ordered", MailState::ResendRequested),
@@ -184,142 +173,36 @@ impl Store {
         .map(drop)
     }
 
-    /// Orders a mail again whose sending is over, however it ended, or was interrupted, with the
-    /// event of it. It counts among the `most` mails that its address may be sent in a day.
+    /// Stores a mail unless there is one with its id: for callers that may run twice.
+    pub async fn create_mail(&self, mail: &Mail) -> Result<(), Error> {
+        self.put_if(to_item(mail)?, IS_NEW, []).await.map(drop)
+    }
+
+    /// Stores a requested mail, unless its address has been sent the day's maximum.
     ///
     /// # Errors
-    /// [`OrderError::NotOver`] when its sending is not over, or it is gone; [`OrderError::Locked`]
-    /// until the next day when the address has had too many.
-    pub async fn resend_mail(
+    /// [`LimitError::Locked`] until the next day when the maximum is reached.
+    pub async fn create_mail_within_limit(
         &self,
-        order: MailMessage,
         address: &str,
         most: u64,
-        event: &AuditEvent,
+        mail: &Mail,
         now: Timestamp,
-    ) -> Result<(), OrderError> {
-        let begun_before =
-            now.checked_sub(Delivery::SENDING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
-        let again = Step::update(
-            keys::ordered(order),
-            "SET mail_state = :ordered REMOVE \
-             mail_claimed_at, mail_operation",
-        )
-        .only_if(
-            "mail_state IN (:sent, :failed, :in_doubt) OR (mail_state = :sending AND \
-                 mail_claimed_at < :begun_before)",
-            OrderError::NotOver,
-        )
-        .with([
-            state(":ordered", MailState::ResendRequested),
-            state(":sent", MailState::Sent),
-            state(":failed", MailState::Failed),
-            state(":in_doubt", MailState::InDoubt),
-            state(":sending", MailState::Sending),
-            string(":begun_before", begun_before),
-        ]);
-        self.commit(vec![again, count_mail(address, most, now), Step::audit(event)?]).await
+    ) -> Result<(), LimitError> {
+        self.commit(vec![count_mail(address, most, now), Step::put(mail)?]).await
     }
 
-    /// How far the mail of a notification is, if there is such a notification. Strongly consistent.
-    pub async fn get_notification_delivery(
-        &self,
-        recipient: UserId,
-        id: NotificationId,
-    ) -> Result<Option<Mailed<NotificationEntry>>, Error> {
-        let item = self.get_item(keys::notification(recipient, id), Consistency::Strong).await?;
-        item.map(|item| mailed(item, entry)).transpose()
-    }
-
-    /// How far a stored mail is, if there is one. Strongly consistent.
-    pub async fn get_mail_delivery(&self, id: MailId) -> Result<Option<Mailed<Mail>>, Error> {
-        self.get_item(keys::mail(id), Consistency::Strong)
-            .await?
-            .map(|item| mailed(item, read))
-            .transpose()
-    }
-
-    /// The stored mails to a user, newest first, without those to nobody. Eventually consistent;
-    /// the work for one page is bounded, so that it may hold fewer than asked for and still have a
-    /// next one.
-    pub async fn list_mails_of_user(
-        &self,
-        user: UserId,
-        limit: usize,
-        after: Option<MailId>,
-    ) -> Result<Page<Mailed<Mail>, MailId>, Error> {
-        let range = keys::mails_of(user, after.map(|id| below(id.as_bytes())));
-        let look = |(id, mail): (MailId, Option<Mailed<Mail>>)| {
-            let to_somebody = mail.filter(|mail| mail.what.kind != MailKind::Decoy);
-            Ok((id, to_somebody.map_or(Selection::Exclude, Selection::Include)))
-        };
-        let mut filling = PageBuilder::new(limit);
-        let (mut mails, mut start) = self.mails_in(&range, limit + 1, None).await?;
-        while filling.take(mails, start.is_some(), look)? {
-            (mails, start) = self.mails_in(&range, FURTHER_ITEMS, start).await?;
-        }
-        Ok(filling.done())
-    }
-
-    /// The ids of stored mails in a range, downwards, with the mails that are still there.
-    async fn mails_in(
-        &self,
-        range: &Range,
-        limit: usize,
-        start: Option<Item>,
-    ) -> Result<(Vec<(MailId, Option<Mailed<Mail>>)>, Option<Item>), Error> {
-        let (entries, rest) =
-            self.query(range, Order::Descending, Consistency::Eventual, limit, start).await?;
-        let ids =
-            entries.iter().map(|item| position(range, item)).collect::<Result<Vec<MailId>, _>>()?;
-        let items =
-            self.get_all(ids.iter().copied().map(keys::mail), Consistency::Eventual).await?;
-        let mails = items
-            .into_iter()
-            .map(|item| mailed(item, read))
-            .collect::<Result<Vec<Mailed<Mail>>, _>>()?;
-        let mut mails: HashMap<MailId, Mailed<Mail>> =
-            mails.into_iter().map(|mail| (mail.what.id, mail)).collect();
-        Ok((ids.into_iter().map(|id| (id, mails.remove(&id))).collect(), rest))
-    }
-
-    /// The notifications of a user that are mailed, those that were deleted at once but not yet
-    /// purged among them, and how far their mails are. Newest first, eventually consistent; bounded
-    /// as [`Store::list_mails_of_user`].
-    pub async fn list_mailed_notifications(
-        &self,
-        recipient: UserId,
-        limit: usize,
-        after: Option<NotificationId>,
-    ) -> Result<Page<Mailed<NotificationEntry>, NotificationId>, Error> {
-        let range = keys::notifications(recipient, None, after.map(|id| below(id.as_bytes())));
-        let first =
-            self.query(&range, Order::Descending, Consistency::Eventual, limit + 1, None).await?;
-        self.page_from(&range, Consistency::Eventual, limit, first, |item| {
-            let mail = mailed(item, entry::<NotificationEntry>)?;
-            Ok((mail.what.id, Selection::show_if(mail.what.notification_type.is_mailed(), mail)))
-        })
-        .await
-    }
-
-    /// Stores a mail unless one with its id is there, sent perhaps: for those who may come twice.
-    pub async fn create_mail(&self, mail: &Mail) -> Result<(), Error> {
-        match self.put_if(item::mail(mail)?, "attribute_not_exists(pk)", []).await? {
-            PutOutcome::Done | PutOutcome::Refused(_) => Ok(()),
-        }
-    }
-
-    /// A stored mail, strongly consistent.
+    /// Reads a stored mail, strongly consistent.
     pub async fn get_mail(&self, id: MailId) -> Result<Option<Mail>, Error> {
         self.get(keys::mail(id), Consistency::Strong).await
     }
 
-    /// Makes a token good that is about to be sent; `hash` is its hash.
+    /// Stores a token that is about to be sent; `hash` is its hash.
     pub async fn create_mail_token(&self, hash: &str, token: &MailToken) -> Result<(), Error> {
-        self.put(item::mail_token(hash, token)?).await
+        self.put(to_item_at(token, keys::mail_token(hash), Vec::new())?).await
     }
 
-    /// What the token with a hash is good for, strongly consistent. The table deletes late: ask
+    /// Reads the token with a hash, strongly consistent. The table deletes late: ask
     /// [`MailToken::is_valid_for`].
     pub async fn get_mail_token(&self, hash: &str) -> Result<Option<MailToken>, Error> {
         self.get(keys::mail_token(hash), Consistency::Strong).await
@@ -331,7 +214,7 @@ impl Store {
             .update_if(
                 key,
                 "SET mail_state = :sending, mail_claimed_at = :now, mail_operation = :operation",
-                CAN_BE_BEGUN,
+                CAN_BE_CLAIMED,
                 [
                     state(":sending", MailState::Sending),
                     state(":failed", MailState::Failed),
@@ -342,20 +225,20 @@ impl Store {
             )
             .await?;
         match updated {
-            UpdateOutcome::Done(item) => read(item).map(MailClaim::Claimed),
-            UpdateOutcome::Refused(None) => Ok(MailClaim::Gone),
-            UpdateOutcome::Refused(Some(stored))
+            UpdateOutcome::Done(item) => from_item(item).map(MailClaim::Claimed),
+            UpdateOutcome::ConditionFailed(None) => Ok(MailClaim::Gone),
+            UpdateOutcome::ConditionFailed(Some(stored))
                 if text(&stored, "mail_state") == Some(MailState::Sent.as_str()) =>
             {
                 Ok(MailClaim::AlreadySent)
             }
             // The SDK sent the claim twice, and the first one was carried out.
-            UpdateOutcome::Refused(Some(stored))
+            UpdateOutcome::ConditionFailed(Some(stored))
                 if text(&stored, "mail_operation") == Some(operation.as_str()) =>
             {
-                read(stored).map(MailClaim::Claimed)
+                from_item(stored).map(MailClaim::Claimed)
             }
-            UpdateOutcome::Refused(Some(_)) => Ok(MailClaim::InDoubt),
+            UpdateOutcome::ConditionFailed(Some(_)) => Ok(MailClaim::InDoubt),
         }
     }
 }

@@ -1,28 +1,51 @@
-//! Inboxes. What bulk actions cover is said by two watermarks in the inbox's state, so that they
-//! cost the same whatever the inbox holds; the notifications themselves follow later (`purge`).
+//! Inboxes: list, count, read and delete notifications. Bulk actions move one of two watermarks in
+//! the inbox's state, so that they cost the same for every inbox; the notifications themselves are
+//! changed later (`purge`).
 
-use aws_sdk_dynamodb::types::Select;
 use domain::id::{NotificationId, UserId};
 use domain::notification::{InboxState, Notification};
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
-use crate::Store;
-use crate::error::{Error, classify};
-use crate::item::{Stored, read};
-use crate::keys;
+use crate::attributes::string;
+use crate::error::Error;
+use crate::item::{Keyed, Stored, from_item};
+use crate::keys::{self, IndexKeys, Key};
 use crate::page::{Page, Selection, below};
-use crate::read::{Consistency, Order};
-use crate::write::{UpdateOutcome, string};
+use crate::read::{Consistency, Order, Query};
+use crate::table::Table;
+use crate::write::{EXISTS, UpdateOutcome};
 
-/// Up to how many unread notifications are counted: beyond, the number says nothing to a person.
+impl Stored for Notification {
+    const ENTITY: &'static str = "notification";
+    const IN_KEY: &'static [&'static str] = &["recipient_id", "id"];
+}
+
+impl Keyed for Notification {
+    fn key(&self) -> Key {
+        keys::notification(self.recipient_id, self.id)
+    }
+
+    fn indexes(&self) -> IndexKeys {
+        keys::notification_indexes(self)
+    }
+}
+
+impl Stored for InboxState {
+    const ENTITY: &'static str = "inbox_state";
+    const IN_KEY: &'static [&'static str] = &[];
+}
+
+/// The greatest number of unread notifications that is counted: a greater one does not help a
+/// reader.
 pub const MAX_UNREAD_COUNTED: usize = 1000;
 
-impl Store {
-    /// A page of an inbox, newest first: all of it, or the read or the unread ones. `read_at` says
-    /// when a notification was read, by itself or by a bulk action; deleted ones are left out.
+impl Table {
+    /// Lists an inbox, newest first: all notifications, or the read or the unread ones. `read_at`
+    /// is the time at which a notification was read, by itself or by a bulk action. Deleted ones
+    /// are left out.
     ///
-    /// Eventually consistent: a list may lag a moment, and decides nothing.
+    /// Eventually consistent: for display, never for decisions.
     pub async fn list_notifications(
         &self,
         recipient: UserId,
@@ -35,10 +58,10 @@ impl Store {
         let (state, first) =
             try_join(self.inbox_state(recipient, Consistency::Eventual), first).await?;
         let look = |item| {
-            let mut notification: Notification = read(item)?;
+            let mut notification: Notification = from_item(item)?;
             let id = notification.id;
             let all_read = state.read_through.is_some_and(|through| id <= through);
-            // Everything from here on is deleted; or read, where unread ones are wanted.
+            // All older ones are deleted, or read where unread ones are wanted.
             if state.has_deleted(id) || (all_read && is_read == Some(false)) {
                 return Ok((id, Selection::Stop));
             }
@@ -62,8 +85,8 @@ impl Store {
         self.get(keys::inbox_state(recipient), consistency).await.map(Option::unwrap_or_default)
     }
 
-    /// A notification as [`Store::list_notifications`] shows it, strongly consistent; `None` when
-    /// it is deleted.
+    /// Reads a notification as [`Table::list_notifications`] lists it, strongly consistent; `None`
+    /// when it is deleted.
     pub async fn get_notification(
         &self,
         recipient: UserId,
@@ -80,8 +103,8 @@ impl Store {
         }))
     }
 
-    /// Marks a notification as read and gives it back; the first reading counts. `None` when it is
-    /// deleted.
+    /// Marks a notification as read and returns it; the time of the first reading stays. `None`
+    /// when it is deleted.
     pub async fn mark_notification_read(
         &self,
         recipient: UserId,
@@ -95,23 +118,20 @@ impl Store {
             return Ok(Some(notification));
         }
         match self.set_read(keys::notification(recipient, id), now).await? {
-            UpdateOutcome::Done(item) => read(item).map(Some),
-            UpdateOutcome::Refused(_) => Ok(None),
+            UpdateOutcome::Done(item) => from_item(item).map(Some),
+            UpdateOutcome::ConditionFailed(_) => Ok(None),
         }
     }
 
-    /// Gives a notification the time at which it was read, if it has none.
-    pub(crate) async fn set_read(
-        &self,
-        key: keys::Key,
-        at: Timestamp,
-    ) -> Result<UpdateOutcome, Error> {
+    /// Sets the time at which a notification was read, if it has none.
+    pub(crate) async fn set_read(&self, key: Key, at: Timestamp) -> Result<UpdateOutcome, Error> {
         let expression =
             format!("SET read_at = if_not_exists(read_at, :at) {}", keys::NO_LONGER_UNREAD);
-        self.update_if(key, &expression, "attribute_exists(pk)", [string(":at", at)]).await
+        self.update_if(key, &expression, EXISTS, [string(":at", at)]).await
     }
 
-    /// The newest stored notification of an inbox, deleted or not: how far a bulk action reaches.
+    /// Returns the newest stored notification of an inbox, deleted or not: the bound of a bulk
+    /// action.
     pub async fn get_newest_notification(
         &self,
         recipient: UserId,
@@ -122,12 +142,12 @@ impl Store {
         items
             .into_iter()
             .next()
-            .map(|item| read::<Notification>(item).map(|notification| notification.id))
+            .map(|item| from_item::<Notification>(item).map(|notification| notification.id))
             .transpose()
     }
 
-    /// Marks everything up to and with `through` as read; nothing changes where a bulk action has
-    /// gone further before.
+    /// Marks everything up to and including `through` as read; changes nothing when an earlier bulk
+    /// action went further.
     pub async fn mark_notifications_read(
         &self,
         recipient: UserId,
@@ -148,8 +168,8 @@ impl Store {
         .map(drop)
     }
 
-    /// Deletes everything up to and with `through`; nothing changes where a bulk action has gone
-    /// further before.
+    /// Deletes everything up to and including `through`; changes nothing when an earlier bulk
+    /// action went further.
     pub async fn delete_notifications(
         &self,
         recipient: UserId,
@@ -165,23 +185,10 @@ impl Store {
         .map(drop)
     }
 
-    /// How many notifications are unread, at most [`MAX_UNREAD_COUNTED`]. Counted in an index: may
-    /// lag a moment.
+    /// Counts the unread notifications, up to [`MAX_UNREAD_COUNTED`]. Eventually consistent.
     pub async fn count_unread_notifications(&self, recipient: UserId) -> Result<usize, Error> {
         let state = self.inbox_state(recipient, Consistency::Eventual).await?;
         let range = keys::unread(recipient, state.read_through.max(state.deleted_through));
-        let sent = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .set_index_name(range.index.name().map(str::to_owned))
-            .key_condition_expression(range.index.condition())
-            .set_expression_attribute_values(Some(range.values()))
-            .select(Select::Count)
-            .limit(i32::try_from(MAX_UNREAD_COUNTED).unwrap_or(i32::MAX))
-            .send()
-            .await;
-        let count = sent.map_err(|error| classify("Query", &error))?.count;
-        Ok(usize::try_from(count).unwrap_or_default())
+        self.count(&Query::of(&range, MAX_UNREAD_COUNTED)).await
     }
 }

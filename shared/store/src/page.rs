@@ -1,31 +1,66 @@
-//! Pages of lists.
+//! Pages of lists: fill a page from queries of bounded cost.
 
-use jiff::Timestamp;
+use domain::id::RecordId;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
-use crate::Store;
+use crate::attributes::Item;
 use crate::error::Error;
-use crate::item::Item;
 use crate::keys::Range;
 use crate::read::{Consistency, Order};
+use crate::table::Table;
 
 /// A page of a list.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Page<T, K> {
-    /// What the page shows.
+    /// The entries of the page.
     pub items: Vec<T>,
-    /// Where the next page begins: pass it as `after`. Absent on the last page. With a filter, a
-    /// page may hold fewer items than asked for, or none, and still have a next one: the work for
-    /// one page is bounded.
+    /// The position after which the next page begins: pass it as `after`. Absent on the last page.
+    /// With a filter, a page may contain fewer entries than requested, or none, and still have a
+    /// next one, because the work for one page is bounded.
     pub next: Option<K>,
 }
 
-/// What a list makes of an item.
+/// The period of creation that a list includes; unbounded by default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Span {
+    /// Created at this time or later.
+    pub created_after: Option<Timestamp>,
+    /// Created before this time.
+    pub created_before: Option<Timestamp>,
+}
+
+impl Span {
+    /// Returns the oldest and the newest id that the next page can include; `None` when there is
+    /// none between.
+    pub(crate) fn bounds<I: From<Uuid>>(&self, after: Option<Uuid>) -> Option<(I, I)> {
+        let oldest = RecordId::first_at(self.created_after.map_or(Timestamp::UNIX_EPOCH, ceil));
+        let last = match self.created_before.map(ceil) {
+            Some(before) if before <= Timestamp::UNIX_EPOCH => return None,
+            Some(before) => {
+                before.checked_sub(SignedDuration::from_millis(1)).unwrap_or(Timestamp::UNIX_EPOCH)
+            }
+            None => Timestamp::MAX,
+        };
+        let newest = RecordId::last_at(last)
+            .min(after.map_or(RecordId::last_at(Timestamp::MAX), |id| below(id.as_bytes())));
+        (oldest <= newest).then_some((Uuid::from(oldest).into(), Uuid::from(newest).into()))
+    }
+
+    /// Returns whether something was created in the period.
+    pub fn holds(&self, created_at: Timestamp) -> bool {
+        self.created_after.is_none_or(|after| created_at >= after)
+            && self.created_before.is_none_or(|before| created_at < before)
+    }
+}
+
+/// What a list does with an item.
 pub(crate) enum Selection<T> {
-    /// It is shown.
+    /// The item is included.
     Include(T),
-    /// It is left out.
+    /// The item is left out.
     Exclude,
-    /// Neither it nor anything behind it is shown.
+    /// Neither the item nor any after it is included.
     Stop,
 }
 
@@ -35,24 +70,24 @@ impl<T> Selection<T> {
     }
 }
 
-/// A page that is being filled with what a list makes of items.
+/// Fills a page from the items of several queries.
 pub(crate) struct PageBuilder<T, K> {
     page: Page<T, K>,
     limit: usize,
-    /// Where the last item stands that was looked at, shown or not.
+    /// The position of the last item that was read, included or not.
     last: Option<K>,
     further: usize,
 }
 
 impl<T, K> PageBuilder<T, K> {
-    /// An empty page. Ask for one item more than `limit` first, and for [`FURTHER_ITEMS`] each time
+    /// Makes an empty page. Query one item more than `limit` first, and [`FURTHER_ITEMS`] each time
     /// after that.
     pub(crate) fn new(limit: usize) -> Self {
         Self { page: Page { items: Vec::new(), next: None }, limit, last: None, further: 0 }
     }
 
-    /// Looks at items until the page is full; `look` tells of each where it stands and what becomes
-    /// of it. Whether the items behind them are wanted, if there are any.
+    /// Takes items until the page is full; `look` returns the position of each and what to do with
+    /// it. Returns whether to query the items after them, if there are any.
     pub(crate) fn take<I>(
         &mut self,
         items: Vec<I>,
@@ -84,15 +119,15 @@ impl<T, K> PageBuilder<T, K> {
         Ok(true)
     }
 
-    /// The page.
+    /// Returns the page.
     pub(crate) fn done(self) -> Page<T, K> {
         self.page
     }
 }
 
-impl Store {
-    /// A page of a range, newest first. `first` is what the first Query gave, for one item more
-    /// than `limit`.
+impl Table {
+    /// Fills a page from a range, newest first. `first` is the result of the first Query, for one
+    /// item more than `limit`.
     pub(crate) async fn page_from<T, K>(
         &self,
         range: &Range,
@@ -110,27 +145,33 @@ impl Store {
     }
 }
 
-/// How many times a page may go back to the table for more, when children are many or a filter is
+/// How many further queries a page may need when a record has many children or a filter is
 /// selective.
 pub(crate) const MAX_FURTHER_QUERIES: usize = 4;
 
-/// How many items each of these further queries may look at.
+/// How many items each further query reads.
 pub(crate) const FURTHER_ITEMS: usize = 300;
 
-/// About how many bytes of items close a page: an answer must stay below the 6 MB that Lambda
-/// returns, and a single record can be 2 MB long.
+/// About how many bytes of items end a page: a response must stay below the 6 MB that Lambda
+/// returns, and a single record can take 2 MB.
 pub(crate) const MAX_BYTES: usize = 2_000_000;
 
-/// The id just below one: the bound of a page that begins after it.
-pub(crate) fn below<I: From<uuid::Uuid>>(id: &[u8; 16]) -> I {
-    uuid::Uuid::from_u128(u128::from_be_bytes(*id).saturating_sub(1)).into()
+/// Returns the id just below another: the upper bound of the page after it.
+pub(crate) fn below<I: From<Uuid>>(id: &[u8; 16]) -> I {
+    Uuid::from_u128(u128::from_be_bytes(*id).saturating_sub(1)).into()
 }
 
-/// `at` as a number of milliseconds, rounded up: ids know milliseconds only.
-pub(crate) fn ceil(at: Timestamp) -> Timestamp {
+/// Rounds up to whole milliseconds, the resolution of ids.
+fn ceil(at: Timestamp) -> Timestamp {
     let milliseconds = (at.as_nanosecond() + 999_999).div_euclid(1_000_000);
     i64::try_from(milliseconds)
         .ok()
         .and_then(|at| Timestamp::from_millisecond(at).ok())
         .unwrap_or(Timestamp::MAX)
+}
+
+/// Returns the id by which an index is sorted.
+pub(crate) fn position<I: std::str::FromStr>(range: &Range, item: &Item) -> Result<I, Error> {
+    let id = range.index.position(item).and_then(|id| id.parse().ok());
+    id.ok_or(Error::corrupt("index entry", "its sort key is not an id"))
 }

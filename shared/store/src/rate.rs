@@ -1,40 +1,45 @@
-//! How often something was tried, and how much of something was had: counters that forget by
-//! themselves.
+//! Rate limits: failed sign-ins per account and network, and daily allowances. Their counters
+//! expire by themselves.
 
 use std::ops::Range;
 use std::time::Instant;
 
 use domain::id::UserId;
-use domain::mail::Mail;
 use domain::rate::{
     ClientNetwork, FREE_FAILURES, FailureCount, FailureLimits, FixedWindow, LimitedAction, Lockout,
 };
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Store;
+use crate::attributes::{Item, Value, number, seconds, string};
 use crate::error::Error;
-use crate::item::{self, Item, read};
+use crate::item::{Stored, from_item, to_item_at};
 use crate::keys::{self, Key};
 use crate::read::Consistency;
-use crate::write::{PutOutcome, Step, UpdateOutcome, number, pause, string};
+use crate::retry::{SIGN_IN_COUNT, pause};
+use crate::table::Table;
+use crate::write::{IS_NEW, PutOutcome, Step, UpdateOutcome};
 
-/// Whose attempts are counted.
+impl Stored for FailureCount {
+    const ENTITY: &'static str = "attempts";
+    const IN_KEY: &'static [&'static str] = &[];
+}
+
+/// What the failures of a sign-in are counted by.
 #[derive(Clone, Copy, Debug)]
 pub struct ThrottleKey<'a> {
-    /// FailureCount at what.
+    /// What is tried.
     pub kind: LimitedAction,
-    /// At which account: its address in the normal form or its id, whether there is such an account
-    /// or not.
+    /// The account that is tried, existing or not: its normalized address or its id.
     pub account: &'a str,
-    /// From where.
+    /// The network that it is tried from.
     pub network: &'a ClientNetwork,
 }
 
-/// Why something may not be tried, or had.
+/// Why a limit refuses something.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitError {
-    /// Not now.
+    /// The limit is reached until a time.
     #[error(transparent)]
     Locked(#[from] Lockout),
     /// The table failed.
@@ -42,81 +47,82 @@ pub enum LimitError {
     Store(#[from] Error),
 }
 
-/// How often an attempt is counted anew because others came between. Who meets more has to wait.
-const TRIES: usize = 20;
+/// Delay before a concurrent sign-in checks the last free attempt again, in ms.
+const RECHECK_DELAY: Range<u64> = 50..150;
 
-/// How long who comes while the last free attempt is under way waits before looking again, in
-/// milliseconds.
-const LOOK_AGAIN: Range<u64> = 50..150;
+/// How long a sign-in is refused when too many others are counted first.
+const CROWDED_OUT_FOR: SignedDuration = SignedDuration::from_secs(1);
 
-/// How long who meets too many others has to wait.
-const CROWDED: SignedDuration = SignedDuration::from_secs(1);
-
-/// Failures are counted no further.
+/// The greatest count of failures of a window.
 const ENOUGH: u64 = 1_000_000;
 
-impl Store {
-    /// Begins an attempt, which counts as failed until [`Store::clear_failures`]: however many
-    /// begin at once, no more are allowed than one after the other. Those who find the last free
-    /// one under way wait a moment, because it may succeed.
+impl Table {
+    /// Begins a sign-in, which counts as failed until [`Table::clear_failures`]: concurrent
+    /// sign-ins get no more tries than sequential ones. A sign-in that meets the last free try of
+    /// another waits a moment, because the other may succeed.
     ///
-    /// Gives the attempts, this one included.
+    /// Returns the failures, this sign-in included.
     ///
     /// # Errors
     /// [`LimitError::Locked`] when the account from this network, or the network as a whole, has to
     /// wait.
     pub async fn start_sign_in_attempt(
         &self,
-        trial: ThrottleKey<'_>,
-        tolerance: FailureLimits,
+        key: ThrottleKey<'_>,
+        limits: FailureLimits,
         mut now: Timestamp,
     ) -> Result<FailureCount, LimitError> {
         let (start, began) = (now, Instant::now());
         let first = FailureCount::next(None, FREE_FAILURES, now)?;
         let (failures, mut written) =
-            try_join(self.failures(trial, now), self.write_attempts(trial, None, &first)).await?;
-        if failures.network >= tolerance.network {
+            try_join(self.failures(key, now), self.write_failures(key, None, &first)).await?;
+        if failures.network >= limits.network {
             return Err(Lockout { until: FixedWindow::for_failures(now).end }.into());
         }
-        let free = tolerance.free_failures(failures.account);
+        let free = limits.free_failures(failures.account);
         let mut next = first;
         if let (PutOutcome::Done, false) = (&written, free == FREE_FAILURES) {
             let seen = next;
             next = FailureCount::next(None, free, now)?;
-            written = self.write_attempts(trial, Some(&seen), &next).await?;
+            written = self.write_failures(key, Some(&seen), &next).await?;
         }
-        for _ in 0..TRIES {
+        let mut retries = SIGN_IN_COUNT.start();
+        loop {
             let seen = match written {
                 PutOutcome::Done => return Ok(next),
-                PutOutcome::Refused(Some(stored)) => Some(read::<FailureCount>(stored)?),
-                PutOutcome::Refused(None) => None,
+                PutOutcome::ConditionFailed(Some(stored)) => {
+                    Some(from_item::<FailureCount>(stored)?)
+                }
+                PutOutcome::ConditionFailed(None) => None,
             };
             let waits = |seen: &FailureCount| seen.last_free_attempt_is_pending(free, now);
             let counted = match FailureCount::next(seen.as_ref(), free, now) {
                 Ok(attempts) => (seen.as_ref(), attempts),
                 Err(_) if seen.as_ref().is_some_and(waits) => {
-                    pause(LOOK_AGAIN).await;
-                    let waited = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
-                    now = start.saturating_add(waited).unwrap_or(start);
+                    pause(RECHECK_DELAY).await;
+                    now = start.saturating_add(began.elapsed()).unwrap_or(start);
                     (None, FailureCount::next(None, free, now)?)
                 }
                 Err(locked) => return Err(locked.into()),
             };
             next = counted.1;
-            written = self.write_attempts(trial, counted.0, &next).await?;
+            if !retries.next().await {
+                let until = now.saturating_add(CROWDED_OUT_FOR).unwrap_or(now);
+                return Err(Lockout { until }.into());
+            }
+            written = self.write_failures(key, counted.0, &next).await?;
         }
-        Err(Lockout { until: now.saturating_add(CROWDED).unwrap_or(now) }.into())
     }
 
-    async fn write_attempts(
+    async fn write_failures(
         &self,
-        trial: ThrottleKey<'_>,
+        key: ThrottleKey<'_>,
         seen: Option<&FailureCount>,
         next: &FailureCount,
     ) -> Result<PutOutcome, Error> {
-        let item = item::attempts(attempts_key(trial), next)?;
+        let item = to_item_at(next, failures_key(key), Vec::new())?;
         match seen {
-            None => self.put_if(item, "attribute_not_exists(pk)", []).await,
+            None => self.put_if(item, IS_NEW, []).await,
             Some(seen) => {
                 let values =
                     [number(":failures", seen.failures), string(":until", seen.locked_until)];
@@ -125,44 +131,44 @@ impl Store {
         }
     }
 
-    /// Forgets the attempts at an account from a network, after one has succeeded.
-    pub async fn clear_failures(&self, trial: ThrottleKey<'_>) -> Result<(), Error> {
-        self.delete(attempts_key(trial)).await
+    /// Clears the failures at an account from a network, after a sign-in has succeeded.
+    pub async fn clear_failures(&self, key: ThrottleKey<'_>) -> Result<(), Error> {
+        self.delete(failures_key(key)).await
     }
 
-    /// Takes back that attempts were forgotten, unless others have begun meanwhile.
+    /// Restores cleared failures, unless another sign-in has begun since.
     pub async fn restore_failures(
         &self,
-        trial: ThrottleKey<'_>,
+        key: ThrottleKey<'_>,
         attempts: &FailureCount,
     ) -> Result<(), Error> {
-        self.write_attempts(trial, None, attempts).await.map(drop)
+        self.write_failures(key, None, attempts).await.map(drop)
     }
 
-    /// Whether the network as a whole has to wait. For what nobody can guess, where an attempt need
-    /// not be counted before it is made.
+    /// Checks whether the network as a whole has to wait. For secrets that cannot be guessed, where
+    /// a try need not be counted before it is made.
     ///
     /// # Errors
-    /// [`LimitError::Locked`] when it has to.
+    /// [`LimitError::Locked`] when it has to wait.
     pub async fn check_network(
         &self,
         kind: LimitedAction,
         network: &ClientNetwork,
-        tolerance: FailureLimits,
+        limits: FailureLimits,
         now: Timestamp,
     ) -> Result<(), LimitError> {
         let window = FixedWindow::for_failures(now);
         let counted =
             self.get_all([network_key(kind, network, window)], Consistency::Eventual).await?;
-        if counted.iter().any(|item| count(item) >= tolerance.network) {
-            Err(Lockout { until: window.end }.into())
-        } else {
-            Ok(())
+        for item in &counted {
+            if count(item)? >= limits.network {
+                return Err(Lockout { until: window.end }.into());
+            }
         }
+        Ok(())
     }
 
-    /// Counts a failure of a network, and at an account where one is named: coarse counters, in
-    /// windows of 15 minutes.
+    /// Counts a failure of a network, and of an account if there is one, in windows of 15 minutes.
     pub async fn count_failure(
         &self,
         kind: LimitedAction,
@@ -195,14 +201,14 @@ impl Store {
             .map(drop)
     }
 
-    /// The failures of the present window. Eventually consistent: they are coarse.
-    async fn failures(&self, trial: ThrottleKey<'_>, now: Timestamp) -> Result<Failures, Error> {
+    /// Reads the failures of the current window. Eventually consistent: the limits are coarse.
+    async fn failures(&self, key: ThrottleKey<'_>, now: Timestamp) -> Result<Failures, Error> {
         let window = FixedWindow::for_failures(now);
-        let network = network_key(trial.kind, trial.network, window);
-        let keys = [network.clone(), account_key(trial.kind, trial.account, window)];
+        let network = network_key(key.kind, key.network, window);
+        let keys = [network.clone(), account_key(key.kind, key.account, window)];
         let mut failures = Failures { network: 0, account: 0 };
         for item in self.get_all(keys, Consistency::Eventual).await? {
-            let count = count(&item);
+            let count = count(&item)?;
             match Key::of(&item) {
                 Some(key) if key == network => failures.network = count,
                 _ => failures.account = count,
@@ -211,28 +217,28 @@ impl Store {
         Ok(failures)
     }
 
-    /// Takes a record and files from what a patient may create in a day.
+    /// Uses some of the records and files that a patient may create in a day.
     ///
     /// # Errors
-    /// [`LimitError::Locked`] until the next day when it would be too much.
+    /// [`LimitError::Locked`] until the next day when it would exceed the maximum.
     pub async fn use_daily_allowance(
         &self,
         patient: UserId,
-        take: DailyUsage,
+        usage: DailyUsage,
         most: DailyUsage,
         now: Timestamp,
     ) -> Result<(), LimitError> {
         let day = FixedWindow::for_day(now);
         let (Some(records), Some(files)) =
-            (most.records.checked_sub(take.records), most.files.checked_sub(take.files))
+            (most.records.checked_sub(usage.records), most.files.checked_sub(usage.files))
         else {
             return Err(Lockout { until: day.end }.into());
         };
         let key =
             keys::rate(LimitedAction::Records, &[&patient.to_string()], &day.number.to_string());
         let values = [
-            number(":records", take.records),
-            number(":files", take.files),
+            number(":records", usage.records),
+            number(":files", usage.files),
             number(":records_before", records),
             number(":files_before", files),
             string(":entity", WINDOW),
@@ -244,28 +250,13 @@ impl Store {
                          file_count <= :files_before)";
         match self.update_if(key, expression, condition, values).await? {
             UpdateOutcome::Done(_) => Ok(()),
-            UpdateOutcome::Refused(_) => Err(Lockout { until: day.end }.into()),
+            UpdateOutcome::ConditionFailed(_) => Err(Lockout { until: day.end }.into()),
         }
-    }
-
-    /// Stores a mail that somebody asked for, unless its address has had as many as a day may
-    /// bring.
-    ///
-    /// # Errors
-    /// [`LimitError::Locked`] until the next day when it would be too much.
-    pub async fn create_mail_within_limit(
-        &self,
-        address: &str,
-        most: u64,
-        mail: &Mail,
-        now: Timestamp,
-    ) -> Result<(), LimitError> {
-        self.commit(vec![count_mail(address, most, now), Step::put(item::mail(mail)?)]).await
     }
 }
 
-/// Takes a mail from what an address may be sent in a day because somebody asked for it; refused
-/// until the next day when there is none left.
+/// Makes the step that counts a requested mail to an address; it fails until the next day when the
+/// maximum is reached.
 pub(crate) fn count_mail<E: From<Lockout>>(address: &str, most: u64, now: Timestamp) -> Step<E> {
     let day = FixedWindow::for_day(now);
     let key = keys::rate(LimitedAction::Mails, &[address], &day.number.to_string());
@@ -280,12 +271,12 @@ pub(crate) fn count_mail<E: From<Lockout>>(address: &str, most: u64, now: Timest
         .with(values)
 }
 
-/// Records and files.
+/// How many records and files a patient creates, or may create, in a day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DailyUsage {
-    /// So many records.
+    /// Number of records.
     pub records: u64,
-    /// So many files.
+    /// Number of files.
     pub files: u64,
 }
 
@@ -294,22 +285,21 @@ struct Failures {
     account: u64,
 }
 
-/// The entity of counters.
+/// The entity of the counters of windows.
 const WINDOW: &str = "rate_window";
 
-fn count(item: &Item) -> u64 {
-    item.get("failures")
-        .and_then(|value| value.as_n().ok())
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default()
+fn count(item: &Item) -> Result<u64, Error> {
+    let failures = item.get("failures").and_then(|value| value.as_n().ok());
+    let count = failures.and_then(|number| number.parse().ok());
+    count.ok_or(Error::corrupt(WINDOW, "no number of failures"))
 }
 
-fn ttl(window: FixedWindow) -> crate::write::Value {
-    number(":ttl", u64::try_from(window.end.as_second()).unwrap_or_default())
+fn ttl(window: FixedWindow) -> Value {
+    seconds(":ttl", window.end)
 }
 
-pub(crate) fn attempts_key(trial: ThrottleKey<'_>) -> Key {
-    keys::rate(trial.kind, &[trial.account, trial.network.as_str()], "ATTEMPTS")
+pub(crate) fn failures_key(key: ThrottleKey<'_>) -> Key {
+    keys::rate(key.kind, &[key.account, key.network.as_str()], "ATTEMPTS")
 }
 
 fn network_key(kind: LimitedAction, network: &ClientNetwork, window: FixedWindow) -> Key {

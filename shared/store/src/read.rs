@@ -1,22 +1,25 @@
-//! Reads: single items, batches with their unprocessed rest, ranges.
+//! Reads: single items, batches (with retries of unprocessed keys), and queries of ranges.
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Select};
 use futures_util::future::try_join_all;
 
-use crate::Store;
+use crate::attributes::{Item, names};
 use crate::error::{Error, classify};
-use crate::item::{Item, Stored, read};
+use crate::item::{Stored, from_item};
 use crate::keys::{Key, Range};
-use crate::write::{BATCH_TRIES, back_off, incomplete};
+use crate::retry::UNPROCESSED_BATCH;
+use crate::table::Table;
+use crate::write::incomplete;
 
-/// How current a read is.
+/// The consistency of a read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Consistency {
-    /// Sees every write that was answered before.
+    /// Sees every write that succeeded before.
     Strong,
-    /// May miss the last moments; costs half.
+    /// May miss the latest writes; costs half.
     Eventual,
 }
 
@@ -30,17 +33,17 @@ pub(crate) enum Order {
 /// How many keys one BatchGetItem takes.
 const MAX_BATCH_GET: usize = 100;
 
-impl Store {
-    /// One item, as what it is.
+impl Table {
+    /// Reads one item as its type.
     pub(crate) async fn get<T: Stored>(
         &self,
         key: Key,
         consistency: Consistency,
     ) -> Result<Option<T>, Error> {
-        self.get_item(key, consistency).await?.map(read).transpose()
+        self.get_item(key, consistency).await?.map(from_item).transpose()
     }
 
-    /// One item.
+    /// Reads one item.
     pub(crate) async fn get_item(
         &self,
         key: Key,
@@ -50,7 +53,7 @@ impl Store {
         let sent = self
             .client
             .get_item()
-            .table_name(&self.table)
+            .table_name(&self.name)
             .set_key(Some(key.into_attributes()))
             .consistent_read(strong)
             .send()
@@ -58,7 +61,7 @@ impl Store {
         Ok(sent.map_err(|error| classify("GetItem", &error))?.item)
     }
 
-    /// The items among `keys` that exist, in no order; a key named twice counts once.
+    /// Reads the items of `keys` that exist, in no order; duplicate keys are read once.
     pub(crate) async fn get_all(
         &self,
         keys: impl IntoIterator<Item = Key>,
@@ -88,26 +91,29 @@ impl Store {
             .build()
             .map_err(incomplete)?;
         let mut found = Vec::new();
-        for attempt in 0..BATCH_TRIES {
-            back_off(attempt).await;
-            let sent = self.client.batch_get_item().request_items(&self.table, keys).send().await;
+        let mut retries = UNPROCESSED_BATCH.start();
+        loop {
+            let sent = self.client.batch_get_item().request_items(&self.name, keys).send().await;
             let response = sent.map_err(|error| classify("BatchGetItem", &error))?;
             found.extend(
                 response
                     .responses
-                    .and_then(|mut tables| tables.remove(&self.table))
+                    .and_then(|mut tables| tables.remove(&self.name))
                     .unwrap_or_default(),
             );
-            match response.unprocessed_keys.and_then(|mut rest| rest.remove(&self.table)) {
+            match response.unprocessed_keys.and_then(|mut rest| rest.remove(&self.name)) {
                 Some(rest) => keys = rest,
                 None => return Ok(found),
             }
+            if !retries.next().await {
+                let unprocessed = "BatchGetItem: keys stay unprocessed";
+                return Err(Error::Unavailable(unprocessed.to_owned()));
+            }
         }
-        Err(Error::Unavailable("BatchGetItem: keys stay unprocessed".to_owned()))
     }
 
-    /// One Query: at most `limit` items of a range from behind `start`, and where it goes on.
-    /// Indexes are always eventually consistent.
+    /// Reads at most `limit` items of a range after `start` with one Query, and returns where to
+    /// continue. Indexes are always eventually consistent.
     pub(crate) async fn query(
         &self,
         range: &Range,
@@ -116,20 +122,85 @@ impl Store {
         limit: usize,
         start: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), Error> {
-        let sent = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .set_index_name(range.index.name().map(str::to_owned))
-            .key_condition_expression(range.index.condition())
-            .set_expression_attribute_values(Some(range.values()))
-            .scan_index_forward(order == Order::Ascending)
-            .consistent_read(consistency == Consistency::Strong)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start)
-            .send()
-            .await;
+        let query = Query { order, consistency, ..Query::of(range, limit) };
+        self.send_query(&query, start).await
+    }
+
+    /// Reads the first items of a range, up to `limit`, and returns whether there are more.
+    /// Eventually consistent.
+    pub(crate) async fn query_first(
+        &self,
+        range: &Range,
+        order: Order,
+        limit: usize,
+    ) -> Result<(Vec<Item>, bool), Error> {
+        let (mut items, _) =
+            self.query(range, order, Consistency::Eventual, limit + 1, None).await?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok((items, more))
+    }
+
+    /// Sends a query that continues after `start`, and returns where to continue.
+    pub(crate) async fn send_query(
+        &self,
+        query: &Query<'_>,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), Error> {
+        let sent = query.request(self).set_exclusive_start_key(start).send().await;
         let response = sent.map_err(|error| classify("Query", &error))?;
         Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
+    }
+
+    /// Counts the items that one Query finds.
+    pub(crate) async fn count(&self, query: &Query<'_>) -> Result<usize, Error> {
+        let sent = query.request(self).select(Select::Count).send().await;
+        let count = sent.map_err(|error| classify("Query", &error))?.count;
+        usize::try_from(count).map_err(|_| Error::Rejected("Query: a negative count".to_owned()))
+    }
+}
+
+/// The parameters of a Query.
+pub(crate) struct Query<'a> {
+    pub(crate) range: &'a Range,
+    pub(crate) order: Order,
+    pub(crate) consistency: Consistency,
+    /// How many items are read, before the filter.
+    pub(crate) limit: usize,
+    /// The condition for returned items.
+    pub(crate) filter: Option<&'static str>,
+    /// The attributes that are returned; all by default.
+    pub(crate) projection: Option<&'static str>,
+}
+
+impl<'a> Query<'a> {
+    /// Makes a query of the first items of a range, ascending and eventually consistent.
+    pub(crate) fn of(range: &'a Range, limit: usize) -> Self {
+        Self {
+            range,
+            order: Order::Ascending,
+            consistency: Consistency::Eventual,
+            limit,
+            filter: None,
+            projection: None,
+        }
+    }
+
+    fn request(&self, table: &Table) -> QueryFluentBuilder {
+        let condition = self.range.index.condition();
+        let expressions = [Some(condition), self.filter, self.projection];
+        table
+            .client
+            .query()
+            .table_name(&table.name)
+            .set_index_name(self.range.index.name().map(str::to_owned))
+            .key_condition_expression(condition)
+            .set_filter_expression(self.filter.map(str::to_owned))
+            .set_projection_expression(self.projection.map(str::to_owned))
+            .set_expression_attribute_names(names(expressions.into_iter().flatten()))
+            .set_expression_attribute_values(Some(self.range.values()))
+            .scan_index_forward(self.order == Order::Ascending)
+            .consistent_read(self.consistency == Consistency::Strong)
+            .limit(i32::try_from(self.limit).unwrap_or(i32::MAX))
     }
 }

@@ -1,58 +1,68 @@
-//! Charts: records with their files and annotations, and who they are assigned to.
+//! Records with their files and annotations, and their assignments to doctors: create, change, read
+//! and list them.
 
 use domain::audit::AuditEvent;
 use domain::file::File;
 use domain::id::{RecordId, UserId};
 use domain::notification::Notification;
-use domain::record::{Annotation, Record, RecordDetail, RecordType};
+use domain::record::{Annotation, Assignment, Record, RecordDetail, RecordType};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::Store;
+use crate::attributes::{Item, entity, number};
 use crate::error::{Error, UpdateError};
-use crate::item::{self, Item, Lookup, Stored, read};
-use crate::keys;
-use crate::lists::Span;
-use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page, Selection};
+use crate::idempotency::StoredResponse;
+use crate::item::{self, Keyed, Stored, from_item};
+use crate::keys::{self, IndexKeys, Key};
+use crate::lookups::put_file_lookup;
+use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page, Selection, Span};
 use crate::read::{Consistency, Order};
-use crate::write::{Step, number};
+use crate::store::Store;
+use crate::table::Table;
+use crate::write::Step;
 
-/// That a doctor may read a record: exists while, and only while, the doctor may.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Assignment {
-    /// Which record.
-    pub record_id: RecordId,
-    /// Who may read it.
-    pub doctor_id: UserId,
-    /// Whose record it is.
-    pub patient_id: UserId,
-    /// What the record is about.
-    pub record_type: RecordType,
+impl Stored for Record {
+    const ENTITY: &'static str = "record";
+    const IN_KEY: &'static [&'static str] = &["patient_id", "id"];
 }
 
-impl Assignment {
-    fn of(record: &Record) -> Self {
-        let Record { id, patient_id, doctor_id, record_type, .. } = *record;
-        Self { record_id: id, doctor_id, patient_id, record_type }
+impl Keyed for Record {
+    fn key(&self) -> Key {
+        keys::record(self.patient_id, self.id)
+    }
+
+    fn indexes(&self) -> IndexKeys {
+        keys::record_indexes(self)
     }
 }
 
-/// Which records a list shows; everything by default.
+impl Stored for Assignment {
+    const ENTITY: &'static str = "assignment";
+    const IN_KEY: &'static [&'static str] = &["doctor_id", "record_id"];
+}
+
+impl Keyed for Assignment {
+    fn key(&self) -> Key {
+        keys::assignment(self.doctor_id, self.record_id)
+    }
+}
+
+/// Which records a list includes; all by default.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct RecordFilter {
-    /// Those about this.
+    /// Records of this type.
     pub record_type: Option<RecordType>,
-    /// Those assigned to this doctor, for a patient; those of this patient, for a doctor.
+    /// For a patient, records assigned to this doctor; for a doctor, records of this patient.
     pub other: Option<UserId>,
-    /// Those created then or later.
+    /// Records created at this time or later.
     pub created_after: Option<Timestamp>,
-    /// Those created earlier than that.
+    /// Records created before this time.
     pub created_before: Option<Timestamp>,
 }
 
 impl RecordFilter {
-    /// The oldest and the newest id that the next page can show; `None` when there is none between.
+    /// Returns the oldest and the newest id that the next page can include; `None` when there is
+    /// none between.
     fn bounds(&self, after: Option<RecordId>) -> Option<(RecordId, RecordId)> {
         let Self { created_after, created_before, .. } = *self;
         Span { created_after, created_before }.bounds(after.map(Into::into))
@@ -64,7 +74,7 @@ impl RecordFilter {
     }
 }
 
-/// Puts charts together from items in descending order of their keys: children come before their
+/// Assembles records from items in descending order of their keys: children come before their
 /// record.
 #[derive(Default)]
 struct Assembly {
@@ -74,14 +84,15 @@ struct Assembly {
 }
 
 impl Assembly {
-    /// Takes the next item; gives the chart, and about how long it is, when the item is a record.
+    /// Takes the next item; when it is a record, returns the record with its children, and about
+    /// how many bytes they are.
     fn push(&mut self, item: Item) -> Result<Option<(RecordDetail, usize)>, Error> {
         self.bytes += item::size(&item);
-        match item::entity(&item) {
-            File::ENTITY => self.files.push(read(item)?),
-            Annotation::ENTITY => self.annotations.push(read(item)?),
+        match entity(&item) {
+            File::ENTITY => self.files.push(from_item(item)?),
+            Annotation::ENTITY => self.annotations.push(from_item(item)?),
             _ => {
-                let record: Record = read(item)?;
+                let record: Record = from_item(item)?;
                 let Self { files, annotations, bytes } = std::mem::take(self);
                 return Ok(Some((RecordDetail { record, files, annotations }, bytes)));
             }
@@ -90,10 +101,10 @@ impl Assembly {
     }
 }
 
-impl Store {
-    /// A page of a patient's records with everything that belongs to them, newest first, strongly
-    /// consistent. A page is counted in records. One Query in the ordinary case, whatever the chart
-    /// holds beyond the page.
+impl Table {
+    /// Lists a patient's records with their files and annotations, newest first, strongly
+    /// consistent. A page is counted in records. Takes one Query in the ordinary case, however long
+    /// the chart is.
     pub async fn list_records_of_patient(
         &self,
         patient: UserId,
@@ -105,7 +116,7 @@ impl Store {
         let Some((oldest, newest)) = filter.bounds(after) else { return Ok(page) };
         let range = keys::records(patient, oldest, newest);
         let (mut assembly, mut bytes, mut start) = (Assembly::default(), 0, None);
-        // The last record that was looked at, shown or not.
+        // The last record that was read, included or not.
         let mut last = None;
         for further in 0.. {
             let full = page.items.len() >= limit || bytes > MAX_BYTES;
@@ -142,8 +153,8 @@ impl Store {
         Ok(page)
     }
 
-    /// A page of a doctor's assignments, newest record first, strongly consistent. One Query in the
-    /// ordinary case.
+    /// Lists a doctor's assignments, newest record first, strongly consistent. Takes one Query in
+    /// the ordinary case.
     pub async fn list_assignments_of_doctor(
         &self,
         doctor: UserId,
@@ -158,7 +169,7 @@ impl Store {
         let first =
             self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
         let look = |item| {
-            let assignment: Assignment = read(item)?;
+            let assignment: Assignment = from_item(item)?;
             Ok((
                 assignment.record_id,
                 Selection::show_if(
@@ -170,7 +181,7 @@ impl Store {
         self.page_from(&range, Consistency::Strong, limit, first, look).await
     }
 
-    /// One record with everything that belongs to it, strongly consistent.
+    /// Reads one record with its files and annotations, strongly consistent.
     pub async fn get_record_detail(
         &self,
         patient: UserId,
@@ -194,7 +205,7 @@ impl Store {
         }
     }
 
-    /// One record alone, strongly consistent.
+    /// Reads one record alone, strongly consistent.
     pub async fn get_record(
         &self,
         patient: UserId,
@@ -203,7 +214,8 @@ impl Store {
         self.get(keys::record(patient, record), Consistency::Strong).await
     }
 
-    /// Several records at once, each as [`Store::get_record_detail`], in the order of the request.
+    /// Reads several records at once, each as [`Table::get_record_detail`], in the order of the
+    /// request.
     pub async fn get_record_details(
         &self,
         records: &[(UserId, RecordId)],
@@ -214,7 +226,8 @@ impl Store {
         .await
     }
 
-    /// That a doctor may read a record, strongly consistent; `None` when not.
+    /// Reads the assignment of a record to a doctor, strongly consistent; `None` when the doctor
+    /// may not read the record.
     pub async fn get_assignment(
         &self,
         doctor: UserId,
@@ -222,24 +235,27 @@ impl Store {
     ) -> Result<Option<Assignment>, Error> {
         self.get(keys::assignment(doctor, record), Consistency::Strong).await
     }
+}
 
-    /// Stores a new record with its files, assigns it, and tells the doctor. The transaction takes
-    /// 4 actions and 2 per file, of DynamoDB's 100.
+impl Store {
+    /// Stores a new record with its files, assigns it, and notifies the doctor. The transaction
+    /// takes 4 actions and 2 per file, of DynamoDB's 100.
     pub async fn create_record(
         &self,
         record: &Record,
         files: &[File],
         notification: &Notification,
         event: &AuditEvent,
+        stored_response: Option<&StoredResponse>,
     ) -> Result<(), Error> {
         let mut steps = vec![
-            Step::put(item::record(record)?),
-            Step::put(item::assignment(&Assignment::of(record))?),
-            Step::put(item::notification(notification)?),
-            Step::audit(event)?,
+            Step::put(record)?,
+            Step::put(&Assignment::from(record))?,
+            Step::put(notification)?,
+            self.audit(event)?,
         ];
         steps.extend(put_files(files)?);
-        self.commit(steps).await
+        self.commit(StoredResponse::first(stored_response, steps)).await
     }
 
     /// Stores a changed record and its new files; moves the assignment when the doctor changed, so
@@ -258,21 +274,21 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), UpdateError> {
         let mut steps = vec![
-            Step::put(item::record(after)?)
+            Step::put(after)?
                 .only_if("version = :before", UpdateError::Stale)
                 .with([number(":before", before.version)]),
         ];
         if before.doctor_id != after.doctor_id {
             steps.push(Step::delete(keys::assignment(before.doctor_id, before.id)));
         }
-        if Assignment::of(before) != Assignment::of(after) {
-            steps.push(Step::put(item::assignment(&Assignment::of(after))?));
+        if Assignment::from(before) != Assignment::from(after) {
+            steps.push(Step::put(&Assignment::from(after))?);
         }
         steps.extend(put_files(new_files)?);
         for notification in notifications {
-            steps.push(Step::put(item::notification(notification)?));
+            steps.push(Step::put(notification)?);
         }
-        steps.push(Step::audit(event)?);
+        steps.push(self.audit(event)?);
         self.commit(steps).await
     }
 }
@@ -280,10 +296,8 @@ impl Store {
 fn put_files<E>(files: &[File]) -> Result<Vec<Step<E>>, Error> {
     let mut steps = Vec::with_capacity(2 * files.len());
     for file in files {
-        let lookup =
-            Lookup { patient_id: file.patient_id, record_id: file.record_id, author_id: None };
-        steps.push(Step::put(item::file(file)?));
-        steps.push(Step::put(item::file_lookup(file.id, &lookup)?));
+        steps.push(Step::put(file)?);
+        steps.push(put_file_lookup(file)?);
     }
     Ok(steps)
 }

@@ -1,5 +1,5 @@
-//! Second factors. They lie apart from the account, where only the function that signs users in may
-//! reach them.
+//! Second factors: set up, use and remove them. They are stored apart from the account, where only
+//! the function that signs users in has rights.
 
 use domain::account::Account;
 use domain::audit::AuditEvent;
@@ -8,35 +8,49 @@ use domain::mail::Mail;
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 
-use crate::Store;
+use crate::attributes::{Value, flag, number, string};
 use crate::error::{Error, UpdateError};
-use crate::item;
-use crate::keys;
-use crate::rate::{ThrottleKey, attempts_key};
+use crate::item::{Keyed, Stored, to_item};
+use crate::keys::{self, Key};
+use crate::rate::{ThrottleKey, failures_key};
 use crate::read::Consistency;
-use crate::write::{PutOutcome, Step, Value, flag, number, string};
+use crate::store::Store;
+use crate::table::Table;
+use crate::write::{EXISTS, PutOutcome, Step};
 
-impl Store {
-    /// The second factor of a user, confirmed or not, strongly consistent.
+impl Stored for SecondFactor {
+    const ENTITY: &'static str = "second_factor";
+    const IN_KEY: &'static [&'static str] = &["user_id"];
+}
+
+impl Keyed for SecondFactor {
+    fn key(&self) -> Key {
+        keys::second_factor(self.user_id)
+    }
+}
+
+impl Table {
+    /// Reads the second factor of a user, confirmed or not, strongly consistent.
     pub async fn get_second_factor(&self, user: UserId) -> Result<Option<SecondFactor>, Error> {
         self.get(keys::second_factor(user), Consistency::Strong).await
     }
 
-    /// Stores a second factor that nobody has confirmed, in place of another one that nobody has.
+    /// Stores a second factor that is not confirmed yet, and replaces another unconfirmed one.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when there is a confirmed one.
     pub async fn start_second_factor(&self, factor: &SecondFactor) -> Result<(), UpdateError> {
         let condition = "attribute_not_exists(pk) OR confirmed = :no";
-        match self.put_if(item::second_factor(factor)?, condition, [flag(":no", false)]).await? {
+        match self.put_if(to_item(factor)?, condition, [flag(":no", false)]).await? {
             PutOutcome::Done => Ok(()),
-            PutOutcome::Refused(_) => Err(UpdateError::Stale),
+            PutOutcome::ConditionFailed(_) => Err(UpdateError::Stale),
         }
     }
+}
 
-    /// Makes a second factor count from now on: `after` is confirmed and has used up the code that
-    /// proves it. The session in which it was proved counts as begun with it. `mail` tells the
-    /// user.
+impl Store {
+    /// Enables a second factor: `after` is confirmed and has used up the code that proves it. The
+    /// current session counts as begun with the factor. `mail` informs the user.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed
@@ -52,12 +66,12 @@ impl Store {
     ) -> Result<(), UpdateError> {
         let mut steps = vec![replace(before, after)?];
         steps.extend(mark(account, session, true));
-        steps.extend([Step::audit(event)?, Step::put(item::mail(mail)?)]);
+        steps.extend([self.audit(event)?, Step::put(mail)?]);
         self.commit(steps).await
     }
 
-    /// Uses a code up and stores the session that it opens; the attempts before it are forgotten. A
-    /// `mail` tells the user, if it was a recovery code.
+    /// Uses up a code, stores the session that it opens, and clears the failures before it. `mail`
+    /// informs the user when it was a recovery code.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the factor has changed since it was read: by this code, perhaps.
@@ -67,24 +81,20 @@ impl Store {
         after: &SecondFactor,
         session: &Session,
         event: &AuditEvent,
-        trial: ThrottleKey<'_>,
+        throttle_key: ThrottleKey<'_>,
         mail: Option<&Mail>,
     ) -> Result<(), UpdateError> {
-        let forget = Step::delete(attempts_key(trial));
-        let mut steps = vec![
-            replace(before, after)?,
-            Step::put(item::session(session)?),
-            Step::audit(event)?,
-            forget,
-        ];
+        let clear = Step::delete(failures_key(throttle_key));
+        let mut steps =
+            vec![replace(before, after)?, Step::put(session)?, self.audit(event)?, clear];
         if let Some(mail) = mail {
-            steps.push(Step::put(item::mail(mail)?));
+            steps.push(Step::put(mail)?);
         }
         self.commit(steps).await
     }
 
-    /// Takes a second factor away. The session in which that was done counts as begun without one:
-    /// who must have a factor sets up another one next. `mail` tells the user.
+    /// Disables a second factor. The current session counts as begun without one: a user who must
+    /// have a factor has to set up another. `mail` informs the user.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the factor, the account's address or the session has changed
@@ -100,7 +110,7 @@ impl Store {
         let delete = Step::delete(keys::second_factor(before.user_id));
         let mut steps = vec![delete.only_if(UNCHANGED, UpdateError::Stale).with([version(before)])];
         steps.extend(mark(account, session, false));
-        steps.extend([Step::audit(event)?, Step::put(item::mail(mail)?)]);
+        steps.extend([self.audit(event)?, Step::put(mail)?]);
         self.commit(steps).await
     }
 }
@@ -112,13 +122,11 @@ fn version(before: &SecondFactor) -> Value {
 }
 
 fn replace(before: &SecondFactor, after: &SecondFactor) -> Result<Step<UpdateError>, Error> {
-    Ok(Step::put(item::second_factor(after)?)
-        .only_if(UNCHANGED, UpdateError::Stale)
-        .with([version(before)]))
+    Ok(Step::put(after)?.only_if(UNCHANGED, UpdateError::Stale).with([version(before)]))
 }
 
-/// Says at the account and at the credentials whether there is a second factor, and at the session
-/// whether it was begun with one.
+/// Makes the steps that store in account and credentials whether there is a second factor, and in
+/// the session whether it was begun with one.
 fn mark(account: &Account, session: &Session, there_is: bool) -> [Step<UpdateError>; 3] {
     let at_account = Step::update(
         keys::account(account.id),
@@ -135,7 +143,7 @@ fn mark(account: &Account, session: &Session, there_is: bool) -> [Step<UpdateErr
         .with([flag(":is", there_is), string(":user", account.id)]);
     let at_session =
         Step::update(keys::session(session.user_id, session.id), "SET second_factor = :is")
-            .only_if("attribute_exists(pk)", UpdateError::Stale)
+            .only_if(EXISTS, UpdateError::Stale)
             .with([flag(":is", there_is)]);
     [at_account, at_credentials, at_session]
 }

@@ -1,4 +1,4 @@
-//! What the table's stream tells.
+//! Changes that the table's stream delivers and that have consequences outside the table or count.
 
 use domain::account::{Account, Role};
 use domain::counter::Counts;
@@ -7,19 +7,24 @@ use domain::id::{FileId, MailId, NotificationId, UserId};
 use domain::mail::{Mail, MailKind, MailState};
 use domain::notification::{InboxState, Notification};
 use domain::record::Record;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
+use crate::attributes::{Item, entity};
 use crate::error::Error;
-use crate::item::{self, Item, Stored, read};
+use crate::item::{Stored, from_item};
 use crate::keys;
+use crate::mail::delivery;
 
-/// Something that happened in the table and that has consequences outside or counts. The stream may
-/// tell it more than once.
+/// How long the table's stream may deliver a change again. It retains changes for 24 hours.
+pub(crate) const STREAM_REPEATS_FOR: SignedDuration = SignedDuration::from_hours(48);
+
+/// A change in the table that has consequences outside or counts. The stream may deliver it more
+/// than once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
     /// A notification was stored, and asks for a mail; or staff want its mail sent again.
     NotificationMailOrdered {
-        /// In whose inbox.
+        /// The owner of the inbox.
         recipient_id: UserId,
         /// Which.
         notification_id: NotificationId,
@@ -29,7 +34,7 @@ pub enum Change {
         /// Which.
         mail_id: MailId,
     },
-    /// A user is new who has not shown to receive mail at the address.
+    /// A new user has an unconfirmed email address.
     UserAdded {
         /// Who.
         user_id: UserId,
@@ -38,30 +43,30 @@ pub enum Change {
     FileRemoved {
         /// Which.
         file_id: FileId,
-        /// Where its object lies in the bucket.
+        /// The key of its object in the bucket.
         object_key: String,
     },
     /// A user marked everything as read.
     InboxRead {
         /// Whose inbox.
         recipient_id: UserId,
-        /// How far the mark-all-read before went.
+        /// The bound of the previous mark-all-read.
         after: Option<NotificationId>,
-        /// How far this one goes.
+        /// The bound of this one.
         through: NotificationId,
-        /// When it was.
+        /// The time of it.
         at: Timestamp,
     },
-    /// A user deleted everything.
+    /// A user deleted all notifications.
     InboxDeleted {
         /// Whose inbox.
         recipient_id: UserId,
-        /// How far.
+        /// The bound of the deletion.
         through: NotificationId,
     },
-    /// Something that counts.
+    /// A change that counts.
     Counts {
-        /// When it was, in UTC.
+        /// The day of the change, in UTC.
         day: Date,
         /// What it adds.
         counts: Counts,
@@ -69,8 +74,8 @@ pub enum Change {
 }
 
 impl Change {
-    /// What a record of the stream tells: its event name (`INSERT`, `MODIFY`, `REMOVE`) and the
-    /// item before and after.
+    /// Reads the changes from a record of the stream: its event name (`INSERT`, `MODIFY`, `REMOVE`)
+    /// and the item before and after.
     ///
     /// # Errors
     /// [`Error::Corrupt`] when an item of a kind that matters here is not what the code expects.
@@ -84,18 +89,17 @@ impl Change {
             image.map(Item::from).filter(|item| !item.is_empty())
         };
         let (old, new) = (image(old), image(new));
-        let Some(entity) = new.as_ref().or(old.as_ref()).map(|item| item::entity(item).to_owned())
-        else {
+        let Some(entity) = new.as_ref().or(old.as_ref()).map(|item| entity(item).to_owned()) else {
             return Ok(Vec::new());
         };
         match (event_name, entity.as_str(), old, new) {
             ("INSERT", Notification::ENTITY, _, Some(new)) => {
-                let Notification { id, recipient_id, notification_type, .. } = read(new)?;
+                let Notification { id, recipient_id, notification_type, .. } = from_item(new)?;
                 let added = Self::NotificationMailOrdered { recipient_id, notification_id: id };
                 Ok(if notification_type.is_mailed() { vec![added] } else { Vec::new() })
             }
             ("INSERT", Mail::ENTITY, _, Some(new)) => {
-                let Mail { id, kind, .. } = read(new)?;
+                let Mail { id, kind, .. } = from_item(new)?;
                 Ok(if kind == MailKind::Decoy {
                     Vec::new()
                 } else {
@@ -103,7 +107,7 @@ impl Change {
                 })
             }
             ("INSERT", Account::ENTITY, _, Some(new)) => {
-                let Account { id, email_verified, role, .. } = read(new)?;
+                let Account { id, email_verified, role, .. } = from_item(new)?;
                 let one = match role {
                     Role::Patient => Counts { patients: 1, ..Counts::default() },
                     Role::Doctor => Counts { doctors: 1, ..Counts::default() },
@@ -117,14 +121,14 @@ impl Change {
                 })
             }
             ("INSERT", Record::ENTITY, _, Some(new)) => {
-                let Record { id, .. } = read(new)?;
+                let Record { id, .. } = from_item(new)?;
                 Ok(vec![Self::at(id.created_at(), Counts { records: 1, ..Counts::default() })])
             }
             ("MODIFY", Notification::ENTITY | Mail::ENTITY, Some(old), Some(new)) => {
                 delivery_changes(old, new)
             }
             ("REMOVE", File::ENTITY, Some(old), _) => {
-                let File { id, .. } = read(old)?;
+                let File { id, .. } = from_item(old)?;
                 Ok(vec![Self::FileRemoved { file_id: id, object_key: object_key(id) }])
             }
             ("INSERT" | "MODIFY", InboxState::ENTITY, old, Some(new)) => inbox_changes(old, new),
@@ -142,8 +146,8 @@ impl Change {
 fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
     use MailState::{Failed, InDoubt, ResendRequested, Sending, Sent};
 
-    let (before, after) = (item::delivery(old)?, item::delivery(new.clone())?);
-    let time = |at: Option<Timestamp>| at.ok_or(Error::Corrupt { entity: "delivery" });
+    let (before, after) = (delivery(old)?, delivery(new.clone())?);
+    let time = |at: Option<Timestamp>| at.ok_or(Error::corrupt("delivery", "no time of its end"));
     Ok(match (before.mail_state, after.mail_state) {
         (Some(Sending), Some(Sent)) => vec![Change::at(
             time(after.mail_sent_at)?,
@@ -156,13 +160,13 @@ fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
             )]
         }
         (Some(Sent | Failed | InDoubt | Sending), Some(ResendRequested))
-            if item::entity(&new) == Mail::ENTITY =>
+            if entity(&new) == Mail::ENTITY =>
         {
-            let Mail { id, .. } = read(new)?;
+            let Mail { id, .. } = from_item(new)?;
             vec![Change::MailOrdered { mail_id: id }]
         }
         (Some(Sent | Failed | InDoubt | Sending), Some(ResendRequested)) => {
-            let Notification { id, recipient_id, .. } = read(new)?;
+            let Notification { id, recipient_id, .. } = from_item(new)?;
             vec![Change::NotificationMailOrdered { recipient_id, notification_id: id }]
         }
         _ => Vec::new(),
@@ -170,12 +174,11 @@ fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
 }
 
 fn inbox_changes(old: Option<Item>, new: Item) -> Result<Vec<Change>, Error> {
-    let corrupt = Error::Corrupt { entity: InboxState::ENTITY };
     let Some(recipient_id) = keys::ids(&new).next().and_then(|id| id.parse().ok()) else {
-        return Err(corrupt);
+        return Err(Error::corrupt(InboxState::ENTITY, "no recipient in its key"));
     };
-    let old: InboxState = old.map(read).transpose()?.unwrap_or_default();
-    let new: InboxState = read(new)?;
+    let old: InboxState = old.map(from_item).transpose()?.unwrap_or_default();
+    let new: InboxState = from_item(new)?;
     let mut changes = Vec::new();
     if let (Some(through), Some(at)) = (new.read_through, new.read_through_at)
         && old.read_through != new.read_through

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use store::archive::{AuditKey, StoredEvent};
+use store::proof::{AuditKey, StoredEvent};
 
 use crate::harness::{Doctor, Patient, Response, Stack, aws, eventually};
 

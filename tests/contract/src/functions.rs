@@ -117,7 +117,7 @@ fn functions_have_valid_settings() {
         let limit = if serves_http { 30 } else { 900 };
         assert!(timeout < limit, "{name}: reduce its timeout of {timeout} s below {limit} s");
         // Who still works on a request must not lose its place to one who sends it again.
-        let hold = store::idempotency::HOLD.as_secs();
+        let hold = store::idempotency::LEASE_DURATION.as_secs();
         assert!(
             !serves_http || i64::try_from(timeout).unwrap() < hold,
             "{name}: requests hold their place for {hold} s only"

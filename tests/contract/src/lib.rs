@@ -11,6 +11,7 @@ mod document;
 mod documents;
 mod events;
 mod functions;
+mod layers;
 mod operations;
 mod queues;
 mod rights;

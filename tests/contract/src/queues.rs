@@ -172,18 +172,23 @@ fn queues_are_encrypted_and_failures_raise_an_alarm() {
 
 /// Returns the values that the store writes into the attribute `entity`.
 fn entities() -> BTreeSet<String> {
-    let source = workspace::read("shared/store/src/item.rs");
-    let declared = source
-        .split("\nstored! {")
-        .nth(1)
-        .and_then(|rest| rest.split("\n}").next())
-        .unwrap_or_default();
-    let entities: BTreeSet<_> =
-        declared.lines().filter_map(|line| line.split('"').nth(1)).map(str::to_owned).collect();
+    let files =
+        workspace::list("shared/store/src").into_iter().filter(|file| file.ends_with(".rs"));
+    let staff = workspace::list("shared/store/src/staff").into_iter();
+    let paths = files.chain(staff.map(|file| format!("staff/{file}")));
+    let sources = paths.map(|file| workspace::read(&format!("shared/store/src/{file}")));
+    let entities: BTreeSet<_> = sources
+        .flat_map(|source| {
+            let declared = source.split("const ENTITY: &'static str = \"").skip(1);
+            declared
+                .filter_map(|rest| rest.split('"').next())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
     assert!(
         entities.len() > 10,
-        "the entities in shared/store/src/item.rs cannot be parsed: adapt this function to their \
-         declaration"
+        "the entities in shared/store/src cannot be parsed: adapt this function to their declaration"
     );
     entities
 }

@@ -45,7 +45,7 @@ async fn an_address_is_taken_once_whatever_its_case() {
     };
     let event = event(&second, second.id, Action::Register, None);
     let refused =
-        table.store.register(&second, &credentials(&second), &session(&second), &event).await;
+        table.store.register(&second, &credentials(&second), &session(&second), &event, None).await;
     assert!(matches!(refused, Err(RegisterError::EmailTaken)));
     assert_eq!(table.count().await, 4, "nothing of the second is there");
 }
@@ -87,11 +87,17 @@ async fn a_profile_is_created_once() {
     assert_eq!(table.store.get_account(before.id).await.unwrap().unwrap().profile, None);
     let empty = PatientProfile { date_of_birth: None, gender: Gender::Other, address: None };
     let after = Account { profile: Some(Profile::Patient(empty)), version: 2, ..before.clone() };
-    table.store.create_profile(&after).await.unwrap();
+    table.store.create_profile(&after, None).await.unwrap();
     assert_eq!(table.store.get_account(before.id).await.unwrap(), Some(after.clone()));
-    assert!(matches!(table.store.create_profile(&after).await, Err(CreateProfileError::Exists)));
+    assert!(matches!(
+        table.store.create_profile(&after, None).await,
+        Err(CreateProfileError::ProfileExists)
+    ));
     let next = Account { version: 3, ..after };
-    assert!(matches!(table.store.create_profile(&next).await, Err(CreateProfileError::Exists)));
+    assert!(matches!(
+        table.store.create_profile(&next, None).await,
+        Err(CreateProfileError::ProfileExists)
+    ));
 }
 
 #[tokio::test]
@@ -102,9 +108,15 @@ async fn a_profile_does_not_undo_another_change() {
     let deactivated = Account { is_active: false, version: 2, ..before.clone() };
     table.store.update_profile(1, &deactivated, None).await.unwrap();
     let late = Account { profile: patient().profile, version: 2, ..before };
-    assert!(matches!(table.store.create_profile(&late).await, Err(CreateProfileError::Stale)));
+    assert!(matches!(
+        table.store.create_profile(&late, None).await,
+        Err(CreateProfileError::Stale)
+    ));
     let unknown = Account { version: 2, ..patient() };
-    assert!(matches!(table.store.create_profile(&unknown).await, Err(CreateProfileError::Stale)));
+    assert!(matches!(
+        table.store.create_profile(&unknown, None).await,
+        Err(CreateProfileError::Stale)
+    ));
 }
 
 #[tokio::test]
@@ -190,7 +202,7 @@ async fn the_directory_lists_who_can_be_assigned_and_nobody_else() {
     let fresh = user(Role::Doctor, "New", "Doctor");
     table.register(&fresh).await;
     let mut account = Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..fresh };
-    table.store.create_profile(&account).await.unwrap();
+    table.store.create_profile(&account, None).await.unwrap();
     assert_eq!(names(&table, None, None, 10).await, ["New Doctor"]);
     let page = table.store.list_doctors(None, None, 10, None).await.unwrap();
     let entry = &page.items[0];

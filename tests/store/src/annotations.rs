@@ -4,7 +4,7 @@ use domain::audit::Action;
 use domain::record::{Annotation, AnnotationVersion, MAX_ANNOTATIONS, Record};
 use domain::text::Note;
 use store::Lookup;
-use store::annotations::{AnnotateError, UpdateAnnotationError};
+use store::annotations::{CreateAnnotationError, UpdateAnnotationError};
 use store::records::RecordFilter;
 
 use crate::people::{annotation, at, doctor, event, id, told_doctor, told_patient};
@@ -55,15 +55,15 @@ async fn only_the_assigned_doctor_annotates() {
     let event = event(&stranger, patient.id, Action::CreateAnnotation, Some(record.id));
     let refused = table
         .store
-        .create_annotation(&note, at(1), &told_patient(&stranger, &record), &event)
+        .create_annotation(&note, at(1), &told_patient(&stranger, &record), &event, None)
         .await;
-    assert!(matches!(refused, Err(AnnotateError::NotAssigned)));
+    assert!(matches!(refused, Err(CreateAnnotationError::NotAssigned)));
     let unknown = Annotation { record_id: id(), ..note };
     let refused = table
         .store
-        .create_annotation(&unknown, at(1), &told_patient(&stranger, &record), &event)
+        .create_annotation(&unknown, at(1), &told_patient(&stranger, &record), &event, None)
         .await;
-    assert!(matches!(refused, Err(AnnotateError::NotAssigned)));
+    assert!(matches!(refused, Err(CreateAnnotationError::NotAssigned)));
     assert_eq!(table.count().await, items);
 }
 
@@ -77,9 +77,15 @@ async fn a_record_takes_a_limited_number_of_annotations() {
     let event = event(&doctor, patient.id, Action::CreateAnnotation, Some(record.id));
     let refused = table
         .store
-        .create_annotation(&annotation(&record), at(1), &told_patient(&doctor, &record), &event)
+        .create_annotation(
+            &annotation(&record),
+            at(1),
+            &told_patient(&doctor, &record),
+            &event,
+            None,
+        )
         .await;
-    assert!(matches!(refused, Err(AnnotateError::Full)));
+    assert!(matches!(refused, Err(CreateAnnotationError::Full)));
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.annotation_count, chart.annotations.len()), (MAX_ANNOTATIONS, 100));
 }
@@ -166,7 +172,7 @@ async fn a_former_doctor_changes_nothing() {
         .store
         .update_annotation(&before, &after, at(2), &told_patient(&former, &record), &event)
         .await;
-    assert!(matches!(refused, Err(UpdateAnnotationError::Gone)));
+    assert!(matches!(refused, Err(UpdateAnnotationError::NotAssigned)));
     assert_eq!(
         table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap().annotations,
         [before]

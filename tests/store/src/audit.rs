@@ -147,14 +147,17 @@ async fn an_event_never_takes_the_place_of_another_one() {
     let first = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
     table.store.create_events(std::slice::from_ref(&first)).await.unwrap();
     let other = AuditEvent { action: Action::Login, ..first.clone() };
-    let refused =
-        |result: Result<(), Error>| assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
+    let refused = |result: Result<(), Error>| {
+        assert!(matches!(result, Err(Error::Rejected(_))), "{result:?}")
+    };
     refused(table.store.create_events(std::slice::from_ref(&other)).await);
     refused(table.store.create_session(&session(&patient), Some(&other)).await);
     let record = record(&patient, &doctor);
     let chart = AuditEvent { action: Action::CreateRecord, ..first.clone() };
-    let created =
-        table.store.create_record(&record, &[], &told_doctor(&patient, &record), &chart).await;
+    let created = table
+        .store
+        .create_record(&record, &[], &told_doctor(&patient, &record), &chart, None)
+        .await;
     assert!(
         created.is_err()
             && table

@@ -18,11 +18,12 @@ use domain::record::Record;
 use domain::second_factor::SecondFactor;
 use domain::session::Session;
 use domain::text::Justification;
+use store::Span;
 use store::credentials::NewPassword;
 use store::idempotency::LeaseOutcome;
-use store::lists::{RecordEntry, Span};
 use store::rate::{DailyUsage, ThrottleKey};
 use store::records::RecordFilter;
+use store::staff::lists::RecordEntry;
 
 use crate::meter::Cost;
 use crate::notifications::notified;
@@ -543,7 +544,7 @@ async fn every_operation_keeps_its_budget() {
     let (done, measured) = meter
         .measure(async {
             store.check_network(LimitedAction::Register, &here, TOLERANCE, at(0)).await.unwrap();
-            store.register(&patient, &credentials(&patient), &first, &registered).await
+            store.register(&patient, &credentials(&patient), &first, &registered, None).await
         })
         .await;
     done.unwrap();
@@ -594,7 +595,7 @@ async fn every_operation_keeps_its_budget() {
                 store.use_daily_allowance(patient.id, take, most, at(0))
             );
             assert!(caller.unwrap().is_some() && doctor.unwrap().is_some() && taken.is_ok());
-            store.create_record(&created, &files, &told, &creation).await.unwrap();
+            store.create_record(&created, &files, &told, &creation, None).await.unwrap();
         })
         .await;
     report.row(
@@ -621,8 +622,8 @@ async fn every_operation_keeps_its_budget() {
             let LeaseOutcome::Acquired(hold) = begun.unwrap() else {
                 panic!("nobody has begun before")
             };
-            let store = store.keeping(&hold, vec![0; 3_000], at(0));
-            store.create_record(&other, &files, &told, &creation).await.unwrap();
+            let response = hold.response(vec![0; 3_000], at(0));
+            store.create_record(&other, &files, &told, &creation, Some(&response)).await.unwrap();
         })
         .await;
     let allowed = Budget(2, CALLER + 1.0, 16.0 + 1.0 + 8.0);
@@ -646,7 +647,7 @@ async fn every_operation_keeps_its_budget() {
                 let (caller, assignment) =
                     tokio::join!(doctor_calls(), store.get_assignment(doctors[0].id, created.id));
                 assert!(caller.unwrap().is_some() && assignment.unwrap().is_some());
-                store.create_annotation(&note, at(1), &told, &creation).await.unwrap();
+                store.create_annotation(&note, at(1), &told, &creation, None).await.unwrap();
             })
             .await;
         report.row(

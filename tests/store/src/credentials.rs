@@ -7,7 +7,8 @@ use domain::id::SessionId;
 use domain::mail::{AccountSnapshot, Mail, MailKind, MailToken};
 use domain::session::Session;
 use store::UpdateError;
-use store::credentials::{MailLimit, NewPassword, SilentError, UseTokenError};
+use store::accounts::{MailLimit, SilentError};
+use store::credentials::{NewPassword, UseTokenError};
 
 use crate::people::{at, credentials, event, id, patient, session, user};
 use crate::table::{Table, text};
@@ -281,7 +282,10 @@ async fn a_silent_registration_writes_as_much_for_a_taken_as_for_a_free_address(
     let mails = MailLimit { most: 3, now: at(0) };
     let registered = || event(&account, account.id, Action::Register, None);
     let silently = async || {
-        table.store.register_silently(&account, &credentials(&account), &registered(), mails).await
+        table
+            .store
+            .register_silently(&account, &credentials(&account), &registered(), mails, None)
+            .await
     };
     let (done, free) = table.meter.measure(silently()).await;
     done.unwrap();
@@ -293,7 +297,7 @@ async fn a_silent_registration_writes_as_much_for_a_taken_as_for_a_free_address(
     assert!(matches!(silently().await, Err(SilentError::Changed)));
     let told = || mail(MailKind::AlreadyRegistered, &account);
     let refuse = async |email: &Email| {
-        table.store.refuse_registration(email, &registered(), &told(), mails).await
+        table.store.refuse_registration(email, &registered(), &told(), mails, None).await
     };
     let (done, taken) = table.meter.measure(refuse(&account.email)).await;
     done.unwrap();

@@ -8,10 +8,12 @@ use domain::notification::{NotificationType, RecordEvent};
 use domain::record::RecordType;
 use domain::text::Justification;
 use jiff::{SignedDuration, Timestamp};
+use store::Span;
 use store::UpdateError;
-use store::emergency_access::{Grant, Outline};
-use store::lists::{AnnotationEntry, FileEntry, NotificationEntry, RecordEntry, Span};
 use store::records::RecordFilter;
+use store::staff::emergency_access::Grant;
+use store::staff::lists::{AnnotationEntry, FileEntry, NotificationEntry, RecordEntry};
+use store::staff::outline::Outline;
 use store::stream::Change;
 
 use crate::people::{annotation, at, doctor, event, id, user};

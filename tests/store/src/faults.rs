@@ -163,7 +163,7 @@ async fn assert_all_unavailable(store: &Store) {
             }
         }),
         assert_unavailable(store.mark_notifications_read(account.id, id(), at(1))),
-        assert_unavailable(store.create_record(&record, &[], &told, &creation)),
+        assert_unavailable(store.create_record(&record, &[], &told, &creation, None)),
     );
 }
 
@@ -224,7 +224,7 @@ async fn what_trying_again_does_not_change_is_not_called_unavailable() {
             behind(&table, move |_, _| Fault::Instead(400, refusal(code))).await;
         let refused = store.get_account(id()).await;
         assert!(
-            matches!(refused, Err(Error::Refused(ref text)) if text.contains(code)),
+            matches!(refused, Err(Error::Rejected(ref text)) if text.contains(code)),
             "{refused:?}"
         );
         assert_eq!(requests.load(Ordering::SeqCst), 1);
@@ -286,8 +286,9 @@ async fn a_conflict_of_transactions_is_tried_three_times_under_one_token() {
             let account = patient();
             let record = record(&account, &user(Role::Doctor, "", ""));
             let creation = event(&account, account.id, Action::CreateRecord, None);
-            let result =
-                store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await;
+            let result = store
+                .create_record(&record, &[], &told_doctor(&account, &record), &creation, None)
+                .await;
             assert_eq!(result.is_ok(), succeeds, "{result:?}");
             assert!(succeeds || matches!(result, Err(Error::Unavailable(_))));
             assert_eq!(requests.load(Ordering::SeqCst), 3);
@@ -358,7 +359,10 @@ async fn a_transaction_that_is_still_under_way_is_asked_for_again() {
     let account = patient();
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
-    store.create_record(&record, &[], &told_doctor(&account, &record), &creation).await.unwrap();
+    store
+        .create_record(&record, &[], &told_doctor(&account, &record), &creation, None)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -370,10 +374,10 @@ async fn a_transaction_that_is_refused_says_why_and_nothing_of_its_items() {
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
     let error = store
-        .create_record(&record, &[], &told_doctor(&account, &record), &creation)
+        .create_record(&record, &[], &told_doctor(&account, &record), &creation, None)
         .await
         .unwrap_err();
-    assert!(matches!(&error, Error::Refused(text) if text.contains("ValidationError")), "{error}");
+    assert!(matches!(&error, Error::Rejected(text) if text.contains("ValidationError")), "{error}");
     assert!(!format!("{error:?}").contains(&account.id.to_string()));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
@@ -435,7 +439,7 @@ async fn a_cut_transaction_counts_once() {
     let first = session(&account);
     cut_once(&table)
         .await
-        .register(&account, &crate::people::credentials(&account), &first, &registration)
+        .register(&account, &crate::people::credentials(&account), &first, &registration, None)
         .await
         .unwrap();
     assert_eq!(table.count().await, 4);
@@ -445,7 +449,7 @@ async fn a_cut_transaction_counts_once() {
     let creation = event(&doctor, before.patient_id, Action::CreateAnnotation, Some(before.id));
     cut_once(&table)
         .await
-        .create_annotation(&note, at(1), &told_patient(&doctor, &before), &creation)
+        .create_annotation(&note, at(1), &told_patient(&doctor, &before), &creation, None)
         .await
         .unwrap();
     let chart = table.store.get_record_detail(before.patient_id, before.id).await.unwrap().unwrap();
@@ -481,7 +485,7 @@ async fn a_cut_conditional_write_does_not_meet_itself() {
     let account = user(Role::Patient, "Jane", "Doe");
     let before = table.register(&account).await;
     let with_profile = Account { profile: patient().profile, version: 2, ..account.clone() };
-    cut_once(&table).await.create_profile(&with_profile).await.unwrap();
+    cut_once(&table).await.create_profile(&with_profile, None).await.unwrap();
     let next = Account { version: 3, ..with_profile };
     cut_once(&table).await.update_profile(2, &next, None).await.unwrap();
     assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(next));

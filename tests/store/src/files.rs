@@ -50,7 +50,7 @@ async fn a_deleted_file_is_gone_and_no_longer_counted() {
 
     let items = table.count().await;
     let again = table.store.delete_file(&files[0], &record, at(8), None, &event()).await;
-    assert!(matches!(again, Err(DeleteFileError::Gone)));
+    assert!(matches!(again, Err(DeleteFileError::NotFound)));
     assert_eq!(table.count().await, items);
     table.store.delete_file(&files[1], &record, at(8), None, &event()).await.unwrap();
     assert_eq!(

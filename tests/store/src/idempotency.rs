@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use store::Error;
 use store::accounts::{CreateProfileError, RegisterError};
-use store::idempotency::{HOLD, KEEP, Lease, LeaseOutcome};
+use store::idempotency::{LEASE_DURATION, Lease, LeaseOutcome, RESPONSE_RETENTION};
 
 use crate::people::{at, credentials, doctor_profile, event, id, patient, session, user};
 use crate::table::Table;
@@ -36,8 +36,9 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), RegisterError> {
         let event = event(account, account.id, Action::Register, None);
-        let store = self.store.keeping(hold, b"sealed".to_vec(), now);
-        store.register(account, &credentials(account), &session(account), &event).await
+        let response = hold.response(b"sealed".to_vec(), now);
+        let (credentials, session) = (credentials(account), session(account));
+        self.store.register(account, &credentials, &session, &event, Some(&response)).await
     }
 }
 
@@ -64,7 +65,10 @@ async fn change_and_answer_are_there_together() {
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["answer", "entity", "pk", "sk", "ttl"]);
-    assert_eq!(item["ttl"], AttributeValue::N((at(0) + KEEP).as_second().to_string()));
+    assert_eq!(
+        item["ttl"],
+        AttributeValue::N((at(0) + RESPONSE_RETENTION).as_second().to_string())
+    );
 }
 
 #[tokio::test]
@@ -102,22 +106,22 @@ async fn a_hold_ends_and_is_taken_over() {
     let (table, account) = (Table::new().await, patient());
     let crashed = table.first(account.id, at(0)).await;
     assert!(matches!(
-        table.begin(account.id, at(0) + HOLD - SignedDuration::from_secs(1)).await,
+        table.begin(account.id, at(0) + LEASE_DURATION - SignedDuration::from_secs(1)).await,
         LeaseOutcome::InProgress
     ));
-    let now = at(0) + HOLD;
+    let now = at(0) + LEASE_DURATION;
     let hold = table.first(account.id, now).await;
     // The one before was not dead but slow: it changes nothing any more, and forgets nothing
     // either.
     let overtaken = table.register_once(&account, &crashed, now).await;
-    assert!(matches!(overtaken, Err(RegisterError::Store(Error::Overtaken))), "{overtaken:?}");
+    assert!(matches!(overtaken, Err(RegisterError::Store(Error::LeaseLost))), "{overtaken:?}");
     table.store.release_lease(&crashed).await.unwrap();
     assert_eq!(table.entities().await, ["idempotency"]);
     table.register_once(&account, &hold, now).await.unwrap();
     // Also when the address is taken by now, which would be the better known reason.
     let overtaken =
         table.register_once(&Account { id: id(), ..account.clone() }, &crashed, now).await;
-    assert!(matches!(overtaken, Err(RegisterError::Store(Error::Overtaken))), "{overtaken:?}");
+    assert!(matches!(overtaken, Err(RegisterError::Store(Error::LeaseLost))), "{overtaken:?}");
     assert!(is_answered(&table.begin(account.id, now).await));
 }
 
@@ -127,15 +131,18 @@ async fn an_answer_is_forgotten_after_a_day_whenever_the_table_deletes_it() {
     let hold = table.first(account.id, at(0)).await;
     table.register_once(&account, &hold, at(0)).await.unwrap();
     assert!(is_answered(
-        &table.begin(account.id, at(0) + KEEP - SignedDuration::from_secs(1)).await
+        &table.begin(account.id, at(0) + RESPONSE_RETENTION - SignedDuration::from_secs(1)).await
     ));
-    assert!(matches!(table.begin(account.id, at(0) + KEEP).await, LeaseOutcome::Acquired(_)));
+    assert!(matches!(
+        table.begin(account.id, at(0) + RESPONSE_RETENTION).await,
+        LeaseOutcome::Acquired(_)
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_eight_at_once_one_begins() {
     let (table, user) = (Table::new().await, id::<UserId>());
-    for now in [at(0), at(0) + HOLD] {
+    for now in [at(0), at(0) + LEASE_DURATION] {
         let begun = join_all((0..8).map(|_| {
             let store = table.store.clone();
             tokio::spawn(async move { store.acquire_lease(Some(user), LABEL, now).await.unwrap() })
@@ -161,15 +168,21 @@ async fn a_profile_is_refused_for_the_same_reasons() {
     let profile =
         Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..account.clone() };
     let hold = table.first(account.id, at(0)).await;
-    let keeping = table.store.keeping(&hold, b"sealed".to_vec(), at(0));
+    let response = hold.response(b"sealed".to_vec(), at(0));
     let stale = Account { version: 7, ..profile.clone() };
-    assert!(matches!(keeping.create_profile(&stale).await, Err(CreateProfileError::Stale)));
-    keeping.create_profile(&profile).await.unwrap();
+    assert!(matches!(
+        table.store.create_profile(&stale, Some(&response)).await,
+        Err(CreateProfileError::Stale)
+    ));
+    table.store.create_profile(&profile, Some(&response)).await.unwrap();
     assert!(is_answered(&table.begin(account.id, at(0)).await));
     let hold = match table.store.acquire_lease(Some(account.id), "other", at(0)).await.unwrap() {
         LeaseOutcome::Acquired(hold) => hold,
         other => panic!("{other:?}"),
     };
-    let keeping = table.store.keeping(&hold, b"sealed".to_vec(), at(0));
-    assert!(matches!(keeping.create_profile(&profile).await, Err(CreateProfileError::Exists)));
+    let response = hold.response(b"sealed".to_vec(), at(0));
+    assert!(matches!(
+        table.store.create_profile(&profile, Some(&response)).await,
+        Err(CreateProfileError::ProfileExists)
+    ));
 }

@@ -7,7 +7,7 @@
 #![cfg(test)]
 
 mod accounts;
-mod admin;
+
 mod annotations;
 mod archive;
 mod audit;
@@ -32,3 +32,4 @@ mod sessions;
 mod signing_keys;
 mod stream;
 mod table;
+mod users;

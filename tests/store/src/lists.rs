@@ -8,8 +8,9 @@ use domain::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
 use domain::notification::NotificationType;
 use domain::record::{Record, RecordType};
 use jiff::Timestamp;
-use store::lists::{
-    AnnotationEntry, FileEntry, InChart, Listed, NotificationEntry, RecordEntry, Span, UserEntry,
+use store::Span;
+use store::staff::lists::{
+    AnnotationEntry, FileEntry, InChart, Listed, NotificationEntry, RecordEntry, UserEntry,
 };
 use uuid::Uuid;
 

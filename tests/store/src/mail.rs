@@ -9,7 +9,8 @@ use domain::mail::{
 };
 use domain::notification::Notification;
 use store::Page;
-use store::mail::{MailClaim, MailOutcome, Mailed, OrderError};
+use store::mail::{MailClaim, MailOutcome};
+use store::staff::mail::{Mailed, ResendMailError};
 
 use crate::notifications::notified;
 use crate::people::{at, doctor, event, id, patient, user};
@@ -99,9 +100,9 @@ async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
         let event = event(&admin, doctor.id, Action::ResendMail, None);
         table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await
     };
-    assert!(matches!(again().await, Err(OrderError::NotOver)), "it waits");
+    assert!(matches!(again().await, Err(ResendMailError::InProgress)), "it waits");
     claim().await;
-    assert!(matches!(again().await, Err(OrderError::NotOver)), "it is being sent");
+    assert!(matches!(again().await, Err(ResendMailError::InProgress)), "it is being sent");
     table
         .store
         .mark_mail_failed(order, MailFailure::NoAnswer, MailOutcome::InDoubt, at(1))
@@ -110,7 +111,7 @@ async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
     assert_eq!(claim().await, MailClaim::InDoubt);
     for sent in 2..4 {
         again().await.unwrap();
-        assert!(matches!(again().await, Err(OrderError::NotOver)), "once for each order");
+        assert!(matches!(again().await, Err(ResendMailError::InProgress)), "once for each order");
         assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
         table.store.mark_mail_sent(order, at(sent)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
@@ -151,20 +152,21 @@ async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
         Delivery { mail_claimed_at: Some(at(1)), ..delivery(Some(MailState::Sending), None, None) }
     );
     assert!(
-        matches!(again(31).await, Err(OrderError::NotOver)) && !now().await.can_be_resent(at(31))
+        matches!(again(31).await, Err(ResendMailError::InProgress))
+            && !now().await.can_be_resent(at(31))
     );
     assert!(now().await.can_be_resent(at(32)));
     let (one, other) = tokio::join!(again(32), again(32));
     assert!(
         matches!(
             (&one, &other),
-            (Ok(()), Err(OrderError::NotOver)) | (Err(OrderError::NotOver), Ok(()))
+            (Ok(()), Err(ResendMailError::InProgress)) | (Err(ResendMailError::InProgress), Ok(()))
         ),
         "{one:?} {other:?}"
     );
     assert_eq!(now().await, delivery(Some(MailState::ResendRequested), None, None));
     assert_eq!(claim(33).await, MailClaim::Claimed(notification));
-    assert!(matches!(again(34).await, Err(OrderError::NotOver)), "it was begun anew");
+    assert!(matches!(again(34).await, Err(ResendMailError::InProgress)), "it was begun anew");
 }
 
 #[tokio::test]
@@ -229,7 +231,7 @@ async fn there_is_no_mail_for_what_is_gone() {
     let event = event(&doctor, doctor.id, Action::ResendMail, None);
     assert!(matches!(
         table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await,
-        Err(OrderError::NotOver)
+        Err(ResendMailError::InProgress)
     ));
     assert_eq!(table.store.get_notification_delivery(doctor.id, id()).await.unwrap(), None);
     assert_eq!(table.store.get_mail_delivery(id()).await.unwrap(), None);

@@ -191,7 +191,7 @@ impl Table {
     pub(crate) async fn register(&self, account: &Account) -> Session {
         let session = session(account);
         let event = event(account, account.id, Action::Register, None);
-        self.store.register(account, &credentials(account), &session, &event).await.unwrap();
+        self.store.register(account, &credentials(account), &session, &event, None).await.unwrap();
         session
     }
 
@@ -199,7 +199,7 @@ impl Table {
     pub(crate) async fn create(&self, patient: &Account, record: &Record, files: &[File]) {
         let event = event(patient, patient.id, Action::CreateRecord, Some(record.id));
         self.store
-            .create_record(record, files, &told_doctor(patient, record), &event)
+            .create_record(record, files, &told_doctor(patient, record), &event, None)
             .await
             .unwrap();
     }
@@ -213,7 +213,7 @@ impl Table {
     ) {
         let event = event(doctor, record.patient_id, Action::CreateAnnotation, Some(record.id));
         self.store
-            .create_annotation(annotation, at(1), &told_patient(doctor, record), &event)
+            .create_annotation(annotation, at(1), &told_patient(doctor, record), &event, None)
             .await
             .unwrap();
     }

@@ -11,19 +11,19 @@ use domain::text::Note;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use store::accounts::{CreateProfileError, RegisterError};
-use store::admin::{AmendError, BootstrapError};
-use store::annotations::{AnnotateError, UpdateAnnotationError};
+use store::annotations::{CreateAnnotationError, UpdateAnnotationError};
 use store::files::DeleteFileError;
 use store::mail::MailClaim;
+use store::staff::users::{AmendError, BootstrapError};
 use store::{Store, UpdateError};
 
-use crate::admin::mail;
 use crate::notifications::notified;
 use crate::people::{
     annotation, at, credentials, doctor, event, file, patient, session, told_doctor, told_patient,
     user,
 };
 use crate::table::{Table, text};
+use crate::users::mail;
 
 /// Runs one task for each number, at the same time, on the threads of the runtime.
 async fn at_once<T, F>(number: u32, task: impl Fn(u32) -> F) -> Vec<T>
@@ -50,7 +50,7 @@ async fn of_eight_registrations_one_succeeds() {
         let (store, account) = (table.store.clone(), Account { email: email.clone(), ..patient() });
         async move {
             let event = event(&account, account.id, Action::Register, None);
-            store.register(&account, &credentials(&account), &session(&account), &event).await
+            store.register(&account, &credentials(&account), &session(&account), &event, None).await
         }
     })
     .await;
@@ -150,11 +150,14 @@ async fn of_eight_equal_profile_creations_one_succeeds() {
     let after = Account { profile: patient().profile, version: 2, ..account.clone() };
     let results = at_once(8, |_| {
         let (store, after) = (table.store.clone(), after.clone());
-        async move { store.create_profile(&after).await }
+        async move { store.create_profile(&after, None).await }
     })
     .await;
     assert_eq!(count(&results, Result::is_ok), 1);
-    assert_eq!(count(&results, |result| matches!(result, Err(CreateProfileError::Exists))), 7);
+    assert_eq!(
+        count(&results, |result| matches!(result, Err(CreateProfileError::ProfileExists))),
+        7
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -278,7 +281,9 @@ async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
                 tokio::time::sleep(std::time::Duration::from_micros(200 * (round % 6))).await;
                 let event =
                     event(&former, before.patient_id, Action::CreateAnnotation, Some(before.id));
-                store.create_annotation(&note, at(1), &told_patient(&former, &before), &event).await
+                store
+                    .create_annotation(&note, at(1), &told_patient(&former, &before), &event, None)
+                    .await
             }
         };
         let reassign = {
@@ -317,7 +322,7 @@ async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
                 before_it += 1;
                 assert_eq!((chart.record.annotation_count, chart.annotations), (1, vec![note]));
             }
-            Err(AnnotateError::NotAssigned) => {
+            Err(CreateAnnotationError::NotAssigned) => {
                 not_at_all += 1;
                 assert_eq!((chart.record.annotation_count, chart.annotations), (0, Vec::new()));
             }
@@ -373,7 +378,9 @@ async fn a_former_author_edits_before_the_move_or_not_at_all() {
             (Ok(()), Err(UpdateError::Stale)) => {
                 assert_eq!(chart.annotations[0].note.as_str(), "edited")
             }
-            (Err(UpdateAnnotationError::Gone), Ok(())) => assert_eq!(chart.annotations, [before]),
+            (Err(UpdateAnnotationError::NotAssigned), Ok(())) => {
+                assert_eq!(chart.annotations, [before])
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -397,13 +404,14 @@ async fn annotations_at_once_are_all_counted_up_to_the_limit() {
                     at(1),
                     &told_patient(&doctor, &record),
                     &event,
+                    None,
                 )
                 .await
         }
     })
     .await;
     assert_eq!(count(&results, Result::is_ok), 3);
-    assert_eq!(count(&results, |result| matches!(result, Err(AnnotateError::Full))), 5);
+    assert_eq!(count(&results, |result| matches!(result, Err(CreateAnnotationError::Full))), 5);
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.annotation_count, chart.annotations.len()), (MAX_ANNOTATIONS, 100));
 }
@@ -451,7 +459,7 @@ async fn a_file_is_deleted_once_and_updates_at_the_same_time_are_not_lost() {
     });
     let (deleted, _) = tokio::join!(deleted, added);
     assert_eq!(count(&deleted, Result::is_ok), 1);
-    assert_eq!(count(&deleted, |result| matches!(result, Err(DeleteFileError::Gone))), 3);
+    assert_eq!(count(&deleted, |result| matches!(result, Err(DeleteFileError::NotFound))), 3);
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!((chart.record.file_count, chart.files.len(), chart.record.version), (4, 4, 6));
     assert!(!chart.files.contains(&files[0]));

@@ -3,11 +3,12 @@
 use domain::account::Account;
 use domain::audit::Action;
 use domain::id::{RecordId, UserId};
+use domain::record::Assignment;
 use domain::record::{Annotation, Record, RecordDetail, RecordType};
 use domain::text::{Description, Note};
 use jiff::Timestamp;
 use store::UpdateError;
-use store::records::{Assignment, RecordFilter};
+use store::records::RecordFilter;
 
 use crate::people::{annotation, at, doctor, event, file, id, id_at, patient, record, told_doctor};
 use crate::table::{Item, Table, text};

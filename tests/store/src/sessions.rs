@@ -90,7 +90,7 @@ async fn an_ended_session_stays_ended() {
     assert!(
         matches!(
             table.store.end_session(id(), before.id, &ended()).await,
-            Err(EndSessionError::Unknown)
+            Err(EndSessionError::NotFound)
         ),
         "of somebody else"
     );
@@ -98,7 +98,7 @@ async fn an_ended_session_stays_ended() {
     assert_eq!(table.store.get_session(before.user_id, before.id).await.unwrap(), None);
     assert!(matches!(
         table.store.end_session(before.user_id, before.id, &ended()).await,
-        Err(EndSessionError::Unknown)
+        Err(EndSessionError::NotFound)
     ));
     let after = Session { token_hash: "second".to_owned(), ..before.clone() };
     assert!(matches!(table.store.rotate_session(&before, &after).await, Err(UpdateError::Stale)));
@@ -123,7 +123,7 @@ async fn a_reused_token_ends_the_session_with_event_and_mail_once() {
             .await
     };
     end().await.unwrap();
-    assert!(matches!(end().await, Err(EndSessionError::Unknown)));
+    assert!(matches!(end().await, Err(EndSessionError::NotFound)));
     assert_eq!(table.entities().await, ["audit_event", "mail"]);
 }
 

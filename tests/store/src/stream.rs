@@ -114,7 +114,7 @@ async fn nonsense_is_refused_without_repeating_it() {
         aws_sdk_dynamodb::types::AttributeValue::S("secret".to_owned()),
     );
     let error = Change::from_images("INSERT", None, Some(item.into())).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { entity: "notification" }));
+    assert!(matches!(error, Error::Corrupt { entity: "notification", .. }));
     assert!(!format!("{error} {error:?}").contains("secret"));
     assert_eq!(Change::from_images("INSERT", None, None).unwrap(), []);
 }

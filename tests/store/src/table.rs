@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use dynoxide::{Database, ImportOptions};
 use store::Store;
-use store::archive::AuditKey;
+use store::proof::AuditKey;
 use tokio::net::TcpListener;
 
 use crate::meter::Meter;
@@ -118,7 +118,7 @@ fn with_ids(value: &AttributeValue, ids: &[(String, String)]) -> dynoxide::Attri
 pub(crate) const NAME: &str = "records";
 
 pub(crate) fn store(client: &Client) -> Store {
-    Store::new(client.clone(), NAME).proving(audit_key())
+    Store::new(store::Table::new(client.clone(), NAME), audit_key())
 }
 
 /// With which events are proved.

@@ -11,8 +11,8 @@ use http_api::path::Id;
 use http_api::problem::Problem;
 use http_api::query::{Parameters, Query};
 use store::Page;
-use store::lists::NotificationEntry;
-use store::mail::Mailed;
+use store::staff::lists::NotificationEntry;
+use store::staff::mail::Mailed;
 use uuid::Uuid;
 
 use crate::App;

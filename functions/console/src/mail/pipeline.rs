@@ -20,7 +20,7 @@ use http_api::problem::{Limit, Problem};
 use jiff::Timestamp;
 use runtime::queue::{Depth, Message, Queue, QueueError};
 use runtime::{clock, config};
-use store::mail::{Mailed, OrderError};
+use store::staff::mail::{Mailed, ResendMailError};
 
 use crate::App;
 
@@ -384,9 +384,9 @@ pub(crate) async fn resend(
     };
     app.store.resend_mail(order, &address.normalized(), most, &event, now).await.map_err(
         |error| match error {
-            OrderError::NotOver => not_over(),
-            OrderError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
-            OrderError::Store(error) => error.into(),
+            ResendMailError::InProgress => not_over(),
+            ResendMailError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
+            ResendMailError::Store(error) => error.into(),
         },
     )?;
     if state != MailState::Sent {

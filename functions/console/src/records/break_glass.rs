@@ -9,7 +9,7 @@ use domain::text::Justification;
 use http_api::path::Id;
 use http_api::problem::Problem;
 use runtime::clock;
-use store::lists::RecordEntry;
+use store::staff::lists::RecordEntry;
 
 use crate::App;
 use crate::web::form::Posted;

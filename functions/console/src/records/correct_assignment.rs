@@ -13,8 +13,8 @@ use http_api::path::Id;
 use http_api::problem::Problem;
 use runtime::clock;
 use store::UpdateError;
-use store::emergency_access::RecordOutline;
-use store::lists::RecordEntry;
+use store::staff::lists::RecordEntry;
+use store::staff::outline::RecordOutline;
 
 use crate::App;
 use crate::records::people::Person;

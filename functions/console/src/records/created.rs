@@ -4,7 +4,7 @@ use domain::field::Reason;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use store::lists::Span;
+use store::Span;
 
 /// How many years back a list offers to look into. What is older is found by `?created=` all the
 /// same.

@@ -7,7 +7,7 @@ use domain::id::UserId;
 use http_api::problem::Problem;
 use http_api::query::Query;
 use runtime::clock;
-use store::lists::AnnotationEntry;
+use store::staff::lists::AnnotationEntry;
 
 use crate::App;
 use crate::records::listing::{Asked, Cell, Field, Listing, Page, find, looks};

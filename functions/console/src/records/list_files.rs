@@ -6,7 +6,7 @@ use domain::audit::Action;
 use http_api::problem::Problem;
 use http_api::query::Query;
 use runtime::clock;
-use store::lists::FileEntry;
+use store::staff::lists::FileEntry;
 
 use crate::App;
 use crate::records::listing::{Asked, Cell, Field, Listing, Page, find, looks};

@@ -9,7 +9,7 @@ use http_api::page::Paging;
 use http_api::problem::Problem;
 use http_api::query::{Parameters, Query};
 use runtime::clock;
-use store::lists::NotificationEntry;
+use store::staff::lists::NotificationEntry;
 
 use crate::App;
 use crate::records::listing::{

@@ -8,8 +8,9 @@ use domain::record::RecordType;
 use http_api::page::Paging;
 use http_api::problem::Problem;
 use http_api::query::{Parameters, Query};
-use store::lists::{RecordEntry, Span};
+use store::Span;
 use store::records::RecordFilter;
+use store::staff::lists::RecordEntry;
 
 use crate::App;
 use crate::records::listing::{

@@ -14,8 +14,9 @@ use http_api::query::Parameters;
 use jiff::Timestamp;
 use runtime::clock;
 use serde::{Deserialize, Serialize};
-use store::emergency_access::Grant;
-use store::lists::{InChart, Listed, Place, Span};
+use store::Span;
+use store::staff::emergency_access::Grant;
+use store::staff::lists::{InChart, Listed, Place};
 use uuid::Uuid;
 
 use crate::App;

@@ -15,8 +15,9 @@ use http_api::problem::Problem;
 use http_api::query::Query;
 use jiff::Timestamp;
 use runtime::clock;
-use store::emergency_access::{AnnotationOutline, FileOutline, Grant, Outline, RecordOutline};
-use store::lists::RecordEntry;
+use store::staff::emergency_access::Grant;
+use store::staff::lists::RecordEntry;
+use store::staff::outline::{AnnotationOutline, FileOutline, Outline, RecordOutline};
 
 use crate::App;
 use crate::records::listing::{PAGE, look};
@@ -236,7 +237,7 @@ mod tests {
             annotations,
         };
         let outline = Outline {
-            record: store::emergency_access::RecordOutline {
+            record: store::staff::outline::RecordOutline {
                 id,
                 patient_id: who,
                 doctor_id: who,

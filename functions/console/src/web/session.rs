@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::web::frame;
-use crate::web::sign_in;
+
+/// The page on which staff sign in.
+pub(crate) const SIGN_IN: &str = "/admin/sign-in/";
 
 /// Where the script of the sign-in page brings an access token: the one path of the console that
 /// takes one.
@@ -183,13 +185,13 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
 
 /// Whether everybody may see it: such a request says nothing of account and session.
 fn is_public(path: &str) -> bool {
-    path == sign_in::PATH || path.starts_with("/admin/assets/")
+    path == SIGN_IN || path.starts_with("/admin/assets/")
 }
 
 /// What a browser shows for a problem, `None` when that cannot be made.
 fn page_of(problem: &Problem, request_id: &str) -> Option<Response> {
     if problem.status() == 401 {
-        let mut response = frame::see_other(sign_in::PATH, None).ok()?;
+        let mut response = frame::see_other(SIGN_IN, None).ok()?;
         response.headers_mut().insert(header::SET_COOKIE, end().ok()?);
         return Some(response);
     }

@@ -17,8 +17,6 @@ use crate::web::form::Posted;
 use crate::web::frame::{self, Staff};
 use crate::web::session;
 
-pub(crate) const PATH: &str = "/admin/sign-in/";
-
 #[derive(Template)]
 #[template(path = "web/sign_in.html")]
 struct SignIn;
@@ -49,10 +47,10 @@ pub(crate) async fn sign_out(
     let (user, session) = (caller.account.id, caller.session.id);
     match app.store.end_session(user, session, &caller.audit(Action::EndSession, user, None)).await
     {
-        Ok(()) | Err(EndSessionError::Unknown) => {}
+        Ok(()) | Err(EndSessionError::NotFound) => {}
         Err(EndSessionError::Store(error)) => return Err(error.into()),
     }
-    let mut response = frame::see_other(PATH, None)?;
+    let mut response = frame::see_other(session::SIGN_IN, None)?;
     response.headers_mut().insert(header::SET_COOKIE, session::end()?);
     Ok(response)
 }

@@ -19,8 +19,8 @@ use archive::vault::Vault;
 use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
-use store::Store;
-use store::archive::AuditKey;
+use store::Table;
+use store::proof::AuditKey;
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -48,7 +48,7 @@ async fn run() -> Result<bool, Error> {
     };
     let config = config::Verification::from_env()?;
     let sdk = aws::sdk(CallPolicy::Background).await;
-    let store = Store::new(aws::dynamodb(&sdk), &config.table_name);
+    let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
     let vault = Vault::new(aws::s3(&sdk), &config.archive_bucket_name);
     let report =
         compare(&store, &vault, AuditKey::new(config.audit_key.expose()), clock::now()).await?;

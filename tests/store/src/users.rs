@@ -9,7 +9,7 @@ use domain::mail::{Mail, MailKind};
 use domain::text::{Justification, Name};
 use store::UpdateError;
 use store::accounts::RegisterError;
-use store::admin::{AmendError, BootstrapError};
+use store::staff::users::{AmendError, BootstrapError};
 use store::stream::Change;
 
 use crate::people::{
@@ -26,7 +26,7 @@ impl Table {
     pub(crate) async fn staff_create(&self, account: &Account) {
         let event = event(account, account.id, Action::CreateUser, None);
         let mail = mail(MailKind::ResetPassword, account);
-        self.store.create_user(account, &credentials(account), &mail, &event).await.unwrap();
+        self.store.create_user(account, &credentials(account), &mail, &event, None).await.unwrap();
     }
 
     async fn working_admins(&self) -> u64 {
@@ -47,7 +47,11 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
     let account = user(Role::Doctor, "Jane", "Doe");
     let order = mail(MailKind::ResetPassword, &account);
     let creation = event(&account, account.id, Action::CreateUser, None);
-    table.store.create_user(&account, &credentials(&account), &order, &creation).await.unwrap();
+    table
+        .store
+        .create_user(&account, &credentials(&account), &order, &creation, None)
+        .await
+        .unwrap();
     assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(account.clone()));
     assert_eq!(
         table.store.get_credentials(&account.email).await.unwrap().unwrap().user_id,
@@ -64,7 +68,8 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
         email: Email::parse(&account.email.as_str().to_uppercase()).unwrap(),
         ..user(Role::Admin, "", "")
     };
-    let refused = table.store.create_user(&other, &credentials(&other), &order, &creation).await;
+    let refused =
+        table.store.create_user(&other, &credentials(&other), &order, &creation, None).await;
     assert!(matches!(refused, Err(RegisterError::EmailTaken)));
     assert_eq!(table.count().await, 4, "nothing of the second is there");
 }
@@ -328,7 +333,7 @@ async fn a_doctor_without_a_licence_waits_for_nothing() {
     };
     assert!(waiting().await.is_empty());
     let after = Account { profile: doctor().profile, version: 2, ..before };
-    table.store.create_profile(&after).await.unwrap();
+    table.store.create_profile(&after, None).await.unwrap();
     assert_eq!(waiting().await, [after.id]);
 }
 

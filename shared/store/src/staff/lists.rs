@@ -1,8 +1,8 @@
-//! What staff see of everybody's things without breaking the glass: that they are there, whose they
-//! are and with whom; nothing that a person has written.
+//! Lists for staff of all users, records, files, annotations and notifications: ids, owners and
+//! types, without anything that people have written.
 //!
-//! Everything of a kind is listed newest first by an index; what is somebody's is listed from their
-//! own partition. Both cost the same whatever else there is.
+//! Lists of everything read an index, newest first; lists of one user's things read the user's
+//! partition. Their cost does not depend on the size of the table.
 
 use std::cmp::Reverse;
 
@@ -10,64 +10,32 @@ use domain::account::Role;
 use domain::file::File;
 use domain::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
 use domain::notification::NotificationType;
-use domain::record::{Annotation, Record, RecordType};
+use domain::record::{Annotation, Assignment, Record, RecordType};
 use futures_util::future::try_join_all;
-use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Store;
+use crate::attributes::{Item, entity};
 use crate::error::Error;
-use crate::item::{self, Item, Stored, read_part};
+use crate::item::{Stored, read_part};
 use crate::keys::{self, Range};
-use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, below, ceil};
+use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, Span, below};
 use crate::read::{Consistency, Order};
-use crate::records::Assignment;
+use crate::table::Table;
 
-/// When things were created that a list shows; whenever by default.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Span {
-    /// Then or later.
-    pub created_after: Option<Timestamp>,
-    /// Earlier than that.
-    pub created_before: Option<Timestamp>,
-}
-
-impl Span {
-    /// The oldest and the newest id that the next page can show; `None` when there is none between.
-    pub(crate) fn bounds<I: From<Uuid>>(&self, after: Option<Uuid>) -> Option<(I, I)> {
-        let oldest = RecordId::first_at(self.created_after.map_or(Timestamp::UNIX_EPOCH, ceil));
-        let last = match self.created_before.map(ceil) {
-            Some(before) if before <= Timestamp::UNIX_EPOCH => return None,
-            Some(before) => {
-                before.checked_sub(SignedDuration::from_millis(1)).unwrap_or(Timestamp::UNIX_EPOCH)
-            }
-            None => Timestamp::MAX,
-        };
-        let newest = RecordId::last_at(last)
-            .min(after.map_or(RecordId::last_at(Timestamp::MAX), |id| below(id.as_bytes())));
-        (oldest <= newest).then_some((Uuid::from(oldest).into(), Uuid::from(newest).into()))
-    }
-
-    /// Whether something was created in it.
-    pub fn holds(&self, created_at: Timestamp) -> bool {
-        self.created_after.is_none_or(|after| created_at >= after)
-            && self.created_before.is_none_or(|before| created_at < before)
-    }
-}
-
-/// An entry of a list of everything of a kind.
+/// An entry of a list of all things of a kind.
 pub trait Listed: DeserializeOwned {
-    /// The id of what is listed.
+    /// The type of the entry's id.
     type Id: Copy + From<Uuid> + Into<Uuid>;
-    /// How the partitions of the list begin.
+    /// The prefix of the list's partition keys.
     const LIST: &'static str;
-    /// The fields that stand in the keys of the list's items.
+    /// The fields whose values are in the keys of the list's items.
     const IN_KEY: &'static [&'static str];
     /// The id of what is listed.
     fn id(&self) -> Self::Id;
-    /// When it was created.
+    /// Returns the time of creation.
     fn created_at(&self) -> Timestamp {
         created_at(self.id().into())
     }
@@ -75,9 +43,9 @@ pub trait Listed: DeserializeOwned {
 
 /// An entry that a patient's chart holds.
 pub trait InChart: Listed {
-    /// What the chart's item is.
+    /// The entity of the chart's item.
     const ENTITY: &'static str;
-    /// The fields that stand in its key.
+    /// The fields whose values are in its key.
     const IN_CHART: &'static [&'static str];
 }
 
@@ -185,27 +153,26 @@ pub struct NotificationEntry {
     pub record_id: Option<RecordId>,
     /// Whose record it is.
     pub patient_id: Option<UserId>,
-    /// When it was read. A mark-all-read shows here a moment later.
+    /// When it was read. A mark-all-read appears here a moment later.
     pub read_at: Option<Timestamp>,
 }
 
-/// Where in somebody's things a page ends. Holds ids: seal it before it leaves the system.
+/// The position at which a page of a chart or an inbox ends. Contains ids: seal it before it leaves
+/// the system.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Place(String);
 
-/// How often one page asks all partitions of a month.
+/// How many times one page queries all partitions of a month.
 const MOST_ROUNDS: usize = 12;
 
-/// How many entries of each of them it looks at after the first time, for those that a filter lets
-/// through.
+/// How many entries of each partition further queries read, for filters that let few through.
 const FURTHER_ENTRIES: usize = 100;
 
-impl Store {
-    /// Everything of a kind that was created in a span, newest first, as far as `shows` lets it
-    /// through. Eventually consistent. The work for one page is bounded: where hardly anything was
-    /// created for a year, or hardly anything is let through, a page may hold fewer entries than
-    /// asked for, or none, and still have a next one.
+impl Table {
+    /// Lists all things of a kind that were created in a period and for which `shows` returns true,
+    /// newest first. Eventually consistent. The work for one page is bounded: a page may contain
+    /// fewer entries than requested, or none, and still have a next one.
     pub async fn list_newest<T: Listed>(
         &self,
         now: Timestamp,
@@ -222,13 +189,13 @@ impl Store {
         let mut month = keys::month_of(beginnings.into_iter().flatten().fold(now, Timestamp::min));
         let last_month = keys::month_of(created_at(oldest));
         let mut wanted = limit + 1;
-        // The last entry that was looked at, shown or not.
+        // The last entry that was read, included or not.
         let mut last = None;
         for _ in 0..MOST_ROUNDS {
             let ranges = keys::listed_in_month(T::LIST, month, oldest, newest);
             let shards = try_join_all(ranges.map(|range| self.entries::<T>(range, wanted))).await?;
-            // Where a shard was not read to its end, the other shards' entries from there on have
-            // to wait for its.
+            // Where a shard was not read to its end, older entries of the other shards wait for the
+            // rest of it.
             let whole_down_to = shards
                 .iter()
                 .filter(|(_, more)| *more)
@@ -266,7 +233,7 @@ impl Store {
         Ok(page)
     }
 
-    /// The first entries of one partition of a list, and whether there are more.
+    /// Reads the first entries of one partition of a list, and returns whether there are more.
     async fn entries<T: Listed>(
         &self,
         range: Range,
@@ -278,15 +245,15 @@ impl Store {
         Ok((entries, rest.is_some()))
     }
 
-    /// What a list says of one thing. Eventually consistent.
+    /// Reads the entry of one thing. Eventually consistent.
     pub async fn get_listed<T: Listed>(&self, id: T::Id) -> Result<Option<T>, Error> {
         let id = id.into();
         let (entries, _) = self.entries(keys::listed_as(T::LIST, id, created_at(id)), 1).await?;
         Ok(entries.into_iter().next())
     }
 
-    /// Everything of a kind in a patient's chart, as far as `shows` lets it through: the newest
-    /// record's first. Bounded as [`Store::list_newest`].
+    /// Lists all things of a kind in a patient's chart for which `shows` returns true, those of the
+    /// newest record first. Bounded as [`Table::list_newest`].
     pub async fn list_in_chart<T: InChart>(
         &self,
         patient: UserId,
@@ -295,19 +262,17 @@ impl Store {
         shows: impl Fn(&T) -> bool,
     ) -> Result<Page<T, Place>, Error> {
         let range = keys::chart_before(patient, after.map(|place| place.0.as_str()));
-        self.pick(&range, limit, |item| match item::entity(&item) {
+        self.pick(&range, limit, |item| match entity(&item) {
             entity if entity == T::ENTITY => {
-                let entry =
-                    read_part(item, T::IN_CHART).ok_or(Error::Corrupt { entity: T::ENTITY })?;
-                Ok(Some(entry).filter(&shows))
+                read_part(item, T::ENTITY, T::IN_CHART).map(|entry| Some(entry).filter(&shows))
             }
             _ => Ok(None),
         })
         .await
     }
 
-    /// A user's notifications, newest first, as far as `shows` lets them through, those that the
-    /// user has deleted and the table has not yet included. Bounded as [`Store::list_newest`].
+    /// Lists a user's notifications for which `shows` returns true, newest first, including those
+    /// that the user has deleted and that are not purged yet. Bounded as [`Table::list_newest`].
     pub async fn list_in_inbox(
         &self,
         recipient: UserId,
@@ -319,7 +284,7 @@ impl Store {
         self.pick(&range, limit, |item| entry(item).map(|entry| Some(entry).filter(&shows))).await
     }
 
-    /// A page of what `take` makes of the outlines of a range, downwards.
+    /// Fills a page with what `take` returns for the outlines of a range, in descending order.
     async fn pick<T>(
         &self,
         range: &Range,
@@ -341,14 +306,14 @@ impl Store {
 }
 
 pub(crate) fn entry<T: Listed>(item: Item) -> Result<T, Error> {
-    read_part(item, T::IN_KEY).ok_or(Error::Corrupt { entity: "entry of a list" })
+    read_part(item, "entry of a list", T::IN_KEY)
 }
 
 fn uuid<T: Listed>(entry: &T) -> Uuid {
     entry.id().into()
 }
 
-/// Ids of all kinds tell their time in one way.
+/// Returns the time of creation, which ids of all kinds contain.
 fn created_at(id: Uuid) -> Timestamp {
     RecordId::from(id).created_at()
 }

@@ -1,0 +1,245 @@
+//! Users, for staff: find, list, create and change them, and decide about doctors' licences.
+//!
+//! One item counts the active admins. It is updated in the transactions that change them, so that
+//! there is always one, and the first is created once.
+
+use domain::account::{Account, Approval, Credentials};
+use domain::audit::AuditEvent;
+use domain::email::Email;
+use domain::id::UserId;
+use domain::mail::Mail;
+use domain::notification::Notification;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::RegisterError;
+use crate::attributes::{Item, number, string};
+use crate::credentials;
+use crate::error::{Error, UpdateError};
+use crate::idempotency::StoredResponse;
+use crate::keys;
+use crate::page::{Page, Span, below, position};
+use crate::read::Order;
+use crate::staff::lists::UserEntry;
+use crate::store::Store;
+use crate::table::Table;
+use crate::write::{IS_NEW, Step};
+
+/// Why the first admin was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// There is an admin, or was one.
+    #[error("an admin exists")]
+    AdminExists,
+    /// An account with this address exists. Case is ignored.
+    #[error("the email address is taken")]
+    EmailTaken,
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// Why an account was not changed by staff.
+#[derive(Debug, thiserror::Error)]
+pub enum AmendError {
+    /// The account has changed since it was read, or does not exist any more: read it again and
+    /// decide again.
+    #[error("changed by somebody else")]
+    Stale,
+    /// The change would leave no active admin.
+    #[error("the last admin")]
+    LastAdmin,
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// The position at which a page of a list by name ends. Contains a name: seal it before it leaves
+/// the system.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NamePosition(String);
+
+/// Makes the step that counts one admin more.
+fn add_admin<E>() -> Step<E> {
+    Step::update(keys::admins(), "SET entity = :entity ADD working_admins :one")
+        .with([string(":entity", "admins"), number(":one", 1_u64)])
+}
+
+/// Makes the step that counts one admin less; it fails for the last one.
+fn remove_admin<E>(otherwise: E) -> Step<E> {
+    Step::update(keys::admins(), "SET working_admins = working_admins - :one")
+        .only_if("working_admins > :one", otherwise)
+        .with([number(":one", 1_u64)])
+}
+
+impl Table {
+    /// Finds the user with an email address, ignoring case. Reads an index, not the credentials:
+    /// eventually consistent.
+    pub async fn find_user_by_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
+        let range = keys::users_with_email(email);
+        let (items, _) = self.query_first(&range, Order::Descending, 1).await?;
+        items.first().map(|item| position(&range, item)).transpose()
+    }
+
+    /// Lists the users whose last name begins with `prefix`, ignoring case, sorted by name, each
+    /// with the position in the list; `prefix` must not be empty. Eventually consistent, as every
+    /// index.
+    pub async fn list_users_by_name(
+        &self,
+        prefix: &str,
+        limit: usize,
+        after: Option<&NamePosition>,
+    ) -> Result<Page<(UserId, NamePosition), NamePosition>, Error> {
+        let range = keys::users_named(prefix, after.map(|position| position.0.as_str()));
+        let (items, more) = self.query_first(&range, Order::Ascending, limit).await?;
+        let user = |item: &Item| {
+            let id = keys::ids(item).next().and_then(|id| id.parse().ok());
+            let place = range.index.position(item).map(|key| NamePosition(key.to_owned()));
+            id.zip(place).ok_or(Error::corrupt("user", "no id or no name in its keys"))
+        };
+        let items: Vec<(UserId, NamePosition)> =
+            items.iter().map(user).collect::<Result<_, _>>()?;
+        let next = items.last().filter(|_| more).map(|(_, place)| place.clone());
+        Ok(Page { items, next })
+    }
+
+    /// Lists users, newest first. Eventually consistent. A page may contain fewer users than
+    /// requested, or none, and still have a next one.
+    pub async fn list_newest_users(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        after: Option<UserId>,
+    ) -> Result<Page<UserId, UserId>, Error> {
+        let page =
+            self.list_newest::<UserEntry>(now, Span::default(), limit, after, |_| true).await?;
+        Ok(Page { items: page.items.iter().map(|user| user.id).collect(), next: page.next })
+    }
+
+    /// Lists active doctors whose licence has this approval, newest first; approved ones are in the
+    /// directory instead. Eventually consistent.
+    pub async fn list_doctors_by_approval(
+        &self,
+        approval: Approval,
+        limit: usize,
+        after: Option<UserId>,
+    ) -> Result<Page<UserId, UserId>, Error> {
+        let range = keys::doctors_by_approval(approval, after.map(|id| below(id.as_bytes())));
+        let (items, more) = self.query_first(&range, Order::Descending, limit).await?;
+        let items: Vec<UserId> =
+            items.iter().map(|item| position(&range, item)).collect::<Result<_, _>>()?;
+        let next = items.last().copied().filter(|_| more);
+        Ok(Page { items, next })
+    }
+}
+
+impl Store {
+    /// Stores a user whom staff create, and the mail with which the user sets a password.
+    ///
+    /// # Errors
+    /// [`RegisterError::EmailTaken`] when an account has the address.
+    pub async fn create_user(
+        &self,
+        account: &Account,
+        credentials: &Credentials,
+        mail: &Mail,
+        event: &AuditEvent,
+        stored_response: Option<&StoredResponse>,
+    ) -> Result<(), RegisterError> {
+        let mut steps =
+            self.creation(account, credentials, mail, event, RegisterError::EmailTaken)?;
+        if account.is_active_admin() {
+            steps.push(add_admin());
+        }
+        self.commit(StoredResponse::first(stored_response, steps)).await
+    }
+
+    /// Makes the steps that store a new account with its credentials, mail and event.
+    fn creation<E: From<Error>>(
+        &self,
+        account: &Account,
+        credentials: &Credentials,
+        mail: &Mail,
+        event: &AuditEvent,
+        email_taken: E,
+    ) -> Result<Vec<Step<E>>, Error> {
+        Ok(vec![
+            credentials::put(&account.email, credentials)?.only_if(IS_NEW, email_taken),
+            Step::put(account)?,
+            Step::put(mail)?,
+            self.audit(event)?,
+        ])
+    }
+
+    /// Stores the first admin, and the mail with which the admin sets a password.
+    ///
+    /// # Errors
+    /// [`BootstrapError::AdminExists`] when there has been an admin; of several at once, one
+    /// succeeds.
+    pub async fn bootstrap_admin(
+        &self,
+        account: &Account,
+        credentials: &Credentials,
+        mail: &Mail,
+        event: &AuditEvent,
+    ) -> Result<(), BootstrapError> {
+        let first = add_admin().only_if(IS_NEW, BootstrapError::AdminExists);
+        let mut steps = vec![first];
+        steps.extend(self.creation(
+            account,
+            credentials,
+            mail,
+            event,
+            BootstrapError::EmailTaken,
+        )?);
+        self.commit(steps).await
+    }
+
+    /// Stores an account that staff have changed. `after` has a higher version than `before`.
+    ///
+    /// # Errors
+    /// [`AmendError::Stale`] when the stored version is not that of `before`;
+    /// [`AmendError::LastAdmin`] when no admin would be left.
+    pub async fn amend_account(
+        &self,
+        before: &Account,
+        after: &Account,
+        events: &[AuditEvent],
+    ) -> Result<(), AmendError> {
+        let account = Step::put(after)?.only_if("version = :before", AmendError::Stale);
+        let mut steps = vec![account.with([number(":before", before.version)])];
+        match (before.is_active_admin(), after.is_active_admin()) {
+            (false, true) => steps.push(add_admin()),
+            (true, false) => steps.push(remove_admin(AmendError::LastAdmin)),
+            _ => {}
+        }
+        for event in events {
+            steps.push(self.audit(event)?);
+        }
+        self.commit(steps).await
+    }
+
+    /// Stores a decision about a doctor's licence, updates the directory, and notifies the doctor.
+    /// `after` has a higher version than `before`.
+    ///
+    /// # Errors
+    /// [`UpdateError::Stale`] when the stored version is not that of `before`.
+    pub async fn decide_approval(
+        &self,
+        before: &Account,
+        after: &Account,
+        notification: &Notification,
+        mail: &Mail,
+        event: &AuditEvent,
+    ) -> Result<(), UpdateError> {
+        let account = Step::put(after)?.only_if("version = :before", UpdateError::Stale);
+        self.commit(vec![
+            account.with([number(":before", before.version)]),
+            Step::put(notification)?,
+            Step::put(mail)?,
+            self.audit(event)?,
+        ])
+        .await
+    }
+}
