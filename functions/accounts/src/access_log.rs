@@ -11,7 +11,7 @@ use http_api::views::AccessEvent;
 
 use crate::App;
 
-/// Who did what to the own account and, for patients, to the own chart, or tried to; newest first.
+/// List who did what to your account and, for patients, to your chart, or tried to; newest first.
 #[utoipa::path(
     get, path = "/api/accounts/access-log/", tag = "Accounts", params(NoFilters),
     responses(
@@ -24,7 +24,7 @@ pub(crate) async fn access_log(
     query: Query,
 ) -> Result<ApiResponse, Problem> {
     let owner = caller.id();
-    let ((), paging) = query.parse(&app.kit, owner, "access-log", |_| Some(()))?;
+    let ((), paging) = query.parse(&app.http, owner, "access-log", |_| Some(()))?;
     let caller = caller.authorize().await?;
     let event = [caller.audit(Action::ReadAccessLog, owner, None)];
     let log = app.store.list_events_of_subject(owner, None, paging.limit, paging.after);

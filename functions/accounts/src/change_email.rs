@@ -9,9 +9,9 @@ use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::rate::LimitedAction;
 use http_api::caller::{RequestInfo, SignedIn};
-use http_api::form::{Body, Form, FromForm};
+use http_api::form::Body;
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 
@@ -20,30 +20,23 @@ use crate::mailed::{Presented, TokenRequest, bad_token, refused};
 use crate::throttle::{SignInAttempt, by_network, send_mail_to_claimed};
 use crate::views::Detail;
 
-pub(crate) struct EmailChangeRequest {
-    email: Email,
-    password: Password,
-}
-
-impl FromForm for EmailChangeRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let email = form.required("email");
-        let password = form.required("password");
-        Some(Self { email: email?, password: password? })
+request! {
+    pub(crate) struct EmailChangeRequest {
+        email: Email = required,
+        password: Password = required,
     }
 }
 
-request_schema!(EmailChangeRequest);
-
-/// Ask for another email address: a mail with a token goes to it, and nothing changes before the
-/// token is presented.
+/// Ask for a mail with a token to change your email address. It goes to the new address, and
+/// nothing changes before the token is used.
 ///
-/// One answer after the same work, whether somebody else has the address or not: its owner then
-/// gets another mail.
+/// The response is the same after the same work, whether somebody else has the address or not: its
+/// owner gets another mail.
 #[utoipa::path(
     post, path = "/api/accounts/email-change/", tag = "Accounts", request_body = EmailChangeRequest,
     responses(
-        (status = 202, description = "Whether the address is free is not told.", body = Detail),
+        (status = 202, description = "The mail is on its way. The response does not say whether \
+                                      the address is free.", body = Detail),
     )
 )]
 pub(crate) async fn request_email_change(
@@ -86,7 +79,7 @@ pub(crate) async fn request_email_change(
     }))
 }
 
-/// Make the address the account's to which the token was sent. The address before is told.
+/// Change the email address to the one the token was sent to. The previous address gets a mail.
 #[utoipa::path(
     post, path = "/api/accounts/email-change/confirm/", tag = "Accounts",
         request_body = TokenRequest,

@@ -8,9 +8,9 @@ use domain::password::{self, Password};
 use domain::problem::Code;
 use domain::rate::LimitedAction;
 use http_api::caller::SignedIn;
-use http_api::form::{Body, Form, FromForm};
+use http_api::form::Body;
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::RefreshToken;
@@ -21,22 +21,14 @@ use crate::App;
 use crate::throttle::SignInAttempt;
 use crate::views::Tokens;
 
-pub(crate) struct ChangePasswordRequest {
-    current_password: Password,
-    new_password: password::NewPassword,
-}
-
-impl FromForm for ChangePasswordRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let current_password = form.required("current_password");
-        let new_password = form.required("new_password");
-        Some(Self { current_password: current_password?, new_password: new_password? })
+request! {
+    pub(crate) struct ChangePasswordRequest {
+        current_password: Password = required,
+        new_password: password::NewPassword = required,
     }
 }
 
-request_schema!(ChangePasswordRequest);
-
-/// Replace the own password. All sessions end; the answer holds the tokens of a new one.
+/// Change your password. All sessions end; the response contains the tokens of a new one.
 #[utoipa::path(
     post, path = "/api/accounts/password-change/", tag = "Accounts",
         request_body = ChangePasswordRequest,
@@ -56,7 +48,7 @@ pub(crate) async fn change_password(
         )
     };
     let user = caller.id();
-    let (caller, through) = caller.authorize_with(app.kit.latest_session(user)).await?;
+    let (caller, through) = caller.authorize_with(app.http.latest_session(user)).await?;
     let account = &caller.account;
     let names = [&account.first_name, &account.last_name];
     let password = request

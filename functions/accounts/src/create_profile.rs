@@ -5,53 +5,72 @@ use domain::account::{
     Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
 };
 use domain::problem::Code;
+use domain::text::{Address, LicenseNumber, Specialization};
 use http_api::caller::PatientOrDoctor;
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Form, any_of, describe};
+use http_api::form::{Form, FromForm, any_of};
 use http_api::idempotency::{Idempotent, IdempotentRequest};
 use http_api::problem::Problem;
-use http_api::request_schema;
 use http_api::response::{ApiResponse, created};
-use http_api::views::Profile as ProfileShape;
-use jiff::Timestamp;
+use http_api::views::Profile as ProfileView;
+use http_api::{request, request_schema};
+use jiff::civil::Date;
 use runtime::clock;
 use store::accounts::CreateProfileError;
 
 use crate::App;
 
-/// A whole profile, as it is created or replaced: what is not given gets its default.
-pub(crate) fn whole_profile(form: &mut Form, role: Role, now: Timestamp) -> Option<Profile> {
-    if role == Role::Doctor {
-        let specialization = form.required("specialization");
-        let license_number = form.required("license_number");
-        let years_of_experience = form.or_default("years_of_experience", Years::default());
-        return Some(Profile::Doctor(DoctorProfile {
-            specialization: specialization?,
-            license_number: license_number?,
-            years_of_experience: years_of_experience?,
-        }));
+request! {
+    /// A patient's whole profile.
+    struct NewPatientProfile {
+        date_of_birth: Option<Date> = nullable(|date| date_of_birth(date, clock::now())),
+        gender: Gender = default(Gender::Other),
+        address: Option<Address> = nullable,
     }
-    let born = form.nullable_with("date_of_birth", |date| date_of_birth(date, now));
-    let gender = form.or_default("gender", Gender::Other);
-    let address = form.nullable("address");
-    Some(Profile::Patient(PatientProfile {
-        date_of_birth: born?,
-        gender: gender?,
-        address: address?,
-    }))
 }
 
-/// What [`whole_profile`] asks for. Which of the two it is, the caller's role decides.
+request! {
+    /// A doctor's whole profile.
+    struct NewDoctorProfile {
+        specialization: Specialization = required,
+        license_number: LicenseNumber = required,
+        years_of_experience: Years = default(Years::default()),
+    }
+}
+
+/// A whole profile, as it is created or replaced; the caller's role decides which of the two.
 pub(crate) enum NewProfile {}
 
-request_schema!(NewProfile: any_of([Role::Doctor,
-    Role::Patient].map(|role| describe(|form| whole_profile(form, role, clock::now())))));
+request_schema!(NewProfile: any_of([NewDoctorProfile::schema(), NewPatientProfile::schema()]));
 
-/// Create the profile that belongs to the caller's role.
+impl NewProfile {
+    /// Reads the profile of a user with a role. A field that is absent gets its default.
+    ///
+    /// # Errors
+    /// 400 with every mistake in the body.
+    pub(crate) fn parse(form: Form, role: Role) -> Result<Profile, Problem> {
+        if role == Role::Doctor {
+            let new = form.parse(NewDoctorProfile::from_form)?;
+            return Ok(Profile::Doctor(DoctorProfile {
+                specialization: new.specialization,
+                license_number: new.license_number,
+                years_of_experience: new.years_of_experience,
+            }));
+        }
+        let new = form.parse(NewPatientProfile::from_form)?;
+        Ok(Profile::Patient(PatientProfile {
+            date_of_birth: new.date_of_birth,
+            gender: new.gender,
+            address: new.address,
+        }))
+    }
+}
+
+/// Create your profile. Its fields depend on your role.
 #[utoipa::path(
     post, path = "/api/accounts/profile-create/", tag = "Accounts", request_body = NewProfile,
     responses(
-        (status = 201, description = "The profile.", body = ProfileShape, headers(("ETag"))),
+        (status = 201, description = "The profile.", body = ProfileView, headers(("ETag"))),
     )
 )]
 pub(crate) async fn create_profile(
@@ -78,9 +97,9 @@ async fn create(
     if account.profile.is_some() {
         return Err(exists());
     }
-    let profile = form.parse(|form| whole_profile(form, account.role, clock::now()))?;
+    let profile = NewProfile::parse(form, account.role)?;
     let account = Account { profile: Some(profile), version: account.version + 1, ..account };
-    let response = created("/api/accounts/me/", &ProfileShape::full(&account))
+    let response = created("/api/accounts/me/", &ProfileView::full(&account))
         .with_etag(ETag::of(account.version));
     let stored_response = attempt.completed(&response)?;
     let created = app.store.create_profile(&account, stored_response.as_ref()).await;

@@ -12,7 +12,7 @@ use http_api::views::User;
 
 use crate::App;
 
-/// The specialization and the beginning of the last name, as they are compared.
+/// Reads the specialization and the beginning of the last name, in the form for comparison.
 fn filter(parameters: &mut Parameters) -> Option<(Option<String>, Option<String>)> {
     let specialization = parameters.optional::<Specialization>("specialization");
     let search = parameters.optional::<Name>("search");
@@ -24,7 +24,7 @@ fn filter(parameters: &mut Parameters) -> Option<(Option<String>, Option<String>
 
 filters!(pub(crate) DoctorFilters: filter);
 
-/// The directory: doctors with a profile, by last name.
+/// List the doctors of the directory, by last name.
 #[utoipa::path(
     get, path = "/api/accounts/doctors/", tag = "Accounts", params(DoctorFilters),
     responses(
@@ -37,7 +37,7 @@ pub(crate) async fn list_doctors(
     query: Query,
 ) -> Result<ApiResponse, Problem> {
     let ((specialization, prefix), paging) =
-        query.parse(&app.kit, patient.id(), "doctors", filter)?;
+        query.parse(&app.http, patient.id(), "doctors", filter)?;
     let read = app.store.list_doctors(
         specialization.as_deref(),
         prefix.as_deref(),

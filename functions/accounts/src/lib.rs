@@ -38,7 +38,7 @@ use store::proof::AuditKey;
 use store::{Store, Table};
 use utoipa_axum::router::OpenApiRouter;
 
-/// All routes of the group.
+/// Returns the routes of the function.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(register::register))
@@ -67,10 +67,10 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(jwks::jwks))
 }
 
-/// What the handlers work with.
+/// The state of the handlers.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: HttpState,
+    http: HttpState,
     store: Store,
     hasher: Hasher,
     tokens: Arc<Tokens>,
@@ -102,7 +102,7 @@ impl App {
             known: Mutex::new(None),
         };
         Ok(Self {
-            kit: HttpState::new(http, store.clone()),
+            http: HttpState::new(http, store.clone()),
             store,
             hasher: Hasher::new(),
             tokens: Arc::new(tokens),
@@ -119,17 +119,17 @@ struct Tokens {
     issuer: String,
     config: config::Tokens,
     store: Store,
-    known: Mutex<Option<Known>>,
+    known: Mutex<Option<CachedSigner>>,
 }
 
 /// The signing key as it was when the secret was last read.
 #[derive(Clone)]
-struct Known {
+struct CachedSigner {
     signer: Arc<Signer>,
     read_at: Timestamp,
 }
 
-/// So soon a warm sandbox notices that the secret was rotated.
+/// How long the signing key is cached: a rotated secret is noticed after this time at the latest.
 const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Tokens {
@@ -137,7 +137,7 @@ impl Tokens {
     /// half published before any token it signs.
     ///
     /// # Errors
-    /// 503 when Secrets Manager or the table does not answer, and no key is known from before.
+    /// 503 when Secrets Manager or the table does not respond, and no key is cached.
     async fn signer(&self) -> Result<Arc<Signer>, Problem> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, now) = (known().clone(), clock::now());
@@ -154,7 +154,7 @@ impl Tokens {
                 before.signer
             }
         };
-        *known() = Some(Known { signer: Arc::clone(&signer), read_at: now });
+        *known() = Some(CachedSigner { signer: Arc::clone(&signer), read_at: now });
         Ok(signer)
     }
 
@@ -178,7 +178,7 @@ impl Tokens {
         self.config.lifetimes(role)
     }
 
-    /// The tokens of a session, as they are answered.
+    /// Makes the tokens of a session.
     fn issue(
         &self,
         signer: Arc<Signer>,

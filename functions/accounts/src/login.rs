@@ -11,9 +11,9 @@ use domain::password::Password;
 use domain::problem::Code;
 use domain::rate::LimitedAction;
 use http_api::caller::RequestInfo;
-use http_api::form::{Body, Form, FromForm};
+use http_api::form::Body;
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::{MfaToken, RefreshToken};
@@ -22,27 +22,18 @@ use crate::App;
 use crate::throttle::{SignInAttempt, until_refusals};
 use crate::views::SignedInUser;
 
-pub(crate) struct LoginRequest {
-    email: Email,
-    password: Password,
-}
-
-impl FromForm for LoginRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let email = form.required("email");
-        let password = form.required("password");
-        Some(Self { email: email?, password: password? })
+request! {
+    pub(crate) struct LoginRequest {
+        email: Email = required,
+        password: Password = required,
     }
 }
 
-request_schema!(LoginRequest);
-
 /// Sign in with email and password.
 ///
-/// Unknown, wrong and inactive are one answer after the same time; so is not confirmed for who
-/// registered where nobody is told whether an address was taken. The work behind it is nearly the
-/// same: a read of the credentials, a password hash, a read of the account beside a write; the
-/// answer waits until any of it would be done.
+/// An unknown address, a wrong password and an inactive account get the same response after the
+/// same time. So does an account that is not confirmed, where registration does not reveal taken
+/// addresses.
 #[utoipa::path(
     post, path = "/api/accounts/login/", tag = "Accounts", request_body = LoginRequest,
     responses(
@@ -90,7 +81,7 @@ async fn sign_in(
     };
     let user_id = credentials.user_id;
     if credentials.second_factor {
-        // Whoever knows the password is told of, also when no code follows.
+        // The right password is an event of its own, even if no code follows.
         let half = AuditEvent {
             reason: Some("second_factor_required".to_owned()),
             ..info.audit_of(user_id, Action::Login)
@@ -118,14 +109,12 @@ async fn sign_in(
         )
         .with_mfa_token(token));
     }
-    // How long the session lives is decided by the role, which is asked for when the session is
-    // next used.
+    // The lifetime depends on the role, which is checked when the session is used.
     let (mut session, mut refresh) =
         RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
     session.password_version = credentials.password_version;
     let audit = info.audit_of(user_id, Action::Login);
-    // For an account that is not admitted the session is stored in vain: its token is never given
-    // to anybody.
+    // If the account is not admitted, nobody ever gets the token of this session.
     let (account, stored, forgotten, ()) = tokio::join!(
         app.store.get_account(user_id),
         app.store.create_session(&session, Some(&audit)),
@@ -161,11 +150,10 @@ fn refused() -> Problem {
     )
 }
 
-/// The account that credentials open.
+/// Returns the account if its state allows the sign-in.
 ///
-/// If they do not, that is written down: the event before says that the password was right, this
-/// one why it did not help. It counts as wrong: or else who tries it again and again would see that
-/// it is right.
+/// If not, an event says why, after the one that says that the password was right. The attempt
+/// counts as failed: otherwise the throttle would reveal that the password is right.
 ///
 /// # Errors
 /// 401 as for a wrong password.
@@ -181,7 +169,7 @@ async fn admit(
         Some(Account { email_verified: false, .. }) if credentials.unconfirmed => {
             "email_not_confirmed"
         }
-        // It was changed after the credentials were read.
+        // The password was changed after the credentials were read.
         Some(account) if account.password_version != credentials.password_version => {
             "password_changed"
         }
@@ -196,8 +184,8 @@ async fn admit(
     Err(refused())
 }
 
-/// Replaces the stored hash when new ones are made otherwise by now. What the user wants does not
-/// depend on it: a failure is logged, and the next login tries again.
+/// Replaces the stored hash if it was made with other parameters than new ones. A failure is only
+/// logged: the next sign-in tries again.
 async fn upgrade(app: &App, request: &LoginRequest, credentials: &Credentials) {
     if !app.hasher.needs_rehash(&credentials.password_hash) {
         return;

@@ -27,7 +27,7 @@ pub(crate) async fn logout(
         .end_session(user, caller.session.id, &caller.audit(Action::EndSession, user, None))
         .await
     {
-        // What was asked for, by somebody else a moment before.
+        // A concurrent request has ended the session.
         Ok(()) | Err(EndSessionError::NotFound) => Ok(no_content()),
         Err(EndSessionError::Store(error)) => Err(error.into()),
     }

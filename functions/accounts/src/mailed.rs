@@ -1,32 +1,25 @@
-//! Tokens from mails, as clients present them.
+//! Use [`Presented`] for requests with a token from a mail.
 
 use domain::account::Account;
 use domain::field::Reason;
 use domain::mail::{AccountSnapshot, MailKind, MailToken};
 use domain::problem::Code;
-use http_api::form::{Form, FromForm};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use runtime::clock;
 use runtime::tokens::MailedToken;
 use store::credentials::UseTokenError;
 
 use crate::App;
 
-/// A request that carries nothing but a token.
-pub(crate) struct TokenRequest {
-    pub(crate) token: String,
-}
-
-impl FromForm for TokenRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        Some(Self { token: form.required("token")? })
+request! {
+    /// A request that carries nothing but a token.
+    pub(crate) struct TokenRequest {
+        pub(crate) token: String = required,
     }
 }
 
-request_schema!(TokenRequest);
-
-/// A token that is good, for an account that is active.
+/// A valid token for an active account.
 pub(crate) struct Presented {
     pub(crate) hash: String,
     pub(crate) token: MailToken,
@@ -34,10 +27,10 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    /// Finds what a token is good for.
+    /// Finds the account of a token.
     ///
     /// # Errors
-    /// 400 when it is good for nothing, or for something else.
+    /// 400 when the token is invalid, or for another purpose.
     pub(crate) async fn find(app: &App, text: &str, kind: MailKind) -> Result<Self, Problem> {
         let hash = MailedToken::parse(text).ok_or_else(bad_token)?.hash();
         let token = app
@@ -55,19 +48,19 @@ impl Presented {
         Ok(Self { hash, token, account })
     }
 
-    /// The token, if it was sent to the address that the account still has.
+    /// Refuses a token that was sent to another address than the account has now.
     pub(crate) fn of_present_address(self) -> Result<Self, Problem> {
         self.only_if(|token, account| token.email.normalized() == account.email.normalized())
     }
 
-    /// The token, if no password was set since it was sent.
+    /// Refuses a token that was sent before the present password was set.
     pub(crate) fn of_present_password(self) -> Result<Self, Problem> {
         self.only_if(|token, account| {
             token.basis.sessions_ended_through == account.sessions_ended_through
         })
     }
 
-    /// The token, if neither address nor password was changed since it was asked for.
+    /// Refuses a token that was sent before the present address and password were set.
     pub(crate) fn of_present_account(self) -> Result<Self, Problem> {
         self.only_if(|token, account| token.basis == AccountSnapshot::of(account))
     }
@@ -77,7 +70,7 @@ impl Presented {
     }
 }
 
-/// 400: unknown, used and expired are one answer.
+/// 400, the same for unknown, used and expired tokens.
 pub(crate) fn bad_token() -> Problem {
     Problem::field(
         "token",

@@ -9,7 +9,7 @@ use http_api::views::User;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A user, as the user sees it.
+/// The view of users on themselves.
 #[derive(Serialize, ToSchema)]
 struct Me<'a> {
     #[serde(flatten)]
@@ -17,7 +17,7 @@ struct Me<'a> {
     phone_number: &'a PhoneNumber,
 }
 
-/// The signed-in user.
+/// Read your account.
 #[utoipa::path(
     get, path = "/api/accounts/me/", tag = "Accounts",
     responses(

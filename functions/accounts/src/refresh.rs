@@ -10,9 +10,9 @@ use domain::problem::Code;
 use domain::rate::LimitedAction;
 use domain::session::Session;
 use http_api::caller::RequestInfo;
-use http_api::form::{Body, Form, FromForm};
+use http_api::form::Body;
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::{RefreshToken, Rotation, Signer};
@@ -24,22 +24,16 @@ use crate::App;
 use crate::throttle::by_network;
 use crate::views::Tokens;
 
-pub(crate) struct RefreshRequest {
-    refresh: String,
-}
-
-impl FromForm for RefreshRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        Some(Self { refresh: form.required("refresh")? })
+request! {
+    pub(crate) struct RefreshRequest {
+        refresh: String = required,
     }
 }
 
-request_schema!(RefreshRequest);
-
 /// Exchange a refresh token for new tokens.
 ///
-/// The token is used up. Shown again within seconds, as by a client whose answer was lost, it gives
-/// the same successor; shown again later it ends the session, because two parties hold it, and the
+/// Each token works once. Used again within seconds, for example after a lost response, it gives
+/// the same successor. Used again later it ends the session, because two parties have it, and the
 /// user is told by mail.
 #[utoipa::path(
     post, path = "/api/accounts/token/refresh/", tag = "Accounts", request_body = RefreshRequest,
@@ -73,7 +67,7 @@ fn refused() -> Problem {
     Problem::unauthorized(Code::TokenNotValid, "The refresh token is invalid, used or expired.")
 }
 
-/// Whom a token names, and the session.
+/// Returns the account and the session of a token.
 async fn holder(app: &App, presented: &RefreshToken) -> Result<(Account, Session), Problem> {
     let found = app.store.get_caller(presented.user_id, presented.session_id).await?;
     found
@@ -89,8 +83,8 @@ async fn exchange(
     mut session: Session,
     signer: Arc<Signer>,
 ) -> Result<ApiResponse, Problem> {
-    // A second pass happens when two requests with one token meet: the loser then finds the
-    // winner's successor.
+    // Once more if a concurrent request with the same token was faster: this one then gets the same
+    // successor.
     let mut retries = TOKEN_ROTATION.start();
     loop {
         let now = clock::now();

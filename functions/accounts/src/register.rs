@@ -12,10 +12,10 @@ use domain::password::{NewPassword, Password};
 use domain::rate::{ClientNetwork, LimitedAction};
 use domain::text::{Name, PhoneNumber};
 use http_api::caller::RequestInfo;
-use http_api::form::{Form, FromForm};
+use http_api::form::FromForm;
 use http_api::idempotency::{Idempotent, IdempotentRequest};
 use http_api::problem::{Limit, Problem};
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, accepted, created};
 use runtime::tokens::RefreshToken;
 use runtime::{clock, config};
@@ -26,55 +26,37 @@ use crate::App;
 use crate::throttle::by_network;
 use crate::views::{Detail, SignedInUser};
 
-pub(crate) struct RegisterRequest {
-    email: Email,
-    password: Password,
-    first_name: Name,
-    last_name: Name,
-    phone_number: PhoneNumber,
-    role: Role,
-}
-
-impl FromForm for RegisterRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let email = form.required::<Email>("email");
-        let password = form.required::<NewPassword>("password");
-        let first_name = form.or_default("first_name", Name::default());
-        let last_name = form.or_default("last_name", Name::default());
-        let phone_number = form.or_default("phone_number", PhoneNumber::default());
-        let role = form.or_default("role", RegistrationRole(Role::Patient));
+request! {
+    pub(crate) struct RegisterRequest {
+        email: Email = required,
+        password: Password = required(NewPassword),
+        first_name: Name = default(Name::default()),
+        last_name: Name = default(Name::default()),
+        phone_number: PhoneNumber = default(PhoneNumber::default()),
+        role: RegistrationRole = default(RegistrationRole(Role::Patient)),
+    } check |form| {
+        // Compared with the fields about the person that are valid.
         let names: Vec<&Name> = [&first_name, &last_name].into_iter().flatten().collect();
-        let password = password.and_then(|password| {
+        let password = password.and_then(|NewPassword(password)| {
             password
-                .0
                 .check_strength(email.as_ref(), &names)
                 .map_err(|reason| form.reject("password", reason))
                 .ok()
         });
-        Some(Self {
-            email: email?,
-            password: password?,
-            first_name: first_name?,
-            last_name: last_name?,
-            phone_number: phone_number?,
-            role: role?.0,
-        })
     }
 }
 
-request_schema!(RegisterRequest);
-
 /// Register as a patient or a doctor, and be signed in.
 ///
-/// Where taken addresses are not revealed, there is one answer after the same work whether the
-/// address is free or not: a mail tells its owner. A new user confirms the address with it, and
-/// signs in then.
+/// Where taken addresses are not revealed, the response is the same after the same work, whether
+/// the address is free or not, and its owner gets a mail. New users confirm the address with it,
+/// and then sign in.
 #[utoipa::path(
     post, path = "/api/accounts/register/", tag = "Accounts", request_body = RegisterRequest,
     responses(
         (status = 201, description = "Registered and signed in.", body = SignedInUser),
-        (status = 202, description = "Where it is not told whether an address is taken: a mail \
-                                      tells more.", body = Detail),
+        (status = 202, description = "Where taken addresses are not revealed: the owner of \
+                                      the address gets a mail.", body = Detail),
     )
 )]
 pub(crate) async fn register(
@@ -84,8 +66,7 @@ pub(crate) async fn register(
 ) -> Result<ApiResponse, Problem> {
     let new = form.parse(RegisterRequest::from_form)?;
     let attempt = request.of_stranger(&new.email);
-    // By network alone: eight requests with one address that race are told that it is taken, not
-    // that they are too many.
+    // By network alone, so that concurrent requests with one address get `taken`, not 429.
     let enrol = async |()| attempt.run(enrol(&app, &info, &attempt, new)).await;
     by_network(&app, &info, LimitedAction::Register, ready(Ok(())), enrol).await
 }
@@ -133,8 +114,8 @@ fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
         first_name: new.first_name,
         last_name: new.last_name,
         phone_number: new.phone_number,
-        approval: Approval::initial(new.role, doctors.approval_is_required),
-        ..Account::new(clock::new_id(), new.email, new.role)
+        approval: Approval::initial(new.role.0, doctors.approval_is_required),
+        ..Account::new(clock::new_id(), new.email, new.role.0)
     }
 }
 
@@ -149,7 +130,7 @@ async fn register_silently(
         attempt.begin(),
         app.hasher.hash(&new.password),
         app.store.get_credentials(&new.email),
-        // Nothing may say which were in vain: all count.
+        // All attempts count: the throttle must not reveal which addresses are taken.
         app.store.count_failure(LimitedAction::Register, None, &network, now)
     );
     counted?;
@@ -163,11 +144,11 @@ async fn register_silently(
     let stored_response = stored_response.as_ref();
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
     let account = account(new, &app.doctors);
-    // To sign in with the password at once would tell whether the address was free.
+    // A sign-in right away would reveal whether the address was free.
     let credentials =
         Credentials { unconfirmed: true, ..Credentials::new(account.id, password_hash) };
     let mails = MailLimit { most: app.guessing.mails_per_day, now };
-    // Taken and free again, or the other way round, while this looks: once more.
+    // Once more if the address was taken or given up meanwhile.
     let mut retries = REGISTRATION.start();
     loop {
         let done = match &owner {

@@ -4,12 +4,12 @@ use axum::extract::State;
 use domain::audit::Action;
 use domain::email::Email;
 use domain::mail::{Mail, MailKind};
-use domain::password::{self, Password};
+use domain::password;
 use domain::rate::LimitedAction;
 use http_api::caller::RequestInfo;
-use http_api::form::{Body, Form, FromForm};
+use http_api::form::Body;
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 use store::credentials::NewPassword;
@@ -19,27 +19,20 @@ use crate::mailed::{Presented, bad_token, refused};
 use crate::throttle::{SignInAttempt, by_network, send_mail};
 use crate::views::Detail;
 
-pub(crate) struct PasswordResetRequest {
-    email: Email,
-}
-
-impl FromForm for PasswordResetRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        Some(Self { email: form.required("email")? })
+request! {
+    pub(crate) struct PasswordResetRequest {
+        email: Email = required,
     }
 }
 
-request_schema!(PasswordResetRequest);
-
 /// Ask for a mail with a token that sets a new password.
 ///
-/// One answer after the same work, whether there is such an account or not: a read, then a mail to
-/// its owner or to nobody.
+/// The response is the same after the same work, whether the account exists or not.
 #[utoipa::path(
     post, path = "/api/accounts/password-reset/", tag = "Accounts",
         request_body = PasswordResetRequest,
     responses(
-        (status = 202, description = "Whether there is such an account is not told.",
+        (status = 202, description = "If the account exists, the mail is on its way.",
             body = Detail),
     )
 )]
@@ -57,8 +50,7 @@ pub(crate) async fn request_password_reset(
         None => (MailKind::Decoy, clock::new_id()),
     };
     let mail = Mail::new(clock::new_id(), kind, user_id, clock::now());
-    // That somebody asks for mails again and again is a failure of theirs, whether there is such an
-    // account or not.
+    // Each request counts as a failure, whether the account exists or not.
     let (sent, failed) = tokio::join!(send_mail(&app, &request.email, &mail), attempt.failed());
     failed?;
     sent?;
@@ -68,21 +60,13 @@ pub(crate) async fn request_password_reset(
     }))
 }
 
-pub(crate) struct NewPasswordRequest {
-    token: String,
-    password: Password,
-}
-
-impl FromForm for NewPasswordRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let token = form.required("token");
-        // What it must not resemble is known when the token has told whose it is.
-        let password = form.required::<password::NewPassword>("password");
-        Some(Self { token: token?, password: password?.0 })
+request! {
+    pub(crate) struct NewPasswordRequest {
+        token: String = required,
+        // Whether it resembles the user is checked once the token says who that is.
+        password: password::NewPassword = required,
     }
 }
-
-request_schema!(NewPasswordRequest);
 
 /// Set a new password with the token from a mail. All sessions end.
 #[utoipa::path(
@@ -104,11 +88,12 @@ pub(crate) async fn reset_password(
     let names = [&account.first_name, &account.last_name];
     let password = request
         .password
+        .0
         .check_strength(Some(&account.email), &names)
         .map_err(|reason| Problem::field("password", reason))?;
     let (credentials, through, password_hash) = tokio::join!(
         app.store.get_credentials(&account.email),
-        app.kit.latest_session(account.id),
+        app.http.latest_session(account.id),
         app.hasher.hash(&password)
     );
     let (through, password_hash) = (through?, password_hash.map_err(Problem::internal)?);

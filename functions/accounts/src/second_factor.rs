@@ -11,9 +11,9 @@ use domain::problem::Code;
 use domain::rate::LimitedAction;
 use domain::second_factor::{RECOVERY_CODE_COUNT, RecoveryCode, SecondFactor, TotpCode};
 use http_api::caller::{Caller, RequestInfo, SignedIn};
-use http_api::form::{Body, Form, FromForm};
+use http_api::form::{Body, Form};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, no_content, ok};
 use jiff::Timestamp;
 use runtime::tokens::{MfaToken, RefreshToken};
@@ -26,10 +26,10 @@ use crate::App;
 use crate::throttle::SignInAttempt;
 use crate::views::SignedInUser;
 
-/// What authenticator apps call us.
+/// The name of the service in authenticator apps.
 const ISSUER: &str = "Health Records";
 
-/// What somebody shows besides the password: a code of the app, or one from paper.
+/// The second factor of a request: a code from the app, or a recovery code.
 pub(crate) enum Proof {
     App(TotpCode),
     Paper(RecoveryCode),
@@ -44,7 +44,7 @@ impl Proof {
         matches!(self, Self::Paper(_))
     }
 
-    /// The factor once the proof is used up; `None` when it proves nothing, or nothing any more.
+    /// Returns the factor after the code is used up; `None` when the code is not valid.
     fn use_up(&self, factor: &SecondFactor, now: Timestamp) -> Option<SecondFactor> {
         match self {
             Self::App(code) => factor.with_step_used(totp::step_of(&factor.secret, code, now)?),
@@ -53,20 +53,12 @@ impl Proof {
     }
 }
 
-pub(crate) struct CompleteLoginRequest {
-    mfa_token: String,
-    proof: Proof,
-}
-
-impl FromForm for CompleteLoginRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let mfa_token = form.required("mfa_token");
-        let proof = Proof::from_form(form);
-        Some(Self { mfa_token: mfa_token?, proof: proof? })
+request! {
+    pub(crate) struct CompleteLoginRequest {
+        mfa_token: String = required,
+        proof: Proof = by(Proof::from_form),
     }
 }
-
-request_schema!(CompleteLoginRequest);
 
 /// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery
 /// code. Each works once.
@@ -149,7 +141,7 @@ pub(crate) async fn login_with_second_factor(
     )))
 }
 
-/// Tells the audit trail and the counters of a failure.
+/// Counts a failure and writes it to the audit trail.
 async fn fail(
     app: &App,
     attempt: &SignInAttempt<'_>,
@@ -162,17 +154,11 @@ async fn fail(
     Err(problem)
 }
 
-pub(crate) struct SetUpSecondFactorRequest {
-    password: Password,
-}
-
-impl FromForm for SetUpSecondFactorRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        Some(Self { password: form.required("password")? })
+request! {
+    pub(crate) struct SetUpSecondFactorRequest {
+        password: Password = required,
     }
 }
-
-request_schema!(SetUpSecondFactorRequest);
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecondFactorSecret)]
@@ -185,13 +171,13 @@ struct Secret<'a> {
     otpauth_url: String,
 }
 
-/// Get a secret for an authenticator app. It counts once a code of it is confirmed; until then
-/// another one replaces it.
+/// Get a secret for an authenticator app. It has no effect before a code is confirmed; until then a
+/// new secret replaces it.
 #[utoipa::path(
     post, path = "/api/accounts/second-factor/setup/", tag = "Accounts",
         request_body = SetUpSecondFactorRequest,
     responses(
-        (status = 200, description = "The secret, told this once.", body = Secret),
+        (status = 200, description = "The secret. It is shown only once.", body = Secret),
     )
 )]
 pub(crate) async fn set_up_second_factor(
@@ -232,7 +218,7 @@ fn incorrect_code() -> Problem {
     Problem::field("code", Reason::new("incorrect", "Is wrong, or was used before."))
 }
 
-/// Proves that the caller knows the password.
+/// Checks the caller's password.
 async fn check_password(
     app: &App,
     caller: &Caller,
@@ -258,17 +244,11 @@ async fn check_password(
     Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")))
 }
 
-pub(crate) struct ConfirmSecondFactorRequest {
-    code: TotpCode,
-}
-
-impl FromForm for ConfirmSecondFactorRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        Some(Self { code: form.required("code")? })
+request! {
+    pub(crate) struct ConfirmSecondFactorRequest {
+        code: TotpCode = required,
     }
 }
-
-request_schema!(ConfirmSecondFactorRequest);
 
 #[derive(Serialize, ToSchema)]
 struct RecoveryCodes<'a> {
@@ -277,13 +257,14 @@ struct RecoveryCodes<'a> {
     recovery_codes: Vec<&'a str>,
 }
 
-/// Show that the app knows the secret: from now on signing in takes a code. The recovery codes are
-/// answered this once; the session counts as begun with a second factor.
+/// Enable the second factor with a code from the app. The recovery codes are only in this response.
+/// The session counts as started with a second factor.
 #[utoipa::path(
     post, path = "/api/accounts/second-factor/confirm/", tag = "Accounts",
         request_body = ConfirmSecondFactorRequest,
     responses(
-        (status = 200, description = "The recovery codes, told this once.", body = RecoveryCodes),
+        (status = 200, description = "The recovery codes. They are shown only once.",
+            body = RecoveryCodes),
     )
 )]
 pub(crate) async fn confirm_second_factor(
@@ -324,28 +305,20 @@ pub(crate) async fn confirm_second_factor(
     Ok(ok(&RecoveryCodes { recovery_codes: codes.iter().map(RecoveryCode::expose).collect() }))
 }
 
-pub(crate) struct DisableSecondFactorRequest {
-    password: Password,
-    proof: Proof,
-}
-
-impl FromForm for DisableSecondFactorRequest {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let password = form.required("password");
-        let proof = Proof::from_form(form);
-        Some(Self { password: password?, proof: proof? })
+request! {
+    pub(crate) struct DisableSecondFactorRequest {
+        password: Password = required,
+        proof: Proof = by(Proof::from_form),
     }
 }
 
-request_schema!(DisableSecondFactorRequest);
-
-/// Take the second factor away. The session counts as begun without one, so that who needs one sets
-/// up another next.
+/// Disable the second factor. The session counts as started without one: users who need a second
+/// factor set up another next.
 #[utoipa::path(
     post, path = "/api/accounts/second-factor/disable/", tag = "Accounts",
         request_body = DisableSecondFactorRequest,
     responses(
-        (status = 204, description = "There is no second factor any more."),
+        (status = 204, description = "The second factor is disabled."),
     )
 )]
 pub(crate) async fn disable_second_factor(

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 
-/// A session as its user sees it.
+/// A session, as its user sees it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 struct Device<'a> {
@@ -46,7 +46,7 @@ impl<'a> Device<'a> {
     }
 }
 
-/// The sessions of the caller that have not ended, newest first.
+/// List your sessions that have not ended, newest first.
 #[utoipa::path(
     get, path = "/api/accounts/sessions/", tag = "Accounts", params(NoFilters),
     responses(
@@ -58,7 +58,7 @@ pub(crate) async fn list_sessions(
     caller: SignedIn,
     query: Query,
 ) -> Result<ApiResponse, Problem> {
-    let ((), paging) = query.parse(&app.kit, caller.id(), "sessions", |_| Some(()))?;
+    let ((), paging) = query.parse(&app.http, caller.id(), "sessions", |_| Some(()))?;
     let caller = caller.authorize().await?;
     let (account, now) = (&caller.account, clock::now());
     let lifetimes = app.tokens.lifetimes(account.role);
@@ -81,7 +81,7 @@ pub(crate) async fn list_sessions(
     )
 }
 
-/// End a session of the caller, at once, with its refresh token.
+/// End one of your sessions at once, with its refresh token.
 #[utoipa::path(
     delete, path = "/api/accounts/sessions/{id}/", tag = "Accounts",
     responses(
@@ -108,7 +108,7 @@ pub(crate) async fn end_session(
     Ok(no_content())
 }
 
-/// End all sessions of the caller at once, this one too, whatever their number.
+/// End all of your sessions at once, this one too.
 #[utoipa::path(
     post, path = "/api/accounts/logout-all/", tag = "Accounts",
     responses(
@@ -120,13 +120,13 @@ pub(crate) async fn logout_all(
     caller: SignedIn,
 ) -> Result<ApiResponse, Problem> {
     let user = caller.id();
-    let (caller, through) = caller.authorize_with(app.kit.latest_session(user)).await?;
+    let (caller, through) = caller.authorize_with(app.http.latest_session(user)).await?;
     match app
         .store
         .end_sessions(user, through, &caller.audit(Action::EndAllSessions, user, None))
         .await
     {
-        // Somebody else has ended as many or more.
+        // A concurrent request has ended the same sessions.
         Ok(()) | Err(UpdateError::Stale) => Ok(no_content()),
         Err(UpdateError::Store(error)) => Err(error.into()),
     }

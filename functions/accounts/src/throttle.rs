@@ -1,7 +1,7 @@
-//! What those get who try too often. Decided before any password is hashed, the same for accounts
-//! that do not exist.
+//! Use [`SignInAttempt`] to throttle guesses at one account, [`by_network`] for requests that name
+//! no account. Both decide before a password is hashed, and alike for accounts that do not exist.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use domain::email::Email;
 use domain::mail::Mail;
@@ -17,7 +17,7 @@ use store::rate::ThrottleKey;
 
 use crate::App;
 
-/// An attempt that has begun. It counts as failed until it has succeeded.
+/// An attempt that has started. It counts as failed until it succeeds.
 pub(crate) struct SignInAttempt<'a> {
     app: &'a App,
     kind: LimitedAction,
@@ -68,12 +68,12 @@ impl<'a> SignInAttempt<'a> {
         Ok(attempt)
     }
 
-    /// For what makes an attempt's success part of its own transaction.
+    /// Returns the key of the attempt's counters.
     pub(crate) fn trial(&self) -> ThrottleKey<'_> {
         ThrottleKey { kind: self.kind, account: &self.account, network: &self.network }
     }
 
-    /// It has failed: that counts for the network and the account as a whole, too.
+    /// Counts a failure for the network and the account, too.
     pub(crate) async fn failed(&self) -> Result<(), store::Error> {
         self.app
             .store
@@ -81,12 +81,12 @@ impl<'a> SignInAttempt<'a> {
             .await
     }
 
-    /// It has succeeded: the failures before it are forgotten.
+    /// Clears the failures before the success.
     pub(crate) async fn succeeded(&self) -> Result<(), store::Error> {
         self.app.store.clear_failures(self.trial()).await
     }
 
-    /// It has succeeded, but to no avail: to whoever made it, it has failed.
+    /// Counts a failure although the password was right, and restores the failures before it.
     pub(crate) async fn was_in_vain(&self) -> Result<(), store::Error> {
         let remember = async {
             match &self.attempts {
@@ -98,17 +98,15 @@ impl<'a> SignInAttempt<'a> {
     }
 }
 
-/// Waits until a refusal may be answered.
+/// Waits until the least duration of a refusal has passed.
 pub(crate) async fn until_refusals(began: Instant) {
-    let least = Duration::try_from(MIN_REFUSAL_DURATION).unwrap_or_default();
-    tokio::time::sleep(least.saturating_sub(began.elapsed())).await;
+    tokio::time::sleep(MIN_REFUSAL_DURATION.unsigned_abs().saturating_sub(began.elapsed())).await;
 }
 
-/// Does what is not guessed one account at a time: it takes a token of 32 random bytes, or makes an
-/// account. Only the network as a whole can have failed too often. What is refused with 400, 401 or
-/// 422 has failed.
+/// Throttles a request that names no account, such as one with a token, by the failures of its
+/// network. Responses with 400, 401 or 422 count as failures.
 ///
-/// `look` only reads: it begins beside the look at the network. `act` begins when both are done.
+/// `look` only reads, and runs concurrently with the check of the network; `act` runs after both.
 ///
 /// # Errors
 /// 429 when the network has to wait; those of `look` and `act`.
@@ -134,20 +132,19 @@ pub(crate) async fn by_network<F, T>(
     done
 }
 
-/// Sends a mail that somebody asks for, out of what an address may be sent so in a day.
+/// Orders a mail, within the daily limit of the address.
 ///
 /// # Errors
-/// 429 when it would be too much.
+/// 429 when the limit is reached.
 pub(crate) async fn send_mail(app: &App, address: &Email, mail: &Mail) -> Result<(), Problem> {
     send_mail_of(app, &address.normalized(), mail).await
 }
 
-/// Sends a mail to an address that the caller only says is theirs: out of an allowance that is not
-/// the owner's, who would otherwise get no mail that the owner asks for when others have asked for
-/// many.
+/// Orders a mail to an address that the caller claims. It has a daily limit of its own, so that
+/// others cannot use up the owner's.
 ///
 /// # Errors
-/// 429 when it would be too much.
+/// 429 when the limit is reached.
 pub(crate) async fn send_mail_to_claimed(
     app: &App,
     address: &Email,

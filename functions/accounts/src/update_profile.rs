@@ -2,70 +2,82 @@
 
 use axum::extract::State;
 use domain::account::{
-    Account, Approval, DoctorProfile, Gender, PatientProfile, Profile, Years, date_of_birth,
+    Account, Approval, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
 };
 use domain::audit::{Action, AuditEvent};
 use domain::problem::Code;
-use domain::text::{LicenseNumber, Specialization};
+use domain::text::{Address, LicenseNumber, Specialization};
 use http_api::caller::PatientOrDoctor;
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Form, any_of, describe};
+use http_api::form::{Form, FromForm, any_of};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request::Patch;
 use http_api::response::{ApiResponse, ok};
-use http_api::views::Profile as ProfileShape;
+use http_api::views::Profile as ProfileView;
+use http_api::{request, request_schema};
+use jiff::civil::Date;
 use runtime::clock;
 use store::UpdateError;
 
 use crate::App;
-use crate::create_profile::{NewProfile, whole_profile};
+use crate::create_profile::NewProfile;
 
-/// A profile with the fields that are given.
-fn changed(form: &mut Form, profile: Profile) -> Option<Profile> {
-    match profile {
-        Profile::Doctor(now) => {
-            let specialization = form.or_default("specialization", now.specialization);
-            let license_number = form.or_default("license_number", now.license_number);
-            let years_of_experience =
-                form.or_default("years_of_experience", now.years_of_experience);
-            Some(Profile::Doctor(DoctorProfile {
-                specialization: specialization?,
-                license_number: license_number?,
-                years_of_experience: years_of_experience?,
-            }))
-        }
-        Profile::Patient(now) => {
-            let born = form.change_with("date_of_birth", now.date_of_birth, |date| {
-                date_of_birth(date, clock::now())
-            });
-            let gender = form.or_default("gender", now.gender);
-            let address = form.change("address", now.address);
-            Some(Profile::Patient(PatientProfile {
-                date_of_birth: born?,
-                gender: gender?,
-                address: address?,
-            }))
-        }
+request! {
+    /// The fields of a patient's profile that are to change.
+    struct PatientProfileChange {
+        date_of_birth: Patch<Date> = patch(|date| date_of_birth(date, clock::now())),
+        gender: Option<Gender> = optional,
+        address: Patch<Address> = patch,
     }
 }
 
-/// What [`changed`] asks for. Which of the two it is, the caller's role decides.
+request! {
+    /// The fields of a doctor's profile that are to change.
+    struct DoctorProfileChange {
+        specialization: Option<Specialization> = optional,
+        license_number: Option<LicenseNumber> = optional,
+        years_of_experience: Option<Years> = optional,
+    }
+}
+
+/// A change of a profile; the caller's role decides which of the two.
 pub(crate) enum ProfileChange {}
 
-request_schema!(ProfileChange: any_of([
-    Profile::Doctor(DoctorProfile {
-        specialization: Specialization::default(),
-        license_number: LicenseNumber::default(),
-        years_of_experience: Years::default(),
-    }),
-    Profile::Patient(PatientProfile { date_of_birth: None, gender: Gender::Other, address: None }),
-].map(|profile| describe(|form| changed(form, profile)))));
+request_schema!(
+    ProfileChange: any_of([DoctorProfileChange::schema(), PatientProfileChange::schema()])
+);
 
-/// Change the fields of the own profile that are given.
+impl ProfileChange {
+    /// Reads the change of a profile and returns the profile after it.
+    fn apply(form: Form, present: Profile) -> Result<Profile, Problem> {
+        Ok(match present {
+            Profile::Doctor(present) => {
+                let change = form.parse(DoctorProfileChange::from_form)?;
+                Profile::Doctor(DoctorProfile {
+                    specialization: change.specialization.unwrap_or(present.specialization),
+                    license_number: change.license_number.unwrap_or(present.license_number),
+                    years_of_experience: change
+                        .years_of_experience
+                        .unwrap_or(present.years_of_experience),
+                })
+            }
+            Profile::Patient(present) => {
+                let change = form.parse(PatientProfileChange::from_form)?;
+                Profile::Patient(PatientProfile {
+                    date_of_birth: change.date_of_birth.apply(present.date_of_birth),
+                    gender: change.gender.unwrap_or(present.gender),
+                    address: change.address.apply(present.address),
+                })
+            }
+        })
+    }
+}
+
+/// Change the fields of your profile that are present.
 #[utoipa::path(
     patch, path = "/api/accounts/profile-update/", tag = "Accounts", request_body = ProfileChange,
     responses(
-        (status = 200, description = "The profile after the change.", body = ProfileShape,
+        (status = 200, description = "The profile after the change.", body = ProfileView,
             headers(("ETag"))),
     )
 )]
@@ -75,14 +87,14 @@ pub(crate) async fn update_profile(
     if_match: IfMatch,
     form: Form,
 ) -> Result<ApiResponse, Problem> {
-    write(app, caller, if_match, form, |form, _, profile| changed(form, profile)).await
+    write(app, caller, if_match, |_, present| ProfileChange::apply(form, present)).await
 }
 
-/// Replace the own profile: what is not given gets its default.
+/// Replace your profile: absent fields get their defaults.
 #[utoipa::path(
     put, path = "/api/accounts/profile-update/", tag = "Accounts", request_body = NewProfile,
     responses(
-        (status = 200, description = "The new profile.", body = ProfileShape, headers(("ETag"))),
+        (status = 200, description = "The new profile.", body = ProfileView, headers(("ETag"))),
     )
 )]
 pub(crate) async fn replace_profile(
@@ -91,18 +103,14 @@ pub(crate) async fn replace_profile(
     if_match: IfMatch,
     form: Form,
 ) -> Result<ApiResponse, Problem> {
-    write(app, caller, if_match, form, |form, account, _| {
-        whole_profile(form, account.role, clock::now())
-    })
-    .await
+    write(app, caller, if_match, |role, _| NewProfile::parse(form, role)).await
 }
 
 async fn write(
     app: App,
     caller: PatientOrDoctor,
     if_match: IfMatch,
-    form: Form,
-    change: impl FnOnce(&mut Form, &Account, Profile) -> Option<Profile>,
+    change: impl FnOnce(Role, Profile) -> Result<Profile, Problem>,
 ) -> Result<ApiResponse, Problem> {
     let caller = caller.authorize().await?;
     let account = caller.account.clone();
@@ -110,7 +118,7 @@ async fn write(
         Problem::forbidden(Code::NoProfile, "You have no profile yet. Create it first.")
     })?;
     if_match.check(account.version)?;
-    let profile = form.parse(|form| change(form, &account, profile))?;
+    let profile = change(account.role, profile)?;
     let before = account.version;
     let account = Account {
         version: before + 1,
@@ -127,10 +135,10 @@ async fn write(
         UpdateError::Stale => if_match.lost_race(),
         UpdateError::Store(error) => error.into(),
     })?;
-    Ok(ok(&ProfileShape::full(&account)).with_etag(ETag::of(account.version)))
+    Ok(ok(&ProfileView::full(&account)).with_etag(ETag::of(account.version)))
 }
 
-/// What staff say of a doctor's licence, and its number.
+/// Returns the approval of a doctor's licence, and its number, for the audit trail.
 fn licence(account: &Account) -> Option<String> {
     let approval = account.approval.unwrap_or(Approval::Pending);
     account

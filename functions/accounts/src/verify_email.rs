@@ -40,7 +40,7 @@ pub(crate) async fn verify_email(
 #[utoipa::path(
     post, path = "/api/accounts/verify-email/resend/", tag = "Accounts",
     responses(
-        (status = 202, description = "Whether the address was confirmed before is not told.",
+        (status = 202, description = "The mail is on its way, unless the address is confirmed.",
             body = Detail),
     )
 )]

@@ -1,4 +1,4 @@
-//! The JSON shapes that only this function answers.
+//! Use these types for the JSON of responses of this function only.
 
 use domain::account::Account;
 use domain::text::PhoneNumber;
@@ -17,14 +17,14 @@ pub(crate) struct Tokens {
     pub(crate) refresh: String,
 }
 
-/// What happened, or will perhaps, in a sentence.
+/// A sentence for people.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Detail {
     #[schema(max_length = 1000)]
     pub(crate) detail: &'static str,
 }
 
-/// A user who has just proved who they are.
+/// A user who has just signed in.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedInUser<'a> {
     #[serde(flatten)]

@@ -6,31 +6,26 @@ use domain::id::UserId;
 use domain::text::Justification;
 use http_api::caller::Admin;
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Form, describe};
+use http_api::form::Body;
 use http_api::path::Id;
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, ok};
 
 use crate::App;
 use crate::response::User;
 
-fn optional_reason(form: &mut Form) -> Option<Option<Justification>> {
-    form.nullable("reason")
+request! {
+    pub(crate) struct OptionalReason {
+        reason: Option<Justification> = nullable,
+    }
 }
 
-fn required_reason(form: &mut Form) -> Option<Justification> {
-    form.required("reason")
+request! {
+    pub(crate) struct RequiredReason {
+        reason: Justification = required,
+    }
 }
-
-/// What [`optional_reason`] asks for.
-enum OptionalReason {}
-
-/// What [`required_reason`] asks for.
-enum RequiredReason {}
-
-request_schema!(OptionalReason: describe(optional_reason));
-request_schema!(RequiredReason: describe(required_reason));
 
 /// Approve a doctor's licence, of whatever was said of it before: the doctor is listed and records
 /// may be assigned.
@@ -47,9 +42,8 @@ pub(crate) async fn approve_doctor(
     admin: Admin,
     Id(id): Id<UserId>,
     if_match: IfMatch,
-    form: Form,
+    Body(OptionalReason { reason }): Body<OptionalReason>,
 ) -> Result<ApiResponse, Problem> {
-    let reason = form.parse(optional_reason)?;
     response(&app, admin, id, &if_match, ApprovalDecision::Approve, reason).await
 }
 
@@ -67,9 +61,8 @@ pub(crate) async fn refuse_doctor(
     admin: Admin,
     Id(id): Id<UserId>,
     if_match: IfMatch,
-    form: Form,
+    Body(RequiredReason { reason }): Body<RequiredReason>,
 ) -> Result<ApiResponse, Problem> {
-    let reason = form.parse(required_reason)?;
     response(&app, admin, id, &if_match, ApprovalDecision::Refuse, Some(reason)).await
 }
 
@@ -87,9 +80,8 @@ pub(crate) async fn suspend_doctor(
     admin: Admin,
     Id(id): Id<UserId>,
     if_match: IfMatch,
-    form: Form,
+    Body(RequiredReason { reason }): Body<RequiredReason>,
 ) -> Result<ApiResponse, Problem> {
-    let reason = form.parse(required_reason)?;
     response(&app, admin, id, &if_match, ApprovalDecision::Suspend, Some(reason)).await
 }
 

@@ -12,10 +12,9 @@ mod swagger_ui;
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use axum::Router;
 use http_api::problem::Problem;
-use http_api::routes;
-use http_api::state::HttpState;
+use http_api::{middleware, routes};
 use runtime::aws::{self, CallPolicy};
 use runtime::config;
 use store::Table;
@@ -24,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::schema::Schema;
 use crate::swagger_ui::SwaggerUi;
 
-/// All routes of the group.
+/// Returns the routes of the function.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(schema::read_schema))
@@ -37,15 +36,21 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(problem_page::problem_page))
 }
 
-/// What the handlers work with.
-#[derive(Clone, FromRef)]
+/// Builds the service of the function.
+pub fn service(app: App) -> Router {
+    let allowed_origins = Arc::clone(&app.allowed_origins);
+    middleware::public_service(router(), app, &allowed_origins)
+}
+
+/// The state of the handlers.
+#[derive(Clone)]
 pub struct App {
-    kit: HttpState,
     store: Table,
+    allowed_origins: Arc<[String]>,
     published: Option<Arc<Published>>,
 }
 
-/// What the operator may choose not to publish.
+/// The document and Swagger UI, which the operator may choose not to publish.
 struct Published {
     schema: Schema,
     swagger_ui: SwaggerUi,
@@ -63,10 +68,10 @@ impl App {
         let published = config
             .publish
             .then(|| Arc::new(Published { schema: Schema::new(), swagger_ui: SwaggerUi::new() }));
-        Ok(Self { kit: HttpState::open(config.allowed_origins, store.clone()), store, published })
+        Ok(Self { store, allowed_origins: config.allowed_origins.into(), published })
     }
 
-    /// What is published.
+    /// Returns the document and Swagger UI.
     ///
     /// # Errors
     /// 404 when the operator has chosen not to.

@@ -5,6 +5,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runtime::serve::run(async || {
         let app = docs::App::start().await?;
-        runtime::serve::http(http_api::middleware::service(docs::router(), app)).await
+        runtime::serve::http(docs::service(app)).await
     })
 }

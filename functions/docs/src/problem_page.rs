@@ -4,8 +4,8 @@ use axum::response::Html;
 use domain::problem::Code;
 use http_api::path::Id;
 
-/// What a kind of problem means and what to do about it, for people: the page to which the type of
-/// a problem leads.
+/// Read what a problem code means and what to do about it. The `type` of a problem is the path of
+/// this page.
 #[utoipa::path(
     get, path = "/problems/{code}/", tag = "Service",
     params(("code" = Code, Path, description = "The code of the problem.")),

@@ -16,7 +16,7 @@ struct UnreadCount {
     unread_count: usize,
 }
 
-/// How many notifications are unread; counts to 1,000 and no further.
+/// Count unread notifications, up to 1,000.
 #[utoipa::path(
     get, path = "/api/notifications/unread-count/", tag = "Notifications",
     responses(

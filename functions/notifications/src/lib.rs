@@ -1,6 +1,6 @@
-//! The function `notifications`: the inbox. What the gateway has no other route for arrives here
-//! too: unknown paths, which are answered 404, and those of three other groups with nothing behind
-//! their slash, which are led on to the form without.
+//! The function `notifications`: the inbox. It is also behind the gateway's default route: unknown
+//! paths are 404, and the base paths of three other functions with a slash at the end redirect to
+//! those without.
 
 mod count_unread;
 mod delete_all;
@@ -23,7 +23,7 @@ use store::proof::AuditKey;
 use store::{Store, Table};
 use utoipa_axum::router::OpenApiRouter;
 
-/// All routes of the group.
+/// Returns the routes of the function.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_notifications::list_notifications))
@@ -43,10 +43,10 @@ fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
     query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
 }
 
-/// What the handlers work with.
+/// The state of the handlers.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: HttpState,
+    http: HttpState,
     store: Store,
     bucket: Bucket,
     downloads: Arc<config::Downloads>,
@@ -64,7 +64,7 @@ impl App {
         let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &downloads.bucket_name);
         Ok(Self {
-            kit: HttpState::new(http, store.clone()),
+            http: HttpState::new(http, store.clone()),
             store,
             bucket,
             downloads: Arc::new(downloads),

@@ -9,7 +9,7 @@ use http_api::query::{Parameters, Query};
 use http_api::response::ApiResponse;
 
 use crate::App;
-use crate::response::{Context, NotificationShape};
+use crate::response::{Context, NotificationView};
 
 fn filter(parameters: &mut Parameters) -> Option<Option<bool>> {
     parameters.flag("is_read")
@@ -17,11 +17,11 @@ fn filter(parameters: &mut Parameters) -> Option<Option<bool>> {
 
 filters!(NotificationFilters: filter);
 
-/// The own notifications, newest first.
+/// List your notifications, newest first.
 #[utoipa::path(
     get, path = "/api/notifications/", tag = "Notifications", params(NotificationFilters),
     responses(
-        (status = 200, description = "A page of notifications.", body = Listing<NotificationShape>),
+        (status = 200, description = "A page of notifications.", body = Listing<NotificationView>),
     )
 )]
 pub(crate) async fn list_notifications(
@@ -30,7 +30,7 @@ pub(crate) async fn list_notifications(
     query: Query,
 ) -> Result<ApiResponse, Problem> {
     let recipient = caller.id();
-    let (is_read, paging) = query.parse(&app.kit, recipient, "notifications", filter)?;
+    let (is_read, paging) = query.parse(&app.http, recipient, "notifications", filter)?;
     let (caller, page) = caller
         .authorize_with(app.store.list_notifications(
             recipient,

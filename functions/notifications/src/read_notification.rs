@@ -10,13 +10,13 @@ use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 
 use crate::App;
-use crate::response::{Context, NotificationShape};
+use crate::response::{Context, NotificationView};
 
-/// One of the own notifications, which is read from now on.
+/// Read one of your notifications, and mark it as read.
 #[utoipa::path(
     get, path = "/api/notifications/{id}/", tag = "Notifications",
     responses(
-        (status = 200, description = "The notification.", body = NotificationShape),
+        (status = 200, description = "The notification.", body = NotificationView),
     )
 )]
 pub(crate) async fn read_notification(
@@ -36,8 +36,7 @@ pub(crate) async fn read_notification(
     response(&app, &caller, &read).await
 }
 
-/// Whether there is such a notification. Reads nothing and so marks nothing as read (RFC 9110,
-/// section 9.2.1).
+/// Ask whether a notification exists, without marking it as read (RFC 9110, section 9.2.1).
 #[utoipa::path(
     head, path = "/api/notifications/{id}/", tag = "Notifications",
     responses(

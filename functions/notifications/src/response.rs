@@ -1,4 +1,5 @@
-//! How notifications are answered: each with its record, as far as the recipient may still see it.
+//! Use this module for responses with notifications: each with its record, if the recipient may
+//! still see it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -22,9 +23,9 @@ use crate::App;
 /// A notification with its record.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Notification)]
-pub(crate) struct NotificationShape<'a> {
+pub(crate) struct NotificationView<'a> {
     id: NotificationId,
-    /// Null where it is about none, or the recipient may not see it any more.
+    /// Null without a record, or if you may not see it any more.
     #[schema(required)]
     record: Option<Record<'a>>,
     notification_type: NotificationType,
@@ -37,19 +38,18 @@ pub(crate) struct NotificationShape<'a> {
     created_at: Timestamp,
 }
 
-/// The records of some notifications that their recipient may see now, and the people named in
-/// them.
+/// The records of notifications that their recipient may see now, and the accounts they name.
 pub(crate) struct Context<'a> {
     viewer: &'a Account,
-    charts: HashMap<RecordId, RecordDetail>,
-    people: HashMap<UserId, Account>,
+    details: HashMap<RecordId, RecordDetail>,
+    accounts_by_id: HashMap<UserId, Account>,
     bucket: &'a Bucket,
     download_lifetime: Duration,
 }
 
-/// The records that the reader of these notifications, newest first, most likely still sees: all of
-/// a patient's own; a doctor's but for those of which they are told that they are no longer
-/// assigned.
+/// Returns the records of notifications that the recipient may probably still see: for patients
+/// all, for doctors those without a newer notification that the assignment has ended.
+/// `notifications` are newest first.
 fn presumably_seen(
     caller: &Caller,
     notifications: &[Notification],
@@ -73,7 +73,7 @@ fn presumably_seen(
     seen
 }
 
-/// One event for each patient whose records are among these.
+/// Makes an event for each patient whose records are among these.
 fn events(
     caller: &Caller,
     outcome: Outcome,
@@ -93,11 +93,11 @@ fn events(
 }
 
 impl<'a> Context<'a> {
-    /// Reads the distinct records and, beside them, the people who are likely named; and tells the
+    /// Reads the records and, concurrently, the accounts they probably name, and writes to the
     /// audit trail.
     ///
-    /// The trail is told while the records are read, of those that the recipient presumably still
-    /// sees. Where that turns out wrong it is told the truth before anything is answered.
+    /// The events are written while the records are read, for those that the recipient may probably
+    /// see. Where that was wrong, they are corrected before the response.
     pub(crate) async fn read(
         app: &'a App,
         caller: &'a Caller,
@@ -112,57 +112,57 @@ impl<'a> Context<'a> {
             notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
         let presumed = presumably_seen(caller, notifications);
         let events = events(caller, Outcome::Success, &presumed);
-        let (charts, mut people, ()) = tokio::try_join!(
+        let (details, mut accounts_by_id, ()) = tokio::try_join!(
             app.store.get_record_details(&records),
             app.store.get_accounts(likely),
             app.store.create_events(&events)
         )?;
-        // The record itself says, strongly consistent, whose it is and to whom it is assigned now.
+        // The record is read strongly consistently: its patient and doctor are the present ones.
         let may_see =
-            |chart: &RecordDetail| caller.sees(Relation::to_record(viewer.id, &chart.record));
-        let charts: HashMap<RecordId, RecordDetail> = charts
+            |detail: &RecordDetail| caller.sees(Relation::to_record(viewer.id, &detail.record));
+        let details: HashMap<RecordId, RecordDetail> = details
             .into_iter()
             .flatten()
             .filter(may_see)
-            .map(|chart| (chart.record.id, chart))
+            .map(|detail| (detail.record.id, detail))
             .collect();
-        // A former doctor's annotation, a record that was moved since: rare enough for a read of
-        // their own.
-        let missing: Vec<UserId> = charts
+        // Rare: annotations of former doctors, and records that were assigned to others since.
+        let missing: Vec<UserId> = details
             .values()
             .flat_map(accounts_named_in)
-            .filter(|id| *id != viewer.id && !people.contains_key(id))
+            .filter(|id| *id != viewer.id && !accounts_by_id.contains_key(id))
             .collect();
         let seen: BTreeSet<(UserId, RecordId)> =
-            charts.values().map(|chart| (chart.record.patient_id, chart.record.id)).collect();
+            details.values().map(|detail| (detail.record.patient_id, detail.record.id)).collect();
         let mut corrections = self::events(caller, Outcome::Success, &(&seen - &presumed));
         corrections.extend(self::events(caller, Outcome::Denied, &(&presumed - &seen)));
         let (others, ()) = tokio::try_join!(
             app.store.get_accounts(missing),
             app.store.create_events(&corrections)
         )?;
-        people.extend(others);
+        accounts_by_id.extend(others);
         Ok(Self {
             viewer,
-            charts,
-            people,
+            details,
+            accounts_by_id,
             bucket: &app.bucket,
             download_lifetime: app.downloads.download_url_lifetime,
         })
     }
 
-    /// A notification with its record; without one that the recipient may not see any more.
+    /// Returns a notification with its record, or without if the recipient may not see it any more.
     pub(crate) async fn show(
         &'a self,
         notification: &'a Notification,
-    ) -> Result<NotificationShape<'a>, Problem> {
-        let Self { viewer, people, bucket, download_lifetime, .. } = self;
-        let showcase = RecordView { viewer, people, bucket, download_lifetime: *download_lifetime };
-        let record = match notification.record_id.and_then(|id| self.charts.get(&id)) {
-            Some(chart) => Some(showcase.record(chart, HashMap::new()).await?),
+    ) -> Result<NotificationView<'a>, Problem> {
+        let Self { viewer, accounts_by_id, bucket, download_lifetime, .. } = self;
+        let view =
+            RecordView { viewer, accounts_by_id, bucket, download_lifetime: *download_lifetime };
+        let record = match notification.record_id.and_then(|id| self.details.get(&id)) {
+            Some(detail) => Some(view.record(detail, HashMap::new()).await?),
             None => None,
         };
-        Ok(NotificationShape {
+        Ok(NotificationView {
             id: notification.id,
             record,
             notification_type: notification.notification_type,

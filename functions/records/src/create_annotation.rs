@@ -9,10 +9,10 @@ use domain::record::{Annotation, Assignment, MAX_ANNOTATIONS};
 use domain::text::Note;
 use http_api::caller::Doctor;
 use http_api::etag::ETag;
-use http_api::form::{Form, FromForm};
+use http_api::form::FromForm;
 use http_api::idempotency::{Idempotent, IdempotentRequest};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, created};
 use http_api::views::RecordAnnotation;
 use runtime::clock;
@@ -20,22 +20,14 @@ use store::annotations::CreateAnnotationError;
 
 use crate::App;
 
-pub(crate) struct NewAnnotation {
-    record: RecordId,
-    note: Note,
-}
-
-impl FromForm for NewAnnotation {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let record = form.required("record");
-        let note = form.required("note");
-        Some(Self { record: record?, note: note? })
+request! {
+    pub(crate) struct NewAnnotation {
+        record: RecordId = required,
+        note: Note = required,
     }
 }
 
-request_schema!(NewAnnotation);
-
-/// Annotate a record that is assigned to the caller.
+/// Annotate a record that is assigned to you.
 #[utoipa::path(
     post, path = "/api/records/doctor/annotations/", tag = "Health Records",
         request_body = NewAnnotation,
@@ -68,8 +60,7 @@ async fn create(
     let assignment = app.store.get_assignment(doctor.id(), record);
     let first = async { Ok::<_, Problem>(tokio::join!(attempt.begin(), assignment)) };
     let (caller, (replay, assignment)) = doctor.authorize_with(first).await?;
-    // Before any answer, the one that was given then too: it is for those to whom the record is
-    // assigned now.
+    // Before a stored response, too: it is for the doctor to whom the record is assigned now.
     let Some(Assignment { patient_id, .. }) = assignment? else {
         let attempt = caller.audit(Action::CreateAnnotation, caller.account.id, Some(record));
         return Err(caller.refuse(&app.store, attempt, not_assigned()).await);
@@ -94,7 +85,7 @@ async fn create(
         patient_id,
     );
     let audit = caller.audit(Action::CreateAnnotation, patient_id, Some(record));
-    // There is no URL for a single annotation: it is read with its record.
+    // Annotations are read with their record.
     let body = RecordAnnotation::new(&annotation, Some(doctor));
     let response = created(&format!("/api/records/doctor/{record}/"), &body)
         .with_etag(ETag::of(annotation.version));

@@ -11,10 +11,9 @@ use domain::record::{Record, RecordDetail, RecordType};
 use domain::text::Description;
 use http_api::caller::Patient;
 use http_api::etag::ETag;
-use http_api::form::{Form, describe};
 use http_api::idempotency::{Idempotent, IdempotentRequest};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, created};
 use http_api::views;
 use runtime::clock;
@@ -22,35 +21,21 @@ use runtime::clock;
 use crate::new_files::UploadLimits;
 use crate::{App, new_files, response};
 
-struct NewRecord {
-    doctor: UserId,
-    record_type: RecordType,
-    description: Description,
-    files: Vec<NewFile>,
-}
-
-impl NewRecord {
-    fn from_form(form: &mut Form, limits: UploadLimits) -> Option<Self> {
-        let doctor = form.required("doctor");
-        let record_type = form.or_default("record_type", RecordType::General);
-        let description = form.or_default("description", Description::default());
-        let files = new_files::files(form, limits);
-        Some(Self {
-            doctor: doctor?,
-            record_type: record_type?,
-            description: description?,
-            files: files?,
-        })
+request! {
+    /// A new record, or what replaces the content of one.
+    pub(crate) struct NewRecord(limits: UploadLimits = UploadLimits::DEFAULT) {
+        pub(crate) doctor: UserId = required,
+        pub(crate) record_type: RecordType = default(RecordType::General),
+        pub(crate) description: Description = default(Description::default()),
+        pub(crate) files: Vec<NewFile> = by(|form| new_files::files(form, limits)),
     }
 }
 
-request_schema!(NewRecord: describe(|form| NewRecord::from_form(form, UploadLimits::DEFAULT)));
-
-/// Create a record, assign it to a doctor, and get a URL for each file to upload.
+/// Create a record, assign it to a doctor, and get an upload URL for each file.
 #[utoipa::path(
     post, path = "/api/records/patient/", tag = "Health Records", request_body = NewRecord,
     responses(
-        (status = 201, description = "The record, with a URL for each file to upload.",
+        (status = 201, description = "The record, with an upload URL for each file.",
             body = views::Record, headers(("ETag"))),
     )
 )]
@@ -70,14 +55,13 @@ async fn create(
     attempt: &IdempotentRequest,
     new: NewRecord,
 ) -> Result<ApiResponse, Problem> {
-    // Beside the first read, so that it takes no time: what is refused further down has been taken,
-    // too.
+    // Concurrently with the first read: requests that are refused later count, too.
     let taken = new_files::take(app, patient.id(), 1, new.files.len());
     let first = async {
         Ok::<_, Problem>(tokio::join!(attempt.begin(), taken, app.store.get_account(new.doctor)))
     };
     let (caller, (replay, taken, doctor)) = patient.authorize_with(first).await?;
-    // Also when nothing more may be created today: this was.
+    // A repeated request does not count against the daily limit.
     if let Some(response) = replay? {
         return Ok(response);
     }
@@ -103,14 +87,14 @@ async fn create(
     let audit = caller.audit(Action::CreateRecord, patient.id, Some(id));
 
     let uploads = response::uploads(app, &files).await?;
-    let people = HashMap::from([(doctor.id, doctor)]);
-    let chart = RecordDetail { record, files, annotations: Vec::new() };
-    let body = response::record(app, patient, &people, &chart, uploads).await?;
+    let accounts_by_id = HashMap::from([(doctor.id, doctor)]);
+    let detail = RecordDetail { record, files, annotations: Vec::new() };
+    let body = response::record(app, patient, &accounts_by_id, &detail, uploads).await?;
     let response = created(&format!("/api/records/patient/{id}/"), &body)
-        .with_etag(ETag::of(chart.record.version));
-    let stored_response = attempt.completed(&response)?;
+        .with_etag(ETag::of(detail.record.version));
+    let stored = attempt.completed(&response)?;
     app.store
-        .create_record(&chart.record, &chart.files, &notification, &audit, stored_response.as_ref())
+        .create_record(&detail.record, &detail.files, &notification, &audit, stored.as_ref())
         .await?;
     Ok(response)
 }

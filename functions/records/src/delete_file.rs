@@ -15,7 +15,7 @@ use store::retry::CHANGED_SINCE_READ;
 
 use crate::App;
 
-/// Delete a file of an own record. Its object is deleted too, a moment later.
+/// Delete a file of one of your records. Its object is deleted shortly after.
 #[utoipa::path(
     delete, path = "/api/records/files/{id}/", tag = "Health Records",
     responses(
@@ -41,22 +41,22 @@ pub(crate) async fn delete_file(
     };
     let mut retries = CHANGED_SINCE_READ.start();
     loop {
-        let chart =
+        let detail =
             app.store.get_record_detail(owner, record_id).await?.ok_or_else(Problem::not_found)?;
-        let file = chart.files.iter().find(|file| file.id == id).ok_or_else(Problem::not_found)?;
-        // A file has no version of its own: it is part of its record.
-        if_match.check(chart.record.version)?;
+        let file = detail.files.iter().find(|file| file.id == id).ok_or_else(Problem::not_found)?;
+        // Files share the version of their record.
+        if_match.check(detail.record.version)?;
         let patient = &caller.account;
         let notification = RecordEvent::Updated { patient }.notification(
             clock::new_id(),
-            chart.record.doctor_id,
+            detail.record.doctor_id,
             record_id,
             owner,
         );
         let audit = caller.audit(Action::DeleteFile, owner, Some(record_id));
         match app
             .store
-            .delete_file(file, &chart.record, clock::now(), Some(&notification), &audit)
+            .delete_file(file, &detail.record, clock::now(), Some(&notification), &audit)
             .await
         {
             Ok(()) => return Ok(no_content()),

@@ -1,4 +1,5 @@
-//! The function `records`: charts, assignments, files, annotations.
+//! The function `records`: the records of patients, with files and annotations, and the assignment
+//! to doctors.
 
 mod create_annotation;
 mod create_record;
@@ -26,7 +27,7 @@ use store::proof::AuditKey;
 use store::{Store, Table};
 use utoipa_axum::router::OpenApiRouter;
 
-/// All routes of the group.
+/// Returns the routes of the function.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_patient_records::list_patient_records, create_record::create_record))
@@ -48,10 +49,10 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(read_history::read_doctor_history))
 }
 
-/// What the handlers work with.
+/// The state of the handlers.
 #[derive(Clone, FromRef)]
 pub struct App {
-    kit: HttpState,
+    http: HttpState,
     store: Store,
     bucket: Bucket,
     uploads: Arc<config::Uploads>,
@@ -74,7 +75,7 @@ impl App {
         let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
         let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
         Ok(Self {
-            kit: HttpState::new(http, store.clone()),
+            http: HttpState::new(http, store.clone()),
             store,
             bucket,
             uploads: Arc::new(uploads),

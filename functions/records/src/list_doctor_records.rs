@@ -18,7 +18,7 @@ use crate::{App, response};
 
 filters!(DoctorFilters: |parameters| filter(parameters, "patient"));
 
-/// The records that are assigned to the caller, newest first.
+/// List the records that are assigned to you, newest first.
 #[utoipa::path(
     get, path = "/api/records/doctor/", tag = "Health Records", params(DoctorFilters),
     responses(
@@ -32,7 +32,7 @@ pub(crate) async fn list_doctor_records(
 ) -> Result<ApiResponse, Problem> {
     let reader = doctor.id();
     let (filter, paging) = query
-        .parse(&app.kit, reader, "doctor-records", |parameters| filter(parameters, "patient"))?;
+        .parse(&app.http, reader, "doctor-records", |parameters| filter(parameters, "patient"))?;
     let (caller, page) = doctor
         .authorize_with(app.store.list_assignments_of_doctor(
             reader,
@@ -44,7 +44,7 @@ pub(crate) async fn list_doctor_records(
     let records: Vec<(UserId, RecordId)> =
         page.items.iter().map(|assignment| (assignment.patient_id, assignment.record_id)).collect();
     let patients: Vec<UserId> = page.items.iter().map(|assignment| assignment.patient_id).collect();
-    // Each patient sees in the own log which of the own records were listed.
+    // Each patient's access log says which of their records were listed.
     let mut listed: BTreeMap<UserId, Vec<RecordId>> = BTreeMap::new();
     for (patient, record) in &records {
         listed.entry(*patient).or_default().push(*record);
@@ -52,15 +52,16 @@ pub(crate) async fn list_doctor_records(
     let event =
         |(patient, records)| caller.audit(Action::ListRecords, patient, None).with_records(records);
     let events: Vec<AuditEvent> = listed.into_iter().map(event).collect();
-    let (charts, patients, ()) = tokio::try_join!(
+    let (details, patients, ()) = tokio::try_join!(
         app.store.get_record_details(&records),
         app.store.get_accounts(patients),
         app.store.create_events(&events)
     )?;
-    // A record may have gone to another doctor between the two reads.
-    let mut charts: Vec<_> =
-        charts.into_iter().flatten().filter(|chart| caller.may_on(&chart.record)).collect();
-    let people = response::complete(&app, patients, &mut charts, reader).await?;
-    let records = response::records(&app, &caller.account, &people, &charts).await?;
+    // A record may have been assigned to another doctor between the two reads.
+    let mut details: Vec<_> =
+        details.into_iter().flatten().filter(|detail| caller.may_on(&detail.record)).collect();
+    let accounts_by_id =
+        response::settle_uploads_and_get_people(&app, patients, &mut details, reader).await?;
+    let records = response::records(&app, &caller.account, &accounts_by_id, &details).await?;
     listing(&paging, page.next.as_ref(), records)
 }

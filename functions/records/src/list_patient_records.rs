@@ -11,10 +11,10 @@ use http_api::response::ApiResponse;
 use http_api::views::Record;
 use store::records::RecordFilter;
 
-use crate::response::People;
+use crate::response::AccountsById;
 use crate::{App, response};
 
-/// The filters of a list of records; `other` is the name of the parameter for the other party.
+/// Reads the filters of a list of records; `other` is the parameter for the other party.
 pub(crate) fn filter(parameters: &mut Parameters, other: &'static str) -> Option<RecordFilter> {
     let record_type = parameters.optional("record_type");
     let other = parameters.optional(other);
@@ -30,7 +30,7 @@ pub(crate) fn filter(parameters: &mut Parameters, other: &'static str) -> Option
 
 filters!(PatientFilters: |parameters| filter(parameters, "doctor"));
 
-/// The own records, newest first.
+/// List your records, newest first.
 #[utoipa::path(
     get, path = "/api/records/patient/", tag = "Health Records", params(PatientFilters),
     responses(
@@ -44,7 +44,7 @@ pub(crate) async fn list_patient_records(
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let (filter, paging) = query
-        .parse(&app.kit, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;
+        .parse(&app.http, owner, "patient-records", |parameters| filter(parameters, "doctor"))?;
     let (caller, mut page) = patient
         .authorize_with(app.store.list_records_of_patient(
             owner,
@@ -53,10 +53,11 @@ pub(crate) async fn list_patient_records(
             paging.after,
         ))
         .await?;
-    let shown = page.items.iter().map(|chart| chart.record.id).collect();
+    let shown = page.items.iter().map(|detail| detail.record.id).collect();
     let events = [caller.audit(Action::ListRecords, owner, None).with_records(shown)];
-    let people = response::complete(&app, People::new(), &mut page.items, owner);
-    let (people, ()) = tokio::try_join!(people, response::audit(&app, &events))?;
-    let records = response::records(&app, &caller.account, &people, &page.items).await?;
+    let accounts_by_id =
+        response::settle_uploads_and_get_people(&app, AccountsById::new(), &mut page.items, owner);
+    let (accounts_by_id, ()) = tokio::try_join!(accounts_by_id, response::audit(&app, &events))?;
+    let records = response::records(&app, &caller.account, &accounts_by_id, &page.items).await?;
     listing(&paging, page.next.as_ref(), records)
 }

@@ -1,18 +1,19 @@
-//! The fields that creating and changing a record have in common.
+//! Use this module for the files and the doctor in requests that create or change a record.
 
 use domain::account::Account;
 use domain::field::Reason;
-use domain::file::{File, NewFile, size_bytes, size_schema};
+use domain::file::{ContentType, File, FileName, NewFile, Sha256, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
 use domain::rate::LimitedAction;
 use http_api::form::Form;
 use http_api::problem::{Limit, Problem};
+use http_api::request;
 use runtime::{clock, config};
 use store::rate::DailyUsage;
 
 use crate::App;
 
-/// What is taken of files.
+/// The limits of files in a request.
 #[derive(Clone, Copy)]
 pub(crate) struct UploadLimits {
     files_per_record: usize,
@@ -20,37 +21,38 @@ pub(crate) struct UploadLimits {
 }
 
 impl UploadLimits {
-    /// What the template says unless the operator has said otherwise: the document of the API
-    /// cannot know better.
+    /// The defaults of template.yaml, for the OpenAPI document.
     pub(crate) const DEFAULT: Self = Self { files_per_record: 20, file_bytes: 25 * 1024 * 1024 };
 
-    /// What the operator has said.
+    /// Returns the configured limits.
     pub(crate) fn of(uploads: &config::Uploads) -> Self {
         Self { files_per_record: uploads.max_files_per_record, file_bytes: uploads.max_file_bytes }
     }
 }
 
-/// The files that are to be uploaded; none when the field is absent.
-pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<NewFile>> {
-    form.list("files", limits.files_per_record, |file| {
-        let name = file.required("name");
-        let content_type = file.required("content_type");
-        let size_bytes = file.required_by(
-            "size_bytes",
+request! {
+    /// A file to be uploaded.
+    struct FileRequest(limits: UploadLimits = UploadLimits::DEFAULT) {
+        name: FileName = required,
+        content_type: ContentType = required,
+        size_bytes: u64 = required_by(
             || size_schema(limits.file_bytes),
-            |value| size_bytes(value, limits.file_bytes),
-        );
-        let sha256 = file.nullable("sha256");
-        Some(NewFile {
-            name: name?,
-            content_type: content_type?,
-            size_bytes: size_bytes?,
-            sha256: sha256?,
-        })
+            |value| size_bytes(value, limits.file_bytes)
+        ),
+        sha256: Option<Sha256> = nullable,
+    }
+}
+
+/// Reads the field `files`, the files to be uploaded; none when it is absent.
+pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<NewFile>> {
+    form.list("files", limits.files_per_record, |form| {
+        let FileRequest { name, content_type, size_bytes, sha256 } =
+            FileRequest::from_form(form, limits)?;
+        Some(NewFile { name, content_type, size_bytes, sha256 })
     })
 }
 
-/// The declared files as part of a record, newest first as they will be read back.
+/// Makes the new files of a record, newest first as they are read back.
 pub(crate) fn new_files(
     declared: Vec<NewFile>,
     patient_id: UserId,
@@ -64,11 +66,10 @@ pub(crate) fn new_files(
     files
 }
 
-/// The doctor to whom a record is to be assigned.
+/// Returns the doctor if records can be assigned to them.
 ///
 /// # Errors
-/// 400 on the field for whoever records cannot be assigned to: one answer whether they exist or
-/// not.
+/// 400 on the field `doctor` if not, whether the user exists or not.
 pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
     let refused = || {
         Problem::field(
@@ -79,10 +80,10 @@ pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
     doctor.filter(|doctor| doctor.assignable_doctor().is_some()).ok_or_else(refused)
 }
 
-/// Takes a new record, or none, and new files from what the patient may create in a day.
+/// Counts new records and files against the patient's daily limits.
 ///
 /// # Errors
-/// 429 when it would be too much.
+/// 429 when a limit is reached.
 pub(crate) async fn take(
     app: &App,
     patient: UserId,

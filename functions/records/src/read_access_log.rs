@@ -13,7 +13,7 @@ use http_api::views::AccessEvent;
 
 use crate::App;
 
-/// Who did what to one of the own records, or tried to, newest first.
+/// List who did what to one of your records, or tried to, newest first.
 #[utoipa::path(
     get, path = "/api/records/patient/{id}/access-log/", tag = "Health Records", params(NoFilters),
     responses(
@@ -27,7 +27,7 @@ pub(crate) async fn read_access_log(
     query: Query,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
-    let ((), paging) = query.parse(&app.kit, owner, "record-access-log", |_| Some(()))?;
+    let ((), paging) = query.parse(&app.http, owner, "record-access-log", |_| Some(()))?;
     let (caller, record) = patient.authorize_with(app.store.get_record(owner, id)).await?;
     let event = caller.audit(Action::ReadAccessLog, owner, Some(id));
     if record.is_none() {

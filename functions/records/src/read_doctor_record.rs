@@ -16,7 +16,7 @@ use runtime::clock;
 
 use crate::{App, response};
 
-/// A record that is assigned to the caller.
+/// Read a record that is assigned to you.
 #[utoipa::path(
     get, path = "/api/records/doctor/{id}/", tag = "Health Records",
     responses(
@@ -35,19 +35,26 @@ pub(crate) async fn read_doctor_record(
         return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
     };
     let event = [caller.audit(Action::ReadRecord, patient, Some(id))];
-    let (chart, people, ()) = tokio::try_join!(
+    let (detail, accounts_by_id, ()) = tokio::try_join!(
         app.store.get_record_detail(patient, id),
         app.store.get_accounts([patient]),
         app.store.create_events(&event)
     )?;
-    // The record may have gone to another doctor between the two reads.
-    let Some(mut chart) = chart.filter(|chart| caller.may_on(&chart.record)) else {
+    // The record may have been assigned to another doctor between the two reads.
+    let Some(mut detail) = detail.filter(|detail| caller.may_on(&detail.record)) else {
         let [attempt] = event;
         return Err(caller
             .refuse(&app.store, AuditEvent { id: clock::new_id(), ..attempt }, Problem::not_found())
             .await);
     };
-    let people = response::complete(&app, people, std::slice::from_mut(&mut chart), reader).await?;
-    let body = response::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
-    Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
+    let accounts_by_id = response::settle_uploads_and_get_people(
+        &app,
+        accounts_by_id,
+        std::slice::from_mut(&mut detail),
+        reader,
+    )
+    .await?;
+    let body =
+        response::record(&app, &caller.account, &accounts_by_id, &detail, HashMap::new()).await?;
+    Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

@@ -16,7 +16,7 @@ use store::{Lookup, Page};
 
 use crate::App;
 
-/// The versions of an annotation on an own record, newest first.
+/// List the versions of an annotation on one of your records, newest first.
 #[utoipa::path(
     get, path = "/api/records/patient/annotations/{id}/history/", tag = "Health Records",
         params(NoFilters),
@@ -31,7 +31,7 @@ pub(crate) async fn read_patient_history(
     query: Query,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
-    let ((), paging) = query.parse(&app.kit, owner, "annotation-history", |_| Some(()))?;
+    let ((), paging) = query.parse(&app.http, owner, "annotation-history", |_| Some(()))?;
     let (caller, lookup) = patient.authorize_with(app.store.get_annotation_lookup(id)).await?;
     let lookup = match lookup {
         Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup,
@@ -41,7 +41,7 @@ pub(crate) async fn read_patient_history(
     response(&app, &caller, lookup, &paging, page).await
 }
 
-/// The versions of an annotation on a record that is assigned to the caller, newest first, whoever
+/// List the versions of an annotation on a record that is assigned to you, newest first, whoever
 /// wrote it.
 #[utoipa::path(
     get, path = "/api/records/doctor/annotations/{id}/history/", tag = "Health Records",
@@ -57,7 +57,7 @@ pub(crate) async fn read_doctor_history(
     query: Query,
 ) -> Result<ApiResponse, Problem> {
     let reader = doctor.id();
-    let ((), paging) = query.parse(&app.kit, reader, "annotation-history", |_| Some(()))?;
+    let ((), paging) = query.parse(&app.http, reader, "annotation-history", |_| Some(()))?;
     let (caller, lookup) = doctor.authorize_with(app.store.get_annotation_lookup(id)).await?;
     let Some(lookup) = lookup else { return Err(refuse(&app, &caller, None).await) };
     let (assignment, page) = tokio::try_join!(
@@ -91,11 +91,11 @@ async fn response(
 ) -> Result<ApiResponse, Problem> {
     let authors: Vec<UserId> = page.items.iter().map(|version| version.author_id).collect();
     let event = [caller.audit(Action::ReadHistory, at.patient_id, Some(at.record_id))];
-    let (people, ()) =
+    let (accounts_by_id, ()) =
         tokio::try_join!(app.store.get_accounts(authors), app.store.create_events(&event))?;
     let versions = page
         .items
         .iter()
-        .map(|version| AnnotationVersion::new(version, people.get(&version.author_id)));
+        .map(|version| AnnotationVersion::new(version, accounts_by_id.get(&version.author_id)));
     listing(paging, page.next.as_ref(), versions)
 }

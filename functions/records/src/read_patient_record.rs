@@ -12,10 +12,10 @@ use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
 use http_api::views::Record;
 
-use crate::response::People;
+use crate::response::AccountsById;
 use crate::{App, response};
 
-/// One of the own records.
+/// Read one of your records.
 #[utoipa::path(
     get, path = "/api/records/patient/{id}/", tag = "Health Records",
     responses(
@@ -28,14 +28,20 @@ pub(crate) async fn read_patient_record(
     Id(id): Id<RecordId>,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
-    let (caller, chart) = patient.authorize_with(app.store.get_record_detail(owner, id)).await?;
+    let (caller, detail) = patient.authorize_with(app.store.get_record_detail(owner, id)).await?;
     let event = caller.audit(Action::ReadRecord, owner, Some(id));
-    let Some(mut chart) = chart else {
+    let Some(mut detail) = detail else {
         return Err(caller.refuse(&app.store, event, Problem::not_found()).await);
     };
-    let people = response::complete(&app, People::new(), std::slice::from_mut(&mut chart), owner);
-    let (people, ()) =
-        tokio::try_join!(people, response::audit(&app, std::slice::from_ref(&event)))?;
-    let body = response::record(&app, &caller.account, &people, &chart, HashMap::new()).await?;
-    Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
+    let accounts_by_id = response::settle_uploads_and_get_people(
+        &app,
+        AccountsById::new(),
+        std::slice::from_mut(&mut detail),
+        owner,
+    );
+    let (accounts_by_id, ()) =
+        tokio::try_join!(accounts_by_id, response::audit(&app, std::slice::from_ref(&event)))?;
+    let body =
+        response::record(&app, &caller.account, &accounts_by_id, &detail, HashMap::new()).await?;
+    Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

@@ -1,4 +1,4 @@
-//! How records are answered.
+//! Use this module for responses with records.
 
 use std::collections::HashMap;
 
@@ -16,78 +16,80 @@ use runtime::clock;
 
 use crate::App;
 
-/// The users that are named in records, by id.
-pub(crate) type People = HashMap<UserId, Account>;
+/// The users that records name, by id.
+pub(crate) type AccountsById = HashMap<UserId, Account>;
 
-/// How many objects are looked at side by side.
-const LOOKS_AT_ONCE: usize = 16;
+/// How many objects are inspected concurrently.
+const MAX_CONCURRENT_INSPECTIONS: usize = 16;
 
-/// Looks up the people named in the charts, and beside that what has arrived of their files.
-pub(crate) async fn complete(
+/// Gets the accounts that records name, and concurrently settles uploads: files whose objects have
+/// arrived become available or rejected, in the table as in `details`.
+pub(crate) async fn settle_uploads_and_get_people(
     app: &App,
-    mut people: People,
-    charts: &mut [RecordDetail],
+    mut accounts_by_id: AccountsById,
+    details: &mut [RecordDetail],
     viewer: UserId,
-) -> Result<People, Problem> {
-    let named: Vec<UserId> = charts
+) -> Result<AccountsById, Problem> {
+    let named: Vec<UserId> = details
         .iter()
         .flat_map(accounts_named_in)
-        .filter(|id| *id != viewer && !people.contains_key(id))
+        .filter(|id| *id != viewer && !accounts_by_id.contains_key(id))
         .collect();
-    let (found, ()) = tokio::join!(app.store.get_accounts(named), settle_arrived(app, charts));
-    people.extend(found?);
-    Ok(people)
+    let (found, ()) = tokio::join!(app.store.get_accounts(named), settle_uploads(app, details));
+    accounts_by_id.extend(found?);
+    Ok(accounts_by_id)
 }
 
-/// Tells the audit trail who reads what. Awaited beside the last read, so that it takes no time of
-/// its own; the answer waits for it.
+/// Writes events to the audit trail. Run it concurrently with the last read, before the response.
 pub(crate) async fn audit(app: &App, events: &[AuditEvent]) -> Result<(), Problem> {
     Ok(app.store.create_events(events).await?)
 }
 
-/// The charts as the viewer may see them.
+/// Returns the records as the viewer may see them.
 pub(crate) async fn records<'a>(
     app: &'a App,
     viewer: &'a Account,
-    people: &'a People,
-    charts: &'a [RecordDetail],
+    accounts_by_id: &'a AccountsById,
+    details: &'a [RecordDetail],
 ) -> Result<Vec<views::Record<'a>>, Problem> {
-    let showcase = showcase(app, viewer, people);
-    try_join_all(charts.iter().map(|chart| showcase.record(chart, HashMap::new()))).await
+    let view = view(app, viewer, accounts_by_id);
+    try_join_all(details.iter().map(|detail| view.record(detail, HashMap::new()))).await
 }
 
-/// A chart as the viewer may see it; `uploads` are those of its new files.
+/// Returns a record as the viewer may see it; `uploads` are those of its new files.
 pub(crate) async fn record<'a>(
     app: &'a App,
     viewer: &'a Account,
-    people: &'a People,
-    chart: &'a RecordDetail,
+    accounts_by_id: &'a AccountsById,
+    detail: &'a RecordDetail,
     uploads: HashMap<FileId, Upload>,
 ) -> Result<views::Record<'a>, Problem> {
-    showcase(app, viewer, people).record(chart, uploads).await
+    view(app, viewer, accounts_by_id).record(detail, uploads).await
 }
 
-fn showcase<'a>(app: &'a App, viewer: &'a Account, people: &'a People) -> RecordView<'a> {
+fn view<'a>(app: &'a App, viewer: &'a Account, accounts_by_id: &'a AccountsById) -> RecordView<'a> {
     RecordView {
         viewer,
-        people,
+        accounts_by_id,
         bucket: &app.bucket,
         download_lifetime: app.uploads.download_url_lifetime,
     }
 }
 
-/// Looks for the objects of pending files, so that nobody who has just uploaded one is told
-/// "pending" because an event is slow. A look that fails changes nothing: the event will come.
-async fn settle_arrived(app: &App, charts: &mut [RecordDetail]) {
-    let pending = charts
+/// Settles pending files whose objects have arrived, so that a fresh upload does not stay "pending"
+/// because its event is slow. After a failure the event settles the file.
+async fn settle_uploads(app: &App, details: &mut [RecordDetail]) {
+    let pending = details
         .iter_mut()
-        .flat_map(|chart| &mut chart.files)
+        .flat_map(|detail| &mut detail.files)
         .filter(|file| file.status == FileStatus::Pending);
-    stream::iter(pending).for_each_concurrent(LOOKS_AT_ONCE, |file| settle(app, file)).await;
+    stream::iter(pending)
+        .for_each_concurrent(MAX_CONCURRENT_INSPECTIONS, |file| settle(app, file))
+        .await;
 }
 
 async fn settle(app: &App, file: &mut File) {
-    // Long after its URL has expired nothing can arrive any more, and the event has come or will.
+    // Long after the URL has expired nothing can arrive any more.
     let waited = clock::now().duration_since(file.id.created_at()).unsigned_abs();
     if waited > 2 * app.uploads.upload_url_lifetime {
         return;
@@ -100,7 +102,7 @@ async fn settle(app: &App, file: &mut File) {
     }
 }
 
-/// The uploads of new files.
+/// Returns the uploads of new files.
 pub(crate) async fn uploads(app: &App, files: &[File]) -> Result<HashMap<FileId, Upload>, Problem> {
     let now = clock::now();
     let uploads = join_all(files.iter().map(async |file| {

@@ -9,10 +9,10 @@ use domain::record::Annotation;
 use domain::text::Note;
 use http_api::caller::Doctor;
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Form, describe};
+use http_api::form::Body;
 use http_api::path::Id;
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use http_api::views::RecordAnnotation;
 use runtime::clock;
@@ -22,24 +22,19 @@ use store::retry::CHANGED_SINCE_READ;
 
 use crate::App;
 
-fn change(form: &mut Form) -> Option<Option<Note>> {
-    form.optional("note")
+request! {
+    pub(crate) struct NoteChange {
+        note: Option<Note> = optional,
+    }
 }
 
-fn replacement(form: &mut Form) -> Option<Note> {
-    form.required("note")
+request! {
+    pub(crate) struct NoteReplacement {
+        note: Note = required,
+    }
 }
 
-/// What [`change`] asks for.
-enum NoteChange {}
-
-/// What [`replacement`] asks for.
-enum NoteReplacement {}
-
-request_schema!(NoteChange: describe(change));
-request_schema!(NoteReplacement: describe(replacement));
-
-/// Change the note of an own annotation, while the record is assigned to the caller.
+/// Change the note of one of your annotations, while the record is assigned to you.
 #[utoipa::path(
     patch, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records",
         request_body = NoteChange,
@@ -53,13 +48,12 @@ pub(crate) async fn update_annotation(
     doctor: Doctor,
     Id(id): Id<AnnotationId>,
     if_match: IfMatch,
-    form: Form,
+    Body(NoteChange { note }): Body<NoteChange>,
 ) -> Result<ApiResponse, Problem> {
-    let note = form.parse(change)?;
     write(&app, doctor, id, if_match, note).await
 }
 
-/// Replace the note of an own annotation, while the record is assigned to the caller.
+/// Replace the note of one of your annotations, while the record is assigned to you.
 #[utoipa::path(
     put, path = "/api/records/doctor/annotations/{id}/", tag = "Health Records",
         request_body = NoteReplacement,
@@ -73,9 +67,8 @@ pub(crate) async fn replace_annotation(
     doctor: Doctor,
     Id(id): Id<AnnotationId>,
     if_match: IfMatch,
-    form: Form,
+    Body(NoteReplacement { note }): Body<NoteReplacement>,
 ) -> Result<ApiResponse, Problem> {
-    let note = form.parse(replacement)?;
     write(&app, doctor, id, if_match, Some(note)).await
 }
 
@@ -112,7 +105,7 @@ async fn write(
         let Some(before) = before else { return Err(attempt(Some(lookup)).await) };
         if_match.check(before.version)?;
         let note = note.clone().unwrap_or_else(|| before.note.clone());
-        // Nobody is told of nothing.
+        // Nothing changes: nobody is notified.
         if note == before.note {
             return respond(&before);
         }

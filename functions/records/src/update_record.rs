@@ -11,64 +11,48 @@ use domain::record::{Record, RecordDetail, RecordType};
 use domain::text::Description;
 use http_api::caller::{Caller, Patient};
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Form, describe};
+use http_api::form::Form;
 use http_api::path::Id;
 use http_api::problem::Problem;
-use http_api::request_schema;
 use http_api::response::{ApiResponse, ok};
 use http_api::views;
+use http_api::{request, request_schema};
 use runtime::clock;
 use store::UpdateError;
 use store::retry::CHANGED_SINCE_READ;
 
+use crate::create_record::NewRecord;
 use crate::new_files::UploadLimits;
-use crate::response::People;
+use crate::response::AccountsById;
 use crate::{App, new_files, response};
 
-/// What is to change; `None` keeps what is there.
-struct Change {
-    doctor: Option<UserId>,
-    record_type: Option<RecordType>,
-    description: Option<Description>,
-    files: Vec<NewFile>,
+request! {
+    /// The fields of a record that are to change.
+    struct RecordChange(limits: UploadLimits = UploadLimits::DEFAULT) {
+        doctor: Option<UserId> = optional,
+        record_type: Option<RecordType> = optional,
+        description: Option<Description> = optional,
+        files: Vec<NewFile> = by(|form| new_files::files(form, limits)),
+    }
 }
 
-fn change(form: &mut Form, limits: UploadLimits) -> Option<Change> {
-    let doctor = form.optional("doctor");
-    let record_type = form.optional("record_type");
-    let description = form.optional("description");
-    let files = new_files::files(form, limits);
-    Some(Change {
-        doctor: doctor?,
-        record_type: record_type?,
-        description: description?,
-        files: files?,
-    })
-}
-
-fn replacement(form: &mut Form, limits: UploadLimits) -> Option<Change> {
-    let doctor = form.required("doctor");
-    let record_type = form.or_default("record_type", RecordType::General);
-    let description = form.or_default("description", Description::default());
-    let files = new_files::files(form, limits);
-    Some(Change {
-        doctor: Some(doctor?),
-        record_type: Some(record_type?),
-        description: Some(description?),
-        files: files?,
-    })
-}
-
-/// What [`change`] asks for.
-enum RecordChange {}
-
-/// What [`replacement`] asks for.
+/// What replaces the content of a record: the fields of a new one.
 enum RecordReplacement {}
 
-request_schema!(RecordChange: describe(|form| change(form, UploadLimits::DEFAULT)));
-request_schema!(RecordReplacement: describe(|form| replacement(form, UploadLimits::DEFAULT)));
+request_schema!(RecordReplacement: NewRecord::schema());
 
-/// Change the fields that are given; `files` are added.
+impl From<NewRecord> for RecordChange {
+    fn from(new: NewRecord) -> Self {
+        Self {
+            doctor: Some(new.doctor),
+            record_type: Some(new.record_type),
+            description: Some(new.description),
+            files: new.files,
+        }
+    }
+}
+
+/// Change the fields that are present; `files` are added.
 #[utoipa::path(
     patch, path = "/api/records/patient/{id}/", tag = "Health Records", request_body = RecordChange,
     responses(
@@ -83,12 +67,13 @@ pub(crate) async fn update_record(
     if_match: IfMatch,
     form: Form,
 ) -> Result<ApiResponse, Problem> {
-    let change = form.parse(|form| change(form, UploadLimits::of(&app.uploads)))?;
+    let change =
+        form.parse(|form| RecordChange::from_form(form, UploadLimits::of(&app.uploads)))?;
     write(&app, patient, id, if_match, change).await
 }
 
-/// Replace doctor, type and description, the last two by their defaults when they are not given;
-/// `files` are added.
+/// Replace doctor, type and description; the last two get their defaults when absent. `files` are
+/// added.
 #[utoipa::path(
     put, path = "/api/records/patient/{id}/", tag = "Health Records",
         request_body = RecordReplacement,
@@ -104,8 +89,8 @@ pub(crate) async fn replace_record(
     if_match: IfMatch,
     form: Form,
 ) -> Result<ApiResponse, Problem> {
-    let change = form.parse(|form| replacement(form, UploadLimits::of(&app.uploads)))?;
-    write(&app, patient, id, if_match, change).await
+    let new = form.parse(|form| NewRecord::from_form(form, UploadLimits::of(&app.uploads)))?;
+    write(&app, patient, id, if_match, new.into()).await
 }
 
 async fn write(
@@ -113,7 +98,7 @@ async fn write(
     patient: Patient,
     id: RecordId,
     if_match: IfMatch,
-    change: Change,
+    change: RecordChange,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let doctor = async {
@@ -125,13 +110,13 @@ async fn write(
     let (caller, (found, doctor)) = patient
         .authorize_with(async { tokio::try_join!(app.store.get_record_detail(owner, id), doctor) })
         .await?;
-    let Some(mut chart) = found else {
+    let Some(mut detail) = found else {
         let attempt = caller.audit(Action::UpdateRecord, owner, Some(id));
         return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
     };
-    // A doctor who has become unavailable stays with the records they have.
+    // A doctor who is not assignable any more keeps the records they have.
     let doctor = match change.doctor {
-        Some(wanted) if wanted != chart.record.doctor_id => Some(new_files::assignable(doctor)?),
+        Some(wanted) if wanted != detail.record.doctor_id => Some(new_files::assignable(doctor)?),
         _ => None,
     };
     if !change.files.is_empty() {
@@ -139,20 +124,20 @@ async fn write(
     }
     let mut retries = CHANGED_SINCE_READ.start();
     loop {
-        if_match.check(chart.record.version)?;
-        let planned = plan(app, &caller, &chart, &change, doctor.as_ref())?;
+        if_match.check(detail.record.version)?;
+        let planned = plan(app, &caller, &detail, &change, doctor.as_ref())?;
         let Some(Plan { record, files, notifications }) = planned else {
-            return respond(app, &caller, chart, Vec::new()).await;
+            return respond(app, &caller, detail, Vec::new()).await;
         };
         let audit = caller.audit(Action::UpdateRecord, owner, Some(id));
-        match app.store.update_record(&chart.record, &record, &files, &notifications, &audit).await
+        match app.store.update_record(&detail.record, &record, &files, &notifications, &audit).await
         {
             Ok(()) => {
-                chart.record = record;
-                return respond(app, &caller, chart, files).await;
+                detail.record = record;
+                return respond(app, &caller, detail, files).await;
             }
             Err(UpdateError::Stale) => {
-                chart =
+                detail =
                     app.store.get_record_detail(owner, id).await?.ok_or_else(Problem::not_found)?
             }
             Err(UpdateError::Store(error)) => return Err(error.into()),
@@ -169,18 +154,17 @@ struct Plan {
     notifications: Vec<Notification>,
 }
 
-/// What the change makes of the chart; `None` when nothing changes, so that nobody is told of
-/// nothing.
+/// Plans the change; `None` when nothing changes, so that nobody is notified.
 fn plan(
     app: &App,
     caller: &Caller,
-    chart: &RecordDetail,
-    change: &Change,
+    detail: &RecordDetail,
+    change: &RecordChange,
     doctor: Option<&Account>,
 ) -> Result<Option<Plan>, Problem> {
-    let (before, patient) = (&chart.record, &caller.account);
+    let (before, patient) = (&detail.record, &caller.account);
     let most = app.uploads.max_files_per_record;
-    if !change.files.is_empty() && chart.files.len() + change.files.len() > most {
+    if !change.files.is_empty() && detail.files.len() + change.files.len() > most {
         let reason = Reason::new("too_many", format!("A record takes at most {most} files."));
         return Err(Problem::field("files", reason));
     }
@@ -215,14 +199,18 @@ fn plan(
 async fn respond(
     app: &App,
     caller: &Caller,
-    mut chart: RecordDetail,
+    mut detail: RecordDetail,
     new_files: Vec<File>,
 ) -> Result<ApiResponse, Problem> {
     let uploads = response::uploads(app, &new_files).await?;
-    chart.files.splice(0..0, new_files);
-    let people =
-        response::complete(app, People::new(), std::slice::from_mut(&mut chart), caller.account.id)
-            .await?;
-    let body = response::record(app, &caller.account, &people, &chart, uploads).await?;
-    Ok(ok(&body).with_etag(ETag::of(chart.record.version)))
+    detail.files.splice(0..0, new_files);
+    let accounts_by_id = response::settle_uploads_and_get_people(
+        app,
+        AccountsById::new(),
+        std::slice::from_mut(&mut detail),
+        caller.account.id,
+    )
+    .await?;
+    let body = response::record(app, &caller.account, &accounts_by_id, &detail, uploads).await?;
+    Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

@@ -1,8 +1,7 @@
-//! Who may do what: [`decide`] is the only place that says so.
+//! Use [`decide`] to find out who may do what: it is the only place with rules for access.
 //!
-//! Everybody else brings what is known, of the caller ([`Actor`]) and of the object ([`Relation`]),
-//! and does as is decided. What is asked of a caller before the object is looked at is decided with
-//! [`Relation::Unknown`].
+//! Pass what is known about the caller ([`Actor`]) and about the object ([`Relation`]). Before the
+//! object is read, pass [`Relation::Unknown`].
 
 mod operations;
 
@@ -16,7 +15,7 @@ use crate::record::Record;
 use crate::session::Session;
 
 impl Operation {
-    /// What is said of one to whom the object is this.
+    /// Decides by the relation of an admitted user to the object.
     fn of(self, relation: Relation) -> Decision {
         let takes = match self.audience() {
             Audience::Patients => relation == Relation::Owner,
@@ -38,36 +37,34 @@ impl Operation {
     }
 }
 
-/// What one who has signed in is, as account and session say.
+/// What account and session say about a user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Standing {
     /// The role.
     pub role: Role,
-    /// What staff say of a doctor.
+    /// The approval of a doctor.
     pub approval: Option<Approval>,
-    /// Whether the sign-in was by a second factor too.
+    /// Whether the user has signed in with a second factor.
     pub second_factor: bool,
 }
 
-/// Who asks, as far as it is known.
+/// The caller, as far as known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Actor {
-    /// Nobody in particular.
+    /// Without a token.
     Anonymous,
-    /// One who shows a token that is worth nothing, or nothing any more.
+    /// With a token that is not valid (any more).
     InvalidToken,
-    /// One whose token is good and claims a role. Whether account and session bear it out has not
-    /// been looked at.
+    /// With a valid token for a role. Account and session have not been read.
     Claimed(Role),
-    /// One whose account and session bear out what the token claims.
+    /// With a valid token that account and session confirm.
     Confirmed(Standing),
 }
 
 impl Actor {
-    /// Who shows a good token that claims a role, once account and session, if there are any, have
-    /// been read.
+    /// Returns the caller with a valid token for a role, after account and session have been read.
     ///
-    /// The token is worth nothing any more when the account is deactivated, has another role or
+    /// The token is not valid any more when the account is deactivated, has another role or
     /// password since, or the session has ended.
     pub fn confirmed(found: Option<(&Account, &Session)>, claimed: Role, now: Timestamp) -> Self {
         match found {
@@ -88,30 +85,30 @@ impl Actor {
     }
 }
 
-/// What the object of an operation is to the one who asks.
+/// The relation of a user to the object of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Relation {
-    /// There is no one object, or it has not been looked at yet.
+    /// There is no single object, or it has not been read yet.
     Unknown,
-    /// Their own account.
+    /// The user's own account.
     Oneself,
-    /// Their own: their chart, session, notification.
+    /// The user's own chart, session or notification.
     Owner,
-    /// A record that is assigned to them, or something on it.
+    /// A record that is assigned to the user, or a part of it.
     Assigned,
-    /// What they have written, on a record that is assigned to them.
+    /// The user's own annotation, on a record that is assigned to the user.
     Author,
-    /// Somebody else's, or not there at all: the two are never told apart.
+    /// Somebody else's object, or none: responses do not tell the two apart.
     Stranger,
 }
 
 impl Relation {
-    /// What the chart of a patient is to a user.
+    /// Returns the relation of a user to the chart of a patient.
     pub fn to_chart(user: UserId, patient: UserId) -> Self {
         if user == patient { Self::Owner } else { Self::Stranger }
     }
 
-    /// What a record is to a user, now.
+    /// Returns the present relation of a user to a record.
     pub fn to_record(user: UserId, record: &Record) -> Self {
         match Self::to_chart(user, record.patient_id) {
             Self::Stranger if user == record.doctor_id => Self::Assigned,
@@ -119,49 +116,49 @@ impl Relation {
         }
     }
 
-    /// What an annotation by `author` is to the doctor to whom its record is assigned.
+    /// Returns the relation of a doctor to an annotation on a record that is assigned to them.
     pub fn to_annotation(doctor: UserId, author: UserId) -> Self {
         if doctor == author { Self::Author } else { Self::Assigned }
     }
 
-    /// What an account is to a user.
+    /// Returns the relation of a user to an account.
     pub fn to_account(user: UserId, other: UserId) -> Self {
         if user == other { Self::Oneself } else { Self::Stranger }
     }
 }
 
-/// What the operator asks of users beyond what always holds.
+/// The rules that the operator configures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rules {
     /// Whether doctors must sign in with a second factor, as staff always must.
     pub doctors_need_second_factor: bool,
 }
 
-/// What is decided.
+/// The decision about an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Decision {
-    /// Nothing of what is known speaks against it.
+    /// Allowed, as far as is known.
     Allow,
-    /// Who asks must sign in.
+    /// The caller must sign in.
     NotAuthenticated,
-    /// The token is worth nothing.
+    /// The token is not valid.
     TokenNotValid,
-    /// It is for another role.
+    /// The operation is for another role.
     WrongRole,
-    /// Staff have not approved the doctor, or have suspended them since.
+    /// The doctor is not approved, or suspended.
     NotApproved,
-    /// It takes a second factor.
+    /// The operation requires a sign-in with a second factor.
     SecondFactorRequired,
-    /// There is nothing here for the one who asks.
+    /// The object does not exist, or the caller may not see it.
     NotFound,
-    /// Nobody does this to themself.
+    /// Admins may not do this to their own account.
     OwnAccount,
 }
 
-/// Whether `actor` may do `operation` to an object that is `relation` to them.
+/// Decides whether a caller may use an operation on an object.
 ///
-/// What is said of the actor comes before what is said of the object: nobody learns of an object
-/// who may not ask for it.
+/// The caller is judged before the object, so that nobody learns of an object through an operation
+/// that is not for them.
 pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relation) -> Decision {
     let audience = operation.audience();
     if audience == Audience::Public {
@@ -171,7 +168,7 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
         Actor::Anonymous => return Decision::NotAuthenticated,
         Actor::InvalidToken => return Decision::TokenNotValid,
         Actor::Claimed(role) if !audience.includes(role) => return Decision::WrongRole,
-        // They may go on, but nothing is for them before the claim is borne out.
+        // Allowed until the object is read; account and session must be read before.
         Actor::Claimed(_) if relation == Relation::Unknown => return Decision::Allow,
         Actor::Claimed(_) => return Decision::TokenNotValid,
         Actor::Confirmed(standing) => standing,
@@ -193,7 +190,7 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
     if relation == Relation::Unknown { Decision::Allow } else { operation.of(relation) }
 }
 
-/// Whether `actor` may see a record that is `relation` to them, by whichever way there is to it.
+/// Returns whether a caller may read a record by any operation.
 pub fn sees(rules: Rules, actor: Actor, relation: Relation) -> bool {
     [Operation::ReadPatientRecord, Operation::ReadDoctorRecord]
         .into_iter()

@@ -1,4 +1,4 @@
-//! Who is calling, and from where.
+//! Use [`Authenticated`] and its aliases to authenticate and authorize the caller of an operation.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -22,12 +22,12 @@ use crate::path::Id;
 use crate::problem::Problem;
 use crate::state::HttpState;
 
-/// What is known of every request, as the gateway saw it.
+/// What the gateway says about every request.
 #[derive(Clone)]
 pub struct RequestInfo {
-    /// The gateway's id of the request; in the answer, in the logs, in audit events.
+    /// The gateway's id of the request, in the response, the logs and audit events.
     pub request_id: String,
-    /// The address of the last hop before the gateway; empty where there is no gateway.
+    /// The address of the last hop before the gateway; empty without a gateway.
     pub source_ip: String,
     user_agent: String,
 }
@@ -54,12 +54,12 @@ impl RequestInfo {
         }
     }
 
-    /// What the caller's device calls itself, as it was sent.
+    /// Returns the header User-Agent as it was sent.
     pub fn device(&self) -> &str {
         &self.user_agent
     }
 
-    /// The event that `actor` did something to the chart or account of `subject`, now.
+    /// Makes the event that `actor` does something to the chart or account of `subject` now.
     pub fn audit(
         &self,
         actor: &Account,
@@ -77,7 +77,7 @@ impl RequestInfo {
         }
     }
 
-    /// The event that a user did something to the own account, now, before the account is read.
+    /// Makes the event that users do something to their own account now, before it is read.
     pub fn audit_of(&self, user_id: UserId, action: Action) -> AuditEvent {
         AuditEvent {
             id: clock::new_id(),
@@ -100,7 +100,7 @@ impl RequestInfo {
     }
 }
 
-/// How much of what a client calls itself an audit event keeps, in characters.
+/// The length of the header User-Agent in an audit event, in characters.
 const MAX_USER_AGENT: usize = 256;
 
 impl<S: Sync> FromRequestParts<S> for RequestInfo {
@@ -115,7 +115,7 @@ impl<S: Sync> FromRequestParts<S> for RequestInfo {
     }
 }
 
-/// The user who is calling: the token was good, and account and session have been read.
+/// An authorized caller: the token was valid, and account and session have been read.
 pub struct Caller {
     /// Active, and of the role that the token claims.
     pub account: Account,
@@ -129,29 +129,29 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller may do what was asked for to an object that is this to them. Else it is
-    /// not found.
+    /// Returns whether the operation is allowed on an object with this relation to the caller. If
+    /// not, respond that the object is not found.
     pub fn may(&self, relation: Relation) -> bool {
         access::decide(self.rules, self.actor, self.operation, relation) == Decision::Allow
     }
 
-    /// The same for something on the chart of a patient.
+    /// Returns the same for something on the chart of a patient.
     pub fn may_on_chart_of(&self, patient: UserId) -> bool {
         self.may(Relation::to_chart(self.account.id, patient))
     }
 
-    /// The same for a record, by whom it names now.
+    /// Returns the same for a record, by its present patient and doctor.
     pub fn may_on(&self, record: &Record) -> bool {
         self.may(Relation::to_record(self.account.id, record))
     }
 
-    /// Whether the caller may see a record that is this to them, where it is not what was asked
-    /// for.
+    /// Returns whether the caller may see a record with this relation to them, where reading it is
+    /// not the operation itself.
     pub fn sees(&self, relation: Relation) -> bool {
         access::sees(self.rules, self.actor, relation)
     }
 
-    /// The event that the caller did something to the chart or account of `subject`, now.
+    /// Makes the event that the caller does something to the chart or account of `subject` now.
     pub fn audit(&self, action: Action, subject: UserId, record: Option<RecordId>) -> AuditEvent {
         AuditEvent {
             session_id: Some(self.session.id),
@@ -159,9 +159,8 @@ impl Caller {
         }
     }
 
-    /// The problem that refuses an attempt at a chart, once the audit trail tells of the attempt.
-    /// The subject of the event is the chart's patient, or the caller where nobody knows whose
-    /// chart it is.
+    /// Writes a denied event to the audit trail and returns the problem. The subject of the event
+    /// is the chart's patient, or the caller if the chart is unknown.
     pub async fn refuse(&self, store: &Store, attempt: AuditEvent, problem: Problem) -> Problem {
         match store.create_events(&[attempt.with_outcome(Outcome::Denied)]).await {
             Ok(()) => problem,
@@ -169,8 +168,8 @@ impl Caller {
         }
     }
 
-    /// The problem that refuses an operation which is not for the caller, whatever it is about: the
-    /// record, perhaps, that the path names. Nobody has looked whether there is one.
+    /// Writes to the audit trail that the caller may not use the operation, and returns the
+    /// problem. The record in the path, if there is one, has not been read.
     async fn forbid(&self, store: &Store, record: Option<RecordId>, problem: Problem) -> Problem {
         let reason = Some(problem.code().to_owned());
         let attempt = AuditEvent {
@@ -181,10 +180,10 @@ impl Caller {
     }
 }
 
-/// For whom a handler is. [`access`] decides; what the handler says must be what is said there of
-/// its operation.
+/// The audience of a handler as a type. It must be that of the operation's row in
+/// [`Operation`]; [`routes!`](crate::routes!) compares the two.
 pub trait Audience {
-    /// What is said of it there.
+    /// The audience.
     const AUDIENCE: access::Audience;
 }
 
@@ -222,7 +221,7 @@ impl Audience for Admins {
 
 /// A user of any role.
 pub type SignedIn = Authenticated<Anyone>;
-/// A patient or a doctor, whatever staff say of them.
+/// A patient or a doctor, approved or not.
 pub type PatientOrDoctor = Authenticated<PatientsAndDoctors>;
 /// A patient.
 pub type Patient = Authenticated<Patients>;
@@ -231,64 +230,64 @@ pub type Doctor = Authenticated<Doctors>;
 /// An admin, signed in with a second factor.
 pub type Admin = Authenticated<Admins>;
 
-/// Who a good token says is calling. Only the id is told before account and session confirm the
-/// rest.
+/// A caller with a valid token. Only the id can be used before [`Authenticated::authorize`] has
+/// read account and session.
 ///
-/// As an extractor it refuses with 401 without a good token, and with 403 users of another role.
-/// What a layer has put among the request's extensions, because it knows another proof, counts as
-/// the claims of a token.
-#[must_use = "nothing is known of the caller before account and session are read"]
+/// The extractor refuses with 401 without a valid token, and with 403 for users with another role.
+/// [`Claims`] among the request's extensions count as those of a token: a layer that knows another
+/// proof inserts them.
+#[must_use = "the caller is not authorized before account and session are read"]
 #[derive(Clone)]
 pub struct Authenticated<A> {
-    kit: HttpState,
+    http: HttpState,
     claims: Claims,
     request: RequestInfo,
     operation: Operation,
-    /// Of the path, where it names one.
+    /// The record in the path, if the operation names one.
     record: Option<RecordId>,
-    // As of a function, so that it can be sent between threads whatever the mark is.
+    // `fn() -> A` is Send for every A.
     audience: PhantomData<fn() -> A>,
 }
 
 impl<A: Audience> Authenticated<A> {
-    /// The user's id.
+    /// Returns the user's id.
     pub fn id(&self) -> UserId {
         self.claims.user_id
     }
 
-    /// Reads account and session.
+    /// Reads account and session, and decides whether the caller may use the operation.
     ///
     /// # Errors
-    /// 401 when the session has ended, the account is inactive or gone, or its role is not the
-    /// claimed one any more; 403 when the operation is not for the caller.
+    /// 401 when the session has ended, or the account is inactive, deleted or has another role than
+    /// the token; 403 when the caller may not use the operation.
     pub async fn authorize(self) -> Result<Caller, Problem> {
-        let Self { kit, claims, request, operation, record, .. } = self;
-        let found = kit.store.get_caller(claims.user_id, claims.session_id).await?;
+        let Self { http, claims, request, operation, record, .. } = self;
+        let found = http.store.get_caller(claims.user_id, claims.session_id).await?;
         let known = found.as_ref().map(|(account, session)| (account, session));
         let actor = Actor::confirmed(known, claims.role, clock::now());
-        let problem = problem_of(access::decide(kit.rules, actor, operation, Relation::Unknown));
+        let problem = problem_of(access::decide(http.rules, actor, operation, Relation::Unknown));
         let caller = found.map(|(account, session)| Caller {
             account,
             session,
             request,
             operation,
             actor,
-            rules: kit.rules,
+            rules: http.rules,
         });
         match (caller, problem) {
             (Some(caller), None) => Ok(caller),
-            // Whoever could show that they are a user is in the audit trail.
+            // Refusals of users are in the audit trail.
             (Some(caller), Some(problem)) if actor != Actor::InvalidToken => {
-                Err(caller.forbid(&kit.store, record, problem).await)
+                Err(caller.forbid(&http.store, record, problem).await)
             }
             (_, problem) => Err(problem.unwrap_or_else(Problem::token_not_valid)),
         }
     }
 
-    /// Reads account and session beside the first read of the operation.
+    /// Does the same concurrently with the first read of the operation.
     ///
     /// # Errors
-    /// As [`Authenticated::authorize`], whatever the read gave; then those of the read.
+    /// Those of [`Authenticated::authorize`], and then those of the read.
     pub async fn authorize_with<T, E: Into<Problem>>(
         self,
         first_read: impl Future<Output = Result<T, E>>,
@@ -298,7 +297,7 @@ impl<A: Audience> Authenticated<A> {
     }
 }
 
-/// The problem that says what is decided, `None` when nothing speaks against it.
+/// Returns the problem of a decision, `None` for [`Decision::Allow`].
 fn problem_of(decision: Decision) -> Option<Problem> {
     match decision {
         Decision::Allow => None,
@@ -319,13 +318,13 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let kit = HttpState::from_ref(state);
+        let http = HttpState::from_ref(state);
         let operation = parts.extensions.get().copied().ok_or_else(|| {
             Problem::internal("the route names no operation: register it with http_api::routes!")
         })?;
         let claims = match parts.extensions.get::<Claims>() {
             Some(claims) => *claims,
-            None => claims(&kit, &parts.headers, operation).await?,
+            None => claims(&http, &parts.headers, operation).await?,
         };
         let request = RequestInfo::from_request_parts(parts, state).await?;
         let record = if operation.names_record() {
@@ -334,42 +333,41 @@ where
             None
         };
         let decision =
-            access::decide(kit.rules, Actor::Claimed(claims.role), operation, Relation::Unknown);
-        let claimed = Self { kit, claims, request, operation, record, audience: PhantomData };
+            access::decide(http.rules, Actor::Claimed(claims.role), operation, Relation::Unknown);
+        let claimed = Self { http, claims, request, operation, record, audience: PhantomData };
         match problem_of(decision) {
             None => Ok(claimed),
-            // Those whose session has ended are told that, and not what they would not have been
-            // allowed.
+            // A session that has ended is reported before a missing permission.
             Some(problem) => Err(claimed.authorize().await.err().unwrap_or(problem)),
         }
     }
 }
 
-/// What the request's bearer token (RFC 6750) claims, when `operation` takes one.
+/// Returns the claims of the request's bearer token (RFC 6750).
 ///
 /// # Errors
-/// 401 without one, or with one that is not good.
+/// 401 without a token, or with an invalid one.
 pub(crate) async fn claims(
-    kit: &HttpState,
+    http: &HttpState,
     headers: &HeaderMap,
     operation: Operation,
 ) -> Result<Claims, Problem> {
     let verified = match bearer(headers) {
-        Ok(token) => kit
+        Ok(token) => http
             .keys
-            .verify(token, clock::now(), kit.store.list_signing_keys())
+            .verify(token, clock::now(), http.store.list_signing_keys())
             .await?
             .ok_or(Actor::InvalidToken),
         Err(actor) => Err(actor),
     };
     verified.map_err(|actor| {
-        let decision = access::decide(kit.rules, actor, operation, Relation::Unknown);
+        let decision = access::decide(http.rules, actor, operation, Relation::Unknown);
         problem_of(decision)
             .unwrap_or_else(|| Problem::internal("an operation for anyone asks for a token"))
     })
 }
 
-/// The one bearer token of a request; or who asks without.
+/// Returns the one bearer token of a request, or which caller it is without.
 fn bearer(headers: &HeaderMap) -> Result<&str, Actor> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let line = lines.next().ok_or(Actor::Anonymous)?;
@@ -386,7 +384,7 @@ mod tests {
     use domain::account::Role;
 
     use super::*;
-    use crate::state::tests::{kit, token};
+    use crate::state::tests::{http_state, token};
 
     fn headers(lines: &[&str]) -> HeaderMap {
         lines
@@ -397,11 +395,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_good_bearer_token_is_a_caller() {
-        let (kit, signer) = kit().with_key().await;
+        let (http, signer) = http_state().with_key().await;
         let token = token(&signer, Role::Doctor, clock::now());
         for scheme in ["Bearer", "bearer", "BEARER", " Bearer "] {
             assert_eq!(
-                claims(&kit, &headers(&[&format!("{scheme} {token}")]), Operation::Me)
+                claims(&http, &headers(&[&format!("{scheme} {token}")]), Operation::Me)
                     .await
                     .unwrap()
                     .role,
@@ -409,7 +407,7 @@ mod tests {
             );
         }
         let refused = async |lines: &[&str]| {
-            claims(&kit, &headers(lines), Operation::Me).await.unwrap_err().code()
+            claims(&http, &headers(lines), Operation::Me).await.unwrap_err().code()
         };
         let good = format!("Bearer {token}");
         assert_eq!(refused(&[]).await, "not_authenticated");

@@ -1,20 +1,21 @@
-//! Entity tags and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1).
+//! Use [`ETag`] and [`IfMatch`] for changes of a certain version: entity tags and `If-Match` (RFC
+//! 9110, sections 8.8.3 and 13.1.1).
 
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-
-use crate::problem::Problem;
 use domain::problem::Code;
 
-/// The tag of one version of an object.
+use crate::problem::Problem;
+
+/// The entity tag of one version of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ETag(u64);
 
 impl ETag {
-    /// The tag of a version.
+    /// Returns the tag of a version.
     pub fn of(version: u64) -> Self {
         Self(version)
     }
@@ -29,27 +30,27 @@ impl ETag {
     }
 }
 
-/// The versions on which the client wants a change to be made.
+/// The versions that the client wants to change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IfMatch {
-    /// Nothing was said: any.
+    /// No header: any version.
     Absent,
-    /// `*`: any that exists.
+    /// `*`: any version.
     Any,
-    /// One of these, compared as they are: a weak tag, or what is no tag at all, never matches.
+    /// One of these tags. Weak or malformed tags never match.
     Tags(Vec<String>),
 }
 
 impl IfMatch {
-    /// This version alone.
+    /// Returns the condition for one version.
     pub fn version(version: u64) -> Self {
         Self::Tags(vec![ETag(version).text()])
     }
 
-    /// Compares with the version that is there.
+    /// Compares with the present version.
     ///
     /// # Errors
-    /// 412 when the client wants another.
+    /// 412 when the client names another.
     pub fn check(&self, version: u64) -> Result<(), Problem> {
         match self {
             Self::Absent | Self::Any => Ok(()),
@@ -59,8 +60,8 @@ impl IfMatch {
         }
     }
 
-    /// What to answer when somebody else's change came first: 412 when the client named a version,
-    /// else 409.
+    /// Returns the problem when another request has changed the object first: 412 when the client
+    /// named a version, else 409.
     pub fn lost_race(&self) -> Problem {
         match self {
             Self::Absent | Self::Any => Problem::conflict(

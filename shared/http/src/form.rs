@@ -1,10 +1,12 @@
-//! JSON bodies, read field by field, so that all mistakes in a body are reported at once.
+//! JSON bodies, read field by field, so that all mistakes in a body are reported at once. Declare
+//! bodies with [`request!`](crate::request!); use [`Form`] directly where a reader is not a struct.
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use crypto::sha256_base64url;
 use domain::field::{FieldError, FieldValue, Reason};
+use domain::problem::Code;
 use serde_json::{Map, Value};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
@@ -12,36 +14,34 @@ use utoipa::openapi::schema::{
 };
 
 use crate::problem::Problem;
-use domain::problem::Code;
+use crate::request::Patch;
 
 /// The greatest length of a body in bytes: above the largest valid one (a description of 5,000
-/// characters and twenty files, every character written as a `\u` escape), far below what Lambda
-/// takes.
+/// characters and twenty files, every character written as a `\u` escape), far below Lambda's
+/// limit.
 pub const BODY_LIMIT: usize = 128 * 1024;
 
-/// A request's body: a JSON object whose fields are taken one by one. What is never asked for is
+/// The body of a request: a JSON object whose fields are read one by one. Unknown fields are
 /// ignored.
 ///
-/// Each method answers `None` once it has noted an error, so that a type can be put together with
-/// `?` after all of its fields have been read.
+/// Each method returns `None` once it has recorded an error. Read all fields before the first `?`.
 #[derive(Default)]
 pub struct Form {
     fields: Map<String, Value>,
-    /// What stands before the names of fields in errors: `files[2].`.
+    /// The prefix of field names in errors: `files[2].`.
     prefix: String,
     errors: Vec<FieldError>,
-    /// What is asked for, where nothing is read: see [`describe`]. Several where it is one of
-    /// several, and not two.
+    /// The schema of what is read, instead of values: see [`describe`]. Several are alternatives.
     asked: Vec<Object>,
 }
 
 /// A type that is read from the body of a request.
 pub trait FromForm: Sized {
-    /// Reads every field before any `?`; `None` when an error was noted.
+    /// Reads every field before the first `?`; `None` when an error was recorded.
     fn from_form(form: &mut Form) -> Option<Self>;
 }
 
-/// A whole body of a type that needs nothing but the body to be read.
+/// A body that is read without parameters.
 pub struct Body<T>(pub T);
 
 enum Given<T> {
@@ -51,24 +51,25 @@ enum Given<T> {
 }
 
 impl Form {
-    /// A form over the fields of an object.
+    /// Makes a form of the fields of an object.
     pub fn new(fields: Map<String, Value>) -> Self {
         Self { fields, ..Self::default() }
     }
 
-    /// Tells this body from others, before anything is read: the same fields with the same values
-    /// have the same, in whatever order and layout they were sent.
+    /// Returns a fingerprint of the body, before anything is read. It depends on fields and values,
+    /// not on their order and layout.
     pub(crate) fn fingerprint(&self) -> String {
-        // Sorted by name. Writing what was read from JSON cannot fail.
-        sha256_base64url(&serde_json::to_vec(&self.fields).unwrap_or_default())
+        #[expect(clippy::expect_used, reason = "one fingerprint for all bodies would be wrong")]
+        let sorted = serde_json::to_vec(&self.fields).expect("JSON that was read can be written");
+        sha256_base64url(&sorted)
     }
 
-    /// Notes that a field is refused, for rules that concern several fields.
+    /// Records an error, for rules over several fields.
     pub fn reject(&mut self, name: &str, reason: Reason) {
         self.errors.push(FieldError::new(format!("{}{name}", self.prefix), reason));
     }
 
-    /// Notes a refusal, or passes the value on.
+    /// Records an error, or returns the value.
     fn note<T>(&mut self, name: &str, result: Result<T, Reason>) -> Option<T> {
         result.map_err(|reason| self.reject(name, reason)).ok()
     }
@@ -99,8 +100,7 @@ impl Form {
         }
     }
 
-    /// Whether nothing is to be read, because a description of what is asked for is being made:
-    /// `None` is the answer then.
+    /// Adds a field to the schema, and returns whether there is a schema instead of values.
     fn describes(&mut self, name: &str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
         if self.asked.is_empty() {
             return false;
@@ -113,13 +113,12 @@ impl Form {
         true
     }
 
-    /// A field that must be there; refused with `required` when absent, `null` when null.
+    /// Reads a field that must be present; the error is `required` when absent, `null` when null.
     pub fn required<T: FieldValue>(&mut self, name: &str) -> Option<T> {
         self.required_by(name, T::schema, T::from_json)
     }
 
-    /// A field that must be there and is read by a rule that needs more than the value; `schema`
-    /// says what it takes.
+    /// Reads a field that must be present, by a rule with parameters; `schema` describes it.
     pub fn required_by<T>(
         &mut self,
         name: &str,
@@ -135,7 +134,7 @@ impl Form {
         }
     }
 
-    /// A field that need not be there, but must not be null.
+    /// Reads a field that may be absent, but not null.
     pub fn optional<T: FieldValue>(&mut self, name: &str) -> Option<Option<T>> {
         if self.describes(name, false, || T::schema().into()) {
             return None;
@@ -143,7 +142,7 @@ impl Form {
         self.absent_or(name, T::from_json)
     }
 
-    /// One of two fields, and not both.
+    /// Reads one of two fields, and not both.
     pub fn one_of<A: FieldValue, B: FieldValue, T>(
         &mut self,
         (name, one): (&str, impl FnOnce(A) -> T),
@@ -172,50 +171,53 @@ impl Form {
         }
     }
 
-    /// A field that has a default, or in a PATCH the present value; must not be null.
+    /// Reads a field that has a default; it must not be null.
     pub fn or_default<T: FieldValue>(&mut self, name: &str, default: T) -> Option<T> {
         self.optional(name).map(|value| value.unwrap_or(default))
     }
 
-    /// A field that may be absent or null, which is the same.
+    /// Reads a field that may be absent or null, which is the same.
     pub fn nullable<T: FieldValue>(&mut self, name: &str) -> Option<Option<T>> {
-        self.change_with(name, None, Ok)
+        self.nullable_with(name, Ok)
     }
 
-    /// A field that may be absent or null, which is the same, and of which more is asked than of
-    /// every value of its type.
+    /// Reads a field that may be absent or null, which is the same, and whose value must also keep
+    /// a rule.
     pub fn nullable_with<T: FieldValue>(
         &mut self,
         name: &str,
         check: impl FnOnce(T) -> Result<T, Reason>,
     ) -> Option<Option<T>> {
-        self.change_with(name, None, check)
+        self.patch_with(name, check).map(|value| value.apply(None))
     }
 
-    /// A field of a PATCH that may be null: absent leaves the present value.
-    pub fn change<T: FieldValue>(&mut self, name: &str, present: Option<T>) -> Option<Option<T>> {
-        self.change_with(name, present, Ok)
+    /// Reads a field of a change that may be null.
+    pub fn patch<T: FieldValue>(&mut self, name: &str) -> Option<Patch<T>> {
+        self.patch_with(name, Ok)
     }
 
-    /// A field of a PATCH that may be null, and of which more is asked than of every value of its
-    /// type.
-    pub fn change_with<T: FieldValue>(
+    /// Reads a field of a change that may be null, and whose value must also keep a rule.
+    pub fn patch_with<T: FieldValue>(
         &mut self,
         name: &str,
-        present: Option<T>,
         check: impl FnOnce(T) -> Result<T, Reason>,
-    ) -> Option<Option<T>> {
+    ) -> Option<Patch<T>> {
         if self.describes(name, false, || or_null(T::schema())) {
             return None;
         }
         Some(match self.given(name, |value| T::from_json(value).and_then(check))? {
-            Given::Absent => present,
-            Given::Null => None,
-            Given::Value(value) => Some(value),
+            Given::Absent => Patch::Keep,
+            Given::Null => Patch::Clear,
+            Given::Value(value) => Patch::Set(value),
         })
     }
 
-    /// A list of at most `max` objects, each read by `read`; empty when absent.
+    /// Reads with a reader of its own.
+    pub fn by<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        read(self)
+    }
+
+    /// Reads a list of at most `max` objects, each with `read`; empty when absent.
     pub fn list<T>(
         &mut self,
         name: &str,
@@ -259,16 +261,15 @@ impl Form {
     /// Reads the whole body.
     ///
     /// # Errors
-    /// 400 with every error that was noted.
+    /// 400 with every error.
     pub fn parse<T>(mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Result<T, Problem> {
         let value = read(&mut self);
         complete(value, self.errors)
     }
 }
 
-/// What a reader asks for: the schema of the bodies that it takes. The reader runs on a form that
-/// notes each question and answers none, so that what is said of a body cannot differ from what is
-/// read.
+/// Returns the schema of what a reader reads. The reader runs on a form that records the fields
+/// instead of returning values, so that the schema cannot differ from what is read.
 pub fn describe<T>(read: impl FnOnce(&mut Form) -> Option<T>) -> RefOr<Schema> {
     let mut form = Form { asked: vec![Object::with_type(Type::Object)], ..Form::default() };
     read(&mut form);
@@ -278,12 +279,12 @@ pub fn describe<T>(read: impl FnOnce(&mut Form) -> Option<T>) -> RefOr<Schema> {
     form.asked.pop().unwrap_or_default().into()
 }
 
-/// What one of several readers asks for, where something else than the body decides which.
+/// Returns the schema of bodies of which something else decides which is read.
 pub fn any_of(schemas: impl IntoIterator<Item = RefOr<Schema>>) -> RefOr<Schema> {
     schemas.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
 }
 
-/// What may be null, too.
+/// Returns the schema with null added.
 fn or_null(mut schema: Object) -> Schema {
     if let SchemaType::Type(of) = schema.schema_type {
         schema.schema_type = SchemaType::Array(vec![of, Type::Null]);
@@ -294,8 +295,8 @@ fn or_null(mut schema: Object) -> Schema {
     schema.into()
 }
 
-/// Gives a type that is read from bodies its schema: `request_schema!(LoginRequest)`, or with the
-/// reader where that is not the type's own, `request_schema!(NewRecord: describe(|form| ...))`.
+/// Gives a type a schema in the OpenAPI document: that of its reader, or another one,
+/// `request_schema!(NewProfile: any_of([...]))`. [`request!`](crate::request!) does it by itself.
 #[macro_export]
 macro_rules! request_schema {
     ($name:ident) => {
@@ -314,7 +315,7 @@ macro_rules! request_schema {
     };
 }
 
-/// What was read, unless errors were noted.
+/// Returns what was read, unless errors were recorded.
 pub(crate) fn complete<T>(value: Option<T>, errors: Vec<FieldError>) -> Result<T, Problem> {
     match value {
         Some(value) if errors.is_empty() => Ok(value),
@@ -445,11 +446,11 @@ mod tests {
         assert_eq!(form.optional::<String>("absent"), Some(None));
         assert_eq!(form.nullable::<String>("absent"), Some(None));
         assert_eq!(form.nullable::<String>("null"), Some(None));
-        assert_eq!(form.change("absent", a()), Some(a()));
-        assert_eq!(form.change("null", a()), Some(None));
-        assert_eq!(form.change("set", a()), Some(Some("b".to_owned())));
+        assert_eq!(form.patch::<String>("absent"), Some(Patch::Keep));
+        assert_eq!(form.patch::<String>("null"), Some(Patch::Clear));
+        assert_eq!(form.patch("set"), Some(Patch::Set("b".to_owned())));
         let refuse = |_: String| Err(Reason::new("no", "No."));
-        assert_eq!(form.change_with("absent", a(), refuse), Some(a()));
+        assert_eq!(form.patch_with("absent", refuse), Some(Patch::Keep));
         assert_eq!(form.nullable_with("set", refuse), None);
         assert_eq!(errors(&form), ["set no"]);
     }

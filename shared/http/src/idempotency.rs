@@ -1,14 +1,13 @@
-//! Requests that may be sent again: the header `Idempotency-Key` (IETF
+//! Use [`Idempotent`] for operations with the header `Idempotency-Key` (IETF
 //! draft-ietf-httpapi-idempotency-key-header-07).
 //!
-//! The same key and body give the stored answer, another body is refused, and so is one that comes
-//! while the first is running. A request that was refused or has failed may be sent again with its
-//! key: only what has changed something is kept. Without the header nothing is kept, and nothing
-//! costs more.
+//! The same key and body give the stored response. The key with another body is refused, and so is
+//! a repetition while the first request is running. Only successful responses are stored: after a
+//! failure the request can be sent again with its key. Requests without the header store nothing.
 //!
-//! An answer holds personal data, and tokens. It is sealed under a key derived from ours and the
-//! client's, and the body that it answers is needed to open it: who reads the table, or guesses
-//! another's key, has nothing.
+//! A response contains personal data and tokens. It is sealed with a key derived from ours and the
+//! client's, and can only be opened with the body of the request: neither access to the table nor
+//! somebody else's key is enough.
 
 use std::sync::OnceLock;
 
@@ -18,6 +17,7 @@ use crypto::SealingKey;
 use domain::access::Operation;
 use domain::email::Email;
 use domain::id::UserId;
+use domain::problem::Code;
 use runtime::clock;
 use store::Store;
 use store::idempotency::{Lease, LeaseOutcome, StoredResponse};
@@ -26,30 +26,28 @@ use crate::form::Form;
 use crate::problem::Problem;
 use crate::response::ApiResponse;
 use crate::state::HttpState;
-use domain::problem::Code;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// On an answer that was given before.
+/// The header of a repeated response.
 const REPLAYED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
 
 /// The greatest length of the header's value, its quotes counted.
 pub const MAX_KEY_LENGTH: usize = 255;
 
-/// The values of the header that [`Once`] takes, as a regular expression (ECMA-262): a string of a
-/// structured field, or without the quotes.
+/// The values of the header that [`Idempotent`] accepts, as a regular expression (ECMA-262): a
+/// string of a structured field, or without the quotes.
 pub const KEY_PATTERN: &str = r#"^("([ !#-\[\]-~]|\\["\\])+"|[!#-+\-.\/0-:<-\[\]-~]+)$"#;
 
-/// The body of a request that creates something, and what makes it possible to send it again. The
-/// operation must be [idempotent](Operation::is_idempotent).
+/// The key and the body of a request. The operation must be [idempotent](Operation::is_idempotent).
 ///
-/// As an extractor it refuses with 400 a header that holds no key.
+/// The extractor refuses a malformed key with 400.
 pub struct Idempotent(pub IdempotencyContext, pub Form);
 
-/// What makes a request the same as one before, but for who sends it.
+/// The key and the fingerprint of a request, before its sender is known.
 pub struct IdempotencyContext {
-    kit: HttpState,
+    http: HttpState,
     key: Option<Key>,
 }
 
@@ -72,14 +70,14 @@ where
         let key = key(request.headers())?;
         let form = Form::from_request(request, state).await?;
         let key = key.map(|key| Key { operation, key, fingerprint: form.fingerprint() });
-        Ok(Self(IdempotencyContext { kit: HttpState::from_ref(state), key }, form))
+        Ok(Self(IdempotencyContext { http: HttpState::from_ref(state), key }, form))
     }
 }
 
-/// The key of a request, `None` when it has none.
+/// Returns the key of a request, `None` without one.
 ///
 /// # Errors
-/// 400 when it has several, or one that cannot be.
+/// 400 when there are several keys or a malformed one.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let detail = "The header Idempotency-Key must hold one string of printable ASCII characters in \
                   double quotes, with these at most 255.";
@@ -122,38 +120,38 @@ fn parse(line: &str) -> Option<String> {
 }
 
 impl IdempotencyContext {
-    /// The request as one of a user's.
+    /// Returns the request as one of a user.
     pub fn of_user(self, user: UserId) -> IdempotentRequest {
         let name = user.to_string();
         self.of(Some(user), &name)
     }
 
-    /// The request as one of somebody who has no account yet, but will have it with this address.
+    /// Returns the request as one of somebody who registers with this address.
     ///
-    /// Whoever sends the same body with the same key is taken for the same one: the body holds the
-    /// password.
+    /// The same key and body count as the same sender, because the body contains the password.
     pub fn of_stranger(self, email: &Email) -> IdempotentRequest {
         self.of(None, &email.normalized())
     }
 
     fn of(self, user: Option<UserId>, name: &str) -> IdempotentRequest {
-        let Self { kit, key } = self;
+        let Self { http, key } = self;
         let place = key.map(|Key { operation, key, fingerprint }| {
-            let drawer = kit.safe.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
-            Place { user, drawer, fingerprint }
+            let sealing_key =
+                http.safe.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
+            Place { user, sealing_key, fingerprint }
         });
-        IdempotentRequest { store: kit.store, place, hold: OnceLock::new() }
+        IdempotentRequest { store: http.store, place, hold: OnceLock::new() }
     }
 }
 
-/// Where the answer to a request is.
+/// Where the response of a request is stored.
 struct Place {
     user: Option<UserId>,
-    drawer: SealingKey,
+    sealing_key: SealingKey,
     fingerprint: String,
 }
 
-/// An attempt to do a request, the first one or another.
+/// A request that can be repeated.
 pub struct IdempotentRequest {
     store: Store,
     place: Option<Place>,
@@ -161,20 +159,20 @@ pub struct IdempotentRequest {
 }
 
 impl IdempotentRequest {
-    /// Begins, beside the first read of the operation; the answer when it was given before.
+    /// Acquires the lease, or returns the stored response. Run it concurrently with the first read.
     ///
     /// # Errors
     /// 409 while the same request is running, 422 when the key was used with another body.
     pub async fn begin(&self) -> Result<Option<ApiResponse>, Problem> {
         let Some(place) = &self.place else { return Ok(None) };
-        match self.store.acquire_lease(place.user, place.drawer.label(), clock::now()).await? {
+        match self.store.acquire_lease(place.user, place.sealing_key.label(), clock::now()).await? {
             LeaseOutcome::Acquired(hold) => {
                 self.hold.get_or_init(|| hold);
                 Ok(None)
             }
             LeaseOutcome::InProgress => Err(Problem::request_in_progress()),
             LeaseOutcome::Completed(sealed) => {
-                let opened = place.drawer.open(place.fingerprint.as_bytes(), &sealed);
+                let opened = place.sealing_key.open(place.fingerprint.as_bytes(), &sealed);
                 let response = opened.ok_or_else(|| {
                     let detail = "This Idempotency-Key was used with another body; a new request \
                                   needs a new key.";
@@ -199,15 +197,14 @@ impl IdempotentRequest {
         let (Some(place), Some(lease)) = (&self.place, self.hold.get()) else {
             return Ok(None);
         };
-        let sealed = place.drawer.seal(place.fingerprint.as_bytes(), &response.to_bytes()?);
+        let sealed = place.sealing_key.seal(place.fingerprint.as_bytes(), &response.to_bytes()?);
         Ok(Some(lease.response(sealed, clock::now())))
     }
 
-    /// Does the request, which begins in `what`. When it is refused or fails it is forgotten, so
-    /// that it can be sent again.
+    /// Runs the request and releases the lease if it fails, so that it can be sent again.
     ///
     /// # Errors
-    /// Those of `what`.
+    /// Those of the request.
     pub async fn run(
         &self,
         what: impl Future<Output = Result<ApiResponse, Problem>>,
@@ -217,7 +214,7 @@ impl IdempotentRequest {
             && let Some(hold) = self.hold.get()
             && let Err(error) = self.store.release_lease(hold).await
         {
-            tracing::warn!(%error, "a request that failed still holds its place");
+            tracing::warn!(%error, "the lease of a failed request was not released");
         }
         done
     }

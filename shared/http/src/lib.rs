@@ -1,7 +1,8 @@
-//! What all HTTP functions share: problems, extractors, callers, pages, middleware.
+//! Use this crate for what all HTTP functions share: routes, extractors, authentication, request
+//! bodies, responses, problems, middleware.
 //!
-//! A request that gets through the extractors is well-formed; a handler answers an
-//! [`response::ApiResponse`] or a [`problem::Problem`], and [`middleware::service`] does the rest.
+//! Extractors refuse malformed requests. A handler returns a [`response::ApiResponse`] or a
+//! [`problem::Problem`], and [`middleware::service`] does the rest.
 
 pub use utoipa;
 pub use utoipa_axum;
@@ -15,6 +16,7 @@ pub mod page;
 pub mod path;
 pub mod problem;
 pub mod query;
+pub mod request;
 pub mod response;
 pub mod routes;
 pub mod state;

@@ -1,4 +1,4 @@
-//! What happens to every request before and after its handler.
+//! Use [`service`] or [`public_service`] to build a function's service from its routes.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ use crate::state::HttpState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// On every answer, unless the handler has set another value.
+/// The headers of every response, unless the handler has set another value.
 /// <https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers>
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -47,30 +47,51 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
-/// The service of a function: its routes, and around them what all functions do alike.
+/// Builds the service of a function that authenticates callers: its routes, and around them what
+/// all functions do alike.
 ///
 /// Paths are declared with a slash at the end and work without it. Every request has an id, a line
-/// in the log, security headers; every error, a panic included, is a problem document. Who is
-/// calling is asked before the method on paths of which no operation is for anyone.
+/// in the log, security headers; every error, a panic included, is a problem document. On paths
+/// without a public operation, a wrong method is only named to authenticated callers.
 pub fn service<S>(routes: OpenApiRouter<S>, state: S) -> Router
 where
     S: Clone + Send + Sync + 'static,
     HttpState: FromRef<S>,
 {
-    let kit = HttpState::from_ref(&state);
+    let http = HttpState::from_ref(&state);
     let (routes, document) = routes.split_for_parts();
     let operations = Arc::new(Operations::of(&document));
     let known = Arc::clone(&operations);
-    let routes = routes
-        .fallback(async || Problem::not_found())
-        .method_not_allowed_fallback(move |state, path, headers| {
-            wrong_method(state, path, headers, Arc::clone(&known))
-        })
-        .layer(from_fn(move |request, next| name_operation(request, next, Arc::clone(&operations))))
-        .with_state(state);
+    let routes = routes.method_not_allowed_fallback(move |state, path, headers| {
+        wrong_method(state, path, headers, Arc::clone(&known))
+    });
+    layered(routes.with_state(state), operations, &http.allowed_origins)
+}
+
+/// Builds the service of a function that authenticates nobody, as [`service`] does.
+///
+/// # Panics
+/// When the table of operations says that one of the operations is not public.
+pub fn public_service<S>(routes: OpenApiRouter<S>, state: S, allowed_origins: &[String]) -> Router
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (routes, document) = routes.split_for_parts();
+    let operations = Arc::new(Operations::of(&document));
+    let protected = document.paths.paths.keys().find(|path| operations.protecting(path).is_some());
+    assert!(protected.is_none(), "{protected:?} is not public");
+    let routes = routes.method_not_allowed_fallback(async || Problem::method_not_allowed());
+    layered(routes.with_state(state), operations, allowed_origins)
+}
+
+fn layered(routes: Router, operations: Arc<Operations>, allowed_origins: &[String]) -> Router {
+    let routes =
+        routes.fallback(async || Problem::not_found()).layer(from_fn(move |request, next| {
+            name_operation(request, next, Arc::clone(&operations))
+        }));
     let service = ServiceBuilder::new()
         .layer(from_fn(observe))
-        .layer(cors(&kit.allowed_origins))
+        .layer(cors(allowed_origins))
         .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| Problem::crash().into_response()))
         .service(routes);
     // A router's own layers come after routing, too late to change the path.
@@ -108,14 +129,14 @@ impl Operations {
         )
     }
 
-    /// The operation of a request. HEAD is GET, where it is nothing of its own.
+    /// Returns the operation of a request. HEAD is GET unless it has an operation of its own.
     fn find(&self, path: &str, method: &Method) -> Option<Operation> {
         let operations = self.0.get(path)?;
         let as_get = || operations.get(&Method::GET).filter(|_| *method == Method::HEAD);
         operations.get(method).or_else(as_get).copied()
     }
 
-    /// An operation on a path of which none is for anyone.
+    /// Returns one of the operations of a path without public operations.
     fn protecting(&self, path: &str) -> Option<Operation> {
         let operations = self.0.get(path)?;
         let is_public =
@@ -125,21 +146,21 @@ impl Operations {
 }
 
 async fn wrong_method(
-    State(kit): State<HttpState>,
+    State(http): State<HttpState>,
     path: MatchedPath,
     headers: HeaderMap,
     operations: Arc<Operations>,
 ) -> Problem {
     if let Some(operation) = operations.protecting(path.as_str())
-        && let Err(problem) = claims(&kit, &headers, operation).await
+        && let Err(problem) = claims(&http, &headers, operation).await
     {
         return problem;
     }
     Problem::method_not_allowed()
 }
 
-/// The gateway answers preflights itself and replaces these headers; they serve where there is no
-/// gateway.
+/// Returns the CORS headers for local runs; the gateway answers preflights itself and replaces
+/// them.
 fn cors(origins: &[String]) -> CorsLayer {
     const METHODS: [Method; 6] =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -165,7 +186,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .expose_headers(exposed)
 }
 
-/// Everything that concerns the request as a whole.
+/// Gives a request its id, log line, security headers and problem document.
 async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let info = RequestInfo::of(&request);
@@ -174,7 +195,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
     if let Some(uri) = with_slash(request.uri()) {
         *request.uri_mut() = uri;
     }
-    // At the level of errors, so that its fields are there whatever level is logged.
+    // At error level, so that its fields are logged at every level.
     let span = tracing::error_span!("request", request_id = info.request_id,
         method = %request.method(), operation = field::Empty);
     request.extensions_mut().insert(info.clone());
@@ -209,7 +230,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
     .await
 }
 
-/// The address with a slash at the end of its path, if that is missing. Names of files have none.
+/// Returns the URI with a slash at the end of its path, unless it has one or names a file.
 fn with_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let last = path.rsplit('/').next().unwrap_or_default();
@@ -225,8 +246,8 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Names the operation: to those who ask who is calling, and in the log by its route, as a path as
-/// it was sent may hold anything.
+/// Puts the operation into the request's extensions, and its route into the log: a path as it was
+/// sent may contain personal data.
 async fn name_operation(mut request: Request, next: Next, operations: Arc<Operations>) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     if let Some(path) = path {
@@ -254,7 +275,7 @@ mod tests {
     use crate::form::Form;
     use crate::path::Id;
     use crate::response::{ApiResponse, ok};
-    use crate::state::tests::kit;
+    use crate::state::tests::http_state;
 
     #[derive(Clone)]
     struct App(HttpState);
@@ -265,7 +286,7 @@ mod tests {
         }
     }
 
-    // The operations of the tests bear ids that are known, so that it is known for whom they are.
+    // The handlers of the tests have the ids of operations in the table.
     #[utoipa::path(get, path = "/things/{id}/", operation_id = "list_notifications")]
     async fn thing(Id(id): Id<RecordId>) -> ApiResponse {
         ok(&json!({"id": id}))
@@ -321,7 +342,7 @@ mod tests {
             .routes(routes!(broken))
             .routes(routes!(busy))
             .routes(routes!(file));
-        let response = service(routes, App(kit())).oneshot(request).await.unwrap();
+        let response = service(routes, App(http_state())).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 100_000).await.unwrap();
         assert!(!String::from_utf8_lossy(&body).contains("a name"), "causes are not told");
@@ -435,6 +456,21 @@ mod tests {
         );
         let (status, _, _) = send(request("DELETE", &format!("/things/{ID}/"))).await;
         assert_eq!(status, 500, "its id is not in the table of operations");
+    }
+
+    #[tokio::test]
+    async fn a_public_service_authenticates_nobody() {
+        let routes = OpenApiRouter::new().routes(routes!(create_thing));
+        let service = public_service(routes, App(http_state()), &[]);
+        let response = service.oneshot(request("DELETE", "/things/")).await.unwrap();
+        assert_eq!(response.status(), 405);
+    }
+
+    #[test]
+    #[should_panic = "is not public"]
+    fn a_public_service_with_an_operation_for_users_fails_at_start() {
+        let routes = OpenApiRouter::new().routes(routes!(change_thing));
+        drop(public_service(routes, App(http_state()), &[]));
     }
 
     #[tokio::test]

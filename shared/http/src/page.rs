@@ -1,4 +1,4 @@
-//! Pages of lists, and the cursors that lead from one to the next.
+//! Use [`Paging`] and [`listing`] for lists: pages, and the cursors between them.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use crate::state::HttpState;
 /// The greatest number of entries on a page.
 pub const MAX_LIMIT: usize = 100;
 
-/// The place in a list that a request asks for, and the way to the next.
+/// The page of a list that a request asks for.
 pub struct Paging<K> {
-    /// At most so many entries.
+    /// The greatest number of entries.
     pub limit: usize,
-    /// Behind this position; from the start when `None`.
+    /// The position of the last entry of the page before, `None` for the first page.
     pub after: Option<K>,
     pub(crate) seal: Seal,
     pub(crate) address: Address,
 }
 
 impl<K: Serialize> Paging<K> {
-    /// Path and query of the next page, if there is one: `next` is the position of the last entry
-    /// of this one.
+    /// Returns path and query of the next page, if there is one. `next` is the position of the last
+    /// entry of this page.
     ///
     /// # Errors
-    /// 500 when the position cannot be written down.
+    /// 500 when the position cannot be serialized.
     pub fn next_url(&self, next: Option<&K>) -> Result<Option<String>, Problem> {
         next.map(|next| self.path_behind(next)).transpose()
     }
@@ -45,24 +45,24 @@ impl<K: Serialize> Paging<K> {
     }
 }
 
-/// Where the list is found, without a cursor.
+/// The address of the list, without a cursor.
 pub(crate) struct Address {
     pub(crate) base: String,
     pub(crate) path: String,
     pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
-/// Makes and opens the cursors of one list of one caller with certain filters; no other cursor
-/// opens.
+/// Seals and opens the cursors of one list, for one caller and one set of filters. Other cursors do
+/// not open.
 pub(crate) struct Seal {
     sealer: Arc<Sealer>,
-    /// What a cursor belongs to.
+    /// The list, caller and filters that a cursor is bound to.
     list: Vec<u8>,
 }
 
 impl HttpState {
     pub(crate) fn seal(&self, caller: UserId, list: &str, filters: &[(&str, String)]) -> Seal {
-        // JSON, because it keeps apart what is put together.
+        // As JSON, so that different parts cannot give the same bytes.
         Seal {
             sealer: Arc::clone(&self.sealer),
             list: serde_json::json!([list, caller, filters]).to_string().into_bytes(),
@@ -90,17 +90,17 @@ impl Seal {
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
 pub struct Listing<'a, T> {
-    /// Where the next page is, null when this is the last.
+    /// The URL of the next page, null on the last page.
     #[schema(required, format = "uri", max_length = 8192)]
     next: Option<&'a str>,
     #[schema(max_items = 100)]
     results: Vec<T>,
 }
 
-/// A page as the answer: `next` is the position of its last entry, if there are more.
+/// Makes the response of a page. `next` is the position of its last entry, if there are more.
 ///
 /// # Errors
-/// 500 when the position cannot be written down.
+/// 500 when the position cannot be serialized.
 pub fn listing<K: Serialize, T: Serialize>(
     paging: &Paging<K>,
     next: Option<&K>,
@@ -127,13 +127,13 @@ mod tests {
 
     use super::*;
     use crate::query::Query;
-    use crate::state::tests::kit;
+    use crate::state::tests::http_state;
 
     const CALLER: &str = "0190a5c0-0000-7000-8000-000000000001";
     const OTHER: &str = "0190a5c0-0000-7000-8000-000000000002";
 
     async fn page(
-        kit: &HttpState,
+        http: &HttpState,
         caller: &str,
         list: &'static str,
         uri: &str,
@@ -141,7 +141,7 @@ mod tests {
         let mut parts = Request::builder().uri(uri).body(()).unwrap().into_parts().0;
         let Ok(query) = Query::from_request_parts(&mut parts, &()).await;
         query
-            .parse(kit, caller.parse().unwrap(), list, |query| {
+            .parse(http, caller.parse().unwrap(), list, |query| {
                 query.optional::<RecordType>("record_type")
             })
             .map(|(_, paging)| paging)
@@ -160,8 +160,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_is_walked_by_its_links() {
-        let kit = kit();
-        let first = page(&kit, CALLER, "list", "/list/?record_type=imaging&ignored=1&limit=3")
+        let http = http_state();
+        let first = page(&http, CALLER, "list", "/list/?record_type=imaging&ignored=1&limit=3")
             .await
             .unwrap();
         assert_eq!((first.limit, first.after), (3, None));
@@ -171,17 +171,17 @@ mod tests {
             "{url}"
         );
         let second =
-            page(&kit, CALLER, "list", url.strip_prefix("https://api.example.org").unwrap())
+            page(&http, CALLER, "list", url.strip_prefix("https://api.example.org").unwrap())
                 .await
                 .unwrap();
         assert_eq!((second.limit, second.after), (3, Some(7)));
         let other_limit = url.replace("limit=3", "limit=5").replace("https://api.example.org", "");
         assert_eq!(
-            page(&kit, CALLER, "list", &other_limit).await.unwrap().limit,
+            page(&http, CALLER, "list", &other_limit).await.unwrap().limit,
             5,
             "the limit may change on the way"
         );
-        assert_eq!(page(&kit, CALLER, "list", "/list/").await.unwrap().limit, 20);
+        assert_eq!(page(&http, CALLER, "list", "/list/").await.unwrap().limit, 20);
         let last = listing(&second, None, [0; 0]).unwrap().into_response();
         assert!(!last.headers().contains_key(header::LINK));
         assert_eq!(to_bytes(last.into_body(), 100).await.unwrap(), r#"{"next":null,"results":[]}"#);
@@ -189,14 +189,14 @@ mod tests {
 
     #[tokio::test]
     async fn no_other_cursor_opens() {
-        let kit = kit();
+        let http = http_state();
         let url =
-            next(&page(&kit, CALLER, "list", "/list/?record_type=imaging").await.unwrap()).await;
+            next(&page(&http, CALLER, "list", "/list/?record_type=imaging").await.unwrap()).await;
         let cursor = url.split_once("cursor=").unwrap().1;
         let same = format!("/list/?record_type=imaging&cursor={cursor}");
-        assert!(page(&kit, CALLER, "list", &same).await.is_ok());
-        assert!(page(&kit, OTHER, "list", &same).await.is_err(), "another caller's");
-        assert!(page(&kit, CALLER, "other", &same).await.is_err(), "another list's");
+        assert!(page(&http, CALLER, "list", &same).await.is_ok());
+        assert!(page(&http, OTHER, "list", &same).await.is_err(), "another caller's");
+        assert!(page(&http, CALLER, "other", &same).await.is_err(), "another list's");
         for uri in [
             format!("/list/?cursor={cursor}"),
             format!("/list/?record_type=general&cursor={cursor}"),
@@ -206,13 +206,13 @@ mod tests {
             same.replace(cursor, &cursor[1..]),
             same.replace(cursor, &format!("{}{cursor}", &cursor[..4])),
         ] {
-            let problem = page(&kit, CALLER, "list", &uri).await.err().unwrap();
+            let problem = page(&http, CALLER, "list", &uri).await.err().unwrap();
             assert_eq!(
                 (problem.status().as_u16(), problem.code()),
                 (400, "validation_failed"),
                 "{uri}"
             );
         }
-        assert!(page(&kit, CALLER, "list", "/list/?cursor=").await.unwrap().after.is_none());
+        assert!(page(&http, CALLER, "list", "/list/?cursor=").await.unwrap().after.is_none());
     }
 }

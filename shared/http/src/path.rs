@@ -1,4 +1,4 @@
-//! Ids in paths.
+//! Use [`Id`] for the id in a path.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use crate::problem::Problem;
 
-/// The one id in the path of a route. What is no id is the same 404 as an unknown one.
+/// The id in the path of a route. A malformed id is the same 404 as an unknown one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Id<T>(pub T);
 

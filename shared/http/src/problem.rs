@@ -1,4 +1,4 @@
-//! The only place that turns errors into answers: problem documents (RFC 9457).
+//! Use [`Problem`] to refuse a request: errors become problem documents (RFC 9457) here only.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -10,29 +10,27 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::field::{FieldError, Reason};
+use domain::problem::Code;
 use domain::rate::{LimitedAction, Lockout};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::rate::LimitError;
 use utoipa::ToSchema;
 
-use domain::problem::Code;
-
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// After how many seconds a client should try again when the table or another service did not
-/// answer.
+/// The delay in seconds before a client should try again when a service did not respond.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// Why a request was not done. Neither its code nor its texts ever repeat what the client sent.
+/// Why a request was refused or failed. Neither the code nor the texts repeat what the client sent.
 ///
-/// As an answer it is incomplete: the middleware adds what a handler does not know (the request's
-/// path and id), writes the document and logs the cause.
+/// The middleware completes the response: it adds the request's path and id, writes the document
+/// and logs the cause.
 #[derive(Clone, Debug)]
-pub struct Problem(Box<Content>);
+pub struct Problem(Box<Fields>);
 
 #[derive(Clone, Debug)]
-struct Content {
+struct Fields {
     status: StatusCode,
     code: Code,
     detail: Cow<'static, str>,
@@ -42,31 +40,31 @@ struct Content {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// Beside a problem in the extensions of an answer: it has been written already, in another form
-/// than a document.
+/// In the extensions of a response with a problem: the body is already written, for example as a
+/// page.
 #[derive(Clone, Copy, Debug)]
 pub struct Written;
 
-/// A limit, as those who reach it are told.
+/// A limit, as the response describes it when it is reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
     /// The problem's code.
     pub code: Code,
     /// The limit's name.
     pub name: LimitedAction,
-    /// So many ...
+    /// How many requests are allowed ...
     pub quota: u64,
-    /// ... in so long.
+    /// ... in this time.
     pub window: SignedDuration,
 }
 
 impl Limit {
-    /// So many in a day.
+    /// Returns a limit per day.
     pub fn of_a_day(name: LimitedAction, quota: u64) -> Self {
         Self { code: Code::DailyLimitReached, name, quota, window: SignedDuration::from_hours(24) }
     }
 
-    /// What is said of a refusal to try or to have something.
+    /// Returns the problem when the limit is reached.
     pub fn refuse(&self, error: LimitError, now: Timestamp) -> Problem {
         match error {
             LimitError::Locked(locked) => Problem::too_many_requests(self, locked, now),
@@ -76,9 +74,9 @@ impl Limit {
 }
 
 impl Problem {
-    /// A problem with a sentence for people.
+    /// Makes a problem; `detail` is a sentence for people.
     pub fn new(status: StatusCode, code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Content {
+        Self(Box::new(Fields {
             status,
             code,
             detail: detail.into(),
@@ -89,14 +87,14 @@ impl Problem {
         }))
     }
 
-    /// The problem with a header on its answer.
+    /// Adds a header to the response.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
         self
     }
 
-    /// The problem with what goes on with it: a sign-in that needs a code, too.
+    /// Adds the token that completes the sign-in together with a code.
     #[must_use]
     pub fn with_mfa_token(mut self, token: String) -> Self {
         self.0.mfa_token = Some(token);
@@ -108,7 +106,7 @@ impl Problem {
         self
     }
 
-    /// 400: fields of the body or parameters of the query were refused.
+    /// 400: fields of the body or query parameters are invalid.
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let mut problem = Self::new(
             StatusCode::BAD_REQUEST,
@@ -119,24 +117,24 @@ impl Problem {
         problem
     }
 
-    /// 400: one field was refused.
+    /// 400: one field is invalid.
     pub fn field(name: impl Into<String>, reason: Reason) -> Self {
         Self::validation(vec![FieldError::new(name, reason)])
     }
 
-    /// 401: who is calling is not proved, by whatever means the operation asks for.
+    /// 401: the caller is not authenticated.
     pub fn unauthorized(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
             .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
-    /// 401: a token is needed and there is none.
+    /// 401: the token is missing.
     pub fn not_authenticated() -> Self {
         Self::unauthorized(Code::NotAuthenticated, "Authentication credentials were not provided.")
     }
 
-    /// 401: there is a token, and it is worth nothing (any more). Says no more than that.
+    /// 401: the token is not valid (any more). Does not say why.
     pub fn token_not_valid() -> Self {
         // RFC 6750, section 3.1
         const CHALLENGE: HeaderValue =
@@ -149,7 +147,7 @@ impl Problem {
         .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
-    /// 403: the caller may not do this, whatever the object.
+    /// 403: the caller may not use the operation, whatever the object.
     pub fn forbidden(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
@@ -159,22 +157,22 @@ impl Problem {
         Self::forbidden(Code::WrongRole, "You do not have permission to perform this action.")
     }
 
-    /// 403: the caller is a doctor whom staff have not approved, or have suspended.
+    /// 403: the caller is a doctor who is not approved, or suspended.
     pub fn not_approved() -> Self {
         Self::forbidden(Code::NotApproved, "Your licence to practise is not approved.")
     }
 
-    /// 403: the caller has signed in with a password alone.
+    /// 403: the caller has signed in without a second factor.
     pub fn second_factor_required() -> Self {
         Self::forbidden(Code::SecondFactorRequired, "Sign in with a second factor to do this.")
     }
 
-    /// 403: nobody does this to themself.
+    /// 403: admins cannot do this to their own account.
     pub fn own_account() -> Self {
         Self::forbidden(Code::OwnAccount, "You cannot deactivate yourself or change your own role.")
     }
 
-    /// 403: a form was sent by another page than ours, or by one of another session.
+    /// 403: a form comes from another site, or from another session.
     pub fn csrf_failed() -> Self {
         Self::forbidden(
             Code::CsrfFailed,
@@ -182,7 +180,7 @@ impl Problem {
         )
     }
 
-    /// 404: there is nothing here for the caller, be it unknown or somebody else's.
+    /// 404: the object is unknown, or the caller may not see it.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, Code::NotFound, "Not found.")
     }
@@ -196,7 +194,7 @@ impl Problem {
         )
     }
 
-    /// 409: the request does not fit the present state of things.
+    /// 409: the request conflicts with the present state.
     pub fn conflict(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
@@ -209,7 +207,7 @@ impl Problem {
             .with_header(header::RETRY_AFTER, RETRY_AFTER)
     }
 
-    /// 412: the object is not (any more) the one that `If-Match` names.
+    /// 412: the object is in another version than `If-Match` names.
     pub fn precondition_failed() -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
@@ -227,7 +225,7 @@ impl Problem {
         )
     }
 
-    /// 415: the body is no JSON.
+    /// 415: the body is not JSON.
     pub fn unsupported_media_type() -> Self {
         let detail =
             "The body must be JSON in UTF-8 with the header Content-Type: application/json.";
@@ -260,7 +258,7 @@ impl Problem {
         })
     }
 
-    /// 503: something that the request needs did not answer in time; it may be sent again.
+    /// 503: a service did not respond in time; the request may be sent again.
     pub fn unavailable_because(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -271,7 +269,7 @@ impl Problem {
         .caused_by(source)
     }
 
-    /// 500: a mistake of ours.
+    /// 500: a fault on our side.
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::crash().caused_by(source)
     }
@@ -285,32 +283,32 @@ impl Problem {
         )
     }
 
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> &'static str {
         self.0.code.as_str()
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The sentence for people.
+    /// Returns the sentence for people.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// The fields that were refused.
+    /// Returns the invalid fields.
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
     }
 
-    /// A header of the answer.
+    /// Returns a header of the response.
     pub fn header(&self, name: &HeaderName) -> Option<HeaderValue> {
         self.0.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
-    /// Logs the cause, if there is one: a failure that the client did not cause.
+    /// Logs the cause of a failure on our side.
     pub(crate) fn log(&self) {
         if let Some(source) = &self.0.source {
             let causes: Vec<String> =
@@ -321,19 +319,19 @@ impl Problem {
         }
     }
 
-    /// Writes the document into the answer that the problem has become.
+    /// Writes the document into the response.
     pub(crate) fn write(&self, response: &mut Response, instance: &str, request_id: &str) {
-        let content = &*self.0;
+        let problem = &*self.0;
         let document = Document {
-            problem_type: content.code.page(),
-            title: content.code.title(),
-            status: content.status.as_u16(),
-            detail: &content.detail,
+            problem_type: problem.code.page(),
+            title: problem.code.title(),
+            status: problem.status.as_u16(),
+            detail: &problem.detail,
             instance,
-            code: content.code.as_str(),
+            code: problem.code.as_str(),
             request_id,
-            mfa_token: content.mfa_token.as_deref(),
-            errors: content
+            mfa_token: problem.mfa_token.as_deref(),
+            errors: problem
                 .errors
                 .iter()
                 .map(|error| Item {
@@ -343,19 +341,20 @@ impl Problem {
                 })
                 .collect(),
         };
-        // Strings, numbers and lists of them always become JSON.
-        *response.body_mut() = Body::from(serde_json::to_vec(&document).unwrap_or_default());
+        #[expect(clippy::expect_used, reason = "strings, numbers and lists of them become JSON")]
+        let document = serde_json::to_vec(&document).expect("a problem document is JSON");
+        *response.body_mut() = Body::from(document);
         // The router has counted the empty body.
         response.headers_mut().remove(header::CONTENT_LENGTH);
         response.headers_mut().insert(header::CONTENT_TYPE, MEDIA_TYPE);
     }
 }
 
-/// Why a request was not done (RFC 9457).
+/// Why a request was refused or failed (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Document<'a> {
-    /// Where this kind of problem is explained.
+    /// The page that explains this kind of problem.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference", max_length = 255)]
     problem_type: String,
@@ -364,7 +363,7 @@ pub struct Document<'a> {
     title: String,
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// What has happened, in a sentence.
+    /// What happened, in a sentence.
     #[schema(max_length = 1000)]
     detail: &'a str,
     /// The path of the request.
@@ -372,24 +371,24 @@ pub struct Document<'a> {
     instance: &'a str,
     #[schema(value_type = Code)]
     code: &'static str,
-    /// The id of the request, for questions about it.
+    /// The id of the request, for support.
     #[schema(max_length = 255)]
     request_id: &'a str,
-    /// With `mfa_required`: what completes the sign-in, together with a code.
+    /// With `mfa_required`: the token that completes the sign-in, together with a code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_length = 1000, example = "Zm9yIGZpdmUgbWludXRlcw")]
     mfa_token: Option<&'a str>,
-    /// Every field that was refused.
+    /// Every invalid field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 1000)]
     errors: Vec<Item<'a>>,
 }
 
-/// Why one field was refused.
+/// Why a field is invalid.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RefusedField)]
 struct Item<'a> {
-    /// The field's name as in the request, `files[2].name` for nested ones.
+    /// The name of the field in the request, such as `files[2].name`.
     #[schema(max_length = 255)]
     field: &'a str,
     /// The kind of mistake. Stable.

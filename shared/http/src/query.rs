@@ -1,4 +1,4 @@
-//! The parameters of lists: filters and the place in the list.
+//! Use [`Query`] to read query parameters: the filters of a list and the page.
 
 use std::convert::Infallible;
 
@@ -21,29 +21,29 @@ use crate::page::{Address, MAX_LIMIT, Paging};
 use crate::problem::Problem;
 use crate::state::HttpState;
 
-/// The query of a request for a list.
+/// The query of a request.
 pub struct Query {
     parameters: Vec<(String, String)>,
     path: String,
 }
 
 impl Query {
-    /// Reads the filters with `read`, then `limit` and `cursor`, for the caller's list of a name.
+    /// Reads the filters with `read`, then `limit` and `cursor`. `list` names the list.
     ///
     /// # Errors
-    /// 400 that names every parameter that is malformed or given twice. A cursor that was not made
-    /// for this caller, list and filters is one of them.
+    /// 400 with every parameter that is malformed or given twice, and a cursor of another caller,
+    /// list or set of filters.
     pub fn parse<F, K: DeserializeOwned>(
         self,
-        kit: &HttpState,
+        http: &HttpState,
         caller: UserId,
         list: &'static str,
         read: impl FnOnce(&mut Parameters) -> Option<F>,
     ) -> Result<(F, Paging<K>), Problem> {
-        let base = kit.public_url.to_string();
+        let base = http.public_url.to_string();
         let mut parameters = Parameters { given: self.parameters, ..Parameters::default() };
         let filters = read(&mut parameters);
-        let seal = kit.seal(caller, list, &parameters.read);
+        let seal = http.seal(caller, list, &parameters.read);
         let after = parameters.optional_by("cursor", cursor_schema, |text| seal.open(text));
         // A link to the next page repeats the filters and the limit.
         parameters.read.retain(|(name, _)| *name != "cursor");
@@ -52,7 +52,7 @@ impl Query {
         let read = || {
             Some((
                 filters?,
-                Paging { limit: limit?.unwrap_or(kit.page_size), after: after?, seal, address },
+                Paging { limit: limit?.unwrap_or(http.page_size), after: after?, seal, address },
             ))
         };
         complete(read(), parameters.errors)
@@ -60,7 +60,7 @@ impl Query {
 }
 
 impl Query {
-    /// What was given for a parameter, as it is, to be shown again; empty where nothing was.
+    /// Returns the text of a parameter as it was sent, to show it again; empty when absent.
     pub fn typed(&self, name: &str) -> &str {
         self.parameters
             .iter()
@@ -69,10 +69,10 @@ impl Query {
             .unwrap_or_default()
     }
 
-    /// Reads the query of a request for something else than a list.
+    /// Reads the query of a request that is not for a list.
     ///
     /// # Errors
-    /// 400 that names every parameter that is malformed or given twice.
+    /// 400 with every parameter that is malformed or given twice.
     pub fn parse_alone<T>(
         self,
         read: impl FnOnce(&mut Parameters) -> Option<T>,
@@ -95,27 +95,26 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// Query parameters, taken one by one. What is never asked for is ignored; an empty one is as good
-/// as none.
+/// Query parameters, read one by one. Unknown ones are ignored; an empty one counts as absent.
 ///
-/// Each method answers `None` once it has noted an error, as in [`crate::form::Form`].
+/// Each method returns `None` once it has recorded an error, as in [`crate::form::Form`].
 #[derive(Default)]
 pub struct Parameters {
     given: Vec<(String, String)>,
-    /// What was asked for and given, in the order of asking.
+    /// The parameters that were read and present, in the order of reading.
     read: Vec<(&'static str, String)>,
     errors: Vec<FieldError>,
-    /// What is asked for, where nothing is read: see [`describe`].
+    /// The descriptions of what is read, instead of values: see [`describe`].
     asked: Option<Vec<Parameter>>,
 }
 
 impl Parameters {
-    /// A parameter of a domain type.
+    /// Reads a parameter of a domain type.
     pub fn optional<T: FieldValue>(&mut self, name: &'static str) -> Option<Option<T>> {
         self.optional_by(name, || T::schema().into(), |text| T::from_json(&Value::from(text)))
     }
 
-    /// A parameter that is `true` or `false`.
+    /// Reads a parameter that is `true` or `false`.
     pub fn flag(&mut self, name: &'static str) -> Option<Option<bool>> {
         self.optional_by(
             name,
@@ -127,18 +126,17 @@ impl Parameters {
         )
     }
 
-    /// A parameter that is a moment (RFC 3339), or a date, which stands for its first moment in
-    /// UTC.
+    /// Reads a timestamp (RFC 3339), or a date, which means its start in UTC.
     pub fn timestamp(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
         self.optional_by(name, timestamp_schema, timestamp)
     }
 
-    /// Notes that a parameter is refused, for rules that concern several.
+    /// Records an error, for rules over several parameters.
     pub fn reject(&mut self, name: &'static str, reason: Reason) {
         self.errors.push(FieldError::new(name, reason));
     }
 
-    /// A parameter that is read by its own rule; `schema` says what it takes.
+    /// Reads a parameter by a rule of its own; `schema` describes it.
     pub fn optional_by<T>(
         &mut self,
         name: &'static str,
@@ -170,9 +168,8 @@ impl Parameters {
     }
 }
 
-/// What the reader of a list's filters asks for, and the parameters that all lists have. As in
-/// [`crate::form::describe`], the reader runs on parameters that note each question and answer
-/// none.
+/// Returns the parameters that a reader reads, and those of all lists. As in
+/// [`crate::form::describe`], the reader runs without values.
 pub fn describe<F>(read: impl FnOnce(&mut Parameters) -> Option<F>) -> Vec<Parameter> {
     let mut parameters = Parameters { asked: Some(Vec::new()), ..Parameters::default() };
     read(&mut parameters);
@@ -181,7 +178,7 @@ pub fn describe<F>(read: impl FnOnce(&mut Parameters) -> Option<F>) -> Vec<Param
     parameters.asked.unwrap_or_default()
 }
 
-/// Names the filters of a list for its document: `filters!(RecordFilters: |parameters|
+/// Declares the filters of a list for the OpenAPI document: `filters!(RecordFilters: |parameters|
 /// filter(parameters, "doctor"))`.
 #[macro_export]
 macro_rules! filters {

@@ -1,4 +1,4 @@
-//! Successful answers.
+//! Use [`ok`], [`created`] and the like for successful responses.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderName};
@@ -9,20 +9,20 @@ use serde::Serialize;
 use crate::etag::ETag;
 use crate::problem::Problem;
 
-/// A successful answer. `Cache-Control: no-store` unless the handler says otherwise.
+/// A successful response. `Cache-Control: no-store` unless the handler sets it.
 pub struct ApiResponse(Response<Bytes>);
 
-/// 200 with a JSON body.
+/// Returns 200 with a JSON body.
 pub fn ok(body: &impl Serialize) -> ApiResponse {
     json(StatusCode::OK, body)
 }
 
-/// 200 without a body.
+/// Returns 200 without a body.
 pub fn empty() -> ApiResponse {
     ApiResponse::new(StatusCode::OK, Bytes::new())
 }
 
-/// 201 with a JSON body, for an object that is now at the path `location`.
+/// Returns 201 with a JSON body, for a new object at the path `location`.
 pub fn created(location: &str, body: &impl Serialize) -> ApiResponse {
     match HeaderValue::from_str(location) {
         Ok(location) => json(StatusCode::CREATED, body).with_header(header::LOCATION, location),
@@ -30,12 +30,12 @@ pub fn created(location: &str, body: &impl Serialize) -> ApiResponse {
     }
 }
 
-/// 202 with a JSON body: what was asked for happens later, or not, which the answer does not tell.
+/// Returns 202 with a JSON body: the outcome is not known yet, or not revealed.
 pub fn accepted(body: &impl Serialize) -> ApiResponse {
     json(StatusCode::ACCEPTED, body)
 }
 
-/// 204.
+/// Returns 204.
 pub fn no_content() -> ApiResponse {
     ApiResponse::new(StatusCode::NO_CONTENT, Bytes::new())
 }
@@ -55,20 +55,20 @@ impl ApiResponse {
         Self(response)
     }
 
-    /// The answer with the entity tag of the object in it.
+    /// Adds the entity tag of the object.
     #[must_use]
     pub fn with_etag(self, etag: ETag) -> Self {
         self.with_header(header::ETAG, etag.value())
     }
 
-    /// The answer with a header, replacing one of the same name.
+    /// Sets a header, replacing one of the same name.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers_mut().insert(name, value);
         self
     }
 
-    /// The answer in one piece: status and headers as JSON in one line, then the body.
+    /// Serializes the response: status and headers as JSON in one line, then the body.
     ///
     /// # Errors
     /// 500 when a header is not text.
@@ -83,7 +83,7 @@ impl ApiResponse {
         Ok([head.as_slice(), b"\n", self.0.body()].concat())
     }
 
-    /// The answer that [`ApiResponse::to_bytes`] has written.
+    /// Reads what [`ApiResponse::to_bytes`] has written.
     ///
     /// # Errors
     /// 500 for anything else.

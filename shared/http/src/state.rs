@@ -1,21 +1,20 @@
-//! What extractors and middleware work with.
+//! Use [`HttpState`] for functions that authenticate callers: it holds what extractors and
+//! middleware need.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crypto::{KeyRing, Sealer, Secret};
+use crypto::{KeyRing, Sealer};
 use domain::access::Rules;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use runtime::tokens::{Claims, TokenError, Verifier};
 use runtime::{clock, config};
-use store::proof::AuditKey;
-use store::{Store, Table};
-use uuid::Uuid;
+use store::Store;
 
 use crate::problem::Problem;
 
-/// What extractors and middleware work with. The state of every function gives it by `FromRef`.
+/// What extractors and middleware need. The state of a function gives it by `FromRef`.
 #[derive(Clone, Debug)]
 pub struct HttpState {
     /// The table.
@@ -32,7 +31,7 @@ pub struct HttpState {
 }
 
 impl HttpState {
-    /// The kit of a function that is configured so.
+    /// Makes the state from the configuration.
     pub fn new(config: config::Http, store: Store) -> Self {
         Self {
             store,
@@ -47,22 +46,6 @@ impl HttpState {
             sealer: Arc::new(Sealer::new(&config.cursor_key)),
             safe: KeyRing::new(&config.cursor_key),
         }
-    }
-
-    /// The kit of a function whose operations are all for anyone: it makes no cursors and knows
-    /// nobody's tokens.
-    pub fn open(allowed_origins: Vec<String>, table: Table) -> Self {
-        let config = config::Http {
-            table_name: String::new(),
-            public_url: String::new(),
-            allowed_origins,
-            page_size: 1,
-            audit_key: Secret::new(""),
-            cursor_key: Secret::new(clock::new_id::<Uuid>().to_string()),
-            token_issuer: String::new(),
-            doctors_need_second_factor: true,
-        };
-        Self::new(config, Store::new(table, AuditKey::new("")))
     }
 }
 
@@ -85,11 +68,11 @@ impl HttpState {
 #[derive(Debug)]
 pub(crate) struct Keys {
     verifier: Verifier,
-    known: Mutex<Option<Arc<Known>>>,
+    known: Mutex<Option<Arc<CachedKeys>>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct CachedKeys {
     keys: Vec<SigningKey>,
     read_at: Timestamp,
 }
@@ -112,14 +95,14 @@ impl Keys {
         now: Timestamp,
         read: impl Future<Output = Result<Vec<SigningKey>, store::Error>>,
     ) -> Result<Option<Claims>, Problem> {
-        let age = |known: &Arc<Known>| now.duration_since(known.read_at);
+        let age = |known: &Arc<CachedKeys>| now.duration_since(known.read_at);
         let known = self.known().clone().filter(|known| age(known) < FORGET_AFTER);
         let keys = known.as_ref().map(|known| known.keys.as_slice()).unwrap_or_default();
         let verified = match self.verifier.verify(token, keys, now) {
             Err(TokenError::UnknownKey)
                 if known.as_ref().is_none_or(|known| age(known) >= READ_AGAIN_AFTER) =>
             {
-                let known = Arc::new(Known { keys: read.await?, read_at: now });
+                let known = Arc::new(CachedKeys { keys: read.await?, read_at: now });
                 *self.known() = Some(Arc::clone(&known));
                 self.verifier.verify(token, &known.keys, now)
             }
@@ -128,7 +111,7 @@ impl Keys {
         Ok(verified.ok())
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<Arc<Known>>> {
+    fn known(&self) -> MutexGuard<'_, Option<Arc<CachedKeys>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,16 +120,18 @@ impl Keys {
 pub(crate) mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use crypto::Secret;
     use domain::account::Role;
-    use runtime::clock;
     use runtime::tokens::Signer;
+    use store::Table;
+    use store::proof::AuditKey;
 
     use super::*;
 
     const ISSUER: &str = "https://issuer.example.org";
 
-    /// A kit whose table cannot be reached.
-    pub(crate) fn kit() -> HttpState {
+    /// Returns a state whose table cannot be reached.
+    pub(crate) fn http_state() -> HttpState {
         let client = aws_sdk_dynamodb::Client::from_conf(
             aws_sdk_dynamodb::Config::builder()
                 .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -186,7 +171,7 @@ pub(crate) mod tests {
     }
 
     impl HttpState {
-        /// The kit once it has read the key that it answers tokens for.
+        /// Returns the state with a signing key that it has read, and the signer of tokens.
         pub(crate) async fn with_key(self) -> (Self, Signer) {
             let (signer, now) = (signer("secret"), clock::now());
             let read = async { Ok(vec![key(&signer)]) };
@@ -197,7 +182,7 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn keys_are_read_when_they_must_be() {
-        let kit = kit();
+        let http = http_state();
         let (old, new) = (signer("old"), signer("new"));
         let published = Mutex::new(vec![key(&old)]);
         let reads = AtomicU32::new(0);
@@ -206,7 +191,7 @@ pub(crate) mod tests {
                 reads.fetch_add(1, Ordering::SeqCst);
                 Ok(published.lock().unwrap().clone())
             };
-            kit.keys.verify(token, now, read).await.unwrap().is_some()
+            http.keys.verify(token, now, read).await.unwrap().is_some()
         };
         let start = clock::now();
         let after = |seconds| start + SignedDuration::from_secs(seconds);
@@ -239,7 +224,7 @@ pub(crate) mod tests {
     async fn keys_that_cannot_be_read_are_nobodys_fault() {
         let unavailable = async { Err(store::Error::Unavailable("for the test".to_owned())) };
         let now = clock::now();
-        let problem = kit()
+        let problem = http_state()
             .keys
             .verify(&token(&signer("secret"), Role::Patient, now), now, unavailable)
             .await

@@ -1,4 +1,4 @@
-//! The JSON shapes that several functions answer.
+//! Use these types for the JSON of responses that several functions share.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::Problem;
 
-/// A user. Who sees it decides how much it holds.
+/// A user. Its fields depend on who sees it.
 #[derive(Serialize, ToSchema)]
 pub struct User<'a> {
     pk: UserId,
@@ -38,7 +38,7 @@ pub struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    /// A user as the user sees it.
+    /// Returns the view of users on themselves.
     pub fn full(account: &'a Account) -> Self {
         Self {
             pk: account.id,
@@ -50,7 +50,7 @@ impl<'a> User<'a> {
         }
     }
 
-    /// A user as others see it: without the postal address.
+    /// Returns the view of others: without the postal address.
     pub fn to_others(account: &'a Account) -> Self {
         Self {
             profile: Profile::full(account).map(Profile::without_address),
@@ -58,7 +58,7 @@ impl<'a> User<'a> {
         }
     }
 
-    /// A doctor in the directory: without the email address.
+    /// Returns a doctor in the directory: without the email address.
     pub fn in_directory(entry: &'a DirectoryEntry) -> Self {
         Self {
             pk: entry.id,
@@ -99,7 +99,7 @@ pub enum Profile<'a> {
 }
 
 impl<'a> Profile<'a> {
-    /// The profile as its owner sees it.
+    /// Returns the profile as its owner sees it.
     pub fn full(account: &'a Account) -> Option<Self> {
         account.profile.as_ref().map(|profile| match profile {
             account::Profile::Doctor(profile) => Self::doctor(profile),
@@ -129,14 +129,14 @@ impl<'a> Profile<'a> {
     }
 }
 
-/// A record with everything that belongs to it.
+/// A record with its files and annotations.
 #[derive(Serialize, ToSchema)]
 pub struct Record<'a> {
     id: RecordId,
-    /// Null only for a user who is gone.
+    /// Null only if the account was deleted.
     #[schema(required)]
     patient: Option<User<'a>>,
-    /// Null only for a user who is gone.
+    /// Null only if the account was deleted.
     #[schema(required)]
     doctor: Option<User<'a>>,
     record_type: RecordType,
@@ -156,7 +156,7 @@ pub struct Record<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct RecordFile<'a> {
     id: FileId,
-    /// Where to download it, for some minutes; null unless it is available.
+    /// The download URL, valid for some minutes; null unless the file is available.
     #[schema(required, format = "uri", max_length = 8192)]
     file: Option<String>,
     name: &'a FileName,
@@ -165,20 +165,20 @@ pub struct RecordFile<'a> {
     size_bytes: u64,
     status: FileStatus,
     created_at: Timestamp,
-    /// How to upload it; told once, to those who have declared it.
+    /// How to upload the file; only in the response that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = UploadShape, required = false)]
-    upload: Option<UploadShape>,
+    #[schema(value_type = UploadRequest, required = false)]
+    upload: Option<UploadRequest>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Upload)]
-struct UploadShape {
+struct UploadRequest {
     #[schema(max_length = 3, example = "PUT")]
     method: &'static str,
     #[schema(format = "uri", max_length = 8192)]
     url: String,
-    /// The headers that must be sent, as they are here.
+    /// The headers that must be sent.
     #[schema(value_type = UploadHeaders)]
     headers: HashMap<String, String>,
     expires_at: Timestamp,
@@ -209,7 +209,7 @@ pub struct RecordAnnotation<'a> {
     id: AnnotationId,
     record: RecordId,
     note: &'a Note,
-    /// Null only for a user who is gone.
+    /// Null only if the account was deleted.
     #[schema(required)]
     author: Option<Author<'a>>,
     created_at: Timestamp,
@@ -230,7 +230,7 @@ impl<'a> Author<'a> {
 }
 
 impl<'a> RecordAnnotation<'a> {
-    /// An annotation with its author, `None` only for a user who is gone.
+    /// Returns an annotation with its author, `None` only if the account was deleted.
     pub fn new(annotation: &'a Annotation, author: Option<&'a Account>) -> Self {
         Self {
             id: annotation.id,
@@ -243,7 +243,7 @@ impl<'a> RecordAnnotation<'a> {
     }
 }
 
-/// An annotation as it was from one change to the next.
+/// A version of an annotation.
 #[derive(Serialize, ToSchema)]
 pub struct AnnotationVersion<'a> {
     annotation: AnnotationId,
@@ -252,14 +252,14 @@ pub struct AnnotationVersion<'a> {
     #[schema(minimum = 1)]
     version: u64,
     note: &'a Note,
-    /// Null only for a user who is gone.
+    /// Null only if the account was deleted.
     #[schema(required)]
     author: Option<Author<'a>>,
     written_at: Timestamp,
 }
 
 impl<'a> AnnotationVersion<'a> {
-    /// A version with its author, `None` only for a user who is gone.
+    /// Returns a version with its author, `None` only if the account was deleted.
     pub fn new(version: &'a record::AnnotationVersion, author: Option<&'a Account>) -> Self {
         Self {
             annotation: version.annotation_id,
@@ -272,7 +272,7 @@ impl<'a> AnnotationVersion<'a> {
     }
 }
 
-/// An entry of an access log: what somebody did to the viewer's chart or account, or tried to.
+/// An entry of an access log: what somebody did to your chart or account, or tried to.
 #[derive(Serialize, ToSchema)]
 pub struct AccessEvent<'a> {
     id: EventId,
@@ -280,10 +280,10 @@ pub struct AccessEvent<'a> {
     actor: Actor<'a>,
     action: Action,
     outcome: Outcome,
-    /// The record it was about, if it was about one.
+    /// The record, if the event is about one.
     #[schema(required)]
     record: Option<RecordId>,
-    /// The records that a list showed.
+    /// The records in a list.
     #[schema(max_items = 100)]
     records: &'a [RecordId],
     #[schema(required, max_length = 1000)]
@@ -292,15 +292,15 @@ pub struct AccessEvent<'a> {
     before: Option<&'a str>,
     #[schema(required, max_length = 600)]
     after: Option<&'a str>,
-    /// Told of what one did oneself.
+    /// Only for your own actions.
     #[schema(required, max_length = 45)]
     source_ip: Option<&'a str>,
-    /// Told of what one did oneself.
+    /// Only for your own actions.
     #[schema(required, max_length = 256)]
     user_agent: Option<&'a str>,
 }
 
-/// Who did it, as they were called then.
+/// The person who did it, with the name at that time.
 #[derive(Serialize, ToSchema)]
 struct Actor<'a> {
     pk: UserId,
@@ -311,8 +311,7 @@ struct Actor<'a> {
 }
 
 impl<'a> AccessEvent<'a> {
-    /// An event as the one whom it concerns sees it. Where other people were when they did
-    /// something is theirs.
+    /// Returns an event as its subject sees it: without the addresses and devices of others.
     pub fn new(event: &'a AuditEvent) -> Self {
         let own = event.actor_id == event.subject_id;
         let name = Some(event.actor_name.as_str()).filter(|name| !name.is_empty());
@@ -333,19 +332,19 @@ impl<'a> AccessEvent<'a> {
     }
 }
 
-/// Everybody who is named in a chart.
-pub fn accounts_named_in(chart: &RecordDetail) -> impl Iterator<Item = UserId> {
-    let authors = chart.annotations.iter().map(|annotation| annotation.author_id);
-    [chart.record.patient_id, chart.record.doctor_id].into_iter().chain(authors)
+/// Returns the users that a record names.
+pub fn accounts_named_in(detail: &RecordDetail) -> impl Iterator<Item = UserId> {
+    let authors = detail.annotations.iter().map(|annotation| annotation.author_id);
+    [detail.record.patient_id, detail.record.doctor_id].into_iter().chain(authors)
 }
 
-/// What it takes to show records: who is looking, who is named, where the objects lie.
+/// What records are shown with.
 pub struct RecordView<'a> {
-    /// Who is looking.
+    /// The user who sees them.
     pub viewer: &'a Account,
-    /// The people named, the viewer perhaps not among them.
-    pub people: &'a HashMap<UserId, Account>,
-    /// Where the objects lie.
+    /// The accounts that the records name; the viewer's may be missing.
+    pub accounts_by_id: &'a HashMap<UserId, Account>,
+    /// The bucket of the files.
     pub bucket: &'a Bucket,
     /// How long a download URL works.
     pub download_lifetime: Duration,
@@ -353,7 +352,7 @@ pub struct RecordView<'a> {
 
 impl<'a> RecordView<'a> {
     fn person(&self, id: UserId) -> Option<&'a Account> {
-        if id == self.viewer.id { Some(self.viewer) } else { self.people.get(&id) }
+        if id == self.viewer.id { Some(self.viewer) } else { self.accounts_by_id.get(&id) }
     }
 
     fn user(&self, id: UserId) -> Option<User<'a>> {
@@ -361,20 +360,20 @@ impl<'a> RecordView<'a> {
         Some(if id == self.viewer.id { User::full(account) } else { User::to_others(account) })
     }
 
-    /// A record; `uploads` are those of its files that are new.
+    /// Returns a record; `uploads` are those of its new files.
     ///
     /// # Errors
     /// 500 when a URL cannot be signed.
     pub async fn record(
         &self,
-        chart: &'a RecordDetail,
+        detail: &'a RecordDetail,
         mut uploads: HashMap<FileId, Upload>,
     ) -> Result<Record<'a>, Problem> {
-        let files = chart.files.iter().map(|file| {
+        let files = detail.files.iter().map(|file| {
             let upload = uploads.remove(&file.id);
             async { self.file(file, upload).await }
         });
-        let record = &chart.record;
+        let record = &detail.record;
         Ok(Record {
             id: record.id,
             patient: self.user(record.patient_id),
@@ -382,7 +381,7 @@ impl<'a> RecordView<'a> {
             record_type: record.record_type,
             description: &record.description,
             files: try_join_all(files).await?,
-            annotations: chart
+            annotations: detail
                 .annotations
                 .iter()
                 .map(|it| RecordAnnotation::new(it, self.person(it.author_id)))
@@ -415,7 +414,7 @@ impl<'a> RecordView<'a> {
             size_bytes: file.size_bytes,
             status: file.status,
             created_at: file.id.created_at(),
-            upload: upload.map(|upload| UploadShape {
+            upload: upload.map(|upload| UploadRequest {
                 method: "PUT",
                 url: upload.url,
                 headers: upload.headers.into_iter().collect(),

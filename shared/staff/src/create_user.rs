@@ -7,9 +7,8 @@ use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::text::{Name, PhoneNumber};
 use http_api::caller::{Admin, Caller};
-use http_api::form::{Form, FromForm};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use runtime::clock;
 use runtime::passwords::HASH_OF_NOBODY;
 use store::accounts::RegisterError;
@@ -18,33 +17,16 @@ use uuid::Uuid;
 
 use crate::StaffService;
 
-/// What is said of a user who is to be created.
-pub struct NewUser {
-    email: Email,
-    first_name: Name,
-    last_name: Name,
-    phone_number: PhoneNumber,
-    role: Role,
-}
-
-impl FromForm for NewUser {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let email = form.required("email");
-        let first_name = form.or_default("first_name", Name::default());
-        let last_name = form.or_default("last_name", Name::default());
-        let phone_number = form.or_default("phone_number", PhoneNumber::default());
-        let role = form.required("role");
-        Some(Self {
-            email: email?,
-            first_name: first_name?,
-            last_name: last_name?,
-            phone_number: phone_number?,
-            role: role?,
-        })
+request! {
+    /// What is said of a user who is to be created.
+    pub struct NewUser {
+        email: Email = required,
+        first_name: Name = default(Name::default()),
+        last_name: Name = default(Name::default()),
+        phone_number: PhoneNumber = default(PhoneNumber::default()),
+        role: Role = required,
     }
 }
-
-request_schema!(NewUser);
 
 impl StaffService {
     /// Creates the user, who gets a mail to set a password.

@@ -7,26 +7,19 @@ use domain::id::UserId;
 use domain::mail::Mail;
 use domain::problem::Code;
 use http_api::caller::Admin;
-use http_api::form::{Form, FromForm};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use runtime::clock;
 
 use crate::StaffService;
 use crate::create_user::email_taken;
 
-/// A user's new address.
-pub struct NewEmail {
-    email: Email,
-}
-
-impl FromForm for NewEmail {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        Some(Self { email: form.required("email")? })
+request! {
+    /// A user's new address.
+    pub struct NewEmail {
+        email: Email = required,
     }
 }
-
-request_schema!(NewEmail);
 
 impl StaffService {
     /// Orders the mail with which the new address becomes the user's.

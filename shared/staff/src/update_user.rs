@@ -8,51 +8,31 @@ use domain::problem::Code;
 use domain::text::{Justification, Name, PhoneNumber};
 use http_api::caller::{Admin, Caller};
 use http_api::etag::IfMatch;
-use http_api::form::{Form, FromForm};
 use http_api::problem::Problem;
-use http_api::request_schema;
+use http_api::request;
 use store::retry::CHANGED_SINCE_READ;
 use store::staff::users::AmendError;
 
 use crate::StaffService;
 
-/// What is to change; `None` keeps what is there.
-#[derive(Default)]
-pub struct UserChange {
-    /// The first name.
-    pub first_name: Option<Name>,
-    /// The last name.
-    pub last_name: Option<Name>,
-    /// The telephone number.
-    pub phone_number: Option<PhoneNumber>,
-    /// Whether the user is active.
-    pub is_active: Option<bool>,
-    /// The role.
-    pub role: Option<Role>,
-    /// Why, for the audit trail.
-    pub reason: Option<Justification>,
-}
-
-impl FromForm for UserChange {
-    fn from_form(form: &mut Form) -> Option<Self> {
-        let first_name = form.optional("first_name");
-        let last_name = form.optional("last_name");
-        let phone_number = form.optional("phone_number");
-        let is_active = form.optional("is_active");
-        let role = form.optional("role");
-        let reason = form.optional("reason");
-        Some(Self {
-            first_name: first_name?,
-            last_name: last_name?,
-            phone_number: phone_number?,
-            is_active: is_active?,
-            role: role?,
-            reason: reason?,
-        })
+request! {
+    /// What is to change; `None` keeps what is there.
+    #[derive(Default)]
+    pub struct UserChange {
+        /// The first name.
+        pub first_name: Option<Name> = optional,
+        /// The last name.
+        pub last_name: Option<Name> = optional,
+        /// The telephone number.
+        pub phone_number: Option<PhoneNumber> = optional,
+        /// Whether the user is active.
+        pub is_active: Option<bool> = optional,
+        /// The role.
+        pub role: Option<Role> = optional,
+        /// Why, for the audit trail.
+        pub reason: Option<Justification> = optional,
     }
 }
-
-request_schema!(UserChange);
 
 impl StaffService {
     /// Changes a user's account.
