@@ -24,7 +24,7 @@ SAM_BUILD := AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --con
 # These tests wait more than they work: more of them at a time than there are processors.
 ON_STACK := RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE)
 # The tests that need a deployed stack.
-STACK_TESTS := api-tests contract-tests
+STACK_TESTS := contract-tests system-tests
 
 TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.

@@ -67,6 +67,39 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(jwks::jwks))
 }
 
+/// The configuration of the function.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every function that answers HTTP needs.
+    pub http: config::Http,
+    /// What it takes to issue tokens.
+    pub tokens: config::Tokens,
+    /// How users are registered.
+    pub registration: config::Registration,
+    /// How doctors are let in.
+    pub doctors: config::Doctors,
+    /// What is tolerated of those who guess.
+    pub guessing: config::Guessing,
+}
+
+impl Config {
+    /// Reads the configuration from environment variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or invalid.
+    pub fn read(
+        lookup: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, config::ConfigError> {
+        Ok(Self {
+            http: config::Http::read(&lookup)?,
+            tokens: config::Tokens::read(&lookup)?,
+            registration: config::Registration::read(&lookup)?,
+            doctors: config::Doctors::read(&lookup)?,
+            guessing: config::Guessing::read(&lookup)?,
+        })
+    }
+}
+
 /// The state of the handlers.
 #[derive(Clone, FromRef)]
 pub struct App {
@@ -85,31 +118,36 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, tokens, registration) = (
-            config::Http::from_env()?,
-            config::Tokens::from_env()?,
-            config::Registration::from_env()?,
-        );
-        let (doctors, guessing) = (config::Doctors::from_env()?, config::Guessing::from_env()?);
+        let config = Config::read(config::environment)?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
-        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
+        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
+        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        Ok(Self::new(config, store, aws::secrets_manager(&sdk), Hasher::new()))
+    }
+
+    /// Puts the parts together.
+    pub fn new(
+        config: Config,
+        store: Store,
+        secrets: aws_sdk_secretsmanager::Client,
+        hasher: Hasher,
+    ) -> Self {
         let tokens = Tokens {
-            secrets: aws::secrets_manager(&sdk),
-            issuer: http.token_issuer.clone(),
-            config: tokens,
+            secrets,
+            issuer: config.http.token_issuer.clone(),
+            config: config.tokens,
             store: store.clone(),
             known: Mutex::new(None),
         };
-        Ok(Self {
-            http: HttpState::new(http, store.clone()),
+        Self {
+            http: HttpState::new(config.http, store.clone()),
             store,
-            hasher: Hasher::new(),
+            hasher,
             tokens: Arc::new(tokens),
-            registration,
-            doctors,
-            guessing,
-        })
+            registration: config.registration,
+            doctors: config.doctors,
+            guessing: config.guessing,
+        }
     }
 }
 

@@ -46,6 +46,27 @@ pub fn service(app: App) -> Router {
     http_api::middleware::service(router(), app)
 }
 
+/// What the function is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every function that answers HTTP needs.
+    pub http: config::Http,
+    /// How doctors are let in.
+    pub doctors: config::Doctors,
+}
+
+impl Config {
+    /// Reads it from variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or invalid.
+    pub fn read(
+        lookup: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, config::ConfigError> {
+        Ok(Self { http: config::Http::read(&lookup)?, doctors: config::Doctors::read(&lookup)? })
+    }
+}
+
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
@@ -59,12 +80,17 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
+        let config = Config::read(config::environment)?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
-        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
-        let http = HttpState::new(http, store.clone());
-        let staff = StaffService::new(store, http.clone(), doctors.approval_is_required);
-        Ok(Self { http, staff })
+        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
+        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        Ok(Self::new(config, store))
+    }
+
+    /// Puts the parts together.
+    pub fn new(config: Config, store: Store) -> Self {
+        let http = HttpState::new(config.http, store.clone());
+        let staff = StaffService::new(store, http.clone(), config.doctors.approval_is_required);
+        Self { http, staff }
     }
 }

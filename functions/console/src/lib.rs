@@ -35,6 +35,36 @@ pub fn paths() -> Vec<(&'static str, &'static str)> {
     routes::paths()
 }
 
+/// What the function is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every function that answers HTTP needs.
+    pub http: config::Http,
+    /// How doctors are let in.
+    pub doctors: config::Doctors,
+    /// What the console needs.
+    pub console: config::Console,
+    /// The queues, and how much may be sent again.
+    pub pipeline: config::Pipeline,
+}
+
+impl Config {
+    /// Reads it from variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or invalid.
+    pub fn read(
+        lookup: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, config::ConfigError> {
+        Ok(Self {
+            http: config::Http::read(&lookup)?,
+            doctors: config::Doctors::read(&lookup)?,
+            console: config::Console::read(&lookup)?,
+            pipeline: config::Pipeline::read(&lookup)?,
+        })
+    }
+}
+
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
 pub struct App {
@@ -51,15 +81,23 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, doctors) = (config::Http::from_env()?, config::Doctors::from_env()?);
-        let keys = Arc::new(web::session::Keys::new(&config::Console::from_env()?));
-        let queues = config::Pipeline::from_env()?;
+        let config = Config::read(config::environment)?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
-        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
-        let pipeline = Pipeline::new(&aws::sqs(&sdk), queues);
-        let http = HttpState::new(http, store.clone());
-        let staff = StaffService::new(store.clone(), http.clone(), doctors.approval_is_required);
-        Ok(Self { http, store, staff, keys, pipeline })
+        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
+        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        Ok(Self::new(config, store, &aws::sqs(&sdk)))
+    }
+
+    /// Puts the parts together.
+    pub fn new(config: Config, store: Store, queues: &aws_sdk_sqs::Client) -> Self {
+        let http = HttpState::new(config.http, store.clone());
+        let approval_is_required = config.doctors.approval_is_required;
+        Self {
+            staff: StaffService::new(store.clone(), http.clone(), approval_is_required),
+            keys: Arc::new(web::session::Keys::new(&config.console)),
+            pipeline: Pipeline::new(queues, config.pipeline),
+            http,
+            store,
+        }
     }
 }

@@ -45,12 +45,19 @@ impl Dispatcher {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Dispatch::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
-        Ok(Self {
-            store: Table::new(aws::dynamodb(&sdk), &config.table_name),
-            bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name),
-            queue: aws::sqs(&sdk),
-            queue_url: config.mail_queue_url,
-        })
+        let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
+        let bucket = Bucket::new(aws::s3(&sdk), &config.bucket_name);
+        Ok(Self::new(config, store, bucket, aws::sqs(&sdk)))
+    }
+
+    /// Puts the parts together.
+    pub fn new(
+        config: config::Dispatch,
+        store: Table,
+        bucket: Bucket,
+        queue: aws_sdk_sqs::Client,
+    ) -> Self {
+        Self { store, bucket, queue, queue_url: config.mail_queue_url }
     }
 
     /// Handles a batch of the stream; returns the first record from which it must be retried.

@@ -65,10 +65,15 @@ impl App {
         let config = config::Docs::from_env()?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
         let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
+        Ok(Self::new(config, store))
+    }
+
+    /// Puts the parts together.
+    pub fn new(config: config::Docs, store: Table) -> Self {
         let published = config
             .publish
             .then(|| Arc::new(Published { schema: Schema::new(), swagger_ui: SwaggerUi::new() }));
-        Ok(Self { store, allowed_origins: config.allowed_origins.into(), published })
+        Self { store, allowed_origins: config.allowed_origins.into(), published }
     }
 
     /// Returns the document and Swagger UI.

@@ -47,11 +47,13 @@ impl Mailer {
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = config::Mail::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
-        Ok(Self {
-            store: Table::new(aws::dynamodb(&sdk), &config.table_name),
-            ses: aws::ses(&sdk),
-            config,
-        })
+        let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
+        Ok(Self::new(config, store, aws::ses(&sdk)))
+    }
+
+    /// Puts the parts together.
+    pub fn new(config: config::Mail, store: Table, ses: aws_sdk_ses::Client) -> Self {
+        Self { store, ses, config }
     }
 
     /// Sends the mails of a batch; returns the messages to be retried.

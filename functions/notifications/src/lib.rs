@@ -43,6 +43,30 @@ fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
     query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
 }
 
+/// The configuration of the function.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every function that answers HTTP needs.
+    pub http: config::Http,
+    /// How files are handed out.
+    pub downloads: config::Downloads,
+}
+
+impl Config {
+    /// Reads the configuration from environment variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or invalid.
+    pub fn read(
+        lookup: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, config::ConfigError> {
+        Ok(Self {
+            http: config::Http::read(&lookup)?,
+            downloads: config::Downloads::read(&lookup)?,
+        })
+    }
+}
+
 /// The state of the handlers.
 #[derive(Clone, FromRef)]
 pub struct App {
@@ -58,16 +82,21 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, downloads) = (config::Http::from_env()?, config::Downloads::from_env()?);
+        let config = Config::read(config::environment)?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
-        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
-        let bucket = Bucket::new(aws::s3(&sdk), &downloads.bucket_name);
-        Ok(Self {
-            http: HttpState::new(http, store.clone()),
+        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
+        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        let bucket = Bucket::new(aws::s3(&sdk), &config.downloads.bucket_name);
+        Ok(Self::new(config, store, bucket))
+    }
+
+    /// Builds the state from its parts.
+    pub fn new(config: Config, store: Store, bucket: Bucket) -> Self {
+        Self {
+            http: HttpState::new(config.http, store.clone()),
             store,
             bucket,
-            downloads: Arc::new(downloads),
-        })
+            downloads: Arc::new(config.downloads),
+        }
     }
 }

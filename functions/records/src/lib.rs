@@ -49,6 +49,33 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(read_history::read_doctor_history))
 }
 
+/// The configuration of the function.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every function that answers HTTP needs.
+    pub http: config::Http,
+    /// How files are received and handed out.
+    pub uploads: config::Uploads,
+    /// What a patient may create.
+    pub allowance: config::Allowance,
+}
+
+impl Config {
+    /// Reads the configuration from environment variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or invalid.
+    pub fn read(
+        lookup: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, config::ConfigError> {
+        Ok(Self {
+            http: config::Http::read(&lookup)?,
+            uploads: config::Uploads::read(&lookup)?,
+            allowance: config::Allowance::read(&lookup)?,
+        })
+    }
+}
+
 /// The state of the handlers.
 #[derive(Clone, FromRef)]
 pub struct App {
@@ -65,21 +92,22 @@ impl App {
     /// # Errors
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
-        let (http, uploads, allowance) = (
-            config::Http::from_env()?,
-            config::Uploads::from_env()?,
-            config::Allowance::from_env()?,
-        );
+        let config = Config::read(config::environment)?;
         let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &http.table_name);
-        let store = Store::new(table, AuditKey::new(http.audit_key.expose()));
-        let bucket = Bucket::new(aws::s3(&sdk), &uploads.bucket_name);
-        Ok(Self {
-            http: HttpState::new(http, store.clone()),
+        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
+        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        let bucket = Bucket::new(aws::s3(&sdk), &config.uploads.bucket_name);
+        Ok(Self::new(config, store, bucket))
+    }
+
+    /// Builds the state from its parts.
+    pub fn new(config: Config, store: Store, bucket: Bucket) -> Self {
+        Self {
+            http: HttpState::new(config.http, store.clone()),
             store,
             bucket,
-            uploads: Arc::new(uploads),
-            allowance,
-        })
+            uploads: Arc::new(config.uploads),
+            allowance: config.allowance,
+        }
     }
 }

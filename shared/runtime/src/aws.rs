@@ -29,7 +29,7 @@ pub enum CallPolicy {
 impl CallPolicy {
     /// Returns the timeouts. The SDK has no default for responses: without these the function would
     /// wait for a silent server until Lambda ends it.
-    fn timeouts(self) -> TimeoutConfig {
+    pub fn timeouts(self) -> TimeoutConfig {
         let (connect, attempt, operation) = match self {
             Self::Interactive => (500, 800, 2_500),
             Self::Background => (1_000, 4_000, 12_000),

@@ -31,6 +31,11 @@ pub enum ConfigError {
     },
 }
 
+/// Returns a variable of the process.
+pub fn environment(variable: &'static str) -> Option<String> {
+    std::env::var(variable).ok()
+}
+
 /// Declares structs that are read from variables, so that struct, reader and list of variables
 /// always agree.
 macro_rules! config {
@@ -56,10 +61,16 @@ macro_rules! config {
             /// # Errors
             /// The first variable that is missing or invalid.
             pub fn from_env() -> Result<Self, ConfigError> {
-                Self::read(|variable| std::env::var(variable).ok())
+                Self::read(environment)
             }
 
-            fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+            /// Reads it from variables.
+            ///
+            /// # Errors
+            /// The first variable that is missing or invalid.
+            pub fn read(
+                lookup: impl Fn(&'static str) -> Option<String>,
+            ) -> Result<Self, ConfigError> {
                 Ok(Self { $($field: field(&lookup, stringify!($variable), $parse)?,)+ })
             }
         }
@@ -333,7 +344,7 @@ pub(crate) struct Identity {
 
 impl Aws {
     pub(crate) fn from_env() -> Self {
-        Self::read(|variable| std::env::var(variable).ok())
+        Self::read(environment)
     }
 
     fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Self {

@@ -78,6 +78,11 @@ impl Hasher {
         Self::default()
     }
 
+    /// Returns a hasher with other parameters than OWASP's.
+    pub fn with(argon2: Argon2<'static>) -> Self {
+        Self { argon2 }
+    }
+
     /// Returns the hash to store for a new password.
     ///
     /// # Errors

@@ -61,6 +61,12 @@ where
     .await
 }
 
+/// Returns the request that a function gets for an event of API Gateway.
+pub fn request(mut event: LambdaRequest) -> Request {
+    make_parsable(&mut event);
+    Request::from(event)
+}
+
 /// Escapes or removes what `lambda_http` would panic on or misread when it assembles the URI,
 /// before any code of ours runs: path, query, host and protocol come from the client, and the
 /// gateway does not check that they can be parts of a URI.
@@ -139,9 +145,7 @@ mod tests {
             r#"{{"rawPath": "{path}", "rawQueryString": "{query}", "headers": {headers},
                 "isBase64Encoded": false, {context}}}"#
         );
-        let mut event: LambdaRequest = serde_json::from_str(&event).unwrap();
-        make_parsable(&mut event);
-        Request::from(event)
+        super::request(serde_json::from_str(&event).unwrap())
     }
 
     #[test]

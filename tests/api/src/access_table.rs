@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::harness::world::table;
 use crate::harness::{
     Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, aws,
     new_email,
@@ -16,22 +17,6 @@ use crate::harness::{
 
 /// The password after the one that everybody has.
 const NEXT_PASSWORD: &str = "amber-kettle-northbound-73";
-
-/// The rows of the table that follows a heading: its cells, the names of the columns first.
-pub(crate) fn table(heading: &str) -> Vec<Vec<&'static str>> {
-    let text = include_str!("../access.md");
-    let section = text
-        .split("\n## ")
-        .find(|section| section.starts_with(heading))
-        .unwrap_or_else(|| panic!("no section {heading}"));
-    let rows = section.lines().filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'));
-    let cells = |row: &'static str| {
-        row.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>()
-    };
-    rows.map(cells)
-        .filter(|cells| !cells.iter().all(|cell| cell.chars().all(|c| c == '-')))
-        .collect()
-}
 
 /// What is there of `one` and of `other`, in one value.
 fn merged(one: Value, other: Value) -> Value {

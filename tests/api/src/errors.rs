@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::access::{Audience, World, caller, operations};
+use crate::harness::world::{Audience, World, caller, operations};
 use crate::harness::{Anonymous, MARKER, PASSWORD, Patient, Request, User, call, new_email};
 
 /// Every path once, with the methods it takes.
@@ -236,49 +236,6 @@ fn nesting_and_repetition_do_no_harm() {
 }
 
 const ORIGIN: &str = "http://localhost:3000";
-
-fn preflight(origin: &str, method: &str, path: &str) -> crate::harness::Response {
-    Request::new("OPTIONS", path)
-        .header("origin", origin)
-        .header("access-control-request-method", method)
-        .header(
-            "access-control-request-headers",
-            "authorization,content-type,if-match,idempotency-key",
-        )
-        .send_unchecked()
-}
-
-#[test]
-fn a_browser_may_ask_from_the_configured_origin() {
-    let world = World::get();
-    let list = |text: String| {
-        text.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect::<BTreeSet<_>>()
-    };
-    for (method, path, _) in operations() {
-        let response = preflight(ORIGIN, method, &world.path(path)).ok(204);
-        assert_eq!(response.header("access-control-allow-origin"), ORIGIN);
-        assert!(
-            list(response.header("access-control-allow-methods"))
-                .contains(&method.to_ascii_lowercase())
-        );
-        let headers = list(response.header("access-control-allow-headers"));
-        assert!(
-            ["authorization", "content-type", "if-match", "idempotency-key"]
-                .iter()
-                .all(|name| headers.contains(*name))
-        );
-        assert_eq!(response.header("access-control-allow-credentials"), "", "no cookies");
-    }
-    for origin in [
-        "https://evil.example.org",
-        "http://localhost:3001",
-        "null",
-        "http://localhost:3000.evil.example.org",
-    ] {
-        let response = preflight(origin, "GET", "/api/accounts/me/");
-        assert_eq!(response.header("access-control-allow-origin"), "", "{origin}");
-    }
-}
 
 #[test]
 fn a_browser_may_read_every_answer() {

@@ -6,10 +6,9 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::files::{PDF, declared, upload};
 use crate::harness::{
     Admin, Anonymous, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, aws,
-    eventually, new_email, unique,
+    new_email, unique,
 };
 
 /// A key that nobody has used, as the draft writes it.
@@ -130,21 +129,6 @@ fn a_user_is_created_by_staff_once() {
         admin.list_users(&format!("email={}", email.replace('@', "%40"))).ok(200).ids("pk"),
         [created.text("pk")]
     );
-}
-
-#[test]
-fn uploads_work_with_the_answer_that_was_given_again() {
-    let (patient, doctor) = (Patient::new(), Doctor::new());
-    let record = twice(
-        &patient,
-        RECORDS,
-        &json!({"doctor": doctor.id, "files": [declared("a.pdf", "application/pdf", PDF)]}),
-    );
-    assert_eq!(upload(&record["files"][0], PDF), 200);
-    eventually("the file is available", || {
-        let read = patient.read_patient_record(record.text("id")).ok(200);
-        (read["files"][0]["status"] == "available").then_some(())
-    });
 }
 
 #[test]

@@ -1,18 +1,16 @@
-//! The predecessor's mistakes, as they are numbered in its description, and which tests keep them
-//! mistakes of the past.
+//! The predecessor's mistakes, and which tests keep them mistakes of the past.
 
 use std::path::Path;
 
-/// By number, from 1: the mistake; the tests, each as the file below `tests/` and the function in
-/// it.
+/// The mistake; the tests, each as the file below `tests/` and the function in it.
 const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     (
         "PATCH with a file fails after saving the other fields",
-        &[("api/src/records.rs", "files_are_added_by_a_change")],
+        &[("api/src/records/update.rs", "files_are_added_by_a_change")],
     ),
     (
         "duplicate accounts by the case of the email",
-        &[("api/src/accounts.rs", "an_email_is_one_whatever_its_case")],
+        &[("api/src/accounts/register.rs", "an_email_is_one_whatever_its_case")],
     ),
     (
         "races in register and profile-create fail",
@@ -24,7 +22,7 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     (
         "read_at is when it was created; HEAD marks as read",
         &[
-            ("api/src/notifications.rs", "test_retrieve_and_mark_as_read"),
+            ("api/src/notifications.rs", "reading_a_notification_marks_it_as_read"),
             ("api/src/notifications.rs", "looking_by_head_reads_nothing"),
         ],
     ),
@@ -35,71 +33,71 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     (
         "a later doctor rewrites a former one's note",
         &[
-            ("api/src/annotations.rs", "test_cannot_update_other_doctor_annotation"),
+            ("api/src/records/annotations.rs", "a_later_doctor_cannot_change_a_former_ones_note"),
             ("api/src/access.rs", "what_is_somebody_elses_is_what_does_not_exist"),
         ],
     ),
     (
         "a note moves to another patient's record",
-        &[("api/src/annotations.rs", "a_note_stays_with_its_record")],
+        &[("api/src/records/annotations.rs", "a_note_stays_with_its_record")],
     ),
     (
         "inactive doctors are listed and assigned",
-        &[("api/src/doctors.rs", "an_inactive_doctor_is_neither_listed_nor_assigned")],
+        &[("api/src/accounts/doctors.rs", "an_inactive_doctor_is_neither_listed_nor_assigned")],
     ),
     (
         "deleting a doctor deletes patients' records",
-        &[("api/src/records.rs", "records_outlive_their_doctor")],
+        &[("api/src/records/update.rs", "records_outlive_their_doctor")],
     ),
     (
         "files are public, outlive their deletion, and open in the browser",
         &[
-            ("api/src/files.rs", "objects_are_private_and_download_urls_work_for_minutes"),
-            ("api/src/files.rs", "test_delete_file"),
-            ("api/src/files.rs", "what_is_uploaded_after_the_deletion_is_cleaned_up"),
+            ("system/src/files.rs", "objects_are_private_and_download_urls_work_for_minutes"),
+            ("system/src/files.rs", "a_deleted_file_is_gone_with_its_object"),
+            ("system/src/files.rs", "what_is_uploaded_after_the_deletion_is_cleaned_up"),
         ],
     ),
     (
         "a former doctor reads on through notifications",
-        &[("api/src/records.rs", "a_former_doctor_loses_the_record_at_once_everywhere")],
+        &[("api/src/records/update.rs", "a_former_doctor_loses_the_record_at_once_everywhere")],
     ),
     (
         "whoever registers as a doctor is offered to patients at once",
         &[
-            ("api/src/approvals.rs", "a_doctor_waits_for_the_approval_and_gets_it"),
-            ("api/src/doctors.rs", "a_doctor_without_a_profile_is_not_listed"),
+            ("api/src/admin/doctors.rs", "a_doctor_waits_for_the_approval_and_gets_it"),
+            ("api/src/accounts/doctors.rs", "a_doctor_without_a_profile_is_not_listed"),
         ],
     ),
     (
         "CORS is not active",
         &[
-            ("api/src/errors.rs", "a_browser_may_ask_from_the_configured_origin"),
+            ("system/src/gateway.rs", "a_browser_may_ask_from_the_configured_origin"),
             ("api/src/errors.rs", "a_browser_may_read_every_answer"),
         ],
     ),
     (
         "logins are not throttled",
         &[
-            ("api/src/throttling.rs", "five_failures_are_free_and_then_the_wait_doubles"),
-            ("api/src/throttling.rs", "unknown_accounts_are_throttled_as_known_ones"),
+            ("api/src/accounts/throttling.rs", "five_failures_are_free_and_then_the_wait_doubles"),
+            ("api/src/accounts/throttling.rs", "unknown_accounts_are_throttled_as_known_ones"),
         ],
     ),
     (
         "refresh tokens cannot be used, nothing can be revoked",
         &[
-            ("api/src/sessions.rs", "a_refresh_token_gives_new_tokens"),
-            ("api/src/sessions.rs", "a_reused_refresh_token_ends_its_session"),
-            ("api/src/sessions.rs", "logout_ends_the_session_and_no_other"),
+            ("api/src/accounts/token_refresh.rs", "a_refresh_token_gives_new_tokens"),
+            ("api/src/accounts/token_refresh.rs", "a_reused_refresh_token_ends_its_session"),
+            ("api/src/accounts/token_refresh.rs", "logout_ends_the_session_and_no_other"),
         ],
     ),
-    ("any password is taken", &[("api/src/accounts.rs", "weak_passwords_are_refused")]),
+    ("any password is taken", &[("api/src/accounts/register.rs", "weak_passwords_are_refused")]),
     (
         "mail is queued inside the transaction, and a retry duplicates the note",
         &[
             ("api/src/idempotency.rs", "an_annotation_is_created_once"),
-            ("api/src/mails.rs", "each_notification_is_one_mail"),
-            ("api/src/mails.rs", "whatever_is_told_twice_is_mailed_once"),
-            ("api/src/mails.rs", "the_api_works_while_nothing_is_mailed_and_nothing_is_lost"),
+            ("system/src/mails.rs", "each_notification_is_one_mail"),
+            ("system/src/mails.rs", "whatever_is_told_twice_is_mailed_once"),
+            ("system/src/mails.rs", "the_api_works_while_nothing_is_mailed_and_nothing_is_lost"),
         ],
     ),
     // No request waits for a queue: the stream carries the mails. What a request waits for is the
@@ -107,19 +105,19 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     (
         "a broker that restarts hangs the API for good",
         &[
-            ("api/src/mails.rs", "the_api_works_while_nothing_is_mailed_and_nothing_is_lost"),
+            ("system/src/mails.rs", "the_api_works_while_nothing_is_mailed_and_nothing_is_lost"),
             ("store/src/faults.rs", "a_silent_table_is_unavailable_within_three_seconds"),
         ],
     ),
     (
         "failures are logged nowhere",
-        &[("api/tests/logs.rs", "every_request_is_logged_and_none_has_failed")],
+        &[("system/tests/logs.rs", "every_request_is_logged_and_none_has_failed")],
     ),
     (
         "answers and their cost grow without limit",
         &[
             ("api/src/pages.rs", "lists_are_walked_by_their_links"),
-            ("store/src/budgets.rs", "a_page_costs_the_same_in_a_short_and_in_a_long_chart"),
+            ("api/src/budgets.rs", "a_page_costs_the_same_in_a_short_and_in_a_long_chart"),
         ],
     ),
     (
@@ -129,7 +127,6 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
             ("api/src/harness/http.rs", "check_problem"),
         ],
     ),
-    // The document itself is not there yet; what it will be made of agrees with what is deployed.
     (
         "the OpenAPI document is wrong",
         &[("contract/src/routes.rs", "every_path_reaches_its_function")],

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Doctor, Patient, Response, aws, eventually};
-use crate::records::{UNKNOWN, keys};
+use crate::harness::{Anonymous, Doctor, Patient, Response, UNKNOWN, aws, eventually, keys};
 
 /// A doctor to whom a patient has assigned `count` records, and who was told as often.
 fn told(count: usize) -> (Patient, Doctor, Vec<String>) {
@@ -40,8 +39,9 @@ fn stored(recipient: &str) -> Vec<Value> {
     items.into_iter().filter(|item| item["sk"]["S"] != "STATE").collect()
 }
 
+/// The predecessor's test_create_notification.
 #[test]
-fn test_create_notification() {
+fn a_new_record_notifies_its_doctor() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record =
         patient.create_record(json!({"doctor": doctor.id, "description": "zq7marker"})).ok(201);
@@ -124,8 +124,9 @@ fn every_change_is_told_to_those_it_concerns() {
     );
 }
 
+/// The predecessor's test_multiple_notifications_per_record.
 #[test]
-fn test_multiple_notifications_per_record() {
+fn each_annotation_of_a_record_is_a_notification() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = record.text("id");
@@ -150,8 +151,9 @@ fn a_notification_stays_without_its_record() {
     assert!(page.results().iter().all(|notification| notification["record"].is_null()), "{page}");
 }
 
+/// The predecessor's test_list_only_own_notifications.
 #[test]
-fn test_list_only_own_notifications() {
+fn an_inbox_shows_only_its_owners_notifications() {
     let (_, doctor, _) = told(1);
     let (_, other, _) = told(1);
     let (mine, theirs) = (
@@ -167,8 +169,9 @@ fn test_list_only_own_notifications() {
 }
 
 /// test_notification_ordering too.
+/// The predecessor's test_notifications_ordered_by_created_at.
 #[test]
-fn test_notifications_ordered_by_created_at() {
+fn an_inbox_shows_the_newest_first() {
     let (_, doctor, _) = told(3);
     let page = doctor.list_notifications("").ok(200);
     let times: Vec<Timestamp> = page.results().iter().map(|it| time(&it["created_at"])).collect();
@@ -178,9 +181,10 @@ fn test_notifications_ordered_by_created_at() {
     assert_eq!(of_records, records.results().iter().map(|it| &it["id"]).collect::<Vec<_>>());
 }
 
-/// Its mistake 4: `read_at` was the time of creation. test_mark_as_read too.
+/// In the predecessor, `read_at` was the time of creation. Its test_mark_as_read, too.
+/// The predecessor's test_retrieve_and_mark_as_read.
 #[test]
-fn test_retrieve_and_mark_as_read() {
+fn reading_a_notification_marks_it_as_read() {
     let (_, doctor, ids) = told(1);
     unread_becomes(&doctor, 1);
     let before = Timestamp::now();
@@ -196,7 +200,7 @@ fn test_retrieve_and_mark_as_read() {
     assert_eq!(doctor.read_notification(&ids[0]).ok(200).body, read.body);
 }
 
-/// Its mistake 4: HEAD marked as read.
+/// In the predecessor, HEAD marked as read.
 #[test]
 fn looking_by_head_reads_nothing() {
     let (_, doctor, ids) = told(1);
@@ -212,8 +216,9 @@ fn looking_by_head_reads_nothing() {
     assert_eq!(ids, ids_on(&doctor.list_notifications("is_read=false").ok(200)));
 }
 
+/// The predecessor's test_cannot_retrieve_other_user_notification.
 #[test]
-fn test_cannot_retrieve_other_user_notification() {
+fn nobody_reads_anothers_notification() {
     let (patient, doctor, ids) = told(1);
     let other = Doctor::new();
     // test_retrieve_nonexistent_notification: the same answer.
@@ -243,8 +248,9 @@ fn notifications_are_filtered_by_being_read() {
     }
 }
 
+/// The predecessor's test_mark_all_notifications_as_read.
 #[test]
-fn test_mark_all_notifications_as_read() {
+fn all_notifications_are_marked_as_read_at_once() {
     let (patient, doctor, ids) = told(3);
     let (_, other, _) = told(1);
     // test_mark_all_skips_already_read
@@ -284,8 +290,9 @@ fn test_mark_all_notifications_as_read() {
     assert_eq!(later["results"], page["results"]);
 }
 
+/// The predecessor's test_mark_all_when_no_unread.
 #[test]
-fn test_mark_all_when_no_unread() {
+fn marking_all_as_read_needs_no_unread_one() {
     let patient = Patient::new();
     patient.mark_all_read().ok(200);
     let (_, doctor, ids) = told(1);
@@ -295,8 +302,9 @@ fn test_mark_all_when_no_unread() {
     assert_eq!(doctor.list_notifications("").ok(200)["results"], json!([read.body]));
 }
 
+/// The predecessor's test_delete_all_notifications.
 #[test]
-fn test_delete_all_notifications() {
+fn all_notifications_are_deleted_at_once() {
     let (patient, doctor, ids) = told(3);
     let (_, other, _) = told(1);
     // test_delete_all_includes_read_notifications
@@ -332,8 +340,9 @@ fn test_delete_all_notifications() {
     assert_eq!(ids_on(&doctor.list_notifications("").ok(200)), later);
 }
 
+/// The predecessor's test_delete_all_when_no_notifications.
 #[test]
-fn test_delete_all_when_no_notifications() {
+fn deleting_all_needs_no_notification() {
     let patient = Patient::new();
     patient.delete_all().ok(204);
     patient.delete_all().ok(204);
@@ -353,8 +362,9 @@ fn bulk_actions_take_turns() {
     assert_eq!(doctor.list_notifications("").ok(200)["results"][0]["is_read"], true);
 }
 
+/// The predecessor's test_unauthenticated_access.
 #[test]
-fn test_unauthenticated_access() {
+fn inboxes_are_not_for_the_unauthenticated() {
     for (method, path) in [
         ("GET", "/api/notifications/".to_owned()),
         ("GET", format!("/api/notifications/{UNKNOWN}/")),

@@ -1,10 +1,10 @@
 //! Lists in pages: cursors, limits, filters.
 //!
-//! Its mistake 20: answers grew without limit.
+//! In the predecessor, responses grew without limit.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Doctor, Patient, Response, Stack};
+use crate::harness::{Anonymous, Doctor, Patient, Response, path_of};
 
 fn ids(page: &Response) -> Vec<String> {
     page.results().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
@@ -14,11 +14,7 @@ fn ids(page: &Response) -> Vec<String> {
 fn next(page: &Response) -> Option<String> {
     let url = page["next"].as_str()?;
     assert_eq!(page.header("link"), format!("<{url}>; rel=\"next\""));
-    Some(
-        url.strip_prefix(&Stack::get().base_url)
-            .unwrap_or_else(|| panic!("{url} leads elsewhere"))
-            .to_owned(),
-    )
+    Some(path_of(url).to_owned())
 }
 
 /// Walks a list by its links; the number of entries on each page, and all entries.

@@ -1,4 +1,4 @@
-//! Requests that meet. Its mistake 3: races in register and profile-create gave 500.
+//! Concurrent requests. In the predecessor, races in register and profile-create gave 500.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
@@ -36,7 +36,7 @@ fn of_eight_identical_registrations_one_succeeds() {
     let email = new_email();
     let (local, domain) = email.split_once('@').unwrap();
     let responses = at_once(8, |index| {
-        // Its mistake 2: the case of an address makes no other user.
+        // The case of an address makes no other user.
         let email = if index % 2 == 0 {
             email.clone()
         } else {

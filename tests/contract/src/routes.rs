@@ -390,11 +390,11 @@ fn unknown_paths_reach_a_function_that_answers_404() {
 
 #[test]
 fn every_page_of_the_console_is_tested_with_all_roles() {
-    let tests = workspace::read("tests/api/src/console.rs");
+    let tests = workspace::read("tests/api/src/console/pages.rs");
     for (method, path) in console::paths() {
         assert!(
             tests.contains(&format!("(\"{method}\", \"{path}\")")),
-            "name {method} {path} among ROUTES of tests/api/src/console.rs"
+            "name {method} {path} among ROUTES of tests/api/src/console/pages.rs"
         );
     }
 }

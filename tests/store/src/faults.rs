@@ -102,7 +102,7 @@ async fn behind_within(
             });
         }
     });
-    (store(&client(&address, timeouts, Meter::default())), requests)
+    (store(&client(&address, timeouts, Meter)), requests)
 }
 
 /// Reads a message of HTTP/1.1 with its head; `None` at the end of the connection.
@@ -194,7 +194,7 @@ async fn a_table_that_nobody_serves_is_unavailable() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(2500)).build();
-    assert_all_unavailable(&store(&client(&address, timeouts, Meter::default()))).await;
+    assert_all_unavailable(&store(&client(&address, timeouts, Meter))).await;
 }
 
 #[tokio::test]

@@ -1,35 +1,61 @@
 //! The store on a real engine: each test has a private table, served by dynoxide inside the test
 //! process.
 //!
+//! [`table`] and [`meter`] serve the tests of the API too.
+//!
 //! One module per aggregate tests what each operation does and when it refuses; `races` lets
 //! operations meet; `budgets` measures what the operations cost; `faults` stands between the store
 //! and the table and breaks things.
-#![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
+pub mod meter;
+pub mod table;
+
+#[cfg(test)]
 mod accounts;
-
+#[cfg(test)]
 mod annotations;
+#[cfg(test)]
 mod archive;
+#[cfg(test)]
 mod audit;
+#[cfg(test)]
 mod budgets;
+#[cfg(test)]
 mod counters;
+#[cfg(test)]
 mod credentials;
+#[cfg(test)]
 mod emergency_access;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod files;
+#[cfg(test)]
 mod idempotency;
+#[cfg(test)]
 mod lists;
+#[cfg(test)]
 mod mail;
-mod meter;
+#[cfg(test)]
 mod notifications;
+#[cfg(test)]
 mod people;
+#[cfg(test)]
 mod purge;
+#[cfg(test)]
 mod races;
+#[cfg(test)]
 mod rate;
+#[cfg(test)]
 mod records;
+#[cfg(test)]
 mod second_factor;
+#[cfg(test)]
 mod sessions;
+#[cfg(test)]
 mod signing_keys;
+#[cfg(test)]
 mod stream;
-mod table;
+#[cfg(test)]
 mod users;

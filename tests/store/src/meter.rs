@@ -1,6 +1,6 @@
 //! What calls to the table cost.
 
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
 
 use aws_sdk_dynamodb::operation::{
     batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
@@ -22,19 +22,19 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// What happened since the last look.
+/// What a measured operation has cost.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Calls one after the other: calls that run at the same time are one.
-    pub(crate) round_trips: usize,
+    pub round_trips: usize,
     /// All calls.
-    pub(crate) calls: usize,
+    pub calls: usize,
     /// Read units, of the table and of indexes.
-    pub(crate) read: f64,
+    pub read: f64,
     /// Write units of the table.
-    pub(crate) write: f64,
+    pub write: f64,
     /// Write units of indexes.
-    pub(crate) index: f64,
+    pub index: f64,
 }
 
 #[derive(Debug, Default)]
@@ -43,31 +43,45 @@ struct Count {
     under_way: usize,
 }
 
+tokio::task_local! {
+    /// Of the operation that is being measured.
+    static COUNT: RefCell<Count>;
+}
+
 /// Sums up what the calls of a client cost. Refuses to send what could change an event of the audit
 /// trail: whatever a test is about, it shows that too.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Meter(Arc<Mutex<Count>>);
+pub struct Meter;
 
 impl Meter {
-    /// What an operation costs.
-    pub(crate) async fn measure<T>(&self, operation: impl Future<Output = T>) -> (T, Cost) {
-        self.0.lock().unwrap().cost = Cost::default();
-        let result = operation.await;
-        (result, self.0.lock().unwrap().cost)
+    /// Runs an operation and returns what it has cost, whatever else uses the client meanwhile.
+    /// Calls of tasks that the operation spawns are not counted.
+    pub async fn measure<T>(&self, operation: impl Future<Output = T>) -> (T, Cost) {
+        let measured = async {
+            let result = operation.await;
+            (result, COUNT.with(|count| count.borrow().cost))
+        };
+        COUNT.scope(RefCell::default(), measured).await
     }
 
-    fn add(&self, capacity: &ConsumedCapacity, writes: bool) {
-        let cost = &mut self.0.lock().unwrap().cost;
+    fn add(capacity: &ConsumedCapacity, writes: bool) {
         let total = capacity.capacity_units.unwrap();
         let table =
             capacity.table.as_ref().and_then(|table| table.capacity_units).unwrap_or_default();
-        if writes {
-            cost.write += table;
-            cost.index += total - table;
-        } else {
-            cost.read += total;
-        }
+        change(|count| {
+            if writes {
+                count.cost.write += table;
+                count.cost.index += total - table;
+            } else {
+                count.cost.read += total;
+            }
+        });
     }
+}
+
+/// Changes the count of the operation that is being measured, if one is.
+fn change(change: impl FnOnce(&mut Count)) {
+    let _ = COUNT.try_with(|count| change(&mut count.borrow_mut()));
 }
 
 macro_rules! ask_for_capacity {
@@ -98,12 +112,13 @@ impl Intercept for Meter {
         _: &BeforeSerializationInterceptorContextRef<'_>,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let mut count = self.0.lock().unwrap();
-        count.cost.calls += 1;
-        if count.under_way == 0 {
-            count.cost.round_trips += 1;
-        }
-        count.under_way += 1;
+        change(|count| {
+            count.cost.calls += 1;
+            if count.under_way == 0 {
+                count.cost.round_trips += 1;
+            }
+            count.under_way += 1;
+        });
         Ok(())
     }
 
@@ -156,7 +171,7 @@ impl Intercept for Meter {
     ) -> Result<(), BoxError> {
         let Ok(output) = context.output_or_error() else { return Ok(()) };
         capacities!(output, GetItemOutput, BatchGetItemOutput, QueryOutput)
-            .for_each(|capacity| self.add(capacity, false));
+            .for_each(|capacity| Self::add(capacity, false));
         capacities!(
             output,
             PutItemOutput,
@@ -165,7 +180,7 @@ impl Intercept for Meter {
             BatchWriteItemOutput,
             TransactWriteItemsOutput
         )
-        .for_each(|capacity| self.add(capacity, true));
+        .for_each(|capacity| Self::add(capacity, true));
         Ok(())
     }
 
@@ -175,7 +190,7 @@ impl Intercept for Meter {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.lock().unwrap().under_way -= 1;
+        change(|count| count.under_way -= 1);
         Ok(())
     }
 }

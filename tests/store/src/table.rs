@@ -1,4 +1,4 @@
-//! A private table for each test.
+//! A table on a real engine, inside the test process: each test makes its own.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,26 +22,32 @@ use crate::meter::Meter;
 /// What CreateTable is told: the table of template.yaml.
 const DEFINITION: &str = include_str!("table.json");
 
-pub(crate) type Item = HashMap<String, AttributeValue>;
+/// An item as it is stored.
+pub type Item = HashMap<String, AttributeValue>;
 
 /// A table, the store on it, and what calls cost.
-pub(crate) struct Table {
-    pub(crate) store: Store,
-    pub(crate) client: Client,
-    pub(crate) meter: Meter,
+pub struct Table {
+    /// The store on it.
+    pub store: Store,
+    /// The client of the store.
+    pub client: Client,
+    /// What the calls of the client cost.
+    pub meter: Meter,
     /// Where the engine listens.
-    pub(crate) address: String,
-    database: Database,
+    pub address: String,
+    /// The engine.
+    pub database: Database,
 }
 
 impl Table {
-    pub(crate) async fn new() -> Self {
+    /// Makes an empty table, served by the current runtime.
+    pub async fn new() -> Self {
         let database = Database::memory().unwrap();
         database.create_table(serde_json::from_str(DEFINITION).unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        let meter = Meter::default();
+        let meter = Meter;
         // Patient: other tests use the processors too. `faults` has clients with the timeouts of
         // production.
         let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build();
@@ -50,7 +56,7 @@ impl Table {
     }
 
     /// An item as it is stored.
-    pub(crate) async fn item(&self, pk: impl ToString, sk: impl ToString) -> Option<Item> {
+    pub async fn item(&self, pk: impl ToString, sk: impl ToString) -> Option<Item> {
         let key = |text: String| AttributeValue::S(text);
         let found = self
             .client
@@ -62,7 +68,7 @@ impl Table {
     }
 
     /// What kinds of items there are, sorted, one word for each item.
-    pub(crate) async fn entities(&self) -> Vec<String> {
+    pub async fn entities(&self) -> Vec<String> {
         let mut entities: Vec<String> = self
             .all()
             .await
@@ -75,13 +81,13 @@ impl Table {
     }
 
     /// How many items there are.
-    pub(crate) async fn count(&self) -> usize {
+    pub async fn count(&self) -> usize {
         self.all().await.len()
     }
 
     /// Stores copies of items, each time with other ids: `ids` gives the pairs of old and new ones
     /// for the n-th copy. The fast way to a long chart or inbox of items as the store makes them.
-    pub(crate) fn multiply(
+    pub fn multiply(
         &self,
         items: &[Item],
         number: usize,
@@ -97,7 +103,7 @@ impl Table {
     }
 
     /// Everything that is stored.
-    pub(crate) async fn all(&self) -> Vec<Item> {
+    pub async fn all(&self) -> Vec<Item> {
         let pages =
             self.client.scan().table_name(NAME).consistent_read(true).into_paginator().items();
         pages.send().collect::<Result<_, _>>().await.unwrap()
@@ -115,20 +121,23 @@ fn with_ids(value: &AttributeValue, ids: &[(String, String)]) -> dynoxide::Attri
     }
 }
 
-pub(crate) const NAME: &str = "records";
+/// The name of every table: each has an engine of its own.
+pub const NAME: &str = "records";
 
-pub(crate) fn store(client: &Client) -> Store {
+/// Returns a store that proves its events with [`audit_key`].
+pub fn store(client: &Client) -> Store {
     Store::new(store::Table::new(client.clone(), NAME), audit_key())
 }
 
-/// With which events are proved.
-pub(crate) fn audit_key() -> AuditKey {
+/// The key with which events are proved.
+pub fn audit_key() -> AuditKey {
     AuditKey::new("a secret for tests")
 }
 
 static SUPPLIES: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {
+/// Returns a client of the engine at an address.
+pub fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {
     let no_tls = TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap();
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -158,6 +167,6 @@ pub(crate) fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Cl
 }
 
 /// A text attribute of a stored item.
-pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+pub fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name).map(|value| value.as_s().unwrap().as_str())
 }

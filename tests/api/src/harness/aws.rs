@@ -8,16 +8,19 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use serde_json::{Value, json};
 
-use super::{Request, Response, Stack};
+use super::{Request, Response, Stack, Transport, local, services};
+
+/// The region of the emulated cloud and of everything in the process.
+const REGION: &str = "eu-central-1";
 
 /// Those of the account's root: everything is allowed.
-pub(crate) fn root() -> Credentials {
+pub fn root() -> Credentials {
     Credentials::new("test", "test", None, None, "tests")
 }
 
 /// A signed request to a service; `path` with its query.
 #[track_caller]
-pub(crate) fn send(
+pub fn send(
     credentials: Credentials,
     service: &str,
     method: &str,
@@ -25,12 +28,11 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: impl Into<Vec<u8>>,
 ) -> Response {
-    let stack = Stack::get();
-    let (url, body) = (format!("{}{path}", stack.endpoint_url), body.into());
+    let (url, body) = (format!("{}{path}", Transport::get().endpoint_url()), body.into());
     let identity = credentials.into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
-        .region(&stack.region)
+        .region(REGION)
         .name(service)
         .time(SystemTime::now())
         .settings(SigningSettings::default())
@@ -50,12 +52,7 @@ pub(crate) fn send(
 /// An operation of a service with the JSON protocol: `("dynamodb", "DynamoDB_20120810.GetItem",
 /// ...)`.
 #[track_caller]
-pub(crate) fn operation(
-    credentials: Credentials,
-    service: &str,
-    target: &str,
-    body: &Value,
-) -> Response {
+pub fn operation(credentials: Credentials, service: &str, target: &str, body: &Value) -> Response {
     let content_type = if matches!(service, "dynamodb" | "sqs") {
         "application/x-amz-json-1.0"
     } else {
@@ -73,14 +70,14 @@ pub(crate) fn operation(
 
 /// An operation on the table; `TableName` is added.
 #[track_caller]
-pub(crate) fn dynamodb(name: &str, mut body: Value) -> Response {
-    body["TableName"] = json!(Stack::get().table);
+pub fn dynamodb(name: &str, mut body: Value) -> Response {
+    body["TableName"] = json!(Transport::get().table());
     operation(root(), "dynamodb", &format!("DynamoDB_20120810.{name}"), &body).ok(200)
 }
 
 /// An item in DynamoDB's JSON.
 #[track_caller]
-pub(crate) fn get_item(pk: &str, sk: &str) -> Option<Value> {
+pub fn get_item(pk: &str, sk: &str) -> Option<Value> {
     let response = dynamodb(
         "GetItem",
         json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "ConsistentRead": true}),
@@ -90,7 +87,7 @@ pub(crate) fn get_item(pk: &str, sk: &str) -> Option<Value> {
 
 /// The items of a partition in DynamoDB's JSON, at most 1 MB of them.
 #[track_caller]
-pub(crate) fn query(pk: &str) -> Vec<Value> {
+pub fn query(pk: &str) -> Vec<Value> {
     let response = dynamodb(
         "Query",
         json!({"KeyConditionExpression": "pk = :pk",
@@ -102,7 +99,7 @@ pub(crate) fn query(pk: &str) -> Vec<Value> {
 /// Changes an item. In the expression, `#role` and `#ttl` stand for the attributes whose names are
 /// reserved words.
 #[track_caller]
-pub(crate) fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
+pub fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
     let reserved =
         ["role", "ttl"].into_iter().filter(|name| expression.contains(&format!("#{name}")));
     let names: serde_json::Map<String, Value> =
@@ -120,14 +117,14 @@ pub(crate) fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
 
 /// An operation on a queue, by the queue's name in the stack file; `QueueUrl` is added.
 #[track_caller]
-pub(crate) fn sqs(name: &str, queue: &str, mut body: Value) -> Response {
+pub fn sqs(name: &str, queue: &str, mut body: Value) -> Response {
     body["QueueUrl"] = json!(Stack::get().queues[queue]);
     operation(root(), "sqs", &format!("AmazonSQS.{name}"), &body).ok(200)
 }
 
 /// Invokes a function, by its name in the stack file, with an event and waits for its answer.
 #[track_caller]
-pub(crate) fn invoke(function: &str, event: &Value) -> Response {
+pub fn invoke(function: &str, event: &Value) -> Response {
     let path = format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
     send(
         root(),
@@ -142,13 +139,13 @@ pub(crate) fn invoke(function: &str, event: &Value) -> Response {
 
 /// A request to the bucket: a key (or nothing) with its query.
 #[track_caller]
-pub(crate) fn s3(method: &str, key: &str) -> Response {
+pub fn s3(method: &str, key: &str) -> Response {
     send(root(), "s3", method, &format!("/{}/{key}", Stack::get().bucket), &[], Vec::new())
 }
 
 /// The keys of all versions and delete markers of objects whose keys begin so.
 #[track_caller]
-pub(crate) fn object_versions(prefix: &str) -> Vec<String> {
+pub fn object_versions(prefix: &str) -> Vec<String> {
     let response = s3("GET", &format!("?versions&prefix={}", prefix.replace('/', "%2F"))).ok(200);
     let listing = String::from_utf8(response.bytes).unwrap();
     listing
@@ -164,15 +161,30 @@ fn configuration_of(function: &str) -> Response {
     send(root(), "lambda", "GET", &path, &[], Vec::new()).ok(200)
 }
 
-/// The environment of a deployed function.
+/// The environment of a function.
 #[track_caller]
-pub(crate) fn environment_of(function: &str) -> Value {
-    configuration_of(function)["Environment"]["Variables"].clone()
+pub fn environment_of(function: &str) -> Value {
+    match &*Transport::get() {
+        Transport::InProcess(_) => json!(local::variables()),
+        Transport::Stack(_) => configuration_of(function)["Environment"]["Variables"].clone(),
+    }
+}
+
+/// The secret behind the signing key.
+#[track_caller]
+pub fn signing_secret() -> String {
+    if let Transport::InProcess(_) = &*Transport::get() {
+        return services::SIGNING_SECRET.to_owned();
+    }
+    let arn = environment_of("accounts")["SIGNING_SECRET_ARN"].clone();
+    let target = "secretsmanager.GetSecretValue";
+    let response = operation(root(), "secretsmanager", target, &json!({"SecretId": arn})).ok(200);
+    response.text("SecretString").to_owned()
 }
 
 /// The credentials that a function runs with.
 #[track_caller]
-pub(crate) fn role_of(function: &str) -> Credentials {
+pub fn role_of(function: &str) -> Credentials {
     let role = configuration_of(function).text("Role").replace(':', "%3A").replace('/', "%2F");
     let body = format!("Action=AssumeRole&Version=2011-06-15&RoleArn={role}&RoleSessionName=tests");
     let headers = [("content-type", "application/x-www-form-urlencoded")];

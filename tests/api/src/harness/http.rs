@@ -8,7 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use ureq::Agent;
 
-use super::Stack;
+use store_tests::meter::Cost;
+
+use super::Transport;
+use super::gateway::Sent;
 
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -31,31 +34,38 @@ fn agent() -> &'static Agent {
 
 /// A request, put together step by step.
 #[derive(Clone)]
-pub(crate) struct Request {
+pub struct Request {
     method: Method,
     url: String,
     headers: HeaderMap,
     body: Option<Vec<u8>>,
+    source_ip: String,
 }
 
 impl Request {
     /// A request to the API for a path, or to anything for a URL.
-    pub(crate) fn new(method: &str, path: &str) -> Self {
+    pub fn new(method: &str, path: &str) -> Self {
         let url = if path.starts_with('/') {
-            format!("{}{path}", Stack::get().base_url)
+            format!("{}{path}", Transport::get().base_url())
         } else {
             path.to_owned()
         };
-        Self { method: method.parse().unwrap(), url, headers: HeaderMap::new(), body: None }
+        Self {
+            method: method.parse().unwrap(),
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            source_ip: "127.0.0.1".to_owned(),
+        }
     }
 
     /// With an access token.
-    pub(crate) fn token(self, token: &str) -> Self {
+    pub fn token(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
     /// With one more header; a name may come twice.
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.append(
             name.parse::<HeaderName>().unwrap(),
             HeaderValue::from_bytes(value.as_bytes()).unwrap(),
@@ -63,31 +73,66 @@ impl Request {
         self
     }
 
+    /// From a client with this address, where the test and not the network says it.
+    pub(super) fn sent_from(mut self, address: &str) -> Self {
+        self.source_ip = address.to_owned();
+        self
+    }
+
     /// With a JSON body.
-    pub(crate) fn json(self, body: &Value) -> Self {
+    pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
     /// With a body of any kind.
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
     /// Sends it and checks what holds for every answer of the API.
     #[track_caller]
-    pub(crate) fn send(self) -> Response {
-        let (method, url) = (self.method.clone(), self.url.clone());
+    pub fn send(self) -> Response {
+        let (method, path) = (self.method.clone(), self.path());
         let response = self.send_unchecked();
-        let path = url.strip_prefix(&Stack::get().base_url).unwrap_or(&url);
-        response.check(&method, path.split('?').next().unwrap());
+        response.check(&method, &path);
         response
+    }
+
+    /// Sends it in the process of the tests, and returns what it has cost, too.
+    #[track_caller]
+    pub fn measure(self) -> (Response, Cost) {
+        let Transport::InProcess(local) = &*Transport::get() else {
+            panic!("costs are measured in the process of the tests alone");
+        };
+        local.send(&self.sent())
+    }
+
+    /// The path in the API, without its query.
+    fn path(&self) -> String {
+        let path = self.url.strip_prefix(Transport::get().base_url()).unwrap_or(&self.url);
+        path.split('?').next().unwrap().to_owned()
+    }
+
+    pub(super) fn sent(&self) -> Sent<'_> {
+        Sent {
+            method: &self.method,
+            path: self.url.strip_prefix(Transport::get().base_url()).unwrap_or(&self.url),
+            headers: &self.headers,
+            body: self.body.as_deref(),
+            source_ip: &self.source_ip,
+        }
     }
 
     /// Sends it, for answers that are not the API's: S3, the emulated AWS, the gateway's
     /// preflights.
     #[track_caller]
-    pub(crate) fn send_unchecked(self) -> Response {
+    pub fn send_unchecked(self) -> Response {
+        if let Transport::InProcess(local) = &*Transport::get()
+            && self.url.starts_with(Transport::get().base_url())
+        {
+            return local.send(&self.sent()).0;
+        }
         let what = format!("{} {}", self.method, self.url.split('?').next().unwrap());
         let mut request = http::Request::new(());
         *request.method_mut() = self.method;
@@ -104,14 +149,19 @@ impl Request {
             .limit(64 << 20)
             .read_to_vec()
             .unwrap_or_else(|error| panic!("{what}: {error}"));
-        let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Response { what, status: head.status.as_u16(), headers: head.headers, body, bytes }
+        Response::new(what, head.status.as_u16(), head.headers, bytes)
     }
+}
+
+/// The path and query of a link to the API.
+#[track_caller]
+pub fn path_of(url: &str) -> &str {
+    url.strip_prefix(Transport::get().base_url()).unwrap_or_else(|| panic!("{url} leads elsewhere"))
 }
 
 /// A request with a JSON body, or none.
 #[track_caller]
-pub(crate) fn call(
+pub fn call(
     method: &str,
     path: &str,
     token: Option<&str>,
@@ -133,19 +183,24 @@ pub(crate) fn call(
 
 /// An answer; `answer["name"]` is a field of its JSON body.
 #[derive(Clone, Debug)]
-pub(crate) struct Response {
+pub struct Response {
     what: String,
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
+    pub status: u16,
+    pub headers: HeaderMap,
     /// Null where there is no JSON.
-    pub(crate) body: Value,
-    pub(crate) bytes: Vec<u8>,
+    pub body: Value,
+    pub bytes: Vec<u8>,
 }
 
 impl Response {
+    pub(super) fn new(what: String, status: u16, headers: HeaderMap, bytes: Vec<u8>) -> Self {
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Self { what, status, headers, body, bytes }
+    }
+
     /// What a function that was invoked without a gateway has answered to it.
     #[track_caller]
-    pub(crate) fn of_function(what: &str, response: &Value) -> Self {
+    pub fn of_function(what: &str, response: &Value) -> Self {
         let status = response["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
         let status =
             status.unwrap_or_else(|| panic!("{what}: no answer for a gateway: {response}"));
@@ -157,34 +212,33 @@ impl Response {
             );
         }
         let bytes = response["body"].as_str().unwrap_or_default().as_bytes().to_vec();
-        let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Self { what: what.to_owned(), status, headers, body, bytes }
+        Self::new(what.to_owned(), status, headers, bytes)
     }
 
     /// The answer, if it has this status.
     #[track_caller]
-    pub(crate) fn ok(self, status: u16) -> Self {
+    pub fn ok(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         self
     }
 
     /// The answer, if it is a problem with this status and code.
     #[track_caller]
-    pub(crate) fn problem(self, status: u16, code: &str) -> Self {
+    pub fn problem(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self["code"].as_str()), (status, Some(code)), "{self}");
         self
     }
 
     /// The answer, if it is 400 for this field alone, with this code.
     #[track_caller]
-    pub(crate) fn refused(self, field: &str, code: &str) -> Self {
+    pub fn refused(self, field: &str, code: &str) -> Self {
         assert_eq!(self.status, 400, "{self}");
         assert_eq!(self.errors(), [format!("{field} {code}")], "{self}");
         self
     }
 
     /// The fields that were refused, each as `field code`.
-    pub(crate) fn errors(&self) -> Vec<String> {
+    pub fn errors(&self) -> Vec<String> {
         let errors = self["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors
             .iter()
@@ -196,18 +250,18 @@ impl Response {
 
     /// The entries of a page.
     #[track_caller]
-    pub(crate) fn results(&self) -> &[Value] {
+    pub fn results(&self) -> &[Value] {
         self["results"].as_array().unwrap_or_else(|| panic!("no page: {self}"))
     }
 
     /// The ids on a page, by the field that holds them.
     #[track_caller]
-    pub(crate) fn ids(&self, field: &str) -> Vec<&str> {
+    pub fn ids(&self, field: &str) -> Vec<&str> {
         self.results().iter().map(|entry| entry[field].as_str().unwrap()).collect()
     }
 
     /// A header, all its lines joined, empty where there is none.
-    pub(crate) fn header(&self, name: &str) -> String {
+    pub fn header(&self, name: &str) -> String {
         let lines: Vec<&str> =
             self.headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect();
         lines.join(", ")
@@ -215,12 +269,12 @@ impl Response {
 
     /// A field that holds text.
     #[track_caller]
-    pub(crate) fn text(&self, field: &str) -> &str {
+    pub fn text(&self, field: &str) -> &str {
         self[field].as_str().unwrap_or_else(|| panic!("{field} is no text: {self}"))
     }
 
     /// The names of the fields, sorted.
-    pub(crate) fn keys(&self) -> Vec<&str> {
+    pub fn keys(&self) -> Vec<&str> {
         self.body
             .as_object()
             .map(|object| object.keys().map(String::as_str).collect())
@@ -229,7 +283,7 @@ impl Response {
 
     /// What holds for every answer of the API.
     #[track_caller]
-    pub(crate) fn check(&self, method: &Method, path: &str) {
+    pub fn check(&self, method: &Method, path: &str) {
         assert!(self.status < 500, "a failure: {self}");
         assert!(!self.header("x-request-id").is_empty(), "no request id: {self}");
         for (name, value) in [

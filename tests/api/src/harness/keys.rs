@@ -8,11 +8,11 @@ fn hash(subject: &[u8]) -> String {
 }
 
 /// Of an address's credentials.
-pub(crate) fn credentials_of(email: &str) -> String {
+pub fn credentials_of(email: &str) -> String {
     format!("EMAIL#{}", hash(email.to_lowercase().as_bytes()))
 }
 
 /// Of a counter.
-pub(crate) fn counter(kind: &str, subject: &[&str]) -> String {
+pub fn counter(kind: &str, subject: &[&str]) -> String {
     format!("RATE#{kind}#{}", hash(subject.join("\0").as_bytes()))
 }

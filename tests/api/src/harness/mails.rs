@@ -2,34 +2,34 @@
 
 use serde_json::Value;
 
-use super::{Request, Stack, eventually};
+use super::{Request, Transport, eventually};
 
 /// A sent mail.
 #[derive(Clone, Debug)]
-pub(crate) struct Mail {
-    pub(crate) from: String,
-    pub(crate) to: Vec<String>,
-    pub(crate) subject: String,
-    pub(crate) text: String,
-    pub(crate) html: String,
+pub struct Mail {
+    pub from: String,
+    pub to: Vec<String>,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
 }
 
 /// The mails about notifications to an address so far, oldest first.
 #[track_caller]
-pub(crate) fn mails_to(email: &str) -> Vec<Mail> {
+pub fn mails_to(email: &str) -> Vec<Mail> {
     all_mails_to(email, "Health Record Notification - ")
 }
 
 /// The mails about the account to an address so far, oldest first. Every new user gets one to
 /// confirm the address.
 #[track_caller]
-pub(crate) fn account_mails_to(email: &str) -> Vec<Mail> {
+pub fn account_mails_to(email: &str) -> Vec<Mail> {
     all_mails_to(email, "Health Record Account - ")
 }
 
 /// The next mail to an address whose subject ends so, behind those that were there before.
 #[track_caller]
-pub(crate) fn account_mail(email: &str, subject: &str, before: usize) -> Mail {
+pub fn account_mail(email: &str, subject: &str, before: usize) -> Mail {
     eventually(&format!("a mail: {subject}"), || {
         let mut mails = account_mails_to(email);
         mails.retain(|mail| mail.subject.ends_with(subject));
@@ -40,7 +40,7 @@ pub(crate) fn account_mail(email: &str, subject: &str, before: usize) -> Mail {
 impl Mail {
     /// The token in it.
     #[track_caller]
-    pub(crate) fn token(&self) -> String {
+    pub fn token(&self) -> String {
         let (_, rest) =
             self.text.split_once("#token=").unwrap_or_else(|| panic!("no token: {}", self.text));
         rest.split_whitespace().next().unwrap().to_owned()
@@ -49,12 +49,14 @@ impl Mail {
 
 #[track_caller]
 fn all_mails_to(email: &str, subject: &str) -> Vec<Mail> {
-    let mails = Request::new("GET", &Stack::get().mails_url).send_unchecked().ok(200);
-    let mails = mails.body.as_array().unwrap().iter().map(mail);
-    let mut mails: Vec<Mail> = mails
-        .filter(|mail| mail.to.iter().any(|to| to == email) && mail.subject.starts_with(subject))
-        .collect();
-    mails.reverse();
+    let mut mails = match &*Transport::get() {
+        Transport::InProcess(local) => local.mails_to(email),
+        Transport::Stack(stack) => {
+            let mails = Request::new("GET", &stack.mails_url).send_unchecked().ok(200);
+            mails.body.as_array().unwrap().iter().rev().map(mail).collect()
+        }
+    };
+    mails.retain(|mail| mail.to.iter().any(|to| to == email) && mail.subject.starts_with(subject));
     mails
 }
 

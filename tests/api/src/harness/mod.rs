@@ -7,15 +7,22 @@
 //! patient.create_record(json!({})).refused("doctor", "required");
 //! ```
 
-pub(crate) mod aws;
+pub mod aws;
+pub mod files;
+mod gateway;
 mod hosts;
 mod http;
-pub(crate) mod keys;
+pub mod keys;
+mod local;
 mod mails;
 mod people;
 mod sandbox;
+mod services;
 mod stack;
+pub mod tokens;
 mod totp;
+mod transport;
+pub mod world;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,17 +31,27 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub(crate) use hosts::Host;
-pub(crate) use http::{Request, Response, call};
-pub(crate) use mails::{Mail, account_mail, account_mails_to, mails_to};
-pub(crate) use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
-pub(crate) use sandbox::{Detour, Fault, Sandbox, Settings};
-pub(crate) use stack::Stack;
-pub(crate) use totp::App;
+pub use hosts::Host;
+pub use http::{Request, Response, call, path_of};
+pub use mails::{Mail, account_mail, account_mails_to, mails_to};
+pub use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
+pub use sandbox::{Detour, Fault, Sandbox, Settings};
+pub use stack::Stack;
+pub use totp::App;
+pub use transport::{OwnSystem, Transport};
 
 /// In every name, address, note, description, file name and telephone number that the tests send,
 /// so that one search shows whether any of it has reached a log.
-pub(crate) const MARKER: &str = "zq7marker";
+pub const MARKER: &str = "zq7marker";
+
+/// The id of nothing.
+pub const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
+
+/// The names of an object's fields, sorted.
+#[track_caller]
+pub fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
 
 /// How long the things behind the requests may take: stream, queues and functions, one behind the
 /// other, on a machine that has other things to do.
@@ -42,19 +59,19 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A moment in an answer. As text, `.5Z` would come after `.51Z`.
 #[track_caller]
-pub(crate) fn moment(value: &Value) -> Timestamp {
+pub fn moment(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
 
 /// A word that no other test uses.
-pub(crate) fn unique() -> String {
+pub fn unique() -> String {
     let random = Uuid::now_v7().simple().to_string();
     random[20..].to_owned()
 }
 
 /// Waits until `probe` answers.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, probe: impl Fn() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, probe: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let is_last = Instant::now() >= deadline;

@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 use super::{MARKER, Request, Response, aws, unique};
 
 /// Everybody's password.
-pub(crate) const PASSWORD: &str = "quiet-harbour-lantern-58";
+pub const PASSWORD: &str = "quiet-harbour-lantern-58";
 
 /// An address that nobody has.
-pub(crate) fn new_email() -> String {
+pub fn new_email() -> String {
     format!("{MARKER}.{}@example.com", unique())
 }
 
 /// Somebody who calls the API, with an access token or without.
 #[derive(Clone)]
-pub(crate) struct Client {
-    pub(crate) access: Option<String>,
+pub struct Client {
+    pub access: Option<String>,
 }
 
 /// Nobody in particular.
 #[expect(non_upper_case_globals, reason = "reads as the actor that it is")]
-pub(crate) const Anonymous: Client = Client { access: None };
+pub const Anonymous: Client = Client { access: None };
 
 /// `"?"` and the query, or nothing.
 fn with_query(path: &str, query: &str) -> String {
@@ -32,12 +32,12 @@ fn with_query(path: &str, query: &str) -> String {
 /// One method per endpoint. A `query` comes without its question mark.
 impl Client {
     /// The client with this access token.
-    pub(crate) fn with_token(access: &str) -> Self {
+    pub fn with_token(access: &str) -> Self {
         Self { access: Some(access.to_owned()) }
     }
 
     /// A request of this client, to be completed and sent.
-    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
+    pub fn request(&self, method: &str, path: &str) -> Request {
         let request = Request::new(method, path);
         match &self.access {
             Some(access) => request.token(access),
@@ -46,67 +46,67 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Response {
+    pub fn get(&self, path: &str) -> Response {
         self.request("GET", path).send()
     }
 
     #[track_caller]
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
+    pub fn post(&self, path: &str, body: &Value) -> Response {
         self.request("POST", path).json(body).send()
     }
 
     #[track_caller]
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Response {
+    pub fn put(&self, path: &str, body: &Value) -> Response {
         self.request("PUT", path).json(body).send()
     }
 
     #[track_caller]
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Response {
+    pub fn patch(&self, path: &str, body: &Value) -> Response {
         self.request("PATCH", path).json(body).send()
     }
 
     #[track_caller]
-    pub(crate) fn delete(&self, path: &str) -> Response {
+    pub fn delete(&self, path: &str) -> Response {
         self.request("DELETE", path).send()
     }
 
     #[track_caller]
-    pub(crate) fn register(&self, body: Value) -> Response {
+    pub fn register(&self, body: Value) -> Response {
         self.post("/api/accounts/register/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn login(&self, email: &str, password: &str) -> Response {
+    pub fn login(&self, email: &str, password: &str) -> Response {
         self.post("/api/accounts/login/", &json!({"email": email, "password": password}))
     }
 
     #[track_caller]
-    pub(crate) fn refresh(&self, refresh: &str) -> Response {
+    pub fn refresh(&self, refresh: &str) -> Response {
         self.post("/api/accounts/token/refresh/", &json!({"refresh": refresh}))
     }
 
     #[track_caller]
-    pub(crate) fn logout(&self) -> Response {
+    pub fn logout(&self) -> Response {
         self.request("POST", "/api/accounts/logout/").send()
     }
 
     #[track_caller]
-    pub(crate) fn list_sessions(&self, query: &str) -> Response {
+    pub fn list_sessions(&self, query: &str) -> Response {
         self.get(&with_query("/api/accounts/sessions/", query))
     }
 
     #[track_caller]
-    pub(crate) fn end_session(&self, id: &str) -> Response {
+    pub fn end_session(&self, id: &str) -> Response {
         self.delete(&format!("/api/accounts/sessions/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn logout_all(&self) -> Response {
+    pub fn logout_all(&self) -> Response {
         self.request("POST", "/api/accounts/logout-all/").send()
     }
 
     #[track_caller]
-    pub(crate) fn change_password(&self, current: &str, new: &str) -> Response {
+    pub fn change_password(&self, current: &str, new: &str) -> Response {
         self.post(
             "/api/accounts/password-change/",
             &json!({"current_password": current, "new_password": new}),
@@ -114,12 +114,12 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn request_password_reset(&self, email: &str) -> Response {
+    pub fn request_password_reset(&self, email: &str) -> Response {
         self.post("/api/accounts/password-reset/", &json!({"email": email}))
     }
 
     #[track_caller]
-    pub(crate) fn reset_password(&self, token: &str, password: &str) -> Response {
+    pub fn reset_password(&self, token: &str, password: &str) -> Response {
         self.post(
             "/api/accounts/password-reset/confirm/",
             &json!({"token": token, "password": password}),
@@ -127,142 +127,142 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn verify_email(&self, token: &str) -> Response {
+    pub fn verify_email(&self, token: &str) -> Response {
         self.post("/api/accounts/verify-email/", &json!({"token": token}))
     }
 
     #[track_caller]
-    pub(crate) fn resend_verification(&self) -> Response {
+    pub fn resend_verification(&self) -> Response {
         self.request("POST", "/api/accounts/verify-email/resend/").send()
     }
 
     #[track_caller]
-    pub(crate) fn request_email_change(&self, email: &str, password: &str) -> Response {
+    pub fn request_email_change(&self, email: &str, password: &str) -> Response {
         self.post("/api/accounts/email-change/", &json!({"email": email, "password": password}))
     }
 
     #[track_caller]
-    pub(crate) fn change_email(&self, token: &str) -> Response {
+    pub fn change_email(&self, token: &str) -> Response {
         self.post("/api/accounts/email-change/confirm/", &json!({"token": token}))
     }
 
     #[track_caller]
-    pub(crate) fn login_with_second_factor(&self, body: Value) -> Response {
+    pub fn login_with_second_factor(&self, body: Value) -> Response {
         self.post("/api/accounts/login/second-factor/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn set_up_second_factor(&self, password: &str) -> Response {
+    pub fn set_up_second_factor(&self, password: &str) -> Response {
         self.post("/api/accounts/second-factor/setup/", &json!({"password": password}))
     }
 
     #[track_caller]
-    pub(crate) fn confirm_second_factor(&self, code: &str) -> Response {
+    pub fn confirm_second_factor(&self, code: &str) -> Response {
         self.post("/api/accounts/second-factor/confirm/", &json!({"code": code}))
     }
 
     #[track_caller]
-    pub(crate) fn disable_second_factor(&self, body: Value) -> Response {
+    pub fn disable_second_factor(&self, body: Value) -> Response {
         self.post("/api/accounts/second-factor/disable/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn me(&self) -> Response {
+    pub fn me(&self) -> Response {
         self.get("/api/accounts/me/")
     }
 
     #[track_caller]
-    pub(crate) fn create_profile(&self, body: Value) -> Response {
+    pub fn create_profile(&self, body: Value) -> Response {
         self.post("/api/accounts/profile-create/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn update_profile(&self, body: Value) -> Response {
+    pub fn update_profile(&self, body: Value) -> Response {
         self.patch("/api/accounts/profile-update/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn replace_profile(&self, body: Value) -> Response {
+    pub fn replace_profile(&self, body: Value) -> Response {
         self.put("/api/accounts/profile-update/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn list_doctors(&self, query: &str) -> Response {
+    pub fn list_doctors(&self, query: &str) -> Response {
         self.get(&with_query("/api/accounts/doctors/", query))
     }
 
     #[track_caller]
-    pub(crate) fn jwks(&self) -> Response {
+    pub fn jwks(&self) -> Response {
         self.get("/.well-known/jwks.json")
     }
 
     #[track_caller]
-    pub(crate) fn list_patient_records(&self, query: &str) -> Response {
+    pub fn list_patient_records(&self, query: &str) -> Response {
         self.get(&with_query("/api/records/patient/", query))
     }
 
     #[track_caller]
-    pub(crate) fn create_record(&self, body: Value) -> Response {
+    pub fn create_record(&self, body: Value) -> Response {
         self.post("/api/records/patient/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn read_patient_record(&self, id: &str) -> Response {
+    pub fn read_patient_record(&self, id: &str) -> Response {
         self.get(&format!("/api/records/patient/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn update_record(&self, id: &str, body: Value) -> Response {
+    pub fn update_record(&self, id: &str, body: Value) -> Response {
         self.patch(&format!("/api/records/patient/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn replace_record(&self, id: &str, body: Value) -> Response {
+    pub fn replace_record(&self, id: &str, body: Value) -> Response {
         self.put(&format!("/api/records/patient/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn delete_file(&self, id: &str) -> Response {
+    pub fn delete_file(&self, id: &str) -> Response {
         self.delete(&format!("/api/records/files/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn list_doctor_records(&self, query: &str) -> Response {
+    pub fn list_doctor_records(&self, query: &str) -> Response {
         self.get(&with_query("/api/records/doctor/", query))
     }
 
     #[track_caller]
-    pub(crate) fn read_doctor_record(&self, id: &str) -> Response {
+    pub fn read_doctor_record(&self, id: &str) -> Response {
         self.get(&format!("/api/records/doctor/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn create_annotation(&self, body: Value) -> Response {
+    pub fn create_annotation(&self, body: Value) -> Response {
         self.post("/api/records/doctor/annotations/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn update_annotation(&self, id: &str, body: Value) -> Response {
+    pub fn update_annotation(&self, id: &str, body: Value) -> Response {
         self.patch(&format!("/api/records/doctor/annotations/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn replace_annotation(&self, id: &str, body: Value) -> Response {
+    pub fn replace_annotation(&self, id: &str, body: Value) -> Response {
         self.put(&format!("/api/records/doctor/annotations/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn access_log(&self, query: &str) -> Response {
+    pub fn access_log(&self, query: &str) -> Response {
         self.get(&with_query("/api/accounts/access-log/", query))
     }
 
     #[track_caller]
-    pub(crate) fn read_access_log(&self, record: &str, query: &str) -> Response {
+    pub fn read_access_log(&self, record: &str, query: &str) -> Response {
         self.get(&with_query(&format!("/api/records/patient/{record}/access-log/"), query))
     }
 
     #[track_caller]
-    pub(crate) fn read_patient_history(&self, annotation: &str, query: &str) -> Response {
+    pub fn read_patient_history(&self, annotation: &str, query: &str) -> Response {
         self.get(&with_query(
             &format!("/api/records/patient/annotations/{annotation}/history/"),
             query,
@@ -270,7 +270,7 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn read_doctor_history(&self, annotation: &str, query: &str) -> Response {
+    pub fn read_doctor_history(&self, annotation: &str, query: &str) -> Response {
         self.get(&with_query(
             &format!("/api/records/doctor/annotations/{annotation}/history/"),
             query,
@@ -278,32 +278,32 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn list_notifications(&self, query: &str) -> Response {
+    pub fn list_notifications(&self, query: &str) -> Response {
         self.get(&with_query("/api/notifications/", query))
     }
 
     #[track_caller]
-    pub(crate) fn read_notification(&self, id: &str) -> Response {
+    pub fn read_notification(&self, id: &str) -> Response {
         self.get(&format!("/api/notifications/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn peek_notification(&self, id: &str) -> Response {
+    pub fn peek_notification(&self, id: &str) -> Response {
         self.request("HEAD", &format!("/api/notifications/{id}/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn count_unread(&self) -> Response {
+    pub fn count_unread(&self) -> Response {
         self.get("/api/notifications/unread-count/")
     }
 
     #[track_caller]
-    pub(crate) fn mark_all_read(&self) -> Response {
+    pub fn mark_all_read(&self) -> Response {
         self.request("POST", "/api/notifications/mark-all-read/").send()
     }
 
     #[track_caller]
-    pub(crate) fn delete_all(&self) -> Response {
+    pub fn delete_all(&self) -> Response {
         self.delete("/api/notifications/delete-all/")
     }
 }
@@ -311,83 +311,83 @@ impl Client {
 /// What staff do: one method per endpoint.
 impl Client {
     #[track_caller]
-    pub(crate) fn list_users(&self, query: &str) -> Response {
+    pub fn list_users(&self, query: &str) -> Response {
         self.get(&with_query("/api/admin/users/", query))
     }
 
     #[track_caller]
-    pub(crate) fn create_user(&self, body: Value) -> Response {
+    pub fn create_user(&self, body: Value) -> Response {
         self.post("/api/admin/users/", &body)
     }
 
     #[track_caller]
-    pub(crate) fn read_user(&self, id: &str) -> Response {
+    pub fn read_user(&self, id: &str) -> Response {
         self.get(&format!("/api/admin/users/{id}/"))
     }
 
     #[track_caller]
-    pub(crate) fn update_user(&self, id: &str, body: Value) -> Response {
+    pub fn update_user(&self, id: &str, body: Value) -> Response {
         self.patch(&format!("/api/admin/users/{id}/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn end_sessions(&self, id: &str) -> Response {
+    pub fn end_sessions(&self, id: &str) -> Response {
         self.request("POST", &format!("/api/admin/users/{id}/end-sessions/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn start_password_reset(&self, id: &str) -> Response {
+    pub fn start_password_reset(&self, id: &str) -> Response {
         self.request("POST", &format!("/api/admin/users/{id}/password-reset/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn start_email_change(&self, id: &str, email: &str) -> Response {
+    pub fn start_email_change(&self, id: &str, email: &str) -> Response {
         self.post(&format!("/api/admin/users/{id}/email-change/"), &json!({"email": email}))
     }
 
     #[track_caller]
-    pub(crate) fn list_doctors_by_approval(&self, query: &str) -> Response {
+    pub fn list_doctors_by_approval(&self, query: &str) -> Response {
         self.get(&with_query("/api/admin/doctors/", query))
     }
 
     #[track_caller]
-    pub(crate) fn approve_doctor(&self, id: &str) -> Response {
+    pub fn approve_doctor(&self, id: &str) -> Response {
         self.request("POST", &format!("/api/admin/doctors/{id}/approve/")).send()
     }
 
     #[track_caller]
-    pub(crate) fn refuse_doctor(&self, id: &str, body: Value) -> Response {
+    pub fn refuse_doctor(&self, id: &str, body: Value) -> Response {
         self.post(&format!("/api/admin/doctors/{id}/refuse/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn suspend_doctor(&self, id: &str, body: Value) -> Response {
+    pub fn suspend_doctor(&self, id: &str, body: Value) -> Response {
         self.post(&format!("/api/admin/doctors/{id}/suspend/"), &body)
     }
 
     #[track_caller]
-    pub(crate) fn list_events(&self, query: &str) -> Response {
+    pub fn list_events(&self, query: &str) -> Response {
         self.get(&with_query("/api/admin/audit/", query))
     }
 }
 
 /// A registered user, with the access token of the first session.
 #[derive(Clone)]
-pub(crate) struct User {
+pub struct User {
     client: Client,
-    pub(crate) id: String,
-    pub(crate) email: String,
-    pub(crate) first_name: String,
+    pub id: String,
+    pub email: String,
+    pub first_name: String,
     /// Unique, so that the directory finds this user alone by it.
-    pub(crate) last_name: String,
-    pub(crate) access: String,
-    pub(crate) refresh: String,
+    pub last_name: String,
+    pub access: String,
+    pub refresh: String,
 }
 
 impl User {
     /// A new user without a profile.
     #[track_caller]
-    pub(crate) fn new(role: &str) -> Self {
+    pub fn new(role: &str) -> Self {
         let (email, first_name, last_name) =
             (new_email(), "Jane".to_owned(), format!("{MARKER}{}", unique()));
         let response = Anonymous
@@ -409,20 +409,20 @@ impl User {
         }
     }
 
-    pub(crate) fn full_name(&self) -> String {
+    pub fn full_name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name)
     }
 
     /// Signs in once more: the answered client has a session of its own.
     #[track_caller]
-    pub(crate) fn sign_in(&self) -> Client {
+    pub fn sign_in(&self) -> Client {
         let response = Anonymous.login(&self.email, PASSWORD).ok(200);
         Client::with_token(response["tokens"]["access"].as_str().unwrap())
     }
 
     /// Deactivates the account as staff will: it leaves the directory, too.
     #[track_caller]
-    pub(crate) fn deactivate(&self) {
+    pub fn deactivate(&self) {
         aws::update_item(
             &format!("USER#{}", self.id),
             "ACCOUNT",
@@ -442,7 +442,7 @@ impl Deref for User {
 
 /// An admin, signed in with a second factor.
 #[derive(Clone)]
-pub(crate) struct Admin {
+pub struct Admin {
     user: User,
     client: Client,
 }
@@ -450,7 +450,7 @@ pub(crate) struct Admin {
 impl Admin {
     /// Makes an admin in the table, because the first one can be made only once, and signs in.
     #[track_caller]
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let user = User::new("patient");
         let account = format!("USER#{}", user.id);
         let promotion = "SET #role = :admin, version = version + :one";
@@ -481,7 +481,7 @@ impl Admin {
     }
 
     /// The account.
-    pub(crate) fn user(&self) -> &User {
+    pub fn user(&self) -> &User {
         &self.user
     }
 }
@@ -496,12 +496,12 @@ impl Deref for Admin {
 
 /// A patient with a profile.
 #[derive(Clone)]
-pub(crate) struct Patient(User);
+pub struct Patient(User);
 
 impl Patient {
     /// Registers a patient and creates the profile.
     #[track_caller]
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let patient = User::new("patient");
         patient
             .create_profile(
@@ -513,7 +513,7 @@ impl Patient {
 
     /// A new record for a doctor.
     #[track_caller]
-    pub(crate) fn record_for(&self, doctor: &Doctor) -> Response {
+    pub fn record_for(&self, doctor: &Doctor) -> Response {
         self.create_record(
             json!({"doctor": doctor.id, "description": format!("{MARKER} description")}),
         )
@@ -531,18 +531,18 @@ impl Deref for Patient {
 
 /// A doctor with a profile, to be found in the directory.
 #[derive(Clone)]
-pub(crate) struct Doctor(User);
+pub struct Doctor(User);
 
 impl Doctor {
     /// Registers a doctor and creates the profile.
     #[track_caller]
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::of("Cardiology")
     }
 
     /// Registers a doctor of a specialization.
     #[track_caller]
-    pub(crate) fn of(specialization: &str) -> Self {
+    pub fn of(specialization: &str) -> Self {
         let doctor = User::new("doctor");
         doctor
             .create_profile(json!({"specialization": specialization,
@@ -554,7 +554,7 @@ impl Doctor {
     /// A doctor whose licence waits for a decision, as after a registration where approval is
     /// required.
     #[track_caller]
-    pub(crate) fn pending() -> Self {
+    pub fn pending() -> Self {
         let doctor = Self::new();
         let expression = "SET approval = :pending, gsi2pk = :waiting, gsi2sk = :id, version = \
                           version + :one REMOVE gsi1pk, gsi1sk";
@@ -568,7 +568,7 @@ impl Doctor {
 
     /// A note of this doctor on a record.
     #[track_caller]
-    pub(crate) fn annotate(&self, record: &str) -> Response {
+    pub fn annotate(&self, record: &str) -> Response {
         self.create_annotation(json!({"record": record, "note": format!("{MARKER} note")})).ok(201)
     }
 }

@@ -1,8 +1,8 @@
-//! A function in a sandbox of its own: the deployed binary with the deployed role, on the deployed
-//! table, but with settings of a test's own, or behind a [`Detour`], with a table that does not do
+//! A function with settings of a test's own, or behind a [`Detour`], with a table that does not do
 //! what it should. And always cold.
 //!
-//! The gateway in front of it is left out; the event says what it would have said.
+//! On the stack it is the deployed binary with the deployed role on the deployed table; the gateway
+//! in front of it is left out, and the event says what it would have said.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,29 +14,41 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use runtime::passwords::Hasher;
+use serde_json::Value;
 
-use super::{Client, Response, Stack, aws};
+use super::{Client, Response, Stack, Transport, aws, gateway, local};
 
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The settings of a sandbox, before it starts.
-pub(crate) struct Settings {
+pub struct Settings {
     function: String,
     variables: BTreeMap<String, String>,
 }
 
 /// A function that runs for one test.
-pub(crate) struct Sandbox {
-    function: Child,
+pub enum Sandbox {
+    /// Inside this process.
+    Router(axum::Router),
+    /// As Lambda runs it.
+    Program(Program),
+}
+
+/// The program of a function, and the runtime API that it asks for events.
+pub struct Program {
+    process: Child,
     calls: Mutex<(Sender<Value>, Receiver<Value>)>,
 }
 
 impl Settings {
     /// Those that are deployed.
     #[track_caller]
-    pub(crate) fn of(function: &str) -> Self {
+    pub fn of(function: &str) -> Self {
+        if let Transport::InProcess(_) = &*Transport::get() {
+            return Self { function: function.to_owned(), variables: local::variables() };
+        }
         let deployed = aws::environment_of(function);
         let mut variables: BTreeMap<String, String> = deployed
             .as_object()
@@ -64,13 +76,13 @@ impl Settings {
     }
 
     /// Another value of a variable.
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+    pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
 
     /// With all rights, where the function needs what is not its own.
-    pub(crate) fn with_roots_rights(mut self) -> Self {
+    pub fn with_roots_rights(mut self) -> Self {
         let root = aws::root();
         self.variables.remove("AWS_SESSION_TOKEN");
         self.with("AWS_ACCESS_KEY_ID", root.access_key_id())
@@ -79,7 +91,10 @@ impl Settings {
 
     /// Starts the function.
     #[track_caller]
-    pub(crate) fn start(self) -> Sandbox {
+    pub fn start(self) -> Sandbox {
+        if let Transport::InProcess(local) = &*Transport::get() {
+            return Sandbox::Router(local.function(&self.function, &self.variables, Hasher::new()));
+        }
         // Beside this program, where both are built.
         let program: PathBuf =
             std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(&self.function);
@@ -99,7 +114,7 @@ impl Settings {
                 thread::spawn(move || serve_runtime(stream, &events, &response));
             }
         });
-        let function = Command::new(program)
+        let process = Command::new(program)
             .env_clear()
             .envs(self.variables)
             .env("AWS_LAMBDA_RUNTIME_API", address)
@@ -107,20 +122,20 @@ impl Settings {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Sandbox { function, calls: Mutex::new((event, responses)) }
+        Sandbox::Program(Program { process, calls: Mutex::new((event, responses)) })
     }
 }
 
 impl Sandbox {
     /// A request of a client with a JSON body, or none.
     #[track_caller]
-    pub(crate) fn send(&self, client: &Client, method: &str, path: &str, body: &Value) -> Response {
+    pub fn send(&self, client: &Client, method: &str, path: &str, body: &Value) -> Response {
         self.send_with(client, method, path, &[], body)
     }
 
     /// The same with further headers.
     #[track_caller]
-    pub(crate) fn send_with(
+    pub fn send_with(
         &self,
         client: &Client,
         method: &str,
@@ -128,28 +143,29 @@ impl Sandbox {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> Response {
-        let mut event: Value =
-            serde_json::from_str(include_str!("../../../../events/accounts.json")).unwrap();
-        let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
-        event["rawPath"] = json!(raw_path);
-        event["rawQueryString"] = json!(query);
-        event["requestContext"]["http"]["method"] = json!(method);
-        event["requestContext"]["http"]["path"] = json!(raw_path);
-        event["headers"] = json!({"user-agent": "tests"});
+        let mut request = client.request(method, path);
         for (name, value) in headers {
-            event["headers"][name] = json!(value);
+            request = request.header(name, value);
         }
-        event["body"] = Value::Null;
         if !body.is_null() {
-            event["headers"]["content-type"] = json!("application/json");
-            event["body"] = json!(body.to_string());
+            request = request.json(body);
         }
-        if let Some(access) = &client.access {
-            event["headers"]["authorization"] = json!(format!("Bearer {access}"));
+        match self {
+            Self::Router(function) => {
+                let Transport::InProcess(local) = &*Transport::get() else {
+                    panic!("a router that was made on another system");
+                };
+                local.send_to(function, &request.sent()).0
+            }
+            Self::Program(program) => {
+                let response = program.invoke(gateway::event(&request.sent()));
+                Response::of_function(&format!("{method} {path}"), &response)
+            }
         }
-        Response::of_function(&format!("{method} {path}"), &self.invoke(event))
     }
+}
 
+impl Program {
     #[track_caller]
     fn invoke(&self, event: Value) -> Value {
         let calls = self.calls.lock().unwrap();
@@ -161,10 +177,10 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.function.kill();
-        let _ = self.function.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -196,7 +212,7 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, responses: 
 
 /// What becomes of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     Passed,
     /// Answered with 500, and not passed on.
     Failed,
@@ -204,23 +220,23 @@ pub(crate) enum Fault {
     Silence,
 }
 
-/// The way to the emulated AWS, where not everything passes.
-pub(crate) struct Detour {
+/// A way to the table on which not everything passes.
+pub struct Detour {
     /// For `AWS_ENDPOINT_URL`.
-    pub(crate) url: String,
+    pub url: String,
 }
 
 impl Detour {
     /// A detour on which requests meet a fate, by the operation (`DynamoDB_20120810.PutItem`) and
     /// the body.
-    pub(crate) fn new(fate: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Self {
+    pub fn new(fate: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let fate = Arc::new(fate);
+        let (fate, onward) = (Arc::new(fate), Transport::get().endpoint_url());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, fate) = (stream.unwrap(), Arc::clone(&fate));
-                thread::spawn(move || pass(stream, &*fate));
+                let (stream, fate, onward) = (stream.unwrap(), Arc::clone(&fate), onward.clone());
+                thread::spawn(move || pass(stream, &*fate, &onward));
             }
         });
         Self { url }
@@ -228,7 +244,7 @@ impl Detour {
 }
 
 /// One request of a connection, which then ends.
-fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized)) {
+fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized), onward: &str) {
     let Some(Message { head, body }) =
         Message::read(&mut BufReader::new(stream.try_clone().unwrap()))
     else {
@@ -241,9 +257,7 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized)) {
         .unwrap_or_default();
     match fate(&target, &String::from_utf8_lossy(&body)) {
         Fault::Passed => {
-            let mut onward =
-                TcpStream::connect(Stack::get().endpoint_url.strip_prefix("http://").unwrap())
-                    .unwrap();
+            let mut onward = TcpStream::connect(onward.strip_prefix("http://").unwrap()).unwrap();
             let (line, headers) = head.split_once("\r\n").unwrap();
             // As it was signed: Host included.
             onward

@@ -5,14 +5,14 @@ use ring::hmac;
 
 /// An app that knows one secret.
 #[derive(Clone)]
-pub(crate) struct App(hmac::Key);
+pub struct App(hmac::Key);
 
 /// How many seconds a code is shown.
 const STEP_SECONDS: i64 = 30;
 
 impl App {
     /// The app once it has read the secret, in base32 (RFC 4648).
-    pub(crate) fn new(secret: &str) -> Self {
+    pub fn new(secret: &str) -> Self {
         let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);
         for letter in secret.bytes() {
             let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -30,7 +30,7 @@ impl App {
     }
 
     /// The code that is shown now, or was or will be so many steps from now.
-    pub(crate) fn code(&self, steps: i64) -> String {
+    pub fn code(&self, steps: i64) -> String {
         let step = Timestamp::now().as_second() / STEP_SECONDS + steps;
         let tag = hmac::sign(&self.0, &step.to_be_bytes());
         let at = usize::from(tag.as_ref()[19] & 0xf);

@@ -1,0 +1,20 @@
+//! `/api/accounts/...`, and the keys of access tokens.
+
+mod access_log;
+mod access_tokens;
+mod doctors;
+mod email;
+mod jwks;
+mod login;
+mod passwords;
+mod profile;
+mod register;
+mod registration_settings;
+mod second_factor;
+mod sessions;
+mod stuffing;
+mod throttling;
+mod token_refresh;
+
+const USER: [&str; 8] =
+    ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role", "tokens"];

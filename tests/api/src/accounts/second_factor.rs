@@ -1,0 +1,483 @@
+//! Second factors: set up, asked for, used once, taken away.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use crypto::Secret;
+use jiff::{SignedDuration, Timestamp};
+use runtime::tokens::{MfaToken, Signer};
+use serde_json::{Value, json};
+
+use crate::accounts::passwords::{hash_of_django, set_hash, set_password_version, stored_hash};
+use crate::harness::{
+    Anonymous, App, Client, Doctor, PASSWORD, Patient, Response, Settings, User, account_mail, aws,
+};
+
+/// A user whose sign-in takes a code.
+struct Guarded {
+    user: User,
+    app: App,
+    recovery_codes: Vec<String>,
+}
+
+impl Guarded {
+    #[track_caller]
+    fn new() -> Self {
+        Self::of(User::new("patient"))
+    }
+
+    #[track_caller]
+    fn of(user: User) -> Self {
+        let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+        let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);
+        let codes = confirmed["recovery_codes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|code| code.as_str().unwrap().to_owned());
+        let guarded = Self { app, recovery_codes: codes.collect(), user };
+        guarded.later();
+        guarded
+    }
+
+    /// Lets codes work again that were used, as if half a minute had passed.
+    #[track_caller]
+    fn later(&self) {
+        let key = format!("FACTOR#{}", self.user.id);
+        aws::update_item(
+            &key,
+            "SECOND_FACTOR",
+            "SET last_step = :none",
+            json!({":none": {"N": "0"}}),
+        );
+    }
+
+    /// What the password gives.
+    #[track_caller]
+    fn mfa_token(&self) -> String {
+        Anonymous
+            .login(&self.user.email, PASSWORD)
+            .problem(401, "mfa_required")
+            .text("mfa_token")
+            .to_owned()
+    }
+
+    /// Shows the code of now with a token of now.
+    #[track_caller]
+    fn sign_in(&self) -> Client {
+        self.later();
+        signed_in(show(&self.mfa_token(), &self.app.code(0)))
+    }
+
+    /// How often an action with an outcome is in the audit trail, and with a reason.
+    fn told(&self, action: &str, outcome: &str, reason: Option<&str>) -> usize {
+        let events = aws::query(&format!("AUDIT#{}", self.user.id));
+        let is = |event: &Value| {
+            event["action"]["S"] == action
+                && event["outcome"]["S"] == outcome
+                && event["reason"]["S"].as_str() == reason
+        };
+        events.iter().filter(|event| is(event)).count()
+    }
+}
+
+fn show(mfa_token: &str, code: &str) -> Response {
+    Anonymous.login_with_second_factor(json!({"mfa_token": mfa_token, "code": code}))
+}
+
+fn show_recovery(mfa_token: &str, code: &str) -> Response {
+    Anonymous.login_with_second_factor(json!({"mfa_token": mfa_token, "recovery_code": code}))
+}
+
+#[track_caller]
+fn signed_in(response: Response) -> Client {
+    Client::with_token(response.ok(200)["tokens"]["access"].as_str().unwrap())
+}
+
+/// Six digits that are not the code of now, nor of a step beside it.
+fn wrong_code(app: &App) -> String {
+    let codes: Vec<String> = (-3..4).map(|steps| app.code(steps)).collect();
+    ["000000", "000001", "000002", "000003", "000004", "000005", "000006", "000007"]
+        .into_iter()
+        .find(|code| !codes.iter().any(|real| real == code))
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
+    let (user, bystander) = (User::new("patient"), User::new("patient"));
+    let other_session = user.sign_in();
+    user.confirm_second_factor("123456").problem(409, "second_factor_not_set_up");
+    user.set_up_second_factor("not the password, surely").refused("password", "incorrect");
+    user.post("/api/accounts/second-factor/setup/", &json!({})).refused("password", "required");
+    let first = user.set_up_second_factor(PASSWORD).ok(200);
+    let response = user.set_up_second_factor(PASSWORD).ok(200);
+    assert_eq!(response.keys(), ["otpauth_url", "secret"]);
+    assert_ne!(first["secret"], response["secret"]);
+    let url = response.text("otpauth_url");
+    assert!(
+        url.starts_with("otpauth://totp/Health%20Records:")
+            && url.contains(&user.email.replace('@', "%40")),
+        "{url}"
+    );
+    assert!(
+        url.contains(&format!("secret={}&issuer=Health%20Records", response.text("secret"))),
+        "{url}"
+    );
+
+    let app = App::new(response.text("secret"));
+    for code in ["12345", "1234567", "12345x", ""] {
+        user.confirm_second_factor(code).refused("code", "invalid");
+    }
+    user.confirm_second_factor(&wrong_code(&app)).refused("code", "incorrect");
+    user.confirm_second_factor(&App::new(first.text("secret")).code(0))
+        .refused("code", "incorrect");
+    Anonymous.login(&user.email, PASSWORD).ok(200);
+    let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);
+    assert_eq!(confirmed.keys(), ["recovery_codes"]);
+    let codes: BTreeSet<&str> = confirmed["recovery_codes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
+    assert_eq!(codes.len(), 10);
+    let groups = |code: &str| {
+        code.split('-')
+            .all(|group| group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
+    assert!(codes.iter().all(|code| code.len() == 19 && groups(code)), "{codes:?}");
+    user.confirm_second_factor(&app.code(1)).problem(409, "second_factor_exists");
+    user.set_up_second_factor(PASSWORD).problem(409, "second_factor_exists");
+    account_mail(&user.email, "Second Factor Set Up", 0);
+    // Who was signed in stays, and others are asked for nothing.
+    user.me().ok(200);
+    other_session.me().ok(200);
+    Anonymous.login(&bystander.email, PASSWORD).ok(200);
+
+    let guarded = Guarded { user, app, recovery_codes: Vec::new() };
+    assert_eq!(guarded.told("enable_second_factor", "failed", None), 1, "the password");
+    assert_eq!(
+        guarded.told("enable_second_factor", "failed", Some("second_factor")),
+        2,
+        "the codes"
+    );
+    assert_eq!(guarded.told("enable_second_factor", "success", None), 1);
+    let stored =
+        aws::get_item(&format!("FACTOR#{}", guarded.user.id), "SECOND_FACTOR").unwrap().to_string();
+    assert!(
+        codes.iter().all(|code| !stored.contains(code) && !stored.contains(&code.replace('-', ""))),
+        "the codes are stored hashed"
+    );
+}
+
+#[test]
+fn the_password_alone_opens_nothing() {
+    let guarded = Guarded::new();
+    let sessions = guarded.user.list_sessions("").ok(200).results().len();
+    Anonymous
+        .login(&guarded.user.email, "not the password, surely")
+        .problem(401, "invalid_credentials");
+    let response = Anonymous.login(&guarded.user.email, PASSWORD).problem(401, "mfa_required");
+    assert_eq!(
+        response.keys(),
+        ["code", "detail", "instance", "mfa_token", "request_id", "status", "title", "type"]
+    );
+    assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions);
+    assert_eq!(guarded.told("login", "success", None), 0);
+    assert_eq!(
+        guarded.told("login", "denied", Some("second_factor_required")),
+        1,
+        "that somebody knows the password is told"
+    );
+
+    let token = response.text("mfa_token");
+    for (body, field) in [
+        (json!({"code": "123456"}), "mfa_token required"),
+        (json!({"mfa_token": token}), "code required"),
+        (json!({"mfa_token": token, "code": "1"}), "code invalid"),
+        (json!({"mfa_token": token, "code": 123_456}), "code invalid"),
+        (json!({"mfa_token": token, "recovery_code": "1"}), "recovery_code invalid"),
+        (
+            json!({"mfa_token": token, "code": "123456",
+                "recovery_code": guarded.recovery_codes[0]}),
+            "recovery_code invalid",
+        ),
+    ] {
+        assert_eq!(Anonymous.login_with_second_factor(body).ok(400).errors(), [field]);
+    }
+    show(token, &wrong_code(&guarded.app)).problem(401, "invalid_code");
+    assert_eq!(guarded.told("login", "failed", Some("second_factor")), 1);
+    let response = show(token, &guarded.app.code(0)).ok(200);
+    assert_eq!(
+        response.keys(),
+        ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role", "tokens"],
+        "as without a second factor"
+    );
+    let client = Client::with_token(response["tokens"]["access"].as_str().unwrap());
+    client.me().ok(200);
+    let renewed = Anonymous.refresh(response["tokens"]["refresh"].as_str().unwrap()).ok(200);
+    Client::with_token(renewed.text("access")).me().ok(200);
+    assert_eq!(guarded.told("login", "success", None), 1);
+    assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions + 1);
+}
+
+#[test]
+fn a_code_works_once() {
+    let guarded = Guarded::new();
+    let token = guarded.mfa_token();
+    let (earlier, code) = (guarded.app.code(-1), guarded.app.code(0));
+    show(&token, &format!(" {} {} ", &code[..3], &code[3..])).ok(200);
+    show(&token, &code).problem(401, "invalid_code");
+    show(&guarded.mfa_token(), &code).problem(401, "invalid_code");
+    show(&token, &earlier).problem(401, "invalid_code");
+    for steps in [-5, 5] {
+        show(&token, &guarded.app.code(steps)).problem(401, "invalid_code");
+    }
+    // Of many who show it at once, one signs in.
+    let other = Guarded::new();
+    let (token, code) = (other.mfa_token(), other.app.code(0));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (token, code) = (token.clone(), code.clone());
+            thread::spawn(move || show(&token, &code).status)
+        })
+        .collect();
+    let statuses: Vec<u16> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [200, 401].contains(status)), "{statuses:?}");
+    assert_eq!(other.told("login", "success", None), 1);
+}
+
+#[test]
+fn a_recovery_code_works_once() {
+    let guarded = Guarded::new();
+    let [first, second, third] = &guarded.recovery_codes[..3] else { panic!() };
+    let token = guarded.mfa_token();
+    signed_in(show_recovery(&token, first)).me().ok(200);
+    show_recovery(&token, first).problem(401, "invalid_code");
+    account_mail(&guarded.user.email, "Recovery Code Used", 0);
+    assert_eq!(guarded.told("login", "success", Some("recovery_code")), 1);
+    signed_in(show_recovery(&guarded.mfa_token(), &second.to_uppercase().replace('-', " ")));
+    show_recovery(&guarded.mfa_token(), "aaaa-aaaa-aaaa-aaaa").problem(401, "invalid_code");
+    show_recovery(&guarded.mfa_token(), &Guarded::new().recovery_codes[0])
+        .problem(401, "invalid_code");
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let (token, code) = (guarded.mfa_token(), third.clone());
+            thread::spawn(move || show_recovery(&token, &code).status)
+        })
+        .collect();
+    let mut statuses: Vec<u16> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401]);
+    signed_in(show(&guarded.mfa_token(), &guarded.app.code(0)));
+}
+
+#[test]
+fn the_token_between_the_halves_is_good_for_one_thing() {
+    let (guarded, other) = (Guarded::new(), Guarded::new());
+    let (token, code) = (guarded.mfa_token(), guarded.app.code(0));
+    Client::with_token(&token).me().problem(401, "token_not_valid");
+    Anonymous.refresh(&token).problem(401, "token_not_valid");
+    let over = |token: &str| show(token, &code).problem(401, "mfa_token_not_valid");
+    over("");
+    over("made-up");
+    over(&guarded.user.access);
+    over(&guarded.user.refresh);
+    over(&format!("{token}="));
+    over(&token[..token.len() - 4]);
+    for at in [0, 5, token.len() / 2, token.len() - 2] {
+        let other = if &token[at..=at] == "A" { "B" } else { "A" };
+        over(&format!("{}{other}{}", &token[..at], &token[at + 1..]));
+    }
+    // Somebody else's is good for their codes alone.
+    show(&other.mfa_token(), &code).problem(401, "invalid_code");
+
+    // Sealed with our own key, long ago; or now with another one.
+    let issuer = aws::environment_of("accounts")["TOKEN_ISSUER"].as_str().unwrap().to_owned();
+    let sealed = |secret: &str, at: Timestamp, user: &str| {
+        let account = aws::get_item(&format!("USER#{user}"), "ACCOUNT").unwrap();
+        assert_eq!(account["sessions_ended_through"], Value::Null);
+        MfaToken::new(user.parse().unwrap(), None, 0, at)
+            .seal(Signer::new(&Secret::new(secret), &issuer).sealer())
+    };
+    let (secret, now) = (aws::signing_secret(), Timestamp::now());
+    over(&sealed(&secret, now - SignedDuration::from_secs(301), &guarded.user.id));
+    over(&sealed("another secret", now, &guarded.user.id));
+    over(&sealed(&secret, now, &User::new("patient").id));
+    show(&sealed(&secret, Timestamp::now(), &guarded.user.id), &guarded.app.code(0)).ok(200);
+}
+
+#[test]
+fn a_sign_in_is_over_when_the_account_changes_meanwhile() {
+    let begun = || {
+        let guarded = Guarded::new();
+        let token = guarded.mfa_token();
+        (guarded, token)
+    };
+    let over = |guarded: &Guarded, token: &str| {
+        show(token, &guarded.app.code(0)).problem(401, "mfa_token_not_valid");
+    };
+    let (guarded, token) = begun();
+    guarded.user.change_password(PASSWORD, "another harbour, a louder one").ok(200);
+    over(&guarded, &token);
+
+    let (guarded, token) = begun();
+    guarded.user.logout_all().ok(204);
+    over(&guarded, &token);
+    guarded.sign_in().me().ok(200);
+
+    let (guarded, token) = begun();
+    guarded.user.deactivate();
+    over(&guarded, &token);
+    Anonymous.login(&guarded.user.email, PASSWORD).problem(401, "invalid_credentials");
+
+    let (guarded, token) = begun();
+    guarded
+        .user
+        .disable_second_factor(json!({"password": PASSWORD, "code": guarded.app.code(0)}))
+        .ok(204);
+    over(&guarded, &token);
+
+    let (guarded, token) = begun();
+    set_password_version(&guarded.user, 1);
+    over(&guarded, &token);
+
+    // A mail that sets a password does not take the factor away.
+    let guarded = Guarded::new();
+    Anonymous.request_password_reset(&guarded.user.email).ok(202);
+    let reset = account_mail(&guarded.user.email, "Set Your Password", 0).token();
+    Anonymous.reset_password(&reset, "another harbour, a louder one").ok(200);
+    guarded.later();
+    let half = Anonymous
+        .login(&guarded.user.email, "another harbour, a louder one")
+        .problem(401, "mfa_required");
+    let client = signed_in(show(half.text("mfa_token"), &guarded.app.code(0)));
+    client.me().ok(200);
+    set_password_version(&guarded.user, 2);
+    client.me().problem(401, "token_not_valid");
+}
+
+#[test]
+fn a_hash_from_elsewhere_is_upgraded_before_the_code_is_shown() {
+    let guarded = Guarded::new();
+    let imported = hash_of_django();
+    set_hash(&guarded.user.email, &imported);
+    guarded.mfa_token();
+    let upgraded = stored_hash(&guarded.user.email);
+    assert!(upgraded.starts_with("$argon2id$"), "{upgraded}");
+    guarded.sign_in().me().ok(200);
+}
+
+#[test]
+fn taking_it_away_needs_the_password_and_a_code() {
+    let guarded = Guarded::new();
+    let (user, other_session) = (&guarded.user, guarded.sign_in());
+    guarded.later();
+    let code = guarded.app.code(0);
+    Anonymous
+        .disable_second_factor(json!({"password": PASSWORD, "code": code}))
+        .problem(401, "not_authenticated");
+    assert_eq!(
+        user.disable_second_factor(json!({})).ok(400).errors(),
+        ["password required", "code required"]
+    );
+    user.disable_second_factor(json!({"password": "not the password, surely", "code": code}))
+        .refused("password", "incorrect");
+    user.disable_second_factor(json!({"password": PASSWORD, "code": wrong_code(&guarded.app)}))
+        .refused("code", "incorrect");
+    let both =
+        json!({"password": PASSWORD, "code": code, "recovery_code": guarded.recovery_codes[0]});
+    user.disable_second_factor(both).refused("recovery_code", "invalid");
+    guarded.mfa_token();
+    let (token, code) = (guarded.mfa_token(), guarded.app.code(0));
+    show(&token, &code).ok(200);
+    user.disable_second_factor(json!({"password": PASSWORD, "code": code}))
+        .refused("code", "incorrect");
+    user.disable_second_factor(
+        json!({"password": PASSWORD, "recovery_code": guarded.recovery_codes[0]}),
+    )
+    .ok(204);
+    account_mail(&user.email, "Second Factor Removed", 0);
+    assert_eq!(guarded.told("disable_second_factor", "success", None), 1);
+    assert_eq!(guarded.told("disable_second_factor", "failed", Some("second_factor")), 2);
+    Anonymous.login(&user.email, PASSWORD).ok(200);
+    user.me().ok(200);
+    other_session.me().ok(200);
+    user.disable_second_factor(json!({"password": PASSWORD, "code": code}))
+        .problem(409, "second_factor_not_set_up");
+    assert_eq!(aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR"), None);
+    // And there may be another one.
+    let again = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    user.confirm_second_factor(&again.code(0)).ok(200);
+}
+
+#[test]
+fn staff_without_one_can_do_nothing_but_set_one_up() {
+    let user = User::new("patient");
+    let promotion = "SET #role = :admin, version = version + :one";
+    aws::update_item(
+        &format!("USER#{}", user.id),
+        "ACCOUNT",
+        promotion,
+        json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}),
+    );
+    let staff = user.sign_in();
+    staff.list_users("").problem(403, "second_factor_required");
+    staff.me().ok(200);
+    let app = App::new(staff.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    staff.list_users("").problem(403, "second_factor_required");
+    let confirmed = staff.confirm_second_factor(&app.code(0)).ok(200);
+    staff.list_users("").ok(200);
+    let codes = confirmed["recovery_codes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap().to_owned())
+        .collect();
+    let guarded = Guarded { user, app, recovery_codes: codes };
+    let second = guarded.sign_in();
+    second.list_users("").ok(200);
+    // One with a new telephone sets up another factor, and is no admin in between.
+    staff
+        .disable_second_factor(
+            json!({"password": PASSWORD, "recovery_code": guarded.recovery_codes[0]}),
+        )
+        .ok(204);
+    staff.list_users("").problem(403, "second_factor_required");
+    guarded.user.sign_in().list_users("").problem(403, "second_factor_required");
+    second.list_users("").ok(200);
+    let app = App::new(staff.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    staff.confirm_second_factor(&app.code(0)).ok(200);
+    staff.list_users("").ok(200);
+}
+
+#[test]
+fn doctors_need_one_where_the_operator_says_so() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let record = patient.record_for(&doctor);
+    let path = format!("/api/records/doctor/{}/", record.text("id"));
+    let strict = Settings::of("records").with("REQUIRE_DOCTOR_SECOND_FACTOR", "true").start();
+    doctor.get(&path).ok(200);
+    strict.send(&doctor, "GET", &path, &Value::Null).problem(403, "second_factor_required");
+    strict.send(&patient, "GET", "/api/records/patient/", &Value::Null).ok(200);
+    let guarded = Guarded::of((*doctor).clone());
+    strict.send(&doctor, "GET", &path, &Value::Null).ok(200);
+    strict.send(&guarded.sign_in(), "GET", &path, &Value::Null).ok(200);
+}
+
+#[test]
+fn codes_cannot_be_guessed() {
+    let guarded = Guarded::new();
+    let token = guarded.mfa_token();
+    let wrong = || show(&token, &wrong_code(&guarded.app));
+    let failures = (0..).take_while(|_| wrong().status == 401).count();
+    // Waits get longer: sooner or later one is met however slow the machine is.
+    assert!(failures >= 5, "{failures} are free");
+    assert!(failures < 15, "{failures} were possible");
+    // A wrong password does not count for codes, nor the other way round.
+    guarded.mfa_token();
+    guarded.user.me().ok(200);
+}

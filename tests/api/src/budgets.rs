@@ -1,0 +1,422 @@
+//! What requests cost the table: round trips and capacity units, as the table itself counts them,
+//! with items as in ordinary use.
+//!
+//! Always in the process: each test has a system of its own, so that the lists it looks at are
+//! short. The keys of tokens, which a warm sandbox knows, have been read before.
+
+use serde_json::{Value, json};
+use store_tests::meter::Cost;
+use uuid::Uuid;
+
+use crate::harness::files::{PDF, declared};
+use crate::harness::{
+    Admin, Anonymous, Client, Doctor, MARKER, OwnSystem, PASSWORD, Patient, Request, Response,
+    new_email,
+};
+
+/// Read units of the caller: account and session, strongly consistent.
+const CALLER: f64 = 2.0;
+
+/// Write units of the event that tells of a read: one for each patient whose chart was read ...
+const READ: f64 = 1.0;
+/// ... and one more where it names twenty records.
+const LONG_READ: f64 = 2.0;
+
+/// What throttling costs. Read units of the counters of network and account ...
+const COUNTERS: f64 = 1.0;
+/// ... of the network's alone ...
+const NETWORK: f64 = 0.5;
+/// ... write units of both when one has failed ...
+const FAILURE: f64 = 2.0;
+/// ... and of the count of the day.
+const DAY: f64 = 1.0;
+
+/// A cost: round trips, calls, read units, write units, write units of indexes.
+const fn cost(round_trips: usize, calls: usize, read: f64, write: f64, index: f64) -> Cost {
+    Cost { round_trips, calls, read, write, index }
+}
+
+/// What was measured and is not as expected.
+#[derive(Default)]
+struct Report(Vec<String>);
+
+impl Report {
+    /// Sends a request and compares what it costs.
+    #[track_caller]
+    fn row(&mut self, name: &str, request: Request, status: u16, expected: Cost) -> Response {
+        let (response, measured) = request.measure();
+        println!("{name:42} {measured:?}");
+        if measured != expected {
+            self.0.push(format!("{name}: measured {measured:?}, expected {expected:?}"));
+        }
+        response.ok(status)
+    }
+
+    fn check(self) {
+        assert!(self.0.is_empty(), "{}", self.0.join("\n"));
+    }
+}
+
+fn get(client: &Client, path: &str) -> Request {
+    client.request("GET", path)
+}
+
+fn post(client: &Client, path: &str, body: Value) -> Request {
+    client.request("POST", path).json(&body)
+}
+
+fn login(email: &str, password: &str) -> Request {
+    post(&Anonymous, "/api/accounts/login/", json!({"email": email, "password": password}))
+}
+
+/// What the life of an account costs, with throttling and events.
+#[test]
+fn every_operation_on_an_account_keeps_its_budget() {
+    let _own = OwnSystem::start();
+    let mut report = Report::default();
+    let user = Patient::new();
+    user.me().ok(200);
+
+    // A login that fails costs the same whether there is such an account or not.
+    report.row(
+        "login, failed",
+        login(&user.email, "not the password"),
+        401,
+        cost(2, 7, 2.0 + COUNTERS, 2.0 + FAILURE, 1.0),
+    );
+    // A decoy is in no index.
+    let unknown = new_email();
+    report.row(
+        "login, failed, unknown",
+        login(&unknown, PASSWORD),
+        401,
+        cost(2, 7, 2.0 + COUNTERS, 2.0 + FAILURE, 0.0),
+    );
+    let throttled = (0..20).find(|_| Anonymous.login(&unknown, PASSWORD).status == 429).map(|_| ());
+    assert_eq!(throttled, Some(()));
+    report.row(
+        "login, too often",
+        login(&unknown, PASSWORD),
+        429,
+        cost(1, 3, 1.0 + COUNTERS, 0.0, 0.0),
+    );
+
+    // Sessions.
+    let refresh =
+        |token: &str| post(&Anonymous, "/api/accounts/token/refresh/", json!({"refresh": token}));
+    report.row("refresh", refresh(&user.refresh), 200, cost(2, 3, CALLER + NETWORK, 1.0, 0.0));
+    report.row(
+        "sessions",
+        get(&user, "/api/accounts/sessions/"),
+        200,
+        cost(2, 2, CALLER + 1.0, 0.0, 0.0),
+    );
+    user.sign_in();
+    let sessions = user.list_sessions("").ok(200);
+    let spare = sessions
+        .results()
+        .iter()
+        .find(|session| session["current"] == false)
+        .unwrap_or_else(|| panic!("{sessions}"))["id"]
+        .as_str()
+        .unwrap();
+    report.row(
+        "end a session",
+        user.request("DELETE", &format!("/api/accounts/sessions/{spare}/")),
+        204,
+        cost(2, 2, CALLER, 4.0, 1.0),
+    );
+    report.check();
+}
+
+/// What staff do.
+#[test]
+fn every_operation_of_staff_keeps_its_budget() {
+    let _own = OwnSystem::start();
+    let mut report = Report::default();
+    let admin = Admin::new();
+    let doctors: Vec<Doctor> = (0..21).map(|_| Doctor::pending()).collect();
+    admin.list_events(&format!("subject={}", doctors[0].id)).ok(200);
+    let waiting = report.row(
+        "doctors who wait, 20",
+        get(&admin, "/api/admin/doctors/?approval=pending"),
+        200,
+        cost(2, 4, CALLER + 1.0 + 10.0, READ, 1.0),
+    );
+    assert_eq!(waiting.results().len(), 20);
+    // Eight shards at once; where a month begins with few users, the months before it are looked
+    // at, too.
+    let newest = report.row(
+        "newest users, 20",
+        get(&admin, "/api/admin/users/"),
+        200,
+        cost(2, 11, CALLER + 4.0 + 10.0, READ, 1.0),
+    );
+    assert_eq!(newest.results().len(), 20);
+    report.row(
+        "approve a doctor",
+        admin.request("POST", &format!("/api/admin/doctors/{}/approve/", doctors[0].id)),
+        200,
+        cost(2, 3, CALLER + 1.0, 8.0, 7.0),
+    );
+    report.check();
+}
+
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// A record with two files and two annotations.
+fn record_of(patient: &Patient, doctor: &Doctor) -> Response {
+    let files = [declared("a.pdf", "application/pdf", PDF), declared("b.png", "image/png", PDF)];
+    let body = json!({"doctor": doctor.id, "description": format!("{MARKER} description"),
+        "files": files});
+    let record = patient.create_record(body).ok(201);
+    for _ in 0..2 {
+        doctor.annotate(record.text("id"));
+    }
+    record
+}
+
+#[test]
+fn a_page_costs_the_same_in_a_short_and_in_a_long_chart() {
+    let own = OwnSystem::start();
+    let doctors: Vec<Doctor> = (0..20).map(|_| Doctor::new()).collect();
+    let mut costs = Vec::new();
+    for number in [25, 10_000] {
+        let patient = Patient::new();
+        let model = record_of(&patient, &doctors[0]);
+        let read = patient.read_patient_record(model.text("id")).ok(200);
+        let below = |name: &str| {
+            let entries = read[name].as_array().unwrap().iter();
+            entries.map(|entry| entry["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let below = [below("files"), below("annotations")].concat();
+        assert_eq!(below.len(), 4);
+        own.multiply(&format!("PATIENT#{}", patient.id), "RECORD#", number, |copy| {
+            let doctor = &doctors[copy % doctors.len()];
+            let mut ids = vec![
+                (model.text("id").to_owned(), new_id()),
+                (doctors[0].id.clone(), doctor.id.clone()),
+            ];
+            ids.extend(below.iter().map(|id| (id.clone(), new_id())));
+            ids
+        });
+        let (page, cost) = get(&patient, "/api/records/patient/").measure();
+        let page = page.ok(200);
+        assert_eq!(page.results().len(), 20);
+        for record in page.results() {
+            assert_eq!(record["files"].as_array().unwrap().len(), 2);
+            assert_eq!(record["annotations"].as_array().unwrap().len(), 2);
+        }
+        costs.push(cost);
+    }
+    assert_eq!(costs, [cost(2, 4, CALLER + 7.0 + 10.0, LONG_READ, 1.0); 2]);
+}
+
+#[test]
+fn every_operation_on_records_keeps_its_budget() {
+    let own = OwnSystem::start();
+    let mut report = Report::default();
+    let doctors: Vec<Doctor> = (0..2).map(|_| Doctor::new()).collect();
+    let warm = Patient::new();
+    warm.record_for(&doctors[0]);
+    doctors[0].list_notifications("").ok(200);
+
+    // The look at the network comes before the password is hashed, the transaction after it.
+    report.row(
+        "register",
+        post(
+            &Anonymous,
+            "/api/accounts/register/",
+            json!({"email": new_email(), "password": PASSWORD, "first_name": "Jane",
+                "last_name": "Doe", "phone_number": "+4930123456"}),
+        ),
+        201,
+        cost(2, 2, NETWORK, 8.0, 4.0),
+    );
+    let patient = Patient::new();
+    report.row(
+        "login",
+        login(&patient.email, PASSWORD),
+        200,
+        cost(2, 7, 2.0 + COUNTERS, 2.0 + 2.0, 1.0),
+    );
+    report.row("me", get(&patient, "/api/accounts/me/"), 200, cost(1, 1, CALLER, 0.0, 0.0));
+
+    // Create a record: the doctor, then one transaction.
+    let body = json!({"doctor": doctors[0].id, "description": format!("{MARKER} description"),
+        "files": [declared("a.pdf", "application/pdf", PDF), declared("b.png", "image/png", PDF)]});
+    let created = report.row(
+        "create record with 2 files",
+        post(&patient, "/api/records/patient/", body.clone()),
+        201,
+        cost(2, 4, CALLER + 1.0, 16.0 + DAY, 6.0),
+    );
+    let record = created.text("id");
+    // The same with an Idempotency-Key and a response to keep: one write beside the first read, and
+    // in the transaction twice the size of the response.
+    report.row(
+        "create record, to be repeated",
+        post(&patient, "/api/records/patient/", body)
+            .header("idempotency-key", &format!("\"{}\"", new_id())),
+        201,
+        cost(2, 5, CALLER + 1.0, 16.0 + DAY + 1.0 + 6.0, 6.0),
+    );
+
+    // Annotate: the assignment, then one transaction.
+    for _ in 0..2 {
+        report.row(
+            "annotate",
+            post(
+                &doctors[0],
+                "/api/records/doctor/annotations/",
+                json!({"record": record, "note": format!("{MARKER} note")}),
+            ),
+            201,
+            cost(2, 3, CALLER + 1.0, 14.0, 4.0),
+        );
+    }
+
+    // One record, of a patient and of a doctor.
+    report.row(
+        "one record, patient",
+        get(&patient, &format!("/api/records/patient/{record}/")),
+        200,
+        cost(2, 4, CALLER + 0.5 + 1.0, READ, 1.0),
+    );
+    report.row(
+        "one record, doctor",
+        get(&doctors[0], &format!("/api/records/doctor/{record}/")),
+        200,
+        cost(2, 5, CALLER + 1.5 + 1.0, READ, 1.0),
+    );
+
+    // Reassign: the record beside the new doctor, one transaction, and the people of the response.
+    report.row(
+        "reassign",
+        patient
+            .request("PATCH", &format!("/api/records/patient/{record}/"))
+            .json(&json!({"doctor": doctors[1].id})),
+        200,
+        cost(3, 5, CALLER + 3.0, 12.0, 6.0),
+    );
+
+    // A doctor's page of 20 records of 20 patients.
+    let busy = Doctor::new();
+    let records: Vec<(Patient, Response)> = (0..25)
+        .map(|_| {
+            let patient = Patient::new();
+            let record = record_of(&patient, &busy);
+            (patient, record)
+        })
+        .collect();
+    let page = report.row(
+        "doctor's records, 20",
+        get(&busy, "/api/records/doctor/"),
+        200,
+        cost(2, 43, CALLER + 1.0 + 20.0 + 10.0, 20.0 * READ, 20.0),
+    );
+    assert_eq!(page.results().len(), 20);
+
+    // Notifications, 20, with their records: a chart says itself whose it is, so that no assignment
+    // has to be read.
+    let page = report.row(
+        "notifications, 20",
+        get(&busy, "/api/notifications/"),
+        200,
+        cost(2, 44, CALLER + 2.0 + 20.0 + 10.0, 20.0 * READ, 20.0),
+    );
+    assert_eq!(page.results().len(), 20);
+
+    // Bulk actions, on a short and on a long inbox.
+    for number in [9, 999] {
+        let doctor = Doctor::new();
+        let told = Patient::new().record_for(&doctor);
+        let notification = doctor.list_notifications("").ok(200).ids("id")[0].to_owned();
+        own.multiply(&format!("INBOX#{}", doctor.id), "NOTIFICATION#", number, |_| {
+            vec![(notification.clone(), new_id()), (told.text("id").to_owned(), new_id())]
+        });
+        report.row(
+            &format!("mark all read, {}", number + 1),
+            doctor.request("POST", "/api/notifications/mark-all-read/"),
+            200,
+            cost(2, 3, CALLER + 1.0, 1.0, 0.0),
+        );
+        report.row(
+            &format!("delete all, {}", number + 1),
+            doctor.request("DELETE", "/api/notifications/delete-all/"),
+            204,
+            cost(2, 3, CALLER + 1.0, 1.0, 0.0),
+        );
+    }
+
+    report.row(
+        "directory, 20",
+        get(&patient, "/api/accounts/doctors/"),
+        200,
+        cost(1, 2, CALLER + 0.5, 0.0, 0.0),
+    );
+    report.row(
+        "unread count, 25",
+        get(&busy, "/api/notifications/unread-count/"),
+        200,
+        cost(2, 3, CALLER + 1.5, 0.0, 0.0),
+    );
+    let (owner, model) = &records[0];
+    let file = model["files"][0]["id"].as_str().unwrap();
+    report.row(
+        "delete a file",
+        owner.request("DELETE", &format!("/api/records/files/{file}/")),
+        204,
+        cost(3, 4, CALLER + 2.0, 10.0, 4.0),
+    );
+
+    // The console. Eight shards of a list, each a unit at most; the outline of a record is read as
+    // the record is, though not sent.
+    let admin = Admin::new();
+    let opened = admin.request("POST", "/admin/session/").send_unchecked().ok(204);
+    let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
+    let browse = |path: &str| Request::new("GET", path).header("cookie", &cookie);
+    let page = format!("/admin/records/{}/", records[1].1.text("id"));
+    let shown = || String::from_utf8(browse(&page).send_unchecked().ok(200).bytes).unwrap();
+    let hidden = |page: &str, name: &str| {
+        let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let submit = |form: &str, fields: &str| {
+        let csrf = hidden(&shown(), "csrf");
+        Request::new("POST", &format!("{page}{form}/"))
+            .header("cookie", &cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("csrf={csrf}&reason=The+patient+asks+on+the+telephone{fields}"))
+    };
+    report.row(
+        "console: newest records, 25",
+        browse("/admin/records/"),
+        200,
+        cost(2, 11, CALLER + 18.0, READ, 1.0),
+    );
+    report.row(
+        "console: outline of a record",
+        browse(&page),
+        200,
+        cost(3, 6, CALLER + 3.5, READ, 1.0),
+    );
+    report.row(
+        "console: break glass",
+        submit("break-glass", ""),
+        303,
+        cost(3, 4, CALLER + 1.5, 6.0, 3.0),
+    );
+    report.row(
+        "console: correct an assignment",
+        submit(
+            "assignment",
+            &format!("&version={}&doctor={}", hidden(&shown(), "version"), doctors[0].id),
+        ),
+        303,
+        cost(4, 5, CALLER + 2.5, 14.0, 8.0),
+    );
+    report.check();
+}

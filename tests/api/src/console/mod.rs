@@ -1,0 +1,4 @@
+//! `/admin/...`: the console.
+
+mod pages;
+mod records;

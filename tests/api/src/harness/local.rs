@@ -1,0 +1,328 @@
+//! The whole system in the process of the tests: the routers of all functions over one table, and
+//! behind them dispatcher and mailer.
+//!
+//! What is not here is in `tests/system`: the gateway's own answers, objects in the bucket, the
+//! archive, rights, queues that are looked into, logs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use argon2::{Argon2, Params};
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use axum::Router;
+use axum::body::to_bytes;
+use dynoxide::Database;
+use dynoxide::actions::get_records::GetRecordsRequest;
+use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
+use dynoxide::actions::list_streams::ListStreamsRequest;
+use runtime::aws::{self, CallPolicy};
+use runtime::bucket::Bucket;
+use runtime::config;
+use runtime::passwords::Hasher;
+use serde_json::{Value, json};
+use store::Store;
+use store::proof::AuditKey;
+use store_tests::meter::{Cost, Meter};
+use store_tests::table::{self, Item, Table, text};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tower::Service;
+
+use super::gateway::{self, Sent};
+use super::services::Services;
+use super::{Mail, Response};
+
+/// The variables of all functions. What the template has defaults for and what is not here is as
+/// on the stack of the tests.
+const VARIABLES: [(&str, &str); 39] = [
+    ("ACCESS_TOKEN_SECONDS", "900"),
+    ("ALLOWED_ORIGINS", "http://localhost:3000"),
+    ("APP_URL", "http://localhost:3000"),
+    ("AUDIT_KEY", "the audit key of the tests, long enough to be one"),
+    ("BUCKET_NAME", "files"),
+    ("CONSOLE_KEY", "the console key of the tests, long enough to be one"),
+    ("CURSOR_KEY", "the cursor key of the tests, long enough to be one"),
+    ("DOWNLOAD_URL_SECONDS", "300"),
+    ("LOG_LEVEL", "info"),
+    ("MAIL_CONFIGURATION_SET", "mails"),
+    ("MAIL_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mail-dead"),
+    ("MAIL_DELIVERIES", "5"),
+    ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mail"),
+    ("MAIL_SENDER", "records@example.org"),
+    ("MAX_FAILURES_PER_ACCOUNT", "100"),
+    ("MAX_FAILURES_PER_NETWORK", "1000"),
+    ("MAX_FILES_PER_DAY", "500"),
+    ("MAX_FILES_PER_RECORD", "20"),
+    ("MAX_FILE_BYTES", "26214400"),
+    ("MAX_MAILS_PER_DAY", "20"),
+    ("MAX_RECORDS_PER_DAY", "200"),
+    ("PAGE_SIZE", "20"),
+    ("PATIENT_ABSOLUTE_DAYS", "30"),
+    ("PATIENT_IDLE_DAYS", "7"),
+    ("PUBLIC_URL", BASE_URL),
+    ("PUBLISH_DOCS", "true"),
+    ("REQUIRE_DOCTOR_APPROVAL", "false"),
+    ("REQUIRE_DOCTOR_SECOND_FACTOR", "false"),
+    ("REVEAL_REGISTERED_EMAIL", "true"),
+    ("SIGNING_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing"),
+    ("STAFF_ABSOLUTE_HOURS", "24"),
+    ("STAFF_IDLE_HOURS", "12"),
+    ("STREAM_FAILURE_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/stream"),
+    ("TABLE_NAME", table::NAME),
+    ("TOKEN_ISSUER", "records"),
+    ("UPLOAD_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/upload-dead"),
+    ("UPLOAD_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/upload"),
+    ("UPLOAD_URL_SECONDS", "900"),
+    ("ARCHIVE_BUCKET_NAME", "archive"),
+];
+
+/// Where the API seems to be.
+pub(super) const BASE_URL: &str = "https://records.example.org";
+
+/// The functions that answer HTTP.
+const FUNCTIONS: [&str; 6] = ["accounts", "records", "notifications", "admin", "console", "docs"];
+
+/// How long dispatcher and mailer rest when nothing has changed.
+const REST: Duration = Duration::from_millis(10);
+
+/// How many changes the dispatcher gets at once.
+const BATCH: usize = 100;
+
+/// How often a batch of changes is handed to the dispatcher.
+const MAX_ATTEMPTS: usize = 20;
+
+/// Variables by their names.
+pub(super) type Variables = BTreeMap<String, String>;
+
+/// The system.
+pub struct Local {
+    /// What runs requests.
+    requests: Runtime,
+    /// What runs everything else.
+    runtime: Runtime,
+    table: Table,
+    services: Services,
+    functions: HashMap<&'static str, Router>,
+    /// The function of a path, as `template.yaml` says it to the gateway.
+    routes: matchit::Router<String>,
+    /// Dispatcher and mailer, where they follow the stream.
+    background: Option<JoinHandle<()>>,
+}
+
+impl Local {
+    /// Starts a system with an empty table; the requests run in a runtime of their own.
+    pub(super) fn start(mut requests: Builder) -> Self {
+        let requests = requests.enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+        let table = runtime.block_on(Table::new());
+        let services = Services::default();
+        let mut local = Self {
+            requests,
+            runtime,
+            table,
+            services,
+            functions: HashMap::new(),
+            routes: routes(),
+            background: None,
+        };
+        let variables = variables();
+        // Almost every test begins with passwords.
+        let quick = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).unwrap();
+        let quick = Hasher::with(Argon2::from(quick));
+        let function = |name| (name, local.function(name, &variables, quick.clone()));
+        local.functions = FUNCTIONS.into_iter().map(function).collect();
+        local
+    }
+
+    /// Lets dispatcher and mailer follow what changes in the table.
+    pub(super) fn following_the_stream(mut self) -> Self {
+        self.background = Some(self.runtime.spawn(self.follow_the_stream()));
+        self
+    }
+
+    /// Copies items: see [`Table::multiply`].
+    pub(super) fn multiply(
+        &self,
+        pk: &str,
+        sk: &str,
+        number: usize,
+        ids: impl Fn(usize) -> Vec<(String, String)>,
+    ) {
+        let is_wanted = |item: &Item| {
+            text(item, "pk") == Some(pk) && text(item, "sk").is_some_and(|key| key.starts_with(sk))
+        };
+        let mut items = self.requests.block_on(self.table.all());
+        items.retain(is_wanted);
+        self.table.multiply(&items, number, ids);
+    }
+
+    /// The address of the engine of the table.
+    pub(super) fn endpoint_url(&self) -> String {
+        format!("http://{}", self.table.address)
+    }
+
+    /// The mails that were sent to an address, oldest first.
+    #[track_caller]
+    pub(super) fn mails_to(&self, address: &str) -> Vec<Mail> {
+        let is_running = self.background.as_ref().is_some_and(|task| !task.is_finished());
+        assert!(is_running, "dispatcher and mailer are not running; they may have panicked");
+        self.services.mails_to(address)
+    }
+
+    /// Puts a function together that is configured so.
+    pub(super) fn function(&self, name: &str, variables: &Variables, hasher: Hasher) -> Router {
+        let lookup = |variable: &'static str| variables.get(variable).cloned();
+        let _runtime = self.requests.enter();
+        let sdk = self.services.sdk();
+        let client = match variables.get("AWS_ENDPOINT_URL") {
+            // Something may stand between the function and its table: the limits of production.
+            Some(url) => {
+                let address = url.strip_prefix("http://").unwrap();
+                table::client(address, CallPolicy::Interactive.timeouts(), Meter)
+            }
+            None => self.table.client.clone(),
+        };
+        let table = store::Table::new(client, lookup("TABLE_NAME").unwrap());
+        let store = Store::new(table.clone(), AuditKey::new(&lookup("AUDIT_KEY").unwrap()));
+        let bucket = || Bucket::new(aws::s3(&sdk), lookup("BUCKET_NAME").unwrap());
+        match name {
+            "accounts" => {
+                let config = accounts::Config::read(lookup).unwrap();
+                let app = accounts::App::new(config, store, aws::secrets_manager(&sdk), hasher);
+                http_api::middleware::service(accounts::router(), app)
+            }
+            "records" => {
+                let config = records::Config::read(lookup).unwrap();
+                let app = records::App::new(config, store, bucket());
+                http_api::middleware::service(records::router(), app)
+            }
+            "notifications" => {
+                let config = notifications::Config::read(lookup).unwrap();
+                let app = notifications::App::new(config, store, bucket());
+                http_api::middleware::service(notifications::router(), app)
+            }
+            "admin" => {
+                let config = admin::Config::read(lookup).unwrap();
+                admin::service(admin::App::new(config, store))
+            }
+            "console" => {
+                let config = console::Config::read(lookup).unwrap();
+                console::service(console::App::new(config, store, &aws::sqs(&sdk)))
+            }
+            "docs" => {
+                let app = docs::App::new(config::Docs::read(lookup).unwrap(), table);
+                docs::service(app)
+            }
+            _ => panic!("{name} answers no HTTP"),
+        }
+    }
+
+    /// Sends a request to the function that the gateway has a route to for it.
+    pub(super) fn send(&self, sent: &Sent<'_>) -> (Response, Cost) {
+        let path = sent.path.split('?').next().unwrap();
+        let function = self.routes.at(path).map_or("notifications", |found| found.value);
+        self.send_to(&self.functions[function], sent)
+    }
+
+    /// Sends a request to a function.
+    pub(super) fn send_to(&self, function: &Router, sent: &Sent<'_>) -> (Response, Cost) {
+        let event = serde_json::from_value(gateway::event(sent)).unwrap();
+        let mut function = function.clone();
+        let answered = async {
+            let response = function.call(runtime::serve::request(event)).await.unwrap();
+            let (head, body) = response.into_parts();
+            (head, to_bytes(body, usize::MAX).await.unwrap())
+        };
+        let ((head, bytes), cost) = self.requests.block_on(Meter.measure(answered));
+        let what = format!("{} {}", sent.method, sent.path.split('?').next().unwrap());
+        (Response::new(what, head.status.as_u16(), head.headers, bytes.to_vec()), cost)
+    }
+
+    fn follow_the_stream(&self) -> impl Future<Output = ()> + use<> {
+        let variables = variables();
+        let lookup = |variable: &'static str| variables.get(variable).cloned();
+        let _runtime = self.runtime.enter();
+        let sdk = self.services.sdk();
+        let store = store::Table::new(self.table.client.clone(), table::NAME);
+        let bucket = Bucket::new(aws::s3(&sdk), lookup("BUCKET_NAME").unwrap());
+        let config = config::Dispatch::read(lookup).unwrap();
+        let dispatcher = dispatcher::Dispatcher::new(config, store.clone(), bucket, aws::sqs(&sdk));
+        let config = config::Mail::read(lookup).unwrap();
+        let mailer = mailer::Mailer::new(config, store, aws::ses(&sdk));
+        let (database, services) = (self.table.database.clone(), self.services.clone());
+        async move {
+            let mut stream = Stream::of(database);
+            loop {
+                let records = stream.next();
+                if records.is_empty() {
+                    tokio::time::sleep(REST).await;
+                    continue;
+                }
+                let event = json!({"Records": records}).to_string();
+                let batch = || serde_json::from_str(&event).unwrap();
+                let mut attempts = 0;
+                // What fails comes again with all behind it, as from Lambda.
+                while !dispatcher.handle(batch()).await.batch_item_failures.is_empty() {
+                    attempts += 1;
+                    assert!(attempts < MAX_ATTEMPTS, "the dispatcher cannot handle {event}");
+                    tokio::time::sleep(REST).await;
+                }
+                for body in services.take_messages() {
+                    let (mut event, mut message) = (SqsEvent::default(), SqsMessage::default());
+                    message.body = Some(body);
+                    event.records.push(message);
+                    mailer.handle(event).await;
+                }
+            }
+        }
+    }
+}
+
+/// The variables that all functions have.
+pub(super) fn variables() -> Variables {
+    VARIABLES.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The routes of the gateway, as `cargo lambda watch` knows them too.
+fn routes() -> matchit::Router<String> {
+    let manifest: toml::Table = include_str!("../../../../Cargo.toml").parse().unwrap();
+    let routes = &manifest["workspace"]["metadata"]["lambda"]["watch"]["router"];
+    let mut router = matchit::Router::new();
+    // The gateway has no routes that end in a slash.
+    for (path, function) in
+        routes.as_table().unwrap().iter().filter(|(path, _)| !path.ends_with('/'))
+    {
+        router.insert(path, function.as_str().unwrap().to_owned()).unwrap();
+    }
+    router
+}
+
+/// The changes of the table. The engine has one shard for them.
+struct Stream {
+    database: Database,
+    iterator: String,
+}
+
+impl Stream {
+    fn of(database: Database) -> Self {
+        let streams = database.list_streams(ListStreamsRequest::default()).unwrap();
+        let streams = serde_json::to_value(streams).unwrap();
+        let request = GetShardIteratorRequest {
+            stream_arn: streams["Streams"][0]["StreamArn"].as_str().unwrap().to_owned(),
+            shard_id: dynoxide::streams::shard_id(table::NAME),
+            shard_iterator_type: "TRIM_HORIZON".to_owned(),
+            sequence_number: None,
+        };
+        let iterator = database.get_shard_iterator(request).unwrap().shard_iterator.unwrap();
+        Self { database, iterator }
+    }
+
+    /// The changes since the last ones, oldest first.
+    fn next(&mut self) -> Vec<Value> {
+        let shard_iterator = self.iterator.clone();
+        let request = GetRecordsRequest { shard_iterator, limit: Some(BATCH) };
+        let response = self.database.get_records(request).unwrap();
+        self.iterator = response.next_shard_iterator.unwrap();
+        response.records.iter().map(|record| serde_json::to_value(record).unwrap()).collect()
+    }
+}

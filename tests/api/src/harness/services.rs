@@ -1,0 +1,119 @@
+//! The services of AWS beside the table, as far as the functions need them in the process of the
+//! tests: a secret, mails that are sent, a queue of mails, a bucket without objects.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::Mail;
+
+/// What the clients of the services talk to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Services(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Messages that wait in the queue of mails.
+    messages: Vec<String>,
+    mails: Vec<Mail>,
+}
+
+/// What Secrets Manager answers.
+pub(super) const SIGNING_SECRET: &str = "the signing secret of the tests, long enough to be one";
+
+impl Services {
+    /// The configuration of clients that talk to these services.
+    pub(super) fn sdk(&self) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        let credentials = Credentials::new("test", "test", None, None, "tests");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build()
+    }
+
+    /// The mails that were sent to an address, oldest first.
+    pub(super) fn mails_to(&self, address: &str) -> Vec<Mail> {
+        let state = self.0.lock().unwrap();
+        state.mails.iter().filter(|mail| mail.to == [address]).cloned().collect()
+    }
+
+    /// Takes the messages out of the queue of mails.
+    pub(super) fn take_messages(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().messages)
+    }
+
+    fn respond(&self, request: &HttpRequest) -> (u16, String) {
+        let body = request.body().bytes().unwrap_or_default();
+        let host = request.uri().split("://").nth(1).unwrap_or_default();
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        if host.starts_with("email.") {
+            let mail = mail(&form_urlencoded::parse(body).into_owned().collect());
+            self.0.lock().unwrap().mails.push(mail);
+            let result = "<SendEmailResult><MessageId>1</MessageId></SendEmailResult>";
+            return (200, format!("<SendEmailResponse>{result}</SendEmailResponse>"));
+        }
+        match target {
+            "secretsmanager.GetSecretValue" => {
+                (200, json!({"SecretString": SIGNING_SECRET}).to_string())
+            }
+            "AmazonSQS.SendMessageBatch" => (200, self.queue(body).to_string()),
+            "AmazonSQS.GetQueueAttributes" => {
+                let names =
+                    ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+                (
+                    200,
+                    json!({"Attributes": names.map(|name| (name, "0")).into_iter()
+                    .collect::<HashMap<_, _>>()})
+                    .to_string(),
+                )
+            }
+            "AmazonSQS.ReceiveMessage" => (200, "{}".to_owned()),
+            "" if request.uri().contains("versions") => {
+                (200, "<ListVersionsResult></ListVersionsResult>".to_owned())
+            }
+            "" => (404, "<Error><Code>NoSuchKey</Code></Error>".to_owned()),
+            _ => panic!("{target} is not there in the process: test it on the stack"),
+        }
+    }
+
+    fn queue(&self, body: &[u8]) -> Value {
+        let batch: Value = serde_json::from_slice(body).unwrap();
+        let entries = batch["Entries"].as_array().unwrap();
+        let texts = entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap().to_owned());
+        self.0.lock().unwrap().messages.extend(texts);
+        let taken =
+            entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": entry["Id"]}));
+        json!({"Successful": taken.collect::<Vec<_>>(), "Failed": []})
+    }
+}
+
+impl HttpConnector for Services {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (status, body) = self.respond(&request);
+        let status = status.try_into().unwrap();
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
+    }
+}
+
+fn mail(fields: &HashMap<String, String>) -> Mail {
+    let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    Mail {
+        from: text("Source"),
+        to: vec![text("Destination.ToAddresses.member.1")],
+        subject: text("Message.Subject.Data"),
+        text: text("Message.Body.Text.Data"),
+        html: text("Message.Body.Html.Data"),
+    }
+}

@@ -1,0 +1,100 @@
+//! What the tests run against: the routers in this process, or the deployed stack.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Builder;
+
+use super::local::{self, Local};
+use super::stack::Stack;
+
+/// How a request reaches the functions.
+pub enum Transport {
+    /// The routers of the functions over an embedded table, inside this process.
+    InProcess(Box<Local>),
+    /// The stack that `STACK_FILE` describes.
+    Stack(Box<Stack>),
+}
+
+impl Transport {
+    /// Returns what the current test runs against: the stack if `STACK_FILE` is set, otherwise one
+    /// system in this process for all tests that have none of their own.
+    pub fn get() -> Arc<Self> {
+        static SHARED: OnceLock<Arc<Transport>> = OnceLock::new();
+        OWN.with_borrow(Clone::clone).unwrap_or_else(|| {
+            let shared = SHARED.get_or_init(|| {
+                Arc::new(match Stack::from_env() {
+                    Some(stack) => Self::Stack(Box::new(stack)),
+                    None => Self::InProcess(Box::new(
+                        Local::start(Builder::new_multi_thread()).following_the_stream(),
+                    )),
+                })
+            });
+            Arc::clone(shared)
+        })
+    }
+
+    /// Returns the base of the addresses of the API, without a slash at the end.
+    pub(super) fn base_url(&self) -> &str {
+        match self {
+            Self::InProcess(_) => local::BASE_URL,
+            Self::Stack(stack) => &stack.base_url,
+        }
+    }
+
+    /// Returns the address of the table's service.
+    pub(super) fn endpoint_url(&self) -> String {
+        match self {
+            Self::InProcess(local) => local.endpoint_url(),
+            Self::Stack(stack) => stack.endpoint_url.clone(),
+        }
+    }
+
+    /// Returns the name of the table.
+    pub(super) fn table(&self) -> &str {
+        match self {
+            Self::InProcess(_) => store_tests::table::NAME,
+            Self::Stack(stack) => &stack.table,
+        }
+    }
+}
+
+thread_local! {
+    static OWN: RefCell<Option<Arc<Transport>>> = const { RefCell::new(None) };
+}
+
+/// A system in this process for the requests of one thread, with an empty table and nothing that
+/// follows its stream. One thread runs each request: calls to the table that a handler starts
+/// together are then seen to start together.
+pub struct OwnSystem(Arc<Transport>);
+
+impl OwnSystem {
+    /// Starts it; requests of this thread reach it until it is dropped.
+    #[must_use = "it ends when it is dropped"]
+    pub fn start() -> Self {
+        let own =
+            Arc::new(Transport::InProcess(Box::new(Local::start(Builder::new_current_thread()))));
+        OWN.set(Some(Arc::clone(&own)));
+        Self(own)
+    }
+
+    /// Stores copies of the items of a partition whose sort keys begin so, each time with other
+    /// ids: see [`store_tests::table::Table::multiply`].
+    pub fn multiply(
+        &self,
+        pk: &str,
+        sk: &str,
+        number: usize,
+        ids: impl Fn(usize) -> Vec<(String, String)>,
+    ) {
+        if let Transport::InProcess(local) = &*self.0 {
+            local.multiply(pk, sk, number, ids);
+        }
+    }
+}
+
+impl Drop for OwnSystem {
+    fn drop(&mut self) {
+        OWN.set(None);
+    }
+}

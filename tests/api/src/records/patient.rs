@@ -1,0 +1,66 @@
+//! `/api/records/patient/`: what patients see of their records.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Doctor, Patient, Response, UNKNOWN};
+
+/// The predecessor's test_list_patient_records.
+#[test]
+fn a_patient_lists_records_newest_first() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let empty = patient.list_patient_records("").ok(200);
+    assert_eq!(empty.body, json!({"next": null, "results": []}));
+    let created: Vec<Response> =
+        (0..3).map(|_| patient.create_record(json!({"doctor": doctor.id})).ok(201)).collect();
+    // test_health_record_ordering: newest first.
+    let newest_first: Vec<&Value> = created.iter().rev().map(|response| &response.body).collect();
+    let listed = patient.list_patient_records("").ok(200);
+    assert_eq!(listed.results().iter().collect::<Vec<_>>(), newest_first, "each as it was created");
+}
+
+/// The predecessor's test_list_only_own_records.
+#[test]
+fn a_patient_lists_no_records_of_others() {
+    let (patient, other, doctor) = (Patient::new(), Patient::new(), Doctor::new());
+    let own = patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    other.create_record(json!({"doctor": doctor.id})).ok(201);
+    assert_eq!(patient.list_patient_records("").ok(200).ids("id"), [own.text("id")]);
+}
+
+/// The predecessor's test_cannot_update_other_patient_record.
+#[test]
+fn records_of_others_are_not_found() {
+    let (patient, other, doctor) = (Patient::new(), Patient::new(), Doctor::new());
+    let created = patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let id = created.text("id");
+    for id in [id, UNKNOWN, "not-an-id", &id.to_uppercase()] {
+        for response in [
+            other.read_patient_record(id),
+            other.update_record(id, json!({"description": "stolen"})),
+            other.replace_record(id, json!({"doctor": doctor.id})),
+        ] {
+            assert_eq!(
+                response.ok(404)["detail"],
+                "Not found.",
+                "the same answer for others' and for none"
+            );
+        }
+    }
+    assert_eq!(patient.read_patient_record(id).ok(200).body, created.body);
+}
+
+/// test_health_record_cascade_delete, test_annotation_cascade_delete: what belongs to a record
+/// stays as long as the record, and over HTTP no record is ever deleted.
+#[test]
+fn a_record_cannot_be_deleted() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let created = patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let response = patient.delete(&format!("/api/records/patient/{}/", created.text("id"))).ok(405);
+    let allow = response.header("allow");
+    assert_eq!(
+        allow.split(',').map(str::trim).collect::<BTreeSet<_>>(),
+        BTreeSet::from(["GET", "HEAD", "PATCH", "PUT"])
+    );
+}

@@ -1,0 +1,89 @@
+//! The samples in `events/`: each is what its function really gets, and can be replayed.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use api_tests::harness::{Stack, aws};
+
+fn sample(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn there_is_a_sample_for_each_function() {
+    for function in Stack::get().functions.keys() {
+        assert!(sample(&format!("{function}.json")).is_object());
+    }
+}
+
+#[test]
+fn requests_are_answered() {
+    // The first replay registers the user, all others find it.
+    let first = aws::invoke("accounts", &sample("accounts.json"));
+    assert!([201, 400].contains(&first["statusCode"].as_u64().unwrap()), "{first}");
+    let again = aws::invoke("accounts", &sample("accounts.json"));
+    assert_eq!(again["statusCode"], 400, "{again}");
+    let body: Value = serde_json::from_str(again["body"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&body["errors"][0]["field"], &body["request_id"]),
+        (&json!("email"), &json!("JKJaXmPLvHcESHA="))
+    );
+    // Their token is none, so that nobody can do anything with the samples.
+    for function in ["records", "notifications"] {
+        let response = aws::invoke(function, &sample(&format!("{function}.json")));
+        assert_eq!(response["statusCode"], 401, "{response}");
+        assert_eq!(response["headers"]["x-request-id"], "JKJaXmPLvHcESHA=");
+        assert_eq!(response["headers"]["content-type"], "application/problem+json");
+    }
+}
+
+#[test]
+fn events_of_people_who_are_gone_are_dropped() {
+    for function in ["dispatcher", "mailer", "inspector"] {
+        for _ in 0..2 {
+            let response = aws::invoke(function, &sample(&format!("{function}.json"))).body;
+            assert_eq!(response, json!({"batchItemFailures": []}), "{function}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_comes_again_alone() {
+    let mut event = sample("mailer.json");
+    let mut poison = event["Records"][0].clone();
+    poison["messageId"] = json!("poison");
+    poison["body"] = json!("{");
+    event["Records"].as_array_mut().unwrap().push(poison);
+    assert_eq!(
+        aws::invoke("mailer", &event).body,
+        json!({"batchItemFailures": [{"itemIdentifier": "poison"}]})
+    );
+
+    let mut event = sample("inspector.json");
+    let mut poison = event["Records"][0].clone();
+    poison["messageId"] = json!("poison");
+    poison["body"] = json!("{\"Records\": 7}");
+    // What S3 sends to a queue once, when notifications are configured.
+    let mut test = event["Records"][0].clone();
+    test["body"] =
+        json!("{\"Service\": \"Amazon S3\", \"Event\": \"s3:TestEvent\", \"Bucket\": \"b\"}");
+    event["Records"].as_array_mut().unwrap().extend([poison, test]);
+    assert_eq!(
+        aws::invoke("inspector", &event).body,
+        json!({"batchItemFailures": [{"itemIdentifier": "poison"}]})
+    );
+
+    // A stream is answered with the place from which it comes again.
+    let mut event = sample("dispatcher.json");
+    let mut poison = event["Records"][0].clone();
+    poison["dynamodb"]["SequenceNumber"] = json!("300000000000000499660");
+    poison["dynamodb"]["NewImage"]["record_id"] = json!({"S": "no id"});
+    let behind = event["Records"][0].clone();
+    event["Records"].as_array_mut().unwrap().extend([poison, behind]);
+    assert_eq!(
+        aws::invoke("dispatcher", &event).body,
+        json!({"batchItemFailures": [{"itemIdentifier": "300000000000000499660"}]})
+    );
+}

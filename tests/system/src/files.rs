@@ -1,0 +1,526 @@
+//! Files: declared in a record, uploaded to S3 by presigned URL, inspected, downloaded, deleted.
+//!
+//! In the predecessor, uploaded files were public by guessable URL, stayed after deletion, and were
+//! served inline.
+
+use std::time::Duration;
+
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
+use jiff::{SignedDuration, Timestamp};
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use api_tests::harness::files::{PDF, PNG, declared, transfer, upload};
+use api_tests::harness::{
+    Doctor, Patient, Response, Stack, UNKNOWN, aws, eventually, keys, moment, unique,
+};
+
+/// A URL as ours that takes an upload, made at some moment and good for a minute. Signed by the
+/// account's root: how long a URL is good must not depend on whose it is.
+fn presigned_put(key: &str, at: Timestamp) -> String {
+    let stack = Stack::get();
+    let url = format!("{}/{}/{key}", stack.endpoint_url, stack.bucket);
+    let identity = aws::root().into();
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_secs(60));
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&stack.region)
+        .name("s3")
+        .time(at.into())
+        .settings(settings);
+    let signable =
+        SignableRequest::new("PUT", &url, std::iter::empty(), SignableBody::UnsignedPayload)
+            .unwrap();
+    let (instructions, _) =
+        sign(signable, &parameters.build().unwrap().into()).unwrap().into_parts();
+    let parameters = instructions
+        .params()
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.replace('/', "%2F")))
+        .collect::<Vec<_>>();
+    format!("{url}?{}", parameters.join("&"))
+}
+
+type Headers = Vec<(String, String)>;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A patient, the patient's doctor, and a record with one file that waits for its content.
+struct Waiting {
+    patient: Patient,
+    doctor: Doctor,
+    record: Response,
+}
+
+impl Waiting {
+    fn new(file: Value) -> Self {
+        let (patient, doctor) = (Patient::new(), Doctor::new());
+        let record = patient.create_record(json!({"doctor": doctor.id, "files": [file]})).ok(201);
+        Self { patient, doctor, record }
+    }
+
+    fn id(&self) -> &str {
+        self.record.text("id")
+    }
+
+    /// The file as it was declared, with its upload.
+    fn file(&self) -> &Value {
+        &self.record["files"][0]
+    }
+
+    fn file_id(&self) -> &str {
+        self.file()["id"].as_str().unwrap()
+    }
+
+    /// The file as the patient reads it now.
+    fn read(&self) -> Value {
+        self.patient.read_patient_record(self.id()).ok(200)["files"][0].clone()
+    }
+
+    /// The status in the table, where no request has looked.
+    fn stored_status(&self) -> Value {
+        let key = format!("RECORD#{}#FILE#{}", self.id(), self.file_id());
+        aws::get_item(&format!("PATIENT#{}", self.patient.id), &key)
+            .map_or(Value::Null, |item| item["status"]["S"].clone())
+    }
+
+    fn object_key(&self) -> String {
+        format!("files/{}", self.file_id())
+    }
+
+    /// How many versions and markers of versions S3 has of the file's object.
+    fn versions(&self) -> usize {
+        aws::object_versions(&self.object_key()).len()
+    }
+}
+
+/// The predecessor's test_create_record_with_files.
+#[test]
+fn files_of_a_new_record_are_uploaded_by_their_urls() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let files = [
+        declared("report-zq7marker.pdf", "application/pdf", PDF),
+        declared("scan.png", "image/png", PNG),
+    ];
+    let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
+    let id = record.text("id");
+    // Newest first, and of two declared together the later one is the newer one.
+    let [png, pdf] = &record["files"].as_array().unwrap()[..] else { panic!("{record}") };
+    // test_create_health_record_file, test_health_record_file_str
+    assert_eq!(
+        keys(png),
+        ["content_type", "created_at", "file", "id", "name", "size_bytes", "status", "upload"]
+    );
+    assert_eq!(keys(&png["upload"]), ["expires_at", "headers", "method", "url"]);
+    assert_eq!(
+        (&pdf["name"], &pdf["content_type"], &pdf["size_bytes"]),
+        (&json!("report-zq7marker.pdf"), &json!("application/pdf"), &json!(PDF.len()))
+    );
+    assert_eq!(
+        (&pdf["status"], &pdf["file"], &pdf["upload"]["method"]),
+        (&json!("pending"), &Value::Null, &json!("PUT"))
+    );
+    let lifetime = pdf["upload"]["expires_at"]
+        .as_str()
+        .unwrap()
+        .parse::<Timestamp>()
+        .unwrap()
+        .duration_since(Timestamp::now());
+    assert!((600..=900).contains(&lifetime.as_secs()), "valid for minutes");
+
+    assert_eq!(upload(pdf, PDF), 200);
+    // Available at once, however slow the event; and each file by itself.
+    let read = patient.read_patient_record(id).ok(200);
+    assert_eq!(read["files"][1]["status"], "available");
+    assert_eq!(
+        (&read["files"][0]["status"], &read["files"][0]["file"]),
+        (&json!("pending"), &Value::Null)
+    );
+    assert!(read["files"][0].get("upload").is_none(), "an upload is told once");
+    assert_eq!(upload(png, PNG), 200);
+    for seen in [
+        doctor.read_doctor_record(id).ok(200).body,
+        doctor.list_doctor_records("").ok(200)["results"][0].clone(),
+        patient.list_patient_records("").ok(200)["results"][0].clone(),
+        // Another function with another role, whose URLs must work too.
+        doctor.list_notifications("").ok(200)["results"][0]["record"].clone(),
+    ] {
+        for (file, content) in [(&seen["files"][0], PNG), (&seen["files"][1], PDF)] {
+            assert_eq!(file["status"], "available");
+            let download = transfer("GET", file["file"].as_str().unwrap(), &[], None);
+            assert_eq!((download.status, &download.bytes[..]), (200, content));
+            let name = file["name"].as_str().unwrap();
+            assert_eq!(download.header("content-type"), file["content_type"].as_str().unwrap());
+            assert_eq!(
+                download.header("content-disposition"),
+                format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_becomes_available_by_the_event_alone() {
+    let waiting = Waiting::new(declared("scan.png", "image/png", PNG));
+    assert_eq!(upload(waiting.file(), PNG), 200);
+    eventually("the inspector has seen the object", || {
+        (waiting.stored_status() == "available").then_some(())
+    });
+    assert_eq!(waiting.read()["status"], "available");
+}
+
+#[test]
+fn nothing_but_the_declared_file_can_be_uploaded() {
+    let mut file = declared("scan.png", "image/png", PNG);
+    file["sha256"] = json!(hex(digest(&SHA256, PNG).as_ref()));
+    let waiting = Waiting::new(file);
+    let given = waiting.file()["upload"].clone();
+    let url = given["url"].as_str().unwrap();
+    let headers: Headers = given["headers"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap().to_owned()))
+        .collect();
+    let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["content-type", "if-none-match", "x-amz-checksum-sha256"],
+        "what must be sent is told, and nothing else"
+    );
+
+    let refused =
+        |what: &str, method: &str, url: &str, change: &dyn Fn(&mut Headers), content: &[u8]| {
+            let mut headers = headers.clone();
+            change(&mut headers);
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let status = transfer(method, url, &headers, Some(content)).status;
+            assert!([400, 403].contains(&status), "{what}: {status}");
+            assert_eq!(waiting.versions(), 0, "{what}: an object is there");
+        };
+    let as_told = |_: &mut Headers| {};
+    let set = |name: &'static str, value: &'static str| {
+        move |headers: &mut Headers| {
+            headers
+                .iter_mut()
+                .filter(|header| header.0 == name)
+                .for_each(|header| header.1 = value.to_owned())
+        }
+    };
+    let without =
+        |name: &'static str| move |headers: &mut Headers| headers.retain(|header| header.0 != name);
+
+    let longer = [PNG, b"x"].concat();
+    let mut other = PNG.to_vec();
+    other[20] ^= 1;
+    refused("a longer one", "PUT", url, &as_told, &longer);
+    refused("a shorter one", "PUT", url, &as_told, &PNG[1..]);
+    refused("an empty one", "PUT", url, &as_told, b"");
+    refused("another content", "PUT", url, &as_told, &other);
+    refused("another type", "PUT", url, &set("content-type", "text/html"), PNG);
+    refused("without a type", "PUT", url, &without("content-type"), PNG);
+    refused(
+        "another hash",
+        "PUT",
+        url,
+        &set("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+        PNG,
+    );
+    refused("without a hash", "PUT", url, &without("x-amz-checksum-sha256"), &other);
+    refused("without the condition", "PUT", url, &without("if-none-match"), PNG);
+    refused("another method", "POST", url, &as_told, PNG);
+    refused("deleting", "DELETE", url, &as_told, b"");
+
+    let parameter = |name: &str| {
+        url.split(['?', '&']).find(|part| part.starts_with(&format!("{name}="))).unwrap().to_owned()
+    };
+    let tampered =
+        |name: &str, value: &str| url.replace(&parameter(name), &format!("{name}={value}"));
+    refused("another file", "PUT", &url.replace(waiting.file_id(), UNKNOWN), &as_told, PNG);
+    refused("a longer lifetime", "PUT", &tampered("X-Amz-Expires", "86400"), &as_told, PNG);
+    refused("expired", "PUT", &tampered("X-Amz-Date", "20200101T000000Z"), &as_told, PNG);
+    refused(
+        "another signature",
+        "PUT",
+        &tampered("X-Amz-Signature", &"0".repeat(64)),
+        &as_told,
+        PNG,
+    );
+    refused("no signature", "PUT", url.split('?').next().unwrap(), &as_told, PNG);
+    refused("fewer signed headers", "PUT", &tampered("X-Amz-SignedHeaders", "host"), &as_told, PNG);
+
+    // After all that the real one is taken, once.
+    assert_eq!(waiting.read()["status"], "pending");
+    assert_eq!(upload(waiting.file(), PNG), 200);
+    assert_eq!(waiting.read()["status"], "available");
+    assert_eq!(upload(waiting.file(), PNG), 412, "write once");
+    assert_eq!(waiting.versions(), 1);
+}
+
+#[test]
+fn a_url_that_has_expired_is_refused() {
+    let key = "files/01936f2a-0000-7000-8000-00000000eeee";
+    let url = |at: Timestamp| presigned_put(key, at);
+    let now = Timestamp::now();
+    let old = transfer("PUT", &url(now - SignedDuration::from_secs(61)), &[], Some(PNG));
+    assert_eq!(old.status, 403, "{}", String::from_utf8_lossy(&old.bytes));
+    assert_eq!(aws::object_versions(key).len(), 0);
+    // The same URL of another moment works, so it was its age.
+    assert_eq!(transfer("PUT", &url(Timestamp::now()), &[], Some(PNG)).status, 200);
+    eventually("an object without a file is deleted", || {
+        aws::object_versions(key).is_empty().then_some(())
+    });
+}
+
+#[test]
+fn what_is_not_what_it_says_is_rejected_and_deleted() {
+    // A stored script, as long as the picture that was declared.
+    let script = format!("{:<width$}", "<script>1</script>", width = PNG.len());
+    let looked = Waiting::new(declared("scan.png", "image/png", PNG));
+    assert_eq!(upload(looked.file(), script.as_bytes()), 200, "type and length are right");
+    let read = looked.read();
+    assert_eq!((&read["status"], &read["file"]), (&json!("rejected"), &Value::Null));
+    eventually("the rejected object is deleted", || (looked.versions() == 0).then_some(()));
+    assert_eq!(looked.read()["status"], "rejected");
+    assert_eq!(
+        looked.doctor.read_doctor_record(looked.id()).ok(200)["files"][0]["file"],
+        Value::Null
+    );
+
+    let unseen = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    assert_eq!(upload(unseen.file(), &[b" ", &PDF[..PDF.len() - 1]].concat()), 200);
+    eventually("the inspector has rejected the object", || {
+        (unseen.stored_status() == "rejected").then_some(())
+    });
+    eventually("the inspector has deleted the object", || (unseen.versions() == 0).then_some(()));
+    assert_eq!(unseen.read()["status"], "rejected");
+}
+
+#[test]
+fn each_type_is_taken_and_recognised() {
+    let dicom = [&[0; 128][..], b"DICM"].concat();
+    let types: [(&str, &[u8]); 14] = [
+        ("application/pdf", PDF),
+        ("image/png", PNG),
+        ("image/jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF"),
+        ("image/gif", b"GIF89a\x01\0\x01\0"),
+        ("image/webp", b"RIFF\x24\0\0\0WEBPVP8 "),
+        ("image/tiff", b"II*\0\x08\0\0\0"),
+        ("application/dicom", &dicom),
+        ("text/plain", "plain t\u{e9}xt zq7marker".as_bytes()),
+        ("text/csv", b"a,b\n1,2\n"),
+        ("application/json", b"{\"resourceType\": \"Bundle\"}"),
+        ("application/msword", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        (
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            b"PK\x03\x04\x14\0",
+        ),
+        ("application/vnd.ms-excel", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK\x03\x04\x14\0"),
+    ];
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let files: Vec<Value> = types
+        .iter()
+        .map(|(content_type, content)| declared("file", content_type, content))
+        .collect();
+    let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
+    for (file, (content_type, content)) in
+        record["files"].as_array().unwrap().iter().rev().zip(types)
+    {
+        assert_eq!(upload(file, content), 200, "{content_type}");
+    }
+    let read = patient.read_patient_record(record.text("id")).ok(200);
+    for file in read["files"].as_array().unwrap() {
+        assert_eq!(file["status"], "available", "{file}");
+    }
+    for content_type in [
+        "text/html",
+        "image/svg+xml",
+        "application/octet-stream",
+        "application/PDF",
+        "application/pdf; charset=utf-8",
+        "",
+    ] {
+        let body = json!({"doctor": doctor.id, "files": [declared("file", content_type, PDF)]});
+        patient.create_record(body).refused("files[0].content_type", "invalid_choice");
+    }
+}
+
+#[test]
+fn sizes_have_limits_and_empty_files_are_refused() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let declare = |size: Value| {
+        let file = json!({"name": "a.pdf", "content_type": "application/pdf", "size_bytes": size});
+        patient.create_record(json!({"doctor": doctor.id, "files": [file]}))
+    };
+    for (size, code) in [
+        (json!(0), "empty_file"),
+        (json!(26_214_401), "too_large"),
+        (json!(u64::MAX), "too_large"),
+        (json!(-1), "invalid"),
+        (json!(1.5), "invalid"),
+        (json!("15"), "invalid"),
+        (json!(true), "invalid"),
+        (json!(null), "null"),
+    ] {
+        declare(size).refused("files[0].size_bytes", code);
+    }
+    declare(json!(26_214_400)).ok(201);
+}
+
+#[test]
+fn names_lose_their_path_and_keep_the_rest() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let named = |name: &str| {
+        patient.create_record(
+            json!({"doctor": doctor.id, "files": [declared(name, "application/pdf", PDF)]}),
+        )
+    };
+    for (name, kept) in [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\scans\\knee.pdf", "knee.pdf"),
+        (" a.pdf ", "a.pdf"),
+        ("/tmp/", "tmp"),
+    ] {
+        assert_eq!(named(name).ok(201)["files"][0]["name"], kept);
+    }
+    for (name, code) in [
+        ("", "blank"),
+        ("/", "blank"),
+        (".", "invalid"),
+        ("..", "invalid"),
+        ("a\r\nb.pdf", "invalid"),
+        (&"x".repeat(256), "too_long"),
+    ] {
+        named(name).refused("files[0].name", code);
+    }
+    // What would break out of a header is escaped, and the real name survives.
+    let record = named("Befund \"M\u{fc}ller\"; 100%.pdf").ok(201);
+    assert_eq!(upload(&record["files"][0], PDF), 200);
+    let file = patient.read_patient_record(record.text("id")).ok(200)["files"][0].clone();
+    let download = transfer("GET", file["file"].as_str().unwrap(), &[], None);
+    assert_eq!(
+        download.header("content-disposition"),
+        "attachment; filename=\"Befund _M_ller__ 100_.pdf\"; \
+         filename*=UTF-8''Befund%20%22M%C3%BCller%22%3B%20100%25.pdf"
+    );
+}
+
+#[test]
+fn objects_are_private_and_download_urls_work_for_minutes() {
+    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    assert_eq!(upload(waiting.file(), PDF), 200);
+    let file = waiting.read();
+    let url = file["file"].as_str().unwrap();
+    assert!(url.contains("X-Amz-Expires=300&"), "{url}");
+    assert!(!url.contains(&waiting.patient.id), "nothing in a URL says whose it is");
+    let status = |url: &str| transfer("GET", url, &[], None).status;
+    assert_eq!(status(url), 200);
+    assert_eq!(status(&url.replace("X-Amz-Expires=300", "X-Amz-Expires=3000")), 403);
+    assert_eq!(status(&url.replace("attachment", "inline")), 403, "it cannot be shown inline");
+    assert_eq!(
+        status(&url.replace("response-content-type=application", "response-content-type=text")),
+        403
+    );
+    assert_eq!(status(url.split('?').next().unwrap()), 403, "without a signature");
+    let stack = Stack::get();
+    assert_eq!(
+        status(&format!("{}/{}?list-type=2", stack.endpoint_url, stack.bucket)),
+        403,
+        "nobody lists the bucket"
+    );
+    assert_eq!(transfer("PUT", url, &[("content-type", "application/pdf")], Some(PDF)).status, 403);
+    assert_eq!(transfer("DELETE", url, &[], None).status, 403);
+}
+
+/// The predecessor's test_delete_file.
+#[test]
+fn a_deleted_file_is_gone_with_its_object() {
+    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let Waiting { patient, doctor, .. } = &waiting;
+    assert_eq!(upload(waiting.file(), PDF), 200);
+    let url = waiting.read()["file"].as_str().unwrap().to_owned();
+    assert_eq!(waiting.versions(), 1);
+
+    let deleted = patient.delete_file(waiting.file_id()).ok(204);
+    assert!(deleted.bytes.is_empty());
+    let read = patient.read_patient_record(waiting.id()).ok(200);
+    assert_eq!((&read["files"], read.header("etag")), (&json!([]), "\"2\"".to_owned()));
+    assert!(moment(&read["updated_at"]) > moment(&waiting.record["updated_at"]));
+    assert_eq!(doctor.read_doctor_record(waiting.id()).ok(200)["files"], json!([]));
+    assert_eq!(
+        doctor.list_notifications("").ok(200)["results"][0]["notification_type"],
+        "record_updated"
+    );
+    // All versions, so that nothing can be brought back.
+    eventually("the object is deleted with all its versions", || {
+        (waiting.versions() == 0).then_some(())
+    });
+    assert_eq!(transfer("GET", &url, &[], None).status, 404);
+    patient.delete_file(waiting.file_id()).ok(404);
+    let told = doctor.list_notifications("").ok(200).results().len();
+    assert_eq!(told, 2, "who deletes what is gone tells nobody");
+}
+
+/// The predecessor's test_cannot_delete_other_patient_file.
+#[test]
+fn nobody_deletes_anothers_file() {
+    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let other = Patient::new();
+    for id in [waiting.file_id(), waiting.id(), UNKNOWN, "not-an-id"] {
+        assert_eq!(other.delete_file(id).ok(404)["detail"], "Not found.");
+    }
+    let path = format!("/api/records/files/{}/", waiting.file_id());
+    waiting.doctor.request("DELETE", &path).send().ok(403);
+    waiting.patient.request("GET", &path).send().ok(405);
+    assert_eq!(waiting.read()["status"], "pending");
+}
+
+#[test]
+fn a_file_is_deleted_from_the_version_that_is_meant() {
+    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let path = format!("/api/records/files/{}/", waiting.file_id());
+    waiting
+        .patient
+        .request("DELETE", &path)
+        .header("if-match", "\"7\"")
+        .send()
+        .problem(412, "precondition_failed");
+    waiting.patient.request("DELETE", &path).header("if-match", "\"1\"").send().ok(204);
+}
+
+#[test]
+fn what_is_uploaded_after_the_deletion_is_cleaned_up() {
+    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    waiting.patient.delete_file(waiting.file_id()).ok(204);
+    assert_eq!(upload(waiting.file(), PDF), 200, "the URL is still valid");
+    eventually("the object without a file is deleted", || (waiting.versions() == 0).then_some(()));
+    assert_eq!(waiting.patient.read_patient_record(waiting.id()).ok(200)["files"], json!([]));
+}
+
+#[test]
+fn uploads_work_with_the_response_that_was_given_again() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let body = json!({"doctor": doctor.id, "files": [declared("a.pdf", "application/pdf", PDF)]});
+    let key = format!("\"{}\"", unique());
+    let create = || {
+        let request = patient.request("POST", "/api/records/patient/");
+        request.header("idempotency-key", &key).json(&body).send().ok(201)
+    };
+    let (first, again) = (create(), create());
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.bytes, first.bytes);
+    assert_eq!(upload(&again["files"][0], PDF), 200);
+    eventually("the file is available", || {
+        let read = patient.read_patient_record(again.text("id")).ok(200);
+        (read["files"][0]["status"] == "available").then_some(())
+    });
+}

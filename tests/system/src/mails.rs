@@ -1,0 +1,327 @@
+//! Mails: what is told in an inbox is also told by mail, once, without a word of what it is about.
+//!
+//! In the predecessor, the request queued mails before its transaction had ended. Here the
+//! table's stream carries them: dispatcher, SQS, mailer, SES.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::console_mail;
+use api_tests::harness::{Doctor, Mail, Patient, Stack, aws, eventually, mails_to};
+
+/// The mails to an address as soon as there are `count` of them.
+pub(crate) fn mails(email: &str, count: usize) -> Vec<Mail> {
+    eventually(&format!("{count} mails have been sent"), || {
+        Some(mails_to(email)).filter(|mails| mails.len() >= count)
+    })
+}
+
+/// The order for a mail, as the dispatcher puts it into the queue.
+pub(crate) fn order(recipient: &str, notification: &Value) -> String {
+    json!({"recipient_id": recipient, "notification_id": notification}).to_string()
+}
+
+/// What SQS hands to the mailer.
+fn delivery(body: &str) -> Value {
+    json!({"Records": [{
+        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "receiptHandle": "x", "body": body,
+            "attributes": {},
+        "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": "",
+            "awsRegion": "eu-central-1",
+    }]})
+}
+
+/// Delivers a message to the mailer; whether it was taken.
+pub(crate) fn deliver(body: &str) -> bool {
+    aws::invoke("mailer", &delivery(body))["batchItemFailures"].as_array().unwrap().is_empty()
+}
+
+/// Makes the table say of a notification's mail that it was begun, or that it was not.
+pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Option<&str>) {
+    let sk = format!("NOTIFICATION#{}", notification.as_str().unwrap());
+    let (expression, values) = match state {
+        Some(state) => ("SET mail_state = :state", json!({":state": {"S": state}})),
+        None => ("REMOVE mail_state", Value::Null),
+    };
+    aws::update_item(&format!("INBOX#{recipient}"), &sk, expression, values);
+}
+
+/// While one lives, a message that the mailer has refused comes again after a few seconds, and
+/// others only if they take longer.
+pub(crate) struct Impatience;
+
+/// How many there are, and how patient the queue was before.
+static IMPATIENCE: Mutex<(usize, Value)> = Mutex::new((0, Value::Null));
+
+impl Impatience {
+    pub(crate) fn begin() -> Self {
+        let mut state = IMPATIENCE.lock().unwrap();
+        if state.0 == 0 {
+            let response = aws::sqs(
+                "GetQueueAttributes",
+                "mail",
+                json!({"AttributeNames": ["VisibilityTimeout"]}),
+            );
+            state.1 = response["Attributes"]["VisibilityTimeout"].clone();
+            assert_eq!(state.1, "180");
+            Self::set(&json!("6"));
+        }
+        state.0 += 1;
+        Self
+    }
+
+    fn set(seconds: &Value) {
+        aws::sqs(
+            "SetQueueAttributes",
+            "mail",
+            json!({"Attributes": {"VisibilityTimeout": seconds}}),
+        );
+    }
+}
+
+impl Drop for Impatience {
+    fn drop(&mut self) {
+        // A test that has failed has not left the state half done.
+        let mut state = IMPATIENCE.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 -= 1;
+        if state.0 == 0 {
+            Self::set(&state.1);
+        }
+    }
+}
+
+#[test]
+fn each_notification_is_one_mail() {
+    let (patient, doctor, next) = (Patient::new(), Doctor::new(), Doctor::new());
+    let record =
+        patient.create_record(json!({"doctor": doctor.id, "description": "zq7marker"})).ok(201);
+    let id = record.text("id");
+    let note = doctor.create_annotation(json!({"record": id, "note": "one zq7marker"})).ok(201);
+    doctor.update_annotation(note.text("id"), json!({"note": "two zq7marker"})).ok(200);
+    patient.update_record(id, json!({"record_type": "imaging"})).ok(200);
+    patient.update_record(id, json!({"doctor": next.id})).ok(200);
+
+    let subjects = |email: &str, count: usize| {
+        let mut subjects: Vec<String> =
+            mails(email, count).into_iter().map(|mail| mail.subject).collect();
+        subjects.sort_unstable();
+        subjects
+    };
+    assert_eq!(
+        subjects(&doctor.email, 3),
+        [
+            "Health Record Notification - Assignment Ended",
+            "Health Record Notification - Patient Assigned",
+            "Health Record Notification - Record Updated",
+        ]
+    );
+    assert_eq!(
+        subjects(&patient.email, 2),
+        [
+            "Health Record Notification - Annotation Updated",
+            "Health Record Notification - Record Annotated"
+        ]
+    );
+    assert_eq!(subjects(&next.email, 1), ["Health Record Notification - Patient Assigned"]);
+    for mail in [&doctor, &next]
+        .into_iter()
+        .flat_map(|doctor| mails_to(&doctor.email))
+        .chain(mails_to(&patient.email))
+    {
+        assert_eq!(mail.from, "records@example.org");
+        for body in [&mail.text, &mail.html] {
+            let words = [
+                id,
+                &patient.id,
+                &doctor.id,
+                &next.id,
+                "zq7marker",
+                "imaging",
+                &patient.email,
+                &doctor.email,
+                "/api/",
+            ];
+            for word in words {
+                assert!(!body.contains(word) && !mail.subject.contains(word), "{word} in {body}");
+            }
+            for name in [&patient.full_name(), &doctor.full_name(), &next.full_name()] {
+                assert!(name.split(' ').all(|part| !body.contains(part)), "{name} in {body}");
+            }
+            assert!(body.contains(&Stack::get().base_url), "where to read it: {body}");
+        }
+        assert!(mail.html.contains("<html") && !mail.text.contains('<'));
+    }
+}
+
+#[test]
+fn whatever_is_told_twice_is_mailed_once() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let notification = doctor.list_notifications("").ok(200)["results"][0].clone();
+    let id = &notification["id"];
+    mails(&doctor.email, 1);
+    let stored = eventually("the mail is noted as sent", || {
+        let key = format!("NOTIFICATION#{}", id.as_str().unwrap());
+        aws::get_item(&format!("INBOX#{}", doctor.id), &key)
+            .filter(|item| item["mail_state"]["S"] == "sent")
+    });
+
+    // SQS delivers again, to several sandboxes at a time.
+    let order = order(&doctor.id, id);
+    std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(|| assert!(deliver(&order))))));
+    aws::sqs("SendMessage", "mail", json!({"MessageBody": order}));
+    // The stream tells again.
+    let event = json!({"Records": [{
+        "eventID": "1", "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
+            "awsRegion": "eu-central-1",
+        "eventSourceARN": "", "dynamodb": {
+            "Keys": {"pk": stored["pk"], "sk": stored["sk"]}, "NewImage": stored,
+                "SequenceNumber": "1", "SizeBytes": 1,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    }]});
+    assert_eq!(aws::invoke("dispatcher", &event).body, json!({"batchItemFailures": []}));
+    // What comes behind all that is mailed; so what came before has been handled.
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    mails(&doctor.email, 2);
+    let subjects: Vec<String> =
+        mails_to(&doctor.email).into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects, ["Health Record Notification - Patient Assigned"; 2]);
+}
+
+/// While it lives, nobody takes changes from the stream nor mails from the queue.
+struct Outage(Vec<String>);
+
+impl Outage {
+    const PATH: &str = "/2015-03-31/event-source-mappings/";
+
+    fn begin() -> Self {
+        let sources = ["dispatcher", "mailer"].iter().flat_map(|function| {
+            let query =
+                format!("{}?FunctionName={}", Self::PATH, Stack::get().functions[*function]);
+            let response = aws::send(aws::root(), "lambda", "GET", &query, &[], Vec::new()).ok(200);
+            let sources = response["EventSourceMappings"].as_array().unwrap();
+            sources
+                .iter()
+                .map(|source| source["UUID"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        });
+        let outage = Self(sources.collect());
+        assert_eq!(outage.0.len(), 2);
+        outage.enable(false);
+        outage
+    }
+
+    fn enable(&self, enabled: bool) {
+        for source in &self.0 {
+            let (path, body) =
+                (format!("{}{source}", Self::PATH), json!({"Enabled": enabled}).to_string());
+            let response = aws::send(
+                aws::root(),
+                "lambda",
+                "PUT",
+                &path,
+                &[("content-type", "application/json")],
+                body,
+            );
+            assert!([200, 202].contains(&response.status), "{response}");
+        }
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        self.enable(true);
+    }
+}
+
+/// In the predecessor, with the broker down a create answered 500, and a restart of it hung the
+/// API for good.
+#[test]
+fn the_api_works_while_nothing_is_mailed_and_nothing_is_lost() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let outage = Outage::begin();
+    let record = patient.record_for(&doctor);
+    doctor.annotate(record.text("id"));
+    assert_eq!(
+        doctor.list_notifications("").ok(200).results().len(),
+        1,
+        "what happened is told in the inbox"
+    );
+    assert_eq!(patient.list_notifications("").ok(200).results().len(), 1);
+    assert!(mails_to(&doctor.email).is_empty());
+    drop(outage);
+    mails(&doctor.email, 1);
+    mails(&patient.email, 1);
+}
+
+#[test]
+fn several_at_once_are_all_mailed() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    patient.record_for(&doctor);
+                }
+            });
+        }
+    });
+    assert_eq!(mails(&doctor.email, 12).len(), 12);
+}
+
+#[test]
+fn nobody_is_mailed_who_is_gone() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    mails(&doctor.email, 1);
+    let notification = doctor.list_notifications("").ok(200)["results"][0]["id"].clone();
+    let unknown = "01936f2a-0000-7000-8000-00000000ffff";
+    assert!(deliver(&order(&doctor.id, &json!(unknown))), "the notification is gone");
+    assert!(deliver(&order(unknown, &notification)), "so is the recipient");
+    set_mail_state(&doctor.id, &notification, None);
+    doctor.deactivate();
+    assert!(deliver(&order(&doctor.id, &notification)), "deactivated");
+    assert_eq!(mails_to(&doctor.email).len(), 1);
+}
+
+/// The mailer died between SES and the table: whether the mail was sent, nobody knows, and a person
+/// decides.
+#[test]
+fn a_mail_in_doubt_is_not_sent_again() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    mails(&doctor.email, 1);
+    let notification = doctor.list_notifications("").ok(200)["results"][0]["id"].clone();
+    set_mail_state(&doctor.id, &notification, Some("sending"));
+    assert!(!deliver(&order(&doctor.id, &notification)), "it must reach the dead-letter queue");
+    assert_eq!(mails_to(&doctor.email).len(), 1);
+}
+
+#[test]
+fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let marker = format!("zq7marker {}", doctor.id);
+    let poison =
+        [marker.clone(), json!({"recipient_id": marker, "notification_id": 1}).to_string()];
+    let _alone = console_mail::alone();
+    // Five deliveries, three minutes apart: the test does not wait so long.
+    let _impatience = Impatience::begin();
+    for body in &poison {
+        assert!(!deliver(body));
+        aws::sqs("SendMessage", "mail", json!({"MessageBody": body}));
+    }
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    mails(&doctor.email, 1);
+    eventually("the poison is in the dead-letter queue", || {
+        let dead = aws::sqs(
+            "ReceiveMessage",
+            "mail_dlq",
+            json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}),
+        );
+        let dead: Vec<&Value> =
+            dead["Messages"].as_array()?.iter().map(|message| &message["Body"]).collect();
+        poison.iter().all(|body| dead.iter().any(|dead| *dead == body)).then_some(())
+    });
+}
