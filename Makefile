@@ -7,22 +7,23 @@ ENV ?= dev
 PYTHON ?= python3
 
 VENV := .local/venv
-# One profile for functions and tests, so that the SDK is compiled once.
-PROFILE := --profile local
-# Without MAKEFLAGS, cargo uses all processors, whatever the number of make's own jobs.
-CARGO := MAKEFLAGS= cargo
-STACK := $(VENV)/stack/bin/python -m tests.stack
+# Everything is compiled with these, so that every crate is compiled once. Clippy lints while it compiles, in place of a
+# second compilation. Without MAKEFLAGS, cargo uses all processors, whatever the number of make's own jobs.
+COMPILE := MAKEFLAGS= RUSTC_WORKSPACE_WRAPPER=clippy-driver
+CARGO := $(COMPILE) cargo
+STACK := $(COMPILE) $(VENV)/stack/bin/python -m tests.stack
 SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
 # Nothing of a package runs when it is installed, and nothing is asked or told meanwhile.
 NODE := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
 NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --cache "$(CURDIR)/.local/npm"
 
-# What `sam build` does is tested with the quick settings of that profile, for this machine's architecture.
-QUICK_RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
-SAM_BUILD := AWS_DEFAULT_REGION=eu-central-1 $(QUICK_RELEASE) $(SAM) build --config-env dev --build-dir .local/sam/build \
+# `sam build` takes what is already compiled: the profile `dev`, by plain cargo, for this machine's architecture. The
+# whole workspace is selected, because the features of the dependencies follow from the selection.
+SAM_BUILD := $(COMPILE) SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo CARGO_LAMBDA_COMPILER_EXTRA_ARGS="--workspace --bins" \
+	AWS_DEFAULT_REGION=eu-central-1 $(SAM) build --config-env dev --build-dir .local/sam/build \
 	--parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 # These tests wait more than they work: more of them at a time than there are processors.
-ON_STACK := RUST_TEST_THREADS=8 $(STACK) exec -- cargo test $(PROFILE)
+ON_STACK := RUST_TEST_THREADS=8 $(STACK) exec -- cargo test
 # The tests that need a deployed stack.
 STACK_TESTS := contract-tests system-tests
 
@@ -56,12 +57,15 @@ demo: ## Walk through a patient's day against the running system, printing each 
 admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=<address>
 	@$(STACK) admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))"
 
-lint: ## Check the format and the lints
+lint: ## Check the format and the lints; this compiles all that the tests need
 	$(call step,Checking the format,cargo fmt --check)
-	$(call step,Checking the code,$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings)
+	$(call step,Compiling and linting,$(CARGO) build --workspace --all-targets)
+	@# Cargo repeats the warnings of what it need not compile again.
+	@! $(CARGO) build --quiet --workspace --all-targets 2>&1 | grep --quiet '^warning' || \
+		{ echo "error: correct what the compiler and Clippy warn of above" >&2; exit 1; }
 
 check: lint ## Check the format and the lints, run all tests that need no stack
-	$(call step,Testing in the process,$(CARGO) test $(PROFILE) --workspace $(addprefix --exclude ,$(STACK_TESTS)))
+	$(call step,Testing in the process,$(CARGO) test --workspace $(addprefix --exclude ,$(STACK_TESTS)))
 
 test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.
@@ -72,7 +76,7 @@ test: ## Run all checks and tests, as the continuous integration does
 		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
-	@$(CARGO) test $(PROFILE) -p api-tests --lib -- $(TEST)
+	@$(CARGO) test -p api-tests --lib -- $(TEST)
 
 test-stack: $(VENV)/stack/ready $(VENV)/sam/ready ## Run all tests of the API on a fresh stack
 	$(call step,Testing the API on a fresh stack,$(ON_STACK) -p api-tests $(addprefix -p ,$(STACK_TESTS)))
@@ -91,10 +95,10 @@ fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh
 
 audit-verify: ## Compare the audit trail of the running system with its archive; REPAIR=1 brings what is missing into it
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
-	@env $$(cat .local/env) cargo run --quiet $(PROFILE) -p archive --bin audit-verify$(if $(REPAIR), -- --repair)
+	@env $$(cat .local/env) $(COMPILE) cargo run --quiet --bin audit-verify$(if $(REPAIR), -- --repair)
 
 openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
-	@mkdir -p .local && $(CARGO) run --quiet $(PROFILE) -p openapi > .local/openapi.json && $(CARGO) run --quiet $(PROFILE) -p openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/
+	@mkdir -p .local && $(CARGO) run --quiet --bin openapi > .local/openapi.json && $(CARGO) run --quiet --bin openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean

@@ -1,4 +1,4 @@
-"""Compiles the functions for this machine, with the profile that the tests use too."""
+"""Compiles the functions for this machine."""
 
 import json
 import platform
@@ -13,7 +13,6 @@ from .console import Failure
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 BUILD = ROOT / ".local" / "build"
-PROFILE = "local"
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
 
 _CODE_URI = re.compile(r"^(\s+CodeUri: )functions/([a-z-]+)$", re.MULTILINE)
@@ -24,26 +23,32 @@ def functions() -> list[str]:
     return [name for _, name in _CODE_URI.findall(TEMPLATE.read_text())]
 
 
-def build(with_tests: bool) -> None:
+def build() -> None:
     """Leaves .local/build/<name>/bootstrap for each function.
 
-    The tests need more features of some dependencies. Where they run too, functions and tests are built in one go, so
-    that every dependency is compiled once.
+    The whole workspace is selected, not the functions alone: then cargo resolves the same features of the dependencies
+    as for the tests, and compiles them once.
     """
     processes.require("cargo", "install Rust from https://rustup.rs")
-    packages = ["--bins", *(word for name in functions() for word in ("-p", name))]
-    selection = ["--workspace", "--all-targets"] if with_tests else packages
-    if processes.call(["cargo", "build", "--profile", PROFILE, *selection], cwd=ROOT) != 0:
-        raise Failure("the functions do not compile: correct the errors that cargo reports above")
-    for name in functions():
+    for name, executable in _compile().items():
         bootstrap = BUILD / name / "bootstrap"
         bootstrap.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(_target_directory() / PROFILE / name, bootstrap)
+        shutil.copy2(executable, bootstrap)
 
 
-def _target_directory() -> Path:
-    metadata = subprocess.check_output(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT)
-    return Path(json.loads(metadata)["target_directory"])
+def _compile() -> dict[str, str]:
+    """Returns the executable of each function."""
+    command = ["cargo", "build", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]
+    child = processes.start(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        messages = [json.loads(line) for line in child.stdout]
+        failed = child.wait() != 0
+    finally:
+        processes.stop(child)
+    if failed:
+        raise Failure("the functions do not compile: correct the errors that cargo reports above")
+    executables = {each["target"]["name"]: each["executable"] for each in messages if each.get("executable")}
+    return {name: executables[name] for name in functions()}
 
 
 def template() -> str:

@@ -45,7 +45,7 @@ def execute(argv: list[str], parameters: dict[str, str]) -> int:
     home = LOCAL / "test"
     with _only_one(LOCAL / "test.lock", "a test stack of this checkout is in use: wait until it has ended"):
         shutil.rmtree(home, ignore_errors=True)
-        with _stack(home, home / "stack.json", free_port(), free_port(), with_tests=True, others=parameters) as stack:
+        with _stack(home, home / "stack.json", free_port(), free_port(), others=parameters) as stack:
             template = home / "template.json"
             template.write_text(json.dumps(deploy.expanded_template(stack.emulator), indent=2))
             variables = {"STACK_FILE": str(stack.file), "TEMPLATE_JSON": str(template)}
@@ -68,7 +68,7 @@ def _kept_stack(port: int):
         require_free(port, "choose another one with PORT=")
         require_free(port + 2, "choose another base with PORT=")
         emulator_port = _kept_port(LOCAL / "run", otherwise=port + 1)
-        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, with_tests=False, others={}) as stack:
+        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, others={}) as stack:
             stack.serve_http_functions_from(None)
             stack.write_environment_file(LOCAL / "env")
             yield stack
@@ -88,10 +88,10 @@ def _kept_port(home: Path, otherwise: int) -> int:
 
 
 @contextlib.contextmanager
-def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, with_tests: bool, others: dict[str, str]):
+def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: dict[str, str]):
     home.mkdir(parents=True, exist_ok=True)
     with step("Building the functions"):
-        build.build(with_tests)
+        build.build()
     parameters = {
         "Architecture": build.ARCHITECTURE,
         "DataPolicy": "Delete",
@@ -209,7 +209,7 @@ class Stack:
         environment = self.emulator.client_environment() | {"PATH": f"{_VENV / 'lambda' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
         watcher = processes.start(
             [
-                "cargo", "lambda", "watch", "--profile", build.PROFILE, "--wait", "--env-file", LOCAL / "env",
+                "cargo", "lambda", "watch", "--wait", "--env-file", LOCAL / "env",
                 "--invoke-address", "127.0.0.1", "--invoke-port", port,
             ],  # fmt: skip
             cwd=build.ROOT,
