@@ -45,7 +45,7 @@ fn verify_with(arguments: &[&str]) -> Verdict {
         std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("audit-verify");
     assert!(
         program.exists(),
-        "{} is missing: build it with `cargo build --profile local -p archive --bins`",
+        "{} is missing: build it with `cargo build --workspace --bins`",
         program.display()
     );
     let variables = aws::environment_of("accounts");

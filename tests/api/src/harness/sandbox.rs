@@ -100,7 +100,7 @@ impl Settings {
             std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(&self.function);
         assert!(
             program.exists(),
-            "{} is missing: build it with `cargo build --profile local --workspace`",
+            "{} is missing: build it with `cargo build --workspace`",
             program.display()
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
