@@ -91,7 +91,7 @@ def test_staff_can_do_their_work_with_mouse_or_keyboard(new_device: Callable[...
     tab.open(f"/admin/records/{sample.record}/")
     for hidden in (DESCRIPTION, FILE_NAME, NOTE):
         assert hidden not in page.content()
-    device.fill("Reason", "Called by the ward", form="What the record says")
+    device.fill("Reason", "Called by the ward", form="Clinical content")
     device.press("Break the glass")
     for shown in (DESCRIPTION, FILE_NAME, NOTE):
         expect(page.get_by_text(shown)).to_be_visible()
@@ -156,7 +156,7 @@ def test_admins_without_a_second_factor_set_it_up_at_sign_in(tab: Tab, stack: St
     device.press("Set up")
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     tab.inspect("sign-in-recovery-codes")
-    device.press("I have kept them")
+    device.press("I have stored them")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 

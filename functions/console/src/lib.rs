@@ -71,7 +71,7 @@ pub struct App {
     http: HttpState,
     store: Store,
     staff: StaffService,
-    keys: Arc<web::session::Keys>,
+    keys: Arc<web::session::ConsoleKeys>,
     pipeline: Pipeline,
 }
 
@@ -94,8 +94,8 @@ impl App {
         let approval_is_required = config.doctors.approval_is_required;
         Self {
             staff: StaffService::new(store.clone(), http.clone(), approval_is_required),
-            keys: Arc::new(web::session::Keys::new(&config.console)),
-            pipeline: Pipeline::new(queues, config.pipeline),
+            keys: Arc::new(web::session::ConsoleKeys::new(&config.console)),
+            pipeline: Pipeline::new(queues, config.pipeline, store.clone()),
             http,
             store,
         }

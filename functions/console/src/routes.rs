@@ -1,9 +1,9 @@
-//! The console at `/admin/`: pages for staff, made by the same use cases as the API.
+//! The pages and forms of the console, each with its operation.
 //!
-//! A page takes [`frame::Frame`] and, as any handler for staff, [`http_api::caller::Admin`]; a form
-//! is read with [`form::Posted`], which refuses what was not sent by a page of ours.
-//! [`session::guard`] knows who the browser is, turns problems into pages, and sets the headers of
-//! pages. A route says of which operation it is, so that [`domain::access`] decides here too.
+//! A page takes [`PageLayout`](crate::web::layout::PageLayout) and, as every handler for staff,
+//! [`Admin`](http_api::caller::Admin); a form is extracted as
+//! [`FormBody`](crate::web::form::FormBody), which refuses cross-site requests. The operation of a
+//! route is what [`domain::access`] decides about.
 
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
@@ -12,17 +12,20 @@ use axum::{Extension, Router};
 use domain::access::Operation;
 use http_api::problem::Problem;
 use http_api::routes::{Arguments, check_audience};
+use store::staff::lists::{AnnotationEntry, FileEntry, NotificationEntry, RecordEntry};
 
+use crate::App;
+use crate::audit::list_events;
 use crate::dashboard::{export_counts, show_dashboard};
 use crate::mail::{list_mails, redrive_mails, resend_mail, show_pipeline};
-use crate::records::{
-    break_glass, correct_assignment, list_annotations, list_files, list_notifications,
-    list_records, read_record,
+use crate::records::{break_glass, correct_assignment, list, read_record};
+use crate::users::{
+    approvals, create_user, edit_user, list_users, profiles, read_user, update_user,
 };
-use crate::web::{assets, session, sign_in};
-use crate::{App, audit, users};
+use crate::web::guard::{self, SESSION_PATH, SIGN_IN_PATH};
+use crate::web::{assets, sign_in};
 
-/// All routes of the console.
+/// The routes for staff.
 fn routes() -> Routes {
     Routes::default()
         .get("/admin/", Operation::ShowDashboard, show_dashboard::show_dashboard)
@@ -31,48 +34,32 @@ fn routes() -> Routes {
         .get("/admin/mail/users/{id}/", Operation::ListMails, list_mails::list_mails)
         .post("/admin/mail/redrive/", Operation::RedriveMails, redrive_mails::redrive_mails)
         .post("/admin/mail/resend/", Operation::ResendMail, resend_mail::resend_mail)
-        .get("/admin/users/", Operation::ListUsers, users::pages::list_users)
-        .post("/admin/users/", Operation::CreateUser, users::pages::create_user)
-        .get("/admin/users/new/", Operation::CreateUser, users::pages::new_user)
-        .get("/admin/users/{id}/", Operation::ReadUser, users::pages::read_user)
-        .post("/admin/users/{id}/", Operation::UpdateUser, users::pages::update_user)
-        .get("/admin/users/{id}/edit/", Operation::UpdateUser, users::pages::edit_user)
-        .post("/admin/users/{id}/edit/", Operation::UpdateUser, users::pages::correct_user)
+        .get("/admin/users/", Operation::ListUsers, list_users::list_users)
+        .post("/admin/users/", Operation::CreateUser, create_user::create_user)
+        .get("/admin/users/new/", Operation::CreateUser, create_user::new_user)
+        .get("/admin/users/{id}/", Operation::ReadUser, read_user::read_user)
+        .post("/admin/users/{id}/", Operation::UpdateUser, update_user::update_user)
+        .get("/admin/users/{id}/edit/", Operation::UpdateUser, edit_user::edit_user)
+        .post("/admin/users/{id}/edit/", Operation::UpdateUser, edit_user::correct_user)
         .post(
             "/admin/users/{id}/email-change/",
             Operation::StartEmailChange,
-            users::pages::start_email_change,
+            edit_user::start_email_change,
         )
-        .post("/admin/users/{id}/end-sessions/", Operation::EndSessions, users::pages::end_sessions)
+        .post("/admin/users/{id}/end-sessions/", Operation::EndSessions, update_user::end_sessions)
         .post(
             "/admin/users/{id}/password-reset/",
             Operation::StartPasswordReset,
-            users::pages::start_password_reset,
+            update_user::start_password_reset,
         )
-        .get("/admin/doctors/", Operation::ListDoctorsByApproval, users::approvals::list_doctors)
-        .post(
-            "/admin/doctors/{id}/approve/",
-            Operation::ApproveDoctor,
-            users::approvals::approve_doctor,
-        )
-        .post(
-            "/admin/doctors/{id}/refuse/",
-            Operation::RefuseDoctor,
-            users::approvals::refuse_doctor,
-        )
-        .post(
-            "/admin/doctors/{id}/suspend/",
-            Operation::SuspendDoctor,
-            users::approvals::suspend_doctor,
-        )
-        .get("/admin/doctor-profiles/", Operation::ListUsers, users::profiles::list_doctor_profiles)
-        .get(
-            "/admin/patient-profiles/",
-            Operation::ListUsers,
-            users::profiles::list_patient_profiles,
-        )
-        .get("/admin/audit/", Operation::ListEvents, audit::list_events::list_events)
-        .get("/admin/records/", Operation::StaffListRecords, list_records::list_records)
+        .get("/admin/doctors/", Operation::ListDoctorsByApproval, approvals::list_doctors)
+        .post("/admin/doctors/{id}/approve/", Operation::ApproveDoctor, approvals::approve_doctor)
+        .post("/admin/doctors/{id}/refuse/", Operation::RefuseDoctor, approvals::refuse_doctor)
+        .post("/admin/doctors/{id}/suspend/", Operation::SuspendDoctor, approvals::suspend_doctor)
+        .get("/admin/doctor-profiles/", Operation::ListUsers, profiles::list_doctor_profiles)
+        .get("/admin/patient-profiles/", Operation::ListUsers, profiles::list_patient_profiles)
+        .get("/admin/audit/", Operation::ListEvents, list_events::list_events)
+        .get("/admin/records/", Operation::StaffListRecords, list::list::<RecordEntry>)
         .get("/admin/records/{id}/", Operation::LookUpRecord, read_record::read_record)
         .post("/admin/records/{id}/break-glass/", Operation::BreakGlass, break_glass::break_glass)
         .post(
@@ -80,34 +67,30 @@ fn routes() -> Routes {
             Operation::CorrectAssignment,
             correct_assignment::correct_assignment,
         )
-        .get("/admin/files/", Operation::StaffListFiles, list_files::list_files)
-        .get(
-            "/admin/annotations/",
-            Operation::StaffListAnnotations,
-            list_annotations::list_annotations,
-        )
+        .get("/admin/files/", Operation::StaffListFiles, list::list::<FileEntry>)
+        .get("/admin/annotations/", Operation::StaffListAnnotations, list::list::<AnnotationEntry>)
         .get(
             "/admin/notifications/",
             Operation::StaffListNotifications,
-            list_notifications::list_notifications,
+            list::list::<NotificationEntry>,
         )
         .post("/admin/sign-out/", Operation::OpenConsole, sign_in::sign_out)
-        .post(session::OPENING, Operation::OpenConsole, sign_in::open_session)
+        .post(SESSION_PATH, Operation::OpenConsole, sign_in::open_session)
 }
 
-/// The routes of the console, and what it takes to be in it.
+/// Returns the router of the console, with the guard around it.
 pub(crate) fn router(app: &App) -> Router<App> {
     routes()
         .router
-        .route("/admin/sign-in/", on(MethodFilter::GET, sign_in::sign_in))
+        .route(SIGN_IN_PATH, on(MethodFilter::GET, sign_in::sign_in))
         .route("/admin/assets/console.css", on(MethodFilter::GET, assets::style))
         .route("/admin/assets/console.js", on(MethodFilter::GET, assets::script))
         .route("/admin/{*rest}", any(async || Problem::not_found()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(from_fn_with_state(app.clone(), session::guard))
+        .layer(from_fn_with_state(app.clone(), guard::guard))
 }
 
-/// Method and path of every page and form that is for staff alone.
+/// Returns method and path of every page and form that is for staff alone.
 pub(crate) fn paths() -> Vec<(&'static str, &'static str)> {
     routes().paths
 }

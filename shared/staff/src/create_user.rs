@@ -51,8 +51,8 @@ impl StaffService {
         }
     }
 
-    /// Stores a new account and orders the mail, for a caller who was authorized; and the response to the request, if it has an
-    /// idempotency key.
+    /// Stores a new account and orders the mail, for a caller who was authorized; and the response
+    /// to the request, if it has an idempotency key.
     ///
     /// # Errors
     /// As [`StaffService::create_user`].

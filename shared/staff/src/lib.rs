@@ -23,7 +23,7 @@ pub use crate::create_user::NewUser;
 pub use crate::list_doctors::{LISTED_APPROVALS, read_approval};
 pub use crate::list_events::AuditFilter;
 pub use crate::list_users::{UserFilters, UserPosition};
-pub use crate::start_email_change::NewEmail;
+pub use crate::start_email_change::{NewEmail, user_inactive};
 pub use crate::update_user::UserChange;
 
 /// The use cases of staff.

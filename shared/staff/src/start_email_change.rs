@@ -61,7 +61,7 @@ impl StaffService {
     }
 }
 
-/// The problem of a mail to a user who is not active.
-pub(crate) fn user_inactive() -> Problem {
+/// Returns the problem of a mail to a user who is not active.
+pub fn user_inactive() -> Problem {
     Problem::conflict(Code::Inactive, "The user is not active: activate the user first.")
 }

@@ -534,7 +534,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     let row = eventually("it is listed as sent", || row_of("sent"));
     assert!(!row.contains("<button"), "{row}");
     let response = console.submit("/admin/mail/resend/", &[("mail", &user.id)]).ok(409);
-    assert!(String::from_utf8(response.bytes).unwrap().contains("not needed any more"));
+    assert!(String::from_utf8(response.bytes).unwrap().contains("no longer needed"));
     assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent");
     assert!(!told(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
 
@@ -559,7 +559,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     set("in_doubt");
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order}));
     let row = letter(&console, &user);
-    assert!(row.contains("not_needed") && row.contains("Clear away"), "{row}");
+    assert!(row.contains("not_needed") && row.contains("Discard"), "{row}");
     console.submit("/admin/mail/redrive/", &[("message", &field(&row, "message"))]).ok(303);
     eventually("the order is not set aside any more", || {
         row_is_gone(&console, &user).then_some(())

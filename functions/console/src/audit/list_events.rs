@@ -7,46 +7,46 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::Reason;
 use domain::id::{EventId, UserId};
+use http_api::caller::Admin;
 use http_api::problem::Problem;
 use http_api::query::{Parameters, Query};
 use staff::AuditFilter;
 
 use crate::App;
-use crate::users::pages::PAGE;
-use crate::web::frame::{Frame, Staff, render};
+use crate::web::layout::{PAGE_SIZE, PageLayout, render};
 
-/// How many events a page looks through that shows some of them.
-const LOOKED_THROUGH: usize = 50;
+/// How many events a page reads when it search them.
+const FILTERED_EVENTS: usize = 50;
 
 #[derive(Template)]
 #[template(path = "audit/list_events.html")]
-struct Audit {
-    frame: Frame,
+struct AuditPage {
+    layout: PageLayout,
     user: String,
     is_by: bool,
     action: Option<Action>,
     outcome: Option<Outcome>,
-    /// None where nobody was asked for.
+    /// `None` when no user was given.
     events: Option<Vec<AuditEvent>>,
     events_caption: &'static str,
     next: Option<String>,
 }
 
-/// Whose events, and which.
-struct Filters {
-    user: Option<Whose>,
+/// UserReference events, and which.
+struct AuditQuery {
+    user: Option<UserReference>,
     is_by: bool,
     action: Option<Action>,
     outcome: Option<Outcome>,
 }
 
-/// A user as somebody has named one.
-enum Whose {
+/// A user, by id or by address.
+enum UserReference {
     Id(UserId),
     Email(Email),
 }
 
-impl Filters {
+impl AuditQuery {
     fn read(parameters: &mut Parameters) -> Option<Self> {
         let user = parameters.optional::<String>("user");
         let side = parameters.optional::<String>("side");
@@ -55,8 +55,8 @@ impl Filters {
         let user = match user? {
             None => None,
             Some(text) => match (text.trim().parse(), Email::parse(&text)) {
-                (Ok(id), _) => Some(Whose::Id(id)),
-                (_, Ok(email)) => Some(Whose::Email(email)),
+                (Ok(id), _) => Some(UserReference::Id(id)),
+                (_, Ok(email)) => Some(UserReference::Email(email)),
                 _ => {
                     parameters.reject(
                         "user",
@@ -74,19 +74,19 @@ impl Filters {
         })
     }
 
-    fn shows(&self, event: &AuditEvent) -> bool {
+    fn matches(&self, event: &AuditEvent) -> bool {
         self.action.is_none_or(|action| action == event.action)
             && self.outcome.is_none_or(|outcome| outcome == event.outcome)
     }
 
-    fn is_narrow(&self) -> bool {
+    fn is_filtered(&self) -> bool {
         self.action.is_some() || self.outcome.is_some()
     }
 
     async fn audit_filter(&self, app: &App) -> Result<AuditFilter, Problem> {
         let id = match &self.user {
-            Some(Whose::Id(id)) => Some(*id),
-            Some(Whose::Email(email)) => app.store.find_user_by_email(email).await?,
+            Some(UserReference::Id(id)) => Some(*id),
+            Some(UserReference::Email(email)) => app.store.find_user_by_email(email).await?,
             None => None,
         };
         let id = id.ok_or_else(Problem::not_found)?;
@@ -94,35 +94,32 @@ impl Filters {
     }
 }
 
-/// What was done to a user, or by one, newest first.
+/// Shows the events on a user, or those that a user caused, newest first.
 pub(crate) async fn list_events(
     State(app): State<App>,
-    staff: Staff,
-    frame: Frame,
+    admin: Admin,
+    layout: PageLayout,
     query: Query,
 ) -> Result<Response, Problem> {
     let user = query.typed("user").to_owned();
-    let (filters, paging) =
-        query.parse::<_, EventId>(&app.http, staff.id(), "console-audit", Filters::read)?;
+    let (search, paging) =
+        query.parse::<_, EventId>(&app.http, admin.id(), "console-audit", AuditQuery::read)?;
     let (mut events, mut next) = (None, None);
-    if filters.user.is_some() {
-        let limit = if filters.is_narrow() { LOOKED_THROUGH } else { PAGE };
+    if search.user.is_some() {
+        let limit = if search.is_filtered() { FILTERED_EVENTS } else { PAGE_SIZE };
         let mut page =
-            app.staff.list_events(staff, filters.audit_filter(&app), limit, paging.after).await?;
-        page.items.retain(|event| filters.shows(event));
-        if page.items.len() > PAGE {
-            page.items.truncate(PAGE);
+            app.staff.list_events(admin, search.audit_filter(&app), limit, paging.after).await?;
+        page.items.retain(|event| search.matches(event));
+        if page.items.len() > PAGE_SIZE {
+            page.items.truncate(PAGE_SIZE);
             page.next = page.items.last().map(|event| event.id);
         }
         (events, next) = (Some(page.items), paging.next_url(page.next.as_ref())?);
     } else {
-        staff.authorize().await?;
+        admin.authorize().await?;
     }
-    let Filters { is_by, action, outcome, .. } = filters;
-    let events_caption = if is_by {
-        "What the user did, newest first"
-    } else {
-        "What was done to the user, newest first"
-    };
-    render(&Audit { frame, user, is_by, action, outcome, events, events_caption, next })
+    let AuditQuery { is_by, action, outcome, .. } = search;
+    let events_caption =
+        if is_by { "Events by the user, newest first" } else { "Events on the user, newest first" };
+    render(&AuditPage { layout, user, is_by, action, outcome, events, events_caption, next })
 }

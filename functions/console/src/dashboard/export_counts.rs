@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use domain::audit::Action;
 use domain::counter::Counts;
+use http_api::caller::Admin;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
 use jiff::civil::Date;
@@ -14,37 +15,36 @@ use runtime::clock;
 use serde::Serialize;
 
 use crate::App;
-use crate::web::frame::Staff;
 
-/// So many years the export looks back.
+/// How many years the export covers.
 const YEARS: i32 = 1;
 
 #[derive(Serialize)]
-struct Export {
+struct CountsExport {
     generated_at: Timestamp,
     totals: Counts,
-    days: Vec<Day>,
-    queues: BTreeMap<&'static str, Depth>,
+    days: Vec<DayCounts>,
+    queues: BTreeMap<&'static str, QueueDepth>,
 }
 
 #[derive(Serialize)]
-struct Day {
+struct DayCounts {
     day: Date,
     #[serde(flatten)]
     counts: Counts,
 }
 
 #[derive(Serialize)]
-struct Depth {
+struct QueueDepth {
     waiting: u64,
     under_way: u64,
 }
 
-/// What was counted, on each day of the last year on which there was anything and in all, and how
-/// much is in the queues.
+/// Returns the counts of the last year by day, without days on which nothing was counted, the
+/// totals, and the depths of the queues.
 pub(crate) async fn export_counts(
     State(app): State<App>,
-    staff: Staff,
+    admin: Admin,
 ) -> Result<ApiResponse, Problem> {
     let generated_at = clock::now();
     let today = generated_at.to_zoned(TimeZone::UTC).date();
@@ -58,12 +58,14 @@ pub(crate) async fn export_counts(
         };
         tokio::try_join!(store, app.pipeline.depths())
     };
-    let (caller, ((days, totals), depths)) = staff.authorize_with(reads).await?;
+    let (caller, ((days, totals), depths)) = admin.authorize_with(reads).await?;
     app.store.create_events(&[caller.audit(Action::ExportCounts, caller.account.id, None)]).await?;
-    let days = days.into_iter().map(|(day, counts)| Day { day, counts }).collect();
+    let days = days.into_iter().map(|(day, counts)| DayCounts { day, counts }).collect();
     let queues = depths
         .into_iter()
-        .map(|(name, depth)| (name, Depth { waiting: depth.waiting, under_way: depth.under_way }))
+        .map(|(name, depth)| {
+            (name, QueueDepth { waiting: depth.waiting, under_way: depth.under_way })
+        })
         .collect();
-    Ok(ok(&Export { generated_at, totals, days, queues }))
+    Ok(ok(&CountsExport { generated_at, totals, days, queues }))
 }

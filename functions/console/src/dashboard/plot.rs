@@ -1,47 +1,41 @@
-//! Numbers over time as bars: where each stands in the drawing. The template draws them.
+//! Bar charts of numbers over time: the geometry of the bars, which the template draws.
 
 use domain::counter::Counts;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-/// The size of a drawing, in its own units; the page scales it.
+/// The size of a plot in its own units; the page scales it.
 pub(crate) const WIDTH: u32 = 640;
-/// See [`WIDTH`]. The axis stands above the labels.
+/// See [`WIDTH`]. The axis is above the labels.
 pub(crate) const HEIGHT: u32 = 150;
 const TOP: u32 = 18;
 /// See [`WIDTH`].
 pub(crate) const AXIS: u32 = 128;
 
-/// What was counted in a span of time, a day or a month.
+/// What was counted in a day or a month.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Span {
+pub(crate) struct CountedPeriod {
     /// `2026-03-01`, or `2026-03`.
     pub(crate) name: String,
-    /// What was counted.
     pub(crate) counts: Counts,
 }
 
-/// A drawing: bars, one for each span.
+/// A bar chart with a bar for each period.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Plot {
-    /// Its id in the page.
+    /// The id of its element.
     pub(crate) id: &'static str,
-    /// What it shows.
     pub(crate) title: &'static str,
-    /// All together.
     pub(crate) sum: u64,
-    /// The highest bar.
-    pub(crate) most: u64,
-    /// From left to right.
+    /// The highest value.
+    pub(crate) max: u64,
     pub(crate) bars: Vec<Bar>,
 }
 
-/// A bar.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Bar {
-    /// Its span.
+    /// The name of its period.
     pub(crate) name: String,
-    /// What it stands for.
     pub(crate) value: u64,
     pub(crate) x: u32,
     pub(crate) y: u32,
@@ -49,8 +43,8 @@ pub(crate) struct Bar {
     pub(crate) height: u32,
 }
 
-/// The days up to and with `last`, with zeros where nothing was counted.
-pub(crate) fn days(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<Span> {
+/// Returns the days up to and including `last`, with zeros where nothing was counted.
+pub(crate) fn days(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<CountedPeriod> {
     first_day(last, number)
         .series(1.day())
         .take_while(|day| *day <= last)
@@ -60,13 +54,13 @@ pub(crate) fn days(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<S
                 .find(|(counted, _)| *counted == day)
                 .map(|(_, counts)| *counts)
                 .unwrap_or_default();
-            Span { name: day.to_string(), counts }
+            CountedPeriod { name: day.to_string(), counts }
         })
         .collect()
 }
 
-/// The months up to and with that of `last`, with zeros where nothing was counted.
-pub(crate) fn months(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<Span> {
+/// Returns the months up to and including that of `last`, with zeros where nothing was counted.
+pub(crate) fn months(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec<CountedPeriod> {
     first_month(last, number)
         .series(1.month())
         .take_while(|month| *month <= last)
@@ -75,41 +69,41 @@ pub(crate) fn months(counted: &[(Date, Counts)], last: Date, number: i32) -> Vec
             for (_, more) in counted.iter().filter(|(day, _)| day.first_of_month() == month) {
                 counts += *more;
             }
-            Span { name: format!("{:04}-{:02}", month.year(), month.month()), counts }
+            CountedPeriod { name: format!("{:04}-{:02}", month.year(), month.month()), counts }
         })
         .collect()
 }
 
-/// The first of so many days, of which the last is `last`.
+/// Returns the first of a number of days that end with `last`.
 pub(crate) fn first_day(last: Date, number: i32) -> Date {
     last.saturating_sub((number - 1).days())
 }
 
-/// The first day of the first of so many months, of which the last is that of `last`.
+/// Returns the first day of a number of months that end with that of `last`.
 pub(crate) fn first_month(last: Date, number: i32) -> Date {
     last.first_of_month().saturating_sub((number - 1).months())
 }
 
 impl Plot {
-    /// What `value` says of each span.
+    /// Plots a value of each period.
     pub(crate) fn new(
         id: &'static str,
         title: &'static str,
-        spans: &[Span],
+        periods: &[CountedPeriod],
         value: impl Fn(&Counts) -> u64,
     ) -> Self {
-        let values: Vec<u64> = spans.iter().map(|span| value(&span.counts)).collect();
-        let most = values.iter().copied().max().unwrap_or_default();
-        let step = WIDTH / u32::try_from(spans.len()).unwrap_or(WIDTH).max(1);
-        let bars = spans.iter().zip(&values).zip(0_u32..).map(|((span, value), place)| {
-            // Something is never drawn as nothing.
+        let values: Vec<u64> = periods.iter().map(|period| value(&period.counts)).collect();
+        let max = values.iter().copied().max().unwrap_or_default();
+        let step = WIDTH / u32::try_from(periods.len()).unwrap_or(WIDTH).max(1);
+        let bars = periods.iter().zip(&values).zip(0_u32..).map(|((period, value), position)| {
+            // A value above zero has a visible bar.
             let height =
-                u64::from(AXIS - TOP).saturating_mul(*value).checked_div(most).unwrap_or_default();
+                u64::from(AXIS - TOP).saturating_mul(*value).checked_div(max).unwrap_or_default();
             let height = u32::try_from(height).unwrap_or(AXIS - TOP).max(u32::from(*value > 0) * 2);
             Bar {
-                name: span.name.clone(),
+                name: period.name.clone(),
                 value: *value,
-                x: place * step + 1,
+                x: position * step + 1,
                 y: AXIS - height,
                 width: step.max(3) - 2,
                 height,
@@ -119,17 +113,17 @@ impl Plot {
             id,
             title,
             sum: values.iter().fold(0, |sum, value| sum.saturating_add(*value)),
-            most,
+            max,
             bars: bars.collect(),
         }
     }
 
-    /// The first span's name, for below the axis.
+    /// Returns the name of the first period.
     pub(crate) fn first(&self) -> &str {
         self.bars.first().map_or("", |bar| &bar.name)
     }
 
-    /// The last span's name.
+    /// Returns the name of the last period.
     pub(crate) fn last(&self) -> &str {
         self.bars.last().map_or("", |bar| &bar.name)
     }
@@ -175,11 +169,11 @@ mod tests {
         let counted: Vec<_> = (1..=28_i8)
             .map(|day| (date(2026, 2, day), records(u64::from(day.unsigned_abs()) * 1000)))
             .collect();
-        let mut spans = days(&counted, date(2026, 2, 28), 30);
-        spans[2].counts = records(1);
-        let plot = Plot::new("records", "Records", &spans, |counts| counts.records);
+        let mut periods = days(&counted, date(2026, 2, 28), 30);
+        periods[2].counts = records(1);
+        let plot = Plot::new("records", "Records", &periods, |counts| counts.records);
         assert_eq!(
-            (plot.bars.len(), plot.most, plot.first(), plot.last()),
+            (plot.bars.len(), plot.max, plot.first(), plot.last()),
             (30, 28_000, "2026-01-30", "2026-02-28")
         );
         for bar in &plot.bars {

@@ -1,7 +1,7 @@
-//! Pages of the mail pipeline: queues, orders that were set aside, mails to a user.
+//! Pages of the mail pipeline: queues, dead letters, mails to a user.
 
 pub(crate) mod list_mails;
-mod mails;
+mod mail_row;
 pub(crate) mod pipeline;
 pub(crate) mod redrive_mails;
 pub(crate) mod resend_mail;

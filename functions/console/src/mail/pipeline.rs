@@ -1,9 +1,9 @@
-//! The mail pipeline: what waits in the queues, which orders for mails were set aside and why, and
-//! another try of them.
+//! The mail pipeline: the depths of the queues, the dead letters of the mail queue and why they are
+//! there, and how mails are retried.
 //!
-//! Orders are put back one by one, by receiving, sending and deleting them: SQS itself moves only
-//! all of a queue at once. That an order is there twice for a moment does no harm, because the
-//! mailer sends for one.
+//! Dead letters are redriven one by one, by receiving, sending and deleting them: SQS itself moves
+//! only a whole queue. An order that is in both queues for a moment does no harm, because the
+//! mailer sends one mail for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,63 +20,63 @@ use http_api::problem::{Limit, Problem};
 use jiff::Timestamp;
 use runtime::queue::{Depth, Message, Queue, QueueError};
 use runtime::{clock, config};
+use store::Store;
 use store::staff::mail::{Mailed, ResendMailError};
 
-use crate::App;
-
-/// The queues, and how much may be sent again.
+/// The queues and the mails of the table.
 #[derive(Clone)]
-pub(crate) struct Pipeline(Arc<Queues>);
+pub(crate) struct Pipeline {
+    queues: Arc<Queues>,
+    store: Store,
+}
 
 struct Queues {
     mails: Queue,
-    dead_mails: Queue,
-    /// Each with its name for people and programs.
+    dead_letters: Queue,
+    /// All queues by name.
     all: [(&'static str, Queue); 5],
     mails_per_day: u64,
 }
 
-/// The name of the queue of orders that were set aside.
-pub(crate) const DEAD_MAILS: &str = "mail_dead_letters";
+/// The name of the dead-letter queue of mails.
+pub(crate) const MAIL_DEAD_LETTERS: &str = "mail_dead_letters";
 
-/// So many orders are listed, and no more are put back at once.
-pub(crate) const MOST_LETTERS: usize = 25;
+/// How many dead letters are listed, and how many are redriven at once, at most.
+pub(crate) const MAX_DEAD_LETTERS: usize = 25;
 
-/// For so long nobody else sees the orders that are being listed or put back; longer than a request
-/// can take. A lister puts them back at once, so that who looks at the same moment misses some for
-/// hardly longer than that.
-const HIDDEN: Duration = Duration::from_secs(15);
+/// How long received dead letters are hidden from other requests: longer than a request can take.
+/// Listing makes them visible again at once.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// So many orders a request looks through for those that it is to put back ...
-const MOST_LOOKED_AT: usize = 500;
+/// How many dead letters a request receives at most to find those that it needs.
+const MAX_SCANNED: usize = 500;
 
-/// ... and for so long: the rest of the function's ten seconds is for what it does with them.
-const LOOKING: Duration = Duration::from_secs(4);
+/// How long such a scan takes at most. The rest of the function's ten seconds is for its results.
+const MAX_SCAN_TIME: Duration = Duration::from_secs(4);
 
-/// An order that was set aside, and what is known of its mail.
+/// A message of the dead-letter queue of mails, and what is known of its mail.
 pub(crate) struct DeadLetter {
     message: Message,
-    /// The order; none when the message is something else.
+    /// The order, `None` if the message is something else.
     pub(crate) order: Option<MailMessage>,
-    /// What was to be mailed, while it is there.
-    pub(crate) found: Option<Found>,
+    /// The mail that was ordered, while it is in the table.
+    pub(crate) mail: Option<OrderedMail>,
 }
 
-/// What is to be mailed, or was.
-pub(crate) struct Found {
-    /// To whom.
+/// A mail that was ordered, about a notification or the account.
+pub(crate) struct OrderedMail {
+    /// The recipient.
     pub(crate) user_id: UserId,
-    /// The type of a notification, or the kind of a mail without one.
-    pub(crate) about: &'static str,
-    /// How far it is.
+    /// The type of the notification, or the kind of the mail.
+    pub(crate) topic: &'static str,
     pub(crate) delivery: Delivery,
-    /// The account of the one it goes to, if there is one.
+    /// The recipient's account, if it exists.
     account: Option<Account>,
-    /// The mail when it is about no notification.
+    /// The mail, unless it is about a notification.
     mail: Option<Mail>,
 }
 
-impl Found {
+impl OrderedMail {
     fn is_active(&self) -> bool {
         self.account.as_ref().is_some_and(|account| account.is_active)
     }
@@ -89,62 +89,62 @@ impl Found {
     }
 }
 
-/// What can be done about an order that was set aside.
+/// How a dead letter can be resolved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Resolution {
-    /// Put it back: the mail was surely not sent.
-    PutBack,
-    /// Have the mail sent again if that is wanted: perhaps it was sent.
-    SendAgain,
-    /// Wait: it may be under way at the moment.
+    /// Redrive it: the mail was not sent.
+    Redrive,
+    /// Resend the mail if staff want to: it may have been sent.
+    Resend,
+    /// Wait: it may be in progress.
     Wait,
-    /// Activate the one it is for, then have it sent again: perhaps it was sent.
+    /// Activate the recipient, then resend the mail: it may have been sent.
     Activate,
-    /// Put it back to be rid of it: there is nothing to be sent any more.
-    Drop,
-    /// Nothing: it is no order.
+    /// Redrive it so that the mailer discards it: there is nothing to send any more.
+    Discard,
+    /// Nothing: it is not an order.
     Nothing,
 }
 
 impl DeadLetter {
-    /// The id under which the queue knows it.
+    /// The id of the message.
     pub(crate) fn id(&self) -> &str {
         &self.message.id
     }
 
-    /// When the order was given.
+    /// When the message was sent.
     pub(crate) fn sent_at(&self) -> Option<Timestamp> {
         self.message.sent_at
     }
 
-    /// What can be done about it.
+    /// Returns how it can be resolved.
     pub(crate) fn resolution(&self, now: Timestamp) -> Resolution {
-        match (&self.order, &self.found) {
+        match (&self.order, &self.mail) {
             (None, _) => Resolution::Nothing,
-            (Some(_), None) => Resolution::Drop,
-            (Some(_), Some(found)) => match found.delivery.mail_state {
-                Some(MailState::Sending) if !found.delivery.is_interrupted(now) => Resolution::Wait,
-                _ if !found.is_needed() => Resolution::Drop,
-                None | Some(MailState::Failed | MailState::ResendRequested) => Resolution::PutBack,
-                Some(MailState::Sending | MailState::InDoubt) if !found.is_active() => {
+            (Some(_), None) => Resolution::Discard,
+            (Some(_), Some(mail)) => match mail.delivery.mail_state {
+                Some(MailState::Sending) if !mail.delivery.is_interrupted(now) => Resolution::Wait,
+                _ if !mail.is_needed() => Resolution::Discard,
+                None | Some(MailState::Failed | MailState::ResendRequested) => Resolution::Redrive,
+                Some(MailState::Sending | MailState::InDoubt) if !mail.is_active() => {
                     Resolution::Activate
                 }
-                Some(MailState::Sending | MailState::InDoubt) => Resolution::SendAgain,
-                Some(MailState::Sent) => Resolution::Drop,
+                Some(MailState::Sending | MailState::InDoubt) => Resolution::Resend,
+                Some(MailState::Sent) => Resolution::Discard,
             },
         }
     }
 
-    /// Why it was set aside, as a stable code.
+    /// Returns why it is there, as a stable code.
     pub(crate) fn reason(&self, now: Timestamp) -> &'static str {
-        match (&self.order, &self.found) {
+        match (&self.order, &self.mail) {
             (None, _) => "no_order",
             (Some(_), None) => "gone",
-            (Some(_), Some(found @ Found { delivery, .. })) => {
+            (Some(_), Some(mail @ OrderedMail { delivery, .. })) => {
                 match (delivery.failure(now), delivery.mail_state) {
                     (_, Some(MailState::Sent)) => "sent",
                     (_, Some(MailState::Sending)) if !delivery.is_interrupted(now) => "under_way",
-                    _ if !found.is_needed() => MailFailure::NotNeeded.as_str(),
+                    _ if !mail.is_needed() => MailFailure::NotNeeded.as_str(),
                     (Some(failure), _) => failure.as_str(),
                     (None, Some(MailState::InDoubt)) => MailFailure::Interrupted.as_str(),
                     (None, _) => "not_noted",
@@ -154,56 +154,231 @@ impl DeadLetter {
     }
 }
 
-/// What came of putting orders back.
+/// How many dead letters were redriven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Redriven {
-    /// So many were put back.
-    pub(crate) put_back: usize,
-    /// So many were left, because putting them back would do nothing.
+pub(crate) struct RedriveOutcome {
+    pub(crate) redriven: usize,
+    /// Those that stay, because redriving does not resolve them.
     pub(crate) left: usize,
 }
 
 impl Pipeline {
-    /// The queues of the configuration.
-    pub(crate) fn new(sqs: &aws_sdk_sqs::Client, config: config::Pipeline) -> Self {
+    /// The pipeline with the queues of the configuration.
+    pub(crate) fn new(sqs: &aws_sdk_sqs::Client, config: config::Pipeline, store: Store) -> Self {
         let queue = |url: String| Queue::new(sqs.clone(), url);
-        let (mails, dead_mails) =
-            (queue(config.mail_queue_url), queue(config.mail_dead_letter_queue_url));
+        let mails = queue(config.mail_queue_url);
+        let dead_letters = queue(config.mail_dead_letter_queue_url);
         let all = [
             ("mail", mails.clone()),
-            (DEAD_MAILS, dead_mails.clone()),
+            (MAIL_DEAD_LETTERS, dead_letters.clone()),
             ("upload", queue(config.upload_queue_url)),
             ("upload_dead_letters", queue(config.upload_dead_letter_queue_url)),
             ("stream_failures", queue(config.stream_failure_queue_url)),
         ];
-        Self(Arc::new(Queues { mails, dead_mails, all, mails_per_day: config.mails_per_day }))
+        let mails_per_day = config.mails_per_day;
+        Self { queues: Arc::new(Queues { mails, dead_letters, all, mails_per_day }), store }
     }
 
-    /// How much is in each queue, by its name.
+    /// Returns the depth of each queue, by name.
     ///
     /// # Errors
-    /// 503 when SQS does not answer.
+    /// 503 when SQS does not respond.
     pub(crate) async fn depths(&self) -> Result<Vec<(&'static str, Depth)>, Problem> {
-        let depths =
-            self.0.all.iter().map(|(name, queue)| async move { Ok((*name, queue.depth().await?)) });
+        let queues = self.queues.all.iter();
+        let depths = queues.map(|(name, queue)| async move { Ok((*name, queue.depth().await?)) });
         try_join_all(depths).await.map_err(unavailable)
     }
 
-    fn look_through(&self) -> Looking<'_> {
-        Looking { queue: &self.0.dead_mails, begun: Instant::now(), seen: 0, is_over: false }
+    /// Lists dead letters, the newest first as far as they are found, up to [`MAX_DEAD_LETTERS`].
+    ///
+    /// # Errors
+    /// 503 when SQS or the table does not respond.
+    pub(crate) async fn list_dead_letters(&self) -> Result<Vec<DeadLetter>, Problem> {
+        let messages = self.scan().next().await?.unwrap_or_default();
+        self.release(&messages).await;
+        let mut dead_letters = self.read_dead_letters(messages).await?;
+        dead_letters.sort_by_key(|letter| std::cmp::Reverse(letter.sent_at()));
+        Ok(dead_letters)
     }
 
-    /// What is not put back comes back by itself, a little later.
-    async fn put_back(&self, messages: impl IntoIterator<Item = &Message>) {
+    /// Redrives the dead letter with an id, or all that are found, up to [`MAX_DEAD_LETTERS`]. Each
+    /// has an event, which is stored before. A dead letter behind many others may not be found: see
+    /// [`MAX_SCANNED`].
+    ///
+    /// # Errors
+    /// 503 when SQS or the table does not respond: some may have been redriven.
+    pub(crate) async fn redrive(
+        &self,
+        caller: &Caller,
+        id: Option<&str>,
+    ) -> Result<RedriveOutcome, Problem> {
+        let (mut resolvable, mut left, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let mut scan = self.scan();
+        while let Some(messages) = scan.next().await? {
+            let (chosen, rest): (Vec<_>, Vec<_>) =
+                messages.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
+            others.extend(rest);
+            for letter in self.read_dead_letters(chosen).await? {
+                let resolution = letter.resolution(clock::now());
+                let is_resolvable = matches!(resolution, Resolution::Redrive | Resolution::Discard);
+                if is_resolvable { &mut resolvable } else { &mut left }.push(letter);
+            }
+            let is_found = id.is_some() && !(resolvable.is_empty() && left.is_empty());
+            if is_found || resolvable.len() >= MAX_DEAD_LETTERS {
+                break;
+            }
+        }
+        let surplus = resolvable.split_off(resolvable.len().min(MAX_DEAD_LETTERS));
+        others.extend(surplus.into_iter().map(|letter| letter.message));
+        self.release(left.iter().map(|letter| &letter.message).chain(&others)).await;
+        try_join_all(resolvable.iter().map(|letter| self.redrive_one(caller, letter))).await?;
+        Ok(RedriveOutcome { redriven: resolvable.len(), left: left.len() })
+    }
+
+    async fn redrive_one(&self, caller: &Caller, letter: &DeadLetter) -> Result<(), Problem> {
+        let user_id = letter.mail.as_ref().map_or(caller.account.id, |mail| mail.user_id);
+        let event = AuditEvent {
+            before: Some(letter.reason(clock::now()).to_owned()),
+            after: Some("queued".to_owned()),
+            ..caller.audit(Action::RedriveMail, user_id, None)
+        };
+        self.store.create_events(&[event]).await?;
+        self.queues.mails.send(letter.message.body.as_str()).await.map_err(unavailable)?;
+        self.queues.dead_letters.delete(&letter.message).await.map_err(unavailable)
+    }
+
+    /// Resends a mail whose sending is over, however it ended, or was interrupted; returns the
+    /// recipient. The stream brings the order to the queue; a dead letter of it is deleted.
+    ///
+    /// # Errors
+    /// 404 when there is no mail or no recipient, 409 when its sending is not over, the recipient
+    /// is not active or the mail is not needed any more, 429 when the address has had too many
+    /// today.
+    pub(crate) async fn resend(
+        &self,
+        caller: &Caller,
+        order: MailMessage,
+    ) -> Result<UserId, Problem> {
+        let ordered = self.get_ordered_mail(order).await?.ok_or_else(Problem::not_found)?;
+        let is_needed = ordered.is_needed();
+        let OrderedMail { user_id, delivery, account, mail, .. } = ordered;
+        let now = clock::now();
+        let Some(state) = delivery.mail_state.filter(|_| delivery.can_be_resent(now)) else {
+            return Err(under_way());
+        };
+        let account = account.ok_or_else(Problem::not_found)?;
+        if !account.is_active {
+            return Err(staff::user_inactive());
+        }
+        if !is_needed {
+            return Err(Problem::conflict(
+                Code::MailNotNeeded,
+                "The mail is no longer needed: its request was completed, or the password or \
+                 address has changed since.",
+            ));
+        }
+        let most = self.queues.mails_per_day;
+        let limit = Limit::of_a_day(LimitedAction::Mails, most);
+        let address = mail.and_then(|mail| mail.address).unwrap_or(account.email);
+        let event = AuditEvent {
+            reason: delivery.failure(now).map(|failure| failure.to_string()),
+            before: Some(state.to_string()),
+            after: Some(MailState::ResendRequested.to_string()),
+            ..caller.audit(Action::ResendMail, user_id, None)
+        };
+        let resent = self.store.resend_mail(order, &address.normalized(), most, &event, now).await;
+        resent.map_err(|error| match error {
+            ResendMailError::InProgress => under_way(),
+            ResendMailError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
+            ResendMailError::Store(error) => error.into(),
+        })?;
+        if state != MailState::Sent {
+            self.delete_dead_letters(order).await?;
+        }
+        Ok(user_id)
+    }
+
+    /// Deletes the dead letter of an order, if it is found: see [`MAX_SCANNED`].
+    async fn delete_dead_letters(&self, order: MailMessage) -> Result<(), Problem> {
+        let (mut of_order, mut others) = (Vec::new(), Vec::new());
+        let mut scan = self.scan();
+        while of_order.is_empty()
+            && let Some(messages) = scan.next().await?
+        {
+            for message in messages {
+                let is_of_order = parse_order(&message) == Some(order);
+                if is_of_order { &mut of_order } else { &mut others }.push(message);
+            }
+        }
+        self.release(&others).await;
+        let deletions = of_order.iter().map(|message| self.queues.dead_letters.delete(message));
+        try_join_all(deletions).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Reads the mail of an order, while it is in the table.
+    async fn get_ordered_mail(
+        &self,
+        order: MailMessage,
+    ) -> Result<Option<OrderedMail>, store::Error> {
+        let store = &self.store;
+        let ordered = match order {
+            MailMessage::Notification { recipient_id, notification_id } => {
+                let delivery = store.get_notification_delivery(recipient_id, notification_id);
+                delivery.await?.map(|Mailed { what, delivery }| OrderedMail {
+                    user_id: recipient_id,
+                    topic: what.notification_type.as_str(),
+                    delivery,
+                    account: None,
+                    mail: None,
+                })
+            }
+            MailMessage::Mail { mail_id } => {
+                let delivery = store.get_mail_delivery(mail_id);
+                delivery.await?.map(|Mailed { what, delivery }| OrderedMail {
+                    user_id: what.user_id,
+                    topic: what.kind.as_str(),
+                    delivery,
+                    account: None,
+                    mail: Some(what),
+                })
+            }
+        };
+        let Some(ordered) = ordered else { return Ok(None) };
+        Ok(Some(OrderedMail { account: store.get_account(ordered.user_id).await?, ..ordered }))
+    }
+
+    async fn read_dead_letters(
+        &self,
+        messages: Vec<Message>,
+    ) -> Result<Vec<DeadLetter>, store::Error> {
+        let dead_letters = messages.into_iter().map(|message| async move {
+            let order = parse_order(&message);
+            let mail = match order {
+                Some(order) => self.get_ordered_mail(order).await?,
+                None => None,
+            };
+            Ok(DeadLetter { message, order, mail })
+        });
+        try_join_all(dead_letters).await
+    }
+
+    fn scan(&self) -> DeadLetterScan<'_> {
+        let queue = &self.queues.dead_letters;
+        DeadLetterScan { queue, begun: Instant::now(), seen: 0, is_over: false }
+    }
+
+    /// Makes messages visible to others again. After a failure they become visible by themselves, a
+    /// little later.
+    async fn release(&self, messages: impl IntoIterator<Item = &Message>) {
         let messages: Vec<&Message> = messages.into_iter().collect();
-        for some in messages.chunks(MOST_LETTERS) {
-            for done in
-                join_all(some.iter().map(|message| self.0.dead_mails.put_back(message))).await
-            {
-                if let Err(error) = done {
+        for some in messages.chunks(MAX_DEAD_LETTERS) {
+            let releases = some.iter().map(|message| self.queues.dead_letters.put_back(message));
+            for released in join_all(releases).await {
+                if let Err(error) = released {
                     tracing::warn!(
                         error = runtime::serve::sentence(&error),
-                        "an order that was looked at stays hidden for a moment"
+                        "a dead letter stays hidden until its visibility timeout"
                     );
                 }
             }
@@ -211,25 +386,26 @@ impl Pipeline {
     }
 }
 
-/// A walk through the orders that were set aside. What it has come by stays hidden, so that it goes
-/// on to others.
-struct Looking<'a> {
+/// A walk through the dead letters. Those that it has received stay hidden, so that it proceeds to
+/// others.
+struct DeadLetterScan<'a> {
     queue: &'a Queue,
     begun: Instant,
     seen: usize,
     is_over: bool,
 }
 
-impl Looking<'_> {
-    /// The next orders, up to [`MOST_LETTERS`]; none when there are no more, or it was looked for
-    /// long enough.
+impl DeadLetterScan<'_> {
+    /// Receives the next dead letters, up to [`MAX_DEAD_LETTERS`]; `None` when there are no more or
+    /// the scan has reached its limits.
     async fn next(&mut self) -> Result<Option<Vec<Message>>, Problem> {
-        if self.is_over || self.seen >= MOST_LOOKED_AT || self.begun.elapsed() >= LOOKING {
+        if self.is_over || self.seen >= MAX_SCANNED || self.begun.elapsed() >= MAX_SCAN_TIME {
             return Ok(None);
         }
-        let messages = self.queue.take(MOST_LETTERS, HIDDEN).await.map_err(unavailable)?;
+        let messages =
+            self.queue.take(MAX_DEAD_LETTERS, VISIBILITY_TIMEOUT).await.map_err(unavailable)?;
         self.seen += messages.len();
-        self.is_over = messages.len() < MOST_LETTERS;
+        self.is_over = messages.len() < MAX_DEAD_LETTERS;
         Ok(Some(messages))
     }
 }
@@ -238,186 +414,13 @@ fn unavailable(error: QueueError) -> Problem {
     Problem::unavailable_because(error)
 }
 
-fn order_in(message: &Message) -> Option<MailMessage> {
+fn parse_order(message: &Message) -> Option<MailMessage> {
     serde_json::from_str(&message.body).ok()
 }
 
-/// What an order is about, while that is there.
-pub(crate) async fn find(app: &App, order: MailMessage) -> Result<Option<Found>, store::Error> {
-    let found = match order {
-        MailMessage::Notification { recipient_id, notification_id } => {
-            app.store.get_notification_delivery(recipient_id, notification_id).await?.map(
-                |Mailed { what, delivery }| Found {
-                    user_id: recipient_id,
-                    about: what.notification_type.as_str(),
-                    delivery,
-                    account: None,
-                    mail: None,
-                },
-            )
-        }
-        MailMessage::Mail { mail_id } => {
-            app.store.get_mail_delivery(mail_id).await?.map(|Mailed { what, delivery }| Found {
-                user_id: what.user_id,
-                about: what.kind.as_str(),
-                delivery,
-                account: None,
-                mail: Some(what),
-            })
-        }
-    };
-    let Some(found) = found else { return Ok(None) };
-    Ok(Some(Found { account: app.store.get_account(found.user_id).await?, ..found }))
-}
-
-async fn letters(app: &App, messages: Vec<Message>) -> Result<Vec<DeadLetter>, store::Error> {
-    let letters = messages.into_iter().map(|message| async move {
-        let order = order_in(&message);
-        let found = match order {
-            Some(order) => find(app, order).await?,
-            None => None,
-        };
-        Ok(DeadLetter { message, order, found })
-    });
-    try_join_all(letters).await
-}
-
-/// Orders that were set aside, the newest first as far as they are found; up to [`MOST_LETTERS`].
-///
-/// # Errors
-/// 503 when SQS or the table does not answer.
-pub(crate) async fn list_letters(app: &App) -> Result<Vec<DeadLetter>, Problem> {
-    let messages = app.pipeline.look_through().next().await?.unwrap_or_default();
-    app.pipeline.put_back(&messages).await;
-    let mut letters = letters(app, messages).await?;
-    letters.sort_by_key(|letter| std::cmp::Reverse(letter.sent_at()));
-    Ok(letters)
-}
-
-/// Puts the order with an id back into the queue of mails, or all that are found, up to
-/// [`MOST_LETTERS`]; each with its event, which is written before. What is behind many others may
-/// not be found: see [`MOST_LOOKED_AT`].
-///
-/// # Errors
-/// 503 when SQS or the table does not answer: some may have been put back.
-pub(crate) async fn redrive(
-    app: &App,
-    caller: &Caller,
-    id: Option<&str>,
-) -> Result<Redriven, Problem> {
-    let (mut able, mut unable, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    let mut looking = app.pipeline.look_through();
-    while let Some(messages) = looking.next().await? {
-        let (chosen, rest): (Vec<_>, Vec<_>) =
-            messages.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
-        others.extend(rest);
-        for letter in letters(app, chosen).await? {
-            let is_able =
-                matches!(letter.resolution(clock::now()), Resolution::PutBack | Resolution::Drop);
-            if is_able { &mut able } else { &mut unable }.push(letter);
-        }
-        if able.len() >= MOST_LETTERS || (id.is_some() && !(able.is_empty() && unable.is_empty())) {
-            break;
-        }
-    }
-    others.extend(
-        able.split_off(able.len().min(MOST_LETTERS)).into_iter().map(|letter| letter.message),
-    );
-    app.pipeline.put_back(unable.iter().map(|letter| &letter.message).chain(&others)).await;
-    try_join_all(able.iter().map(|letter| redrive_letter(app, caller, letter))).await?;
-    Ok(Redriven { put_back: able.len(), left: unable.len() })
-}
-
-async fn redrive_letter(app: &App, caller: &Caller, letter: &DeadLetter) -> Result<(), Problem> {
-    let user_id = letter.found.as_ref().map_or(caller.account.id, |found| found.user_id);
-    let event = AuditEvent {
-        before: Some(letter.reason(clock::now()).to_owned()),
-        after: Some("queued".to_owned()),
-        ..caller.audit(Action::RedriveMail, user_id, None)
-    };
-    app.store.create_events(&[event]).await?;
-    app.pipeline.0.mails.send(letter.message.body.as_str()).await.map_err(unavailable)?;
-    app.pipeline.0.dead_mails.delete(&letter.message).await.map_err(unavailable)
-}
-
-/// Has a mail sent again whose sending is over, however it ended, or was interrupted; answers to
-/// whom. The stream brings the order to the queue; one that was set aside is not needed any more.
-///
-/// # Errors
-/// 404 when there is nothing to be mailed or nobody to mail it to, 409 when its sending is not
-/// over, the user is not active or what it asks for was done, 429 when the address has had too many
-/// today.
-pub(crate) async fn resend(
-    app: &App,
-    caller: &Caller,
-    order: MailMessage,
-) -> Result<UserId, Problem> {
-    let found = find(app, order).await?.ok_or_else(Problem::not_found)?;
-    let is_needed = found.is_needed();
-    let Found { user_id, delivery, account, mail, .. } = found;
-    let now = clock::now();
-    let Some(state) = delivery.mail_state.filter(|_| delivery.can_be_resent(now)) else {
-        return Err(not_over());
-    };
-    let account = account.ok_or_else(Problem::not_found)?;
-    if !account.is_active {
-        return Err(Problem::conflict(
-            Code::Inactive,
-            "The user is not active: activate the user first.",
-        ));
-    }
-    if !is_needed {
-        return Err(Problem::conflict(
-            Code::MailNotNeeded,
-            "What the mail asks for was done, or the user has another password or address since: \
-             it is not needed any more.",
-        ));
-    }
-    let most = app.pipeline.0.mails_per_day;
-    let limit = Limit::of_a_day(LimitedAction::Mails, most);
-    let address = mail.and_then(|mail| mail.address).unwrap_or(account.email);
-    let event = AuditEvent {
-        reason: delivery.failure(now).map(|failure| failure.to_string()),
-        before: Some(state.to_string()),
-        after: Some(MailState::ResendRequested.to_string()),
-        ..caller.audit(Action::ResendMail, user_id, None)
-    };
-    app.store.resend_mail(order, &address.normalized(), most, &event, now).await.map_err(
-        |error| match error {
-            ResendMailError::InProgress => not_over(),
-            ResendMailError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
-            ResendMailError::Store(error) => error.into(),
-        },
-    )?;
-    if state != MailState::Sent {
-        forget(app, order).await?;
-    }
-    Ok(user_id)
-}
-
-/// Deletes an order that was set aside and is not needed any more, if it is found. See
-/// [`MOST_LOOKED_AT`].
-async fn forget(app: &App, order: MailMessage) -> Result<(), Problem> {
-    let (mut needless, mut others) = (Vec::new(), Vec::new());
-    let mut looking = app.pipeline.look_through();
-    while needless.is_empty()
-        && let Some(messages) = looking.next().await?
-    {
-        for message in messages {
-            if order_in(&message) == Some(order) { &mut needless } else { &mut others }
-                .push(message);
-        }
-    }
-    app.pipeline.put_back(&others).await;
-    try_join_all(needless.iter().map(|message| app.pipeline.0.dead_mails.delete(message)))
-        .await
-        .map_err(unavailable)?;
-    Ok(())
-}
-
-fn not_over() -> Problem {
+fn under_way() -> Problem {
     Problem::conflict(
         Code::MailUnderWay,
-        "The mail is on its way, or waits for it: see what becomes of it first.",
+        "The mail is being sent or waits to be sent. Try again when its state is known.",
     )
 }

@@ -2,25 +2,26 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use http_api::caller::Admin;
 use http_api::problem::Problem;
 
 use crate::App;
-use crate::mail::pipeline::{Redriven, redrive};
-use crate::web::form::Posted;
-use crate::web::frame::{Staff, see_other};
+use crate::mail::pipeline::RedriveOutcome;
+use crate::web::form::FormBody;
+use crate::web::layout::see_other;
 
-/// Puts the order with the id `message` back into the queue of mails, or all that it helps.
+/// Redrives the dead letter with the id `message`, or all that redriving resolves.
 pub(crate) async fn redrive_mails(
     State(app): State<App>,
-    staff: Staff,
-    posted: Posted,
+    admin: Admin,
+    body: FormBody,
 ) -> Result<Response, Problem> {
-    let message = posted.form().parse(|form| form.nullable::<String>("message"))?;
-    let caller = staff.authorize().await?;
-    let done = match redrive(&app, &caller, message.as_deref()).await? {
-        Redriven { put_back: 0, .. } => "none-redriven",
-        Redriven { left: 0, .. } => "redriven",
-        Redriven { .. } => "some-redriven",
+    let message = body.form().parse(|form| form.nullable::<String>("message"))?;
+    let caller = admin.authorize().await?;
+    let done = match app.pipeline.redrive(&caller, message.as_deref()).await? {
+        RedriveOutcome { redriven: 0, .. } => "none-redriven",
+        RedriveOutcome { left: 0, .. } => "redriven",
+        RedriveOutcome { .. } => "some-redriven",
     };
     see_other("/admin/mail/", Some(done))
 }

@@ -5,16 +5,16 @@ use axum::response::Response;
 use domain::field::Reason;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::MailMessage;
+use http_api::caller::Admin;
 use http_api::form::Form;
 use http_api::problem::Problem;
 
 use crate::App;
-use crate::mail::pipeline::resend;
-use crate::web::form::Posted;
-use crate::web::frame::{Staff, see_other};
+use crate::web::form::FormBody;
+use crate::web::layout::see_other;
 
-/// The order: a `mail`, or a `notification` and its `recipient`.
-fn order(form: &mut Form) -> Option<MailMessage> {
+/// Reads the order: a `mail`, or a `notification` and its `recipient`.
+fn read_order(form: &mut Form) -> Option<MailMessage> {
     let mail = form.optional::<MailId>("mail");
     let recipient = form.optional::<UserId>("recipient");
     let notification = form.optional::<NotificationId>("notification");
@@ -33,15 +33,15 @@ fn order(form: &mut Form) -> Option<MailMessage> {
     }
 }
 
-/// Has a mail sent again whose sending is over.
+/// Resends a mail whose sending is over.
 pub(crate) async fn resend_mail(
     State(app): State<App>,
-    staff: Staff,
-    posted: Posted,
+    admin: Admin,
+    body: FormBody,
 ) -> Result<Response, Problem> {
-    let order = posted.form().parse(order)?;
-    let caller = staff.authorize().await?;
-    let user = resend(&app, &caller, order).await?;
+    let order = body.form().parse(read_order)?;
+    let caller = admin.authorize().await?;
+    let user = app.pipeline.resend(&caller, order).await?;
     let about = match order {
         MailMessage::Mail { .. } => "",
         MailMessage::Notification { .. } => "?about=notifications",

@@ -5,25 +5,26 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::audit::Action;
 use domain::mail::MailMessage;
+use http_api::caller::Admin;
 use http_api::problem::Problem;
 use runtime::clock;
 use runtime::queue::Depth;
 
 use crate::App;
-use crate::mail::mails::Row;
-use crate::mail::pipeline::{MOST_LETTERS, Resolution, list_letters};
-use crate::web::frame::{Frame, Staff, render};
+use crate::mail::mail_row::MailRow;
+use crate::mail::pipeline::{MAX_DEAD_LETTERS, Resolution};
+use crate::web::layout::{PageLayout, render};
 
 #[derive(Template)]
 #[template(path = "mail/pipeline.html")]
-struct MailPipeline {
-    frame: Frame,
-    queues: Vec<Queue>,
-    letters: Vec<Row>,
-    most: usize,
+struct PipelinePage {
+    layout: PageLayout,
+    queues: Vec<QueueRow>,
+    dead_letters: Vec<MailRow>,
+    max_dead_letters: usize,
 }
 
-struct Queue {
+struct QueueRow {
     title: &'static str,
     depth: Depth,
 }
@@ -31,30 +32,31 @@ struct Queue {
 fn title(name: &str) -> &'static str {
     match name {
         "mail" => "Mails to be sent",
-        "mail_dead_letters" => "Mails that were set aside",
+        "mail_dead_letters" => "Mails: dead letters",
         "upload" => "Uploads to be inspected",
-        "upload_dead_letters" => "Uploads that were set aside",
-        "stream_failures" => "Changes of the table that were set aside",
+        "upload_dead_letters" => "Uploads: dead letters",
+        "stream_failures" => "Changes of the table that could not be processed",
         _ => "",
     }
 }
 
-/// How much is in the queues, and which mails were set aside, with the reason of each.
+/// Shows the depths of the queues, and the dead letters with their reasons.
 pub(crate) async fn show_pipeline(
     State(app): State<App>,
-    frame: Frame,
-    staff: Staff,
+    layout: PageLayout,
+    admin: Admin,
 ) -> Result<Response, Problem> {
-    // One after the other: orders that are being listed would count as under way.
+    // One after the other: dead letters that are being listed would count as in flight.
     let reads = async {
         let depths = app.pipeline.depths().await?;
-        Ok::<_, Problem>((depths, list_letters(&app).await?))
+        Ok::<_, Problem>((depths, app.pipeline.list_dead_letters().await?))
     };
-    let (caller, (depths, letters)) = staff.authorize_with(reads).await?;
+    let (caller, (depths, dead_letters)) = admin.authorize_with(reads).await?;
     app.store.create_events(&[caller.audit(Action::ListMails, caller.account.id, None)]).await?;
     let now = clock::now();
     let queues =
-        depths.into_iter().map(|(name, depth)| Queue { title: title(name), depth }).collect();
-    let letters = letters.iter().map(|letter| Row::of_letter(letter, now)).collect();
-    render(&MailPipeline { frame, queues, letters, most: MOST_LETTERS })
+        depths.into_iter().map(|(name, depth)| QueueRow { title: title(name), depth }).collect();
+    let dead_letters =
+        dead_letters.iter().map(|letter| MailRow::of_dead_letter(letter, now)).collect();
+    render(&PipelinePage { layout, queues, dead_letters, max_dead_letters: MAX_DEAD_LETTERS })
 }

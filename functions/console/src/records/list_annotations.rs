@@ -1,80 +1,84 @@
 //! `GET /admin/annotations/`
 
-use axum::extract::State;
-use axum::response::Response;
+use std::collections::HashMap;
+
+use domain::account::Account;
 use domain::audit::Action;
-use domain::id::UserId;
-use http_api::problem::Problem;
-use http_api::query::Query;
-use runtime::clock;
+use domain::id::{RecordId, UserId};
+use domain::record::Annotation;
+use http_api::page::Paging;
+use http_api::query::Parameters;
+use store::staff::emergency_access::Grant;
 use store::staff::lists::AnnotationEntry;
+use uuid::Uuid;
 
 use crate::App;
-use crate::records::listing::{Asked, Cell, Field, Listing, Page, find, looks};
-use crate::records::people::{BEGINNING, called, short};
-use crate::web::frame::{Frame, Staff, render};
+use crate::records::list::ListPage;
+use crate::records::list_query::{ListEntries, ListPosition, ListQuery, Owner, find_in_charts};
+use crate::records::list_view::{Cell, SearchField};
+use crate::records::person_search::{EXCERPT, shorten};
 
-/// Annotations, newest first; or those on a patient's records, or one. What they say is behind the
-/// glass.
-pub(crate) async fn list_annotations(
-    State(app): State<App>,
-    frame: Frame,
-    staff: Staff,
-    query: Query,
-) -> Result<Response, Problem> {
-    let read = |parameters: &mut _| Asked::read(parameters, &["patient"]);
-    let (asked, paging) = query.parse(&app.http, staff.id(), "console-annotations", read)?;
-    let (looking, now) = (staff.id(), clock::now());
-    let reads = async {
-        let whose = asked.whose(&app).await?;
-        let (found, grants) = tokio::try_join!(
-            find(&app, &asked, &whose, &paging, |_: &AnnotationEntry| true),
-            app.store.list_grants(looking, now)
-        )?;
-        Ok::<_, store::Error>((whose, found, grants))
-    };
-    let (caller, (whose, (annotations, next), grants)) = staff.authorize_with(reads).await?;
-    let event = caller.audit(Action::StaffListAnnotations, whose.concerns(looking), None);
-    let mut events =
-        vec![whose.name_records(event, annotations.iter().map(|annotation| annotation.record_id))];
-    events.extend(looks(
-        &caller,
-        &grants,
-        annotations.iter().map(|annotation| Some(annotation.record_id)),
-    ));
-    let named: Vec<UserId> =
-        annotations.iter().map(|annotation| annotation.author_id).chain(whose.people()).collect();
-    let (people, opened, ()) = tokio::try_join!(
-        app.store.get_accounts(named),
-        app.store.get_granted_annotations(&grants, &annotations),
-        app.store.create_events(&events)
-    )?;
-    let row = |annotation: &AnnotationEntry| {
-        let note = opened.get(&annotation.id).map(|it| short(it.note.as_str(), BEGINNING));
+impl ListPage for AnnotationEntry {
+    const TITLE: &'static str = "Annotations";
+    const PATH: &'static str = "/admin/annotations/";
+    const HELP: &'static str = "Search for a patient by email address, by the beginning of the \
+        last name, or by id. A patient's annotations are listed by record. Neither notes nor \
+        authors can be searched: search for the doctor's records.";
+    const OWNERS: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
+    const ID_LABEL: &'static str = "Annotation";
+    const COLUMNS: &'static [&'static str] = &["Annotation", "Record", "Doctor", "Note", "Created"];
+    const ORDER: &'static str = "by record, the newest record first";
+    const CURSOR: &'static str = "console-annotations";
+    const ACTION: Action = Action::StaffListAnnotations;
+    const HAS_CLINICAL_TEXT: bool = true;
+
+    type Filters = ();
+
+    fn read_filters(_: &mut Parameters) -> Option<()> {
+        Some(())
+    }
+
+    fn filter_fields((): &()) -> Vec<SearchField> {
+        Vec::new()
+    }
+
+    async fn find(
+        app: &App,
+        query: &ListQuery,
+        (): &(),
+        owner: &Owner,
+        paging: &Paging<ListPosition>,
+    ) -> Result<ListEntries<Self>, store::Error> {
+        find_in_charts(app, query, owner, paging, |_| true).await
+    }
+
+    async fn read_clinical_text(
+        app: &App,
+        grants: &[Grant],
+        annotations: &[Self],
+    ) -> Result<HashMap<Uuid, String>, store::Error> {
+        let annotations = app.store.get_granted_annotations(grants, annotations).await?;
+        let note = |annotation: Annotation| {
+            (annotation.id.into(), shorten(annotation.note.as_str(), EXCERPT))
+        };
+        Ok(annotations.into_values().map(note).collect())
+    }
+
+    fn record_id(&self) -> Option<RecordId> {
+        Some(self.record_id)
+    }
+
+    fn user_ids(&self) -> Vec<UserId> {
+        vec![self.author_id]
+    }
+
+    fn row(&self, accounts: &HashMap<UserId, Account>, note: Option<String>) -> Vec<Cell> {
         vec![
-            Cell::Text(annotation.id.to_string()),
-            Cell::record(annotation.record_id),
-            Cell::user(annotation.author_id, called(&people, annotation.author_id)),
-            Cell::behind_glass(note, Some(annotation.record_id)),
-            Cell::Time(annotation.id.created_at()),
+            Cell::Text(self.id.to_string()),
+            Cell::record(self.record_id),
+            Cell::user(self.author_id, accounts),
+            Cell::clinical_text(note, Some(self.record_id)),
+            Cell::Time(self.id.created_at()),
         ]
-    };
-    let listing = Listing {
-        title: "Annotations",
-        path: "/admin/annotations/",
-        help: "A patient is found by email address, by the beginning of the last name, \
-            or by id; the annotations on a patient's records are \
-               listed by record. What annotations say cannot be searched, nor what a doctor has \
-               written: look for the doctor's records.",
-        fields: vec![
-            Field::typed("patient", "Patient", asked.typed("patient")),
-            Field::typed("id", "Annotation", asked.id_text()),
-            Field::created(asked.created),
-        ],
-        columns: &["Annotation", "Record", "Doctor", "Note", "Created"],
-        order: whose.order_in_charts(),
-        rows: annotations.iter().map(row).collect(),
-        ..Listing::of(&asked, &whose, &people, paging.next_url(next.as_ref())?)
-    };
-    render(&Page { frame, list: listing })
+    }
 }

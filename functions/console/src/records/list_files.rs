@@ -1,69 +1,80 @@
 //! `GET /admin/files/`
 
-use axum::extract::State;
-use axum::response::Response;
+use std::collections::HashMap;
+
+use domain::account::Account;
 use domain::audit::Action;
-use http_api::problem::Problem;
-use http_api::query::Query;
-use runtime::clock;
+use domain::id::{RecordId, UserId};
+use http_api::page::Paging;
+use http_api::query::Parameters;
+use store::staff::emergency_access::Grant;
 use store::staff::lists::FileEntry;
+use uuid::Uuid;
 
 use crate::App;
-use crate::records::listing::{Asked, Cell, Field, Listing, Page, find, looks};
-use crate::records::people::{BEGINNING, short};
-use crate::web::frame::{Frame, Staff, render};
+use crate::records::list::ListPage;
+use crate::records::list_query::{ListEntries, ListPosition, ListQuery, Owner, find_in_charts};
+use crate::records::list_view::{Cell, SearchField};
+use crate::records::person_search::{EXCERPT, shorten};
 
-/// Files, newest first; or those of a patient, or one. Their names are behind the glass.
-pub(crate) async fn list_files(
-    State(app): State<App>,
-    frame: Frame,
-    staff: Staff,
-    query: Query,
-) -> Result<Response, Problem> {
-    let read = |parameters: &mut _| Asked::read(parameters, &["patient"]);
-    let (asked, paging) = query.parse(&app.http, staff.id(), "console-files", read)?;
-    let (looking, now) = (staff.id(), clock::now());
-    let reads = async {
-        let whose = asked.whose(&app).await?;
-        let (found, grants) = tokio::try_join!(
-            find(&app, &asked, &whose, &paging, |_: &FileEntry| true),
-            app.store.list_grants(looking, now)
-        )?;
-        Ok::<_, store::Error>((whose, found, grants))
-    };
-    let (caller, (whose, (files, next), grants)) = staff.authorize_with(reads).await?;
-    let event = caller.audit(Action::StaffListFiles, whose.concerns(looking), None);
-    let mut events = vec![whose.name_records(event, files.iter().map(|file| file.record_id))];
-    events.extend(looks(&caller, &grants, files.iter().map(|file| Some(file.record_id))));
-    let (people, opened, ()) = tokio::try_join!(
-        app.store.get_accounts(whose.people()),
-        app.store.get_granted_files(&grants, &files),
-        app.store.create_events(&events)
-    )?;
-    let row = |file: &FileEntry| {
-        let name = opened.get(&file.id).map(|file| short(file.name.as_str(), BEGINNING));
+impl ListPage for FileEntry {
+    const TITLE: &'static str = "Files";
+    const PATH: &'static str = "/admin/files/";
+    const HELP: &'static str = "Search for a patient by email address, by the beginning of the \
+        last name, or by id. A patient's files are listed by record. File names cannot be \
+        searched.";
+    const OWNERS: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
+    const ID_LABEL: &'static str = "File";
+    const COLUMNS: &'static [&'static str] = &["File", "Record", "Name", "Created"];
+    const ORDER: &'static str = "by record, the newest record first";
+    const CURSOR: &'static str = "console-files";
+    const ACTION: Action = Action::StaffListFiles;
+    const HAS_CLINICAL_TEXT: bool = true;
+
+    type Filters = ();
+
+    fn read_filters(_: &mut Parameters) -> Option<()> {
+        Some(())
+    }
+
+    fn filter_fields((): &()) -> Vec<SearchField> {
+        Vec::new()
+    }
+
+    async fn find(
+        app: &App,
+        query: &ListQuery,
+        (): &(),
+        owner: &Owner,
+        paging: &Paging<ListPosition>,
+    ) -> Result<ListEntries<Self>, store::Error> {
+        find_in_charts(app, query, owner, paging, |_| true).await
+    }
+
+    async fn read_clinical_text(
+        app: &App,
+        grants: &[Grant],
+        files: &[Self],
+    ) -> Result<HashMap<Uuid, String>, store::Error> {
+        let files = app.store.get_granted_files(grants, files).await?;
+        let files = files.into_iter();
+        Ok(files.map(|(id, file)| (id.into(), shorten(file.name.as_str(), EXCERPT))).collect())
+    }
+
+    fn record_id(&self) -> Option<RecordId> {
+        Some(self.record_id)
+    }
+
+    fn user_ids(&self) -> Vec<UserId> {
+        Vec::new()
+    }
+
+    fn row(&self, _: &HashMap<UserId, Account>, name: Option<String>) -> Vec<Cell> {
         vec![
-            Cell::Text(file.id.to_string()),
-            Cell::record(file.record_id),
-            Cell::behind_glass(name, Some(file.record_id)),
-            Cell::Time(file.id.created_at()),
+            Cell::Text(self.id.to_string()),
+            Cell::record(self.record_id),
+            Cell::clinical_text(name, Some(self.record_id)),
+            Cell::Time(self.id.created_at()),
         ]
-    };
-    let listing = Listing {
-        title: "Files",
-        path: "/admin/files/",
-        help: "A patient is found by email address, by the beginning of the last name, \
-            or by id; a patient's files are listed by record. The names of \
-               files cannot be searched.",
-        fields: vec![
-            Field::typed("patient", "Patient", asked.typed("patient")),
-            Field::typed("id", "File", asked.id_text()),
-            Field::created(asked.created),
-        ],
-        columns: &["File", "Record", "Name", "Created"],
-        order: whose.order_in_charts(),
-        rows: files.iter().map(row).collect(),
-        ..Listing::of(&asked, &whose, &people, paging.next_url(next.as_ref())?)
-    };
-    render(&Page { frame, list: listing })
+    }
 }

@@ -1,114 +1,97 @@
 //! `GET /admin/records/`
 
-use axum::extract::State;
-use axum::response::Response;
+use std::collections::HashMap;
+
+use domain::account::Account;
 use domain::audit::Action;
-use domain::id::UserId;
+use domain::id::{RecordId, UserId};
 use domain::record::RecordType;
 use http_api::page::Paging;
-use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::Parameters;
 use store::Span;
 use store::records::RecordFilter;
+use store::staff::emergency_access::Grant;
 use store::staff::lists::RecordEntry;
+use uuid::Uuid;
 
 use crate::App;
-use crate::records::listing::{
-    self, Asked, Cell, Field, Found, Listing, PAGE, Page, Position, Whose, after_id,
+use crate::records::list::ListPage;
+use crate::records::list_query::{
+    ListEntries, ListPosition, ListQuery, NEWEST_FIRST, Owner, after_id, find_in_charts,
 };
-use crate::records::people::called;
-use crate::web::frame::{Frame, Staff, render};
+use crate::records::list_view::{Cell, SearchField};
+use crate::web::layout::PAGE_SIZE;
 
-struct Filters {
-    asked: Asked,
-    record_type: Option<RecordType>,
-}
+impl ListPage for RecordEntry {
+    const TITLE: &'static str = "Records";
+    const PATH: &'static str = "/admin/records/";
+    const HELP: &'static str = "Search for a patient or a doctor by email address, by the \
+        beginning of the last name, or by id. Descriptions cannot be searched.";
+    const OWNERS: &'static [(&'static str, &'static str)] =
+        &[("patient", "Patient"), ("doctor", "Doctor")];
+    const ID_LABEL: &'static str = "Record";
+    const COLUMNS: &'static [&'static str] = &["Record", "Patient", "Doctor", "Type", "Created"];
+    const ORDER: &'static str = NEWEST_FIRST;
+    const CURSOR: &'static str = "console-records";
+    const ACTION: Action = Action::StaffListRecords;
+    const HAS_CLINICAL_TEXT: bool = false;
 
-fn read(parameters: &mut Parameters) -> Option<Filters> {
-    let asked = Asked::read(parameters, &["patient", "doctor"]);
-    let record_type = parameters.optional("record_type");
-    Some(Filters { asked: asked?, record_type: record_type? })
-}
+    type Filters = Option<RecordType>;
 
-/// Records, newest first; or those of a patient, or those that are assigned to a doctor, or one.
-pub(crate) async fn list_records(
-    State(app): State<App>,
-    frame: Frame,
-    staff: Staff,
-    query: Query,
-) -> Result<Response, Problem> {
-    let (filters, paging) = query.parse(&app.http, staff.id(), "console-records", read)?;
-    let reads = async {
-        let whose = filters.asked.whose(&app).await?;
-        let found = find(&app, &filters, &whose, &paging).await?;
-        Ok::<_, store::Error>((whose, found))
-    };
-    let (caller, (whose, (records, next))) = staff.authorize_with(reads).await?;
-    let event = caller.audit(Action::StaffListRecords, whose.concerns(caller.account.id), None);
-    let event = whose.name_records(event, records.iter().map(|record| record.id));
-    let named: Vec<UserId> = records
-        .iter()
-        .flat_map(|record| [record.patient_id, record.doctor_id])
-        .chain(whose.people())
-        .collect();
-    let (people, ()) = tokio::try_join!(
-        app.store.get_accounts(named),
-        app.store.create_events(std::slice::from_ref(&event))
-    )?;
-    let row = |record: &RecordEntry| {
+    fn read_filters(parameters: &mut Parameters) -> Option<Option<RecordType>> {
+        parameters.optional("record_type")
+    }
+
+    fn filter_fields(record_type: &Option<RecordType>) -> Vec<SearchField> {
+        let types = RecordType::ALL.iter().map(|kind| kind.as_str());
+        let kind = record_type.map(RecordType::as_str);
+        vec![SearchField::chosen("record_type", "Type", types, kind)]
+    }
+
+    async fn find(
+        app: &App,
+        query: &ListQuery,
+        record_type: &Option<RecordType>,
+        owner: &Owner,
+        paging: &Paging<ListPosition>,
+    ) -> Result<ListEntries<Self>, store::Error> {
+        let Owner::One("doctor", doctor) = owner else {
+            let passes =
+                |record: &Self| record_type.is_none_or(|wanted| wanted == record.record_type);
+            return find_in_charts(app, query, owner, paging, passes).await;
+        };
+        let Span { created_after, created_before } = query.span();
+        let filter =
+            RecordFilter { record_type: *record_type, other: None, created_after, created_before };
+        let after = after_id(paging);
+        let page = app.store.list_assignments_of_doctor(*doctor, &filter, PAGE_SIZE, after).await?;
+        let records = page.items.iter().map(Self::from).filter(|record| query.matches(record));
+        Ok((records.collect(), page.next.map(|id| ListPosition::Id(id.into()))))
+    }
+
+    async fn read_clinical_text(
+        _: &App,
+        _: &[Grant],
+        _: &[Self],
+    ) -> Result<HashMap<Uuid, String>, store::Error> {
+        Ok(HashMap::new())
+    }
+
+    fn record_id(&self) -> Option<RecordId> {
+        Some(self.id)
+    }
+
+    fn user_ids(&self) -> Vec<UserId> {
+        vec![self.patient_id, self.doctor_id]
+    }
+
+    fn row(&self, accounts: &HashMap<UserId, Account>, _: Option<String>) -> Vec<Cell> {
         vec![
-            Cell::record(record.id),
-            Cell::user(record.patient_id, called(&people, record.patient_id)),
-            Cell::user(record.doctor_id, called(&people, record.doctor_id)),
-            Cell::Word(record.record_type.as_str()),
-            Cell::Time(record.id.created_at()),
+            Cell::record(self.id),
+            Cell::user(self.patient_id, accounts),
+            Cell::user(self.doctor_id, accounts),
+            Cell::Word(self.record_type.as_str()),
+            Cell::Time(self.id.created_at()),
         ]
-    };
-    let asked = &filters.asked;
-    let types = RecordType::ALL.iter().map(|kind| kind.as_str());
-    let listing = Listing {
-        title: "Records",
-        path: "/admin/records/",
-        help: "A patient or a doctor is found by email address, by the beginning of the last name, \
-               or by id. What records say cannot be searched.",
-        fields: vec![
-            Field::typed("patient", "Patient", asked.typed("patient")),
-            Field::typed("doctor", "Doctor", asked.typed("doctor")),
-            Field::typed("id", "Record", asked.id_text()),
-            Field::chosen(
-                "record_type",
-                "Type",
-                types,
-                filters.record_type.map(RecordType::as_str),
-            ),
-            Field::created(asked.created),
-        ],
-        columns: &["Record", "Patient", "Doctor", "Type", "Created"],
-        rows: records.iter().map(row).collect(),
-        filtered: filters.record_type.is_some(),
-        ..Listing::of(asked, &whose, &people, paging.next_url(next.as_ref())?)
-    };
-    render(&Page { frame, list: listing })
-}
-
-async fn find(
-    app: &App,
-    filters: &Filters,
-    whose: &Whose,
-    paging: &Paging<Position>,
-) -> Result<Found<RecordEntry>, store::Error> {
-    let Filters { asked, record_type } = filters;
-    let Whose::Of("doctor", doctor) = whose else {
-        return listing::find(app, asked, whose, paging, |it: &RecordEntry| {
-            record_type.is_none_or(|wanted| wanted == it.record_type)
-        })
-        .await;
-    };
-    let Span { created_after, created_before } = asked.span();
-    let filter =
-        RecordFilter { record_type: *record_type, other: None, created_after, created_before };
-    let page =
-        app.store.list_assignments_of_doctor(*doctor, &filter, PAGE, after_id(paging)).await?;
-    let records = page.items.iter().map(RecordEntry::from).filter(|record| asked.holds(record));
-    Ok((records.collect(), page.next.map(|id| Position::Id(id.into()))))
+    }
 }

@@ -10,6 +10,7 @@ use domain::audit::Action;
 use domain::file::FileName;
 use domain::id::{AnnotationId, RecordId, UserId};
 use domain::record::RecordDetail;
+use http_api::caller::Admin;
 use http_api::path::Id;
 use http_api::problem::Problem;
 use http_api::query::Query;
@@ -20,85 +21,83 @@ use store::staff::lists::RecordEntry;
 use store::staff::outline::{AnnotationOutline, FileOutline, Outline, RecordOutline};
 
 use crate::App;
-use crate::records::listing::{PAGE, look};
-use crate::records::people::{BEGINNING, called, short};
-use crate::web::frame::{Frame, Staff, render};
+use crate::records::clinical_reads::clinical_read;
+use crate::records::person_search::{EXCERPT, display_name, shorten};
+use crate::web::layout::{PAGE_SIZE, PageLayout, render};
 
-/// How long a page may become, in bytes: it must stay below 100 KB whatever people have written.
-/// One annotation finds room on every page, beside the longest description and as many files as a
-/// record takes.
-const MOST_BYTES: usize = 95_000;
-/// At most so much of it is there whatever the record says, around a file's name, and around an
-/// annotation.
-const AROUND: usize = 7_000;
-const AROUND_NAME: usize = 400;
-const AROUND_NOTE: usize = 450;
+/// The size of a page in bytes, which must stay below 100 KB whatever its texts are. Every page has
+/// room for one annotation beside the longest description and the most files of a record.
+const MAX_PAGE_BYTES: usize = 95_000;
+/// Upper bounds for the bytes of the page without texts, of a file's row without the name, and of
+/// an annotation's row without author and note.
+const FIXED_BYTES: usize = 7_000;
+const FILE_ROW_BYTES: usize = 400;
+const ANNOTATION_ROW_BYTES: usize = 450;
 
-/// Names of files that are longer together are cut.
-const MOST_OF_NAMES: usize = 20_000;
+/// File names that are longer in total are shortened.
+const MAX_NAME_BYTES: usize = 20_000;
 
-/// A record: with whom it is and what belongs to it; and what it says, while the glass is broken.
+/// A record with its files and annotations. Clinical text is there during emergency access.
 #[derive(Template)]
 #[template(path = "records/record.html")]
-struct Page<'a> {
-    frame: Frame,
+struct RecordPage<'a> {
+    layout: PageLayout,
     record: RecordOutline,
     patient: String,
     doctor: String,
-    /// Until when the glass is broken.
-    ends_at: Option<Timestamp>,
+    /// When the emergency access ends.
+    access_ends_at: Option<Timestamp>,
     description: Option<&'a str>,
     files: Vec<(FileOutline, Option<String>)>,
-    /// Whether the names of files are cut.
-    names_are_cut: bool,
-    annotations: Vec<Annotation<'a>>,
-    /// Where the older annotations are.
+    names_are_shortened: bool,
+    annotations: Vec<AnnotationRow<'a>>,
+    /// The annotation before which the next page begins.
     older: Option<AnnotationId>,
 }
 
-struct Annotation<'a> {
+struct AnnotationRow<'a> {
     outline: AnnotationOutline,
     author: String,
     note: Option<&'a str>,
 }
 
-impl Annotation<'_> {
+impl AnnotationRow<'_> {
     fn bytes(&self) -> usize {
-        AROUND_NOTE + escaped(&self.author) + self.note.map_or(0, escaped)
+        ANNOTATION_ROW_BYTES + escaped_bytes(&self.author) + self.note.map_or(0, escaped_bytes)
     }
 }
 
-/// How many bytes a text takes on a page.
-fn escaped(text: &str) -> usize {
+/// Returns how many bytes a text takes on a page.
+fn escaped_bytes(text: &str) -> usize {
     let is_escaped = |byte: &u8| matches!(byte, b'"' | b'&' | b'\'' | b'<' | b'>');
     text.len() + 4 * text.bytes().filter(is_escaped).count()
 }
 
-/// One record, found by its id. Lists may lag a moment, and so may this.
+/// Shows a record. It is found by an index, which may lag a moment.
 pub(crate) async fn read_record(
     State(app): State<App>,
-    frame: Frame,
-    staff: Staff,
+    layout: PageLayout,
+    admin: Admin,
     Id(id): Id<RecordId>,
     query: Query,
 ) -> Result<Response, Problem> {
-    let looking = staff.id();
+    let reader = admin.id();
     let before = query.parse_alone(|parameters| parameters.optional("before"))?;
     let reads = async {
         tokio::try_join!(
             app.store.get_listed::<RecordEntry>(id),
-            app.store.get_grant(looking, id, clock::now())
+            app.store.get_grant(reader, id, clock::now())
         )
     };
-    let (caller, (entry, grant)) = staff.authorize_with(reads).await?;
+    let (caller, (entry, grant)) = admin.authorize_with(reads).await?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
     let event = match &grant {
-        Some(grant) => look(&caller, grant),
+        Some(grant) => clinical_read(&caller, grant),
         None => caller.audit(Action::LookUpRecord, patient, Some(id)),
     };
-    let (outline, chart, ()) = tokio::try_join!(
+    let (outline, detail, ()) = tokio::try_join!(
         app.store.get_record_outline(patient, id),
-        opened(&app, grant.as_ref()),
+        read_detail(&app, grant.as_ref()),
         app.store.create_events(std::slice::from_ref(&event))
     )?;
     let outline = outline.ok_or_else(Problem::not_found)?;
@@ -106,10 +105,14 @@ pub(crate) async fn read_record(
         outline.annotations.iter().map(|annotation| annotation.author_id).collect();
     named.extend([outline.record.patient_id, outline.record.doctor_id]);
     let people = app.store.get_accounts(named).await?;
-    render(&page(frame, &outline, grant.as_ref(), chart.as_ref(), &people, before))
+    render(&page(layout, &outline, grant.as_ref(), detail.as_ref(), &people, before))
 }
 
-async fn opened(app: &App, grant: Option<&Grant>) -> Result<Option<RecordDetail>, store::Error> {
+/// Reads the record with its clinical text, if there is a grant.
+async fn read_detail(
+    app: &App,
+    grant: Option<&Grant>,
+) -> Result<Option<RecordDetail>, store::Error> {
     match grant {
         Some(grant) => app.store.get_granted_record(grant).await,
         None => Ok(None),
@@ -117,31 +120,32 @@ async fn opened(app: &App, grant: Option<&Grant>) -> Result<Option<RecordDetail>
 }
 
 fn page<'a>(
-    frame: Frame,
+    layout: PageLayout,
     outline: &Outline,
     grant: Option<&Grant>,
-    chart: Option<&'a RecordDetail>,
+    detail: Option<&'a RecordDetail>,
     people: &HashMap<UserId, Account>,
     before: Option<AnnotationId>,
-) -> Page<'a> {
-    let names_are_cut = chart.is_some_and(|chart| {
-        chart.files.iter().map(|file| escaped(file.name.as_str())).sum::<usize>() > MOST_OF_NAMES
+) -> RecordPage<'a> {
+    let names_are_shortened = detail.is_some_and(|detail| {
+        detail.files.iter().map(|file| escaped_bytes(file.name.as_str())).sum::<usize>()
+            > MAX_NAME_BYTES
     });
-    let most = if names_are_cut { BEGINNING } else { FileName::MAX };
+    let max_chars = if names_are_shortened { EXCERPT } else { FileName::MAX };
     let file = |file: &FileOutline| {
-        let opened = chart.and_then(|chart| chart.files.iter().find(|it| it.id == file.id));
-        (*file, opened.map(|file| short(file.name.as_str(), most)))
+        let with_name = detail.and_then(|detail| detail.files.iter().find(|it| it.id == file.id));
+        (*file, with_name.map(|file| shorten(file.name.as_str(), max_chars)))
     };
     let files: Vec<_> = outline.files.iter().map(file).collect();
-    let description = chart.map(|chart| chart.record.description.as_str());
+    let description = detail.map(|detail| detail.record.description.as_str());
     let annotation = |annotation: &AnnotationOutline| {
-        let opened =
-            chart.and_then(|chart| chart.annotations.iter().find(|it| it.id == annotation.id));
+        let with_note =
+            detail.and_then(|detail| detail.annotations.iter().find(|it| it.id == annotation.id));
         let (author, note) = (
-            called(people, annotation.author_id),
-            opened.map(|annotation| annotation.note.as_str()),
+            display_name(people, annotation.author_id),
+            with_note.map(|annotation| annotation.note.as_str()),
         );
-        Annotation { outline: *annotation, author, note }
+        AnnotationRow { outline: *annotation, author, note }
     };
     let mut annotations = outline
         .annotations
@@ -149,29 +153,29 @@ fn page<'a>(
         .filter(|it| before.is_none_or(|before| it.id < before))
         .map(annotation)
         .peekable();
-    let mut shown: Vec<Annotation<'a>> = Vec::new();
-    let mut bytes = AROUND + description.map_or(0, escaped);
+    let mut shown: Vec<AnnotationRow<'a>> = Vec::new();
+    let mut bytes = FIXED_BYTES + description.map_or(0, escaped_bytes);
     bytes += files
         .iter()
-        .map(|(_, name)| AROUND_NAME + name.as_deref().map_or(0, escaped))
+        .map(|(_, name)| FILE_ROW_BYTES + name.as_deref().map_or(0, escaped_bytes))
         .sum::<usize>();
-    let fits = |it: &Annotation<'_>, shown: usize, bytes: usize| {
-        shown == 0 || (shown < PAGE && bytes + it.bytes() <= MOST_BYTES)
+    let fits = |it: &AnnotationRow<'_>, shown: usize, bytes: usize| {
+        shown == 0 || (shown < PAGE_SIZE && bytes + it.bytes() <= MAX_PAGE_BYTES)
     };
     while let Some(annotation) = annotations.next_if(|it| fits(it, shown.len(), bytes)) {
         bytes += annotation.bytes();
         shown.push(annotation);
     }
     let more = annotations.peek().is_some();
-    Page {
-        frame,
+    RecordPage {
+        layout,
         record: outline.record,
-        patient: called(people, outline.record.patient_id),
-        doctor: called(people, outline.record.doctor_id),
-        ends_at: grant.map(Grant::ends_at),
+        patient: display_name(people, outline.record.patient_id),
+        doctor: display_name(people, outline.record.doctor_id),
+        access_ends_at: grant.map(Grant::ends_at),
         description,
         files,
-        names_are_cut,
+        names_are_shortened,
         older: shown.last().filter(|_| more).map(|annotation| annotation.outline.id),
         annotations: shown,
     }
@@ -182,7 +186,7 @@ mod tests {
     use domain::account::Role;
     use domain::field::FieldValue;
     use domain::file::{ContentType, File, FileStatus};
-    use domain::record::{Annotation as Noted, Record, RecordType};
+    use domain::record::{Annotation, Record, RecordType};
     use domain::text::{Description, Name, Note};
 
     use super::*;
@@ -192,8 +196,8 @@ mod tests {
         "\"&'<>".chars().cycle().take(length).collect()
     }
 
-    /// A chart with nothing but the longest texts.
-    fn chart(files: usize, notes: &[usize]) -> (Outline, RecordDetail, Account) {
+    /// A detail with nothing but the longest texts.
+    fn longest_record(files: usize, notes: &[usize]) -> (Outline, RecordDetail, Account) {
         let now: Timestamp = "2026-11-23T13:44:47.123456789Z".parse().unwrap();
         let person = Account {
             first_name: Name::parse(&hostile(255)).unwrap(),
@@ -210,7 +214,7 @@ mod tests {
             sha256: None,
             status: FileStatus::Available,
         };
-        let noted = |length: &usize| Noted {
+        let annotation = |length: &usize| Annotation {
             id: clock::new_id(),
             patient_id: who,
             record_id: id,
@@ -219,9 +223,9 @@ mod tests {
             updated_at: now,
             version: 1,
         };
-        let mut annotations: Vec<_> = notes.iter().map(noted).collect();
+        let mut annotations: Vec<_> = notes.iter().map(annotation).collect();
         annotations.reverse();
-        let chart = RecordDetail {
+        let detail = RecordDetail {
             record: Record {
                 id,
                 patient_id: who,
@@ -245,7 +249,7 @@ mod tests {
                 updated_at: now,
                 version: u64::MAX,
             },
-            files: chart
+            files: detail
                 .files
                 .iter()
                 .map(|it| FileOutline {
@@ -255,7 +259,7 @@ mod tests {
                     status: it.status,
                 })
                 .collect(),
-            annotations: chart
+            annotations: detail
                 .annotations
                 .iter()
                 .map(|it| AnnotationOutline {
@@ -265,29 +269,31 @@ mod tests {
                 })
                 .collect(),
         };
-        (outline, chart, person)
+        (outline, detail, person)
     }
 
     #[test]
     fn no_page_is_longer_than_100_kb() {
         for files in [0, 1, 20, 40] {
             for notes in [&[][..], &[5_000; 10], &[10; 60], &[1_000; 40]] {
-                let (outline, chart, person) = chart(files, notes);
+                let (outline, detail, person) = longest_record(files, notes);
                 let people = HashMap::from([(person.id, person)]);
                 let (mut before, mut shown) = (None, 0);
                 loop {
                     let page =
-                        page(Frame::longest(), &outline, None, Some(&chart), &people, before);
+                        page(PageLayout::longest(), &outline, None, Some(&detail), &people, before);
                     let written = page.render().unwrap();
                     assert!(written.len() < 98_000, "{files} files, {notes:?}: {}", written.len());
-                    let counted = AROUND
-                        + escaped(&hostile(5_000))
+                    let counted = FIXED_BYTES
+                        + escaped_bytes(&hostile(5_000))
                         + page
                             .files
                             .iter()
-                            .map(|(_, name)| AROUND_NAME + name.as_deref().map_or(0, escaped))
+                            .map(|(_, name)| {
+                                FILE_ROW_BYTES + name.as_deref().map_or(0, escaped_bytes)
+                            })
                             .sum::<usize>()
-                        + page.annotations.iter().map(Annotation::bytes).sum::<usize>();
+                        + page.annotations.iter().map(AnnotationRow::bytes).sum::<usize>();
                     assert!(
                         written.len() <= counted,
                         "{files} files, {notes:?}: {} and not {counted}",

@@ -1,5 +1,9 @@
 //! Pages of users, their profiles, and doctors' approvals.
 
 pub(crate) mod approvals;
-pub(crate) mod pages;
+pub(crate) mod create_user;
+pub(crate) mod edit_user;
+pub(crate) mod list_users;
 pub(crate) mod profiles;
+pub(crate) mod read_user;
+pub(crate) mod update_user;

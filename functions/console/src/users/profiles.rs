@@ -5,40 +5,49 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::account::{Account, Profile, Role};
 use domain::text::Specialization;
+use http_api::caller::Admin;
 use http_api::problem::Problem;
 use http_api::query::{Parameters, Query};
-use jiff::civil::Date;
+use jiff::Unit;
+use jiff::civil::{Date, DateDifference};
 use jiff::tz::TimeZone;
-use jiff::{Unit, civil::DateDifference};
 use runtime::clock;
 use staff::UserFilters;
 
 use crate::App;
-use crate::users::pages::PAGE;
-use crate::web::frame::{Frame, Staff, render};
+use crate::web::layout::{PAGE_SIZE, PageLayout, render};
 
 #[derive(Template)]
 #[template(path = "users/profiles.html")]
-struct Profiles<'a> {
-    frame: Frame,
+struct ProfilesPage<'a> {
+    layout: PageLayout,
     title: &'static str,
     path: &'static str,
     role: Role,
-    asked: Vec<(&'static str, &'static str, &'static str, String)>,
-    rows: Vec<Row<'a>>,
+    search: Vec<SearchField>,
+    rows: Vec<ProfileRow<'a>>,
     next: Option<String>,
 }
 
-/// A user and what the profile says that the list shows.
-struct Row<'a> {
+/// A field of the search form.
+struct SearchField {
+    name: &'static str,
+    label: &'static str,
+    /// The type of the input.
+    kind: &'static str,
+    value: String,
+}
+
+/// A user, with what the list shows of the profile.
+struct ProfileRow<'a> {
     user: &'a Account,
     specialization: Option<&'a str>,
     date_of_birth: Option<Date>,
     age: Option<i16>,
 }
 
-impl<'a> Row<'a> {
-    /// `None` for a user without a profile.
+impl<'a> ProfileRow<'a> {
+    /// Returns the row, `None` for a user without a profile.
     fn new(user: &'a Account, today: Date) -> Option<Self> {
         Some(match user.profile.as_ref()? {
             Profile::Doctor(profile) => Self {
@@ -55,7 +64,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Whole years.
+/// Returns the age in whole years.
 fn age(birth: Date, today: Date) -> Option<i16> {
     birth
         .until(DateDifference::new(today).largest(Unit::Year))
@@ -63,32 +72,38 @@ fn age(birth: Date, today: Date) -> Option<i16> {
         .map(|span| span.get_years().max(0))
 }
 
-/// Doctors who have a profile, newest first, or those that a search finds.
+/// Shows doctors who have a profile, newest first, or those that a search finds.
 pub(crate) async fn list_doctor_profiles(
     State(app): State<App>,
-    staff: Staff,
-    frame: Frame,
+    admin: Admin,
+    layout: PageLayout,
     query: Query,
 ) -> Result<Response, Problem> {
-    list(&app, staff, frame, query, (Role::Doctor, "Doctor profiles", "/admin/doctor-profiles/"))
+    list(&app, admin, layout, query, (Role::Doctor, "Doctor profiles", "/admin/doctor-profiles/"))
         .await
 }
 
-/// Patients who have a profile, newest first, or those that a search finds.
+/// Shows patients who have a profile, newest first, or those that a search finds.
 pub(crate) async fn list_patient_profiles(
     State(app): State<App>,
-    staff: Staff,
-    frame: Frame,
+    admin: Admin,
+    layout: PageLayout,
     query: Query,
 ) -> Result<Response, Problem> {
-    list(&app, staff, frame, query, (Role::Patient, "Patient profiles", "/admin/patient-profiles/"))
-        .await
+    list(
+        &app,
+        admin,
+        layout,
+        query,
+        (Role::Patient, "Patient profiles", "/admin/patient-profiles/"),
+    )
+    .await
 }
 
 async fn list(
     app: &App,
-    staff: Staff,
-    frame: Frame,
+    admin: Admin,
+    layout: PageLayout,
     query: Query,
     (role, title, path): (Role, &'static str, &'static str),
 ) -> Result<Response, Problem> {
@@ -101,9 +116,14 @@ async fn list(
     if role == Role::Doctor {
         fields.push(("specialization", "Specialization", "text"));
     }
-    let asked = fields
+    let search = fields
         .into_iter()
-        .map(|(name, label, kind)| (name, label, kind, query.typed(name).to_owned()))
+        .map(|(name, label, kind)| SearchField {
+            name,
+            label,
+            kind,
+            value: query.typed(name).to_owned(),
+        })
         .collect();
     let read = |parameters: &mut Parameters| {
         let filters = UserFilters::read(parameters);
@@ -113,17 +133,17 @@ async fn list(
         };
         Some(filters?.with_profile(role, specialization?.as_ref()))
     };
-    let (filters, mut paging) = query.parse(&app.http, staff.id(), path, read)?;
-    paging.limit = PAGE;
-    let (users, next) = app.staff.list_users(staff, &filters, &paging).await?;
+    let (filters, mut paging) = query.parse(&app.http, admin.id(), path, read)?;
+    paging.limit = PAGE_SIZE;
+    let (users, next) = app.staff.list_users(admin, &filters, &paging).await?;
     let today = clock::now().to_zoned(TimeZone::UTC).date();
-    let rows = users.iter().filter_map(|user| Row::new(user, today)).collect();
-    render(&Profiles {
-        frame,
+    let rows = users.iter().filter_map(|user| ProfileRow::new(user, today)).collect();
+    render(&ProfilesPage {
+        layout,
         title,
         path,
         role,
-        asked,
+        search,
         rows,
         next: paging.next_url(next.as_ref())?,
     })

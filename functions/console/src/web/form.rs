@@ -1,10 +1,11 @@
-//! Forms that pages of the console send.
+//! Forms: the bodies that browsers send, and how pages show forms again.
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use domain::field::FieldError;
+use domain::field::{FieldError, Reason};
 use domain::text::Justification;
+use http_api::etag::IfMatch;
 use http_api::form::{BODY_LIMIT, Form};
 use http_api::problem::Problem;
 use http_api::routes::Argument;
@@ -13,70 +14,103 @@ use serde_json::{Map, Value};
 
 use crate::App;
 
-/// The hidden field that proves that a page of ours has made the form, for this session.
-pub(crate) const TOKEN: &str = "csrf";
+/// The hidden field with the token against cross-site request forgery.
+pub(crate) const CSRF_FIELD: &str = "csrf";
 
 /// The length of the longest field, in characters.
-const LONGEST: usize = Justification::MAX;
+const MAX_FIELD_CHARS: usize = Justification::MAX;
 
-/// A form as somebody has filled it in. Empty fields are as good as none.
+/// The body of a form. Empty fields count as absent. Extracting it refuses cross-site requests.
 #[derive(Clone, Debug)]
-pub(crate) struct Posted(Map<String, Value>);
+pub(crate) struct FormBody(Map<String, Value>);
 
-impl Posted {
-    /// The fields, to be read one by one.
+impl FormBody {
+    /// Returns the fields, to be read one by one.
     pub(crate) fn form(&self) -> Form {
         Form::new(self.0.clone())
     }
 
-    /// What was typed into a field, to be shown again: no more than any field takes.
+    /// Returns what was typed into a field, to be shown again, up to the longest field.
     pub(crate) fn typed(&self, name: &str) -> &str {
         let typed = self.0.get(name).and_then(Value::as_str).unwrap_or_default();
-        typed.char_indices().nth(LONGEST).map_or(typed, |(end, _)| &typed[..end])
+        typed.char_indices().nth(MAX_FIELD_CHARS).map_or(typed, |(end, _)| &typed[..end])
     }
 }
 
-/// A form on a page: empty, or as it was refused.
+/// The state of a form on a page: as first shown, or as it was refused.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Filled<'a> {
-    refused: Option<(&'a Posted, &'a [FieldError])>,
+pub(crate) struct FormState<'a> {
+    refused: Option<(&'a FormBody, &'a [FieldError])>,
 }
 
-impl<'a> Filled<'a> {
-    /// With what was typed, and what is wrong with it.
-    pub(crate) fn refused(posted: &'a Posted, problem: &'a Problem) -> Self {
-        Self { refused: Some((posted, problem.errors())) }
+impl<'a> FormState<'a> {
+    /// The state after a refusal, with what was typed and the errors.
+    pub(crate) fn refused(body: &'a FormBody, problem: &'a Problem) -> Self {
+        Self { refused: Some((body, problem.errors())) }
     }
 
-    /// What a field holds: what was typed, or else what is there at present.
+    /// Returns the value of a field: what was typed, or else the present value.
     pub(crate) fn value<'b>(&self, name: &str, present: &'b str) -> &'b str
     where
         'a: 'b,
     {
-        self.refused.map_or(present, |(posted, _)| posted.typed(name))
+        self.refused.map_or(present, |(body, _)| body.typed(name))
     }
 
-    /// What is wrong with a field.
+    /// Returns the error of a field.
     pub(crate) fn error(&self, name: &str) -> Option<&'a str> {
         let (_, errors) = self.refused?;
         errors.iter().find(|error| error.field == name).map(|error| error.reason.message.as_str())
     }
 
-    /// How many fields cannot be taken.
-    pub(crate) fn errors(&self) -> usize {
+    /// Returns how many fields have errors.
+    pub(crate) fn error_count(&self) -> usize {
         self.refused.map_or(0, |(_, errors)| errors.len())
     }
 }
 
-impl Argument for Posted {}
+impl Argument for FormBody {}
 
-impl FromRequest<App> for Posted {
+/// A field of a form.
+#[derive(Clone, Copy)]
+pub(crate) struct FormField<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) label: &'static str,
+    /// The type of the input.
+    pub(crate) kind: &'static str,
+    /// The present value.
+    pub(crate) value: &'a str,
+}
+
+impl<'a> FormField<'a> {
+    pub(crate) fn new(
+        name: &'static str,
+        label: &'static str,
+        kind: &'static str,
+        value: &'a str,
+    ) -> Self {
+        Self { name, label, kind, value }
+    }
+}
+
+/// Reads the field `version`: the version of the object that the page has shown.
+pub(crate) fn read_version(form: &mut Form) -> Option<IfMatch> {
+    match form.required::<String>("version")?.parse() {
+        Ok(version) => Some(IfMatch::version(version)),
+        Err(_) => {
+            form.reject("version", Reason::new("invalid", "Must be a version."));
+            None
+        }
+    }
+}
+
+impl FromRequest<App> for FormBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let claims = parts.extensions.get::<Claims>().ok_or_else(Problem::not_authenticated)?;
-        if !comes_from_us(&parts.headers, &app.http.public_url) {
+        if !is_same_origin(&parts.headers, &app.http.public_url) {
             return Err(Problem::csrf_failed());
         }
         // Lambda hands over whole bodies, so being too long is the only way to fail.
@@ -88,7 +122,7 @@ impl FromRequest<App> for Posted {
         {
             fields.entry(name).or_insert_with(|| Value::String(value.into_owned()));
         }
-        let token = fields.remove(TOKEN);
+        let token = fields.remove(CSRF_FIELD);
         let token = token.as_ref().and_then(Value::as_str).unwrap_or_default();
         if app.keys.is_form_token(claims.session_id, token) {
             Ok(Self(fields))
@@ -98,9 +132,9 @@ impl FromRequest<App> for Posted {
     }
 }
 
-/// Whether nothing speaks against it that a page of ours has sent the request. Browsers say so
-/// themselves, older ones by the origin alone.
-fn comes_from_us(headers: &HeaderMap, public_url: &str) -> bool {
+/// Returns whether the request may come from a page of the console. Browsers tell by
+/// `Sec-Fetch-Site`, older ones by `Origin` alone.
+fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin";
     }
@@ -115,23 +149,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_of_other_sites_are_told_apart() {
-        let comes = |headers: &[(&'static str, &'static str)]| {
+    fn forms_of_other_sites_are_refused() {
+        let is_same_origin = |headers: &[(&'static str, &'static str)]| {
             let headers = headers
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
                 .collect();
-            comes_from_us(&headers, "https://api.example.org/base")
+            is_same_origin(&headers, "https://api.example.org/base")
         };
-        assert!(comes(&[]));
-        assert!(comes(&[("origin", "https://api.example.org")]));
+        assert!(is_same_origin(&[]));
+        assert!(is_same_origin(&[("origin", "https://api.example.org")]));
         assert!(
-            comes(&[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:1")]),
+            is_same_origin(&[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:1")]),
             "by whatever name"
         );
         for site in ["cross-site", "same-site", "none", ""] {
             assert!(
-                !comes(&[("sec-fetch-site", site), ("origin", "https://api.example.org")]),
+                !is_same_origin(&[("sec-fetch-site", site), ("origin", "https://api.example.org")]),
                 "{site}"
             );
         }
@@ -141,7 +175,7 @@ mod tests {
             "https://api.example.org.evil.example",
             "http://api.example.org",
         ] {
-            assert!(!comes(&[("origin", origin)]), "{origin}");
+            assert!(!is_same_origin(&[("origin", origin)]), "{origin}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What all pages need: session, forms, layout, assets.
+//! What all pages need: sign-in and session, forms, layout, assets.
 
 pub(crate) mod assets;
 pub(crate) mod form;
-pub(crate) mod frame;
+pub(crate) mod guard;
+pub(crate) mod layout;
 pub(crate) mod session;
 pub(crate) mod sign_in;

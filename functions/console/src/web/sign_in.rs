@@ -1,56 +1,58 @@
 //! `GET /admin/sign-in/`, `POST /admin/session/` and `POST /admin/sign-out/`
 //!
-//! Password and code go from the browser to the API's own login, which this function has no part
-//! in; what comes back is shown here once, and the cookie takes its place.
+//! The browser sends password and code to the login of the API. It exchanges the access token from
+//! there for the cookie of the console.
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::audit::Action;
+use http_api::caller::Admin;
 use http_api::problem::Problem;
 use http_api::response::no_content;
 use store::sessions::EndSessionError;
 
 use crate::App;
-use crate::web::form::Posted;
-use crate::web::frame::{self, Staff};
+use crate::web::form::FormBody;
+use crate::web::guard::SIGN_IN_PATH;
+use crate::web::layout::{render, see_other};
 use crate::web::session;
 
 #[derive(Template)]
 #[template(path = "web/sign_in.html")]
-struct SignIn;
+struct SignInPage;
 
-/// The form, which the script of the page sends to the API's login.
+/// Shows the form, which the script of the page sends to the login of the API.
 pub(crate) async fn sign_in() -> Result<Response, Problem> {
-    frame::render(&SignIn)
+    render(&SignInPage)
 }
 
-/// Opens the console to the browser that shows an access token of staff.
+/// Exchanges an access token of staff for the cookie of the console.
 pub(crate) async fn open_session(
     State(app): State<App>,
-    staff: Staff,
+    admin: Admin,
 ) -> Result<Response, Problem> {
-    let caller = staff.authorize().await?;
+    let caller = admin.authorize().await?;
     let mut response = no_content().into_response();
-    response.headers_mut().insert(header::SET_COOKIE, session::begin(&app, &caller)?);
+    response.headers_mut().insert(header::SET_COOKIE, session::begin(&app.keys, &caller)?);
     Ok(response)
 }
 
-/// Ends the session, here and for the API.
+/// Ends the session for the console and the API.
 pub(crate) async fn sign_out(
     State(app): State<App>,
-    staff: Staff,
-    _: Posted,
+    admin: Admin,
+    _: FormBody,
 ) -> Result<Response, Problem> {
-    let caller = staff.authorize().await?;
+    let caller = admin.authorize().await?;
     let (user, session) = (caller.account.id, caller.session.id);
     match app.store.end_session(user, session, &caller.audit(Action::EndSession, user, None)).await
     {
         Ok(()) | Err(EndSessionError::NotFound) => {}
         Err(EndSessionError::Store(error)) => return Err(error.into()),
     }
-    let mut response = frame::see_other(session::SIGN_IN, None)?;
+    let mut response = see_other(SIGN_IN_PATH, None)?;
     response.headers_mut().insert(header::SET_COOKIE, session::end()?);
     Ok(response)
 }

@@ -617,7 +617,8 @@ fn staff_change_a_user() {
     assert_eq!(done.header("location"), format!("{path}?done=changed"), "{done}");
     user.me().problem(401, "token_not_valid");
     let page = browser.page(&done.header("location"));
-    for part in ["The change was made.", "role=\"status\"", ">Activate<", "left us", "deactivate"] {
+    for part in ["The change was saved.", "role=\"status\"", ">Activate<", "left us", "deactivate"]
+    {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert_eq!(
@@ -856,7 +857,7 @@ fn a_rare_specialization_is_found_among_many_doctors() {
             Some(browser.page(&path)).filter(found)
         });
         assert_eq!(page.matches("<th scope=\"row\">").count(), 3, "{page}");
-        assert!(page.contains("A specialization is compared as a whole"), "{page}");
+        assert!(page.contains("A specialization must match as a whole"), "{page}");
         assert!(search.is_empty() || !page.contains("rel=\"next\""), "{page}");
     }
 }

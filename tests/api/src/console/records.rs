@@ -618,7 +618,7 @@ fn a_record_is_shown_in_pages_whatever_people_write() {
     let (mut path, mut seen) = (format!("/admin/records/{id}/"), Vec::new());
     loop {
         let page = browser.page(&path);
-        assert!(page.contains("are cut"), "the names of 20 files do not fit: {page}");
+        assert!(page.contains("were shortened"), "the names of 20 files do not fit: {page}");
         assert_eq!(page.matches("application/pdf").count(), 20, "{page}");
         let shown: Vec<String> =
             annotations.iter().rev().filter(|id| page.contains(id.as_str())).cloned().collect();

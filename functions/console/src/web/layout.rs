@@ -1,4 +1,4 @@
-//! What all pages have around them.
+//! The layout of all pages, and the responses of pages and forms.
 
 use askama::Template;
 use axum::Extension;
@@ -11,16 +11,17 @@ use http_api::problem::{Problem, Written};
 use http_api::routes::Argument;
 use runtime::tokens::Claims;
 
-pub(crate) use http_api::caller::Admin as Staff;
-
 use crate::App;
-use crate::web::{assets, form};
+use crate::web::form;
+
+/// Entries on a page of a list.
+pub(crate) const PAGE_SIZE: usize = 25;
 
 /// The first page. Without a slash: with one, the gateway has no route that leads to it (see
 /// template.yaml).
 const HOME: &str = "/admin";
 
-/// Where the pages are, in the order of the navigation.
+/// The sections, in the order of the navigation.
 const SECTIONS: &[(&str, &str)] = &[
     (HOME, "Dashboard"),
     ("/admin/users/", "Users"),
@@ -35,47 +36,47 @@ const SECTIONS: &[(&str, &str)] = &[
     ("/admin/audit/", "Audit trail"),
 ];
 
-/// What has been done, as the next page says it. The word travels in the address, the sentence does
-/// not.
+/// The results of forms as the next page shows them: the word in its address, and the sentence.
 const DONE: &[(&str, &str)] = &[
-    ("created", "The user was created and gets a mail to set a password."),
-    ("changed", "The change was made."),
+    ("created", "The user was created and will get a mail to set a password."),
+    ("changed", "The change was saved."),
     ("sessions-ended", "All sessions of the user have ended."),
     (
         "email-change-started",
-        "A mail to confirm it is on its way to the new address. Until then nothing changes.",
+        "A confirmation mail is on its way. The address changes when it is confirmed.",
     ),
-    ("reset-started", "The user gets a mail to set a new password."),
-    ("decided", "The decision was made; the doctor is told."),
-    ("opened", "The glass is broken for 15 minutes; the patient is told."),
+    ("reset-started", "The user will get a mail to set a new password."),
+    ("decided", "The decision was saved. The doctor has been notified."),
+    ("opened", "Emergency access granted for 15 minutes. The patient has been notified."),
+    ("reassigned", "The record was reassigned. Both doctors and the patient have been notified."),
+    ("redriven", "The mails were put back and will be retried."),
     (
-        "reassigned",
-        "The record is assigned to the other doctor; both doctors and the patient are told.",
+        "some-redriven",
+        "The mails were put back and will be retried. Some were left: they may have been sent.",
     ),
-    ("redriven", "What was put back is tried again."),
-    ("some-redriven", "What was put back is tried again. Some were left: they may have been sent."),
-    ("none-redriven", "Nothing was put back: it was not found, or it may have been sent."),
-    ("resent", "The mail is sent again."),
+    ("none-redriven", "Nothing was put back: the mail was not found, or may have been sent."),
+    ("resent", "The mail will be sent again."),
 ];
 
-/// What a page has around its content. A template has it as `frame` and extends `layout.html`.
-pub(crate) struct Frame {
-    /// The hidden field of every form: `{{ frame.csrf|safe }}`.
+/// What a page shows around its content. Templates have it as `layout` and extend
+/// `web/layout.html`.
+pub(crate) struct PageLayout {
+    /// The hidden field of every form: `{{ layout.csrf|safe }}`.
     pub(crate) csrf: String,
-    /// What was done by the form that led here.
+    /// The result of the form that led here.
     pub(crate) done: Option<&'static str>,
     path: String,
 }
 
-impl Frame {
-    /// As long as one can be.
+impl PageLayout {
+    /// The longest layout.
     #[cfg(test)]
     pub(crate) fn longest() -> Self {
         let done = DONE.iter().map(|(_, sentence)| *sentence).max_by_key(|sentence| sentence.len());
         Self {
             csrf: format!(
                 "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
-                form::TOKEN,
+                form::CSRF_FIELD,
                 "x".repeat(43)
             ),
             done,
@@ -83,7 +84,7 @@ impl Frame {
         }
     }
 
-    /// The sections of the navigation: where, what it is called, and whether the page is in it.
+    /// Returns the sections of the navigation: address, label, and whether the page is in it.
     pub(crate) fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         SECTIONS.iter().map(|(href, label)| {
             (
@@ -99,16 +100,17 @@ impl Frame {
     }
 }
 
-impl Argument for Frame {}
+impl Argument for PageLayout {}
 
-impl FromRequestParts<App> for Frame {
+impl FromRequestParts<App> for PageLayout {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let claims = parts.extensions.get::<Claims>().ok_or_else(Problem::not_authenticated)?;
         let token = app.keys.form_token(claims.session_id);
         // Letters, digits, hyphens and underscores.
-        let csrf = format!("<input type=\"hidden\" name=\"{}\" value=\"{token}\">", form::TOKEN);
+        let csrf =
+            format!("<input type=\"hidden\" name=\"{}\" value=\"{token}\">", form::CSRF_FIELD);
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let word = query.into_iter().find(|(name, _)| name == "done").map(|(_, word)| word);
         let done = word
@@ -118,7 +120,7 @@ impl FromRequestParts<App> for Frame {
     }
 }
 
-/// A page.
+/// Renders a page.
 ///
 /// # Errors
 /// 500 when the template cannot be filled in.
@@ -126,7 +128,7 @@ pub(crate) fn render(page: &impl Template) -> Result<Response, Problem> {
     Ok(Html(page.render().map_err(Problem::internal)?).into_response())
 }
 
-/// A page with a form that was refused, and why.
+/// Renders a page with a form that was refused.
 ///
 /// # Errors
 /// As [`render`].
@@ -135,10 +137,10 @@ pub(crate) fn render_refused(page: &impl Template, problem: &Problem) -> Result<
         .into_response())
 }
 
-/// What a form answers: the way to the page that shows what has been done, a word of [`DONE`].
+/// Redirects from a form to the page that shows its result, a word of [`DONE`].
 ///
 /// # Errors
-/// 500 for a path that is none.
+/// 500 for an invalid path.
 pub(crate) fn see_other(path: &str, done: Option<&'static str>) -> Result<Response, Problem> {
     let location = match done {
         Some(word) => format!("{path}{}done={word}", if path.contains('?') { '&' } else { '?' }),
@@ -148,7 +150,7 @@ pub(crate) fn see_other(path: &str, done: Option<&'static str>) -> Result<Respon
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
 }
 
-/// A problem as a page.
+/// The page of a problem.
 #[derive(Template)]
 #[template(path = "web/problem.html")]
 struct ProblemPage<'a> {
@@ -158,11 +160,11 @@ struct ProblemPage<'a> {
     request_id: &'a str,
 }
 
-/// The page that says what has gone wrong.
+/// Renders the page of a problem.
 ///
 /// # Errors
 /// As [`render`].
-pub(crate) fn problem(problem: &Problem, request_id: &str) -> Result<Response, Problem> {
+pub(crate) fn problem_page(problem: &Problem, request_id: &str) -> Result<Response, Problem> {
     let code: Result<domain::problem::Code, ()> = problem.code().parse();
     let title = code.map(domain::problem::Code::title).unwrap_or_default();
     let page =
@@ -174,14 +176,4 @@ pub(crate) fn problem(problem: &Problem, request_id: &str) -> Result<Response, P
         }
     }
     Ok(response)
-}
-
-/// Where the stylesheet is.
-pub(crate) fn style() -> &'static str {
-    assets::style_url()
-}
-
-/// Where the script is.
-pub(crate) fn script() -> &'static str {
-    assets::script_url()
 }

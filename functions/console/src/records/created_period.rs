@@ -1,4 +1,4 @@
-//! Narrowing a list by when things were created: a year, a month, a day.
+//! Narrowing a list by time of creation: a year, a month, a day.
 
 use domain::field::Reason;
 use jiff::civil::{Date, date};
@@ -12,13 +12,13 @@ const YEARS_OFFERED: i16 = 10;
 
 /// A year, a month or a day in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Created {
+pub(crate) enum CreatedPeriod {
     Year(i16),
     Month(i16, i8),
     Day(Date),
 }
 
-impl std::fmt::Display for Created {
+impl std::fmt::Display for CreatedPeriod {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Year(year) => write!(f, "{year:04}"),
@@ -28,7 +28,7 @@ impl std::fmt::Display for Created {
     }
 }
 
-impl std::str::FromStr for Created {
+impl std::str::FromStr for CreatedPeriod {
     type Err = Reason;
 
     fn from_str(text: &str) -> Result<Self, Reason> {
@@ -52,7 +52,7 @@ impl std::str::FromStr for Created {
     }
 }
 
-impl Created {
+impl CreatedPeriod {
     fn first(self) -> Date {
         match self {
             Self::Year(year) => date(year, 1, 1),
@@ -74,7 +74,7 @@ impl Created {
     }
 
     /// It and what it is part of, the longest first.
-    pub(crate) fn trail(self) -> Vec<Self> {
+    pub(crate) fn breadcrumbs(self) -> Vec<Self> {
         let first = self.first();
         let year = Self::Year(first.year());
         let month = Self::Month(first.year(), first.month());
@@ -112,14 +112,15 @@ impl Created {
 mod tests {
     use super::*;
 
-    fn words(parts: Vec<Created>) -> Vec<String> {
-        parts.iter().map(Created::to_string).collect()
+    fn words(parts: Vec<CreatedPeriod>) -> Vec<String> {
+        parts.iter().map(CreatedPeriod::to_string).collect()
     }
 
     #[test]
     fn years_months_and_days_are_spans() {
         let span = |text: &str| {
-            let Span { created_after, created_before } = text.parse::<Created>().unwrap().span();
+            let Span { created_after, created_before } =
+                text.parse::<CreatedPeriod>().unwrap().span();
             format!("{} {}", created_after.unwrap(), created_before.unwrap())
         };
         assert_eq!(span("2026"), "2026-01-01T00:00:00Z 2027-01-01T00:00:00Z");
@@ -139,14 +140,14 @@ mod tests {
             "+026",
             "2026-03-05T00:00:00Z",
         ] {
-            assert!(text.parse::<Created>().is_err(), "{text:?} was taken");
+            assert!(text.parse::<CreatedPeriod>().is_err(), "{text:?} was taken");
         }
     }
 
     #[test]
     fn a_list_is_narrowed_step_by_step() {
         let now: Timestamp = "2026-03-05T12:00:00Z".parse().unwrap();
-        let parts = |text: &str| words(Created::parts(text.parse().ok(), now));
+        let parts = |text: &str| words(CreatedPeriod::parts(text.parse().ok(), now));
         assert_eq!(
             (parts("").len(), parts("")[0].as_str(), parts("")[9].as_str()),
             (10, "2026", "2017")
@@ -166,7 +167,7 @@ mod tests {
             (12, 29, 0, 0)
         );
         assert_eq!(
-            words("2026-03-05".parse::<Created>().unwrap().trail()),
+            words("2026-03-05".parse::<CreatedPeriod>().unwrap().breadcrumbs()),
             ["2026", "2026-03", "2026-03-05"]
         );
     }
