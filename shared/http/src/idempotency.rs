@@ -137,10 +137,10 @@ impl IdempotencyContext {
         let Self { http, key } = self;
         let place = key.map(|Key { operation, key, fingerprint }| {
             let sealing_key =
-                http.safe.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
+                http.sealing_keys.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
             Place { user, sealing_key, fingerprint }
         });
-        IdempotentRequest { store: http.store, place, hold: OnceLock::new() }
+        IdempotentRequest { store: http.store, place, lease: OnceLock::new() }
     }
 }
 
@@ -155,7 +155,7 @@ struct Place {
 pub struct IdempotentRequest {
     store: Store,
     place: Option<Place>,
-    hold: OnceLock<Lease>,
+    lease: OnceLock<Lease>,
 }
 
 impl IdempotentRequest {
@@ -166,8 +166,8 @@ impl IdempotentRequest {
     pub async fn begin(&self) -> Result<Option<ApiResponse>, Problem> {
         let Some(place) = &self.place else { return Ok(None) };
         match self.store.acquire_lease(place.user, place.sealing_key.label(), clock::now()).await? {
-            LeaseOutcome::Acquired(hold) => {
-                self.hold.get_or_init(|| hold);
+            LeaseOutcome::Acquired(lease) => {
+                self.lease.get_or_init(|| lease);
                 Ok(None)
             }
             LeaseOutcome::InProgress => Err(Problem::request_in_progress()),
@@ -194,7 +194,7 @@ impl IdempotentRequest {
     /// # Errors
     /// 500 when the response cannot be stored.
     pub fn completed(&self, response: &ApiResponse) -> Result<Option<StoredResponse>, Problem> {
-        let (Some(place), Some(lease)) = (&self.place, self.hold.get()) else {
+        let (Some(place), Some(lease)) = (&self.place, self.lease.get()) else {
             return Ok(None);
         };
         let sealed = place.sealing_key.seal(place.fingerprint.as_bytes(), &response.to_bytes()?);
@@ -211,8 +211,8 @@ impl IdempotentRequest {
     ) -> Result<ApiResponse, Problem> {
         let done = what.await;
         if done.is_err()
-            && let Some(hold) = self.hold.get()
-            && let Err(error) = self.store.release_lease(hold).await
+            && let Some(lease) = self.lease.get()
+            && let Err(error) = self.store.release_lease(lease).await
         {
             tracing::warn!(%error, "the lease of a failed request was not released");
         }

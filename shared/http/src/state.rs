@@ -27,7 +27,7 @@ pub struct HttpState {
     pub(crate) allowed_origins: Arc<[String]>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) sealer: Arc<Sealer>,
-    pub(crate) safe: KeyRing,
+    pub(crate) sealing_keys: KeyRing,
 }
 
 impl HttpState {
@@ -44,7 +44,7 @@ impl HttpState {
                 known: Mutex::new(None),
             }),
             sealer: Arc::new(Sealer::new(&config.cursor_key)),
-            safe: KeyRing::new(&config.cursor_key),
+            sealing_keys: KeyRing::new(&config.cursor_key),
         }
     }
 }

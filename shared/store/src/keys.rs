@@ -37,8 +37,7 @@
 //! the children themselves would make every page of a chart a sixth larger.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crypto::sha256_base64url;
 use domain::account::{Account, Approval};
 use domain::audit::AuditEvent;
 use domain::email::Email;
@@ -94,8 +93,7 @@ pub(crate) fn credentials(email: &Email) -> Key {
 
 /// Hashes an address: keys, other than items, appear in logs and metrics of AWS.
 fn email_hash(email: &Email) -> String {
-    URL_SAFE_NO_PAD
-        .encode(ring::digest::digest(&ring::digest::SHA256, email.normalized().as_bytes()))
+    sha256_base64url(email.normalized().as_bytes())
 }
 
 /// Not in the user's partition, which other functions read, nor in that of the address, which can
@@ -107,8 +105,8 @@ pub(crate) fn second_factor(user: UserId) -> Key {
 /// A counter about a subject, which is hashed: keys appear in logs of AWS.
 pub(crate) fn rate(what: LimitedAction, subject: &[&str], window: &str) -> Key {
     // No part holds a NUL, so that no two subjects are one text.
-    let hash = ring::digest::digest(&ring::digest::SHA256, subject.join("\0").as_bytes());
-    Key::new(format!("RATE#{what}#{}", URL_SAFE_NO_PAD.encode(hash)), window)
+    let hash = sha256_base64url(subject.join("\0").as_bytes());
+    Key::new(format!("RATE#{what}#{hash}"), window)
 }
 
 pub(crate) fn session(user: UserId, session: SessionId) -> Key {

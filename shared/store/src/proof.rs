@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crypto::HmacKey;
 use domain::audit::AuditEvent;
 use domain::id::EventId;
 use jiff::Timestamp;
-use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,12 +27,12 @@ const PROOF: &str = "proof";
 /// by someone with write access to the table, but without the key, is found by the comparison with
 /// the archive.
 #[derive(Clone, Debug)]
-pub struct AuditKey(hmac::Key);
+pub struct AuditKey(HmacKey);
 
 impl AuditKey {
     /// Makes the key from a secret.
     pub fn new(secret: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+        Self(HmacKey::from_bytes(secret.as_bytes()))
     }
 
     /// Makes the item of an event, with its proof. There is no other way to make one.
@@ -47,7 +45,7 @@ impl AuditKey {
 
     /// Returns the proof of an event, as its attribute.
     pub fn prove(&self, event: &StoredEvent) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, &event.proved()))
+        self.0.sign(&event.proved())
     }
 }
 
@@ -82,12 +80,8 @@ impl StoredEvent {
 
     /// Returns whether the event was written with the key, and exactly so.
     pub fn is_proved(&self, key: &AuditKey) -> bool {
-        let proof = self
-            .0
-            .get(PROOF)
-            .and_then(Value::as_str)
-            .and_then(|proof| URL_SAFE_NO_PAD.decode(proof).ok());
-        proof.is_some_and(|proof| hmac::verify(&key.0, &self.proved(), &proof).is_ok())
+        let proof = self.0.get(PROOF).and_then(Value::as_str);
+        proof.is_some_and(|proof| key.0.verify(&self.proved(), proof))
     }
 
     /// Returns what a proof covers: all attributes but itself, sorted by name.
