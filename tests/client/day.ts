@@ -15,7 +15,7 @@ const file = process.env["STACK_FILE"];
 assert(file, "STACK_FILE is not set: run `make test`, or start `make run` in another terminal and set STACK_FILE=$PWD/.local/stack.json");
 const baseUrl: string = JSON.parse(readFileSync(file, "utf8")).base_url;
 
-// Part of every name, so that personal data in logs is found by one search (see tests/api).
+// Part of every name and text: tests/system/tests/logs.rs searches the logs for it, so that personal data is found.
 const MARKER = "zq7marker";
 const PASSWORD = "quiet-harbour-lantern-58";
 const TIMEOUT_MS = 240_000;

@@ -337,8 +337,8 @@ impl<S: Sync> FromRequest<S> for Form {
         let bytes =
             to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
         if bytes.is_empty() {
-            // As in the predecessor: nothing is an object without fields, and what is missing is
-            // named.
+            // An empty body is an object without fields, as in the Django service: the problem
+            // names the missing fields.
             return Ok(Self::default());
         }
         if !is_json(&parts.headers) {

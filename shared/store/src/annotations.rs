@@ -90,8 +90,7 @@ impl Table {
     }
 
     /// Lists an annotation's versions, newest first, including the current one; strongly
-    /// consistent. `after` is the last version of
-    /// the previous page.
+    /// consistent. `after` is the last version of the previous page.
     pub async fn list_annotation_versions(
         &self,
         patient: UserId,

@@ -88,8 +88,8 @@ impl Table {
             .await
     }
 
-    /// Passes every event of the table to `visit`. Reads the whole table: for the comparison with the
-    /// archive, never for a request.
+    /// Passes every event of the table to `visit`. Reads the whole table: for the comparison with
+    /// the archive, never for a request.
     pub async fn scan_events(&self, mut visit: impl FnMut(StoredEvent)) -> Result<(), Error> {
         let mut start = None;
         loop {

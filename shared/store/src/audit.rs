@@ -18,7 +18,7 @@ use crate::table::Table;
 use crate::write::{IS_NEW, PutOutcome, Step};
 
 impl Table {
-    /// A page of what was done to a user's chart and account, or to one record of the chart; newest
+    /// Lists what was done to a user's chart and account, or to one record of the chart, newest
     /// first, strongly consistent.
     ///
     /// A record has no log of its own: what concerns it is picked from the chart's, from the
@@ -51,7 +51,7 @@ impl Table {
         self.page_from(&range, Consistency::Strong, limit, first, look).await
     }
 
-    /// What somebody did, to whomever, newest first. The list is eventually consistent.
+    /// Lists what a user did, to any user, newest first. Eventually consistent.
     pub async fn list_events_of_actor(
         &self,
         actor: UserId,

@@ -88,7 +88,7 @@ const ENTITY: &str = "idempotency";
 const HOLDS_LEASE: &str = "held_by = :id";
 
 impl Table {
-    /// Acquires the lease on a request of a user, or of somebody without an account. The label says
+    /// Acquires the lease on a request of a user, or of a caller without an account. The label says
     /// which requests are the same.
     pub async fn acquire_lease(
         &self,

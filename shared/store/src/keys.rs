@@ -212,7 +212,7 @@ pub(crate) fn decoy(nobody: UserId) -> Key {
     Key::new(format!("USER#{nobody}"), "DECOY")
 }
 
-/// A request that may be sent again: of a user, or of somebody without an account. The label is
+/// A request that may be sent again: of a user, or of a caller without an account. The label is
 /// opaque.
 pub(crate) fn idempotency(user: Option<UserId>, label: &str) -> Key {
     let user = user.map_or("ANYONE".to_owned(), |user| user.to_string());

@@ -29,7 +29,7 @@ pub enum Change {
         /// Which.
         notification_id: NotificationId,
     },
-    /// A mail that goes to somebody was stored, or staff want it sent again.
+    /// A mail that is not a decoy was stored, or staff want it sent again.
     MailOrdered {
         /// Which.
         mail_id: MailId,

@@ -1,4 +1,4 @@
-//! Who may do what: every operation, called by everybody who may not.
+//! Tests of permissions: every operation, called by everyone who may not call it.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::harness::world::Audience::{Admins, Anyone, Doctors, Patients, SignedI
 use crate::harness::world::{Audience, World, caller, operations};
 use crate::harness::{Anonymous, Client, Doctor, Patient, Request, Response, User};
 
-/// The path with something else where it names an object.
+/// Returns the path with another value for the object's id.
 fn at(path: &str, id: &str) -> String {
     match path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
         Some((before, after)) => format!("{before}{id}{after}"),
@@ -20,7 +20,8 @@ fn for_audiences(audiences: &[Audience]) -> impl Iterator<Item = (&'static str, 
         .map(|(method, path, _)| (method, path))
 }
 
-/// Refused with this status and code; HEAD has no body to tell the code.
+/// Checks that the request is refused with this status and code; a response to HEAD has no body
+/// with a code.
 #[track_caller]
 fn refused(response: Response, status: u16, code: &str) -> Response {
     if response.bytes.is_empty() { response.ok(status) } else { response.problem(status, code) }
@@ -75,7 +76,7 @@ fn the_wrong_role_is_forbidden_whatever_the_object() {
     assert_eq!(world.state(), before);
 }
 
-/// The problem without what differs between two requests.
+/// Returns the problem without what differs between two requests.
 fn told(response: Response) -> Value {
     let mut body = response.body;
     for field in ["instance", "request_id"] {
@@ -120,7 +121,7 @@ fn what_is_somebody_elses_is_what_does_not_exist() {
         let somebody_elses = annotate(&world.record).refused("record", "not_assigned");
         assert_eq!(told(somebody_elses), told(annotate(&uuid::Uuid::now_v7().to_string()).ok(400)));
     }
-    // Its author, while assigned: each half alone is not enough.
+    // The author of the note while assigned: authorship alone and assignment alone are not enough.
     world
         .former_doctor
         .update_annotation(&world.former_annotation, json!({"note": "hijacked"}))
@@ -200,7 +201,7 @@ fn malformed_bodies_change_nothing() {
     let before = world.state();
     let doctor_before = world.doctor.me().ok(200).body;
     for (method, path, audience) in operations() {
-        // What is for anyone takes a body, too; the table of bodies is about changes.
+        // Operations for everyone accept a body, too; the table of bodies is about changes.
         let public = audience == Anyone && method == "POST";
         if world.body(method, path).is_none() && !public || path.ends_with("profile-create/") {
             continue;
@@ -266,7 +267,7 @@ fn the_deactivated_and_the_signed_out_can_do_nothing() {
         .into_iter()
         .chain(signed_out.iter().map(|(client, audience)| (client, *audience)))
     {
-        // Operations of the other role, too: the end of the session is told first.
+        // Also operations of another role: the ended session is reported first.
         for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
             let response = world.call_at(caller, method, path, &own(path));
             assert_eq!(response.status, 401, "{audience:?} {response}");

@@ -1,9 +1,8 @@
-//! Who may do what, cell by cell: `access.md` against the deployed system.
+//! Tests of permissions, cell by cell: `access.md` against the deployed system.
 //!
-//! Each row of its first table is an operation, each column somebody who calls it. A cell says the
-//! status, and either the code of the problem or the name of what is answered; the second table
-//! says which keys that has. That there is a row for every operation of all routers is for the
-//! contract tests to say.
+//! Each row of its first table is an operation, each column a caller. A cell contains the status,
+//! and either the code of the problem or the name of the response; the second table lists the keys
+//! of each response. The contract tests check that every operation of all routers has a row.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +14,10 @@ use crate::harness::{
     new_email,
 };
 
-/// The password after the one that everybody has.
+/// The password after the initial one.
 const NEXT_PASSWORD: &str = "amber-kettle-northbound-73";
 
-/// What is there of `one` and of `other`, in one value.
+/// Merges the keys of two JSON values.
 fn merged(one: Value, other: Value) -> Value {
     match (one, other) {
         (Value::Object(mut one), Value::Object(other)) => {
@@ -39,8 +38,8 @@ fn merged(one: Value, other: Value) -> Value {
     }
 }
 
-/// The keys of a JSON text, sorted, with those of what is below: `id patient{first_name pk}
-/// files[id name]`.
+/// Returns the keys of a JSON text, sorted, with those of nested objects: `id patient{first_name
+/// pk} files[id name]`.
 fn keys_of(value: &Value) -> String {
     let below = |value: &Value| match value {
         Value::Object(_) => format!("{{{}}}", keys_of(value)),
@@ -59,7 +58,7 @@ fn keys_of(value: &Value) -> String {
         .join(" ")
 }
 
-/// The session of an access token.
+/// Returns the session of an access token.
 fn session_of(client: &Client) -> String {
     let sessions = client.get("/api/accounts/sessions/").ok(200);
     let current = sessions.results().iter().find(|session| session["current"] == true).unwrap();
@@ -76,16 +75,16 @@ fn set_approval(doctor: &User, approval: &str) {
     );
 }
 
-/// Somebody in a column.
+/// The caller of a column.
 struct Actor {
     client: Client,
-    /// Nobody in particular has no account.
+    /// An anonymous caller has no account.
     user: Option<User>,
     record: String,
     annotation: String,
 }
 
-/// Everybody in the columns, and the objects in the paths.
+/// The callers of the columns, and the objects in the paths.
 struct World {
     actors: BTreeMap<&'static str, Actor>,
     owner: Patient,
@@ -95,11 +94,11 @@ struct World {
     session: String,
     applicants: [Doctor; 2],
     subject: User,
-    /// Has a second factor: an app with this secret.
+    /// A user with a second factor, and the app with its secret.
     guarded: (User, App),
 }
 
-/// The app with the secret that somebody was shown.
+/// Returns the app with the secret of a user's second factor.
 fn app_of(user: &User) -> App {
     let factor = aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR").unwrap_or_default();
     App::new(factor["secret"]["S"].as_str().unwrap_or("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
@@ -172,7 +171,7 @@ impl World {
         Self { actors, owner, assigned, file, notification, session, applicants, subject, guarded }
     }
 
-    /// The request of an actor, such that nothing but who asks can be wrong with it.
+    /// Makes a request of an actor that is valid in everything but perhaps the actor.
     fn request(&self, operation: &str, method: &str, path: &str, actor: &Actor) -> Request {
         let [applicant, other_applicant] = &self.applicants;
         let doctor = if operation == "refuse_doctor" { other_applicant } else { applicant };
@@ -214,7 +213,7 @@ impl World {
             "confirm_second_factor" => {
                 json!({"code": actor.user.as_ref().map(|user| app_of(user).code(0))})
             }
-            // A code later than the one that was used before.
+            // A later code than the one used before.
             "disable_second_factor" => {
                 json!({"password": PASSWORD,
                     "code": actor.user.as_ref().map(|user| app_of(user).code(1))})
@@ -250,7 +249,7 @@ impl World {
             }
             _ => Value::Null,
         };
-        // A session that may end.
+        // A session that may be ended.
         let client = match (operation, &actor.user) {
             ("logout", Some(user)) if actor.client.me().status == 200 => user.sign_in(),
             _ => actor.client.clone(),
@@ -271,7 +270,7 @@ fn every_cell_holds() {
     for row in &operations {
         assert_eq!(row.len(), columns.len(), "{row:?}");
         let (operation, (method, path)) = (row[0], row[1].split_once(' ').unwrap());
-        // Whoever is allowed to comes last: until then the object is there.
+        // Permitted callers come last, because they may delete the object.
         let mut order: Vec<usize> = (2..columns.len()).collect();
         order.sort_by_key(|column| row[*column].starts_with('2'));
         for column in order {

@@ -1,8 +1,8 @@
-//! What requests cost the table: round trips and capacity units, as the table itself counts them,
-//! with items as in ordinary use.
+//! Measures what requests cost the table: round trips and capacity units, as the table counts them,
+//! with items of usual size.
 //!
-//! Always in the process: each test has a system of its own, so that the lists it looks at are
-//! short. The keys of tokens, which a warm sandbox knows, have been read before.
+//! Always in this process: each test has a system of its own, so that its lists are short. The keys
+//! of access tokens were read before, as in a warm sandbox.
 
 use serde_json::{Value, json};
 use store_tests::meter::Cost;
@@ -14,34 +14,35 @@ use crate::harness::{
     new_email,
 };
 
-/// Read units of the caller: account and session, strongly consistent.
+/// Read units for reading the caller: account and session, strongly consistent.
 const CALLER: f64 = 2.0;
 
-/// Write units of the event that tells of a read: one for each patient whose chart was read ...
+/// Write units of the event about a read, for each patient whose chart was read.
 const READ: f64 = 1.0;
-/// ... and one more where it names twenty records.
+/// Write units of the event about a read of twenty records of one patient.
 const LONG_READ: f64 = 2.0;
 
-/// What throttling costs. Read units of the counters of network and account ...
+/// The cost of throttling (decisions 0017 and 0035): read units of the counters of network and
+/// account.
 const COUNTERS: f64 = 1.0;
-/// ... of the network's alone ...
+/// Read units of the counter of the network.
 const NETWORK: f64 = 0.5;
-/// ... write units of both when one has failed ...
+/// Write units of both counters after a failure.
 const FAILURE: f64 = 2.0;
-/// ... and of the count of the day.
+/// Write units of the daily count.
 const DAY: f64 = 1.0;
 
-/// A cost: round trips, calls, read units, write units, write units of indexes.
+/// Makes a cost from round trips, calls, read units, write units and write units of indexes.
 const fn cost(round_trips: usize, calls: usize, read: f64, write: f64, index: f64) -> Cost {
     Cost { round_trips, calls, read, write, index }
 }
 
-/// What was measured and is not as expected.
+/// The measurements that differ from the expected cost.
 #[derive(Default)]
 struct Report(Vec<String>);
 
 impl Report {
-    /// Sends a request and compares what it costs.
+    /// Sends a request and compares its cost with the expected one.
     #[track_caller]
     fn row(&mut self, name: &str, request: Request, status: u16, expected: Cost) -> Response {
         let (response, measured) = request.measure();
@@ -69,7 +70,7 @@ fn login(email: &str, password: &str) -> Request {
     post(&Anonymous, "/api/accounts/login/", json!({"email": email, "password": password}))
 }
 
-/// What the life of an account costs, with throttling and events.
+/// Measures what a user does with an account, with throttling and events.
 #[test]
 fn every_operation_on_an_account_keeps_its_budget() {
     let _own = OwnSystem::start();
@@ -77,7 +78,7 @@ fn every_operation_on_an_account_keeps_its_budget() {
     let user = Patient::new();
     user.me().ok(200);
 
-    // A login that fails costs the same whether there is such an account or not.
+    // A failed sign-in costs the same whether the account exists or not.
     report.row(
         "login, failed",
         login(&user.email, "not the password"),
@@ -129,7 +130,7 @@ fn every_operation_on_an_account_keeps_its_budget() {
     report.check();
 }
 
-/// What staff do.
+/// Measures what staff do.
 #[test]
 fn every_operation_of_staff_keeps_its_budget() {
     let _own = OwnSystem::start();
@@ -144,8 +145,8 @@ fn every_operation_of_staff_keeps_its_budget() {
         cost(2, 4, CALLER + 1.0 + 10.0, READ, 1.0),
     );
     assert_eq!(waiting.results().len(), 20);
-    // Eight shards at once; where a month begins with few users, the months before it are looked
-    // at, too.
+    // Eight shards are queried concurrently; in a month with few users so far, the months before it
+    // are queried, too.
     let newest = report.row(
         "newest users, 20",
         get(&admin, "/api/admin/users/"),
@@ -166,7 +167,7 @@ fn new_id() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// A record with two files and two annotations.
+/// Creates a record with two files and two annotations.
 fn record_of(patient: &Patient, doctor: &Doctor) -> Response {
     let files = [declared("a.pdf", "application/pdf", PDF), declared("b.png", "image/png", PDF)];
     let body = json!({"doctor": doctor.id, "description": format!("{MARKER} description"),
@@ -223,7 +224,8 @@ fn every_operation_on_records_keeps_its_budget() {
     warm.record_for(&doctors[0]);
     doctors[0].list_notifications("").ok(200);
 
-    // The look at the network comes before the password is hashed, the transaction after it.
+    // The counter of the network is read before the password is hashed, the transaction is written
+    // after it.
     report.row(
         "register",
         post(
@@ -244,7 +246,7 @@ fn every_operation_on_records_keeps_its_budget() {
     );
     report.row("me", get(&patient, "/api/accounts/me/"), 200, cost(1, 1, CALLER, 0.0, 0.0));
 
-    // Create a record: the doctor, then one transaction.
+    // Create a record: read the doctor, then one transaction.
     let body = json!({"doctor": doctors[0].id, "description": format!("{MARKER} description"),
         "files": [declared("a.pdf", "application/pdf", PDF), declared("b.png", "image/png", PDF)]});
     let created = report.row(
@@ -254,8 +256,8 @@ fn every_operation_on_records_keeps_its_budget() {
         cost(2, 4, CALLER + 1.0, 16.0 + DAY, 6.0),
     );
     let record = created.text("id");
-    // The same with an Idempotency-Key and a response to keep: one write beside the first read, and
-    // in the transaction twice the size of the response.
+    // The same with an Idempotency-Key and a response to store: one write concurrent with the first
+    // read, and twice the size of the response in the transaction.
     report.row(
         "create record, to be repeated",
         post(&patient, "/api/records/patient/", body)
@@ -264,7 +266,7 @@ fn every_operation_on_records_keeps_its_budget() {
         cost(2, 5, CALLER + 1.0, 16.0 + DAY + 1.0 + 6.0, 6.0),
     );
 
-    // Annotate: the assignment, then one transaction.
+    // Annotate: read the assignment, then one transaction.
     for _ in 0..2 {
         report.row(
             "annotate",
@@ -278,7 +280,7 @@ fn every_operation_on_records_keeps_its_budget() {
         );
     }
 
-    // One record, of a patient and of a doctor.
+    // One record, read by a patient and by a doctor.
     report.row(
         "one record, patient",
         get(&patient, &format!("/api/records/patient/{record}/")),
@@ -292,7 +294,8 @@ fn every_operation_on_records_keeps_its_budget() {
         cost(2, 5, CALLER + 1.5 + 1.0, READ, 1.0),
     );
 
-    // Reassign: the record beside the new doctor, one transaction, and the people of the response.
+    // Reassign: read the record and the new doctor concurrently, one transaction, and the people of
+    // the response.
     report.row(
         "reassign",
         patient
@@ -319,8 +322,8 @@ fn every_operation_on_records_keeps_its_budget() {
     );
     assert_eq!(page.results().len(), 20);
 
-    // Notifications, 20, with their records: a chart says itself whose it is, so that no assignment
-    // has to be read.
+    // Notifications, 20, with their records: the chart contains the assigned doctor, so that no
+    // assignment has to be read.
     let page = report.row(
         "notifications, 20",
         get(&busy, "/api/notifications/"),
@@ -372,8 +375,8 @@ fn every_operation_on_records_keeps_its_budget() {
         cost(3, 4, CALLER + 2.0, 10.0, 4.0),
     );
 
-    // The console. Eight shards of a list, each a unit at most; the outline of a record is read as
-    // the record is, though not sent.
+    // The console. Eight shards of a list, at most a unit each; the outline of a record consumes as
+    // much as the record, although fewer attributes are sent.
     let admin = Admin::new();
     let opened = admin.request("POST", "/admin/session/").send_unchecked().ok(204);
     let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();

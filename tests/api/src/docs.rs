@@ -1,4 +1,4 @@
-//! The document of the API, Swagger UI, the pages of problems, health.
+//! Tests of the OpenAPI document, Swagger UI, the pages of problems, and health.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       data:; connect-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
-/// What is no JSON of the API's operations, and so not held to what holds for those.
+/// Sends a request to a path that is not an operation of the API, without the checks of those.
 fn get(path: &str, headers: &[(&str, &str)]) -> Response {
     headers
         .iter()

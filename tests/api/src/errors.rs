@@ -1,4 +1,5 @@
-//! What all operations do alike: paths, methods, bodies, headers, cross-origin requests.
+//! Tests of what all operations have in common: paths, methods, bodies, headers, cross-origin
+//! requests.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::world::{Audience, World, caller, operations};
 use crate::harness::{Anonymous, MARKER, PASSWORD, Patient, Request, User, call, new_email};
 
-/// Every path once, with the methods it takes.
+/// Returns every path once, with its methods.
 fn paths() -> impl Iterator<Item = (&'static str, BTreeSet<&'static str>, Audience)> {
     let paths: BTreeSet<&str> = operations().map(|(_, path, _)| path).collect();
     paths.into_iter().map(|path| {
@@ -55,7 +56,7 @@ fn every_path_works_without_its_last_slash() {
     for (method, path, audience) in operations().filter(|(_, path, _)| path.ends_with('/')) {
         let address = world.path(path);
         let bare = address.trim_end_matches('/');
-        // An unknown path would be 404 for strangers.
+        // Without a token, an unknown path would be 404.
         let expected = match audience {
             Audience::Anyone if method == "GET" => 200,
             Audience::Anyone => 400,
@@ -65,7 +66,7 @@ fn every_path_works_without_its_last_slash() {
             Anonymous.request(method, address).send().ok(expected);
         }
         if method == "GET" {
-            // Some lists want to be told of what.
+            // Some lists require a parameter.
             let with_slash = caller(audience).get(&address);
             let without = caller(audience).get(&format!("{bare}?limit=20"));
             assert!([200, 400].contains(&with_slash.status), "{with_slash}");
@@ -173,8 +174,7 @@ fn bodies_may_be_long_but_not_longer() {
     };
     sign_in(limit).ok(200);
     sign_in(limit + 1).problem(413, "payload_too_large");
-    // Nobody is asked who is calling before what is too long is refused, or after: strangers are
-    // told that they are.
+    // The caller is checked first: anonymous callers get 401, whatever the length.
     let long = Value::from("x".repeat(limit));
     call("POST", "/api/records/patient/", None, &[], Some(long.clone()))
         .problem(401, "not_authenticated");

@@ -1,4 +1,5 @@
-//! The header `Idempotency-Key`: what creates something may be sent again, and happens once.
+//! Tests of the header `Idempotency-Key`: a request that creates something can be sent again and is
+//! carried out once.
 
 use std::thread;
 
@@ -11,7 +12,7 @@ use crate::harness::{
     new_email, unique,
 };
 
-/// A key that nobody has used, as the draft writes it.
+/// Returns an unused key, quoted as in the draft of the standard.
 fn new_key() -> String {
     format!("\"{}\"", Uuid::now_v7())
 }
@@ -30,7 +31,7 @@ const REGISTER: &str = "/api/accounts/register/";
 const PROFILE: &str = "/api/accounts/profile-create/";
 const USERS: &str = "/api/admin/users/";
 
-/// Sends a request twice: both are answered alike, the second says that it was not done again.
+/// Sends a request twice: the responses are equal, and the second one says that it is a repetition.
 #[track_caller]
 fn twice(client: &Client, path: &str, body: &Value) -> Response {
     let key = new_key();
@@ -50,7 +51,7 @@ fn twice(client: &Client, path: &str, body: &Value) -> Response {
     first
 }
 
-/// The items that keep the requests of a user.
+/// Returns the items that store the requests of a user.
 fn kept(user: &str) -> Vec<Value> {
     let filter = json!({
         "FilterExpression": "begins_with(pk, :pk)",
@@ -112,8 +113,8 @@ fn a_profile_is_created_once() {
 fn a_user_is_registered_once() {
     let body = json!({"email": new_email(), "password": PASSWORD, "last_name": MARKER});
     let registered = twice(&Anonymous, REGISTER, &body);
-    // Who has lost the first answer signs in with the second: its tokens are those of the one
-    // session.
+    // A client that has lost the first response signs in with the second: its tokens are those of
+    // the only session.
     let user = Client::with_token(registered["tokens"]["access"].as_str().unwrap());
     assert_eq!(user.list_sessions("").ok(200).results().len(), 1);
     Anonymous.refresh(registered["tokens"]["refresh"].as_str().unwrap()).ok(200);
@@ -158,7 +159,7 @@ fn a_key_is_good_for_one_body() {
     post(&patient, RECORDS, &key, &body("two")).problem(422, "idempotency_key_reused");
     post(&patient, RECORDS, &key, &body("one")).ok(201);
     assert_eq!(patient.list_patient_records("").ok(200).results().len(), 1);
-    // Another key, and another user's same one, are another request.
+    // A different key, or the same key of another user, is a different request.
     post(&patient, RECORDS, &new_key(), &body("one")).ok(201);
     let other = Patient::new();
     let created = post(&other, RECORDS, &key, &body("one")).ok(201);
@@ -173,7 +174,7 @@ fn nobody_registers_with_anothers_key() {
     let (email, key) = (new_email(), new_key());
     let body = |password: &str| json!({"email": email, "password": password, "last_name": MARKER});
     post(&Anonymous, REGISTER, &key, &body(PASSWORD)).ok(201);
-    // The tokens are for who knows the password; with another address it is a request of its own.
+    // The tokens require the password; with another address it is a different request.
     post(&Anonymous, REGISTER, &key, &body("another-harbour-lantern-59"))
         .problem(422, "idempotency_key_reused");
     let other = json!({"email": new_email(), "password": PASSWORD, "last_name": MARKER});
@@ -193,7 +194,7 @@ fn a_key_is_a_string() {
         .send()
         .problem(400, "idempotency_key_invalid");
     assert_eq!(patient.list_patient_records("").ok(200).results(), [Value::Null; 0]);
-    // Many clients send the string without its quotes.
+    // Many clients send the string without quotes.
     let word = unique();
     let first = post(&patient, RECORDS, &word, &body).ok(201);
     let second = post(&patient, RECORDS, &format!("\"{word}\""), &body).ok(201);
@@ -241,14 +242,14 @@ fn one_that_is_running_is_waited_for() {
     let (patient, doctor, key) = (Patient::new(), Doctor::new(), new_key());
     let body = json!({"doctor": doctor.id});
     post(&patient, RECORDS, &key, &body).ok(201);
-    // As the item is while the request is running.
+    // The item while the request is running.
     let held = json!({":somebody": {"S": "somebody"}, ":end": {"N": (now() + 3600).to_string()}});
     change_kept(&patient.id, "SET held_by = :somebody, #ttl = :end REMOVE answer", held);
     let waiting =
         post(&patient, RECORDS, &key, &body).problem(409, "idempotency_request_in_progress");
     assert_eq!(waiting.header("retry-after"), "1");
     assert_eq!(kept(&patient.id).len(), 1, "who is told to wait forgets nothing of it");
-    // As after a crash.
+    // The item after a crash.
     change_kept(&patient.id, "SET #ttl = :past", json!({":past": {"N": (now() - 1).to_string()}}));
     assert_eq!(post(&patient, RECORDS, &key, &body).ok(201).header("idempotent-replayed"), "");
     assert_eq!(patient.list_patient_records("").ok(200).results().len(), 2);

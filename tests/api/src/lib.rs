@@ -1,13 +1,13 @@
 //! The API over HTTP: on routers in this process, or on the deployed stack if `STACK_FILE` is set.
 //!
-//! [`harness`] sends the requests, and checks on every response what must hold for all. One module
-//! per resource says what its endpoints do; `access` and `errors` walk over all of them; `mistakes`
-//! says which test keeps each of the predecessor's mistakes in the past.
+//! [`harness`] sends the requests and checks on every response what must hold for all. One module
+//! for each resource tests its endpoints; `access` and `errors` cover all endpoints; `mistakes`
+//! lists what the Django service did wrong, with the tests that show what holds now.
 //!
 //! What only the deployed stack can show is tested in `tests/system`, with the same harness.
 //!
-//! A test that keeps the promise of one of the predecessor's own tests bears its name, or names it
-//! in a comment: all 91 are found by it (`test_login_success`).
+//! A test that covers a test of the Django service has its name in a comment: a search for
+//! `test_login_success`, for example, finds it. All 91 are covered.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
 #[allow(missing_docs, reason = "a method per endpoint, named as the operation")]

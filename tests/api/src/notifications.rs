@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Doctor, Patient, Response, UNKNOWN, aws, eventually, keys};
 
-/// A doctor to whom a patient has assigned `count` records, and who was told as often.
+/// Returns a patient, a doctor who was assigned `count` records, and the ids of the notifications
+/// about them.
 fn told(count: usize) -> (Patient, Doctor, Vec<String>) {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     for _ in 0..count {
@@ -26,20 +27,20 @@ fn time(value: &Value) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Counted in an index that lags.
+/// Waits for the count of unread notifications, which is read from an index that lags.
 fn unread_becomes(doctor: &Doctor, count: usize) {
     eventually(&format!("{count} are unread"), || {
         (doctor.count_unread().ok(200).body == json!({"unread_count": count})).then_some(())
     });
 }
 
-/// What the table holds of an inbox, the state apart.
+/// Returns the stored items of an inbox without its state.
 fn stored(recipient: &str) -> Vec<Value> {
     let items = aws::query(&format!("INBOX#{recipient}"));
     items.into_iter().filter(|item| item["sk"]["S"] != "STATE").collect()
 }
 
-/// The predecessor's test_create_notification.
+/// Covers `test_create_notification` of the Django service.
 #[test]
 fn a_new_record_notifies_its_doctor() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -74,7 +75,8 @@ fn every_change_is_told_to_those_it_concerns() {
     let file = json!({"name": "zq7marker.pdf", "content_type": "application/pdf", "size_bytes": 9});
     let with_file = patient.update_record(id, json!({"files": [file]})).ok(200);
     patient.delete_file(with_file["files"][0]["id"].as_str().unwrap()).ok(204);
-    // Type and doctor at once: each doctor is told once, of what matters to them.
+    // Type and doctor are changed at once: each doctor gets one notification, about what matters
+    // most.
     patient.update_record(id, json!({"doctor": next.id, "record_type": "general"})).ok(200);
 
     let messages = |page: Response| -> Vec<(String, String)> {
@@ -124,7 +126,7 @@ fn every_change_is_told_to_those_it_concerns() {
     );
 }
 
-/// The predecessor's test_multiple_notifications_per_record.
+/// Covers `test_multiple_notifications_per_record` of the Django service.
 #[test]
 fn each_annotation_of_a_record_is_a_notification() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -139,8 +141,9 @@ fn each_annotation_of_a_record_is_a_notification() {
     assert_eq!(page["results"][0]["record"], patient.read_patient_record(id).ok(200).body);
 }
 
-/// test_notification_cascade_delete: notifications went with their record. Here a record is never
-/// deleted, but it may be out of the recipient's sight; what was told is kept, without the record.
+/// Covers `test_notification_cascade_delete` of the Django service, where notifications were
+/// deleted with their record. Here no record is deleted; a notification whose recipient may no
+/// longer read the record is kept, without the record.
 #[test]
 fn a_notification_stays_without_its_record() {
     let (patient, doctor, ids) = told(1);
@@ -151,7 +154,7 @@ fn a_notification_stays_without_its_record() {
     assert!(page.results().iter().all(|notification| notification["record"].is_null()), "{page}");
 }
 
-/// The predecessor's test_list_only_own_notifications.
+/// Covers `test_list_only_own_notifications` of the Django service.
 #[test]
 fn an_inbox_shows_only_its_owners_notifications() {
     let (_, doctor, _) = told(1);
@@ -168,8 +171,8 @@ fn an_inbox_shows_only_its_owners_notifications() {
     );
 }
 
-/// test_notification_ordering too.
-/// The predecessor's test_notifications_ordered_by_created_at.
+/// Covers `test_notifications_ordered_by_created_at` and `test_notification_ordering` of the Django
+/// service.
 #[test]
 fn an_inbox_shows_the_newest_first() {
     let (_, doctor, _) = told(3);
@@ -181,8 +184,8 @@ fn an_inbox_shows_the_newest_first() {
     assert_eq!(of_records, records.results().iter().map(|it| &it["id"]).collect::<Vec<_>>());
 }
 
-/// In the predecessor, `read_at` was the time of creation. Its test_mark_as_read, too.
-/// The predecessor's test_retrieve_and_mark_as_read.
+/// The Django service stored the time of creation as `read_at`. Covers its `test_mark_as_read` and
+/// `test_retrieve_and_mark_as_read`.
 #[test]
 fn reading_a_notification_marks_it_as_read() {
     let (_, doctor, ids) = told(1);
@@ -200,7 +203,7 @@ fn reading_a_notification_marks_it_as_read() {
     assert_eq!(doctor.read_notification(&ids[0]).ok(200).body, read.body);
 }
 
-/// In the predecessor, HEAD marked as read.
+/// In the Django service, HEAD marked a notification as read.
 #[test]
 fn looking_by_head_reads_nothing() {
     let (_, doctor, ids) = told(1);
@@ -216,7 +219,7 @@ fn looking_by_head_reads_nothing() {
     assert_eq!(ids, ids_on(&doctor.list_notifications("is_read=false").ok(200)));
 }
 
-/// The predecessor's test_cannot_retrieve_other_user_notification.
+/// Covers `test_cannot_retrieve_other_user_notification` of the Django service.
 #[test]
 fn nobody_reads_anothers_notification() {
     let (patient, doctor, ids) = told(1);
@@ -248,7 +251,7 @@ fn notifications_are_filtered_by_being_read() {
     }
 }
 
-/// The predecessor's test_mark_all_notifications_as_read.
+/// Covers `test_mark_all_notifications_as_read` of the Django service.
 #[test]
 fn all_notifications_are_marked_as_read_at_once() {
     let (patient, doctor, ids) = told(3);
@@ -276,8 +279,8 @@ fn all_notifications_are_marked_as_read_at_once() {
     assert_eq!(read, [false, true, true, true]);
     unread_becomes(&doctor, 1);
 
-    // The dispatcher writes it down on each notification, with the same times, and takes them out
-    // of the unread ones.
+    // The dispatcher then stores the same times in each notification and removes them from the
+    // index of unread ones.
     eventually("the dispatcher has settled what was read", || {
         stored(&doctor.id)
             .iter()
@@ -290,7 +293,7 @@ fn all_notifications_are_marked_as_read_at_once() {
     assert_eq!(later["results"], page["results"]);
 }
 
-/// The predecessor's test_mark_all_when_no_unread.
+/// Covers `test_mark_all_when_no_unread` of the Django service.
 #[test]
 fn marking_all_as_read_needs_no_unread_one() {
     let patient = Patient::new();
@@ -302,7 +305,7 @@ fn marking_all_as_read_needs_no_unread_one() {
     assert_eq!(doctor.list_notifications("").ok(200)["results"], json!([read.body]));
 }
 
-/// The predecessor's test_delete_all_notifications.
+/// Covers `test_delete_all_notifications` of the Django service.
 #[test]
 fn all_notifications_are_deleted_at_once() {
     let (patient, doctor, ids) = told(3);
@@ -322,14 +325,14 @@ fn all_notifications_are_deleted_at_once() {
     }
     // test_delete_all_only_affects_own_notifications
     assert_eq!(other.list_notifications("").ok(200).results().len(), 1);
-    // Records stay.
+    // Records are not deleted.
     assert_eq!(doctor.list_doctor_records("").ok(200).results().len(), 3);
 
-    // What arrives later is there.
+    // A later notification is listed.
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let later = ids_on(&doctor.list_notifications("").ok(200));
     assert!(later.len() == 1 && !ids.contains(&later[0]));
-    // The dispatcher deletes what is no longer shown.
+    // The dispatcher then deletes the stored notifications.
     eventually("the dispatcher has purged the inbox", || {
         let left: Vec<String> = stored(&doctor.id)
             .iter()
@@ -340,7 +343,7 @@ fn all_notifications_are_deleted_at_once() {
     assert_eq!(ids_on(&doctor.list_notifications("").ok(200)), later);
 }
 
-/// The predecessor's test_delete_all_when_no_notifications.
+/// Covers `test_delete_all_when_no_notifications` of the Django service.
 #[test]
 fn deleting_all_needs_no_notification() {
     let patient = Patient::new();
@@ -362,7 +365,7 @@ fn bulk_actions_take_turns() {
     assert_eq!(doctor.list_notifications("").ok(200)["results"][0]["is_read"], true);
 }
 
-/// The predecessor's test_unauthenticated_access.
+/// Covers `test_unauthenticated_access` of the Django service.
 #[test]
 fn inboxes_are_not_for_the_unauthenticated() {
     for (method, path) in [

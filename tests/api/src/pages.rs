@@ -1,6 +1,5 @@
-//! Lists in pages: cursors, limits, filters.
-//!
-//! In the predecessor, responses grew without limit.
+//! Tests of lists in pages: cursors, limits, filters. In the Django service, responses grew without
+//! limit.
 
 use serde_json::{Value, json};
 
@@ -10,14 +9,14 @@ fn ids(page: &Response) -> Vec<String> {
     page.results().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The path and query of the next page.
+/// Returns the path and query of the next page.
 fn next(page: &Response) -> Option<String> {
     let url = page["next"].as_str()?;
     assert_eq!(page.header("link"), format!("<{url}>; rel=\"next\""));
     Some(path_of(url).to_owned())
 }
 
-/// Walks a list by its links; the number of entries on each page, and all entries.
+/// Follows the links of a list; returns the number of entries on each page, and all entries.
 fn walk(first: Response, follow: impl Fn(&str) -> Response) -> (Vec<usize>, Vec<String>) {
     let (mut sizes, mut all, mut page) = (Vec::new(), Vec::new(), first);
     loop {
@@ -31,7 +30,7 @@ fn walk(first: Response, follow: impl Fn(&str) -> Response) -> (Vec<usize>, Vec<
     }
 }
 
-/// A patient with records, oldest first, alternately of two doctors and of three types.
+/// A patient with records, oldest first, alternately assigned to two doctors and of three types.
 struct Many {
     patient: Patient,
     doctors: [Doctor; 2],
@@ -51,7 +50,7 @@ impl Many {
         Self { patient, doctors, records }
     }
 
-    /// The ids of the records that `wanted` holds for, newest first.
+    /// Returns the ids of the records for which `wanted` is true, newest first.
     fn ids(&self, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
         self.records
             .iter()
@@ -87,13 +86,13 @@ fn lists_are_walked_by_their_links() {
     assert_eq!((sizes, walked.len()), (vec![7, 5], 12));
     assert_eq!(walked, ids(&doctor.list_notifications("").ok(200)));
 
-    // What is created meanwhile stands on the first page and moves no other.
+    // A record created meanwhile is on the first page and changes no other.
     let first = patient.list_patient_records("limit=10").ok(200);
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let (_, walked) = walk(first, get);
     assert_eq!(walked, all);
 
-    // Without the slash too, and the limit may change on the way.
+    // The path works without its last slash, and the limit may change between pages.
     let first = get("/api/records/patient?limit=4").ok(200);
     let path = next(&first).unwrap();
     assert!(path.starts_with("/api/records/patient/?limit=4&cursor="), "{path}");
@@ -123,8 +122,8 @@ fn lists_are_filtered() {
         "an empty filter is none"
     );
 
-    // Before and after are of the moment itself: no record is lost or told twice between two
-    // ranges.
+    // A range includes its beginning and not its end: two adjoining ranges contain every record
+    // once.
     let created = |it: &Value| it["created_at"].as_str().unwrap().to_owned();
     let moment = created(&records[4]);
     let after = filtered(&format!("created_after={moment}"));
@@ -163,12 +162,12 @@ fn lists_are_filtered() {
     assert_eq!(filtered(&format!("patient={}", doctors[1].id)), Vec::<String>::new());
     let imaging = many.ids(|it| it["doctor"]["pk"] == doctor.id && it["record_type"] == "imaging");
     assert_eq!(filtered("record_type=imaging"), imaging);
-    // A record's type may change; the doctor's list knows.
+    // The type of a record may change; the doctor's list shows the new one.
     patient.update_record(&imaging[0], json!({"record_type": "prescription"})).ok(200);
     assert_eq!(filtered("record_type=imaging"), imaging[1..]);
     assert_eq!(filtered("record_type=prescription"), imaging[..1]);
 
-    // Filters hold on every page.
+    // Filters apply to every page.
     let (sizes, walked) =
         walk(patient.list_patient_records("record_type=lab_result&limit=2").ok(200), |path| {
             patient.get(path)
@@ -241,7 +240,7 @@ fn a_cursor_is_good_for_its_own_list_only() {
     refused(doctor.list_notifications(&format!("cursor={unread}")));
     refused(doctor.list_notifications(&format!("is_read=true&cursor={unread}")));
 
-    // Made up, cut, lengthened, changed in any place.
+    // Cursors that are invented, shortened, lengthened, or changed anywhere.
     let mut forged = vec![
         "x".to_owned(),
         "0".repeat(cursor.len()),
@@ -256,6 +255,6 @@ fn a_cursor_is_good_for_its_own_list_only() {
     for cursor in forged {
         refused(patient.list_patient_records(&format!("cursor={cursor}")));
     }
-    // A cursor is no right: without a token it opens nothing.
+    // A cursor gives no access: without a token it is refused.
     Anonymous.list_patient_records(&format!("cursor={cursor}")).ok(401);
 }

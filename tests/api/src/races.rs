@@ -1,4 +1,5 @@
-//! Concurrent requests. In the predecessor, races in register and profile-create gave 500.
+//! Tests of concurrent requests. In the Django service, races in registration and creation of
+//! profiles gave 500.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Doctor, PASSWORD, Patient, Response, User, aws, new_email};
 
-/// Runs `work` for each of `count` at the same moment; the answers in the order of the numbers.
+/// Runs `work` for each number below `count` at the same time; returns the responses in this order.
 fn at_once<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(count);
     std::thread::scope(|scope| {
@@ -23,7 +24,7 @@ fn at_once<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// How often each status was answered.
+/// Returns how often each status occurs.
 fn statuses(responses: &[Response]) -> BTreeMap<u16, usize> {
     responses.iter().fold(BTreeMap::new(), |mut counts, response| {
         *counts.entry(response.status).or_default() += 1;
@@ -36,7 +37,7 @@ fn of_eight_identical_registrations_one_succeeds() {
     let email = new_email();
     let (local, domain) = email.split_once('@').unwrap();
     let responses = at_once(8, |index| {
-        // The case of an address makes no other user.
+        // The case of an address does not distinguish users.
         let email = if index % 2 == 0 {
             email.clone()
         } else {
@@ -102,7 +103,7 @@ fn many_changes_without_a_version_lose_nothing() {
             "content_type": "text/plain", "size_bytes": 1}]}),
         )
     });
-    // Who has lost too often is told so, and nothing of the change is there.
+    // A request that has lost too often says so and has changed nothing.
     assert!(
         responses.iter().all(|response| [200, 409].contains(&response.status)),
         "{:?}",
@@ -172,7 +173,7 @@ fn a_record_that_is_moved_by_several_at_once_has_one_doctor() {
         let assignments = aws::query(&format!("DOCTOR#{}", doctor.id));
         assert_eq!(assignments.len(), usize::from(is_assigned));
     }
-    // Each doctor was told in turn of what was theirs and what was not any more.
+    // Each doctor was notified of the assignment and of its end, in turn.
     let told = |doctor: &Doctor, kind: &str| {
         let page = doctor.list_notifications("").ok(200);
         page.results().iter().filter(|it| it["notification_type"] == kind).count()
@@ -229,7 +230,8 @@ fn notes_that_are_written_at_once_are_all_there() {
     assert_eq!(of(read["annotations"].as_array().unwrap()), of(&written));
     assert_eq!(patient.list_notifications("").ok(200).results().len(), 6);
 
-    // Of changes of one note that meet, all succeed or say that they lost, and the last one stands.
+    // Of concurrent changes of one note, each succeeds or says that it lost, and the last one is
+    // stored.
     let note = written[0]["id"].as_str().unwrap();
     let responses = at_once(4, |index| {
         doctor.update_annotation(note, json!({"note": format!("changed {index}")}))

@@ -188,7 +188,7 @@ fn entities() -> BTreeSet<String> {
         .collect();
     assert!(
         entities.len() > 10,
-        "the entities in shared/store/src cannot be parsed: adapt this function to their declaration"
+        "cannot parse the entities in shared/store/src: adapt this function to their declaration"
     );
     entities
 }

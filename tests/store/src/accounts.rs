@@ -1,4 +1,4 @@
-//! Accounts, profiles, the directory.
+//! Tests of accounts, profiles and the directory of doctors.
 
 use std::collections::HashSet;
 
@@ -35,7 +35,7 @@ async fn a_registered_user_is_found_by_address_and_id() {
 }
 
 #[tokio::test]
-async fn an_address_is_taken_once_whatever_its_case() {
+async fn an_address_is_registered_once_whatever_its_case() {
     let table = Table::new().await;
     let first = patient();
     table.register(&first).await;
@@ -51,7 +51,7 @@ async fn an_address_is_taken_once_whatever_its_case() {
 }
 
 #[tokio::test]
-async fn nobody_is_found_who_is_not_there() {
+async fn unknown_users_and_sessions_are_not_found() {
     let table = Table::new().await;
     let account = patient();
     let session = table.register(&account).await;
@@ -62,7 +62,7 @@ async fn nobody_is_found_who_is_not_there() {
 }
 
 #[tokio::test]
-async fn people_are_read_once_each_and_in_batches() {
+async fn accounts_are_read_in_batches_without_duplicates() {
     let table = Table::new().await;
     let mut ids = Vec::new();
     for _ in 0..105 {
@@ -101,7 +101,7 @@ async fn a_profile_is_created_once() {
 }
 
 #[tokio::test]
-async fn a_profile_does_not_undo_another_change() {
+async fn creating_a_profile_does_not_undo_another_change() {
     let table = Table::new().await;
     let before = user(Role::Patient, "Jane", "Doe");
     table.register(&before).await;
@@ -120,7 +120,7 @@ async fn a_profile_does_not_undo_another_change() {
 }
 
 #[tokio::test]
-async fn an_update_needs_the_version_that_was_read() {
+async fn an_update_of_a_stale_version_is_refused() {
     let table = Table::new().await;
     let before = patient();
     table.register(&before).await;
@@ -134,7 +134,7 @@ async fn an_update_needs_the_version_that_was_read() {
     );
 }
 
-/// Names of all doctors of the directory, page by page.
+/// Returns the names of all doctors in the directory, page by page.
 async fn names(
     table: &Table,
     specialization: Option<&str>,
@@ -192,7 +192,7 @@ async fn the_directory_is_sorted_searched_and_paged() {
 }
 
 #[tokio::test]
-async fn the_directory_lists_who_can_be_assigned_and_nobody_else() {
+async fn the_directory_lists_only_doctors_who_can_be_assigned() {
     let table = Table::new().await;
     table.register(&patient()).await;
     table.register(&user(Role::Doctor, "No", "Profile")).await;
@@ -211,7 +211,7 @@ async fn the_directory_lists_who_can_be_assigned_and_nobody_else() {
         (account.id, Role::Doctor, account.profile.clone())
     );
 
-    // Another specialization and name move the entry; nothing stays behind.
+    // Another name and specialization move the entry; no copy stays under the old keys.
     if let Some(Profile::Doctor(profile)) = &mut account.profile {
         profile.specialization = Specialization::parse("Oncology").unwrap();
     }
@@ -238,7 +238,7 @@ async fn the_longest_names_fit_into_the_directory() {
 }
 
 #[tokio::test]
-async fn a_directory_entry_shows_no_address_of_any_kind() {
+async fn the_directory_contains_no_contact_data() {
     let table = Table::new().await;
     let doctor = doctor();
     table.register(&doctor).await;
@@ -262,7 +262,7 @@ async fn a_directory_entry_shows_no_address_of_any_kind() {
 }
 
 #[tokio::test]
-async fn items_lie_where_the_design_says() {
+async fn items_of_an_account_have_the_keys_of_the_layout() {
     let table = Table::new().await;
     let account = doctor_named("John", "Smith", "Family Medicine");
     let session = table.register(&account).await;

@@ -1,4 +1,4 @@
-//! Annotations.
+//! Tests of annotations.
 
 use domain::audit::Action;
 use domain::record::{Annotation, AnnotationVersion, MAX_ANNOTATIONS, Record};
@@ -91,7 +91,7 @@ async fn a_record_takes_a_limited_number_of_annotations() {
 }
 
 #[tokio::test]
-async fn an_annotation_is_for_its_author_while_assigned() {
+async fn only_an_assigned_author_reads_an_annotation_to_change_it() {
     let table = Table::new().await;
     let (patient, first, before, _) = table.record_with_files(0).await;
     let note = annotation(&before);
@@ -106,8 +106,9 @@ async fn an_annotation_is_for_its_author_while_assigned() {
         None
     );
 
-    // To a second doctor and its author has no access, but the second, whoever wrote it. Back
-    // again, and the author has.
+    // After the record is assigned to a second doctor, the author has no access and the second
+    // doctor has, also to the author's annotations. After it is assigned back, the author has
+    // access again.
     let second = doctor();
     let read = Record { annotation_count: 1, version: 2, updated_at: at(1), ..before.clone() };
     let moved = Record { doctor_id: second.id, version: 3, ..read.clone() };
@@ -125,7 +126,7 @@ async fn an_annotation_is_for_its_author_while_assigned() {
 }
 
 #[tokio::test]
-async fn an_annotation_is_changed_from_the_version_that_was_read() {
+async fn a_change_of_a_stale_annotation_is_refused() {
     let table = Table::new().await;
     let (patient, doctor, record, _) = table.record_with_files(0).await;
     let before = annotation(&record);
@@ -157,7 +158,7 @@ async fn an_annotation_is_changed_from_the_version_that_was_read() {
 }
 
 #[tokio::test]
-async fn a_former_doctor_changes_nothing() {
+async fn a_former_doctor_cannot_change_an_annotation() {
     let table = Table::new().await;
     let (patient, former, record, _) = table.record_with_files(0).await;
     let before = annotation(&record);
@@ -208,7 +209,7 @@ async fn an_annotation_keeps_its_versions() {
             )
             .await
             .unwrap();
-        // A refused change leaves nothing behind.
+        // A refused change stores nothing.
         let stale = table
             .store
             .update_annotation(
@@ -245,7 +246,7 @@ async fn an_annotation_keeps_its_versions() {
     assert_eq!(history(patient.id, other.id).await, [AnnotationVersion::from(&other)]);
     assert_eq!(history(doctor.id, annotation.id).await, []);
     assert_eq!(history(patient.id, id()).await, []);
-    // Old versions are no part of a page of the chart.
+    // A page of the chart does not contain old versions.
     let chart = table
         .store
         .list_records_of_patient(patient.id, &RecordFilter::default(), 10, None)

@@ -1,4 +1,4 @@
-//! What the archive needs of the table.
+//! Tests of what the archive of the audit trail stores in the table and reads from it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::Action;
@@ -17,10 +17,10 @@ async fn trail(table: &Table) -> Vec<StoredEvent> {
 }
 
 #[tokio::test]
-async fn events_prove_who_wrote_them() {
+async fn the_proof_of_an_event_detects_changed_and_invented_ones() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
-    // As single writes and in transactions.
+    // Events written alone and in transactions.
     let read = event(&doctor, patient.id, Action::ListRecords, None).with_records(vec![id(), id()]);
     table.store.create_events(std::slice::from_ref(&read)).await.unwrap();
     let record = record(&patient, &doctor);
@@ -38,12 +38,12 @@ async fn events_prove_who_wrote_them() {
             event.is_proved(&audit_key()) && !event.is_proved(&AuditKey::new("another secret"))
         );
     }
-    // Nothing but events is proved.
+    // Only events carry a proof.
     for item in table.all().await {
         assert_eq!(item.contains_key("proof"), text(&item, "entity") == Some("audit_event"));
     }
-    // An event that is changed in any attribute is not proved any more, nor one that was never
-    // proved.
+    // The proof fails for an event with any changed attribute, and for an event written without the
+    // key.
     let item = table.item(format!("AUDIT#{}", patient.id), read.id).await.unwrap();
     for name in item.keys().filter(|name| name.as_str() != "entity" && name.as_str() != "sk") {
         let mut altered = item.clone();
@@ -66,7 +66,7 @@ fn image(event: &str, item: &Item) -> Option<StoredEvent> {
 }
 
 #[tokio::test]
-async fn the_stream_tells_of_new_events_alone() {
+async fn only_new_events_are_read_from_the_stream() {
     let table = Table::new().await;
     let (patient, _, _, _) = table.record_with_files(1).await;
     table
@@ -118,7 +118,7 @@ async fn the_archive_is_extended_from_its_end() {
 }
 
 #[tokio::test]
-async fn of_several_who_extend_it_one_succeeds() {
+async fn of_concurrent_extensions_of_the_archive_one_succeeds() {
     let table = Table::new().await;
     let extensions = (0..20).map(|number| {
         let store = table.store.clone();
@@ -137,7 +137,7 @@ async fn of_several_who_extend_it_one_succeeds() {
 }
 
 #[tokio::test]
-async fn archived_events_are_known_for_two_days() {
+async fn archived_events_are_marked_for_two_days() {
     let table = Table::new().await;
     let events: Vec<EventId> = (0..150).map(|_| id()).collect();
     table.store.mark_archived(&events[..120], at(0)).await.unwrap();

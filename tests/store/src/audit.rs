@@ -1,4 +1,4 @@
-//! The audit trail as people read it.
+//! Tests of the audit trail as users and staff read it.
 
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::id::{EventId, RecordId};
@@ -50,12 +50,12 @@ async fn events_are_read_back_newest_first_and_whole() {
 }
 
 #[tokio::test]
-async fn the_log_of_a_record_is_complete_and_about_nothing_else() {
+async fn the_log_of_a_record_contains_all_its_events_and_no_others() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
     let record = record(&patient, &doctor);
     table.create(&patient, &record, &[]).await;
-    // Many that concern other records, and a few that concern this one.
+    // Many events about other records, and a few about this one.
     let mut expected = vec![
         table
             .store
@@ -113,7 +113,7 @@ async fn a_page_of_a_long_log_is_bounded() {
 }
 
 #[tokio::test]
-async fn nothing_lasting_is_told_of_nobody() {
+async fn a_decoy_event_costs_as_much_as_an_event_and_is_never_listed() {
     let table = Table::new().await;
     let nobody = patient();
     let failure = event(&nobody, nobody.id, Action::Login, None).with_outcome(Outcome::Failed);
@@ -141,7 +141,7 @@ async fn nothing_lasting_is_told_of_nobody() {
 }
 
 #[tokio::test]
-async fn an_event_never_takes_the_place_of_another_one() {
+async fn an_event_never_replaces_another_one() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
     let first = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
@@ -166,7 +166,7 @@ async fn an_event_never_takes_the_place_of_another_one() {
                 .is_none()
     );
     assert_eq!(log(&table.store, &patient, None, 10).await, std::slice::from_ref(&first));
-    // Told again, word for word, as by a client whose connection was cut, it is there.
+    // The same event again, as the SDK sends it after a lost connection: the write succeeds.
     table.store.create_events(std::slice::from_ref(&first)).await.unwrap();
     assert_eq!(log(&table.store, &patient, None, 10).await, [first]);
 }

@@ -1,9 +1,9 @@
-//! What operations cost: round trips and capacity units, as the table itself counts them, with
-//! items as in ordinary use.
+//! Measures what the operations of the store cost: round trips and capacity units, as the table
+//! counts them, with items of usual size.
 //!
-//! Each use case runs the calls of its handler. The caller (account and session, strongly
-//! consistent) is read beside the first of them and costs [`CALLER`] more than the budget names.
-//! One thread runs each test: calls that a handler starts together are then seen to start together.
+//! Each measurement makes the calls of a handler. The caller (account and session, strongly
+//! consistent) is read concurrently with the first of them and costs [`CALLER`] more. Each test
+//! runs on one thread, so that calls that a handler makes concurrently are measured as concurrent.
 
 use domain::account::{Account, Approval, Role};
 use domain::approval::ApprovalDecision;
@@ -33,32 +33,32 @@ use crate::people::{
 };
 use crate::table::{Item, Table};
 
-/// Read units of the caller.
+/// Read units for reading the caller.
 const CALLER: f64 = 2.0;
 
-/// Write units of the event that tells of a read: one for each patient whose chart was read ...
+/// Write units of the event about a read, for each patient whose chart was read.
 const READ: f64 = 1.0;
-/// ... and one more where it names twenty records.
+/// Write units of the event about a read of twenty records of one patient.
 const LONG_READ: f64 = 2.0;
 
-/// What throttling costs beyond the design's figures (decisions 0017 and 0035). Read units of the
-/// counters of network and account ...
+/// The cost of throttling (decisions 0017 and 0035): read units of the counters of network and
+/// account.
 const COUNTERS: f64 = 1.0;
-/// ... of the network's alone ...
+/// Read units of the counter of the network.
 const NETWORK: f64 = 0.5;
-/// ... write units of both when one has failed ...
+/// Write units of both counters after a failure.
 const FAILURE: f64 = 2.0;
-/// ... and of the count of the day.
+/// Write units of the daily count.
 const DAY: f64 = 1.0;
 
 const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100 };
 
-/// A cost: round trips, calls, read units, write units, write units of indexes.
+/// Makes a cost from round trips, calls, read units, write units and write units of indexes.
 const fn cost(round_trips: usize, calls: usize, read: f64, write: f64, index: f64) -> Cost {
     Cost { round_trips, calls, read, write, index }
 }
 
-/// What the design allows: round trips, read units and write units, those of indexes not counted.
+/// The upper limits of round trips, read units and write units; writes of indexes are not limited.
 struct Budget(usize, f64, f64);
 
 #[derive(Default)]
@@ -84,8 +84,8 @@ impl Report {
     }
 }
 
-/// What the life of an account costs: the calls of the handlers, with the throttling and the events
-/// of each.
+/// Measures what a user does with an account: the calls of the handlers, with the throttling and
+/// the events of each.
 #[tokio::test]
 async fn every_operation_on_an_account_keeps_its_budget() {
     let table = Table::new().await;
@@ -98,7 +98,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     let audit = |action| event(&user, user.id, action, None);
     let mail = |kind| Mail::new(id(), kind, user.id, at(0));
 
-    // A login that fails costs the same whether there is such an account or not.
+    // A failed sign-in costs the same whether the account exists or not.
     for email in [user.email.clone(), patient().email] {
         let normalized = email.normalized();
         let trial =
@@ -146,7 +146,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         })
         .await;
     assert!(begun.0.is_err());
-    // And a write unit: the table does not say what a refused write costs.
+    // One write unit on top: the table does not report what a refused write consumes.
     report.row(
         "login, too often",
         measured,
@@ -234,7 +234,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         Budget(2, CALLER + 1.0, 4.0),
     );
 
-    // A second factor.
+    // Second factors.
     let pending = SecondFactor::pending(user.id, "JBSWY3DPEHPK3PXP".to_owned());
     store.start_second_factor(&pending).await.unwrap();
     let (confirmed, told) = (
@@ -283,7 +283,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         Budget(2, 2.0 + COUNTERS, 1.0 + 8.0),
     );
 
-    // Passwords and addresses.
+    // Passwords and email addresses.
     let through: SessionId = id();
     let before = store.get_credentials(&user.email).await.unwrap().unwrap();
     let (event, told) = (audit(Action::ChangePassword), mail(MailKind::PasswordChanged));
@@ -339,7 +339,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
                 (sent.unwrap(), failed.unwrap())
             })
             .await;
-        // The second attempt meets the first, whose item it replaces.
+        // The second attempt replaces the item of the first.
         let (trips, calls) = if kind == MailKind::ResetPassword { (2, 6) } else { (3, 7) };
         report.row(
             "ask for a reset",
@@ -349,7 +349,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
         );
     }
 
-    // The log of all that.
+    // The access log with all these events.
     let (log, measured) = meter
         .measure(async {
             store.get_caller(user.id, after.id).await.unwrap().unwrap();
@@ -372,7 +372,7 @@ async fn every_operation_on_an_account_keeps_its_budget() {
     assert!(report.0.is_empty(), "{}", report.0.join("\n"));
 }
 
-/// What staff do.
+/// Measures what staff do.
 #[tokio::test]
 async fn every_operation_of_staff_keeps_its_budget() {
     let table = Table::new().await;
@@ -413,8 +413,8 @@ async fn every_operation_of_staff_keeps_its_budget() {
             tokio::try_join!(store.get_accounts(page.items), store.create_events(&event)).unwrap()
         })
         .await;
-    // Eight shards at once; where a month begins with few users, the months before it are looked
-    // at, too.
+    // Eight shards are queried concurrently; in a month with few users so far, the months before it
+    // are queried, too.
     report.row(
         "newest users, 20",
         measured,
@@ -446,10 +446,10 @@ async fn every_operation_of_staff_keeps_its_budget() {
     assert!(report.0.is_empty(), "{}", report.0.join("\n"));
 }
 
-/// Fills a chart with records that have two files and two annotations each, of twenty doctors in
+/// Fills a chart with records of two files and two annotations each, assigned to twenty doctors in
 /// turn.
 async fn fill(table: &Table, patient: &Account, doctors: &[Account], number: usize) {
-    // One record as the store makes it; the others are copies with other ids.
+    // The store writes one record; the others are copies of its items under other ids.
     let scratch = Table::new().await;
     let model = Record { file_count: 2, ..record(patient, &doctors[0]) };
     let files = [file(&model), hashed_file(&model)];
@@ -481,7 +481,7 @@ async fn fill(table: &Table, patient: &Account, doctors: &[Account], number: usi
     });
 }
 
-/// A page of a patient's records as the handler reads it.
+/// Reads a page of a patient's records as the handler does.
 async fn patients_page(table: &Table, caller: &Session) -> Cost {
     let (store, filter) = (&table.store, RecordFilter::default());
     let ((people, charts), cost) = table
@@ -536,8 +536,8 @@ async fn every_operation_keeps_its_budget() {
         table.register(&doctors[doctors.len() - 1]).await;
     }
 
-    // The look at the network comes before the password is hashed, the transaction after it
-    // (decision 0035).
+    // The counter of the network is read before the password is hashed, the transaction is written
+    // after it (decision 0035).
     let (patient, here) = (patient(), ClientNetwork::of("203.0.113.7"));
     let first = session(&patient);
     let registered = event(&patient, patient.id, Action::Register, None);
@@ -580,7 +580,7 @@ async fn every_operation_keeps_its_budget() {
     let (_, measured) = meter.measure(who()).await;
     report.row("caller", measured, cost(1, 1, CALLER, 0.0, 0.0), Budget(1, CALLER, 0.0));
 
-    // Create a record: the doctor, then one transaction.
+    // Create a record: read the doctor, then one transaction.
     let created = Record { file_count: 2, ..record(&patient, &doctors[0]) };
     let files = [file(&created), hashed_file(&created)];
     let told = told_doctor(&patient, &created);
@@ -605,8 +605,8 @@ async fn every_operation_keeps_its_budget() {
         Budget(2, CALLER + 1.0, 16.0 + DAY),
     );
 
-    // The same with an Idempotency-Key and an answer of 3 KB to keep: one write beside the first
-    // read, and in the transaction twice the size of the answer.
+    // The same with an Idempotency-Key and a response of 3 KB: one write concurrent with the first
+    // read, and twice the size of the response in the transaction.
     let other = Record { id: id(), ..created.clone() };
     let files = [file(&other), hashed_file(&other)];
     let (told, creation) = (
@@ -634,7 +634,7 @@ async fn every_operation_keeps_its_budget() {
         allowed,
     );
 
-    // Annotate: the assignment, then one transaction.
+    // Annotate: read the assignment, then one transaction.
     let doctors_session = session(&doctors[0]);
     store.create_session(&doctors_session, None).await.unwrap();
     let doctor_calls = || store.get_caller(doctors[0].id, doctors_session.id);
@@ -658,7 +658,7 @@ async fn every_operation_keeps_its_budget() {
         );
     }
 
-    // One record, of a patient and of a doctor.
+    // One record, read by a patient and by a doctor.
     let (_, measured) = meter
         .measure(async {
             let (caller, chart) =
@@ -698,8 +698,7 @@ async fn every_operation_keeps_its_budget() {
         Budget(2, CALLER + 1.0 + 3.0, READ),
     );
 
-    // Reassign: the record beside the new doctor (whom the design's figure leaves out), then one
-    // transaction.
+    // Reassign: read the record and the new doctor concurrently, then one transaction.
     let (_, measured) = meter
         .measure(async {
             let (caller, chart, doctor) = tokio::join!(
@@ -776,8 +775,8 @@ async fn every_operation_keeps_its_budget() {
         Budget(2, CALLER + 1.0 + 20.0 + 10.0, 20.0 * READ),
     );
 
-    // Notifications, 20, with their records: a chart says itself whose it is, so that no assignment
-    // has to be read.
+    // Notifications, 20, with their records: the chart contains the assigned doctor, so that no
+    // assignment has to be read.
     let (shown, measured) = meter
         .measure(async {
             let (caller, page) =
@@ -838,7 +837,7 @@ async fn every_operation_keeps_its_budget() {
         );
     }
 
-    // The design names no budget for these; they are here so that a change is seen.
+    // Other lists and counts.
     let (_, measured) = meter.measure(store.list_doctors(None, None, 20, None)).await;
     report.row("directory, 20", measured, cost(1, 1, 1.0, 0.0, 0.0), Budget(1, 2.0, 0.0));
     let (_, measured) = meter.measure(store.count_unread_notifications(busy.id)).await;
@@ -854,8 +853,8 @@ async fn every_operation_keeps_its_budget() {
     done.unwrap();
     report.row("delete a file", measured, cost(1, 1, 0.0, 10.0, 4.0), Budget(1, 0.0, 10.0));
 
-    // The console. Eight shards of a list, each a unit at most; the outline of a record is read as
-    // the record is, though not sent.
+    // The console. Eight shards of a list, at most a unit each; the outline of a record consumes as
+    // much as the record, although fewer attributes are sent.
     let staff = user(Role::Admin, "Ada", "Staff");
     let now = jiff::Timestamp::now();
     let (page, measured) = meter

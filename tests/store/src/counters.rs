@@ -1,4 +1,4 @@
-//! Counters: exact, however often and by however many the stream is told.
+//! Tests of counters: exact, although the stream delivers changes more than once and concurrently.
 
 use domain::counter::Counts;
 use jiff::civil::{Date, date};
@@ -10,7 +10,7 @@ use crate::table::Table;
 
 const DAY: Date = date(2026, 3, 1);
 
-/// A record created on a day.
+/// Makes the change of a record created on a day.
 fn counted(event_id: impl ToString, day: Date) -> Counted {
     Counted {
         event_id: event_id.to_string(),
@@ -24,12 +24,13 @@ fn records(number: u64) -> Counts {
 }
 
 #[tokio::test]
-async fn what_is_told_again_adds_nothing() {
+async fn a_change_that_is_delivered_again_is_not_counted_again() {
     let table = Table::new().await;
     let told: Vec<Counted> = (0..120).map(|number| counted(number, DAY)).collect();
     table.store.increment_counters(&told, at(0)).await.unwrap();
     assert_eq!(table.store.list_counters(DAY, DAY).await.unwrap(), [(DAY, records(120))]);
-    // All again; some again among new ones, in another order, one of them twice.
+    // All of them again; then some of them together with new ones, in another order, one of them
+    // twice.
     table.store.increment_counters(&told, at(0)).await.unwrap();
     let mut mixed: Vec<Counted> = (100..140).rev().map(|number| counted(number, DAY)).collect();
     mixed.push(counted(139, DAY));
@@ -42,10 +43,11 @@ async fn what_is_told_again_adds_nothing() {
 }
 
 #[tokio::test]
-async fn several_who_are_told_the_same_count_once() {
+async fn concurrent_deliveries_of_a_change_count_once() {
     let table = Table::new().await;
     let told: Vec<Counted> = (0..60).map(|number| counted(number, DAY)).collect();
-    // Somebody who comes too often in between is answered an error, and told again by the stream.
+    // A caller that is disturbed too often gets an error; the stream then delivers the change
+    // again.
     let all = (0..8).map(|first| {
         let (store, told) = (table.store.clone(), told[first * 5..].to_vec());
         tokio::spawn(async move { while store.increment_counters(&told, at(0)).await.is_err() {} })
@@ -58,7 +60,7 @@ async fn several_who_are_told_the_same_count_once() {
 }
 
 #[tokio::test]
-async fn each_day_has_its_numbers() {
+async fn changes_are_counted_on_their_day() {
     let table = Table::new().await;
     let days = [date(2025, 12, 30), date(2025, 12, 31), date(2026, 1, 1), DAY];
     let everything =
@@ -78,7 +80,7 @@ async fn each_day_has_its_numbers() {
 }
 
 #[tokio::test]
-async fn counters_cost_little() {
+async fn changes_are_counted_in_one_round_trip() {
     let table = Table::new().await;
     let told: Vec<Counted> = (0..49).map(|number| counted(number, DAY)).collect();
     let (done, cost) = table.meter.measure(table.store.increment_counters(&told, at(0))).await;

@@ -1,4 +1,4 @@
-//! Passwords, addresses, and the tokens from mails that change them.
+//! Tests of passwords, email addresses, and the tokens from mails that change them.
 
 use domain::account::{Account, Credentials};
 use domain::audit::Action;
@@ -15,7 +15,7 @@ use crate::table::{Table, text};
 
 const HASH: &str = "a-hash";
 
-/// The table with a token of this kind for the account.
+/// Stores a token of this kind for the account.
 async fn put_token(table: &Table, kind: MailKind, account: &Account, email: &Email) {
     let token =
         MailToken::new(kind, account.id, email.clone(), AccountSnapshot::of(account), at(0));
@@ -88,7 +88,7 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_password_is_changed_only_from_the_one_that_was_proved() {
+async fn a_password_that_has_changed_since_it_was_checked_is_not_replaced() {
     let table = Table::new().await;
     let account = patient();
     let first = table.register(&account).await;
@@ -138,7 +138,7 @@ async fn a_token_resets_a_password_once() {
         (stored.sessions_ended_through, stored.email_verified, stored.version),
         (Some(first.id), true, 2)
     );
-    // Stored after the reset, by a sign-in that read the credentials before it.
+    // A sign-in that read the credentials before the reset stores its session after it.
     let late = session(&account);
     assert!(
         stored.allows_session_id(late.id)
@@ -242,7 +242,7 @@ async fn an_account_moves_to_another_address() {
 }
 
 #[tokio::test]
-async fn an_account_does_not_move_onto_another_one() {
+async fn an_account_cannot_take_the_address_of_another_one() {
     let table = Table::new().await;
     let (account, other) = (patient(), patient());
     table.register(&account).await;
@@ -261,7 +261,7 @@ async fn an_account_does_not_move_onto_another_one() {
 }
 
 #[tokio::test]
-async fn an_address_is_respelt_in_place() {
+async fn an_address_that_changes_in_case_alone_keeps_its_key() {
     let table = Table::new().await;
     let account = patient();
     table.register(&account).await;
@@ -276,7 +276,7 @@ async fn an_address_is_respelt_in_place() {
 }
 
 #[tokio::test]
-async fn a_silent_registration_writes_as_much_for_a_taken_as_for_a_free_address() {
+async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
     let table = Table::new().await;
     let account = patient();
     let mails = MailLimit { most: 3, now: at(0) };
@@ -308,8 +308,7 @@ async fn a_silent_registration_writes_as_much_for_a_taken_as_for_a_free_address(
     assert_eq!((free.calls, free.write, taken.write), (1, 8.0, 8.0));
     assert!(matches!(refuse(&patient().email).await, Err(SilentError::Changed)));
 
-    // Whoever it belongs to is not told of more tries than an address is sent mails in a day, nor
-    // is the audit trail.
+    // The owner gets at most the daily maximum of mails, and as many events.
     refuse(&account.email).await.unwrap();
     let before = table.count().await;
     assert!(matches!(refuse(&account.email).await, Err(SilentError::Locked(_))));

@@ -1,5 +1,5 @@
-//! What staff may read of a record, before and after they break the glass, and what they may
-//! change.
+//! Tests of what staff may read of a record, before and after they break the glass, and what they
+//! may change.
 
 use domain::account::{Account, Role};
 use domain::audit::{Action, AuditEvent};
@@ -41,7 +41,7 @@ async fn break_glass(table: &Table, staff: &Account, outline: &Outline, now: Tim
 }
 
 #[tokio::test]
-async fn an_outline_says_nothing_that_a_person_has_written() {
+async fn an_outline_contains_no_text_that_people_have_written() {
     let table = Table::new().await;
     let (patient, doctor, record, files) = table.record_with_files(2).await;
     let note = annotation(&record);
@@ -75,7 +75,7 @@ async fn an_outline_says_nothing_that_a_person_has_written() {
 }
 
 #[tokio::test]
-async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
+async fn breaking_the_glass_opens_one_record_for_15_minutes() {
     let table = Table::new().await;
     let (staff, other) = (user(Role::Admin, "Ada", "Staff"), user(Role::Admin, "Bob", "Staff"));
     let (patient, doctor, record, files) = table.record_with_files(1).await;
@@ -103,7 +103,7 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
         (record.description.clone(), vec![note.clone()])
     );
 
-    // Nobody else, nothing else, not later.
+    // No access for other admins, to other records, or later.
     assert_eq!(grant(&other, record.id, broken).await, None);
     assert_eq!(grant(&staff, second.2.id, broken).await, None);
     assert!(grant(&staff, record.id, end - SignedDuration::from_millis(1)).await.is_some());
@@ -113,7 +113,7 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
     let grants: Vec<Grant> = table.store.list_grants(staff.id, broken).await.unwrap();
     assert_eq!(grants, [granted]);
 
-    // What lists show of it.
+    // Which entries of lists are readable by the grant.
     let now = Timestamp::now();
     let listed = table
         .store
@@ -147,13 +147,13 @@ async fn who_breaks_the_glass_reads_one_record_for_a_quarter_of_an_hour() {
     assert!(opened.values().all(|it| it.record_id == Some(record.id)));
     assert!(table.store.get_granted_notifications(&[], &listed).await.unwrap().is_empty());
 
-    // Again, from then on.
+    // Breaking the glass again restarts the time.
     break_glass(&table, &staff, &outline, at(10)).await;
     assert!(grant(&staff, record.id, end).await.is_some());
 }
 
 #[tokio::test]
-async fn the_patient_learns_who_has_broken_the_glass_and_why() {
+async fn the_patient_sees_who_broke_the_glass_and_why() {
     let table = Table::new().await;
     let staff = user(Role::Admin, "Ada", "Staff");
     let (patient, _, record, _) = table.record_with_files(0).await;
@@ -173,7 +173,7 @@ async fn the_patient_learns_who_has_broken_the_glass_and_why() {
         .items;
     let entry = (log[0].action, log[0].actor_name.as_str(), log[0].reason.as_deref());
     assert_eq!(entry, (Action::BreakGlass, "Ada Staff", Some("The patient asks on the telephone")));
-    // By mail too: the stream asks for one.
+    // The change in the stream asks for a mail.
     let items = table
         .all()
         .await
@@ -195,7 +195,7 @@ async fn the_patient_learns_who_has_broken_the_glass_and_why() {
 }
 
 #[tokio::test]
-async fn an_assignment_is_corrected_at_once_or_not_at_all() {
+async fn a_correction_of_an_assignment_is_all_or_nothing() {
     let table = Table::new().await;
     let staff = user(Role::Admin, "Ada", "Staff");
     let (patient, former, record, _) = table.record_with_files(1).await;

@@ -1,5 +1,5 @@
-//! A table that is slow, silent, refusing, or cut off after it has acted: a server between the
-//! store and the table does as it is told.
+//! Tests of the store with a table that is slow, silent, refusing, or disconnected after it has
+//! acted. A server between the store and the table causes these faults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,18 +32,18 @@ use crate::table::{Table, client, store};
 
 /// What happens to a request.
 enum Fault {
-    /// The table answers it.
+    /// The table responds.
     Answered,
-    /// Nobody answers.
+    /// No response comes.
     Silence,
-    /// The table acts; the connection is cut before the answer.
+    /// The table acts, but the connection is cut before its response.
     Cut,
-    /// The answer is this one, and the table does not act.
+    /// This is the response, and the table does not act.
     Instead(u16, serde_json::Value),
 }
 
-/// A store behind a server that decides on the fate of each request, by its number (from 0) and
-/// body.
+/// Starts a server in front of the table and returns a store that uses it. `fate` decides on each
+/// request by its number (from 0) and body.
 async fn behind(
     table: &Table,
     fate: impl Fn(usize, &str) -> Fault + Send + Sync + 'static,
@@ -56,7 +56,7 @@ async fn behind(
     .await
 }
 
-/// The same with other limits of time.
+/// Does the same as [`behind`] with the given timeouts.
 async fn behind_within(
     table: &Table,
     timeouts: TimeoutConfig,
@@ -105,7 +105,7 @@ async fn behind_within(
     (store(&client(&address, timeouts, Meter)), requests)
 }
 
-/// Reads a message of HTTP/1.1 with its head; `None` at the end of the connection.
+/// Reads an HTTP/1.1 message including its head; `None` at the end of the connection.
 async fn message(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
     let (mut message, mut length) = (Vec::new(), 0);
     loop {
@@ -136,7 +136,7 @@ async fn assert_unavailable<T: std::fmt::Debug>(operation: impl Future<Output = 
     assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
 }
 
-/// Reads, a write, a conditional write, a batch and a transaction.
+/// Checks that reads, a write, a conditional write, a batch and a transaction are unavailable.
 async fn assert_all_unavailable(store: &Store) {
     let account = patient();
     let record = record(&account, &user(Role::Doctor, "", ""));
@@ -170,14 +170,14 @@ async fn assert_all_unavailable(store: &Store) {
 #[tokio::test]
 async fn a_silent_table_is_unavailable_within_three_seconds() {
     let table = Table::new().await;
-    // As a function that answers HTTP requests has them.
+    // With the timeouts of functions that answer HTTP requests.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(500))
         .operation_attempt_timeout(Duration::from_millis(800))
         .operation_timeout(Duration::from_millis(2500))
         .build();
     let (store, _) = behind_within(&table, timeouts, |_, _| Fault::Silence).await;
-    // The machine may be busy with other things for a moment.
+    // A busy machine may delay the test a little.
     for _ in 0..5 {
         let start = Instant::now();
         assert_all_unavailable(&store).await;
@@ -189,7 +189,7 @@ async fn a_silent_table_is_unavailable_within_three_seconds() {
 }
 
 #[tokio::test]
-async fn a_table_that_nobody_serves_is_unavailable() {
+async fn a_table_that_cannot_be_reached_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -198,7 +198,7 @@ async fn a_table_that_nobody_serves_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_table_that_throttles_or_breaks_is_unavailable() {
+async fn a_table_that_throttles_or_fails_is_unavailable() {
     let table = Table::new().await;
     for (status, code) in [
         (400, "ThrottlingException"),
@@ -217,7 +217,7 @@ async fn a_table_that_throttles_or_breaks_is_unavailable() {
 }
 
 #[tokio::test]
-async fn what_trying_again_does_not_change_is_not_called_unavailable() {
+async fn permanent_errors_are_not_reported_as_unavailable() {
     let table = Table::new().await;
     for code in ["AccessDeniedException", "ValidationException", "ResourceNotFoundException"] {
         let (store, requests) =
@@ -232,7 +232,7 @@ async fn what_trying_again_does_not_change_is_not_called_unavailable() {
 }
 
 #[tokio::test]
-async fn a_moment_of_trouble_passes_unnoticed() {
+async fn short_faults_are_retried() {
     let table = Table::new().await;
     let account = patient();
     table.register(&account).await;
@@ -266,7 +266,7 @@ fn canceled(reason: &str, steps: usize) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_conflict_of_transactions_is_tried_three_times_under_one_token() {
+async fn a_transaction_conflict_is_tried_three_times_with_one_token() {
     let table = Table::new().await;
     for reason in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
         for (conflicts, succeeds) in [(2, true), (3, false)] {
@@ -304,7 +304,7 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
     let table = Table::new().await;
     let session = session(&patient());
     for (conflicts, succeeds) in [(2, true), (3, false)] {
-        // So many requests come before the write.
+        // This many requests are sent before the write.
         let stores = async |reads: usize| {
             let conflict = move |number: usize, _: &str| match number.checked_sub(reads) {
                 Some(write) if write < conflicts => {
@@ -349,7 +349,7 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_still_under_way_is_asked_for_again() {
+async fn a_transaction_that_is_still_in_progress_is_sent_again() {
     let table = Table::new().await;
     let (store, _) = behind(&table, |number, _| match number {
         0 => Fault::Instead(400, refusal("TransactionInProgressException")),
@@ -366,7 +366,7 @@ async fn a_transaction_that_is_still_under_way_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_refused_says_why_and_nothing_of_its_items() {
+async fn the_error_of_a_refused_transaction_names_the_reasons_and_no_content_of_items() {
     let table = Table::new().await;
     let (store, requests) =
         behind(&table, |_, _| Fault::Instead(400, canceled("ValidationError", 4))).await;
@@ -383,7 +383,7 @@ async fn a_transaction_that_is_refused_says_why_and_nothing_of_its_items() {
 }
 
 #[tokio::test]
-async fn unprocessed_keys_are_asked_for_again_and_not_for_ever() {
+async fn unprocessed_keys_are_requested_again_a_limited_number_of_times() {
     let table = Table::new().await;
     let accounts = [patient(), patient()];
     for account in &accounts {
@@ -408,7 +408,7 @@ async fn unprocessed_keys_are_asked_for_again_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn unprocessed_deletions_are_asked_for_again() {
+async fn unprocessed_deletions_are_sent_again() {
     let table = Table::new().await;
     let doctor = crate::people::doctor();
     let all = notified(&table, &doctor, 30).await;
@@ -426,13 +426,13 @@ async fn unprocessed_deletions_are_asked_for_again() {
     assert_eq!(table.store.get_newest_notification(doctor.id).await.unwrap(), None);
 }
 
-/// A store whose first request is carried out but not answered.
+/// Returns a store whose first request is carried out but not answered.
 async fn cut_once(table: &Table) -> Store {
     behind(table, |number, _| if number == 0 { Fault::Cut } else { Fault::Answered }).await.0
 }
 
 #[tokio::test]
-async fn a_cut_transaction_counts_once() {
+async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
     let table = Table::new().await;
     let account = patient();
     let registration = event(&account, account.id, Action::Register, None);
@@ -480,7 +480,7 @@ async fn a_cut_transaction_counts_once() {
 }
 
 #[tokio::test]
-async fn a_cut_conditional_write_does_not_meet_itself() {
+async fn a_conditional_write_that_is_repeated_after_a_cut_succeeds() {
     let table = Table::new().await;
     let account = user(Role::Patient, "Jane", "Doe");
     let before = table.register(&account).await;
@@ -514,7 +514,7 @@ async fn a_cut_conditional_write_does_not_meet_itself() {
 }
 
 #[tokio::test]
-async fn a_cut_claim_of_a_mail_is_ones_own() {
+async fn a_claim_of_a_mail_that_is_repeated_after_a_cut_succeeds() {
     let table = Table::new().await;
     let doctor = crate::people::doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -536,12 +536,12 @@ async fn a_cut_claim_of_a_mail_is_ones_own() {
 }
 
 #[tokio::test]
-async fn cut_bulk_actions_hold() {
+async fn bulk_actions_that_are_repeated_after_a_cut_succeed() {
     let table = Table::new().await;
     let doctor = crate::people::doctor();
     let all = notified(&table, &doctor, 2).await;
     let read = cut_once(&table).await;
-    // The first two requests of `mark_read` are reads.
+    // The first two requests are reads.
     read.mark_notifications_read(doctor.id, all[1].id, at(1)).await.unwrap();
     let shown = table.store.get_notification(doctor.id, all[1].id).await.unwrap().unwrap();
     assert_eq!(shown.read_at, Some(at(1)));

@@ -1,4 +1,4 @@
-//! Files.
+//! Tests of files.
 
 use domain::audit::Action;
 use domain::file::FileStatus;
@@ -27,7 +27,7 @@ async fn a_file_is_found_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_deleted_file_is_gone_and_no_longer_counted() {
+async fn a_deleted_file_is_removed_and_no_longer_counted() {
     let table = Table::new().await;
     let (patient, doctor, record, files) = table.record_with_files(2).await;
     let event = || event(&patient, patient.id, Action::DeleteFile, Some(record.id));
@@ -67,7 +67,7 @@ async fn a_deleted_file_is_gone_and_no_longer_counted() {
 }
 
 #[tokio::test]
-async fn the_wrong_doctor_is_not_told_of_a_deletion() {
+async fn a_deletion_that_would_notify_a_former_doctor_is_refused() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let outdated = Record { doctor_id: doctor().id, ..record.clone() };
@@ -108,7 +108,7 @@ async fn a_file_is_settled_once() {
 }
 
 #[tokio::test]
-async fn a_hash_is_kept() {
+async fn a_file_keeps_its_hash() {
     let table = Table::new().await;
     let (patient, _, record, _) = table.record_with_files(0).await;
     let file = hashed_file(&record);

@@ -1,4 +1,4 @@
-//! Requests that are sent again.
+//! Tests of requests that are sent again with the same idempotency key.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Account;
@@ -16,7 +16,7 @@ use crate::table::Table;
 const LABEL: &str = "label";
 
 impl Table {
-    /// Begins a request: the hold.
+    /// Begins a request for the first time and returns its lease.
     async fn first(&self, user: UserId, now: Timestamp) -> Lease {
         match self.begin(user, now).await {
             LeaseOutcome::Acquired(hold) => hold,
@@ -28,7 +28,7 @@ impl Table {
         self.store.acquire_lease(Some(user), LABEL, now).await.unwrap()
     }
 
-    /// Registers an account in the transaction that keeps the answer.
+    /// Registers an account in the transaction that stores the response.
     async fn register_once(
         &self,
         account: &Account,
@@ -47,7 +47,7 @@ fn is_answered(begun: &LeaseOutcome) -> bool {
 }
 
 #[tokio::test]
-async fn change_and_answer_are_there_together() {
+async fn a_change_and_its_response_are_stored_together() {
     let (table, account) = (Table::new().await, patient());
     let hold = table.first(account.id, at(0)).await;
     assert!(matches!(table.begin(account.id, at(0)).await, LeaseOutcome::InProgress));
@@ -72,7 +72,7 @@ async fn change_and_answer_are_there_together() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_refused_keeps_no_answer() {
+async fn a_refused_change_stores_no_response() {
     let (table, account) = (Table::new().await, patient());
     table.register(&account).await;
     let again = Account { id: id(), ..account.clone() };
@@ -90,7 +90,7 @@ async fn a_change_that_is_refused_keeps_no_answer() {
 }
 
 #[tokio::test]
-async fn users_labels_and_strangers_have_their_own() {
+async fn each_user_and_label_has_its_own_lease() {
     let (table, here, there) = (Table::new().await, id::<UserId>(), id::<UserId>());
     for (user, label) in
         [(Some(here), LABEL), (Some(there), LABEL), (Some(here), "other"), (None, LABEL)]
@@ -102,7 +102,7 @@ async fn users_labels_and_strangers_have_their_own() {
 }
 
 #[tokio::test]
-async fn a_hold_ends_and_is_taken_over() {
+async fn a_lease_expires_and_is_acquired_by_another_request() {
     let (table, account) = (Table::new().await, patient());
     let crashed = table.first(account.id, at(0)).await;
     assert!(matches!(
@@ -111,14 +111,14 @@ async fn a_hold_ends_and_is_taken_over() {
     ));
     let now = at(0) + LEASE_DURATION;
     let hold = table.first(account.id, now).await;
-    // The one before was not dead but slow: it changes nothing any more, and forgets nothing
-    // either.
+    // The previous request was not dead but slow: without its lease it can neither change anything
+    // nor release the lease of the other.
     let overtaken = table.register_once(&account, &crashed, now).await;
     assert!(matches!(overtaken, Err(RegisterError::Store(Error::LeaseLost))), "{overtaken:?}");
     table.store.release_lease(&crashed).await.unwrap();
     assert_eq!(table.entities().await, ["idempotency"]);
     table.register_once(&account, &hold, now).await.unwrap();
-    // Also when the address is taken by now, which would be the better known reason.
+    // The lost lease is reported even when the address is taken by now.
     let overtaken =
         table.register_once(&Account { id: id(), ..account.clone() }, &crashed, now).await;
     assert!(matches!(overtaken, Err(RegisterError::Store(Error::LeaseLost))), "{overtaken:?}");
@@ -126,7 +126,7 @@ async fn a_hold_ends_and_is_taken_over() {
 }
 
 #[tokio::test]
-async fn an_answer_is_forgotten_after_a_day_whenever_the_table_deletes_it() {
+async fn a_response_is_valid_for_a_day_even_if_the_table_deletes_it_later() {
     let (table, account) = (Table::new().await, patient());
     let hold = table.first(account.id, at(0)).await;
     table.register_once(&account, &hold, at(0)).await.unwrap();
@@ -140,7 +140,7 @@ async fn an_answer_is_forgotten_after_a_day_whenever_the_table_deletes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_eight_at_once_one_begins() {
+async fn of_eight_concurrent_requests_one_acquires_the_lease() {
     let (table, user) = (Table::new().await, id::<UserId>());
     for now in [at(0), at(0) + LEASE_DURATION] {
         let begun = join_all((0..8).map(|_| {
@@ -161,7 +161,7 @@ async fn of_eight_at_once_one_begins() {
 }
 
 #[tokio::test]
-async fn a_profile_is_refused_for_the_same_reasons() {
+async fn creating_a_profile_with_a_lease_is_refused_for_the_usual_reasons() {
     let (table, account) =
         (Table::new().await, user(domain::account::Role::Doctor, "John", "Smith"));
     table.register(&account).await;

@@ -1,11 +1,10 @@
-//! The store on a real engine: each test has a private table, served by dynoxide inside the test
-//! process.
+//! Tests of the store on a real engine: each test has a table of its own, served by dynoxide inside
+//! the test process.
 //!
-//! [`table`] and [`meter`] serve the tests of the API too.
+//! The tests of the API use [`table`] and [`meter`], too.
 //!
-//! One module per aggregate tests what each operation does and when it refuses; `races` lets
-//! operations meet; `budgets` measures what the operations cost; `faults` stands between the store
-//! and the table and breaks things.
+//! One module for each aggregate tests what its operations do and when they refuse. `races` runs
+//! operations concurrently, `budgets` measures what they cost, and `faults` makes the table fail.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 pub mod meter;

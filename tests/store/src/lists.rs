@@ -1,4 +1,4 @@
-//! What staff list: everything of a kind, and what is somebody's.
+//! Tests of the lists for staff: all things of a kind, and those of one user.
 
 use std::cmp::Reverse;
 
@@ -25,7 +25,7 @@ fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The ids of a whole list, page by page.
+/// Returns the ids of a whole list, page by page.
 async fn walk<T: Listed>(
     table: &Table,
     now: &str,
@@ -46,7 +46,7 @@ async fn walk<T: Listed>(
     }
 }
 
-/// Registers patients who were created then.
+/// Registers patients created at the given times.
 async fn registered(table: &Table, moments: &[&str]) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = Vec::new();
     for moment in moments {
@@ -62,14 +62,14 @@ async fn registered(table: &Table, moments: &[&str]) -> Vec<Uuid> {
     ids
 }
 
-/// A chart's and an inbox's items, listed in an index, many times with other ids.
+/// Stores copies of the items of a chart or an inbox under other ids, which are listed in an index.
 fn multiply(table: &Table, items: &[Item], number: usize, ids: &[String]) {
     table.multiply(items, number, |_| {
         let new: Uuid = id::<RecordId>().into();
         let mut pairs: Vec<(String, String)> =
             ids.iter().map(|old| (old.clone(), id::<RecordId>().to_string())).collect();
         pairs[0].1 = new.to_string();
-        // The entry goes to the shard of its new id.
+        // The index entry goes to the shard of the new id.
         let shard = |id: &str| u8::from_str_radix(&id[34..], 16).unwrap() % 8;
         for item in items {
             let (partition, sort) = (text(item, "gsi3pk").unwrap(), text(item, "gsi3sk").unwrap());
@@ -84,10 +84,10 @@ fn multiply(table: &Table, items: &[Item], number: usize, ids: &[String]) {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_between_the_pages_of_empty_months() {
+async fn pages_that_end_in_empty_months_lose_no_entries() {
     let table = Table::new().await;
-    // Thirteen months and more before the time of the walk: in the month at which a page of empty
-    // ones ends.
+    // More than thirteen months before the time of the walk: the work for one page ends in the
+    // empty months between.
     let ids = registered(
         &table,
         &[
@@ -108,7 +108,7 @@ async fn nothing_is_lost_between_the_pages_of_empty_months() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_system_is_listed_too() {
+async fn imported_things_older_than_the_system_are_listed() {
     let table = Table::new().await;
     let moments = [
         "2026-02-01T00:00:00Z",
@@ -157,7 +157,7 @@ async fn a_list_is_narrowed_by_year_month_and_day() {
         between("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z", 5).await.is_empty(),
         "a time to come"
     );
-    // A day is one round of questions, however long ago.
+    // A day takes one round of queries, whatever its age.
     let day = Span {
         created_after: Some(moment("2026-03-05T00:00:00Z")),
         created_before: Some(moment("2026-03-06T00:00:00Z")),
@@ -170,7 +170,7 @@ async fn a_list_is_narrowed_by_year_month_and_day() {
 }
 
 #[tokio::test]
-async fn a_filter_lets_through_what_it_shows_and_loses_nothing() {
+async fn a_filtered_list_contains_every_match() {
     let table = Table::new().await;
     let mut doctors: Vec<Uuid> = Vec::new();
     for number in 0..40 {
@@ -194,7 +194,7 @@ async fn a_filter_lets_through_what_it_shows_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn everything_is_listed_with_nothing_that_a_person_has_written() {
+async fn lists_contain_no_text_that_people_have_written() {
     let table = Table::new().await;
     let (patient, doctor, record, files) = table.record_with_files(1).await;
     let note = annotation(&record);
@@ -262,7 +262,7 @@ async fn everything_is_listed_with_nothing_that_a_person_has_written() {
         [Uuid::from(found.items[1].id)]
     );
 
-    // What the index holds is what the lists show.
+    // The index contains nothing but what the lists show.
     let entries = table
         .client
         .scan()
@@ -293,7 +293,7 @@ async fn everything_is_listed_with_nothing_that_a_person_has_written() {
     }
 }
 
-/// All entries of a chart, page by page.
+/// Returns all entries of a chart, page by page.
 async fn in_chart<T: InChart>(
     table: &Table,
     patient: UserId,
@@ -314,7 +314,7 @@ async fn in_chart<T: InChart>(
 }
 
 #[tokio::test]
-async fn what_is_in_a_chart_is_listed_by_record_newest_first() {
+async fn a_chart_is_listed_by_record_newest_first() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
     let (mut records, mut files, mut notes): (Vec<Uuid>, Vec<Uuid>, Vec<Uuid>) = Default::default();
@@ -448,7 +448,7 @@ async fn a_page_costs_the_same_however_long_the_list_is() {
 }
 
 #[tokio::test]
-async fn one_is_found_by_its_id_whenever_it_was_created() {
+async fn an_entry_is_found_by_its_id_whatever_its_age() {
     let table = Table::new().await;
     let ids = registered(
         &table,
@@ -466,7 +466,7 @@ async fn one_is_found_by_its_id_whenever_it_was_created() {
         None
     );
     assert_eq!(table.store.get_listed::<FileEntry>(id::<FileId>()).await.unwrap(), None);
-    // Ids that nobody has made: of another version, and the smallest of all.
+    // Ids that were never made: one of another UUID version, and the lowest of all.
     for odd in [Uuid::nil(), Uuid::max()] {
         assert_eq!(table.store.get_listed::<UserEntry>(odd.into()).await.unwrap(), None);
     }

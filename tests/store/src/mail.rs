@@ -1,4 +1,4 @@
-//! Mails: of notifications, and stored by themselves.
+//! Tests of mails: of notifications, and stored ones.
 
 use domain::account::Role;
 use domain::audit::Action;
@@ -16,7 +16,7 @@ use crate::notifications::notified;
 use crate::people::{at, doctor, event, id, patient, user};
 use crate::table::{Table, text};
 
-/// The order for the mail of a notification.
+/// Returns the order for the mail of a notification.
 pub(crate) fn order(notification: &Notification) -> MailMessage {
     MailMessage::Notification {
         recipient_id: notification.recipient_id,
@@ -40,7 +40,7 @@ fn delivery(
 }
 
 #[tokio::test]
-async fn a_mail_is_claimed_sent_and_done() {
+async fn a_mail_of_a_notification_is_sent_once() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -90,7 +90,7 @@ async fn a_mail_is_claimed_sent_and_done() {
 }
 
 #[tokio::test]
-async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
+async fn only_staff_resend_a_mail_that_may_have_been_sent() {
     let table = Table::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -125,7 +125,7 @@ async fn a_mail_in_doubt_is_sent_again_by_nobody_but_staff() {
 }
 
 #[tokio::test]
-async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
+async fn a_claimed_mail_without_an_outcome_is_resent_once() {
     let table = Table::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -170,7 +170,7 @@ async fn a_mail_of_which_nobody_says_what_came_of_it_is_ordered_again_once() {
 }
 
 #[tokio::test]
-async fn a_mail_that_nobody_has_begun_can_be_dropped() {
+async fn only_an_unclaimed_mail_can_be_dropped() {
     let table = Table::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -218,7 +218,7 @@ async fn a_mail_that_nobody_has_begun_can_be_dropped() {
 }
 
 #[tokio::test]
-async fn there_is_no_mail_for_what_is_gone() {
+async fn a_deleted_notification_has_no_mail() {
     let table = Table::new().await;
     let doctor = doctor();
     let order = MailMessage::Notification { recipient_id: doctor.id, notification_id: id() };
@@ -239,7 +239,7 @@ async fn there_is_no_mail_for_what_is_gone() {
 }
 
 #[tokio::test]
-async fn reading_and_mailing_do_not_meet() {
+async fn reading_and_mailing_a_notification_do_not_disturb_each_other() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -257,7 +257,7 @@ async fn reading_and_mailing_do_not_meet() {
 }
 
 #[tokio::test]
-async fn a_stored_mail_is_claimed_sent_and_done() {
+async fn a_stored_mail_is_sent_once() {
     let table = Table::new().await;
     let mail = Mail::new(id(), MailKind::EmailChanged, id(), at(0))
         .to(Email::parse("old@example.com").unwrap());
@@ -291,7 +291,7 @@ async fn a_stored_mail_is_claimed_sent_and_done() {
 }
 
 #[tokio::test]
-async fn the_mails_to_somebody_are_listed() {
+async fn the_mails_to_a_user_are_listed() {
     let table = Table::new().await;
     let (user, other) = (id(), id());
     let mut mails: Vec<Mail> =
@@ -317,7 +317,7 @@ async fn the_mails_to_somebody_are_listed() {
 }
 
 #[tokio::test]
-async fn a_mail_that_is_there_is_not_ordered_again() {
+async fn a_mail_is_stored_once() {
     let table = Table::new().await;
     let mail = Mail::new(id(), MailKind::VerifyEmail, id(), at(0));
     table.store.create_mail(&mail).await.unwrap();

@@ -1,4 +1,4 @@
-//! What calls to the table cost.
+//! Measures what calls to the table cost.
 
 use std::cell::RefCell;
 
@@ -22,14 +22,14 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// What a measured operation has cost.
+/// The cost of a measured operation.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Cost {
-    /// Calls one after the other: calls that run at the same time are one.
+    /// Number of calls that run one after the other; concurrent calls count as one.
     pub round_trips: usize,
-    /// All calls.
+    /// Number of all calls.
     pub calls: usize,
-    /// Read units, of the table and of indexes.
+    /// Read units of the table and of indexes.
     pub read: f64,
     /// Write units of the table.
     pub write: f64,
@@ -44,18 +44,18 @@ struct Count {
 }
 
 tokio::task_local! {
-    /// Of the operation that is being measured.
+    /// The running measurement, if there is one.
     static COUNT: RefCell<Count>;
 }
 
-/// Sums up what the calls of a client cost. Refuses to send what could change an event of the audit
-/// trail: whatever a test is about, it shows that too.
+/// Adds up what the calls of a client cost. Refuses requests that could change an event of the
+/// audit trail, so that every test also shows that no operation sends one.
 #[derive(Clone, Debug, Default)]
 pub struct Meter;
 
 impl Meter {
-    /// Runs an operation and returns what it has cost, whatever else uses the client meanwhile.
-    /// Calls of tasks that the operation spawns are not counted.
+    /// Runs an operation and returns its cost, without calls that others make with the same client
+    /// at the same time. Does not measure calls of tasks that the operation spawns.
     pub async fn measure<T>(&self, operation: impl Future<Output = T>) -> (T, Cost) {
         let measured = async {
             let result = operation.await;
@@ -79,7 +79,7 @@ impl Meter {
     }
 }
 
-/// Changes the count of the operation that is being measured, if one is.
+/// Changes the cost of the running measurement, if there is one.
 fn change(change: impl FnOnce(&mut Count)) {
     let _ = COUNT.try_with(|count| change(&mut count.borrow_mut()));
 }
@@ -92,7 +92,7 @@ macro_rules! ask_for_capacity {
     };
 }
 
-/// What an output of one of these types says it consumed.
+/// Returns the consumed capacity that an output of one of these types reports.
 macro_rules! capacities {
     ($output:expr, $($type:ty),+) => {
         std::iter::empty()$(.chain(

@@ -1,4 +1,4 @@
-//! Inboxes.
+//! Tests of inboxes.
 
 use domain::account::Account;
 use domain::id::{NotificationId, RecordId, UserId};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::people::{at, doctor, id, patient, record};
 use crate::table::{Table, text};
 
-/// So many new notifications to a doctor, and the whole inbox, newest first.
+/// Stores this many notifications to a doctor, and returns the whole inbox, newest first.
 pub(crate) async fn notified(table: &Table, doctor: &Account, number: usize) -> Vec<Notification> {
     let (scratch, patient) = (Table::new().await, patient());
     let record = record(&patient, doctor);
@@ -28,7 +28,7 @@ pub(crate) async fn notified(table: &Table, doctor: &Account, number: usize) -> 
     all.await.unwrap().items
 }
 
-/// Everything that a list shows, page by page: ids and when they were read.
+/// Returns everything that a list shows, page by page: ids, and when they were read.
 async fn listed(
     table: &Table,
     user: UserId,
@@ -72,7 +72,7 @@ async fn an_inbox_is_paged_newest_first() {
 }
 
 #[tokio::test]
-async fn the_first_reading_counts() {
+async fn the_time_of_the_first_reading_stays() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 3).await;
@@ -106,7 +106,7 @@ async fn the_first_reading_counts() {
 }
 
 #[tokio::test]
-async fn mark_all_read_covers_what_was_stored() {
+async fn mark_all_read_covers_all_stored_notifications_and_no_later_ones() {
     let table = Table::new().await;
     let doctor = doctor();
     let old = notified(&table, &doctor, 3).await;
@@ -131,7 +131,7 @@ async fn mark_all_read_covers_what_was_stored() {
 }
 
 #[tokio::test]
-async fn a_watermark_only_rises() {
+async fn a_watermark_never_goes_back() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 4).await;
@@ -180,7 +180,7 @@ async fn deleted_notifications_are_not_shown_anywhere() {
 }
 
 #[tokio::test]
-async fn a_list_of_read_ones_looks_at_a_bounded_part() {
+async fn a_list_of_read_notifications_reads_a_bounded_part_of_the_inbox() {
     let table = Table::new().await;
     let doctor = doctor();
     let oldest = notified(&table, &doctor, 1).await;

@@ -1,4 +1,4 @@
-//! People and their things, as the tests need them.
+//! Test data: users with their records, files and annotations.
 
 use domain::account::{
     Account, Approval, Credentials, DoctorProfile, Gender, PatientProfile, Profile, Role, Years,
@@ -22,7 +22,7 @@ pub(crate) fn id<T: From<Uuid>>() -> T {
     Uuid::now_v7().into()
 }
 
-/// The id of something created then.
+/// Makes the id of something created at a time.
 pub(crate) fn id_at<T: From<Uuid>>(at: &str) -> T {
     let at: Timestamp = at.parse().unwrap();
     let millisecond = u64::try_from(at.as_millisecond()).unwrap();
@@ -32,7 +32,7 @@ pub(crate) fn id_at<T: From<Uuid>>(at: &str) -> T {
         .into()
 }
 
-/// A fixed time; `minute` minutes past the hour.
+/// Returns a fixed time, `minute` minutes past the hour.
 pub(crate) fn at(minute: i8) -> Timestamp {
     format!("2026-03-01T12:{minute:02}:00.5Z").parse().unwrap()
 }
@@ -166,7 +166,7 @@ pub(crate) fn annotation(record: &Record) -> Annotation {
     }
 }
 
-/// What the doctor is told of a patient's change.
+/// Makes the notification to the doctor about a patient's change.
 pub(crate) fn told_doctor(patient: &Account, record: &Record) -> Notification {
     RecordEvent::Updated { patient }.notification(
         id(),
@@ -176,7 +176,7 @@ pub(crate) fn told_doctor(patient: &Account, record: &Record) -> Notification {
     )
 }
 
-/// What the patient is told of a doctor's note.
+/// Makes the notification to the patient about a doctor's note.
 pub(crate) fn told_patient(doctor: &Account, record: &Record) -> Notification {
     RecordEvent::Annotated { doctor }.notification(
         id(),
@@ -187,7 +187,7 @@ pub(crate) fn told_patient(doctor: &Account, record: &Record) -> Notification {
 }
 
 impl Table {
-    /// Registers a user, who signs in by it.
+    /// Registers a user and returns the session that this begins.
     pub(crate) async fn register(&self, account: &Account) -> Session {
         let session = session(account);
         let event = event(account, account.id, Action::Register, None);
@@ -218,7 +218,7 @@ impl Table {
             .unwrap();
     }
 
-    /// A patient, a doctor and a record between them, which has the files.
+    /// Stores a patient, a doctor, and a record with these files that is assigned to the doctor.
     pub(crate) async fn record_with_files(
         &self,
         number: u32,

@@ -1,11 +1,11 @@
-//! What follows bulk actions.
+//! Tests of the second half of bulk actions on inboxes.
 
 use crate::notifications::notified;
 use crate::people::{at, doctor, id};
 use crate::table::{Table, text};
 
 #[tokio::test]
-async fn deleted_notifications_go_and_later_ones_stay() {
+async fn deleted_notifications_are_purged_and_later_ones_stay() {
     let table = Table::new().await;
     let (doctor, other) = (doctor(), doctor());
     let old = notified(&table, &doctor, 60).await;
@@ -30,7 +30,7 @@ async fn deleted_notifications_go_and_later_ones_stay() {
 }
 
 #[tokio::test]
-async fn a_long_inbox_is_purged_in_stretches() {
+async fn a_long_inbox_is_purged_in_batches() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 1_100).await;
@@ -60,7 +60,7 @@ async fn covered_notifications_get_the_time_of_their_mark_all_read() {
 }
 
 #[tokio::test]
-async fn settling_makes_no_notification_that_is_gone() {
+async fn updating_read_times_does_not_recreate_deleted_notifications() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 30).await;

@@ -1,4 +1,4 @@
-//! Operations that meet. Every task has its own connection, and all begin at once.
+//! Tests of concurrent operations. Every task has a connection of its own, and all begin at once.
 
 use domain::account::{Account, Approval, Role};
 use domain::approval::ApprovalDecision;
@@ -25,7 +25,7 @@ use crate::people::{
 use crate::table::{Table, text};
 use crate::users::mail;
 
-/// Runs one task for each number, at the same time, on the threads of the runtime.
+/// Runs one task for each number concurrently on the threads of the runtime.
 async fn at_once<T, F>(number: u32, task: impl Fn(u32) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -60,7 +60,7 @@ async fn of_eight_registrations_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_eight_first_admins_there_is_one() {
+async fn of_eight_concurrent_first_admins_one_is_created() {
     let table = Table::new().await;
     let results = at_once(8, |_| {
         let (store, account) = (table.store.clone(), user(Role::Admin, "", ""));
@@ -86,7 +86,7 @@ async fn of_eight_first_admins_there_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn admins_who_depose_each_other_leave_one() {
+async fn admins_who_deactivate_each_other_leave_one() {
     for _ in 0..10 {
         let table = Table::new().await;
         let admins = [user(Role::Admin, "", ""), user(Role::Admin, "", "")];
@@ -114,7 +114,7 @@ async fn admins_who_depose_each_other_leave_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_eight_decisions_about_a_doctor_one_counts() {
+async fn of_eight_decisions_about_a_doctor_one_succeeds() {
     let table = Table::new().await;
     let doctor = Account { approval: Some(Approval::Pending), ..doctor() };
     table.register(&doctor).await;
@@ -195,7 +195,7 @@ async fn a_refresh_token_is_replaced_once() {
     );
 }
 
-/// Reads, adds a file, writes; again when somebody was faster.
+/// Reads a record, adds a file and stores it; again after another writer was faster.
 async fn add_file(store: &Store, patient: &Account, before: &Record) -> u32 {
     for attempt in 1.. {
         let before = store.get_record_detail(patient.id, before.id).await.unwrap().unwrap().record;
@@ -237,7 +237,7 @@ async fn no_update_of_a_record_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_record_moved_twice_at_once_has_one_doctor() {
+async fn a_record_that_is_reassigned_concurrently_has_one_doctor() {
     let table = Table::new().await;
     let (patient, former, before, _) = table.record_with_files(0).await;
     let doctors: Vec<Account> = (0..6).map(|_| doctor()).collect();
@@ -267,7 +267,7 @@ async fn a_record_moved_twice_at_once_has_one_doctor() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
+async fn a_doctor_cannot_annotate_after_losing_the_record() {
     let table = Table::new().await;
     let (mut before_it, mut not_at_all) = (0, 0);
     for round in 0..30 {
@@ -290,7 +290,7 @@ async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
             let (store, patient, before, next) =
                 (table.store.clone(), patient.clone(), before.clone(), next.clone());
             async move {
-                // As the handler does: read again when the annotation was faster.
+                // Reads again after an annotation was faster, as the handler does.
                 loop {
                     let before = store
                         .get_record_detail(patient.id, before.id)
@@ -333,7 +333,7 @@ async fn a_doctor_who_loses_a_record_annotates_before_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_former_author_edits_before_the_move_or_not_at_all() {
+async fn a_doctor_cannot_edit_an_annotation_after_losing_the_record() {
     let table = Table::new().await;
     for _ in 0..20 {
         let (patient, former, record, _) = table.record_with_files(0).await;
@@ -387,7 +387,7 @@ async fn a_former_author_edits_before_the_move_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn annotations_at_once_are_all_counted_up_to_the_limit() {
+async fn concurrent_annotations_are_all_counted_up_to_the_limit() {
     let table = Table::new().await;
     let (patient, doctor, record, _) = table.record_with_files(0).await;
     for _ in 0..MAX_ANNOTATIONS - 3 {
@@ -417,7 +417,7 @@ async fn annotations_at_once_are_all_counted_up_to_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_edits_of_an_annotation_at_once_one_succeeds() {
+async fn of_concurrent_edits_of_an_annotation_one_succeeds() {
     let table = Table::new().await;
     let (_, doctor, record, _) = table.record_with_files(0).await;
     let before = annotation(&record);
@@ -440,7 +440,7 @@ async fn of_edits_of_an_annotation_at_once_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_file_is_deleted_once_and_updates_at_the_same_time_are_not_lost() {
+async fn a_file_is_deleted_once_without_losing_concurrent_updates() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let deleted = at_once(4, |_| {
@@ -466,7 +466,7 @@ async fn a_file_is_deleted_once_and_updates_at_the_same_time_are_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_file_is_settled_one_way() {
+async fn a_file_gets_one_final_status() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let results = at_once(8, |number| {
@@ -481,7 +481,7 @@ async fn a_file_is_settled_one_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_settled_file_does_not_come_back_from_deletion() {
+async fn settling_does_not_recreate_a_deleted_file() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(10).await;
     let deleted = at_once(10, |number| {
@@ -503,7 +503,7 @@ async fn a_settled_file_does_not_come_back_from_deletion() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn readings_at_once_agree_on_the_time() {
+async fn concurrent_readings_agree_on_the_time() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -525,7 +525,7 @@ async fn readings_at_once_agree_on_the_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn watermarks_at_once_end_at_the_highest() {
+async fn concurrent_watermarks_end_at_the_highest() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 8).await;

@@ -1,4 +1,4 @@
-//! Counters: how often something was tried, how much was had.
+//! Tests of rate limits: failed sign-ins and daily allowances.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn trial<'a>(account: &'a str, network: &'a ClientNetwork) -> ThrottleKey<'a> {
     ThrottleKey { kind: LimitedAction::Login, account, network }
 }
 
-/// How many seconds one has to wait, 0 for none.
+/// Returns how many seconds the caller has to wait; 0 when it need not wait.
 fn wait<T>(result: Result<T, LimitError>, now: Timestamp) -> i64 {
     match result {
         Ok(_) => 0,
@@ -29,7 +29,7 @@ fn wait<T>(result: Result<T, LimitError>, now: Timestamp) -> i64 {
 }
 
 #[tokio::test]
-async fn the_free_failures_are_followed_by_waits() {
+async fn waits_follow_the_free_failures() {
     let table = Table::new().await;
     let (here, elsewhere) = (ClientNetwork::of("203.0.113.7"), ClientNetwork::of("198.51.100.7"));
     let begin = async |account, network, now| {
@@ -64,7 +64,7 @@ async fn the_free_failures_are_followed_by_waits() {
 }
 
 #[tokio::test]
-async fn success_forgets_the_failures() {
+async fn a_success_clears_the_failures() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..4 {
@@ -81,7 +81,7 @@ async fn success_forgets_the_failures() {
 }
 
 #[tokio::test]
-async fn attempts_at_the_same_moment_are_no_more_than_are_free() {
+async fn concurrent_attempts_get_no_more_than_the_free_failures() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     let started = Instant::now();
@@ -89,13 +89,13 @@ async fn attempts_at_the_same_moment_are_no_more_than_are_free() {
         table.store.start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
     });
     let begun = join_all(attempts).await.into_iter().filter(Result::is_ok).count();
-    // One more for each wait that is over meanwhile: those who look again may look late.
+    // One more for each wait that ends meanwhile: sign-ins that check again may do so late.
     let further = (1.0 + started.elapsed().as_secs_f64()).log2() as usize;
     assert!((5..=5 + further).contains(&begun), "{begun} in {:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
+async fn concurrent_sign_ins_wait_instead_of_failing() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     let sign_in = async || {
@@ -103,13 +103,13 @@ async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
             .store
             .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
             .await?;
-        // About as long as a password hash takes.
+        // About as long as hashing a password takes.
         tokio::time::sleep(Duration::from_millis(50)).await;
         table.store.clear_failures(trial("jane@example.com", &here)).await?;
         Ok::<_, LimitError>(())
     };
-    // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy
-    // with other things, some are.
+    // A sign-in that takes longer than the maximum wait of the others may make some of them fail;
+    // on a busy machine this happens.
     for _ in 0..20 {
         let started = Instant::now();
         let refused =
@@ -124,7 +124,7 @@ async fn who_signs_in_often_at_the_same_moment_waits_instead_of_failing() {
 }
 
 #[tokio::test]
-async fn who_waits_in_vain_is_told_so_in_time() {
+async fn a_sign_in_that_waits_in_vain_is_refused_in_time() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
@@ -147,7 +147,7 @@ async fn who_waits_in_vain_is_told_so_in_time() {
         shortest = shortest.min(started.elapsed());
     }
     assert!(shortest < Duration::from_secs(1), "{shortest:?}");
-    // When the last free one must have been refused, nobody waits for it.
+    // Once the last free attempt must have failed, no sign-in waits for it.
     let later = at(0) + MIN_REFUSAL_DURATION;
     let (begun, cost) = table
         .meter
@@ -162,7 +162,7 @@ async fn who_waits_in_vain_is_told_so_in_time() {
 }
 
 #[tokio::test]
-async fn what_was_in_vain_is_remembered() {
+async fn restored_failures_count() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
@@ -201,7 +201,7 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
     };
     assert!(begin("john@example.com", &here, at(0)).await > 0);
     assert_eq!(begin("john@example.com", &here, at(20)).await, 0, "the next window");
-    // The account is under attack: one free failure for each network.
+    // The account is under attack: each network has one free failure.
     assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 0);
     assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 1);
     assert!(
@@ -211,7 +211,7 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
 }
 
 #[tokio::test]
-async fn a_day_has_its_records_files_and_mails() {
+async fn records_files_and_mails_have_daily_limits() {
     let table = Table::new().await;
     let (patient, most, now) = (id(), DailyUsage { records: 2, files: 5 }, at(0));
     let take = async |records, files, now| {

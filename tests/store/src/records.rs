@@ -1,4 +1,4 @@
-//! Charts and assignments.
+//! Tests of charts and assignments.
 
 use domain::account::Account;
 use domain::audit::Action;
@@ -13,7 +13,7 @@ use store::records::RecordFilter;
 use crate::people::{annotation, at, doctor, event, file, id, id_at, patient, record, told_doctor};
 use crate::table::{Item, Table, text};
 
-/// The ids of all records that a patient's list shows, page by page, and how many pages there were.
+/// Returns the ids of all records in a patient's list, page by page, and the number of pages.
 async fn listed(
     table: &Table,
     patient: UserId,
@@ -34,7 +34,7 @@ async fn listed(
     }
 }
 
-/// The same of a doctor's list.
+/// Returns the same of a doctor's list.
 async fn assigned(
     table: &Table,
     doctor: UserId,
@@ -55,7 +55,7 @@ async fn assigned(
 }
 
 #[tokio::test]
-async fn a_new_record_is_there_with_all_that_belongs_to_it() {
+async fn a_new_record_is_stored_with_files_assignment_and_notification() {
     let table = Table::new().await;
     let (patient, doctor, record, mut files) = table.record_with_files(2).await;
     files.reverse();
@@ -76,7 +76,7 @@ async fn a_new_record_is_there_with_all_that_belongs_to_it() {
     assert_eq!((inbox.len(), inbox[0].record_id), (1, Some(record.id)));
     assert_eq!(table.count().await, 4 + 2 * 2);
 
-    // The layout.
+    // The keys of the items.
     let (p, r) = (format!("PATIENT#{}", patient.id), format!("RECORD#{}", record.id));
     let item = table.item(&p, &r).await.unwrap();
     assert_eq!(text(&item, "gsi3sk"), Some(record.id.to_string().as_str()));
@@ -109,11 +109,11 @@ async fn a_record_is_in_its_patients_chart_only() {
 }
 
 #[tokio::test]
-async fn pages_are_counted_in_records_and_complete() {
+async fn pages_are_counted_in_complete_records() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
     let mut expected = Vec::new();
-    // Records with very different numbers of children.
+    // Records with very different numbers of files and annotations.
     for number in 0_u32..13 {
         let record = Record { file_count: number % 5 * 3, ..record(&patient, &doctor) };
         let files: Vec<_> = (0..record.file_count).map(|_| file(&record)).collect();
@@ -300,7 +300,7 @@ async fn a_selective_filter_reads_a_bounded_part_of_a_chart() {
 }
 
 #[tokio::test]
-async fn heavy_records_make_short_pages() {
+async fn large_records_make_short_pages() {
     let table = Table::new().await;
     let (patient, doctor) = (patient(), doctor());
     let mut ids = Vec::new();
@@ -334,7 +334,7 @@ async fn heavy_records_make_short_pages() {
 }
 
 #[tokio::test]
-async fn a_change_of_words_and_files_keeps_the_doctor() {
+async fn a_change_of_text_and_files_keeps_the_doctor() {
     let table = Table::new().await;
     let (patient, doctor, before, _) = table.record_with_files(1).await;
     let new = file(&before);
@@ -420,7 +420,7 @@ async fn a_stale_update_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_record_takes_forty_files_at_once() {
+async fn a_record_is_created_with_forty_files() {
     let table = Table::new().await;
     let (patient, doctor): (Account, Account) = (patient(), doctor());
     let record = Record { file_count: 40, ..record(&patient, &doctor) };

@@ -1,4 +1,4 @@
-//! Second factors.
+//! Tests of second factors.
 
 use domain::audit::Action;
 use domain::mail::{Mail, MailKind};
@@ -16,7 +16,7 @@ fn stale(result: Result<(), UpdateError>) -> bool {
 }
 
 #[tokio::test]
-async fn a_second_factor_is_set_up_used_and_taken_away() {
+async fn a_second_factor_is_set_up_used_and_removed() {
     let table = Table::new().await;
     let store = &table.store;
     let account = patient();
@@ -55,7 +55,7 @@ async fn a_second_factor_is_set_up_used_and_taken_away() {
     assert!(stale(store.start_second_factor(&pending).await), "a confirmed one is not replaced");
     assert!(matches!(enable().await, Err(UpdateError::Stale)));
 
-    // Of two who show one code at once, one signs in.
+    // Of two concurrent sign-ins with the same code, one succeeds.
     let used = confirmed.with_step_used(8).unwrap();
     let sessions = [0, 1].map(|_| Session { id: id(), second_factor: true, ..session(&account) });
     let logins = sessions.clone().map(|_| audit(Action::Login));

@@ -1,4 +1,4 @@
-//! Sessions.
+//! Tests of sessions.
 
 use domain::account::Account;
 use domain::audit::{Action, AuditEvent};
@@ -67,7 +67,7 @@ async fn a_token_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn a_rotation_does_not_undo_what_was_said_of_the_second_factor_meanwhile() {
+async fn a_rotation_does_not_undo_a_change_of_the_second_factor() {
     let table = Table::new().await;
     let account = patient();
     let with = Session { second_factor: true, ..session(&account) };
@@ -161,7 +161,7 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
         stored,
         Account { sessions_ended_through: Some(second.id), version: 2, ..account.clone() }
     );
-    // Who has read the account before cannot undo it.
+    // A change based on an earlier read of the account cannot undo it.
     let late = Account { profile: None, version: 2, ..account.clone() };
     assert!(matches!(table.store.update_profile(1, &late, None).await, Err(UpdateError::Stale)));
 }
@@ -205,7 +205,7 @@ async fn ending_sessions_costs_the_same_for_one_and_for_a_thousand() {
     );
 }
 
-/// All live sessions of a user, page by page.
+/// Returns all live sessions of a user, page by page.
 async fn pages(
     table: &Table,
     account: &Account,

@@ -1,4 +1,4 @@
-//! Public keys.
+//! Tests of public keys.
 
 use domain::key::SigningKey;
 
@@ -15,7 +15,7 @@ fn key(kid: &str) -> SigningKey {
 }
 
 #[tokio::test]
-async fn a_published_key_stays_as_it_is() {
+async fn a_published_key_is_never_replaced() {
     let table = Table::new().await;
     assert!(table.store.list_signing_keys().await.unwrap().is_empty());
     let first = key("_kid-1");
@@ -33,7 +33,7 @@ async fn a_published_key_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_new_key_lets_the_others_end() {
+async fn a_new_key_lets_the_others_expire() {
     let table = Table::new().await;
     let (first, second, third) = (key("kid-1"), key("kid-2"), key("kid-3"));
     let ending =
@@ -57,7 +57,7 @@ async fn a_new_key_lets_the_others_end() {
     assert!(ttl > at(20).as_second(), "{ttl}");
     publish(&third, 40).await;
     assert_eq!(published().await, [ending(&first, 20), ending(&second, 40), third.clone()]);
-    // Whoever comes too late with an older key is corrected by the next.
+    // A process that publishes an older key late is corrected by the next.
     publish(&second, 50).await;
     assert_eq!(published().await, [ending(&first, 20), second.clone(), ending(&third, 50)]);
     assert!(!table.item("JWKS", "KEY#kid-2").await.unwrap().contains_key("ttl"));

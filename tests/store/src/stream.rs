@@ -1,4 +1,4 @@
-//! What the stream tells: images as they are stored.
+//! Tests of the changes that are read from records of the table's stream.
 
 use std::slice;
 
@@ -24,7 +24,7 @@ fn changes(event: &str, old: Option<&Item>, new: Option<&Item>) -> Vec<Change> {
 }
 
 #[tokio::test]
-async fn a_new_notification_is_told() {
+async fn a_new_notification_is_a_change() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
@@ -43,14 +43,14 @@ async fn a_new_notification_is_told() {
         assert_eq!(changes("MODIFY", Some(item), Some(item)), []);
         assert_eq!(changes("REMOVE", Some(item), None), []);
     }
-    // Some event sources send an empty image where there is none.
+    // Some event sources send an empty image instead of none.
     let empty = Item::new();
     let item = items.iter().find(|item| text(item, "entity") == Some("notification")).unwrap();
     assert_eq!(changes("INSERT", Some(&empty), Some(item)), [added]);
 }
 
 #[tokio::test]
-async fn a_removed_file_is_told_with_its_object() {
+async fn a_removed_file_is_a_change_with_the_key_of_its_object() {
     let table = Table::new().await;
     let (_, _, _, files) = table.record_with_files(1).await;
     let mut told = Vec::new();
@@ -69,7 +69,7 @@ async fn a_removed_file_is_told_with_its_object() {
 }
 
 #[tokio::test]
-async fn bulk_actions_are_told_when_they_went_further() {
+async fn bulk_actions_are_changes_when_their_watermark_rises() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 2).await;
@@ -99,7 +99,7 @@ async fn bulk_actions_are_told_when_they_went_further() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_without_repeating_it() {
+async fn an_invalid_item_is_refused_without_repeating_its_values() {
     let table = Table::new().await;
     notified(&table, &doctor(), 1).await;
     let mut item = table
@@ -120,7 +120,7 @@ async fn nonsense_is_refused_without_repeating_it() {
 }
 
 #[tokio::test]
-async fn mails_to_somebody_and_unconfirmed_users_are_told() {
+async fn new_mails_and_unconfirmed_users_are_changes() {
     let table = Table::new().await;
     let (confirmed, unconfirmed) = (patient(), Account { email_verified: false, ..patient() });
     table.register(&confirmed).await;
@@ -154,7 +154,7 @@ fn counted(day: Timestamp, counts: Counts) -> Change {
 }
 
 #[tokio::test]
-async fn users_and_records_count_on_the_day_of_their_making() {
+async fn users_and_records_count_on_the_day_of_their_creation() {
     let table = Table::new().await;
     let (patient, doctor, _, _) = table.record_with_files(1).await;
     let admin = user(Role::Admin, "Ada", "Lovelace");
@@ -175,7 +175,7 @@ async fn users_and_records_count_on_the_day_of_their_making() {
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_mail_is_told_and_counts() {
+async fn outcomes_of_mails_are_counted() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);

@@ -1,4 +1,4 @@
-//! A table on a real engine, inside the test process: each test makes its own.
+//! An empty table for each test, on a real engine inside the test process.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,28 +19,28 @@ use tokio::net::TcpListener;
 
 use crate::meter::Meter;
 
-/// What CreateTable is told: the table of template.yaml.
+/// Arguments of CreateTable: the table of template.yaml.
 const DEFINITION: &str = include_str!("table.json");
 
 /// An item as it is stored.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A table, the store on it, and what calls cost.
+/// A table, the store on it, and the meter of its client.
 pub struct Table {
     /// The store on it.
     pub store: Store,
     /// The client of the store.
     pub client: Client,
-    /// What the calls of the client cost.
+    /// Measures what the calls of the client cost.
     pub meter: Meter,
-    /// Where the engine listens.
+    /// The address on which the engine listens.
     pub address: String,
     /// The engine.
     pub database: Database,
 }
 
 impl Table {
-    /// Makes an empty table, served by the current runtime.
+    /// Creates an empty table, served by the current runtime.
     pub async fn new() -> Self {
         let database = Database::memory().unwrap();
         database.create_table(serde_json::from_str(DEFINITION).unwrap()).unwrap();
@@ -48,14 +48,14 @@ impl Table {
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let meter = Meter;
-        // Patient: other tests use the processors too. `faults` has clients with the timeouts of
-        // production.
+        // Long timeouts: other tests use the processors, too. `faults` makes clients with the
+        // timeouts of production.
         let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build();
         let client = client(&address, timeouts, meter.clone());
         Self { store: store(&client), client, meter, address, database }
     }
 
-    /// An item as it is stored.
+    /// Returns an item as it is stored.
     pub async fn item(&self, pk: impl ToString, sk: impl ToString) -> Option<Item> {
         let key = |text: String| AttributeValue::S(text);
         let found = self
@@ -67,7 +67,7 @@ impl Table {
         found.consistent_read(true).send().await.unwrap().item
     }
 
-    /// What kinds of items there are, sorted, one word for each item.
+    /// Returns the entity of every item, sorted.
     pub async fn entities(&self) -> Vec<String> {
         let mut entities: Vec<String> = self
             .all()
@@ -80,13 +80,13 @@ impl Table {
         entities
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
     pub async fn count(&self) -> usize {
         self.all().await.len()
     }
 
-    /// Stores copies of items, each time with other ids: `ids` gives the pairs of old and new ones
-    /// for the n-th copy. The fast way to a long chart or inbox of items as the store makes them.
+    /// Stores copies of items under other ids: `ids` returns the pairs of old and new ids for the
+    /// n-th copy. The fast way to a long chart or inbox with items as the store writes them.
     pub fn multiply(
         &self,
         items: &[Item],
@@ -102,7 +102,7 @@ impl Table {
         self.database.import_items(NAME, copies.collect(), ImportOptions::default()).unwrap();
     }
 
-    /// Everything that is stored.
+    /// Returns all items.
     pub async fn all(&self) -> Vec<Item> {
         let pages =
             self.client.scan().table_name(NAME).consistent_read(true).into_paginator().items();
@@ -121,7 +121,7 @@ fn with_ids(value: &AttributeValue, ids: &[(String, String)]) -> dynoxide::Attri
     }
 }
 
-/// The name of every table: each has an engine of its own.
+/// The name of every table: each has its own engine.
 pub const NAME: &str = "records";
 
 /// Returns a store that proves its events with [`audit_key`].
@@ -129,7 +129,7 @@ pub fn store(client: &Client) -> Store {
     Store::new(store::Table::new(client.clone(), NAME), audit_key())
 }
 
-/// The key with which events are proved.
+/// Returns the key with which events are proved.
 pub fn audit_key() -> AuditKey {
     AuditKey::new("a secret for tests")
 }
@@ -155,8 +155,8 @@ pub fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(retries)
-        // The SDK grants retries from one supply for the whole process: tests that provoke faults
-        // would use up those of others.
+        // The SDK grants retries from one quota for the whole process: tests that cause faults
+        // would use up the quota of the others.
         .retry_partition(RetryPartition::new(format!(
             "{address} {}",
             SUPPLIES.fetch_add(1, Ordering::Relaxed)
@@ -166,7 +166,7 @@ pub fn client(address: &str, timeouts: TimeoutConfig, meter: Meter) -> Client {
     Client::from_conf(config)
 }
 
-/// A text attribute of a stored item.
+/// Returns a text attribute of a stored item.
 pub fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name).map(|value| value.as_s().unwrap().as_str())
 }

@@ -1,4 +1,4 @@
-//! What staff do with users.
+//! Tests of what staff do with users.
 
 use domain::account::{Account, Approval, Role};
 use domain::approval::ApprovalDecision;
@@ -36,7 +36,7 @@ impl Table {
     }
 }
 
-/// What an admin makes of an account, in the next version.
+/// Returns the next version of an account, with the change of an admin.
 fn amended(account: &Account, change: impl FnOnce(Account) -> Account) -> Account {
     Account { version: account.version + 1, ..change(account.clone()) }
 }
@@ -75,7 +75,7 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
 }
 
 #[tokio::test]
-async fn the_first_admin_is_made_once() {
+async fn the_first_admin_is_created_once() {
     let table = Table::new().await;
     let bootstrap = async |account: &Account| {
         let event = event(account, account.id, Action::CreateUser, None);
@@ -151,7 +151,7 @@ async fn there_is_always_an_admin() {
 }
 
 #[tokio::test]
-async fn an_account_is_amended_in_the_version_that_was_read_or_not_at_all() {
+async fn a_change_of_a_stale_account_is_refused() {
     let table = Table::new().await;
     let (admin, before) = (user(Role::Admin, "", ""), patient());
     table.register(&before).await;
@@ -187,7 +187,7 @@ async fn an_account_is_amended_in_the_version_that_was_read_or_not_at_all() {
     assert_eq!(table.count().await, count);
 }
 
-/// Decides about a doctor, and gives back the account as it is since.
+/// Decides about a doctor and returns the changed account.
 pub(crate) async fn decide(
     table: &Table,
     admin: &Account,
@@ -216,7 +216,7 @@ pub(crate) async fn decide(
 }
 
 #[tokio::test]
-async fn a_decision_moves_the_doctor_and_tells_them() {
+async fn a_decision_updates_the_directory_and_notifies_the_doctor() {
     let table = Table::new().await;
     let admin = user(Role::Admin, "Ada", "Staff");
     let pending = Account {
@@ -302,7 +302,7 @@ async fn a_decision_moves_the_doctor_and_tells_them() {
 }
 
 #[tokio::test]
-async fn a_decision_has_one_mail_of_its_own() {
+async fn a_decision_is_mailed_once() {
     let table = Table::new().await;
     let admin = user(Role::Admin, "", "");
     let doctor = doctor();
@@ -323,7 +323,7 @@ async fn a_decision_has_one_mail_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_doctor_without_a_licence_waits_for_nothing() {
+async fn a_doctor_without_a_licence_is_in_no_work_list() {
     let table = Table::new().await;
     let before =
         Account { approval: Some(Approval::Pending), ..user(Role::Doctor, "New", "Doctor") };
@@ -422,7 +422,7 @@ async fn users_are_found_by_the_beginning_of_their_last_name() {
             names.extend(page.items.iter().map(|(id, _)| {
                 format!("{} {}", people[id].first_name.as_str(), people[id].last_name.as_str())
             }));
-            // Any user's place is as good a beginning of a page as the last one's.
+            // The position of any user is a valid beginning of a page.
             assert!(
                 page.next.is_none()
                     || page.next == page.items.last().map(|(_, place)| place.clone())
@@ -489,7 +489,7 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
     for limit in [1, 2, 3, 7, 19, 20, 100] {
         assert_eq!(walk("2026-11-23T10:00:00.5Z", limit).await, ids);
     }
-    // Years later, behind more empty months than a page looks through.
+    // Years later, after more empty months than the work for one page covers.
     assert_eq!(walk("2029-03-01T00:00:00Z", 20).await, ids);
     let (page, cost) = table
         .meter
@@ -502,7 +502,7 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
 }
 
 #[tokio::test]
-async fn what_somebody_did_is_listed_newest_first() {
+async fn the_actions_of_a_user_are_listed_newest_first() {
     let table = Table::new().await;
     let admin = user(Role::Admin, "Ada", "Staff");
     let mut ids: Vec<EventId> = Vec::new();

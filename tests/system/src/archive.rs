@@ -1,5 +1,5 @@
-//! The archive of the audit trail: everything gets there once, and what is removed, altered or
-//! invented is found.
+//! Tests of the archive of the audit trail: every event is archived once, and removed, changed and
+//! invented ones are found.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -11,10 +11,10 @@ use store::proof::{AuditKey, StoredEvent};
 
 use api_tests::harness::{Doctor, Patient, Response, Stack, aws, eventually};
 
-/// Held by every test that reads the chain as a whole: one of them breaks it for a while.
+/// Held by every test that reads the whole chain: one of them breaks it for a while.
 static CHAIN: Mutex<()> = Mutex::new(());
 
-/// What `audit-verify` says, and its exit code.
+/// The report of `audit-verify`, and its exit code.
 struct Verdict {
     code: i32,
     text: String,
@@ -25,7 +25,7 @@ impl Verdict {
         self.text.contains(what)
     }
 
-    /// A number of its report, by the words before it.
+    /// Returns a number of the report, by the words before it.
     #[track_caller]
     fn number(&self, before: &str) -> u64 {
         let rest = self.text.split_once(before).unwrap_or_else(|| panic!("{}", self.text)).1;
@@ -33,7 +33,7 @@ impl Verdict {
     }
 }
 
-/// Runs the program beside this one, as `make audit-verify` does.
+/// Runs the program that was built into the same folder, as `make audit-verify` does.
 #[track_caller]
 fn verify() -> Verdict {
     verify_with(&[])
@@ -77,7 +77,7 @@ fn object(method: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec
     )
 }
 
-/// The values of an element of an XML document.
+/// Returns the values of an element of an XML document.
 fn elements(response: &Response, name: &str) -> Vec<String> {
     let text = String::from_utf8(response.bytes.clone()).unwrap();
     text.split(&format!("<{name}>"))
@@ -90,7 +90,7 @@ fn keys() -> Vec<String> {
     elements(&object("GET", "?list-type=2&prefix=audit%2F", &[], Vec::new()).ok(200), "Key")
 }
 
-/// The object that holds an event, and its lines.
+/// Returns the object that contains an event, and its lines.
 fn archived(event: &str) -> Option<(String, String)> {
     keys().into_iter().rev().find_map(|key| {
         let text = String::from_utf8(object("GET", &key, &[], Vec::new()).ok(200).bytes).unwrap();
@@ -102,7 +102,7 @@ fn head() -> Value {
     aws::get_item("ARCHIVE", "HEAD").unwrap_or_default()
 }
 
-/// The record of the stream that told of an event.
+/// Returns the record of the stream about an event.
 fn told(item: &Value) -> Value {
     let mut event: Value =
         serde_json::from_str(include_str!("../../../events/archivist.json")).unwrap();
@@ -118,7 +118,7 @@ fn delete(item: &Value) {
     aws::dynamodb("DeleteItem", json!({"Key": {"pk": item["pk"], "sk": item["sk"]}}));
 }
 
-/// The last event of a new chart, once it is in the archive.
+/// Waits until the last event of a new chart is archived, and returns it.
 fn archived_event() -> (Value, String, String) {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     patient.record_for(&doctor);
@@ -128,7 +128,7 @@ fn archived_event() -> (Value, String, String) {
     (item, key, text)
 }
 
-/// One test, because everything here is about one chain.
+/// One test, because all of this is about one chain.
 #[test]
 fn what_is_removed_altered_or_invented_is_found() {
     let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +144,7 @@ fn what_is_removed_altered_or_invented_is_found() {
         (&json!("create_record"), &item["proof"]["S"])
     );
 
-    // All agree, whatever else goes on.
+    // Table and archive agree, whatever else is running.
     let verdict = verify();
     assert_eq!(verdict.code, 0, "{}", verdict.text);
     assert!(
@@ -154,14 +154,14 @@ fn what_is_removed_altered_or_invented_is_found() {
         verdict.text
     );
 
-    // What the stream tells again is not archived again, alone or with others.
+    // A change that the stream delivers again is not archived again, alone or with others.
     for _ in 0..2 {
         assert_eq!(aws::invoke("archivist", &told(&item)).body, json!({"batchItemFailures": []}));
     }
     let again = verify();
     assert!(again.code == 0 && again.says(" objects, of which 0 are repeated"), "{}", again.text);
 
-    // In the table: removed, altered, invented.
+    // In the table: removed, changed, invented.
     delete(&item);
     let verdict = verify();
     assert!(
@@ -180,8 +180,7 @@ fn what_is_removed_altered_or_invented_is_found() {
     );
     put(&item);
 
-    // In the archive nothing can be deleted or written over without leaving the first version
-    // behind.
+    // In the archive nothing can be deleted or overwritten: the first version stays.
     let tampered = text.replace("create_record", "read_record");
     object("PUT", &key, &[], tampered).ok(200);
     let verdict = verify();
@@ -207,7 +206,7 @@ fn what_is_removed_altered_or_invented_is_found() {
     };
     assert_eq!(delete_version(&version_of(false), &[]).status, 403, "the lock keeps it");
 
-    // Whoever can bypass the lock is found all the same.
+    // An identity that may bypass the lock is detected, too.
     let bypass = [("x-amz-bypass-governance-retention", "true")];
     delete_version(&version_of(true), &bypass).ok(204);
     assert_eq!(verify().code, 0);
@@ -231,7 +230,7 @@ fn what_is_removed_altered_or_invented_is_found() {
     let verdict = verify();
     assert_eq!(verdict.code, 0, "all is as it was: {}", verdict.text);
 
-    // An object that nobody's events are in.
+    // An object that contains no events of the chain.
     let invented = "audit/999999999999.jsonl";
     object("PUT", invented, &[], text).ok(200);
     let verdict = verify();
@@ -250,8 +249,8 @@ fn what_is_removed_altered_or_invented_is_found() {
     .ok(204);
     assert_eq!(verify().code, 0);
 
-    // Invented in the table: the stream takes it to the archive like any other, and its proof gives
-    // it away. Nothing can undo that, so it comes last.
+    // Invented in the table: the stream delivers it to the archive like any other, and its proof is
+    // wrong. This cannot be undone, so it comes last.
     let mut invented = item.clone();
     let fresh = uuid::Uuid::now_v7().to_string();
     invented["sk"] = json!({"S": fresh});
@@ -266,7 +265,7 @@ fn what_is_removed_altered_or_invented_is_found() {
     eventually("the invented event in the archive", || archived(&fresh));
     let verdict = verify();
     assert!(verdict.says(&format!("event {fresh}: forged in the archive")), "{}", verdict.text);
-    // Removed again it is found still.
+    // After it is removed from the table it is still found.
     delete(&invented);
     let verdict = verify();
     assert!(
@@ -280,7 +279,7 @@ fn what_is_removed_altered_or_invented_is_found() {
 #[test]
 fn a_chain_does_not_fork() {
     let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
-    // Many events at a time, from many requests: every one is one link, and the head follows.
+    // Many events at a time, from many requests: each becomes one link, and the head follows.
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
     let threads: Vec<_> = (0..8)
@@ -294,7 +293,8 @@ fn a_chain_does_not_fork() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     let items = aws::query(&format!("AUDIT#{}", patient.id));
     assert!(items.len() >= 41);
-    // The same batch, told to several at once, while the stream tells it too.
+    // The same batch, delivered to several functions concurrently, while the stream delivers it,
+    // too.
     let mut event = told(&items[0]);
     let model = event["Records"][0].clone();
     event["Records"] = items
@@ -336,14 +336,13 @@ fn a_chain_does_not_fork() {
     });
 }
 
-/// An archivist that failed for longer than the stream remembers has left events out.
+/// An archivist that fails for longer than the stream retains changes leaves events out.
 #[test]
 fn what_the_stream_has_forgotten_can_be_brought_into_the_archive() {
     let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
     let (patient, doctor) = (Patient::new(), Doctor::new());
     patient.record_for(&doctor);
-    // An event of an hour ago, proved like all others, of which the archivist believes that it has
-    // it.
+    // An event of an hour ago with a valid proof, which is marked as archived.
     let long_ago = Timestamp::now() - SignedDuration::from_hours(1);
     let seconds = u64::try_from(long_ago.as_second()).unwrap();
     let id =
@@ -367,7 +366,7 @@ fn what_the_stream_has_forgotten_can_be_brought_into_the_archive() {
     put(&mark);
     put(&event);
     assert_eq!(aws::invoke("archivist", &told(&event)).body, json!({"batchItemFailures": []}));
-    // What comes after it in the stream is there: the stream will not tell of it again.
+    // The next event is archived: the stream will not deliver the missing one again.
     archived_event();
     delete(&mark);
 

@@ -1,5 +1,5 @@
-//! The console's dashboard and mail pipeline: what was set aside is seen with its reason and put
-//! back, mails are sent again, and the numbers tell of everything and of nobody.
+//! Tests of the console's dashboard and mail pipeline: dead letters are shown with their reason and
+//! put back, mails are resent, and the counts contain no personal data.
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ impl Console {
         Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
     }
 
-    /// A page that is not too long, with nothing that the policy of pages forbids.
+    /// Reads a page and checks its length and that it meets the content security policy.
     #[track_caller]
     fn page(&self, path: &str) -> String {
         let page = String::from_utf8(self.get(path).ok(200).bytes).unwrap();
@@ -66,14 +66,14 @@ impl Console {
     }
 }
 
-/// What is set aside is for all tests to see, and may be put back by any: one after the other.
+/// All tests share the dead letters, and any test may put them back: these run one after the other.
 static LETTERS: Mutex<()> = Mutex::new(());
 
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     LETTERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives a user another address, without asking.
+/// Gives a user another address, without confirmation.
 fn set_address(user: &User, address: &str) {
     aws::update_item(
         &format!("USER#{}", user.id),
@@ -88,30 +88,29 @@ fn notification_item(user: &User, id: &Value) -> Value {
         .unwrap()
 }
 
-/// The newest notification of somebody.
+/// Returns a user's newest notification.
 fn newest(user: &User) -> Value {
     user.list_notifications("").ok(200)["results"][0]["id"].clone()
 }
 
-/// The actions on a user that the audit trail tells of, newest first.
+/// Returns the actions on a user in the audit trail, newest first.
 fn told(admin: &Admin, user: &User) -> Vec<Value> {
     admin.list_events(&format!("subject={}", user.id)).ok(200).results().to_vec()
 }
 
-/// The row of a page's tables that holds a text.
+/// Returns the row of a page's tables that contains a text.
 fn row(page: &str, text: &str) -> Option<String> {
     page.split("<tr>")
         .find(|row| row.contains(text))
         .map(|row| row.split("</tr>").next().unwrap().to_owned())
 }
 
-/// The row of an order that was set aside, as soon as the console shows it. Somebody who looks at
-/// the same moment hides it.
+/// Waits for the row of a dead letter. Another reader at the same moment hides it.
 fn letter(console: &Console, user: &User) -> String {
     eventually("the order is listed", || row(&console.page("/admin/mail/"), &user.id))
 }
 
-/// A field of the form in a row.
+/// Returns a field of the form in a row.
 fn field(row: &str, name: &str) -> String {
     let (_, rest) = row
         .split_once(&format!("name=\"{name}\" value=\""))
@@ -129,7 +128,7 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
     eventually("the mail that confirms the address is sent", || {
         (account_mails_to(&doctor.email).len() == 1).then_some(())
     });
-    // SES takes no address without a domain.
+    // SES rejects an address without a domain.
     set_address(&doctor, MARKER);
     let impatience = Impatience::begin();
     patient.record_for(&doctor);
@@ -149,7 +148,7 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
     eventually("the failure has been counted", || (counted() > before).then_some(()));
     assert!(mails_to(&doctor.email).is_empty());
 
-    // The cause is gone; of two who put it back, one does.
+    // The cause is gone; of two concurrent requests to put it back, one succeeds.
     set_address(&doctor, &doctor.email);
     let message = field(&row, "message");
     std::thread::scope(|scope| {
@@ -166,7 +165,7 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
     let event = events.iter().find(|event| event["action"] == "redrive_mail").unwrap();
     assert_eq!((&event["before"], &event["after"]), (&json!("address_invalid"), &json!("queued")));
     assert_eq!(event["actor"]["pk"], json!(admin.user().id));
-    // Whatever is put back again is not mailed again.
+    // Put back once more, it is not mailed again.
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
     letter(&console, &doctor);
     console.submit("/admin/mail/redrive/", &[]).ok(303);
@@ -190,7 +189,7 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
     eventually("the mail is noted as sent", || {
         (notification_item(&doctor, &id)["mail_state"]["S"] == "sent").then_some(())
     });
-    // As the mailer leaves it when SES did not answer (mails.rs,
+    // As the mailer leaves it when SES did not respond (mails.rs,
     // a_mail_in_doubt_is_not_sent_again).
     set_mail_state(&doctor.id, &id, Some("in_doubt"));
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
@@ -201,7 +200,7 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
             && !row.contains("name=\"message\""),
         "{row}"
     );
-    // A redrive of all leaves it.
+    // Putting all back leaves it.
     console.submit("/admin/mail/redrive/", &[]).ok(303);
     let row = letter(&console, &doctor);
     assert!(row.contains("in_doubt"), "{row}");
@@ -219,8 +218,8 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
     assert_eq!((&event["before"], &event["after"]), (&json!("in_doubt"), &json!("ordered")));
 }
 
-/// The mailer died after its last claim: no delivery is left that would note that the mail is in
-/// doubt.
+/// The mailer died after its last claim: no delivery is left that would note that the mail may have
+/// been sent.
 #[test]
 fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
     let _alone = alone();
@@ -282,8 +281,8 @@ fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
     assert_eq!(events[0]["reason"], "interrupted");
 }
 
-/// Copies of an item under other ids, older than any that is made now, with attributes that are put
-/// into their places.
+/// Stores copies of an item under other ids, older than any that is made now, with some attributes
+/// replaced.
 fn copy(item: &Value, id: &str, age: char, count: usize, attributes: &Value) {
     let mut item = item.clone();
     let copy = item.as_object_mut().unwrap();
@@ -296,8 +295,8 @@ fn copy(item: &Value, id: &str, age: char, count: usize, attributes: &Value) {
     }
 }
 
-/// How many rows each page of a list has, and how many mails of a kind can be sent again on all of
-/// them.
+/// Returns how many rows each page of a list has, and how many mails of a kind can be resent on all
+/// of them.
 fn walk(console: &Console, path: &str, kind: &str) -> (Vec<usize>, usize) {
     let (mut rows, mut can_be_sent, mut next) = (Vec::new(), 0, Some(path.to_owned()));
     while let Some(path) = next {
@@ -351,7 +350,7 @@ fn all_mails_to_somebody_are_listed_page_by_page() {
     console.get(&format!("{path}?cursor=x")).ok(400);
 }
 
-/// Takes the orders with a text out of those that were set aside; how many there were.
+/// Removes the dead letters that contain a text; returns how many there were.
 fn take_out(body: &str) -> usize {
     let (mut out, mut others) = (0, Vec::new());
     loop {
@@ -384,7 +383,7 @@ fn take_out(body: &str) -> usize {
     out
 }
 
-/// Orders that are set aside while it lives.
+/// Dead letters that exist while it lives.
 struct Crowd(String);
 
 impl Crowd {
@@ -442,7 +441,7 @@ fn an_order_is_found_behind_many_others() {
     };
 
     let message = set_aside("failed");
-    // It is looked for some seconds only, which is not far on a busy machine.
+    // The search takes some seconds only, which is not far on a busy machine.
     let done_at_last = |path: &str, fields: &[(&str, &str)], expected: &str| {
         eventually(expected, || (done(console.submit(path, fields)) == expected).then_some(()));
     };
@@ -490,7 +489,7 @@ fn staff_send_a_mail_again() {
         2
     );
 
-    // Not while it is on its way, not to somebody who is not active, not of what is not there.
+    // Not while it is being sent, not to an inactive user, not for what does not exist.
     aws::update_item(
         &format!("MAIL#{mail}"),
         "MAIL",
@@ -538,7 +537,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent");
     assert!(!told(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
 
-    // Had it been ordered before that, it is given up, and a look says why.
+    // A mail ordered before the change is given up, and the console shows why.
     let set = |state: &str| {
         aws::update_item(
             &format!("MAIL#{}", user.id),
@@ -555,7 +554,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     let row = row_of("failed").unwrap();
     assert!(row.contains("not_needed") && !row.contains("<button"), "{row}");
 
-    // An order that was set aside is of no use any more.
+    // The dead letter has no use any more.
     set("in_doubt");
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order}));
     let row = letter(&console, &user);
@@ -582,7 +581,7 @@ fn who_asked_for_another_address_with_an_old_password_does_not_get_it() {
     user.change_password(PASSWORD, "another harbour, a louder one").ok(200);
     Anonymous.change_email(&token).refused("token", "invalid");
 
-    // Nor is an order carried out that has waited meanwhile: its token would be of today.
+    // An order that has waited meanwhile is not carried out: its token would be of today.
     assert!(!row_of().unwrap().contains("<button"));
     console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
     aws::update_item(
@@ -655,7 +654,7 @@ fn an_address_gets_so_many_mails_a_day_and_no_more() {
         let response = again();
         match response.status {
             303 => accepted.set(accepted.get() + 1),
-            // It is on its way at the moment.
+            // It is being sent at the moment.
             409 => {}
             _ => return Some(response),
         }

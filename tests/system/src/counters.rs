@@ -1,17 +1,18 @@
-//! Counters: what the table's stream tells is counted by day, once, whoever tells it how often.
+//! Tests of counters: a change that the stream delivers is counted once on its day, however often
+//! and by however many functions it is handled.
 
 use serde_json::{Value, json};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use api_tests::harness::{Doctor, Patient, aws, eventually, unique};
 
-/// A number of a counter item.
+/// Reads a number of a counter item.
 fn count(pk: &str, sk: &str, name: &str) -> u64 {
     let item = aws::get_item(pk, sk).unwrap_or_default();
     item[name]["N"].as_str().map_or(0, |number| number.parse().unwrap())
 }
 
-/// A new record as the stream tells of it, created on a day that only this test knows.
+/// A new record as the stream delivers it, created on a day that no other test uses.
 struct Told {
     item: Value,
     year: String,
@@ -24,7 +25,7 @@ impl Told {
         let id = patient.record_for(&doctor).text("id").to_owned();
         let mut item =
             aws::get_item(&format!("PATIENT#{}", patient.id), &format!("RECORD#{id}")).unwrap();
-        // Some day of the first thirty years since 1970.
+        // A day in the first thirty years since 1970.
         let seconds = u64::from_str_radix(&unique()[..8], 16).unwrap() % 10_000 * 86_400;
         item["sk"]["S"] =
             json!(format!("RECORD#{}", Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, 0))));
@@ -35,7 +36,7 @@ impl Told {
         Self { item, year: format!("COUNTERS#{}", &day[..4]), day }
     }
 
-    /// A record of the stream.
+    /// Makes a record of the stream.
     fn record(&self, event_id: &str, sequence_number: u32) -> Value {
         json!({
             "eventID": event_id, "eventName": "INSERT", "eventVersion": "1.1",
@@ -64,10 +65,10 @@ fn what_is_told_again_counts_once() {
     let records: Vec<Value> =
         ids.iter().zip(1..).map(|(id, number)| told.record(id, number)).collect();
     let before = told.counted();
-    // Several at once, and batches that are cut anew.
+    // Several concurrently, and batches with other boundaries.
     std::thread::scope(|scope| {
         for batch in [&records[..], &records[..2], &records[1..], &records[..]] {
-            // One that the others disturb too often answers where it must come again.
+            // A function that the others disturb too often returns where the stream must continue.
             scope.spawn(move || {
                 while dispatch(&batch.iter().collect::<Vec<_>>())
                     != json!({"batchItemFailures": []})

@@ -1,4 +1,4 @@
-//! The patient's day: everything together, in the order in which people do it.
+//! A day of a patient: everything together, in the order in which people do it.
 
 use serde_json::{Value, json};
 
@@ -72,8 +72,8 @@ fn the_patients_day() {
     patient.delete_all().ok(204);
     assert_eq!(patient.list_notifications("").ok(200)["results"], json!([]));
 
-    // The patient moves the record: the first doctor loses it at once everywhere, the second is
-    // notified.
+    // The patient reassigns the record: the first doctor loses access everywhere at once, the
+    // second is notified.
     patient.update_record(id, json!({"doctor": second.id})).ok(200);
     doctor.read_doctor_record(id).ok(404);
     assert_eq!(doctor.list_doctor_records("").ok(200)["results"], json!([]));

@@ -1,4 +1,4 @@
-//! The samples in `events/`: each is what its function really gets, and can be replayed.
+//! Tests of the samples in `events/`: each is a real event of its function, and can be replayed.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn requests_are_answered() {
         (&body["errors"][0]["field"], &body["request_id"]),
         (&json!("email"), &json!("JKJaXmPLvHcESHA="))
     );
-    // Their token is none, so that nobody can do anything with the samples.
+    // The samples contain no valid token, so that nobody can use them.
     for function in ["records", "notifications"] {
         let response = aws::invoke(function, &sample(&format!("{function}.json")));
         assert_eq!(response["statusCode"], 401, "{response}");
@@ -65,7 +65,7 @@ fn what_cannot_be_read_comes_again_alone() {
     let mut poison = event["Records"][0].clone();
     poison["messageId"] = json!("poison");
     poison["body"] = json!("{\"Records\": 7}");
-    // What S3 sends to a queue once, when notifications are configured.
+    // SQS gets this message from S3 once, when notifications are configured.
     let mut test = event["Records"][0].clone();
     test["body"] =
         json!("{\"Service\": \"Amazon S3\", \"Event\": \"s3:TestEvent\", \"Bucket\": \"b\"}");
@@ -75,7 +75,7 @@ fn what_cannot_be_read_comes_again_alone() {
         json!({"batchItemFailures": [{"itemIdentifier": "poison"}]})
     );
 
-    // A stream is answered with the place from which it comes again.
+    // The response to a stream names the change from which to continue.
     let mut event = sample("dispatcher.json");
     let mut poison = event["Records"][0].clone();
     poison["dynamodb"]["SequenceNumber"] = json!("300000000000000499660");

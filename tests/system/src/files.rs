@@ -1,7 +1,8 @@
-//! Files: declared in a record, uploaded to S3 by presigned URL, inspected, downloaded, deleted.
+//! Tests of files: declared in a record, uploaded to S3 by presigned URL, inspected, downloaded,
+//! deleted.
 //!
-//! In the predecessor, uploaded files were public by guessable URL, stayed after deletion, and were
-//! served inline.
+//! In the Django service, uploaded files were public at URLs that could be guessed, stayed after
+//! their deletion, and were served inline.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ use api_tests::harness::{
     Doctor, Patient, Response, Stack, UNKNOWN, aws, eventually, keys, moment, unique,
 };
 
-/// A URL as ours that takes an upload, made at some moment and good for a minute. Signed by the
-/// account's root: how long a URL is good must not depend on whose it is.
+/// Makes a URL like those of the API that takes an upload, signed at some time and valid for a
+/// minute. Signed by the account's root: how long it is valid must not depend on who signs.
 fn presigned_put(key: &str, at: Timestamp) -> String {
     let stack = Stack::get();
     let url = format!("{}/{}/{key}", stack.endpoint_url, stack.bucket);
@@ -52,7 +53,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A patient, the patient's doctor, and a record with one file that waits for its content.
+/// A patient, an assigned doctor, and a record with one file that has no content yet.
 struct Waiting {
     patient: Patient,
     doctor: Doctor,
@@ -79,12 +80,12 @@ impl Waiting {
         self.file()["id"].as_str().unwrap()
     }
 
-    /// The file as the patient reads it now.
+    /// Reads the file as the patient sees it now.
     fn read(&self) -> Value {
         self.patient.read_patient_record(self.id()).ok(200)["files"][0].clone()
     }
 
-    /// The status in the table, where no request has looked.
+    /// Reads the status from the table, without a request that might inspect the file.
     fn stored_status(&self) -> Value {
         let key = format!("RECORD#{}#FILE#{}", self.id(), self.file_id());
         aws::get_item(&format!("PATIENT#{}", self.patient.id), &key)
@@ -95,13 +96,13 @@ impl Waiting {
         format!("files/{}", self.file_id())
     }
 
-    /// How many versions and markers of versions S3 has of the file's object.
+    /// Returns how many versions and delete markers S3 has of the file's object.
     fn versions(&self) -> usize {
         aws::object_versions(&self.object_key()).len()
     }
 }
 
-/// The predecessor's test_create_record_with_files.
+/// Covers `test_create_record_with_files` of the Django service.
 #[test]
 fn files_of_a_new_record_are_uploaded_by_their_urls() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -111,7 +112,7 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
     ];
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     let id = record.text("id");
-    // Newest first, and of two declared together the later one is the newer one.
+    // Newest first; of two files declared together, the later one counts as newer.
     let [png, pdf] = &record["files"].as_array().unwrap()[..] else { panic!("{record}") };
     // test_create_health_record_file, test_health_record_file_str
     assert_eq!(
@@ -136,7 +137,7 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
     assert!((600..=900).contains(&lifetime.as_secs()), "valid for minutes");
 
     assert_eq!(upload(pdf, PDF), 200);
-    // Available at once, however slow the event; and each file by itself.
+    // Each file is available at once, even if the event is slow, and independent of the others.
     let read = patient.read_patient_record(id).ok(200);
     assert_eq!(read["files"][1]["status"], "available");
     assert_eq!(
@@ -149,7 +150,7 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
         doctor.read_doctor_record(id).ok(200).body,
         doctor.list_doctor_records("").ok(200)["results"][0].clone(),
         patient.list_patient_records("").ok(200)["results"][0].clone(),
-        // Another function with another role, whose URLs must work too.
+        // Another function with another role, whose URLs must work, too.
         doctor.list_notifications("").ok(200)["results"][0]["record"].clone(),
     ] {
         for (file, content) in [(&seen["files"][0], PNG), (&seen["files"][1], PDF)] {
@@ -257,7 +258,7 @@ fn nothing_but_the_declared_file_can_be_uploaded() {
     refused("no signature", "PUT", url.split('?').next().unwrap(), &as_told, PNG);
     refused("fewer signed headers", "PUT", &tampered("X-Amz-SignedHeaders", "host"), &as_told, PNG);
 
-    // After all that the real one is taken, once.
+    // After all these attempts the real upload is accepted once.
     assert_eq!(waiting.read()["status"], "pending");
     assert_eq!(upload(waiting.file(), PNG), 200);
     assert_eq!(waiting.read()["status"], "available");
@@ -273,7 +274,7 @@ fn a_url_that_has_expired_is_refused() {
     let old = transfer("PUT", &url(now - SignedDuration::from_secs(61)), &[], Some(PNG));
     assert_eq!(old.status, 403, "{}", String::from_utf8_lossy(&old.bytes));
     assert_eq!(aws::object_versions(key).len(), 0);
-    // The same URL of another moment works, so it was its age.
+    // The same URL signed at another time works: the refusal was due to its age.
     assert_eq!(transfer("PUT", &url(Timestamp::now()), &[], Some(PNG)).status, 200);
     eventually("an object without a file is deleted", || {
         aws::object_versions(key).is_empty().then_some(())
@@ -282,7 +283,7 @@ fn a_url_that_has_expired_is_refused() {
 
 #[test]
 fn what_is_not_what_it_says_is_rejected_and_deleted() {
-    // A stored script, as long as the picture that was declared.
+    // A script of the length that was declared for the picture.
     let script = format!("{:<width$}", "<script>1</script>", width = PNG.len());
     let looked = Waiting::new(declared("scan.png", "image/png", PNG));
     assert_eq!(upload(looked.file(), script.as_bytes()), 200, "type and length are right");
@@ -402,7 +403,7 @@ fn names_lose_their_path_and_keep_the_rest() {
     ] {
         named(name).refused("files[0].name", code);
     }
-    // What would break out of a header is escaped, and the real name survives.
+    // Characters that could end the header are escaped, and the real name is preserved.
     let record = named("Befund \"M\u{fc}ller\"; 100%.pdf").ok(201);
     assert_eq!(upload(&record["files"][0], PDF), 200);
     let file = patient.read_patient_record(record.text("id")).ok(200)["files"][0].clone();
@@ -441,7 +442,7 @@ fn objects_are_private_and_download_urls_work_for_minutes() {
     assert_eq!(transfer("DELETE", url, &[], None).status, 403);
 }
 
-/// The predecessor's test_delete_file.
+/// Covers `test_delete_file` of the Django service.
 #[test]
 fn a_deleted_file_is_gone_with_its_object() {
     let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
@@ -460,7 +461,7 @@ fn a_deleted_file_is_gone_with_its_object() {
         doctor.list_notifications("").ok(200)["results"][0]["notification_type"],
         "record_updated"
     );
-    // All versions, so that nothing can be brought back.
+    // All versions are deleted, so that nothing can be restored.
     eventually("the object is deleted with all its versions", || {
         (waiting.versions() == 0).then_some(())
     });
@@ -470,7 +471,7 @@ fn a_deleted_file_is_gone_with_its_object() {
     assert_eq!(told, 2, "who deletes what is gone tells nobody");
 }
 
-/// The predecessor's test_cannot_delete_other_patient_file.
+/// Covers `test_cannot_delete_other_patient_file` of the Django service.
 #[test]
 fn nobody_deletes_anothers_file() {
     let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));

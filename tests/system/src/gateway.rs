@@ -1,4 +1,4 @@
-//! What the gateway itself answers.
+//! Tests of the gateway's own responses.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ fn a_browser_may_ask_from_the_configured_origin() {
 
 #[test]
 fn the_first_admin_is_made_by_a_function_without_a_route() {
-    // Perhaps another test, or a person, was first; a second one is refused in any case.
+    // Another test or a person may have been first; a second one is refused in any case.
     let first = aws::invoke("bootstrap-admin", &json!({"email": new_email()}));
     assert!(first["user_id"].is_string() || first["errorMessage"].is_string(), "{first}");
     let email = new_email();

@@ -1,9 +1,10 @@
-//! What the functions' roles must not do: each request here is signed as the function itself would.
+//! Tests of what the roles of the functions must not do: each request is signed as the function
+//! itself would.
 //!
 //! The emulated cloud enforces actions and resources of the roles' policies, but not
-//! `dynamodb:LeadingKeys`, which keeps each role to its partitions (that the mailer cannot read
-//! `PATIENT#...`, records not `EMAIL#...`, and nobody delete an item of `AUDIT#...`). Those
-//! conditions are held by the tests of the template.
+//! `dynamodb:LeadingKeys`, which limits each role to its partitions (the mailer cannot read
+//! `PATIENT#...`, records cannot read `EMAIL#...`, and no function deletes an item of `AUDIT#...`).
+//! The contract tests check those conditions in the template.
 
 use aws_credential_types::Credentials;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ impl Role {
         self.table("DeleteItem", json!({"Key": key()}))
     }
 
-    /// The same by another language, which knows no leading keys.
+    /// The same in PartiQL, which knows no leading keys.
     fn statement(&self) -> Response {
         let statement = format!("SELECT * FROM \"{}\" WHERE pk = 'nobody'", Stack::get().table);
         aws::operation(
@@ -123,14 +124,15 @@ impl Role {
     }
 }
 
-/// Of an item that does not exist.
+/// The key of an item that does not exist.
 fn key() -> Value {
     json!({"pk": {"S": "nobody"}, "sk": {"S": "nobody"}})
 }
 
 const OBJECT: &str = "files/01936f2a-0000-7000-8000-00000000ffff";
 
-/// Every one of these is refused for want of a policy that allows it, not for anything else.
+/// Checks that each of these is refused for lack of a policy that allows it, and not for another
+/// reason.
 #[track_caller]
 fn refused(responses: impl IntoIterator<Item = Response>) {
     for (index, response) in responses.into_iter().enumerate() {
@@ -141,7 +143,7 @@ fn refused(responses: impl IntoIterator<Item = Response>) {
     }
 }
 
-/// The ids of all secrets.
+/// Returns the ids of all secrets.
 fn secret_ids() -> Vec<String> {
     let list =
         aws::operation(aws::root(), "secretsmanager", "secretsmanager.ListSecrets", &json!({}))
@@ -195,7 +197,7 @@ fn accounts_has_no_files() {
         role.receive_message("mail"),
         role.receive_message("upload"),
     ]);
-    // It signs tokens, and reads no other secret than the one it does that with.
+    // It signs tokens, and reads no secret but that of the signing key.
     let readable = secret_ids().iter().filter(|id| role.secret(id).status == 200).count();
     assert_eq!(readable, 1);
 }
@@ -227,7 +229,7 @@ fn notifications_deletes_nothing_and_creates_no_object() {
 #[test]
 fn admin_has_neither_files_nor_queues() {
     let role = Role::of("admin");
-    // It may delete the leases of idempotent requests: nothing else, by a condition on keys.
+    // It may delete the leases of idempotent requests and, by a condition on keys, nothing else.
     refused([role.query(Some("gsi1"))]);
     refused(["mail", "mail_dlq", "upload"].map(|queue| role.receive_message(queue)));
     refused(["mail", "mail_dlq"].map(|queue| role.send_message(queue)));
@@ -242,7 +244,7 @@ fn admin_has_neither_files_nor_queues() {
 #[test]
 fn the_console_has_no_files() {
     let role = Role::of("console");
-    // It may delete assignments: nothing else, by a condition on keys, as with the dispatcher.
+    // It may delete assignments and, by a condition on keys, nothing else, like the dispatcher.
     refused([
         role.query(Some("gsi1")),
         role.receive_message("mail"),
@@ -278,8 +280,8 @@ fn whoever_makes_the_first_admin_reads_nothing() {
 #[test]
 fn the_dispatcher_reads_no_item_and_no_object() {
     let role = Role::of("dispatcher");
-    // It may put mails: that it may put nothing else is a condition on keys, which the emulated
-    // cloud does not evaluate.
+    // It may put mails; the condition on keys that forbids everything else is not evaluated by the
+    // emulated cloud.
     refused([role.get_item(), role.query(Some("gsi1")), role.query(Some("gsi3"))]);
     refused([role.object("GET", OBJECT), role.object("PUT", OBJECT), role.receive_message("mail")]);
 }
@@ -287,8 +289,8 @@ fn the_dispatcher_reads_no_item_and_no_object() {
 #[test]
 fn the_mailer_reads_no_lists_and_mails_as_nobody_else() {
     let role = Role::of("mailer");
-    // It may put the hashes of tokens: as with the dispatcher, nothing else, by a condition on
-    // keys.
+    // It may put the hashes of tokens and, by a condition on keys, nothing else, like the
+    // dispatcher.
     refused([
         role.delete_item(),
         role.query(None),
@@ -300,8 +302,8 @@ fn the_mailer_reads_no_lists_and_mails_as_nobody_else() {
         role.object("PUT", OBJECT),
         role.receive_message("upload"),
     ]);
-    // By the role in AWS; the emulated cloud does not tell a policy who sends, and refuses an
-    // identity that is not ours.
+    // In AWS by the role; the emulated cloud does not pass the sender to policies, and refuses a
+    // foreign identity.
     assert!([400, 403].contains(&role.send_mail("somebody%40example.net").status));
 }
 
@@ -343,7 +345,7 @@ fn the_archivist_deletes_nothing_and_reads_no_chart() {
 
 #[test]
 fn the_roles_work_for_what_is_allowed() {
-    // Or else everything above would be refused for another reason.
+    // Otherwise everything above would be refused for another reason.
     let role = Role::of("records");
     for response in [role.get_item(), role.query(None), role.delete_item(), role.object("GET", "")]
     {

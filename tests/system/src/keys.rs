@@ -1,4 +1,4 @@
-//! The secret behind the signing key is rotated.
+//! Tests of the rotation of the secret behind the signing key.
 
 use api_tests::harness::tokens::{kid_of, published};
 use api_tests::harness::{
@@ -7,7 +7,7 @@ use api_tests::harness::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// An operation of Secrets Manager, as an operator's.
+/// Calls an operation of Secrets Manager, as an operator.
 #[track_caller]
 fn secrets(name: &str, body: &Value) -> Value {
     aws::operation(aws::root(), "secretsmanager", &format!("secretsmanager.{name}"), body)
@@ -15,7 +15,7 @@ fn secrets(name: &str, body: &Value) -> Value {
         .body
 }
 
-/// The access and the refresh token of a sign-in at a sandbox.
+/// Returns the access and the refresh token of a sign-in at a sandbox.
 #[track_caller]
 fn sign_in_at(accounts: &Sandbox, user: &User) -> (String, String) {
     let response = accounts
@@ -30,8 +30,8 @@ fn sign_in_at(accounts: &Sandbox, user: &User) -> (String, String) {
     (token("access"), token("refresh"))
 }
 
-/// The secret is one of this test's own, so that the deployed functions go on with theirs. For
-/// these a key of a sandbox is that of another sandbox of theirs.
+/// The test has a secret of its own, so that the deployed functions keep theirs. To them, a key of
+/// this sandbox is that of another sandbox.
 #[test]
 fn tokens_outlive_the_rotation_of_the_secret() {
     let user = User::new("patient");
@@ -53,8 +53,8 @@ fn tokens_outlive_the_rotation_of_the_secret() {
     let all = [&old, &new, &user.access];
     assert!(published().is_superset(&all.map(|token| kid_of(token)).into()), "{:?}", published());
 
-    // Every token is good everywhere: where its key was made, where it is older, where it is newer,
-    // at other functions.
+    // Every token is accepted everywhere: by the sandbox with its key, by those with an older or a
+    // newer one, and by other functions.
     for token in all {
         let client = Client::with_token(token);
         for accounts in [&before, &after] {
@@ -72,8 +72,8 @@ fn tokens_outlive_the_rotation_of_the_secret() {
             (client.list_patient_records("").status == 200).then_some(())
         });
     }
-    // A session goes on under the new key; a sandbox that has not looked again signs with the old
-    // one, which is still good.
+    // A session continues with the new key; a sandbox that has not reloaded signs with the old one,
+    // which is still accepted.
     let renewed = after
         .send(&Anonymous, "POST", "/api/accounts/token/refresh/", &json!({"refresh": old_refresh}))
         .ok(200);
@@ -82,12 +82,12 @@ fn tokens_outlive_the_rotation_of_the_secret() {
     assert_eq!(kid_of(&late), kid_of(&old));
     after.send(&Client::with_token(&late), "GET", "/api/accounts/me/", &Value::Null).ok(200);
 
-    // The key before has an end: what it has signed until then may live, and all sandboxes may look
-    // again.
+    // The previous key expires only after its last tokens have, and after all sandboxes have
+    // reloaded.
     let stored = aws::get_item("JWKS", &format!("KEY#{}", kid_of(&old))).unwrap();
     let end: Timestamp = stored["retire_after"]["S"].as_str().unwrap().parse().unwrap();
     let lives = SignedDuration::from_mins(25);
-    // Kept in whole milliseconds.
+    // Stored in whole milliseconds.
     assert!(
         end >= earliest + lives - SignedDuration::from_millis(1) && end <= latest + lives,
         "{end}, {earliest}"

@@ -1,7 +1,7 @@
-//! Mails: what is told in an inbox is also told by mail, once, without a word of what it is about.
+//! Tests of mails: each notification is also sent by mail, once, and without clinical data.
 //!
-//! In the predecessor, the request queued mails before its transaction had ended. Here the
-//! table's stream carries them: dispatcher, SQS, mailer, SES.
+//! The Django service queued mails before the transaction of the request had ended. Here the stream
+//! of the table carries them: dispatcher, SQS, mailer, SES.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use crate::console_mail;
 use api_tests::harness::{Doctor, Mail, Patient, Stack, aws, eventually, mails_to};
 
-/// The mails to an address as soon as there are `count` of them.
+/// Waits for `count` mails to an address and returns them.
 pub(crate) fn mails(email: &str, count: usize) -> Vec<Mail> {
     eventually(&format!("{count} mails have been sent"), || {
         Some(mails_to(email)).filter(|mails| mails.len() >= count)
     })
 }
 
-/// The order for a mail, as the dispatcher puts it into the queue.
+/// Returns the order for a mail, as the dispatcher puts it into the queue.
 pub(crate) fn order(recipient: &str, notification: &Value) -> String {
     json!({"recipient_id": recipient, "notification_id": notification}).to_string()
 }
 
-/// What SQS hands to the mailer.
+/// Returns the event with which SQS delivers a message to the mailer.
 fn delivery(body: &str) -> Value {
     json!({"Records": [{
         "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "receiptHandle": "x", "body": body,
@@ -32,12 +32,12 @@ fn delivery(body: &str) -> Value {
     }]})
 }
 
-/// Delivers a message to the mailer; whether it was taken.
+/// Delivers a message to the mailer; returns whether the mailer accepted it.
 pub(crate) fn deliver(body: &str) -> bool {
     aws::invoke("mailer", &delivery(body))["batchItemFailures"].as_array().unwrap().is_empty()
 }
 
-/// Makes the table say of a notification's mail that it was begun, or that it was not.
+/// Stores in a notification that its mail was begun, or that it was not.
 pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Option<&str>) {
     let sk = format!("NOTIFICATION#{}", notification.as_str().unwrap());
     let (expression, values) = match state {
@@ -47,11 +47,11 @@ pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Optio
     aws::update_item(&format!("INBOX#{recipient}"), &sk, expression, values);
 }
 
-/// While one lives, a message that the mailer has refused comes again after a few seconds, and
+/// While one lives, a message that the mailer has refused is delivered again after a few seconds;
 /// others only if they take longer.
 pub(crate) struct Impatience;
 
-/// How many there are, and how patient the queue was before.
+/// How many there are, and the visibility timeout of the queue before.
 static IMPATIENCE: Mutex<(usize, Value)> = Mutex::new((0, Value::Null));
 
 impl Impatience {
@@ -82,7 +82,7 @@ impl Impatience {
 
 impl Drop for Impatience {
     fn drop(&mut self) {
-        // A test that has failed has not left the state half done.
+        // A failed test leaves this state consistent.
         let mut state = IMPATIENCE.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 -= 1;
         if state.0 == 0 {
@@ -167,11 +167,11 @@ fn whatever_is_told_twice_is_mailed_once() {
             .filter(|item| item["mail_state"]["S"] == "sent")
     });
 
-    // SQS delivers again, to several sandboxes at a time.
+    // SQS delivers the message again, to several sandboxes concurrently.
     let order = order(&doctor.id, id);
     std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(|| assert!(deliver(&order))))));
     aws::sqs("SendMessage", "mail", json!({"MessageBody": order}));
-    // The stream tells again.
+    // The stream delivers the change again.
     let event = json!({"Records": [{
         "eventID": "1", "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
             "awsRegion": "eu-central-1",
@@ -182,7 +182,7 @@ fn whatever_is_told_twice_is_mailed_once() {
         },
     }]});
     assert_eq!(aws::invoke("dispatcher", &event).body, json!({"batchItemFailures": []}));
-    // What comes behind all that is mailed; so what came before has been handled.
+    // A later notification is mailed, so the earlier ones have been handled.
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     mails(&doctor.email, 2);
     let subjects: Vec<String> =
@@ -190,7 +190,7 @@ fn whatever_is_told_twice_is_mailed_once() {
     assert_eq!(subjects, ["Health Record Notification - Patient Assigned"; 2]);
 }
 
-/// While it lives, nobody takes changes from the stream nor mails from the queue.
+/// While it lives, no changes are read from the stream and no mails from the queue.
 struct Outage(Vec<String>);
 
 impl Outage {
@@ -236,8 +236,8 @@ impl Drop for Outage {
     }
 }
 
-/// In the predecessor, with the broker down a create answered 500, and a restart of it hung the
-/// API for good.
+/// In the Django service, creating a record while the broker was down gave 500, and a restart of
+/// the broker blocked the API for good.
 #[test]
 fn the_api_works_while_nothing_is_mailed_and_nothing_is_lost() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -286,8 +286,8 @@ fn nobody_is_mailed_who_is_gone() {
     assert_eq!(mails_to(&doctor.email).len(), 1);
 }
 
-/// The mailer died between SES and the table: whether the mail was sent, nobody knows, and a person
-/// decides.
+/// The mailer died between SES and the table: it is unknown whether the mail was sent, and staff
+/// decide.
 #[test]
 fn a_mail_in_doubt_is_not_sent_again() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -306,7 +306,7 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
     let poison =
         [marker.clone(), json!({"recipient_id": marker, "notification_id": 1}).to_string()];
     let _alone = console_mail::alone();
-    // Five deliveries, three minutes apart: the test does not wait so long.
+    // Five deliveries, three minutes apart: too long for the test to wait.
     let _impatience = Impatience::begin();
     for body in &poison {
         assert!(!deliver(body));

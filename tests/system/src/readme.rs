@@ -1,4 +1,4 @@
-//! The examples of the README and of the tour, executed as they are printed.
+//! Runs the examples of the README and of the tour as they are printed.
 
 use std::process::Command;
 

@@ -1,11 +1,10 @@
-//! Times tell nobody who has an account: measured from outside, in a binary of its own, so that
-//! nothing else runs meanwhile.
+//! Tests that response times do not reveal who has an account: measured from outside, in a binary
+//! of its own, so that nothing else runs meanwhile.
 //!
-//! Two kinds of requests are sent in random order, 200 of each, and their times compared by Welch's
-//! t-test. Of two kinds that are equal one comparison in a hundred has p <= 0.01; such a comparison
-//! is made once again with new samples, and fails if it has p <= 0.01 again. So a comparison fails
-//! by chance once in 10,000 runs, and a run (of seven) once in about 1,400. A difference that is
-//! there is there again.
+//! Two kinds of requests are sent in random order, 200 of each, and their times are compared by
+//! Welch's t-test. Of equal kinds, one comparison in a hundred has p <= 0.01; such a comparison is
+//! repeated with new samples and fails if it has p <= 0.01 again. So an equal comparison fails once
+//! in 10,000 runs, and a run (of seven) once in about 1,400. A real difference is found again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::f64::consts::FRAC_PI_2;
@@ -27,7 +26,7 @@ const WRONG: &str = "not the password of anybody";
 /// Samples of each kind.
 const SAMPLES: usize = 200;
 
-/// So many people of each kind take turns.
+/// How many users of each kind take turns.
 const PEOPLE: usize = 20;
 
 /// Seconds.
@@ -45,8 +44,8 @@ impl Sample {
     }
 }
 
-/// How probable it is that samples with one mean differ as much as these two, or more (Welch's
-/// t-test, two-sided).
+/// Returns how probable it is that samples with one mean differ as much as these two, or more
+/// (Welch's t-test, two-sided).
 fn probability(one: &Sample, other: &Sample) -> f64 {
     let (a, b) = (one.uncertainty(), other.uncertainty());
     let t = (one.mean() - other.mean()).abs() / (a + b).sqrt();
@@ -55,7 +54,7 @@ fn probability(one: &Sample, other: &Sample) -> f64 {
     tail(t, degrees)
 }
 
-/// The probability of more than `t` or less than `-t` in Student's distribution. With t =
+/// Returns the probability of more than `t` or less than `-t` in Student's distribution. With t =
 /// sqrt(degrees) tan(x) its density is that of cos(x) to the power of degrees - 1, between -pi/2
 /// and pi/2.
 fn tail(t: f64, degrees: f64) -> f64 {
@@ -64,7 +63,7 @@ fn tail(t: f64, degrees: f64) -> f64 {
     (integral(density, from) / integral(density, 0.0)).min(1.0)
 }
 
-/// From `from` to pi/2, by Simpson's rule.
+/// Integrates from `from` to pi/2 by Simpson's rule.
 fn integral(function: impl Fn(f64) -> f64, from: f64) -> f64 {
     const STEPS: usize = 20_000;
     let width = (FRAC_PI_2 - from) / STEPS as f64;
@@ -101,12 +100,12 @@ fn the_statistic_is_students() {
     let other = Sample(vec![
         27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 20.5, 24.4,
     ]);
-    // The example of the encyclopedias: t = 2.46, 25 degrees of freedom, p = 0.021.
+    // A published example: t = 2.46, 25 degrees of freedom, p = 0.021.
     assert!((probability(&one, &other) - 0.021).abs() < 0.001, "{}", probability(&one, &other));
 }
 
-/// Two milliseconds more are found among times that vary as those here do, and no difference where
-/// there is none.
+/// Checks that two milliseconds more are found among times that vary like those measured here, and
+/// that no difference is found where there is none.
 #[test]
 fn a_shift_is_found() {
     let random = SystemRandom::new();
@@ -115,7 +114,7 @@ fn a_shift_is_found() {
         random.fill(&mut bytes).unwrap();
         u64::from_le_bytes(bytes) as f64 / u64::MAX as f64
     };
-    // 10 ms, and what comes on top is 4 ms on average and sometimes much more.
+    // 10 ms, plus 4 ms on average and sometimes much more.
     let time = |shift: f64| 0.010 + shift - 0.004 * (1.0 - uniform()).max(1e-12).ln();
     let sample = |shift: f64| Sample((0..SAMPLES).map(|_| time(shift)).collect());
     let found =
@@ -127,7 +126,8 @@ fn a_shift_is_found() {
 /// A kind of request, by the number of the sample.
 type Probe<'a> = (&'a str, &'a (dyn Fn(usize) + Sync));
 
-/// The seconds that requests take, so many of each kind, sent in random order by so many clients.
+/// Returns the seconds that requests take, so many of each kind, sent in random order by so many
+/// clients.
 fn times(probes: &[Probe<'_>], samples: usize, clients: usize) -> Vec<Sample> {
     let random = SystemRandom::new();
     let mut order: Vec<(u64, usize, usize)> = Vec::new();
@@ -191,7 +191,7 @@ fn assert_equal_times(probes: &[Probe<'_>], samples: usize, clients: usize) {
     }
 }
 
-/// One measurement at a time, and none before the system has come to rest.
+/// One measurement at a time, after the system has become idle.
 fn quiet() -> MutexGuard<'static, ()> {
     static QUIET: Mutex<()> = Mutex::new(());
     let guard = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,7 +221,7 @@ fn inactive() -> Vec<String> {
     })
 }
 
-/// A refused login from a network that nobody has come from.
+/// Sends a refused sign-in from an unused network.
 fn refused(emails: &[String], number: usize, password: &str) {
     Host::somewhere().login(&emails[number % PEOPLE], password).problem(401, "invalid_credentials");
 }
@@ -238,7 +238,7 @@ fn refused_logins_take_one_time() {
     assert_equal_times(&probes, SAMPLES, 4);
 }
 
-/// What Django 5.2 makes of passwords.
+/// Makes a password hash like Django 5.2.
 const ITERATIONS: u32 = 1_000_000;
 
 #[test]
@@ -266,11 +266,11 @@ fn who_was_imported_and_has_never_signed_in_is_not_told_apart() {
         ("unknown", &|number| refused(&unknown, number, WRONG)),
         ("imported, wrong", &|number| refused(&known, number, WRONG)),
     ];
-    // Fewer: each of these hashes is a third of a second of a processor.
+    // Fewer samples: each of these hashes takes a third of a second of a processor.
     assert_equal_times(&probes, 60, 1);
 }
 
-/// Locks accounts out for a long time, from a network of their own each.
+/// Locks accounts for a long time, each from a network of its own.
 fn locked(emails: Vec<String>) -> Vec<(String, Host)> {
     let lock = |email: String| {
         let host = Host::somewhere();

@@ -1,18 +1,18 @@
-//! The logs, after everything else: cargo runs this when the tests of the library have ended, on
-//! the same stack.
+//! Tests of the logs, after everything else: cargo runs this after the tests of the library, on the
+//! same stack.
 //!
-//! Everything that the tests send is marked (see `harness::MARKER`), so that one search shows
-//! whether any of it was logged. What is searched is what the functions have logged. The emulator's
-//! own log tells of each mail to whom it went; it stands for SES, which must know.
+//! All test data is marked (see `harness::MARKER`), so that one search shows whether any of it was
+//! logged. The search covers the logs of the functions. The emulator's own log contains the
+//! recipient of each mail; it stands for SES, which must know.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use api_tests::harness::{Anonymous, Doctor, MARKER, PASSWORD, Patient, Stack, aws, eventually};
 use serde_json::{Value, json};
 
-/// How many events CloudWatch Logs tells at once.
+/// The page size of CloudWatch Logs.
 const MOST: usize = 10_000;
 
-/// Everything that a function has logged.
+/// Reads everything that a function has logged.
 fn lines_of(function: &str) -> Vec<String> {
     let group = format!("/aws/lambda/{}", Stack::get().functions[function]);
     let (mut lines, mut from) = (Vec::new(), 0);
@@ -22,8 +22,8 @@ fn lines_of(function: &str) -> Vec<String> {
             aws::operation(aws::root(), "logs", "Logs_20140328.FilterLogEvents", &query).ok(200);
         let events = page["events"].as_array().unwrap();
         let time = |event: &Value| event["timestamp"].as_i64().unwrap();
-        // The emulated cloud gives no token for what is left: it is asked for from the last moment
-        // that was told.
+        // The emulated cloud returns no token for the next page: continue from the last time
+        // returned.
         let next =
             if events.len() < MOST { i64::MAX } else { events.last().map_or(i64::MAX, time) };
         let told = events.iter().filter(|event| time(event) < next);
@@ -36,7 +36,7 @@ fn lines_of(function: &str) -> Vec<String> {
     }
 }
 
-/// The lines that are JSON objects; the others are the platform's.
+/// Returns the lines that are JSON objects; the others are the platform's.
 fn objects(lines: &[String]) -> impl Iterator<Item = Value> {
     lines
         .iter()
@@ -44,7 +44,7 @@ fn objects(lines: &[String]) -> impl Iterator<Item = Value> {
         .filter(Value::is_object)
 }
 
-/// Sends what must not be logged, also with mistakes; the request ids.
+/// Sends data that must not be logged, also in invalid requests; returns the request ids.
 fn talk() -> Vec<String> {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
@@ -98,8 +98,8 @@ fn nothing_personal_is_logged() {
         let lines = http();
         ids.iter().all(|id| lines.iter().any(|line| line.contains(id.as_str()))).then_some(())
     });
-    // Names, notes and addresses; passwords and their hashes; tokens of access (JWT) and for
-    // refreshing; presigned URLs.
+    // Names, notes and addresses; passwords and their hashes; access tokens (JWT) and refresh
+    // tokens; presigned URLs.
     let forbidden = [
         MARKER,
         "@example",
@@ -141,7 +141,7 @@ fn every_request_is_logged_and_none_has_failed() {
                 ("method", line["method"].is_string()),
                 ("status", line["status"].is_u64()),
                 ("duration_ms", line["duration_ms"].is_u64()),
-                // An unknown path may hold anything, and is no operation.
+                // An unknown path may contain anything, and names no operation.
                 ("operation", line["operation"].is_string() || line["status"] == 404),
                 (
                     "problem",
@@ -161,7 +161,7 @@ fn every_request_is_logged_and_none_has_failed() {
     }
 }
 
-/// What ends in these queues is lost until a person looks; one test poisons the mailer on purpose.
+/// Messages in these queues need a person; one test poisons the mailer on purpose.
 #[test]
 fn nothing_was_given_up() {
     for queue in ["stream_failure", "upload_dlq", "mail_dlq"] {
@@ -185,7 +185,7 @@ fn nothing_has_panicked() {
             assert!(!line.contains("panicked"), "{function}: {line}");
         }
     }
-    // Nor before it could log, as far as the emulator knows.
+    // Nor before it could log, as far as the emulator shows.
     let stack: Value =
         serde_json::from_slice(&std::fs::read(std::env::var("STACK_FILE").unwrap()).unwrap())
             .unwrap();

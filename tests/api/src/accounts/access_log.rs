@@ -1,5 +1,5 @@
-//! Access logs: every look at a chart, every attempt at one, every login, as those whom it concerns
-//! see it.
+//! Tests of access logs: every read of a chart, every attempt and every login, as the users
+//! concerned see them.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::harness::{
 const AGENT: &str = "tests/1.0 (zq7marker)";
 const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
 
-/// All entries, page by page, newest first.
+/// Returns all entries, page by page, newest first.
 #[track_caller]
 fn entries(read: impl Fn(&str) -> Response) -> Vec<Value> {
     let (mut entries, mut query) = (Vec::new(), "limit=7".to_owned());
@@ -25,8 +25,7 @@ fn entries(read: impl Fn(&str) -> Response) -> Vec<Value> {
     }
 }
 
-/// What the entries say, oldest first, without those about reading the log itself: who, what, with
-/// which outcome.
+/// Returns who did what with which outcome, oldest first, without reads of the log itself.
 #[track_caller]
 fn told(entries: &[Value]) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -94,7 +93,7 @@ fn a_patient_sees_every_look_at_the_chart() {
         success(me, "update_record"),
     ];
     assert_eq!(of_record(&patient, record), expected);
-    // Of the other record only what was about it too.
+    // Of the other record only the events that are about it.
     let of_other = [success(me, "create_record"), success(me, "list_records")];
     assert_eq!(of_record(&patient, other.text("id")), of_other);
     let all = of_account(&patient);
@@ -144,7 +143,7 @@ fn an_entry_says_who_and_what_and_nothing_of_other_peoples_places() {
         (&json!(record), &json!([]), &Value::Null)
     );
     assert_eq!((&look["source_ip"], &look["user_agent"]), (&Value::Null, &Value::Null));
-    // The trail knows it all the same, with the request that did it.
+    // The audit trail contains it nevertheless, with the id of the request.
     let stored =
         aws::get_item(&format!("AUDIT#{}", patient.id), look["id"].as_str().unwrap()).unwrap();
     assert_eq!(
@@ -164,7 +163,7 @@ fn an_entry_says_who_and_what_and_nothing_of_other_peoples_places() {
     assert_eq!(own["source_ip"].as_str().map(str::is_empty), Some(false));
     assert_eq!(mine.results().len(), 1);
 
-    // Names stay as they were: the doctor's account has another one now.
+    // Names are those of the time of the event: the doctor's account has another one now.
     aws::update_item(
         &format!("USER#{}", doctor.id),
         "ACCOUNT",
@@ -210,8 +209,7 @@ fn refused_attempts_are_told() {
     ];
     assert_eq!(of_record(&patient, id)[before..], expected);
 
-    // Where nobody knows whose record it is, or whether there is one, the attempt is told of those
-    // who tried.
+    // Where the record or its patient is unknown, the attempt is in the log of the caller.
     let tries: [(&Client, &str, Response); 5] = [
         (&former, "read_record", former.read_doctor_record(id)),
         (
@@ -239,19 +237,19 @@ fn refused_attempts_are_told() {
             .iter()
             .any(|entry| entry["record"] == UNKNOWN && entry["outcome"] == "denied")
     );
-    // And operations that are for others.
+    // And operations for other roles.
     doctor.list_patient_records("").problem(403, "wrong_role");
     let forbidden = &doctor.access_log("").ok(200).results()[0].clone();
     let told = (&forbidden["action"], &forbidden["outcome"], &forbidden["reason"]);
     assert_eq!(told, (&json!("forbidden_operation"), &json!("denied"), &json!("wrong_role")));
     assert_eq!(forbidden["record"], Value::Null);
-    // With the record, where the path names one. What is not one is not in the trail.
+    // With the record, if the path names one. An invalid id is not in the trail.
     doctor.read_patient_record(id).problem(403, "wrong_role");
     doctor.update_record(id, json!({})).problem(403, "wrong_role");
     doctor.read_access_log(id, "").problem(403, "wrong_role");
     doctor.delete_file(id).problem(403, "wrong_role");
     doctor.read_patient_record("x").problem(403, "wrong_role");
-    // The event of this look may be there already, or not yet.
+    // The event of this read may or may not be stored yet.
     let log = doctor.access_log("limit=6").ok(200);
     let refused: Vec<&Value> =
         log.results().iter().filter(|entry| entry["action"] != "read_access_log").collect();
@@ -260,7 +258,7 @@ fn refused_attempts_are_told() {
     assert_eq!(records, [&Value::Null, &Value::Null, &json!(id), &json!(id), &json!(id)]);
 }
 
-/// A table that takes no events, or says nothing: no chart leaves unseen.
+/// With a table that refuses events or does not respond, no chart is shown.
 #[test]
 fn nothing_is_shown_of_which_the_trail_does_not_tell() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -291,13 +289,13 @@ fn nothing_is_shown_of_which_the_trail_does_not_tell() {
             assert!(!String::from_utf8_lossy(&response.bytes).contains(MARKER), "{response}");
             assert_eq!(response.header("retry-after"), "1");
         }
-        // What is no look at a chart needs no event.
+        // A response without a chart needs no event.
         records
             .send(&patient, "GET", "/api/records/patient/x/", &Value::Null)
             .problem(404, "not_found");
     }
     assert_eq!(aws::query(&format!("AUDIT#{}", patient.id)).len(), before);
-    // The same function where all passes, and where the whole table is silent.
+    // The same function with a table that works, and with one that does not respond at all.
     let detour = Detour::new(|_, _| Fault::Passed);
     let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
     requests
@@ -319,7 +317,7 @@ fn a_former_doctors_notifications_show_no_record_and_tell_of_none() {
         page.results().len() == 2 && page.results().iter().all(|entry| entry["record"].is_null())
     );
     assert_eq!(of_record(&patient, record.text("id")), before);
-    // Seen alone, the older notification does not say that the assignment has ended: the trail is
+    // The older notification alone does not show that the assignment has ended: the trail is
     // corrected.
     former.read_notification(page.ids("id")[1]).ok(200);
     let after = of_record(&patient, record.text("id"));
@@ -352,7 +350,7 @@ fn logins_are_told_and_failures_too() {
         (&last["outcome"]["S"], &last["reason"]["S"]),
         (&json!("denied"), &json!("inactive"))
     );
-    // Nothing that lasts is kept of addresses that nobody has.
+    // Nothing lasting is stored about addresses without an account.
     Anonymous.login("nobody.zq7marker@example.com", PASSWORD).problem(401, "invalid_credentials");
 }
 
@@ -368,7 +366,7 @@ fn logs_are_for_those_whom_they_concern() {
     Anonymous.read_access_log(id, "").problem(401, "not_authenticated");
     Anonymous.access_log("").problem(401, "not_authenticated");
     patient.access_log("cursor=x").refused("cursor", "invalid");
-    // A cursor opens for the one it was made for.
+    // A cursor is valid for the user for whom it was made.
     patient.read_patient_record(id).ok(200);
     let next = patient.access_log("limit=1").ok(200);
     let query = next.text("next").split_once('?').unwrap().1.to_owned();

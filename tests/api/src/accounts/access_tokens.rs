@@ -1,7 +1,7 @@
-//! Access tokens that are worth nothing: one answer for all, whatever is wrong with them.
+//! Tests of invalid access tokens: the response is the same, whatever is wrong with them.
 //!
-//! A key of our own, published in the table like a real one, signs tokens that are wrong in one
-//! thing only.
+//! A key of the tests, published in the table like a real one, signs tokens with a single fault
+//! each.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jiff::Timestamp;
@@ -77,7 +77,7 @@ fn tampered_tokens_are_refused() {
         refuse(&format!("{header}.{payload}."));
         refuse(&format!("{header}.{payload}.{signature}"));
     }
-    // The public key as the secret of an HMAC.
+    // The public key used as the secret of an HMAC.
     let keys = Anonymous.jwks().ok(200);
     let key =
         keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
@@ -175,7 +175,7 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     ] {
         refuse(&key.sign(&with(&header, name, value), &claims));
     }
-    // What a header brings along is not used.
+    // A key in the token's header is not used.
     let unknown = with(&header, "kid", json!("brought-along"));
     refuse(&key.sign(&with(&unknown, "jwk", jwk), &claims));
     for name in ["jku", "x5u"] {
@@ -186,7 +186,7 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
             ),
         );
     }
-    // Nor what makes a stranger's key look like ours.
+    // A foreign key is not accepted under the id of ours.
     let stranger = Key::new();
     let strangers = json!({"kty": "OKP", "crv": "Ed25519", "kid": key.kid,
         "x": encode(stranger.pair.public_key())});
@@ -216,7 +216,7 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
         let signature = pair.sign(&rng, signed.as_bytes()).unwrap();
         refuse(&format!("{signed}.{}", encode(signature)));
     }
-    // Everything twice.
+    // Every part twice.
     for name in ["alg", "kid", "typ"] {
         let twice = header.to_string().replacen('{', &format!("{{\"{name}\":{},", header[name]), 1);
         refuse(&key.sign_text(&twice, &claims.to_string()));
@@ -231,7 +231,7 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     refuse(&key.sign_text("null", &claims.to_string()));
     refuse(&stranger.sign(&header, &claims));
     refuse(&stranger.sign(&with(&header, "kid", json!(stranger.kid)), &claims));
-    // Other forms of the same: padded, with line ends, as JSON (RFC 7515, section 7.2).
+    // Other encodings of the same: padded, with line ends, as JSON (RFC 7515, section 7.2).
     let [protected, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!() };
     refuse(&format!("{protected}=.{payload}.{signature}"));
     refuse(&format!("{protected}.{payload}=.{signature}"));
@@ -248,7 +248,7 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
     assert!(accepted().is_some(), "the key is good all the time");
 }
 
-/// What no gateway lets pass, as it would come if one did.
+/// Sends the function what a gateway would refuse, as it would arrive without one.
 #[test]
 fn tokens_of_any_length_are_refused() {
     let (user, key) = (User::new("patient"), Key::publish());

@@ -1,11 +1,10 @@
-//! The directory of doctors.
+//! Tests of the directory of doctors.
 
 use serde_json::json;
 
 use crate::harness::{Anonymous, Doctor, MARKER, Patient, User, eventually, unique};
 
-/// The entries for a query that finds these doctors and no others. An index lists them, and may
-/// lag.
+/// Waits until a query finds these doctors and no others: the index may lag.
 fn found(patient: &Patient, query: &str, ids: &[&str]) -> Vec<serde_json::Value> {
     eventually("the directory", || {
         let response = patient.list_doctors(query).ok(200);

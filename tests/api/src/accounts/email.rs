@@ -1,4 +1,4 @@
-//! Email addresses: confirmed by a token, and changed by one that was sent to the new address.
+//! Tests of email addresses: confirmed by a token, and changed by a token sent to the new address.
 
 use crate::harness::{
     Anonymous, PASSWORD, User, account_mail, account_mails_to, aws, eventually, new_email,
@@ -36,7 +36,7 @@ fn a_mail_that_was_lost_is_sent_again_until_the_address_is_confirmed() {
     Anonymous.verify_email(&token).ok(200);
     let second = user.resend_verification().ok(202);
     assert_eq!(first.bytes, second.bytes);
-    // What comes behind the mail that must not be.
+    // A later mail arrives, so the one that must not be sent would have arrived, too.
     Anonymous.request_password_reset(&user.email).ok(202);
     account_mail(&user.email, "Set Your Password", 0);
     assert_eq!(account_mails_to(&user.email).len(), 3);
@@ -69,7 +69,7 @@ fn an_account_moves_to_another_address() {
             .any(|event| event["action"]["S"] == "change_email"
                 && event["outcome"]["S"] == "success")
     );
-    // The old address is free again.
+    // The old address can be registered again.
     Anonymous.register(serde_json::json!({"email": old, "password": PASSWORD})).ok(201);
 }
 

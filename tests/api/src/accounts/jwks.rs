@@ -1,4 +1,4 @@
-//! The keys of access tokens: published, retired.
+//! Tests of the keys of access tokens: published and retired.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn a_retired_key_is_refused() {
     ended.put(Some(now - SignedDuration::from_secs(1)));
     let sign =
         |key: &Key| Client::with_token(&key.sign(&with(&header, "kid", json!(key.kid)), &claims));
-    // Warm sandboxes may believe for five minutes what they have read before.
+    // Warm sandboxes may cache what they have read for five minutes.
     for (function, path) in [
         ("accounts", "/api/accounts/me/"),
         ("records", "/api/records/patient/"),

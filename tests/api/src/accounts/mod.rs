@@ -1,4 +1,4 @@
-//! `/api/accounts/...`, and the keys of access tokens.
+//! Tests of `/api/accounts/...`, and of the keys of access tokens.
 
 mod access_log;
 mod access_tokens;

@@ -1,5 +1,4 @@
-//! Passwords: changed by who knows them, reset by who has the mail, upgraded where they came from
-//! elsewhere.
+//! Tests of passwords: changed with the current one, reset by mail, and upgraded after an import.
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::digest::{SHA256, digest};
@@ -26,20 +25,20 @@ pub(crate) fn set_hash(email: &str, hash: &str) {
     aws::update_item(&credentials_of(email), "CREDENTIALS", "SET password_hash = :hash", values);
 }
 
-/// The key of what a token from a mail is good for.
+/// Returns the key of the item of a token from a mail.
 pub(crate) fn key_of(token: &str) -> String {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
     assert_eq!(bytes.len(), 32);
     format!("TOKEN#{}", BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &bytes)))
 }
 
-/// Asks for a mail that resets the password, and reads it.
+/// Requests a mail that resets the password, and returns its token.
 fn reset_token(user: &User, before: usize) -> String {
     Anonymous.request_password_reset(&user.email).ok(202);
     account_mail(&user.email, "Set Your Password", before).token()
 }
 
-/// How often an action with an outcome is in the audit trail of a user.
+/// Counts an action with an outcome in the audit trail of a user.
 fn told(user: &User, action: &str, outcome: &str) -> usize {
     let events = aws::query(&format!("AUDIT#{}", user.id));
     events
@@ -241,7 +240,7 @@ fn what_is_no_token_is_refused_everywhere() {
     Anonymous.verify_email(&of_another_kind).ok(200);
 }
 
-/// That of the usual password.
+/// The Django hash of the usual password.
 pub(crate) fn hash_of_django() -> String {
     let mut hash = [0; 32];
     let iterations = std::num::NonZeroU32::new(20_000).unwrap();
@@ -283,8 +282,8 @@ fn a_password_from_django_is_good_once_and_upgraded() {
     }
 }
 
-/// What another password leaves at an account, as a sign-in meets it that has read the credentials
-/// before.
+/// Sets the version of the password in the account. A different one is what a sign-in finds when
+/// the password changes after it has read the credentials.
 pub(crate) fn set_password_version(user: &User, version: u64) {
     let values = json!({":version": {"N": version.to_string()}});
     aws::update_item(

@@ -1,4 +1,4 @@
-//! Profiles: created once, changed by their owners.
+//! Tests of profiles: created once, changed by their owners.
 
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ fn nobody_has_no_profile() {
     Anonymous.replace_profile(json!({})).problem(401, "not_authenticated");
 }
 
-/// What makes creation, PATCH and PUT of a profile fail: field, value, code.
+/// Returns what makes the creation, PATCH and PUT of a profile fail: field, value, code.
 fn bad_patients() -> Vec<(&'static str, Value, &'static str)> {
     let mut bad = vec![
         ("date_of_birth", json!("2999-01-01"), "future"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::USER;
 use crate::harness::{Anonymous, Client, PASSWORD, new_email, unique};
 
-/// What a new user sends, with one field changed.
+/// Returns the body of a registration with one field changed.
 fn registration(field: &str, value: Value) -> Value {
     let mut body = json!({"email": new_email(), "password": PASSWORD});
     body[field] = value;

@@ -1,5 +1,5 @@
-//! Registration as operators may want it: telling nobody who has an account, and with licences that
-//! wait for staff.
+//! Tests of the settings of registration: it can hide who has an account, and licences can wait for
+//! approval.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn registering_tells_nobody_who_has_an_account() {
         assert_eq!(names(other), names(&of_free));
     }
     assert_eq!(of_free.keys(), ["detail"], "no tokens, no id");
-    // What is wrong in itself is told, of either.
+    // Invalid fields are reported for both.
     for email in [&free, &owner.email, &new_email()] {
         let body = json!({"email": email, "password": "12345678"});
         accounts
@@ -44,7 +44,7 @@ fn registering_tells_nobody_who_has_an_account() {
             .refused("password", "too_common");
     }
 
-    // Only mails tell.
+    // Only the mails differ.
     account_mail(&free, "Confirm Your Email Address", 0);
     account_mail(&free, "You Have an Account Already", 0);
     account_mail(&owner.email, "You Have an Account Already", 1);
@@ -73,7 +73,7 @@ fn who_registers_silently_can_set_a_password_instead_of_confirming() {
     let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let email = new_email();
     register(&accounts, &email, "patient").ok(202);
-    // As of an address that has no account, or another password.
+    // The same response as for an address without an account, or a wrong password.
     let wrong =
         Anonymous.login(&email, "not-the-password-at-all").problem(401, "invalid_credentials");
     let unconfirmed = Anonymous.login(&email, PASSWORD).problem(401, "invalid_credentials");
@@ -115,7 +115,7 @@ fn nobody_is_flooded_with_mails_about_an_account() {
         3
     );
 
-    // That somebody says an address were theirs costs its owner nothing.
+    // Registrations with an address cost its owner nothing.
     let (other, owner) = (Patient::new(), User::new("patient"));
     let claim = || {
         accounts.send(
@@ -162,7 +162,7 @@ fn a_silent_registration_that_is_sent_again_happens_once() {
         register(&json!({"email": email, "password": "three lamps in the window"}))
             .problem(422, "idempotency_key_reused");
         account_mail(&email, subject, before);
-        // What comes behind a second mail, if there were one.
+        // A later mail arrives, so a second one would have arrived, too.
         Anonymous.request_password_reset(&email).ok(202);
         account_mail(&email, "Set Your Password", 0);
         assert_eq!(
@@ -205,7 +205,7 @@ fn a_new_doctor_waits_where_the_operator_says_so() {
     assign().ok(201);
     doctor.list_doctor_records("").ok(200);
     account_mail(&email, "Licence Approved", 0);
-    // Another licence is another decision; the same one is not.
+    // Another licence needs another decision; the same one does not.
     accounts.send(&doctor, "PUT", "/api/accounts/profile-update/", &profile("MD-1")).ok(200);
     assert!(is_listed());
     accounts

@@ -1,4 +1,4 @@
-//! Second factors: set up, asked for, used once, taken away.
+//! Tests of second factors: set up, used, and removed.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::harness::{
     Anonymous, App, Client, Doctor, PASSWORD, Patient, Response, Settings, User, account_mail, aws,
 };
 
-/// A user whose sign-in takes a code.
+/// A user who signs in with a code.
 struct Guarded {
     user: User,
     app: App,
@@ -40,7 +40,7 @@ impl Guarded {
         guarded
     }
 
-    /// Lets codes work again that were used, as if half a minute had passed.
+    /// Lets used codes work again, as half a minute later.
     #[track_caller]
     fn later(&self) {
         let key = format!("FACTOR#{}", self.user.id);
@@ -52,7 +52,7 @@ impl Guarded {
         );
     }
 
-    /// What the password gives.
+    /// Signs in with the password; returns the token for the second step.
     #[track_caller]
     fn mfa_token(&self) -> String {
         Anonymous
@@ -62,14 +62,14 @@ impl Guarded {
             .to_owned()
     }
 
-    /// Shows the code of now with a token of now.
+    /// Signs in with a new token and the current code.
     #[track_caller]
     fn sign_in(&self) -> Client {
         self.later();
         signed_in(show(&self.mfa_token(), &self.app.code(0)))
     }
 
-    /// How often an action with an outcome is in the audit trail, and with a reason.
+    /// Counts an action with an outcome and a reason in the audit trail.
     fn told(&self, action: &str, outcome: &str, reason: Option<&str>) -> usize {
         let events = aws::query(&format!("AUDIT#{}", self.user.id));
         let is = |event: &Value| {
@@ -94,7 +94,7 @@ fn signed_in(response: Response) -> Client {
     Client::with_token(response.ok(200)["tokens"]["access"].as_str().unwrap())
 }
 
-/// Six digits that are not the code of now, nor of a step beside it.
+/// Returns six digits that are neither the current code nor one next to it.
 fn wrong_code(app: &App) -> String {
     let codes: Vec<String> = (-3..4).map(|steps| app.code(steps)).collect();
     ["000000", "000001", "000002", "000003", "000004", "000005", "000006", "000007"]
@@ -151,7 +151,7 @@ fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
     user.confirm_second_factor(&app.code(1)).problem(409, "second_factor_exists");
     user.set_up_second_factor(PASSWORD).problem(409, "second_factor_exists");
     account_mail(&user.email, "Second Factor Set Up", 0);
-    // Who was signed in stays, and others are asked for nothing.
+    // Existing sessions stay, and other users are not asked for a code.
     user.me().ok(200);
     other_session.me().ok(200);
     Anonymous.login(&bystander.email, PASSWORD).ok(200);
@@ -235,7 +235,7 @@ fn a_code_works_once() {
     for steps in [-5, 5] {
         show(&token, &guarded.app.code(steps)).problem(401, "invalid_code");
     }
-    // Of many who show it at once, one signs in.
+    // Of many concurrent sign-ins with the same code, one succeeds.
     let other = Guarded::new();
     let (token, code) = (other.mfa_token(), other.app.code(0));
     let threads: Vec<_> = (0..4)
@@ -292,10 +292,10 @@ fn the_token_between_the_halves_is_good_for_one_thing() {
         let other = if &token[at..=at] == "A" { "B" } else { "A" };
         over(&format!("{}{other}{}", &token[..at], &token[at + 1..]));
     }
-    // Somebody else's is good for their codes alone.
+    // The token of another user accepts that user's codes alone.
     show(&other.mfa_token(), &code).problem(401, "invalid_code");
 
-    // Sealed with our own key, long ago; or now with another one.
+    // Sealed with the right key long ago, or with a wrong key now.
     let issuer = aws::environment_of("accounts")["TOKEN_ISSUER"].as_str().unwrap().to_owned();
     let sealed = |secret: &str, at: Timestamp, user: &str| {
         let account = aws::get_item(&format!("USER#{user}"), "ACCOUNT").unwrap();
@@ -345,7 +345,7 @@ fn a_sign_in_is_over_when_the_account_changes_meanwhile() {
     set_password_version(&guarded.user, 1);
     over(&guarded, &token);
 
-    // A mail that sets a password does not take the factor away.
+    // A password set by mail does not remove the factor.
     let guarded = Guarded::new();
     Anonymous.request_password_reset(&guarded.user.email).ok(202);
     let reset = account_mail(&guarded.user.email, "Set Your Password", 0).token();
@@ -409,7 +409,7 @@ fn taking_it_away_needs_the_password_and_a_code() {
     user.disable_second_factor(json!({"password": PASSWORD, "code": code}))
         .problem(409, "second_factor_not_set_up");
     assert_eq!(aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR"), None);
-    // And there may be another one.
+    // Another factor can be set up.
     let again = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&again.code(0)).ok(200);
 }
@@ -440,7 +440,7 @@ fn staff_without_one_can_do_nothing_but_set_one_up() {
     let guarded = Guarded { user, app, recovery_codes: codes };
     let second = guarded.sign_in();
     second.list_users("").ok(200);
-    // One with a new telephone sets up another factor, and is no admin in between.
+    // An admin with a new phone sets up another factor, and has no admin rights until then.
     staff
         .disable_second_factor(
             json!({"password": PASSWORD, "recovery_code": guarded.recovery_codes[0]}),
@@ -474,10 +474,10 @@ fn codes_cannot_be_guessed() {
     let token = guarded.mfa_token();
     let wrong = || show(&token, &wrong_code(&guarded.app));
     let failures = (0..).take_while(|_| wrong().status == 401).count();
-    // Waits get longer: sooner or later one is met however slow the machine is.
+    // Waits get longer: one is met sooner or later on a slow machine, too.
     assert!(failures >= 5, "{failures} are free");
     assert!(failures < 15, "{failures} were possible");
-    // A wrong password does not count for codes, nor the other way round.
+    // A wrong password does not count for codes, nor a wrong code for passwords.
     guarded.mfa_token();
     guarded.user.me().ok(200);
 }

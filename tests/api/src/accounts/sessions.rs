@@ -1,4 +1,4 @@
-//! The sessions of a user: to be seen, and to be ended one by one or all at once.
+//! Tests of the sessions of a user: listed, and ended one by one or all at once.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::harness::{
     Anonymous, Client, Doctor, PASSWORD, Patient, Request, User, account_mail, aws, eventually,
 };
 
-/// Signs in as a device of this name; the access and the refresh token.
+/// Signs in as a device of this name; returns the access and the refresh token.
 fn sign_in_as(user: &User, device: &str) -> (Client, String) {
     let response = Request::new("POST", "/api/accounts/login/")
         .header("user-agent", device)
@@ -18,7 +18,7 @@ fn sign_in_as(user: &User, device: &str) -> (Client, String) {
     (Client::with_token(&token("access")), token("refresh"))
 }
 
-/// The actions in the audit trail of a user, oldest first, each as `action outcome`.
+/// Returns the actions in the audit trail of a user, oldest first, each as `action outcome`.
 fn trail(user: &str) -> Vec<String> {
     let text = |event: &Value, name: &str| event[name]["S"].as_str().unwrap_or_default().to_owned();
     aws::query(&format!("AUDIT#{user}"))
@@ -27,7 +27,7 @@ fn trail(user: &str) -> Vec<String> {
         .collect()
 }
 
-/// Makes a session look as if it had last been used so long ago.
+/// Makes a session look last used this long ago.
 fn age(user: &str, session: &str, hours: i64) {
     let used = Timestamp::now() - SignedDuration::from_hours(hours);
     let values = json!({":used": {"S": used.to_string()}});
@@ -61,7 +61,7 @@ fn devices_are_listed_newest_first() {
     let current: Vec<&Value> = sessions.iter().map(|session| &session["current"]).collect();
     assert_eq!(current, [false, true, false]);
     assert_eq!(before.ids("id"), page.ids("id"));
-    // By the moment and not by its text, which leaves zeros out.
+    // Compared as times, because the text omits trailing zeros.
     let used = |session: &Value| {
         session["last_used_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
     };
@@ -137,7 +137,7 @@ fn who_copied_a_token_is_found_out_and_its_owner_is_told() {
     let (client, refresh) = sign_in_as(&user, "Copied");
     let session = client.list_sessions("").ok(200).ids("id")[0].to_owned();
     let stolen = Anonymous.refresh(&refresh).ok(200);
-    // As if the seconds had passed in which a lost answer is given again.
+    // As after the seconds in which a lost response is repeated.
     age(&user.id, &session, 1);
     for _ in 0..2 {
         Anonymous.refresh(&refresh).problem(401, "token_not_valid");

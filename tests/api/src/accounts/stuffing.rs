@@ -1,4 +1,4 @@
-//! Passwords that leaked elsewhere, tried by the thousand.
+//! Tests of credential stuffing: thousands of attempts with leaked passwords.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -12,18 +12,18 @@ use crate::harness::{Host, PASSWORD, User};
 const ACCOUNTS: usize = 100;
 const GUESSES: usize = 100;
 const ATTACKERS: usize = 12;
-/// Whose hashes are worked through at a time: there are other tests.
+/// How many hashes are computed concurrently: other tests run, too.
 const OWNERS: usize = 4;
 
-/// How many were let try, when the first came and when the last was answered.
+/// How many attempts were let through, when the first was sent and when the last was answered.
 type Seen = (u32, Instant, Instant);
 
-/// 10,000 attempts at 100 accounts get the free guesses of each and no more; whoever has the
+/// 10,000 attempts at 100 accounts get the free failures of each and no more; a user with the
 /// password gets in.
 #[test]
 fn stuffing_gets_the_free_guesses_and_no_more() {
     let owners: Vec<User> = in_parallel(OWNERS, ACCOUNTS, |_| User::new("patient"));
-    // Ten networks, each at ten accounts; and at the first ten accounts two of them at the same
+    // Ten networks with ten accounts each, and two of them at the first ten accounts at the same
     // time.
     let networks: Vec<Host> = (0..10).map(|_| Host::somewhere()).collect();
     let network_of =
@@ -31,7 +31,7 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
     // By account and network.
     let seen: Mutex<BTreeMap<(usize, usize), Seen>> = Mutex::default();
     let statuses: Vec<u16> = in_parallel(ATTACKERS, ACCOUNTS * GUESSES, |number| {
-        // At four accounts at a time, so that the attack on each is short.
+        // Four accounts at a time, so that the attack on each is short.
         let (account, guess) =
             (number / (4 * GUESSES) * 4 + number % 4, number % (4 * GUESSES) / 4);
         let network = network_of(account, guess);
@@ -51,7 +51,7 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
         "nobody gets in, nothing fails"
     );
     for ((account, network), (tried, first, last)) in seen.lock().unwrap().iter() {
-        // After the free ones a guess each time that the wait is over: 1 s, 2 s, 4 s ...
+        // After the free failures, one attempt each time the wait is over: 1 s, 2 s, 4 s ...
         let further = (1.0 + (*last - *first).as_secs_f64()).log2().floor() as u32;
         assert!(
             (5..=5 + further).contains(tried),
@@ -59,12 +59,12 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
             *last - *first
         );
     }
-    // Nobody is locked out: from elsewhere all get in at once ...
+    // Nobody is locked out: from another network, all get in at once ...
     let elsewhere = in_parallel(OWNERS, ACCOUNTS, |account| {
         Host::somewhere().login(&owners[account].email, PASSWORD).status
     });
     assert!(elsewhere.iter().all(|status| *status == 200), "{elsewhere:?}");
-    // ... and from the attackers' own network who waits as told.
+    // ... and from the attackers' network after waiting as told.
     let owner = &owners[ACCOUNTS - 1].email;
     let theirs = &networks[9];
     let asked = Instant::now();
@@ -73,8 +73,8 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
     when_allowed(|| theirs.login(owner, PASSWORD), wait, asked).ok(200);
 }
 
-/// Does the work for each number below `count`, so many at a time, about in their order; the
-/// results in that order.
+/// Does the work for each number below `count`, so many concurrently and about in order; returns
+/// the results in order.
 fn in_parallel<T: Send>(
     at_a_time: usize,
     count: usize,

@@ -1,5 +1,4 @@
-//! What those get who try too often: the same whether what they try exists or not, and never at the
-//! cost of others.
+//! Tests of throttling: it is the same whether the account exists or not, and never affects others.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -14,7 +13,7 @@ use crate::harness::{Anonymous, Doctor, Host, PASSWORD, Patient, Response, User,
 
 const WRONG: &str = "not the password of anybody";
 
-/// What `make test` and `make run` deploy (tests/stack/stack.py), and the template's defaults.
+/// The settings of `make test` and `make run` (tests/stack/stack.py), and the template's defaults.
 const FAILURES_PER_NETWORK: u64 = 1000;
 const FAILURES_PER_ACCOUNT: u64 = 100;
 const MAILS_PER_DAY: u64 = 20;
@@ -24,14 +23,14 @@ const FILES_PER_DAY: u64 = 500;
 const MINUTES_15: i64 = 15 * 60;
 const DAY: i64 = 24 * 60 * 60;
 
-/// The number of the window of so many seconds before this one, of this one, and of the next:
-/// another one may begin at any time.
+/// Returns the numbers of the previous, the current and the next window of so many seconds: the
+/// next one may begin at any time.
 fn windows(seconds: i64) -> [String; 3] {
     let present = Timestamp::now().as_second().div_euclid(seconds);
     [present - 1, present, present + 1].map(|number| number.to_string())
 }
 
-/// Sets a counter, of the present window and of the one that may begin meanwhile.
+/// Sets a counter of the current window and of the next, which may begin meanwhile.
 fn set_counter(kind: &str, subject: &[&str], seconds: i64, attributes: &[(&str, u64)]) {
     let sets: Vec<String> =
         attributes.iter().map(|(name, _)| format!("{name} = :{name}")).collect();
@@ -56,13 +55,13 @@ fn failures(kind: &str, subject: &[&str]) -> u64 {
     items.map(|item| item["failures"]["N"].as_str().unwrap().parse().unwrap()).max().unwrap_or(0)
 }
 
-/// A count is sent again when its answer was lost or late, and may then be counted once more.
+/// An increment is repeated when its response is lost or late, and may then count once more.
 #[track_caller]
 fn assert_counted(counted: u64, at_least: u64) {
     assert!((at_least..=at_least + 2).contains(&counted), "{counted} instead of {at_least}");
 }
 
-/// How many seconds an answer says to wait; checks all that it says.
+/// Returns how many seconds a response says to wait, after checking the whole response.
 #[track_caller]
 fn told(response: &Response, name: &str, quota: u64, window: i64) -> i64 {
     response
@@ -87,8 +86,8 @@ pub(crate) fn told_by_login(response: &Response) -> i64 {
 
 type Telltale = (u16, BTreeMap<String, String>, Value);
 
-/// What tells answers apart, with every number in its headers as a `#`: a second may pass between
-/// two.
+/// Returns everything that distinguishes responses, with every number in the headers as a `#`: a
+/// second may pass between two.
 fn telltale(response: &Response) -> Telltale {
     let mut body = response.body.clone();
     if let Some(body) = body.as_object_mut() {
@@ -106,8 +105,8 @@ fn telltale(response: &Response) -> Telltale {
     (response.status, headers.collect(), body)
 }
 
-/// Sends again and again until it is not told to wait any more, as it was on a request of some
-/// moment: who waits as told is let in, and who does not loses nothing.
+/// Sends the request until it is not refused any more: a client that waits as told is let in, and
+/// one that does not wait loses nothing.
 pub(crate) fn when_allowed(send: impl Fn() -> Response, told: i64, since: Instant) -> Response {
     let started = Instant::now();
     loop {
@@ -129,8 +128,8 @@ pub(crate) fn when_allowed(send: impl Fn() -> Response, told: i64, since: Instan
     }
 }
 
-/// Somebody who fails to sign in at an account, from a network of their own. However slow the
-/// system is, a guess is free or comes when the wait before it is over, and waits double.
+/// A client that fails to sign in to an account from a network of its own. However slow the system
+/// is, an attempt is free or comes after the wait before it, and waits double.
 struct Guesser<'a> {
     host: Host,
     email: &'a str,
@@ -138,7 +137,7 @@ struct Guesser<'a> {
     free: u32,
     failures: u32,
     last: Instant,
-    /// When it asked what it was told upon.
+    /// When the refused request was sent.
     asked: Instant,
     told: BTreeMap<u16, Telltale>,
 }
@@ -164,7 +163,7 @@ impl<'a> Guesser<'a> {
         response
     }
 
-    /// Fails until it is told to wait: how long.
+    /// Fails until a response says to wait; returns how long.
     fn until_told(&mut self) -> i64 {
         loop {
             let sent = Instant::now();
@@ -214,9 +213,9 @@ fn five_failures_are_free_and_then_the_wait_doubles() {
     }
     let host = &guesser.host;
     when_allowed(|| host.login(&user.email, PASSWORD), wait, guesser.asked).ok(200);
-    // Success has forgotten all of it.
+    // The success has cleared the failures.
     Guesser { host: host.clone(), ..Guesser::new(&user.email, WRONG, 5) }.until_told();
-    // Up to 15 minutes.
+    // At most 15 minutes.
     let attempts = counter("login", &[&user.email.to_lowercase(), &host.network()]);
     let past = json!({":n": {"N": "40"}, ":past": {"S": "2026-01-01T00:00:00Z"}});
     aws::update_item(&attempts, "ATTEMPTS", "SET failures = :n, locked_until = :past", past);
@@ -231,7 +230,8 @@ fn unknown_accounts_are_throttled_as_known_ones() {
     let (user, inactive) = (User::new("patient"), User::new("patient"));
     inactive.deactivate();
     let unknown = new_email();
-    // An account with a wrong password, none, and one whose password is right and does not help.
+    // An account with a wrong password, no account, and an inactive account with the right
+    // password.
     let tried = [
         (&user.email, WRONG),
         (&unknown, PASSWORD),
@@ -260,7 +260,7 @@ fn unknown_accounts_are_throttled_as_known_ones() {
     }
 }
 
-/// Lets a lock that has begun last longer than a test, however slow the machine is.
+/// Extends a lock beyond the duration of a test on a slow machine.
 fn prolong(user: &User, network: &str) {
     let key = counter("login", &[&user.email.to_lowercase(), network]);
     assert_eq!(aws::get_item(&key, "ATTEMPTS").unwrap()["failures"]["N"], "5");
@@ -279,7 +279,7 @@ fn neighbours_are_throttled_together() {
     prolong(&user, &unique);
     assert_eq!(login(&format!("{prefix}:ffff:ffff:ffff:ffff")), 429);
     Host::somewhere().login(&user.email, PASSWORD).ok(200);
-    // Other tests try other accounts, so that any network will do.
+    // Other tests use other accounts, so that any network will do.
     let user = User::new("patient");
     let login = |address: &str| Host::at(address).login(&user.email, WRONG).status;
     for last in 1..=5 {
@@ -313,7 +313,7 @@ fn what_clients_say_of_their_address_is_ignored() {
         .chain([("forwarded", forwarded)])
         .collect::<Vec<_>>()
     };
-    // After the free failures another one each time that the wait is over: 1 s, 2 s ...
+    // After the free failures, one more each time the wait is over: 1 s, 2 s ...
     let attack = |send: &dyn Fn(usize) -> u16| {
         let began = std::time::Instant::now();
         let tried = (0..20).filter(|number| send(*number) == 401).count();
@@ -326,7 +326,7 @@ fn what_clients_say_of_their_address_is_ignored() {
             said.iter().map(|(name, value)| (*name, value.as_str())).collect();
         host.post_with("/api/accounts/login/", &headers, &body).status
     });
-    // Through the gateway it is no different.
+    // The same through the gateway.
     let user = User::new("patient");
     attack(&|number| {
         let mut request = Anonymous
@@ -342,8 +342,8 @@ fn what_clients_say_of_their_address_is_ignored() {
 #[test]
 fn an_owner_with_many_devices_signs_in_with_all_at_once() {
     let (user, host) = (User::new("patient"), Host::somewhere());
-    // Who is at it for longer than a refusal takes may be one that fails: on a machine that is busy
-    // with other things, some are.
+    // A sign-in that takes longer than the maximum wait of the others may make some of them fail;
+    // on a busy machine this happens.
     for _ in 0..20 {
         let began = Instant::now();
         let statuses: Vec<u16> = thread::scope(|scope| {
@@ -408,7 +408,7 @@ fn an_account_that_all_the_world_attacks_is_slow_for_attackers_and_open_to_its_o
     Host::somewhere().login(&user.email, PASSWORD).ok(200);
 }
 
-/// What is tried with tokens of 32 random bytes, or makes an account: only networks are counted.
+/// Tokens of 32 random bytes and registrations count for the network alone.
 #[test]
 fn networks_that_guess_tokens_or_try_addresses_wait() {
     let user = User::new("patient");
@@ -430,7 +430,7 @@ fn networks_that_guess_tokens_or_try_addresses_wait() {
         set_counter(kind, &subject, MINUTES_15, &[("failures", FAILURES_PER_NETWORK - 1)]);
         host.post(path, body).ok(status);
         told(&host.post(path, body), kind, FAILURES_PER_NETWORK, MINUTES_15);
-        // Before any work: what is right is refused, too.
+        // Before any work: valid requests are refused, too.
         let right = match kind {
             "register" => json!({"email": new_email(), "password": PASSWORD}),
             "refresh" => json!({"refresh": user.refresh}),
@@ -484,8 +484,8 @@ fn an_address_gets_so_many_mails_a_day_whoever_asks() {
         responses.push(refused);
     }
     assert_eq!(telltale(&responses[0]), telltale(&responses[1]));
-    // All that the owner of an address can ask for is counted together; what others ask who only
-    // claim it, by itself.
+    // What the owner of an address can request is counted together; requests of others who claim
+    // the address are counted separately.
     user.resend_verification().problem(429, "daily_limit_reached");
     let other = User::new("patient");
     other.request_email_change(&unknown, PASSWORD).ok(202);
@@ -516,7 +516,7 @@ fn a_patient_creates_so_many_records_and_files_a_day() {
     set(RECORDS_PER_DAY - 1, 0);
     patient.create_record(record(0)).ok(201);
     told(&patient.create_record(record(0)), "records", RECORDS_PER_DAY, DAY);
-    // Files, by new records and by changed ones.
+    // Files of new records and of changed ones.
     set(0, FILES_PER_DAY - 2);
     patient.create_record(record(3)).problem(429, "daily_limit_reached");
     patient.create_record(record(1)).ok(201);

@@ -1,4 +1,4 @@
-//! What follows a sign-in: refresh, logout, the own user, the public keys.
+//! Tests of what follows a sign-in: refresh, logout, the user's own data, the public keys.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Client, Doctor, PASSWORD, Patient, User, aws};
 
-/// The parts of an access token: header, claims, what is signed, signature.
+/// Returns the parts of an access token: header, claims, signed text, signature.
 fn parts(access: &str) -> (Value, Value, String, Vec<u8>) {
     let (signed, signature) = access.rsplit_once('.').unwrap();
     let (header, claims) = signed.split_once('.').unwrap();
@@ -15,7 +15,7 @@ fn parts(access: &str) -> (Value, Value, String, Vec<u8>) {
     (json(header), json(claims), signed.to_owned(), decode(signature))
 }
 
-/// The keys of the table that belong to the session of an access token.
+/// Returns the keys of the table's item of the session of an access token.
 fn session_of(access: &str) -> (String, String) {
     let (_, claims, ..) = parts(access);
     (
@@ -45,7 +45,7 @@ fn a_refresh_token_gives_new_tokens() {
 fn a_lost_answer_can_be_asked_for_again() {
     let user = User::new("patient");
     let (access, first) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
-    // However slow the system is: it was a moment ago.
+    // However slow the system is, the token was replaced a moment ago.
     let (pk, sk) = session_of(&access);
     let used = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(2);
     aws::update_item(
@@ -65,7 +65,7 @@ fn a_reused_refresh_token_ends_its_session() {
     let user = User::new("patient");
     let other = user.sign_in();
     let (access, refresh) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
-    // As if the seconds had passed in which a lost answer is given again.
+    // As after the seconds in which a lost response is repeated.
     let (pk, sk) = session_of(&access);
     let used = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(11);
     aws::update_item(

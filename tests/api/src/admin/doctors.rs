@@ -1,5 +1,5 @@
-//! Doctors are approved by staff: before, they are neither listed nor assignable; suspended, they
-//! keep nothing but the account.
+//! Tests of the approval of doctors by staff: before it, doctors are neither listed nor assignable;
+//! suspended doctors can only use their account.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +14,7 @@ fn is_listed(patient: &Patient, doctor: &Doctor) -> bool {
     !patient.list_doctors(&format!("search={}", doctor.last_name)).ok(200).results().is_empty()
 }
 
-/// What a doctor may do only while approved.
+/// Checks what a doctor may do only while approved.
 #[track_caller]
 fn is_shut_out(doctor: &Doctor, record: &str, annotation: &str) {
     doctor.list_doctor_records("").problem(403, "not_approved");
@@ -161,7 +161,7 @@ fn a_decision_can_name_the_version_it_is_about() {
     approve(&read.header("etag")).problem(412, "precondition_failed");
     approve(&admin.read_user(&doctor.id).ok(200).header("etag")).ok(200);
 
-    // Which licence it was about can be told from the audit trail.
+    // The audit trail shows which licence the decision was about.
     doctor.update_profile(json!({"license_number": "MD-2", "years_of_experience": 3})).ok(200);
     doctor.update_profile(json!({"license_number": "MD-3"})).ok(200);
     let events = admin.list_events(&format!("subject={}", doctor.id)).ok(200);
@@ -179,8 +179,8 @@ fn a_decision_can_name_the_version_it_is_about() {
     assert_eq!(told.len(), 2, "{told:?}");
 }
 
-/// Between the look at the account and the decision on it something else of it is changed: that
-/// hinders nobody, unless it is the licence.
+/// The account changes between the read and the decision: the decision still succeeds, unless the
+/// licence has changed.
 #[test]
 fn a_licence_that_changes_meanwhile_is_not_approved_unseen() {
     let admin = Admin::new();

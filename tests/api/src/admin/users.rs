@@ -1,4 +1,4 @@
-//! What staff do with users, and who is staff.
+//! Tests of what staff do with users, and of who is staff.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::harness::{
     account_mails_to, eventually, new_email, path_of,
 };
 
-/// The actions of a user's audit trail, newest first, as staff see it.
+/// Returns the actions of a user's audit trail, newest first, as staff see them.
 #[track_caller]
 fn actions(admin: &Admin, query: &str) -> Vec<String> {
     let response = admin.list_events(query).ok(200);
     response.results().iter().map(|event| event["action"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A page's ids, page by page until the end.
+/// Returns the ids of all pages.
 #[track_caller]
 fn walk(first: Response, client: &Client, limit: usize) -> Vec<String> {
     let (mut ids, mut page) = (Vec::new(), first);
@@ -28,7 +28,7 @@ fn walk(first: Response, client: &Client, limit: usize) -> Vec<String> {
     }
 }
 
-/// An operation of every kind, with ids of nobody.
+/// Returns an operation of every kind, with unknown ids.
 fn operations() -> Vec<(&'static str, String)> {
     let id = "0190a5c0-0000-7000-8000-000000000001";
     let mut operations =
@@ -157,7 +157,7 @@ fn users_with_one_name_are_paged() {
 #[test]
 fn the_newest_users_come_first() {
     let admin = Admin::new();
-    // Somebody else each time: others register, too.
+    // A new user each time: other tests register users, too.
     eventually("both are listed", || {
         let (older, newer) = (User::new("patient"), User::new("doctor"));
         let page = admin.list_users("limit=100").ok(200);
@@ -365,7 +365,7 @@ fn staff_correct_names_and_the_trail_keeps_the_old_ones() {
         )
         .ok(400);
     assert_eq!(refused.errors(), ["first_name too_long", "last_name null", "phone_number invalid"]);
-    // Where patients look for a doctor, too.
+    // The directory that patients search shows the new name, too.
     let (patient, doctor, name) =
         (Patient::new(), Doctor::new(), format!("{MARKER}{}", crate::harness::unique()));
     admin.update_user(&doctor.id, json!({"last_name": name})).ok(200);
@@ -374,7 +374,7 @@ fn staff_correct_names_and_the_trail_keeps_the_old_ones() {
             .filter(|found| !found.results().is_empty())
     });
     assert_eq!(found.ids("pk"), [doctor.id.as_str()]);
-    // Nobody needs another for that.
+    // A correction needs no second admin.
     assert_eq!(
         admin
             .update_user(&admin.user().id, json!({"first_name": MARKER}))

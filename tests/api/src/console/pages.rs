@@ -1,4 +1,4 @@
-//! The console: who gets in, what a browser may do there, and what its pages say.
+//! Tests of the console: who gets in, what a browser may do there, and what its pages contain.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use crate::harness::{
     eventually, new_email,
 };
 
-/// Every page and form of the console that is for staff. In braces stands whose id the path names.
+/// Every page and form for staff. Braces in a path contain the kind of object that it names.
 const ROUTES: &[(&str, &str)] = &[
     ("GET", "/admin/"),
     ("GET", "/admin/users/"),
@@ -49,13 +49,13 @@ const ROUTES: &[(&str, &str)] = &[
 
 const SIGN_IN: &str = "/admin/sign-in/";
 
-/// A browser with a cookie of the console, or without.
+/// A browser with or without a cookie of the console.
 struct Browser {
     cookie: Option<String>,
 }
 
 impl Browser {
-    /// One in which the client has signed in.
+    /// Makes one in which the client has signed in.
     #[track_caller]
     fn of(client: &Client) -> Self {
         let response = open(client);
@@ -75,7 +75,7 @@ impl Browser {
         }
     }
 
-    /// A page, whatever it is.
+    /// Reads a page with any status.
     #[track_caller]
     fn get(&self, path: &str) -> Response {
         let response = self.request("GET", path).send_unchecked();
@@ -83,7 +83,7 @@ impl Browser {
         response
     }
 
-    /// A page that is there.
+    /// Reads a page with status 200.
     #[track_caller]
     fn page(&self, path: &str) -> String {
         let response = self.get(path);
@@ -91,7 +91,7 @@ impl Browser {
         text(&response)
     }
 
-    /// The token in the forms of this browser's pages.
+    /// Returns the token in the forms of this browser's pages.
     #[track_caller]
     fn csrf(&self) -> String {
         hidden(&self.page("/admin/users/new/"), "csrf")
@@ -120,7 +120,7 @@ impl Browser {
     }
 }
 
-/// Fields as a browser encodes them.
+/// Encodes fields as a browser does.
 fn encoded(fields: &[(&str, &str)]) -> String {
     let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     fields
@@ -130,12 +130,12 @@ fn encoded(fields: &[(&str, &str)]) -> String {
         .join("&")
 }
 
-/// Brings an access token to the console.
+/// Signs in to the console with an access token.
 fn open(client: &Client) -> Response {
     client.request("POST", "/admin/session/").send_unchecked()
 }
 
-/// The cookie that an answer sets, as a browser sends it back.
+/// Returns the cookie of a response, as a browser sends it back.
 fn pair(response: &Response) -> String {
     response.header("set-cookie").split(';').next().unwrap().to_owned()
 }
@@ -144,7 +144,7 @@ fn text(response: &Response) -> String {
     String::from_utf8(response.bytes.clone()).unwrap()
 }
 
-/// The value of the first hidden field of a name.
+/// Returns the value of the first hidden field with a name.
 #[track_caller]
 fn hidden(page: &str, name: &str) -> String {
     let beginning = format!("name=\"{name}\" value=\"");
@@ -152,7 +152,7 @@ fn hidden(page: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// What holds for everything that a browser gets.
+/// Checks what holds for every response to a browser.
 #[track_caller]
 fn check(response: &Response) {
     assert!(response.status < 500, "{response}");
@@ -191,7 +191,8 @@ fn check(response: &Response) {
     }
 }
 
-/// Whether the answer leads to the sign-in page, takes the cookie away, and says nothing.
+/// Checks that the response redirects to the sign-in page, removes the cookie, and contains nothing
+/// else.
 #[track_caller]
 fn assert_sent_away(response: &Response) {
     assert_eq!(
@@ -207,7 +208,7 @@ fn assert_sent_away(response: &Response) {
     assert!(response.bytes.is_empty(), "{response}");
 }
 
-/// The session of an access token.
+/// Returns the session of an access token.
 fn session_of(client: &Client) -> String {
     let token = client.access.as_deref().unwrap().split('.').nth(1).unwrap();
     let claims: Value =
@@ -215,7 +216,7 @@ fn session_of(client: &Client) -> String {
     claims["sid"].as_str().unwrap().to_owned()
 }
 
-/// A key of the console, made of the function's own secret.
+/// Derives a key of the console from the function's secret.
 fn console_key(purpose: &[u8]) -> [u8; 32] {
     let secret = aws::environment_of("console")["CONSOLE_KEY"].clone();
     let mut key = [0; 32];
@@ -224,13 +225,14 @@ fn console_key(purpose: &[u8]) -> [u8; 32] {
     key
 }
 
-/// What the forms of a session carry, as the function would make it.
+/// Returns the token of the forms of a session, as the function makes it.
 fn form_token(session: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &console_key(b"prove 1"));
     BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, session.as_bytes()))
 }
 
-/// A cookie as the function would seal it: for a user and a session, begun and last used then.
+/// Seals a cookie as the function does: for a user and a session, begun and last used at these
+/// times.
 fn sealed(user: &str, session: &str, began: Timestamp, used: Timestamp) -> String {
     let mut plain = json!({"user": user, "session": session, "began": began, "used": used})
         .to_string()
@@ -289,7 +291,7 @@ fn others_get_no_cookie() {
     response.problem(401, "not_authenticated");
 }
 
-/// What any form of the console may send, with its token.
+/// Returns fields for any form of the console, with its token.
 fn any_form<'a>(
     csrf: &'a str,
     version: &'a str,
@@ -338,7 +340,7 @@ fn every_page_is_for_staff_alone() {
     let (version, email) = (hidden_version(&admin, &patient.id), new_email());
     let record = patient.record_for(&doctor);
     let filled = |path: &str| match path {
-        // With a slash behind it, it arrives here by way of a redirection.
+        // A path with a slash at its end is redirected.
         "/admin/" => "/admin".to_owned(),
         path => path.replace(
             "{id}",
@@ -438,8 +440,8 @@ fn signing_out_ends_the_session_everywhere() {
     admin.me().problem(401, "token_not_valid");
 }
 
-/// The token of a form proves that a page of ours was made for the session, and not that the
-/// session is still good.
+/// The token of a form proves that it comes from a page of the session, not that the session is
+/// still live.
 #[test]
 fn a_form_does_nothing_once_the_session_is_over() {
     let (admin, patient, doctor, other) =
@@ -709,8 +711,8 @@ fn staff_edit_a_user_or_learn_what_is_wrong() {
     account_mail(&email, "Confirm Your New Email Address", 0);
 }
 
-/// Each form stands for itself: what is wrong with one leaves the other as it was, and lets nobody
-/// write over what came since.
+/// Each form is independent: an error in one leaves the other as it was, and does not allow
+/// overwriting later changes.
 #[test]
 fn a_refused_form_keeps_the_other_and_its_own_version() {
     let (admin, user) = (Admin::new(), User::new("patient"));
@@ -752,7 +754,7 @@ fn a_refused_form_keeps_the_other_and_its_own_version() {
     assert_eq!(admin.read_user(&user.id).ok(200).text("last_name"), "Meanwhile");
 }
 
-/// The version of an account, as its entity tag says it.
+/// Returns the version of an account, as in its entity tag.
 fn hidden_version(admin: &Admin, id: &str) -> String {
     admin.read_user(id).ok(200).header("etag").trim_matches('"').to_owned()
 }
@@ -768,7 +770,7 @@ fn users_are_found_and_filtered() {
     assert!(!found(&format!("id={}&created_before=2026-01-02", user.id)));
     eventually("by address", || found(&format!("email={}", user.email)).then_some(()));
     eventually("by name", || found(&format!("last_name={}", user.last_name)).then_some(()));
-    // Somebody else each time: others register, too.
+    // A new user each time: other tests register users, too.
     eventually("among the newest", || {
         let newest = User::new("patient");
         browser.page("/admin/users/?role=patient").contains(&newest.email).then_some(())
@@ -862,7 +864,7 @@ fn a_rare_specialization_is_found_among_many_doctors() {
     }
 }
 
-/// Every one of these characters takes five bytes of a page. Pages are measured by [`check`].
+/// Text in which every character takes five bytes of a page. [`check`] checks the length of pages.
 fn hostile(length: usize) -> String {
     "\"&'<>".chars().cycle().take(length).collect()
 }

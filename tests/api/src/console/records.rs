@@ -1,5 +1,5 @@
-//! The console's clinical half: what staff see of records, files, annotations and notifications,
-//! before and after they break the glass.
+//! Tests of records, files, annotations and notifications in the console, before and after staff
+//! break the glass.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ impl Browser {
         Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
     }
 
-    /// A page, as text.
+    /// Reads a page as text.
     #[track_caller]
     fn page(&self, path: &str) -> String {
         let response = self.get(path).ok(200);
@@ -44,7 +44,7 @@ impl Browser {
         String::from_utf8(response.bytes).unwrap()
     }
 
-    /// What the forms on a page carry.
+    /// Returns the token in the forms of a page.
     #[track_caller]
     fn csrf(&self, path: &str) -> String {
         hidden(&self.page(path), "csrf")
@@ -65,7 +65,7 @@ impl Browser {
             .send_unchecked()
     }
 
-    /// Sends a form as the page of the record has it.
+    /// Sends a form as on the page of the record.
     #[track_caller]
     fn submit(&self, record: &str, form: &str, fields: &[(&str, &str)]) -> Response {
         let page = format!("/admin/records/{record}/");
@@ -77,7 +77,7 @@ impl Browser {
         self.submit(record, "break-glass", &[("reason", reason)]).ok(303);
     }
 
-    /// The page of a record, once the list knows it.
+    /// Reads the page of a record, once the list contains it.
     #[track_caller]
     fn record(&self, id: &str) -> String {
         let path = format!("/admin/records/{id}/");
@@ -86,7 +86,7 @@ impl Browser {
     }
 }
 
-/// The value of the first hidden field of a name.
+/// Returns the value of the first hidden field with a name.
 #[track_caller]
 fn hidden(page: &str, name: &str) -> String {
     let (_, rest) = page
@@ -95,7 +95,7 @@ fn hidden(page: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// A record with a file and an annotation, in words that nobody else uses.
+/// A record with a file and an annotation, in unique words.
 struct Case {
     patient: Patient,
     doctor: Doctor,
@@ -127,12 +127,12 @@ impl Case {
         Self { patient, doctor, id, file, annotation, description, name, note }
     }
 
-    /// Everything that a person has written, and what the notifications say.
+    /// Returns everything that people have written, and the messages of the notifications.
     fn secrets(&self) -> [&str; 4] {
         [&self.description, &self.name, &self.note, "has annotated health record"]
     }
 
-    /// Lists on which it is found, wherever it stands among others.
+    /// Returns the lists with the filters that show it on their first page.
     fn lists(&self) -> [String; 4] {
         let patient = &self.patient.id;
         [
@@ -143,7 +143,7 @@ impl Case {
         ]
     }
 
-    /// The patient's log of the record, oldest first: who, what and why.
+    /// Returns the patient's log of the record, oldest first: who, what and why.
     fn log(&self) -> Vec<(String, String, Value)> {
         let entries = self.patient.read_access_log(&self.id, "limit=100").ok(200);
         let entry = |entry: &Value| {
@@ -153,7 +153,7 @@ impl Case {
         entries.results().iter().rev().map(entry).collect()
     }
 
-    /// What staff did, of that.
+    /// Returns what staff did, from that log.
     fn log_of(&self, browser: &Browser) -> Vec<(String, Value)> {
         let own = self.log().into_iter().filter(|(actor, ..)| actor == browser.id());
         own.map(|(_, action, reason)| (action, reason)).collect()
@@ -232,8 +232,8 @@ fn lists_show_what_there_is_and_nothing_of_what_it_says() {
         let page = browser.page(path);
         assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
     }
-    // What was looked at is told: the patient's things to the patient, the newest of all to nobody
-    // but staff.
+    // Reads are in the audit trail: of one patient's things in the patient's log, of the newest of
+    // all only for staff.
     let log = case.log_of(&browser);
     let actions: Vec<&str> = log.iter().map(|(action, _)| action.as_str()).collect();
     assert!(actions.starts_with(&["look_up_record"]), "{actions:?}");
@@ -280,7 +280,7 @@ fn who_breaks_the_glass_reads_one_record_and_the_patient_knows() {
         });
         assert!(shown.is_none_or(|shown| page.contains(&shown)), "{path}");
     }
-    // Nothing else, and nobody else.
+    // No other record, and no other admin.
     let page = browser.page(&format!("/admin/records/{}/", second.id));
     assert!(
         [&second.description, &second.name, &second.note]
@@ -292,8 +292,8 @@ fn who_breaks_the_glass_reads_one_record_and_the_patient_knows() {
         assert!(case.secrets().iter().all(|secret| !page.contains(secret)), "{path}");
     }
 
-    // The patient is told at once, by mail too, without the reason, which the log has; and of every
-    // look.
+    // The patient is notified at once, also by mail, without the reason, which the log contains;
+    // every read is in the log.
     let told = case.patient.list_notifications("").ok(200);
     let newest = &told.results()[0];
     assert_eq!(
@@ -337,7 +337,7 @@ fn the_glass_is_whole_again_after_a_while() {
     let ttl: i64 = glass["ttl"]["N"].as_str().unwrap().parse().unwrap();
     let left = ttl - jiff::Timestamp::now().as_second();
     assert!((800..=900).contains(&left), "a quarter of an hour: {left} s");
-    // As it is when the time has passed and the table has not yet deleted it.
+    // As after the time has passed, before the table deletes the item.
     aws::update_item(
         &pk,
         &sk,
@@ -579,8 +579,8 @@ fn a_long_record_is_shown_in_pages() {
     assert!(notes.iter().chain([&case.note]).all(|note| seen.matches(note.as_str()).count() == 1));
 }
 
-/// Every one of these characters takes five bytes of a page. Pages are measured by
-/// [`Browser::page`].
+/// Text in which every character takes five bytes of a page. [`Browser::page`] checks the length of
+/// pages.
 fn hostile(length: usize) -> String {
     "\"&'<>".chars().cycle().take(length).collect()
 }
@@ -656,7 +656,7 @@ fn lists_stay_small_whatever_people_write() {
         browser.break_glass(id, "A good reason");
     }
     let month = &jiff::Timestamp::now().to_string()[..7];
-    // Every link on the page repeats what was typed.
+    // Every link on the page repeats the input.
     let typed: String = last_name.bytes().map(|byte| format!("%{byte:02X}")).collect();
     for (list, side) in LISTS.iter().zip(["patient", "patient", "patient", "recipient"]) {
         let path = format!("{list}?{side}={typed}&created={month}");
@@ -684,7 +684,7 @@ fn what_a_chart_holds_is_listed_by_record() {
                 .to_owned()
         })
         .to_vec();
-    // What is newest is on the older record.
+    // The newest annotation is on the older record.
     for id in [&records[1], &records[0]] {
         doctor.annotate(id);
     }

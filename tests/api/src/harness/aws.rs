@@ -1,5 +1,5 @@
-//! The emulated AWS, for what cannot be done or seen through the API. Requests are signed as by any
-//! client of AWS.
+//! Access to the emulated AWS, for what cannot be done or seen through the API. Requests are signed
+//! as by any client of AWS.
 
 use std::time::SystemTime;
 
@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use super::{Request, Response, Stack, Transport, local, services};
 
-/// The region of the emulated cloud and of everything in the process.
+/// The region of the emulated cloud and of all functions in the process.
 const REGION: &str = "eu-central-1";
 
-/// Those of the account's root: everything is allowed.
+/// The credentials of the account's root, which is allowed everything.
 pub fn root() -> Credentials {
     Credentials::new("test", "test", None, None, "tests")
 }
 
-/// A signed request to a service; `path` with its query.
+/// Sends a signed request to a service; `path` includes the query.
 #[track_caller]
 pub fn send(
     credentials: Credentials,
@@ -49,8 +49,8 @@ pub fn send(
     request.send_unchecked()
 }
 
-/// An operation of a service with the JSON protocol: `("dynamodb", "DynamoDB_20120810.GetItem",
-/// ...)`.
+/// Calls an operation of a service with the JSON protocol: `("dynamodb",
+/// "DynamoDB_20120810.GetItem", ...)`.
 #[track_caller]
 pub fn operation(credentials: Credentials, service: &str, target: &str, body: &Value) -> Response {
     let content_type = if matches!(service, "dynamodb" | "sqs") {
@@ -68,14 +68,14 @@ pub fn operation(credentials: Credentials, service: &str, target: &str, body: &V
     )
 }
 
-/// An operation on the table; `TableName` is added.
+/// Calls an operation on the table; `TableName` is added.
 #[track_caller]
 pub fn dynamodb(name: &str, mut body: Value) -> Response {
     body["TableName"] = json!(Transport::get().table());
     operation(root(), "dynamodb", &format!("DynamoDB_20120810.{name}"), &body).ok(200)
 }
 
-/// An item in DynamoDB's JSON.
+/// Reads an item in DynamoDB's JSON.
 #[track_caller]
 pub fn get_item(pk: &str, sk: &str) -> Option<Value> {
     let response = dynamodb(
@@ -85,7 +85,7 @@ pub fn get_item(pk: &str, sk: &str) -> Option<Value> {
     response.body.get("Item").cloned()
 }
 
-/// The items of a partition in DynamoDB's JSON, at most 1 MB of them.
+/// Reads the items of a partition in DynamoDB's JSON, at most 1 MB of them.
 #[track_caller]
 pub fn query(pk: &str) -> Vec<Value> {
     let response = dynamodb(
@@ -96,7 +96,7 @@ pub fn query(pk: &str) -> Vec<Value> {
     response["Items"].as_array().unwrap().clone()
 }
 
-/// Changes an item. In the expression, `#role` and `#ttl` stand for the attributes whose names are
+/// Updates an item. In the expression, `#role` and `#ttl` are the attributes whose names are
 /// reserved words.
 #[track_caller]
 pub fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
@@ -115,14 +115,14 @@ pub fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
     dynamodb("UpdateItem", body);
 }
 
-/// An operation on a queue, by the queue's name in the stack file; `QueueUrl` is added.
+/// Calls an operation on a queue, named as in the stack file; `QueueUrl` is added.
 #[track_caller]
 pub fn sqs(name: &str, queue: &str, mut body: Value) -> Response {
     body["QueueUrl"] = json!(Stack::get().queues[queue]);
     operation(root(), "sqs", &format!("AmazonSQS.{name}"), &body).ok(200)
 }
 
-/// Invokes a function, by its name in the stack file, with an event and waits for its answer.
+/// Invokes a function, named as in the stack file, with an event and returns its response.
 #[track_caller]
 pub fn invoke(function: &str, event: &Value) -> Response {
     let path = format!("/2015-03-31/functions/{}/invocations", Stack::get().functions[function]);
@@ -137,13 +137,13 @@ pub fn invoke(function: &str, event: &Value) -> Response {
     .ok(200)
 }
 
-/// A request to the bucket: a key (or nothing) with its query.
+/// Sends a request to the bucket: a key (or nothing) with its query.
 #[track_caller]
 pub fn s3(method: &str, key: &str) -> Response {
     send(root(), "s3", method, &format!("/{}/{key}", Stack::get().bucket), &[], Vec::new())
 }
 
-/// The keys of all versions and delete markers of objects whose keys begin so.
+/// Returns the keys of all versions and delete markers of objects with this key prefix.
 #[track_caller]
 pub fn object_versions(prefix: &str) -> Vec<String> {
     let response = s3("GET", &format!("?versions&prefix={}", prefix.replace('/', "%2F"))).ok(200);
@@ -161,7 +161,7 @@ fn configuration_of(function: &str) -> Response {
     send(root(), "lambda", "GET", &path, &[], Vec::new()).ok(200)
 }
 
-/// The environment of a function.
+/// Returns the environment of a function.
 #[track_caller]
 pub fn environment_of(function: &str) -> Value {
     match &*Transport::get() {
@@ -170,7 +170,7 @@ pub fn environment_of(function: &str) -> Value {
     }
 }
 
-/// The secret behind the signing key.
+/// Returns the secret from which the signing key is derived.
 #[track_caller]
 pub fn signing_secret() -> String {
     if let Transport::InProcess(_) = &*Transport::get() {
@@ -182,7 +182,7 @@ pub fn signing_secret() -> String {
     response.text("SecretString").to_owned()
 }
 
-/// The credentials that a function runs with.
+/// Returns the credentials with which a function runs.
 #[track_caller]
 pub fn role_of(function: &str) -> Credentials {
     let role = configuration_of(function).text("Role").replace(':', "%3A").replace('/', "%2F");

@@ -1,4 +1,4 @@
-//! Files: declared in a request, sent to S3 by presigned URLs.
+//! Files: declared in a request, uploaded to S3 by presigned URLs.
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,12 @@ use super::{Request, Response};
 pub const PDF: &[u8] = b"%PDF-1.7\n%%EOF\n";
 pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01";
 
-/// A file to be declared.
+/// Returns the JSON that declares a file.
 pub fn declared(name: &str, content_type: &str, content: &[u8]) -> Value {
     json!({"name": name, "content_type": content_type, "size_bytes": content.len()})
 }
 
-/// A request to S3, which is no part of the API.
+/// Sends a request to S3, which is not part of the API.
 #[track_caller]
 pub fn transfer(
     method: &str,
@@ -30,7 +30,7 @@ pub fn transfer(
     .send_unchecked()
 }
 
-/// Uploads `content` as the file's `upload` says; answers the status of S3.
+/// Uploads `content` as the `upload` of the file says; returns the status of S3.
 pub fn upload(file: &Value, content: &[u8]) -> u16 {
     let upload = &file["upload"];
     let headers = upload["headers"].as_object().unwrap();

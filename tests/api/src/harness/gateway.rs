@@ -1,4 +1,4 @@
-//! What API Gateway makes of a request before a function gets it.
+//! The event that API Gateway makes of a request.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderMap, Method, header};
@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use super::unique;
 
-/// A request as a client has sent it.
+/// A request as a client sent it.
 pub(super) struct Sent<'a> {
     pub(super) method: &'a Method,
-    /// With its query.
+    /// Path with query.
     pub(super) path: &'a str,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: Option<&'a [u8]>,
-    /// The address of the client.
+    /// Address of the client.
     pub(super) source_ip: &'a str,
 }
 
-/// Returns the event of a request in the payload format 2.0: the path decoded, cookies apart, the
-/// lines of a header joined, a body that is no text in base64.
+/// Returns the event of a request in payload format 2.0: the path decoded, cookies separate, the
+/// lines of a header joined, a body that is not text in base64.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html>
 pub(super) fn event(sent: &Sent<'_>) -> Value {
     let (path, query) = sent.path.split_once('?').unwrap_or((sent.path, ""));
@@ -79,7 +79,7 @@ pub(super) fn event(sent: &Sent<'_>) -> Value {
     event
 }
 
-/// A path with its escapes resolved.
+/// Decodes the escapes of a path.
 fn decoded(path: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
     while let [first, tail @ ..] = rest {

@@ -1,5 +1,5 @@
-//! Clients with addresses of their own. The gateway of the emulated cloud sees all clients at one
-//! address: what these send is handed to the function as the gateway would hand it over.
+//! Clients with addresses of their own. The gateway of the emulated cloud sees one address for all
+//! clients; these invoke the function directly, with the event that the gateway would send.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -7,24 +7,23 @@ use uuid::Uuid;
 
 use super::{PASSWORD, Request, Response, Transport, aws, gateway};
 
-/// Somebody's computer.
+/// A client with an IP address of its own.
 #[derive(Clone, Debug)]
 pub struct Host(String);
 
 impl Host {
-    /// The one with this address.
+    /// Makes a client with this address.
     pub fn at(address: &str) -> Self {
         Self(address.to_owned())
     }
 
-    /// One in a network that nobody else is in.
+    /// Makes a client in a network that no other test uses.
     pub fn somewhere() -> Self {
         let random = Uuid::now_v7().simple().to_string();
         Self(format!("2001:db8:{}:{}::1", &random[24..28], &random[28..]))
     }
 
-    /// The network that it is in, as the counters know it: of an address as [`Host::somewhere`]
-    /// gives it.
+    /// Returns the network as the counters name it, for an address of [`Host::somewhere`].
     pub fn network(&self) -> String {
         let parts = self
             .0
@@ -34,7 +33,7 @@ impl Host {
         format!("{}::/64", parts.collect::<Vec<_>>().join(":"))
     }
 
-    /// Posts to a path of the accounts function, with headers besides the usual ones.
+    /// Posts to a path of the accounts function, with additional headers.
     #[track_caller]
     pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
         let mut request = Request::new("POST", path).json(body).sent_from(&self.0);

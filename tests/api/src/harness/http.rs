@@ -1,4 +1,4 @@
-//! Requests, answers, and what holds for every answer.
+//! Requests and responses, and the checks that hold for every response.
 
 use std::ops::Index;
 use std::sync::OnceLock;
@@ -16,8 +16,8 @@ use super::gateway::Sent;
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The client of all tests: it follows nothing, takes any method, and an error's status is a
-/// status.
+/// The client of all tests: it follows no redirects, sends any method, and returns error statuses
+/// as responses.
 fn agent() -> &'static Agent {
     static AGENT: OnceLock<Agent> = OnceLock::new();
     AGENT.get_or_init(|| {
@@ -32,7 +32,7 @@ fn agent() -> &'static Agent {
     })
 }
 
-/// A request, put together step by step.
+/// A request, built step by step.
 #[derive(Clone)]
 pub struct Request {
     method: Method,
@@ -43,7 +43,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request to the API for a path, or to anything for a URL.
+    /// Makes a request to the API for a path, or to anywhere for a URL.
     pub fn new(method: &str, path: &str) -> Self {
         let url = if path.starts_with('/') {
             format!("{}{path}", Transport::get().base_url())
@@ -59,12 +59,12 @@ impl Request {
         }
     }
 
-    /// With an access token.
+    /// Adds an access token.
     pub fn token(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// With one more header; a name may come twice.
+    /// Adds a header; a name may be repeated.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.append(
             name.parse::<HeaderName>().unwrap(),
@@ -73,24 +73,24 @@ impl Request {
         self
     }
 
-    /// From a client with this address, where the test and not the network says it.
+    /// Sets the address of the client, where the test and not the network determines it.
     pub(super) fn sent_from(mut self, address: &str) -> Self {
         self.source_ip = address.to_owned();
         self
     }
 
-    /// With a JSON body.
+    /// Sets a JSON body.
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
-    /// With a body of any kind.
+    /// Sets a body of any type.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Sends it and checks what holds for every answer of the API.
+    /// Sends the request and checks what holds for every response of the API.
     #[track_caller]
     pub fn send(self) -> Response {
         let (method, path) = (self.method.clone(), self.path());
@@ -99,7 +99,7 @@ impl Request {
         response
     }
 
-    /// Sends it in the process of the tests, and returns what it has cost, too.
+    /// Sends the request within this process, and also returns what it cost.
     #[track_caller]
     pub fn measure(self) -> (Response, Cost) {
         let Transport::InProcess(local) = &*Transport::get() else {
@@ -108,7 +108,7 @@ impl Request {
         local.send(&self.sent())
     }
 
-    /// The path in the API, without its query.
+    /// Returns the path in the API, without its query.
     fn path(&self) -> String {
         let path = self.url.strip_prefix(Transport::get().base_url()).unwrap_or(&self.url);
         path.split('?').next().unwrap().to_owned()
@@ -124,8 +124,8 @@ impl Request {
         }
     }
 
-    /// Sends it, for answers that are not the API's: S3, the emulated AWS, the gateway's
-    /// preflights.
+    /// Sends the request without checks, for responses that are not the API's: S3, the emulated
+    /// AWS, preflights of the gateway.
     #[track_caller]
     pub fn send_unchecked(self) -> Response {
         if let Transport::InProcess(local) = &*Transport::get()
@@ -153,13 +153,13 @@ impl Request {
     }
 }
 
-/// The path and query of a link to the API.
+/// Returns the path and query of a link to the API.
 #[track_caller]
 pub fn path_of(url: &str) -> &str {
     url.strip_prefix(Transport::get().base_url()).unwrap_or_else(|| panic!("{url} leads elsewhere"))
 }
 
-/// A request with a JSON body, or none.
+/// Makes a request with a JSON body, or with none.
 #[track_caller]
 pub fn call(
     method: &str,
@@ -181,13 +181,13 @@ pub fn call(
     request.send()
 }
 
-/// An answer; `answer["name"]` is a field of its JSON body.
+/// A response; `response["name"]` is a field of its JSON body.
 #[derive(Clone, Debug)]
 pub struct Response {
     what: String,
     pub status: u16,
     pub headers: HeaderMap,
-    /// Null where there is no JSON.
+    /// Null without JSON.
     pub body: Value,
     pub bytes: Vec<u8>,
 }
@@ -198,7 +198,7 @@ impl Response {
         Self { what, status, headers, body, bytes }
     }
 
-    /// What a function that was invoked without a gateway has answered to it.
+    /// Makes the response from what a directly invoked function returned.
     #[track_caller]
     pub fn of_function(what: &str, response: &Value) -> Self {
         let status = response["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
@@ -215,21 +215,21 @@ impl Response {
         Self::new(what.to_owned(), status, headers, bytes)
     }
 
-    /// The answer, if it has this status.
+    /// Returns the response if it has this status; panics otherwise.
     #[track_caller]
     pub fn ok(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         self
     }
 
-    /// The answer, if it is a problem with this status and code.
+    /// Returns the response if it is a problem with this status and code; panics otherwise.
     #[track_caller]
     pub fn problem(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self["code"].as_str()), (status, Some(code)), "{self}");
         self
     }
 
-    /// The answer, if it is 400 for this field alone, with this code.
+    /// Returns the response if it is 400 for this field alone, with this code; panics otherwise.
     #[track_caller]
     pub fn refused(self, field: &str, code: &str) -> Self {
         assert_eq!(self.status, 400, "{self}");
@@ -237,7 +237,7 @@ impl Response {
         self
     }
 
-    /// The fields that were refused, each as `field code`.
+    /// Returns the refused fields, each as `field code`.
     pub fn errors(&self) -> Vec<String> {
         let errors = self["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors
@@ -248,32 +248,32 @@ impl Response {
             .collect()
     }
 
-    /// The entries of a page.
+    /// Returns the entries of a page.
     #[track_caller]
     pub fn results(&self) -> &[Value] {
         self["results"].as_array().unwrap_or_else(|| panic!("no page: {self}"))
     }
 
-    /// The ids on a page, by the field that holds them.
+    /// Returns the ids on a page, read from this field.
     #[track_caller]
     pub fn ids(&self, field: &str) -> Vec<&str> {
         self.results().iter().map(|entry| entry[field].as_str().unwrap()).collect()
     }
 
-    /// A header, all its lines joined, empty where there is none.
+    /// Returns a header, with all its lines joined; empty without it.
     pub fn header(&self, name: &str) -> String {
         let lines: Vec<&str> =
             self.headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect();
         lines.join(", ")
     }
 
-    /// A field that holds text.
+    /// Returns a text field.
     #[track_caller]
     pub fn text(&self, field: &str) -> &str {
         self[field].as_str().unwrap_or_else(|| panic!("{field} is no text: {self}"))
     }
 
-    /// The names of the fields, sorted.
+    /// Returns the names of the fields, sorted.
     pub fn keys(&self) -> Vec<&str> {
         self.body
             .as_object()
@@ -281,7 +281,7 @@ impl Response {
             .unwrap_or_default()
     }
 
-    /// What holds for every answer of the API.
+    /// Checks what holds for every response of the API.
     #[track_caller]
     pub fn check(&self, method: &Method, path: &str) {
         assert!(self.status < 500, "a failure: {self}");
@@ -317,7 +317,8 @@ impl Response {
         }
     }
 
-    /// RFC 9457, and what every problem of ours has.
+    /// Checks what RFC 9457 requires of a problem, and the members that all problems of the API
+    /// have.
     #[track_caller]
     fn check_problem(&self) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self}");
@@ -347,7 +348,7 @@ impl Index<&str> for Response {
     }
 }
 
-/// The whole answer, for messages of failed tests.
+/// Formats the whole response, for messages of failed tests.
 impl std::fmt::Display for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{} answered {}", self.what, self.status)?;

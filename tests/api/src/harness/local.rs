@@ -1,8 +1,8 @@
-//! The whole system in the process of the tests: the routers of all functions over one table, and
-//! behind them dispatcher and mailer.
+//! The whole system in this process: the routers of all functions on one table, with dispatcher and
+//! mailer.
 //!
-//! What is not here is in `tests/system`: the gateway's own answers, objects in the bucket, the
-//! archive, rights, queues that are looked into, logs.
+//! `tests/system` tests what is missing here: the gateway's own responses, objects in the bucket,
+//! the archive, rights, the content of queues, logs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -32,8 +32,7 @@ use super::gateway::{self, Sent};
 use super::services::Services;
 use super::{Mail, Response};
 
-/// The variables of all functions. What the template has defaults for and what is not here is as
-/// on the stack of the tests.
+/// The variables of all functions, as on the test stack.
 const VARIABLES: [(&str, &str); 39] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
@@ -76,41 +75,41 @@ const VARIABLES: [(&str, &str); 39] = [
     ("ARCHIVE_BUCKET_NAME", "archive"),
 ];
 
-/// Where the API seems to be.
+/// The origin of the API in links.
 pub(super) const BASE_URL: &str = "https://records.example.org";
 
 /// The functions that answer HTTP.
 const FUNCTIONS: [&str; 6] = ["accounts", "records", "notifications", "admin", "console", "docs"];
 
-/// How long dispatcher and mailer rest when nothing has changed.
+/// How long dispatcher and mailer pause when there are no changes.
 const REST: Duration = Duration::from_millis(10);
 
-/// How many changes the dispatcher gets at once.
+/// How many changes the dispatcher gets per batch.
 const BATCH: usize = 100;
 
-/// How often a batch of changes is handed to the dispatcher.
+/// How often a batch of changes is delivered to the dispatcher.
 const MAX_ATTEMPTS: usize = 20;
 
-/// Variables by their names.
+/// Variables by name.
 pub(super) type Variables = BTreeMap<String, String>;
 
 /// The system.
 pub struct Local {
-    /// What runs requests.
+    /// The runtime of requests.
     requests: Runtime,
-    /// What runs everything else.
+    /// The runtime of everything else.
     runtime: Runtime,
     table: Table,
     services: Services,
     functions: HashMap<&'static str, Router>,
-    /// The function of a path, as `template.yaml` says it to the gateway.
+    /// The function for a path, as `template.yaml` routes it.
     routes: matchit::Router<String>,
     /// Dispatcher and mailer, where they follow the stream.
     background: Option<JoinHandle<()>>,
 }
 
 impl Local {
-    /// Starts a system with an empty table; the requests run in a runtime of their own.
+    /// Starts a system with an empty table; requests run on a runtime of their own.
     pub(super) fn start(mut requests: Builder) -> Self {
         let requests = requests.enable_all().build().unwrap();
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
@@ -126,7 +125,7 @@ impl Local {
             background: None,
         };
         let variables = variables();
-        // Almost every test begins with passwords.
+        // Almost every test hashes passwords first.
         let quick = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).unwrap();
         let quick = Hasher::with(Argon2::from(quick));
         let function = |name| (name, local.function(name, &variables, quick.clone()));
@@ -134,7 +133,7 @@ impl Local {
         local
     }
 
-    /// Lets dispatcher and mailer follow what changes in the table.
+    /// Starts dispatcher and mailer, which follow the changes of the table.
     pub(super) fn following_the_stream(mut self) -> Self {
         self.background = Some(self.runtime.spawn(self.follow_the_stream()));
         self
@@ -156,12 +155,12 @@ impl Local {
         self.table.multiply(&items, number, ids);
     }
 
-    /// The address of the engine of the table.
+    /// Returns the address of the table's engine.
     pub(super) fn endpoint_url(&self) -> String {
         format!("http://{}", self.table.address)
     }
 
-    /// The mails that were sent to an address, oldest first.
+    /// Returns the mails sent to an address, oldest first.
     #[track_caller]
     pub(super) fn mails_to(&self, address: &str) -> Vec<Mail> {
         let is_running = self.background.as_ref().is_some_and(|task| !task.is_finished());
@@ -169,13 +168,13 @@ impl Local {
         self.services.mails_to(address)
     }
 
-    /// Puts a function together that is configured so.
+    /// Builds a function with this configuration.
     pub(super) fn function(&self, name: &str, variables: &Variables, hasher: Hasher) -> Router {
         let lookup = |variable: &'static str| variables.get(variable).cloned();
         let _runtime = self.requests.enter();
         let sdk = self.services.sdk();
         let client = match variables.get("AWS_ENDPOINT_URL") {
-            // Something may stand between the function and its table: the limits of production.
+            // A detour may be between the function and its table: the timeouts of production apply.
             Some(url) => {
                 let address = url.strip_prefix("http://").unwrap();
                 table::client(address, CallPolicy::Interactive.timeouts(), Meter)
@@ -217,7 +216,7 @@ impl Local {
         }
     }
 
-    /// Sends a request to the function that the gateway has a route to for it.
+    /// Sends a request to the function to which the gateway routes it.
     pub(super) fn send(&self, sent: &Sent<'_>) -> (Response, Cost) {
         let path = sent.path.split('?').next().unwrap();
         let function = self.routes.at(path).map_or("notifications", |found| found.value);
@@ -261,7 +260,7 @@ impl Local {
                 let event = json!({"Records": records}).to_string();
                 let batch = || serde_json::from_str(&event).unwrap();
                 let mut attempts = 0;
-                // What fails comes again with all behind it, as from Lambda.
+                // A failed change is delivered again with all after it, as by Lambda.
                 while !dispatcher.handle(batch()).await.batch_item_failures.is_empty() {
                     attempts += 1;
                     assert!(attempts < MAX_ATTEMPTS, "the dispatcher cannot handle {event}");
@@ -278,17 +277,17 @@ impl Local {
     }
 }
 
-/// The variables that all functions have.
+/// Returns the variables that all functions have.
 pub(super) fn variables() -> Variables {
     VARIABLES.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The routes of the gateway, as `cargo lambda watch` knows them too.
+/// Reads the routes of the gateway, which `cargo lambda watch` uses, too.
 fn routes() -> matchit::Router<String> {
     let manifest: toml::Table = include_str!("../../../../Cargo.toml").parse().unwrap();
     let routes = &manifest["workspace"]["metadata"]["lambda"]["watch"]["router"];
     let mut router = matchit::Router::new();
-    // The gateway has no routes that end in a slash.
+    // The gateway's routes do not end in a slash.
     for (path, function) in
         routes.as_table().unwrap().iter().filter(|(path, _)| !path.ends_with('/'))
     {
@@ -297,7 +296,7 @@ fn routes() -> matchit::Router<String> {
     router
 }
 
-/// The changes of the table. The engine has one shard for them.
+/// Reads the stream of the table. The engine has one shard for it.
 struct Stream {
     database: Database,
     iterator: String,
@@ -317,7 +316,7 @@ impl Stream {
         Self { database, iterator }
     }
 
-    /// The changes since the last ones, oldest first.
+    /// Returns the changes since the last call, oldest first.
     fn next(&mut self) -> Vec<Value> {
         let shard_iterator = self.iterator.clone();
         let request = GetRecordsRequest { shard_iterator, limit: Some(BATCH) };

@@ -14,20 +14,20 @@ pub struct Mail {
     pub html: String,
 }
 
-/// The mails about notifications to an address so far, oldest first.
+/// Returns the mails about notifications sent to an address so far, oldest first.
 #[track_caller]
 pub fn mails_to(email: &str) -> Vec<Mail> {
     all_mails_to(email, "Health Record Notification - ")
 }
 
-/// The mails about the account to an address so far, oldest first. Every new user gets one to
-/// confirm the address.
+/// Returns the mails about the account sent to an address so far, oldest first. Every new user gets
+/// one that confirms the address.
 #[track_caller]
 pub fn account_mails_to(email: &str) -> Vec<Mail> {
     all_mails_to(email, "Health Record Account - ")
 }
 
-/// The next mail to an address whose subject ends so, behind those that were there before.
+/// Waits for the next mail to an address with this end of its subject, after those in `before`.
 #[track_caller]
 pub fn account_mail(email: &str, subject: &str, before: usize) -> Mail {
     eventually(&format!("a mail: {subject}"), || {
@@ -38,7 +38,7 @@ pub fn account_mail(email: &str, subject: &str, before: usize) -> Mail {
 }
 
 impl Mail {
-    /// The token in it.
+    /// Returns the token in the mail.
     #[track_caller]
     pub fn token(&self) -> String {
         let (_, rest) =

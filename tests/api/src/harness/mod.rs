@@ -1,4 +1,4 @@
-//! What the tests are written with.
+//! Users, requests and responses for tests.
 //!
 //! ```ignore
 //! let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -40,36 +40,36 @@ pub use stack::Stack;
 pub use totp::App;
 pub use transport::{OwnSystem, Transport};
 
-/// In every name, address, note, description, file name and telephone number that the tests send,
-/// so that one search shows whether any of it has reached a log.
+/// Part of every name, address, note, description, file name and phone number that the tests send,
+/// so that one search (`tests/system/tests/logs.rs`) shows whether any of them was logged.
 pub const MARKER: &str = "zq7marker";
 
-/// The id of nothing.
+/// An id that nothing has.
 pub const UNKNOWN: &str = "01936f2a-0000-7000-8000-00000000ffff";
 
-/// The names of an object's fields, sorted.
+/// Returns the names of an object's fields, sorted.
 #[track_caller]
 pub fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// How long the things behind the requests may take: stream, queues and functions, one behind the
-/// other, on a machine that has other things to do.
+/// How long tests wait for what happens after a response: stream, queues and functions, one after
+/// the other, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A moment in an answer. As text, `.5Z` would come after `.51Z`.
+/// Parses a time of a response: compared as text, `.5Z` would come after `.51Z`.
 #[track_caller]
 pub fn moment(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// A word that no other test uses.
+/// Returns a word that no other test uses.
 pub fn unique() -> String {
     let random = Uuid::now_v7().simple().to_string();
     random[20..].to_owned()
 }
 
-/// Waits until `probe` answers.
+/// Waits until `probe` returns a value.
 #[track_caller]
 pub fn eventually<T>(what: &str, probe: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;

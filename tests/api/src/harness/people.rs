@@ -1,4 +1,4 @@
-//! Who calls the API: one method per endpoint, named as the operation.
+//! Clients of the API: one method for each endpoint, named as the operation.
 
 use std::ops::Deref;
 
@@ -6,37 +6,37 @@ use serde_json::{Value, json};
 
 use super::{MARKER, Request, Response, aws, unique};
 
-/// Everybody's password.
+/// The password of every user.
 pub const PASSWORD: &str = "quiet-harbour-lantern-58";
 
-/// An address that nobody has.
+/// Returns an address that no user has.
 pub fn new_email() -> String {
     format!("{MARKER}.{}@example.com", unique())
 }
 
-/// Somebody who calls the API, with an access token or without.
+/// A client of the API, with or without an access token.
 #[derive(Clone)]
 pub struct Client {
     pub access: Option<String>,
 }
 
-/// Nobody in particular.
+/// A client without an account.
 #[expect(non_upper_case_globals, reason = "reads as the actor that it is")]
 pub const Anonymous: Client = Client { access: None };
 
-/// `"?"` and the query, or nothing.
+/// Returns `"?"` and the query, or nothing.
 fn with_query(path: &str, query: &str) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
-/// One method per endpoint. A `query` comes without its question mark.
+/// One method for each endpoint. Pass a `query` without its question mark.
 impl Client {
-    /// The client with this access token.
+    /// Returns the client with this access token.
     pub fn with_token(access: &str) -> Self {
         Self { access: Some(access.to_owned()) }
     }
 
-    /// A request of this client, to be completed and sent.
+    /// Makes a request of this client, to be completed and sent.
     pub fn request(&self, method: &str, path: &str) -> Request {
         let request = Request::new(method, path);
         match &self.access {
@@ -308,7 +308,7 @@ impl Client {
     }
 }
 
-/// What staff do: one method per endpoint.
+/// One method for each endpoint for staff.
 impl Client {
     #[track_caller]
     pub fn list_users(&self, query: &str) -> Response {
@@ -378,14 +378,14 @@ pub struct User {
     pub id: String,
     pub email: String,
     pub first_name: String,
-    /// Unique, so that the directory finds this user alone by it.
+    /// Unique, so that a search in the directory finds this user alone.
     pub last_name: String,
     pub access: String,
     pub refresh: String,
 }
 
 impl User {
-    /// A new user without a profile.
+    /// Registers a user without a profile.
     #[track_caller]
     pub fn new(role: &str) -> Self {
         let (email, first_name, last_name) =
@@ -413,14 +413,14 @@ impl User {
         format!("{} {}", self.first_name, self.last_name)
     }
 
-    /// Signs in once more: the answered client has a session of its own.
+    /// Signs in once more; the returned client has a session of its own.
     #[track_caller]
     pub fn sign_in(&self) -> Client {
         let response = Anonymous.login(&self.email, PASSWORD).ok(200);
         Client::with_token(response["tokens"]["access"].as_str().unwrap())
     }
 
-    /// Deactivates the account as staff will: it leaves the directory, too.
+    /// Deactivates the account as staff do: it leaves the directory, too.
     #[track_caller]
     pub fn deactivate(&self) {
         aws::update_item(
@@ -448,7 +448,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Makes an admin in the table, because the first one can be made only once, and signs in.
+    /// Makes an admin in the table, because the first one can be created only once, and signs in.
     #[track_caller]
     pub fn new() -> Self {
         let user = User::new("patient");
@@ -480,7 +480,7 @@ impl Admin {
         Self { user, client }
     }
 
-    /// The account.
+    /// Returns the account.
     pub fn user(&self) -> &User {
         &self.user
     }
@@ -511,7 +511,7 @@ impl Patient {
         Self(patient)
     }
 
-    /// A new record for a doctor.
+    /// Creates a record assigned to a doctor.
     #[track_caller]
     pub fn record_for(&self, doctor: &Doctor) -> Response {
         self.create_record(
@@ -529,7 +529,7 @@ impl Deref for Patient {
     }
 }
 
-/// A doctor with a profile, to be found in the directory.
+/// A doctor with a profile, listed in the directory.
 #[derive(Clone)]
 pub struct Doctor(User);
 
@@ -540,7 +540,7 @@ impl Doctor {
         Self::of("Cardiology")
     }
 
-    /// Registers a doctor of a specialization.
+    /// Registers a doctor with a specialization.
     #[track_caller]
     pub fn of(specialization: &str) -> Self {
         let doctor = User::new("doctor");
@@ -551,8 +551,7 @@ impl Doctor {
         Self(doctor)
     }
 
-    /// A doctor whose licence waits for a decision, as after a registration where approval is
-    /// required.
+    /// Registers a doctor whose licence waits for a decision, as where approval is required.
     #[track_caller]
     pub fn pending() -> Self {
         let doctor = Self::new();
@@ -566,7 +565,7 @@ impl Doctor {
         doctor
     }
 
-    /// A note of this doctor on a record.
+    /// Adds a note of this doctor to a record.
     #[track_caller]
     pub fn annotate(&self, record: &str) -> Response {
         self.create_annotation(json!({"record": record, "note": format!("{MARKER} note")})).ok(201)

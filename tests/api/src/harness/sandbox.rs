@@ -1,8 +1,8 @@
-//! A function with settings of a test's own, or behind a [`Detour`], with a table that does not do
-//! what it should. And always cold.
+//! A cold function with settings of its own for one test, or behind a [`Detour`], with a table that
+//! fails.
 //!
-//! On the stack it is the deployed binary with the deployed role on the deployed table; the gateway
-//! in front of it is left out, and the event says what it would have said.
+//! On the stack it is the deployed binary with the deployed role and table; the gateway in front of
+//! it is left out, and the test makes the gateway's event.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,7 +22,7 @@ use super::{Client, Response, Stack, Transport, aws, gateway, local};
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The settings of a sandbox, before it starts.
+/// The settings of a sandbox that has not started.
 pub struct Settings {
     function: String,
     variables: BTreeMap<String, String>,
@@ -36,14 +36,14 @@ pub enum Sandbox {
     Program(Program),
 }
 
-/// The program of a function, and the runtime API that it asks for events.
+/// The process of a function, and the runtime API from which it requests events.
 pub struct Program {
     process: Child,
     calls: Mutex<(Sender<Value>, Receiver<Value>)>,
 }
 
 impl Settings {
-    /// Those that are deployed.
+    /// Returns the deployed settings.
     #[track_caller]
     pub fn of(function: &str) -> Self {
         if let Transport::InProcess(_) = &*Transport::get() {
@@ -75,13 +75,13 @@ impl Settings {
         Self { function: function.to_owned(), variables }
     }
 
-    /// Another value of a variable.
+    /// Sets a variable.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// With all rights, where the function needs what is not its own.
+    /// Gives the function all rights, for tests that need more than its role has.
     pub fn with_roots_rights(mut self) -> Self {
         let root = aws::root();
         self.variables.remove("AWS_SESSION_TOKEN");
@@ -95,7 +95,7 @@ impl Settings {
         if let Transport::InProcess(local) = &*Transport::get() {
             return Sandbox::Router(local.function(&self.function, &self.variables, Hasher::new()));
         }
-        // Beside this program, where both are built.
+        // Both programs are built into one folder.
         let program: PathBuf =
             std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(&self.function);
         assert!(
@@ -127,13 +127,13 @@ impl Settings {
 }
 
 impl Sandbox {
-    /// A request of a client with a JSON body, or none.
+    /// Sends a request of a client with a JSON body, or with none.
     #[track_caller]
     pub fn send(&self, client: &Client, method: &str, path: &str, body: &Value) -> Response {
         self.send_with(client, method, path, &[], body)
     }
 
-    /// The same with further headers.
+    /// Sends the same with additional headers.
     #[track_caller]
     pub fn send_with(
         &self,
@@ -190,7 +190,7 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, responses: 
     let mut stream = stream;
     while let Some(Message { head, body }) = Message::read(&mut reader) {
         if head.starts_with("GET /2018-06-01/runtime/invocation/next ") {
-            // The test is over where nobody sends any more.
+            // The channel is closed when the test is over.
             let Ok(event) = events.lock().unwrap().recv() else { return };
             let event = event.to_string();
             let deadline = jiff::Timestamp::now().as_millisecond() + 10_000;
@@ -210,25 +210,25 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, responses: 
     }
 }
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     Passed,
-    /// Answered with 500, and not passed on.
+    /// It gets 500 and is not passed on.
     Failed,
-    /// Never answered, and not passed on.
+    /// It gets no response and is not passed on.
     Silence,
 }
 
-/// A way to the table on which not everything passes.
+/// A proxy in front of the table that lets some requests fail.
 pub struct Detour {
-    /// For `AWS_ENDPOINT_URL`.
+    /// The value of `AWS_ENDPOINT_URL`.
     pub url: String,
 }
 
 impl Detour {
-    /// A detour on which requests meet a fate, by the operation (`DynamoDB_20120810.PutItem`) and
-    /// the body.
+    /// Starts a proxy where `fate` decides on each request, by its operation
+    /// (`DynamoDB_20120810.PutItem`) and body.
     pub fn new(fate: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -243,7 +243,7 @@ impl Detour {
     }
 }
 
-/// One request of a connection, which then ends.
+/// Handles one request of a connection, which then ends.
 fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized), onward: &str) {
     let Some(Message { head, body }) =
         Message::read(&mut BufReader::new(stream.try_clone().unwrap()))
@@ -259,7 +259,7 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized), o
         Fault::Passed => {
             let mut onward = TcpStream::connect(onward.strip_prefix("http://").unwrap()).unwrap();
             let (line, headers) = head.split_once("\r\n").unwrap();
-            // As it was signed: Host included.
+            // As it was signed, including Host.
             onward
                 .write_all(format!("{line}\r\nConnection: close\r\n{headers}\r\n").as_bytes())
                 .unwrap();
@@ -276,14 +276,14 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized), o
                 format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes(),
             );
         }
-        // Until the client gives up.
+        // Waits until the client gives up.
         Fault::Silence => drop(stream.read_exact(&mut [0])),
     }
 }
 
-/// A request as it comes over a connection.
+/// Reads a request from a connection.
 struct Message {
-    /// The request line and the headers, each with its line's end.
+    /// The request line and the headers, each with its line end.
     head: String,
     body: Vec<u8>,
 }

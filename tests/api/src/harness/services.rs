@@ -1,5 +1,5 @@
-//! The services of AWS beside the table, as far as the functions need them in the process of the
-//! tests: a secret, mails that are sent, a queue of mails, a bucket without objects.
+//! The services of AWS other than the table, as far as the functions in this process need them: a
+//! secret, mails, a queue of mails, a bucket without objects.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,22 +16,22 @@ use serde_json::{Value, json};
 
 use super::Mail;
 
-/// What the clients of the services talk to.
+/// The HTTP client of the services' clients.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Services(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Messages that wait in the queue of mails.
+    /// Messages waiting in the queue of mails.
     messages: Vec<String>,
     mails: Vec<Mail>,
 }
 
-/// What Secrets Manager answers.
+/// The response of Secrets Manager.
 pub(super) const SIGNING_SECRET: &str = "the signing secret of the tests, long enough to be one";
 
 impl Services {
-    /// The configuration of clients that talk to these services.
+    /// Returns the configuration of clients that use these services.
     pub(super) fn sdk(&self) -> SdkConfig {
         let connector = SharedHttpConnector::new(self.clone());
         let credentials = Credentials::new("test", "test", None, None, "tests");
@@ -43,7 +43,7 @@ impl Services {
             .build()
     }
 
-    /// The mails that were sent to an address, oldest first.
+    /// Returns the mails sent to an address, oldest first.
     pub(super) fn mails_to(&self, address: &str) -> Vec<Mail> {
         let state = self.0.lock().unwrap();
         state.mails.iter().filter(|mail| mail.to == [address]).cloned().collect()

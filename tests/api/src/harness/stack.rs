@@ -8,7 +8,7 @@ use serde_json::Value;
 /// What was deployed, and where.
 pub struct Stack {
     pub base_url: String,
-    /// Where sent mails are read.
+    /// Where sent mails can be read.
     pub mails_url: String,
     /// The emulated AWS.
     pub endpoint_url: String,
@@ -24,7 +24,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Returns the stack, for tests that nothing else can show.
+    /// Returns the stack, for tests that run only on it.
     pub fn get() -> &'static Self {
         static STACK: OnceLock<Stack> = OnceLock::new();
         STACK.get_or_init(|| {
@@ -35,7 +35,7 @@ impl Stack {
         })
     }
 
-    /// Reads what `STACK_FILE` describes, if it is set.
+    /// Reads the file that `STACK_FILE` names, if it is set.
     pub(super) fn from_env() -> Option<Self> {
         let path = std::env::var("STACK_FILE").ok().filter(|path| !path.is_empty())?;
         Some(Self::read(&path))

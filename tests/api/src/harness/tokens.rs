@@ -1,4 +1,4 @@
-//! Access tokens that tests make: a key of their own, published in the table like a real one, signs
+//! Access tokens made by tests: a key of their own, published in the table like a real one, signs
 //! whatever they need.
 
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub fn parts(access: &str) -> (Value, Value) {
     (decode(parts[0]), decode(parts[1]))
 }
 
-/// The object with one member changed, or without it when the value is null.
+/// Returns the object with one member changed, or removed when the value is null.
 pub fn with(object: &Value, name: &str, value: Value) -> Value {
     let mut object = object.clone();
     match value {
@@ -35,7 +35,7 @@ pub fn with(object: &Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// A key that the functions believe once it is published.
+/// A key that the functions accept once it is published.
 pub struct Key {
     pub pair: Ed25519KeyPair,
     pub kid: String,
@@ -56,7 +56,7 @@ impl Key {
         key
     }
 
-    /// Writes the key to the table, to be retired some time.
+    /// Writes the key to the table, to be retired at a time.
     pub fn put(&self, retire_after: Option<Timestamp>) {
         let x = encode(self.pair.public_key());
         let mut item = json!({
@@ -91,12 +91,12 @@ impl Drop for Key {
     }
 }
 
-/// The id of the key of an access token.
+/// Returns the id of the key of an access token.
 pub fn kid_of(access: &str) -> String {
     parts(access).0["kid"].as_str().unwrap().to_owned()
 }
 
-/// The ids of the published keys.
+/// Returns the ids of the published keys.
 #[track_caller]
 pub fn published() -> BTreeSet<String> {
     let keys = Anonymous.jwks().ok(200);

@@ -1,9 +1,9 @@
-//! An authenticator app (RFC 6238), by other means than the functions have.
+//! An authenticator app (RFC 6238), implemented independently of the functions.
 
 use jiff::Timestamp;
 use ring::hmac;
 
-/// An app that knows one secret.
+/// An app with one secret.
 #[derive(Clone)]
 pub struct App(hmac::Key);
 
@@ -11,7 +11,7 @@ pub struct App(hmac::Key);
 const STEP_SECONDS: i64 = 30;
 
 impl App {
-    /// The app once it has read the secret, in base32 (RFC 4648).
+    /// Makes the app from the secret in base32 (RFC 4648).
     pub fn new(secret: &str) -> Self {
         let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);
         for letter in secret.bytes() {
@@ -29,7 +29,7 @@ impl App {
         Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes))
     }
 
-    /// The code that is shown now, or was or will be so many steps from now.
+    /// Returns the code that is shown now, or the given number of steps from now.
     pub fn code(&self, steps: i64) -> String {
         let step = Timestamp::now().as_second() / STEP_SECONDS + steps;
         let tag = hmac::sign(&self.0, &step.to_be_bytes());

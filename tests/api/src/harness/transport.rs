@@ -63,13 +63,13 @@ thread_local! {
     static OWN: RefCell<Option<Arc<Transport>>> = const { RefCell::new(None) };
 }
 
-/// A system in this process for the requests of one thread, with an empty table and nothing that
-/// follows its stream. One thread runs each request: calls to the table that a handler starts
-/// together are then seen to start together.
+/// A system in this process for the requests of one thread, with an empty table, and without
+/// dispatcher and mailer. Each request runs on one thread, so that calls to the table that a
+/// handler makes concurrently are measured as concurrent.
 pub struct OwnSystem(Arc<Transport>);
 
 impl OwnSystem {
-    /// Starts it; requests of this thread reach it until it is dropped.
+    /// Starts it; requests of this thread go to it until it is dropped.
     #[must_use = "it ends when it is dropped"]
     pub fn start() -> Self {
         let own =
@@ -78,7 +78,7 @@ impl OwnSystem {
         Self(own)
     }
 
-    /// Stores copies of the items of a partition whose sort keys begin so, each time with other
+    /// Stores copies of the items of a partition with this prefix of their sort keys, under other
     /// ids: see [`store_tests::table::Table::multiply`].
     pub fn multiply(
         &self,

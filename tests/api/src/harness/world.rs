@@ -1,4 +1,4 @@
-//! Every operation, as `access.md` lists them, and somebody who may call it.
+//! Every operation, as `access.md` lists them, and a client that may call it.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Admin, Client, Doctor, MARKER, PASSWORD, Patient, Response, new_email};
 
-/// The rows of the table that follows a heading: its cells, the names of the columns first.
+/// Reads the rows of the table that follows a heading: their cells, the column names first.
 pub fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let text = include_str!("../../access.md");
     let section = text
@@ -22,11 +22,11 @@ pub fn table(heading: &str) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// For whom an operation is.
+/// Who may call an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Audience {
     Anyone,
-    /// Some of these have no use for staff.
+    /// Some of these are of no use to staff.
     SignedIn,
     Patients,
     Doctors,
@@ -35,9 +35,9 @@ pub enum Audience {
 
 use Audience::{Admins, Anyone, Doctors, Patients, SignedIn};
 
-/// Every operation: method, path, for whom. In braces stands the kind of object that the path
-/// names. These are the rows of `access.md`; for whom they are follows from what is said there to
-/// strangers, to the owner and to the assigned doctor.
+/// Reads every operation: method, path and audience. Braces in a path contain the kind of object
+/// that it names. The rows are those of `access.md`; the audience follows from the responses to
+/// anonymous callers, the owner and the assigned doctor.
 pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, Audience)> {
     let mut rows = table("Operations");
     let columns = rows.remove(0);
@@ -103,7 +103,7 @@ impl World {
         })
     }
 
-    /// The path with the ids of this world.
+    /// Returns the path with the ids of this world.
     pub fn path(&self, path: &str) -> String {
         let path = path.replace("{record}", &self.record).replace("{file}", &self.file);
         let path = path
@@ -114,7 +114,7 @@ impl World {
             .replace("{doctor}", &self.doctor.id)
     }
 
-    /// A body that the operation takes from those who may call it.
+    /// Returns a body that the operation accepts from callers who may call it.
     pub fn body(&self, method: &str, path: &str) -> Option<Value> {
         Some(match (method, path) {
             ("POST", "/api/accounts/profile-create/") => {
@@ -155,7 +155,7 @@ impl World {
         })
     }
 
-    /// The operation as this caller's, with a body that would do.
+    /// Makes the request of this caller, with a valid body.
     pub fn call(&self, caller: &Client, method: &str, path: &str) -> Response {
         self.call_at(caller, method, path, &self.path(path))
     }
@@ -168,10 +168,10 @@ impl World {
         }
     }
 
-    /// What the owner and the doctor see, to be compared.
+    /// Returns what the owner and the doctor see, for comparisons.
     pub fn state(&self) -> [Value; 3] {
         let mut chart = self.patient.read_patient_record(&self.record).ok(200).body;
-        // URLs are signed anew each time.
+        // URLs are signed anew for each response.
         chart["files"]
             .as_array_mut()
             .unwrap()
@@ -182,7 +182,7 @@ impl World {
     }
 }
 
-/// Somebody who may use what is for an audience.
+/// Returns a client that may call operations of an audience.
 pub fn caller(audience: Audience) -> &'static Client {
     let world = World::get();
     match audience {

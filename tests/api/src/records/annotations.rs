@@ -26,7 +26,7 @@ impl Assigned {
     }
 }
 
-/// The predecessor's test_create_annotation.
+/// Covers `test_create_annotation` of the Django service.
 #[test]
 fn the_assigned_doctor_annotates_a_record() {
     let assigned = Assigned::new();
@@ -49,7 +49,7 @@ fn the_assigned_doctor_annotates_a_record() {
     assert_eq!(doctor.read_doctor_record(record).ok(200)["annotations"], json!([created.body]));
 }
 
-/// The predecessor's test_multiple_annotations_per_record.
+/// Covers `test_multiple_annotations_per_record` of the Django service.
 #[test]
 fn a_record_has_several_annotations() {
     let assigned = Assigned::new();
@@ -67,7 +67,7 @@ fn a_record_has_several_annotations() {
     assert_eq!(assigned.patient.list_patient_records("").ok(200)["results"][0], record.body);
 }
 
-/// The predecessor's test_cannot_annotate_unassigned_record.
+/// Covers `test_cannot_annotate_unassigned_record` of the Django service.
 #[test]
 fn nobody_annotates_a_record_of_another_doctor() {
     let assigned = Assigned::new();
@@ -109,7 +109,7 @@ fn a_note_must_say_something_and_not_too_much() {
     assigned.annotate(&"é".repeat(5000)).ok(201);
 }
 
-/// The predecessor's test_update_annotation.
+/// Covers `test_update_annotation` of the Django service.
 #[test]
 fn a_doctor_changes_a_note_of_their_own() {
     let assigned = Assigned::new();
@@ -137,7 +137,7 @@ fn a_doctor_changes_a_note_of_their_own() {
         assigned.doctor.update_annotation(id, json!({"note": note})).refused("note", code);
     }
 
-    // Nobody is told of nothing.
+    // An unchanged note notifies nobody.
     let told = || assigned.patient.list_notifications("").ok(200).results().len();
     let before = told();
     for body in [json!({}), json!({"note": "replaced"})] {
@@ -146,7 +146,7 @@ fn a_doctor_changes_a_note_of_their_own() {
     assert_eq!(told(), before);
 }
 
-/// In the predecessor, a note could be moved to another patient's record.
+/// In the Django service, a note could be moved to another patient's record.
 #[test]
 fn a_note_stays_with_its_record() {
     let assigned = Assigned::new();
@@ -171,8 +171,8 @@ fn a_note_stays_with_its_record() {
     assert_eq!(other.read_patient_record(elsewhere.text("id")).ok(200)["annotations"], json!([]));
 }
 
-/// In the predecessor, a later doctor could rewrite a former one's note.
-/// The predecessor's test_cannot_update_other_doctor_annotation.
+/// In the Django service, a later doctor could rewrite a former doctor's note. Covers its
+/// `test_cannot_update_other_doctor_annotation`.
 #[test]
 fn a_later_doctor_cannot_change_a_former_ones_note() {
     let assigned = Assigned::new();
@@ -196,7 +196,7 @@ fn a_later_doctor_cannot_change_a_former_ones_note() {
         assigned.patient.read_patient_record(&assigned.record).ok(200)["annotations"][0]["note"],
         "zq7marker"
     );
-    // The next doctor's own note stands beside it.
+    // The next doctor adds a note of their own.
     let own = next
         .create_annotation(json!({"record": assigned.record, "note": "My own. zq7marker"}))
         .ok(201);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Doctor, Patient, UNKNOWN, User, keys};
 
-/// The predecessor's test_create_health_record.
+/// Covers `test_create_health_record` of the Django service.
 #[test]
 fn a_patient_creates_a_record() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -45,13 +45,13 @@ fn a_patient_creates_a_record() {
         let text = created[time].as_str().unwrap();
         assert!(text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(), "{text}");
     }
-    // test_health_record_str, test_retrieve_health_record: what was created is what is read.
+    // `test_health_record_str`, `test_retrieve_health_record`: reading returns what was created.
     let read = patient.read_patient_record(id).ok(200);
     assert_eq!(read.body, created.body);
     assert_eq!(read.header("etag"), created.header("etag"));
 }
 
-/// The predecessor's test_health_record_default_type.
+/// Covers `test_health_record_default_type` of the Django service.
 #[test]
 fn a_record_is_general_by_default_and_of_any_known_type() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -64,7 +64,7 @@ fn a_record_is_general_by_default_and_of_any_known_type() {
     }
 }
 
-/// The predecessor's test_health_record_patient_must_be_patient_role.
+/// Covers `test_health_record_patient_must_be_patient_role` of the Django service.
 #[test]
 fn a_doctor_creates_no_record() {
     let (doctor, other) = (Doctor::new(), Doctor::new());
@@ -72,7 +72,7 @@ fn a_doctor_creates_no_record() {
     assert_eq!(refused["code"], "wrong_role");
 }
 
-/// The predecessor's test_create_record_doctor_required.
+/// Covers `test_create_record_doctor_required` of the Django service.
 #[test]
 fn a_record_needs_a_doctor_who_can_be_assigned() {
     let (patient, other) = (Patient::new(), Patient::new());
@@ -88,8 +88,8 @@ fn a_record_needs_a_doctor_who_can_be_assigned() {
     refused(json!({"doctor": 7}), "invalid");
     refused(json!({"doctor": "not-an-id"}), "invalid");
     refused(json!({"doctor": UNKNOWN.to_uppercase()}), "invalid");
-    // test_health_record_doctor_must_be_doctor_role. One answer for all, so that nobody is found
-    // out by it.
+    // `test_health_record_doctor_must_be_doctor_role`. One response for all of them, so that it
+    // does not reveal who has an account.
     let unknown = refused(json!({"doctor": UNKNOWN}), "not_assignable");
     for nobody in [&other.id, &patient.id, &without_profile.id, &inactive.id] {
         assert_eq!(refused(json!({"doctor": nobody}), "not_assignable"), unknown);
@@ -179,7 +179,7 @@ fn text_is_trimmed_and_composed_and_unknown_fields_are_ignored() {
     assert_eq!(created["description"], longest.as_str(), "lengths are in characters");
 }
 
-/// The predecessor's test_unauthenticated_access.
+/// Covers `test_unauthenticated_access` of the Django service.
 #[test]
 fn records_are_not_for_the_unauthenticated() {
     Anonymous.list_patient_records("").problem(401, "not_authenticated");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{Doctor, Patient, UNKNOWN, keys};
 
-/// The predecessor's test_list_assigned_records.
+/// Covers `test_list_assigned_records` of the Django service.
 #[test]
 fn a_doctor_lists_the_assigned_records() {
     let (patient, other, doctor) = (Patient::new(), Patient::new(), Doctor::new());
@@ -22,7 +22,7 @@ fn a_doctor_lists_the_assigned_records() {
     assert_eq!(shown["description"], "zq7marker");
 }
 
-/// The predecessor's test_list_only_assigned_records.
+/// Covers `test_list_only_assigned_records` of the Django service.
 #[test]
 fn a_doctor_lists_no_records_of_others() {
     let (patient, doctor, other) = (Patient::new(), Doctor::new(), Doctor::new());
@@ -31,7 +31,7 @@ fn a_doctor_lists_no_records_of_others() {
     assert_eq!(doctor.list_doctor_records("").ok(200).ids("id"), [own.text("id")]);
 }
 
-/// The predecessor's test_patient_cannot_access.
+/// Covers `test_patient_cannot_access` of the Django service.
 #[test]
 fn the_doctors_lists_are_not_for_patients() {
     let patient = Patient::new();
@@ -44,7 +44,7 @@ fn the_doctors_lists_are_not_for_patients() {
     }
 }
 
-/// The predecessor's test_view_assigned_record.
+/// Covers `test_view_assigned_record` of the Django service.
 #[test]
 fn a_doctor_reads_an_assigned_record() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -60,7 +60,7 @@ fn a_doctor_reads_an_assigned_record() {
     assert!(!seen.to_string().contains("Street"), "{seen}");
 }
 
-/// The predecessor's test_cannot_view_unassigned_record.
+/// Covers `test_cannot_view_unassigned_record` of the Django service.
 #[test]
 fn a_record_of_another_doctor_is_not_found() {
     let (patient, doctor, other) = (Patient::new(), Doctor::new(), Doctor::new());

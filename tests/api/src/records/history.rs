@@ -1,10 +1,10 @@
-//! The histories of annotations.
+//! Tests of the histories of annotations.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Anonymous, Client, Doctor, MARKER, Patient};
 
-/// The notes of all versions, page by page.
+/// Returns the notes of all versions, page by page.
 fn notes(read: impl Fn(&str) -> crate::harness::Response) -> Vec<Value> {
     let (mut notes, mut query) = (Vec::new(), "limit=2".to_owned());
     loop {
@@ -26,7 +26,7 @@ fn every_version_is_kept_with_author_and_time() {
     for number in 2..=4 {
         doctor.update_annotation(id, json!({"note": format!("{MARKER} note {number}")})).ok(200);
     }
-    // A change that changes nothing makes no version.
+    // A request that changes nothing creates no version.
     let last = doctor.update_annotation(id, json!({"note": format!("{MARKER} note 4")})).ok(200);
     let expected = [
         format!("{MARKER} note 4"),
@@ -58,7 +58,7 @@ fn histories_are_for_the_patient_and_the_assigned_doctor() {
     let id = annotation.text("id");
     patient.update_record(record.text("id"), json!({"doctor": doctor.id})).ok(200);
     former.read_doctor_history(id, "").problem(404, "not_found");
-    // The present doctor reads what the former one wrote.
+    // The assigned doctor reads what a former one wrote.
     let history = doctor.read_doctor_history(id, "").ok(200);
     assert_eq!(history.results()[0]["author"]["pk"], former.id.as_str());
 

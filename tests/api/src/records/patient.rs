@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Doctor, Patient, Response, UNKNOWN};
 
-/// The predecessor's test_list_patient_records.
+/// Covers `test_list_patient_records` of the Django service.
 #[test]
 fn a_patient_lists_records_newest_first() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -20,7 +20,7 @@ fn a_patient_lists_records_newest_first() {
     assert_eq!(listed.results().iter().collect::<Vec<_>>(), newest_first, "each as it was created");
 }
 
-/// The predecessor's test_list_only_own_records.
+/// Covers `test_list_only_own_records` of the Django service.
 #[test]
 fn a_patient_lists_no_records_of_others() {
     let (patient, other, doctor) = (Patient::new(), Patient::new(), Doctor::new());
@@ -29,7 +29,7 @@ fn a_patient_lists_no_records_of_others() {
     assert_eq!(patient.list_patient_records("").ok(200).ids("id"), [own.text("id")]);
 }
 
-/// The predecessor's test_cannot_update_other_patient_record.
+/// Covers `test_cannot_update_other_patient_record` of the Django service.
 #[test]
 fn records_of_others_are_not_found() {
     let (patient, other, doctor) = (Patient::new(), Patient::new(), Doctor::new());
@@ -51,8 +51,9 @@ fn records_of_others_are_not_found() {
     assert_eq!(patient.read_patient_record(id).ok(200).body, created.body);
 }
 
-/// test_health_record_cascade_delete, test_annotation_cascade_delete: what belongs to a record
-/// stays as long as the record, and over HTTP no record is ever deleted.
+/// Covers `test_health_record_cascade_delete` and `test_annotation_cascade_delete` of the Django
+/// service: what belongs to a record is stored as long as the record, and no request deletes a
+/// record.
 #[test]
 fn a_record_cannot_be_deleted() {
     let (patient, doctor) = (Patient::new(), Doctor::new());

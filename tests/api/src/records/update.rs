@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Doctor, Patient, UNKNOWN, aws, moment};
 
-/// The predecessor's test_update_health_record.
+/// Covers `test_update_health_record` of the Django service.
 #[test]
 fn a_patient_changes_a_record() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -29,7 +29,7 @@ fn a_patient_changes_a_record() {
     assert_eq!(changed.header("etag"), "\"2\"");
     assert_eq!(patient.read_patient_record(id).ok(200).body, changed.body);
 
-    // What is not given stays with PATCH, and gets its default with PUT.
+    // Missing fields keep their values with PATCH and get their defaults with PUT.
     let changed = patient.update_record(id, json!({"record_type": "imaging"})).ok(200);
     assert_eq!(
         (&changed["description"], &changed["record_type"]),
@@ -103,7 +103,7 @@ fn a_change_is_made_on_the_version_that_is_meant() {
     assert_eq!((read.header("etag"), &read["description"]), ("\"4\"".to_owned(), &json!("three")));
 }
 
-/// In the predecessor, a PATCH with a file failed with 500 after saving the other fields.
+/// In the Django service, a PATCH with a file failed with 500 after saving the other fields.
 #[test]
 fn files_are_added_by_a_change() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
@@ -154,8 +154,8 @@ fn files_are_added_by_a_change() {
     assert_eq!(doctor.read_doctor_record(id).ok(200)["files"].as_array().unwrap().len(), 20);
 }
 
-/// In the predecessor, a new doctor was not notified, could rewrite former notes, and a former one
-/// could still read the record through notifications.
+/// In the Django service, a new doctor was not notified and could rewrite the notes of a former
+/// one, and a former doctor could still read the record through notifications.
 #[test]
 fn a_former_doctor_loses_the_record_at_once_everywhere() {
     let (patient, former, next) = (Patient::new(), Doctor::new(), Doctor::new());
@@ -192,7 +192,7 @@ fn a_former_doctor_loses_the_record_at_once_everywhere() {
 
     assert_eq!(next.read_doctor_record(id).ok(200)["annotations"][0]["note"], "Seen zq7marker.");
     assert_eq!(next.list_doctor_records("").ok(200).ids("id"), [id]);
-    // The note is not the next doctor's to change.
+    // The next doctor may not change the note.
     next.update_annotation(note_id, json!({"note": "Rewritten."})).ok(404);
     let told = next.list_notifications("").ok(200);
     assert_eq!(told["results"][0]["notification_type"], "patient_assigned");
@@ -202,14 +202,14 @@ fn a_former_doctor_loses_the_record_at_once_everywhere() {
     );
     assert_eq!(told["results"][0]["record"]["id"], id);
 
-    // And back again: what was lost is found.
+    // Assigned back, the former doctor may read and change everything again.
     patient.update_record(id, json!({"doctor": former.id})).ok(200);
     former.update_annotation(note_id, json!({"note": "Seen twice zq7marker."})).ok(200);
     next.read_doctor_record(id).ok(404);
 }
 
-/// In the predecessor, inactive doctors were assigned, and deleting a doctor deleted patients'
-/// records.
+/// In the Django service, inactive doctors could be assigned, and deleting a doctor deleted the
+/// records of patients.
 #[test]
 fn records_outlive_their_doctor() {
     let (patient, doctor, next) = (Patient::new(), Doctor::new(), Doctor::new());
@@ -217,7 +217,7 @@ fn records_outlive_their_doctor() {
     let id = created.text("id");
     let note = doctor.create_annotation(json!({"record": id, "note": "Seen zq7marker."})).ok(201);
     doctor.deactivate();
-    // A doctor who has become unavailable stays with the records they have, and gets no others.
+    // A doctor who has become unavailable keeps the assigned records and gets no others.
     let kept = patient
         .update_record(id, json!({"doctor": doctor.id, "description": "later zq7marker"}))
         .ok(200);
