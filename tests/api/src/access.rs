@@ -30,7 +30,7 @@ fn refused(response: Response, status: u16, code: &str) -> Response {
 // TestPatientHealthRecordListCreateView: test_unauthenticated_access; TestNotificationListView:
 // test_unauthenticated_access
 #[test]
-fn nothing_is_for_strangers() {
+fn every_protected_operation_rejects_anonymous_callers() {
     let world = World::get();
     let before = world.state();
     for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
@@ -93,7 +93,7 @@ fn told(response: Response) -> Value {
 // TestNotificationDetailView: test_cannot_retrieve_other_user_notification,
 // test_retrieve_nonexistent_notification
 #[test]
-fn what_is_somebody_elses_is_what_does_not_exist() {
+fn objects_of_others_look_like_objects_that_do_not_exist() {
     let world = World::get();
     let before = world.state();
     let (other_patient, other_doctor) = (Patient::new(), Doctor::new());
@@ -140,7 +140,7 @@ fn what_is_somebody_elses_is_what_does_not_exist() {
 }
 
 #[test]
-fn what_is_no_id_is_not_found() {
+fn malformed_ids_are_not_found() {
     let world = World::get();
     let long = "x".repeat(2000);
     let ids = [

@@ -170,7 +170,7 @@ fn a_key_is_good_for_one_body() {
 }
 
 #[test]
-fn nobody_registers_with_anothers_key() {
+fn an_idempotency_key_is_bound_to_the_body_of_a_registration() {
     let (email, key) = (new_email(), new_key());
     let body = |password: &str| json!({"email": email, "password": password, "last_name": MARKER});
     post(&Anonymous, REGISTER, &key, &body(PASSWORD)).ok(201);
@@ -202,7 +202,7 @@ fn a_key_is_a_string() {
 }
 
 #[test]
-fn who_may_not_learns_nothing_of_keys() {
+fn idempotency_keys_reveal_nothing_to_unauthorized_callers() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let body = json!({"doctor": doctor.id});
     post(&Anonymous, RECORDS, "", &body).problem(401, "not_authenticated");
@@ -225,7 +225,7 @@ fn a_former_doctor_is_not_told_again() {
 }
 
 #[test]
-fn what_was_refused_may_be_sent_again() {
+fn a_rejected_request_may_be_repeated_with_its_key() {
     let (patient, doctor, key) = (Patient::new(), Doctor::new(), new_key());
     doctor.deactivate();
     let body = json!({"doctor": doctor.id});
@@ -295,7 +295,7 @@ fn of_eight_at_once_one_is_done() {
 }
 
 #[test]
-fn nothing_kept_can_be_read() {
+fn stored_responses_are_sealed() {
     let (patient, doctor, key) = (Patient::new(), Doctor::new(), new_key());
     post(
         &patient,

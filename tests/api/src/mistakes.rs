@@ -34,7 +34,7 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
         "a later doctor could rewrite a former doctor's note",
         &[
             ("api/src/records/annotations.rs", "a_later_doctor_cannot_change_a_former_ones_note"),
-            ("api/src/access.rs", "what_is_somebody_elses_is_what_does_not_exist"),
+            ("api/src/access.rs", "objects_of_others_look_like_objects_that_do_not_exist"),
         ],
     ),
     (
@@ -54,7 +54,7 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
         &[
             ("system/src/files.rs", "objects_are_private_and_download_urls_work_for_minutes"),
             ("system/src/files.rs", "a_deleted_file_is_gone_with_its_object"),
-            ("system/src/files.rs", "what_is_uploaded_after_the_deletion_is_cleaned_up"),
+            ("system/src/files.rs", "uploads_after_the_deletion_are_removed"),
         ],
     ),
     (
@@ -99,7 +99,7 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
         &[
             ("api/src/idempotency.rs", "an_annotation_is_created_once"),
             ("system/src/mails.rs", "each_notification_is_one_mail"),
-            ("system/src/mails.rs", "whatever_is_told_twice_is_mailed_once"),
+            ("system/src/mails.rs", "repeated_stream_records_send_one_mail"),
             ("system/src/mails.rs", "the_api_works_while_nothing_is_mailed_and_nothing_is_lost"),
         ],
     ),

@@ -221,7 +221,7 @@ fn looking_by_head_reads_nothing() {
 
 /// Covers `test_cannot_retrieve_other_user_notification` of the Django service.
 #[test]
-fn nobody_reads_anothers_notification() {
+fn only_the_recipient_reads_a_notification() {
     let (patient, doctor, ids) = told(1);
     let other = Doctor::new();
     // test_retrieve_nonexistent_notification: the same answer.

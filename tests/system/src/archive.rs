@@ -130,7 +130,7 @@ fn archived_event() -> (Value, String, String) {
 
 /// One test, because all of this is about one chain.
 #[test]
-fn what_is_removed_altered_or_invented_is_found() {
+fn removed_altered_and_forged_events_are_found() {
     let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
     let (item, key, text) = archived_event();
     let id = item["sk"]["S"].as_str().unwrap();
@@ -338,7 +338,7 @@ fn a_chain_does_not_fork() {
 
 /// An archivist that fails for longer than the stream retains changes leaves events out.
 #[test]
-fn what_the_stream_has_forgotten_can_be_brought_into_the_archive() {
+fn repair_archives_events_that_the_stream_no_longer_has() {
     let _alone = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
     let (patient, doctor) = (Patient::new(), Doctor::new());
     patient.record_for(&doctor);

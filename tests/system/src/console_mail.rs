@@ -567,7 +567,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
 }
 
 #[test]
-fn who_asked_for_another_address_with_an_old_password_does_not_get_it() {
+fn an_address_change_ends_when_the_password_changes() {
     let (admin, user, new) = (Admin::new(), User::new("patient"), new_email());
     let console = Console::open(&admin);
     user.request_email_change(&new, PASSWORD).ok(202);
@@ -718,7 +718,7 @@ fn the_dashboard_draws_what_was_counted() {
 }
 
 #[test]
-fn nobody_but_staff_gets_there_and_no_form_works_from_elsewhere() {
+fn mail_pages_are_for_staff_and_forms_need_a_token_of_the_page() {
     let admin = Admin::new();
     let console = Console::open(&admin);
     for path in [

@@ -59,7 +59,7 @@ fn dispatch(records: &[&Value]) -> Value {
 }
 
 #[test]
-fn what_is_told_again_counts_once() {
+fn repeated_stream_records_count_once() {
     let told = Told::new();
     let ids: Vec<String> = (0..3).map(|_| format!("{}{}", unique(), unique())).collect();
     let records: Vec<Value> =
@@ -82,7 +82,7 @@ fn what_is_told_again_counts_once() {
 }
 
 #[test]
-fn what_stands_before_poison_is_counted_and_what_stands_behind_it_comes_again() {
+fn records_before_a_corrupt_one_are_counted_and_those_after_it_are_retried() {
     let told = Told::new();
     let (first, behind) = (told.record(&unique(), 1), told.record(&unique(), 3));
     let mut poison = told.record(&unique(), 2);

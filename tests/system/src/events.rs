@@ -50,7 +50,7 @@ fn events_of_people_who_are_gone_are_dropped() {
 }
 
 #[test]
-fn what_cannot_be_read_comes_again_alone() {
+fn only_unreadable_messages_are_retried() {
     let mut event = sample("mailer.json");
     let mut poison = event["Records"][0].clone();
     poison["messageId"] = json!("poison");

@@ -282,7 +282,7 @@ fn a_url_that_has_expired_is_refused() {
 }
 
 #[test]
-fn what_is_not_what_it_says_is_rejected_and_deleted() {
+fn files_with_other_content_than_declared_are_rejected_and_deleted() {
     // A script of the length that was declared for the picture.
     let script = format!("{:<width$}", "<script>1</script>", width = PNG.len());
     let looked = Waiting::new(declared("scan.png", "image/png", PNG));
@@ -473,7 +473,7 @@ fn a_deleted_file_is_gone_with_its_object() {
 
 /// Covers `test_cannot_delete_other_patient_file` of the Django service.
 #[test]
-fn nobody_deletes_anothers_file() {
+fn only_the_owner_deletes_a_file() {
     let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
     let other = Patient::new();
     for id in [waiting.file_id(), waiting.id(), UNKNOWN, "not-an-id"] {
@@ -499,7 +499,7 @@ fn a_file_is_deleted_from_the_version_that_is_meant() {
 }
 
 #[test]
-fn what_is_uploaded_after_the_deletion_is_cleaned_up() {
+fn uploads_after_the_deletion_are_removed() {
     let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
     waiting.patient.delete_file(waiting.file_id()).ok(204);
     assert_eq!(upload(waiting.file(), PDF), 200, "the URL is still valid");

@@ -259,7 +259,7 @@ fn the_console_has_no_files() {
 }
 
 #[test]
-fn whoever_makes_the_first_admin_reads_nothing() {
+fn bootstrap_admin_can_read_nothing() {
     let role = Role::of("bootstrap-admin");
     refused([
         role.get_item(),

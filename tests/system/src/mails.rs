@@ -155,7 +155,7 @@ fn each_notification_is_one_mail() {
 }
 
 #[test]
-fn whatever_is_told_twice_is_mailed_once() {
+fn repeated_stream_records_send_one_mail() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let notification = doctor.list_notifications("").ok(200)["results"][0].clone();
@@ -272,7 +272,7 @@ fn several_at_once_are_all_mailed() {
 }
 
 #[test]
-fn nobody_is_mailed_who_is_gone() {
+fn inactive_users_get_no_mail() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     mails(&doctor.email, 1);

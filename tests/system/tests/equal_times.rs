@@ -227,7 +227,7 @@ fn refused(emails: &[String], number: usize, password: &str) {
 }
 
 #[test]
-fn refused_logins_take_one_time() {
+fn refused_sign_ins_take_equal_time() {
     let _quiet = quiet();
     let (unknown, known, inactive) = (people(new_email), known(), inactive());
     let probes: [Probe<'_>; 3] = [
@@ -242,7 +242,7 @@ fn refused_logins_take_one_time() {
 const ITERATIONS: u32 = 1_000_000;
 
 #[test]
-fn who_was_imported_and_has_never_signed_in_is_not_told_apart() {
+fn imported_users_take_equal_time() {
     let _quiet = quiet();
     let mut hash = [0; 32];
     pbkdf2::derive(
@@ -294,7 +294,7 @@ fn refused_unseen(locked: &[(String, Host)], number: usize, password: &str) {
 }
 
 #[test]
-fn the_locked_out_wait_one_time() {
+fn locked_out_sign_ins_take_equal_time() {
     let _quiet = quiet();
     let (unknown, known) = (locked(people(new_email)), locked(known()));
     let probes: [Probe<'_>; 3] = [
@@ -317,7 +317,7 @@ fn the_locked_out_wait_one_time() {
 }
 
 #[test]
-fn who_asks_for_a_reset_waits_one_time() {
+fn reset_requests_take_equal_time() {
     let _quiet = quiet();
     let (unknown, known) = (people(new_email), known());
     let ask = |emails: &[String], number: usize| {
@@ -329,7 +329,7 @@ fn who_asks_for_a_reset_waits_one_time() {
 }
 
 #[test]
-fn who_registers_waits_one_time() {
+fn registrations_take_equal_time() {
     let _quiet = quiet();
     let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let known = known();

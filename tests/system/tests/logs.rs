@@ -86,7 +86,7 @@ fn talk() -> Vec<String> {
 }
 
 #[test]
-fn nothing_personal_is_logged() {
+fn logs_contain_no_personal_data() {
     let ids = talk();
     let http = || {
         ["accounts", "records", "notifications", "admin", "console"]
@@ -163,7 +163,7 @@ fn every_request_is_logged_and_none_has_failed() {
 
 /// Messages in these queues need a person; one test poisons the mailer on purpose.
 #[test]
-fn nothing_was_given_up() {
+fn no_message_was_given_up() {
     for queue in ["stream_failure", "upload_dlq", "mail_dlq"] {
         let response = aws::sqs(
             "ReceiveMessage",
@@ -179,7 +179,7 @@ fn nothing_was_given_up() {
 }
 
 #[test]
-fn nothing_has_panicked() {
+fn no_function_panicked() {
     for function in Stack::get().functions.keys() {
         for line in lines_of(function) {
             assert!(!line.contains("panicked"), "{function}: {line}");

@@ -260,7 +260,7 @@ fn refused_attempts_are_told() {
 
 /// With a table that refuses events or does not respond, no chart is shown.
 #[test]
-fn nothing_is_shown_of_which_the_trail_does_not_tell() {
+fn reads_of_a_chart_fail_when_their_event_cannot_be_written() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
     let (own, assigned) = (

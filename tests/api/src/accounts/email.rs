@@ -74,7 +74,7 @@ fn an_account_moves_to_another_address() {
 }
 
 #[test]
-fn who_asks_for_one_address_and_takes_another_does_not_get_the_first_any_more() {
+fn an_address_change_ends_when_another_one_is_confirmed() {
     let user = User::new("patient");
     let (typo, new) = (new_email(), new_email());
     let [first, second] = [&typo, &new].map(|email| {

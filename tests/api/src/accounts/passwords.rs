@@ -224,7 +224,7 @@ fn a_token_is_nowhere_but_in_its_mail() {
 }
 
 #[test]
-fn what_is_no_token_is_refused_everywhere() {
+fn malformed_access_tokens_are_rejected_everywhere() {
     let user = User::new("patient");
     let of_another_kind = account_mail(&user.email, "Confirm Your Email Address", 0).token();
     let unknown = BASE64_URL_SAFE_NO_PAD.encode([7; 32]);

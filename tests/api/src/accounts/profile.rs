@@ -109,7 +109,7 @@ fn a_second_profile_is_forbidden() {
 
 // TestProfileCreateView: test_create_profile_unauthenticated
 #[test]
-fn nobody_has_no_profile() {
+fn profiles_need_a_signed_in_user() {
     Anonymous.create_profile(json!({})).problem(401, "not_authenticated");
     Anonymous.update_profile(json!({})).problem(401, "not_authenticated");
     Anonymous.replace_profile(json!({})).problem(401, "not_authenticated");

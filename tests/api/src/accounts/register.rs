@@ -60,7 +60,7 @@ fn a_doctor_registers() {
 
 // TestRegisterView: test_register_invalid_role; TestUserModel: test_create_superuser
 #[test]
-fn nobody_registers_as_staff() {
+fn registration_rejects_the_role_admin() {
     for role in ["admin", "Patient", "", "superuser", " doctor"] {
         Anonymous.register(registration("role", json!(role))).refused("role", "invalid_choice");
     }

@@ -69,7 +69,7 @@ fn registering_tells_nobody_who_has_an_account() {
 }
 
 #[test]
-fn who_registers_silently_can_set_a_password_instead_of_confirming() {
+fn a_password_reset_confirms_a_silent_registration() {
     let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let email = new_email();
     register(&accounts, &email, "patient").ok(202);

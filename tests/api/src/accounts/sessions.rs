@@ -132,7 +132,7 @@ fn logging_out_everywhere_ends_all_sessions() {
 }
 
 #[test]
-fn who_copied_a_token_is_found_out_and_its_owner_is_told() {
+fn reuse_of_a_refresh_token_ends_the_session_and_notifies_its_owner() {
     let user = User::new("patient");
     let (client, refresh) = sign_in_as(&user, "Copied");
     let session = client.list_sessions("").ok(200).ids("id")[0].to_owned();

@@ -293,7 +293,7 @@ fn neighbours_are_throttled_together() {
 }
 
 #[test]
-fn what_clients_say_of_their_address_is_ignored() {
+fn forwarded_addresses_of_clients_are_ignored() {
     let user = User::new("patient");
     let host = Host::somewhere();
     let body = json!({"email": user.email, "password": WRONG});

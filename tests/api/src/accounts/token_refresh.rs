@@ -91,7 +91,7 @@ fn an_older_refresh_token_ends_its_session_at_once() {
 }
 
 #[test]
-fn what_is_no_refresh_token_is_refused() {
+fn malformed_refresh_tokens_are_rejected() {
     let user = User::new("patient");
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&user.refresh).unwrap();
     let others_session = BASE64_URL_SAFE_NO_PAD.decode(User::new("patient").refresh).unwrap();

@@ -311,7 +311,7 @@ fn changes_name_a_version_and_nothing_is_changed_for_nothing() {
 }
 
 #[test]
-fn nobody_deposes_themself() {
+fn admins_cannot_deactivate_or_demote_themselves() {
     let admin = Admin::new();
     let id = &admin.user().id;
     admin.update_user(id, json!({"is_active": false})).problem(403, "own_account");

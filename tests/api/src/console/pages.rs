@@ -550,7 +550,7 @@ fn a_form_comes_from_a_page_of_the_session() {
 }
 
 #[test]
-fn what_people_have_written_is_text() {
+fn text_of_users_is_escaped_in_pages() {
     let admin = Admin::new();
     let browser = Browser::of(&admin);
     let hostile = format!("{MARKER}<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>");

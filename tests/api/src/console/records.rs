@@ -161,7 +161,7 @@ impl Case {
 }
 
 #[test]
-fn nobody_but_staff_gets_in() {
+fn only_staff_can_open_the_console() {
     let (patient, admin) = (Patient::new(), Admin::new());
     let without = admin.user().sign_in();
     let mut paths = LISTS.map(str::to_owned).to_vec();
@@ -255,7 +255,7 @@ fn lists_show_what_there_is_and_nothing_of_what_it_says() {
 }
 
 #[test]
-fn who_breaks_the_glass_reads_one_record_and_the_patient_knows() {
+fn breaking_the_glass_opens_one_record_and_notifies_the_patient() {
     let (browser, other, case, second) = (Browser::new(), Browser::new(), Case::new(), Case::new());
     browser.record(&second.id);
     browser.record(&case.id);
@@ -326,7 +326,7 @@ fn who_breaks_the_glass_reads_one_record_and_the_patient_knows() {
 }
 
 #[test]
-fn the_glass_is_whole_again_after_a_while() {
+fn emergency_access_expires() {
     let (browser, case) = (Browser::new(), Case::new());
     browser.record(&case.id);
     browser.break_glass(&case.id, "A good reason");
@@ -352,7 +352,7 @@ fn the_glass_is_whole_again_after_a_while() {
 }
 
 #[test]
-fn the_glass_is_not_broken_without_a_reason_or_by_another_page() {
+fn emergency_access_needs_a_reason_and_the_form_of_the_page() {
     let (browser, other, case) = (Browser::new(), Browser::new(), Case::new());
     browser.record(&case.id);
     let (page, path) = (
@@ -671,7 +671,7 @@ fn lists_stay_small_whatever_people_write() {
 }
 
 #[test]
-fn what_a_chart_holds_is_listed_by_record() {
+fn lists_of_a_patient_are_ordered_by_record() {
     let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
     let file =
         |name: &str| json!([{"name": name, "content_type": "application/pdf", "size_bytes": 9}]);
@@ -717,7 +717,7 @@ fn what_a_chart_holds_is_listed_by_record() {
 }
 
 #[test]
-fn what_people_write_stays_text() {
+fn text_of_users_is_escaped_on_record_pages() {
     let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
     let hostile = format!("{MARKER}</div><script>alert('x')</script>\"'&");
     let record =

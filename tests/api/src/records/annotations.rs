@@ -69,7 +69,7 @@ fn a_record_has_several_annotations() {
 
 /// Covers `test_cannot_annotate_unassigned_record` of the Django service.
 #[test]
-fn nobody_annotates_a_record_of_another_doctor() {
+fn only_the_assigned_doctor_annotates_a_record() {
     let assigned = Assigned::new();
     let other = Doctor::new();
     for record in [assigned.record.as_str(), UNKNOWN] {
