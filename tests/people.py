@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ _TIMEOUT_SECONDS = 240
 @dataclass
 class Response:
     status: int
-    headers: dict[str, str]
+    headers: Message
     body: Any
 
 
@@ -79,9 +80,9 @@ class Stack:
             request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request) as response:
-                content, status, headers = response.read(), response.status, dict(response.headers)
+                content, status, headers = response.read(), response.status, response.headers
         except urllib.error.HTTPError as error:
-            content, status, headers = error.read(), error.code, dict(error.headers)
+            content, status, headers = error.read(), error.code, error.headers
         return Response(status, headers, json.loads(content) if "json" in headers.get("Content-Type", "") and content else None)
 
     def call(self, method: str, path: str, token: str | None = None, body: Any = None) -> Any:
