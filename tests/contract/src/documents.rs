@@ -49,6 +49,23 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
+fn every_path_that_the_documents_name_exists() {
+    // What a path in backticks begins with. Others are names, commands and parts of URLs.
+    let top = ["functions/", "shared/", "tests/", "events/", ".github/", ".ci/"];
+    let documents = ["README.md", ".github/CONTRIBUTING.md"].map(str::to_owned);
+    for document in documents.into_iter().chain(markdown_in("shared/docs")) {
+        for name in prose(&document).split('`').skip(1).step_by(2) {
+            let is_path = top.iter().any(|folder| name.starts_with(folder));
+            let is_placeholder = name.contains(['<', '*', '{', ' ']);
+            assert!(
+                !is_path || is_placeholder || workspace::path(name).exists(),
+                "{document} names {name}, which does not exist"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_decision_has_a_number_of_its_own_a_date_and_a_row_in_the_index() {
     let mut numbers = BTreeSet::new();
     let rows =
