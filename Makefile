@@ -22,8 +22,9 @@ NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notif
 SAM_BUILD := $(COMPILE) SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo CARGO_LAMBDA_COMPILER_EXTRA_ARGS="--workspace --bins" \
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) build --config-env dev --build-dir .local/sam/build \
 	--parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
-# These tests wait more than they work: more of them at a time than there are processors.
-ON_STACK := RUST_TEST_THREADS=8 $(STACK) exec -- cargo test
+# Tests wait more than they work: more of them at a time than there are processors.
+PARALLEL := RUST_TEST_THREADS=8
+ON_STACK := $(PARALLEL) $(STACK) exec -- cargo test
 # The tests that need a deployed stack.
 STACK_TESTS := contract-tests system-tests
 
@@ -65,7 +66,7 @@ lint: ## Check the format and the lints; this compiles all that the tests need
 		{ echo "error: correct what the compiler and Clippy warn of above" >&2; exit 1; }
 
 check: lint ## Check the format and the lints, run all tests that need no stack
-	$(call step,Testing in the process,$(CARGO) test --workspace $(addprefix --exclude ,$(STACK_TESTS)))
+	$(call step,Testing in the process,$(PARALLEL) $(CARGO) test --workspace $(addprefix --exclude ,$(STACK_TESTS)))
 
 test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.

@@ -5,7 +5,7 @@ use domain::audit::Action;
 use http_api::caller::SignedIn;
 use http_api::page::{Listing, listing};
 use http_api::problem::Problem;
-use http_api::query::{NoFilters, Query};
+use http_api::query::{NoFilters, QueryParameters};
 use http_api::response::ApiResponse;
 use http_api::views::AccessEvent;
 
@@ -21,7 +21,7 @@ use crate::App;
 pub(crate) async fn access_log(
     State(app): State<App>,
     caller: SignedIn,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let owner = caller.id();
     let ((), paging) = query.parse(&app.http, owner, "access-log", |_| Some(()))?;

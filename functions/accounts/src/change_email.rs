@@ -16,8 +16,8 @@ use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 
 use crate::App;
-use crate::mailed::{Presented, TokenRequest, bad_token, refused};
-use crate::throttle::{SignInAttempt, by_network, send_mail_to_claimed};
+use crate::mail_token::{TokenRequest, VerifiedMailToken, bad_token, refused};
+use crate::throttle::{SignInAttempt, by_network, order_mail_to_claimed};
 use crate::views::Detail;
 
 request! {
@@ -71,7 +71,7 @@ pub(crate) async fn request_email_change(
         Some(owner) => Mail::new(id, MailKind::AlreadyRegistered, owner.user_id, now),
     };
     let (sent, forgotten) =
-        tokio::join!(send_mail_to_claimed(&app, &email, &mail), attempt.succeeded());
+        tokio::join!(order_mail_to_claimed(&app, &email, &mail), attempt.succeeded());
     forgotten?;
     sent?;
     Ok(accepted(&Detail {
@@ -92,10 +92,10 @@ pub(crate) async fn change_email(
     info: RequestInfo,
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = Presented::find(&app, &request.token, MailKind::ConfirmEmailChange);
+    let find = VerifiedMailToken::find(&app, &request.token, MailKind::ConfirmEmailChange);
     let presented =
         by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
-    let Presented { hash, token, account: before } = presented.of_present_account()?;
+    let VerifiedMailToken { hash, token, account: before } = presented.of_present_account()?;
     let credentials = app.store.get_credentials(&before.email).await?;
     let credentials =
         credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;

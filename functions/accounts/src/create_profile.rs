@@ -12,7 +12,7 @@ use http_api::form::{Form, FromForm, any_of};
 use http_api::idempotency::{Idempotent, IdempotentRequest};
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, created};
-use http_api::views::Profile as ProfileView;
+use http_api::views::ProfileView;
 use http_api::{request, request_schema};
 use jiff::civil::Date;
 use runtime::clock;
@@ -78,18 +78,18 @@ pub(crate) async fn create_profile(
     caller: PatientOrDoctor,
     Idempotent(request, form): Idempotent,
 ) -> Result<ApiResponse, Problem> {
-    let attempt = request.of_user(caller.id());
-    attempt.run(create(&app, caller, &attempt, form)).await
+    let idempotent = request.of_user(caller.id());
+    idempotent.run(create(&app, caller, &idempotent, form)).await
 }
 
 async fn create(
     app: &App,
     caller: PatientOrDoctor,
-    attempt: &IdempotentRequest,
+    idempotent: &IdempotentRequest,
     form: Form,
 ) -> Result<ApiResponse, Problem> {
     let exists = || Problem::forbidden(Code::ProfileExists, "You already have a profile.");
-    let (caller, replay) = caller.authorize_with(attempt.begin()).await?;
+    let (caller, replay) = caller.authorize_with(idempotent.begin()).await?;
     if let Some(response) = replay {
         return Ok(response);
     }
@@ -101,7 +101,7 @@ async fn create(
     let account = Account { profile: Some(profile), version: account.version + 1, ..account };
     let response = created("/api/accounts/me/", &ProfileView::full(&account))
         .with_etag(ETag::of(account.version));
-    let stored_response = attempt.completed(&response)?;
+    let stored_response = idempotent.completed(&response)?;
     let created = app.store.create_profile(&account, stored_response.as_ref()).await;
     created.map_err(|error| match error {
         CreateProfileError::ProfileExists => exists(),

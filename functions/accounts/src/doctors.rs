@@ -6,9 +6,9 @@ use http_api::caller::Patient;
 use http_api::filters;
 use http_api::page::{Listing, listing};
 use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::{Parameters, QueryParameters};
 use http_api::response::ApiResponse;
-use http_api::views::User;
+use http_api::views::UserView;
 
 use crate::App;
 
@@ -28,13 +28,13 @@ filters!(pub(crate) DoctorFilters: filter);
 #[utoipa::path(
     get, path = "/api/accounts/doctors/", tag = "Accounts", params(DoctorFilters),
     responses(
-        (status = 200, description = "A page of the directory.", body = Listing<User>),
+        (status = 200, description = "A page of the directory.", body = Listing<UserView>),
     )
 )]
 pub(crate) async fn list_doctors(
     State(app): State<App>,
     patient: Patient,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let ((specialization, prefix), paging) =
         query.parse(&app.http, patient.id(), "doctors", filter)?;
@@ -45,5 +45,5 @@ pub(crate) async fn list_doctors(
         paging.after.as_ref(),
     );
     let (_, page) = patient.authorize_with(read).await?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(User::in_directory))
+    listing(&paging, page.next.as_ref(), page.items.iter().map(UserView::in_directory))
 }

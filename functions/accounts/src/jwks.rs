@@ -36,7 +36,7 @@ struct JwkSet {
     keys: Vec<Jwk>,
 }
 
-/// The public keys that verify access tokens (RFC 7517).
+/// List the public keys that verify access tokens (RFC 7517).
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "Service",
     responses(

@@ -8,7 +8,7 @@ mod doctors;
 mod jwks;
 mod login;
 mod logout;
-mod mailed;
+mod mail_token;
 mod me;
 mod refresh;
 mod register;
@@ -28,14 +28,13 @@ use domain::key::SigningKey;
 use domain::session::Session;
 use http_api::problem::Problem;
 use http_api::routes;
-use http_api::state::HttpState;
+use http_api::state::{self, HttpState};
 use jiff::{SignedDuration, Timestamp};
-use runtime::aws::{self, CallPolicy};
+use runtime::aws;
 use runtime::passwords::Hasher;
 use runtime::tokens::{Lifetimes, RefreshToken, Signer};
 use runtime::{clock, config};
-use store::proof::AuditKey;
-use store::{Store, Table};
+use store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Returns the routes of the function.
@@ -79,7 +78,7 @@ pub struct Config {
     /// How doctors are let in.
     pub doctors: config::Doctors,
     /// What is tolerated of those who guess.
-    pub guessing: config::Guessing,
+    pub throttling: config::ThrottleLimits,
 }
 
 impl Config {
@@ -95,7 +94,7 @@ impl Config {
             tokens: config::Tokens::read(&lookup)?,
             registration: config::Registration::read(&lookup)?,
             doctors: config::Doctors::read(&lookup)?,
-            guessing: config::Guessing::read(&lookup)?,
+            throttling: config::ThrottleLimits::read(&lookup)?,
         })
     }
 }
@@ -109,7 +108,7 @@ pub struct App {
     tokens: Arc<Tokens>,
     registration: config::Registration,
     doctors: config::Doctors,
-    guessing: config::Guessing,
+    throttling: config::ThrottleLimits,
 }
 
 impl App {
@@ -119,9 +118,7 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = Config::read(config::environment)?;
-        let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
-        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        let (sdk, store) = state::connect(&config.http).await;
         Ok(Self::new(config, store, aws::secrets_manager(&sdk), Hasher::new()))
     }
 
@@ -146,7 +143,7 @@ impl App {
             tokens: Arc::new(tokens),
             registration: config.registration,
             doctors: config.doctors,
-            guessing: config.guessing,
+            throttling: config.throttling,
         }
     }
 }
@@ -171,8 +168,8 @@ struct CachedSigner {
 const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Tokens {
-    /// The signing key, read when a token is first issued and again every few minutes, its public
-    /// half published before any token it signs.
+    /// Returns the signing key. It is read when a token is first issued and again every few
+    /// minutes, and its public half is published before any token it signs.
     ///
     /// # Errors
     /// 503 when Secrets Manager or the table does not respond, and no key is cached.

@@ -19,7 +19,7 @@ use runtime::clock;
 use runtime::tokens::{MfaToken, RefreshToken};
 
 use crate::App;
-use crate::throttle::{SignInAttempt, until_refusals};
+use crate::throttle::{SignInAttempt, wait_for_min_refusal_duration};
 use crate::views::SignedInUser;
 
 request! {
@@ -48,7 +48,7 @@ pub(crate) async fn login(
     let began = Instant::now();
     let done = sign_in(&app, &info, &request).await;
     if done.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials.as_str()) {
-        until_refusals(began).await;
+        wait_for_min_refusal_duration(began).await;
     }
     done
 }
@@ -180,7 +180,7 @@ async fn admit(
         ..info.audit_of(credentials.user_id, Action::Login)
     };
     let denied = [denied.with_outcome(Outcome::Denied)];
-    tokio::try_join!(app.store.create_events(&denied), attempt.was_in_vain())?;
+    tokio::try_join!(app.store.create_events(&denied), attempt.refused_despite_password())?;
     Err(refused())
 }
 

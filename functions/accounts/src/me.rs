@@ -5,7 +5,7 @@ use http_api::caller::SignedIn;
 use http_api::etag::ETag;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
-use http_api::views::User;
+use http_api::views::UserView;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 struct Me<'a> {
     #[serde(flatten)]
-    user: User<'a>,
+    user: UserView<'a>,
     phone_number: &'a PhoneNumber,
 }
 
@@ -26,6 +26,6 @@ struct Me<'a> {
 )]
 pub(crate) async fn me(caller: SignedIn) -> Result<ApiResponse, Problem> {
     let account = caller.authorize().await?.account;
-    let me = Me { user: User::full(&account), phone_number: &account.phone_number };
+    let me = Me { user: UserView::full(&account), phone_number: &account.phone_number };
     Ok(ok(&me).with_etag(ETag::of(account.version)))
 }

@@ -98,7 +98,7 @@ async fn exchange(
                     Err(UpdateError::Store(error)) => return Err(error.into()),
                 }
             }
-            Rotation::Replayed { token } => {
+            Rotation::RepeatedInGracePeriod { token } => {
                 return Ok(ok(&app.tokens.issue(signer, &account, &session, &token, now)));
             }
             Rotation::Reused => {

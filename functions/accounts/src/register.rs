@@ -65,23 +65,23 @@ pub(crate) async fn register(
     Idempotent(request, form): Idempotent,
 ) -> Result<ApiResponse, Problem> {
     let new = form.parse(RegisterRequest::from_form)?;
-    let attempt = request.of_stranger(&new.email);
+    let idempotent = request.of_stranger(&new.email);
     // By network alone, so that concurrent requests with one address get `taken`, not 429.
-    let enrol = async |()| attempt.run(enrol(&app, &info, &attempt, new)).await;
-    by_network(&app, &info, LimitedAction::Register, ready(Ok(())), enrol).await
+    let run = async |()| idempotent.run(register_account(&app, &info, &idempotent, new)).await;
+    by_network(&app, &info, LimitedAction::Register, ready(Ok(())), run).await
 }
 
-async fn enrol(
+async fn register_account(
     app: &App,
     info: &RequestInfo,
-    attempt: &IdempotentRequest,
+    idempotent: &IdempotentRequest,
     new: RegisterRequest,
 ) -> Result<ApiResponse, Problem> {
     if !app.registration.reveal_registered_email {
-        return register_silently(app, info, attempt, new).await;
+        return register_silently(app, info, idempotent, new).await;
     }
     let (replay, password_hash, signer) =
-        tokio::join!(attempt.begin(), app.hasher.hash(&new.password), app.tokens.signer());
+        tokio::join!(idempotent.begin(), app.hasher.hash(&new.password), app.tokens.signer());
     if let Some(response) = replay? {
         return Ok(response);
     }
@@ -94,7 +94,7 @@ async fn enrol(
     let audit = info.audit(&account, Action::Register, account.id, None);
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
     let response = created("/api/accounts/me/", &SignedInUser::new(&account, tokens));
-    let stored_response = attempt.completed(&response)?;
+    let stored_response = idempotent.completed(&response)?;
     let registered = app
         .store
         .register(&account, &credentials, &session, &audit, stored_response.as_ref())
@@ -122,12 +122,12 @@ fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
 async fn register_silently(
     app: &App,
     info: &RequestInfo,
-    attempt: &IdempotentRequest,
+    idempotent: &IdempotentRequest,
     new: RegisterRequest,
 ) -> Result<ApiResponse, Problem> {
     let (network, now) = (ClientNetwork::of(&info.source_ip), clock::now());
     let (replay, password_hash, owner, counted) = tokio::join!(
-        attempt.begin(),
+        idempotent.begin(),
         app.hasher.hash(&new.password),
         app.store.get_credentials(&new.email),
         // All attempts count: the throttle must not reveal which addresses are taken.
@@ -138,16 +138,16 @@ async fn register_silently(
         return Ok(response);
     }
     let response = accepted(&Detail {
-        detail: "Unless the address had an account, it has one now. A mail tells more.",
+        detail: "We have sent a mail to this address. Please follow its instructions.",
     });
-    let stored_response = attempt.completed(&response)?;
+    let stored_response = idempotent.completed(&response)?;
     let stored_response = stored_response.as_ref();
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
     let account = account(new, &app.doctors);
     // A sign-in right away would reveal whether the address was free.
     let credentials =
         Credentials { unconfirmed: true, ..Credentials::new(account.id, password_hash) };
-    let mails = MailLimit { most: app.guessing.mails_per_day, now };
+    let mails = MailLimit { most: app.throttling.mails_per_day, now };
     // Once more if the address was taken or given up meanwhile.
     let mut retries = REGISTRATION.start();
     loop {

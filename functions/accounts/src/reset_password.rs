@@ -15,8 +15,8 @@ use runtime::clock;
 use store::credentials::NewPassword;
 
 use crate::App;
-use crate::mailed::{Presented, bad_token, refused};
-use crate::throttle::{SignInAttempt, by_network, send_mail};
+use crate::mail_token::{VerifiedMailToken, bad_token, refused};
+use crate::throttle::{SignInAttempt, by_network, order_mail};
 use crate::views::Detail;
 
 request! {
@@ -51,7 +51,7 @@ pub(crate) async fn request_password_reset(
     };
     let mail = Mail::new(clock::new_id(), kind, user_id, clock::now());
     // Each request counts as a failure, whether the account exists or not.
-    let (sent, failed) = tokio::join!(send_mail(&app, &request.email, &mail), attempt.failed());
+    let (sent, failed) = tokio::join!(order_mail(&app, &request.email, &mail), attempt.failed());
     failed?;
     sent?;
     Ok(accepted(&Detail {
@@ -81,10 +81,11 @@ pub(crate) async fn reset_password(
     info: RequestInfo,
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = Presented::find(&app, &request.token, MailKind::ResetPassword);
+    let find = VerifiedMailToken::find(&app, &request.token, MailKind::ResetPassword);
     let presented =
         by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
-    let Presented { hash, account, .. } = presented.of_present_address()?.of_present_password()?;
+    let VerifiedMailToken { hash, account, .. } =
+        presented.of_present_address()?.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
     let password = request
         .password

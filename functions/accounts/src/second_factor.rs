@@ -123,7 +123,7 @@ pub(crate) async fn login_with_second_factor(
             &used,
             &session,
             &event,
-            attempt.trial(),
+            attempt.throttle_key(),
             mail.as_ref(),
         )
         .await

@@ -7,9 +7,9 @@ use domain::id::SessionId;
 use domain::session::Session;
 use http_api::caller::SignedIn;
 use http_api::page::{Listing, listing};
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
-use http_api::query::{NoFilters, Query};
+use http_api::query::{NoFilters, QueryParameters};
 use http_api::response::{ApiResponse, no_content};
 use jiff::Timestamp;
 use runtime::clock;
@@ -56,7 +56,7 @@ impl<'a> Device<'a> {
 pub(crate) async fn list_sessions(
     State(app): State<App>,
     caller: SignedIn,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let ((), paging) = query.parse(&app.http, caller.id(), "sessions", |_| Some(()))?;
     let caller = caller.authorize().await?;
@@ -91,7 +91,7 @@ pub(crate) async fn list_sessions(
 pub(crate) async fn end_session(
     State(app): State<App>,
     caller: SignedIn,
-    Id(id): Id<SessionId>,
+    PathId(id): PathId<SessionId>,
 ) -> Result<ApiResponse, Problem> {
     let caller = caller.authorize().await?;
     let account = &caller.account;

@@ -27,10 +27,10 @@ pub(crate) struct SignInAttempt<'a> {
 }
 
 impl App {
-    fn tolerance(&self) -> FailureLimits {
+    fn failure_limits(&self) -> FailureLimits {
         FailureLimits {
-            network: self.guessing.failures_per_network,
-            account: self.guessing.failures_per_account,
+            network: self.throttling.failures_per_network,
+            account: self.throttling.failures_per_account,
         }
     }
 }
@@ -63,13 +63,16 @@ impl<'a> SignInAttempt<'a> {
             attempts: None,
         };
         let now = clock::now();
-        let begun = app.store.start_sign_in_attempt(attempt.trial(), app.tolerance(), now).await;
+        let begun = app
+            .store
+            .start_sign_in_attempt(attempt.throttle_key(), app.failure_limits(), now)
+            .await;
         attempt.attempts = Some(begun.map_err(|error| limit(kind).refuse(error, now))?);
         Ok(attempt)
     }
 
     /// Returns the key of the attempt's counters.
-    pub(crate) fn trial(&self) -> ThrottleKey<'_> {
+    pub(crate) fn throttle_key(&self) -> ThrottleKey<'_> {
         ThrottleKey { kind: self.kind, account: &self.account, network: &self.network }
     }
 
@@ -83,14 +86,16 @@ impl<'a> SignInAttempt<'a> {
 
     /// Clears the failures before the success.
     pub(crate) async fn succeeded(&self) -> Result<(), store::Error> {
-        self.app.store.clear_failures(self.trial()).await
+        self.app.store.clear_failures(self.throttle_key()).await
     }
 
     /// Counts a failure although the password was right, and restores the failures before it.
-    pub(crate) async fn was_in_vain(&self) -> Result<(), store::Error> {
+    pub(crate) async fn refused_despite_password(&self) -> Result<(), store::Error> {
         let remember = async {
             match &self.attempts {
-                Some(attempts) => self.app.store.restore_failures(self.trial(), attempts).await,
+                Some(attempts) => {
+                    self.app.store.restore_failures(self.throttle_key(), attempts).await
+                }
                 None => Ok(()),
             }
         };
@@ -99,31 +104,31 @@ impl<'a> SignInAttempt<'a> {
 }
 
 /// Waits until the least duration of a refusal has passed.
-pub(crate) async fn until_refusals(began: Instant) {
+pub(crate) async fn wait_for_min_refusal_duration(began: Instant) {
     tokio::time::sleep(MIN_REFUSAL_DURATION.unsigned_abs().saturating_sub(began.elapsed())).await;
 }
 
 /// Throttles a request that names no account, such as one with a token, by the failures of its
 /// network. Responses with 400, 401 or 422 count as failures.
 ///
-/// `look` only reads, and runs concurrently with the check of the network; `act` runs after both.
+/// `read` only reads, and runs concurrently with the check of the network; `run` runs after both.
 ///
 /// # Errors
-/// 429 when the network has to wait; those of `look` and `act`.
+/// 429 when the network has to wait; those of `read` and `run`.
 pub(crate) async fn by_network<F, T>(
     app: &App,
     info: &RequestInfo,
     kind: LimitedAction,
-    look: impl Future<Output = Result<F, Problem>>,
-    act: impl AsyncFnOnce(F) -> Result<T, Problem>,
+    read: impl Future<Output = Result<F, Problem>>,
+    run: impl AsyncFnOnce(F) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let (network, now) = (ClientNetwork::of(&info.source_ip), clock::now());
-    let limit = Limit { quota: app.guessing.failures_per_network, ..limit(kind) };
+    let limit = Limit { quota: app.throttling.failures_per_network, ..limit(kind) };
     let (checked, found) =
-        tokio::join!(app.store.check_network(kind, &network, app.tolerance(), now), look);
+        tokio::join!(app.store.check_network(kind, &network, app.failure_limits(), now), read);
     checked.map_err(|error| limit.refuse(error, now))?;
     let done = match found {
-        Ok(found) => act(found).await,
+        Ok(found) => run(found).await,
         Err(problem) => Err(problem),
     };
     if done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401 | 422)) {
@@ -136,8 +141,8 @@ pub(crate) async fn by_network<F, T>(
 ///
 /// # Errors
 /// 429 when the limit is reached.
-pub(crate) async fn send_mail(app: &App, address: &Email, mail: &Mail) -> Result<(), Problem> {
-    send_mail_of(app, &address.normalized(), mail).await
+pub(crate) async fn order_mail(app: &App, address: &Email, mail: &Mail) -> Result<(), Problem> {
+    order_mail_within_limit(app, &address.normalized(), mail).await
 }
 
 /// Orders a mail to an address that the caller claims. It has a daily limit of its own, so that
@@ -145,16 +150,16 @@ pub(crate) async fn send_mail(app: &App, address: &Email, mail: &Mail) -> Result
 ///
 /// # Errors
 /// 429 when the limit is reached.
-pub(crate) async fn send_mail_to_claimed(
+pub(crate) async fn order_mail_to_claimed(
     app: &App,
     address: &Email,
     mail: &Mail,
 ) -> Result<(), Problem> {
-    send_mail_of(app, &format!("claimed {}", address.normalized()), mail).await
+    order_mail_within_limit(app, &format!("claimed {}", address.normalized()), mail).await
 }
 
-async fn send_mail_of(app: &App, allowance: &str, mail: &Mail) -> Result<(), Problem> {
-    let (now, most) = (clock::now(), app.guessing.mails_per_day);
+async fn order_mail_within_limit(app: &App, allowance: &str, mail: &Mail) -> Result<(), Problem> {
+    let (now, most) = (clock::now(), app.throttling.mails_per_day);
     app.store
         .create_mail_within_limit(allowance, most, mail, now)
         .await

@@ -13,7 +13,7 @@ use http_api::form::{Form, FromForm, any_of};
 use http_api::problem::Problem;
 use http_api::request::Patch;
 use http_api::response::{ApiResponse, ok};
-use http_api::views::Profile as ProfileView;
+use http_api::views::ProfileView;
 use http_api::{request, request_schema};
 use jiff::civil::Date;
 use runtime::clock;

@@ -11,8 +11,8 @@ use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 
 use crate::App;
-use crate::mailed::{Presented, TokenRequest, refused};
-use crate::throttle::{by_network, send_mail};
+use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
+use crate::throttle::{by_network, order_mail};
 use crate::views::Detail;
 
 /// Confirm an email address with the token from a mail.
@@ -27,10 +27,10 @@ pub(crate) async fn verify_email(
     info: RequestInfo,
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = Presented::find(&app, &request.token, MailKind::VerifyEmail);
+    let find = VerifiedMailToken::find(&app, &request.token, MailKind::VerifyEmail);
     let presented =
         by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
-    let Presented { hash, account, .. } = presented.of_present_address()?;
+    let VerifiedMailToken { hash, account, .. } = presented.of_present_address()?;
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;
     Ok(ok(&Detail { detail: "The email address is confirmed." }))
@@ -50,7 +50,7 @@ pub(crate) async fn resend_verification(
 ) -> Result<ApiResponse, Problem> {
     let account = caller.authorize().await?.account;
     let kind = if account.email_verified { MailKind::Decoy } else { MailKind::VerifyEmail };
-    send_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now()))
+    order_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now()))
         .await?;
     Ok(accepted(&Detail {
         detail: "Unless the address is confirmed, a mail with a token is on its way to it.",

@@ -2,7 +2,7 @@
 
 use domain::account::Account;
 use domain::text::PhoneNumber;
-use http_api::views::User;
+use http_api::views::UserView;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,13 +28,13 @@ pub(crate) struct Detail {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedInUser<'a> {
     #[serde(flatten)]
-    user: User<'a>,
+    user: UserView<'a>,
     phone_number: &'a PhoneNumber,
     tokens: Tokens,
 }
 
 impl<'a> SignedInUser<'a> {
     pub(crate) fn new(account: &'a Account, tokens: Tokens) -> Self {
-        Self { user: User::full(account), phone_number: &account.phone_number, tokens }
+        Self { user: UserView::full(account), phone_number: &account.phone_number, tokens }
     }
 }

@@ -10,14 +10,14 @@ use http_api::response::{ApiResponse, created};
 use staff::NewUser;
 
 use crate::App;
-use crate::response::User;
+use crate::response::AdminUser;
 
 /// Create a user of any role, who gets a mail to set a password with: nobody ever knows it but the
 /// user.
 #[utoipa::path(
     post, path = "/api/admin/users/", tag = "Administration", request_body = NewUser,
     responses(
-        (status = 201, description = "The user.", body = User, headers(("ETag"))),
+        (status = 201, description = "The user.", body = AdminUser, headers(("ETag"))),
     )
 )]
 pub(crate) async fn create_user(
@@ -26,24 +26,24 @@ pub(crate) async fn create_user(
     Idempotent(request, form): Idempotent,
 ) -> Result<ApiResponse, Problem> {
     let new = form.parse(NewUser::from_form)?;
-    let attempt = request.of_user(admin.id());
-    attempt.run(create_once(&app, admin, &attempt, new)).await
+    let idempotent = request.of_user(admin.id());
+    idempotent.run(create_once(&app, admin, &idempotent, new)).await
 }
 
 async fn create_once(
     app: &App,
     admin: Admin,
-    attempt: &IdempotentRequest,
+    idempotent: &IdempotentRequest,
     new: NewUser,
 ) -> Result<ApiResponse, Problem> {
-    let (caller, replay) = admin.authorize_with(attempt.begin()).await?;
+    let (caller, replay) = admin.authorize_with(idempotent.begin()).await?;
     if let Some(response) = replay {
         return Ok(response);
     }
     let account = app.staff.new_account(new);
-    let response = created(&format!("/api/admin/users/{}/", account.id), &User::new(&account))
+    let response = created(&format!("/api/admin/users/{}/", account.id), &AdminUser::new(&account))
         .with_etag(ETag::of(account.version));
-    let stored_response = attempt.completed(&response)?;
+    let stored_response = idempotent.completed(&response)?;
     app.staff.store_user(&caller, &account, stored_response.as_ref()).await?;
     Ok(response)
 }

@@ -7,13 +7,13 @@ use domain::text::Justification;
 use http_api::caller::Admin;
 use http_api::etag::{ETag, IfMatch};
 use http_api::form::Body;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::request;
 use http_api::response::{ApiResponse, ok};
 
 use crate::App;
-use crate::response::User;
+use crate::response::AdminUser;
 
 request! {
     pub(crate) struct OptionalReason {
@@ -33,14 +33,14 @@ request! {
     post, path = "/api/admin/doctors/{id}/approve/", tag = "Administration",
         request_body = OptionalReason,
     responses(
-        (status = 200, description = "The doctor after the decision.", body = User,
+        (status = 200, description = "The doctor after the decision.", body = AdminUser,
             headers(("ETag"))),
     )
 )]
 pub(crate) async fn approve_doctor(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     if_match: IfMatch,
     Body(OptionalReason { reason }): Body<OptionalReason>,
 ) -> Result<ApiResponse, Problem> {
@@ -52,14 +52,14 @@ pub(crate) async fn approve_doctor(
     post, path = "/api/admin/doctors/{id}/refuse/", tag = "Administration",
         request_body = RequiredReason,
     responses(
-        (status = 200, description = "The doctor after the decision.", body = User,
+        (status = 200, description = "The doctor after the decision.", body = AdminUser,
             headers(("ETag"))),
     )
 )]
 pub(crate) async fn refuse_doctor(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     if_match: IfMatch,
     Body(RequiredReason { reason }): Body<RequiredReason>,
 ) -> Result<ApiResponse, Problem> {
@@ -71,14 +71,14 @@ pub(crate) async fn refuse_doctor(
     post, path = "/api/admin/doctors/{id}/suspend/", tag = "Administration",
         request_body = RequiredReason,
     responses(
-        (status = 200, description = "The doctor after the decision.", body = User,
+        (status = 200, description = "The doctor after the decision.", body = AdminUser,
             headers(("ETag"))),
     )
 )]
 pub(crate) async fn suspend_doctor(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     if_match: IfMatch,
     Body(RequiredReason { reason }): Body<RequiredReason>,
 ) -> Result<ApiResponse, Problem> {
@@ -94,5 +94,5 @@ async fn response(
     reason: Option<Justification>,
 ) -> Result<ApiResponse, Problem> {
     let account = app.staff.decide_approval(admin, id, if_match, decision, reason).await?;
-    Ok(ok(&User::new(&account)).with_etag(ETag::of(account.version)))
+    Ok(ok(&AdminUser::new(&account)).with_etag(ETag::of(account.version)))
 }

@@ -18,15 +18,13 @@ mod update_user;
 use axum::Router;
 use axum::extract::FromRef;
 use http_api::routes;
-use http_api::state::HttpState;
-use runtime::aws::{self, CallPolicy};
+use http_api::state::{self, HttpState};
 use runtime::config;
 use staff::StaffService;
-use store::proof::AuditKey;
-use store::{Store, Table};
+use store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
-/// All routes of the group.
+/// Returns the routes of the function.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_users::list_users, create_user::create_user))
@@ -41,7 +39,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(list_events::list_events))
 }
 
-/// The routes as a service.
+/// Builds the service of the function.
 pub fn service(app: App) -> Router {
     http_api::middleware::service(router(), app)
 }
@@ -81,9 +79,7 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = Config::read(config::environment)?;
-        let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
-        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        let (_, store) = state::connect(&config.http).await;
         Ok(Self::new(config, store))
     }
 

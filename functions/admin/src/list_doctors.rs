@@ -5,7 +5,7 @@ use http_api::caller::Admin;
 use http_api::filters;
 use http_api::page::{Listing, listing};
 use http_api::problem::Problem;
-use http_api::query::Query;
+use http_api::query::QueryParameters;
 use http_api::response::ApiResponse;
 use staff::read_approval;
 
@@ -14,10 +14,9 @@ use crate::response::DoctorEntry;
 
 filters!(ListDoctorsParameters: read_approval);
 
-/// The doctors whose licences wait for a decision, newest first; or those who are refused, or
-/// suspended.
+/// List the doctors whose licence waits for a decision, or is refused or suspended, newest first.
 ///
-/// Listed are active doctors who have told their licence. The approved ones are in the directory.
+/// Only active doctors who have given a licence are listed. Approved doctors are in the directory.
 #[utoipa::path(
     get, path = "/api/admin/doctors/", tag = "Administration", params(ListDoctorsParameters),
     responses(
@@ -27,7 +26,7 @@ filters!(ListDoctorsParameters: read_approval);
 pub(crate) async fn list_doctors_by_approval(
     State(app): State<App>,
     admin: Admin,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let (approval, paging) =
         query.parse(&app.http, admin.id(), "doctors-by-approval", read_approval)?;

@@ -5,7 +5,7 @@ use http_api::caller::Admin;
 use http_api::filters;
 use http_api::page::{Listing, listing};
 use http_api::problem::Problem;
-use http_api::query::Query;
+use http_api::query::QueryParameters;
 use http_api::response::ApiResponse;
 use staff::UserFilters;
 
@@ -14,9 +14,9 @@ use crate::response::UserEntry;
 
 filters!(ListUsersParameters: UserFilters::read);
 
-/// Users, newest first; or the ones with an id, an address or a last name that begins so, by name.
-/// Of these the ones with a role, active or not, created in a span of time: a page of them may be
-/// short, or empty, and still have a next one.
+/// List users, newest first. A search by id, address or beginning of the last name lists the users
+/// it finds, by name. Filters for role, activity and time of creation apply to both lists: a
+/// filtered page may be short, or empty, and still have a next page.
 #[utoipa::path(
     get, path = "/api/admin/users/", tag = "Administration", params(ListUsersParameters),
     responses(
@@ -26,7 +26,7 @@ filters!(ListUsersParameters: UserFilters::read);
 pub(crate) async fn list_users(
     State(app): State<App>,
     admin: Admin,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let (filters, paging) = query.parse(&app.http, admin.id(), "users", UserFilters::read)?;
     let (users, next) = app.staff.list_users(admin, &filters, &paging).await?;

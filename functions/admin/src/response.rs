@@ -5,7 +5,7 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::id::{EventId, RecordId, SessionId, UserId};
 use domain::text::{Name, PhoneNumber};
-use http_api::views::Profile;
+use http_api::views::ProfileView;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,19 +47,18 @@ pub(crate) struct DoctorEntry<'a> {
     user: UserEntry<'a>,
     /// Null until the user has created it.
     #[schema(required)]
-    profile: Option<Profile<'a>>,
+    profile: Option<ProfileView<'a>>,
 }
 
 impl<'a> DoctorEntry<'a> {
     pub(crate) fn new(account: &'a Account) -> Self {
-        Self { user: UserEntry::new(account), profile: Profile::full(account) }
+        Self { user: UserEntry::new(account), profile: ProfileView::full(account) }
     }
 }
 
 /// A user's whole account.
 #[derive(Serialize, ToSchema)]
-#[schema(as = AdminUser)]
-pub(crate) struct User<'a> {
+pub(crate) struct AdminUser<'a> {
     #[serde(flatten)]
     user: DoctorEntry<'a>,
     phone_number: &'a PhoneNumber,
@@ -67,7 +66,7 @@ pub(crate) struct User<'a> {
     second_factor: bool,
 }
 
-impl<'a> User<'a> {
+impl<'a> AdminUser<'a> {
     pub(crate) fn new(account: &'a Account) -> Self {
         Self {
             user: DoctorEntry::new(account),
@@ -81,11 +80,11 @@ impl<'a> User<'a> {
 /// An event of the audit trail.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEvent)]
-pub(crate) struct Event<'a> {
+pub(crate) struct AuditEventView<'a> {
     id: EventId,
     at: Timestamp,
     subject: UserId,
-    actor: Actor<'a>,
+    actor: AuditActor<'a>,
     #[schema(required)]
     session: Option<SessionId>,
     action: Action,
@@ -111,8 +110,7 @@ pub(crate) struct Event<'a> {
 
 /// Who did it, as they were then.
 #[derive(Serialize, ToSchema)]
-#[schema(as = AuditActor)]
-struct Actor<'a> {
+struct AuditActor<'a> {
     pk: UserId,
     #[schema(max_length = 511)]
     name: &'a str,
@@ -120,13 +118,17 @@ struct Actor<'a> {
     role: Option<Role>,
 }
 
-impl<'a> Event<'a> {
+impl<'a> AuditEventView<'a> {
     pub(crate) fn new(event: &'a AuditEvent) -> Self {
         Self {
             id: event.id,
             at: event.id.created_at(),
             subject: event.subject_id,
-            actor: Actor { pk: event.actor_id, name: &event.actor_name, role: event.actor_role },
+            actor: AuditActor {
+                pk: event.actor_id,
+                name: &event.actor_name,
+                role: event.actor_role,
+            },
             session: event.session_id,
             action: event.action,
             outcome: event.outcome,

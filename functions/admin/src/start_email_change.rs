@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::id::UserId;
 use http_api::caller::Admin;
 use http_api::form::Body;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, no_content};
 use staff::NewEmail;
@@ -25,7 +25,7 @@ use crate::App;
 pub(crate) async fn start_email_change(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     Body(new): Body<NewEmail>,
 ) -> Result<ApiResponse, Problem> {
     app.staff.start_email_change(admin, id, new).await?;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::id::UserId;
 use http_api::caller::Admin;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, no_content};
 
@@ -19,7 +19,7 @@ use crate::App;
 pub(crate) async fn start_password_reset(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
 ) -> Result<ApiResponse, Problem> {
     app.staff.start_password_reset(admin, id).await?;
     Ok(no_content())

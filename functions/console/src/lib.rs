@@ -16,16 +16,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use http_api::state::HttpState;
-use runtime::aws::{self, CallPolicy};
+use http_api::state::{self, HttpState};
+use runtime::aws;
 use runtime::config;
 use staff::StaffService;
-use store::proof::AuditKey;
-use store::{Store, Table};
+use store::Store;
 
 use crate::mail::pipeline::Pipeline;
 
-/// The routes as a service.
+/// Builds the service of the function.
 pub fn service(app: App) -> Router {
     http_api::middleware::service(routes::router(&app).into(), app)
 }
@@ -82,9 +81,7 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = Config::read(config::environment)?;
-        let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
-        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        let (sdk, store) = state::connect(&config.http).await;
         Ok(Self::new(config, store, &aws::sqs(&sdk)))
     }
 

@@ -25,7 +25,7 @@ use crate::users::{
 use crate::web::guard::{self, SESSION_PATH, SIGN_IN_PATH};
 use crate::web::{assets, sign_in};
 
-/// The routes for staff.
+/// Returns the routes for staff.
 fn routes() -> Routes {
     Routes::default()
         .get("/admin/", Operation::ShowDashboard, show_dashboard::show_dashboard)

@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use http_api::problem::Problem;
 
 /// A body that never changes while the function lives.
-pub(crate) struct Content {
+pub(crate) struct StaticBody {
     media_type: &'static str,
     version: String,
     plain: OnceLock<Bytes>,
@@ -30,8 +30,8 @@ pub(crate) enum Caching {
     Revalidated,
 }
 
-impl Content {
-    /// A text.
+impl StaticBody {
+    /// Makes a body from a text.
     pub(crate) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Self {
         let plain = text.into();
         Self {
@@ -42,7 +42,7 @@ impl Content {
         }
     }
 
-    /// What was packed with gzip before the function was built.
+    /// Makes a body from bytes that were packed with gzip before the function was built.
     pub(crate) fn packed(media_type: &'static str, packed: &'static [u8]) -> Self {
         let packed = Bytes::from_static(packed);
         Self {
@@ -53,15 +53,15 @@ impl Content {
         }
     }
 
-    /// What tells it from every other.
+    /// Returns a hash that tells the body from every other.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
-    /// The answer to a request with these headers.
+    /// Returns the response to a request with these headers.
     ///
     /// # Errors
-    /// 500 when it cannot be packed or unpacked.
+    /// 500 when the body cannot be packed or unpacked.
     pub(crate) fn response(
         &self,
         request: &HeaderMap,
@@ -121,7 +121,7 @@ fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(plain)
 }
 
-/// The members of a list that a header holds, in lower case.
+/// Returns the members of a list in a header, in lower case.
 fn members(request: &HeaderMap, name: HeaderName) -> impl Iterator<Item = String> {
     let lines = request.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     lines
@@ -131,7 +131,7 @@ fn members(request: &HeaderMap, name: HeaderName) -> impl Iterator<Item = String
         .into_iter()
 }
 
-/// Whether the client takes gzip (RFC 9110, section 12.5.3).
+/// Returns whether the client takes gzip (RFC 9110, section 12.5.3).
 fn takes_gzip(request: &HeaderMap) -> bool {
     members(request, header::ACCEPT_ENCODING).any(|member| {
         let (coding, weight) = member.split_once(';').unwrap_or((&member, "q=1"));
@@ -140,7 +140,7 @@ fn takes_gzip(request: &HeaderMap) -> bool {
     })
 }
 
-/// Whether the client has this version already (RFC 9110, section 13.1.2).
+/// Returns whether the client has this version already (RFC 9110, section 13.1.2).
 fn has(request: &HeaderMap, tag: &str) -> bool {
     members(request, header::IF_NONE_MATCH)
         .any(|member| member == "*" || member.strip_prefix("w/").unwrap_or(&member) == tag)
@@ -165,9 +165,9 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_packed_for_those_who_take_that() {
-        let text = Content::text("text/plain", "a text ".repeat(100));
+        let text = StaticBody::text("text/plain", "a text ".repeat(100));
         let packed: &'static [u8] = Box::leak(pack(b"a text").unwrap().into_boxed_slice());
-        let packed = Content::packed("text/plain", packed);
+        let packed = StaticBody::packed("text/plain", packed);
         for (content, expected) in [(&text, "a text ".repeat(100)), (&packed, "a text".to_owned())]
         {
             for encodings in ["", "br", "gzip;q=0", "identity"] {
@@ -192,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_have_it_are_not_sent_it_again() {
-        let content = Content::text("text/plain", "a text");
+        let content = StaticBody::text("text/plain", "a text");
         assert_eq!(content.version(), "734194ede5b063e6", "of SHA-256");
         let tag = content.response(&HeaderMap::new(), Caching::Revalidated).unwrap().headers()
             [header::ETAG]

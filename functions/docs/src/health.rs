@@ -15,7 +15,7 @@ struct Health {
     status: &'static str,
 }
 
-/// Whether the service answers at all.
+/// Report whether the service responds at all.
 #[utoipa::path(
     get, path = "/api/health/", tag = "Service",
     responses(
@@ -28,7 +28,7 @@ pub(crate) async fn health() -> ApiResponse {
     ok(&Health { status: "ok" })
 }
 
-/// Whether the service can do its work: the table answers, too.
+/// Report whether the service can do its work: the table responds, too.
 #[utoipa::path(get, path = "/api/health/ready/", tag = "Service", responses((status = 200,
     description = "It can.", body = Health)))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<ApiResponse, Problem> {

@@ -2,7 +2,7 @@
 
 use axum::response::Html;
 use domain::problem::Code;
-use http_api::path::Id;
+use http_api::path::PathId;
 
 /// Read what a problem code means and what to do about it. The `type` of a problem is the path of
 /// this page.
@@ -11,7 +11,7 @@ use http_api::path::Id;
     params(("code" = Code, Path, description = "The code of the problem.")),
     responses((status = 200, description = "The page.", body = String, content_type = "text/html"))
 )]
-pub(crate) async fn problem_page(Id(code): Id<Code>) -> Html<String> {
+pub(crate) async fn problem_page(PathId(code): PathId<Code>) -> Html<String> {
     // Nothing in it comes from a client.
     Html(format!(
         r#"<!doctype html>
@@ -48,7 +48,7 @@ mod tests {
     #[tokio::test]
     async fn every_problem_has_a_page() {
         for code in Code::ALL {
-            let Html(page) = problem_page(Id(*code)).await;
+            let Html(page) = problem_page(PathId(*code)).await;
             assert!(
                 page.contains(code.happened())
                     && page.contains(code.resolution())

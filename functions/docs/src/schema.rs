@@ -7,7 +7,7 @@ use domain::field::Reason;
 use http_api::problem::Problem;
 
 use crate::App;
-use crate::content::{Caching, Content};
+use crate::content::{Caching, StaticBody};
 
 /// The document, written by `make openapi`.
 const JSON: &str = include_str!("../openapi.json");
@@ -17,20 +17,20 @@ const YAML: &str = include_str!("../openapi.yaml");
 
 /// The document in both formats.
 pub(crate) struct Schema {
-    json: Content,
-    yaml: Content,
+    json: StaticBody,
+    yaml: StaticBody,
 }
 
 impl Schema {
     pub(crate) fn new() -> Self {
         Self {
-            json: Content::text("application/vnd.oai.openapi+json;version=3.1", JSON),
-            yaml: Content::text("application/yaml", YAML),
+            json: StaticBody::text("application/vnd.oai.openapi+json;version=3.1", JSON),
+            yaml: StaticBody::text("application/yaml", YAML),
         }
     }
 }
 
-/// The API's document: OpenAPI 3.1, as JSON unless YAML is asked for.
+/// Read the API's document: OpenAPI 3.1, as JSON unless YAML is asked for.
 #[utoipa::path(
     get, path = "/api/schema/", tag = "Service",
     params(("format" = inline(Option<Format>), Query, description = "Which form is wanted, \

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http_api::problem::Problem;
 
 use crate::App;
-use crate::content::{Caching, Content};
+use crate::content::{Caching, StaticBody};
 
 /// The page may load what this function serves, and call this API; nothing else, and no script of
 /// its own text.
@@ -19,30 +19,31 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The page and what it loads.
 pub(crate) struct SwaggerUi {
-    page: Content,
-    bundle: Content,
-    style: Content,
-    start: Content,
+    page: StaticBody,
+    bundle: StaticBody,
+    style: StaticBody,
+    start: StaticBody,
 }
 
 impl SwaggerUi {
     pub(crate) fn new() -> Self {
         const SCRIPT: &str = "text/javascript; charset=utf-8";
-        let bundle = Content::packed(SCRIPT, include_bytes!("../assets/swagger-ui-bundle.js.gz"));
-        let style = Content::packed(
+        let bundle =
+            StaticBody::packed(SCRIPT, include_bytes!("../assets/swagger-ui-bundle.js.gz"));
+        let style = StaticBody::packed(
             "text/css; charset=utf-8",
             include_bytes!("../assets/swagger-ui.css.gz"),
         );
-        let start = Content::text(SCRIPT, include_str!("../assets/start.js"));
+        let start = StaticBody::text(SCRIPT, include_str!("../assets/start.js"));
         let page = include_str!("../assets/swagger-ui.html");
         let page = [("BUNDLE", &bundle), ("STYLE", &style), ("START", &start)]
             .iter()
             .fold(page.to_owned(), |page, (place, content)| page.replace(place, content.version()));
-        Self { page: Content::text("text/html; charset=utf-8", page), bundle, style, start }
+        Self { page: StaticBody::text("text/html; charset=utf-8", page), bundle, style, start }
     }
 }
 
-/// Swagger UI: the document to read, and to try out.
+/// Show Swagger UI, to read the document and try it out.
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/", tag = "Service",
     responses(
@@ -60,7 +61,7 @@ pub(crate) async fn swagger_ui(
     Ok(response)
 }
 
-/// The script of Swagger UI.
+/// Get the script of Swagger UI.
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/swagger-ui-bundle.js", tag = "Service",
     responses(
@@ -77,7 +78,7 @@ pub(crate) async fn swagger_ui_bundle(
     asset(&app.published()?.swagger_ui.bundle, query, &headers)
 }
 
-/// The style sheet of Swagger UI.
+/// Get the style sheet of Swagger UI.
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/swagger-ui.css", tag = "Service",
     responses(
@@ -94,7 +95,7 @@ pub(crate) async fn swagger_ui_style(
     asset(&app.published()?.swagger_ui.style, query, &headers)
 }
 
-/// The script that starts Swagger UI with the document of this API.
+/// Get the script that starts Swagger UI with the document of this API.
 #[utoipa::path(
     get, path = "/api/schema/swagger-ui/start.js", tag = "Service",
     responses(
@@ -111,9 +112,9 @@ pub(crate) async fn swagger_ui_start(
     asset(&app.published()?.swagger_ui.start, query, &headers)
 }
 
-/// An asset, to be kept for ever by those who ask for the version that it has.
+/// Returns an asset. A client that asks for the current version may keep it for ever.
 fn asset(
-    content: &Content,
+    content: &StaticBody,
     RawQuery(query): RawQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {

@@ -19,7 +19,7 @@ pub(crate) struct Template {
 }
 
 /// A rendered mail.
-pub(crate) struct Content {
+pub(crate) struct MailBody {
     pub(crate) text: String,
     pub(crate) html: String,
 }
@@ -159,7 +159,7 @@ impl Template {
 
     /// Renders the mail, with its token if it has one. The token is in the fragment of the link,
     /// which browsers do not send to servers.
-    pub(crate) fn render(&self, app_url: &str, token: Option<&str>) -> Content {
+    pub(crate) fn render(&self, app_url: &str, token: Option<&str>) -> MailBody {
         let link = match token {
             Some(token) => format!("{app_url}{}#token={token}", self.link_path),
             None => format!("{app_url}{}", self.link_path),
@@ -184,7 +184,7 @@ impl Template {
                 .replace("{link}", &link)
                 .replace("{token}", token)
         };
-        Content {
+        MailBody {
             text: render(TEXT, &self.paragraphs.join("\n\n"), &token_text),
             html: render(HTML, &paragraphs.join("\n"), &token_html),
         }
@@ -203,7 +203,7 @@ mod tests {
                 continue;
             };
             let token = kind.includes_token().then_some("a-token");
-            let Content { text, html } = template.render("https://app.example.org", token);
+            let MailBody { text, html } = template.render("https://app.example.org", token);
             for body in [&text, &html] {
                 assert!(!body.contains(['{', '}']), "{body}");
                 assert!(body.contains("https://app.example.org"), "{body}");

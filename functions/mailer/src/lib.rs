@@ -22,7 +22,7 @@ use domain::mail::{AccountSnapshot, Mail, MailFailure, MailMessage, MailToken};
 use domain::notification::Notification;
 use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
-use runtime::tokens::MailedToken;
+use runtime::tokens::MailTokenSecret;
 use runtime::{clock, config};
 use store::Table;
 use store::mail::{MailClaim, MailOutcome};
@@ -194,7 +194,7 @@ impl Mailer {
         let address = mail.address.as_ref().unwrap_or(&account.email);
         let mut token = None;
         if mail.kind.includes_token() {
-            let generated = MailedToken::generate();
+            let generated = MailTokenSecret::generate();
             let basis = mail.basis.clone().unwrap_or_else(|| AccountSnapshot::of(account));
             let entry = MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
             self.store.create_mail_token(&generated.hash(), &entry).await.map_err(not_prepared)?;

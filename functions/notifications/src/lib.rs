@@ -15,12 +15,11 @@ use axum::extract::{FromRef, RawQuery};
 use axum::response::Redirect;
 use axum::routing::get;
 use http_api::routes;
-use http_api::state::HttpState;
-use runtime::aws::{self, CallPolicy};
+use http_api::state::{self, HttpState};
+use runtime::aws;
 use runtime::bucket::Bucket;
 use runtime::config;
-use store::proof::AuditKey;
-use store::{Store, Table};
+use store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Returns the routes of the function.
@@ -83,9 +82,7 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = Config::read(config::environment)?;
-        let sdk = aws::sdk(CallPolicy::Interactive).await;
-        let table = Table::new(aws::dynamodb(&sdk), &config.http.table_name);
-        let store = Store::new(table, AuditKey::new(config.http.audit_key.expose()));
+        let (sdk, store) = state::connect(&config.http).await;
         let bucket = Bucket::new(aws::s3(&sdk), &config.downloads.bucket_name);
         Ok(Self::new(config, store, bucket))
     }

@@ -5,7 +5,7 @@ use http_api::caller::SignedIn;
 use http_api::filters;
 use http_api::page::{Listing, listing};
 use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::{Parameters, QueryParameters};
 use http_api::response::ApiResponse;
 
 use crate::App;
@@ -27,7 +27,7 @@ filters!(NotificationFilters: filter);
 pub(crate) async fn list_notifications(
     State(app): State<App>,
     caller: SignedIn,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let recipient = caller.id();
     let (is_read, paging) = query.parse(&app.http, recipient, "notifications", filter)?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::id::NotificationId;
 use domain::notification::Notification;
 use http_api::caller::{Caller, SignedIn};
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
 use runtime::clock;
@@ -22,7 +22,7 @@ use crate::response::{Context, NotificationView};
 pub(crate) async fn read_notification(
     State(app): State<App>,
     caller: SignedIn,
-    Id(id): Id<NotificationId>,
+    PathId(id): PathId<NotificationId>,
 ) -> Result<ApiResponse, Problem> {
     let (caller, found) = find(&app, caller, id).await?;
     let read = match found.read_at {
@@ -46,7 +46,7 @@ pub(crate) async fn read_notification(
 pub(crate) async fn peek_notification(
     State(app): State<App>,
     caller: SignedIn,
-    Id(id): Id<NotificationId>,
+    PathId(id): PathId<NotificationId>,
 ) -> Result<ApiResponse, Problem> {
     let (caller, found) = find(&app, caller, id).await?;
     response(&app, &caller, &found).await

@@ -12,7 +12,7 @@ use domain::notification::{Notification, NotificationType};
 use domain::record::RecordDetail;
 use http_api::caller::Caller;
 use http_api::problem::Problem;
-use http_api::views::{Record, RecordView, accounts_named_in};
+use http_api::views::{RecordPresenter, RecordView, accounts_named_in};
 use jiff::Timestamp;
 use runtime::bucket::Bucket;
 use serde::Serialize;
@@ -27,7 +27,7 @@ pub(crate) struct NotificationView<'a> {
     id: NotificationId,
     /// Null without a record, or if you may not see it any more.
     #[schema(required)]
-    record: Option<Record<'a>>,
+    record: Option<RecordView<'a>>,
     notification_type: NotificationType,
     #[schema(max_length = 2000, example = "New health record created by patient John Doe")]
     message: &'a str,
@@ -156,8 +156,12 @@ impl<'a> Context<'a> {
         notification: &'a Notification,
     ) -> Result<NotificationView<'a>, Problem> {
         let Self { viewer, accounts_by_id, bucket, download_lifetime, .. } = self;
-        let view =
-            RecordView { viewer, accounts_by_id, bucket, download_lifetime: *download_lifetime };
+        let view = RecordPresenter {
+            viewer,
+            accounts_by_id,
+            bucket,
+            download_lifetime: *download_lifetime,
+        };
         let record = match notification.record_id.and_then(|id| self.details.get(&id)) {
             Some(detail) => Some(view.record(detail, HashMap::new()).await?),
             None => None,

@@ -41,14 +41,14 @@ pub(crate) async fn create_annotation(
     Idempotent(request, form): Idempotent,
 ) -> Result<ApiResponse, Problem> {
     let new = form.parse(NewAnnotation::from_form)?;
-    let attempt = request.of_user(doctor.id());
-    attempt.run(create(&app, doctor, &attempt, new)).await
+    let idempotent = request.of_user(doctor.id());
+    idempotent.run(create(&app, doctor, &idempotent, new)).await
 }
 
 async fn create(
     app: &App,
     doctor: Doctor,
-    attempt: &IdempotentRequest,
+    idempotent: &IdempotentRequest,
     NewAnnotation { record, note }: NewAnnotation,
 ) -> Result<ApiResponse, Problem> {
     let not_assigned = || {
@@ -58,12 +58,13 @@ async fn create(
         )
     };
     let assignment = app.store.get_assignment(doctor.id(), record);
-    let first = async { Ok::<_, Problem>(tokio::join!(attempt.begin(), assignment)) };
+    let first = async { Ok::<_, Problem>(tokio::join!(idempotent.begin(), assignment)) };
     let (caller, (replay, assignment)) = doctor.authorize_with(first).await?;
-    // Before a stored response, too: it is for the doctor to whom the record is assigned now.
+    // Checked before the stored response is returned, which a doctor who has lost the record must
+    // not get.
     let Some(Assignment { patient_id, .. }) = assignment? else {
-        let attempt = caller.audit(Action::CreateAnnotation, caller.account.id, Some(record));
-        return Err(caller.refuse(&app.store, attempt, not_assigned()).await);
+        let denied = caller.audit(Action::CreateAnnotation, caller.account.id, Some(record));
+        return Err(caller.refuse(&app.store, denied, not_assigned()).await);
     };
     if let Some(response) = replay? {
         return Ok(response);
@@ -89,7 +90,7 @@ async fn create(
     let body = RecordAnnotation::new(&annotation, Some(doctor));
     let response = created(&format!("/api/records/doctor/{record}/"), &body)
         .with_etag(ETag::of(annotation.version));
-    let stored_response = attempt.completed(&response)?;
+    let stored_response = idempotent.completed(&response)?;
     match app
         .store
         .create_annotation(&annotation, now, &notification, &audit, stored_response.as_ref())

@@ -36,7 +36,7 @@ request! {
     post, path = "/api/records/patient/", tag = "Health Records", request_body = NewRecord,
     responses(
         (status = 201, description = "The record, with an upload URL for each file.",
-            body = views::Record, headers(("ETag"))),
+            body = views::RecordView, headers(("ETag"))),
     )
 )]
 pub(crate) async fn create_record(
@@ -45,20 +45,20 @@ pub(crate) async fn create_record(
     Idempotent(request, form): Idempotent,
 ) -> Result<ApiResponse, Problem> {
     let new = form.parse(|form| NewRecord::from_form(form, UploadLimits::of(&app.uploads)))?;
-    let attempt = request.of_user(patient.id());
-    attempt.run(create(&app, patient, &attempt, new)).await
+    let idempotent = request.of_user(patient.id());
+    idempotent.run(create(&app, patient, &idempotent, new)).await
 }
 
 async fn create(
     app: &App,
     patient: Patient,
-    attempt: &IdempotentRequest,
+    idempotent: &IdempotentRequest,
     new: NewRecord,
 ) -> Result<ApiResponse, Problem> {
     // Concurrently with the first read: requests that are refused later count, too.
     let taken = new_files::take(app, patient.id(), 1, new.files.len());
     let first = async {
-        Ok::<_, Problem>(tokio::join!(attempt.begin(), taken, app.store.get_account(new.doctor)))
+        Ok::<_, Problem>(tokio::join!(idempotent.begin(), taken, app.store.get_account(new.doctor)))
     };
     let (caller, (replay, taken, doctor)) = patient.authorize_with(first).await?;
     // A repeated request does not count against the daily limit.
@@ -92,7 +92,7 @@ async fn create(
     let body = response::record(app, patient, &accounts_by_id, &detail, uploads).await?;
     let response = created(&format!("/api/records/patient/{id}/"), &body)
         .with_etag(ETag::of(detail.record.version));
-    let stored = attempt.completed(&response)?;
+    let stored = idempotent.completed(&response)?;
     app.store
         .create_record(&detail.record, &detail.files, &notification, &audit, stored.as_ref())
         .await?;

@@ -6,7 +6,7 @@ use domain::id::FileId;
 use domain::notification::RecordEvent;
 use http_api::caller::Patient;
 use http_api::etag::IfMatch;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, no_content};
 use runtime::clock;
@@ -25,7 +25,7 @@ use crate::App;
 pub(crate) async fn delete_file(
     State(app): State<App>,
     patient: Patient,
-    Id(id): Id<FileId>,
+    PathId(id): PathId<FileId>,
     if_match: IfMatch,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
@@ -35,8 +35,8 @@ pub(crate) async fn delete_file(
         other => {
             let (subject, record) =
                 other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
-            let attempt = caller.audit(Action::DeleteFile, subject, record);
-            return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
+            let denied = caller.audit(Action::DeleteFile, subject, record);
+            return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
         }
     };
     let mut retries = CHANGED_SINCE_READ.start();

@@ -9,9 +9,9 @@ use http_api::caller::Doctor;
 use http_api::filters;
 use http_api::page::{Listing, listing};
 use http_api::problem::Problem;
-use http_api::query::Query;
+use http_api::query::QueryParameters;
 use http_api::response::ApiResponse;
-use http_api::views::Record;
+use http_api::views::RecordView;
 
 use crate::list_patient_records::filter;
 use crate::{App, response};
@@ -22,13 +22,13 @@ filters!(DoctorFilters: |parameters| filter(parameters, "patient"));
 #[utoipa::path(
     get, path = "/api/records/doctor/", tag = "Health Records", params(DoctorFilters),
     responses(
-        (status = 200, description = "A page of records.", body = Listing<Record>),
+        (status = 200, description = "A page of records.", body = Listing<RecordView>),
     )
 )]
 pub(crate) async fn list_doctor_records(
     State(app): State<App>,
     doctor: Doctor,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let reader = doctor.id();
     let (filter, paging) = query

@@ -6,9 +6,9 @@ use http_api::caller::Patient;
 use http_api::filters;
 use http_api::page::{Listing, listing};
 use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::{Parameters, QueryParameters};
 use http_api::response::ApiResponse;
-use http_api::views::Record;
+use http_api::views::RecordView;
 use store::records::RecordFilter;
 
 use crate::response::AccountsById;
@@ -34,13 +34,13 @@ filters!(PatientFilters: |parameters| filter(parameters, "doctor"));
 #[utoipa::path(
     get, path = "/api/records/patient/", tag = "Health Records", params(PatientFilters),
     responses(
-        (status = 200, description = "A page of records.", body = Listing<Record>),
+        (status = 200, description = "A page of records.", body = Listing<RecordView>),
     )
 )]
 pub(crate) async fn list_patient_records(
     State(app): State<App>,
     patient: Patient,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let (filter, paging) = query

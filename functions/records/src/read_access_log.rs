@@ -5,9 +5,9 @@ use domain::audit::Action;
 use domain::id::RecordId;
 use http_api::caller::Patient;
 use http_api::page::{Listing, listing};
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
-use http_api::query::{NoFilters, Query};
+use http_api::query::{NoFilters, QueryParameters};
 use http_api::response::ApiResponse;
 use http_api::views::AccessEvent;
 
@@ -23,8 +23,8 @@ use crate::App;
 pub(crate) async fn read_access_log(
     State(app): State<App>,
     patient: Patient,
-    Id(id): Id<RecordId>,
-    query: Query,
+    PathId(id): PathId<RecordId>,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let ((), paging) = query.parse(&app.http, owner, "record-access-log", |_| Some(()))?;

@@ -8,10 +8,10 @@ use domain::id::RecordId;
 use domain::record::Assignment;
 use http_api::caller::Doctor;
 use http_api::etag::ETag;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
-use http_api::views::Record;
+use http_api::views::RecordView;
 use runtime::clock;
 
 use crate::{App, response};
@@ -20,19 +20,19 @@ use crate::{App, response};
 #[utoipa::path(
     get, path = "/api/records/doctor/{id}/", tag = "Health Records",
     responses(
-        (status = 200, description = "The record.", body = Record, headers(("ETag"))),
+        (status = 200, description = "The record.", body = RecordView, headers(("ETag"))),
     )
 )]
 pub(crate) async fn read_doctor_record(
     State(app): State<App>,
     doctor: Doctor,
-    Id(id): Id<RecordId>,
+    PathId(id): PathId<RecordId>,
 ) -> Result<ApiResponse, Problem> {
     let reader = doctor.id();
     let (caller, assignment) = doctor.authorize_with(app.store.get_assignment(reader, id)).await?;
     let Some(Assignment { patient_id: patient, .. }) = assignment else {
-        let attempt = caller.audit(Action::ReadRecord, reader, Some(id));
-        return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
+        let denied = caller.audit(Action::ReadRecord, reader, Some(id));
+        return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
     };
     let event = [caller.audit(Action::ReadRecord, patient, Some(id))];
     let (detail, accounts_by_id, ()) = tokio::try_join!(
@@ -42,9 +42,9 @@ pub(crate) async fn read_doctor_record(
     )?;
     // The record may have been assigned to another doctor between the two reads.
     let Some(mut detail) = detail.filter(|detail| caller.may_on(&detail.record)) else {
-        let [attempt] = event;
+        let [denied] = event;
         return Err(caller
-            .refuse(&app.store, AuditEvent { id: clock::new_id(), ..attempt }, Problem::not_found())
+            .refuse(&app.store, AuditEvent { id: clock::new_id(), ..denied }, Problem::not_found())
             .await);
     };
     let accounts_by_id = response::settle_uploads_and_get_people(

@@ -7,11 +7,11 @@ use domain::id::{AnnotationId, UserId};
 use domain::record;
 use http_api::caller::{Caller, Doctor, Patient};
 use http_api::page::{Listing, Paging, listing};
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
-use http_api::query::{NoFilters, Query};
+use http_api::query::{NoFilters, QueryParameters};
 use http_api::response::ApiResponse;
-use http_api::views::AnnotationVersion;
+use http_api::views::AnnotationVersionView;
 use store::{Lookup, Page};
 
 use crate::App;
@@ -21,14 +21,14 @@ use crate::App;
     get, path = "/api/records/patient/annotations/{id}/history/", tag = "Health Records",
         params(NoFilters),
     responses(
-        (status = 200, description = "A page of versions.", body = Listing<AnnotationVersion>),
+        (status = 200, description = "A page of versions.", body = Listing<AnnotationVersionView>),
     )
 )]
 pub(crate) async fn read_patient_history(
     State(app): State<App>,
     patient: Patient,
-    Id(id): Id<AnnotationId>,
-    query: Query,
+    PathId(id): PathId<AnnotationId>,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let ((), paging) = query.parse(&app.http, owner, "annotation-history", |_| Some(()))?;
@@ -47,14 +47,14 @@ pub(crate) async fn read_patient_history(
     get, path = "/api/records/doctor/annotations/{id}/history/", tag = "Health Records",
         params(NoFilters),
     responses(
-        (status = 200, description = "A page of versions.", body = Listing<AnnotationVersion>),
+        (status = 200, description = "A page of versions.", body = Listing<AnnotationVersionView>),
     )
 )]
 pub(crate) async fn read_doctor_history(
     State(app): State<App>,
     doctor: Doctor,
-    Id(id): Id<AnnotationId>,
-    query: Query,
+    PathId(id): PathId<AnnotationId>,
+    query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
     let reader = doctor.id();
     let ((), paging) = query.parse(&app.http, reader, "annotation-history", |_| Some(()))?;
@@ -96,6 +96,6 @@ async fn response(
     let versions = page
         .items
         .iter()
-        .map(|version| AnnotationVersion::new(version, accounts_by_id.get(&version.author_id)));
+        .map(|version| AnnotationVersionView::new(version, accounts_by_id.get(&version.author_id)));
     listing(paging, page.next.as_ref(), versions)
 }

@@ -7,10 +7,10 @@ use domain::audit::Action;
 use domain::id::RecordId;
 use http_api::caller::Patient;
 use http_api::etag::ETag;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
-use http_api::views::Record;
+use http_api::views::RecordView;
 
 use crate::response::AccountsById;
 use crate::{App, response};
@@ -19,13 +19,13 @@ use crate::{App, response};
 #[utoipa::path(
     get, path = "/api/records/patient/{id}/", tag = "Health Records",
     responses(
-        (status = 200, description = "The record.", body = Record, headers(("ETag"))),
+        (status = 200, description = "The record.", body = RecordView, headers(("ETag"))),
     )
 )]
 pub(crate) async fn read_patient_record(
     State(app): State<App>,
     patient: Patient,
-    Id(id): Id<RecordId>,
+    PathId(id): PathId<RecordId>,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let (caller, detail) = patient.authorize_with(app.store.get_record_detail(owner, id)).await?;

@@ -10,7 +10,7 @@ use domain::record::RecordDetail;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 use http_api::problem::Problem;
-use http_api::views::{self, RecordView, accounts_named_in};
+use http_api::views::{self, RecordPresenter, accounts_named_in};
 use runtime::bucket::Upload;
 use runtime::clock;
 
@@ -51,7 +51,7 @@ pub(crate) async fn records<'a>(
     viewer: &'a Account,
     accounts_by_id: &'a AccountsById,
     details: &'a [RecordDetail],
-) -> Result<Vec<views::Record<'a>>, Problem> {
+) -> Result<Vec<views::RecordView<'a>>, Problem> {
     let view = view(app, viewer, accounts_by_id);
     try_join_all(details.iter().map(|detail| view.record(detail, HashMap::new()))).await
 }
@@ -63,12 +63,16 @@ pub(crate) async fn record<'a>(
     accounts_by_id: &'a AccountsById,
     detail: &'a RecordDetail,
     uploads: HashMap<FileId, Upload>,
-) -> Result<views::Record<'a>, Problem> {
+) -> Result<views::RecordView<'a>, Problem> {
     view(app, viewer, accounts_by_id).record(detail, uploads).await
 }
 
-fn view<'a>(app: &'a App, viewer: &'a Account, accounts_by_id: &'a AccountsById) -> RecordView<'a> {
-    RecordView {
+fn view<'a>(
+    app: &'a App,
+    viewer: &'a Account,
+    accounts_by_id: &'a AccountsById,
+) -> RecordPresenter<'a> {
+    RecordPresenter {
         viewer,
         accounts_by_id,
         bucket: &app.bucket,
@@ -106,7 +110,7 @@ async fn settle(app: &App, file: &mut File) {
 pub(crate) async fn uploads(app: &App, files: &[File]) -> Result<HashMap<FileId, Upload>, Problem> {
     let now = clock::now();
     let uploads = join_all(files.iter().map(async |file| {
-        let upload = app.bucket.upload(file, app.uploads.upload_url_lifetime, now).await;
+        let upload = app.bucket.presign_upload(file, app.uploads.upload_url_lifetime, now).await;
         upload.map(|upload| (file.id, upload))
     }));
     uploads.await.into_iter().collect::<Result<_, _>>().map_err(Problem::internal)

@@ -10,7 +10,7 @@ use domain::text::Note;
 use http_api::caller::Doctor;
 use http_api::etag::{ETag, IfMatch};
 use http_api::form::Body;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::request;
 use http_api::response::{ApiResponse, ok};
@@ -46,7 +46,7 @@ request! {
 pub(crate) async fn update_annotation(
     State(app): State<App>,
     doctor: Doctor,
-    Id(id): Id<AnnotationId>,
+    PathId(id): PathId<AnnotationId>,
     if_match: IfMatch,
     Body(NoteChange { note }): Body<NoteChange>,
 ) -> Result<ApiResponse, Problem> {
@@ -65,7 +65,7 @@ pub(crate) async fn update_annotation(
 pub(crate) async fn replace_annotation(
     State(app): State<App>,
     doctor: Doctor,
-    Id(id): Id<AnnotationId>,
+    PathId(id): PathId<AnnotationId>,
     if_match: IfMatch,
     Body(NoteReplacement { note }): Body<NoteReplacement>,
 ) -> Result<ApiResponse, Problem> {
@@ -81,7 +81,7 @@ async fn write(
 ) -> Result<ApiResponse, Problem> {
     let (caller, lookup) = doctor.authorize_with(app.store.get_annotation_lookup(id)).await?;
     let doctor = &caller.account;
-    let attempt = |at: Option<Lookup>| {
+    let refuse = |at: Option<Lookup>| {
         let (subject, record) =
             at.map_or((doctor.id, None), |at| (at.patient_id, Some(at.record_id)));
         caller.refuse(
@@ -90,7 +90,7 @@ async fn write(
             Problem::not_found(),
         )
     };
-    let Some(lookup) = lookup else { return Err(attempt(None).await) };
+    let Some(lookup) = lookup else { return Err(refuse(None).await) };
     let respond = |annotation: &Annotation| {
         Ok(ok(&RecordAnnotation::new(annotation, Some(doctor)))
             .with_etag(ETag::of(annotation.version)))
@@ -102,7 +102,7 @@ async fn write(
         let before = before.filter(|annotation| {
             caller.may(Relation::to_annotation(doctor.id, annotation.author_id))
         });
-        let Some(before) = before else { return Err(attempt(Some(lookup)).await) };
+        let Some(before) = before else { return Err(refuse(Some(lookup)).await) };
         if_match.check(before.version)?;
         let note = note.clone().unwrap_or_else(|| before.note.clone());
         // Nothing changes: nobody is notified.
@@ -122,7 +122,7 @@ async fn write(
             caller.audit(Action::UpdateAnnotation, before.patient_id, Some(before.record_id));
         match app.store.update_annotation(&before, &after, now, &notification, &audit).await {
             Ok(()) => return respond(&after),
-            Err(UpdateAnnotationError::NotAssigned) => return Err(attempt(Some(lookup)).await),
+            Err(UpdateAnnotationError::NotAssigned) => return Err(refuse(Some(lookup)).await),
             Err(UpdateAnnotationError::Stale) => {}
             Err(UpdateAnnotationError::Store(error)) => return Err(error.into()),
         }

@@ -12,7 +12,7 @@ use domain::text::Description;
 use http_api::caller::{Caller, Patient};
 use http_api::etag::{ETag, IfMatch};
 use http_api::form::Form;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
 use http_api::views;
@@ -57,13 +57,13 @@ impl From<NewRecord> for RecordChange {
     patch, path = "/api/records/patient/{id}/", tag = "Health Records", request_body = RecordChange,
     responses(
         (status = 200, description = "The record after the change, with a URL for each new file.",
-                                      body = views::Record, headers(("ETag"))),
+                                      body = views::RecordView, headers(("ETag"))),
     )
 )]
 pub(crate) async fn update_record(
     State(app): State<App>,
     patient: Patient,
-    Id(id): Id<RecordId>,
+    PathId(id): PathId<RecordId>,
     if_match: IfMatch,
     form: Form,
 ) -> Result<ApiResponse, Problem> {
@@ -79,13 +79,13 @@ pub(crate) async fn update_record(
         request_body = RecordReplacement,
     responses(
         (status = 200, description = "The record after the change, with a URL for each new file.",
-                                      body = views::Record, headers(("ETag"))),
+                                      body = views::RecordView, headers(("ETag"))),
     )
 )]
 pub(crate) async fn replace_record(
     State(app): State<App>,
     patient: Patient,
-    Id(id): Id<RecordId>,
+    PathId(id): PathId<RecordId>,
     if_match: IfMatch,
     form: Form,
 ) -> Result<ApiResponse, Problem> {
@@ -111,8 +111,8 @@ async fn write(
         .authorize_with(async { tokio::try_join!(app.store.get_record_detail(owner, id), doctor) })
         .await?;
     let Some(mut detail) = found else {
-        let attempt = caller.audit(Action::UpdateRecord, owner, Some(id));
-        return Err(caller.refuse(&app.store, attempt, Problem::not_found()).await);
+        let denied = caller.audit(Action::UpdateRecord, owner, Some(id));
+        return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
     };
     // A doctor who is not assignable any more keeps the records they have.
     let doctor = match change.doctor {

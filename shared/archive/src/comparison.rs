@@ -247,7 +247,7 @@ pub(crate) mod tests {
         }))
     }
 
-    /// As the store proves it.
+    /// Makes an event with the proof that the store adds.
     fn stored(attributes: &Value) -> StoredEvent {
         let mut item: HashMap<String, serde_dynamo::AttributeValue> =
             serde_dynamo::to_item(attributes).unwrap();
@@ -257,7 +257,7 @@ pub(crate) mod tests {
         StoredEvent::from_image("INSERT", item.into()).unwrap().unwrap()
     }
 
-    /// The event with another value of an attribute, proof and all else as before.
+    /// Returns the event with another value of an attribute, proof and all else as before.
     fn altered(event: &StoredEvent) -> StoredEvent {
         let mut attributes: BTreeMap<String, Value> =
             serde_json::from_value(serde_json::to_value(event).unwrap()).unwrap();

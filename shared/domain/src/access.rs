@@ -16,8 +16,8 @@ use crate::session::Session;
 
 impl Operation {
     /// Decides by the relation of an admitted user to the object.
-    fn of(self, relation: Relation) -> Decision {
-        let takes = match self.audience() {
+    fn decide_by_relation(self, relation: Relation) -> Decision {
+        let is_allowed = match self.audience() {
             Audience::Patients => relation == Relation::Owner,
             Audience::Doctors
                 if matches!(self, Self::UpdateAnnotation | Self::ReplaceAnnotation) =>
@@ -33,7 +33,7 @@ impl Operation {
                 matches!(relation, Relation::Owner | Relation::Oneself)
             }
         };
-        if takes { Decision::Allow } else { Decision::NotFound }
+        if is_allowed { Decision::Allow } else { Decision::NotFound }
     }
 }
 
@@ -187,7 +187,11 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
     if needs_second_factor && !standing.second_factor {
         return Decision::SecondFactorRequired;
     }
-    if relation == Relation::Unknown { Decision::Allow } else { operation.of(relation) }
+    if relation == Relation::Unknown {
+        Decision::Allow
+    } else {
+        operation.decide_by_relation(relation)
+    }
 }
 
 /// Returns whether a caller may read a record by any operation.

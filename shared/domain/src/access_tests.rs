@@ -20,7 +20,7 @@ fn user(role: Role, approval: Option<Approval>, second_factor: bool) -> Actor {
     Actor::Confirmed(Standing { role, approval, second_factor })
 }
 
-/// Everybody who can ask, by the name of the column that the tables below give them.
+/// Lists all possible actors, each with the name of its column in the tables below.
 fn actors() -> Vec<(&'static str, Actor)> {
     let doctor = |approval, second_factor| user(Role::Doctor, approval, second_factor);
     vec![
@@ -42,8 +42,8 @@ fn actors() -> Vec<(&'static str, Actor)> {
     ]
 }
 
-/// What is said of an actor before the object is looked at, for each audience. A second time, by
-/// other means: a table.
+/// Decides on an actor before the object is looked at, for each audience. Repeats the rules by
+/// other means: as a table.
 fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
     use Audience::{Admins, Doctors, Patients, PatientsAndDoctors, Public, SignedIn};
     match (audience, actor) {
@@ -64,7 +64,7 @@ fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
     }
 }
 
-/// The operations of each audience, named once more.
+/// Lists the operations of each audience once more, by name.
 fn audiences() -> Vec<(Audience, &'static str)> {
     let public = "jwks register login login_with_second_factor refresh request_password_reset \
                   reset_password verify_email change_email \

@@ -118,7 +118,7 @@ string_enum! {
         Success = "success",
         /// The action was refused because the actor is not allowed to do it.
         Denied = "denied",
-        /// Authentication failed: a password, code or token was wrong.
+        /// The action was tried and failed: a wrong password, code or token, or a taken address.
         Failed = "failed",
     }
 }

@@ -18,8 +18,6 @@ string_enum! {
         Register = "register",
         /// Requests for a password-reset mail.
         PasswordReset = "password_reset",
-        /// Requests to resend the address confirmation.
-        Resend = "resend",
         /// Uses of a token from a mail.
         MailToken = "mail_token",
         /// Uses of a refresh token.

@@ -18,7 +18,7 @@ use runtime::tokens::Claims;
 use store::Store;
 use uuid::Uuid;
 
-use crate::path::Id;
+use crate::path::PathId;
 use crate::problem::Problem;
 use crate::state::HttpState;
 
@@ -161,8 +161,8 @@ impl Caller {
 
     /// Writes a denied event to the audit trail and returns the problem. The subject of the event
     /// is the chart's patient, or the caller if the chart is unknown.
-    pub async fn refuse(&self, store: &Store, attempt: AuditEvent, problem: Problem) -> Problem {
-        match store.create_events(&[attempt.with_outcome(Outcome::Denied)]).await {
+    pub async fn refuse(&self, store: &Store, event: AuditEvent, problem: Problem) -> Problem {
+        match store.create_events(&[event.with_outcome(Outcome::Denied)]).await {
             Ok(()) => problem,
             Err(error) => error.into(),
         }
@@ -172,11 +172,11 @@ impl Caller {
     /// problem. The record in the path, if there is one, has not been read.
     async fn forbid(&self, store: &Store, record: Option<RecordId>, problem: Problem) -> Problem {
         let reason = Some(problem.code().to_owned());
-        let attempt = AuditEvent {
+        let event = AuditEvent {
             reason,
             ..self.audit(Action::ForbiddenOperation, self.account.id, record)
         };
-        self.refuse(store, attempt, problem).await
+        self.refuse(store, event, problem).await
     }
 }
 
@@ -328,7 +328,7 @@ where
         };
         let request = RequestInfo::from_request_parts(parts, state).await?;
         let record = if operation.names_record() {
-            Id::from_request_parts(parts, state).await.ok().map(|Id(id)| id)
+            PathId::from_request_parts(parts, state).await.ok().map(|PathId(id)| id)
         } else {
             None
         };

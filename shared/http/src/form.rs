@@ -44,7 +44,7 @@ pub trait FromForm: Sized {
 /// A body that is read without parameters.
 pub struct Body<T>(pub T);
 
-enum Given<T> {
+enum FieldInput<T> {
     Absent,
     Null,
     Value(T),
@@ -78,12 +78,12 @@ impl Form {
         &mut self,
         name: &str,
         parse: impl FnOnce(&Value) -> Result<T, Reason>,
-    ) -> Option<Given<T>> {
+    ) -> Option<FieldInput<T>> {
         let result = match self.fields.get(name) {
-            None => Ok(Given::Absent),
-            Some(Value::Null) => Ok(Given::Null),
+            None => Ok(FieldInput::Absent),
+            Some(Value::Null) => Ok(FieldInput::Null),
             Some(Value::String(text)) if text.contains('\0') => Err(no_nul()),
-            Some(value) => parse(value).map(Given::Value),
+            Some(value) => parse(value).map(FieldInput::Value),
         };
         self.note(name, result)
     }
@@ -94,9 +94,9 @@ impl Form {
         parse: impl FnOnce(&Value) -> Result<T, Reason>,
     ) -> Option<Option<T>> {
         match self.given(name, parse)? {
-            Given::Absent => Some(None),
-            Given::Null => self.note(name, Err(Reason::new("null", "Must not be null."))),
-            Given::Value(value) => Some(Some(value)),
+            FieldInput::Absent => Some(None),
+            FieldInput::Null => self.note(name, Err(Reason::new("null", "Must not be null."))),
+            FieldInput::Value(value) => Some(Some(value)),
         }
     }
 
@@ -206,9 +206,9 @@ impl Form {
             return None;
         }
         Some(match self.given(name, |value| T::from_json(value).and_then(check))? {
-            Given::Absent => Patch::Keep,
-            Given::Null => Patch::Clear,
-            Given::Value(value) => Patch::Set(value),
+            FieldInput::Absent => Patch::Keep,
+            FieldInput::Null => Patch::Clear,
+            FieldInput::Value(value) => Patch::Set(value),
         })
     }
 
@@ -362,8 +362,8 @@ impl<S: Sync> FromRequest<S> for Form {
     }
 }
 
-/// Whether the body is declared as `application/json`, whatever the parameters, as long as they say
-/// UTF-8.
+/// Returns whether the body is declared as `application/json`, whatever the parameters, as long as
+/// a charset among them is UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(Ok(line)), None) = (lines.next().map(|line| line.to_str()), lines.next()) else {
@@ -401,7 +401,7 @@ mod tests {
         Form::new(value.as_object().unwrap().clone())
     }
 
-    /// The errors of a form as `field code`.
+    /// Returns the errors of a form as `field code`.
     fn errors(form: &Form) -> Vec<String> {
         form.errors.iter().map(|error| format!("{} {}", error.field, error.reason.code)).collect()
     }

@@ -48,10 +48,10 @@ pub struct Idempotent(pub IdempotencyContext, pub Form);
 /// The key and the fingerprint of a request, before its sender is known.
 pub struct IdempotencyContext {
     http: HttpState,
-    key: Option<Key>,
+    key: Option<IdempotencyKey>,
 }
 
-struct Key {
+struct IdempotencyKey {
     operation: Operation,
     key: String,
     fingerprint: String,
@@ -69,7 +69,7 @@ where
         })?;
         let key = key(request.headers())?;
         let form = Form::from_request(request, state).await?;
-        let key = key.map(|key| Key { operation, key, fingerprint: form.fingerprint() });
+        let key = key.map(|key| IdempotencyKey { operation, key, fingerprint: form.fingerprint() });
         Ok(Self(IdempotencyContext { http: HttpState::from_ref(state), key }, form))
     }
 }
@@ -101,22 +101,14 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// Reads a string of a structured field (RFC 9651, section 3.3.3), as the draft has it, or without
 /// the quotes, as many clients send it.
 fn parse(line: &str) -> Option<String> {
-    let Some(quoted) = line.strip_prefix('"') else {
+    if !line.starts_with('"') {
         return line
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte))
             .then(|| line.to_owned());
-    };
-    let mut key = String::new();
-    let mut characters = quoted.strip_suffix('"')?.chars();
-    while let Some(character) = characters.next() {
-        key.push(match character {
-            '\\' => characters.next().filter(|escaped| matches!(escaped, '"' | '\\'))?,
-            ' '..='~' if character != '"' => character,
-            _ => return None,
-        });
     }
-    Some(key)
+    let item: sfv::Item = sfv::Parser::new(line).parse().ok()?;
+    item.bare_item.as_string().filter(|_| item.params.is_empty()).map(|key| key.as_str().to_owned())
 }
 
 impl IdempotencyContext {
@@ -135,17 +127,17 @@ impl IdempotencyContext {
 
     fn of(self, user: Option<UserId>, name: &str) -> IdempotentRequest {
         let Self { http, key } = self;
-        let place = key.map(|Key { operation, key, fingerprint }| {
+        let place = key.map(|IdempotencyKey { operation, key, fingerprint }| {
             let sealing_key =
                 http.sealing_keys.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
-            Place { user, sealing_key, fingerprint }
+            ResponseLocation { user, sealing_key, fingerprint }
         });
         IdempotentRequest { store: http.store, place, lease: OnceLock::new() }
     }
 }
 
 /// Where the response of a request is stored.
-struct Place {
+struct ResponseLocation {
     user: Option<UserId>,
     sealing_key: SealingKey,
     fingerprint: String,
@@ -154,7 +146,7 @@ struct Place {
 /// A request that can be repeated.
 pub struct IdempotentRequest {
     store: Store,
-    place: Option<Place>,
+    place: Option<ResponseLocation>,
     lease: OnceLock<Lease>,
 }
 

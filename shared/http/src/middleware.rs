@@ -273,7 +273,7 @@ mod tests {
     use super::*;
     use crate::caller::SignedIn;
     use crate::form::Form;
-    use crate::path::Id;
+    use crate::path::PathId;
     use crate::response::{ApiResponse, ok};
     use crate::state::tests::http_state;
 
@@ -288,7 +288,7 @@ mod tests {
 
     // The handlers of the tests have the ids of operations in the table.
     #[utoipa::path(get, path = "/things/{id}/", operation_id = "list_notifications")]
-    async fn thing(Id(id): Id<RecordId>) -> ApiResponse {
+    async fn thing(PathId(id): PathId<RecordId>) -> ApiResponse {
         ok(&json!({"id": id}))
             .with_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))
     }

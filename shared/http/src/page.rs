@@ -126,7 +126,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::query::Query;
+    use crate::query::QueryParameters;
     use crate::state::tests::http_state;
 
     const CALLER: &str = "0190a5c0-0000-7000-8000-000000000001";
@@ -139,7 +139,7 @@ mod tests {
         uri: &str,
     ) -> Result<Paging<u32>, Problem> {
         let mut parts = Request::builder().uri(uri).body(()).unwrap().into_parts().0;
-        let Ok(query) = Query::from_request_parts(&mut parts, &()).await;
+        let Ok(query) = QueryParameters::from_request_parts(&mut parts, &()).await;
         query
             .parse(http, caller.parse().unwrap(), list, |query| {
                 query.optional::<RecordType>("record_type")

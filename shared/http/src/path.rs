@@ -1,4 +1,4 @@
-//! Use [`Id`] for the id in a path.
+//! Use [`PathId`] for the id in a path.
 
 use std::str::FromStr;
 
@@ -9,9 +9,9 @@ use crate::problem::Problem;
 
 /// The id in the path of a route. A malformed id is the same 404 as an unknown one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Id<T>(pub T);
+pub struct PathId<T>(pub T);
 
-impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
+impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

@@ -27,10 +27,10 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// The middleware completes the response: it adds the request's path and id, writes the document
 /// and logs the cause.
 #[derive(Clone, Debug)]
-pub struct Problem(Box<Fields>);
+pub struct Problem(Box<ProblemParts>);
 
 #[derive(Clone, Debug)]
-struct Fields {
+struct ProblemParts {
     status: StatusCode,
     code: Code,
     detail: Cow<'static, str>,
@@ -76,7 +76,7 @@ impl Limit {
 impl Problem {
     /// Makes a problem; `detail` is a sentence for people.
     pub fn new(status: StatusCode, code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Fields {
+        Self(Box::new(ProblemParts {
             status,
             code,
             detail: detail.into(),
@@ -106,7 +106,7 @@ impl Problem {
         self
     }
 
-    /// 400: fields of the body or query parameters are invalid.
+    /// Returns 400: fields of the body or query parameters are invalid.
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let mut problem = Self::new(
             StatusCode::BAD_REQUEST,
@@ -117,24 +117,24 @@ impl Problem {
         problem
     }
 
-    /// 400: one field is invalid.
+    /// Returns 400: one field is invalid.
     pub fn field(name: impl Into<String>, reason: Reason) -> Self {
         Self::validation(vec![FieldError::new(name, reason)])
     }
 
-    /// 401: the caller is not authenticated.
+    /// Returns 401: the caller is not authenticated.
     pub fn unauthorized(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
             .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
-    /// 401: the token is missing.
+    /// Returns 401: the token is missing.
     pub fn not_authenticated() -> Self {
         Self::unauthorized(Code::NotAuthenticated, "Authentication credentials were not provided.")
     }
 
-    /// 401: the token is not valid (any more). Does not say why.
+    /// Returns 401: the token is not valid (any more). Does not say why.
     pub fn token_not_valid() -> Self {
         // RFC 6750, section 3.1
         const CHALLENGE: HeaderValue =
@@ -147,32 +147,32 @@ impl Problem {
         .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
     }
 
-    /// 403: the caller may not use the operation, whatever the object.
+    /// Returns 403: the caller may not use the operation, whatever the object.
     pub fn forbidden(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
 
-    /// 403: the operation is for another role.
+    /// Returns 403: the operation is for another role.
     pub fn wrong_role() -> Self {
         Self::forbidden(Code::WrongRole, "You do not have permission to perform this action.")
     }
 
-    /// 403: the caller is a doctor who is not approved, or suspended.
+    /// Returns 403: the caller is a doctor who is not approved, or suspended.
     pub fn not_approved() -> Self {
         Self::forbidden(Code::NotApproved, "Your licence to practise is not approved.")
     }
 
-    /// 403: the caller has signed in without a second factor.
+    /// Returns 403: the caller has signed in without a second factor.
     pub fn second_factor_required() -> Self {
         Self::forbidden(Code::SecondFactorRequired, "Sign in with a second factor to do this.")
     }
 
-    /// 403: admins cannot do this to their own account.
+    /// Returns 403: admins cannot do this to their own account.
     pub fn own_account() -> Self {
         Self::forbidden(Code::OwnAccount, "You cannot deactivate yourself or change your own role.")
     }
 
-    /// 403: a form comes from another site, or from another session.
+    /// Returns 403: a form comes from another site, or from another session.
     pub fn csrf_failed() -> Self {
         Self::forbidden(
             Code::CsrfFailed,
@@ -180,12 +180,12 @@ impl Problem {
         )
     }
 
-    /// 404: the object is unknown, or the caller may not see it.
+    /// Returns 404: the object is unknown, or the caller may not see it.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, Code::NotFound, "Not found.")
     }
 
-    /// 405. The router adds `Allow`.
+    /// Returns 405: the path has no such method. The router adds `Allow`.
     pub fn method_not_allowed() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -194,12 +194,12 @@ impl Problem {
         )
     }
 
-    /// 409: the request conflicts with the present state.
+    /// Returns 409: the request conflicts with the present state.
     pub fn conflict(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// 409: the same request is still running.
+    /// Returns 409: the same request is still running.
     pub fn request_in_progress() -> Self {
         let detail =
             "A request with this Idempotency-Key is still running; see the header Retry-After.";
@@ -207,7 +207,7 @@ impl Problem {
             .with_header(header::RETRY_AFTER, RETRY_AFTER)
     }
 
-    /// 412: the object is in another version than `If-Match` names.
+    /// Returns 412: the object is in another version than `If-Match` names.
     pub fn precondition_failed() -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
@@ -216,7 +216,7 @@ impl Problem {
         )
     }
 
-    /// 413: the body is longer than `limit` bytes.
+    /// Returns 413: the body is longer than `limit` bytes.
     pub fn payload_too_large(limit: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -225,14 +225,15 @@ impl Problem {
         )
     }
 
-    /// 415: the body is not JSON.
+    /// Returns 415: the body is not JSON.
     pub fn unsupported_media_type() -> Self {
         let detail =
             "The body must be JSON in UTF-8 with the header Content-Type: application/json.";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType, detail)
     }
 
-    /// 429: too often. Both headers are of the IETF draft "RateLimit header fields for HTTP".
+    /// Returns 429: the limit is reached. The headers `RateLimit` and `RateLimit-Policy` are those
+    /// of the IETF draft "RateLimit header fields for HTTP".
     pub fn too_many_requests(limit: &Limit, locked: Lockout, now: Timestamp) -> Self {
         let Limit { name, quota, window, .. } = limit;
         let (wait, window) = (locked.retry_after_seconds(now), window.as_secs());
@@ -258,7 +259,7 @@ impl Problem {
         })
     }
 
-    /// 503: a service did not respond in time; the request may be sent again.
+    /// Returns 503: a service did not respond in time; the request may be sent again.
     pub fn unavailable_because(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -269,12 +270,12 @@ impl Problem {
         .caused_by(source)
     }
 
-    /// 500: a fault on our side.
+    /// Returns 500: a fault on our side.
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::crash().caused_by(source)
     }
 
-    /// 500: a panic, logged where it happened.
+    /// Returns 500: a panic, logged where it happened.
     pub(crate) fn crash() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -334,7 +335,7 @@ impl Problem {
             errors: problem
                 .errors
                 .iter()
-                .map(|error| Item {
+                .map(|error| RefusedField {
                     field: &error.field,
                     code: error.reason.code,
                     message: &error.reason.message,
@@ -381,13 +382,13 @@ pub struct Document<'a> {
     /// Every invalid field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 1000)]
-    errors: Vec<Item<'a>>,
+    errors: Vec<RefusedField<'a>>,
 }
 
 /// Why a field is invalid.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RefusedField)]
-struct Item<'a> {
+struct RefusedField<'a> {
     /// The name of the field in the request, such as `files[2].name`.
     #[schema(max_length = 255)]
     field: &'a str,

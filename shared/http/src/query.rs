@@ -1,4 +1,4 @@
-//! Use [`Query`] to read query parameters: the filters of a list and the page.
+//! Use [`QueryParameters`] to read query parameters: the filters of a list and the page.
 
 use std::convert::Infallible;
 
@@ -22,12 +22,12 @@ use crate::problem::Problem;
 use crate::state::HttpState;
 
 /// The query of a request.
-pub struct Query {
+pub struct QueryParameters {
     parameters: Vec<(String, String)>,
     path: String,
 }
 
-impl Query {
+impl QueryParameters {
     /// Reads the filters with `read`, then `limit` and `cursor`. `list` names the list.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Query {
     }
 }
 
-impl Query {
+impl QueryParameters {
     /// Returns the text of a parameter as it was sent, to show it again; empty when absent.
     pub fn typed(&self, name: &str) -> &str {
         self.parameters
@@ -83,7 +83,7 @@ impl Query {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Query {
+impl<S: Sync> FromRequestParts<S> for QueryParameters {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {

@@ -17,8 +17,8 @@ use crate::caller::{self, Authenticated, RequestInfo};
 use crate::etag::IfMatch;
 use crate::form::{Body, Form};
 use crate::idempotency::Idempotent;
-use crate::path::Id;
-use crate::query::Query;
+use crate::path::PathId;
+use crate::query::QueryParameters;
 
 /// What the argument of a handler means for its operation. Every extractor implements it.
 pub trait Argument {
@@ -40,9 +40,9 @@ impl<S> Argument for State<S> {}
 impl<T> Argument for Body<T> {}
 impl Argument for Form {}
 impl Argument for HeaderMap {}
-impl<T> Argument for Id<T> {}
+impl<T> Argument for PathId<T> {}
 impl Argument for IfMatch {}
-impl Argument for Query {}
+impl Argument for QueryParameters {}
 impl Argument for RawQuery {}
 impl Argument for RequestInfo {}
 
@@ -161,7 +161,7 @@ mod tests {
     use crate::state::HttpState;
 
     #[utoipa::path(get, path = "/things/", operation_id = "me")]
-    async fn matching(_: SignedIn, _: Query) {}
+    async fn matching(_: SignedIn, _: QueryParameters) {}
 
     #[utoipa::path(post, path = "/things/", operation_id = "create_record")]
     async fn matching_idempotent(_: State<HttpState>, _: Patient, _: Idempotent) {}
@@ -170,7 +170,7 @@ mod tests {
     async fn for_patients(_: Patient) {}
 
     #[utoipa::path(get, path = "/things/", operation_id = "me")]
-    async fn for_anyone(_: Query) {}
+    async fn for_anyone(_: QueryParameters) {}
 
     #[utoipa::path(get, path = "/things/", operation_id = "login")]
     async fn for_signed_in(_: SignedIn) {}

@@ -8,9 +8,11 @@ use domain::access::Rules;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
+use runtime::aws::{self, CallPolicy, SdkConfig};
 use runtime::tokens::{Claims, TokenError, Verifier};
 use runtime::{clock, config};
-use store::Store;
+use store::proof::AuditKey;
+use store::{Store, Table};
 
 use crate::problem::Problem;
 
@@ -28,6 +30,14 @@ pub struct HttpState {
     pub(crate) keys: Arc<Keys>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) sealing_keys: KeyRing,
+}
+
+/// Builds the client of the table, and the configuration for the clients of other services.
+pub async fn connect(config: &config::Http) -> (SdkConfig, Store) {
+    let sdk = aws::sdk(CallPolicy::Interactive).await;
+    let table = Table::new(aws::dynamodb(&sdk), &config.table_name);
+    let store = Store::new(table, AuditKey::new(config.audit_key.expose()));
+    (sdk, store)
 }
 
 impl HttpState {
@@ -50,9 +60,9 @@ impl HttpState {
 }
 
 impl HttpState {
-    /// An id that no session of a user is above which has begun before now: by the clock, and by
-    /// what is stored, because the clock of another sandbox may be ahead. Sessions that end through
-    /// it have all ended.
+    /// Returns an id that is not below that of any session the user has begun before now. It is
+    /// taken from the clock and from the stored sessions, because the clock of another sandbox may
+    /// be ahead. Ending the sessions through this id ends them all.
     ///
     /// # Errors
     /// When the table fails.
@@ -84,8 +94,8 @@ const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 const FORGET_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Keys {
-    /// What a token claims, `None` when it is not good; `read` is awaited only when the keys must
-    /// be read.
+    /// Returns the claims of a token, `None` when it is not valid; `read` is awaited only when the
+    /// keys must be read.
     ///
     /// # Errors
     /// 503 when the keys cannot be read.

@@ -23,7 +23,8 @@ use crate::problem::Problem;
 
 /// A user. Its fields depend on who sees it.
 #[derive(Serialize, ToSchema)]
-pub struct User<'a> {
+#[schema(as = User)]
+pub struct UserView<'a> {
     pk: UserId,
     first_name: &'a Name,
     last_name: &'a Name,
@@ -34,10 +35,10 @@ pub struct User<'a> {
     role: Role,
     /// Null until the user has created it.
     #[schema(required)]
-    profile: Option<Profile<'a>>,
+    profile: Option<ProfileView<'a>>,
 }
 
-impl<'a> User<'a> {
+impl<'a> UserView<'a> {
     /// Returns the view of users on themselves.
     pub fn full(account: &'a Account) -> Self {
         Self {
@@ -46,14 +47,14 @@ impl<'a> User<'a> {
             last_name: &account.last_name,
             email: Some(&account.email),
             role: account.role,
-            profile: Profile::full(account),
+            profile: ProfileView::full(account),
         }
     }
 
     /// Returns the view of others: without the postal address.
     pub fn to_others(account: &'a Account) -> Self {
         Self {
-            profile: Profile::full(account).map(Profile::without_address),
+            profile: ProfileView::full(account).map(ProfileView::without_address),
             ..Self::full(account)
         }
     }
@@ -66,7 +67,7 @@ impl<'a> User<'a> {
             last_name: &entry.last_name,
             email: None,
             role: entry.role,
-            profile: Some(Profile::doctor(&entry.profile)),
+            profile: Some(ProfileView::doctor(&entry.profile)),
         }
     }
 }
@@ -74,7 +75,8 @@ impl<'a> User<'a> {
 /// A profile.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum Profile<'a> {
+#[schema(as = Profile)]
+pub enum ProfileView<'a> {
     /// A patient's.
     Patient {
         /// When the patient was born.
@@ -98,7 +100,7 @@ pub enum Profile<'a> {
     },
 }
 
-impl<'a> Profile<'a> {
+impl<'a> ProfileView<'a> {
     /// Returns the profile as its owner sees it.
     pub fn full(account: &'a Account) -> Option<Self> {
         account.profile.as_ref().map(|profile| match profile {
@@ -131,14 +133,15 @@ impl<'a> Profile<'a> {
 
 /// A record with its files and annotations.
 #[derive(Serialize, ToSchema)]
-pub struct Record<'a> {
+#[schema(as = Record)]
+pub struct RecordView<'a> {
     id: RecordId,
     /// Null only if the account was deleted.
     #[schema(required)]
-    patient: Option<User<'a>>,
+    patient: Option<UserView<'a>>,
     /// Null only if the account was deleted.
     #[schema(required)]
-    doctor: Option<User<'a>>,
+    doctor: Option<UserView<'a>>,
     record_type: RecordType,
     description: &'a Description,
     /// Newest first.
@@ -245,7 +248,8 @@ impl<'a> RecordAnnotation<'a> {
 
 /// A version of an annotation.
 #[derive(Serialize, ToSchema)]
-pub struct AnnotationVersion<'a> {
+#[schema(as = AnnotationVersion)]
+pub struct AnnotationVersionView<'a> {
     annotation: AnnotationId,
     record: RecordId,
     /// Counts from 1.
@@ -258,7 +262,7 @@ pub struct AnnotationVersion<'a> {
     written_at: Timestamp,
 }
 
-impl<'a> AnnotationVersion<'a> {
+impl<'a> AnnotationVersionView<'a> {
     /// Returns a version with its author, `None` only if the account was deleted.
     pub fn new(version: &'a record::AnnotationVersion, author: Option<&'a Account>) -> Self {
         Self {
@@ -277,7 +281,7 @@ impl<'a> AnnotationVersion<'a> {
 pub struct AccessEvent<'a> {
     id: EventId,
     at: Timestamp,
-    actor: Actor<'a>,
+    actor: AccessActor<'a>,
     action: Action,
     outcome: Outcome,
     /// The record, if the event is about one.
@@ -302,7 +306,8 @@ pub struct AccessEvent<'a> {
 
 /// The person who did it, with the name at that time.
 #[derive(Serialize, ToSchema)]
-struct Actor<'a> {
+#[schema(as = Actor)]
+struct AccessActor<'a> {
     pk: UserId,
     #[schema(required, max_length = 511)]
     name: Option<&'a str>,
@@ -318,7 +323,7 @@ impl<'a> AccessEvent<'a> {
         Self {
             id: event.id,
             at: event.id.created_at(),
-            actor: Actor { pk: event.actor_id, name, role: event.actor_role },
+            actor: AccessActor { pk: event.actor_id, name, role: event.actor_role },
             action: event.action,
             outcome: event.outcome,
             record: event.record_id,
@@ -339,7 +344,7 @@ pub fn accounts_named_in(detail: &RecordDetail) -> impl Iterator<Item = UserId> 
 }
 
 /// What records are shown with.
-pub struct RecordView<'a> {
+pub struct RecordPresenter<'a> {
     /// The user who sees them.
     pub viewer: &'a Account,
     /// The accounts that the records name; the viewer's may be missing.
@@ -350,14 +355,18 @@ pub struct RecordView<'a> {
     pub download_lifetime: Duration,
 }
 
-impl<'a> RecordView<'a> {
+impl<'a> RecordPresenter<'a> {
     fn person(&self, id: UserId) -> Option<&'a Account> {
         if id == self.viewer.id { Some(self.viewer) } else { self.accounts_by_id.get(&id) }
     }
 
-    fn user(&self, id: UserId) -> Option<User<'a>> {
+    fn user(&self, id: UserId) -> Option<UserView<'a>> {
         let account = self.person(id)?;
-        Some(if id == self.viewer.id { User::full(account) } else { User::to_others(account) })
+        Some(if id == self.viewer.id {
+            UserView::full(account)
+        } else {
+            UserView::to_others(account)
+        })
     }
 
     /// Returns a record; `uploads` are those of its new files.
@@ -368,13 +377,13 @@ impl<'a> RecordView<'a> {
         &self,
         detail: &'a RecordDetail,
         mut uploads: HashMap<FileId, Upload>,
-    ) -> Result<Record<'a>, Problem> {
+    ) -> Result<RecordView<'a>, Problem> {
         let files = detail.files.iter().map(|file| {
             let upload = uploads.remove(&file.id);
             async { self.file(file, upload).await }
         });
         let record = &detail.record;
-        Ok(Record {
+        Ok(RecordView {
             id: record.id,
             patient: self.user(record.patient_id),
             doctor: self.user(record.doctor_id),
@@ -400,7 +409,7 @@ impl<'a> RecordView<'a> {
         let url = match available {
             true => Some(
                 self.bucket
-                    .download_url(file, self.download_lifetime)
+                    .presign_download(file, self.download_lifetime)
                     .await
                     .map_err(Problem::internal)?,
             ),

@@ -12,7 +12,7 @@ pub(crate) struct Examples<'a> {
 static NULL: Value = Value::Null;
 
 impl Examples<'_> {
-    /// The schema itself, if this is a reference to one.
+    /// Returns the schema to which a reference refers, or the schema itself if it is no reference.
     pub(crate) fn resolved<'b>(&'b self, schema: &'b Value) -> &'b Value {
         match schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/schemas/")) {
             Some(name) => self.schemas.get(name).unwrap_or(&NULL),
@@ -20,7 +20,8 @@ impl Examples<'_> {
         }
     }
 
-    /// An example of each alternative, so that no other one fits where exactly one must.
+    /// Makes an example of each alternative. Where exactly one alternative must fit, no other one
+    /// does.
     pub(crate) fn of_alternatives(&self, schema: &Value) -> Vec<Value> {
         let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
         let alternatives = alternatives(schema);
@@ -39,7 +40,7 @@ impl Examples<'_> {
         examples.collect()
     }
 
-    /// An example of what a schema takes.
+    /// Makes an example of a schema.
     pub(crate) fn of(&self, schema: &Value) -> Value {
         let schema = self.resolved(schema);
         let given =
@@ -77,13 +78,13 @@ impl Examples<'_> {
     }
 }
 
-/// What a schema consists of, where there are several to choose from; else the schema itself.
+/// Returns the alternatives of a schema, or the schema itself if it has none.
 pub(crate) fn alternatives(schema: &Value) -> &[Value] {
     let several = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array());
     several.map_or(std::slice::from_ref(schema), Vec::as_slice)
 }
 
-/// The type that is not null.
+/// Returns the type of a schema other than null.
 fn type_of(schema: &Value) -> &str {
     let several = schema["type"]
         .as_array()

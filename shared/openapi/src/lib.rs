@@ -34,7 +34,7 @@ struct Document {
     components: BTreeMap<&'static str, BTreeMap<String, Value>>,
 }
 
-/// What the functions that answer HTTP say of their routes.
+/// Returns the descriptions of the routes of all functions that serve HTTP, by function name.
 pub fn routers() -> [(&'static str, OpenApi); 5] {
     [
         ("accounts", accounts::router().into_openapi()),
@@ -45,11 +45,11 @@ pub fn routers() -> [(&'static str, OpenApi); 5] {
     ]
 }
 
-/// The document, as text.
+/// Returns the document as text.
 ///
 /// # Errors
-/// What a handler says of itself that cannot be true: two functions with one path, two schemas with
-/// one name, an unknown operation or problem.
+/// A wrong description of the handlers: two functions with one path, two schemas with one name, an
+/// unknown operation or problem.
 pub fn document() -> Result<String, String> {
     let (mut paths, mut schemas) = merged()?;
     name_entries(&mut schemas);
@@ -87,7 +87,7 @@ pub fn document() -> Result<String, String> {
 
 type Named = BTreeMap<String, Value>;
 
-/// The paths and schemas of all functions.
+/// Merges the paths and schemas of all functions.
 fn merged() -> Result<(Named, Named), String> {
     let (mut paths, mut schemas) = (Named::new(), Named::new());
     schemas.insert("GatewayError".to_owned(), shared::gateway_error());
@@ -147,7 +147,7 @@ fn name_entries(schemas: &mut Named) {
     }
 }
 
-/// A reference to something shared.
+/// Makes a reference to a shared component.
 fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
@@ -179,8 +179,8 @@ fn finish(
     Ok(())
 }
 
-/// The text of a handler's documentation comment, its lines joined to paragraphs; the first
-/// sentence is the summary.
+/// Joins the lines of a handler's documentation comment to paragraphs, and makes the first sentence
+/// the summary.
 fn describe(operation: &mut Value, audience: Audience) {
     let part = |name: &str| operation[name].as_str().unwrap_or_default().trim().to_owned();
     let (first, rest) = (part("summary"), part("description"));
@@ -329,7 +329,7 @@ fn limited(schema: &mut Value) {
     }
 }
 
-/// The value with the members of its objects by name, whatever order the build keeps them in.
+/// Sorts the members of a value's objects by name, whatever order the build keeps them in.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(members) => members
@@ -346,7 +346,7 @@ fn sorted(value: Value) -> Value {
 /// The sections of the document, in the order in which they are written.
 const SECTIONS: [&str; 6] = ["openapi", "info", "servers", "tags", "paths", "components"];
 
-/// The text of the document, what it is about first.
+/// Returns the document as text, with its sections in the order of [`SECTIONS`].
 fn ordered(document: &Value) -> Result<String, serde_json::Error> {
     let mut members = Vec::new();
     for name in SECTIONS {

@@ -67,8 +67,8 @@ pub(crate) fn for_whom(audience: Audience) -> &'static str {
     }
 }
 
-/// Who must have signed in: the roles of which one is needed, where not every role will do (OpenAPI
-/// 3.1, section 4.8.30).
+/// Returns the security requirements of an audience: the roles of which one is needed, unless every
+/// role will do (OpenAPI 3.1, section 4.8.30).
 pub(crate) fn security(audience: Audience) -> Value {
     let roles: &[&str] = match audience {
         Audience::Public => return json!([]),
@@ -95,7 +95,7 @@ pub(crate) fn security_schemes() -> BTreeMap<String, Value> {
     BTreeMap::from([("bearer".to_owned(), bearer)])
 }
 
-/// What the gateway answers by itself.
+/// Returns the schema of the gateway's own error responses.
 pub(crate) fn gateway_error() -> Value {
     json!({
         "type": "object",
@@ -106,7 +106,7 @@ pub(crate) fn gateway_error() -> Value {
     })
 }
 
-/// A variable of a path: an id.
+/// Describes a variable of a path: an id.
 pub(crate) fn path_parameter(name: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "description": "The id of the object.",
          "schema": schema::id("An id.") })

@@ -63,7 +63,7 @@ impl Bucket {
     ///
     /// # Errors
     /// When there are no credentials to sign with, or the lifetime is above seven days.
-    pub async fn upload(
+    pub async fn presign_upload(
         &self,
         file: &File,
         lifetime: Duration,
@@ -100,7 +100,7 @@ impl Bucket {
     ///
     /// # Errors
     /// When there are no credentials to sign with, or the lifetime is above seven days.
-    pub async fn download_url(
+    pub async fn presign_download(
         &self,
         file: &File,
         lifetime: Duration,

@@ -127,9 +127,10 @@ config! {
         reveal_registered_email: bool = REVEAL_REGISTERED_EMAIL as flag,
     }
 
-    /// Limits for guessing passwords and codes, and for requesting mails.
-    Guessing {
-        /// How many sign-ins may fail from one network in 15 minutes, at all accounts together.
+    /// Limits for throttling passwords and codes, and for requesting mails.
+    ThrottleLimits {
+        /// How many attempts of one kind (sign-ins, registrations, refreshes, uses of mailed
+        /// tokens) may fail from one network in 15 minutes, at all accounts together.
         failures_per_network: u64 = MAX_FAILURES_PER_NETWORK as |value| number(value, 5..=100_000),
         /// How many sign-ins may fail at one account in 15 minutes, from all networks together,
         /// before further ones are delayed.
@@ -278,7 +279,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
             Tokens::VARIABLES,
             Registration::VARIABLES,
             Doctors::VARIABLES,
-            Guessing::VARIABLES,
+            ThrottleLimits::VARIABLES,
         ],
     ),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
@@ -547,7 +548,7 @@ mod tests {
         );
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
-        assert_eq!(Guessing::read(lookup(&environment)).unwrap().mails_per_day, 20);
+        assert_eq!(ThrottleLimits::read(lookup(&environment)).unwrap().mails_per_day, 20);
         assert_eq!(Pipeline::read(lookup(&environment)).unwrap().mails_per_day, 20);
         assert_eq!(Allowance::read(lookup(&environment)).unwrap().files_per_day, 500);
         assert_eq!(Bootstrap::read(lookup(&environment)).unwrap().table_name, "records");

@@ -40,12 +40,12 @@ pub struct Hasher {
 }
 
 /// A stored hash, parsed.
-enum Stored {
+enum StoredHash {
     Argon2(Box<PasswordHash>),
     Django { iterations: NonZeroU32, salt: String, hash: Vec<u8> },
 }
 
-impl Stored {
+impl StoredHash {
     /// Parses a hash; `None` if it is malformed or would cost too much to verify.
     fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("pbkdf2_sha256$") {
@@ -103,7 +103,7 @@ impl Hasher {
     /// # Errors
     /// [`HashError`] when there is not enough memory.
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, HashError> {
-        let stored = hash.and_then(Stored::parse);
+        let stored = hash.and_then(StoredHash::parse);
         if hash.is_some() && stored.is_none() {
             tracing::warn!(
                 "a stored password hash cannot be read: its user can only reset the password"
@@ -112,14 +112,14 @@ impl Hasher {
         let exists = stored.is_some();
         let stored = match stored {
             Some(stored) => stored,
-            None => Stored::Argon2(Box::new(
+            None => StoredHash::Argon2(Box::new(
                 PasswordHash::new(HASH_OF_NOBODY).map_err(password_hash::Error::from)?,
             )),
         };
         let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
         let verified = tokio::task::spawn_blocking(move || match stored {
-            Stored::Argon2(hash) => argon2.verify_password(password.as_bytes(), &*hash),
-            Stored::Django { iterations, salt, hash } => {
+            StoredHash::Argon2(hash) => argon2.verify_password(password.as_bytes(), &*hash),
+            StoredHash::Django { iterations, salt, hash } => {
                 let verified = pbkdf2::verify(
                     pbkdf2::PBKDF2_HMAC_SHA256,
                     iterations,
@@ -141,7 +141,7 @@ impl Hasher {
     /// Returns whether a hash should be replaced at the next login, because its algorithm or its
     /// parameters are not those of new hashes.
     pub fn needs_rehash(&self, hash: &str) -> bool {
-        let Some(Stored::Argon2(hash)) = Stored::parse(hash) else { return true };
+        let Some(StoredHash::Argon2(hash)) = StoredHash::parse(hash) else { return true };
         let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         hash.version != Some(Version::default().into())
             || Params::try_from(&*hash).ok().as_ref().map(costs)
@@ -248,7 +248,7 @@ mod tests {
         bad.push(with(0, "pbkdf2_sha1"));
         let started = std::time::Instant::now();
         for hash in &bad {
-            assert!(Stored::parse(hash).is_none(), "{hash}");
+            assert!(StoredHash::parse(hash).is_none(), "{hash}");
         }
         assert!(
             !Hasher::new()
@@ -258,8 +258,8 @@ mod tests {
         );
         assert!(started.elapsed().as_secs() < 5, "nothing of it is worked through");
         assert!(
-            Stored::parse(&with(1, "10000")).is_some()
-                && Stored::parse(&with(1, "2000000")).is_some()
+            StoredHash::parse(&with(1, "10000")).is_some()
+                && StoredHash::parse(&with(1, "2000000")).is_some()
         );
     }
 

@@ -7,6 +7,6 @@ mod mfa;
 mod refresh;
 
 pub use access::{AUDIENCE, Claims, Signer, TokenError, Verifier};
-pub use mailed::MailedToken;
+pub use mailed::MailTokenSecret;
 pub use mfa::MfaToken;
 pub use refresh::{Lifetimes, RefreshToken, Rotation};

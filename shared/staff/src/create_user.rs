@@ -85,7 +85,7 @@ impl StaffService {
     }
 }
 
-/// The error of a form whose address belongs to another account.
+/// Returns the error of a form whose address belongs to another account.
 pub(crate) fn email_taken() -> Problem {
     Problem::field("email", Reason::new("taken", "A user with this email already exists."))
 }

@@ -35,7 +35,7 @@ pub struct StaffService {
 }
 
 impl StaffService {
-    /// The use cases over a table; `approval_is_required` as in
+    /// Makes the use cases over a table; `approval_is_required` as in
     /// [`Doctors`](runtime::config::Doctors).
     pub fn new(store: Store, http: HttpState, approval_is_required: bool) -> Self {
         Self { store, http, approval_is_required }

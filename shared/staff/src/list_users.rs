@@ -193,7 +193,7 @@ impl StaffService {
                 let is_match = |user: &UserEntry| filters.matches(user.role, user.is_active);
                 let page = self
                     .store
-                    .list_newest(clock::now(), filters.span, limit, after, is_match)
+                    .list_entries(clock::now(), filters.span, limit, after, is_match)
                     .await?;
                 Ok((
                     page.items.iter().map(|user| only(user.id)).collect(),
@@ -202,7 +202,7 @@ impl StaffService {
             }
             Search::Id(id) => Ok((vec![only(*id)], None)),
             Search::Email(email) => Ok((
-                self.store.find_user_by_email(email).await?.into_iter().map(only).collect(),
+                self.store.get_user_id_by_email(email).await?.into_iter().map(only).collect(),
                 None,
             )),
             Search::LastName(prefix) => {

@@ -34,7 +34,7 @@ impl StaffService {
         NewEmail { email }: NewEmail,
     ) -> Result<(), Problem> {
         let reads = async {
-            tokio::try_join!(self.store.get_account(id), self.store.find_user_by_email(&email))
+            tokio::try_join!(self.store.get_account(id), self.store.get_user_id_by_email(&email))
         };
         let (caller, (found, owner)) = admin.authorize_with(reads).await?;
         let account = found.ok_or_else(Problem::not_found)?;

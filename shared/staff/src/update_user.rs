@@ -11,7 +11,7 @@ use http_api::etag::IfMatch;
 use http_api::problem::Problem;
 use http_api::request;
 use store::retry::CHANGED_SINCE_READ;
-use store::staff::users::AmendError;
+use store::staff::users::StaffUpdateError;
 
 use crate::StaffService;
 
@@ -62,18 +62,18 @@ impl StaffService {
             if deposes && !caller.may(Relation::to_account(caller.account.id, id)) {
                 return Err(Problem::own_account());
             }
-            match self.store.amend_account(&before, &after, &events).await {
+            match self.store.update_account_as_staff(&before, &after, &events).await {
                 Ok(()) => return Ok(after),
-                Err(AmendError::LastAdmin) => {
+                Err(StaffUpdateError::LastAdmin) => {
                     return Err(Problem::conflict(
                         Code::LastAdmin,
                         "There must be another active admin first.",
                     ));
                 }
-                Err(AmendError::Stale) => {
+                Err(StaffUpdateError::Stale) => {
                     before = self.store.get_account(id).await?.ok_or_else(Problem::not_found)?
                 }
-                Err(AmendError::Store(error)) => return Err(error.into()),
+                Err(StaffUpdateError::Store(error)) => return Err(error.into()),
             }
             if !retries.next().await {
                 return Err(if_match.lost_race());
@@ -139,8 +139,8 @@ impl StaffService {
     }
 }
 
-/// The fields that were corrected, as they were and as they are: `first_name: Jane; last_name:
-/// Doe`.
+/// Returns the corrected fields with their old values and with their new values: `first_name: Jane;
+/// last_name: Doe`.
 fn corrections(before: &Account, after: &Account) -> (String, String) {
     let fields = [
         ("first_name", before.first_name.as_str(), after.first_name.as_str()),

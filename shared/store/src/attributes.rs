@@ -25,7 +25,7 @@ pub(crate) fn number(name: &'static str, value: impl Into<u64>) -> Value {
     (name, AttributeValue::N(value.into().to_string()))
 }
 
-/// Seconds since 1970.
+/// Makes an attribute with a time in seconds since 1970.
 pub(crate) fn seconds(name: &'static str, at: jiff::Timestamp) -> Value {
     (name, AttributeValue::N(at.as_second().to_string()))
 }

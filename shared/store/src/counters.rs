@@ -15,7 +15,7 @@ use crate::error::{Error, UpdateError};
 use crate::item::{Stored, from_item, mark};
 use crate::keys::{self, Key};
 use crate::read::{Consistency, Order};
-use crate::retry::COUNTERS;
+use crate::retry::COUNTER_CONFLICT;
 use crate::stream::STREAM_REPEATS_FOR;
 use crate::table::Table;
 use crate::write::{IS_NEW, Step};
@@ -65,7 +65,7 @@ impl Table {
         let mut seen = HashSet::new();
         let mut fresh: Vec<&Counted> =
             changes.iter().filter(|counted| seen.insert(counted.event_id.as_str())).collect();
-        let mut retries = COUNTERS.start();
+        let mut retries = COUNTER_CONFLICT.start();
         loop {
             // Repeated deliveries are rare: the marks are read only when one of the changes was
             // counted before.

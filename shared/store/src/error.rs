@@ -51,7 +51,7 @@ pub enum UpdateError {
 
 /// Codes of transient errors (DynamoDB developer guide, "Error handling"), also after the SDK's own
 /// retries.
-const PASSING: [&str; 7] = [
+const TRANSIENT: [&str; 7] = [
     "InternalServerError",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -79,7 +79,7 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(
         }
         SdkError::ServiceError(failure) => {
             let code = failure.err().code().unwrap_or("no code");
-            let passes = PASSING.contains(&code) || failure.raw().status().is_server_error();
+            let passes = TRANSIENT.contains(&code) || failure.raw().status().is_server_error();
             if passes {
                 Error::Unavailable(format!("{operation}: {code}"))
             } else {

@@ -22,7 +22,7 @@
 //! | idempotency | `IDEMPOTENCY#<user>#<label>`, `IDEMPOTENCY#ANYONE#<label>` | `IDEMPOTENCY` | |
 //! | archive_head | `ARCHIVE` | `HEAD` | |
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
-//! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>`, `ALL` | |
+//! | counters | `COUNTER_CONFLICT#<year>`, `COUNTER_CONFLICT#ALL` | `<day>`, `ALL` | |
 //! | counted | `COUNTED#<stream event>` | `COUNTED` | |
 //! | mail | `MAIL#<mail>` | `MAIL` | gsi2 |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
@@ -69,7 +69,7 @@ impl Key {
         Self { pk, sk: sk.into() }
     }
 
-    /// The key of an item, or of what a query shows of it.
+    /// Returns the key of an item, or of the part of it that a query shows.
     pub(crate) fn of(item: &Item) -> Option<Self> {
         let attribute = |name| item.get(name)?.as_s().ok().cloned();
         Some(Self { pk: attribute(PK)?, sk: attribute(SK)? })
@@ -96,13 +96,14 @@ fn email_hash(email: &Email) -> String {
     sha256_base64url(email.normalized().as_bytes())
 }
 
-/// Not in the user's partition, which other functions read, nor in that of the address, which can
-/// change.
+/// Returns the key of a second factor. The item is not in the user's partition, which other
+/// functions read, nor in that of the address, which can change.
 pub(crate) fn second_factor(user: UserId) -> Key {
     Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
 }
 
-/// A counter about a subject, which is hashed: keys appear in logs of AWS.
+/// Returns the key of a counter about a subject. The subject is hashed, because keys appear in logs
+/// of AWS.
 pub(crate) fn rate(what: LimitedAction, subject: &[&str], window: &str) -> Key {
     // No part holds a NUL, so that no two subjects are one text.
     let hash = sha256_base64url(subject.join("\0").as_bytes());
@@ -149,7 +150,7 @@ pub(crate) fn audit_event(subject: UserId, event: EventId) -> Key {
     Key::new(format!("AUDIT#{subject}"), event.to_string())
 }
 
-/// An admin's emergency access to a record.
+/// Returns the key of an admin's emergency access to a record.
 pub(crate) fn emergency_access(admin: UserId, record: RecordId) -> Key {
     Key::new(emergency_accesses_of(admin), format!("RECORD#{record}"))
 }
@@ -158,7 +159,7 @@ pub(crate) fn mail(mail: MailId) -> Key {
     Key::new(format!("MAIL#{mail}"), "MAIL")
 }
 
-/// The item that contains the state of an ordered mail.
+/// Returns the key of the item that contains the state of an ordered mail.
 pub(crate) fn ordered(order: MailMessage) -> Key {
     match order {
         MailMessage::Notification { recipient_id, notification_id } => {
@@ -168,12 +169,12 @@ pub(crate) fn ordered(order: MailMessage) -> Key {
     }
 }
 
-/// The counters of a day (UTC).
+/// Returns the key of the counters of a day (UTC).
 pub(crate) fn counters(day: Date) -> Key {
     Key::new(counters_of_year(day.year()), day.to_string())
 }
 
-/// The counters of all days together.
+/// Returns the key of the counters of all days together.
 pub(crate) fn all_counters() -> Key {
     Key::new("COUNTERS#ALL".to_owned(), "ALL")
 }
@@ -182,38 +183,41 @@ fn counters_of_year(year: i16) -> String {
     format!("COUNTERS#{year:04}")
 }
 
-/// The day of counters.
+/// Returns the day of an item with counters.
 pub(crate) fn counted_day(item: &Item) -> Option<Date> {
     text(item, SK)?.parse().ok()
 }
 
-/// Marks a change of the stream as counted. `event` is the stream's id for it.
+/// Returns the key of the item that marks a change of the stream as counted. `event` is the
+/// stream's id for the change.
 pub(crate) fn counted(event: &str) -> Key {
     Key::new(format!("COUNTED#{event}"), "COUNTED")
 }
 
-/// `hash` is that of a token from a mail, base64url.
+/// Returns the key of a token from a mail. `hash` is the hash of the token, in base64url.
 pub(crate) fn mail_token(hash: &str) -> Key {
     Key::new(format!("TOKEN#{hash}"), "TOKEN")
 }
 
-/// Not among the records' keys, so that a page of a chart does not read old versions.
+/// Returns the key of a version of an annotation. It is not among the records' keys, so that a page
+/// of a chart does not read old versions.
 pub(crate) fn annotation_version(patient: UserId, annotation: AnnotationId, version: u64) -> Key {
     Key::new(chart(patient), format!("HISTORY#{annotation}#{}", version_part(version)))
 }
 
-/// Ten digits, so that versions sort by number.
+/// Writes a version with ten digits, so that versions sort by number.
 fn version_part(version: u64) -> String {
     format!("{version:010}")
 }
 
-/// Written instead of an event when there is no account. `nobody` is a random id.
+/// Returns the key of a decoy, which is written instead of an event when there is no account.
+/// `nobody` is a random id.
 pub(crate) fn decoy(nobody: UserId) -> Key {
     Key::new(format!("USER#{nobody}"), "DECOY")
 }
 
-/// A request that may be sent again: of a user, or of a caller without an account. The label is
-/// opaque.
+/// Returns the key of a request that may be sent again: of a user, or of a caller without an
+/// account. The label is opaque.
 pub(crate) fn idempotency(user: Option<UserId>, label: &str) -> Key {
     let user = user.map_or("ANYONE".to_owned(), |user| user.to_string());
     Key::new(format!("IDEMPOTENCY#{user}#{label}"), "IDEMPOTENCY")
@@ -229,7 +233,7 @@ pub(crate) fn archived(event: EventId) -> Key {
     Key::new(format!("ARCHIVED#{event}"), "ARCHIVED")
 }
 
-/// The counter of active admins.
+/// Returns the key of the counter of active admins.
 pub(crate) fn admins() -> Key {
     Key::new(ADMINS.to_owned(), "STATE")
 }
@@ -258,7 +262,8 @@ fn emergency_accesses_of(admin: UserId) -> String {
     format!("GLASS#{admin}")
 }
 
-/// The ids that stand in a key, in their order: the ones that an item does not repeat.
+/// Returns the ids in the key of an item, in their order. The attributes of the item do not repeat
+/// them.
 pub(crate) fn ids(item: &Item) -> impl Iterator<Item = &str> {
     let id_length = uuid::fmt::Hyphenated::LENGTH;
     [PK, SK]
@@ -278,7 +283,7 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// The values that [`Index::condition`] names.
+    /// Returns the values that [`Index::condition`] names.
     pub(crate) fn values(&self) -> Item {
         [(":pk", &self.pk), (":low", &self.low), (":high", &self.high)]
             .into_iter()
@@ -298,7 +303,7 @@ pub(crate) enum Index {
 }
 
 impl Index {
-    /// The index's name, for a query.
+    /// Returns the index's name, for a query.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Table => None,
@@ -309,7 +314,8 @@ impl Index {
         }
     }
 
-    /// Which sort keys of which partition: both ends are included.
+    /// Returns the condition of a query for a range of sort keys in a partition, both ends
+    /// included.
     pub(crate) fn condition(self) -> &'static str {
         match self {
             Self::Table => "pk = :pk AND sk BETWEEN :low AND :high",
@@ -320,7 +326,7 @@ impl Index {
         }
     }
 
-    /// The sort key of an item of the table or index.
+    /// Returns the sort key of an item of the table or index.
     pub(crate) fn position(self, item: &Item) -> Option<&str> {
         let name = match self {
             Self::Table => SK,
@@ -337,7 +343,7 @@ impl Index {
 /// key.
 const BEHIND: char = '~';
 
-/// The items of these records, children included.
+/// Returns the range of the items of these records, children included.
 pub(crate) fn records(patient: UserId, oldest: RecordId, newest: RecordId) -> Range {
     Range {
         index: Index::Table,
@@ -347,7 +353,8 @@ pub(crate) fn records(patient: UserId, oldest: RecordId, newest: RecordId) -> Ra
     }
 }
 
-/// The sessions after the watermark `ended_through`, up to and including `newest`, or the last one.
+/// Returns the range of the sessions after the watermark `ended_through`, up to and including
+/// `newest`, or the last one.
 pub(crate) fn sessions(
     user: UserId,
     ended_through: Option<SessionId>,
@@ -358,7 +365,7 @@ pub(crate) fn sessions(
     Range { index: Index::Table, pk: format!("USER#{user}"), low, high }
 }
 
-/// The assignments of these records.
+/// Returns the range of the assignments of these records.
 pub(crate) fn assigned_records(doctor: UserId, oldest: RecordId, newest: RecordId) -> Range {
     Range {
         index: Index::Table,
@@ -368,8 +375,8 @@ pub(crate) fn assigned_records(doctor: UserId, oldest: RecordId, newest: RecordI
     }
 }
 
-/// A patient's records with their children, in descending order from before the sort key `before`,
-/// or from the last one.
+/// Returns the range of a patient's records with their children, in descending order from before
+/// the sort key `before`, or from the last one.
 pub(crate) fn chart_before(patient: UserId, before: Option<&str>) -> Range {
     let low = "RECORD#".to_owned();
     Range {
@@ -380,8 +387,8 @@ pub(crate) fn chart_before(patient: UserId, before: Option<&str>) -> Range {
     }
 }
 
-/// An inbox's notifications, in descending order from before the sort key `before`, or from the
-/// last one.
+/// Returns the range of an inbox's notifications, in descending order from before the sort key
+/// `before`, or from the last one.
 pub(crate) fn inbox_before(recipient: UserId, before: Option<&str>) -> Range {
     let low = "NOTIFICATION#".to_owned();
     Range {
@@ -402,7 +409,7 @@ fn just_below(key: &str) -> String {
     format!("{}{}{BEHIND}", chars.as_str(), last.expect("a sort key ends with a digit"))
 }
 
-/// The records to which an admin has, or had, emergency access.
+/// Returns the range of the records to which an admin has, or had, emergency access.
 pub(crate) fn emergency_accesses(admin: UserId) -> Range {
     Range {
         index: Index::Table,
@@ -412,8 +419,8 @@ pub(crate) fn emergency_accesses(admin: UserId) -> Range {
     }
 }
 
-/// The notifications after `after`, or from the first one, up to and including `through`, or the
-/// last one.
+/// Returns the range of the notifications after `after`, or from the first one, up to and including
+/// `through`, or the last one.
 pub(crate) fn notifications(
     recipient: UserId,
     after: Option<NotificationId>,
@@ -424,7 +431,7 @@ pub(crate) fn notifications(
     Range { index: Index::Table, pk: inbox(recipient), low, high }
 }
 
-/// The unread notifications after `after`.
+/// Returns the range of the unread notifications after `after`.
 pub(crate) fn unread(recipient: UserId, after: Option<NotificationId>) -> Range {
     let low = after.map_or("!".to_owned(), |id| format!("{id}{BEHIND}"));
     Range { index: Index::Gsi1, pk: format!("UNREAD#{recipient}"), low, high: BEHIND.to_string() }
@@ -439,7 +446,7 @@ pub(crate) fn signing_keys() -> Range {
     }
 }
 
-/// The counters of days, both ends included: one range for each year.
+/// Returns the ranges of the counters of days, both ends included: one range for each year.
 pub(crate) fn counters_between(first: Date, last: Date) -> impl Iterator<Item = Range> {
     (first.year()..=last.year()).map(move |year| Range {
         index: Index::Table,
@@ -449,7 +456,7 @@ pub(crate) fn counters_between(first: Date, last: Date) -> impl Iterator<Item = 
     })
 }
 
-/// Events about a user's chart and account, both ends included.
+/// Returns the range of events about a user's chart and account, both ends included.
 pub(crate) fn audit_events(subject: UserId, oldest: EventId, newest: EventId) -> Range {
     Range {
         index: Index::Table,
@@ -459,13 +466,14 @@ pub(crate) fn audit_events(subject: UserId, oldest: EventId, newest: EventId) ->
     }
 }
 
-/// The versions of an annotation up to and including `newest`.
+/// Returns the range of the versions of an annotation up to and including `newest`.
 pub(crate) fn annotation_versions(patient: UserId, annotation: AnnotationId, newest: u64) -> Range {
     let part = |version| format!("HISTORY#{annotation}#{}", version_part(version));
     Range { index: Index::Table, pk: chart(patient), low: part(0), high: part(newest) }
 }
 
-/// The directory of doctors, all or of one specialization, after the sort key `after`.
+/// Returns the range of the directory of doctors, all or of one specialization, after the sort key
+/// `after`.
 pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Option<&str>) -> Range {
     let (index, pk) = match specialization {
         None => (Index::Gsi1, DOCTORS.to_owned()),
@@ -474,13 +482,14 @@ pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Optio
     named(index, pk, prefix, after)
 }
 
-/// The users whose last name begins with `prefix`, after the sort key `after`. The prefix must not
-/// be empty.
+/// Returns the range of the users whose last name begins with `prefix`, after the sort key `after`.
+/// The prefix must not be empty.
 pub(crate) fn users_named(prefix: &str, after: Option<&str>) -> Range {
     named(Index::Gsi4, users_by_initial(prefix), prefix, after)
 }
 
-/// Entries that are sorted by name.
+/// Returns the range of the entries whose name begins with `prefix`, sorted by name, after the sort
+/// key `after`.
 fn named(index: Index, pk: String, prefix: &str, after: Option<&str>) -> Range {
     let prefix = key_part(prefix);
     // An empty string is no key; nothing in a name sorts below the first control character.
@@ -492,22 +501,24 @@ fn named(index: Index, pk: String, prefix: &str, after: Option<&str>) -> Range {
     Range { index, pk, low, high: format!("{prefix}\u{10ffff}") }
 }
 
-/// All items of a partition of an index that is sorted by ids, up to and including `newest`.
+/// Returns the range of all items of a partition of an index that is sorted by ids, up to and
+/// including `newest`.
 fn all_ids(index: Index, pk: String, newest: Option<String>) -> Range {
     Range { index, pk, low: "!".to_owned(), high: newest.unwrap_or(BEHIND.to_string()) }
 }
 
-/// The user with an address: one at most.
+/// Returns the range of the user with an address: one at most.
 pub(crate) fn users_with_email(email: &Email) -> Range {
     all_ids(Index::Gsi4, email_entry(email), None)
 }
 
-/// The doctors whose licence has this approval, without those to whom records can be assigned.
+/// Returns the range of the doctors whose licence has this approval, without those to whom records
+/// can be assigned.
 pub(crate) fn doctors_by_approval(approval: Approval, newest: Option<UserId>) -> Range {
     all_ids(Index::Gsi2, doctors_of_approval(approval), newest.map(|id| id.to_string()))
 }
 
-/// The events of an actor.
+/// Returns the range of the events of an actor.
 pub(crate) fn events_by(actor: UserId, newest: Option<EventId>) -> Range {
     all_ids(Index::Gsi2, events_of_actor(actor), newest.map(|id| id.to_string()))
 }
@@ -519,8 +530,8 @@ pub(crate) const FILES: &str = "FILE#";
 pub(crate) const ANNOTATIONS: &str = "ANNOTATION#";
 pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
 
-/// The entries of a list in a month, from one id to another, both included; one range for each
-/// shard.
+/// Returns the ranges of the entries of a list in a month, from one id to another, both included;
+/// one range for each shard.
 pub(crate) fn listed_in_month(
     list: &'static str,
     month: Date,
@@ -530,7 +541,7 @@ pub(crate) fn listed_in_month(
     (0..SHARDS).map(move |shard| ids_between(month_partition(list, month, shard), oldest, newest))
 }
 
-/// The entry of one id in a list.
+/// Returns the range of the entry of one id in a list.
 pub(crate) fn listed_as(list: &str, id: Uuid, created_at: Timestamp) -> Range {
     ids_between(month_partition(list, month_of(created_at), shard_of(id)), id, id)
 }
@@ -539,7 +550,7 @@ fn ids_between(pk: String, oldest: Uuid, newest: Uuid) -> Range {
     Range { index: Index::Gsi3, pk, low: oldest.to_string(), high: newest.to_string() }
 }
 
-/// The stored mails to a user.
+/// Returns the range of the stored mails to a user.
 pub(crate) fn mails_of(user: UserId, newest: Option<MailId>) -> Range {
     all_ids(Index::Gsi2, mails_to(user), newest.map(|id| id.to_string()))
 }
@@ -550,7 +561,8 @@ fn doctors_of(slug: &str) -> String {
     format!("SPECIALIZATION#{slug}")
 }
 
-/// A name as part of a sort key, which holds 1,024 bytes: two names of at most 480 and an id fit.
+/// Returns a name as part of a sort key, which holds 1,024 bytes: two names of at most 480 and an
+/// id fit.
 fn key_part(name: &str) -> String {
     let mut part = sort_key(name);
     part.truncate(part.floor_char_boundary(480));
@@ -573,7 +585,8 @@ fn mails_to(user: UserId) -> String {
     format!("MAILED#{user}")
 }
 
-/// Partitioned by first letter, so that a search knows its partition and the users are spread.
+/// Returns the partition of a last name in the list by name. It is chosen by the first letter, so
+/// that a search knows its partition and the users are spread.
 fn users_by_initial(last_name: &str) -> String {
     format!(
         "LAST_NAME#{}",
@@ -663,7 +676,8 @@ const SHARDS: u8 = 8;
 /// partitions of this month, too, sorted by id.
 const FIRST_MONTH: Date = jiff::civil::date(2026, 1, 1);
 
-/// gsi3: everything of a kind, newest first, by month of creation (UTC) and shard.
+/// Returns the keys in gsi3, which lists everything of a kind, newest first, by month of creation
+/// (UTC) and shard.
 fn newest_first(list: &str, id: impl Into<Uuid>, created_at: Timestamp) -> IndexKeys {
     let id = id.into();
     vec![
@@ -672,7 +686,7 @@ fn newest_first(list: &str, id: impl Into<Uuid>, created_at: Timestamp) -> Index
     ]
 }
 
-/// The last byte of an id is random.
+/// Returns the shard of an id, chosen by its last byte, which is random.
 fn shard_of(id: Uuid) -> u8 {
     id.as_bytes()[15] % SHARDS
 }
@@ -681,7 +695,7 @@ fn month_partition(list: &str, month: Date, shard: u8) -> String {
     format!("{list}{:04}{:02}#{shard}", month.year(), month.month())
 }
 
-/// The first day of the month (UTC) in which something is listed that was created then.
+/// Returns the first day of the month (UTC) in which something created at this time is listed.
 pub(crate) fn month_of(created_at: Timestamp) -> Date {
     created_at.to_zoned(TimeZone::UTC).date().first_of_month().max(FIRST_MONTH)
 }

@@ -51,10 +51,10 @@ pub enum LimitError {
 const RECHECK_DELAY: Range<u64> = 50..150;
 
 /// How long a sign-in is refused when too many others are counted first.
-const CROWDED_OUT_FOR: SignedDuration = SignedDuration::from_secs(1);
+const CONTENTION_LOCKOUT: SignedDuration = SignedDuration::from_secs(1);
 
 /// The greatest count of failures of a window.
-const ENOUGH: u64 = 1_000_000;
+const MAX_COUNT: u64 = 1_000_000;
 
 impl Table {
     /// Begins a sign-in, which counts as failed until [`Table::clear_failures`]: concurrent
@@ -107,7 +107,7 @@ impl Table {
             };
             next = counted.1;
             if !retries.next().await {
-                let until = now.saturating_add(CROWDED_OUT_FOR).unwrap_or(now);
+                let until = now.saturating_add(CONTENTION_LOCKOUT).unwrap_or(now);
                 return Err(Lockout { until }.into());
             }
             written = self.write_failures(key, counted.0, &next).await?;
@@ -191,7 +191,7 @@ impl Table {
     async fn count_in(&self, key: Key, window: FixedWindow) -> Result<(), Error> {
         let values = [
             number(":one", 1_u64),
-            number(":enough", ENOUGH),
+            number(":enough", MAX_COUNT),
             string(":entity", WINDOW),
             ttl(window),
         ];

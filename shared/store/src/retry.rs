@@ -42,7 +42,7 @@ pub const UNPROCESSED_BATCH: RetryPolicy =
 pub const CHANGED_SINCE_READ: RetryPolicy = RetryPolicy::without_pause(4);
 
 /// Some of what a transaction counts has been counted meanwhile.
-pub const COUNTERS: RetryPolicy = RetryPolicy::without_pause(3);
+pub const COUNTER_CONFLICT: RetryPolicy = RetryPolicy::without_pause(3);
 
 /// Other sign-ins at the same account from the same network are counted first.
 pub const SIGN_IN_COUNT: RetryPolicy = RetryPolicy::without_pause(20);

@@ -141,8 +141,8 @@ impl Change {
     }
 }
 
-/// What became of a mail. The filters of the event source let these changes through, and no others
-/// of such items.
+/// Returns the changes in the delivery of a mail. The filters of the event source let these changes
+/// through, and no others of such items.
 fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
     use MailState::{Failed, InDoubt, ResendRequested, Sending, Sent};
 

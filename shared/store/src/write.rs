@@ -3,8 +3,8 @@
 //! The SDK repeats a request when the connection is cut, also after the table has acted: a
 //! conditional write can meet its own first try. Transactions carry a client token, which makes a
 //! repetition within ten minutes return the first result; conditional puts carry the id of the
-//! operation, which is compared with the stored one; updates are idempotent, or their callers
-//! compare the result.
+//! operation, or are compared with the stored item as a whole; updates are idempotent, or their callers
+//! compare the result. The counters in `rate` alone may count a repeated request twice.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -30,12 +30,12 @@ const MAX_BATCH_WRITE: usize = 25;
 
 /// One action of a transaction.
 pub(crate) struct Step<E> {
-    action: Action,
-    rule: Option<(&'static str, E)>,
+    action: Write,
+    condition: Option<(&'static str, E)>,
     values: Vec<Value>,
 }
 
-enum Action {
+enum Write {
     Put(Item),
     Delete(Key),
     Check(Key),
@@ -48,29 +48,29 @@ impl<E> Step<E> {
     }
 
     pub(crate) fn put_item(item: Item) -> Self {
-        Self::new(Action::Put(item))
+        Self::new(Write::Put(item))
     }
 
     pub(crate) fn delete(key: Key) -> Self {
-        Self::new(Action::Delete(key))
+        Self::new(Write::Delete(key))
     }
 
     /// Makes the transaction depend on an item without writing it.
     pub(crate) fn check(key: Key) -> Self {
-        Self::new(Action::Check(key))
+        Self::new(Write::Check(key))
     }
 
     pub(crate) fn update(key: Key, expression: &'static str) -> Self {
-        Self::new(Action::Update(key, expression))
+        Self::new(Write::Update(key, expression))
     }
 
-    fn new(action: Action) -> Self {
-        Self { action, rule: None, values: Vec::new() }
+    fn new(action: Write) -> Self {
+        Self { action, condition: None, values: Vec::new() }
     }
 
-    /// Sets the condition for the transaction, and the error when it does not hold.
+    /// Makes the transaction fail with `otherwise` unless the condition holds for this item.
     pub(crate) fn only_if(mut self, condition: &'static str, otherwise: E) -> Self {
-        self.rule = Some((condition, otherwise));
+        self.condition = Some((condition, otherwise));
         self
     }
 
@@ -82,17 +82,17 @@ impl<E> Step<E> {
 
     fn build(self, table: &Table) -> Result<(TransactWriteItem, Option<E>), Error> {
         let table = &table.name;
-        let (condition, otherwise) = self.rule.unzip();
+        let (condition, otherwise) = self.condition.unzip();
         let update = match &self.action {
-            Action::Update(_, expression) => Some(*expression),
-            Action::Put(_) | Action::Delete(_) | Action::Check(_) => None,
+            Write::Update(_, expression) => Some(*expression),
+            Write::Put(_) | Write::Delete(_) | Write::Check(_) => None,
         };
         let names = names(condition.into_iter().chain(update));
         let condition = condition.map(str::to_owned);
         let values = values(self.values);
         let item = TransactWriteItem::builder();
         let built = match self.action {
-            Action::Put(put) => Put::builder()
+            Write::Put(put) => Put::builder()
                 .table_name(table)
                 .set_item(Some(put))
                 .set_condition_expression(condition)
@@ -100,7 +100,7 @@ impl<E> Step<E> {
                 .set_expression_attribute_values(values)
                 .build()
                 .map(|put| item.put(put)),
-            Action::Delete(key) => Delete::builder()
+            Write::Delete(key) => Delete::builder()
                 .table_name(table)
                 .set_key(Some(key.into_attributes()))
                 .set_condition_expression(condition)
@@ -108,7 +108,7 @@ impl<E> Step<E> {
                 .set_expression_attribute_values(values)
                 .build()
                 .map(|delete| item.delete(delete)),
-            Action::Check(key) => ConditionCheck::builder()
+            Write::Check(key) => ConditionCheck::builder()
                 .table_name(table)
                 .set_key(Some(key.into_attributes()))
                 .set_condition_expression(condition)
@@ -116,7 +116,7 @@ impl<E> Step<E> {
                 .set_expression_attribute_values(values)
                 .build()
                 .map(|check| item.condition_check(check)),
-            Action::Update(key, expression) => Update::builder()
+            Write::Update(key, expression) => Update::builder()
                 .table_name(table)
                 .set_key(Some(key.into_attributes()))
                 .update_expression(expression)
@@ -182,12 +182,12 @@ impl Table {
                     let reasons = canceled.cancellation_reasons();
                     let broken =
                         reasons.iter().position(|reason| code(reason) == "ConditionalCheckFailed");
-                    if let Some(rule) =
+                    if let Some(condition) =
                         broken.and_then(|index| rules.get_mut(index)).and_then(Option::take)
                     {
-                        return Err(rule);
+                        return Err(condition);
                     }
-                    reasons.iter().all(|reason| PASSING_REASONS.contains(&code(reason)))
+                    reasons.iter().all(|reason| TRANSIENT_REASONS.contains(&code(reason)))
                 }
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => true,
                 _ => false,
@@ -207,7 +207,7 @@ impl Table {
     /// Writes an item.
     pub(crate) async fn put(&self, item: Item) -> Result<(), Error> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
-        let sent = unless_in_use(|| request.clone().send()).await;
+        let sent = retry_write_conflicts(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("PutItem", &error))
     }
 
@@ -220,7 +220,7 @@ impl Table {
             .set_item(Some(item.clone()))
             .condition_expression(IS_NEW)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match unless_in_use(|| request.clone().send()).await {
+        match retry_write_conflicts(|| request.clone().send()).await {
             Ok(_) => Ok(PutOutcome::Done),
             Err(SdkError::ServiceError(failure))
                 if failure.err().is_conditional_check_failed_exception() =>
@@ -260,7 +260,7 @@ impl Table {
             .set_expression_attribute_names(names([condition]))
             .set_expression_attribute_values(values(condition_values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match unless_in_use(|| request.clone().send()).await {
+        match retry_write_conflicts(|| request.clone().send()).await {
             Ok(_) => Ok(PutOutcome::Done),
             Err(SdkError::ServiceError(failure))
                 if failure.err().is_conditional_check_failed_exception() =>
@@ -296,7 +296,7 @@ impl Table {
             .set_expression_attribute_values(values(expression_values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match unless_in_use(|| request.clone().send()).await {
+        match retry_write_conflicts(|| request.clone().send()).await {
             Ok(updated) => updated
                 .attributes
                 .map(UpdateOutcome::Done)
@@ -319,7 +319,7 @@ impl Table {
     pub(crate) async fn delete(&self, key: Key) -> Result<(), Error> {
         let request =
             self.client.delete_item().table_name(&self.name).set_key(Some(key.into_attributes()));
-        let sent = unless_in_use(|| request.clone().send()).await;
+        let sent = retry_write_conflicts(|| request.clone().send()).await;
         sent.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
@@ -366,7 +366,7 @@ pub(crate) fn operation_id() -> String {
 }
 
 /// Cancellation reasons after which a retry can succeed (API reference of TransactWriteItems).
-const PASSING_REASONS: [&str; 4] =
+const TRANSIENT_REASONS: [&str; 4] =
     ["None", "TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 
 fn code(reason: &CancellationReason) -> &str {
@@ -385,7 +385,9 @@ fn canceled_for(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Opti
 }
 
 /// Retries a single write while a transaction blocks its item.
-async fn unless_in_use<T, E, F>(send: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+async fn retry_write_conflicts<T, E, F>(
+    send: impl Fn() -> F,
+) -> Result<T, SdkError<E, HttpResponse>>
 where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,

@@ -77,7 +77,7 @@ fn the_wrong_role_is_forbidden_whatever_the_object() {
 }
 
 /// Returns the problem without what differs between two requests.
-fn told(response: Response) -> Value {
+fn without_request_details(response: Response) -> Value {
     let mut body = response.body;
     for field in ["instance", "request_id"] {
         body[field].take();
@@ -109,8 +109,8 @@ fn objects_of_others_look_like_objects_that_do_not_exist() {
             let unknown = at(path, &uuid::Uuid::now_v7().to_string());
             let somebody_elses = refused(world.call(caller, method, path), 404, "not_found");
             assert_eq!(
-                told(somebody_elses),
-                told(world.call_at(caller, method, path, &unknown).ok(404)),
+                without_request_details(somebody_elses),
+                without_request_details(world.call_at(caller, method, path, &unknown).ok(404)),
                 "{method} {path}"
             );
         }
@@ -119,7 +119,10 @@ fn objects_of_others_look_like_objects_that_do_not_exist() {
         let annotate =
             |record: &str| doctor.create_annotation(json!({"record": record, "note": "hijacked"}));
         let somebody_elses = annotate(&world.record).refused("record", "not_assigned");
-        assert_eq!(told(somebody_elses), told(annotate(&uuid::Uuid::now_v7().to_string()).ok(400)));
+        assert_eq!(
+            without_request_details(somebody_elses),
+            without_request_details(annotate(&uuid::Uuid::now_v7().to_string()).ok(400))
+        );
     }
     // The author of the note while assigned: authorship alone and assignment alone are not enough.
     world

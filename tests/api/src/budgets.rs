@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::harness::files::{PDF, declared};
 use crate::harness::{
-    Admin, Anonymous, Client, Doctor, MARKER, OwnSystem, PASSWORD, Patient, Request, Response,
-    new_email,
+    Admin, Anonymous, App, Client, Doctor, IsolatedSystem, MARKER, PASSWORD, Patient, Request,
+    Response, new_email,
 };
 
 /// Read units for reading the caller: account and session, strongly consistent.
@@ -73,7 +73,7 @@ fn login(email: &str, password: &str) -> Request {
 /// Measures what a user does with an account, with throttling and events.
 #[test]
 fn every_operation_on_an_account_keeps_its_budget() {
-    let _own = OwnSystem::start();
+    let _own = IsolatedSystem::start();
     let mut report = Report::default();
     let user = Patient::new();
     user.me().ok(200);
@@ -127,13 +127,73 @@ fn every_operation_on_an_account_keeps_its_budget() {
         204,
         cost(2, 2, CALLER, 4.0, 1.0),
     );
+    let stolen = Anonymous.login(&user.email, PASSWORD).ok(200);
+    let stolen = stolen["tokens"]["refresh"].as_str().unwrap();
+    let newer = Anonymous.refresh(stolen).ok(200);
+    Anonymous.refresh(newer.text("refresh")).ok(200);
+    report.row("refresh, reused", refresh(stolen), 401, cost(3, 4, CALLER + NETWORK, 7.0, 2.0));
+    report.row(
+        "logout everywhere",
+        post(&user, "/api/accounts/logout-all/", Value::Null),
+        204,
+        cost(2, 3, CALLER + 1.0, 4.0, 1.0),
+    );
+    report.check();
+}
+
+/// Measures second factors, passwords and the access log.
+#[test]
+fn every_operation_on_credentials_keeps_its_budget() {
+    let _own = IsolatedSystem::start();
+    let mut report = Report::default();
+    let user = Patient::new();
+    let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    user.confirm_second_factor(&app.code(0)).ok(200);
+    let asked = Anonymous.login(&user.email, PASSWORD).problem(401, "mfa_required");
+    report.row(
+        "login, second factor",
+        post(
+            &Anonymous,
+            "/api/accounts/login/second-factor/",
+            json!({"mfa_token": asked["mfa_token"], "code": app.code(1)}),
+        ),
+        200,
+        cost(2, 5, 2.0 + COUNTERS, 1.0 + 8.0, 1.0),
+    );
+    report.row(
+        "change the password",
+        post(
+            &user,
+            "/api/accounts/password-change/",
+            json!({"current_password": PASSWORD, "new_password": format!("{PASSWORD}-2")}),
+        ),
+        200,
+        cost(3, 7, CALLER + 2.0 + COUNTERS, 12.0, 2.0),
+    );
+    // It takes as much for an address that nobody has.
+    for email in [user.email.clone(), new_email()] {
+        report.row(
+            "ask for a reset",
+            post(&Anonymous, "/api/accounts/password-reset/", json!({"email": email})),
+            202,
+            cost(2, 6, 1.0 + COUNTERS, 5.0 + FAILURE, 1.0),
+        );
+    }
+    let reader = Patient::new();
+    let log = report.row(
+        "access log",
+        get(&reader, "/api/accounts/access-log/"),
+        200,
+        cost(2, 3, CALLER + 1.0, READ, 1.0),
+    );
+    assert!(!log.results().is_empty());
     report.check();
 }
 
 /// Measures what staff do.
 #[test]
 fn every_operation_of_staff_keeps_its_budget() {
-    let _own = OwnSystem::start();
+    let _own = IsolatedSystem::start();
     let mut report = Report::default();
     let admin = Admin::new();
     let doctors: Vec<Doctor> = (0..21).map(|_| Doctor::pending()).collect();
@@ -181,7 +241,7 @@ fn record_of(patient: &Patient, doctor: &Doctor) -> Response {
 
 #[test]
 fn a_page_costs_the_same_in_a_short_and_in_a_long_chart() {
-    let own = OwnSystem::start();
+    let own = IsolatedSystem::start();
     let doctors: Vec<Doctor> = (0..20).map(|_| Doctor::new()).collect();
     let mut costs = Vec::new();
     for number in [25, 10_000] {
@@ -217,7 +277,7 @@ fn a_page_costs_the_same_in_a_short_and_in_a_long_chart() {
 
 #[test]
 fn every_operation_on_records_keeps_its_budget() {
-    let own = OwnSystem::start();
+    let own = IsolatedSystem::start();
     let mut report = Report::default();
     let doctors: Vec<Doctor> = (0..2).map(|_| Doctor::new()).collect();
     let warm = Patient::new();

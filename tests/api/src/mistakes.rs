@@ -23,12 +23,12 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
         "read_at was the time of creation, and HEAD marked a notification as read",
         &[
             ("api/src/notifications.rs", "reading_a_notification_marks_it_as_read"),
-            ("api/src/notifications.rs", "looking_by_head_reads_nothing"),
+            ("api/src/notifications.rs", "head_does_not_mark_as_read"),
         ],
     ),
     (
         "a doctor to whom a record was reassigned was not notified",
-        &[("api/src/notifications.rs", "every_change_is_told_to_those_it_concerns")],
+        &[("api/src/notifications.rs", "every_change_notifies_the_other_side")],
     ),
     (
         "a later doctor could rewrite a former doctor's note",
@@ -71,7 +71,7 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     (
         "CORS was not active",
         &[
-            ("system/src/gateway.rs", "a_browser_may_ask_from_the_configured_origin"),
+            ("system/src/gateway.rs", "preflight_allows_only_the_configured_origin"),
             ("api/src/errors.rs", "a_browser_may_read_every_answer"),
         ],
     ),

@@ -7,7 +7,7 @@ use crate::harness::{Anonymous, Doctor, Patient, Response, UNKNOWN, aws, eventua
 
 /// Returns a patient, a doctor who was assigned `count` records, and the ids of the notifications
 /// about them.
-fn told(count: usize) -> (Patient, Doctor, Vec<String>) {
+fn doctor_with_notifications(count: usize) -> (Patient, Doctor, Vec<String>) {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     for _ in 0..count {
         patient.create_record(json!({"doctor": doctor.id})).ok(201);
@@ -65,7 +65,7 @@ fn a_new_record_notifies_its_doctor() {
 }
 
 #[test]
-fn every_change_is_told_to_those_it_concerns() {
+fn every_change_notifies_the_other_side() {
     let (patient, doctor, next) = (Patient::new(), Doctor::new(), Doctor::new());
     let record = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let id = record.text("id");
@@ -146,7 +146,7 @@ fn each_annotation_of_a_record_is_a_notification() {
 /// longer read the record is kept, without the record.
 #[test]
 fn a_notification_stays_without_its_record() {
-    let (patient, doctor, ids) = told(1);
+    let (patient, doctor, ids) = doctor_with_notifications(1);
     let record = doctor.list_doctor_records("").ok(200).ids("id")[0].to_owned();
     patient.update_record(&record, json!({"doctor": Doctor::new().id})).ok(200);
     let page = doctor.list_notifications("").ok(200);
@@ -157,8 +157,8 @@ fn a_notification_stays_without_its_record() {
 /// Covers `test_list_only_own_notifications` of the Django service.
 #[test]
 fn an_inbox_shows_only_its_owners_notifications() {
-    let (_, doctor, _) = told(1);
-    let (_, other, _) = told(1);
+    let (_, doctor, _) = doctor_with_notifications(1);
+    let (_, other, _) = doctor_with_notifications(1);
     let (mine, theirs) = (
         ids_on(&doctor.list_notifications("").ok(200)),
         ids_on(&other.list_notifications("").ok(200)),
@@ -175,7 +175,7 @@ fn an_inbox_shows_only_its_owners_notifications() {
 /// service.
 #[test]
 fn an_inbox_shows_the_newest_first() {
-    let (_, doctor, _) = told(3);
+    let (_, doctor, _) = doctor_with_notifications(3);
     let page = doctor.list_notifications("").ok(200);
     let times: Vec<Timestamp> = page.results().iter().map(|it| time(&it["created_at"])).collect();
     assert!(times.windows(2).all(|pair| pair[0] >= pair[1]), "{times:?}");
@@ -188,7 +188,7 @@ fn an_inbox_shows_the_newest_first() {
 /// `test_retrieve_and_mark_as_read`.
 #[test]
 fn reading_a_notification_marks_it_as_read() {
-    let (_, doctor, ids) = told(1);
+    let (_, doctor, ids) = doctor_with_notifications(1);
     unread_becomes(&doctor, 1);
     let before = Timestamp::now();
     let read = doctor.read_notification(&ids[0]).ok(200);
@@ -205,8 +205,8 @@ fn reading_a_notification_marks_it_as_read() {
 
 /// In the Django service, HEAD marked a notification as read.
 #[test]
-fn looking_by_head_reads_nothing() {
-    let (_, doctor, ids) = told(1);
+fn head_does_not_mark_as_read() {
+    let (_, doctor, ids) = doctor_with_notifications(1);
     let head = doctor.peek_notification(&ids[0]).ok(200);
     assert_eq!(head.bytes, b"");
     assert_eq!(head.header("content-type"), "application/json");
@@ -222,7 +222,7 @@ fn looking_by_head_reads_nothing() {
 /// Covers `test_cannot_retrieve_other_user_notification` of the Django service.
 #[test]
 fn only_the_recipient_reads_a_notification() {
-    let (patient, doctor, ids) = told(1);
+    let (patient, doctor, ids) = doctor_with_notifications(1);
     let other = Doctor::new();
     // test_retrieve_nonexistent_notification: the same answer.
     for id in [ids[0].as_str(), UNKNOWN, "not-an-id", &ids[0].to_uppercase()] {
@@ -235,7 +235,7 @@ fn only_the_recipient_reads_a_notification() {
 
 #[test]
 fn notifications_are_filtered_by_being_read() {
-    let (patient, doctor, all) = told(3);
+    let (patient, doctor, all) = doctor_with_notifications(3);
     doctor.read_notification(&all[1]).ok(200);
     let filtered = |query: &str| ids_on(&doctor.list_notifications(query).ok(200));
     assert_eq!(filtered("is_read=false"), [all[0].clone(), all[2].clone()]);
@@ -254,8 +254,8 @@ fn notifications_are_filtered_by_being_read() {
 /// Covers `test_mark_all_notifications_as_read` of the Django service.
 #[test]
 fn all_notifications_are_marked_as_read_at_once() {
-    let (patient, doctor, ids) = told(3);
-    let (_, other, _) = told(1);
+    let (patient, doctor, ids) = doctor_with_notifications(3);
+    let (_, other, _) = doctor_with_notifications(1);
     // test_mark_all_skips_already_read
     let read_before = doctor.read_notification(&ids[2]).ok(200);
     let marked = doctor.mark_all_read().ok(200);
@@ -298,7 +298,7 @@ fn all_notifications_are_marked_as_read_at_once() {
 fn marking_all_as_read_needs_no_unread_one() {
     let patient = Patient::new();
     patient.mark_all_read().ok(200);
-    let (_, doctor, ids) = told(1);
+    let (_, doctor, ids) = doctor_with_notifications(1);
     let read = doctor.read_notification(&ids[0]).ok(200);
     doctor.mark_all_read().ok(200);
     doctor.mark_all_read().ok(200);
@@ -308,8 +308,8 @@ fn marking_all_as_read_needs_no_unread_one() {
 /// Covers `test_delete_all_notifications` of the Django service.
 #[test]
 fn all_notifications_are_deleted_at_once() {
-    let (patient, doctor, ids) = told(3);
-    let (_, other, _) = told(1);
+    let (patient, doctor, ids) = doctor_with_notifications(3);
+    let (_, other, _) = doctor_with_notifications(1);
     // test_delete_all_includes_read_notifications
     doctor.read_notification(&ids[1]).ok(200);
     assert_eq!(doctor.delete_all().ok(204).bytes, b"");
@@ -354,7 +354,7 @@ fn deleting_all_needs_no_notification() {
 
 #[test]
 fn bulk_actions_take_turns() {
-    let (patient, doctor, _) = told(2);
+    let (patient, doctor, _) = doctor_with_notifications(2);
     doctor.mark_all_read().ok(200);
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     doctor.delete_all().ok(204);

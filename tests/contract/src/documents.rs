@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{assert_same, workspace};
+use crate::{assert_same, layers, workspace};
 
 const DECISIONS: &str = "shared/docs/decisions";
 
@@ -92,6 +92,51 @@ fn every_decision_has_a_number_of_its_own_a_date_and_a_row_in_the_index() {
     let index = workspace::read(&format!("{DECISIONS}/README.md"));
     let index: Vec<_> = index.lines().filter(|line| line.starts_with("| [")).collect();
     assert_same(index, rows, "correct the table of shared/docs/decisions/README.md");
+}
+
+/// The first words of the doc comments of a file's functions. Handlers of the API are left out:
+/// their first sentences are summaries in the document, in the imperative.
+fn first_words_of_functions(source: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let (mut comment, mut is_handler) = (None, false);
+    for line in source.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("///") {
+            comment.get_or_insert_with(|| text.trim().to_owned());
+            continue;
+        }
+        is_handler |= line.contains("utoipa::path(");
+        let modifiers = ["pub", "pub(crate)", "pub(super)", "async", "const"];
+        let mut tokens = line.split(' ').skip_while(|token| modifiers.contains(token));
+        if tokens.next() == Some("fn") && !is_handler {
+            words.extend(comment.take().and_then(|text| text.split(' ').next().map(str::to_owned)));
+        }
+        // Attributes may take several lines.
+        if line.is_empty() || line.ends_with(['{', ';', '}']) {
+            (comment, is_handler) = (None, false);
+        }
+    }
+    words
+}
+
+#[test]
+fn doc_comments_of_functions_start_with_a_verb() {
+    let of = |source| first_words_of_functions(source).join(" ");
+    assert_eq!(
+        of("/// Returns it.\n#[must_use]\npub fn a() {\n}\n\n/// The b.\nfn b()"),
+        "Returns The"
+    );
+    assert_eq!(of("/// A struct.\npub struct A {\n}\nfn b() {}"), "");
+    for folder in layers::crates() {
+        for (module, source) in layers::modules(&folder) {
+            for word in first_words_of_functions(&source) {
+                assert!(
+                    word.trim_end_matches(',').ends_with('s'),
+                    "{folder}, {module}: a function's comment starts with {word:?}, not with what \
+                     the function does, such as \"Returns\""
+                );
+            }
+        }
+    }
 }
 
 #[test]

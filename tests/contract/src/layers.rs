@@ -12,7 +12,7 @@ use crate::workspace;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The source files of a crate's library, by the paths of their modules: `staff::lists`.
-fn modules(folder: &str) -> BTreeMap<String, String> {
+pub(crate) fn modules(folder: &str) -> BTreeMap<String, String> {
     fn collect(folder: &str, parent: &str, modules: &mut BTreeMap<String, String>) {
         for entry in workspace::list(folder) {
             let path = format!("{folder}/{entry}");
@@ -200,7 +200,7 @@ fn circles(graph: &Graph) -> BTreeSet<String> {
 }
 
 /// The folders of the product's sources: one for each library of the workspace but its tests.
-fn crates() -> Vec<String> {
+pub(crate) fn crates() -> Vec<String> {
     let members = workspace::toml("Cargo.toml");
     let members = members["workspace"]["members"].as_array().unwrap();
     let folders = members.iter().flat_map(|member| {

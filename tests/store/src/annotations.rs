@@ -7,7 +7,9 @@ use store::Lookup;
 use store::annotations::{CreateAnnotationError, UpdateAnnotationError};
 use store::records::RecordFilter;
 
-use crate::people::{annotation, at, doctor, event, id, told_doctor, told_patient};
+use crate::people::{
+    annotation, at, doctor, event, id, notification_to_doctor, notification_to_patient,
+};
 use crate::table::{Table, text};
 
 #[tokio::test]
@@ -55,13 +57,19 @@ async fn only_the_assigned_doctor_annotates() {
     let event = event(&stranger, patient.id, Action::CreateAnnotation, Some(record.id));
     let refused = table
         .store
-        .create_annotation(&note, at(1), &told_patient(&stranger, &record), &event, None)
+        .create_annotation(&note, at(1), &notification_to_patient(&stranger, &record), &event, None)
         .await;
     assert!(matches!(refused, Err(CreateAnnotationError::NotAssigned)));
     let unknown = Annotation { record_id: id(), ..note };
     let refused = table
         .store
-        .create_annotation(&unknown, at(1), &told_patient(&stranger, &record), &event, None)
+        .create_annotation(
+            &unknown,
+            at(1),
+            &notification_to_patient(&stranger, &record),
+            &event,
+            None,
+        )
         .await;
     assert!(matches!(refused, Err(CreateAnnotationError::NotAssigned)));
     assert_eq!(table.count().await, items);
@@ -80,7 +88,7 @@ async fn a_record_takes_a_limited_number_of_annotations() {
         .create_annotation(
             &annotation(&record),
             at(1),
-            &told_patient(&doctor, &record),
+            &notification_to_patient(&doctor, &record),
             &event,
             None,
         )
@@ -116,7 +124,7 @@ async fn only_an_assigned_author_reads_an_annotation_to_change_it() {
     let event = || event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
     table
         .store
-        .update_record(&read, &moved, &[], &[told_doctor(&patient, &moved)], &event())
+        .update_record(&read, &moved, &[], &[notification_to_doctor(&patient, &moved)], &event())
         .await
         .unwrap();
     assert_eq!(annotation_for(first.id).await, None);
@@ -138,7 +146,7 @@ async fn a_change_of_a_stale_annotation_is_refused() {
         ..before.clone()
     };
     let event = || event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
-    let told = || told_patient(&doctor, &record);
+    let told = || notification_to_patient(&doctor, &record);
     table.store.update_annotation(&before, &after, at(2), &told(), &event()).await.unwrap();
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.annotations, std::slice::from_ref(&after));
@@ -171,7 +179,13 @@ async fn a_former_doctor_cannot_change_an_annotation() {
     let event = event(&former, patient.id, Action::UpdateAnnotation, Some(record.id));
     let refused = table
         .store
-        .update_annotation(&before, &after, at(2), &told_patient(&former, &record), &event)
+        .update_annotation(
+            &before,
+            &after,
+            at(2),
+            &notification_to_patient(&former, &record),
+            &event,
+        )
         .await;
     assert!(matches!(refused, Err(UpdateAnnotationError::NotAssigned)));
     assert_eq!(
@@ -204,7 +218,7 @@ async fn an_annotation_keeps_its_versions() {
                 &annotation,
                 &after,
                 at(number),
-                &told_patient(&doctor, &record),
+                &notification_to_patient(&doctor, &record),
                 &event,
             )
             .await
@@ -216,7 +230,7 @@ async fn an_annotation_keeps_its_versions() {
                 &annotation,
                 &after,
                 at(number),
-                &told_patient(&doctor, &record),
+                &notification_to_patient(&doctor, &record),
                 &event,
             )
             .await;

@@ -25,7 +25,7 @@ async fn the_proof_of_an_event_detects_changed_and_invented_ones() {
     table.store.create_events(std::slice::from_ref(&read)).await.unwrap();
     let record = record(&patient, &doctor);
     let creation = event(&patient, patient.id, Action::CreateRecord, Some(record.id));
-    let told = crate::people::told_doctor(&patient, &record);
+    let told = crate::people::notification_to_doctor(&patient, &record);
     table.store.create_record(&record, &[], &told, &creation, None).await.unwrap();
     assert_eq!(
         table.store.list_events_of_subject(patient.id, None, 10, None).await.unwrap().items,

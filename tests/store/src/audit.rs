@@ -4,7 +4,9 @@ use domain::audit::{Action, AuditEvent, Outcome};
 use domain::id::{EventId, RecordId};
 use store::{Error, Store};
 
-use crate::people::{at, doctor, event, id, id_at, patient, record, session, told_doctor};
+use crate::people::{
+    at, doctor, event, id, id_at, notification_to_doctor, patient, record, session,
+};
 use crate::table::{Table, text};
 
 async fn log(
@@ -156,7 +158,7 @@ async fn an_event_never_replaces_another_one() {
     let chart = AuditEvent { action: Action::CreateRecord, ..first.clone() };
     let created = table
         .store
-        .create_record(&record, &[], &told_doctor(&patient, &record), &chart, None)
+        .create_record(&record, &[], &notification_to_doctor(&patient, &record), &chart, None)
         .await;
     assert!(
         created.is_err()

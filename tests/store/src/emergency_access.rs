@@ -117,7 +117,7 @@ async fn breaking_the_glass_opens_one_record_for_15_minutes() {
     let now = Timestamp::now();
     let listed = table
         .store
-        .list_newest::<FileEntry>(now, Span::default(), 25, None, |_| true)
+        .list_entries::<FileEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap()
         .items;
@@ -127,7 +127,7 @@ async fn breaking_the_glass_opens_one_record_for_15_minutes() {
     assert!(table.store.get_granted_files(&[], &listed).await.unwrap().is_empty());
     let listed = table
         .store
-        .list_newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_entries::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap()
         .items;
@@ -138,7 +138,7 @@ async fn breaking_the_glass_opens_one_record_for_15_minutes() {
     assert!(table.store.get_granted_annotations(&[], &listed).await.unwrap().is_empty());
     let listed = table
         .store
-        .list_newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_entries::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap()
         .items;
@@ -254,7 +254,7 @@ async fn a_correction_of_an_assignment_is_all_or_nothing() {
     assert_eq!(types(former.id).await[0], NotificationType::AssignmentEnded);
     assert_eq!(types(p).await[0], NotificationType::RecordReassignedByStaff);
     assert_eq!(
-        table.store.get_listed::<RecordEntry>(r).await.unwrap().unwrap().doctor_id,
+        table.store.get_entry::<RecordEntry>(r).await.unwrap().unwrap().doctor_id,
         new.id,
         "lists follow"
     );

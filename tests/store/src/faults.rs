@@ -26,7 +26,8 @@ use crate::mail::order;
 use crate::meter::Meter;
 use crate::notifications::notified;
 use crate::people::{
-    annotation, at, event, file, id, patient, record, session, told_doctor, told_patient, user,
+    annotation, at, event, file, id, notification_to_doctor, notification_to_patient, patient,
+    record, session, user,
 };
 use crate::table::{Table, client, store};
 
@@ -142,7 +143,7 @@ async fn assert_all_unavailable(store: &Store) {
     let record = record(&account, &user(Role::Doctor, "", ""));
     let filter = RecordFilter::default();
     let creation = event(&account, account.id, Action::CreateRecord, None);
-    let told = told_doctor(&account, &record);
+    let told = notification_to_doctor(&account, &record);
     tokio::join!(
         assert_unavailable(store.get_account(account.id)),
         assert_unavailable(store.get_accounts([account.id])),
@@ -287,7 +288,13 @@ async fn a_transaction_conflict_is_tried_three_times_with_one_token() {
             let record = record(&account, &user(Role::Doctor, "", ""));
             let creation = event(&account, account.id, Action::CreateRecord, None);
             let result = store
-                .create_record(&record, &[], &told_doctor(&account, &record), &creation, None)
+                .create_record(
+                    &record,
+                    &[],
+                    &notification_to_doctor(&account, &record),
+                    &creation,
+                    None,
+                )
                 .await;
             assert_eq!(result.is_ok(), succeeds, "{result:?}");
             assert!(succeeds || matches!(result, Err(Error::Unavailable(_))));
@@ -360,7 +367,7 @@ async fn a_transaction_that_is_still_in_progress_is_sent_again() {
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
     store
-        .create_record(&record, &[], &told_doctor(&account, &record), &creation, None)
+        .create_record(&record, &[], &notification_to_doctor(&account, &record), &creation, None)
         .await
         .unwrap();
 }
@@ -374,7 +381,7 @@ async fn the_error_of_a_refused_transaction_names_the_reasons_and_no_content_of_
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
     let error = store
-        .create_record(&record, &[], &told_doctor(&account, &record), &creation, None)
+        .create_record(&record, &[], &notification_to_doctor(&account, &record), &creation, None)
         .await
         .unwrap_err();
     assert!(matches!(&error, Error::Rejected(text) if text.contains("ValidationError")), "{error}");
@@ -449,7 +456,13 @@ async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
     let creation = event(&doctor, before.patient_id, Action::CreateAnnotation, Some(before.id));
     cut_once(&table)
         .await
-        .create_annotation(&note, at(1), &told_patient(&doctor, &before), &creation, None)
+        .create_annotation(
+            &note,
+            at(1),
+            &notification_to_patient(&doctor, &before),
+            &creation,
+            None,
+        )
         .await
         .unwrap();
     let chart = table.store.get_record_detail(before.patient_id, before.id).await.unwrap().unwrap();
@@ -459,7 +472,13 @@ async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
     let change = event(&doctor, before.patient_id, Action::UpdateAnnotation, Some(before.id));
     cut_once(&table)
         .await
-        .update_annotation(&note, &edited, at(2), &told_patient(&doctor, &before), &change)
+        .update_annotation(
+            &note,
+            &edited,
+            at(2),
+            &notification_to_patient(&doctor, &before),
+            &change,
+        )
         .await
         .unwrap();
 

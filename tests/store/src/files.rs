@@ -6,7 +6,7 @@ use domain::record::Record;
 use store::Lookup;
 use store::files::DeleteFileError;
 
-use crate::people::{at, doctor, event, file, hashed_file, id, told_doctor};
+use crate::people::{at, doctor, event, file, hashed_file, id, notification_to_doctor};
 use crate::table::Table;
 
 #[tokio::test]
@@ -33,7 +33,13 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
     let event = || event(&patient, patient.id, Action::DeleteFile, Some(record.id));
     table
         .store
-        .delete_file(&files[0], &record, at(7), Some(&told_doctor(&patient, &record)), &event())
+        .delete_file(
+            &files[0],
+            &record,
+            at(7),
+            Some(&notification_to_doctor(&patient, &record)),
+            &event(),
+        )
         .await
         .unwrap();
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
@@ -74,7 +80,13 @@ async fn a_deletion_that_would_notify_a_former_doctor_is_refused() {
     let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
     let refused = table
         .store
-        .delete_file(&files[0], &outdated, at(7), Some(&told_doctor(&patient, &outdated)), &event)
+        .delete_file(
+            &files[0],
+            &outdated,
+            at(7),
+            Some(&notification_to_doctor(&patient, &outdated)),
+            &event,
+        )
         .await;
     assert!(matches!(refused, Err(DeleteFileError::Stale)));
     assert!(table.store.get_file(patient.id, record.id, files[0].id).await.unwrap().is_some());

@@ -4,7 +4,7 @@
 //! The tests of the API use [`table`] and [`meter`], too.
 //!
 //! One module for each aggregate tests what its operations do and when they refuse. `races` runs
-//! operations concurrently, `budgets` measures what they cost, and `faults` makes the table fail.
+//! operations concurrently, and `faults` makes the table fail.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 pub mod meter;
@@ -18,8 +18,6 @@ mod annotations;
 mod archive;
 #[cfg(test)]
 mod audit;
-#[cfg(test)]
-mod budgets;
 #[cfg(test)]
 mod counters;
 #[cfg(test)]

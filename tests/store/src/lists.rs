@@ -10,7 +10,7 @@ use domain::record::{Record, RecordType};
 use jiff::Timestamp;
 use store::Span;
 use store::staff::lists::{
-    AnnotationEntry, FileEntry, InChart, Listed, NotificationEntry, RecordEntry, UserEntry,
+    AnnotationEntry, ChartEntry, FileEntry, ListEntry, NotificationEntry, RecordEntry, UserEntry,
 };
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ fn moment(text: &str) -> Timestamp {
 }
 
 /// Returns the ids of a whole list, page by page.
-async fn walk<T: Listed>(
+async fn walk<T: ListEntry>(
     table: &Table,
     now: &str,
     span: Span,
@@ -36,7 +36,7 @@ async fn walk<T: Listed>(
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
         let page =
-            table.store.list_newest::<T>(moment(now), span, limit, after, &shows).await.unwrap();
+            table.store.list_entries::<T>(moment(now), span, limit, after, &shows).await.unwrap();
         assert!(page.items.len() <= limit);
         ids.extend(page.items.iter().map(|entry| -> Uuid { entry.id().into() }));
         match page.next {
@@ -164,7 +164,7 @@ async fn a_list_is_narrowed_by_year_month_and_day() {
     };
     let (page, cost) = table
         .meter
-        .measure(table.store.list_newest::<UserEntry>(moment(NOW), day, 25, None, |_| true))
+        .measure(table.store.list_entries::<UserEntry>(moment(NOW), day, 25, None, |_| true))
         .await;
     assert_eq!((page.unwrap().items.len(), cost.round_trips, cost.calls), (3, 1, 8));
 }
@@ -203,7 +203,7 @@ async fn lists_contain_no_text_that_people_have_written() {
 
     let records = table
         .store
-        .list_newest::<RecordEntry>(now, Span::default(), 25, None, |_| true)
+        .list_entries::<RecordEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap();
     let entry = RecordEntry {
@@ -213,21 +213,21 @@ async fn lists_contain_no_text_that_people_have_written() {
         record_type: record.record_type,
     };
     assert_eq!((records.items, records.next), (vec![entry], None));
-    assert_eq!(table.store.get_listed::<RecordEntry>(record.id).await.unwrap(), Some(entry));
-    assert_eq!(table.store.get_listed::<RecordEntry>(id()).await.unwrap(), None);
+    assert_eq!(table.store.get_entry::<RecordEntry>(record.id).await.unwrap(), Some(entry));
+    assert_eq!(table.store.get_entry::<RecordEntry>(id()).await.unwrap(), None);
 
     let found = table
         .store
-        .list_newest::<FileEntry>(now, Span::default(), 25, None, |_| true)
+        .list_entries::<FileEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap();
     let entry = FileEntry { id: files[0].id, patient_id: patient.id, record_id: record.id };
     assert_eq!(found.items, [entry]);
-    assert_eq!(table.store.get_listed::<FileEntry>(entry.id).await.unwrap(), Some(entry));
+    assert_eq!(table.store.get_entry::<FileEntry>(entry.id).await.unwrap(), Some(entry));
 
     let found = table
         .store
-        .list_newest::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_entries::<AnnotationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap();
     let entry = AnnotationEntry {
@@ -240,7 +240,7 @@ async fn lists_contain_no_text_that_people_have_written() {
 
     let found = table
         .store
-        .list_newest::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
+        .list_entries::<NotificationEntry>(now, Span::default(), 25, None, |_| true)
         .await
         .unwrap();
     let told: Vec<_> = found
@@ -294,7 +294,7 @@ async fn lists_contain_no_text_that_people_have_written() {
 }
 
 /// Returns all entries of a chart, page by page.
-async fn in_chart<T: InChart>(
+async fn in_chart<T: ChartEntry>(
     table: &Table,
     patient: UserId,
     limit: usize,
@@ -302,8 +302,11 @@ async fn in_chart<T: InChart>(
 ) -> Vec<Uuid> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let page =
-            table.store.list_in_chart::<T>(patient, limit, after.as_ref(), &shows).await.unwrap();
+        let page = table
+            .store
+            .list_entries_of_chart::<T>(patient, limit, after.as_ref(), &shows)
+            .await
+            .unwrap();
         assert!(page.items.len() <= limit);
         ids.extend(page.items.iter().map(|entry| -> Uuid { entry.id().into() }));
         after = page.next;
@@ -344,9 +347,16 @@ async fn a_chart_is_listed_by_record_newest_first() {
             records[4..5]
         );
     }
-    let page = table.store.list_in_chart::<FileEntry>(patient.id, 1, None, |_| true).await.unwrap();
-    let last =
-        table.store.list_in_chart::<RecordEntry>(patient.id, 1, None, |_| true).await.unwrap();
+    let page = table
+        .store
+        .list_entries_of_chart::<FileEntry>(patient.id, 1, None, |_| true)
+        .await
+        .unwrap();
+    let last = table
+        .store
+        .list_entries_of_chart::<RecordEntry>(patient.id, 1, None, |_| true)
+        .await
+        .unwrap();
     let expected = RecordEntry {
         id: records[0].into(),
         patient_id: patient.id,
@@ -369,7 +379,7 @@ async fn an_inbox_is_listed_without_its_messages() {
         loop {
             let page = table
                 .store
-                .list_in_inbox(doctor.id, limit, after.as_ref(), |_| true)
+                .list_entries_of_inbox(doctor.id, limit, after.as_ref(), |_| true)
                 .await
                 .unwrap();
             assert!(
@@ -388,7 +398,9 @@ async fn an_inbox_is_listed_without_its_messages() {
         assert_eq!(found, all);
     }
     let none = |it: &NotificationEntry| it.notification_type == NotificationType::RecordAnnotated;
-    assert!(table.store.list_in_inbox(doctor.id, 5, None, none).await.unwrap().items.is_empty());
+    assert!(
+        table.store.list_entries_of_inbox(doctor.id, 5, None, none).await.unwrap().items.is_empty()
+    );
 }
 
 #[tokio::test]
@@ -412,7 +424,7 @@ async fn a_page_costs_the_same_however_long_the_list_is() {
         let (store, now) = (&table.store, Timestamp::now());
         let (page, records) = table
             .meter
-            .measure(store.list_newest::<RecordEntry>(now, Span::default(), 25, None, |_| true))
+            .measure(store.list_entries::<RecordEntry>(now, Span::default(), 25, None, |_| true))
             .await;
         let page = page.unwrap();
         assert!(
@@ -421,13 +433,13 @@ async fn a_page_costs_the_same_however_long_the_list_is() {
                 && page.items.is_sorted_by(|one, other| one.id > other.id)
         );
         let second = store
-            .list_newest::<RecordEntry>(now, Span::default(), 25, page.next, |_| true)
+            .list_entries::<RecordEntry>(now, Span::default(), 25, page.next, |_| true)
             .await
             .unwrap();
         assert!(second.items[0].id < page.items[24].id);
-        let files = store.list_newest::<FileEntry>(now, Span::default(), 25, None, |_| true);
+        let files = store.list_entries::<FileEntry>(now, Span::default(), 25, None, |_| true);
         let (_, files) = table.meter.measure(files).await;
-        let never = store.list_newest::<NotificationEntry>(now, Span::default(), 25, None, |it| {
+        let never = store.list_entries::<NotificationEntry>(now, Span::default(), 25, None, |it| {
             it.read_at.is_some()
         });
         let (page, filtered) = table.meter.measure(never).await;
@@ -457,17 +469,14 @@ async fn an_entry_is_found_by_its_id_whatever_its_age() {
     .await;
     for id in ids {
         assert_eq!(
-            table.store.get_listed::<UserEntry>(id.into()).await.unwrap().map(|it| it.id),
+            table.store.get_entry::<UserEntry>(id.into()).await.unwrap().map(|it| it.id),
             Some(id.into())
         );
     }
-    assert_eq!(
-        table.store.get_listed::<AnnotationEntry>(id::<AnnotationId>()).await.unwrap(),
-        None
-    );
-    assert_eq!(table.store.get_listed::<FileEntry>(id::<FileId>()).await.unwrap(), None);
+    assert_eq!(table.store.get_entry::<AnnotationEntry>(id::<AnnotationId>()).await.unwrap(), None);
+    assert_eq!(table.store.get_entry::<FileEntry>(id::<FileId>()).await.unwrap(), None);
     // Ids that were never made: one of another UUID version, and the lowest of all.
     for odd in [Uuid::nil(), Uuid::max()] {
-        assert_eq!(table.store.get_listed::<UserEntry>(odd.into()).await.unwrap(), None);
+        assert_eq!(table.store.get_entry::<UserEntry>(odd.into()).await.unwrap(), None);
     }
 }

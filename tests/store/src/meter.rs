@@ -20,12 +20,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 /// The cost of a measured operation.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Cost {
-    /// Number of calls that run one after the other; concurrent calls count as one.
+    /// Length of the longest chain of calls of which each starts after the one before has ended.
     pub round_trips: usize,
     /// Number of all calls.
     pub calls: usize,
@@ -40,7 +40,16 @@ pub struct Cost {
 #[derive(Debug, Default)]
 struct Count {
     cost: Cost,
-    under_way: usize,
+    /// The longest chain of calls that have ended.
+    ended: usize,
+}
+
+/// The length of the chain that ends with a call.
+#[derive(Clone, Copy, Debug)]
+struct Chain(usize);
+
+impl Storable for Chain {
+    type Storer = StoreReplace<Self>;
 }
 
 tokio::task_local! {
@@ -110,14 +119,13 @@ impl Intercept for Meter {
     fn read_before_execution(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
-        _: &mut ConfigBag,
+        call: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         change(|count| {
+            let chain = count.ended + 1;
             count.cost.calls += 1;
-            if count.under_way == 0 {
-                count.cost.round_trips += 1;
-            }
-            count.under_way += 1;
+            count.cost.round_trips = count.cost.round_trips.max(chain);
+            call.interceptor_state().store_put(Chain(chain));
         });
         Ok(())
     }
@@ -188,9 +196,11 @@ impl Intercept for Meter {
         &self,
         _: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        call: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        change(|count| count.under_way -= 1);
+        if let Some(&Chain(chain)) = call.load::<Chain>() {
+            change(|count| count.ended = count.ended.max(chain));
+        }
         Ok(())
     }
 }

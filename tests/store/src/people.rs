@@ -167,7 +167,7 @@ pub(crate) fn annotation(record: &Record) -> Annotation {
 }
 
 /// Makes the notification to the doctor about a patient's change.
-pub(crate) fn told_doctor(patient: &Account, record: &Record) -> Notification {
+pub(crate) fn notification_to_doctor(patient: &Account, record: &Record) -> Notification {
     RecordEvent::Updated { patient }.notification(
         id(),
         record.doctor_id,
@@ -177,7 +177,7 @@ pub(crate) fn told_doctor(patient: &Account, record: &Record) -> Notification {
 }
 
 /// Makes the notification to the patient about a doctor's note.
-pub(crate) fn told_patient(doctor: &Account, record: &Record) -> Notification {
+pub(crate) fn notification_to_patient(doctor: &Account, record: &Record) -> Notification {
     RecordEvent::Annotated { doctor }.notification(
         id(),
         record.patient_id,
@@ -199,7 +199,7 @@ impl Table {
     pub(crate) async fn create(&self, patient: &Account, record: &Record, files: &[File]) {
         let event = event(patient, patient.id, Action::CreateRecord, Some(record.id));
         self.store
-            .create_record(record, files, &told_doctor(patient, record), &event, None)
+            .create_record(record, files, &notification_to_doctor(patient, record), &event, None)
             .await
             .unwrap();
     }
@@ -213,7 +213,13 @@ impl Table {
     ) {
         let event = event(doctor, record.patient_id, Action::CreateAnnotation, Some(record.id));
         self.store
-            .create_annotation(annotation, at(1), &told_patient(doctor, record), &event, None)
+            .create_annotation(
+                annotation,
+                at(1),
+                &notification_to_patient(doctor, record),
+                &event,
+                None,
+            )
             .await
             .unwrap();
     }

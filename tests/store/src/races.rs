@@ -14,13 +14,13 @@ use store::accounts::{CreateProfileError, RegisterError};
 use store::annotations::{CreateAnnotationError, UpdateAnnotationError};
 use store::files::DeleteFileError;
 use store::mail::MailClaim;
-use store::staff::users::{AmendError, BootstrapError};
+use store::staff::users::{BootstrapError, StaffUpdateError};
 use store::{Store, UpdateError};
 
 use crate::notifications::notified;
 use crate::people::{
-    annotation, at, credentials, doctor, event, file, patient, session, told_doctor, told_patient,
-    user,
+    annotation, at, credentials, doctor, event, file, notification_to_doctor,
+    notification_to_patient, patient, session, user,
 };
 use crate::table::{Table, text};
 use crate::users::mail;
@@ -99,7 +99,7 @@ async fn admins_who_deactivate_each_other_leave_one() {
             async move {
                 let after = Account { is_active: false, version: 2, ..before.clone() };
                 store
-                    .amend_account(
+                    .update_account_as_staff(
                         &before,
                         &after,
                         &[event(&by, before.id, Action::Deactivate, None)],
@@ -109,7 +109,7 @@ async fn admins_who_deactivate_each_other_leave_one() {
         })
         .await;
         assert_eq!(count(&results, Result::is_ok), 1);
-        assert_eq!(count(&results, |result| matches!(result, Err(AmendError::LastAdmin))), 1);
+        assert_eq!(count(&results, |result| matches!(result, Err(StaffUpdateError::LastAdmin))), 1);
     }
 }
 
@@ -210,7 +210,7 @@ async fn add_file(store: &Store, patient: &Account, before: &Record) -> u32 {
                 &before,
                 &after,
                 &[file(&after)],
-                &[told_doctor(patient, &after)],
+                &[notification_to_doctor(patient, &after)],
                 &event,
             )
             .await
@@ -247,7 +247,13 @@ async fn a_record_that_is_reassigned_concurrently_has_one_doctor() {
         async move {
             let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
             store
-                .update_record(&before, &after, &[], &[told_doctor(&patient, &after)], &event)
+                .update_record(
+                    &before,
+                    &after,
+                    &[],
+                    &[notification_to_doctor(&patient, &after)],
+                    &event,
+                )
                 .await
         }
     })
@@ -282,7 +288,13 @@ async fn a_doctor_cannot_annotate_after_losing_the_record() {
                 let event =
                     event(&former, before.patient_id, Action::CreateAnnotation, Some(before.id));
                 store
-                    .create_annotation(&note, at(1), &told_patient(&former, &before), &event, None)
+                    .create_annotation(
+                        &note,
+                        at(1),
+                        &notification_to_patient(&former, &before),
+                        &event,
+                        None,
+                    )
                     .await
             }
         };
@@ -355,7 +367,7 @@ async fn a_doctor_cannot_edit_an_annotation_after_losing_the_record() {
                         &before,
                         &after,
                         at(2),
-                        &told_patient(&former, &record),
+                        &notification_to_patient(&former, &record),
                         &event,
                     )
                     .await
@@ -402,7 +414,7 @@ async fn concurrent_annotations_are_all_counted_up_to_the_limit() {
                 .create_annotation(
                     &annotation(&record),
                     at(1),
-                    &told_patient(&doctor, &record),
+                    &notification_to_patient(&doctor, &record),
                     &event,
                     None,
                 )
@@ -430,7 +442,13 @@ async fn of_concurrent_edits_of_an_annotation_one_succeeds() {
             let event =
                 event(&doctor, record.patient_id, Action::UpdateAnnotation, Some(record.id));
             store
-                .update_annotation(&before, &after, at(2), &told_patient(&doctor, &record), &event)
+                .update_annotation(
+                    &before,
+                    &after,
+                    at(2),
+                    &notification_to_patient(&doctor, &record),
+                    &event,
+                )
                 .await
         }
     })
@@ -449,7 +467,13 @@ async fn a_file_is_deleted_once_without_losing_concurrent_updates() {
         async move {
             let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
             store
-                .delete_file(&file, &record, at(1), Some(&told_doctor(&patient, &record)), &event)
+                .delete_file(
+                    &file,
+                    &record,
+                    at(1),
+                    Some(&notification_to_doctor(&patient, &record)),
+                    &event,
+                )
                 .await
         }
     });

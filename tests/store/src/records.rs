@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use store::UpdateError;
 use store::records::RecordFilter;
 
-use crate::people::{annotation, at, doctor, event, file, id, id_at, patient, record, told_doctor};
+use crate::people::{
+    annotation, at, doctor, event, file, id, id_at, notification_to_doctor, patient, record,
+};
 use crate::table::{Item, Table, text};
 
 /// Returns the ids of all records in a patient's list, page by page, and the number of pages.
@@ -347,7 +349,7 @@ async fn a_change_of_text_and_files_keeps_the_doctor() {
         ..before.clone()
     };
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
-    let told = [told_doctor(&patient, &after)];
+    let told = [notification_to_doctor(&patient, &after)];
     table
         .store
         .update_record(&before, &after, std::slice::from_ref(&new), &told, &event)
@@ -371,7 +373,8 @@ async fn reassigning_moves_access_at_once() {
     let next = doctor();
     let after = Record { doctor_id: next.id, version: 2, updated_at: at(3), ..before.clone() };
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
-    let told = [told_doctor(&patient, &before), told_doctor(&patient, &after)];
+    let told =
+        [notification_to_doctor(&patient, &before), notification_to_doctor(&patient, &after)];
     table.store.update_record(&before, &after, &[], &told, &event).await.unwrap();
     assert_eq!(table.store.get_assignment(former.id, before.id).await.unwrap(), None);
     assert!(assigned(&table, former.id, &RecordFilter::default(), 10).await.is_empty());
@@ -401,7 +404,13 @@ async fn a_stale_update_changes_nothing() {
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
     let refused = table
         .store
-        .update_record(&before, &after, &[file(&after)], &[told_doctor(&patient, &after)], &event)
+        .update_record(
+            &before,
+            &after,
+            &[file(&after)],
+            &[notification_to_doctor(&patient, &after)],
+            &event,
+        )
         .await;
     assert!(matches!(refused, Err(UpdateError::Stale)));
     assert_eq!(table.count().await, items);

@@ -9,7 +9,7 @@ use domain::mail::{Mail, MailKind};
 use domain::text::{Justification, Name};
 use store::UpdateError;
 use store::accounts::RegisterError;
-use store::staff::users::{AmendError, BootstrapError};
+use store::staff::users::{BootstrapError, StaffUpdateError};
 use store::stream::Change;
 
 use crate::people::{
@@ -120,7 +120,7 @@ async fn there_is_always_an_admin() {
 
     let amend = async |before: &Account, after: &Account| {
         let event = event(&other, before.id, Action::ChangeRole, None);
-        table.store.amend_account(before, after, &[event]).await
+        table.store.update_account_as_staff(before, after, &[event]).await
     };
     let deactivated = amended(&one, |one| Account { is_active: false, ..one });
     amend(&one, &deactivated).await.unwrap();
@@ -130,7 +130,7 @@ async fn there_is_always_an_admin() {
         amended(&other, |it| Account { is_active: false, ..it }),
         amended(&other, |it| it.with_role(Role::Patient, true)),
     ] {
-        assert!(matches!(amend(&other, &after).await, Err(AmendError::LastAdmin)));
+        assert!(matches!(amend(&other, &after).await, Err(StaffUpdateError::LastAdmin)));
     }
     assert_eq!(table.store.get_account(other.id).await.unwrap(), Some(other.clone()));
     assert_eq!(table.count().await, events, "no event tells of what was not done");
@@ -163,7 +163,7 @@ async fn a_change_of_a_stale_account_is_refused() {
     });
     let events = [Action::Deactivate, Action::ChangeRole]
         .map(|action| event(&admin, before.id, action, None));
-    table.store.amend_account(&before, &after, &events).await.unwrap();
+    table.store.update_account_as_staff(&before, &after, &events).await.unwrap();
     let stored = table.store.get_account(before.id).await.unwrap().unwrap();
     assert_eq!(stored, after);
     assert!(!stored.allows_session_id(session.id));
@@ -175,13 +175,16 @@ async fn a_change_of_a_stale_account_is_refused() {
 
     let count = table.count().await;
     assert!(matches!(
-        table.store.amend_account(&before, &after, &events[..1]).await,
-        Err(AmendError::Stale)
+        table.store.update_account_as_staff(&before, &after, &events[..1]).await,
+        Err(StaffUpdateError::Stale)
     ));
     let nobody = patient();
     let changed = amended(&nobody, |it| it);
     assert!(
-        matches!(table.store.amend_account(&nobody, &changed, &[]).await, Err(AmendError::Stale)),
+        matches!(
+            table.store.update_account_as_staff(&nobody, &changed, &[]).await,
+            Err(StaffUpdateError::Stale)
+        ),
         "an unknown one is not made"
     );
     assert_eq!(table.count().await, count);
@@ -293,7 +296,7 @@ async fn a_decision_updates_the_directory_and_notifies_the_doctor() {
     assert_eq!(table.count().await, count, "nobody is told of what was not done");
 
     let inactive = amended(&suspended, |it| Account { is_active: false, ..it });
-    table.store.amend_account(&suspended, &inactive, &[]).await.unwrap();
+    table.store.update_account_as_staff(&suspended, &inactive, &[]).await.unwrap();
     assert_eq!(
         listed().await,
         (0, 0, vec![0; 4]),
@@ -375,8 +378,8 @@ async fn users_are_found_by_address() {
     let account = patient();
     table.register(&account).await;
     let shouted = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
-    assert_eq!(table.store.find_user_by_email(&shouted).await.unwrap(), Some(account.id));
-    assert_eq!(table.store.find_user_by_email(&patient().email).await.unwrap(), None);
+    assert_eq!(table.store.get_user_id_by_email(&shouted).await.unwrap(), Some(account.id));
+    assert_eq!(table.store.get_user_id_by_email(&patient().email).await.unwrap(), None);
     let items = table
         .client
         .scan()

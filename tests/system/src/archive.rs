@@ -103,7 +103,7 @@ fn head() -> Value {
 }
 
 /// Returns the record of the stream about an event.
-fn told(item: &Value) -> Value {
+fn stream_event(item: &Value) -> Value {
     let mut event: Value =
         serde_json::from_str(include_str!("../../../events/archivist.json")).unwrap();
     event["Records"][0]["dynamodb"]["NewImage"] = item.clone();
@@ -156,7 +156,10 @@ fn removed_altered_and_forged_events_are_found() {
 
     // A change that the stream delivers again is not archived again, alone or with others.
     for _ in 0..2 {
-        assert_eq!(aws::invoke("archivist", &told(&item)).body, json!({"batchItemFailures": []}));
+        assert_eq!(
+            aws::invoke("archivist", &stream_event(&item)).body,
+            json!({"batchItemFailures": []})
+        );
     }
     let again = verify();
     assert!(again.code == 0 && again.says(" objects, of which 0 are repeated"), "{}", again.text);
@@ -295,7 +298,7 @@ fn a_chain_does_not_fork() {
     assert!(items.len() >= 41);
     // The same batch, delivered to several functions concurrently, while the stream delivers it,
     // too.
-    let mut event = told(&items[0]);
+    let mut event = stream_event(&items[0]);
     let model = event["Records"][0].clone();
     event["Records"] = items
         .iter()
@@ -365,7 +368,10 @@ fn repair_archives_events_that_the_stream_no_longer_has() {
         "entity": {"S": "archived"}});
     put(&mark);
     put(&event);
-    assert_eq!(aws::invoke("archivist", &told(&event)).body, json!({"batchItemFailures": []}));
+    assert_eq!(
+        aws::invoke("archivist", &stream_event(&event)).body,
+        json!({"batchItemFailures": []})
+    );
     // The next event is archived: the stream will not deliver the missing one again.
     archived_event();
     delete(&mark);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::mails::{Impatience, deliver, mails, order, set_mail_state};
+use crate::mails::{ShortVisibilityTimeout, deliver, mails, order, set_mail_state};
 use api_tests::harness::{
     Admin, Anonymous, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, account_mail,
     account_mails_to, aws, eventually, mails_to, new_email,
@@ -94,7 +94,7 @@ fn newest(user: &User) -> Value {
 }
 
 /// Returns the actions on a user in the audit trail, newest first.
-fn told(admin: &Admin, user: &User) -> Vec<Value> {
+fn list_events(admin: &Admin, user: &User) -> Vec<Value> {
     admin.list_events(&format!("subject={}", user.id)).ok(200).results().to_vec()
 }
 
@@ -130,14 +130,14 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
     });
     // SES rejects an address without a domain.
     set_address(&doctor, MARKER);
-    let impatience = Impatience::begin();
+    let short_timeout = ShortVisibilityTimeout::begin();
     patient.record_for(&doctor);
     let id = newest(&doctor);
     let state = |name: &str| notification_item(&doctor, &id)[name]["S"].clone();
     eventually("the mail is given up", || (state("mail_state") == "failed").then_some(()));
     assert_eq!(state("mail_failure"), "address_invalid");
     let row = letter(&console, &doctor);
-    drop(impatience);
+    drop(short_timeout);
     for text in ["patient_assigned", "failed", "address_invalid", "Put back"] {
         assert!(row.contains(text), "{text}: {row}");
     }
@@ -161,7 +161,7 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
     eventually("the mail is noted as sent", || (state("mail_state") == "sent").then_some(()));
     assert_eq!(state("mail_failure"), Value::Null);
     assert!(row_is_gone(&console, &doctor));
-    let events = told(&admin, &doctor);
+    let events = list_events(&admin, &doctor);
     let event = events.iter().find(|event| event["action"] == "redrive_mail").unwrap();
     assert_eq!((&event["before"], &event["after"]), (&json!("address_invalid"), &json!("queued")));
     assert_eq!(event["actor"]["pk"], json!(admin.user().id));
@@ -213,8 +213,10 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
     eventually("the order is not set aside any more", || {
         row_is_gone(&console, &doctor).then_some(())
     });
-    let event =
-        told(&admin, &doctor).into_iter().find(|event| event["action"] == "resend_mail").unwrap();
+    let event = list_events(&admin, &doctor)
+        .into_iter()
+        .find(|event| event["action"] == "resend_mail")
+        .unwrap();
     assert_eq!((&event["before"], &event["after"]), (&json!("in_doubt"), &json!("ordered")));
 }
 
@@ -273,7 +275,7 @@ fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
         (notification_item(&doctor, &id)["mail_state"]["S"] == "sent").then_some(())
     });
     assert!(row_is_gone(&console, &doctor));
-    let events = told(&admin, &doctor);
+    let events = list_events(&admin, &doctor);
     let events: Vec<&Value> =
         events.iter().filter(|event| event["action"] == "resend_mail").collect();
     assert_eq!(events.len(), 1);
@@ -478,8 +480,10 @@ fn staff_send_a_mail_again() {
     let second = account_mail(&user.email, "Set Your Password", 1).token();
     assert_ne!(first, second, "each mail has a token of its own");
     Anonymous.reset_password(&second, "three lamps in the window").ok(200);
-    let event =
-        told(&admin, &user).into_iter().find(|event| event["action"] == "resend_mail").unwrap();
+    let event = list_events(&admin, &user)
+        .into_iter()
+        .find(|event| event["action"] == "resend_mail")
+        .unwrap();
     assert_eq!((&event["before"], &event["after"]), (&json!("sent"), &json!("ordered")));
     assert_eq!(
         account_mails_to(&user.email)
@@ -535,7 +539,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     let response = console.submit("/admin/mail/resend/", &[("mail", &user.id)]).ok(409);
     assert!(String::from_utf8(response.bytes).unwrap().contains("no longer needed"));
     assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent");
-    assert!(!told(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
+    assert!(!list_events(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
 
     // A mail ordered before the change is given up, and the console shows why.
     let set = |state: &str| {
@@ -692,7 +696,9 @@ fn the_export_has_numbers_and_nobody() {
         assert_eq!(names, counts);
         assert!(counts.iter().all(|name| day[*name].is_u64()));
     }
-    assert!(told(&admin, admin.user()).iter().any(|event| event["action"] == "export_counts"));
+    assert!(
+        list_events(&admin, admin.user()).iter().any(|event| event["action"] == "export_counts")
+    );
 }
 
 #[test]

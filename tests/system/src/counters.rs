@@ -13,13 +13,13 @@ fn count(pk: &str, sk: &str, name: &str) -> u64 {
 }
 
 /// A new record as the stream delivers it, created on a day that no other test uses.
-struct Told {
+struct RecordEvent {
     item: Value,
     year: String,
     day: String,
 }
 
-impl Told {
+impl RecordEvent {
     fn new() -> Self {
         let (patient, doctor) = (Patient::new(), Doctor::new());
         let id = patient.record_for(&doctor).text("id").to_owned();
@@ -60,7 +60,7 @@ fn dispatch(records: &[&Value]) -> Value {
 
 #[test]
 fn repeated_stream_records_count_once() {
-    let told = Told::new();
+    let told = RecordEvent::new();
     let ids: Vec<String> = (0..3).map(|_| format!("{}{}", unique(), unique())).collect();
     let records: Vec<Value> =
         ids.iter().zip(1..).map(|(id, number)| told.record(id, number)).collect();
@@ -83,7 +83,7 @@ fn repeated_stream_records_count_once() {
 
 #[test]
 fn records_before_a_corrupt_one_are_counted_and_those_after_it_are_retried() {
-    let told = Told::new();
+    let told = RecordEvent::new();
     let (first, behind) = (told.record(&unique(), 1), told.record(&unique(), 3));
     let mut poison = told.record(&unique(), 2);
     poison["dynamodb"]["NewImage"]["version"] = json!({"S": "none"});

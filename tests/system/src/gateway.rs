@@ -20,7 +20,7 @@ fn preflight(origin: &str, method: &str, path: &str) -> Response {
 }
 
 #[test]
-fn a_browser_may_ask_from_the_configured_origin() {
+fn preflight_allows_only_the_configured_origin() {
     let world = World::get();
     let list = |text: String| {
         text.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect::<BTreeSet<_>>()

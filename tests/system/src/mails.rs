@@ -49,14 +49,14 @@ pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Optio
 
 /// While one lives, a message that the mailer has refused is delivered again after a few seconds;
 /// others only if they take longer.
-pub(crate) struct Impatience;
+pub(crate) struct ShortVisibilityTimeout;
 
 /// How many there are, and the visibility timeout of the queue before.
-static IMPATIENCE: Mutex<(usize, Value)> = Mutex::new((0, Value::Null));
+static SHORT_VISIBILITY_TIMEOUTS: Mutex<(usize, Value)> = Mutex::new((0, Value::Null));
 
-impl Impatience {
+impl ShortVisibilityTimeout {
     pub(crate) fn begin() -> Self {
-        let mut state = IMPATIENCE.lock().unwrap();
+        let mut state = SHORT_VISIBILITY_TIMEOUTS.lock().unwrap();
         if state.0 == 0 {
             let response = aws::sqs(
                 "GetQueueAttributes",
@@ -80,10 +80,10 @@ impl Impatience {
     }
 }
 
-impl Drop for Impatience {
+impl Drop for ShortVisibilityTimeout {
     fn drop(&mut self) {
         // A failed test leaves this state consistent.
-        let mut state = IMPATIENCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = SHORT_VISIBILITY_TIMEOUTS.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 -= 1;
         if state.0 == 0 {
             Self::set(&state.1);
@@ -307,7 +307,7 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
         [marker.clone(), json!({"recipient_id": marker, "notification_id": 1}).to_string()];
     let _alone = console_mail::alone();
     // Five deliveries, three minutes apart: too long for the test to wait.
-    let _impatience = Impatience::begin();
+    let _short_timeout = ShortVisibilityTimeout::begin();
     for body in &poison {
         assert!(!deliver(body));
         aws::sqs("SendMessage", "mail", json!({"MessageBody": body}));

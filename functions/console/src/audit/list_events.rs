@@ -9,7 +9,7 @@ use domain::field::Reason;
 use domain::id::{EventId, UserId};
 use http_api::caller::Admin;
 use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::{Parameters, QueryParameters};
 use staff::AuditFilter;
 
 use crate::App;
@@ -86,7 +86,7 @@ impl AuditQuery {
     async fn audit_filter(&self, app: &App) -> Result<AuditFilter, Problem> {
         let id = match &self.user {
             Some(UserReference::Id(id)) => Some(*id),
-            Some(UserReference::Email(email)) => app.store.find_user_by_email(email).await?,
+            Some(UserReference::Email(email)) => app.store.get_user_id_by_email(email).await?,
             None => None,
         };
         let id = id.ok_or_else(Problem::not_found)?;
@@ -99,7 +99,7 @@ pub(crate) async fn list_events(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     let user = query.typed("user").to_owned();
     let (search, paging) =

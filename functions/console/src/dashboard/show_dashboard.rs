@@ -7,7 +7,7 @@ use domain::account::Approval;
 use domain::counter::Counts;
 use http_api::caller::Admin;
 use http_api::problem::Problem;
-use http_api::query::Query;
+use http_api::query::QueryParameters;
 use jiff::tz::TimeZone;
 use runtime::clock;
 
@@ -40,7 +40,7 @@ pub(crate) async fn show_dashboard(
     State(app): State<App>,
     layout: PageLayout,
     admin: Admin,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     let by_month = query.parse_alone(|parameters| parameters.flag("by_month"))?.unwrap_or_default();
     let today = clock::now().to_zoned(TimeZone::UTC).date();

@@ -8,9 +8,9 @@ use domain::field::Reason;
 use domain::id::UserId;
 use domain::mail::{Mail, MailMessage};
 use http_api::caller::Admin;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::{Parameters, QueryParameters};
 use store::Page;
 use store::staff::lists::NotificationEntry;
 use store::staff::mail::Mailed;
@@ -60,8 +60,8 @@ pub(crate) async fn list_mails(
     State(app): State<App>,
     layout: PageLayout,
     admin: Admin,
-    Id(user): Id<UserId>,
-    query: Query,
+    PathId(user): PathId<UserId>,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     let (topic, paging) =
         query.parse::<_, Uuid>(&app.http, admin.id(), "console-mails", MailTopic::read)?;

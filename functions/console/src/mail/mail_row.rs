@@ -27,7 +27,7 @@ pub(crate) struct MailRow {
 }
 
 impl MailRow {
-    /// The row of a dead letter.
+    /// Makes the row of a dead letter.
     pub(crate) fn of_dead_letter(letter: &DeadLetter, now: Timestamp) -> Self {
         let reason = letter.reason(now);
         let mail = letter.mail.as_ref();
@@ -45,7 +45,7 @@ impl MailRow {
         }
     }
 
-    /// The row of a mail.
+    /// Makes the row of a mail.
     pub(crate) fn of_mail(
         recipient: UserId,
         order: MailMessage,

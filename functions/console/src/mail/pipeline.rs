@@ -107,12 +107,12 @@ pub(crate) enum Resolution {
 }
 
 impl DeadLetter {
-    /// The id of the message.
+    /// Returns the id of the message.
     pub(crate) fn id(&self) -> &str {
         &self.message.id
     }
 
-    /// When the message was sent.
+    /// Returns the time at which the message was sent.
     pub(crate) fn sent_at(&self) -> Option<Timestamp> {
         self.message.sent_at
     }
@@ -163,7 +163,7 @@ pub(crate) struct RedriveOutcome {
 }
 
 impl Pipeline {
-    /// The pipeline with the queues of the configuration.
+    /// Makes the pipeline with the queues of the configuration.
     pub(crate) fn new(sqs: &aws_sdk_sqs::Client, config: config::Pipeline, store: Store) -> Self {
         let queue = |url: String| Queue::new(sqs.clone(), url);
         let mails = queue(config.mail_queue_url);

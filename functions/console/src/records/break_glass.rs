@@ -7,7 +7,7 @@ use domain::id::RecordId;
 use domain::notification::RecordEvent;
 use domain::text::Justification;
 use http_api::caller::Admin;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use runtime::clock;
 use store::staff::lists::RecordEntry;
@@ -20,10 +20,10 @@ use crate::web::layout::see_other;
 pub(crate) async fn break_glass(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<RecordId>,
+    PathId(id): PathId<RecordId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
-    let (caller, entry) = admin.authorize_with(app.store.get_listed::<RecordEntry>(id)).await?;
+    let (caller, entry) = admin.authorize_with(app.store.get_entry::<RecordEntry>(id)).await?;
     let reason: Justification = body.form().parse(|form| form.required("reason"))?;
     let patient = entry.ok_or_else(Problem::not_found)?.patient_id;
     let record =

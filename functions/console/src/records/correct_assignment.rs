@@ -9,7 +9,7 @@ use domain::id::RecordId;
 use domain::notification::RecordEvent;
 use domain::text::Justification;
 use http_api::caller::{Admin, Caller};
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use runtime::clock;
 use store::UpdateError;
@@ -26,10 +26,10 @@ use crate::web::layout::see_other;
 pub(crate) async fn correct_assignment(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<RecordId>,
+    PathId(id): PathId<RecordId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
-    let (caller, entry) = admin.authorize_with(app.store.get_listed::<RecordEntry>(id)).await?;
+    let (caller, entry) = admin.authorize_with(app.store.get_entry::<RecordEntry>(id)).await?;
     let (if_match, typed, reason) = body.form().parse(|form| {
         let if_match = read_version(form);
         let doctor = form.required::<String>("doctor");

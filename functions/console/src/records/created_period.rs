@@ -61,7 +61,7 @@ impl CreatedPeriod {
         }
     }
 
-    /// From the first moment to the last.
+    /// Returns the time span of the period, half-open.
     pub(crate) fn span(self) -> Span {
         let first = self.first();
         let next = match self {
@@ -73,7 +73,7 @@ impl CreatedPeriod {
         Span { created_after: start(first), created_before: start(next) }
     }
 
-    /// It and what it is part of, the longest first.
+    /// Returns the year, month and day that lead to this period.
     pub(crate) fn breadcrumbs(self) -> Vec<Self> {
         let first = self.first();
         let year = Self::Year(first.year());
@@ -85,8 +85,8 @@ impl CreatedPeriod {
         }
     }
 
-    /// What a list that is narrowed so, or not at all, can be narrowed to further: newest first,
-    /// nothing that is still to come.
+    /// Returns the periods one level below `narrowed`, years without one: newest first, none in
+    /// the future.
     pub(crate) fn parts(narrowed: Option<Self>, now: Timestamp) -> Vec<Self> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let parts: Vec<Self> = match narrowed {

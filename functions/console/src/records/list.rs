@@ -11,10 +11,10 @@ use domain::id::{RecordId, UserId};
 use http_api::caller::Admin;
 use http_api::page::Paging;
 use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::{Parameters, QueryParameters};
 use runtime::clock;
 use store::staff::emergency_access::Grant;
-use store::staff::lists::Listed;
+use store::staff::lists::ListEntry;
 use uuid::Uuid;
 
 use crate::App;
@@ -24,13 +24,13 @@ use crate::records::list_view::{Cell, ListTemplate, ListView, SearchField};
 use crate::web::layout::{PageLayout, render};
 
 /// An entity that has a list page.
-pub(crate) trait ListPage: Listed + Send + Sync + 'static {
+pub(crate) trait ListPage: ListEntry + Send + Sync + 'static {
     const TITLE: &'static str;
     const PATH: &'static str;
     /// What can be searched, and what cannot.
     const HELP: &'static str;
     /// The parameters that name an owner, with their labels.
-    const OWNERS: &'static [(&'static str, &'static str)];
+    const PEOPLE: &'static [(&'static str, &'static str)];
     /// The label of the field that takes an id.
     const ID_LABEL: &'static str;
     const COLUMNS: &'static [&'static str];
@@ -67,25 +67,25 @@ pub(crate) trait ListPage: Listed + Send + Sync + 'static {
         entries: &[Self],
     ) -> impl Future<Output = Result<HashMap<Uuid, String>, store::Error>> + Send;
 
-    /// The record to which the entry belongs.
+    /// Returns the record to which the entry belongs.
     fn record_id(&self) -> Option<RecordId>;
 
-    /// The users whose names the row shows.
+    /// Returns the users whose names the row shows.
     fn user_ids(&self) -> Vec<UserId>;
 
     /// Returns the cells of the row.
     fn row(&self, accounts: &HashMap<UserId, Account>, clinical_text: Option<String>) -> Vec<Cell>;
 }
 
-/// Shows a page of all entries, newest first, of those of one owner, or one entry by its id.
+/// Shows a page of entries, newest first: all of them, those of one owner, or the one with an id.
 pub(crate) async fn list<T: ListPage>(
     State(app): State<App>,
     layout: PageLayout,
     admin: Admin,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     let read = |parameters: &mut Parameters| {
-        let query = ListQuery::read(parameters, T::OWNERS.iter().map(|(name, _)| *name));
+        let query = ListQuery::read(parameters, T::PEOPLE.iter().map(|(name, _)| *name));
         let filters = T::read_filters(parameters);
         Some((query?, filters?))
     };
@@ -122,7 +122,7 @@ pub(crate) async fn list<T: ListPage>(
     });
     let filter_fields = T::filter_fields(&filters);
     let filtered = filter_fields.iter().any(|field| !field.value.is_empty());
-    let owners = T::OWNERS
+    let owners = T::PEOPLE
         .iter()
         .map(|(name, label)| SearchField::typed(name, label, query.owner_text(name)));
     let fields = owners

@@ -10,7 +10,7 @@ use http_api::query::Parameters;
 use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::Span;
-use store::staff::lists::{InChart, Listed, Place};
+use store::staff::lists::{ChartEntry, ChartPosition, ListEntry};
 use uuid::Uuid;
 
 use crate::App;
@@ -33,7 +33,7 @@ pub(crate) enum ListPosition {
     /// In a list of everybody's entries.
     Id(Uuid),
     /// In a list of one owner's.
-    Place(Place),
+    Chart(ChartPosition),
 }
 
 /// The entries of a page, and where the next page begins.
@@ -86,28 +86,28 @@ impl ListQuery {
         Some(Self { id: id?, owner, created: created? })
     }
 
-    /// When the entries were created.
+    /// Returns the span of time in which the entries were created.
     pub(crate) fn span(&self) -> Span {
         self.created.map(CreatedPeriod::span).unwrap_or_default()
     }
 
     /// Returns whether an entry passes the search by id and time.
-    pub(crate) fn matches<T: Listed>(&self, entry: &T) -> bool {
+    pub(crate) fn matches<T: ListEntry>(&self, entry: &T) -> bool {
         self.id.is_none_or(|id| id == entry.id().into()) && self.span().holds(entry.created_at())
     }
 
-    /// The id as the form shows it again.
+    /// Returns the id for the form to show again.
     pub(crate) fn id_text(&self) -> String {
         self.id.map(|id| id.to_string()).unwrap_or_default()
     }
 
-    /// The text of a parameter that names an owner, as the form shows it again.
+    /// Returns the text of a parameter that names an owner, for the form to show again.
     pub(crate) fn owner_text(&self, parameter: &str) -> &str {
         let owner = self.owner.as_ref().filter(|owner| owner.parameter == parameter);
         owner.map(|owner| owner.text.as_str()).unwrap_or_default()
     }
 
-    /// The parameter that names the owner, empty if there is none.
+    /// Returns the parameter that names the owner, empty if there is none.
     pub(crate) fn owner_parameter(&self) -> &'static str {
         self.owner.as_ref().map_or("", |owner| owner.parameter)
     }
@@ -139,7 +139,7 @@ pub(crate) enum Owner {
 }
 
 impl Owner {
-    /// The user in whose audit trail the read is recorded.
+    /// Returns the user in whose audit trail the read is recorded.
     pub(crate) fn audit_subject(&self, reader: UserId) -> UserId {
         match self {
             Self::One(_, user) => *user,
@@ -162,7 +162,7 @@ impl Owner {
         }
     }
 
-    /// The users whose names the page shows because of the search.
+    /// Returns the users whose names the page shows because of the search.
     pub(crate) fn user_ids(&self) -> Vec<UserId> {
         match self {
             Self::Anyone => Vec::new(),
@@ -171,7 +171,7 @@ impl Owner {
         }
     }
 
-    /// The order of the entries, which is `order` for those of one owner.
+    /// Returns the order of the entries, which is `order` for those of one owner.
     pub(crate) fn order(&self, order: &'static str) -> &'static str {
         match self {
             Self::One(..) => order,
@@ -181,24 +181,24 @@ impl Owner {
 }
 
 /// Finds everybody's entries, or one by its id, that pass the query and `passes`.
-pub(crate) async fn find_of_anyone<T: Listed>(
+pub(crate) async fn find_of_anyone<T: ListEntry>(
     app: &App,
     query: &ListQuery,
     paging: &Paging<ListPosition>,
     passes: impl Fn(&T) -> bool,
 ) -> Result<ListEntries<T>, store::Error> {
     if let Some(id) = query.id {
-        let entry = app.store.get_listed::<T>(id.into()).await?;
+        let entry = app.store.get_entry::<T>(id.into()).await?;
         let entries = entry.into_iter().filter(|entry| query.matches(entry) && passes(entry));
         return Ok((entries.collect(), None));
     }
     let after = after_id(paging);
-    let page = app.store.list_newest(clock::now(), query.span(), PAGE_SIZE, after, passes).await?;
+    let page = app.store.list_entries(clock::now(), query.span(), PAGE_SIZE, after, passes).await?;
     Ok((page.items, page.next.map(|id| ListPosition::Id(id.into()))))
 }
 
 /// Finds entries of charts, everybody's or those of one patient.
-pub(crate) async fn find_in_charts<T: InChart>(
+pub(crate) async fn find_in_charts<T: ChartEntry>(
     app: &App,
     query: &ListQuery,
     owner: &Owner,
@@ -209,15 +209,15 @@ pub(crate) async fn find_in_charts<T: InChart>(
         Owner::Candidates(_) => Ok((Vec::new(), None)),
         Owner::One(_, patient) => {
             let passes = |entry: &T| query.matches(entry) && passes(entry);
-            let after = after_place(paging);
-            let page = app.store.list_in_chart(*patient, PAGE_SIZE, after, passes).await?;
-            Ok((page.items, page.next.map(ListPosition::Place)))
+            let after = after_chart_position(paging);
+            let page = app.store.list_entries_of_chart(*patient, PAGE_SIZE, after, passes).await?;
+            Ok((page.items, page.next.map(ListPosition::Chart)))
         }
         Owner::Anyone => find_of_anyone(app, query, paging, passes).await,
     }
 }
 
-/// The id behind which a list of everybody's entries goes on.
+/// Returns the id after which a list of everybody's entries continues.
 pub(crate) fn after_id<I: From<Uuid>>(paging: &Paging<ListPosition>) -> Option<I> {
     match paging.after {
         Some(ListPosition::Id(id)) => Some(id.into()),
@@ -225,10 +225,10 @@ pub(crate) fn after_id<I: From<Uuid>>(paging: &Paging<ListPosition>) -> Option<I
     }
 }
 
-/// The place behind which a list of one owner's entries goes on.
-pub(crate) fn after_place(paging: &Paging<ListPosition>) -> Option<&Place> {
+/// Returns the place after which a list of one owner's entries continues.
+pub(crate) fn after_chart_position(paging: &Paging<ListPosition>) -> Option<&ChartPosition> {
     match &paging.after {
-        Some(ListPosition::Place(place)) => Some(place),
+        Some(ListPosition::Chart(place)) => Some(place),
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Cell {
     /// A word of the domain, as `lab_result`.
     Word(&'static str),
     Time(Timestamp),
-    Link(Link),
+    Link(PageLink),
     /// Clinical text, readable by emergency access.
     Readable(String),
     /// Clinical text that is hidden, with the page where access can be had.
@@ -29,17 +29,17 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    /// A link to a record.
+    /// Makes a link to a record.
     pub(crate) fn record(id: RecordId) -> Self {
-        Self::Link(Link { href: format!("/admin/records/{id}/"), text: id.to_string() })
+        Self::Link(PageLink { href: format!("/admin/records/{id}/"), text: id.to_string() })
     }
 
-    /// A link to a user, by name.
+    /// Makes a link to a user, by name.
     pub(crate) fn user(id: UserId, accounts: &HashMap<UserId, Account>) -> Self {
-        Self::Link(Link::to_user(id, accounts))
+        Self::Link(PageLink::to_user(id, accounts))
     }
 
-    /// Clinical text of a record, hidden unless it was read with a grant.
+    /// Makes a cell with clinical text of a record, hidden unless it was read with a grant.
     pub(crate) fn clinical_text(text: Option<String>, record: Option<RecordId>) -> Self {
         match text {
             Some(text) => Self::Readable(text),
@@ -60,18 +60,18 @@ pub(crate) struct SearchField {
 }
 
 impl SearchField {
-    /// A field for free text.
+    /// Makes a field for free text.
     pub(crate) fn typed(name: &'static str, label: &'static str, value: impl Into<String>) -> Self {
         Self { name, label, value: value.into(), choices: Vec::new() }
     }
 
-    /// The field that narrows a list by time.
+    /// Makes the field that narrows a list by time.
     pub(crate) fn created(value: Option<CreatedPeriod>) -> Self {
         let value = value.map(|created| created.to_string()).unwrap_or_default();
         Self::typed(CREATED, "Created (year, month or day)", value)
     }
 
-    /// A field with values to choose from.
+    /// Makes a field with values to choose from.
     pub(crate) fn chosen(
         name: &'static str,
         label: &'static str,
@@ -84,17 +84,17 @@ impl SearchField {
 }
 
 /// A link with its text.
-pub(crate) struct Link {
+pub(crate) struct PageLink {
     pub(crate) href: String,
     pub(crate) text: String,
 }
 
-impl Link {
+impl PageLink {
     fn to_user(id: UserId, accounts: &HashMap<UserId, Account>) -> Self {
         Self { href: format!("/admin/users/{id}/"), text: display_name(accounts, id) }
     }
 
-    /// A link that chooses one of the users whom a search finds.
+    /// Makes a link that chooses one of the users whom a search finds.
     fn to_candidate(parameter: &str, account: &Account) -> Self {
         let name = shorten(&account.full_name(), EXCERPT);
         Self {
@@ -127,31 +127,34 @@ pub(crate) struct ListView {
     pub(crate) next: Option<String>,
     pub(crate) created: Option<CreatedPeriod>,
     /// The users whom the search for an owner finds.
-    pub(crate) owners: Vec<Link>,
+    pub(crate) owners: Vec<PageLink>,
     /// Whether the search for an owner finds nobody.
     pub(crate) nobody_found: bool,
 }
 
 impl ListView {
-    /// A list without entries, with the users whom the search for an owner finds.
+    /// Makes a list without entries, with the users whom the search for an owner finds.
     pub(crate) fn of_owner(
         query: &ListQuery,
         owner: &Owner,
         accounts: &HashMap<UserId, Account>,
     ) -> Self {
-        let owners: Vec<Link> = match owner {
+        let owners: Vec<PageLink> = match owner {
             Owner::Anyone => Vec::new(),
-            Owner::One(_, user) => vec![Link::to_user(*user, accounts)],
+            Owner::One(_, user) => vec![PageLink::to_user(*user, accounts)],
             Owner::Candidates(users) => {
                 let known = users.iter().filter_map(|id| accounts.get(id));
-                known.map(|account| Link::to_candidate(query.owner_parameter(), account)).collect()
+                known
+                    .map(|account| PageLink::to_candidate(query.owner_parameter(), account))
+                    .collect()
             }
         };
         let nobody_found = matches!(owner, Owner::Candidates(_)) && owners.is_empty();
         Self { owners, nobody_found, ..Self::default() }
     }
 
-    /// The address of the list of a period, or of any time, with the rest of the search kept.
+    /// Returns the address of the list of a period, or of any time, with the rest of the search
+    /// kept.
     fn href(&self, created: Option<CreatedPeriod>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let fields = self.fields.iter();
@@ -164,18 +167,18 @@ impl ListView {
         format!("{}?{}", self.path, query.finish())
     }
 
-    fn link(&self, created: CreatedPeriod) -> Link {
-        Link { href: self.href(Some(created)), text: created.to_string() }
+    fn link(&self, created: CreatedPeriod) -> PageLink {
+        PageLink { href: self.href(Some(created)), text: created.to_string() }
     }
 
-    /// Links to the period that is shown and to the longer ones that contain it.
-    fn breadcrumbs(&self) -> Vec<Link> {
+    /// Returns links to the period that is shown and to the longer ones that contain it.
+    fn breadcrumbs(&self) -> Vec<PageLink> {
         let periods = self.created.map(CreatedPeriod::breadcrumbs).unwrap_or_default();
         periods.into_iter().map(|created| self.link(created)).collect()
     }
 
-    /// Links to the periods to which the list can be narrowed.
-    fn parts(&self) -> Vec<Link> {
+    /// Returns links to the periods to which the list can be narrowed.
+    fn parts(&self) -> Vec<PageLink> {
         let parts = CreatedPeriod::parts(self.created, clock::now());
         parts.into_iter().map(|created| self.link(created)).collect()
     }

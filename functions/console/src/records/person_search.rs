@@ -42,7 +42,7 @@ impl PersonSearch {
         match self {
             Self::Id(id) => Ok(vec![*id]),
             Self::Email(email) => {
-                Ok(app.store.find_user_by_email(email).await?.into_iter().collect())
+                Ok(app.store.get_user_id_by_email(email).await?.into_iter().collect())
             }
             Self::LastName(prefix) => {
                 let page = app.store.list_users_by_name(prefix, MAX_CANDIDATES, None).await?;

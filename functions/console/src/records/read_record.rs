@@ -11,9 +11,9 @@ use domain::file::FileName;
 use domain::id::{AnnotationId, RecordId, UserId};
 use domain::record::RecordDetail;
 use http_api::caller::Admin;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
-use http_api::query::Query;
+use http_api::query::QueryParameters;
 use jiff::Timestamp;
 use runtime::clock;
 use store::staff::emergency_access::Grant;
@@ -78,14 +78,14 @@ pub(crate) async fn read_record(
     State(app): State<App>,
     layout: PageLayout,
     admin: Admin,
-    Id(id): Id<RecordId>,
-    query: Query,
+    PathId(id): PathId<RecordId>,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     let reader = admin.id();
     let before = query.parse_alone(|parameters| parameters.optional("before"))?;
     let reads = async {
         tokio::try_join!(
-            app.store.get_listed::<RecordEntry>(id),
+            app.store.get_entry::<RecordEntry>(id),
             app.store.get_grant(reader, id, clock::now())
         )
     };
@@ -191,12 +191,12 @@ mod tests {
 
     use super::*;
 
-    /// Every one of these characters takes five bytes of a page.
+    /// Returns characters that take five bytes of a page each.
     fn hostile(length: usize) -> String {
         "\"&'<>".chars().cycle().take(length).collect()
     }
 
-    /// A detail with nothing but the longest texts.
+    /// Makes a record detail with nothing but the longest texts.
     fn longest_record(files: usize, notes: &[usize]) -> (Outline, RecordDetail, Account) {
         let now: Timestamp = "2026-11-23T13:44:47.123456789Z".parse().unwrap();
         let person = Account {

@@ -8,9 +8,9 @@ use domain::account::{Account, Approval};
 use domain::approval::ApprovalDecision;
 use domain::id::UserId;
 use http_api::caller::Admin;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
-use http_api::query::Query;
+use http_api::query::QueryParameters;
 use staff::{LISTED_APPROVALS, read_approval};
 
 use crate::App;
@@ -31,7 +31,7 @@ pub(crate) async fn list_doctors(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     let (approval, mut paging) =
         query.parse(&app.http, admin.id(), "console-doctors", read_approval)?;
@@ -44,7 +44,7 @@ pub(crate) async fn list_doctors(
 pub(crate) async fn approve_doctor(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
     decide(&app, admin, id, &body, ApprovalDecision::Approve).await
@@ -54,7 +54,7 @@ pub(crate) async fn approve_doctor(
 pub(crate) async fn refuse_doctor(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
     decide(&app, admin, id, &body, ApprovalDecision::Refuse).await
@@ -64,7 +64,7 @@ pub(crate) async fn refuse_doctor(
 pub(crate) async fn suspend_doctor(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
     decide(&app, admin, id, &body, ApprovalDecision::Suspend).await

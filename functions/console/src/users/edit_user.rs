@@ -9,7 +9,7 @@ use domain::id::UserId;
 use domain::text::{Justification, Name, PhoneNumber};
 use http_api::caller::Admin;
 use http_api::form::FromForm;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use staff::{NewEmail, UserChange};
 
@@ -53,7 +53,7 @@ pub(crate) async fn edit_user(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
 ) -> Result<Response, Problem> {
     let (_, user) = app.staff.get_user(admin, id).await?;
     render(&EditUserPage::new(layout, &user, FormState::default(), FormState::default()))
@@ -64,7 +64,7 @@ pub(crate) async fn correct_user(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
     let corrected = body.form().parse(|form| {
@@ -101,7 +101,7 @@ pub(crate) async fn start_email_change(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
     let started = match body.form().parse(NewEmail::from_form) {

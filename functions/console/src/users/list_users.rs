@@ -6,7 +6,7 @@ use axum::response::Response;
 use domain::account::{Account, Role};
 use http_api::caller::Admin;
 use http_api::problem::Problem;
-use http_api::query::Query;
+use http_api::query::QueryParameters;
 use staff::UserFilters;
 
 use crate::App;
@@ -33,7 +33,7 @@ struct UserSearch {
 }
 
 impl UserSearch {
-    fn of(query: &Query) -> Self {
+    fn of(query: &QueryParameters) -> Self {
         let typed = |name| query.typed(name).to_owned();
         Self {
             id: typed("id"),
@@ -57,7 +57,7 @@ pub(crate) async fn list_users(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     let search = UserSearch::of(&query);
     let (filters, mut paging) =

@@ -7,7 +7,7 @@ use domain::account::{Account, Profile, Role};
 use domain::text::Specialization;
 use http_api::caller::Admin;
 use http_api::problem::Problem;
-use http_api::query::{Parameters, Query};
+use http_api::query::{Parameters, QueryParameters};
 use jiff::Unit;
 use jiff::civil::{Date, DateDifference};
 use jiff::tz::TimeZone;
@@ -77,7 +77,7 @@ pub(crate) async fn list_doctor_profiles(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     list(&app, admin, layout, query, (Role::Doctor, "Doctor profiles", "/admin/doctor-profiles/"))
         .await
@@ -88,7 +88,7 @@ pub(crate) async fn list_patient_profiles(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    query: Query,
+    query: QueryParameters,
 ) -> Result<Response, Problem> {
     list(
         &app,
@@ -104,7 +104,7 @@ async fn list(
     app: &App,
     admin: Admin,
     layout: PageLayout,
-    query: Query,
+    query: QueryParameters,
     (role, title, path): (Role, &'static str, &'static str),
 ) -> Result<Response, Problem> {
     let mut fields = vec![

@@ -8,7 +8,7 @@ use domain::approval::ApprovalDecision;
 use domain::audit::AuditEvent;
 use domain::id::UserId;
 use http_api::caller::Admin;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 
 use crate::App;
@@ -52,7 +52,7 @@ pub(crate) async fn read_user(
     State(app): State<App>,
     admin: Admin,
     layout: PageLayout,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
 ) -> Result<Response, Problem> {
     let (caller, user) = app.staff.get_user(admin, id).await?;
     let events = app.store.list_events_of_subject(id, None, EVENTS, None).await?.items;

@@ -7,7 +7,7 @@ use domain::account::Role;
 use domain::id::UserId;
 use domain::text::Justification;
 use http_api::caller::Admin;
-use http_api::path::Id;
+use http_api::path::PathId;
 use http_api::problem::Problem;
 use staff::UserChange;
 
@@ -19,7 +19,7 @@ use crate::web::layout::see_other;
 pub(crate) async fn update_user(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     body: FormBody,
 ) -> Result<Response, Problem> {
     let (if_match, change) = body.form().parse(|form| {
@@ -41,7 +41,7 @@ pub(crate) async fn update_user(
 pub(crate) async fn end_sessions(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     _: FormBody,
 ) -> Result<Response, Problem> {
     app.staff.end_sessions(admin, id).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn end_sessions(
 pub(crate) async fn start_password_reset(
     State(app): State<App>,
     admin: Admin,
-    Id(id): Id<UserId>,
+    PathId(id): PathId<UserId>,
     _: FormBody,
 ) -> Result<Response, Problem> {
     app.staff.start_password_reset(admin, id).await?;

@@ -59,12 +59,12 @@ pub(crate) fn script_url() -> &'static str {
     &SCRIPT.url
 }
 
-/// The stylesheet.
+/// Serves the stylesheet.
 pub(crate) async fn style(headers: HeaderMap) -> Result<Response, Problem> {
     STYLE.response(&headers)
 }
 
-/// The script.
+/// Serves the script.
 pub(crate) async fn script(headers: HeaderMap) -> Result<Response, Problem> {
     SCRIPT.response(&headers)
 }

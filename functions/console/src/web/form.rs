@@ -44,7 +44,7 @@ pub(crate) struct FormState<'a> {
 }
 
 impl<'a> FormState<'a> {
-    /// The state after a refusal, with what was typed and the errors.
+    /// Returns the state after a refusal, with the typed values and the errors.
     pub(crate) fn refused(body: &'a FormBody, problem: &'a Problem) -> Self {
         Self { refused: Some((body, problem.errors())) }
     }

@@ -69,7 +69,7 @@ pub(crate) struct PageLayout {
 }
 
 impl PageLayout {
-    /// The longest layout.
+    /// Returns the longest layout.
     #[cfg(test)]
     pub(crate) fn longest() -> Self {
         let done = DONE.iter().map(|(_, sentence)| *sentence).max_by_key(|sentence| sentence.len());

@@ -5,6 +5,7 @@
 
 use axum::http::header;
 use axum::http::{HeaderMap, HeaderValue};
+use cookie::{Cookie, SameSite};
 use crypto::{HmacKey, Sealer};
 use domain::account::Role;
 use domain::id::{SessionId, UserId};
@@ -66,11 +67,10 @@ impl SessionCookie {
     /// Reads the cookie of a request, `None` unless there is a valid one.
     pub(crate) fn read(keys: &ConsoleKeys, headers: &HeaderMap, now: Timestamp) -> Option<Self> {
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut cookies = lines
-            .flat_map(|line| line.split(';'))
-            .filter_map(|cookie| cookie.trim().split_once('='));
-        let (_, sealed) = cookies.find(|(name, _)| *name == COOKIE)?;
-        let cookie: Self = serde_json::from_slice(&keys.sealer.open(SEALED_FOR, sealed)?).ok()?;
+        let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
+        let sealed = cookies.find(|cookie| cookie.name() == COOKIE)?;
+        let opened = keys.sealer.open(SEALED_FOR, sealed.value())?;
+        let cookie: Self = serde_json::from_slice(&opened).ok()?;
         cookie.is_valid_at(now).then_some(cookie)
     }
 
@@ -103,9 +103,13 @@ impl SessionCookie {
 }
 
 fn set_cookie(value: &str, max_age: i64) -> Result<HeaderValue, Problem> {
-    let cookie =
-        format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}");
-    HeaderValue::try_from(cookie).map_err(Problem::internal)
+    let cookie = Cookie::build((COOKIE, value))
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .max_age(cookie::time::Duration::seconds(max_age));
+    HeaderValue::try_from(cookie.to_string()).map_err(Problem::internal)
 }
 
 /// Returns the header that sets the cookie of a caller who has just signed in.
@@ -150,7 +154,7 @@ mod tests {
         let (keys, now) = (keys("a secret"), clock::now());
         let session = session_cookie(now);
         let cookie = session.to_header(&keys).unwrap();
-        let attributes = "; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=900";
+        let attributes = "; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=900";
         assert!(cookie.to_str().unwrap().ends_with(attributes), "{cookie:?}");
         let pair = pair(&cookie);
         assert_eq!(read(&keys, &format!("a=b; {pair}; c=d"), now), Some(session));

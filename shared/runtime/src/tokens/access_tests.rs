@@ -64,8 +64,8 @@ fn without(mut object: Value, name: &str) -> Value {
     object
 }
 
-/// A token with any header and payload, signed with our own key: only what is said in it can be
-/// wrong.
+/// Makes a token with any header and payload, signed with our own key, so that only its content can
+/// be wrong.
 fn signed(header: &str, payload: &str) -> String {
     let signer = signer();
     let message = format!(

@@ -5,9 +5,9 @@ use crypto::{random, sha256_base64url};
 
 /// A token that is sent in a mail. Whoever presents it has read the mail.
 #[derive(Clone, PartialEq, Eq)]
-pub struct MailedToken([u8; 32]);
+pub struct MailTokenSecret([u8; 32]);
 
-impl MailedToken {
+impl MailTokenSecret {
     /// Generates a token.
     pub fn generate() -> Self {
         Self(random())
@@ -30,7 +30,7 @@ impl MailedToken {
     }
 }
 
-impl std::fmt::Debug for MailedToken {
+impl std::fmt::Debug for MailTokenSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("MailedToken(..)")
     }
@@ -42,11 +42,11 @@ mod tests {
 
     #[test]
     fn a_token_survives_the_mail() {
-        let token = MailedToken::generate();
+        let token = MailTokenSecret::generate();
         let text = token.reveal();
         assert_eq!(text.len(), 43);
-        assert!(MailedToken::parse(&format!(" {text}\n")) == Some(token.clone()));
-        assert!(MailedToken::generate() != token);
+        assert!(MailTokenSecret::parse(&format!(" {text}\n")) == Some(token.clone()));
+        assert!(MailTokenSecret::generate() != token);
         assert_ne!(token.hash(), text);
         assert_eq!(token.hash(), sha256_base64url(&token.0));
         assert_eq!(format!("{token:?}"), "MailedToken(..)");
@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_not_parsed() {
-        let text = MailedToken::generate().reveal();
+        let text = MailTokenSecret::generate().reveal();
         for text in ["", "token", &text[1..], &format!("{text}A"), &format!("{text}="), "é"] {
-            assert!(MailedToken::parse(text).is_none(), "{text}");
+            assert!(MailTokenSecret::parse(text).is_none(), "{text}");
         }
     }
 }

@@ -61,7 +61,7 @@ pub enum Rotation {
         token: RefreshToken,
     },
     /// It was used seconds ago, and the response may have been lost: the same successor again.
-    Replayed {
+    RepeatedInGracePeriod {
         /// The successor.
         token: RefreshToken,
     },
@@ -154,7 +154,7 @@ impl RefreshToken {
         }
         match presented.successor(session, &hash) {
             Some(token) if now.duration_since(session.last_used_at) <= REPLAY_WINDOW => {
-                Rotation::Replayed { token }
+                Rotation::RepeatedInGracePeriod { token }
             }
             _ => Rotation::Reused,
         }
@@ -309,7 +309,7 @@ mod tests {
         let (rotated, successor) = rotate(&session, &token, now);
         for seconds in [0, 10] {
             let replayed = RefreshToken::rotate(&rotated, &token, later(now, seconds), LIFETIMES);
-            assert_eq!(replayed, Rotation::Replayed { token: successor.clone() });
+            assert_eq!(replayed, Rotation::RepeatedInGracePeriod { token: successor.clone() });
         }
         assert_eq!(
             RefreshToken::rotate(&rotated, &token, later(now, 11), LIFETIMES),

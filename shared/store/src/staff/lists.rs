@@ -26,14 +26,14 @@ use crate::read::{Consistency, Order};
 use crate::table::Table;
 
 /// An entry of a list of all things of a kind.
-pub trait Listed: DeserializeOwned {
+pub trait ListEntry: DeserializeOwned {
     /// The type of the entry's id.
     type Id: Copy + From<Uuid> + Into<Uuid>;
     /// The prefix of the list's partition keys.
     const LIST: &'static str;
     /// The fields whose values are in the keys of the list's items.
     const IN_KEY: &'static [&'static str];
-    /// The id of what is listed.
+    /// Returns the id of the entry.
     fn id(&self) -> Self::Id;
     /// Returns the time of creation.
     fn created_at(&self) -> Timestamp {
@@ -42,7 +42,7 @@ pub trait Listed: DeserializeOwned {
 }
 
 /// An entry that a patient's chart holds.
-pub trait InChart: Listed {
+pub trait ChartEntry: ListEntry {
     /// The entity of the chart's item.
     const ENTITY: &'static str;
     /// The fields whose values are in its key.
@@ -51,7 +51,7 @@ pub trait InChart: Listed {
 
 macro_rules! listed {
     ($($entry:ty: $id:ty, $list:expr, $in_key:expr;)+) => {
-        $(impl Listed for $entry {
+        $(impl ListEntry for $entry {
             type Id = $id;
             const LIST: &'static str = $list;
             const IN_KEY: &'static [&'static str] = &$in_key;
@@ -72,7 +72,7 @@ listed! {
 
 macro_rules! in_chart {
     ($($entry:ty: $stored:ty;)+) => {
-        $(impl InChart for $entry {
+        $(impl ChartEntry for $entry {
             const ENTITY: &'static str = <$stored as Stored>::ENTITY;
             const IN_CHART: &'static [&'static str] = <$stored as Stored>::IN_KEY;
         })+
@@ -161,7 +161,7 @@ pub struct NotificationEntry {
 /// the system.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Place(String);
+pub struct ChartPosition(String);
 
 /// How many times one page queries all partitions of a month.
 const MOST_ROUNDS: usize = 12;
@@ -173,7 +173,7 @@ impl Table {
     /// Lists all things of a kind that were created in a period and for which `shows` returns true,
     /// newest first. Eventually consistent. The work for one page is bounded: a page may contain
     /// fewer entries than requested, or none, and still have a next one.
-    pub async fn list_newest<T: Listed>(
+    pub async fn list_entries<T: ListEntry>(
         &self,
         now: Timestamp,
         span: Span,
@@ -234,7 +234,7 @@ impl Table {
     }
 
     /// Reads the first entries of one partition of a list, and returns whether there are more.
-    async fn entries<T: Listed>(
+    async fn entries<T: ListEntry>(
         &self,
         range: Range,
         wanted: usize,
@@ -246,21 +246,21 @@ impl Table {
     }
 
     /// Reads the entry of one thing. Eventually consistent.
-    pub async fn get_listed<T: Listed>(&self, id: T::Id) -> Result<Option<T>, Error> {
+    pub async fn get_entry<T: ListEntry>(&self, id: T::Id) -> Result<Option<T>, Error> {
         let id = id.into();
         let (entries, _) = self.entries(keys::listed_as(T::LIST, id, created_at(id)), 1).await?;
         Ok(entries.into_iter().next())
     }
 
     /// Lists all things of a kind in a patient's chart for which `shows` returns true, those of the
-    /// newest record first. Bounded as [`Table::list_newest`].
-    pub async fn list_in_chart<T: InChart>(
+    /// newest record first. Bounded as [`Table::list_entries`].
+    pub async fn list_entries_of_chart<T: ChartEntry>(
         &self,
         patient: UserId,
         limit: usize,
-        after: Option<&Place>,
+        after: Option<&ChartPosition>,
         shows: impl Fn(&T) -> bool,
-    ) -> Result<Page<T, Place>, Error> {
+    ) -> Result<Page<T, ChartPosition>, Error> {
         let range = keys::chart_before(patient, after.map(|place| place.0.as_str()));
         self.pick(&range, limit, |item| match entity(&item) {
             entity if entity == T::ENTITY => {
@@ -272,14 +272,14 @@ impl Table {
     }
 
     /// Lists a user's notifications for which `shows` returns true, newest first, including those
-    /// that the user has deleted and that are not purged yet. Bounded as [`Table::list_newest`].
-    pub async fn list_in_inbox(
+    /// that the user has deleted and that are not purged yet. Bounded as [`Table::list_entries`].
+    pub async fn list_entries_of_inbox(
         &self,
         recipient: UserId,
         limit: usize,
-        after: Option<&Place>,
+        after: Option<&ChartPosition>,
         shows: impl Fn(&NotificationEntry) -> bool,
-    ) -> Result<Page<NotificationEntry, Place>, Error> {
+    ) -> Result<Page<NotificationEntry, ChartPosition>, Error> {
         let range = keys::inbox_before(recipient, after.map(|place| place.0.as_str()));
         self.pick(&range, limit, |item| entry(item).map(|entry| Some(entry).filter(&shows))).await
     }
@@ -290,9 +290,9 @@ impl Table {
         range: &Range,
         limit: usize,
         take: impl Fn(Item) -> Result<Option<T>, Error>,
-    ) -> Result<Page<T, Place>, Error> {
+    ) -> Result<Page<T, ChartPosition>, Error> {
         let look = |item| {
-            let place = range.index.position(&item).map(|key| Place(key.to_owned()));
+            let place = range.index.position(&item).map(|key| ChartPosition(key.to_owned()));
             Ok((place, take(item)?.map_or(Selection::Exclude, Selection::Include)))
         };
         let mut filling = PageBuilder::new(limit);
@@ -305,11 +305,11 @@ impl Table {
     }
 }
 
-pub(crate) fn entry<T: Listed>(item: Item) -> Result<T, Error> {
+pub(crate) fn entry<T: ListEntry>(item: Item) -> Result<T, Error> {
     read_part(item, "entry of a list", T::IN_KEY)
 }
 
-fn uuid<T: Listed>(entry: &T) -> Uuid {
+fn uuid<T: ListEntry>(entry: &T) -> Uuid {
     entry.id().into()
 }
 

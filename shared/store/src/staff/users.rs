@@ -41,7 +41,7 @@ pub enum BootstrapError {
 
 /// Why an account was not changed by staff.
 #[derive(Debug, thiserror::Error)]
-pub enum AmendError {
+pub enum StaffUpdateError {
     /// The account has changed since it was read, or does not exist any more: read it again and
     /// decide again.
     #[error("changed by somebody else")]
@@ -76,7 +76,7 @@ fn remove_admin<E>(otherwise: E) -> Step<E> {
 impl Table {
     /// Finds the user with an email address, ignoring case. Reads an index, not the credentials:
     /// eventually consistent.
-    pub async fn find_user_by_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
+    pub async fn get_user_id_by_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
         let range = keys::users_with_email(email);
         let (items, _) = self.query_first(&range, Order::Descending, 1).await?;
         items.first().map(|item| position(&range, item)).transpose()
@@ -113,7 +113,7 @@ impl Table {
         after: Option<UserId>,
     ) -> Result<Page<UserId, UserId>, Error> {
         let page =
-            self.list_newest::<UserEntry>(now, Span::default(), limit, after, |_| true).await?;
+            self.list_entries::<UserEntry>(now, Span::default(), limit, after, |_| true).await?;
         Ok(Page { items: page.items.iter().map(|user| user.id).collect(), next: page.next })
     }
 
@@ -199,19 +199,19 @@ impl Store {
     /// Stores an account that staff have changed. `after` has a higher version than `before`.
     ///
     /// # Errors
-    /// [`AmendError::Stale`] when the stored version is not that of `before`;
-    /// [`AmendError::LastAdmin`] when no admin would be left.
-    pub async fn amend_account(
+    /// [`StaffUpdateError::Stale`] when the stored version is not that of `before`;
+    /// [`StaffUpdateError::LastAdmin`] when no admin would be left.
+    pub async fn update_account_as_staff(
         &self,
         before: &Account,
         after: &Account,
         events: &[AuditEvent],
-    ) -> Result<(), AmendError> {
-        let account = Step::put(after)?.only_if("version = :before", AmendError::Stale);
+    ) -> Result<(), StaffUpdateError> {
+        let account = Step::put(after)?.only_if("version = :before", StaffUpdateError::Stale);
         let mut steps = vec![account.with([number(":before", before.version)])];
         match (before.is_active_admin(), after.is_active_admin()) {
             (false, true) => steps.push(add_admin()),
-            (true, false) => steps.push(remove_admin(AmendError::LastAdmin)),
+            (true, false) => steps.push(remove_admin(StaffUpdateError::LastAdmin)),
             _ => {}
         }
         for event in events {

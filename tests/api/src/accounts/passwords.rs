@@ -39,7 +39,7 @@ fn reset_token(user: &User, before: usize) -> String {
 }
 
 /// Counts an action with an outcome in the audit trail of a user.
-fn told(user: &User, action: &str, outcome: &str) -> usize {
+fn count_events(user: &User, action: &str, outcome: &str) -> usize {
     let events = aws::query(&format!("AUDIT#{}", user.id));
     events
         .iter()
@@ -48,7 +48,7 @@ fn told(user: &User, action: &str, outcome: &str) -> usize {
 }
 
 #[test]
-fn a_password_is_changed_by_who_knows_it() {
+fn the_current_password_is_needed_to_change_it() {
     let user = User::new("patient");
     let other = user.sign_in();
     let response = user.change_password(PASSWORD, NEW).ok(200);
@@ -65,14 +65,14 @@ fn a_password_is_changed_by_who_knows_it() {
     Anonymous.login(&user.email, NEW.trim()).problem(401, "invalid_credentials");
     Anonymous.login(&user.email, NEW).ok(200);
     account_mail(&user.email, "Password Changed", 0);
-    assert_eq!(told(&user, "change_password", "success"), 1);
+    assert_eq!(count_events(&user, "change_password", "success"), 1);
 }
 
 #[test]
-fn a_password_is_not_changed_by_who_does_not_know_it() {
+fn a_wrong_current_password_changes_nothing() {
     let user = User::new("patient");
     user.change_password("not-the-password-at-all", NEW).refused("current_password", "incorrect");
-    assert_eq!(told(&user, "change_password", "failed"), 1);
+    assert_eq!(count_events(&user, "change_password", "failed"), 1);
     user.change_password(PASSWORD, "12345678").refused("new_password", "too_common");
     user.change_password(PASSWORD, &user.email).refused("new_password", "too_similar");
     let empty = user.post("/api/accounts/password-change/", &json!({}));
@@ -99,11 +99,11 @@ fn of_eight_equal_changes_one_succeeds() {
         statuses.iter().all(|status| [200, 400, 401, 409, 429].contains(status)),
         "{statuses:?}"
     );
-    assert_eq!(told(&user, "change_password", "success"), 1);
+    assert_eq!(count_events(&user, "change_password", "success"), 1);
 }
 
 #[test]
-fn a_password_is_reset_by_who_has_the_mail() {
+fn a_reset_sets_a_password_and_confirms_the_address() {
     let user = User::new("patient");
     let token = reset_token(&user, 0);
     let before = aws::get_item(&key_of(&token), "TOKEN").unwrap();
@@ -119,13 +119,13 @@ fn a_password_is_reset_by_who_has_the_mail() {
     Anonymous.reset_password(&token, "a third password, never set").refused("token", "invalid");
     assert!(aws::get_item(&key_of(&token), "TOKEN").is_none());
     account_mail(&user.email, "Password Changed", 0);
-    assert_eq!(told(&user, "reset_password", "success"), 1);
+    assert_eq!(count_events(&user, "reset_password", "success"), 1);
     let account = aws::get_item(&format!("USER#{}", user.id), "ACCOUNT").unwrap();
     assert_eq!(account["email_verified"]["BOOL"], true, "who has the mail has the address");
 }
 
 #[test]
-fn a_token_is_worth_nothing_after_another_one_was_used_and_after_half_an_hour() {
+fn a_reset_token_expires_and_ends_with_the_use_of_another() {
     let user = User::new("patient");
     let (first, second) = (reset_token(&user, 0), reset_token(&user, 1));
     assert_ne!(first, second);
@@ -171,7 +171,7 @@ fn of_eight_uses_of_a_token_one_succeeds() {
 }
 
 #[test]
-fn nobody_learns_from_a_reset_who_has_an_account() {
+fn a_reset_does_not_reveal_accounts() {
     let (user, inactive) = (User::new("patient"), User::new("patient"));
     inactive.deactivate();
     let unknown = new_email();
@@ -224,7 +224,7 @@ fn a_token_is_nowhere_but_in_its_mail() {
 }
 
 #[test]
-fn malformed_access_tokens_are_rejected_everywhere() {
+fn invalid_mail_tokens_are_rejected() {
     let user = User::new("patient");
     let of_another_kind = account_mail(&user.email, "Confirm Your Email Address", 0).token();
     let unknown = BASE64_URL_SAFE_NO_PAD.encode([7; 32]);
@@ -255,7 +255,7 @@ pub(crate) fn hash_of_django() -> String {
 }
 
 #[test]
-fn a_password_from_django_is_good_once_and_upgraded() {
+fn a_django_hash_is_upgraded_at_the_first_sign_in() {
     let user = User::new("patient");
     let imported = hash_of_django();
     set_hash(&user.email, &imported);
@@ -295,7 +295,7 @@ pub(crate) fn set_password_version(user: &User, version: u64) {
 }
 
 #[test]
-fn a_sign_in_with_the_old_password_is_worth_nothing_however_late_it_ends() {
+fn a_slow_sign_in_with_the_old_password_opens_no_session() {
     let user = User::new("patient");
     let late = Anonymous.login(&user.email, PASSWORD).ok(200);
     set_password_version(&user, 1);

@@ -70,7 +70,7 @@ impl Guarded {
     }
 
     /// Counts an action with an outcome and a reason in the audit trail.
-    fn told(&self, action: &str, outcome: &str, reason: Option<&str>) -> usize {
+    fn count_events(&self, action: &str, outcome: &str, reason: Option<&str>) -> usize {
         let events = aws::query(&format!("AUDIT#{}", self.user.id));
         let is = |event: &Value| {
             event["action"]["S"] == action
@@ -157,13 +157,13 @@ fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
     Anonymous.login(&bystander.email, PASSWORD).ok(200);
 
     let guarded = Guarded { user, app, recovery_codes: Vec::new() };
-    assert_eq!(guarded.told("enable_second_factor", "failed", None), 1, "the password");
+    assert_eq!(guarded.count_events("enable_second_factor", "failed", None), 1, "the password");
     assert_eq!(
-        guarded.told("enable_second_factor", "failed", Some("second_factor")),
+        guarded.count_events("enable_second_factor", "failed", Some("second_factor")),
         2,
         "the codes"
     );
-    assert_eq!(guarded.told("enable_second_factor", "success", None), 1);
+    assert_eq!(guarded.count_events("enable_second_factor", "success", None), 1);
     let stored =
         aws::get_item(&format!("FACTOR#{}", guarded.user.id), "SECOND_FACTOR").unwrap().to_string();
     assert!(
@@ -185,9 +185,9 @@ fn the_password_alone_opens_nothing() {
         ["code", "detail", "instance", "mfa_token", "request_id", "status", "title", "type"]
     );
     assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions);
-    assert_eq!(guarded.told("login", "success", None), 0);
+    assert_eq!(guarded.count_events("login", "success", None), 0);
     assert_eq!(
-        guarded.told("login", "denied", Some("second_factor_required")),
+        guarded.count_events("login", "denied", Some("second_factor_required")),
         1,
         "that somebody knows the password is told"
     );
@@ -208,7 +208,7 @@ fn the_password_alone_opens_nothing() {
         assert_eq!(Anonymous.login_with_second_factor(body).ok(400).errors(), [field]);
     }
     show(token, &wrong_code(&guarded.app)).problem(401, "invalid_code");
-    assert_eq!(guarded.told("login", "failed", Some("second_factor")), 1);
+    assert_eq!(guarded.count_events("login", "failed", Some("second_factor")), 1);
     let response = show(token, &guarded.app.code(0)).ok(200);
     assert_eq!(
         response.keys(),
@@ -219,7 +219,7 @@ fn the_password_alone_opens_nothing() {
     client.me().ok(200);
     let renewed = Anonymous.refresh(response["tokens"]["refresh"].as_str().unwrap()).ok(200);
     Client::with_token(renewed.text("access")).me().ok(200);
-    assert_eq!(guarded.told("login", "success", None), 1);
+    assert_eq!(guarded.count_events("login", "success", None), 1);
     assert_eq!(guarded.user.list_sessions("").ok(200).results().len(), sessions + 1);
 }
 
@@ -247,7 +247,7 @@ fn a_code_works_once() {
     let statuses: Vec<u16> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| [200, 401].contains(status)), "{statuses:?}");
-    assert_eq!(other.told("login", "success", None), 1);
+    assert_eq!(other.count_events("login", "success", None), 1);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_recovery_code_works_once() {
     signed_in(show_recovery(&token, first)).me().ok(200);
     show_recovery(&token, first).problem(401, "invalid_code");
     account_mail(&guarded.user.email, "Recovery Code Used", 0);
-    assert_eq!(guarded.told("login", "success", Some("recovery_code")), 1);
+    assert_eq!(guarded.count_events("login", "success", Some("recovery_code")), 1);
     signed_in(show_recovery(&guarded.mfa_token(), &second.to_uppercase().replace('-', " ")));
     show_recovery(&guarded.mfa_token(), "aaaa-aaaa-aaaa-aaaa").problem(401, "invalid_code");
     show_recovery(&guarded.mfa_token(), &Guarded::new().recovery_codes[0])
@@ -401,8 +401,8 @@ fn taking_it_away_needs_the_password_and_a_code() {
     )
     .ok(204);
     account_mail(&user.email, "Second Factor Removed", 0);
-    assert_eq!(guarded.told("disable_second_factor", "success", None), 1);
-    assert_eq!(guarded.told("disable_second_factor", "failed", Some("second_factor")), 2);
+    assert_eq!(guarded.count_events("disable_second_factor", "success", None), 1);
+    assert_eq!(guarded.count_events("disable_second_factor", "failed", Some("second_factor")), 2);
     Anonymous.login(&user.email, PASSWORD).ok(200);
     user.me().ok(200);
     other_session.me().ok(200);

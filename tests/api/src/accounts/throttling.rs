@@ -63,7 +63,7 @@ fn assert_counted(counted: u64, at_least: u64) {
 
 /// Returns how many seconds a response says to wait, after checking the whole response.
 #[track_caller]
-fn told(response: &Response, name: &str, quota: u64, window: i64) -> i64 {
+fn retry_after(response: &Response, name: &str, quota: u64, window: i64) -> i64 {
     response
         .clone()
         .problem(429, if window == DAY { "daily_limit_reached" } else { "too_many_attempts" });
@@ -81,7 +81,7 @@ fn told(response: &Response, name: &str, quota: u64, window: i64) -> i64 {
 
 #[track_caller]
 pub(crate) fn told_by_login(response: &Response) -> i64 {
-    told(response, "login", 5, MINUTES_15)
+    retry_after(response, "login", 5, MINUTES_15)
 }
 
 type Telltale = (u16, BTreeMap<String, String>, Value);
@@ -429,7 +429,7 @@ fn networks_that_guess_tokens_or_try_addresses_wait() {
         assert_counted(failures(kind, &subject), 1);
         set_counter(kind, &subject, MINUTES_15, &[("failures", FAILURES_PER_NETWORK - 1)]);
         host.post(path, body).ok(status);
-        told(&host.post(path, body), kind, FAILURES_PER_NETWORK, MINUTES_15);
+        retry_after(&host.post(path, body), kind, FAILURES_PER_NETWORK, MINUTES_15);
         // Before any work: valid requests are refused, too.
         let right = match kind {
             "register" => json!({"email": new_email(), "password": PASSWORD}),
@@ -464,7 +464,7 @@ fn mails_that_set_passwords_are_asked_for_five_times() {
             .map(|_| host.request_password_reset(email))
             .find(|response| response.status != 202)
             .unwrap();
-        assert!(told(&refused, "password_reset", 5, MINUTES_15) > 0);
+        assert!(retry_after(&refused, "password_reset", 5, MINUTES_15) > 0);
         refused
     });
     assert_eq!(telltale(&refused[0]), telltale(&refused[1]));
@@ -480,7 +480,7 @@ fn an_address_gets_so_many_mails_a_day_whoever_asks() {
         set_counter("mails", &[&address], DAY, &[("mail_count", MAILS_PER_DAY - 1)]);
         Host::somewhere().request_password_reset(email).ok(202);
         let refused = Host::somewhere().request_password_reset(email);
-        told(&refused, "mails", MAILS_PER_DAY, DAY);
+        retry_after(&refused, "mails", MAILS_PER_DAY, DAY);
         responses.push(refused);
     }
     assert_eq!(telltale(&responses[0]), telltale(&responses[1]));
@@ -515,7 +515,7 @@ fn a_patient_creates_so_many_records_and_files_a_day() {
     let first = patient.create_record(record(1)).ok(201);
     set(RECORDS_PER_DAY - 1, 0);
     patient.create_record(record(0)).ok(201);
-    told(&patient.create_record(record(0)), "records", RECORDS_PER_DAY, DAY);
+    retry_after(&patient.create_record(record(0)), "records", RECORDS_PER_DAY, DAY);
     // Files of new records and of changed ones.
     set(0, FILES_PER_DAY - 2);
     patient.create_record(record(3)).problem(429, "daily_limit_reached");

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Detour, Doctor, Fault, MARKER, Patient, Settings, User, account_mail, aws, eventually,
+    Admin, Doctor, Fault, FaultProxy, MARKER, Patient, Settings, User, account_mail, aws,
+    eventually,
 };
 
 #[track_caller]
@@ -190,7 +191,7 @@ fn a_licence_that_changes_meanwhile_is_not_approved_unseen() {
     ] {
         let doctor = Doctor::pending();
         let (client, is_changed) = (User::clone(&doctor), AtomicBool::new(false));
-        let detour = Detour::new(move |operation, _| {
+        let detour = FaultProxy::new(move |operation, _| {
             if operation.ends_with(".TransactWriteItems")
                 && !is_changed.swap(true, Ordering::SeqCst)
             {

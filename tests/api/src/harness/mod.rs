@@ -35,10 +35,10 @@ pub use hosts::Host;
 pub use http::{Request, Response, call, path_of};
 pub use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
-pub use sandbox::{Detour, Fault, Sandbox, Settings};
+pub use sandbox::{Fault, FaultProxy, Sandbox, Settings};
 pub use stack::Stack;
 pub use totp::App;
-pub use transport::{OwnSystem, Transport};
+pub use transport::{IsolatedSystem, Transport};
 
 /// Part of every name, address, note, description, file name and phone number that the tests send,
 /// so that one search (`tests/system/tests/logs.rs`) shows whether any of them was logged.
@@ -55,7 +55,7 @@ pub fn keys(object: &Value) -> Vec<&str> {
 
 /// How long tests wait for what happens after a response: stream, queues and functions, one after
 /// the other, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Parses a time of a response: compared as text, `.5Z` would come after `.51Z`.
 #[track_caller]
@@ -72,13 +72,13 @@ pub fn unique() -> String {
 /// Waits until `probe` returns a value.
 #[track_caller]
 pub fn eventually<T>(what: &str, probe: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let is_last = Instant::now() >= deadline;
         if let Some(found) = probe() {
             return found;
         }
-        assert!(!is_last, "{what}: not within {} s", PATIENCE.as_secs());
+        assert!(!is_last, "{what}: not within {} s", TIMEOUT.as_secs());
         thread::sleep(Duration::from_millis(100));
     }
 }

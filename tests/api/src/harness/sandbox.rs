@@ -1,4 +1,4 @@
-//! A cold function with settings of its own for one test, or behind a [`Detour`], with a table that
+//! A cold function with settings of its own for one test, or behind a [`FaultProxy`], with a table that
 //! fails.
 //!
 //! On the stack it is the deployed binary with the deployed role and table; the gateway in front of
@@ -221,22 +221,23 @@ pub enum Fault {
 }
 
 /// A proxy in front of the table that lets some requests fail.
-pub struct Detour {
+pub struct FaultProxy {
     /// The value of `AWS_ENDPOINT_URL`.
     pub url: String,
 }
 
-impl Detour {
-    /// Starts a proxy where `fate` decides on each request, by its operation
+impl FaultProxy {
+    /// Starts a proxy where `decide` decides on each request, by its operation
     /// (`DynamoDB_20120810.PutItem`) and body.
-    pub fn new(fate: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Self {
+    pub fn new(decide: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (fate, onward) = (Arc::new(fate), Transport::get().endpoint_url());
+        let (decide, onward) = (Arc::new(decide), Transport::get().endpoint_url());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, fate, onward) = (stream.unwrap(), Arc::clone(&fate), onward.clone());
-                thread::spawn(move || pass(stream, &*fate, &onward));
+                let (stream, decide, onward) =
+                    (stream.unwrap(), Arc::clone(&decide), onward.clone());
+                thread::spawn(move || pass(stream, &*decide, &onward));
             }
         });
         Self { url }
@@ -244,7 +245,7 @@ impl Detour {
 }
 
 /// Handles one request of a connection, which then ends.
-fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized), onward: &str) {
+fn pass(mut stream: TcpStream, decide: &(impl Fn(&str, &str) -> Fault + ?Sized), onward: &str) {
     let Some(Message { head, body }) =
         Message::read(&mut BufReader::new(stream.try_clone().unwrap()))
     else {
@@ -255,7 +256,7 @@ fn pass(mut stream: TcpStream, fate: &(impl Fn(&str, &str) -> Fault + ?Sized), o
         .find("x-amz-target:")
         .map(|at| head[at + 13..].lines().next().unwrap().trim().to_owned())
         .unwrap_or_default();
-    match fate(&target, &String::from_utf8_lossy(&body)) {
+    match decide(&target, &String::from_utf8_lossy(&body)) {
         Fault::Passed => {
             let mut onward = TcpStream::connect(onward.strip_prefix("http://").unwrap()).unwrap();
             let (line, headers) = head.split_once("\r\n").unwrap();

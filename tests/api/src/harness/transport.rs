@@ -66,9 +66,9 @@ thread_local! {
 /// A system in this process for the requests of one thread, with an empty table, and without
 /// dispatcher and mailer. Each request runs on one thread, so that calls to the table that a
 /// handler makes concurrently are measured as concurrent.
-pub struct OwnSystem(Arc<Transport>);
+pub struct IsolatedSystem(Arc<Transport>);
 
-impl OwnSystem {
+impl IsolatedSystem {
     /// Starts it; requests of this thread go to it until it is dropped.
     #[must_use = "it ends when it is dropped"]
     pub fn start() -> Self {
@@ -93,7 +93,7 @@ impl OwnSystem {
     }
 }
 
-impl Drop for OwnSystem {
+impl Drop for IsolatedSystem {
     fn drop(&mut self) {
         OWN.set(None);
     }

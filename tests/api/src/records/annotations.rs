@@ -207,7 +207,7 @@ fn a_later_doctor_cannot_change_a_former_ones_note() {
 }
 
 #[test]
-fn a_note_is_changed_on_the_version_that_is_meant() {
+fn if_match_prevents_lost_updates_of_a_note() {
     let assigned = Assigned::new();
     let created = assigned.annotate("one").ok(201);
     let path = format!("/api/records/doctor/annotations/{}/", created.text("id"));

@@ -76,7 +76,7 @@ fn a_change_that_changes_nothing_tells_nobody() {
 }
 
 #[test]
-fn a_change_is_made_on_the_version_that_is_meant() {
+fn if_match_prevents_lost_updates_of_a_record() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let created = patient.create_record(json!({"doctor": doctor.id})).ok(201);
     let path = format!("/api/records/patient/{}/", created.text("id"));

@@ -1,4 +1,4 @@
-//! Use [`Presented`] for requests with a token from a mail.
+//! Use [`VerifiedMailToken`] for requests with a token from a mail.
 
 use domain::account::Account;
 use domain::field::Reason;
@@ -7,7 +7,7 @@ use domain::problem::Code;
 use http_api::problem::Problem;
 use http_api::request;
 use runtime::clock;
-use runtime::tokens::MailedToken;
+use runtime::tokens::MailTokenSecret;
 use store::credentials::UseTokenError;
 
 use crate::App;
@@ -20,19 +20,19 @@ request! {
 }
 
 /// A valid token for an active account.
-pub(crate) struct Presented {
+pub(crate) struct VerifiedMailToken {
     pub(crate) hash: String,
     pub(crate) token: MailToken,
     pub(crate) account: Account,
 }
 
-impl Presented {
+impl VerifiedMailToken {
     /// Finds the account of a token.
     ///
     /// # Errors
     /// 400 when the token is invalid, or for another purpose.
     pub(crate) async fn find(app: &App, text: &str, kind: MailKind) -> Result<Self, Problem> {
-        let hash = MailedToken::parse(text).ok_or_else(bad_token)?.hash();
+        let hash = MailTokenSecret::parse(text).ok_or_else(bad_token)?.hash();
         let token = app
             .store
             .get_mail_token(&hash)
@@ -53,7 +53,7 @@ impl Presented {
         self.only_if(|token, account| token.email.normalized() == account.email.normalized())
     }
 
-    /// Refuses a token that was sent before the present password was set.
+    /// Refuses a token that was sent before all sessions were last ended, as by a new password.
     pub(crate) fn of_present_password(self) -> Result<Self, Problem> {
         self.only_if(|token, account| {
             token.basis.sessions_ended_through == account.sessions_ended_through
@@ -70,12 +70,9 @@ impl Presented {
     }
 }
 
-/// 400, the same for unknown, used and expired tokens.
+/// Returns the 400 for a token that is unknown, used or expired: the same for all three.
 pub(crate) fn bad_token() -> Problem {
-    Problem::field(
-        "token",
-        Reason::new("invalid", "Is not a token from a mail of ours, was used, or has expired."),
-    )
+    Problem::field("token", Reason::new("invalid", "The token is invalid, used or expired."))
 }
 
 pub(crate) fn refused(error: UseTokenError) -> Problem {
