@@ -27,6 +27,7 @@ PARALLEL := RUST_TEST_THREADS=8
 ON_STACK := $(PARALLEL) $(STACK) exec -- cargo test
 # The tests that need a deployed stack.
 STACK_TESTS := contract-tests system-tests
+IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
 TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
@@ -66,11 +67,12 @@ lint: ## Check the format and the lints; this compiles all that the tests need
 		{ echo "error: correct what the compiler and Clippy warn of above" >&2; exit 1; }
 
 check: lint ## Check the format and the lints, run all tests that need no stack
-	$(call step,Testing in the process,$(PARALLEL) $(CARGO) test --workspace $(addprefix --exclude ,$(STACK_TESTS)))
+	$(call step,Testing in the process,$(PARALLEL) $(CARGO) test $(IN_PROCESS) -- --skip take_equal_time)
 
 test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.
 	@$(MAKE) --no-print-directory --jobs=2 check documents
+	$(call step,Comparing response times,$(CARGO) test $(IN_PROCESS) --test equal_times)
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \

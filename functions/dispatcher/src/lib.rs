@@ -119,6 +119,12 @@ impl Dispatcher {
                 Change::InboxRead { recipient_id, after, through, at } => {
                     self.store.settle_read(recipient_id, after, through, at).await?
                 }
+                Change::DeletedNotificationMailed { recipient_id, notification_id } => {
+                    self.store.purge_notification(recipient_id, notification_id).await?
+                }
+                Change::RecentDeleted { recipient_id, after } => {
+                    self.store.purge_marked(recipient_id, after).await?
+                }
                 Change::InboxDeleted { recipient_id, through } => {
                     self.store.purge_deleted(recipient_id, through).await?
                 }

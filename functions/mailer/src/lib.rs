@@ -25,7 +25,7 @@ use runtime::serve::{Error, sentence};
 use runtime::tokens::MailTokenSecret;
 use runtime::{clock, config};
 use store::Table;
-use store::mail::{MailClaim, MailOutcome};
+use store::mail::{Claim, MailClaim, MailOutcome};
 
 use crate::account_mail::Template;
 
@@ -102,12 +102,12 @@ impl Mailer {
             return self.drop_mail(request, MailFailure::RecipientInactive).await;
         };
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
-            MailClaim::Claimed(notification) => {
+            MailClaim::Claimed(notification, claim) => {
                 let sent = self.send_notification(recipient.email.as_str(), &notification).await;
-                self.report_outcome(request, sent, is_last).await
+                self.report_outcome(&claim, sent, is_last).await
             }
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
-            MailClaim::InDoubt => self.report_unknown_outcome(request, is_last).await,
+            MailClaim::InDoubt(claim) => self.report_unknown_outcome(claim, is_last).await,
         }
     }
 
@@ -132,12 +132,12 @@ impl Mailer {
             return self.drop_mail(request, MailFailure::NotNeeded).await;
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
-            MailClaim::Claimed(_) => {
+            MailClaim::Claimed(_, claim) => {
                 let sent = self.send_account_mail(&mail, &account, &template).await;
-                self.report_outcome(request, sent, is_last).await
+                self.report_outcome(&claim, sent, is_last).await
             }
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
-            MailClaim::InDoubt => self.report_unknown_outcome(request, is_last).await,
+            MailClaim::InDoubt(claim) => self.report_unknown_outcome(claim, is_last).await,
         }
     }
 
@@ -149,38 +149,31 @@ impl Mailer {
     /// Stores the outcome of a claimed mail.
     async fn report_outcome(
         &self,
-        request: MailMessage,
+        claim: &Claim,
         sent: Result<(), Failure>,
         is_last: bool,
     ) -> Result<(), Error> {
         let (outcome, reason, error) = match sent {
-            Ok(()) => return Ok(self.store.mark_mail_sent(request, clock::now()).await?),
+            Ok(()) => return Ok(self.store.mark_mail_sent(claim, clock::now()).await?),
             Err(Failure::NotSent(reason, error)) => {
                 let outcome = if is_last { MailOutcome::GivenUp } else { MailOutcome::TriedAgain };
                 (outcome, reason, error)
             }
             Err(Failure::Unknown(error)) => (MailOutcome::InDoubt, MailFailure::NoAnswer, error),
         };
-        self.store.mark_mail_failed(request, reason, outcome, clock::now()).await?;
+        self.store.mark_mail_failed(claim, reason, outcome, clock::now()).await?;
         Err(error)
     }
 
-    /// Fails the message of a mail that was claimed before and has no outcome yet. At the last
-    /// delivery, the mail is marked as interrupted.
+    /// Fails the message of a mail that was claimed before. At the last delivery, a claim without
+    /// an outcome is marked as interrupted.
     async fn report_unknown_outcome(
         &self,
-        request: MailMessage,
+        claim: Option<Claim>,
         is_last: bool,
     ) -> Result<(), Error> {
-        if is_last {
-            self.store
-                .mark_mail_failed(
-                    request,
-                    MailFailure::Interrupted,
-                    MailOutcome::InDoubt,
-                    clock::now(),
-                )
-                .await?;
+        if let Some(claim) = claim.filter(|_| is_last) {
+            self.store.mark_mail_interrupted(&claim, clock::now()).await?;
         }
         Err("the mail was claimed before and may have been sent".into())
     }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use http_api::caller::SignedIn;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, no_content};
+use runtime::clock;
 
 use crate::App;
 
@@ -18,10 +19,8 @@ pub(crate) async fn delete_all(
     State(app): State<App>,
     caller: SignedIn,
 ) -> Result<ApiResponse, Problem> {
-    let recipient = caller.id();
-    let (_, newest) = caller.authorize_with(app.store.get_newest_notification(recipient)).await?;
-    if let Some(newest) = newest {
-        app.store.delete_notifications(recipient, newest).await?;
-    }
+    let (recipient, now) = (caller.id(), clock::now());
+    let (_, extent) = caller.authorize_with(app.store.get_inbox_extent(recipient, now)).await?;
+    app.store.delete_all_notifications(recipient, &extent, now).await?;
     Ok(no_content())
 }

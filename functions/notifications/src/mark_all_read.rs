@@ -19,10 +19,8 @@ pub(crate) async fn mark_all_read(
     State(app): State<App>,
     caller: SignedIn,
 ) -> Result<ApiResponse, Problem> {
-    let recipient = caller.id();
-    let (_, newest) = caller.authorize_with(app.store.get_newest_notification(recipient)).await?;
-    if let Some(newest) = newest {
-        app.store.mark_notifications_read(recipient, newest, clock::now()).await?;
-    }
+    let (recipient, now) = (caller.id(), clock::now());
+    let (_, extent) = caller.authorize_with(app.store.get_inbox_extent(recipient, now)).await?;
+    app.store.mark_all_notifications_read(recipient, &extent, now).await?;
     Ok(empty())
 }

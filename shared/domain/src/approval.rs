@@ -87,6 +87,7 @@ impl ApprovalDecision {
             actor_id,
             message,
             read_at: None,
+            is_deleted: false,
         }
     }
 }

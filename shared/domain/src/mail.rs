@@ -126,6 +126,18 @@ impl Delivery {
     /// of the function and all redeliveries of the message have passed.
     pub const SENDING_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
 
+    /// Time after which the invocation that claimed a mail has surely ended: twice the timeout of
+    /// the function.
+    pub const MAX_SENDING_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+    /// Returns whether the mail waits to be sent, or is being sent.
+    pub fn is_pending(&self) -> bool {
+        match self.mail_state {
+            None | Some(MailState::Sending | MailState::ResendRequested) => true,
+            Some(MailState::Sent | MailState::Failed | MailState::InDoubt) => false,
+        }
+    }
+
     /// Returns whether staff may request the mail again: no mailer is working on it.
     pub fn can_be_resent(&self, now: Timestamp) -> bool {
         matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt))

@@ -1,6 +1,6 @@
 //! Notifications in users' inboxes, and the events that cause them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
@@ -78,6 +78,9 @@ pub struct Notification {
     pub message: String,
     /// When the recipient read it.
     pub read_at: Option<Timestamp>,
+    /// Deleted by the recipient. It stays stored until its mail is sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_deleted: bool,
 }
 
 impl Notification {
@@ -220,8 +223,25 @@ impl RecordEvent<'_> {
             actor_id,
             message,
             read_at: None,
+            is_deleted: false,
         }
     }
+}
+
+/// What a bulk operation on an inbox covers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InboxExtent {
+    /// Everything up to and including this notification. None of them is
+    /// [recent](Self::RECENT), so no older one can still be stored later.
+    pub through: Option<NotificationId>,
+    /// The recent notifications, each by its id.
+    pub recent: Vec<NotificationId>,
+}
+
+impl InboxExtent {
+    /// How long an id may be older than its commit: longer than any request takes. A notification
+    /// whose id is older has been stored, or never will be.
+    pub const RECENT: SignedDuration = SignedDuration::from_secs(30);
 }
 
 /// The state of an inbox after bulk operations: notifications up to these ids are read or deleted.
@@ -233,12 +253,19 @@ pub struct InboxState {
     pub read_through_at: Option<Timestamp>,
     /// The newest notification covered by the last delete-all.
     pub deleted_through: Option<NotificationId>,
+    /// When a delete-all last marked newer notifications as deleted, one by one.
+    pub recent_deleted_at: Option<Timestamp>,
 }
 
 impl InboxState {
-    /// Returns whether a bulk operation has deleted the notification.
-    pub fn has_deleted(&self, id: NotificationId) -> bool {
+    /// Returns whether a bulk operation has deleted everything up to and including a notification.
+    pub fn has_deleted_through(&self, id: NotificationId) -> bool {
         self.deleted_through.is_some_and(|through| id <= through)
+    }
+
+    /// Returns whether the notification was deleted, alone or by a bulk operation.
+    pub fn has_deleted(&self, notification: &Notification) -> bool {
+        notification.is_deleted || self.has_deleted_through(notification.id)
     }
 
     /// Returns when the notification was read, alone or by a bulk operation.

@@ -40,15 +40,25 @@ impl Stored for MailToken {
     const IN_KEY: &'static [&'static str] = &[];
 }
 
+/// The right to send a mail once, and to report its outcome. A later claim of the same mail ends
+/// it: reports with an earlier one change nothing, however late they arrive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    order: MailMessage,
+    /// The id of the operation that made the claim.
+    operation: String,
+}
+
 /// The result of claiming a mail.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MailClaim<T = Notification> {
     /// The caller has the claim: send the mail, then mark it as sent or failed.
-    Claimed(T),
+    Claimed(T, Claim),
     /// The mail was sent before.
     AlreadySent,
-    /// The mail was claimed before and no outcome was noted: it may have been sent.
-    InDoubt,
+    /// The mail was claimed before: it may have been sent. With the earlier claim, if its holder
+    /// has not reported an outcome.
+    InDoubt(Option<Claim>),
     /// The notification or the stored mail does not exist any more.
     Gone,
 }
@@ -68,9 +78,18 @@ pub enum MailOutcome {
 const CAN_BE_CLAIMED: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR \
                             mail_state IN (:failed, :ordered))";
 
+/// Holds while the claim is the last one of the mail and its outcome is not noted.
+const IS_CLAIMED_BY: &str = "mail_operation = :operation";
+
 /// Reads the state of the mail from an item.
 pub(crate) fn delivery(item: Item) -> Result<Delivery, Error> {
     read_part(item, "delivery", &[])
+}
+
+/// Returns whether the mail of a notification still has to be sent.
+pub(crate) fn awaits_mail(notification: Item) -> Result<bool, Error> {
+    let is_mailed = from_item::<Notification>(notification.clone())?.notification_type.is_mailed();
+    Ok(is_mailed && delivery(notification)?.is_pending())
 }
 
 pub(crate) fn state(name: &'static str, state: MailState) -> Value {
@@ -85,7 +104,8 @@ impl Table {
         id: NotificationId,
         now: Timestamp,
     ) -> Result<MailClaim, Error> {
-        self.claim(keys::notification(recipient, id), now).await
+        self.claim(MailMessage::Notification { recipient_id: recipient, notification_id: id }, now)
+            .await
     }
 
     /// Claims a stored mail; of several at once, one succeeds.
@@ -94,19 +114,19 @@ impl Table {
         id: MailId,
         now: Timestamp,
     ) -> Result<MailClaim<Mail>, Error> {
-        self.claim(keys::mail(id), now).await
+        self.claim(MailMessage::Mail { mail_id: id }, now).await
     }
 
     /// Marks a claimed mail as sent.
-    pub async fn mark_mail_sent(&self, order: MailMessage, now: Timestamp) -> Result<(), Error> {
+    pub async fn mark_mail_sent(&self, claim: &Claim, now: Timestamp) -> Result<(), Error> {
         self.update_if(
-            keys::ordered(order),
+            keys::ordered(claim.order),
             "SET mail_state = :sent, mail_sent_at = :now REMOVE mail_claimed_at, mail_operation, \
              mail_failure, mail_failed_at",
-            "mail_state = :sending",
+            IS_CLAIMED_BY,
             [
                 state(":sent", MailState::Sent),
-                state(":sending", MailState::Sending),
+                string(":operation", &claim.operation),
                 string(":now", now),
             ],
         )
@@ -118,13 +138,13 @@ impl Table {
     /// been sent.
     pub async fn mark_mail_failed(
         &self,
-        order: MailMessage,
+        claim: &Claim,
         failure: MailFailure,
         outcome: MailOutcome,
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut values = vec![
-            state(":sending", MailState::Sending),
+            string(":operation", &claim.operation),
             string(":failure", failure),
             string(":now", now),
         ];
@@ -144,9 +164,32 @@ impl Table {
                  mail_claimed_at, mail_operation"
             }
         };
-        self.update_if(keys::ordered(order), expression, "mail_state = :sending", values)
+        self.update_if(keys::ordered(claim.order), expression, IS_CLAIMED_BY, values)
             .await
             .map(drop)
+    }
+
+    /// Notes that the holder of a claim does not report any more, if the claim is older than any
+    /// invocation: the mail is in doubt. Should the holder report after all, its outcome replaces
+    /// this one.
+    pub async fn mark_mail_interrupted(&self, claim: &Claim, now: Timestamp) -> Result<(), Error> {
+        let claimed_before =
+            now.checked_sub(Delivery::MAX_SENDING_TIME).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.update_if(
+            keys::ordered(claim.order),
+            "SET mail_state = :in_doubt, mail_failure = :interrupted, mail_failed_at = :now \
+             REMOVE mail_claimed_at",
+            "mail_operation = :operation AND mail_claimed_at < :claimed_before",
+            [
+                state(":in_doubt", MailState::InDoubt),
+                string(":interrupted", MailFailure::Interrupted),
+                string(":now", now),
+                string(":operation", &claim.operation),
+                string(":claimed_before", claimed_before),
+            ],
+        )
+        .await
+        .map(drop)
     }
 
     /// Notes why a mail that nobody has claimed is not sent at all, for example because its
@@ -208,11 +251,15 @@ impl Table {
         self.get(keys::mail_token(hash), Consistency::Strong).await
     }
 
-    async fn claim<T: Stored>(&self, key: Key, now: Timestamp) -> Result<MailClaim<T>, Error> {
-        let operation = operation_id();
+    async fn claim<T: Stored>(
+        &self,
+        order: MailMessage,
+        now: Timestamp,
+    ) -> Result<MailClaim<T>, Error> {
+        let claim = Claim { order, operation: operation_id() };
         let updated = self
             .update_if(
-                key,
+                keys::ordered(order),
                 "SET mail_state = :sending, mail_claimed_at = :now, mail_operation = :operation",
                 CAN_BE_CLAIMED,
                 [
@@ -220,12 +267,12 @@ impl Table {
                     state(":failed", MailState::Failed),
                     state(":ordered", MailState::ResendRequested),
                     string(":now", now),
-                    string(":operation", &operation),
+                    string(":operation", &claim.operation),
                 ],
             )
             .await?;
         match updated {
-            UpdateOutcome::Done(item) => from_item(item).map(MailClaim::Claimed),
+            UpdateOutcome::Done(item) => Ok(MailClaim::Claimed(from_item(item)?, claim)),
             UpdateOutcome::ConditionFailed(None) => Ok(MailClaim::Gone),
             UpdateOutcome::ConditionFailed(Some(stored))
                 if text(&stored, "mail_state") == Some(MailState::Sent.as_str()) =>
@@ -234,11 +281,14 @@ impl Table {
             }
             // The SDK sent the claim twice, and the first one was carried out.
             UpdateOutcome::ConditionFailed(Some(stored))
-                if text(&stored, "mail_operation") == Some(operation.as_str()) =>
+                if text(&stored, "mail_operation") == Some(claim.operation.as_str()) =>
             {
-                from_item(stored).map(MailClaim::Claimed)
+                Ok(MailClaim::Claimed(from_item(stored)?, claim))
             }
-            UpdateOutcome::ConditionFailed(Some(_)) => Ok(MailClaim::InDoubt),
+            UpdateOutcome::ConditionFailed(Some(stored)) => {
+                let operation = text(&stored, "mail_operation").map(str::to_owned);
+                Ok(MailClaim::InDoubt(operation.map(|operation| Claim { order, operation })))
+            }
         }
     }
 }

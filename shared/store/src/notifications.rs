@@ -3,11 +3,12 @@
 //! changed later (`purge`).
 
 use domain::id::{NotificationId, UserId};
-use domain::notification::{InboxState, Notification};
+use domain::notification::{InboxExtent, InboxState, Notification};
 use futures_util::future::try_join;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use crate::attributes::string;
+use crate::attributes::{flag, string};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
 use crate::keys::{self, IndexKeys, Key};
@@ -40,6 +41,31 @@ impl Stored for InboxState {
 /// reader.
 pub const MAX_UNREAD_COUNTED: usize = 1000;
 
+/// How many notifications of the last seconds an inbox usually has at most.
+const USUALLY_RECENT: usize = 5;
+
+/// How many recent notifications a bulk action changes one by one.
+const MAX_RECENT: usize = 24;
+
+/// How many notifications are updated concurrently.
+const UPDATED_AT_ONCE: usize = 8;
+
+/// Returns the keys of the recent notifications that a bulk action covers.
+fn recent_keys(recipient: UserId, extent: &InboxExtent) -> Vec<Key> {
+    extent.recent.iter().map(|id| keys::notification(recipient, *id)).collect()
+}
+
+/// Updates notifications, some at a time.
+pub(crate) async fn for_each<T, F: Future<Output = Result<T, Error>>>(
+    keys: Vec<Key>,
+    update: impl Fn(Key) -> F,
+) -> Result<(), Error> {
+    stream::iter(keys.into_iter().map(update))
+        .buffer_unordered(UPDATED_AT_ONCE)
+        .try_for_each(|_| async { Ok(()) })
+        .await
+}
+
 impl Table {
     /// Lists an inbox, newest first: all notifications, or the read or the unread ones. `read_at`
     /// is the time at which a notification was read, by itself or by a bulk action. Deleted ones
@@ -62,8 +88,11 @@ impl Table {
             let id = notification.id;
             let all_read = state.read_through.is_some_and(|through| id <= through);
             // All older ones are deleted, or read where unread ones are wanted.
-            if state.has_deleted(id) || (all_read && is_read == Some(false)) {
+            if state.has_deleted_through(id) || (all_read && is_read == Some(false)) {
                 return Ok((id, Selection::Stop));
+            }
+            if notification.is_deleted {
+                return Ok((id, Selection::Exclude));
             }
             notification.read_at = state.read_at(&notification);
             Ok((
@@ -96,7 +125,7 @@ impl Table {
             self.get::<Notification>(keys::notification(recipient, id), Consistency::Strong);
         let (found, state) =
             try_join(notification, self.inbox_state(recipient, Consistency::Strong)).await?;
-        let shown = found.filter(|notification| !state.has_deleted(notification.id));
+        let shown = found.filter(|notification| !state.has_deleted(notification));
         Ok(shown.map(|notification| Notification {
             read_at: state.read_at(&notification),
             ..notification
@@ -130,25 +159,102 @@ impl Table {
         self.update_if(key, &expression, EXISTS, [string(":at", at)]).await
     }
 
-    /// Returns the newest stored notification of an inbox, deleted or not: the bound of a bulk
-    /// action.
-    pub async fn get_newest_notification(
+    /// Returns what a bulk action covers that starts now: all stored notifications, deleted or not.
+    /// Of very many recent ones, the oldest become part of the range.
+    pub async fn get_inbox_extent(
         &self,
         recipient: UserId,
-    ) -> Result<Option<NotificationId>, Error> {
+        now: Timestamp,
+    ) -> Result<InboxExtent, Error> {
+        let oldest_recent = now.checked_sub(InboxExtent::RECENT).unwrap_or(Timestamp::UNIX_EPOCH);
         let range = keys::notifications(recipient, None, None);
-        let (items, _) =
-            self.query(&range, Order::Descending, Consistency::Strong, 1, None).await?;
-        items
-            .into_iter()
-            .next()
-            .map(|item| from_item::<Notification>(item).map(|notification| notification.id))
-            .transpose()
+        let mut extent = InboxExtent::default();
+        let (mut limit, mut start) = (USUALLY_RECENT, None);
+        loop {
+            let (items, rest) =
+                self.query(&range, Order::Descending, Consistency::Strong, limit, start).await?;
+            for item in items {
+                let id = from_item::<Notification>(item)?.id;
+                if id.created_at() < oldest_recent || extent.recent.len() == MAX_RECENT {
+                    extent.through = Some(id);
+                    return Ok(extent);
+                }
+                extent.recent.push(id);
+            }
+            if rest.is_none() {
+                return Ok(extent);
+            }
+            (limit, start) = (MAX_RECENT, rest);
+        }
+    }
+
+    /// Marks everything that a bulk action covers as read. Can be repeated.
+    pub async fn mark_all_notifications_read(
+        &self,
+        recipient: UserId,
+        extent: &InboxExtent,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let all_older = async {
+            match extent.through {
+                Some(through) => {
+                    self.mark_notifications_read_through(recipient, through, now).await
+                }
+                None => Ok(()),
+            }
+        };
+        let recent = for_each(recent_keys(recipient, extent), |key| self.set_read(key, now));
+        try_join(all_older, recent).await.map(drop)
+    }
+
+    /// Deletes everything that a bulk action covers. Can be repeated.
+    pub async fn delete_all_notifications(
+        &self,
+        recipient: UserId,
+        extent: &InboxExtent,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if !extent.recent.is_empty() {
+            for_each(recent_keys(recipient, extent), |key| self.mark_deleted(key)).await?;
+            self.note_recent_deleted(recipient, now).await?;
+        }
+        match extent.through {
+            Some(through) => self.delete_notifications_through(recipient, through).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Marks a notification as deleted: it is not shown any more, and the dispatcher removes it
+    /// when its mail needs it no longer.
+    pub(crate) async fn mark_deleted(&self, key: Key) -> Result<UpdateOutcome, Error> {
+        let expression = format!("SET is_deleted = :true {}", keys::NO_LONGER_UNREAD);
+        self.update_if(key, &expression, EXISTS, [flag(":true", true)]).await
+    }
+
+    /// Lets the dispatcher look for notifications that are marked as deleted.
+    async fn note_recent_deleted(&self, recipient: UserId, now: Timestamp) -> Result<(), Error> {
+        self.update_if(
+            keys::inbox_state(recipient),
+            "SET recent_deleted_at = :now, entity = :entity",
+            "attribute_not_exists(recent_deleted_at) OR recent_deleted_at <> :now",
+            [string(":now", now), string(":entity", InboxState::ENTITY)],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Removes a notification.
+    pub async fn purge_notification(
+        &self,
+        recipient: UserId,
+        id: NotificationId,
+    ) -> Result<(), Error> {
+        self.delete(keys::notification(recipient, id)).await
     }
 
     /// Marks everything up to and including `through` as read; changes nothing when an earlier bulk
     /// action went further.
-    pub async fn mark_notifications_read(
+    async fn mark_notifications_read_through(
         &self,
         recipient: UserId,
         through: NotificationId,
@@ -170,7 +276,7 @@ impl Table {
 
     /// Deletes everything up to and including `through`; changes nothing when an earlier bulk
     /// action went further.
-    pub async fn delete_notifications(
+    async fn delete_notifications_through(
         &self,
         recipient: UserId,
         through: NotificationId,

@@ -2,37 +2,78 @@
 //! Each operation can be interrupted and repeated.
 
 use domain::id::{NotificationId, UserId};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::attributes::Item;
 use crate::error::Error;
 use crate::keys::{self, Key, Range};
+use crate::mail::awaits_mail;
+use crate::notifications::for_each;
 use crate::read::{Consistency, Query};
 use crate::table::Table;
+use crate::write::UpdateOutcome;
 
 /// How many notifications are read before the next writes.
 const READ_AT_ONCE: usize = 500;
 
-/// How many notifications are updated concurrently.
-const UPDATED_AT_ONCE: usize = 8;
-
 impl Table {
     /// Deletes the notifications that a bulk deletion covers: all up to and including `through`.
+    /// Those whose mails are not sent yet are only marked as deleted: the stream reports the end of
+    /// their mails as [`Change::DeletedNotificationMailed`](crate::stream::Change).
     pub async fn purge_deleted(
         &self,
         recipient: UserId,
         through: NotificationId,
     ) -> Result<(), Error> {
-        let range = keys::notifications(recipient, None, Some(through));
+        self.purge(&keys::notifications(recipient, None, Some(through)), None).await
+    }
+
+    /// Deletes the notifications after `after` that are marked as deleted, unless their mails are
+    /// not sent yet.
+    pub async fn purge_marked(
+        &self,
+        recipient: UserId,
+        after: Option<NotificationId>,
+    ) -> Result<(), Error> {
+        self.purge(
+            &keys::notifications(recipient, after, None),
+            Some("attribute_exists(is_deleted)"),
+        )
+        .await
+    }
+
+    async fn purge(&self, range: &Range, filter: Option<&'static str>) -> Result<(), Error> {
         let mut start = None;
         loop {
-            let (keys, rest) = self.list_keys(&range, None, start).await?;
-            self.delete_all(keys).await?;
+            let query = Query {
+                consistency: Consistency::Strong,
+                filter,
+                ..Query::of(range, READ_AT_ONCE)
+            };
+            let (items, rest) = self.send_query(&query, start).await?;
+            let (mut purged, mut kept) = (Vec::new(), Vec::new());
+            for item in items {
+                let Some(key) = Key::of(&item) else { continue };
+                if awaits_mail(item)? {
+                    kept.push(key);
+                } else {
+                    purged.push(key.into_attributes());
+                }
+            }
+            self.delete_all(purged).await?;
+            for_each(kept, |key| self.mark_deleted_while_mailed(key)).await?;
             start = rest;
             if start.is_none() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Marks a notification as deleted, or deletes it if its mail has ended meanwhile.
+    async fn mark_deleted_while_mailed(&self, key: Key) -> Result<(), Error> {
+        match self.mark_deleted(key.clone()).await? {
+            UpdateOutcome::Done(item) if !awaits_mail(item.clone())? => self.delete(key).await,
+            UpdateOutcome::Done(_) | UpdateOutcome::ConditionFailed(_) => Ok(()),
         }
     }
 
@@ -49,10 +90,7 @@ impl Table {
         let mut start = None;
         loop {
             let (keys, rest) = self.list_keys(&range, Some(keys::IS_UNREAD), start).await?;
-            let updates = keys.iter().filter_map(Key::of).map(|key| self.set_read(key, at));
-            stream::iter(updates)
-                .buffer_unordered(UPDATED_AT_ONCE)
-                .try_for_each(|_| async { Ok(()) })
+            for_each(keys.iter().filter_map(Key::of).collect(), |key| self.set_read(key, at))
                 .await?;
             start = rest;
             if start.is_none() {

@@ -57,6 +57,20 @@ pub enum Change {
         /// The time of it.
         at: Timestamp,
     },
+    /// A notification that is marked as deleted is not needed by its mail any more.
+    DeletedNotificationMailed {
+        /// The owner of the inbox.
+        recipient_id: UserId,
+        /// Which.
+        notification_id: NotificationId,
+    },
+    /// A user deleted recent notifications, which are marked.
+    RecentDeleted {
+        /// Whose inbox.
+        recipient_id: UserId,
+        /// The bound of what is deleted without marks.
+        after: Option<NotificationId>,
+    },
     /// A user deleted all notifications.
     InboxDeleted {
         /// Whose inbox.
@@ -148,29 +162,40 @@ fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
 
     let (before, after) = (delivery(old)?, delivery(new.clone())?);
     let time = |at: Option<Timestamp>| at.ok_or(Error::corrupt("delivery", "no time of its end"));
-    Ok(match (before.mail_state, after.mail_state) {
-        (Some(Sending), Some(Sent)) => vec![Change::at(
-            time(after.mail_sent_at)?,
-            Counts { mails_sent: 1, ..Counts::default() },
-        )],
+    let ended = |at, counts| {
+        let mut changes = vec![Change::at(time(at)?, counts)];
+        changes.extend(removal(new.clone())?);
+        Ok(changes)
+    };
+    match (before.mail_state, after.mail_state) {
+        (Some(Sending), Some(Sent)) => {
+            ended(after.mail_sent_at, Counts { mails_sent: 1, ..Counts::default() })
+        }
         (Some(Sending), Some(Failed | InDoubt)) => {
-            vec![Change::at(
-                time(after.mail_failed_at)?,
-                Counts { mails_failed: 1, ..Counts::default() },
-            )]
+            ended(after.mail_failed_at, Counts { mails_failed: 1, ..Counts::default() })
         }
         (Some(Sent | Failed | InDoubt | Sending), Some(ResendRequested))
             if entity(&new) == Mail::ENTITY =>
         {
             let Mail { id, .. } = from_item(new)?;
-            vec![Change::MailOrdered { mail_id: id }]
+            Ok(vec![Change::MailOrdered { mail_id: id }])
         }
         (Some(Sent | Failed | InDoubt | Sending), Some(ResendRequested)) => {
             let Notification { id, recipient_id, .. } = from_item(new)?;
-            vec![Change::NotificationMailOrdered { recipient_id, notification_id: id }]
+            Ok(vec![Change::NotificationMailOrdered { recipient_id, notification_id: id }])
         }
-        _ => Vec::new(),
-    })
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Returns the removal of a notification that is marked as deleted, after the end of its mail.
+fn removal(mailed: Item) -> Result<Option<Change>, Error> {
+    if entity(&mailed) == Mail::ENTITY {
+        return Ok(None);
+    }
+    let Notification { id, recipient_id, is_deleted, .. } = from_item(mailed)?;
+    let removal = Change::DeletedNotificationMailed { recipient_id, notification_id: id };
+    Ok(is_deleted.then_some(removal))
 }
 
 fn inbox_changes(old: Option<Item>, new: Item) -> Result<Vec<Change>, Error> {
@@ -184,6 +209,9 @@ fn inbox_changes(old: Option<Item>, new: Item) -> Result<Vec<Change>, Error> {
         && old.read_through != new.read_through
     {
         changes.push(Change::InboxRead { recipient_id, after: old.read_through, through, at });
+    }
+    if new.recent_deleted_at.is_some() && old.recent_deleted_at != new.recent_deleted_at {
+        changes.push(Change::RecentDeleted { recipient_id, after: new.deleted_through });
     }
     if let Some(through) = new.deleted_through
         && old.deleted_through != new.deleted_through

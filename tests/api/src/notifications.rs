@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Doctor, Patient, Response, UNKNOWN, aws, eventually, keys};
+use crate::harness::{
+    Anonymous, Doctor, Patient, Response, UNKNOWN, aws, eventually, keys, mails_to,
+};
 
 /// Returns a patient, a doctor who was assigned `count` records, and the ids of the notifications
 /// about them.
@@ -378,4 +380,27 @@ fn inboxes_are_not_for_the_unauthenticated() {
     ] {
         Anonymous.request(method, &path).send().ok(401);
     }
+}
+
+#[test]
+fn a_mail_is_sent_although_its_notification_is_deleted_at_once() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let notifications = || {
+        let inbox = aws::query(&format!("INBOX#{}", doctor.id));
+        inbox.iter().filter(|item| item["entity"]["S"] == "notification").count()
+    };
+    for number in 1..=6 {
+        patient.record_for(&doctor);
+        doctor.delete_all().ok(204);
+        assert!(doctor.list_notifications("").ok(200).results().is_empty());
+        unread_becomes(&doctor, 0);
+        let subject = "Health Record Notification - Patient Assigned";
+        eventually("the mail is sent", || {
+            let mails = mails_to(&doctor.email);
+            let count = mails.iter().filter(|mail| mail.subject == subject).count();
+            assert!(count <= number, "{count} mails");
+            (count == number).then_some(())
+        });
+    }
+    eventually("the notifications are removed", || (notifications() == 0).then_some(()));
 }

@@ -22,9 +22,9 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::mail::order;
+use crate::mail::claimed;
 use crate::meter::Meter;
-use crate::notifications::notified;
+use crate::notifications::{mailed, newest, notified, up_to};
 use crate::people::{
     annotation, at, event, file, id, notification_to_doctor, notification_to_patient, patient,
     record, session, user,
@@ -144,6 +144,7 @@ async fn assert_all_unavailable(store: &Store) {
     let filter = RecordFilter::default();
     let creation = event(&account, account.id, Action::CreateRecord, None);
     let told = notification_to_doctor(&account, &record);
+    let inbox = up_to(id());
     tokio::join!(
         assert_unavailable(store.get_account(account.id)),
         assert_unavailable(store.get_accounts([account.id])),
@@ -163,7 +164,7 @@ async fn assert_all_unavailable(store: &Store) {
                 other => panic!("{other:?}"),
             }
         }),
-        assert_unavailable(store.mark_notifications_read(account.id, id(), at(1))),
+        assert_unavailable(store.mark_all_notifications_read(account.id, &inbox, at(1))),
         assert_unavailable(store.create_record(&record, &[], &told, &creation, None)),
     );
 }
@@ -343,7 +344,11 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
         };
         check(store.publish_signing_key(&key, at(9)).await, requests, 1);
         let (store, requests) = stores(0).await;
-        check(store.delete_notifications(session.user_id, id()).await, requests, 0);
+        check(
+            store.delete_all_notifications(session.user_id, &up_to(id()), at(5)).await,
+            requests,
+            0,
+        );
         let (store, requests) = stores(0).await;
         check(
             store
@@ -418,7 +423,7 @@ async fn unprocessed_keys_are_requested_again_a_limited_number_of_times() {
 async fn unprocessed_deletions_are_sent_again() {
     let table = Table::new().await;
     let doctor = crate::people::doctor();
-    let all = notified(&table, &doctor, 30).await;
+    let all = mailed(&table, &doctor, 30).await;
     let (store, _) = behind(&table, |number, body| {
         // The first batch of deletions: none is done.
         if number == 1 {
@@ -430,7 +435,7 @@ async fn unprocessed_deletions_are_sent_again() {
     })
     .await;
     store.purge_deleted(doctor.id, all[0].id).await.unwrap();
-    assert_eq!(table.store.get_newest_notification(doctor.id).await.unwrap(), None);
+    assert_eq!(newest(&table, doctor.id).await, None);
 }
 
 /// Returns a store whose first request is carried out but not answered.
@@ -538,16 +543,17 @@ async fn a_claim_of_a_mail_that_is_repeated_after_a_cut_succeeds() {
     let doctor = crate::people::doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = cut_once(&table).await.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    assert_eq!(claim, MailClaim::Claimed(notification.clone()));
-    let order = order(&notification);
+    let (mail, first) = claimed(claim);
+    assert_eq!(mail, notification);
     cut_once(&table)
         .await
-        .mark_mail_failed(order, MailFailure::Throttled, mail::MailOutcome::TriedAgain, at(1))
+        .mark_mail_failed(&first, MailFailure::Throttled, mail::MailOutcome::TriedAgain, at(1))
         .await
         .unwrap();
     let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    assert_eq!(claim, MailClaim::Claimed(notification.clone()));
-    cut_once(&table).await.mark_mail_sent(order, at(2)).await.unwrap();
+    let (mail, second) = claimed(claim);
+    assert_eq!(mail, notification);
+    cut_once(&table).await.mark_mail_sent(&second, at(2)).await.unwrap();
     assert_eq!(
         table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap(),
         MailClaim::AlreadySent
@@ -561,7 +567,7 @@ async fn bulk_actions_that_are_repeated_after_a_cut_succeed() {
     let all = notified(&table, &doctor, 2).await;
     let read = cut_once(&table).await;
     // The first two requests are reads.
-    read.mark_notifications_read(doctor.id, all[1].id, at(1)).await.unwrap();
+    read.mark_all_notifications_read(doctor.id, &up_to(all[1].id), at(1)).await.unwrap();
     let shown = table.store.get_notification(doctor.id, all[1].id).await.unwrap().unwrap();
     assert_eq!(shown.read_at, Some(at(1)));
     let (cut, _) =
@@ -570,7 +576,11 @@ async fn bulk_actions_that_are_repeated_after_a_cut_succeed() {
         cut.mark_notification_read(doctor.id, all[0].id, at(2)).await.unwrap().unwrap().read_at,
         Some(at(2))
     );
-    cut_once(&table).await.delete_notifications(doctor.id, all[0].id).await.unwrap();
+    cut_once(&table)
+        .await
+        .delete_all_notifications(doctor.id, &up_to(all[0].id), at(5))
+        .await
+        .unwrap();
     assert!(
         table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items.is_empty()
     );

@@ -9,7 +9,7 @@ use domain::mail::{
 };
 use domain::notification::Notification;
 use store::Page;
-use store::mail::{MailClaim, MailOutcome};
+use store::mail::{Claim, MailClaim, MailOutcome};
 use store::staff::mail::{Mailed, ResendMailError};
 
 use crate::notifications::notified;
@@ -21,6 +21,15 @@ pub(crate) fn order(notification: &Notification) -> MailMessage {
     MailMessage::Notification {
         recipient_id: notification.recipient_id,
         notification_id: notification.id,
+    }
+}
+
+/// Returns the mail and the claim of a caller who has got it.
+#[track_caller]
+pub(crate) fn claimed<T>(claim: MailClaim<T>) -> (T, Claim) {
+    match claim {
+        MailClaim::Claimed(mail, claim) => (mail, claim),
+        MailClaim::AlreadySent | MailClaim::InDoubt(_) | MailClaim::Gone => panic!("not claimed"),
     }
 }
 
@@ -44,10 +53,9 @@ async fn a_mail_of_a_notification_is_sent_once() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
-    let order = order(&notification);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    let failed = async |fate| {
-        table.store.mark_mail_failed(order, MailFailure::Throttled, fate, at(1)).await.unwrap()
+    let failed = async |claim: &Claim, outcome| {
+        table.store.mark_mail_failed(claim, MailFailure::Throttled, outcome, at(1)).await.unwrap()
     };
     let now = async || {
         table
@@ -59,28 +67,27 @@ async fn a_mail_of_a_notification_is_sent_once() {
             .delivery
     };
     assert_eq!(now().await, Delivery::default());
-    assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
-    assert_eq!(claim().await, MailClaim::InDoubt);
-    failed(MailOutcome::TriedAgain).await;
+    let (mail, first) = claimed(claim().await);
+    assert_eq!(mail, notification);
+    assert_eq!(claim().await, MailClaim::InDoubt(Some(first.clone())));
+    failed(&first, MailOutcome::TriedAgain).await;
     assert_eq!(now().await, delivery(None, Some((MailFailure::Throttled, 1)), None));
-    assert_eq!(claim().await, MailClaim::Claimed(notification.clone()), "it was surely not sent");
-    failed(MailOutcome::GivenUp).await;
+    let (mail, second) = claimed(claim().await);
+    assert_eq!(mail, notification, "it was surely not sent");
+    failed(&second, MailOutcome::GivenUp).await;
     assert_eq!(
         now().await,
         delivery(Some(MailState::Failed), Some((MailFailure::Throttled, 1)), None)
     );
-    assert_eq!(
-        claim().await,
-        MailClaim::Claimed(notification.clone()),
-        "its order was put back by somebody"
-    );
+    let (mail, third) = claimed(claim().await);
+    assert_eq!(mail, notification, "its order was put back by somebody");
     for _ in 0..2 {
-        table.store.mark_mail_sent(order, at(2)).await.unwrap();
+        table.store.mark_mail_sent(&third, at(2)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
     }
     assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(2)));
-    for fate in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
-        failed(fate).await;
+    for outcome in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
+        failed(&third, outcome).await;
         assert_eq!(claim().await, MailClaim::AlreadySent, "what is sent is not released");
     }
     assert_eq!(
@@ -101,19 +108,20 @@ async fn only_staff_resend_a_mail_that_may_have_been_sent() {
         table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await
     };
     assert!(matches!(again().await, Err(ResendMailError::InProgress)), "it waits");
-    claim().await;
+    let (_, first) = claimed(claim().await);
     assert!(matches!(again().await, Err(ResendMailError::InProgress)), "it is being sent");
     table
         .store
-        .mark_mail_failed(order, MailFailure::NoAnswer, MailOutcome::InDoubt, at(1))
+        .mark_mail_failed(&first, MailFailure::NoAnswer, MailOutcome::InDoubt, at(1))
         .await
         .unwrap();
-    assert_eq!(claim().await, MailClaim::InDoubt);
+    assert_eq!(claim().await, MailClaim::InDoubt(None));
     for sent in 2..4 {
         again().await.unwrap();
         assert!(matches!(again().await, Err(ResendMailError::InProgress)), "once for each order");
-        assert_eq!(claim().await, MailClaim::Claimed(notification.clone()));
-        table.store.mark_mail_sent(order, at(sent)).await.unwrap();
+        let (mail, held) = claimed(claim().await);
+        assert_eq!(mail, notification);
+        table.store.mark_mail_sent(&held, at(sent)).await.unwrap();
         assert_eq!(claim().await, MailClaim::AlreadySent);
     }
     let told = table.store.list_events_of_subject(doctor.id, None, 10, None).await.unwrap().items;
@@ -165,7 +173,7 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
         "{one:?} {other:?}"
     );
     assert_eq!(now().await, delivery(Some(MailState::ResendRequested), None, None));
-    assert_eq!(claim(33).await, MailClaim::Claimed(notification));
+    assert_eq!(claimed(claim(33).await).0, notification);
     assert!(matches!(again(34).await, Err(ResendMailError::InProgress)), "it was begun anew");
 }
 
@@ -194,10 +202,11 @@ async fn only_an_unclaimed_mail_can_be_dropped() {
         drop().await;
         assert_eq!(now().await, dropped(None));
     }
-    claim().await;
-    for fate in [None, Some(MailOutcome::InDoubt)] {
-        if let Some(fate) = fate {
-            table.store.mark_mail_failed(order, MailFailure::NoAnswer, fate, at(3)).await.unwrap();
+    let (_, held) = claimed(claim().await);
+    for outcome in [None, Some(MailOutcome::InDoubt)] {
+        if let Some(outcome) = outcome {
+            let failure = MailFailure::NoAnswer;
+            table.store.mark_mail_failed(&held, failure, outcome, at(3)).await.unwrap();
         }
         let before = now().await;
         drop().await;
@@ -208,8 +217,8 @@ async fn only_an_unclaimed_mail_can_be_dropped() {
         table.store.resend_mail(order, "smith@example.com", 9, &event, at(4)).await.unwrap();
     };
     again().await;
-    claim().await;
-    table.store.mark_mail_sent(order, at(5)).await.unwrap();
+    let (_, held) = claimed(claim().await);
+    table.store.mark_mail_sent(&held, at(5)).await.unwrap();
     drop().await;
     assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(5)));
     again().await;
@@ -223,10 +232,6 @@ async fn a_deleted_notification_has_no_mail() {
     let doctor = doctor();
     let order = MailMessage::Notification { recipient_id: doctor.id, notification_id: id() };
     assert_eq!(table.store.claim_mail(doctor.id, id(), at(1)).await.unwrap(), MailClaim::Gone);
-    for fate in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
-        table.store.mark_mail_failed(order, MailFailure::Rejected, fate, at(1)).await.unwrap();
-    }
-    table.store.mark_mail_sent(order, at(1)).await.unwrap();
     table.store.mark_mail_dropped(order, MailFailure::RecipientInactive, at(1)).await.unwrap();
     let event = event(&doctor, doctor.id, Action::ResendMail, None);
     assert!(matches!(
@@ -236,6 +241,71 @@ async fn a_deleted_notification_has_no_mail() {
     assert_eq!(table.store.get_notification_delivery(doctor.id, id()).await.unwrap(), None);
     assert_eq!(table.store.get_mail_delivery(id()).await.unwrap(), None);
     assert_eq!(table.count().await, 0, "nothing is made");
+
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let (_, held) = claimed(claim);
+    table.store.purge_notification(doctor.id, notification.id).await.unwrap();
+    for outcome in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
+        table.store.mark_mail_failed(&held, MailFailure::Rejected, outcome, at(1)).await.unwrap();
+    }
+    table.store.mark_mail_sent(&held, at(1)).await.unwrap();
+    table.store.mark_mail_interrupted(&held, at(9)).await.unwrap();
+    assert_eq!(
+        table.store.get_notification_delivery(doctor.id, notification.id).await.unwrap(),
+        None
+    );
+}
+
+/// The SDK repeats a report whose response is lost. By then another mailer may have claimed the
+/// mail.
+#[tokio::test]
+async fn a_late_report_does_not_touch_the_claim_of_another_mailer() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let claim = async || {
+        claimed(table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap()).1
+    };
+    let delivery = async || {
+        let stored = table.store.get_notification_delivery(doctor.id, notification.id).await;
+        stored.unwrap().unwrap().delivery
+    };
+    let first = claim().await;
+    let released = MailOutcome::TriedAgain;
+    table.store.mark_mail_failed(&first, MailFailure::Throttled, released, at(1)).await.unwrap();
+    let second = claim().await;
+    let before = delivery().await;
+    for outcome in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
+        table.store.mark_mail_failed(&first, MailFailure::Throttled, outcome, at(2)).await.unwrap();
+    }
+    table.store.mark_mail_sent(&first, at(2)).await.unwrap();
+    table.store.mark_mail_interrupted(&first, at(59)).await.unwrap();
+    assert_eq!(delivery().await, before);
+    table.store.mark_mail_sent(&second, at(3)).await.unwrap();
+    assert_eq!(delivery().await.mail_state, Some(MailState::Sent));
+}
+
+#[tokio::test]
+async fn an_interrupted_mail_is_in_doubt_until_its_mailer_reports() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let now = async || {
+        let stored = table.store.get_notification_delivery(doctor.id, notification.id).await;
+        stored.unwrap().unwrap().delivery
+    };
+    let (_, held) = claimed(claim().await);
+    let before = now().await;
+    table.store.mark_mail_interrupted(&held, at(2)).await.unwrap();
+    assert_eq!(now().await, before, "its mailer may still be sending it");
+    table.store.mark_mail_interrupted(&held, at(3)).await.unwrap();
+    let interrupted = Some((MailFailure::Interrupted, 3));
+    assert_eq!(now().await, delivery(Some(MailState::InDoubt), interrupted, None));
+    assert_eq!(claim().await, MailClaim::InDoubt(Some(held.clone())));
+    table.store.mark_mail_sent(&held, at(4)).await.unwrap();
+    assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(4)));
 }
 
 #[tokio::test]
@@ -243,9 +313,9 @@ async fn reading_and_mailing_a_notification_do_not_disturb_each_other() {
     let table = Table::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
-    table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     table.store.mark_notification_read(doctor.id, notification.id, at(2)).await.unwrap();
-    table.store.mark_mail_sent(order(&notification), at(3)).await.unwrap();
+    table.store.mark_mail_sent(&claimed(claim).1, at(3)).await.unwrap();
     let item = table
         .item(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id))
         .await
@@ -261,7 +331,6 @@ async fn a_stored_mail_is_sent_once() {
     let table = Table::new().await;
     let mail = Mail::new(id(), MailKind::EmailChanged, id(), at(0))
         .to(Email::parse("old@example.com").unwrap());
-    let order = MailMessage::Mail { mail_id: mail.id };
     assert_eq!(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap(), MailClaim::Gone);
     assert_eq!(table.store.get_mail(mail.id).await.unwrap(), None);
     table.store.create_mail(&mail).await.unwrap();
@@ -272,15 +341,17 @@ async fn a_stored_mail_is_sent_once() {
     );
     assert_eq!(table.store.get_mail(mail.id).await.unwrap(), Some(mail.clone()));
     let claim = async || table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
-    assert_eq!(claim().await, MailClaim::Claimed(mail.clone()));
-    assert_eq!(claim().await, MailClaim::InDoubt);
+    let (stored, first) = claimed(claim().await);
+    assert_eq!(stored, mail);
+    assert_eq!(claim().await, MailClaim::InDoubt(Some(first.clone())));
     table
         .store
-        .mark_mail_failed(order, MailFailure::Rejected, MailOutcome::TriedAgain, at(1))
+        .mark_mail_failed(&first, MailFailure::Rejected, MailOutcome::TriedAgain, at(1))
         .await
         .unwrap();
-    assert_eq!(claim().await, MailClaim::Claimed(mail.clone()));
-    table.store.mark_mail_sent(order, at(2)).await.unwrap();
+    let (stored, second) = claimed(claim().await);
+    assert_eq!(stored, mail);
+    table.store.mark_mail_sent(&second, at(2)).await.unwrap();
     assert_eq!(claim().await, MailClaim::AlreadySent);
     let stored = table.store.get_mail_delivery(mail.id).await.unwrap().unwrap();
     assert_eq!(
@@ -321,8 +392,8 @@ async fn a_mail_is_stored_once() {
     let table = Table::new().await;
     let mail = Mail::new(id(), MailKind::VerifyEmail, id(), at(0));
     table.store.create_mail(&mail).await.unwrap();
-    table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
-    table.store.mark_mail_sent(MailMessage::Mail { mail_id: mail.id }, at(1)).await.unwrap();
+    let claim = table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
+    table.store.mark_mail_sent(&claimed(claim).1, at(1)).await.unwrap();
     table.store.create_mail(&mail).await.unwrap();
     assert_eq!(
         table.store.claim_stored_mail(mail.id, at(2)).await.unwrap(),

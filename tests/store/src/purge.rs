@@ -1,6 +1,13 @@
 //! Tests of the second half of bulk actions on inboxes.
 
-use crate::notifications::notified;
+use domain::mail::MailFailure;
+use domain::notification::InboxExtent;
+use jiff::Timestamp;
+use store::mail::MailOutcome;
+use store::stream::Change;
+
+use crate::mail::claimed;
+use crate::notifications::{mailed, newest, notified, up_to};
 use crate::people::{at, doctor, id};
 use crate::table::{Table, text};
 
@@ -8,10 +15,10 @@ use crate::table::{Table, text};
 async fn deleted_notifications_are_purged_and_later_ones_stay() {
     let table = Table::new().await;
     let (doctor, other) = (doctor(), doctor());
-    let old = notified(&table, &doctor, 60).await;
+    let old = mailed(&table, &doctor, 60).await;
     notified(&table, &doctor, 1).await;
     notified(&table, &other, 1).await;
-    table.store.delete_notifications(doctor.id, old[0].id).await.unwrap();
+    table.store.delete_all_notifications(doctor.id, &up_to(old[0].id), at(5)).await.unwrap();
     for _ in 0..2 {
         table.store.purge_deleted(doctor.id, old[0].id).await.unwrap();
         let left = table
@@ -33,9 +40,9 @@ async fn deleted_notifications_are_purged_and_later_ones_stay() {
 async fn a_long_inbox_is_purged_in_batches() {
     let table = Table::new().await;
     let doctor = doctor();
-    let all = notified(&table, &doctor, 1_100).await;
+    let all = mailed(&table, &doctor, 1_100).await;
     table.store.purge_deleted(doctor.id, all[0].id).await.unwrap();
-    assert_eq!(table.store.get_newest_notification(doctor.id).await.unwrap(), None);
+    assert_eq!(newest(&table, doctor.id).await, None);
 }
 
 #[tokio::test]
@@ -63,12 +70,79 @@ async fn covered_notifications_get_the_time_of_their_mark_all_read() {
 async fn updating_read_times_does_not_recreate_deleted_notifications() {
     let table = Table::new().await;
     let doctor = doctor();
-    let all = notified(&table, &doctor, 30).await;
+    let all = mailed(&table, &doctor, 30).await;
     let (settled, purged) = tokio::join!(
         table.store.settle_read(doctor.id, None, all[0].id, at(2)),
         table.store.purge_deleted(doctor.id, all[0].id),
     );
     settled.unwrap();
     purged.unwrap();
-    assert_eq!(table.store.get_newest_notification(doctor.id).await.unwrap(), None);
+    assert_eq!(newest(&table, doctor.id).await, None);
+}
+
+/// A deletion right after a notification must not take its mail away.
+#[tokio::test]
+async fn a_deleted_notification_stays_until_its_mail_has_ended() {
+    let table = Table::new().await;
+    for outcome in [None, Some(MailOutcome::GivenUp), Some(MailOutcome::InDoubt)] {
+        for by_id in [true, false] {
+            let doctor = doctor();
+            let notification = notified(&table, &doctor, 1).await.remove(0);
+            let (recipient, id) = (doctor.id, notification.id);
+            let item = async || {
+                table.item(format!("INBOX#{recipient}"), format!("NOTIFICATION#{id}")).await
+            };
+            let claim =
+                async || claimed(table.store.claim_mail(recipient, id, at(1)).await.unwrap()).1;
+            if by_id {
+                let extent = InboxExtent { through: None, recent: vec![id] };
+                table.store.delete_all_notifications(recipient, &extent, at(5)).await.unwrap();
+                table.store.purge_marked(recipient, None).await.unwrap();
+            } else {
+                table.store.delete_all_notifications(recipient, &up_to(id), at(5)).await.unwrap();
+                table.store.purge_deleted(recipient, id).await.unwrap();
+            }
+            assert_eq!(table.store.get_notification(recipient, id).await.unwrap(), None);
+            assert_eq!(table.store.count_unread_notifications(recipient).await.unwrap(), 0);
+            let inbox = table.store.list_notifications(recipient, None, 9, None).await.unwrap();
+            assert!(inbox.items.is_empty());
+            // A try that fails does not end it.
+            let failure = MailFailure::Throttled;
+            let tried = claim().await;
+            let again = MailOutcome::TriedAgain;
+            table.store.mark_mail_failed(&tried, failure, again, at(1)).await.unwrap();
+            let held = claim().await;
+            let before = item().await.unwrap();
+            match outcome {
+                None => table.store.mark_mail_sent(&held, at(2)).await.unwrap(),
+                Some(end) => {
+                    table.store.mark_mail_failed(&held, failure, end, at(2)).await.unwrap()
+                }
+            }
+            let after = item().await.unwrap();
+            let images = [before, after].map(|item| Some(serde_dynamo::Item::from(item)));
+            let [old, new] = images;
+            let changes = Change::from_images("MODIFY", old, new).unwrap();
+            let removal =
+                Change::DeletedNotificationMailed { recipient_id: recipient, notification_id: id };
+            assert!(changes.contains(&removal), "{changes:?}");
+            table.store.purge_notification(recipient, id).await.unwrap();
+            assert!(item().await.is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_marked_notification_without_a_pending_mail_is_removed() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let all = mailed(&table, &doctor, 3).await;
+    let extent = InboxExtent { through: None, recent: all.iter().map(|it| it.id).collect() };
+    table.store.delete_all_notifications(doctor.id, &extent, at(5)).await.unwrap();
+    let kept = mailed(&table, &doctor, 1).await.remove(0);
+    for _ in 0..2 {
+        table.store.purge_marked(doctor.id, None).await.unwrap();
+        let extent = table.store.get_inbox_extent(doctor.id, Timestamp::now()).await.unwrap();
+        assert_eq!(extent, InboxExtent { through: None, recent: vec![kept.id] });
+    }
 }

@@ -7,14 +7,15 @@ use domain::audit::Action;
 use domain::counter::Counts;
 use domain::file::object_key;
 use domain::mail::{AccountSnapshot, Mail, MailFailure, MailKind, MailMessage, MailToken};
+use domain::notification::InboxExtent;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::Error;
-use store::mail::MailOutcome;
+use store::mail::{MailClaim, MailOutcome};
 use store::stream::Change;
 
-use crate::mail::order;
-use crate::notifications::notified;
+use crate::mail::{claimed, order};
+use crate::notifications::{notified, up_to};
 use crate::people::{at, doctor, event, id, patient, user};
 use crate::table::{Item, Table, text};
 
@@ -76,7 +77,7 @@ async fn bulk_actions_are_changes_when_their_watermark_rises() {
     let state = async || table.item(format!("INBOX#{}", doctor.id), "STATE").await.unwrap();
     let (recipient_id, older, newer) = (doctor.id, all[1].id, all[0].id);
 
-    table.store.mark_notifications_read(doctor.id, older, at(1)).await.unwrap();
+    table.store.mark_all_notifications_read(doctor.id, &up_to(older), at(1)).await.unwrap();
     let first = state().await;
     assert_eq!(
         changes("INSERT", None, Some(&first)),
@@ -84,18 +85,26 @@ async fn bulk_actions_are_changes_when_their_watermark_rises() {
     );
     assert_eq!(changes("MODIFY", Some(&first), Some(&first)), []);
 
-    table.store.delete_notifications(doctor.id, older).await.unwrap();
+    table.store.delete_all_notifications(doctor.id, &up_to(older), at(5)).await.unwrap();
     let second = state().await;
     assert_eq!(
         changes("MODIFY", Some(&first), Some(&second)),
         [Change::InboxDeleted { recipient_id, through: older }]
     );
 
-    table.store.mark_notifications_read(doctor.id, newer, at(2)).await.unwrap();
+    table.store.mark_all_notifications_read(doctor.id, &up_to(newer), at(2)).await.unwrap();
     let third = state().await;
     let further = Change::InboxRead { recipient_id, after: Some(older), through: newer, at: at(2) };
     assert_eq!(changes("MODIFY", Some(&second), Some(&third)), [further]);
     assert_eq!(changes("REMOVE", Some(&third), None), []);
+
+    let recent = InboxExtent { through: None, recent: vec![newer] };
+    table.store.delete_all_notifications(doctor.id, &recent, at(6)).await.unwrap();
+    let fourth = state().await;
+    assert_eq!(
+        changes("MODIFY", Some(&third), Some(&fourth)),
+        [Change::RecentDeleted { recipient_id, after: Some(older) }]
+    );
 }
 
 #[tokio::test]
@@ -187,8 +196,9 @@ async fn outcomes_of_mails_are_counted() {
             .unwrap()
     };
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
-    let failed = async |fate| {
-        table.store.mark_mail_failed(order, MailFailure::Throttled, fate, at(2)).await.unwrap()
+    let failed = async |claim: MailClaim, outcome| {
+        let (claim, failure) = (claimed(claim).1, MailFailure::Throttled);
+        table.store.mark_mail_failed(&claim, failure, outcome, at(2)).await.unwrap()
     };
     let (sent, lost) = (
         Counts { mails_sent: 1, ..Counts::default() },
@@ -206,17 +216,17 @@ async fn outcomes_of_mails_are_counted() {
     };
     drop().await;
     assert_eq!(told().await, [], "nothing has failed");
-    claim().await;
+    let held = claim().await;
     assert_eq!(told().await, []);
-    failed(MailOutcome::TriedAgain).await;
+    failed(held, MailOutcome::TriedAgain).await;
     assert_eq!(told().await, [], "it may still be sent");
-    claim().await;
+    let held = claim().await;
     told().await;
-    failed(MailOutcome::GivenUp).await;
+    failed(held, MailOutcome::GivenUp).await;
     assert_eq!(told().await, [counted(at(2), lost)]);
-    claim().await;
+    let (_, held) = claimed(claim().await);
     assert_eq!(told().await, [], "its order was put back");
-    table.store.mark_mail_sent(order, at(3)).await.unwrap();
+    table.store.mark_mail_sent(&held, at(3)).await.unwrap();
     assert_eq!(told().await, [counted(at(3), sent)]);
     table.store.mark_notification_read(doctor.id, notification.id, at(4)).await.unwrap();
     assert_eq!(told().await, []);
@@ -230,10 +240,18 @@ async fn outcomes_of_mails_are_counted() {
         notification_id: notification.id,
     };
     assert_eq!(told().await, slice::from_ref(&ordered));
-    claim().await;
+    let held = claim().await;
     told().await;
-    failed(MailOutcome::InDoubt).await;
+    failed(held, MailOutcome::InDoubt).await;
     assert_eq!(told().await, [counted(at(2), lost)]);
+    again(at(0)).await;
+    assert_eq!(told().await, slice::from_ref(&ordered));
+    let (_, held) = claimed(claim().await);
+    told().await;
+    table.store.mark_mail_interrupted(&held, at(9)).await.unwrap();
+    assert_eq!(told().await, [counted(at(9), lost)]);
+    table.store.mark_mail_sent(&held, at(10)).await.unwrap();
+    assert_eq!(told().await, [], "it counts as failed already");
     again(at(0)).await;
     assert_eq!(told().await, slice::from_ref(&ordered));
     claim().await;
@@ -246,8 +264,8 @@ async fn outcomes_of_mails_are_counted() {
     let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
     let order = MailMessage::Mail { mail_id: mail.id };
     table.store.create_mail(&mail).await.unwrap();
-    table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
-    table.store.mark_mail_sent(order, at(2)).await.unwrap();
+    let claim = table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
+    table.store.mark_mail_sent(&claimed(claim).1, at(2)).await.unwrap();
     let before = table.item(format!("MAIL#{}", mail.id), "MAIL").await.unwrap();
     table
         .store

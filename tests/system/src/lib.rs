@@ -1,9 +1,8 @@
 //! What only the deployed stack can show: the gateway, S3, SES, SQS, streams, the archive, rights.
 //! `STACK_FILE` says where it is; without it these tests fail.
 //!
-//! `tests/equal_times.rs` measures in a binary of its own; `tests/logs.rs` looks last at what the
-//! functions have logged about all this, and about the tests of the API that ran before on the
-//! same stack.
+//! `tests/logs.rs` looks last at what the functions have logged about all this, and about the
+//! tests of the API that ran before on the same stack.
 #![cfg(test)]
 
 mod archive;

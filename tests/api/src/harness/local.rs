@@ -5,6 +5,8 @@
 //! the archive, rights, the content of queues, logs.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use argon2::{Argon2, Params};
@@ -93,6 +95,20 @@ const MAX_ATTEMPTS: usize = 20;
 /// Variables by name.
 pub(super) type Variables = BTreeMap<String, String>;
 
+/// How systems in this process hash passwords.
+static HASHER: OnceLock<Hasher> = OnceLock::new();
+
+/// Almost every test hashes passwords first.
+fn quick_hasher() -> Hasher {
+    let quick = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).unwrap();
+    Hasher::with(Argon2::from(quick))
+}
+
+/// Hashes passwords as in AWS from now on. For tests of time, before the first request.
+pub fn hash_as_in_production() {
+    HASHER.get_or_init(Hasher::new);
+}
+
 /// The system.
 pub struct Local {
     /// The runtime of requests.
@@ -106,6 +122,8 @@ pub struct Local {
     routes: matchit::Router<String>,
     /// Dispatcher and mailer, where they follow the stream.
     background: Option<JoinHandle<()>>,
+    /// Whether dispatcher and mailer have handled all changes.
+    is_idle: Arc<AtomicBool>,
 }
 
 impl Local {
@@ -123,12 +141,11 @@ impl Local {
             functions: HashMap::new(),
             routes: routes(),
             background: None,
+            is_idle: Arc::default(),
         };
         let variables = variables();
-        // Almost every test hashes passwords first.
-        let quick = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).unwrap();
-        let quick = Hasher::with(Argon2::from(quick));
-        let function = |name| (name, local.function(name, &variables, quick.clone()));
+        let hasher = HASHER.get_or_init(quick_hasher);
+        let function = |name| (name, local.function(name, &variables, hasher.clone()));
         local.functions = FUNCTIONS.into_iter().map(function).collect();
         local
     }
@@ -158,6 +175,11 @@ impl Local {
     /// Returns the address of the table's engine.
     pub(super) fn endpoint_url(&self) -> String {
         format!("http://{}", self.table.address)
+    }
+
+    /// Returns whether dispatcher and mailer have handled all changes.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_idle.load(Ordering::Relaxed)
     }
 
     /// Returns the mails sent to an address, oldest first.
@@ -249,10 +271,12 @@ impl Local {
         let config = config::Mail::read(lookup).unwrap();
         let mailer = mailer::Mailer::new(config, store, aws::ses(&sdk));
         let (database, services) = (self.table.database.clone(), self.services.clone());
+        let is_idle = Arc::clone(&self.is_idle);
         async move {
             let mut stream = Stream::of(database);
             loop {
                 let records = stream.next();
+                is_idle.store(records.is_empty(), Ordering::Relaxed);
                 if records.is_empty() {
                     tokio::time::sleep(REST).await;
                     continue;

@@ -28,11 +28,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use hosts::Host;
 pub use http::{Request, Response, call, path_of};
+pub use local::hash_as_in_production;
 pub use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
 pub use sandbox::{Fault, FaultProxy, Sandbox, Settings};
@@ -61,6 +62,24 @@ const TIMEOUT: Duration = Duration::from_secs(240);
 #[track_caller]
 pub fn moment(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
+}
+
+/// Waits until mails that were ordered are sent, and nothing else is going on in the background.
+#[track_caller]
+pub fn wait_until_idle() {
+    eventually("the background is idle", || {
+        let is_idle = match &*Transport::get() {
+            Transport::InProcess(local) => local.is_idle(),
+            Transport::Stack(_) => {
+                let names = json!({"AttributeNames": ["ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible"]});
+                let response = aws::sqs("GetQueueAttributes", "mail", names);
+                let attributes = response["Attributes"].as_object().unwrap();
+                attributes.values().all(|number| number == "0")
+            }
+        };
+        is_idle.then_some(())
+    });
 }
 
 /// Returns a word that no other test uses.
