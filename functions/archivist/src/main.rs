@@ -5,6 +5,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runtime::serve::run(async || {
         let archivist = archivist::Archivist::start().await?;
-        runtime::serve::events(async |event| Ok(archivist.handle(event).await)).await
+        runtime::serve::events(async |event, _| Ok(archivist.handle(event).await)).await
     })
 }

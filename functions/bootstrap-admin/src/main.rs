@@ -5,6 +5,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runtime::serve::run(async || {
         let bootstrap = bootstrap_admin::Bootstrap::start().await?;
-        runtime::serve::events(async |event| bootstrap.handle(event).await).await
+        runtime::serve::events(async |event, _| bootstrap.handle(event).await).await
     })
 }

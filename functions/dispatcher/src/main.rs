@@ -6,6 +6,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runtime::serve::run(async || {
         let dispatcher = dispatcher::Dispatcher::start().await?;
-        runtime::serve::events(async |event| Ok(dispatcher.handle(event).await)).await
+        runtime::serve::events(async |event, _| Ok(dispatcher.handle(event).await)).await
     })
 }

@@ -5,6 +5,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runtime::serve::run(async || {
         let inspector = inspector::Inspector::start().await?;
-        runtime::serve::events(async |event| Ok(inspector.handle(event).await)).await
+        runtime::serve::events(async |event, _| Ok(inspector.handle(event).await)).await
     })
 }

@@ -13,6 +13,8 @@
 
 mod account_mail;
 
+use std::time::{Duration, Instant};
+
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_ses::error::SdkError;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
@@ -31,6 +33,10 @@ use crate::account_mail::Template;
 
 const NOTIFICATION_TEXT: &str = include_str!("../templates/notification.txt");
 const NOTIFICATION_HTML: &str = include_str!("../templates/notification.html");
+
+/// How long one mail may take: its reads and writes, and the request to SES, which is given up
+/// after 4 s ([`CallPolicy::Background`]).
+pub const TIME_FOR_ONE_MAIL: Duration = Duration::from_secs(8);
 
 /// The state of the function: clients and configuration.
 pub struct Mailer {
@@ -56,11 +62,19 @@ impl Mailer {
         Self { store, ses, config }
     }
 
-    /// Sends the mails of a batch; returns the messages to be retried.
-    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+    /// Sends the mails of a batch; returns the messages to be retried. No mail is begun when too
+    /// little time is left before `deadline`, at which Lambda ends the invocation: it would be in
+    /// doubt.
+    pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         for message in event.records {
-            if let Err(error) = self.deliver(&message).await {
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            let delivered = if time_left < TIME_FOR_ONE_MAIL {
+                Err("there is too little time left for it".into())
+            } else {
+                self.deliver(&message).await
+            };
+            if let Err(error) = delivered {
                 tracing::error!(error = sentence(&*error), "a mail was not sent");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id.unwrap_or_default();
@@ -242,14 +256,9 @@ impl Mailer {
             Err(SdkError::ConstructionFailure(_)) => {
                 Err(not_prepared("the request to SES cannot be built"))
             }
-            Err(SdkError::DispatchFailure(failure))
-                if failure.as_connector_error().is_some_and(|error| error.is_user()) =>
-            {
-                Err(Failure::NotSent(
-                    MailFailure::NotReached,
-                    "the request to SES was not sent".into(),
-                ))
-            }
+            Err(error) if aws::was_not_connected(&error) || was_not_sent(&error) => Err(
+                Failure::NotSent(MailFailure::NotReached, "the request to SES was not sent".into()),
+            ),
             Err(_) => {
                 Err(Failure::Unknown("SES did not respond: the mail may have been sent".into()))
             }
@@ -263,6 +272,12 @@ enum Failure {
     NotSent(MailFailure, Error),
     /// The mail may have been sent.
     Unknown(Error),
+}
+
+/// Returns whether the client itself refused to send a request.
+fn was_not_sent<E, R>(error: &SdkError<E, R>) -> bool {
+    matches!(error, SdkError::DispatchFailure(failure)
+        if failure.as_connector_error().is_some_and(|error| error.is_user()))
 }
 
 fn not_prepared(error: impl Into<Error>) -> Failure {

@@ -1,6 +1,7 @@
 //! Use this module for responses with records.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use domain::account::Account;
 use domain::audit::AuditEvent;
@@ -80,16 +81,19 @@ fn view<'a>(
     }
 }
 
+/// How long a response waits for the inspection of pending files in all.
+const MAX_INSPECTION_TIME: Duration = Duration::from_millis(500);
+
 /// Settles pending files whose objects have arrived, so that a fresh upload does not stay "pending"
-/// because its event is slow. After a failure the event settles the file.
+/// because its event is slow. What fails or takes too long is left to the event.
 async fn settle_uploads(app: &App, details: &mut [RecordDetail]) {
     let pending = details
         .iter_mut()
         .flat_map(|detail| &mut detail.files)
         .filter(|file| file.status == FileStatus::Pending);
-    stream::iter(pending)
-        .for_each_concurrent(MAX_CONCURRENT_INSPECTIONS, |file| settle(app, file))
-        .await;
+    let inspections = stream::iter(pending)
+        .for_each_concurrent(MAX_CONCURRENT_INSPECTIONS, |file| settle(app, file));
+    let _ = tokio::time::timeout(MAX_INSPECTION_TIME, inspections).await;
 }
 
 async fn settle(app: &App, file: &mut File) {

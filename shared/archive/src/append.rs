@@ -3,8 +3,8 @@
 //! The key of an object says where the chain continues, and an object is created only if its key is
 //! free. An append has three steps: create the object, mark its events as archived, update the
 //! archive's head in the table. If the key is taken, another archivist came first and may have been
-//! interrupted: its second and third steps are completed for it before the remaining events are
-//! tried again.
+//! interrupted: if the head is still the same after a pause, its second and third steps are
+//! completed for it before the remaining events are tried again.
 
 use domain::id::EventId;
 use jiff::Timestamp;
@@ -43,10 +43,13 @@ pub async fn append(
             return Ok(events.len());
         }
         // Another archivist came first, or this one was interrupted in an earlier attempt.
-        let (others, end) = chain::follow(&head, &vault.read(&key, None).await?)?;
-        complete(store, &head, &others, &end, now()).await?;
         if !retries.next().await {
             return Err("the archive was extended by others at every attempt".into());
+        }
+        // An archivist that is still there completes its own append meanwhile.
+        if store.get_archive_head().await? == head {
+            let (others, end) = chain::follow(&head, &vault.read(&key, None).await?)?;
+            complete(store, &head, &others, &end, now()).await?;
         }
     }
 }

@@ -46,8 +46,8 @@ impl Vault {
         Self { client, bucket: bucket.into() }
     }
 
-    /// Creates an object; returns `false` if the key is taken, and leaves the object there as it
-    /// is.
+    /// Creates an object; returns `false` if the key is taken, or is being taken by a simultaneous
+    /// request (S3's `ConditionalRequestConflict`), and leaves the object there as it is.
     ///
     /// # Errors
     /// When the call to S3 fails. The object may have been created all the same.
@@ -64,7 +64,10 @@ impl Vault {
         match request.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(failure))
-                if failure.err().code() == Some("PreconditionFailed") =>
+                if matches!(
+                    failure.err().code(),
+                    Some("PreconditionFailed" | "ConditionalRequestConflict")
+                ) =>
             {
                 Ok(false)
             }
@@ -120,5 +123,49 @@ impl Vault {
                 return Ok(found);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    /// An S3 that gives each request the same response: a status, and the code of an error.
+    #[derive(Debug)]
+    struct Response(u16, Option<&'static str>);
+
+    impl HttpConnector for Response {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let error = |code| format!("<Error><Code>{code}</Code></Error>");
+            let body = SdkBody::from(self.1.map(error).unwrap_or_default());
+            let response = HttpResponse::new(self.0.try_into().unwrap(), body);
+            HttpConnectorFuture::ready(Ok(response))
+        }
+    }
+
+    fn vault(response: Response) -> Vault {
+        let connector = SharedHttpConnector::new(response);
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("eu-central-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(http_client_fn(move |_, _| connector.clone()));
+        Vault::new(Client::from_conf(config.build()), "archive")
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_or_is_being_taken_is_a_lost_race() {
+        let create = async |response| vault(response).create("key", "text").await;
+        assert!(create(Response(200, None)).await.unwrap());
+        assert!(!create(Response(412, Some("PreconditionFailed"))).await.unwrap());
+        assert!(!create(Response(409, Some("ConditionalRequestConflict"))).await.unwrap());
+        assert!(create(Response(403, Some("AccessDenied"))).await.is_err());
     }
 }

@@ -138,6 +138,16 @@ pub fn ses(sdk: &SdkConfig) -> aws_sdk_ses::Client {
     aws_sdk_ses::Client::from_conf(config.build())
 }
 
+/// Returns whether a call failed before it was sent, because there was no connection: the name was
+/// not found, the connection was refused, or the server or its TLS did not respond in time.
+pub fn was_not_connected<E>(error: &SdkError<E>) -> bool {
+    let SdkError::DispatchFailure(failure) = error else { return false };
+    let first = failure.as_connector_error().map(|error| error as &dyn std::error::Error);
+    std::iter::successors(first, |error| error.source()).any(|error| {
+        error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|it| it.is_connect())
+    })
+}
+
 /// Creates a client for Secrets Manager.
 pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
     aws_sdk_secretsmanager::Client::new(sdk)
@@ -161,7 +171,7 @@ pub async fn secret(
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
@@ -229,6 +239,35 @@ mod tests {
             assert_eq!(connections.swap(0, Ordering::SeqCst), 1);
             assert!(sqs(&sdk).list_queues().send().await.is_err());
             assert_eq!(connections.load(Ordering::SeqCst), 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_without_a_connection_was_not_sent() {
+        let send = async |url: String| {
+            let sdk = sdk(Some(url), CallPolicy::Background).await;
+            ses(&sdk).send_email().source("a@example.com").send().await.unwrap_err()
+        };
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Accepts nothing, and the queue of connections that wait for it is full.
+        let full = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = full.local_addr().unwrap();
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(300));
+        let waiting: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
+        for url in [
+            format!("http://{unused}"),
+            format!("http://{address}"),
+            "http://nowhere.invalid".to_owned(),
+            // No TLS there.
+            server(true).0.replace("http:", "https:"),
+        ] {
+            let error = send(url.clone()).await;
+            assert!(was_not_connected(&error), "{url}: {error:?}");
+        }
+        drop(waiting);
+        for hangs_up in [true, false] {
+            let error = send(server(hangs_up).0).await;
+            assert!(!was_not_connected(&error), "{error:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
 
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, IntoResponse, Request};
@@ -104,13 +105,15 @@ fn escape_query(query: &str) -> String {
     utf8_percent_encode(query, NOT_IN_A_QUERY).to_string()
 }
 
-/// Serves events of a queue or a stream: `handler` gets each event and returns which of its entries
-/// failed. An error of the handler is logged with its causes, and Lambda delivers the whole event
+/// Serves events of a queue or a stream: `handler` gets each event, with the time at which Lambda
+/// ends the invocation, and returns which of its entries failed. An error of the handler is logged with its causes, and Lambda delivers the whole event
 /// again.
 ///
 /// # Errors
 /// When Lambda's runtime API cannot be reached.
-pub async fn events<A, R>(handler: impl AsyncFn(A) -> Result<R, Error>) -> Result<(), Error>
+pub async fn events<A, R>(
+    handler: impl AsyncFn(A, Instant) -> Result<R, Error>,
+) -> Result<(), Error>
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -118,7 +121,9 @@ where
     let handler = &handler;
     // As a sentence, because the runtime logs the debugging form of other errors.
     let handle = |event: LambdaEvent<A>| async move {
-        Box::pin(handler(event.payload)).await.map_err(|error| sentence(&*error))
+        let time_left = event.context.deadline().duration_since(SystemTime::now());
+        let deadline = Instant::now() + time_left.unwrap_or_default();
+        Box::pin(handler(event.payload, deadline)).await.map_err(|error| sentence(&*error))
     };
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -47,8 +47,10 @@ pub const COUNTER_CONFLICT: RetryPolicy = RetryPolicy::without_pause(3);
 /// Other sign-ins at the same account from the same network are counted first.
 pub const SIGN_IN_COUNT: RetryPolicy = RetryPolicy::without_pause(20);
 
-/// Somebody else has extended the archive first.
-pub const ARCHIVE_RACE: RetryPolicy = RetryPolicy::without_pause(20);
+/// Another archivist has extended the archive first. The pause lets it mark its events: those who
+/// come second would write the same marks again.
+pub const ARCHIVE_RACE: RetryPolicy =
+    RetryPolicy { max_tries: 20, pause: (50, 200), doubles: false };
 
 /// Another request with the same refresh token was first: the second try finds its successor.
 pub const TOKEN_ROTATION: RetryPolicy = RetryPolicy::without_pause(2);

@@ -1,10 +1,12 @@
 //! `/api/notifications/`: the inbox.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, Doctor, Patient, Response, UNKNOWN, aws, eventually, keys, mails_to,
+    Anonymous, Doctor, IsolatedSystem, Patient, Response, UNKNOWN, aws, eventually, keys, mails_to,
 };
 
 /// Returns a patient, a doctor who was assigned `count` records, and the ids of the notifications
@@ -403,4 +405,22 @@ fn a_mail_is_sent_although_its_notification_is_deleted_at_once() {
         });
     }
     eventually("the notifications are removed", || (notifications() == 0).then_some(()));
+}
+
+/// A mail that Lambda interrupts would be in doubt.
+#[test]
+fn a_mailer_begins_no_mail_that_it_may_not_finish() {
+    let own = IsolatedSystem::start();
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.record_for(&doctor);
+    let id = doctor.list_notifications("").ok(200).ids("id")[0].to_owned();
+    let order = [json!({"recipient_id": doctor.id, "notification_id": id})];
+    let key = (format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{id}"));
+    let state = || aws::get_item(&key.0, &key.1).unwrap()["mail_state"]["S"].clone();
+    for seconds in [0, 7] {
+        assert_eq!(own.deliver(&order, Duration::from_secs(seconds)), 1);
+        assert_eq!(state(), Value::Null);
+    }
+    assert_eq!(own.deliver(&order, Duration::from_secs(30)), 0);
+    assert_eq!(state(), "sent");
 }

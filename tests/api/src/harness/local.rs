@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argon2::{Argon2, Params};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
@@ -85,6 +85,9 @@ const FUNCTIONS: [&str; 6] = ["accounts", "records", "notifications", "admin", "
 
 /// How long dispatcher and mailer pause when there are no changes.
 const REST: Duration = Duration::from_millis(10);
+
+/// How long an invocation of the mailer may take.
+const LONG_ENOUGH: Duration = Duration::from_secs(60);
 
 /// How many changes the dispatcher gets per batch.
 const BATCH: usize = 100;
@@ -175,6 +178,30 @@ impl Local {
     /// Returns the address of the table's engine.
     pub(super) fn endpoint_url(&self) -> String {
         format!("http://{}", self.table.address)
+    }
+
+    /// See [`Services::slow_the_bucket_down`].
+    pub(super) fn slow_the_bucket_down(&self) {
+        self.services.slow_the_bucket_down();
+    }
+
+    /// Lets a mailer handle orders of mails; returns how many of them it gives back.
+    pub(super) fn deliver(&self, orders: &[Value], time_left: Duration) -> usize {
+        let variables = variables();
+        let lookup = |variable: &'static str| variables.get(variable).cloned();
+        let mut event = SqsEvent::default();
+        for order in orders {
+            let mut message = SqsMessage::default();
+            message.body = Some(order.to_string());
+            event.records.push(message);
+        }
+        self.requests.block_on(async {
+            let table = store::Table::new(self.table.client.clone(), table::NAME);
+            let ses = aws::ses(&self.services.sdk());
+            let mailer = mailer::Mailer::new(config::Mail::read(lookup).unwrap(), table, ses);
+            let handled = mailer.handle(event, Instant::now() + time_left).await;
+            handled.batch_item_failures.len()
+        })
     }
 
     /// Returns whether dispatcher and mailer have handled all changes.
@@ -294,7 +321,7 @@ impl Local {
                     let (mut event, mut message) = (SqsEvent::default(), SqsMessage::default());
                     message.body = Some(body);
                     event.records.push(message);
-                    mailer.handle(event).await;
+                    mailer.handle(event, Instant::now() + LONG_ENOUGH).await;
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -25,7 +26,12 @@ struct State {
     /// Messages waiting in the queue of mails.
     messages: Vec<String>,
     mails: Vec<Mail>,
+    /// Whether the bucket does not respond for a long time.
+    bucket_is_slow: bool,
 }
+
+/// How long a slow bucket takes to respond.
+pub const SLOW_BUCKET: Duration = Duration::from_secs(30);
 
 /// The response of Secrets Manager.
 pub(super) const SIGNING_SECRET: &str = "the signing secret of the tests, long enough to be one";
@@ -41,6 +47,11 @@ impl Services {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build()
+    }
+
+    /// Lets the bucket respond after [`SLOW_BUCKET`].
+    pub(super) fn slow_the_bucket_down(&self) {
+        self.0.lock().unwrap().bucket_is_slow = true;
     }
 
     /// Returns the mails sent to an address, oldest first.
@@ -102,8 +113,15 @@ impl Services {
 impl HttpConnector for Services {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (status, body) = self.respond(&request);
-        let status = status.try_into().unwrap();
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
+        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+        let is_for_bucket = request.uri().contains(".s3.");
+        if is_for_bucket && self.0.lock().unwrap().bucket_is_slow {
+            return HttpConnectorFuture::new(async {
+                tokio::time::sleep(SLOW_BUCKET).await;
+                Ok(response)
+            });
+        }
+        HttpConnectorFuture::ready(Ok(response))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use serde_json::Value;
 use tokio::runtime::Builder;
 
 use super::local::{self, Local};
@@ -76,6 +78,21 @@ impl IsolatedSystem {
             Arc::new(Transport::InProcess(Box::new(Local::start(Builder::new_current_thread()))));
         OWN.set(Some(Arc::clone(&own)));
         Self(own)
+    }
+
+    /// Lets the bucket respond after [`SLOW_BUCKET`](super::SLOW_BUCKET).
+    pub fn slow_the_bucket_down(&self) {
+        if let Transport::InProcess(local) = &*self.0 {
+            local.slow_the_bucket_down();
+        }
+    }
+
+    /// Lets a mailer handle orders of mails; returns how many of them it gives back.
+    pub fn deliver(&self, orders: &[Value], time_left: Duration) -> usize {
+        match &*self.0 {
+            Transport::InProcess(local) => local.deliver(orders, time_left),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
+        }
     }
 
     /// Stores copies of the items of a partition with this prefix of their sort keys, under other

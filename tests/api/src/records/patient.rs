@@ -1,10 +1,12 @@
 //! `/api/records/patient/`: what patients see of their records.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Doctor, Patient, Response, UNKNOWN};
+use crate::harness::files::{PDF, declared};
+use crate::harness::{Doctor, IsolatedSystem, Patient, Response, SLOW_BUCKET, UNKNOWN};
 
 /// Covers `test_list_patient_records` of the Django service.
 #[test]
@@ -64,4 +66,23 @@ fn a_record_cannot_be_deleted() {
         allow.split(',').map(str::trim).collect::<BTreeSet<_>>(),
         BTreeSet::from(["GET", "HEAD", "PATCH", "PUT"])
     );
+}
+
+/// A look at pending files is a convenience: their events settle them anyway.
+#[test]
+fn a_slow_bucket_does_not_hold_up_records() {
+    let own = IsolatedSystem::start();
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let files: Vec<Value> =
+        (0..20).map(|number| declared(&format!("{number}.pdf"), "application/pdf", PDF)).collect();
+    let record = patient
+        .create_record(json!({"doctor": doctor.id, "description": "x", "files": files}))
+        .ok(201);
+    own.slow_the_bucket_down();
+    let began = Instant::now();
+    patient.list_patient_records("").ok(200);
+    let read = patient.read_patient_record(record.text("id")).ok(200);
+    doctor.read_doctor_record(record.text("id")).ok(200);
+    assert_eq!(read["files"][0]["status"], "pending");
+    assert!(began.elapsed() < SLOW_BUCKET);
 }
