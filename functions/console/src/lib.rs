@@ -1,6 +1,6 @@
 //! The function `console`: the pages at `/admin/`, for staff.
 //!
-//! [`routes`] lists every page and form with its operation. Pages about users and the audit trail
+//! `routes` lists every page and form with its operation. Pages about users and the audit trail
 //! use the use cases of the crate [`staff`]; those about records, mails and numbers have theirs
 //! here. What staff look at is an event of the audit trail itself.
 

@@ -27,6 +27,16 @@ pub enum MailMessage {
     },
 }
 
+impl MailMessage {
+    /// Returns when the mail was first requested, by its id.
+    pub fn requested_at(self) -> Timestamp {
+        match self {
+            Self::Notification { notification_id, .. } => notification_id.created_at(),
+            Self::Mail { mail_id } => mail_id.created_at(),
+        }
+    }
+}
+
 string_enum! {
     /// The kind of an account mail.
     MailKind {
@@ -138,10 +148,23 @@ impl Delivery {
         }
     }
 
-    /// Returns whether staff may request the mail again: no mailer is working on it.
-    pub fn can_be_resent(&self, now: Timestamp) -> bool {
+    /// Time after which a mail that still waits to be sent is overdue: its order may be lost.
+    pub const WAITING_TIMEOUT: SignedDuration = SignedDuration::from_hours(1);
+
+    /// Returns whether staff may request the mail again: no mailer is working on it, and none is
+    /// expected to. `requested_at` is the time of the first order.
+    pub fn can_be_resent(&self, requested_at: Timestamp, now: Timestamp) -> bool {
         matches!(self.mail_state, Some(MailState::Sent | MailState::Failed | MailState::InDoubt))
             || self.is_interrupted(now)
+            || self.is_overdue(requested_at, now)
+    }
+
+    /// Returns whether the mail has waited to be sent, or to be retried, for more than
+    /// [`Self::WAITING_TIMEOUT`].
+    pub fn is_overdue(&self, requested_at: Timestamp, now: Timestamp) -> bool {
+        let waits = matches!(self.mail_state, None | Some(MailState::ResendRequested));
+        let since = self.mail_failed_at.map_or(requested_at, |failed| failed.max(requested_at));
+        waits && now.duration_since(since) > Self::WAITING_TIMEOUT
     }
 
     /// Returns whether the mail was claimed more than [`Self::SENDING_TIMEOUT`] ago without an
@@ -323,15 +346,34 @@ mod tests {
             mail_claimed_at: Some(now - SignedDuration::from_secs(seconds)),
             ..Delivery::default()
         };
-        assert!(!begun(1800).can_be_resent(now) && begun(1801).can_be_resent(now));
+        assert!(!begun(1800).can_be_resent(now, now) && begun(1801).can_be_resent(now, now));
         assert_eq!(
             begun(1800).failure(now),
             Some(MailFailure::Throttled),
             "the failure of the previous attempt"
         );
         assert_eq!(begun(1801).failure(now), Some(MailFailure::Interrupted));
-        assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.can_be_resent(now));
-        assert!(!Delivery { mail_state: None, ..begun(1801) }.can_be_resent(now));
+        assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.can_be_resent(now, now));
+        assert!(!Delivery { mail_state: None, ..begun(1801) }.can_be_resent(now, now));
+    }
+
+    #[test]
+    fn a_mail_that_waits_can_be_resent_after_an_hour() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let ago = |seconds| now - SignedDuration::from_secs(seconds);
+        for state in [None, Some(MailState::ResendRequested)] {
+            let waiting = Delivery { mail_state: state, ..Delivery::default() };
+            assert!(!waiting.can_be_resent(ago(3600), now));
+            assert!(waiting.can_be_resent(ago(3601), now));
+            let retried = Delivery { mail_failed_at: Some(ago(60)), ..waiting };
+            assert!(!retried.can_be_resent(ago(9000), now), "it was tried a minute ago");
+        }
+        let claimed = Delivery {
+            mail_state: Some(MailState::Sending),
+            mail_claimed_at: Some(ago(60)),
+            ..Delivery::default()
+        };
+        assert!(!claimed.can_be_resent(ago(9000), now));
     }
 
     #[test]

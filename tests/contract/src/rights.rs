@@ -515,6 +515,7 @@ const FOR_THE_CONSOLE: &[&str] = &[
     "list_entries_of_inbox",
     "list_mailed_notifications",
     "list_mails_of_user",
+    "note_resent_order",
     "resend_mail",
 ];
 

@@ -161,9 +161,9 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
     );
     assert!(
         matches!(again(31).await, Err(ResendMailError::InProgress))
-            && !now().await.can_be_resent(at(31))
+            && !now().await.can_be_resent(at(0), at(31))
     );
-    assert!(now().await.can_be_resent(at(32)));
+    assert!(now().await.can_be_resent(at(0), at(32)));
     let (one, other) = tokio::join!(again(32), again(32));
     assert!(
         matches!(
@@ -358,7 +358,7 @@ async fn a_stored_mail_is_sent_once() {
         stored,
         Mailed { what: mail, delivery: delivery(Some(MailState::Sent), None, Some(2)) }
     );
-    assert!(stored.delivery.can_be_resent(at(2)));
+    assert!(stored.delivery.can_be_resent(at(0), at(2)));
 }
 
 #[tokio::test]

@@ -297,6 +297,42 @@ fn copy(item: &Value, id: &str, age: char, count: usize, attributes: &Value) {
     }
 }
 
+/// Its order was lost: nothing in the queue will have it sent.
+#[test]
+fn a_mail_that_has_waited_for_an_hour_is_sent_again() {
+    let _alone = alone();
+    let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
+    let console = Console::open(&admin);
+    patient.record_for(&doctor);
+    mails(&doctor.email, 1);
+    let new = newest(&doctor);
+    eventually("the mail is noted as sent", || {
+        (notification_item(&doctor, &new)["mail_state"]["S"] == "sent").then_some(())
+    });
+    // The copy is no notification when the stream delivers it, and so no order of a mail.
+    let (new, old) = (new.as_str().unwrap(), json!("01936f2c-0000-7000-8000-000000000000"));
+    let item = notification_item(&doctor, &json!(new));
+    copy(&item, new, 'c', 1, &json!({"entity": {"S": "not a notification yet"}}));
+    aws::update_item(
+        &format!("INBOX#{}", doctor.id),
+        &format!("NOTIFICATION#{}", old.as_str().unwrap()),
+        "SET entity = :notification REMOVE mail_state, mail_sent_at",
+        json!({":notification": {"S": "notification"}}),
+    );
+    let page = console.page(&format!("/admin/mail/users/{}/?about=notifications", doctor.id));
+    let waits = row(&page, "waiting").unwrap();
+    assert!(waits.contains("Send again"), "{waits}");
+    let fields = [("recipient", doctor.id.as_str()), ("notification", old.as_str().unwrap())];
+    console.submit("/admin/mail/resend/", &fields).ok(303);
+    mails(&doctor.email, 2);
+    eventually("the mail is noted as sent", || {
+        (notification_item(&doctor, &old)["mail_state"]["S"] == "sent").then_some(())
+    });
+    let events = list_events(&admin, &doctor);
+    let event = events.iter().find(|event| event["action"] == "resend_mail").unwrap();
+    assert_eq!((&event["before"], &event["after"]), (&json!("waiting"), &json!("ordered")));
+}
+
 /// Returns how many rows each page of a list has, and how many mails of a kind can be resent on all
 /// of them.
 fn walk(console: &Console, path: &str, kind: &str) -> (Vec<usize>, usize) {

@@ -1,11 +1,11 @@
 //! A mail as a row of a table.
 
 use domain::id::UserId;
-use domain::mail::{Delivery, MailFailure, MailMessage, MailState};
+use domain::mail::{Delivery, MailFailure, MailMessage};
 use jiff::Timestamp;
 use runtime::clock;
 
-use crate::mail::pipeline::{DeadLetter, Resolution};
+use crate::mail::pipeline::{DeadLetter, Resolution, state_word};
 
 /// A dead letter or a mail, as a row shows it.
 pub(crate) struct MailRow {
@@ -65,7 +65,7 @@ impl MailRow {
             reason,
             explanation: explain(reason),
             resolution: Resolution::Nothing,
-            can_be_resent: delivery.can_be_resent(now),
+            can_be_resent: delivery.can_be_resent(ordered_at, now),
         }
     }
 
@@ -78,10 +78,6 @@ impl MailRow {
 
 fn format_time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-fn state_word(state: Option<MailState>) -> &'static str {
-    state.map_or("waiting", MailState::as_str)
 }
 
 /// Returns what the code of a reason means.

@@ -247,8 +247,9 @@ impl Pipeline {
         self.queues.dead_letters.delete(&letter.message).await.map_err(unavailable)
     }
 
-    /// Resends a mail whose sending is over, however it ended, or was interrupted; returns the
-    /// recipient. The stream brings the order to the queue; a dead letter of it is deleted.
+    /// Resends a mail whose sending is over, however it ended, was interrupted, or has not begun for
+    /// an hour; returns the recipient. The stream brings the order to the queue, unless it waits: its
+    /// state does not change then, so it is queued here. A dead letter of it is deleted.
     ///
     /// # Errors
     /// 404 when there is no mail or no recipient, 409 when its sending is not over, the recipient
@@ -263,9 +264,10 @@ impl Pipeline {
         let is_needed = ordered.is_needed();
         let OrderedMail { user_id, delivery, account, mail, .. } = ordered;
         let now = clock::now();
-        let Some(state) = delivery.mail_state.filter(|_| delivery.can_be_resent(now)) else {
+        let requested_at = mail.as_ref().map_or(order.requested_at(), Mail::requested_at);
+        if !delivery.can_be_resent(requested_at, now) {
             return Err(under_way());
-        };
+        }
         let account = account.ok_or_else(Problem::not_found)?;
         if !account.is_active {
             return Err(staff::user_inactive());
@@ -282,17 +284,26 @@ impl Pipeline {
         let address = mail.and_then(|mail| mail.address).unwrap_or(account.email);
         let event = AuditEvent {
             reason: delivery.failure(now).map(|failure| failure.to_string()),
-            before: Some(state.to_string()),
+            before: Some(state_word(delivery.mail_state).to_owned()),
             after: Some(MailState::ResendRequested.to_string()),
             ..caller.audit(Action::ResendMail, user_id, None)
         };
-        let resent = self.store.resend_mail(order, &address.normalized(), most, &event, now).await;
+        let address = address.normalized();
+        let resent = if delivery.is_overdue(requested_at, now) {
+            self.store.note_resent_order(&address, most, &event, now).await
+        } else {
+            self.store.resend_mail(order, &address, most, &event, now).await
+        };
         resent.map_err(|error| match error {
             ResendMailError::InProgress => under_way(),
             ResendMailError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
             ResendMailError::Store(error) => error.into(),
         })?;
-        if state != MailState::Sent {
+        if delivery.is_overdue(requested_at, now) {
+            let order = serde_json::to_string(&order).map_err(Problem::internal)?;
+            self.queues.mails.send(order.as_str()).await.map_err(unavailable)?;
+        }
+        if delivery.mail_state != Some(MailState::Sent) {
             self.delete_dead_letters(order).await?;
         }
         Ok(user_id)
@@ -416,6 +427,11 @@ fn unavailable(error: QueueError) -> Problem {
 
 fn parse_order(message: &Message) -> Option<MailMessage> {
     serde_json::from_str(&message.body).ok()
+}
+
+/// Returns the word for a state, also for that of a mail that waits.
+pub(crate) fn state_word(state: Option<MailState>) -> &'static str {
+    state.map_or("waiting", MailState::as_str)
 }
 
 fn under_way() -> Problem {

@@ -140,6 +140,22 @@ impl Store {
         self.commit(vec![Step::put(mail)?, self.audit(event)?]).await
     }
 
+    /// Counts an order of a mail that has waited too long, and writes the event. It counts towards
+    /// the `most` mails that its address may be sent per day. The caller queues the order: if both
+    /// orders arrive, the mail is sent once.
+    ///
+    /// # Errors
+    /// [`ResendMailError::Locked`] until the next day when the address has been sent the maximum.
+    pub async fn note_resent_order(
+        &self,
+        address: &str,
+        most: u64,
+        event: &AuditEvent,
+        now: Timestamp,
+    ) -> Result<(), ResendMailError> {
+        self.commit(vec![count_mail(address, most, now), self.audit(event)?]).await
+    }
+
     /// Orders a mail again whose sending has ended or was interrupted, and writes the event. It
     /// counts towards the `most` mails that its address may be sent per day.
     ///
