@@ -11,6 +11,7 @@ mod read_access_log;
 mod read_doctor_record;
 mod read_history;
 mod read_patient_record;
+mod renew_upload;
 mod response;
 mod update_annotation;
 mod update_record;
@@ -36,6 +37,7 @@ pub fn router() -> OpenApiRouter<App> {
             update_record::replace_record
         ))
         .routes(routes!(delete_file::delete_file))
+        .routes(routes!(renew_upload::renew_upload))
         .routes(routes!(list_doctor_records::list_doctor_records))
         .routes(routes!(create_annotation::create_annotation))
         .routes(routes!(

@@ -78,7 +78,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let members = "create_profile update_profile replace_profile";
     let patients = "list_doctors list_patient_records create_record read_patient_record \
                     update_record replace_record read_access_log \
-                    read_patient_history delete_file";
+                    read_patient_history delete_file renew_upload";
     let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation \
                    replace_annotation read_doctor_history";
     let admins = "open_console list_users create_user read_user update_user end_sessions \

@@ -95,6 +95,8 @@ string_enum! {
         UpdateRecord = "update_record",
         /// A file was deleted.
         DeleteFile = "delete_file",
+        /// A new upload URL for a pending file was asked for.
+        RenewUpload = "renew_upload",
         /// An annotation was written.
         CreateAnnotation = "create_annotation",
         /// An annotation was changed.

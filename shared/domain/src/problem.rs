@@ -48,6 +48,9 @@ codes! {
     DailyLimitReached = "daily_limit_reached", "Wait for the number of seconds in Retry-After.";
     /// Another account has taken the address since the mail was sent.
     EmailTaken = "email_taken", "Ask for the change to another address.";
+    /// The file does not wait for an upload: it is available or was rejected.
+    FileNotPending = "file_not_pending", "Read the record to see the state of its file. Add a new \
+         file instead of uploading this one again.";
     /// The header Idempotency-Key is not a key: one string of printable ASCII characters in double
     /// quotes, at most 255 characters with the quotes.
     IdempotencyKeyInvalid = "idempotency_key_invalid", "Send one key, such as a random UUID in \

@@ -337,6 +337,27 @@ impl<'a> AccessEvent<'a> {
     }
 }
 
+impl<'a> RecordFile<'a> {
+    /// Returns a file without a download URL.
+    pub fn without_download(file: &'a File, upload: Option<Upload>) -> Self {
+        Self {
+            id: file.id,
+            file: None,
+            name: &file.name,
+            content_type: file.content_type,
+            size_bytes: file.size_bytes,
+            status: file.status,
+            created_at: file.id.created_at(),
+            upload: upload.map(|upload| UploadRequest {
+                method: "PUT",
+                url: upload.url,
+                headers: upload.headers.into_iter().collect(),
+                expires_at: upload.expires_at,
+            }),
+        }
+    }
+}
+
 /// Returns the users that a record names.
 pub fn accounts_named_in(detail: &RecordDetail) -> impl Iterator<Item = UserId> {
     let authors = detail.annotations.iter().map(|annotation| annotation.author_id);
@@ -405,30 +426,11 @@ impl<'a> RecordPresenter<'a> {
         file: &'a File,
         upload: Option<Upload>,
     ) -> Result<RecordFile<'a>, Problem> {
-        let available = file.status == FileStatus::Available;
-        let url = match available {
-            true => Some(
-                self.bucket
-                    .presign_download(file, self.download_lifetime)
-                    .await
-                    .map_err(Problem::internal)?,
-            ),
-            false => None,
-        };
-        Ok(RecordFile {
-            id: file.id,
-            file: url,
-            name: &file.name,
-            content_type: file.content_type,
-            size_bytes: file.size_bytes,
-            status: file.status,
-            created_at: file.id.created_at(),
-            upload: upload.map(|upload| UploadRequest {
-                method: "PUT",
-                url: upload.url,
-                headers: upload.headers.into_iter().collect(),
-                expires_at: upload.expires_at,
-            }),
-        })
+        let mut view = RecordFile::without_download(file, upload);
+        if file.status == FileStatus::Available {
+            let url = self.bucket.presign_download(file, self.download_lifetime).await;
+            view.file = Some(url.map_err(Problem::internal)?);
+        }
+        Ok(view)
     }
 }

@@ -11,14 +11,14 @@ const LINKS: &[(&str, &str, &str, &[&str])] = &[
         "/id",
         &["read_patient_record", "update_record", "replace_record", "read_access_log"],
     ),
-    ("create_record", "201", "/files/0/id", &["delete_file"]),
+    ("create_record", "201", "/files/0/id", &["delete_file", "renew_upload"]),
     (
         "list_patient_records",
         "200",
         "/results/0/id",
         &["read_patient_record", "update_record", "replace_record", "read_access_log"],
     ),
-    ("list_patient_records", "200", "/results/0/files/0/id", &["delete_file"]),
+    ("list_patient_records", "200", "/results/0/files/0/id", &["delete_file", "renew_upload"]),
     ("list_patient_records", "200", "/results/0/annotations/0/id", &["read_patient_history"]),
     ("list_doctor_records", "200", "/results/0/id", &["read_doctor_record"]),
     (

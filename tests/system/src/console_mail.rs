@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::mails::{ShortVisibilityTimeout, deliver, mails, order, set_mail_state};
+use crate::mails::{ShortVisibilityTimeout, change_to, deliver, mails, order, set_mail_state};
 use api_tests::harness::{
     Admin, Anonymous, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, account_mail,
     account_mails_to, aws, eventually, mails_to, new_email,
@@ -96,6 +96,12 @@ fn newest(user: &User) -> Value {
 /// Returns the actions on a user in the audit trail, newest first.
 fn list_events(admin: &Admin, user: &User) -> Vec<Value> {
     admin.list_events(&format!("subject={}", user.id)).ok(200).results().to_vec()
+}
+
+/// Stores a state of a stored mail.
+fn set_stored_mail_state(mail: &str, state: &str) {
+    let (expression, values) = change_to(state);
+    aws::update_item(&format!("MAIL#{mail}"), "MAIL", expression, values);
 }
 
 /// Returns the row of a page's tables that contains a text.
@@ -530,19 +536,9 @@ fn staff_send_a_mail_again() {
     );
 
     // Not while it is being sent, not to an inactive user, not for what does not exist.
-    aws::update_item(
-        &format!("MAIL#{mail}"),
-        "MAIL",
-        "SET mail_state = :state",
-        json!({":state": {"S": "sending"}}),
-    );
+    set_stored_mail_state(&mail, "sending");
     console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
-    aws::update_item(
-        &format!("MAIL#{mail}"),
-        "MAIL",
-        "SET mail_state = :state",
-        json!({":state": {"S": "sent"}}),
-    );
+    set_stored_mail_state(&mail, "sent");
     admin.update_user(&user.id, json!({"is_active": false})).ok(200);
     console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
     console
@@ -578,14 +574,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     assert!(!list_events(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
 
     // A mail ordered before the change is given up, and the console shows why.
-    let set = |state: &str| {
-        aws::update_item(
-            &format!("MAIL#{}", user.id),
-            "MAIL",
-            "SET mail_state = :state",
-            json!({":state": {"S": state}}),
-        )
-    };
+    let set = |state: &str| set_stored_mail_state(&user.id, state);
     let order = json!({"mail_id": user.id}).to_string();
     assert!(deliver(&order));
     assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent", "what was sent stays so");
@@ -624,12 +613,7 @@ fn an_address_change_ends_when_the_password_changes() {
     // An order that has waited meanwhile is not carried out: its token would be of today.
     assert!(!row_of().unwrap().contains("<button"));
     console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
-    aws::update_item(
-        &format!("MAIL#{mail}"),
-        "MAIL",
-        "SET mail_state = :state",
-        json!({":state": {"S": "ordered"}}),
-    );
+    set_stored_mail_state(&mail, "ordered");
     assert!(deliver(&json!({"mail_id": mail}).to_string()));
     assert_eq!(mail_item(&mail)["mail_failure"]["S"], "not_needed");
     assert_eq!(account_mails_to(&new).len(), 1);
@@ -685,8 +669,7 @@ fn an_address_gets_so_many_mails_a_day_and_no_more() {
     });
     let mail = field(&row, "mail");
     let again = || {
-        let state = json!({":state": {"S": "failed"}});
-        aws::update_item(&format!("MAIL#{mail}"), "MAIL", "SET mail_state = :state", state);
+        set_stored_mail_state(&mail, "failed");
         console.submit("/admin/mail/resend/", &[("mail", &mail)])
     };
     let accepted = Cell::new(0);

@@ -525,3 +525,12 @@ fn uploads_work_with_the_response_that_was_given_again() {
         (read["files"][0]["status"] == "available").then_some(())
     });
 }
+
+#[test]
+fn a_file_is_uploaded_by_its_new_url() {
+    let waiting = Waiting::new(declared("a.pdf", "application/pdf", PDF));
+    let renewed = waiting.patient.renew_upload(waiting.file_id()).ok(200);
+    assert_eq!(upload(&renewed.body, PDF), 200);
+    eventually("the file is available", || (waiting.stored_status() == "available").then_some(()));
+    waiting.patient.renew_upload(waiting.file_id()).problem(409, "file_not_pending");
+}

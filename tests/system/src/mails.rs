@@ -5,6 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::console_mail;
@@ -37,11 +38,20 @@ pub(crate) fn deliver(body: &str) -> bool {
     aws::invoke("mailer", &delivery(body))["batchItemFailures"].as_array().unwrap().is_empty()
 }
 
+/// Returns the expression and the values that store a state of a mail, with the times that a state
+/// has. Without them, the change is corrupt: the dispatcher stops at it, and the emulated cloud
+/// does not deliver the rest of its batch again, as AWS does.
+pub(crate) fn change_to(state: &str) -> (&'static str, Value) {
+    let expression = "SET mail_state = :state, mail_sent_at = if_not_exists(mail_sent_at, :now), \
+                      mail_failed_at = if_not_exists(mail_failed_at, :now)";
+    (expression, json!({":state": {"S": state}, ":now": {"S": Timestamp::now().to_string()}}))
+}
+
 /// Stores in a notification that its mail was begun, or that it was not.
 pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Option<&str>) {
     let sk = format!("NOTIFICATION#{}", notification.as_str().unwrap());
     let (expression, values) = match state {
-        Some(state) => ("SET mail_state = :state", json!({":state": {"S": state}})),
+        Some(state) => change_to(state),
         None => ("REMOVE mail_state", Value::Null),
     };
     aws::update_item(&format!("INBOX#{recipient}"), &sk, expression, values);

@@ -187,6 +187,8 @@ operations! {
     ReadPatientHistory = "read_patient_history": Patients;
     /// Delete a file of one of the patient's records.
     DeleteFile = "delete_file": Patients, [409 ChangedMeanwhile, 412 PreconditionFailed];
+    /// Get a new upload URL for a pending file of one of the patient's records.
+    RenewUpload = "renew_upload": Patients, [409 FileNotPending];
     /// List the records that are assigned to the doctor.
     ListDoctorRecords = "list_doctor_records": Doctors;
     /// Read a record that is assigned to the doctor.

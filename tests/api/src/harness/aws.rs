@@ -96,12 +96,13 @@ pub fn query(pk: &str) -> Vec<Value> {
     response["Items"].as_array().unwrap().clone()
 }
 
-/// Updates an item. In the expression, `#role` and `#ttl` are the attributes whose names are
+/// Updates an item. In the expression, `#role`, `#status` and `#ttl` are attributes whose names are
 /// reserved words.
 #[track_caller]
 pub fn update_item(pk: &str, sk: &str, expression: &str, values: Value) {
-    let reserved =
-        ["role", "ttl"].into_iter().filter(|name| expression.contains(&format!("#{name}")));
+    let reserved = ["role", "status", "ttl"]
+        .into_iter()
+        .filter(|name| expression.contains(&format!("#{name}")));
     let names: serde_json::Map<String, Value> =
         reserved.map(|name| (format!("#{name}"), json!(name))).collect();
     let mut body =

@@ -227,6 +227,11 @@ impl Client {
     }
 
     #[track_caller]
+    pub fn renew_upload(&self, file: &str) -> Response {
+        self.request("POST", &format!("/api/records/files/{file}/upload-url/")).send()
+    }
+
+    #[track_caller]
     pub fn list_doctor_records(&self, query: &str) -> Response {
         self.get(&with_query("/api/records/doctor/", query))
     }

@@ -3,6 +3,7 @@
 mod annotations;
 mod create;
 mod doctor;
+mod files;
 mod history;
 mod patient;
 mod update;

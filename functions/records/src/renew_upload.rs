@@ -1,0 +1,56 @@
+//! `POST /api/records/files/{id}/upload-url/`
+
+use std::slice;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::audit::Action;
+use domain::file::FileStatus;
+use domain::id::FileId;
+use domain::problem::Code;
+use http_api::caller::Patient;
+use http_api::path::PathId;
+use http_api::problem::Problem;
+use http_api::response::{ApiResponse, ok};
+use http_api::views::RecordFile;
+
+use crate::{App, response};
+
+/// Get a new upload URL for a file of one of your records that is still pending, for example when
+/// the first one has expired.
+#[utoipa::path(
+    post, path = "/api/records/files/{id}/upload-url/", tag = "Health Records",
+    responses(
+        (status = 200, description = "The file with its upload.", body = RecordFile),
+    )
+)]
+pub(crate) async fn renew_upload(
+    State(app): State<App>,
+    patient: Patient,
+    PathId(id): PathId<FileId>,
+) -> Result<ApiResponse, Problem> {
+    let owner = patient.id();
+    let (caller, lookup) = patient.authorize_with(app.store.get_file_lookup(id)).await?;
+    let record_id = match lookup {
+        Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup.record_id,
+        other => {
+            let (subject, record) =
+                other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
+            let denied = caller.audit(Action::RenewUpload, subject, record);
+            return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
+        }
+    };
+    let detail = app.store.get_record_detail(owner, record_id).await?;
+    let file = detail
+        .and_then(|detail| detail.files.into_iter().find(|file| file.id == id))
+        .ok_or_else(Problem::not_found)?;
+    if file.status != FileStatus::Pending {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            Code::FileNotPending,
+            "The file was uploaded already.",
+        ));
+    }
+    let upload = response::uploads(&app, slice::from_ref(&file)).await?.remove(&file.id);
+    Ok(ok(&RecordFile::without_download(&file, upload)))
+}
