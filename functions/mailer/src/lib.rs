@@ -34,8 +34,8 @@ use crate::account_mail::Template;
 const NOTIFICATION_TEXT: &str = include_str!("../templates/notification.txt");
 const NOTIFICATION_HTML: &str = include_str!("../templates/notification.html");
 
-/// How long one mail may take: its reads and writes, and the request to SES, which is given up
-/// after 4 s ([`CallPolicy::Background`]).
+/// Time that must be left to begin a mail: SES is given up after 4 s ([`CallPolicy::Background`]),
+/// and the table usually responds within milliseconds.
 pub const TIME_FOR_ONE_MAIL: Duration = Duration::from_secs(8);
 
 /// The state of the function: clients and configuration.

@@ -41,9 +41,10 @@ pub(crate) async fn renew_upload(
         }
     };
     let detail = app.store.get_record_detail(owner, record_id).await?;
-    let file = detail
+    let mut file = detail
         .and_then(|detail| detail.files.into_iter().find(|file| file.id == id))
         .ok_or_else(Problem::not_found)?;
+    response::settle_upload(&app, &mut file).await;
     if file.status != FileStatus::Pending {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -51,6 +52,7 @@ pub(crate) async fn renew_upload(
             "The file was uploaded already.",
         ));
     }
+    response::audit(&app, &[caller.audit(Action::RenewUpload, owner, Some(record_id))]).await?;
     let upload = response::uploads(&app, slice::from_ref(&file)).await?.remove(&file.id);
     Ok(ok(&RecordFile::without_download(&file, upload)))
 }

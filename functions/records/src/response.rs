@@ -97,11 +97,22 @@ async fn settle_uploads(app: &App, details: &mut [RecordDetail]) {
 }
 
 async fn settle(app: &App, file: &mut File) {
-    // Long after the URL has expired nothing can arrive any more.
+    // Long after the first URL has expired something arrives only by a renewed one, whose event or
+    // next renewal settles the file.
     let waited = clock::now().duration_since(file.id.created_at()).unsigned_abs();
-    if waited > 2 * app.uploads.upload_url_lifetime {
-        return;
+    if waited <= 2 * app.uploads.upload_url_lifetime {
+        inspect(app, file).await;
     }
+}
+
+/// Settles a pending file if its object has arrived. What takes too long is left to the event.
+pub(crate) async fn settle_upload(app: &App, file: &mut File) {
+    if file.status == FileStatus::Pending {
+        let _ = tokio::time::timeout(MAX_INSPECTION_TIME, inspect(app, file)).await;
+    }
+}
+
+async fn inspect(app: &App, file: &mut File) {
     if let Ok(status) = app.bucket.inspect(file).await
         && status != FileStatus::Pending
         && let Ok(true) = app.store.settle_file(file, status).await

@@ -127,6 +127,9 @@ pub struct Delivery {
     pub mail_failed_at: Option<Timestamp>,
     /// When the mail was last sent.
     pub mail_sent_at: Option<Timestamp>,
+    /// When staff last ordered the mail again.
+    #[serde(default)]
+    pub mail_ordered_at: Option<Timestamp>,
     /// When a mailer claimed the mail; none once it has reported the outcome.
     pub mail_claimed_at: Option<Timestamp>,
 }
@@ -163,7 +166,8 @@ impl Delivery {
     /// [`Self::WAITING_TIMEOUT`].
     pub fn is_overdue(&self, requested_at: Timestamp, now: Timestamp) -> bool {
         let waits = matches!(self.mail_state, None | Some(MailState::ResendRequested));
-        let since = self.mail_failed_at.map_or(requested_at, |failed| failed.max(requested_at));
+        let latest = [self.mail_ordered_at, self.mail_failed_at].into_iter().flatten().max();
+        let since = latest.map_or(requested_at, |latest| latest.max(requested_at));
         waits && now.duration_since(since) > Self::WAITING_TIMEOUT
     }
 
@@ -365,6 +369,8 @@ mod tests {
             let waiting = Delivery { mail_state: state, ..Delivery::default() };
             assert!(!waiting.can_be_resent(ago(3600), now));
             assert!(waiting.can_be_resent(ago(3601), now));
+            let ordered = Delivery { mail_ordered_at: Some(ago(60)), ..waiting.clone() };
+            assert!(!ordered.can_be_resent(ago(9000), now), "it was ordered again a minute ago");
             let retried = Delivery { mail_failed_at: Some(ago(60)), ..waiting };
             assert!(!retried.can_be_resent(ago(9000), now), "it was tried a minute ago");
         }

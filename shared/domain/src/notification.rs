@@ -78,7 +78,8 @@ pub struct Notification {
     pub message: String,
     /// When the recipient read it.
     pub read_at: Option<Timestamp>,
-    /// Deleted by the recipient. It stays stored until its mail is sent.
+    /// Deleted by the recipient. It stays stored until its mail has ended: sent, given up or in
+    /// doubt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_deleted: bool,
 }
@@ -231,8 +232,9 @@ impl RecordEvent<'_> {
 /// What a bulk operation on an inbox covers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct InboxExtent {
-    /// Everything up to and including this notification. None of them is
-    /// [recent](Self::RECENT), so no older one can still be stored later.
+    /// Everything up to and including this notification. Unless there are more
+    /// [recent](Self::RECENT) ones than are changed one by one, it is not recent itself, so no
+    /// older one can still be stored later.
     pub through: Option<NotificationId>,
     /// The recent notifications, each by its id.
     pub recent: Vec<NotificationId>,

@@ -3,6 +3,7 @@
 //! changed later (`purge`).
 
 use domain::id::{NotificationId, UserId};
+use domain::mail::MailState;
 use domain::notification::{InboxExtent, InboxState, Notification};
 use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -12,6 +13,7 @@ use crate::attributes::{flag, string};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
 use crate::keys::{self, IndexKeys, Key};
+use crate::mail::state;
 use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order, Query};
 use crate::table::Table;
@@ -243,13 +245,22 @@ impl Table {
         .map(drop)
     }
 
-    /// Removes a notification.
+    /// Removes a notification whose mail has ended; not one whose mail staff have ordered again.
     pub async fn purge_notification(
         &self,
         recipient: UserId,
         id: NotificationId,
     ) -> Result<(), Error> {
-        self.delete(keys::notification(recipient, id)).await
+        self.delete_if(
+            keys::notification(recipient, id),
+            "mail_state IN (:sent, :failed, :in_doubt)",
+            [
+                state(":sent", MailState::Sent),
+                state(":failed", MailState::Failed),
+                state(":in_doubt", MailState::InDoubt),
+            ],
+        )
+        .await
     }
 
     /// Marks everything up to and including `through` as read; changes nothing when an earlier bulk

@@ -323,6 +323,31 @@ impl Table {
         sent.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
+    /// Deletes an item if a condition holds for it.
+    pub(crate) async fn delete_if(
+        &self,
+        key: Key,
+        condition: &str,
+        expression_values: impl IntoIterator<Item = Value>,
+    ) -> Result<(), Error> {
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_attributes()))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names([condition]))
+            .set_expression_attribute_values(values(expression_values));
+        match retry_write_conflicts(|| request.clone().send()).await {
+            Err(SdkError::ServiceError(failure))
+                if failure.err().is_conditional_check_failed_exception() =>
+            {
+                Ok(())
+            }
+            sent => sent.map(drop).map_err(|error| classify("DeleteItem", &error)),
+        }
+    }
+
     /// Deletes any number of items, whether they exist or not.
     pub(crate) async fn delete_all(&self, keys: Vec<Item>) -> Result<(), Error> {
         try_join_all(keys.chunks(MAX_BATCH_WRITE).map(|chunk| self.delete_batch(chunk)))

@@ -8,6 +8,7 @@ use domain::mail::{
     AccountSnapshot, Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken,
 };
 use domain::notification::Notification;
+use jiff::SignedDuration;
 use store::Page;
 use store::mail::{Claim, MailClaim, MailOutcome};
 use store::staff::mail::{Mailed, ResendMailError};
@@ -44,7 +45,7 @@ fn delivery(
         mail_failure,
         mail_failed_at: failed_at.map(at),
         mail_sent_at: sent.map(at),
-        mail_claimed_at: None,
+        ..Delivery::default()
     }
 }
 
@@ -172,7 +173,11 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
         ),
         "{one:?} {other:?}"
     );
-    assert_eq!(now().await, delivery(Some(MailState::ResendRequested), None, None));
+    let ordered = Delivery {
+        mail_ordered_at: Some(at(32)),
+        ..delivery(Some(MailState::ResendRequested), None, None)
+    };
+    assert_eq!(now().await, ordered);
     assert_eq!(claimed(claim(33).await).0, notification);
     assert!(matches!(again(34).await, Err(ResendMailError::InProgress)), "it was begun anew");
 }
@@ -220,10 +225,11 @@ async fn only_an_unclaimed_mail_can_be_dropped() {
     let (_, held) = claimed(claim().await);
     table.store.mark_mail_sent(&held, at(5)).await.unwrap();
     drop().await;
-    assert_eq!(now().await, delivery(Some(MailState::Sent), None, Some(5)));
+    let ordered = |delivery| Delivery { mail_ordered_at: Some(at(4)), ..delivery };
+    assert_eq!(now().await, ordered(delivery(Some(MailState::Sent), None, Some(5))));
     again().await;
     drop().await;
-    assert_eq!(now().await, dropped(Some(5)));
+    assert_eq!(now().await, ordered(dropped(Some(5))));
 }
 
 #[tokio::test]
@@ -245,7 +251,7 @@ async fn a_deleted_notification_has_no_mail() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     let (_, held) = claimed(claim);
-    table.store.purge_notification(doctor.id, notification.id).await.unwrap();
+    table.delete(format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{}", notification.id)).await;
     for outcome in [MailOutcome::TriedAgain, MailOutcome::GivenUp, MailOutcome::InDoubt] {
         table.store.mark_mail_failed(&held, MailFailure::Rejected, outcome, at(1)).await.unwrap();
     }
@@ -421,4 +427,42 @@ async fn a_token_is_found_by_its_hash() {
         (text(&item, "entity"), item["ttl"].as_n().unwrap()),
         (Some("mail_token"), &token.ttl.to_string())
     );
+}
+
+/// The notification was deleted, and its mail ordered again before the dispatcher came to remove it.
+#[tokio::test]
+async fn a_mail_that_is_ordered_again_keeps_its_notification() {
+    let table = Table::new().await;
+    let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let (_, held) = claimed(claim().await);
+    let outcome = MailOutcome::InDoubt;
+    table.store.mark_mail_failed(&held, MailFailure::NoAnswer, outcome, at(1)).await.unwrap();
+    let event = event(&admin, doctor.id, Action::ResendMail, None);
+    table.store.resend_mail(order, "smith@example.com", 9, &event, at(2)).await.unwrap();
+    table.store.purge_notification(doctor.id, notification.id).await.unwrap();
+    claimed(claim().await);
+}
+
+#[tokio::test]
+async fn a_waiting_mail_is_ordered_again_once_an_hour() {
+    let table = Table::new().await;
+    let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let again = async |now| {
+        let event = event(&admin, doctor.id, Action::ResendMail, None);
+        table.store.note_resent_order(order, "smith@example.com", 9, &event, now).await
+    };
+    let later = at(0) + SignedDuration::from_mins(61);
+    again(at(0)).await.unwrap();
+    assert!(matches!(again(at(59)).await, Err(ResendMailError::InProgress)));
+    again(later).await.unwrap();
+    let held = claimed(table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap()).1;
+    let much_later = later + SignedDuration::from_hours(9);
+    assert!(matches!(again(much_later).await, Err(ResendMailError::InProgress)), "it is claimed");
+    table.store.mark_mail_sent(&held, at(2)).await.unwrap();
+    assert!(matches!(again(much_later).await, Err(ResendMailError::InProgress)), "it is sent");
 }

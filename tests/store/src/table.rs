@@ -68,6 +68,13 @@ impl Table {
         found.consistent_read(true).send().await.unwrap().item
     }
 
+    /// Deletes an item.
+    pub async fn delete(&self, pk: String, sk: String) {
+        let deletion = self.client.delete_item().table_name(NAME);
+        let deletion = deletion.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
+        deletion.send().await.unwrap();
+    }
+
     /// Returns the entity of every item, sorted.
     pub async fn entities(&self) -> Vec<String> {
         let mut entities: Vec<String> = self

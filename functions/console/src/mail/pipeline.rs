@@ -290,7 +290,7 @@ impl Pipeline {
         };
         let address = address.normalized();
         let resent = if delivery.is_overdue(requested_at, now) {
-            self.store.note_resent_order(&address, most, &event, now).await
+            self.store.note_resent_order(order, &address, most, &event, now).await
         } else {
             self.store.resend_mail(order, &address, most, &event, now).await
         };
@@ -336,7 +336,8 @@ impl Pipeline {
         let ordered = match order {
             MailMessage::Notification { recipient_id, notification_id } => {
                 let delivery = store.get_notification_delivery(recipient_id, notification_id);
-                delivery.await?.map(|Mailed { what, delivery }| OrderedMail {
+                let mailed = delivery.await?.filter(|it| it.what.notification_type.is_mailed());
+                mailed.map(|Mailed { what, delivery }| OrderedMail {
                     user_id: recipient_id,
                     topic: what.notification_type.as_str(),
                     delivery,

@@ -140,20 +140,37 @@ impl Store {
         self.commit(vec![Step::put(mail)?, self.audit(event)?]).await
     }
 
-    /// Counts an order of a mail that has waited too long, and writes the event. It counts towards
-    /// the `most` mails that its address may be sent per day. The caller queues the order: if both
-    /// orders arrive, the mail is sent once.
+    /// Notes that a mail that has waited too long is ordered again, and writes the event. It counts
+    /// towards the `most` mails that its address may be sent per day. The caller queues the order: if
+    /// both orders arrive, the mail is sent once.
     ///
     /// # Errors
-    /// [`ResendMailError::Locked`] until the next day when the address has been sent the maximum.
+    /// [`ResendMailError::InProgress`] when the mail does not wait any more or was ordered again
+    /// less than [`Delivery::WAITING_TIMEOUT`] ago; [`ResendMailError::Locked`] until the next day
+    /// when the address has been sent the maximum.
     pub async fn note_resent_order(
         &self,
+        order: MailMessage,
         address: &str,
         most: u64,
         event: &AuditEvent,
         now: Timestamp,
     ) -> Result<(), ResendMailError> {
-        self.commit(vec![count_mail(address, most, now), self.audit(event)?]).await
+        let waiting_since =
+            now.checked_sub(Delivery::WAITING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
+        let noted = Step::update(keys::ordered(order), "SET mail_ordered_at = :now")
+            .only_if(
+                "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR mail_state = \
+                 :ordered) AND (attribute_not_exists(mail_ordered_at) OR mail_ordered_at < \
+                 :waiting_since)",
+                ResendMailError::InProgress,
+            )
+            .with([
+                string(":now", now),
+                state(":ordered", MailState::ResendRequested),
+                string(":waiting_since", waiting_since),
+            ]);
+        self.commit(vec![noted, count_mail(address, most, now), self.audit(event)?]).await
     }
 
     /// Orders a mail again whose sending has ended or was interrupted, and writes the event. It
@@ -175,8 +192,8 @@ impl Store {
             now.checked_sub(Delivery::SENDING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
         let again = Step::update(
             keys::ordered(order),
-            "SET mail_state = :ordered REMOVE \
-             mail_claimed_at, mail_operation",
+            "SET mail_state = :ordered, mail_ordered_at = :now REMOVE mail_claimed_at, \
+             mail_operation",
         )
         .only_if(
             "mail_state IN (:sent, :failed, :in_doubt) OR (mail_state = :sending AND \
@@ -190,6 +207,7 @@ impl Store {
             state(":in_doubt", MailState::InDoubt),
             state(":sending", MailState::Sending),
             string(":begun_before", begun_before),
+            string(":now", now),
         ]);
         self.commit(vec![again, count_mail(address, most, now), self.audit(event)?]).await
     }
