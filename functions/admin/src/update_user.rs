@@ -20,7 +20,8 @@ use crate::response::AdminUser;
 #[utoipa::path(
     patch, path = "/api/admin/users/{id}/", tag = "Administration", request_body = UserChange,
     responses(
-        (status = 200, description = "The user after the change.", body = AdminUser, headers(("ETag"))),
+        (status = 200, description = "The user after the change.", body = AdminUser,
+            headers(("ETag"))),
     )
 )]
 pub(crate) async fn update_user(

@@ -106,8 +106,8 @@ fn escape_query(query: &str) -> String {
 }
 
 /// Serves events of a queue or a stream: `handler` gets each event, with the time at which Lambda
-/// ends the invocation, and returns which of its entries failed. An error of the handler is logged with its causes, and Lambda delivers the whole event
-/// again.
+/// ends the invocation, and returns which of its entries failed. An error of the handler is logged
+/// with its causes, and Lambda delivers the whole event again.
 ///
 /// # Errors
 /// When Lambda's runtime API cannot be reached.

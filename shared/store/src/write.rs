@@ -3,8 +3,8 @@
 //! The SDK repeats a request when the connection is cut, also after the table has acted: a
 //! conditional write can meet its own first try. Transactions carry a client token, which makes a
 //! repetition within ten minutes return the first result; conditional puts carry the id of the
-//! operation, or are compared with the stored item as a whole; updates are idempotent, or their callers
-//! compare the result. The counters in `rate` alone may count a repeated request twice.
+//! operation, or are compared with the stored item as a whole; updates are idempotent, or their
+//! callers compare the result. The counters in `rate` alone may count a repeated request twice.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;

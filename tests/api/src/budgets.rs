@@ -400,8 +400,8 @@ fn every_operation_on_records_keeps_its_budget() {
     );
     assert_eq!(page.results().len(), 20);
 
-    // Bulk actions, on a short and on a long inbox, each with one notification that is so new that it
-    // costs a write of its own.
+    // Bulk actions, on a short and on a long inbox, each with one notification that is so new that
+    // it costs a write of its own.
     for number in [9, 999] {
         let doctor = Doctor::new();
         let told = Patient::new().record_for(&doctor);

@@ -2,11 +2,12 @@
 //! nothing else runs meanwhile.
 //!
 //! Two kinds of requests are sent in random order, 200 of each (50 where all wait equally long),
-//! and their times are compared by Welch's t-test. Differences below a quarter of the shortest request do not count: one more call
-//! of the table takes longer, and reading an item that is there takes some microseconds more than
-//! finding none. Of equal kinds, one comparison in a hundred has p <= 0.01; such a comparison is
-//! repeated with new samples and fails if it has p <= 0.01 again. So an equal comparison fails once
-//! in 10,000 runs, and a run (of seven) once in about 1,400. A real difference is found again.
+//! and their times are compared by Welch's t-test. Differences below a quarter of the shortest
+//! request do not count: one more call of the table takes longer, and reading an item that is there
+//! takes some microseconds more than finding none. Of equal kinds, one comparison in a hundred has
+//! p <= 0.01; such a comparison is repeated with new samples and fails if it has p <= 0.01 again.
+//! So an equal comparison fails once in 10,000 runs, and a run (of seven) once in about 1,400. A
+//! real difference is found again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::f64::consts::FRAC_PI_2;

@@ -139,6 +139,31 @@ fn doc_comments_of_functions_start_with_a_verb() {
     }
 }
 
+/// The Rust files below a folder. `cargo fmt` leaves long comments and texts as they are.
+fn rust_files(folder: &str) -> Vec<String> {
+    let below = workspace::list(folder).into_iter().flat_map(|name| {
+        let path = format!("{folder}/{name}");
+        match workspace::path(&path).is_dir() {
+            true if name != "node_modules" => rust_files(&path),
+            true => Vec::new(),
+            false => vec![path],
+        }
+    });
+    below.filter(|path| path.ends_with(".rs")).collect()
+}
+
+#[test]
+fn no_line_of_rust_is_longer_than_100_columns() {
+    let files = ["functions", "shared", "tests"].map(rust_files).concat();
+    assert!(files.len() > 100, "{files:?}");
+    for file in files {
+        for (number, line) in workspace::read(&file).lines().enumerate() {
+            let columns = line.chars().count();
+            assert!(columns <= 100, "{file}:{}: {columns} columns", number + 1);
+        }
+    }
+}
+
 #[test]
 fn the_readme_is_read_in_two_minutes() {
     let lines = workspace::read("README.md").lines().count();

@@ -429,7 +429,8 @@ async fn a_token_is_found_by_its_hash() {
     );
 }
 
-/// The notification was deleted, and its mail ordered again before the dispatcher came to remove it.
+/// The notification was deleted, and its mail ordered again before the dispatcher came to remove
+/// it.
 #[tokio::test]
 async fn a_mail_that_is_ordered_again_keeps_its_notification() {
     let table = Table::new().await;

@@ -247,9 +247,9 @@ impl Pipeline {
         self.queues.dead_letters.delete(&letter.message).await.map_err(unavailable)
     }
 
-    /// Resends a mail whose sending is over, however it ended, was interrupted, or has not begun for
-    /// an hour; returns the recipient. The stream brings the order to the queue, unless it waits: its
-    /// state does not change then, so it is queued here. A dead letter of it is deleted.
+    /// Resends a mail whose sending is over, however it ended, was interrupted, or has not begun
+    /// for an hour; returns the recipient. The stream brings the order to the queue, unless it
+    /// waits: its state does not change then, so it is queued here. A dead letter of it is deleted.
     ///
     /// # Errors
     /// 404 when there is no mail or no recipient, 409 when its sending is not over, the recipient

@@ -141,8 +141,8 @@ impl Store {
     }
 
     /// Notes that a mail that has waited too long is ordered again, and writes the event. It counts
-    /// towards the `most` mails that its address may be sent per day. The caller queues the order: if
-    /// both orders arrive, the mail is sent once.
+    /// towards the `most` mails that its address may be sent per day. The caller queues the order:
+    /// if both orders arrive, the mail is sent once.
     ///
     /// # Errors
     /// [`ResendMailError::InProgress`] when the mail does not wait any more or was ordered again

@@ -1,5 +1,5 @@
-//! A cold function with settings of its own for one test, or behind a [`FaultProxy`], with a table that
-//! fails.
+//! A cold function with settings of its own for one test, or behind a [`FaultProxy`], with a table
+//! that fails.
 //!
 //! On the stack it is the deployed binary with the deployed role and table; the gateway in front of
 //! it is left out, and the test makes the gateway's event.
