@@ -256,9 +256,10 @@ impl Mailer {
             Err(SdkError::ConstructionFailure(_)) => {
                 Err(not_prepared("the request to SES cannot be built"))
             }
-            Err(error) if aws::was_not_connected(&error) || was_not_sent(&error) => Err(
-                Failure::NotSent(MailFailure::NotReached, "the request to SES was not sent".into()),
-            ),
+            Err(error) if aws::was_not_sent(&error) => Err(Failure::NotSent(
+                MailFailure::NotReached,
+                "the request to SES was not sent".into(),
+            )),
             Err(_) => {
                 Err(Failure::Unknown("SES did not respond: the mail may have been sent".into()))
             }
@@ -272,12 +273,6 @@ enum Failure {
     NotSent(MailFailure, Error),
     /// The mail may have been sent.
     Unknown(Error),
-}
-
-/// Returns whether the client itself refused to send a request.
-fn was_not_sent<E, R>(error: &SdkError<E, R>) -> bool {
-    matches!(error, SdkError::DispatchFailure(failure)
-        if failure.as_connector_error().is_some_and(|error| error.is_user()))
 }
 
 fn not_prepared(error: impl Into<Error>) -> Failure {

@@ -13,7 +13,7 @@ use runtime::clock;
 use store::files::DeleteFileError;
 use store::retry::CHANGED_SINCE_READ;
 
-use crate::App;
+use crate::{App, chart};
 
 /// Delete a file of one of your records. Its object is deleted shortly after.
 #[utoipa::path(
@@ -30,15 +30,8 @@ pub(crate) async fn delete_file(
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let (caller, lookup) = patient.authorize_with(app.store.get_file_lookup(id)).await?;
-    let record_id = match lookup {
-        Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup.record_id,
-        other => {
-            let (subject, record) =
-                other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
-            let denied = caller.audit(Action::DeleteFile, subject, record);
-            return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
-        }
-    };
+    let lookup = chart::in_own_chart(&app, &caller, Action::DeleteFile, lookup).await?;
+    let record_id = lookup.record_id;
     let mut retries = CHANGED_SINCE_READ.start();
     loop {
         let detail =

@@ -1,6 +1,7 @@
 //! The function `records`: the records of patients, with files and annotations, and the assignment
 //! to doctors.
 
+mod chart;
 mod create_annotation;
 mod create_record;
 mod delete_file;

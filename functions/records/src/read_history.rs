@@ -14,7 +14,7 @@ use http_api::response::ApiResponse;
 use http_api::views::AnnotationVersionView;
 use store::{Lookup, Page};
 
-use crate::App;
+use crate::{App, chart};
 
 /// List the versions of an annotation on one of your records, newest first.
 #[utoipa::path(
@@ -33,10 +33,7 @@ pub(crate) async fn read_patient_history(
     let owner = patient.id();
     let ((), paging) = query.parse(&app.http, owner, "annotation-history", |_| Some(()))?;
     let (caller, lookup) = patient.authorize_with(app.store.get_annotation_lookup(id)).await?;
-    let lookup = match lookup {
-        Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup,
-        other => return Err(refuse(&app, &caller, other).await),
-    };
+    let lookup = chart::in_own_chart(&app, &caller, Action::ReadHistory, lookup).await?;
     let page = app.store.list_annotation_versions(owner, id, paging.limit, paging.after).await?;
     response(&app, &caller, lookup, &paging, page).await
 }
@@ -59,27 +56,16 @@ pub(crate) async fn read_doctor_history(
     let reader = doctor.id();
     let ((), paging) = query.parse(&app.http, reader, "annotation-history", |_| Some(()))?;
     let (caller, lookup) = doctor.authorize_with(app.store.get_annotation_lookup(id)).await?;
-    let Some(lookup) = lookup else { return Err(refuse(&app, &caller, None).await) };
+    let refuse = |at| chart::refuse(&app, &caller, Action::ReadHistory, at);
+    let Some(lookup) = lookup else { return Err(refuse(None).await) };
     let (assignment, page) = tokio::try_join!(
         app.store.get_assignment(reader, lookup.record_id),
         app.store.list_annotation_versions(lookup.patient_id, id, paging.limit, paging.after)
     )?;
     if assignment.is_none() {
-        return Err(refuse(&app, &caller, Some(lookup)).await);
+        return Err(refuse(Some(lookup)).await);
     }
     response(&app, &caller, lookup, &paging, page).await
-}
-
-async fn refuse(app: &App, caller: &Caller, at: Option<Lookup>) -> Problem {
-    let (subject, record) =
-        at.map_or((caller.account.id, None), |at| (at.patient_id, Some(at.record_id)));
-    caller
-        .refuse(
-            &app.store,
-            caller.audit(Action::ReadHistory, subject, record),
-            Problem::not_found(),
-        )
-        .await
 }
 
 async fn response(

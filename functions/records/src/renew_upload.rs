@@ -14,7 +14,7 @@ use http_api::problem::Problem;
 use http_api::response::{ApiResponse, ok};
 use http_api::views::RecordFile;
 
-use crate::{App, response};
+use crate::{App, chart, response};
 
 /// Get a new upload URL for a file of one of your records that is still pending, for example when
 /// the first one has expired.
@@ -31,15 +31,8 @@ pub(crate) async fn renew_upload(
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
     let (caller, lookup) = patient.authorize_with(app.store.get_file_lookup(id)).await?;
-    let record_id = match lookup {
-        Some(lookup) if caller.may_on_chart_of(lookup.patient_id) => lookup.record_id,
-        other => {
-            let (subject, record) =
-                other.map_or((owner, None), |lookup| (lookup.patient_id, Some(lookup.record_id)));
-            let denied = caller.audit(Action::RenewUpload, subject, record);
-            return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
-        }
-    };
+    let lookup = chart::in_own_chart(&app, &caller, Action::RenewUpload, lookup).await?;
+    let record_id = lookup.record_id;
     let detail = app.store.get_record_detail(owner, record_id).await?;
     let mut file = detail
         .and_then(|detail| detail.files.into_iter().find(|file| file.id == id))

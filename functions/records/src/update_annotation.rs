@@ -16,11 +16,10 @@ use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use http_api::views::RecordAnnotation;
 use runtime::clock;
-use store::Lookup;
 use store::annotations::UpdateAnnotationError;
 use store::retry::CHANGED_SINCE_READ;
 
-use crate::App;
+use crate::{App, chart};
 
 request! {
     pub(crate) struct NoteChange {
@@ -81,15 +80,7 @@ async fn write(
 ) -> Result<ApiResponse, Problem> {
     let (caller, lookup) = doctor.authorize_with(app.store.get_annotation_lookup(id)).await?;
     let doctor = &caller.account;
-    let refuse = |at: Option<Lookup>| {
-        let (subject, record) =
-            at.map_or((doctor.id, None), |at| (at.patient_id, Some(at.record_id)));
-        caller.refuse(
-            &app.store,
-            caller.audit(Action::UpdateAnnotation, subject, record),
-            Problem::not_found(),
-        )
-    };
+    let refuse = |at| chart::refuse(app, &caller, Action::UpdateAnnotation, at);
     let Some(lookup) = lookup else { return Err(refuse(None).await) };
     let respond = |annotation: &Annotation| {
         Ok(ok(&RecordAnnotation::new(annotation, Some(doctor)))

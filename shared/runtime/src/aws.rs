@@ -138,14 +138,20 @@ pub fn ses(sdk: &SdkConfig) -> aws_sdk_ses::Client {
     aws_sdk_ses::Client::from_conf(config.build())
 }
 
-/// Returns whether a call failed before it was sent, because there was no connection: the name was
-/// not found, the connection was refused, or the server or its TLS did not respond in time.
-pub fn was_not_connected<E>(error: &SdkError<E>) -> bool {
+/// Returns whether a call failed before it was sent: the client refused it, or there was no
+/// connection, because the name was not found, the connection was refused, or the server or its TLS
+/// did not respond in time.
+pub fn was_not_sent<E>(error: &SdkError<E>) -> bool {
     let SdkError::DispatchFailure(failure) = error else { return false };
-    let first = failure.as_connector_error().map(|error| error as &dyn std::error::Error);
-    std::iter::successors(first, |error| error.source()).any(|error| {
-        error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|it| it.is_connect())
-    })
+    let Some(refused) = failure.as_connector_error() else { return false };
+    let first: &dyn std::error::Error = refused;
+    let mut causes = std::iter::successors(Some(first), |error| error.source());
+    refused.is_user()
+        || causes.any(|error| {
+            error
+                .downcast_ref::<hyper_util::client::legacy::Error>()
+                .is_some_and(|it| it.is_connect())
+        })
 }
 
 /// Creates a client for Secrets Manager.
@@ -262,12 +268,12 @@ mod tests {
             server(true).0.replace("http:", "https:"),
         ] {
             let error = send(url.clone()).await;
-            assert!(was_not_connected(&error), "{url}: {error:?}");
+            assert!(was_not_sent(&error), "{url}: {error:?}");
         }
         drop(waiting);
         for hangs_up in [true, false] {
             let error = send(server(hangs_up).0).await;
-            assert!(!was_not_connected(&error), "{error:?}");
+            assert!(!was_not_sent(&error), "{error:?}");
         }
     }
 

@@ -71,10 +71,10 @@ impl Table {
 
     /// Marks a notification as deleted, or deletes it if its mail has ended meanwhile.
     async fn mark_deleted_while_mailed(&self, key: Key) -> Result<(), Error> {
-        match self.mark_deleted(key.clone()).await? {
-            UpdateOutcome::Done(item) if !awaits_mail(item.clone())? => self.delete(key).await,
-            UpdateOutcome::Done(_) | UpdateOutcome::ConditionFailed(_) => Ok(()),
-        }
+        let UpdateOutcome::Done(item) = self.mark_deleted(key.clone()).await? else {
+            return Ok(());
+        };
+        if awaits_mail(item)? { Ok(()) } else { self.delete(key).await }
     }
 
     /// Sets the time of a mark-all-read in the unread notifications that it covers: those above

@@ -289,7 +289,8 @@ impl Pipeline {
             ..caller.audit(Action::ResendMail, user_id, None)
         };
         let address = address.normalized();
-        let resent = if delivery.is_overdue(requested_at, now) {
+        let is_overdue = delivery.is_overdue(requested_at, now);
+        let resent = if is_overdue {
             self.store.note_resent_order(order, &address, most, &event, now).await
         } else {
             self.store.resend_mail(order, &address, most, &event, now).await
@@ -299,7 +300,7 @@ impl Pipeline {
             ResendMailError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
             ResendMailError::Store(error) => error.into(),
         })?;
-        if delivery.is_overdue(requested_at, now) {
+        if is_overdue {
             let order = serde_json::to_string(&order).map_err(Problem::internal)?;
             self.queues.mails.send(order.as_str()).await.map_err(unavailable)?;
         }

@@ -187,21 +187,19 @@ impl Local {
 
     /// Lets a mailer handle orders of mails; returns how many of them it gives back.
     pub(super) fn deliver(&self, orders: &[Value], time_left: Duration) -> usize {
-        let variables = variables();
-        let lookup = |variable: &'static str| variables.get(variable).cloned();
-        let mut event = SqsEvent::default();
-        for order in orders {
-            let mut message = SqsMessage::default();
-            message.body = Some(order.to_string());
-            event.records.push(message);
-        }
+        let event = event_of(orders.iter().map(Value::to_string));
         self.requests.block_on(async {
-            let table = store::Table::new(self.table.client.clone(), table::NAME);
-            let ses = aws::ses(&self.services.sdk());
-            let mailer = mailer::Mailer::new(config::Mail::read(lookup).unwrap(), table, ses);
-            let handled = mailer.handle(event, Instant::now() + time_left).await;
+            let handled = self.mailer().handle(event, Instant::now() + time_left).await;
             handled.batch_item_failures.len()
         })
+    }
+
+    fn mailer(&self) -> mailer::Mailer {
+        let variables = variables();
+        let lookup = |variable: &'static str| variables.get(variable).cloned();
+        let table = store::Table::new(self.table.client.clone(), table::NAME);
+        let ses = aws::ses(&self.services.sdk());
+        mailer::Mailer::new(config::Mail::read(lookup).unwrap(), table, ses)
     }
 
     /// Returns whether dispatcher and mailer have handled all changes.
@@ -294,9 +292,8 @@ impl Local {
         let store = store::Table::new(self.table.client.clone(), table::NAME);
         let bucket = Bucket::new(aws::s3(&sdk), lookup("BUCKET_NAME").unwrap());
         let config = config::Dispatch::read(lookup).unwrap();
-        let dispatcher = dispatcher::Dispatcher::new(config, store.clone(), bucket, aws::sqs(&sdk));
-        let config = config::Mail::read(lookup).unwrap();
-        let mailer = mailer::Mailer::new(config, store, aws::ses(&sdk));
+        let dispatcher = dispatcher::Dispatcher::new(config, store, bucket, aws::sqs(&sdk));
+        let mailer = self.mailer();
         let (database, services) = (self.table.database.clone(), self.services.clone());
         let is_idle = Arc::clone(&self.is_idle);
         async move {
@@ -318,14 +315,22 @@ impl Local {
                     tokio::time::sleep(REST).await;
                 }
                 for body in services.take_messages() {
-                    let (mut event, mut message) = (SqsEvent::default(), SqsMessage::default());
-                    message.body = Some(body);
-                    event.records.push(message);
-                    mailer.handle(event, Instant::now() + LONG_ENOUGH).await;
+                    mailer.handle(event_of([body]), Instant::now() + LONG_ENOUGH).await;
                 }
             }
         }
     }
+}
+
+/// Returns the event with which SQS delivers messages.
+fn event_of(bodies: impl IntoIterator<Item = String>) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    event.records.extend(bodies.into_iter().map(|body| {
+        let mut message = SqsMessage::default();
+        message.body = Some(body);
+        message
+    }));
+    event
 }
 
 /// Returns the variables that all functions have.
