@@ -42,7 +42,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo admin lint check test test-api test-stack fuzz audit-verify openapi clean deploy tools documents
+.PHONY: help run watch demo admin lint check test test-api test-stack fuzz audit-verify reconcile openapi clean deploy tools documents
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -99,6 +99,9 @@ fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh
 audit-verify: ## Compare the audit trail of the running system with its archive; REPAIR=1 brings what is missing into it
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
 	@env $$(cat .local/env) $(COMPILE) cargo run --quiet --bin audit-verify$(if $(REPAIR), -- --repair)
+
+reconcile: $(VENV)/stack/ready ## Repair what was lost between table, bucket and queues of the running system, and print what that was
+	@$(STACK) reconcile
 
 openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
 	@mkdir -p .local && $(CARGO) run --quiet --bin openapi > .local/openapi.json && $(CARGO) run --quiet --bin openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/

@@ -18,6 +18,7 @@ def main() -> int:
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
     command = commands.add_parser("admin", help="create the first admin of the running stack")
     command.add_argument("email", help="the admin's address")
+    commands.add_parser("reconcile", help="let the running stack repair what was lost")
     commands.add_parser("clean", help="delete the data of the stack")
     arguments = parser.parse_args()
 
@@ -33,6 +34,8 @@ def main() -> int:
                 return stack.execute(argv, dict(arguments.set))
             case "admin":
                 return stack.create_admin(arguments.email)
+            case "reconcile":
+                return stack.reconcile()
             case "clean":
                 return stack.clean()
     except Failure as failure:

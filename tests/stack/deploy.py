@@ -58,7 +58,7 @@ def _adjust(emulator: Emulator) -> None:
     actual = {each["ParameterKey"]: each["ParameterValue"] for each in _stack(emulator)["Parameters"]}
     deployed = outputs(emulator)
     adjustments.set_cors(client(emulator, "apigatewayv2"), expanded_template(emulator), actual)
-    for bucket in ("BucketName", "ArchiveBucketName"):
+    for bucket in ("BucketName", "FailureBucketName", "ArchiveBucketName"):
         adjustments.allow_plain_http(client(emulator, "s3"), deployed[bucket])
     mode, days = actual["AuditLockMode"], actual["AuditRetentionDays"]
     adjustments.lock_objects(client(emulator, "s3"), deployed["ArchiveBucketName"], mode, days)

@@ -131,18 +131,36 @@ def _only_one(lock: Path, otherwise: str):
 
 def create_admin(email: str) -> int:
     """Creates the first admin of the running stack."""
+    description = _running()
+    result = _invoke(description, "bootstrap-admin", {"email": email}, failure="the admin was not created")
+    print(f"{result['next']}\nSent mails: {description['mails_url']}")
+    return 0
+
+
+def reconcile() -> int:
+    """Lets the running stack repair what was lost between table, bucket and queues; prints what that was."""
+    report = _invoke(_running(), "reconciler", {}, failure="the reconciliation has stopped; it continues there the next time")
+    for name, value in report.items():
+        print(f"{name.replace('_', ' ')}: {json.dumps(value)}")
+    return 0
+
+
+def _running() -> dict:
+    """Returns the description of the running stack."""
     file = LOCAL / "stack.json"
     if not file.exists():
         raise Failure("no stack of this checkout is running: start one with `make run`")
-    description = json.loads(file.read_text())
+    return json.loads(file.read_text())
+
+
+def _invoke(description: dict, function: str, event: dict, failure: str) -> dict:
     emulator = Emulator(LOCAL / "run", int((LOCAL / "run" / "port").read_text()), _VENV / "stack")
-    function = description["functions"]["bootstrap-admin"]
-    response = deploy.client(emulator, "lambda").invoke(FunctionName=function, Payload=json.dumps({"email": email}))
+    name = description["functions"][function]
+    response = deploy.client(emulator, "lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     result = json.load(response["Payload"])
     if "FunctionError" in response:
-        raise Failure(f"the admin was not created: {result['errorMessage']}")
-    print(f"{result['next']}\nSent mails: {description['mails_url']}")
-    return 0
+        raise Failure(f"{failure}: {result['errorMessage']}")
+    return result
 
 
 def _logical_id(function: str) -> str:
@@ -174,6 +192,7 @@ class Stack:
             "archive_bucket": outputs["ArchiveBucketName"],
             "queues": {
                 "mail": outputs["MailQueueUrl"],
+                "account_mail": outputs["AccountMailQueueUrl"],
                 "mail_dlq": outputs["MailDeadLetterQueueUrl"],
                 "upload": outputs["UploadQueueUrl"],
                 "upload_dlq": outputs["UploadDeadLetterQueueUrl"],

@@ -2,39 +2,86 @@
 //! files, purges inboxes and updates the counters of the dashboard.
 //!
 //! The stream delivers each change at least once and in order, so everything here is idempotent;
-//! counters ([`domain::counter`]) are deduplicated by the id of the stream record. After a failure,
-//! the stream is read again from the failed record.
+//! counters ([`domain::counter`]) are deduplicated by the id of the stream record.
+//!
+//! After a failure of another service, the stream is read again from the failed record, for as long
+//! as it keeps the record. A record that cannot be read would block those behind it: it is set
+//! aside, as a whole, in the bucket for failures.
 
-use aws_lambda_events::dynamodb::{Event, EventRecord};
+mod set_aside;
+
+use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use domain::id::UserId;
 use domain::mail::{Mail, MailKind, MailMessage};
+use jiff::SignedDuration;
 use runtime::aws::{self, CallPolicy};
-use runtime::bucket::Bucket;
+use runtime::bucket::{Bucket, BucketError};
+use runtime::queue::{MAX_BATCH, MailQueues, Queue};
 use runtime::serve::{Error, sentence};
 use runtime::{clock, config};
+use serde::Deserialize;
+use serde_json::Value;
 use store::Table;
 use store::counters::Counted;
 use store::stream::Change;
 use uuid::Uuid;
 
-/// Maximum number of messages in a batch (SQS developer guide, "quotas related to messages").
-const MAX_BATCH_SIZE: usize = 10;
+pub use crate::set_aside::FailureBucket;
 
 /// The state of the function: clients and configuration.
 pub struct Dispatcher {
     store: Table,
     bucket: Bucket,
-    queue: aws_sdk_sqs::Client,
-    queue_url: String,
+    failures: FailureBucket,
+    queues: MailQueues,
+}
+
+/// A batch of the table's stream.
+#[derive(Deserialize, Debug)]
+pub struct StreamEvent {
+    /// The records as JSON, so that one that cannot be read does not hide the others.
+    #[serde(rename = "Records")]
+    records: Vec<Value>,
+}
+
+/// Why a record of the stream was not handled.
+enum Failure {
+    /// The record, or what it is about, cannot be read, now or later.
+    Corrupt(Error),
+    /// Another service has failed.
+    Outage(Error),
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Corrupt { .. } => Self::Corrupt(error.into()),
+            _ => Self::Outage(error.into()),
+        }
+    }
+}
+
+impl From<BucketError> for Failure {
+    fn from(error: BucketError) -> Self {
+        Self::Outage(error.into())
+    }
 }
 
 /// Work that is done for all records of a batch together, each with the index of its record.
 #[derive(Default)]
 struct Deferred {
-    mails: Vec<(usize, MailMessage)>,
+    mails: Vec<OrderedMail>,
     counts: Vec<(usize, Counted)>,
+}
+
+/// A mail to be queued.
+struct OrderedMail {
+    /// The index of the record that orders it.
+    record: usize,
+    message: MailMessage,
+    /// How long the queue holds it back.
+    delay: SignedDuration,
 }
 
 impl Dispatcher {
@@ -46,28 +93,28 @@ impl Dispatcher {
         let config = config::Dispatch::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
         let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
-        let bucket = Bucket::new(aws::s3(&sdk), &config.bucket_name);
-        Ok(Self::new(config, store, bucket, aws::sqs(&sdk)))
+        Ok(Self::new(config, store, aws::s3(&sdk), &aws::sqs(&sdk)))
     }
 
     /// Puts the parts together.
     pub fn new(
         config: config::Dispatch,
         store: Table,
-        bucket: Bucket,
-        queue: aws_sdk_sqs::Client,
+        s3: aws_sdk_s3::Client,
+        sqs: &aws_sdk_sqs::Client,
     ) -> Self {
-        Self { store, bucket, queue, queue_url: config.mail_queue_url }
+        let bucket = Bucket::new(s3.clone(), &config.bucket_name);
+        let failures = FailureBucket::new(s3, config.failure_bucket_name);
+        let queues = MailQueues::new(sqs, config.mail_queue_url, config.account_mail_queue_url);
+        Self { store, bucket, failures, queues }
     }
 
     /// Handles a batch of the stream; returns the first record from which it must be retried.
-    pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        let sequence_numbers: Vec<_> =
-            event.records.iter().map(|record| record.change.sequence_number.clone()).collect();
+    pub async fn handle(&self, event: StreamEvent) -> DynamoDbEventResponse {
         let mut deferred = Deferred::default();
         let mut failed = None;
-        for (index, record) in event.records.into_iter().enumerate() {
-            if let Err(error) = self.apply(record, index, &mut deferred).await {
+        for (index, record) in event.records.iter().enumerate() {
+            if let Err(error) = self.apply_or_set_aside(record, index, &mut deferred).await {
                 tracing::error!(error = sentence(&*error), "a change could not be dispatched");
                 failed = Some(index);
                 break;
@@ -80,36 +127,58 @@ impl Dispatcher {
         let first_failed = [not_queued, not_counted, failed].into_iter().flatten().min();
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = first_failed
+            .and_then(|index| event.records.get(index))
             .into_iter()
-            .map(|index| {
+            .map(|record| {
                 let mut failure = DynamoDbBatchItemFailure::default();
-                failure.item_identifier =
-                    Some(sequence_numbers.get(index).cloned().flatten().unwrap_or_default());
+                failure.item_identifier = Some(sequence_number(record));
                 failure
             })
             .collect();
         response
     }
 
-    /// Handles a record of the stream, and adds its mails and counts to the deferred work.
-    async fn apply(
+    /// Handles a record of the stream, or sets it aside if it cannot be read.
+    async fn apply_or_set_aside(
         &self,
-        record: EventRecord,
+        record: &Value,
         index: usize,
         deferred: &mut Deferred,
     ) -> Result<(), Error> {
-        let change = record.change;
-        let mut mail = |message| deferred.mails.push((index, message));
-        for change in
-            Change::from_images(&record.event_name, Some(change.old_image), Some(change.new_image))?
-        {
+        match self.apply(record, index, deferred).await {
+            Ok(()) => Ok(()),
+            Err(Failure::Outage(error)) => Err(error),
+            Err(Failure::Corrupt(error)) => {
+                let key = self.failures.put(record).await?;
+                tracing::error!(error = sentence(&*error), key, "a change was set aside");
+                Ok(())
+            }
+        }
+    }
+
+    /// Handles a record of the stream, and adds its mails and counts to the deferred work.
+    async fn apply(
+        &self,
+        record: &Value,
+        index: usize,
+        deferred: &mut Deferred,
+    ) -> Result<(), Failure> {
+        let EventRecord { change, event_name, event_id, .. } =
+            EventRecord::deserialize(record).map_err(|_| unreadable())?;
+        let changes =
+            Change::from_images(&event_name, Some(change.old_image), Some(change.new_image))?;
+        let mut mail = |message| {
+            let delay = SignedDuration::ZERO;
+            deferred.mails.push(OrderedMail { record: index, message, delay });
+        };
+        for change in changes {
             match change {
                 Change::NotificationMailOrdered { recipient_id, notification_id } => {
                     mail(MailMessage::Notification { recipient_id, notification_id });
                 }
                 Change::MailOrdered { mail_id } => mail(MailMessage::Mail { mail_id }),
                 Change::Counts { day, counts } => {
-                    let counted = Counted { event_id: record.event_id.clone(), day, counts };
+                    let counted = Counted { event_id: event_id.clone(), day, counts };
                     deferred.counts.push((index, counted));
                 }
                 Change::UserAdded { user_id } => {
@@ -122,11 +191,11 @@ impl Dispatcher {
                 Change::DeletedNotificationMailed { recipient_id, notification_id } => {
                     self.store.purge_notification(recipient_id, notification_id).await?
                 }
-                Change::RecentDeleted { recipient_id, after } => {
-                    self.store.purge_marked(recipient_id, after).await?
+                Change::RecentDeleted { recipient_id, oldest } => {
+                    self.store.purge_marked(recipient_id, oldest).await?
                 }
-                Change::InboxDeleted { recipient_id, through } => {
-                    self.store.purge_deleted(recipient_id, through).await?
+                Change::InboxDeleted { recipient_id, after, through } => {
+                    self.store.purge_deleted(recipient_id, after, through).await?
                 }
             }
         }
@@ -142,37 +211,37 @@ impl Dispatcher {
     }
 
     /// Queues mails; returns the index of the first record whose mail was not queued.
-    async fn queue(&self, mails: &[(usize, MailMessage)]) -> Option<usize> {
-        for batch in mails.chunks(MAX_BATCH_SIZE) {
-            if let Err((failed, error)) = self.queue_batch(batch).await {
-                tracing::error!(error = sentence(&*error), "mails could not be queued");
-                return batch.get(failed).map(|(index, _)| *index);
+    async fn queue(&self, mails: &[OrderedMail]) -> Option<usize> {
+        let mut failed = None;
+        for queue in self.queues.all() {
+            let of_queue: Vec<_> = mails
+                .iter()
+                .filter(|mail| std::ptr::eq(self.queues.of(mail.message), queue))
+                .collect();
+            for batch in of_queue.chunks(MAX_BATCH) {
+                if let Err((index, error)) = self.queue_batch(queue, batch).await {
+                    tracing::error!(error = sentence(&*error), "mails could not be queued");
+                    let record = batch.get(index).map(|mail| mail.record);
+                    failed = [failed, record].into_iter().flatten().min();
+                    break;
+                }
             }
         }
-        None
+        failed
     }
 
     /// Queues a batch of mails; returns the first one that failed, by its index in the batch.
-    async fn queue_batch(&self, batch: &[(usize, MailMessage)]) -> Result<(), (usize, Error)> {
-        let failed = |error: Error| (0, error);
-        let mut request = self.queue.send_message_batch().queue_url(&self.queue_url);
-        for (index, (_, message)) in batch.iter().enumerate() {
-            let body = serde_json::to_string(message).map_err(|error| failed(error.into()))?;
-            let entry = SendMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message_body(body)
-                .build();
-            request = request.entries(entry.map_err(|error| failed(error.into()))?);
-        }
-        let response = request.send().await.map_err(|error| failed(error.into()))?;
-        let refused = response
-            .failed()
+    async fn queue_batch(
+        &self,
+        queue: &Queue,
+        batch: &[&OrderedMail],
+    ) -> Result<(), (usize, Error)> {
+        let messages: Result<Vec<_>, serde_json::Error> = batch
             .iter()
-            .filter_map(|failure| Some((failure.id().parse::<usize>().ok()?, failure.code())));
-        match refused.min() {
-            Some((index, code)) => Err((index, format!("SQS refused a message: {code}").into())),
-            None => Ok(()),
-        }
+            .map(|mail| Ok((serde_json::to_string(&mail.message)?, mail.delay)))
+            .collect();
+        let messages = messages.map_err(|error| (0, error.into()))?;
+        queue.send_batch(&messages).await.map_err(|(index, error)| (index, error.into()))
     }
 }
 
@@ -186,4 +255,16 @@ fn verification_mail(user_id: UserId) -> Mail {
         user_id,
         clock::now(),
     )
+}
+
+/// Returns the position of a record in its stream. One that has none is never the first failure of
+/// a batch that Lambda can retry in part: without it, Lambda retries the whole batch.
+fn sequence_number(record: &Value) -> String {
+    record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Makes the failure of a record that is not one of the stream. What the parser says may contain
+/// values, which may be personal data.
+fn unreadable() -> Failure {
+    Failure::Corrupt("the record of the stream is not of the expected form".into())
 }

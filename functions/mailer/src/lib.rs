@@ -1,9 +1,10 @@
-//! The function `mailer`: sends each mail of the mail queue once, mails about notifications and
+//! The function `mailer`: sends each mail of the mail queues once, mails about notifications and
 //! account mails.
 //!
 //! SQS may deliver a message several times, and to several sandboxes at once. The sandbox that
 //! claims the mail in the table sends it. If SES surely did not accept the mail, the claim is
-//! released and the message is retried; at the last delivery, the mail is marked as failed. If the
+//! released and the message is retried, later when a rate or quota is exceeded or sending is paused
+//! ([`MailFailure::pause`]); at the last delivery, the mail is marked as failed. If the
 //! outcome is unknown because SES did not respond, the mail is marked as in doubt: the message
 //! fails until it is in the dead-letter queue, where staff decide. Mails to inactive accounts, and
 //! mails that are not needed any more, are dropped. The reason is stored with the delivery status.
@@ -16,18 +17,21 @@ mod account_mail;
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_ses::error::SdkError;
+use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use domain::account::Account;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::{AccountSnapshot, Mail, MailFailure, MailMessage, MailToken};
 use domain::notification::Notification;
+use jiff::SignedDuration;
 use runtime::aws::{self, CallPolicy};
+use runtime::queue::MailQueues;
 use runtime::serve::{Error, sentence};
 use runtime::tokens::MailTokenSecret;
 use runtime::{clock, config};
 use store::Table;
 use store::mail::{Claim, MailClaim, MailOutcome};
+use store::rate::LimitError;
 
 use crate::account_mail::Template;
 
@@ -42,7 +46,21 @@ pub const TIME_FOR_ONE_MAIL: Duration = Duration::from_secs(8);
 pub struct Mailer {
     store: Table,
     ses: aws_sdk_ses::Client,
+    queues: MailQueues,
     config: config::Mail,
+}
+
+/// Why an order was not carried out.
+struct Undelivered {
+    error: Error,
+    /// Why the mail was not sent, if that says when to try again.
+    failure: Option<MailFailure>,
+}
+
+impl<E: Into<Error>> From<E> for Undelivered {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), failure: None }
+    }
 }
 
 impl Mailer {
@@ -54,12 +72,18 @@ impl Mailer {
         let config = config::Mail::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
         let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
-        Ok(Self::new(config, store, aws::ses(&sdk)))
+        Ok(Self::new(config, store, aws::ses(&sdk), &aws::sqs(&sdk)))
     }
 
     /// Puts the parts together.
-    pub fn new(config: config::Mail, store: Table, ses: aws_sdk_ses::Client) -> Self {
-        Self { store, ses, config }
+    pub fn new(
+        config: config::Mail,
+        store: Table,
+        ses: aws_sdk_ses::Client,
+        sqs: &aws_sdk_sqs::Client,
+    ) -> Self {
+        let queues = MailQueues::new(sqs, &config.mail_queue_url, &config.account_mail_queue_url);
+        Self { store, ses, queues, config }
     }
 
     /// Sends the mails of a batch; returns the messages to be retried. No mail is begun when too
@@ -70,11 +94,11 @@ impl Mailer {
         for message in event.records {
             let time_left = deadline.saturating_duration_since(Instant::now());
             let delivered = if time_left < TIME_FOR_ONE_MAIL {
-                Err("there is too little time left for it".into())
+                Err(Undelivered::from("there is too little time left for it"))
             } else {
                 self.deliver(&message).await
             };
-            if let Err(error) = delivered {
+            if let Err(Undelivered { error, .. }) = delivered {
                 tracing::error!(error = sentence(&*error), "a mail was not sent");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id.unwrap_or_default();
@@ -84,20 +108,46 @@ impl Mailer {
         response
     }
 
-    async fn deliver(&self, message: &SqsMessage) -> Result<(), Error> {
-        let request = serde_json::from_str(message.body.as_deref().unwrap_or_default())
-            .map_err(|_| "the message is not a request for a mail")?;
-        let count = message
+    /// Carries out the order of a message. If that fails, the message is hidden until the next try.
+    async fn deliver(&self, message: &SqsMessage) -> Result<(), Undelivered> {
+        let deliveries = message
             .attributes
             .get("ApproximateReceiveCount")
-            .and_then(|count| count.parse::<u32>().ok());
-        let is_last = count.is_some_and(|count| count >= self.config.deliveries);
-        match request {
+            .and_then(|count| count.parse::<u32>().ok())
+            .unwrap_or(1);
+        let Ok(order) = serde_json::from_str(message.body.as_deref().unwrap_or_default()) else {
+            // It is never carried out: the way to the dead-letter queue should be short.
+            self.hide(message, SignedDuration::ZERO).await;
+            return Err("the message is not a request for a mail".into());
+        };
+        let is_last = deliveries >= self.config.deliveries;
+        let delivered = self.carry_out(order, is_last).await;
+        if let Err(Undelivered { failure: Some(failure), .. }) = &delivered
+            && let Some(pause) = failure.pause(deliveries)
+        {
+            self.hide(message, pause).await;
+        }
+        delivered
+    }
+
+    /// Hides a message for this time, if its queue can be reached. Otherwise the queue's own time
+    /// applies.
+    async fn hide(&self, message: &SqsMessage, time: SignedDuration) {
+        let source = message.event_source_arn.as_deref().unwrap_or_default();
+        let queue = self.queues.all().into_iter().find(|queue| queue.has_arn(source));
+        let Some((queue, receipt)) = queue.zip(message.receipt_handle.as_deref()) else { return };
+        if let Err(error) = queue.hide(receipt, time).await {
+            tracing::warn!(error = sentence(&error), "a message could not be hidden");
+        }
+    }
+
+    async fn carry_out(&self, order: MailMessage, is_last: bool) -> Result<(), Undelivered> {
+        match order {
             MailMessage::Notification { recipient_id, notification_id } => {
-                self.deliver_notification(request, recipient_id, notification_id, is_last).await
+                self.deliver_notification(order, recipient_id, notification_id, is_last).await
             }
             MailMessage::Mail { mail_id } => {
-                self.deliver_account_mail(request, mail_id, is_last).await
+                self.deliver_account_mail(order, mail_id, is_last).await
             }
         }
     }
@@ -108,15 +158,21 @@ impl Mailer {
         recipient_id: UserId,
         notification_id: NotificationId,
         is_last: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Undelivered> {
         let Some(recipient) =
             self.store.get_account(recipient_id).await?.filter(|recipient| recipient.is_active)
         else {
             tracing::info!(%notification_id, "the recipient is not active: the mail is dropped");
-            return self.drop_mail(request, MailFailure::RecipientInactive).await;
+            return Ok(self.drop_mail(request, MailFailure::RecipientInactive).await?);
         };
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
             MailClaim::Claimed(notification, claim) => {
+                if !recipient.email_verified
+                    && let Err(error) =
+                        self.store.count_unconfirmed_mail(recipient.id, clock::now()).await
+                {
+                    return self.give_back(&claim, error).await;
+                }
                 let sent = self.send_notification(recipient.email.as_str(), &notification).await;
                 self.report_outcome(&claim, sent, is_last).await
             }
@@ -130,7 +186,7 @@ impl Mailer {
         request: MailMessage,
         id: MailId,
         is_last: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Undelivered> {
         let Some(mail) = self.store.get_mail(id).await? else { return Ok(()) };
         let Some(template) = Template::of(mail.kind) else {
             tracing::info!(mail_id = %id, "the mail is a decoy: it is not sent");
@@ -140,10 +196,10 @@ impl Mailer {
             self.store.get_account(mail.user_id).await?.filter(|account| account.is_active)
         else {
             tracing::info!(mail_id = %id, "the recipient is not active: the mail is dropped");
-            return self.drop_mail(request, MailFailure::RecipientInactive).await;
+            return Ok(self.drop_mail(request, MailFailure::RecipientInactive).await?);
         };
         if !mail.is_still_needed_by(&account) {
-            return self.drop_mail(request, MailFailure::NotNeeded).await;
+            return Ok(self.drop_mail(request, MailFailure::NotNeeded).await?);
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
             MailClaim::Claimed(_, claim) => {
@@ -160,13 +216,27 @@ impl Mailer {
         Ok(self.store.mark_mail_dropped(request, reason, clock::now()).await?)
     }
 
+    /// Ends the claim of a mail that cannot be counted: it has no more mails today, or the table
+    /// failed.
+    async fn give_back(&self, claim: &Claim, error: LimitError) -> Result<(), Undelivered> {
+        let (failure, outcome) = match &error {
+            LimitError::Locked(_) => (MailFailure::AddressUnconfirmed, MailOutcome::GivenUp),
+            LimitError::Store(_) => (MailFailure::NotPrepared, MailOutcome::TriedAgain),
+        };
+        self.store.mark_mail_failed(claim, failure, outcome, clock::now()).await?;
+        match error {
+            LimitError::Locked(_) => Ok(()),
+            LimitError::Store(error) => Err(error.into()),
+        }
+    }
+
     /// Stores the outcome of a claimed mail.
     async fn report_outcome(
         &self,
         claim: &Claim,
         sent: Result<(), Failure>,
         is_last: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Undelivered> {
         let (outcome, reason, error) = match sent {
             Ok(()) => return Ok(self.store.mark_mail_sent(claim, clock::now()).await?),
             Err(Failure::NotSent(reason, error)) => {
@@ -176,7 +246,7 @@ impl Mailer {
             Err(Failure::Unknown(error)) => (MailOutcome::InDoubt, MailFailure::NoAnswer, error),
         };
         self.store.mark_mail_failed(claim, reason, outcome, clock::now()).await?;
-        Err(error)
+        Err(Undelivered { error, failure: Some(reason) })
     }
 
     /// Fails the message of a mail that was claimed before. At the last delivery, a claim without
@@ -185,7 +255,7 @@ impl Mailer {
         &self,
         claim: Option<Claim>,
         is_last: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Undelivered> {
         if let Some(claim) = claim.filter(|_| is_last) {
             self.store.mark_mail_interrupted(&claim, clock::now()).await?;
         }
@@ -246,10 +316,10 @@ impl Mailer {
             // SES returns a client error only for mails that it has not accepted. The message is
             // not logged, because it may contain the address.
             Err(SdkError::ServiceError(failure)) if failure.raw().status().as_u16() < 500 => {
-                let code = aws_sdk_ses::error::ProvideErrorMetadata::code(failure.err())
-                    .unwrap_or("no code");
+                let code = failure.err().code().unwrap_or("no code");
+                let message = failure.err().message().unwrap_or_default();
                 Err(Failure::NotSent(
-                    failure_of_code(code),
+                    failure_of(code, message),
                     format!("SES refused the mail: {code}").into(),
                 ))
             }
@@ -279,10 +349,15 @@ fn not_prepared(error: impl Into<Error>) -> Failure {
     Failure::NotSent(MailFailure::NotPrepared, error.into())
 }
 
-/// Maps an error code of SES (API reference of SES, "SendEmail" and "Common errors").
-fn failure_of_code(code: &str) -> MailFailure {
+/// Maps an error of SES (API reference of SES, "SendEmail" and "Common errors"). Rate and daily
+/// quota have one code; the developer guide, "Errors related to the sending quotas", has the texts.
+fn failure_of(code: &str, message: &str) -> MailFailure {
+    let is_quota = message.starts_with("Daily message quota exceeded");
     match code {
         "InvalidParameterValue" | "InvalidParameterValueException" => MailFailure::AddressInvalid,
+        "Throttling" | "ThrottlingException" | "LimitExceededException" if is_quota => {
+            MailFailure::QuotaExceeded
+        }
         "Throttling"
         | "ThrottlingException"
         | "TooManyRequestsException"
@@ -306,7 +381,7 @@ fn failure_of_code(code: &str) -> MailFailure {
 mod tests {
     use domain::mail::MailFailure;
 
-    use super::{NOTIFICATION_HTML, NOTIFICATION_TEXT, failure_of_code};
+    use super::{NOTIFICATION_HTML, NOTIFICATION_TEXT, failure_of};
 
     #[test]
     fn notification_templates_have_no_unknown_placeholders() {
@@ -318,12 +393,18 @@ mod tests {
 
     #[test]
     fn error_codes_of_ses_are_mapped_to_failures() {
-        assert_eq!(failure_of_code("MessageRejected"), MailFailure::Rejected);
-        assert_eq!(failure_of_code("MailFromDomainNotVerifiedException"), MailFailure::Rejected);
-        assert_eq!(failure_of_code("InvalidParameterValue"), MailFailure::AddressInvalid);
-        assert_eq!(failure_of_code("Throttling"), MailFailure::Throttled);
-        assert_eq!(failure_of_code("AccountSendingPausedException"), MailFailure::SendingPaused);
-        assert_eq!(failure_of_code("ConfigurationSetDoesNotExist"), MailFailure::Misconfigured);
-        assert_eq!(failure_of_code("no code"), MailFailure::Rejected);
+        for (code, failure) in [
+            ("MessageRejected", MailFailure::Rejected),
+            ("MailFromDomainNotVerifiedException", MailFailure::Rejected),
+            ("InvalidParameterValue", MailFailure::AddressInvalid),
+            ("Throttling", MailFailure::Throttled),
+            ("AccountSendingPausedException", MailFailure::SendingPaused),
+            ("ConfigurationSetDoesNotExist", MailFailure::Misconfigured),
+            ("no code", MailFailure::Rejected),
+        ] {
+            assert_eq!(failure_of(code, "Maximum sending rate exceeded."), failure, "{code}");
+        }
+        let quota = "Daily message quota exceeded.";
+        assert_eq!(failure_of("Throttling", quota), MailFailure::QuotaExceeded);
     }
 }

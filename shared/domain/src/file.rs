@@ -128,16 +128,17 @@ impl File {
     }
 }
 
-const PREFIX: &str = "files/";
+/// The prefix of the keys of all files' objects.
+pub const OBJECT_PREFIX: &str = "files/";
 
 /// Returns the key of a file's object in the bucket.
 pub fn object_key(id: FileId) -> String {
-    format!("{PREFIX}{id}")
+    format!("{OBJECT_PREFIX}{id}")
 }
 
 /// Returns the id of the file that an object key belongs to; `None` for other keys.
 pub fn file_id_of_object(key: &str) -> Option<FileId> {
-    key.strip_prefix(PREFIX)?.parse().ok()
+    key.strip_prefix(OBJECT_PREFIX)?.parse().ok()
 }
 
 /// A file's name: the last component of a path, one line, at most 255 characters.

@@ -95,8 +95,10 @@ string_enum! {
         AddressInvalid = "address_invalid",
         /// SES refused the mail, for example because the sender is not verified.
         Rejected = "rejected",
-        /// The rate or daily quota of SES was exceeded.
+        /// The rate of SES was exceeded.
         Throttled = "throttled",
+        /// The daily quota of SES was exceeded.
+        QuotaExceeded = "quota_exceeded",
         /// SES has paused sending for the account or the configuration set.
         SendingPaused = "sending_paused",
         /// The configuration set is missing, or the credentials or permissions are wrong.
@@ -113,6 +115,26 @@ string_enum! {
         RecipientInactive = "recipient_inactive",
         /// What the mail asks for was done already, or is no longer possible.
         NotNeeded = "not_needed",
+        /// The address is not confirmed, and was sent the day's maximum about notifications.
+        AddressUnconfirmed = "address_unconfirmed",
+    }
+}
+
+impl MailFailure {
+    /// Returns how long to wait before the next try, after `deliveries` of the order; `None` for the
+    /// queue's own time. Together with the number of deliveries, a quota is waited out for three
+    /// days.
+    pub fn pause(self, deliveries: u32) -> Option<SignedDuration> {
+        let (first, longest) = match self {
+            Self::Throttled => (SignedDuration::from_secs(30), SignedDuration::from_hours(1)),
+            // The maximum of SQS (API reference, "ChangeMessageVisibility").
+            Self::QuotaExceeded | Self::SendingPaused => {
+                (SignedDuration::from_hours(1), SignedDuration::from_hours(12))
+            }
+            _ => return None,
+        };
+        let doubled = 1_i32.checked_shl(deliveries.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
+        Some(first.checked_mul(doubled).map_or(longest, |pause| pause.min(longest)))
     }
 }
 
@@ -137,7 +159,7 @@ pub struct Delivery {
 impl Delivery {
     /// Time after which no mailer will report the outcome of a claimed mail any more: the timeout
     /// of the function and all redeliveries of the message have passed.
-    pub const SENDING_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
+    pub const SENDING_TIMEOUT: SignedDuration = SignedDuration::from_mins(45);
 
     /// Time after which the invocation that claimed a mail has surely ended: twice the timeout of
     /// the function.
@@ -380,6 +402,20 @@ mod tests {
             ..Delivery::default()
         };
         assert!(!claimed.can_be_resent(ago(9000), now));
+    }
+
+    #[test]
+    fn a_quota_is_waited_out_for_days_and_a_rate_for_minutes() {
+        let waited = |failure: MailFailure| -> SignedDuration {
+            (1..10).filter_map(|deliveries| failure.pause(deliveries)).sum()
+        };
+        for failure in [MailFailure::QuotaExceeded, MailFailure::SendingPaused] {
+            assert!(waited(failure) > SignedDuration::from_hours(72), "{}", waited(failure));
+            assert_eq!(failure.pause(u32::MAX), Some(SignedDuration::from_hours(12)));
+        }
+        assert_eq!(MailFailure::Throttled.pause(1), Some(SignedDuration::from_secs(30)));
+        assert!(waited(MailFailure::Throttled) > SignedDuration::from_hours(2));
+        assert_eq!(MailFailure::NotReached.pause(3), None);
     }
 
     #[test]

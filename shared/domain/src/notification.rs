@@ -244,6 +244,11 @@ impl InboxExtent {
     /// How long an id may be older than its commit: longer than any request takes. A notification
     /// whose id is older has been stored, or never will be.
     pub const RECENT: SignedDuration = SignedDuration::from_secs(30);
+
+    /// Returns the lowest id of a notification that is recent at `now`.
+    pub fn oldest_recent(now: Timestamp) -> NotificationId {
+        NotificationId::first_at(now.checked_sub(Self::RECENT).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
 }
 
 /// The state of an inbox after bulk operations: notifications up to these ids are read or deleted.
@@ -257,6 +262,10 @@ pub struct InboxState {
     pub deleted_through: Option<NotificationId>,
     /// When a delete-all last marked newer notifications as deleted, one by one.
     pub recent_deleted_at: Option<Timestamp>,
+    /// How far a mark-all-read of a long inbox has set the times of its notifications.
+    pub settled_through: Option<NotificationId>,
+    /// How far a delete-all of a long inbox has purged it.
+    pub purged_through: Option<NotificationId>,
 }
 
 impl InboxState {

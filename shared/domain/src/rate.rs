@@ -26,8 +26,14 @@ string_enum! {
         Records = "records",
         /// Mails to one address.
         Mails = "mails",
+        /// Mails about notifications to a user whose address is not confirmed.
+        UnconfirmedMails = "unconfirmed_mails",
     }
 }
+
+/// How many mails about notifications a user gets per day whose address is not confirmed: it may be
+/// somebody else's.
+pub const MAX_UNCONFIRMED_MAILS: u64 = 5;
 
 /// The network of a client: the /24 of an IPv4 address or the /64 of an IPv6 address, which usually
 /// belong to one party.

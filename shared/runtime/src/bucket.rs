@@ -8,7 +8,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use base64::prelude::{BASE64_STANDARD, Engine};
-use domain::file::{File, FileStatus, HEAD_BYTES};
+use domain::file::{File, FileStatus, HEAD_BYTES, OBJECT_PREFIX, file_id_of_object, object_key};
+use domain::id::FileId;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -39,6 +40,15 @@ pub struct Upload {
     pub headers: Vec<(String, String)>,
     /// When the URL expires.
     pub expires_at: Timestamp,
+}
+
+/// Objects of files.
+#[derive(Debug)]
+pub struct Listing {
+    /// The files and when their objects were stored.
+    pub objects: Vec<(FileId, Timestamp)>,
+    /// Whether there are none after these.
+    pub is_last: bool,
 }
 
 /// Signed headers that the client must set itself. `Content-Length` and `Host` are signed as well;
@@ -154,6 +164,27 @@ impl Bucket {
             .into_bytes();
         let fits = as_declared && file.content_type.matches(&head);
         Ok(if fits { FileStatus::Available } else { FileStatus::Rejected })
+    }
+
+    /// Lists the next files that have objects, after one of them in the order of their ids, and
+    /// when each object was stored. Sends one request, which lists up to 1,000.
+    ///
+    /// # Errors
+    /// When the call to S3 fails.
+    pub async fn list(&self, after: Option<FileId>) -> Result<Listing, BucketError> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(OBJECT_PREFIX);
+        let request = request.set_start_after(after.map(object_key));
+        let listed =
+            request.send().await.map_err(|error| BucketError::new("ListObjectsV2", error))?;
+        let objects = listed.contents().iter().filter_map(|object| {
+            let stored_at = object.last_modified()?;
+            let stored_at = Timestamp::from_second(stored_at.secs()).ok()?;
+            Some((file_id_of_object(object.key()?)?, stored_at))
+        });
+        Ok(Listing {
+            objects: objects.collect(),
+            is_last: !listed.is_truncated().unwrap_or_default(),
+        })
     }
 
     /// Deletes an object with all its versions, because the bucket is versioned and a plain delete

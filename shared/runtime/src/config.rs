@@ -162,9 +162,11 @@ config! {
 
     /// Settings for administering the queues.
     Pipeline {
-        /// The queue of mails to send.
+        /// The queue of mails about notifications.
         mail_queue_url: String = MAIL_QUEUE_URL as text,
-        /// The dead-letter queue of mails.
+        /// The queue of account mails.
+        account_mail_queue_url: String = ACCOUNT_MAIL_QUEUE_URL as text,
+        /// The dead-letter queue of both.
         mail_dead_letter_queue_url: String = MAIL_DEAD_LETTER_QUEUE_URL as text,
         /// The queue of uploads to inspect.
         upload_queue_url: String = UPLOAD_QUEUE_URL as text,
@@ -220,16 +222,24 @@ config! {
     Dispatch {
         /// The table.
         table_name: String = TABLE_NAME as text,
-        /// The queue of mails to send.
+        /// The queue of mails about notifications.
         mail_queue_url: String = MAIL_QUEUE_URL as text,
+        /// The queue of account mails.
+        account_mail_queue_url: String = ACCOUNT_MAIL_QUEUE_URL as text,
         /// The bucket of the files.
         bucket_name: String = BUCKET_NAME as text,
+        /// The bucket for changes that cannot be read.
+        failure_bucket_name: String = FAILURE_BUCKET_NAME as text,
     }
 
     /// Settings of the mailer.
     Mail {
         /// The table.
         table_name: String = TABLE_NAME as text,
+        /// The queue of mails about notifications.
+        mail_queue_url: String = MAIL_QUEUE_URL as text,
+        /// The queue of account mails.
+        account_mail_queue_url: String = ACCOUNT_MAIL_QUEUE_URL as text,
         /// The sender of all mails.
         sender: String = MAIL_SENDER as text,
         /// The configuration set of SES for all mails.
@@ -238,7 +248,7 @@ config! {
         public_url: String = PUBLIC_URL as url,
         /// Base of the web client's URLs, for mails with a token; without a slash at the end.
         app_url: String = APP_URL as url,
-        /// How often the queue delivers an order before it moves to the dead-letter queue.
+        /// How often a queue delivers an order before it moves to the dead-letter queue.
         deliveries: u32 = MAIL_DELIVERIES as |value| number(value, 1..=1_000),
     }
 
@@ -258,6 +268,18 @@ config! {
         archive_bucket_name: String = ARCHIVE_BUCKET_NAME as text,
         /// The secret with which events of the audit trail are signed.
         audit_key: Secret = AUDIT_KEY as secret,
+    }
+
+    /// Settings of the reconciler.
+    Reconcile {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+        /// The bucket of the files.
+        bucket_name: String = BUCKET_NAME as text,
+        /// The queue of mails about notifications.
+        mail_queue_url: String = MAIL_QUEUE_URL as text,
+        /// The queue of uploads to inspect.
+        upload_queue_url: String = UPLOAD_QUEUE_URL as text,
     }
 
     /// Settings of the inspector.
@@ -300,6 +322,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
     ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),
     ("inspector", &[Telemetry::VARIABLES, Inspect::VARIABLES]),
+    ("reconciler", &[Telemetry::VARIABLES, Reconcile::VARIABLES]),
     ("archivist", &[Telemetry::VARIABLES, Archive::VARIABLES]),
 ];
 
@@ -478,13 +501,18 @@ mod tests {
             ("MAX_RECORDS_PER_DAY", "200"),
             ("MAX_FILES_PER_DAY", "500"),
             ("APP_URL", "https://app.example.com"),
-            ("MAIL_DELIVERIES", "5"),
+            ("MAIL_DELIVERIES", "10"),
             ("BUCKET_NAME", "files"),
+            ("FAILURE_BUCKET_NAME", "failures"),
             ("UPLOAD_URL_SECONDS", "900"),
             ("DOWNLOAD_URL_SECONDS", "300"),
             ("MAX_FILE_BYTES", "26214400"),
             ("MAX_FILES_PER_RECORD", "20"),
             ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/mail"),
+            (
+                "ACCOUNT_MAIL_QUEUE_URL",
+                "https://sqs.eu-central-1.amazonaws.com/123456789012/account-mail",
+            ),
             (
                 "MAIL_DEAD_LETTER_QUEUE_URL",
                 "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-mail",
@@ -536,7 +564,7 @@ mod tests {
         assert_eq!(tokens.longest_lifetimes(), lifetimes(168, 720));
         assert!(Registration::read(lookup(&environment)).unwrap().reveal_registered_email);
         let mail = Mail::read(lookup(&environment)).unwrap();
-        assert_eq!((mail.app_url.as_str(), mail.deliveries), ("https://app.example.com", 5));
+        assert_eq!((mail.app_url.as_str(), mail.deliveries), ("https://app.example.com", 10));
         let uploads = Uploads::read(lookup(&environment)).unwrap();
         assert_eq!(
             (uploads.upload_url_lifetime, uploads.max_file_bytes),
@@ -553,6 +581,7 @@ mod tests {
         assert_eq!(Allowance::read(lookup(&environment)).unwrap().files_per_day, 500);
         assert_eq!(Bootstrap::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Inspect::read(lookup(&environment)).unwrap().table_name, "records");
+        assert_eq!(Reconcile::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert_eq!(Archive::read(lookup(&environment)).unwrap().archive_bucket_name, "archive");
         assert_eq!(Verification::read(lookup(&environment)).unwrap().audit_key.expose(), SECRET);
         assert_eq!(Telemetry::read(lookup(&environment)).unwrap().log_level, Level::INFO);

@@ -1,12 +1,16 @@
-//! A queue of SQS for administration: its depth, and taking, returning, deleting and sending
-//! messages one by one. Functions that are triggered by a queue do not need it.
+//! A queue of SQS: sending messages, hiding one for longer, and, for administration, its depth and
+//! taking, returning and deleting messages one by one. Functions that are triggered by a queue
+//! receive and delete nothing themselves.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
-use jiff::Timestamp;
+use aws_sdk_sqs::types::{
+    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+};
+use domain::mail::MailMessage;
+use jiff::{SignedDuration, Timestamp};
 
 /// A failed call to SQS.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +49,15 @@ pub struct Message {
     receipt: String,
 }
 
-/// The largest number of messages in a response of SQS (SQS developer guide, "quotas related to
-/// messages").
-const MAX_BATCH: i32 = 10;
+/// The largest number of messages in a request or a response of SQS (SQS developer guide, "quotas
+/// related to messages").
+pub const MAX_BATCH: usize = 10;
+
+/// The longest delay of a message (SQS developer guide, "delay queues").
+const MAX_DELAY: SignedDuration = SignedDuration::from_mins(15);
+
+/// The longest time for which a message is hidden, in seconds: 12 hours.
+const MAX_HIDDEN: i32 = 43_200;
 
 /// A queue.
 #[derive(Clone, Debug)]
@@ -56,10 +66,49 @@ pub struct Queue {
     url: String,
 }
 
+/// The queues of orders of mails. Account mails have one of their own, so that no number of
+/// notifications delays the reset of a password.
+#[derive(Clone, Debug)]
+pub struct MailQueues {
+    notifications: Queue,
+    accounts: Queue,
+}
+
+impl MailQueues {
+    /// Creates handles for the queues of mails about notifications and of account mails.
+    pub fn new(
+        client: &Client,
+        notifications: impl Into<String>,
+        accounts: impl Into<String>,
+    ) -> Self {
+        let queue = |url| Queue { client: client.clone(), url };
+        Self { notifications: queue(notifications.into()), accounts: queue(accounts.into()) }
+    }
+
+    /// Returns the queue of an order.
+    pub fn of(&self, order: MailMessage) -> &Queue {
+        match order {
+            MailMessage::Notification { .. } => &self.notifications,
+            MailMessage::Mail { .. } => &self.accounts,
+        }
+    }
+
+    /// Returns both queues: of notifications, then of accounts.
+    pub fn all(&self) -> [&Queue; 2] {
+        [&self.notifications, &self.accounts]
+    }
+}
+
 impl Queue {
     /// Creates a handle for the queue at `url`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self { client, url: url.into() }
+    }
+
+    /// Returns whether an ARN is that of this queue, of the same account and region.
+    pub fn has_arn(&self, arn: &str) -> bool {
+        let name = self.url.rsplit('/').next();
+        !arn.is_empty() && arn.rsplit(':').next() == name
     }
 
     /// Returns how many messages are in the queue.
@@ -101,7 +150,7 @@ impl Queue {
                 .receive_message()
                 .queue_url(&self.url)
                 .max_number_of_messages(
-                    MAX_BATCH.min(i32::try_from(most - taken.len()).unwrap_or(MAX_BATCH)),
+                    i32::try_from(MAX_BATCH.min(most - taken.len())).unwrap_or(i32::MAX),
                 )
                 .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
@@ -150,6 +199,56 @@ impl Queue {
         let request =
             self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
         request.send().await.map(drop).map_err(QueueError::during("DeleteMessage"))
+    }
+
+    /// Hides a message that a function has received from now on for this time, at most 12 hours.
+    ///
+    /// # Errors
+    /// When the call to SQS fails. The message then stays hidden as long as the queue says.
+    pub async fn hide(&self, receipt: &str, time: SignedDuration) -> Result<(), QueueError> {
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt)
+            .visibility_timeout(i32::try_from(time.as_secs()).unwrap_or(MAX_HIDDEN));
+        request.send().await.map(drop).map_err(QueueError::during("ChangeMessageVisibility"))
+    }
+
+    /// Sends up to [`MAX_BATCH`] messages, each with the time after which it can be received, at
+    /// most 15 minutes.
+    ///
+    /// # Errors
+    /// When the call to SQS fails or SQS refuses a message; with the index of the first message
+    /// that may not have been sent.
+    pub async fn send_batch(
+        &self,
+        messages: &[(String, SignedDuration)],
+    ) -> Result<(), (usize, QueueError)> {
+        const NAME: &str = "SendMessageBatch";
+        let mut request = self.client.send_message_batch().queue_url(&self.url);
+        for (index, (body, delay)) in messages.iter().enumerate() {
+            let delay = delay.as_secs().clamp(0, MAX_DELAY.as_secs());
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(body)
+                .delay_seconds(i32::try_from(delay).unwrap_or_default())
+                .build()
+                .map_err(|error| (0, QueueError::during(NAME)(error)))?;
+            request = request.entries(entry);
+        }
+        let sent = request.send().await;
+        let response = sent.map_err(|error| (0, QueueError::during(NAME)(error)))?;
+        let refused = response
+            .failed()
+            .iter()
+            .filter_map(|failure| Some((failure.id().parse::<usize>().ok()?, failure.code())));
+        match refused.min() {
+            Some((index, code)) => {
+                Err((index, QueueError::during(NAME)(format!("a message was refused: {code}"))))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Sends a message.

@@ -22,12 +22,13 @@
 //! | idempotency | `IDEMPOTENCY#<user>#<label>`, `IDEMPOTENCY#ANYONE#<label>` | `IDEMPOTENCY` | |
 //! | archive_head | `ARCHIVE` | `HEAD` | |
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
-//! | counters | `COUNTER_CONFLICT#<year>`, `COUNTER_CONFLICT#ALL` | `<day>`, `ALL` | |
+//! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>`, `ALL` | |
 //! | counted | `COUNTED#<stream event>` | `COUNTED` | |
 //! | mail | `MAIL#<mail>` | `MAIL` | gsi2 |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
 //! | glass | `GLASS#<admin>` | `RECORD#<record>` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
+//! | reconciliation | `RECONCILIATION` | `PROGRESS` | |
 //!
 //! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation.
 //! Descending, the children of a record therefore come directly before the record itself, files
@@ -246,6 +247,13 @@ pub(crate) fn signing_key(kid: &str) -> Key {
 
 const SIGNING_KEYS: &str = "JWKS";
 
+/// Returns the key of the item that says where the reconciliation continues.
+pub(crate) fn reconciliation() -> Key {
+    Key::new(RECONCILIATION.to_owned(), "PROGRESS")
+}
+
+const RECONCILIATION: &str = "RECONCILIATION";
+
 fn chart(patient: UserId) -> String {
     format!("PATIENT#{patient}")
 }
@@ -429,6 +437,12 @@ pub(crate) fn notifications(
     let low = after.map_or("NOTIFICATION#".to_owned(), |id| format!("NOTIFICATION#{id}{BEHIND}"));
     let high = through.map_or(format!("NOTIFICATION#{BEHIND}"), |id| format!("NOTIFICATION#{id}"));
     Range { index: Index::Table, pk: inbox(recipient), low, high }
+}
+
+/// Returns the range of the notifications from `oldest` on.
+pub(crate) fn notifications_since(recipient: UserId, oldest: NotificationId) -> Range {
+    let low = format!("NOTIFICATION#{oldest}");
+    Range { low, ..notifications(recipient, None, None) }
 }
 
 /// Returns the range of the unread notifications after `after`.

@@ -40,6 +40,7 @@ pub mod proof;
 mod purge;
 pub mod rate;
 mod read;
+pub mod reconcile;
 pub mod records;
 pub mod retry;
 mod second_factor;

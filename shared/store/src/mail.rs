@@ -49,6 +49,14 @@ pub struct Claim {
     operation: String,
 }
 
+impl Claim {
+    /// Reads the claim of a mail that is being sent from the item with its state.
+    pub(crate) fn of(order: MailMessage, item: &Item) -> Option<Self> {
+        let operation = text(item, "mail_operation")?.to_owned();
+        Some(Self { order, operation })
+    }
+}
+
 /// The result of claiming a mail.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MailClaim<T = Notification> {
@@ -77,6 +85,11 @@ pub enum MailOutcome {
 /// Holds for a mail that was not sent and is not being sent.
 const CAN_BE_CLAIMED: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR \
                             mail_state IN (:failed, :ordered))";
+
+/// Holds for a mail that waits to be sent, and was not ordered again since `:waiting_since`.
+pub(crate) const WAITS_SINCE: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) \
+    OR mail_state = :ordered) AND (attribute_not_exists(mail_ordered_at) OR mail_ordered_at < \
+    :waiting_since)";
 
 /// Holds while the claim is the last one of the mail and its outcome is not noted.
 const IS_CLAIMED_BY: &str = "mail_operation = :operation";
@@ -286,8 +299,7 @@ impl Table {
                 Ok(MailClaim::Claimed(from_item(stored)?, claim))
             }
             UpdateOutcome::ConditionFailed(Some(stored)) => {
-                let operation = text(&stored, "mail_operation").map(str::to_owned);
-                Ok(MailClaim::InDoubt(operation.map(|operation| Claim { order, operation })))
+                Ok(MailClaim::InDoubt(Claim::of(order, &stored)))
             }
         }
     }

@@ -168,7 +168,7 @@ impl Table {
         recipient: UserId,
         now: Timestamp,
     ) -> Result<InboxExtent, Error> {
-        let oldest_recent = now.checked_sub(InboxExtent::RECENT).unwrap_or(Timestamp::UNIX_EPOCH);
+        let oldest_recent = InboxExtent::oldest_recent(now);
         let range = keys::notifications(recipient, None, None);
         let mut extent = InboxExtent::default();
         let (mut limit, mut start) = (USUALLY_RECENT, None);
@@ -177,7 +177,7 @@ impl Table {
                 self.query(&range, Order::Descending, Consistency::Strong, limit, start).await?;
             for item in items {
                 let id = from_item::<Notification>(item)?.id;
-                if id.created_at() < oldest_recent || extent.recent.len() == MAX_RECENT {
+                if id < oldest_recent || extent.recent.len() == MAX_RECENT {
                     extent.through = Some(id);
                     return Ok(extent);
                 }

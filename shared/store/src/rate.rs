@@ -7,6 +7,7 @@ use std::time::Instant;
 use domain::id::UserId;
 use domain::rate::{
     ClientNetwork, FREE_FAILURES, FailureCount, FailureLimits, FixedWindow, LimitedAction, Lockout,
+    MAX_UNCONFIRMED_MAILS,
 };
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
@@ -217,6 +218,25 @@ impl Table {
         Ok(failures)
     }
 
+    /// Counts a mail about a notification to a user whose address is not confirmed.
+    ///
+    /// # Errors
+    /// [`LimitError::Locked`] until the next day after [`MAX_UNCONFIRMED_MAILS`].
+    pub async fn count_unconfirmed_mail(
+        &self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
+        let subject = user.to_string();
+        self.commit(vec![count_mail_of(
+            LimitedAction::UnconfirmedMails,
+            &subject,
+            MAX_UNCONFIRMED_MAILS,
+            now,
+        )])
+        .await
+    }
+
     /// Uses some of the records and files that a patient may create in a day.
     ///
     /// # Errors
@@ -258,8 +278,17 @@ impl Table {
 /// Makes the step that counts a requested mail to an address; it fails until the next day when the
 /// maximum is reached.
 pub(crate) fn count_mail<E: From<Lockout>>(address: &str, most: u64, now: Timestamp) -> Step<E> {
+    count_mail_of(LimitedAction::Mails, address, most, now)
+}
+
+fn count_mail_of<E: From<Lockout>>(
+    action: LimitedAction,
+    subject: &str,
+    most: u64,
+    now: Timestamp,
+) -> Step<E> {
     let day = FixedWindow::for_day(now);
-    let key = keys::rate(LimitedAction::Mails, &[address], &day.number.to_string());
+    let key = keys::rate(action, &[subject], &day.number.to_string());
     let values =
         [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
     let count = Step::update(key, "ADD mail_count :one SET entity = :entity, #ttl = :ttl");

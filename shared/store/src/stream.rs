@@ -5,7 +5,7 @@ use domain::counter::Counts;
 use domain::file::{File, object_key};
 use domain::id::{FileId, MailId, NotificationId, UserId};
 use domain::mail::{Mail, MailKind, MailState};
-use domain::notification::{InboxState, Notification};
+use domain::notification::{InboxExtent, InboxState, Notification};
 use domain::record::Record;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
@@ -46,11 +46,11 @@ pub enum Change {
         /// The key of its object in the bucket.
         object_key: String,
     },
-    /// A user marked everything as read.
+    /// A user marked everything as read; or a part of it has the time of that, and the rest waits.
     InboxRead {
         /// Whose inbox.
         recipient_id: UserId,
-        /// The bound of the previous mark-all-read.
+        /// The bound of the previous mark-all-read, or the end of the part.
         after: Option<NotificationId>,
         /// The bound of this one.
         through: NotificationId,
@@ -68,13 +68,15 @@ pub enum Change {
     RecentDeleted {
         /// Whose inbox.
         recipient_id: UserId,
-        /// The bound of what is deleted without marks.
-        after: Option<NotificationId>,
+        /// The oldest that can be among them.
+        oldest: NotificationId,
     },
-    /// A user deleted all notifications.
+    /// A user deleted all notifications; or a part of them is purged, and the rest waits.
     InboxDeleted {
         /// Whose inbox.
         recipient_id: UserId,
+        /// The end of the part.
+        after: Option<NotificationId>,
         /// The bound of the deletion.
         through: NotificationId,
     },
@@ -205,18 +207,27 @@ fn inbox_changes(old: Option<Item>, new: Item) -> Result<Vec<Change>, Error> {
     let old: InboxState = old.map(from_item).transpose()?.unwrap_or_default();
     let new: InboxState = from_item(new)?;
     let mut changes = Vec::new();
-    if let (Some(through), Some(at)) = (new.read_through, new.read_through_at)
-        && old.read_through != new.read_through
-    {
-        changes.push(Change::InboxRead { recipient_id, after: old.read_through, through, at });
+    if let (Some(through), Some(at)) = (new.read_through, new.read_through_at) {
+        let after = if old.read_through != new.read_through {
+            Some(old.read_through)
+        } else {
+            (old.settled_through != new.settled_through).then_some(new.settled_through)
+        };
+        changes.extend(after.map(|after| Change::InboxRead { recipient_id, after, through, at }));
     }
-    if new.recent_deleted_at.is_some() && old.recent_deleted_at != new.recent_deleted_at {
-        changes.push(Change::RecentDeleted { recipient_id, after: new.deleted_through });
-    }
-    if let Some(through) = new.deleted_through
-        && old.deleted_through != new.deleted_through
+    if let Some(at) = new.recent_deleted_at
+        && old.recent_deleted_at != new.recent_deleted_at
     {
-        changes.push(Change::InboxDeleted { recipient_id, through });
+        let oldest = InboxExtent::oldest_recent(at);
+        changes.push(Change::RecentDeleted { recipient_id, oldest });
+    }
+    if let Some(through) = new.deleted_through {
+        let after = if old.deleted_through != new.deleted_through {
+            Some(None)
+        } else {
+            (old.purged_through != new.purged_through).then_some(new.purged_through)
+        };
+        changes.extend(after.map(|after| Change::InboxDeleted { recipient_id, after, through }));
     }
     Ok(changes)
 }

@@ -391,7 +391,7 @@ fn a_mail_is_sent_although_its_notification_is_deleted_at_once() {
         let inbox = aws::query(&format!("INBOX#{}", doctor.id));
         inbox.iter().filter(|item| item["entity"]["S"] == "notification").count()
     };
-    for number in 1..=6 {
+    for number in 1..=4 {
         patient.record_for(&doctor);
         doctor.delete_all().ok(204);
         assert!(doctor.list_notifications("").ok(200).results().is_empty());
@@ -405,6 +405,45 @@ fn a_mail_is_sent_although_its_notification_is_deleted_at_once() {
         });
     }
     eventually("the notifications are removed", || (notifications() == 0).then_some(()));
+}
+
+/// It may be the address of somebody else.
+#[test]
+fn an_unconfirmed_address_gets_few_mails_about_notifications_a_day() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    for _ in 0..7 {
+        patient.record_for(&doctor);
+    }
+    let state = |wanted: &str| {
+        let inbox = aws::query(&format!("INBOX#{}", doctor.id));
+        inbox.iter().filter(|item| item["mail_state"]["S"] == wanted).count()
+    };
+    eventually("all orders are handled", || (state("sent") + state("failed") == 7).then_some(()));
+    assert_eq!((state("sent"), state("failed")), (5, 2));
+    let inbox = aws::query(&format!("INBOX#{}", doctor.id));
+    let failed: Vec<_> = inbox.iter().filter(|item| item["mail_state"]["S"] == "failed").collect();
+    assert!(failed.iter().all(|item| item["mail_failure"]["S"] == "address_unconfirmed"));
+    let subject = "Health Record Notification - Patient Assigned";
+    let mails = mails_to(&doctor.email);
+    assert_eq!(mails.iter().filter(|mail| mail.subject == subject).count(), 5);
+}
+
+#[test]
+fn an_order_waits_longer_while_a_quota_is_used_up() {
+    let own = IsolatedSystem::start();
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.record_for(&doctor);
+    let id = doctor.list_notifications("").ok(200).ids("id")[0].to_owned();
+    let order = json!({"recipient_id": doctor.id, "notification_id": id});
+    own.exhaust_the_quota();
+    assert_eq!(own.deliver(&[order, json!("no order")], Duration::from_secs(60)), 2);
+    assert_eq!(own.hidden(), [("0".to_owned(), 3600), ("1".to_owned(), 0)]);
+    let key = (format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{id}"));
+    let item = aws::get_item(&key.0, &key.1).unwrap();
+    assert_eq!(
+        (&item["mail_failure"]["S"], &item["mail_state"]),
+        (&json!("quota_exceeded"), &Value::Null)
+    );
 }
 
 /// A mail that Lambda interrupts would be in doubt.

@@ -22,11 +22,16 @@ fn objects_are_not_public() {
         bucket(&template)["OwnershipControls"],
         json!({ "Rules": [{ "ObjectOwnership": "BucketOwnerEnforced" }] })
     );
-    assert_refuses_plain_http(&template, "Bucket");
+    for (name, each) in template.all("AWS::S3::Bucket") {
+        assert_refuses_plain_http(&template, name);
+        for setting in ["PublicAccessBlockConfiguration", "OwnershipControls", "BucketEncryption"] {
+            assert_eq!(each[setting], bucket(&template)[setting], "{setting} of {name}");
+        }
+    }
     let policies = template.all("AWS::S3::BucketPolicy").count();
     assert_eq!(
         (policies, template.all("AWS::S3::Bucket").count()),
-        (2, 2),
+        (3, 3),
         "template.yaml must have one policy for each bucket"
     );
 }

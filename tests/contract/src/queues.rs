@@ -12,6 +12,7 @@ use crate::template::{Template, id, number, text, texts};
 use crate::workspace;
 
 const QUEUE: &str = "AWS::SQS::Queue";
+const BUCKET: &str = "AWS::S3::Bucket";
 const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
 /// The maximum retention of SQS in seconds: 14 days.
@@ -58,6 +59,7 @@ fn queues_and_stream_have_the_expected_consumers() {
     assert_same(
         pairs,
         [
+            "AccountMailQueue to MailerFunction",
             "MailQueue to MailerFunction",
             "UploadQueue to InspectorFunction",
             "stream to ArchivistFunction",
@@ -65,7 +67,7 @@ fn queues_and_stream_have_the_expected_consumers() {
         ],
         "correct the event sources of template.yaml",
     );
-    assert_eq!(template.all(MAPPING).count(), 4);
+    assert_eq!(template.all(MAPPING).count(), 5);
 }
 
 #[test]
@@ -130,32 +132,61 @@ fn a_poison_record_does_not_block_the_stream() {
     );
     assert_eq!(source["BisectBatchOnFunctionError"], true);
     assert_eq!(texts(&source["FunctionResponseTypes"]), ["ReportBatchItemFailures"]);
-    let retries = number(&source["MaximumRetryAttempts"], "MaximumRetryAttempts");
-    assert!((1..=10).contains(&retries), "MaximumRetryAttempts blocks a shard: use 1 to 10");
-    let age = number(&source["MaximumRecordAgeInSeconds"], "MaximumRecordAgeInSeconds");
-    assert!(
-        (3600..24 * 3600).contains(&age),
-        "the stream keeps records for 24 hours: MaximumRecordAgeInSeconds must be less"
-    );
-    let failures =
-        template.properties(&id(&source["DestinationConfig"]["OnFailure"]["Destination"]), QUEUE);
+    // -1 is without end, that is, as long as the stream keeps the record.
     assert_eq!(
-        number(&failures["MessageRetentionPeriod"], "MessageRetentionPeriod"),
-        MAX_RETENTION
+        source["MaximumRetryAttempts"], -1,
+        "an outage is retried as long as the stream keeps the record"
     );
+    let age = number(&source["MaximumRecordAgeInSeconds"], "MaximumRecordAgeInSeconds");
+    assert_eq!(age, 24 * 3600, "the stream keeps records for 24 hours");
+    let failures = id(&source["DestinationConfig"]["OnFailure"]["Destination"]);
+    let bucket = template.properties(&failures, BUCKET);
+    assert_eq!(
+        bucket["NotificationConfiguration"],
+        json!({"EventBridgeConfiguration": {"EventBridgeEnabled": true}}),
+        "each failure is reported"
+    );
+    let rule = template.properties("FailureRule", "AWS::Events::Rule");
+    assert_eq!(
+        (&rule["EventPattern"]["source"], &rule["EventPattern"]["detail-type"]),
+        (&json!(["aws.s3"]), &json!(["Object Created"]))
+    );
+    let name = &rule["EventPattern"]["detail"]["bucket"]["name"][0];
+    assert_eq!(text(name), format!("${{{failures}}}"));
+    let queue = template.properties(&id(&rule["Targets"][0]["Arn"]), QUEUE);
+    assert_eq!(number(&queue["MessageRetentionPeriod"], "MessageRetentionPeriod"), MAX_RETENTION);
+    let function = template.properties("DispatcherFunction", "AWS::Lambda::Function");
+    assert_eq!(
+        text(&function["Environment"]["Variables"]["FAILURE_BUCKET_NAME"]),
+        format!("${{{failures}}}"),
+        "the function sets changes aside where its event source does"
+    );
+    assert_delay_alarm(&template, "DispatchDelayAlarm", "${DispatcherFunction}");
+}
+
+/// Checks that an alarm is raised long before the stream forgets what a function has not handled.
+fn assert_delay_alarm(template: &Template, alarm: &str, function: &str) {
+    let alarm = template.properties(alarm, "AWS::CloudWatch::Alarm");
+    assert_eq!(
+        (&alarm["MetricName"], text(&alarm["Dimensions"][0]["Value"]).as_str()),
+        (&json!("IteratorAge"), function)
+    );
+    // The stream keeps records for one day; the threshold is in milliseconds.
+    assert!(number(&alarm["Threshold"], "Threshold") < 24 * 3_600_000 / 4);
 }
 
 #[test]
 fn queues_are_encrypted_and_failures_raise_an_alarm() {
     let template = Template::load();
-    let mut failures =
-        vec![id(&dispatcher_source(&template)["DestinationConfig"]["OnFailure"]["Destination"])];
+    let mut failures = vec!["StreamFailureQueue".to_owned()];
     for (name, queue) in template.all(QUEUE) {
         assert_eq!(queue["SqsManagedSseEnabled"], true, "{name} must be encrypted");
         if !queue["RedrivePolicy"].is_null() {
             failures.push(id(&queue["RedrivePolicy"]["deadLetterTargetArn"]));
         }
     }
+    failures.sort_unstable();
+    failures.dedup();
     let watched = template.all("AWS::CloudWatch::Alarm").filter(|(_, alarm)| {
         alarm["Namespace"] == "AWS/SQS"
             && alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
@@ -289,11 +320,5 @@ fn every_audit_event_reaches_the_archivist() {
     ] {
         assert_eq!(source[limit], Value::Null, "{limit} would skip events: remove it");
     }
-    let alarm = template.properties("ArchiveDelayAlarm", "AWS::CloudWatch::Alarm");
-    assert_eq!(
-        (&alarm["MetricName"], text(&alarm["Dimensions"][0]["Value"]).as_str()),
-        (&json!("IteratorAge"), "${ArchivistFunction}")
-    );
-    // The stream keeps records for one day; the threshold is in milliseconds.
-    assert!(number(&alarm["Threshold"], "Threshold") < 24 * 3_600_000 / 4);
+    assert_delay_alarm(&template, "ArchiveDelayAlarm", "${ArchivistFunction}");
 }

@@ -91,8 +91,17 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("mailer", "INBOX#*", "UpdateItem"),
     ("mailer", "MAIL#*", "GetItem UpdateItem"),
     ("mailer", "TOKEN#*", "PutItem"),
+    ("mailer", "RATE#*", "UpdateItem"),
     ("inspector", "FILE#*", "GetItem"),
     ("inspector", "PATIENT#*", "GetItem UpdateItem"),
+    ("reconciler", "gsi3 NOTIFICATION#*", "Query"),
+    ("reconciler", "gsi3 FILE#*", "Query"),
+    ("reconciler", "gsi3 ANNOTATION#*", "Query"),
+    ("reconciler", "INBOX#*", "BatchGetItem BatchWriteItem DeleteItem Query UpdateItem"),
+    ("reconciler", "PATIENT#*", "BatchGetItem UpdateItem"),
+    ("reconciler", "FILE#*", "BatchGetItem DeleteItem"),
+    ("reconciler", "ANNOTATION#*", "DeleteItem"),
+    ("reconciler", "RECONCILIATION", "GetItem PutItem"),
     ("archivist", "ARCHIVE", "GetItem PutItem"),
     ("archivist", "ARCHIVED#*", "BatchGetItem PutItem"),
 ];
@@ -105,6 +114,7 @@ const OTHERS: &[&str] = &[
     "records s3:ListBucket ${Bucket.Arn}",
     "notifications s3:GetObject ${Bucket.Arn}/files/*",
     "console sqs:GetQueueAttributes ${MailQueue.Arn}",
+    "console sqs:GetQueueAttributes ${AccountMailQueue.Arn}",
     "console sqs:GetQueueAttributes ${MailDeadLetterQueue.Arn}",
     "console sqs:GetQueueAttributes ${UploadQueue.Arn}",
     "console sqs:GetQueueAttributes ${UploadDeadLetterQueue.Arn}",
@@ -113,18 +123,26 @@ const OTHERS: &[&str] = &[
     "console sqs:ChangeMessageVisibility ${MailDeadLetterQueue.Arn}",
     "console sqs:DeleteMessage ${MailDeadLetterQueue.Arn}",
     "console sqs:SendMessage ${MailQueue.Arn}",
+    "console sqs:SendMessage ${AccountMailQueue.Arn}",
     "dispatcher dynamodb:DescribeStream ${Table.StreamArn}",
     "dispatcher dynamodb:GetRecords ${Table.StreamArn}",
     "dispatcher dynamodb:GetShardIterator ${Table.StreamArn}",
     "dispatcher dynamodb:ListStreams *",
     "dispatcher sqs:SendMessage* ${MailQueue.Arn}",
-    "dispatcher sqs:SendMessage* ${StreamFailureQueue.Arn}",
+    "dispatcher sqs:SendMessage* ${AccountMailQueue.Arn}",
+    "dispatcher s3:PutObject ${FailureBucket.Arn}/*",
+    "dispatcher s3:ListBucket ${FailureBucket.Arn}",
     "dispatcher s3:DeleteObject ${Bucket.Arn}/files/*",
     "dispatcher s3:DeleteObjectVersion ${Bucket.Arn}/files/*",
     r#"dispatcher s3:ListBucketVersions ${Bucket.Arn} if {"StringLike":{"s3:prefix":"files/*"}}"#,
     "mailer sqs:ReceiveMessage ${MailQueue.Arn}",
     "mailer sqs:DeleteMessage ${MailQueue.Arn}",
     "mailer sqs:GetQueueAttributes ${MailQueue.Arn}",
+    "mailer sqs:ChangeMessageVisibility ${MailQueue.Arn}",
+    "mailer sqs:ReceiveMessage ${AccountMailQueue.Arn}",
+    "mailer sqs:DeleteMessage ${AccountMailQueue.Arn}",
+    "mailer sqs:GetQueueAttributes ${AccountMailQueue.Arn}",
+    "mailer sqs:ChangeMessageVisibility ${AccountMailQueue.Arn}",
     concat!(
         "mailer ses:SendEmail * if ",
         r#"{"StringEqualsIfExists":{"ses:FromAddress":{"Ref":"MailSender"}}}"#
@@ -137,6 +155,10 @@ const OTHERS: &[&str] = &[
     "inspector s3:DeleteObjectVersion ${Bucket.Arn}/files/*",
     r#"inspector s3:ListBucketVersions ${Bucket.Arn} if {"StringLike":{"s3:prefix":"files/*"}}"#,
     "inspector s3:ListBucket ${Bucket.Arn}",
+    "reconciler sqs:SendMessage ${MailQueue.Arn}",
+    "reconciler sqs:SendMessage ${UploadQueue.Arn}",
+    "reconciler s3:GetObject ${Bucket.Arn}/files/*",
+    "reconciler s3:ListBucket ${Bucket.Arn}",
     "archivist dynamodb:DescribeStream ${Table.StreamArn}",
     "archivist dynamodb:GetRecords ${Table.StreamArn}",
     "archivist dynamodb:GetShardIterator ${Table.StreamArn}",
@@ -356,7 +378,7 @@ fn credentials_charts_and_objects_are_accessible_to_few_functions() {
     assert_eq!(others, only(&["accounts"]), "only accounts may use credentials");
     assert_eq!(
         reaching("PATIENT#"),
-        only(&["console", "inspector", "notifications", "records"]),
+        only(&["console", "inspector", "notifications", "reconciler", "records"]),
         "no other function may access charts"
     );
     let statements = statements(&template);
@@ -376,8 +398,8 @@ fn credentials_charts_and_objects_are_accessible_to_few_functions() {
     );
     assert_eq!(
         doing("s3:PutObject"),
-        only(&["archivist", "records"]),
-        "only records signs uploads"
+        only(&["archivist", "dispatcher", "records"]),
+        "only records signs uploads, and the others have buckets of their own"
     );
     assert_eq!(
         doing("s3:DeleteObject"),

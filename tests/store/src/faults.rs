@@ -434,7 +434,7 @@ async fn unprocessed_deletions_are_sent_again() {
         Fault::Answered
     })
     .await;
-    store.purge_deleted(doctor.id, all[0].id).await.unwrap();
+    store.purge_deleted(doctor.id, None, all[0].id).await.unwrap();
     assert_eq!(newest(&table, doctor.id).await, None);
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the second half of bulk actions on inboxes.
 
+use domain::id::UserId;
 use domain::mail::MailFailure;
 use domain::notification::InboxExtent;
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ async fn deleted_notifications_are_purged_and_later_ones_stay() {
     notified(&table, &other, 1).await;
     table.store.delete_all_notifications(doctor.id, &up_to(old[0].id), at(5)).await.unwrap();
     for _ in 0..2 {
-        table.store.purge_deleted(doctor.id, old[0].id).await.unwrap();
+        table.store.purge_deleted(doctor.id, None, old[0].id).await.unwrap();
         let left = table
             .all()
             .await
@@ -29,20 +30,63 @@ async fn deleted_notifications_are_purged_and_later_ones_stay() {
             .count();
         assert_eq!(left, 2);
     }
-    table.store.purge_deleted(id(), old[0].id).await.unwrap();
+    table.store.purge_deleted(id(), None, old[0].id).await.unwrap();
     assert_eq!(
         table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items.len(),
         1
     );
 }
 
+/// Does what the changes of an inbox's state ask for, as the dispatcher does it, until they ask for
+/// nothing more; returns how often that was.
+async fn dispatch_state(table: &Table, recipient: UserId) -> usize {
+    let image = async || table.item(format!("INBOX#{recipient}"), "STATE").await;
+    let (mut before, mut invocations) = (None, 0);
+    loop {
+        let after = image().await;
+        let images = [before, after.clone()].map(|item| item.map(serde_dynamo::Item::from));
+        let [old, new] = images;
+        let changes = Change::from_images("MODIFY", old, new).unwrap();
+        if changes.is_empty() {
+            return invocations;
+        }
+        for change in changes {
+            match change {
+                Change::InboxRead { recipient_id, after, through, at } => {
+                    table.store.settle_read(recipient_id, after, through, at).await.unwrap();
+                }
+                Change::InboxDeleted { recipient_id, after, through } => {
+                    table.store.purge_deleted(recipient_id, after, through).await.unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        invocations += 1;
+        before = after;
+    }
+}
+
+/// Other changes wait while one is dispatched, and an invocation has only so much time.
 #[tokio::test]
-async fn a_long_inbox_is_purged_in_batches() {
+async fn a_long_inbox_is_changed_part_by_part() {
     let table = Table::new().await;
     let doctor = doctor();
     let all = mailed(&table, &doctor, 1_100).await;
-    table.store.purge_deleted(doctor.id, all[0].id).await.unwrap();
-    assert_eq!(newest(&table, doctor.id).await, None);
+    let newest_id = all[0].id;
+    table.store.mark_all_notifications_read(doctor.id, &up_to(newest_id), at(1)).await.unwrap();
+    assert_eq!(dispatch_state(&table, doctor.id).await, 3);
+    let unread = async || {
+        let items = table.all().await;
+        items.iter().filter(|item| item.contains_key("gsi1pk")).count()
+    };
+    assert_eq!(unread().await, 0);
+
+    let later = mailed(&table, &doctor, 1_100).await;
+    table.store.delete_all_notifications(doctor.id, &up_to(later[1].id), at(5)).await.unwrap();
+    assert_eq!(dispatch_state(&table, doctor.id).await, 5);
+    assert_eq!(newest(&table, doctor.id).await, Some(later[0].id));
+    let left = table.entities().await.iter().filter(|entity| *entity == "notification").count();
+    assert_eq!(left, 1);
 }
 
 #[tokio::test]
@@ -73,7 +117,7 @@ async fn updating_read_times_does_not_recreate_deleted_notifications() {
     let all = mailed(&table, &doctor, 30).await;
     let (settled, purged) = tokio::join!(
         table.store.settle_read(doctor.id, None, all[0].id, at(2)),
-        table.store.purge_deleted(doctor.id, all[0].id),
+        table.store.purge_deleted(doctor.id, None, all[0].id),
     );
     settled.unwrap();
     purged.unwrap();
@@ -97,10 +141,10 @@ async fn a_deleted_notification_stays_until_its_mail_has_ended() {
             if by_id {
                 let extent = InboxExtent { through: None, recent: vec![id] };
                 table.store.delete_all_notifications(recipient, &extent, at(5)).await.unwrap();
-                table.store.purge_marked(recipient, None).await.unwrap();
+                table.store.purge_marked(recipient, id).await.unwrap();
             } else {
                 table.store.delete_all_notifications(recipient, &up_to(id), at(5)).await.unwrap();
-                table.store.purge_deleted(recipient, id).await.unwrap();
+                table.store.purge_deleted(recipient, None, id).await.unwrap();
             }
             assert_eq!(table.store.get_notification(recipient, id).await.unwrap(), None);
             assert_eq!(table.store.count_unread_notifications(recipient).await.unwrap(), 0);
@@ -141,7 +185,7 @@ async fn a_marked_notification_without_a_pending_mail_is_removed() {
     table.store.delete_all_notifications(doctor.id, &extent, at(5)).await.unwrap();
     let kept = mailed(&table, &doctor, 1).await.remove(0);
     for _ in 0..2 {
-        table.store.purge_marked(doctor.id, None).await.unwrap();
+        table.store.purge_marked(doctor.id, all[2].id).await.unwrap();
         let extent = table.store.get_inbox_extent(doctor.id, Timestamp::now()).await.unwrap();
         assert_eq!(extent, InboxExtent { through: None, recent: vec![kept.id] });
     }

@@ -89,7 +89,7 @@ async fn bulk_actions_are_changes_when_their_watermark_rises() {
     let second = state().await;
     assert_eq!(
         changes("MODIFY", Some(&first), Some(&second)),
-        [Change::InboxDeleted { recipient_id, through: older }]
+        [Change::InboxDeleted { recipient_id, after: None, through: older }]
     );
 
     table.store.mark_all_notifications_read(doctor.id, &up_to(newer), at(2)).await.unwrap();
@@ -103,7 +103,7 @@ async fn bulk_actions_are_changes_when_their_watermark_rises() {
     let fourth = state().await;
     assert_eq!(
         changes("MODIFY", Some(&third), Some(&fourth)),
-        [Change::RecentDeleted { recipient_id, after: Some(older) }]
+        [Change::RecentDeleted { recipient_id, oldest: InboxExtent::oldest_recent(at(6)) }]
     );
 }
 

@@ -702,7 +702,14 @@ fn the_export_has_numbers_and_nobody() {
     let counts = ["admins", "doctors", "mails_failed", "mails_sent", "patients", "records"];
     assert_eq!(keys(&export.body), ["days", "generated_at", "queues", "totals"]);
     assert_eq!(keys(&export["totals"]), counts);
-    let queues = ["mail", "mail_dead_letters", "stream_failures", "upload", "upload_dead_letters"];
+    let queues = [
+        "mail",
+        "account_mail",
+        "mail_dead_letters",
+        "stream_failures",
+        "upload",
+        "upload_dead_letters",
+    ];
     assert_eq!(keys(&export["queues"]), queues);
     for queue in queues {
         assert_eq!(keys(&export["queues"][queue]), ["under_way", "waiting"]);

@@ -1,10 +1,12 @@
 //! Tests of the samples in `events/`: each is a real event of its function, and can be replayed.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use api_tests::harness::{Stack, aws};
+use api_tests::harness::{Stack, aws, eventually};
 
 fn sample(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
@@ -74,16 +76,42 @@ fn only_unreadable_messages_are_retried() {
         aws::invoke("inspector", &event).body,
         json!({"batchItemFailures": [{"itemIdentifier": "poison"}]})
     );
+}
 
-    // The response to a stream names the change from which to continue.
+#[test]
+fn a_change_that_cannot_be_read_is_set_aside_and_reported() {
     let mut event = sample("dispatcher.json");
-    let mut poison = event["Records"][0].clone();
-    poison["dynamodb"]["SequenceNumber"] = json!("300000000000000499660");
-    poison["dynamodb"]["NewImage"]["record_id"] = json!({"S": "no id"});
-    let behind = event["Records"][0].clone();
-    event["Records"].as_array_mut().unwrap().extend([poison, behind]);
-    assert_eq!(
-        aws::invoke("dispatcher", &event).body,
-        json!({"batchItemFailures": [{"itemIdentifier": "300000000000000499660"}]})
-    );
+    let marker = Uuid::now_v7().to_string();
+    let mut corrupt = event["Records"][0].clone();
+    corrupt["eventID"] = json!(marker);
+    corrupt["dynamodb"]["NewImage"]["record_id"] = json!({"S": "no id"});
+    let mut unreadable = event["Records"][0].clone();
+    unreadable["eventID"] = json!(marker);
+    unreadable["dynamodb"]["NewImage"] = json!({"record_id": {"of no type": 1}});
+    let records = event["Records"].as_array_mut().unwrap();
+    records.splice(0..0, [corrupt.clone(), unreadable.clone()]);
+    for _ in 0..2 {
+        let response = aws::invoke("dispatcher", &event).body;
+        assert_eq!(response, json!({"batchItemFailures": []}));
+    }
+    let failures = &aws::environment_of("dispatcher")["FAILURE_BUCKET_NAME"];
+    let failures = failures.as_str().unwrap();
+    let set_aside = Mutex::new(Vec::new());
+    eventually("both changes are reported", || {
+        let request = json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 5});
+        let response = aws::sqs("ReceiveMessage", "stream_failure", request);
+        for message in response["Messages"].as_array().into_iter().flatten() {
+            let report: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+            let key = report["detail"]["object"]["key"].as_str().unwrap();
+            let stored = aws::s3_of(failures, "GET", key).ok(200).body;
+            if stored["Records"][0]["eventID"] == json!(marker) {
+                set_aside.lock().unwrap().push(stored);
+                let receipt = json!({"ReceiptHandle": message["ReceiptHandle"]});
+                aws::sqs("DeleteMessage", "stream_failure", receipt);
+            }
+        }
+        let set_aside = set_aside.lock().unwrap();
+        let expected = [&corrupt, &unreadable].map(|record| json!({"Records": [record]}));
+        expected.iter().all(|event| set_aside.contains(event)).then_some(())
+    });
 }

@@ -16,3 +16,4 @@ mod iam;
 mod keys;
 mod mails;
 mod readme;
+mod reconcile;

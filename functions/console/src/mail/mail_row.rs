@@ -103,6 +103,7 @@ fn explain_failure(failure: MailFailure) -> &'static str {
             "SES rejected the mail: is the sender verified, and is the account out of the sandbox?"
         }
         MailFailure::Throttled => "SES throttled the account: put it back later.",
+        MailFailure::QuotaExceeded => "The daily quota of SES was used up: put it back later.",
         MailFailure::SendingPaused => {
             "SES has paused sending for the account: see the SES console."
         }
@@ -117,6 +118,9 @@ fn explain_failure(failure: MailFailure) -> &'static str {
         MailFailure::Interrupted => "The mailer was interrupted: the mail may have been sent.",
         MailFailure::RecipientInactive => {
             "The user was not active: activate the user, then resend the mail."
+        }
+        MailFailure::AddressUnconfirmed => {
+            "The address is not confirmed, and was sent the day's maximum of mails."
         }
         MailFailure::NotNeeded => {
             "The request was completed, or the password or address has changed since."

@@ -18,7 +18,7 @@ use futures_util::future::{join_all, try_join_all};
 use http_api::caller::Caller;
 use http_api::problem::{Limit, Problem};
 use jiff::Timestamp;
-use runtime::queue::{Depth, Message, Queue, QueueError};
+use runtime::queue::{Depth, MailQueues, Message, Queue, QueueError};
 use runtime::{clock, config};
 use store::Store;
 use store::staff::mail::{Mailed, ResendMailError};
@@ -31,10 +31,10 @@ pub(crate) struct Pipeline {
 }
 
 struct Queues {
-    mails: Queue,
+    mails: MailQueues,
     dead_letters: Queue,
     /// All queues by name.
-    all: [(&'static str, Queue); 5],
+    all: [(&'static str, Queue); 6],
     mails_per_day: u64,
 }
 
@@ -166,10 +166,12 @@ impl Pipeline {
     /// Makes the pipeline with the queues of the configuration.
     pub(crate) fn new(sqs: &aws_sdk_sqs::Client, config: config::Pipeline, store: Store) -> Self {
         let queue = |url: String| Queue::new(sqs.clone(), url);
-        let mails = queue(config.mail_queue_url);
+        let mails = MailQueues::new(sqs, config.mail_queue_url, config.account_mail_queue_url);
+        let [notifications, accounts] = mails.all();
         let dead_letters = queue(config.mail_dead_letter_queue_url);
         let all = [
-            ("mail", mails.clone()),
+            ("mail", notifications.clone()),
+            ("account_mail", accounts.clone()),
             (MAIL_DEAD_LETTERS, dead_letters.clone()),
             ("upload", queue(config.upload_queue_url)),
             ("upload_dead_letters", queue(config.upload_dead_letter_queue_url)),
@@ -243,7 +245,10 @@ impl Pipeline {
             ..caller.audit(Action::RedriveMail, user_id, None)
         };
         self.store.create_events(&[event]).await?;
-        self.queues.mails.send(letter.message.body.as_str()).await.map_err(unavailable)?;
+        if let Some(order) = letter.order {
+            let queue = self.queues.mails.of(order);
+            queue.send(letter.message.body.as_str()).await.map_err(unavailable)?;
+        }
         self.queues.dead_letters.delete(&letter.message).await.map_err(unavailable)
     }
 
@@ -301,8 +306,8 @@ impl Pipeline {
             ResendMailError::Store(error) => error.into(),
         })?;
         if is_overdue {
-            let order = serde_json::to_string(&order).map_err(Problem::internal)?;
-            self.queues.mails.send(order.as_str()).await.map_err(unavailable)?;
+            let body = serde_json::to_string(&order).map_err(Problem::internal)?;
+            self.queues.mails.of(order).send(body).await.map_err(unavailable)?;
         }
         if delivery.mail_state != Some(MailState::Sent) {
             self.delete_dead_letters(order).await?;

@@ -31,7 +31,8 @@ struct QueueRow {
 
 fn title(name: &str) -> &'static str {
     match name {
-        "mail" => "Mails to be sent",
+        "mail" => "Mails about notifications to be sent",
+        "account_mail" => "Account mails to be sent",
         "mail_dead_letters" => "Mails: dead letters",
         "upload" => "Uploads to be inspected",
         "upload_dead_letters" => "Uploads: dead letters",

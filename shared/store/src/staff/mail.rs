@@ -12,7 +12,7 @@ use crate::attributes::{Item, string};
 use crate::error::Error;
 use crate::item::from_item;
 use crate::keys::{self, Range};
-use crate::mail::{delivery, state};
+use crate::mail::{WAITS_SINCE, delivery, state};
 use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, below, position};
 use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
@@ -159,12 +159,7 @@ impl Store {
         let waiting_since =
             now.checked_sub(Delivery::WAITING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
         let noted = Step::update(keys::ordered(order), "SET mail_ordered_at = :now")
-            .only_if(
-                "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR mail_state = \
-                 :ordered) AND (attribute_not_exists(mail_ordered_at) OR mail_ordered_at < \
-                 :waiting_since)",
-                ResendMailError::InProgress,
-            )
+            .only_if(WAITS_SINCE, ResendMailError::InProgress)
             .with([
                 string(":now", now),
                 state(":ordered", MailState::ResendRequested),

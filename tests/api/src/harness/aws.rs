@@ -141,7 +141,13 @@ pub fn invoke(function: &str, event: &Value) -> Response {
 /// Sends a request to the bucket: a key (or nothing) with its query.
 #[track_caller]
 pub fn s3(method: &str, key: &str) -> Response {
-    send(root(), "s3", method, &format!("/{}/{key}", Stack::get().bucket), &[], Vec::new())
+    s3_of(&Stack::get().bucket, method, key)
+}
+
+/// Sends a request to one of the buckets.
+#[track_caller]
+pub fn s3_of(bucket: &str, method: &str, key: &str) -> Response {
+    send(root(), "s3", method, &format!("/{bucket}/{key}"), &[], Vec::new())
 }
 
 /// Returns the keys of all versions and delete markers of objects with this key prefix.

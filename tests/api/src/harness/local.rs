@@ -35,8 +35,9 @@ use super::services::Services;
 use super::{Mail, Response};
 
 /// The variables of all functions, as on the test stack.
-const VARIABLES: [(&str, &str); 39] = [
+const VARIABLES: [(&str, &str); 41] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
+    ("ACCOUNT_MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/account-mail"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
     ("APP_URL", "http://localhost:3000"),
     ("AUDIT_KEY", "the audit key of the tests, long enough to be one"),
@@ -44,10 +45,11 @@ const VARIABLES: [(&str, &str); 39] = [
     ("CONSOLE_KEY", "the console key of the tests, long enough to be one"),
     ("CURSOR_KEY", "the cursor key of the tests, long enough to be one"),
     ("DOWNLOAD_URL_SECONDS", "300"),
+    ("FAILURE_BUCKET_NAME", "failures"),
     ("LOG_LEVEL", "info"),
     ("MAIL_CONFIGURATION_SET", "mails"),
     ("MAIL_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mail-dead"),
-    ("MAIL_DELIVERIES", "5"),
+    ("MAIL_DELIVERIES", "10"),
     ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mail"),
     ("MAIL_SENDER", "records@example.org"),
     ("MAX_FAILURES_PER_ACCOUNT", "100"),
@@ -85,6 +87,9 @@ const FUNCTIONS: [&str; 6] = ["accounts", "records", "notifications", "admin", "
 
 /// How long dispatcher and mailer pause when there are no changes.
 const REST: Duration = Duration::from_millis(10);
+
+/// The queue from which all orders of mails come here.
+const MAIL_QUEUE_ARN: &str = "arn:aws:sqs:eu-central-1:1:mail";
 
 /// How long an invocation of the mailer may take.
 const LONG_ENOUGH: Duration = Duration::from_secs(60);
@@ -180,9 +185,9 @@ impl Local {
         format!("http://{}", self.table.address)
     }
 
-    /// See [`Services::slow_the_bucket_down`].
-    pub(super) fn slow_the_bucket_down(&self) {
-        self.services.slow_the_bucket_down();
+    /// Returns the services other than the table.
+    pub(super) fn services(&self) -> &Services {
+        &self.services
     }
 
     /// Lets a mailer handle orders of mails; returns how many of them it gives back.
@@ -198,8 +203,9 @@ impl Local {
         let variables = variables();
         let lookup = |variable: &'static str| variables.get(variable).cloned();
         let table = store::Table::new(self.table.client.clone(), table::NAME);
-        let ses = aws::ses(&self.services.sdk());
-        mailer::Mailer::new(config::Mail::read(lookup).unwrap(), table, ses)
+        let sdk = self.services.sdk();
+        let config = config::Mail::read(lookup).unwrap();
+        mailer::Mailer::new(config, table, aws::ses(&sdk), &aws::sqs(&sdk))
     }
 
     /// Returns whether dispatcher and mailer have handled all changes.
@@ -290,9 +296,8 @@ impl Local {
         let _runtime = self.runtime.enter();
         let sdk = self.services.sdk();
         let store = store::Table::new(self.table.client.clone(), table::NAME);
-        let bucket = Bucket::new(aws::s3(&sdk), lookup("BUCKET_NAME").unwrap());
         let config = config::Dispatch::read(lookup).unwrap();
-        let dispatcher = dispatcher::Dispatcher::new(config, store, bucket, aws::sqs(&sdk));
+        let dispatcher = dispatcher::Dispatcher::new(config, store, aws::s3(&sdk), &aws::sqs(&sdk));
         let mailer = self.mailer();
         let (database, services) = (self.table.database.clone(), self.services.clone());
         let is_idle = Arc::clone(&self.is_idle);
@@ -325,9 +330,11 @@ impl Local {
 /// Returns the event with which SQS delivers messages.
 fn event_of(bodies: impl IntoIterator<Item = String>) -> SqsEvent {
     let mut event = SqsEvent::default();
-    event.records.extend(bodies.into_iter().map(|body| {
+    event.records.extend(bodies.into_iter().enumerate().map(|(index, body)| {
         let mut message = SqsMessage::default();
         message.body = Some(body);
+        message.receipt_handle = Some(index.to_string());
+        message.event_source_arn = Some(MAIL_QUEUE_ARN.to_owned());
         message
     }));
     event

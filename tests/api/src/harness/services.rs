@@ -26,6 +26,10 @@ struct State {
     /// Messages waiting in the queue of mails.
     messages: Vec<String>,
     mails: Vec<Mail>,
+    /// Whether the daily quota of mails is used up.
+    quota_is_exhausted: bool,
+    /// The messages that were hidden, by their receipts, and for how many seconds.
+    hidden: Vec<(String, u64)>,
     /// Whether the bucket does not respond for a long time.
     bucket_is_slow: bool,
 }
@@ -54,6 +58,16 @@ impl Services {
         self.0.lock().unwrap().bucket_is_slow = true;
     }
 
+    /// Lets SES refuse all mails from now on.
+    pub(super) fn exhaust_the_quota(&self) {
+        self.0.lock().unwrap().quota_is_exhausted = true;
+    }
+
+    /// Returns the messages that were hidden, and for how many seconds.
+    pub(super) fn hidden(&self) -> Vec<(String, u64)> {
+        self.0.lock().unwrap().hidden.clone()
+    }
+
     /// Returns the mails sent to an address, oldest first.
     pub(super) fn mails_to(&self, address: &str) -> Vec<Mail> {
         let state = self.0.lock().unwrap();
@@ -70,6 +84,11 @@ impl Services {
         let host = request.uri().split("://").nth(1).unwrap_or_default();
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         if host.starts_with("email.") {
+            if self.0.lock().unwrap().quota_is_exhausted {
+                let text =
+                    "<Code>Throttling</Code><Message>Daily message quota exceeded.</Message>";
+                return (400, format!("<ErrorResponse><Error>{text}</Error></ErrorResponse>"));
+            }
             let mail = mail(&form_urlencoded::parse(body).into_owned().collect());
             self.0.lock().unwrap().mails.push(mail);
             let result = "<SendEmailResult><MessageId>1</MessageId></SendEmailResult>";
@@ -89,6 +108,13 @@ impl Services {
                     .collect::<HashMap<_, _>>()})
                     .to_string(),
                 )
+            }
+            "AmazonSQS.ChangeMessageVisibility" => {
+                let change: Value = serde_json::from_slice(body).unwrap();
+                let receipt = change["ReceiptHandle"].as_str().unwrap().to_owned();
+                let seconds = change["VisibilityTimeout"].as_u64().unwrap();
+                self.0.lock().unwrap().hidden.push((receipt, seconds));
+                (200, "{}".to_owned())
             }
             "AmazonSQS.ReceiveMessage" => (200, "{}".to_owned()),
             "" if request.uri().contains("versions") => {

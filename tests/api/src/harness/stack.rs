@@ -17,7 +17,7 @@ pub struct Stack {
     pub bucket: String,
     /// The bucket of the audit trail's archive.
     pub archive_bucket: String,
-    /// URLs by `mail`, `mail_dlq`, `upload`, `upload_dlq`, `stream_failure`.
+    /// URLs by `mail`, `account_mail`, `mail_dlq`, `upload`, `upload_dlq`, `stream_failure`.
     pub queues: HashMap<String, String>,
     /// Names by `accounts`, `records`, `notifications`, `dispatcher`, `mailer`, `inspector`.
     pub functions: HashMap<String, String>,

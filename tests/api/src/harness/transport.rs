@@ -83,7 +83,23 @@ impl IsolatedSystem {
     /// Lets the bucket respond after [`SLOW_BUCKET`](super::SLOW_BUCKET).
     pub fn slow_the_bucket_down(&self) {
         if let Transport::InProcess(local) = &*self.0 {
-            local.slow_the_bucket_down();
+            local.services().slow_the_bucket_down();
+        }
+    }
+
+    /// Lets SES refuse all mails from now on, because its daily quota is used up.
+    pub fn exhaust_the_quota(&self) {
+        if let Transport::InProcess(local) = &*self.0 {
+            local.services().exhaust_the_quota();
+        }
+    }
+
+    /// Returns the messages that were hidden for longer or shorter, each by its receipt, and for how
+    /// many seconds.
+    pub fn hidden(&self) -> Vec<(String, u64)> {
+        match &*self.0 {
+            Transport::InProcess(local) => local.services().hidden(),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
         }
     }
 

@@ -1,0 +1,88 @@
+//! Files and annotations: their lookups, and the objects of files.
+
+use std::collections::HashMap;
+
+use domain::file::{File, FileStatus};
+use domain::id::FileId;
+use runtime::clock;
+use runtime::serve::Error;
+use store::Span;
+use store::staff::lists::{AnnotationEntry, FileEntry};
+use uuid::Uuid;
+
+use crate::{PAGE, Reconciler, Report, settled_before};
+
+impl Reconciler {
+    /// Reconciles a page of files; returns where the next page begins.
+    pub(crate) async fn reconcile_files(
+        &self,
+        after: Option<Uuid>,
+        report: &mut Report,
+    ) -> Result<Option<Uuid>, Error> {
+        let (now, span) = settled();
+        let page = self
+            .store
+            .list_entries::<FileEntry>(now, span, PAGE, after.map(Into::into), |_| true)
+            .await?;
+        let ids: Vec<_> =
+            page.items.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
+        let files = self.store.get_files(&ids).await?;
+        let files: HashMap<FileId, File> = files.into_iter().map(|file| (file.id, file)).collect();
+        for entry in &page.items {
+            match files.get(&entry.id) {
+                Some(file) => self.reconcile_object_of(file, report).await?,
+                None => {
+                    self.store.delete_file_lookup(entry.id).await?;
+                    report.lookups_deleted += 1;
+                }
+            }
+        }
+        Ok(page.next.map(Uuid::from))
+    }
+
+    /// Compares the status of a file with its object.
+    async fn reconcile_object_of(&self, file: &File, report: &mut Report) -> Result<(), Error> {
+        // A rejected file has no object, or one without a file's status: the inspector deletes it.
+        if file.status == FileStatus::Rejected {
+            return Ok(());
+        }
+        let has_object = self.bucket.inspect(file).await? != FileStatus::Pending;
+        if file.status == FileStatus::Pending && has_object {
+            self.order_inspection(file.id).await?;
+            report.inspections_ordered += 1;
+        }
+        if file.status == FileStatus::Available && !has_object {
+            tracing::error!(file_id = %file.id, "the object of an available file is lost");
+            self.store.reopen_file(file).await?;
+            report.files_reopened += 1;
+        }
+        Ok(())
+    }
+
+    /// Reconciles a page of annotations; returns where the next page begins.
+    pub(crate) async fn reconcile_annotations(
+        &self,
+        after: Option<Uuid>,
+        report: &mut Report,
+    ) -> Result<Option<Uuid>, Error> {
+        let (now, span) = settled();
+        let page = self
+            .store
+            .list_entries::<AnnotationEntry>(now, span, PAGE, after.map(Into::into), |_| true)
+            .await?;
+        let ids: Vec<_> =
+            page.items.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
+        let existing = self.store.existing_annotations(&ids).await?;
+        for entry in page.items.iter().filter(|entry| !existing.contains(&entry.id)) {
+            self.store.delete_annotation_lookup(entry.id).await?;
+            report.lookups_deleted += 1;
+        }
+        Ok(page.next.map(Uuid::from))
+    }
+}
+
+/// Returns the current time, and the span of what is not under way any more.
+fn settled() -> (jiff::Timestamp, Span) {
+    let now = clock::now();
+    (now, Span { created_before: Some(settled_before(now)), ..Span::default() })
+}

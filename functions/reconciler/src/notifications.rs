@@ -1,0 +1,83 @@
+//! Notifications of the last two weeks: their mails and their places in inboxes.
+
+use std::collections::HashSet;
+
+use domain::mail::{Mail, MailMessage};
+use jiff::Timestamp;
+use runtime::clock;
+use runtime::serve::Error;
+use store::Span;
+use store::reconcile::MailedNotification;
+use store::staff::lists::NotificationEntry;
+use uuid::Uuid;
+
+use crate::{PAGE, Reconciler, Report, settled_before};
+
+impl Reconciler {
+    /// Reconciles a page of notifications; returns where the next page begins.
+    pub(crate) async fn reconcile_notifications(
+        &self,
+        after: Option<Uuid>,
+        report: &mut Report,
+    ) -> Result<Option<Uuid>, Error> {
+        let now = clock::now();
+        let span = Span {
+            created_after: Some(now.checked_sub(Mail::RETENTION).unwrap_or(Timestamp::UNIX_EPOCH)),
+            created_before: Some(settled_before(now)),
+        };
+        let page = self
+            .store
+            .list_entries::<NotificationEntry>(now, span, PAGE, after.map(Into::into), |_| true)
+            .await?;
+        let ids: Vec<_> = page.items.iter().map(|it| (it.recipient_id, it.id)).collect();
+        let (notifications, inboxes) = self.store.get_mailed_notifications(&ids).await?;
+        // An operation on an inbox covers all its notifications, up to a bound.
+        let (mut purged, mut settled) = (HashSet::new(), HashSet::new());
+        for notification in notifications {
+            let recipient = notification.recipient_id;
+            if notification.notification_type.is_mailed() {
+                self.reconcile_mail(&notification, now, report).await?;
+            }
+            let inbox = inboxes.get(&recipient).cloned().unwrap_or_default();
+            if let Some(through) = inbox.deleted_through.filter(|it| notification.id <= *it) {
+                if !notification.is_deleted && purged.insert(recipient) {
+                    self.store.purge_deleted(recipient, None, through).await?;
+                    report.notifications_settled += 1;
+                }
+            } else if notification.is_deleted && !notification.awaits_mail() {
+                self.store.purge_notification(recipient, notification.id).await?;
+                report.notifications_settled += 1;
+            } else if let (Some(through), Some(at)) = (inbox.read_through, inbox.read_through_at)
+                && notification.read_at.is_none()
+                && notification.id <= through
+                && settled.insert(recipient)
+            {
+                self.store.settle_read(recipient, None, through, at).await?;
+                report.notifications_settled += 1;
+            }
+        }
+        Ok(page.next.map(Uuid::from))
+    }
+
+    /// Orders a mail again that has waited too long, and marks an interrupted one as in doubt.
+    async fn reconcile_mail(
+        &self,
+        notification: &MailedNotification,
+        now: Timestamp,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let MailedNotification { recipient_id, id, delivery, claim, .. } = notification;
+        let order = MailMessage::Notification { recipient_id: *recipient_id, notification_id: *id };
+        if delivery.is_overdue(id.created_at(), now)
+            && self.store.note_repeated_order(order, now).await?
+        {
+            self.mails.send(serde_json::to_string(&order)?).await?;
+            report.mails_ordered += 1;
+        }
+        if let Some(claim) = claim.as_ref().filter(|_| delivery.is_interrupted(now)) {
+            self.store.mark_mail_interrupted(claim, now).await?;
+            report.mails_in_doubt += 1;
+        }
+        Ok(())
+    }
+}
