@@ -5,8 +5,9 @@
 //! claims the mail in the table sends it. If SES surely did not accept the mail, the claim is
 //! released and the message is retried; at the last delivery, the mail is marked as failed. If the
 //! outcome is unknown because SES did not respond, the mail is marked as in doubt: the message
-//! fails until it is in the dead-letter queue, where staff decide. Mails to inactive accounts, and
-//! mails that are not needed any more, are dropped. The reason is stored with the delivery status.
+//! fails until it is in the dead-letter queue, where staff decide. Mails to inactive accounts, to
+//! addresses that bounced or complained, and mails that are not needed any more, are dropped. The
+//! reason is stored with the delivery status.
 //!
 //! Tokens are created here, so that they exist in the mail only; their hashes are stored before the
 //! mail is sent.
@@ -17,12 +18,14 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_ses::error::SdkError;
-use aws_sdk_ses::types::{Body, Content, Destination, Message};
+use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag};
 use domain::account::Account;
+use domain::email::Email;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::{AccountSnapshot, Mail, MailFailure, MailMessage, MailToken};
 use domain::notification::Notification;
 use runtime::aws::{self, CallPolicy};
+use runtime::mail_tags::MailTags;
 use runtime::serve::{Error, sentence};
 use runtime::tokens::MailTokenSecret;
 use runtime::{clock, config};
@@ -115,9 +118,12 @@ impl Mailer {
             tracing::info!(%notification_id, "the recipient is not active: the mail is dropped");
             return self.drop_mail(request, MailFailure::RecipientInactive).await;
         };
+        if let Some(problem) = recipient.problem_of(&recipient.email) {
+            return self.drop_mail(request, MailFailure::of_address(problem)).await;
+        }
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
             MailClaim::Claimed(notification, claim) => {
-                let sent = self.send_notification(recipient.email.as_str(), &notification).await;
+                let sent = self.send_notification(request, &recipient, &notification).await;
                 self.report_outcome(&claim, sent, is_last).await
             }
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
@@ -144,6 +150,9 @@ impl Mailer {
         };
         if !mail.is_still_needed_by(&account) {
             return self.drop_mail(request, MailFailure::NotNeeded).await;
+        }
+        if let Some(problem) = account.problem_of(mail.recipient(&account)) {
+            return self.drop_mail(request, MailFailure::of_address(problem)).await;
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
             MailClaim::Claimed(_, claim) => {
@@ -198,7 +207,7 @@ impl Mailer {
         account: &Account,
         template: &Template,
     ) -> Result<(), Failure> {
-        let address = mail.address.as_ref().unwrap_or(&account.email);
+        let address = mail.recipient(account);
         let mut token = None;
         if mail.kind.includes_token() {
             let generated = MailTokenSecret::generate();
@@ -208,24 +217,29 @@ impl Mailer {
             token = Some(generated.reveal());
         }
         let content = template.render(&self.config.app_url, token.as_deref());
-        self.send(address.as_str(), template.subject, content.text, content.html).await
+        let tags = MailTags::new(MailMessage::Mail { mail_id: mail.id }, account.id, address);
+        self.send(address, &tags, template.subject, content.text, content.html).await
     }
 
     async fn send_notification(
         &self,
-        address: &str,
+        request: MailMessage,
+        recipient: &Account,
         notification: &Notification,
     ) -> Result<(), Failure> {
         let subject = notification.notification_type.subject();
         let render = |template: &str| {
             template.replace("{url}", &self.config.public_url).replace("{subject}", subject)
         };
-        self.send(address, subject, render(NOTIFICATION_TEXT), render(NOTIFICATION_HTML)).await
+        let (text, html) = (render(NOTIFICATION_TEXT), render(NOTIFICATION_HTML));
+        let tags = MailTags::new(request, recipient.id, &recipient.email);
+        self.send(&recipient.email, &tags, subject, text, html).await
     }
 
     async fn send(
         &self,
-        address: &str,
+        address: &Email,
+        tags: &MailTags,
         subject: &str,
         text: String,
         html: String,
@@ -234,12 +248,16 @@ impl Mailer {
             Content::builder().charset("UTF-8").data(text).build().map_err(not_prepared)
         };
         let body = Body::builder().text(content(text)?).html(content(html)?).build();
+        let tags = tags.pairs().into_iter().map(|(name, value)| {
+            MessageTag::builder().name(name).value(value).build().map_err(not_prepared)
+        });
         let request = self
             .ses
             .send_email()
             .source(&self.config.sender)
-            .destination(Destination::builder().to_addresses(address).build())
+            .destination(Destination::builder().to_addresses(address.as_str()).build())
             .message(Message::builder().subject(content(subject.to_owned())?).body(body).build())
+            .set_tags(Some(tags.collect::<Result<_, _>>()?))
             .configuration_set_name(&self.config.configuration_set);
         match request.send().await {
             Ok(_) => Ok(()),
