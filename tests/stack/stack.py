@@ -175,6 +175,8 @@ class Stack:
             "queues": {
                 "mail": outputs["MailQueueUrl"],
                 "mail_dlq": outputs["MailDeadLetterQueueUrl"],
+                "mail_event": outputs["MailEventQueueUrl"],
+                "mail_event_dlq": outputs["MailEventDeadLetterQueueUrl"],
                 "upload": outputs["UploadQueueUrl"],
                 "upload_dlq": outputs["UploadDeadLetterQueueUrl"],
                 "stream_failure": outputs["StreamFailureQueueUrl"],

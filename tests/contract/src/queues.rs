@@ -58,6 +58,7 @@ fn queues_and_stream_have_the_expected_consumers() {
     assert_same(
         pairs,
         [
+            "MailEventQueue to MailEventsFunction",
             "MailQueue to MailerFunction",
             "UploadQueue to InspectorFunction",
             "stream to ArchivistFunction",
@@ -65,7 +66,7 @@ fn queues_and_stream_have_the_expected_consumers() {
         ],
         "correct the event sources of template.yaml",
     );
-    assert_eq!(template.all(MAPPING).count(), 4);
+    assert_eq!(template.all(MAPPING).count(), 5);
 }
 
 #[test]
