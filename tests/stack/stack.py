@@ -194,6 +194,8 @@ class Stack:
                 "mail": outputs["MailQueueUrl"],
                 "account_mail": outputs["AccountMailQueueUrl"],
                 "mail_dlq": outputs["MailDeadLetterQueueUrl"],
+                "mail_event": outputs["MailEventQueueUrl"],
+                "mail_event_dlq": outputs["MailEventDeadLetterQueueUrl"],
                 "upload": outputs["UploadQueueUrl"],
                 "upload_dlq": outputs["UploadDeadLetterQueueUrl"],
                 "stream_failure": outputs["StreamFailureQueueUrl"],

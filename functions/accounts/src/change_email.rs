@@ -106,7 +106,7 @@ pub(crate) async fn change_email(
         email: token.email,
         email_verified: true,
         version: before.version + 1,
-        ..before.clone()
+        ..before.clone().with_trusted_email(clock::now())
     };
     app.store
         .change_email(&before, &after, &credentials, &hash, &event, &mail)

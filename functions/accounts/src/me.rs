@@ -15,6 +15,9 @@ struct Me<'a> {
     #[serde(flatten)]
     user: UserView<'a>,
     phone_number: &'a PhoneNumber,
+    /// Whether no mail is sent to the address, because one bounced or was reported as spam. Change
+    /// the address, or ask staff.
+    email_bounced: bool,
 }
 
 /// Read your account.
@@ -26,6 +29,10 @@ struct Me<'a> {
 )]
 pub(crate) async fn me(caller: SignedIn) -> Result<ApiResponse, Problem> {
     let account = caller.authorize().await?.account;
-    let me = Me { user: UserView::full(&account), phone_number: &account.phone_number };
+    let me = Me {
+        user: UserView::full(&account),
+        phone_number: &account.phone_number,
+        email_bounced: account.email_problem.is_some(),
+    };
     Ok(ok(&me).with_etag(ETag::of(account.version)))
 }

@@ -63,6 +63,8 @@ pub(crate) struct AdminUser<'a> {
     user: DoctorEntry<'a>,
     phone_number: &'a PhoneNumber,
     email_verified: bool,
+    /// Whether no mail is sent to the address, because one bounced or was reported as spam.
+    email_bounced: bool,
     second_factor: bool,
 }
 
@@ -72,6 +74,7 @@ impl<'a> AdminUser<'a> {
             user: DoctorEntry::new(account),
             phone_number: &account.phone_number,
             email_verified: account.email_verified,
+            email_bounced: account.email_problem.is_some(),
             second_factor: account.second_factor,
         }
     }

@@ -13,7 +13,8 @@ use staff::UserChange;
 use crate::App;
 use crate::response::AdminUser;
 
-/// Correct a user's names or telephone number, activate or deactivate the user, or change the role.
+/// Correct a user's names or telephone number, activate or deactivate the user, change the role, or
+/// have mails sent again to an address that bounced.
 ///
 /// A deactivation and another role end the user's sessions. Another role takes the profile away,
 /// which belongs to a role; a chart stays, but only patients reach theirs.

@@ -6,8 +6,9 @@
 //! released and the message is retried, later when a rate or quota is exceeded or sending is paused
 //! ([`MailFailure::pause`]); at the last delivery, the mail is marked as failed. If the
 //! outcome is unknown because SES did not respond, the mail is marked as in doubt: the message
-//! fails until it is in the dead-letter queue, where staff decide. Mails to inactive accounts, and
-//! mails that are not needed any more, are dropped. The reason is stored with the delivery status.
+//! fails until it is in the dead-letter queue, where staff decide. Mails to inactive accounts, to
+//! addresses that bounced or complained, and mails that are not needed any more, are dropped. The
+//! reason is stored with the delivery status.
 //!
 //! Tokens are created here, so that they exist in the mail only; their hashes are stored before the
 //! mail is sent.
@@ -18,13 +19,15 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ses::types::{Body, Content, Destination, Message};
+use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag};
 use domain::account::Account;
+use domain::email::Email;
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::{AccountSnapshot, Mail, MailFailure, MailMessage, MailToken};
 use domain::notification::Notification;
 use jiff::SignedDuration;
 use runtime::aws::{self, CallPolicy};
+use runtime::mail_tags::MailTags;
 use runtime::queue::MailQueues;
 use runtime::serve::{Error, sentence};
 use runtime::tokens::MailTokenSecret;
@@ -165,6 +168,9 @@ impl Mailer {
             tracing::info!(%notification_id, "the recipient is not active: the mail is dropped");
             return Ok(self.drop_mail(request, MailFailure::RecipientInactive).await?);
         };
+        if let Some(problem) = recipient.problem_of(&recipient.email) {
+            return Ok(self.drop_mail(request, MailFailure::of_address(problem)).await?);
+        }
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
             MailClaim::Claimed(notification, claim) => {
                 if !recipient.email_verified
@@ -173,7 +179,7 @@ impl Mailer {
                 {
                     return self.give_back(&claim, error).await;
                 }
-                let sent = self.send_notification(recipient.email.as_str(), &notification).await;
+                let sent = self.send_notification(request, &recipient, &notification).await;
                 self.report_outcome(&claim, sent, is_last).await
             }
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
@@ -200,6 +206,9 @@ impl Mailer {
         };
         if !mail.is_still_needed_by(&account) {
             return Ok(self.drop_mail(request, MailFailure::NotNeeded).await?);
+        }
+        if let Some(problem) = account.problem_of(mail.recipient(&account)) {
+            return Ok(self.drop_mail(request, MailFailure::of_address(problem)).await?);
         }
         match self.store.claim_stored_mail(id, clock::now()).await? {
             MailClaim::Claimed(_, claim) => {
@@ -268,7 +277,7 @@ impl Mailer {
         account: &Account,
         template: &Template,
     ) -> Result<(), Failure> {
-        let address = mail.address.as_ref().unwrap_or(&account.email);
+        let address = mail.recipient(account);
         let mut token = None;
         if mail.kind.includes_token() {
             let generated = MailTokenSecret::generate();
@@ -278,24 +287,29 @@ impl Mailer {
             token = Some(generated.reveal());
         }
         let content = template.render(&self.config.app_url, token.as_deref());
-        self.send(address.as_str(), template.subject, content.text, content.html).await
+        let tags = MailTags::new(MailMessage::Mail { mail_id: mail.id }, account.id, address);
+        self.send(address, &tags, template.subject, content.text, content.html).await
     }
 
     async fn send_notification(
         &self,
-        address: &str,
+        request: MailMessage,
+        recipient: &Account,
         notification: &Notification,
     ) -> Result<(), Failure> {
         let subject = notification.notification_type.subject();
         let render = |template: &str| {
             template.replace("{url}", &self.config.public_url).replace("{subject}", subject)
         };
-        self.send(address, subject, render(NOTIFICATION_TEXT), render(NOTIFICATION_HTML)).await
+        let (text, html) = (render(NOTIFICATION_TEXT), render(NOTIFICATION_HTML));
+        let tags = MailTags::new(request, recipient.id, &recipient.email);
+        self.send(&recipient.email, &tags, subject, text, html).await
     }
 
     async fn send(
         &self,
-        address: &str,
+        address: &Email,
+        tags: &MailTags,
         subject: &str,
         text: String,
         html: String,
@@ -304,12 +318,16 @@ impl Mailer {
             Content::builder().charset("UTF-8").data(text).build().map_err(not_prepared)
         };
         let body = Body::builder().text(content(text)?).html(content(html)?).build();
+        let tags = tags.pairs().into_iter().map(|(name, value)| {
+            MessageTag::builder().name(name).value(value).build().map_err(not_prepared)
+        });
         let request = self
             .ses
             .send_email()
             .source(&self.config.sender)
-            .destination(Destination::builder().to_addresses(address).build())
+            .destination(Destination::builder().to_addresses(address.as_str()).build())
             .message(Message::builder().subject(content(subject.to_owned())?).body(body).build())
+            .set_tags(Some(tags.collect::<Result<_, _>>()?))
             .configuration_set_name(&self.config.configuration_set);
         match request.send().await {
             Ok(_) => Ok(()),

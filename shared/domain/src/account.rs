@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::Object;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::email::Email;
 use crate::field::{FieldValue, Reason, integer, string_enum};
@@ -58,6 +58,38 @@ impl Approval {
     }
 }
 
+string_enum! {
+    /// Why no mails are sent to an address.
+    EmailProblem {
+        /// A mail to it bounced: its server refuses mails to it for good.
+        Bounced = "bounced",
+        /// Its owner reported a mail as spam.
+        Complained = "complained",
+    }
+}
+
+/// A request to have mails sent to an address again: `false`, for whether it bounced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotBounced;
+
+impl FieldValue for NotBounced {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        match bool::from_json(value)? {
+            false => Ok(Self),
+            true => Err(Reason::new("invalid_choice", "Must be false.")),
+        }
+    }
+
+    fn schema() -> Object {
+        ObjectBuilder::new()
+            .schema_type(Type::Boolean)
+            .description(Some("`false` to have mails sent again to an address that bounced."))
+            .enum_values(Some([false]))
+            .examples([false])
+            .build()
+    }
+}
+
 /// A role that users can register with: all but admin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RegistrationRole(pub Role);
@@ -103,6 +135,13 @@ pub struct Account {
     pub is_active: bool,
     /// Whether the user has confirmed the address with a token from a mail.
     pub email_verified: bool,
+    /// Why no mails are sent to the address; none where they are.
+    pub email_problem: Option<EmailProblem>,
+    /// When the problem was reported.
+    pub email_problem_at: Option<Timestamp>,
+    /// When the address was last confirmed, or staff last removed its problem. Reports about mails
+    /// sent before are ignored.
+    pub email_trusted_since: Option<Timestamp>,
     /// Whether staff have approved the doctor's licence; absent for other roles.
     pub approval: Option<Approval>,
     /// Whether a second factor is set up.
@@ -130,6 +169,9 @@ impl Account {
             role,
             is_active: true,
             email_verified: false,
+            email_problem: None,
+            email_problem_at: None,
+            email_trusted_since: None,
             approval: None,
             second_factor: false,
             sessions_ended_through: None,
@@ -146,6 +188,17 @@ impl Account {
             "" => self.email.as_str().split('@').next().unwrap_or_default().to_owned(),
             name => name.to_owned(),
         }
+    }
+
+    /// Returns why no mail is sent to an address: it is the account's, and has a problem.
+    pub fn problem_of(&self, address: &Email) -> Option<EmailProblem> {
+        self.email_problem.filter(|_| address.normalized() == self.email.normalized())
+    }
+
+    /// Returns the account without a problem of its address, as after a confirmation at `now`.
+    #[must_use]
+    pub fn with_trusted_email(self, now: Timestamp) -> Self {
+        Self { email_problem: None, email_problem_at: None, email_trusted_since: Some(now), ..self }
     }
 
     /// Returns whether a session has not been revoked together with others.
@@ -393,6 +446,34 @@ pub(crate) mod tests {
         ] {
             assert!(!account.is_approved_doctor() && account.assignable_doctor().is_none());
         }
+    }
+
+    #[test]
+    fn nobody_requests_that_an_address_bounces() {
+        let code = |value| NotBounced::from_json(&value).map_err(|reason| reason.code);
+        assert_eq!(code(json!(false)), Ok(NotBounced));
+        assert_eq!(code(json!(true)), Err("invalid_choice"));
+        assert_eq!(code(json!("false")), Err("invalid"));
+    }
+
+    #[test]
+    fn only_the_address_that_was_reported_has_a_problem() {
+        let [own, other] =
+            ["Jane@example.com", "new@example.com"].map(|text| Email::parse(text).unwrap());
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let account = doctor(Approval::Approved);
+        assert_eq!(account.problem_of(&own), None);
+        let reported = Account {
+            email_problem: Some(EmailProblem::Bounced),
+            email_problem_at: Some(now),
+            ..account.clone()
+        };
+        assert_eq!(reported.problem_of(&own), Some(EmailProblem::Bounced), "case is ignored");
+        assert_eq!(reported.problem_of(&other), None);
+        assert_eq!(
+            reported.with_trusted_email(now),
+            Account { email_trusted_since: Some(now), ..account }
+        );
     }
 
     #[test]

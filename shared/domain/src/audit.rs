@@ -33,8 +33,8 @@ string_enum! {
         DisableSecondFactor = "disable_second_factor",
         /// A user's role was changed.
         ChangeRole = "change_role",
-        /// Staff corrected a user's names or telephone number. `before` and `after` contain what
-        /// changed.
+        /// Staff corrected a user's names or telephone number, or had mails sent again to an
+        /// address that bounced. `before` and `after` contain what changed.
         UpdateUser = "update_user",
         /// A user was activated.
         Activate = "activate",

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::account::Account;
+use crate::account::{Account, EmailProblem};
 use crate::email::Email;
 use crate::field::string_enum;
 use crate::id::{MailId, NotificationId, SessionId, UserId};
@@ -89,7 +89,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// Why a mail was not sent, or may not have been.
+    /// Why a mail was not sent, or may not have been, or what was reported about a sent one.
     MailFailure {
         /// SES refused the recipient's address.
         AddressInvalid = "address_invalid",
@@ -117,6 +117,16 @@ string_enum! {
         NotNeeded = "not_needed",
         /// The address is not confirmed, and was sent the day's maximum about notifications.
         AddressUnconfirmed = "address_unconfirmed",
+        /// The mail was sent, and the recipient's server refused it for good.
+        Bounced = "bounced",
+        /// The mail was sent, and the recipient's server did not take it until SES gave up.
+        NotDelivered = "not_delivered",
+        /// The mail was sent, and the recipient reported it as spam.
+        Complained = "complained",
+        /// An earlier mail to the address bounced.
+        AddressBounced = "address_bounced",
+        /// An earlier mail to the address was reported as spam.
+        AddressComplained = "address_complained",
     }
 }
 
@@ -136,6 +146,23 @@ impl MailFailure {
         let doubled = 1_i32.checked_shl(deliveries.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
         Some(first.checked_mul(doubled).map_or(longest, |pause| pause.min(longest)))
     }
+
+    /// Returns why a mail to an address with a problem is not sent.
+    pub fn of_address(problem: EmailProblem) -> Self {
+        match problem {
+            EmailProblem::Bounced => Self::AddressBounced,
+            EmailProblem::Complained => Self::AddressComplained,
+        }
+    }
+
+    /// Returns the problem that an address has when this became of a mail to it.
+    pub fn email_problem(self) -> Option<EmailProblem> {
+        match self {
+            Self::Bounced => Some(EmailProblem::Bounced),
+            Self::Complained => Some(EmailProblem::Complained),
+            _ => None,
+        }
+    }
 }
 
 /// The delivery status of a mail. Stored with its notification or [`Mail`].
@@ -143,9 +170,9 @@ impl MailFailure {
 pub struct Delivery {
     /// The state; none while the mail waits to be sent.
     pub mail_state: Option<MailState>,
-    /// Why the last attempt failed; none after a success.
+    /// Why the last attempt failed, or what was reported about the sent mail; none after a success.
     pub mail_failure: Option<MailFailure>,
-    /// When the last attempt failed.
+    /// When the last attempt failed, or when that was reported.
     pub mail_failed_at: Option<Timestamp>,
     /// When the mail was last sent.
     pub mail_sent_at: Option<Timestamp>,
@@ -270,6 +297,11 @@ impl Mail {
     #[must_use]
     pub fn to(self, address: Email) -> Self {
         Self { address: Some(address), ..self }
+    }
+
+    /// Returns the address that it goes to.
+    pub fn recipient<'a>(&'a self, account: &'a Account) -> &'a Email {
+        self.address.as_ref().unwrap_or(&account.email)
     }
 
     /// Returns whether the mail still serves its purpose: the address is not confirmed yet, or the
@@ -428,7 +460,21 @@ mod tests {
         assert_eq!((mail.address.clone(), mail.ttl), (None, now.as_second() + 14 * 86_400));
         assert_eq!(mail.requested_at(), now);
         let old = Email::parse("old@example.com").unwrap();
-        assert_eq!(mail.to(old.clone()).address, Some(old));
+        let account = crate::account::tests::doctor(crate::account::Approval::Approved);
+        assert_eq!(mail.recipient(&account), &account.email);
+        assert_eq!(mail.to(old.clone()).recipient(&account), &old);
+    }
+
+    #[test]
+    fn only_bounces_and_complaints_are_problems_of_an_address() {
+        for failure in MailFailure::ALL {
+            let expected = match failure {
+                MailFailure::Bounced => Some(MailFailure::AddressBounced),
+                MailFailure::Complained => Some(MailFailure::AddressComplained),
+                _ => None,
+            };
+            assert_eq!(failure.email_problem().map(MailFailure::of_address), expected);
+        }
     }
 
     #[test]

@@ -252,6 +252,12 @@ config! {
         deliveries: u32 = MAIL_DELIVERIES as |value| number(value, 1..=1_000),
     }
 
+    /// Settings of the function that handles events of SES.
+    MailEvents {
+        /// The table.
+        table_name: String = TABLE_NAME as text,
+    }
+
     /// Settings of the archivist.
     Archive {
         /// The table.
@@ -321,6 +327,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
     ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),
+    ("mail-events", &[Telemetry::VARIABLES, MailEvents::VARIABLES]),
     ("inspector", &[Telemetry::VARIABLES, Inspect::VARIABLES]),
     ("reconciler", &[Telemetry::VARIABLES, Reconcile::VARIABLES]),
     ("archivist", &[Telemetry::VARIABLES, Archive::VARIABLES]),
@@ -580,6 +587,7 @@ mod tests {
         assert_eq!(Pipeline::read(lookup(&environment)).unwrap().mails_per_day, 20);
         assert_eq!(Allowance::read(lookup(&environment)).unwrap().files_per_day, 500);
         assert_eq!(Bootstrap::read(lookup(&environment)).unwrap().table_name, "records");
+        assert_eq!(MailEvents::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Inspect::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Reconcile::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert_eq!(Archive::read(lookup(&environment)).unwrap().archive_bucket_name, "archive");

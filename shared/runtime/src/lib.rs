@@ -5,6 +5,7 @@ pub mod aws;
 pub mod bucket;
 pub mod clock;
 pub mod config;
+pub mod mail_tags;
 pub mod passwords;
 pub mod queue;
 pub mod serve;

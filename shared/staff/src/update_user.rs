@@ -1,7 +1,7 @@
 //! Changing a user's account.
 
 use domain::access::Relation;
-use domain::account::{Account, Role};
+use domain::account::{Account, NotBounced, Role};
 use domain::audit::{Action, AuditEvent};
 use domain::id::{SessionId, UserId};
 use domain::problem::Code;
@@ -10,6 +10,7 @@ use http_api::caller::{Admin, Caller};
 use http_api::etag::IfMatch;
 use http_api::problem::Problem;
 use http_api::request;
+use runtime::clock;
 use store::retry::CHANGED_SINCE_READ;
 use store::staff::users::StaffUpdateError;
 
@@ -29,6 +30,8 @@ request! {
         pub is_active: Option<bool> = optional,
         /// The role.
         pub role: Option<Role> = optional,
+        /// Whether to have mails sent again to an address that bounced.
+        pub email_bounced: Option<NotBounced> = optional,
         /// Why, for the audit trail.
         pub reason: Option<Justification> = optional,
     }
@@ -109,6 +112,10 @@ impl StaffService {
             version: before.version + 1,
             ..before.clone().with_role(role, self.approval_is_required)
         };
+        let after = match (change.email_bounced, after.email_problem) {
+            (Some(NotBounced), Some(_)) => after.with_trusted_email(clock::now()),
+            _ => after,
+        };
         let event = |action| {
             let reason = change.reason.as_ref().map(|reason| reason.as_str().to_owned());
             AuditEvent { reason, ..caller.audit(action, before.id, None) }
@@ -142,10 +149,15 @@ impl StaffService {
 /// Returns the corrected fields with their old values and with their new values: `first_name: Jane;
 /// last_name: Doe`.
 fn corrections(before: &Account, after: &Account) -> (String, String) {
+    let has_bounced = |account: &Account| match account.email_problem {
+        Some(_) => "true",
+        None => "false",
+    };
     let fields = [
         ("first_name", before.first_name.as_str(), after.first_name.as_str()),
         ("last_name", before.last_name.as_str(), after.last_name.as_str()),
         ("phone_number", before.phone_number.as_str(), after.phone_number.as_str()),
+        ("email_bounced", has_bounced(before), has_bounced(after)),
     ];
     let (old, new): (Vec<_>, Vec<_>) = fields
         .into_iter()
@@ -157,6 +169,8 @@ fn corrections(before: &Account, after: &Account) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use domain::account::EmailProblem;
+
     use super::*;
 
     #[test]
@@ -182,7 +196,12 @@ mod tests {
         assert_eq!(corrections(&jane, &jane), (String::new(), String::new()));
         let name = "é".repeat(Name::MAX);
         let longest = account(&name, &name, &"1".repeat(PhoneNumber::MAX));
-        let (_, new) = corrections(&jane, &longest);
+        let bounced = Account { email_problem: Some(EmailProblem::Complained), ..longest.clone() };
+        assert_eq!(
+            corrections(&bounced, &longest),
+            ("email_bounced: true".to_owned(), "email_bounced: false".to_owned())
+        );
+        let (_, new) = corrections(&jane, &bounced);
         assert!(new.chars().count() <= 600, "see the schema of audit events");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::account::{Account, Credentials, DoctorProfile, Role};
+use domain::account::{Account, Credentials, DoctorProfile, EmailProblem, Role};
 use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::{SessionId, UserId};
@@ -13,7 +13,7 @@ use domain::text::Name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::{Item, entity, number};
+use crate::attributes::{Item, entity, number, string};
 use crate::credentials;
 use crate::error::{Error, UpdateError};
 use crate::idempotency::StoredResponse;
@@ -150,6 +150,33 @@ impl Table {
             }
         }
         Ok(account.zip(found))
+    }
+
+    /// Notes a problem of an account's address, reported at `at` about a mail that was sent at
+    /// `sent_at`. Changes nothing when the account has another address than the one that was read,
+    /// has a problem already, or has been trusted since the mail.
+    pub async fn mark_email_problem(
+        &self,
+        account: &Account,
+        problem: EmailProblem,
+        sent_at: Timestamp,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.update_if(
+            keys::account(account.id),
+            "SET email_problem = :problem, email_problem_at = :at, version = version + :one",
+            "email = :email AND attribute_not_exists(email_problem) AND \
+             (attribute_not_exists(email_trusted_since) OR email_trusted_since < :sent_at)",
+            [
+                string(":problem", problem),
+                string(":at", at),
+                number(":one", 1_u64),
+                string(":email", account.email.as_str()),
+                string(":sent_at", sent_at),
+            ],
+        )
+        .await
+        .map(drop)
     }
 
     /// Stores the account with its new profile. `account` is the one that was read, with `profile`

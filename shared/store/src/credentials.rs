@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Replaces a password with a token from a mail, which is used up: all sessions end. The token
-    /// also confirms the email address to which it was sent.
+    /// also confirms the email address to which it was sent, which has no problem any more.
     ///
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
@@ -115,14 +115,16 @@ impl Store {
         self.commit(vec![
             use_up(token_hash),
             replace_hash(new, UseTokenError::Stale),
-            end_sessions(new, SET_PASSWORD_AND_CONFIRM, UseTokenError::Stale).with([yes()]),
+            end_sessions(new, SET_PASSWORD_AND_CONFIRM, UseTokenError::Stale)
+                .with([yes(), time_of(new.event)]),
             self.audit(new.event)?,
             Step::put(new.mail)?,
         ])
         .await
     }
 
-    /// Confirms the email address of an account with a token from a mail, which is used up.
+    /// Confirms the email address of an account with a token from a mail, which is used up. The
+    /// address has no problem any more.
     ///
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
@@ -136,12 +138,14 @@ impl Store {
             use_up(token_hash),
             Step::update(
                 keys::account(account.id),
-                "SET email_verified = :yes, version = version + :one",
+                "SET email_verified = :yes, email_trusted_since = :now, version = version + :one \
+                 REMOVE email_problem, email_problem_at",
             )
             .only_if("email = :email", UseTokenError::Stale)
             .with([
                 string(":email", account.email.as_str()),
                 yes(),
+                time_of(event),
                 number(":one", 1_u64),
             ]),
             self.audit(event)?,
@@ -208,7 +212,9 @@ fn replace_hash<E>(new: &NewPassword<'_>, otherwise: E) -> Step<E> {
 const SET_PASSWORD: &str =
     "SET sessions_ended_through = :through, password_version = :password, version = version + :one";
 const SET_PASSWORD_AND_CONFIRM: &str = "SET sessions_ended_through = :through, password_version = \
-                                        :password, version = version + :one, email_verified = :yes";
+                                        :password, version = version + :one, email_verified = \
+                                        :yes, email_trusted_since = :now REMOVE email_problem, \
+                                        email_problem_at";
 
 /// Stores the password's version in the account, and ends all sessions.
 fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> Step<E> {
@@ -228,6 +234,10 @@ fn password_version(new: &NewPassword<'_>) -> Value {
 
 fn use_up(token_hash: &str) -> Step<UseTokenError> {
     Step::delete(keys::mail_token(token_hash)).only_if(EXISTS, UseTokenError::Used)
+}
+
+fn time_of(event: &AuditEvent) -> Value {
+    string(":now", event.id.created_at())
 }
 
 fn yes() -> Value {

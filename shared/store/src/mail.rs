@@ -229,6 +229,37 @@ impl Table {
         .map(drop)
     }
 
+    /// Notes what was reported at `at` about a mail that SES took at `sent_at`: the mail is sent,
+    /// whatever its mailer has noted so far, or notes afterwards. The first bounce or complaint
+    /// stays. Changes nothing when staff have ordered the mail again since `sent_at`.
+    pub async fn note_mail_report(
+        &self,
+        order: MailMessage,
+        failure: MailFailure,
+        sent_at: Timestamp,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.update_if(
+            keys::ordered(order),
+            "SET mail_state = :sent, mail_sent_at = :sent_at, mail_failure = :failure, \
+             mail_failed_at = :at REMOVE mail_claimed_at, mail_operation",
+            "(mail_state IN (:sending, :in_doubt) OR (mail_state = :sent AND \
+             (attribute_not_exists(mail_failure) OR mail_failure = :not_delivered))) AND \
+             (attribute_not_exists(mail_ordered_at) OR mail_ordered_at < :sent_at)",
+            [
+                state(":sent", MailState::Sent),
+                state(":sending", MailState::Sending),
+                state(":in_doubt", MailState::InDoubt),
+                string(":not_delivered", MailFailure::NotDelivered),
+                string(":failure", failure),
+                string(":sent_at", sent_at),
+                string(":at", at),
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
     /// Stores a mail unless there is one with its id: for callers that may run twice.
     pub async fn create_mail(&self, mail: &Mail) -> Result<(), Error> {
         self.put_if(to_item(mail)?, IS_NEW, []).await.map(drop)

@@ -93,6 +93,17 @@ fn sample_mail_messages_are_valid() {
 }
 
 #[test]
+fn sample_reports_are_about_mails() {
+    for body in bodies("mail-events") {
+        let report = mail_events::Report::parse(&body);
+        assert!(
+            report.is_ok_and(|report| report.tags.is_some()),
+            "events/mail-events.json: {body} is not a report about a mail"
+        );
+    }
+}
+
+#[test]
 fn sample_uploads_are_objects_of_files() {
     for body in bodies("inspector") {
         let event: S3Event = serde_json::from_str(&body)

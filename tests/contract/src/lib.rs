@@ -12,6 +12,7 @@ mod documents;
 mod events;
 mod functions;
 mod layers;
+mod mail_events;
 mod operations;
 mod queues;
 mod rights;

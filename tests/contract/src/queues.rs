@@ -60,6 +60,7 @@ fn queues_and_stream_have_the_expected_consumers() {
         pairs,
         [
             "AccountMailQueue to MailerFunction",
+            "MailEventQueue to MailEventsFunction",
             "MailQueue to MailerFunction",
             "UploadQueue to InspectorFunction",
             "stream to ArchivistFunction",
@@ -67,7 +68,7 @@ fn queues_and_stream_have_the_expected_consumers() {
         ],
         "correct the event sources of template.yaml",
     );
-    assert_eq!(template.all(MAPPING).count(), 5);
+    assert_eq!(template.all(MAPPING).count(), 6);
 }
 
 #[test]

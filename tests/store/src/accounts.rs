@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use domain::account::{Account, Gender, PatientProfile, Profile, Role};
+use domain::account::{Account, EmailProblem, Gender, PatientProfile, Profile, Role};
 use domain::audit::Action;
 use domain::email::Email;
 use domain::id::{SessionId, UserId};
@@ -11,7 +11,7 @@ use store::UpdateError;
 use store::accounts::{CreateProfileError, DirectoryPosition, RegisterError};
 
 use crate::people::{
-    credentials, doctor, doctor_named, doctor_profile, event, id, patient, session, user,
+    at, credentials, doctor, doctor_named, doctor_profile, event, id, patient, session, user,
 };
 use crate::table::{Table, text};
 
@@ -306,4 +306,43 @@ async fn items_of_an_account_have_the_keys_of_the_layout() {
         text(&credentials, "pk").unwrap().starts_with("EMAIL#")
             && !text(&credentials, "pk").unwrap().contains('@')
     );
+}
+
+#[tokio::test]
+async fn an_address_has_the_problem_that_was_reported_first() {
+    let table = Table::new().await;
+    let account = patient();
+    table.register(&account).await;
+    let report = async |account: &Account, problem, sent, reported| {
+        table.store.mark_email_problem(account, problem, at(sent), at(reported)).await.unwrap();
+        table.store.get_account(account.id).await.unwrap()
+    };
+    let moved = Account { email: patient().email, ..account.clone() };
+    assert_eq!(
+        report(&moved, EmailProblem::Bounced, 1, 2).await,
+        Some(account.clone()),
+        "the account has another address"
+    );
+    let marked = Account {
+        email_problem: Some(EmailProblem::Bounced),
+        email_problem_at: Some(at(2)),
+        version: account.version + 1,
+        ..account.clone()
+    };
+    assert_eq!(report(&account, EmailProblem::Bounced, 1, 2).await, Some(marked.clone()));
+    for problem in [EmailProblem::Bounced, EmailProblem::Complained] {
+        assert_eq!(report(&account, problem, 1, 3).await, Some(marked.clone()), "{problem}");
+    }
+    // An account that was read before cannot be stored over the report.
+    let stale = Account { version: account.version + 1, ..account.clone() };
+    let stored = table.store.update_profile(account.version, &stale, None).await;
+    assert!(matches!(stored, Err(UpdateError::Stale)));
+
+    let trusted = Account { version: 9, ..marked.clone() }.with_trusted_email(at(5));
+    table.store.update_profile(marked.version, &trusted, None).await.unwrap();
+    assert_eq!(report(&trusted, EmailProblem::Bounced, 4, 6).await, Some(trusted.clone()), "late");
+    let complained = report(&trusted, EmailProblem::Complained, 6, 7).await.unwrap();
+    assert_eq!(complained.email_problem, Some(EmailProblem::Complained));
+    let unknown = patient();
+    assert_eq!(report(&unknown, EmailProblem::Bounced, 1, 2).await, None, "nobody is made");
 }

@@ -1,7 +1,7 @@
 //! Tests of passwords, email addresses, and the tokens from mails that change them.
 
-use domain::account::{Account, Credentials};
-use domain::audit::Action;
+use domain::account::{Account, Credentials, EmailProblem};
+use domain::audit::{Action, AuditEvent};
 use domain::email::Email;
 use domain::id::SessionId;
 use domain::mail::{AccountSnapshot, Mail, MailKind, MailToken};
@@ -179,11 +179,9 @@ async fn a_token_confirms_an_address_once() {
     let table = Table::new().await;
     let account = Account { email_verified: false, ..patient() };
     table.register(&account).await;
+    let verified = event(&account, account.id, Action::VerifyEmail, None);
     let verify = async |account: &Account| {
-        table
-            .store
-            .verify_email(account, HASH, &event(account, account.id, Action::VerifyEmail, None))
-            .await
+        table.store.verify_email(account, HASH, &AuditEvent { id: id(), ..verified.clone() }).await
     };
     assert!(matches!(verify(&account).await, Err(UseTokenError::Used)));
     put_token(&table, MailKind::VerifyEmail, &account, &account.email).await;
@@ -193,15 +191,45 @@ async fn a_token_confirms_an_address_once() {
         "the account has another address"
     );
     verify(&account).await.unwrap();
+    let stored = table.store.get_account(account.id).await.unwrap().unwrap();
+    let email_trusted_since = stored.email_trusted_since;
+    assert!(email_trusted_since.is_some());
     assert_eq!(
-        table.store.get_account(account.id).await.unwrap(),
-        Some(Account { email_verified: true, version: 2, ..account.clone() })
+        stored,
+        Account { email_verified: true, email_trusted_since, version: 2, ..account.clone() }
     );
     assert!(matches!(verify(&account).await, Err(UseTokenError::Used)));
     assert_eq!(
         table.entities().await,
         ["audit_event", "audit_event", "credentials", "session", "user"]
     );
+}
+
+#[tokio::test]
+async fn a_token_from_a_mail_shows_that_the_address_works() {
+    let table = Table::new().await;
+    for kind in [MailKind::VerifyEmail, MailKind::ResetPassword] {
+        let account = patient();
+        let session = table.register(&account).await;
+        let report = async |sent| {
+            let problem = EmailProblem::Bounced;
+            table.store.mark_email_problem(&account, problem, sent, at(1)).await.unwrap();
+            let stored = table.store.get_account(account.id).await.unwrap().unwrap();
+            assert_eq!(stored.email_problem.is_some(), stored.email_problem_at.is_some());
+            stored.email_problem
+        };
+        assert_eq!(report(at(0)).await, Some(EmailProblem::Bounced));
+        put_token(&table, kind, &account, &account.email).await;
+        if kind == MailKind::VerifyEmail {
+            let verified = event(&account, account.id, Action::VerifyEmail, None);
+            table.store.verify_email(&account, HASH, &verified).await.unwrap();
+        } else {
+            reset(&table, &account, &credentials(&account), "second", session.id).await.unwrap();
+        }
+        assert_eq!(report(at(0)).await, None, "the report is older");
+        let later = "2126-03-01T12:00:00Z".parse().unwrap();
+        assert_eq!(report(later).await, Some(EmailProblem::Bounced));
+    }
 }
 
 async fn move_to(table: &Table, before: &Account, email: &Email) -> Result<Account, UseTokenError> {

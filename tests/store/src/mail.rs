@@ -233,6 +233,82 @@ async fn only_an_unclaimed_mail_can_be_dropped() {
 }
 
 #[tokio::test]
+async fn a_report_says_what_became_of_a_sent_mail() {
+    let table = Table::new().await;
+    let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let claim = async |at| table.store.claim_mail(doctor.id, notification.id, at).await.unwrap();
+    let report = async |failure, sent, reported| {
+        table.store.note_mail_report(order, failure, at(sent), at(reported)).await.unwrap();
+        let mailed = table.store.get_notification_delivery(doctor.id, notification.id).await;
+        mailed.unwrap().unwrap().delivery
+    };
+    let returned = |failure, sent, reported| {
+        delivery(Some(MailState::Sent), Some((failure, reported)), Some(sent))
+    };
+    let bounced = MailFailure::Bounced;
+    assert_eq!(report(bounced, 1, 2).await, Delivery::default(), "it was never sent");
+    let (_, held) = claimed(claim(at(3)).await);
+    table.store.mark_mail_sent(&held, at(4)).await.unwrap();
+    let late = MailFailure::NotDelivered;
+    assert_eq!(report(late, 3, 5).await, returned(late, 3, 5));
+    for (failure, reported) in [(bounced, 6), (bounced, 7), (MailFailure::Complained, 8), (late, 9)]
+    {
+        assert_eq!(report(failure, 3, reported).await, returned(bounced, 3, 6), "the first stays");
+    }
+    assert_eq!(claim(at(9)).await, MailClaim::AlreadySent);
+
+    // Staff order it again: a report about the first sending is not about the second one.
+    let event = event(&admin, doctor.id, Action::ResendMail, None);
+    table.store.resend_mail(order, "smith@example.com", 9, &event, at(10)).await.unwrap();
+    assert_eq!(report(late, 3, 11).await.mail_state, Some(MailState::ResendRequested));
+    let (_, held) = claimed(claim(at(12)).await);
+    assert_eq!(report(late, 3, 13).await.mail_state, Some(MailState::Sending));
+    table.store.mark_mail_sent(&held, at(14)).await.unwrap();
+    let again = Delivery {
+        mail_ordered_at: Some(at(10)),
+        ..delivery(Some(MailState::Sent), None, Some(14))
+    };
+    assert_eq!(report(late, 3, 15).await, again);
+}
+
+#[tokio::test]
+async fn a_report_may_come_before_the_mailers_own() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    for outcome in [None, Some(MailOutcome::TriedAgain), Some(MailOutcome::InDoubt)] {
+        let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
+        let order = MailMessage::Mail { mail_id: mail.id };
+        table.store.create_mail(&mail).await.unwrap();
+        let (_, held) = claimed(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap());
+        let failure = MailFailure::Bounced;
+        table.store.note_mail_report(order, failure, at(2), at(3)).await.unwrap();
+        match outcome {
+            None => table.store.mark_mail_sent(&held, at(4)).await.unwrap(),
+            Some(outcome) => {
+                let failure = MailFailure::NoAnswer;
+                table.store.mark_mail_failed(&held, failure, outcome, at(4)).await.unwrap();
+            }
+        }
+        let stored = table.store.get_mail_delivery(mail.id).await.unwrap().unwrap().delivery;
+        assert_eq!(stored, delivery(Some(MailState::Sent), Some((failure, 3)), Some(2)));
+    }
+    let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
+    table.store.create_mail(&mail).await.unwrap();
+    let (_, held) = claimed(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap());
+    let (failure, outcome) = (MailFailure::NoAnswer, MailOutcome::InDoubt);
+    table.store.mark_mail_failed(&held, failure, outcome, at(2)).await.unwrap();
+    let (order, failure) = (MailMessage::Mail { mail_id: mail.id }, MailFailure::Complained);
+    table.store.note_mail_report(order, failure, at(2), at(3)).await.unwrap();
+    let stored = table.store.get_mail_delivery(mail.id).await.unwrap().unwrap().delivery;
+    assert_eq!(stored, delivery(Some(MailState::Sent), Some((failure, 3)), Some(2)), "no doubt");
+    let unknown = MailMessage::Mail { mail_id: id() };
+    table.store.note_mail_report(unknown, failure, at(2), at(3)).await.unwrap();
+    assert_eq!(table.store.get_mail_delivery(id()).await.unwrap(), None, "nothing is made");
+}
+
+#[tokio::test]
 async fn a_deleted_notification_has_no_mail() {
     let table = Table::new().await;
     let doctor = doctor();

@@ -256,6 +256,15 @@ async fn outcomes_of_mails_are_counted() {
     assert_eq!(told().await, slice::from_ref(&ordered));
     claim().await;
     told().await;
+    for (failure, reported) in [(MailFailure::NotDelivered, 12), (MailFailure::Bounced, 13)] {
+        table.store.note_mail_report(order, failure, at(11), at(reported)).await.unwrap();
+        let counted = counted(at(11), sent);
+        assert_eq!(told().await, if reported == 12 { vec![counted] } else { Vec::new() });
+    }
+    again(at(0)).await;
+    assert_eq!(told().await, slice::from_ref(&ordered));
+    claim().await;
+    told().await;
     again(at(59)).await;
     assert_eq!(told().await, [ordered], "it was interrupted");
     drop().await;

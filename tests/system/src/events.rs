@@ -43,7 +43,7 @@ fn requests_are_answered() {
 
 #[test]
 fn events_of_people_who_are_gone_are_dropped() {
-    for function in ["dispatcher", "mailer", "inspector"] {
+    for function in ["dispatcher", "mailer", "mail-events", "inspector"] {
         for _ in 0..2 {
             let response = aws::invoke(function, &sample(&format!("{function}.json"))).body;
             assert_eq!(response, json!({"batchItemFailures": []}), "{function}");
@@ -53,15 +53,18 @@ fn events_of_people_who_are_gone_are_dropped() {
 
 #[test]
 fn only_unreadable_messages_are_retried() {
-    let mut event = sample("mailer.json");
-    let mut poison = event["Records"][0].clone();
-    poison["messageId"] = json!("poison");
-    poison["body"] = json!("{");
-    event["Records"].as_array_mut().unwrap().push(poison);
-    assert_eq!(
-        aws::invoke("mailer", &event).body,
-        json!({"batchItemFailures": [{"itemIdentifier": "poison"}]})
-    );
+    for function in ["mailer", "mail-events"] {
+        let mut event = sample(&format!("{function}.json"));
+        let mut poison = event["Records"][0].clone();
+        poison["messageId"] = json!("poison");
+        poison["body"] = json!("{");
+        event["Records"].as_array_mut().unwrap().push(poison);
+        assert_eq!(
+            aws::invoke(function, &event).body,
+            json!({"batchItemFailures": [{"itemIdentifier": "poison"}]}),
+            "{function}"
+        );
+    }
 
     let mut event = sample("inspector.json");
     let mut poison = event["Records"][0].clone();

@@ -308,6 +308,24 @@ fn the_mailer_reads_no_lists_and_mails_as_nobody_else() {
 }
 
 #[test]
+fn mail_events_creates_lists_and_sends_nothing() {
+    let role = Role::of("mail-events");
+    refused([
+        role.put_item(),
+        role.delete_item(),
+        role.query(None),
+        role.query(Some("gsi2")),
+        role.query(Some("gsi4")),
+    ]);
+    refused([
+        role.object("GET", OBJECT),
+        role.receive_message("mail"),
+        role.receive_message("upload"),
+        role.send_mail("somebody%40example.net"),
+    ]);
+}
+
+#[test]
 fn the_inspector_uploads_nothing_and_creates_nothing() {
     let role = Role::of("inspector");
     refused([

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::console_mail;
-use api_tests::harness::{Doctor, Mail, Patient, Stack, aws, eventually, mails_to};
+use api_tests::harness::{Doctor, Mail, Patient, Stack, aws, eventually, mails_to, report_about};
 
 /// Waits for `count` mails to an address and returns them.
 pub(crate) fn mails(email: &str, count: usize) -> Vec<Mail> {
@@ -334,4 +334,27 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
             dead["Messages"].as_array()?.iter().map(|message| &message["Body"]).collect();
         poison.iter().all(|body| dead.iter().any(|dead| *dead == body)).then_some(())
     });
+}
+
+#[test]
+fn a_bounce_in_the_queue_is_shown_to_the_owner_of_the_address() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    mails(&doctor.email, 1);
+    assert_eq!(doctor.me().ok(200)["email_bounced"], false);
+    let id = doctor.list_notifications("").ok(200)["results"][0]["id"].clone();
+    let order = json!({"recipient_id": doctor.id, "notification_id": id});
+    let report = report_about(&order, &doctor.id, &doctor.email, "Permanent").to_string();
+    aws::sqs("SendMessage", "mail_event", json!({"MessageBody": report}));
+    eventually("the bounce is noted", || {
+        (doctor.me().ok(200)["email_bounced"] == true).then_some(())
+    });
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    let sk = |id: &Value| format!("NOTIFICATION#{}", id.as_str().unwrap());
+    let newest = doctor.list_notifications("").ok(200)["results"][0]["id"].clone();
+    eventually("the next mail is dropped", || {
+        let item = aws::get_item(&format!("INBOX#{}", doctor.id), &sk(&newest))?;
+        (item["mail_failure"]["S"] == "address_bounced").then_some(())
+    });
+    assert_eq!(mails_to(&doctor.email).len(), 1);
 }

@@ -27,6 +27,8 @@ struct MailsPage {
     user: UserId,
     topic: MailTopic,
     is_active: bool,
+    /// Whether no mail is sent to the account's address.
+    has_problem: bool,
     mails: Vec<MailRow>,
     next: Option<String>,
 }
@@ -72,12 +74,17 @@ pub(crate) async fn list_mails(
     let account = account.ok_or_else(Problem::not_found)?;
     app.store.create_events(&[caller.audit(Action::ListMails, user, None)]).await?;
     let mails = page.items.into_iter().map(|(row, mail)| {
+        let mail = mail.as_ref();
         let is_needed =
             account.is_active && mail.is_none_or(|mail| mail.is_still_needed_by(&account));
-        MailRow { can_be_resent: row.can_be_resent && is_needed, ..row }
+        let address = mail.map_or(&account.email, |mail| mail.recipient(&account));
+        let is_accepted = account.problem_of(address).is_none();
+        MailRow { can_be_resent: row.can_be_resent && is_needed && is_accepted, ..row }
     });
     let (mails, next) = (mails.collect(), paging.next_url(page.next.as_ref())?);
-    render(&MailsPage { layout, user, topic, is_active: account.is_active, mails, next })
+    let has_problem = account.email_problem.is_some();
+    let is_active = account.is_active;
+    render(&MailsPage { layout, user, topic, is_active, has_problem, mails, next })
 }
 
 /// Finds a page of mails. Those about the account come with the mail itself.

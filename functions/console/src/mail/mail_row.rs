@@ -125,5 +125,18 @@ fn explain_failure(failure: MailFailure) -> &'static str {
         MailFailure::NotNeeded => {
             "The request was completed, or the password or address has changed since."
         }
+        MailFailure::Bounced => {
+            "The mail was sent, and the recipient's server refused it for good."
+        }
+        MailFailure::NotDelivered => {
+            "The mail was sent, and the recipient's server did not take it: is the mailbox full?"
+        }
+        MailFailure::Complained => "The mail was sent, and the recipient reported it as spam.",
+        MailFailure::AddressBounced => {
+            "An earlier mail to the address bounced: correct the address, or see the user's page."
+        }
+        MailFailure::AddressComplained => {
+            "An earlier mail to the address was reported as spam: see the user's page."
+        }
     }
 }

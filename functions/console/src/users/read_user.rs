@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use domain::account::{Account, Approval, Profile, Role};
+use domain::account::{Account, Approval, EmailProblem, Profile, Role};
 use domain::approval::ApprovalDecision;
 use domain::audit::AuditEvent;
 use domain::id::UserId;

@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::account::Role;
+use domain::account::{NotBounced, Role};
 use domain::id::UserId;
 use domain::text::Justification;
 use http_api::caller::Admin;
@@ -15,7 +15,8 @@ use crate::App;
 use crate::web::form::{FormBody, read_version};
 use crate::web::layout::see_other;
 
-/// Activates or deactivates the user, or changes the role.
+/// Activates or deactivates the user, changes the role, or has mails sent again to an address that
+/// bounced.
 pub(crate) async fn update_user(
     State(app): State<App>,
     admin: Admin,
@@ -27,11 +28,12 @@ pub(crate) async fn update_user(
         let is_active = form.nullable::<String>("is_active");
         let role = form.optional::<Role>("role");
         let reason = form.optional::<Justification>("reason");
+        let email_bounced = form.nullable::<String>("email_bounced");
         let is_active = is_active?.map(|word| word == "true");
-        Some((
-            if_match?,
-            UserChange { is_active, role: role?, reason: reason?, ..UserChange::default() },
-        ))
+        let email_bounced = email_bounced?.filter(|word| word == "false").map(|_| NotBounced);
+        let (role, reason) = (role?, reason?);
+        let change = UserChange { is_active, role, email_bounced, reason, ..UserChange::default() };
+        Some((if_match?, change))
     })?;
     app.staff.update_user(admin, id, &if_match, &change).await?;
     see_other(&format!("/admin/users/{id}/"), Some("changed"))

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod access_tokens;
+mod bounces;
 mod doctors;
 mod email;
 mod jwks;

@@ -188,7 +188,16 @@ fn everybody_sees_themselves() {
     let me = patient.me().ok(200);
     assert_eq!(
         me.keys(),
-        ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role"]
+        [
+            "email",
+            "email_bounced",
+            "first_name",
+            "last_name",
+            "phone_number",
+            "pk",
+            "profile",
+            "role"
+        ]
     );
     assert_eq!(
         (me.text("pk"), me.text("email"), me.text("role")),

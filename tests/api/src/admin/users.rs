@@ -76,6 +76,7 @@ fn staff_read_a_users_account_and_that_is_told() {
         "approval",
         "created_at",
         "email",
+        "email_bounced",
         "email_verified",
         "first_name",
         "is_active",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Admin, Anonymous, Client, Doctor, MARKER, Patient, Request, Response, User, account_mail, aws,
-    eventually, new_email,
+    eventually, new_email, report, report_about,
 };
 
 /// Every page and form for staff. Braces in a path contain the kind of object that it names.
@@ -645,6 +645,42 @@ fn staff_change_a_user() {
             .status,
         403
     );
+}
+
+#[test]
+fn staff_see_that_an_address_bounced_and_have_mails_sent_to_it_again() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let browser = Browser::of(&admin);
+    let (path, mails) =
+        (format!("/admin/users/{}/", user.id), format!("/admin/mail/users/{}/", user.id));
+    account_mail(&user.email, "Confirm Your Email Address", 0);
+    eventually("the mail can be sent again", || {
+        browser.page(&mails).contains(">Send again<").then_some(())
+    });
+    assert!(!browser.page(&path).contains("Mail to the address"));
+    for (kind, problem, failure) in [
+        ("Permanent", "a mail bounced", "<code>bounced</code>"),
+        ("Complaint", "a mail was reported as spam", "<code>bounced</code>"),
+    ] {
+        let order = json!({"mail_id": user.id});
+        assert!(report(&report_about(&order, &user.id, &user.email, kind)));
+        let page = browser.page(&path);
+        for part in ["None is sent since", problem, ">Send mails to the address again<"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let page = browser.page(&mails);
+        assert!(page.contains(failure) && page.contains("No mail is sent to the user"), "{page}");
+        assert!(!page.contains(">Send again<"), "the mailer would drop it: {page}");
+        let version = hidden(&browser.page(&path), "version");
+        let fields =
+            [("version", version.as_str()), ("email_bounced", "false"), ("reason", "works")];
+        let done = browser.post(&path, &fields);
+        assert_eq!(done.header("location"), format!("{path}?done=changed"), "{done}");
+        let page = browser.page(&path);
+        assert!(!page.contains("None is sent since") && page.contains("email_bounced: false"));
+        assert_eq!(user.me().ok(200)["email_bounced"], false);
+        assert!(browser.page(&mails).contains(">Send again<"));
+    }
 }
 
 #[test]

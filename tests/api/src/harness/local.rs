@@ -199,6 +199,19 @@ impl Local {
         })
     }
 
+    /// Lets the function `mail-events` note a report; returns whether it did.
+    pub(super) fn report(&self, report: &Value) -> bool {
+        let table = store::Table::new(self.table.client.clone(), table::NAME);
+        let mail_events = mail_events::MailEvents::new(table);
+        let handled = mail_events.handle(event_of([report.to_string()]));
+        self.requests.block_on(handled).batch_item_failures.is_empty()
+    }
+
+    /// Returns the mails that a mailer has sent to an address in a system without a background.
+    pub(super) fn delivered_to(&self, address: &str) -> Vec<Mail> {
+        self.services.mails_to(address)
+    }
+
     fn mailer(&self) -> mailer::Mailer {
         let variables = variables();
         let lookup = |variable: &'static str| variables.get(variable).cloned();

@@ -12,6 +12,8 @@ pub struct Mail {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// Names and values; the emulated cloud does not tell them.
+    pub tags: Vec<(String, String)>,
 }
 
 /// Returns the mails about notifications sent to an address so far, oldest first.
@@ -74,5 +76,6 @@ fn mail(mail: &Value) -> Mail {
         subject: text("subject"),
         text: text("text"),
         html: text("html"),
+        tags: Vec::new(),
     }
 }

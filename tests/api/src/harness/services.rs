@@ -159,5 +159,9 @@ fn mail(fields: &HashMap<String, String>) -> Mail {
         subject: text("Message.Subject.Data"),
         text: text("Message.Body.Text.Data"),
         html: text("Message.Body.Html.Data"),
+        tags: (1..)
+            .map(|number| ["Name", "Value"].map(|part| format!("Tags.member.{number}.{part}")))
+            .map_while(|[name, value]| Some((fields.get(&name)?.clone(), text(&value))))
+            .collect(),
     }
 }

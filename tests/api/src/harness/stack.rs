@@ -17,9 +17,11 @@ pub struct Stack {
     pub bucket: String,
     /// The bucket of the audit trail's archive.
     pub archive_bucket: String,
-    /// URLs by `mail`, `account_mail`, `mail_dlq`, `upload`, `upload_dlq`, `stream_failure`.
+    /// URLs by `mail`, `account_mail`, `mail_dlq`, `mail_event`, `mail_event_dlq`, `upload`,
+    /// `upload_dlq`, `stream_failure`.
     pub queues: HashMap<String, String>,
-    /// Names by `accounts`, `records`, `notifications`, `dispatcher`, `mailer`, `inspector`.
+    /// Names by `accounts`, `records`, `notifications`, `dispatcher`, `mailer`, `mail-events`,
+    /// `inspector`.
     pub functions: HashMap<String, String>,
 }
 

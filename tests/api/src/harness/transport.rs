@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::runtime::Builder;
 
+use super::Mail;
 use super::local::{self, Local};
 use super::stack::Stack;
 
@@ -107,6 +108,14 @@ impl IsolatedSystem {
     pub fn deliver(&self, orders: &[Value], time_left: Duration) -> usize {
         match &*self.0 {
             Transport::InProcess(local) => local.deliver(orders, time_left),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
+        }
+    }
+
+    /// Returns the mails that [`Self::deliver`] has sent to an address.
+    pub fn delivered_to(&self, address: &str) -> Vec<Mail> {
+        match &*self.0 {
+            Transport::InProcess(local) => local.delivered_to(address),
             Transport::Stack(_) => unreachable!("a system of its own is in this process"),
         }
     }
