@@ -14,7 +14,7 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use domain::id::UserId;
 use domain::mail::{Mail, MailKind, MailMessage};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::{Bucket, BucketError};
 use runtime::queue::{MAX_BATCH, MailQueues, Queue};
@@ -167,16 +167,16 @@ impl Dispatcher {
             EventRecord::deserialize(record).map_err(|_| unreadable())?;
         let changes =
             Change::from_images(&event_name, Some(change.old_image), Some(change.new_image))?;
-        let mut mail = |message| {
-            let delay = SignedDuration::ZERO;
+        let mut mail = |message, due_at: Option<Timestamp>| {
+            let delay = due_at.map_or(SignedDuration::ZERO, |at| at.duration_since(clock::now()));
             deferred.mails.push(OrderedMail { record: index, message, delay });
         };
         for change in changes {
             match change {
-                Change::NotificationMailOrdered { recipient_id, notification_id } => {
-                    mail(MailMessage::Notification { recipient_id, notification_id });
+                Change::NotificationMailOrdered { recipient_id, notification_id, due_at } => {
+                    mail(MailMessage::Notification { recipient_id, notification_id }, due_at);
                 }
-                Change::MailOrdered { mail_id } => mail(MailMessage::Mail { mail_id }),
+                Change::MailOrdered { mail_id } => mail(MailMessage::Mail { mail_id }, None),
                 Change::Counts { day, counts } => {
                     let counted = Counted { event_id: event_id.clone(), day, counts };
                     deferred.counts.push((index, counted));

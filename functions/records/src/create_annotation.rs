@@ -18,7 +18,8 @@ use http_api::views::RecordAnnotation;
 use runtime::clock;
 use store::annotations::CreateAnnotationError;
 
-use crate::App;
+use crate::allowance::ONE_CHANGE;
+use crate::{App, allowance};
 
 request! {
     pub(crate) struct NewAnnotation {
@@ -91,9 +92,11 @@ async fn create(
     let response = created(&format!("/api/records/doctor/{record}/"), &body)
         .with_etag(ETag::of(annotation.version));
     let stored_response = idempotent.completed(&response)?;
+    let allowance = allowance::of(app, doctor.id, ONE_CHANGE);
+    let stored = stored_response.as_ref();
     match app
         .store
-        .create_annotation(&annotation, now, &notification, &audit, stored_response.as_ref())
+        .create_annotation(&annotation, now, &notification, &audit, stored, &allowance)
         .await
     {
         Ok(()) => Ok(response),
@@ -105,6 +108,7 @@ async fn create(
                 format!("The record has {MAX_ANNOTATIONS} annotations, as many as a record takes.");
             Err(Problem::field("record", Reason::new("too_many_annotations", message)))
         }
+        Err(CreateAnnotationError::Locked(locked)) => Err(allowance::refuse(&allowance, locked)),
         Err(CreateAnnotationError::Store(error)) => Err(error.into()),
     }
 }

@@ -19,7 +19,7 @@ use http_api::views;
 use runtime::clock;
 
 use crate::new_files::UploadLimits;
-use crate::{App, new_files, response};
+use crate::{App, allowance, new_files, response};
 
 request! {
     /// A new record, or what replaces the content of one.
@@ -55,17 +55,13 @@ async fn create(
     idempotent: &IdempotentRequest,
     new: NewRecord,
 ) -> Result<ApiResponse, Problem> {
-    // Concurrently with the first read: requests that are refused later count, too.
-    let taken = new_files::take(app, patient.id(), 1, new.files.len());
     let first = async {
-        Ok::<_, Problem>(tokio::join!(idempotent.begin(), taken, app.store.get_account(new.doctor)))
+        Ok::<_, Problem>(tokio::join!(idempotent.begin(), app.store.get_account(new.doctor)))
     };
-    let (caller, (replay, taken, doctor)) = patient.authorize_with(first).await?;
-    // A repeated request does not count against the daily limit.
+    let (caller, (replay, doctor)) = patient.authorize_with(first).await?;
     if let Some(response) = replay? {
         return Ok(response);
     }
-    taken?;
     let doctor = new_files::assignable(doctor?)?;
     let patient = &caller.account;
 
@@ -81,6 +77,8 @@ async fn create(
         annotation_count: 0,
         updated_at: now,
         version: 1,
+        update_notification_id: None,
+        annotation_notification_id: None,
     };
     let notification =
         RecordEvent::Created { patient }.notification(clock::new_id(), doctor.id, id, patient.id);
@@ -93,8 +91,12 @@ async fn create(
     let response = created(&format!("/api/records/patient/{id}/"), &body)
         .with_etag(ETag::of(detail.record.version));
     let stored = idempotent.completed(&response)?;
+    let usage = allowance::Usage { records: 1, files: detail.files.len(), changes: 0 };
+    let allowance = allowance::of(app, patient.id, usage);
+    let RecordDetail { record, files, .. } = &detail;
     app.store
-        .create_record(&detail.record, &detail.files, &notification, &audit, stored.as_ref())
-        .await?;
+        .create_record(record, files, &notification, &audit, stored.as_ref(), &allowance)
+        .await
+        .map_err(|error| allowance::refuse(&allowance, error))?;
     Ok(response)
 }

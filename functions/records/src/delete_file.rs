@@ -13,7 +13,8 @@ use runtime::clock;
 use store::files::DeleteFileError;
 use store::retry::CHANGED_SINCE_READ;
 
-use crate::{App, chart};
+use crate::allowance::ONE_CHANGE;
+use crate::{App, allowance, chart, notice};
 
 /// Delete a file of one of your records. Its object is deleted shortly after.
 #[utoipa::path(
@@ -40,21 +41,27 @@ pub(crate) async fn delete_file(
         // Files share the version of their record.
         if_match.check(detail.record.version)?;
         let patient = &caller.account;
-        let notification = RecordEvent::Updated { patient }.notification(
+        let told = RecordEvent::Updated { patient }.notification(
             clock::new_id(),
             detail.record.doctor_id,
             record_id,
             owner,
         );
+        let last = detail.record.update_notification_id;
+        let told = notice::superseding(&app, told, last).await?;
+        let allowance = allowance::of(&app, owner, ONE_CHANGE);
         let audit = caller.audit(Action::DeleteFile, owner, Some(record_id));
         match app
             .store
-            .delete_file(file, &detail.record, clock::now(), Some(&notification), &audit)
+            .delete_file(file, &detail.record, clock::now(), &told, &audit, &allowance)
             .await
         {
             Ok(()) => return Ok(no_content()),
             Err(DeleteFileError::NotFound) => return Err(Problem::not_found()),
             Err(DeleteFileError::Stale) => {}
+            Err(DeleteFileError::Locked(locked)) => {
+                return Err(allowance::refuse(&allowance, locked));
+            }
             Err(DeleteFileError::Store(error)) => return Err(error.into()),
         }
         if !retries.next().await {

@@ -1,6 +1,7 @@
 //! The function `records`: the records of patients, with files and annotations, and the assignment
 //! to doctors.
 
+mod allowance;
 mod chart;
 mod create_annotation;
 mod create_record;
@@ -8,6 +9,7 @@ mod delete_file;
 mod list_doctor_records;
 mod list_patient_records;
 mod new_files;
+mod notice;
 mod read_access_log;
 mod read_doctor_record;
 mod read_history;

@@ -4,14 +4,10 @@ use domain::account::Account;
 use domain::field::Reason;
 use domain::file::{ContentType, File, FileName, NewFile, Sha256, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
-use domain::rate::LimitedAction;
 use http_api::form::Form;
-use http_api::problem::{Limit, Problem};
+use http_api::problem::Problem;
 use http_api::request;
 use runtime::{clock, config};
-use store::rate::DailyUsage;
-
-use crate::App;
 
 /// The limits of files in a request.
 #[derive(Clone, Copy)]
@@ -78,26 +74,4 @@ pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
         )
     };
     doctor.filter(|doctor| doctor.assignable_doctor().is_some()).ok_or_else(refused)
-}
-
-/// Counts new records and files against the patient's daily limits.
-///
-/// # Errors
-/// 429 when a limit is reached.
-pub(crate) async fn take(
-    app: &App,
-    patient: UserId,
-    records: u64,
-    files: usize,
-) -> Result<(), Problem> {
-    let now = clock::now();
-    let most =
-        DailyUsage { records: app.allowance.records_per_day, files: app.allowance.files_per_day };
-    let take = DailyUsage { records, files: u64::try_from(files).unwrap_or(u64::MAX) };
-    let quota = if records > 0 { most.records } else { most.files };
-    let limit = Limit::of_a_day(LimitedAction::Records, quota);
-    app.store
-        .use_daily_allowance(patient, take, most, now)
-        .await
-        .map_err(|error| limit.refuse(error, now))
 }

@@ -16,10 +16,12 @@ use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use http_api::views::RecordAnnotation;
 use runtime::clock;
+use store::Lookup;
 use store::annotations::UpdateAnnotationError;
 use store::retry::CHANGED_SINCE_READ;
 
-use crate::{App, chart};
+use crate::allowance::ONE_CHANGE;
+use crate::{App, allowance, chart, notice};
 
 request! {
     pub(crate) struct NoteChange {
@@ -88,12 +90,12 @@ async fn write(
     };
     let mut retries = CHANGED_SINCE_READ.start();
     loop {
-        let before =
-            app.store.get_annotation(doctor.id, lookup.patient_id, lookup.record_id, id).await?;
-        let before = before.filter(|annotation| {
+        let Lookup { patient_id, record_id, .. } = lookup;
+        let read = app.store.get_annotation(doctor.id, patient_id, record_id, id);
+        let read = read.await?.filter(|(annotation, _)| {
             caller.may(Relation::to_annotation(doctor.id, annotation.author_id))
         });
-        let Some(before) = before else { return Err(refuse(Some(lookup)).await) };
+        let Some((before, last)) = read else { return Err(refuse(Some(lookup)).await) };
         if_match.check(before.version)?;
         let note = note.clone().unwrap_or_else(|| before.note.clone());
         // Nothing changes: nobody is notified.
@@ -103,18 +105,22 @@ async fn write(
         let now = clock::now();
         let after =
             Annotation { note, updated_at: now, version: before.version + 1, ..before.clone() };
-        let notification = RecordEvent::AnnotationChanged { doctor }.notification(
+        let told = RecordEvent::AnnotationChanged { doctor }.notification(
             clock::new_id(),
-            before.patient_id,
-            before.record_id,
-            before.patient_id,
+            patient_id,
+            record_id,
+            patient_id,
         );
-        let audit =
-            caller.audit(Action::UpdateAnnotation, before.patient_id, Some(before.record_id));
-        match app.store.update_annotation(&before, &after, now, &notification, &audit).await {
+        let told = notice::superseding(app, told, last).await?;
+        let audit = caller.audit(Action::UpdateAnnotation, patient_id, Some(record_id));
+        let allowance = allowance::of(app, doctor.id, ONE_CHANGE);
+        match app.store.update_annotation(&before, &after, now, &told, &audit, &allowance).await {
             Ok(()) => return respond(&after),
             Err(UpdateAnnotationError::NotAssigned) => return Err(refuse(Some(lookup)).await),
             Err(UpdateAnnotationError::Stale) => {}
+            Err(UpdateAnnotationError::Locked(locked)) => {
+                return Err(allowance::refuse(&allowance, locked));
+            }
             Err(UpdateAnnotationError::Store(error)) => return Err(error.into()),
         }
         if !retries.next().await {

@@ -18,13 +18,14 @@ use http_api::response::{ApiResponse, ok};
 use http_api::views;
 use http_api::{request, request_schema};
 use runtime::clock;
-use store::UpdateError;
+use store::records::UpdateRecordError;
 use store::retry::CHANGED_SINCE_READ;
 
+use crate::allowance::{ONE_CHANGE, Usage};
 use crate::create_record::NewRecord;
 use crate::new_files::UploadLimits;
 use crate::response::AccountsById;
-use crate::{App, new_files, response};
+use crate::{App, allowance, new_files, notice, response};
 
 request! {
     /// The fields of a record that are to change.
@@ -119,28 +120,39 @@ async fn write(
         Some(wanted) if wanted != detail.record.doctor_id => Some(new_files::assignable(doctor)?),
         _ => None,
     };
-    if !change.files.is_empty() {
-        new_files::take(app, owner, 0, change.files.len()).await?;
-    }
     let mut retries = CHANGED_SINCE_READ.start();
     loop {
         if_match.check(detail.record.version)?;
         let planned = plan(app, &caller, &detail, &change, doctor.as_ref())?;
-        let Some(Plan { record, files, notifications }) = planned else {
+        let Some(Plan { mut record, files, mut notifications }) = planned else {
             return respond(app, &caller, detail, Vec::new()).await;
         };
+        if let [notification] = &mut notifications[..] {
+            let last = detail.record.update_notification_id;
+            *notification = notice::superseding(app, notification.clone(), last).await?;
+            record.update_notification_id = Some(notification.id);
+        }
         let audit = caller.audit(Action::UpdateRecord, owner, Some(id));
-        match app.store.update_record(&detail.record, &record, &files, &notifications, &audit).await
+        let usage = Usage { files: files.len(), ..ONE_CHANGE };
+        let allowance = allowance::of(app, owner, usage);
+        let before = &detail.record;
+        match app
+            .store
+            .update_record(before, &record, &files, &notifications, &audit, &allowance)
+            .await
         {
             Ok(()) => {
                 detail.record = record;
                 return respond(app, &caller, detail, files).await;
             }
-            Err(UpdateError::Stale) => {
+            Err(UpdateRecordError::Stale) => {
                 detail =
                     app.store.get_record_detail(owner, id).await?.ok_or_else(Problem::not_found)?
             }
-            Err(UpdateError::Store(error)) => return Err(error.into()),
+            Err(UpdateRecordError::Locked(locked)) => {
+                return Err(allowance::refuse(&allowance, locked));
+            }
+            Err(UpdateRecordError::Store(error)) => return Err(error.into()),
         }
         if !retries.next().await {
             return Err(if_match.lost_race());

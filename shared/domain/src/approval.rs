@@ -88,6 +88,8 @@ impl ApprovalDecision {
             message,
             read_at: None,
             is_deleted: false,
+            supersedes: None,
+            pending_since: None,
         }
     }
 }

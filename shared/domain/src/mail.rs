@@ -131,9 +131,9 @@ string_enum! {
 }
 
 impl MailFailure {
-    /// Returns how long to wait before the next try, after `deliveries` of the order; `None` for the
-    /// queue's own time. Together with the number of deliveries, a quota is waited out for three
-    /// days.
+    /// Returns how long to wait before the next try, after `deliveries` of the order; `None` for
+    /// the queue's own time. Together with the number of deliveries, a quota is waited out for
+    /// three days.
     pub fn pause(self, deliveries: u32) -> Option<SignedDuration> {
         let (first, longest) = match self {
             Self::Throttled => (SignedDuration::from_secs(30), SignedDuration::from_hours(1)),

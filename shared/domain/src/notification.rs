@@ -52,6 +52,12 @@ impl NotificationType {
         }
     }
 
+    /// Returns whether a notification takes the place of an earlier one about the same record: one
+    /// that changes often would fill the inbox.
+    pub fn is_coalesced(self) -> bool {
+        matches!(self, Self::RecordUpdated | Self::AnnotationUpdated)
+    }
+
     /// Returns whether a mail is sent for the notification. Decisions about licences have account
     /// mails of their own.
     pub fn is_mailed(self) -> bool {
@@ -82,9 +88,31 @@ pub struct Notification {
     /// doubt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_deleted: bool,
+    /// The earlier notification whose place it took.
+    pub supersedes: Option<NotificationId>,
+    /// When the first notification was created whose place it took, directly or not.
+    pub pending_since: Option<Timestamp>,
 }
 
 impl Notification {
+    /// How long the mail about a change waits for further changes of the same record.
+    pub const COALESCING_TIME: SignedDuration = SignedDuration::from_secs(5);
+
+    /// Takes the place of a notification about the same that nobody has read and whose mail is not
+    /// sent. Its mail waits no longer than that of the first one would have.
+    #[must_use]
+    pub fn superseding(self, open: &Self) -> Self {
+        let pending_since = open.pending_since.unwrap_or(open.id.created_at());
+        Self { supersedes: Some(open.id), pending_since: Some(pending_since), ..self }
+    }
+
+    /// Returns when its mail is due; none for those that are due at once.
+    pub fn mail_due_at(&self) -> Option<Timestamp> {
+        let first = self.pending_since.unwrap_or(self.id.created_at());
+        let due = first.checked_add(Self::COALESCING_TIME).ok();
+        due.filter(|_| self.notification_type.is_coalesced())
+    }
+
     /// Returns patient and record, if it is about a record.
     pub fn record(&self) -> Option<(UserId, RecordId)> {
         self.patient_id.zip(self.record_id)
@@ -225,6 +253,8 @@ impl RecordEvent<'_> {
             message,
             read_at: None,
             is_deleted: false,
+            supersedes: None,
+            pending_since: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::string_enum;
 use crate::file::File;
-use crate::id::{AnnotationId, RecordId, UserId};
+use crate::id::{AnnotationId, NotificationId, RecordId, UserId};
 use crate::text::{Description, Note};
 
 string_enum! {
@@ -50,6 +50,10 @@ pub struct Record {
     pub updated_at: Timestamp,
     /// Number of these changes; the entity tag.
     pub version: u64,
+    /// The last notification to a doctor about a change of the record.
+    pub update_notification_id: Option<NotificationId>,
+    /// The last notification to the patient about a change of an annotation.
+    pub annotation_notification_id: Option<NotificationId>,
 }
 
 /// A doctor's annotation on a record.

@@ -139,12 +139,14 @@ config! {
         mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
     }
 
-    /// Limits on what a patient may create.
+    /// Limits on what a user may create and change.
     Allowance {
         /// How many records per day.
         records_per_day: u64 = MAX_RECORDS_PER_DAY as |value| number(value, 1..=100_000),
         /// How many files per day.
         files_per_day: u64 = MAX_FILES_PER_DAY as |value| number(value, 40..=100_000),
+        /// How many changes of records and annotations per day.
+        changes_per_day: u64 = MAX_CHANGES_PER_DAY as |value| number(value, 1..=100_000),
     }
 
     /// Settings for admitting doctors.
@@ -507,6 +509,7 @@ mod tests {
             ("MAX_MAILS_PER_DAY", "20"),
             ("MAX_RECORDS_PER_DAY", "200"),
             ("MAX_FILES_PER_DAY", "500"),
+            ("MAX_CHANGES_PER_DAY", "500"),
             ("APP_URL", "https://app.example.com"),
             ("MAIL_DELIVERIES", "10"),
             ("BUCKET_NAME", "files"),

@@ -1,9 +1,10 @@
 //! Annotations of doctors on records: create, change and read them and their history.
 
 use domain::audit::AuditEvent;
-use domain::id::{AnnotationId, RecordId, UserId};
+use domain::id::{AnnotationId, NotificationId, RecordId, UserId};
 use domain::notification::Notification;
-use domain::record::{Annotation, AnnotationVersion, MAX_ANNOTATIONS};
+use domain::rate::Lockout;
+use domain::record::{Annotation, AnnotationVersion, MAX_ANNOTATIONS, Record};
 use jiff::Timestamp;
 
 use crate::attributes::{entity, number, string};
@@ -13,6 +14,7 @@ use crate::item::{Keyed, Stored, from_item};
 use crate::keys::{self, Key};
 use crate::lookups::put_annotation_lookup;
 use crate::page::Page;
+use crate::rate::DailyAllowance;
 use crate::read::{Consistency, Order};
 use crate::store::Store;
 use crate::table::Table;
@@ -49,6 +51,9 @@ pub enum CreateAnnotationError {
     /// The record has [`MAX_ANNOTATIONS`] annotations.
     #[error("the record has too many annotations")]
     Full,
+    /// The allowance of the day is used up.
+    #[error(transparent)]
+    Locked(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -63,6 +68,9 @@ pub enum UpdateAnnotationError {
     /// It has been changed since it was read: read again and decide again.
     #[error("changed since it was read")]
     Stale,
+    /// The allowance of the day is used up.
+    #[error(transparent)]
+    Locked(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -72,21 +80,30 @@ pub enum UpdateAnnotationError {
 const MAX_VERSION: u64 = 9_999_999_999;
 
 impl Table {
-    /// Reads an annotation of any author on a record that is assigned to `doctor`, in one strongly
-    /// consistent read of annotation and assignment.
+    /// Reads an annotation of any author on a record that is assigned to `doctor`, together with the
+    /// last notification to the patient about a changed annotation of the record, in one strongly
+    /// consistent read.
     pub async fn get_annotation(
         &self,
         doctor: UserId,
         patient: UserId,
         record: RecordId,
         id: AnnotationId,
-    ) -> Result<Option<Annotation>, Error> {
-        let keys = [keys::annotation(patient, record, id), keys::assignment(doctor, record)];
-        let items = self.get_all(keys, Consistency::Strong).await?;
-        if items.len() < 2 {
-            return Ok(None);
+    ) -> Result<Option<(Annotation, Option<NotificationId>)>, Error> {
+        let keys = [
+            keys::annotation(patient, record, id),
+            keys::assignment(doctor, record),
+            keys::record(patient, record),
+        ];
+        let (mut annotation, mut is_assigned, mut told) = (None, false, None);
+        for item in self.get_all(keys, Consistency::Strong).await? {
+            match entity(&item) {
+                Annotation::ENTITY => annotation = Some(from_item(item)?),
+                Record::ENTITY => told = from_item::<Record>(item)?.annotation_notification_id,
+                _ => is_assigned = true,
+            }
         }
-        items.into_iter().find(|item| entity(item) == Annotation::ENTITY).map(from_item).transpose()
+        Ok(annotation.filter(|_| is_assigned).map(|annotation| (annotation, told)))
     }
 
     /// Lists an annotation's versions, newest first, including the current one; strongly
@@ -116,7 +133,7 @@ impl Store {
     ///
     /// # Errors
     /// [`CreateAnnotationError::NotAssigned`], also when the record is reassigned at the same time;
-    /// [`CreateAnnotationError::Full`].
+    /// [`CreateAnnotationError::Full`]; [`CreateAnnotationError::Locked`].
     pub async fn create_annotation(
         &self,
         annotation: &Annotation,
@@ -124,6 +141,7 @@ impl Store {
         notification: &Notification,
         event: &AuditEvent,
         stored_response: Option<&StoredResponse>,
+        allowance: &DailyAllowance,
     ) -> Result<(), CreateAnnotationError> {
         let Annotation { patient_id, record_id, author_id, .. } = *annotation;
         let steps = vec![
@@ -144,6 +162,7 @@ impl Store {
             Step::put(&AnnotationVersion::from(annotation))?,
             put_annotation_lookup(annotation)?,
             Step::put(notification)?,
+            allowance.step()?,
             self.audit(event)?,
         ];
         self.commit(StoredResponse::first(stored_response, steps)).await
@@ -153,7 +172,8 @@ impl Store {
     ///
     /// # Errors
     /// [`UpdateAnnotationError::NotAssigned`] when the record is not assigned to the author any
-    /// more; [`UpdateAnnotationError::Stale`] when the stored version is not that of `before`.
+    /// more; [`UpdateAnnotationError::Stale`] when the stored version is not that of `before`;
+    /// [`UpdateAnnotationError::Locked`] when the allowance of the day is used up.
     pub async fn update_annotation(
         &self,
         before: &Annotation,
@@ -161,22 +181,33 @@ impl Store {
         now: Timestamp,
         notification: &Notification,
         event: &AuditEvent,
+        allowance: &DailyAllowance,
     ) -> Result<(), UpdateAnnotationError> {
-        self.commit(vec![
-            Step::check(keys::assignment(before.author_id, before.record_id))
-                .only_if(EXISTS, UpdateAnnotationError::NotAssigned),
-            Step::put(after)?
-                .only_if("version = :before AND author_id = :author", UpdateAnnotationError::Stale)
-                .with([number(":before", before.version), string(":author", before.author_id)]),
-            Step::put(&AnnotationVersion::from(after))?,
-            Step::update(
-                keys::record(before.patient_id, before.record_id),
-                "SET version = version + :one, updated_at = :now",
-            )
-            .with([number(":one", 1_u64), string(":now", now)]),
-            Step::put(notification)?,
-            self.audit(event)?,
-        ])
-        .await
+        let steps = || {
+            Ok(vec![
+                Step::check(keys::assignment(before.author_id, before.record_id))
+                    .only_if(EXISTS, UpdateAnnotationError::NotAssigned),
+                Step::put(after)?
+                    .only_if(
+                        "version = :before AND author_id = :author",
+                        UpdateAnnotationError::Stale,
+                    )
+                    .with([number(":before", before.version), string(":author", before.author_id)]),
+                Step::put(&AnnotationVersion::from(after))?,
+                Step::update(
+                    keys::record(before.patient_id, before.record_id),
+                    "SET version = version + :one, updated_at = :now, \
+                     annotation_notification_id = :told",
+                )
+                .with([
+                    number(":one", 1_u64),
+                    string(":now", now),
+                    string(":told", notification.id),
+                ]),
+                allowance.step()?,
+                self.audit(event)?,
+            ])
+        };
+        self.commit_notifying(std::slice::from_ref(notification), steps).await
     }
 }

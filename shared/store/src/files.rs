@@ -4,6 +4,7 @@ use domain::audit::AuditEvent;
 use domain::file::{File, FileStatus};
 use domain::id::{FileId, RecordId, UserId};
 use domain::notification::Notification;
+use domain::rate::Lockout;
 use domain::record::Record;
 use jiff::Timestamp;
 
@@ -11,6 +12,7 @@ use crate::attributes::{number, string};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
 use crate::keys::{self, Key};
+use crate::rate::DailyAllowance;
 use crate::read::Consistency;
 use crate::store::Store;
 use crate::table::Table;
@@ -36,6 +38,9 @@ pub enum DeleteFileError {
     /// The record has been reassigned since it was read: read it again, to notify the right doctor.
     #[error("changed by somebody else")]
     Stale,
+    /// The allowance of the day is used up.
+    #[error(transparent)]
+    Locked(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -80,33 +85,37 @@ impl Store {
     /// # Errors
     /// [`DeleteFileError::NotFound`]; of several at once, one succeeds. [`DeleteFileError::Stale`]
     /// when the record is not assigned to `record.doctor_id` any more; other changes do no harm.
+    /// [`DeleteFileError::Locked`] when the allowance of the day is used up.
     pub async fn delete_file(
         &self,
         file: &File,
         record: &Record,
         now: Timestamp,
-        notification: Option<&Notification>,
+        notification: &Notification,
         event: &AuditEvent,
+        allowance: &DailyAllowance,
     ) -> Result<(), DeleteFileError> {
-        let mut steps = vec![
+        let steps = || {
+            Ok(vec![
             Step::delete(keys::file(file.patient_id, file.record_id, file.id))
                 .only_if(EXISTS, DeleteFileError::NotFound),
             Step::delete(keys::file_lookup(file.id)),
             Step::update(
                 keys::record(record.patient_id, record.id),
-                "SET file_count = file_count - :one, version = version + :one, updated_at = :now",
+                "SET file_count = file_count - :one, version = version + :one, updated_at = :now, \
+                 update_notification_id = :told",
             )
             .only_if("doctor_id = :doctor", DeleteFileError::Stale)
             .with([
                 number(":one", 1_u64),
                 string(":now", now),
                 string(":doctor", record.doctor_id),
+                string(":told", notification.id),
             ]),
             self.audit(event)?,
-        ];
-        if let Some(notification) = notification {
-            steps.push(Step::put(notification)?);
-        }
-        self.commit(steps).await
+            allowance.step()?,
+        ])
+        };
+        self.commit_notifying(std::slice::from_ref(notification), steps).await
     }
 }

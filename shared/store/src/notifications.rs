@@ -13,11 +13,11 @@ use crate::attributes::{flag, string};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
 use crate::keys::{self, IndexKeys, Key};
-use crate::mail::state;
+use crate::mail::{delivery, state};
 use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order, Query};
 use crate::table::Table;
-use crate::write::{EXISTS, UpdateOutcome};
+use crate::write::{EXISTS, Step, UpdateOutcome};
 
 impl Stored for Notification {
     const ENTITY: &'static str = "notification";
@@ -51,6 +51,10 @@ const MAX_RECENT: usize = 24;
 
 /// How many notifications are updated concurrently.
 const UPDATED_AT_ONCE: usize = 8;
+
+/// Holds for a notification that nobody has read or deleted and whose mail waits.
+const IS_OPEN: &str = "attribute_exists(pk) AND attribute_not_exists(read_at) AND \
+                       attribute_not_exists(is_deleted) AND attribute_not_exists(mail_state)";
 
 /// Returns the keys of the recent notifications that a bulk action covers.
 fn recent_keys(recipient: UserId, extent: &InboxExtent) -> Vec<Key> {
@@ -132,6 +136,50 @@ impl Table {
             read_at: state.read_at(&notification),
             ..notification
         }))
+    }
+
+    /// Reads a notification that is open: nobody has read or deleted it, and its mail is not sent or
+    /// being sent. Strongly consistent.
+    pub async fn get_open_notification(
+        &self,
+        recipient: UserId,
+        id: NotificationId,
+    ) -> Result<Option<Notification>, Error> {
+        let found = self.get_item(keys::notification(recipient, id), Consistency::Strong).await?;
+        let Some(item) = found else { return Ok(None) };
+        let waits = delivery(item.clone())?.mail_state.is_none();
+        let notification: Notification = from_item(item)?;
+        let is_open = waits && notification.read_at.is_none() && !notification.is_deleted;
+        Ok(is_open.then_some(notification))
+    }
+
+    /// Carries out a transaction that stores notifications. One that takes the place of an open
+    /// notification removes it, unless that is not open any more.
+    pub(crate) async fn commit_notifying<E: From<Error>>(
+        &self,
+        notifications: &[Notification],
+        steps: impl Fn() -> Result<Vec<Step<E>>, E>,
+    ) -> Result<(), E> {
+        let with = |notifications: &[Notification]| -> Result<Vec<Step<E>>, E> {
+            let mut steps = steps()?;
+            for notification in notifications {
+                steps.push(Step::put(notification)?);
+            }
+            Ok(steps)
+        };
+        let superseded = notifications
+            .iter()
+            .find_map(|it| Some(keys::notification(it.recipient_id, it.supersedes?)));
+        let Some(superseded) = superseded else { return self.commit(with(notifications)?).await };
+        if self.commit_with_deletion(with(notifications)?, superseded, IS_OPEN).await? {
+            return Ok(());
+        }
+        let mut notifications = notifications.to_vec();
+        for notification in &mut notifications {
+            notification.supersedes = None;
+            notification.pending_since = None;
+        }
+        self.commit(with(&notifications)?).await
     }
 
     /// Marks a notification as read and returns it; the time of the first reading stays. `None`

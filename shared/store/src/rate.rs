@@ -19,7 +19,7 @@ use crate::keys::{self, Key};
 use crate::read::Consistency;
 use crate::retry::{SIGN_IN_COUNT, pause};
 use crate::table::Table;
-use crate::write::{IS_NEW, PutOutcome, Step, UpdateOutcome};
+use crate::write::{IS_NEW, PutOutcome, Step};
 
 impl Stored for FailureCount {
     const ENTITY: &'static str = "attempts";
@@ -236,43 +236,6 @@ impl Table {
         )])
         .await
     }
-
-    /// Uses some of the records and files that a patient may create in a day.
-    ///
-    /// # Errors
-    /// [`LimitError::Locked`] until the next day when it would exceed the maximum.
-    pub async fn use_daily_allowance(
-        &self,
-        patient: UserId,
-        usage: DailyUsage,
-        most: DailyUsage,
-        now: Timestamp,
-    ) -> Result<(), LimitError> {
-        let day = FixedWindow::for_day(now);
-        let (Some(records), Some(files)) =
-            (most.records.checked_sub(usage.records), most.files.checked_sub(usage.files))
-        else {
-            return Err(Lockout { until: day.end }.into());
-        };
-        let key =
-            keys::rate(LimitedAction::Records, &[&patient.to_string()], &day.number.to_string());
-        let values = [
-            number(":records", usage.records),
-            number(":files", usage.files),
-            number(":records_before", records),
-            number(":files_before", files),
-            string(":entity", WINDOW),
-            ttl(day),
-        ];
-        let expression =
-            "ADD record_count :records, file_count :files SET entity = :entity, #ttl = :ttl";
-        let condition = "attribute_not_exists(pk) OR (record_count <= :records_before AND \
-                         file_count <= :files_before)";
-        match self.update_if(key, expression, condition, values).await? {
-            UpdateOutcome::Done(_) => Ok(()),
-            UpdateOutcome::ConditionFailed(_) => Err(Lockout { until: day.end }.into()),
-        }
-    }
 }
 
 /// Makes the step that counts a requested mail to an address; it fails until the next day when the
@@ -300,13 +263,65 @@ fn count_mail_of<E: From<Lockout>>(
         .with(values)
 }
 
-/// How many records and files a patient creates, or may create, in a day.
+/// How much a user creates and changes, or may, in a day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DailyUsage {
-    /// Number of records.
+    /// Number of new records.
     pub records: u64,
-    /// Number of files.
+    /// Number of new files.
     pub files: u64,
+    /// Number of changes of records and annotations.
+    pub changes: u64,
+}
+
+/// What a change takes from the allowance of its author's day. It is taken in the transaction of the
+/// change, so that a refused one takes nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DailyAllowance {
+    /// The author.
+    pub user: UserId,
+    /// What the change takes.
+    pub usage: DailyUsage,
+    /// What a day has.
+    pub most: DailyUsage,
+    /// The time of the change.
+    pub now: Timestamp,
+}
+
+impl DailyAllowance {
+    /// Makes the step that takes from the allowance.
+    ///
+    /// # Errors
+    /// [`Lockout`] until the next day when a whole day has not as much.
+    pub(crate) fn step<E: From<Lockout>>(&self) -> Result<Step<E>, Lockout> {
+        let Self { user, usage, most, now } = self;
+        let day = FixedWindow::for_day(*now);
+        let exceeded = Lockout { until: day.end };
+        let before = |most: u64, usage: u64| most.checked_sub(usage).ok_or(exceeded);
+        let key = keys::rate(LimitedAction::Records, &[&user.to_string()], &day.number.to_string());
+        let step = Step::update(
+            key,
+            "ADD record_count :records, file_count :files, change_count :changes \
+             SET entity = :entity, #ttl = :ttl",
+        );
+        Ok(step
+            .only_if(
+                "attribute_not_exists(pk) OR (record_count <= :records_before AND file_count <= \
+                 :files_before AND (attribute_not_exists(change_count) OR change_count <= \
+                 :changes_before))",
+                exceeded.into(),
+            )
+            .with([
+                number(":records", usage.records),
+                number(":files", usage.files),
+                number(":changes", usage.changes),
+                number(":records_before", before(most.records, usage.records)?),
+                number(":files_before", before(most.files, usage.files)?),
+                number(":changes_before", before(most.changes, usage.changes)?),
+                string(":entity", WINDOW),
+                ttl(day),
+            ]))
+    }
 }
 
 struct Failures {

@@ -5,17 +5,19 @@ use domain::audit::AuditEvent;
 use domain::file::File;
 use domain::id::{RecordId, UserId};
 use domain::notification::Notification;
+use domain::rate::Lockout;
 use domain::record::{Annotation, Assignment, Record, RecordDetail, RecordType};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use crate::attributes::{Item, entity, number};
-use crate::error::{Error, UpdateError};
+use crate::error::Error;
 use crate::idempotency::StoredResponse;
 use crate::item::{self, Keyed, Stored, from_item};
 use crate::keys::{self, IndexKeys, Key};
 use crate::lookups::put_file_lookup;
 use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page, Selection, Span};
+use crate::rate::{DailyAllowance, LimitError};
 use crate::read::{Consistency, Order};
 use crate::store::Store;
 use crate::table::Table;
@@ -237,9 +239,27 @@ impl Table {
     }
 }
 
+/// Why a record was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateRecordError {
+    /// The record, a file or an annotation of it has changed since it was read, or it does not
+    /// exist any more: read it again and decide again.
+    #[error("changed by somebody else")]
+    Stale,
+    /// The allowance of the day is used up.
+    #[error(transparent)]
+    Locked(#[from] Lockout),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
 impl Store {
     /// Stores a new record with its files, assigns it, and notifies the doctor. The transaction
-    /// takes 4 actions and 2 per file, of DynamoDB's 100.
+    /// takes 5 actions and 2 per file, of DynamoDB's 100.
+    ///
+    /// # Errors
+    /// [`LimitError::Locked`] when the allowance of the day is used up.
     pub async fn create_record(
         &self,
         record: &Record,
@@ -247,11 +267,13 @@ impl Store {
         notification: &Notification,
         event: &AuditEvent,
         stored_response: Option<&StoredResponse>,
-    ) -> Result<(), Error> {
+        allowance: &DailyAllowance,
+    ) -> Result<(), LimitError> {
         let mut steps = vec![
             Step::put(record)?,
             Step::put(&Assignment::from(record))?,
             Step::put(notification)?,
+            allowance.step()?,
             self.audit(event)?,
         ];
         steps.extend(put_files(files)?);
@@ -263,8 +285,9 @@ impl Store {
     /// new files.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the stored version is not that of `before`: anything in the
-    /// record, a file or an annotation of it has changed since.
+    /// [`UpdateRecordError::Stale`] when the stored version is not that of `before`: anything in the
+    /// record, a file or an annotation of it has changed since. [`UpdateRecordError::Locked`] when
+    /// the allowance of the day is used up.
     pub async fn update_record(
         &self,
         before: &Record,
@@ -272,24 +295,25 @@ impl Store {
         new_files: &[File],
         notifications: &[Notification],
         event: &AuditEvent,
-    ) -> Result<(), UpdateError> {
-        let mut steps = vec![
-            Step::put(after)?
-                .only_if("version = :before", UpdateError::Stale)
-                .with([number(":before", before.version)]),
-        ];
-        if before.doctor_id != after.doctor_id {
-            steps.push(Step::delete(keys::assignment(before.doctor_id, before.id)));
-        }
-        if Assignment::from(before) != Assignment::from(after) {
-            steps.push(Step::put(&Assignment::from(after))?);
-        }
-        steps.extend(put_files(new_files)?);
-        for notification in notifications {
-            steps.push(Step::put(notification)?);
-        }
-        steps.push(self.audit(event)?);
-        self.commit(steps).await
+        allowance: &DailyAllowance,
+    ) -> Result<(), UpdateRecordError> {
+        self.commit_notifying(notifications, || {
+            let mut steps = vec![
+                Step::put(after)?
+                    .only_if("version = :before", UpdateRecordError::Stale)
+                    .with([number(":before", before.version)]),
+            ];
+            if before.doctor_id != after.doctor_id {
+                steps.push(Step::delete(keys::assignment(before.doctor_id, before.id)));
+            }
+            if Assignment::from(before) != Assignment::from(after) {
+                steps.push(Step::put(&Assignment::from(after))?);
+            }
+            steps.extend(put_files(new_files)?);
+            steps.extend([self.audit(event)?, allowance.step()?]);
+            Ok(steps)
+        })
+        .await
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Change {
         recipient_id: UserId,
         /// Which.
         notification_id: NotificationId,
+        /// When it is due, unless at once.
+        due_at: Option<Timestamp>,
     },
     /// A mail that is not a decoy was stored, or staff want it sent again.
     MailOrdered {
@@ -110,9 +112,14 @@ impl Change {
         };
         match (event_name, entity.as_str(), old, new) {
             ("INSERT", Notification::ENTITY, _, Some(new)) => {
-                let Notification { id, recipient_id, notification_type, .. } = from_item(new)?;
-                let added = Self::NotificationMailOrdered { recipient_id, notification_id: id };
-                Ok(if notification_type.is_mailed() { vec![added] } else { Vec::new() })
+                let notification: Notification = from_item(new)?;
+                let added = Self::NotificationMailOrdered {
+                    recipient_id: notification.recipient_id,
+                    notification_id: notification.id,
+                    due_at: notification.mail_due_at(),
+                };
+                let is_mailed = notification.notification_type.is_mailed();
+                Ok(if is_mailed { vec![added] } else { Vec::new() })
             }
             ("INSERT", Mail::ENTITY, _, Some(new)) => {
                 let Mail { id, kind, .. } = from_item(new)?;
@@ -184,7 +191,8 @@ fn delivery_changes(old: Item, new: Item) -> Result<Vec<Change>, Error> {
         }
         (Some(Sent | Failed | InDoubt | Sending), Some(ResendRequested)) => {
             let Notification { id, recipient_id, .. } = from_item(new)?;
-            Ok(vec![Change::NotificationMailOrdered { recipient_id, notification_id: id }])
+            let (notification_id, due_at) = (id, None);
+            Ok(vec![Change::NotificationMailOrdered { recipient_id, notification_id, due_at }])
         }
         _ => Ok(Vec::new()),
     }

@@ -28,6 +28,20 @@ use crate::table::Table;
 /// How many keys one BatchWriteItem takes.
 const MAX_BATCH_WRITE: usize = 25;
 
+/// Why a transaction with an additional step was not carried out.
+enum Attempt<E> {
+    /// The condition of the additional step does not hold.
+    WithoutIt,
+    /// As without the additional step.
+    Refused(E),
+}
+
+impl<E: From<Error>> From<Error> for Attempt<E> {
+    fn from(error: Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 /// One action of a transaction.
 pub(crate) struct Step<E> {
     action: Write,
@@ -66,6 +80,12 @@ impl<E> Step<E> {
 
     fn new(action: Write) -> Self {
         Self { action, condition: None, values: Vec::new() }
+    }
+
+    /// Changes the type of the error.
+    fn map<F>(self, map: impl Fn(E) -> F) -> Step<F> {
+        let condition = self.condition.map(|(condition, otherwise)| (condition, map(otherwise)));
+        Step { action: self.action, condition, values: self.values }
     }
 
     /// Makes the transaction fail with `otherwise` unless the condition holds for this item.
@@ -201,6 +221,23 @@ impl Table {
                 let in_use = "TransactWriteItems: the items are in use";
                 return Err(Error::Unavailable(in_use.to_owned()).into());
             }
+        }
+    }
+
+    /// Carries out a transaction with a deletion, if its condition holds; otherwise returns `false`
+    /// and changes nothing.
+    pub(crate) async fn commit_with_deletion<E: From<Error>>(
+        &self,
+        steps: Vec<Step<E>>,
+        key: Key,
+        condition: &'static str,
+    ) -> Result<bool, E> {
+        let mut steps: Vec<_> = steps.into_iter().map(|step| step.map(Attempt::Refused)).collect();
+        steps.push(Step::delete(key).only_if(condition, Attempt::WithoutIt));
+        match self.commit(steps).await {
+            Ok(()) => Ok(true),
+            Err(Attempt::WithoutIt) => Ok(false),
+            Err(Attempt::Refused(error)) => Err(error),
         }
     }
 

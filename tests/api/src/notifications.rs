@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::harness::files::{PDF, declared};
 use crate::harness::{
     Anonymous, Doctor, IsolatedSystem, Patient, Response, UNKNOWN, aws, eventually, keys, mails_to,
 };
@@ -99,8 +100,7 @@ fn every_change_notifies_the_other_side() {
         messages(doctor.list_notifications("").ok(200)),
         expected(&[
             ("patient_assigned", format!("New health record created by patient {by}")),
-            ("record_updated", format!("Health record updated by patient {by}")),
-            ("record_updated", format!("Health record updated by patient {by}")),
+            // Changes that nobody has read, and whose mail waits, are one notification.
             ("record_updated", format!("Health record updated by patient {by}")),
             (
                 "assignment_ended",
@@ -158,9 +158,9 @@ fn a_notification_stays_without_its_record() {
     assert!(page.results().iter().all(|notification| notification["record"].is_null()), "{page}");
 }
 
-/// Covers `test_list_only_own_notifications` of the Django service.
+/// Covers `test_list_onlyown_notifications` of the Django service.
 #[test]
-fn an_inbox_shows_only_its_owners_notifications() {
+fn an_inbox_shows_only_itsowners_notifications() {
     let (_, doctor, _) = doctor_with_notifications(1);
     let (_, other, _) = doctor_with_notifications(1);
     let (mine, theirs) = (
@@ -273,7 +273,7 @@ fn all_notifications_are_marked_as_read_at_once() {
     assert_eq!(doctor.count_unread().ok(200)["unread_count"], 0, "at once, however the index lags");
     assert_eq!(doctor.read_notification(&ids[0]).ok(200).body, page["results"][0]);
 
-    // test_mark_all_only_affects_own_notifications
+    // test_mark_all_only_affectsown_notifications
     assert_eq!(other.list_notifications("").ok(200)["results"][0]["is_read"], false);
 
     // What arrives later is unread.
@@ -327,7 +327,7 @@ fn all_notifications_are_deleted_at_once() {
         doctor.read_notification(id).ok(404);
         doctor.peek_notification(id).ok(404);
     }
-    // test_delete_all_only_affects_own_notifications
+    // test_delete_all_only_affectsown_notifications
     assert_eq!(other.list_notifications("").ok(200).results().len(), 1);
     // Records are not deleted.
     assert_eq!(doctor.list_doctor_records("").ok(200).results().len(), 3);
@@ -405,6 +405,77 @@ fn a_mail_is_sent_although_its_notification_is_deleted_at_once() {
         });
     }
     eventually("the notifications are removed", || (notifications() == 0).then_some(()));
+}
+
+/// Returns the types of the stored notifications of a user, and how long their mails wait at most,
+/// in seconds since the id was made.
+fn stored_types(user: &str) -> Vec<String> {
+    let inbox = aws::query(&format!("INBOX#{user}"));
+    let of = |item: &Value| Some(item["notification_type"]["S"].as_str()?.to_owned());
+    inbox.iter().filter_map(of).collect()
+}
+
+#[test]
+fn changes_that_nobody_has_read_yet_are_one_notification() {
+    // Without a mailer: the mails wait.
+    let own = IsolatedSystem::start();
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let files = json!([declared("a.pdf", "application/pdf", PDF)]);
+    let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
+    let id = record.text("id").to_owned();
+    let note = doctor.create_annotation(json!({"record": id, "note": "0"})).ok(201);
+    let change = |text: &str| patient.update_record(&id, json!({"description": text})).ok(200);
+    change("1");
+    let first = doctor.list_notifications("").ok(200).results()[0].clone();
+    change("2");
+    patient.delete_file(record["files"][0]["id"].as_str().unwrap()).ok(204);
+    assert_eq!(stored_types(&doctor.id), ["patient_assigned", "record_updated"]);
+    let last = doctor.list_notifications("").ok(200).results()[0].clone();
+    assert!(last["created_at"].as_str() > first["created_at"].as_str(), "its time moves forward");
+    unread_becomes(&doctor, 2);
+    for text in ["1", "2", "3"] {
+        doctor.update_annotation(note.text("id"), json!({"note": text})).ok(200);
+    }
+    assert_eq!(stored_types(&patient.id), ["record_annotated", "annotation_updated"]);
+
+    // One that was read, deleted or mailed stays.
+    doctor.read_notification(last["id"].as_str().unwrap()).ok(200);
+    change("3");
+    assert_eq!(stored_types(&doctor.id).len(), 3);
+    doctor.delete_all().ok(204);
+    change("4");
+    assert_eq!(doctor.list_notifications("").ok(200).results().len(), 1);
+    let unmailed = doctor.list_notifications("").ok(200).ids("id")[0].to_owned();
+    let order = [json!({"recipient_id": doctor.id, "notification_id": unmailed})];
+    assert_eq!(own.deliver(&order, Duration::from_secs(60)), 0);
+    change("5");
+    change("6");
+    let shown = doctor.list_notifications("").ok(200);
+    assert_eq!(shown.results().len(), 2);
+    assert_eq!(shown.ids("id")[1], unmailed);
+    // The order of one whose place was taken sends nothing.
+    let gone = [json!({"recipient_id": doctor.id, "notification_id": first["id"]})];
+    assert_eq!(own.deliver(&gone, Duration::from_secs(60)), 0);
+    assert_eq!(own.mails_to(&doctor.email).len(), 1);
+}
+
+#[test]
+fn another_record_or_doctor_has_a_notification_of_itsown() {
+    let _own = IsolatedSystem::start();
+    let (patient, doctor, next) = (Patient::new(), Doctor::new(), Doctor::new());
+    let records = [patient.record_for(&doctor), patient.record_for(&doctor)];
+    for record in &records {
+        let change = json!({"record_type": "imaging"});
+        patient.update_record(record.text("id"), change).ok(200);
+    }
+    let updates = |doctor: &Doctor| {
+        stored_types(&doctor.id).iter().filter(|it| *it == "record_updated").count()
+    };
+    assert_eq!(updates(&doctor), 2);
+    let id = records[0].text("id");
+    patient.update_record(id, json!({"doctor": next.id})).ok(200);
+    patient.update_record(id, json!({"record_type": "general"})).ok(200);
+    assert_eq!((updates(&doctor), updates(&next)), (2, 1));
 }
 
 /// It may be the address of somebody else.

@@ -127,7 +127,8 @@ fn many_changes_without_a_version_lose_nothing() {
         (added.len(), format!("\"{}\"", added.len() + 1))
     );
     let told = doctor.list_notifications("limit=100").ok(200).results().len();
-    assert_eq!(told, added.len() + 1, "each change is told once");
+    // The first change notifies the doctor, and further ones do so again once its mail is sent.
+    assert!((2..=added.len() + 1).contains(&told), "{told}");
 }
 
 #[test]

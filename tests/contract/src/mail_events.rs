@@ -123,10 +123,15 @@ fn transformed(target: &Value, event: &Value) -> String {
     written
 }
 
+/// Returns the rules for events of SES.
+fn rules(template: &Template) -> impl Iterator<Item = (&str, &Value)> {
+    template.all(RULE).filter(|(_, rule)| rule["EventPattern"]["source"] == json!(["aws.ses"]))
+}
+
 /// Returns the messages that the rules make of an event.
 fn messages(template: &Template, event: &Value) -> Vec<String> {
-    let rules = template.all(RULE).map(|(_, rule)| rule);
-    rules
+    rules(template)
+        .map(|(_, rule)| rule)
         .filter(|rule| matches(&rule["EventPattern"], event))
         .flat_map(|rule| rule["Targets"].as_array().unwrap())
         .map(|target| transformed(target, event))
@@ -194,7 +199,7 @@ fn ses_publishes_bounces_and_complaints_and_suppresses_their_addresses() {
 #[test]
 fn only_the_rules_may_send_to_the_queue() {
     let template = Template::load();
-    for (rule, properties) in template.all(RULE) {
+    for (rule, properties) in rules(&template) {
         let targets = properties["Targets"].as_array().unwrap();
         let queues: Vec<String> = targets.iter().map(|target| text(&target["Arn"])).collect();
         assert_eq!(queues, ["${MailEventQueue.Arn}"], "{rule}");
@@ -214,7 +219,7 @@ fn only_the_rules_may_send_to_the_queue() {
     assert_eq!(text(&statement["Resource"]), "${MailEventQueue.Arn}");
     assert_same(
         texts(&statement["Condition"]["ArnEquals"]["aws:SourceArn"]),
-        template.all(RULE).map(|(rule, _)| format!("${{{rule}.Arn}}")),
+        rules(&template).map(|(rule, _)| format!("${{{rule}.Arn}}")),
         "the policy of the queue must name the rules",
     );
 }

@@ -32,7 +32,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("records", "DOCTOR#*", "BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem Query"),
     ("records", "FILE#*", "DeleteItem GetItem PutItem"),
     ("records", "ANNOTATION#*", "GetItem PutItem"),
-    ("records", "INBOX#*", "PutItem"),
+    ("records", "INBOX#*", "DeleteItem GetItem PutItem"),
     ("records", "AUDIT#*", "PutItem Query"),
     ("records", "RATE#*", "UpdateItem"),
     ("records", "IDEMPOTENCY#*", "DeleteItem PutItem"),

@@ -8,7 +8,7 @@ use store::annotations::{CreateAnnotationError, UpdateAnnotationError};
 use store::records::RecordFilter;
 
 use crate::people::{
-    annotation, at, doctor, event, id, notification_to_doctor, notification_to_patient,
+    annotation, at, doctor, event, id, notification_to_doctor, notification_to_patient, unlimited,
 };
 use crate::table::{Table, text};
 
@@ -57,7 +57,14 @@ async fn only_the_assigned_doctor_annotates() {
     let event = event(&stranger, patient.id, Action::CreateAnnotation, Some(record.id));
     let refused = table
         .store
-        .create_annotation(&note, at(1), &notification_to_patient(&stranger, &record), &event, None)
+        .create_annotation(
+            &note,
+            at(1),
+            &notification_to_patient(&stranger, &record),
+            &event,
+            None,
+            &unlimited(),
+        )
         .await;
     assert!(matches!(refused, Err(CreateAnnotationError::NotAssigned)));
     let unknown = Annotation { record_id: id(), ..note };
@@ -69,6 +76,7 @@ async fn only_the_assigned_doctor_annotates() {
             &notification_to_patient(&stranger, &record),
             &event,
             None,
+            &unlimited(),
         )
         .await;
     assert!(matches!(refused, Err(CreateAnnotationError::NotAssigned)));
@@ -91,6 +99,7 @@ async fn a_record_takes_a_limited_number_of_annotations() {
             &notification_to_patient(&doctor, &record),
             &event,
             None,
+            &unlimited(),
         )
         .await;
     assert!(matches!(refused, Err(CreateAnnotationError::Full)));
@@ -105,7 +114,9 @@ async fn only_an_assigned_author_reads_an_annotation_to_change_it() {
     let note = annotation(&before);
     table.annotate(&first, &before, &note).await;
     let annotation_for = async |author| {
-        table.store.get_annotation(author, patient.id, before.id, note.id).await.unwrap()
+        let read =
+            table.store.get_annotation(author, patient.id, before.id, note.id).await.unwrap();
+        read.map(|(annotation, _)| annotation)
     };
     assert_eq!(annotation_for(first.id).await.as_ref(), Some(&note));
     assert_eq!(annotation_for(patient.id).await, None);
@@ -124,12 +135,19 @@ async fn only_an_assigned_author_reads_an_annotation_to_change_it() {
     let event = || event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
     table
         .store
-        .update_record(&read, &moved, &[], &[notification_to_doctor(&patient, &moved)], &event())
+        .update_record(
+            &read,
+            &moved,
+            &[],
+            &[notification_to_doctor(&patient, &moved)],
+            &event(),
+            &unlimited(),
+        )
         .await
         .unwrap();
     assert_eq!(annotation_for(first.id).await, None);
     assert_eq!(annotation_for(second.id).await.as_ref(), Some(&note));
-    table.store.update_record(&moved, &returned, &[], &[], &event()).await.unwrap();
+    table.store.update_record(&moved, &returned, &[], &[], &event(), &unlimited()).await.unwrap();
     assert_eq!(annotation_for(first.id).await, Some(note));
 }
 
@@ -147,7 +165,11 @@ async fn a_change_of_a_stale_annotation_is_refused() {
     };
     let event = || event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
     let told = || notification_to_patient(&doctor, &record);
-    table.store.update_annotation(&before, &after, at(2), &told(), &event()).await.unwrap();
+    table
+        .store
+        .update_annotation(&before, &after, at(2), &told(), &event(), &unlimited())
+        .await
+        .unwrap();
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.annotations, std::slice::from_ref(&after));
     assert_eq!(
@@ -159,7 +181,10 @@ async fn a_change_of_a_stale_annotation_is_refused() {
         2
     );
 
-    let stale = table.store.update_annotation(&before, &after, at(3), &told(), &event()).await;
+    let stale = table
+        .store
+        .update_annotation(&before, &after, at(3), &told(), &event(), &unlimited())
+        .await;
     assert!(matches!(stale, Err(UpdateAnnotationError::Stale)));
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.record.version, 3, "nothing of a refused change happens");
@@ -174,7 +199,7 @@ async fn a_former_doctor_cannot_change_an_annotation() {
     let read = Record { annotation_count: 1, version: 2, updated_at: at(1), ..record.clone() };
     let moved = Record { doctor_id: doctor().id, version: 3, ..read.clone() };
     let change = event(&patient, patient.id, Action::UpdateRecord, Some(record.id));
-    table.store.update_record(&read, &moved, &[], &[], &change).await.unwrap();
+    table.store.update_record(&read, &moved, &[], &[], &change, &unlimited()).await.unwrap();
     let after = Annotation { version: 2, ..before.clone() };
     let event = event(&former, patient.id, Action::UpdateAnnotation, Some(record.id));
     let refused = table
@@ -185,6 +210,7 @@ async fn a_former_doctor_cannot_change_an_annotation() {
             at(2),
             &notification_to_patient(&former, &record),
             &event,
+            &unlimited(),
         )
         .await;
     assert!(matches!(refused, Err(UpdateAnnotationError::NotAssigned)));
@@ -220,6 +246,7 @@ async fn an_annotation_keeps_its_versions() {
                 at(number),
                 &notification_to_patient(&doctor, &record),
                 &event,
+                &unlimited(),
             )
             .await
             .unwrap();
@@ -232,6 +259,7 @@ async fn an_annotation_keeps_its_versions() {
                 at(number),
                 &notification_to_patient(&doctor, &record),
                 &event,
+                &unlimited(),
             )
             .await;
         assert!(matches!(stale, Err(UpdateAnnotationError::Stale)));

@@ -7,7 +7,7 @@ use store::UpdateError;
 use store::archive::ArchiveHead;
 use store::proof::{AuditKey, StoredEvent};
 
-use crate::people::{at, doctor, event, id, patient, record};
+use crate::people::{at, doctor, event, id, patient, record, unlimited};
 use crate::table::{Item, NAME, Table, audit_key, text};
 
 async fn trail(table: &Table) -> Vec<StoredEvent> {
@@ -26,7 +26,7 @@ async fn the_proof_of_an_event_detects_changed_and_invented_ones() {
     let record = record(&patient, &doctor);
     let creation = event(&patient, patient.id, Action::CreateRecord, Some(record.id));
     let told = crate::people::notification_to_doctor(&patient, &record);
-    table.store.create_record(&record, &[], &told, &creation, None).await.unwrap();
+    table.store.create_record(&record, &[], &told, &creation, None, &unlimited()).await.unwrap();
     assert_eq!(
         table.store.list_events_of_subject(patient.id, None, 10, None).await.unwrap().items,
         [creation.clone(), read.clone()]

@@ -5,7 +5,7 @@ use domain::id::{EventId, RecordId};
 use store::{Error, Store};
 
 use crate::people::{
-    at, doctor, event, id, id_at, notification_to_doctor, patient, record, session,
+    at, doctor, event, id, id_at, notification_to_doctor, patient, record, session, unlimited,
 };
 use crate::table::{Table, text};
 
@@ -158,7 +158,14 @@ async fn an_event_never_replaces_another_one() {
     let chart = AuditEvent { action: Action::CreateRecord, ..first.clone() };
     let created = table
         .store
-        .create_record(&record, &[], &notification_to_doctor(&patient, &record), &chart, None)
+        .create_record(
+            &record,
+            &[],
+            &notification_to_doctor(&patient, &record),
+            &chart,
+            None,
+            &unlimited(),
+        )
         .await;
     assert!(
         created.is_err()

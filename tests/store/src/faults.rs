@@ -15,6 +15,7 @@ use domain::record::{Annotation, Record};
 use domain::session::Session;
 use serde_json::json;
 use store::mail::{self, MailClaim};
+use store::rate::LimitError;
 use store::records::RecordFilter;
 use store::sessions::EndSessionError;
 use store::{Error, Store};
@@ -27,7 +28,7 @@ use crate::meter::Meter;
 use crate::notifications::{mailed, newest, notified, up_to};
 use crate::people::{
     annotation, at, event, file, id, notification_to_doctor, notification_to_patient, patient,
-    record, session, user,
+    record, session, unlimited, user,
 };
 use crate::table::{Table, client, store};
 
@@ -165,7 +166,13 @@ async fn assert_all_unavailable(store: &Store) {
             }
         }),
         assert_unavailable(store.mark_all_notifications_read(account.id, &inbox, at(1))),
-        assert_unavailable(store.create_record(&record, &[], &told, &creation, None)),
+        assert_unavailable(async {
+            let allowance = unlimited();
+            match store.create_record(&record, &[], &told, &creation, None, &allowance).await {
+                Err(LimitError::Store(error)) => Err::<(), _>(error),
+                other => panic!("{other:?}"),
+            }
+        }),
     );
 }
 
@@ -295,10 +302,12 @@ async fn a_transaction_conflict_is_tried_three_times_with_one_token() {
                     &notification_to_doctor(&account, &record),
                     &creation,
                     None,
+                    &unlimited(),
                 )
                 .await;
             assert_eq!(result.is_ok(), succeeds, "{result:?}");
-            assert!(succeeds || matches!(result, Err(Error::Unavailable(_))));
+            let unavailable = |error| matches!(error, LimitError::Store(Error::Unavailable(_)));
+            assert!(result.is_ok() || result.is_err_and(unavailable));
             assert_eq!(requests.load(Ordering::SeqCst), 3);
             let mut tokens = tokens.lock().unwrap();
             tokens.dedup();
@@ -372,7 +381,14 @@ async fn a_transaction_that_is_still_in_progress_is_sent_again() {
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
     store
-        .create_record(&record, &[], &notification_to_doctor(&account, &record), &creation, None)
+        .create_record(
+            &record,
+            &[],
+            &notification_to_doctor(&account, &record),
+            &creation,
+            None,
+            &unlimited(),
+        )
         .await
         .unwrap();
 }
@@ -386,10 +402,20 @@ async fn the_error_of_a_refused_transaction_names_the_reasons_and_no_content_of_
     let record = record(&account, &user(Role::Doctor, "", ""));
     let creation = event(&account, account.id, Action::CreateRecord, None);
     let error = store
-        .create_record(&record, &[], &notification_to_doctor(&account, &record), &creation, None)
+        .create_record(
+            &record,
+            &[],
+            &notification_to_doctor(&account, &record),
+            &creation,
+            None,
+            &unlimited(),
+        )
         .await
         .unwrap_err();
-    assert!(matches!(&error, Error::Rejected(text) if text.contains("ValidationError")), "{error}");
+    assert!(
+        matches!(&error, LimitError::Store(Error::Rejected(text)) if text.contains("ValidationError")),
+        "{error}"
+    );
     assert!(!format!("{error:?}").contains(&account.id.to_string()));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
@@ -467,6 +493,7 @@ async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
             &notification_to_patient(&doctor, &before),
             &creation,
             None,
+            &unlimited(),
         )
         .await
         .unwrap();
@@ -483,6 +510,7 @@ async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
             at(2),
             &notification_to_patient(&doctor, &before),
             &change,
+            &unlimited(),
         )
         .await
         .unwrap();
@@ -493,12 +521,17 @@ async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
     let change = event(&account, before.patient_id, Action::UpdateRecord, Some(before.id));
     cut_once(&table)
         .await
-        .update_record(&read, &after, &[file(&after)], &[], &change)
+        .update_record(&read, &after, &[file(&after)], &[], &change, &unlimited())
         .await
         .unwrap();
 
     let deletion = event(&account, before.patient_id, Action::DeleteFile, Some(before.id));
-    cut_once(&table).await.delete_file(&files[0], &after, at(3), None, &deletion).await.unwrap();
+    let told = notification_to_doctor(&account, &after);
+    cut_once(&table)
+        .await
+        .delete_file(&files[0], &after, at(3), &told, &deletion, &unlimited())
+        .await
+        .unwrap();
     let chart = table.store.get_record_detail(before.patient_id, before.id).await.unwrap().unwrap();
     assert_eq!((chart.record.file_count, chart.files.len(), chart.record.version), (1, 1, 5));
 }

@@ -6,7 +6,7 @@ use domain::record::Record;
 use store::Lookup;
 use store::files::DeleteFileError;
 
-use crate::people::{at, doctor, event, file, hashed_file, id, notification_to_doctor};
+use crate::people::{at, doctor, event, file, hashed_file, id, notification_to_doctor, unlimited};
 use crate::table::Table;
 
 #[tokio::test]
@@ -37,8 +37,9 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
             &files[0],
             &record,
             at(7),
-            Some(&notification_to_doctor(&patient, &record)),
+            &notification_to_doctor(&patient, &record),
             &event(),
+            &unlimited(),
         )
         .await
         .unwrap();
@@ -55,10 +56,16 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
     );
 
     let items = table.count().await;
-    let again = table.store.delete_file(&files[0], &record, at(8), None, &event()).await;
+    let told = notification_to_doctor(&patient, &record);
+    let again =
+        table.store.delete_file(&files[0], &record, at(8), &told, &event(), &unlimited()).await;
     assert!(matches!(again, Err(DeleteFileError::NotFound)));
     assert_eq!(table.count().await, items);
-    table.store.delete_file(&files[1], &record, at(8), None, &event()).await.unwrap();
+    table
+        .store
+        .delete_file(&files[1], &record, at(8), &told, &event(), &unlimited())
+        .await
+        .unwrap();
     assert_eq!(
         table
             .store
@@ -84,8 +91,9 @@ async fn a_deletion_that_would_notify_a_former_doctor_is_refused() {
             &files[0],
             &outdated,
             at(7),
-            Some(&notification_to_doctor(&patient, &outdated)),
+            &notification_to_doctor(&patient, &outdated),
             &event,
+            &unlimited(),
         )
         .await;
     assert!(matches!(refused, Err(DeleteFileError::Stale)));
@@ -128,7 +136,7 @@ async fn a_file_keeps_its_hash() {
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(record.id));
     table
         .store
-        .update_record(&record, &after, std::slice::from_ref(&file), &[], &event)
+        .update_record(&record, &after, std::slice::from_ref(&file), &[], &event, &unlimited())
         .await
         .unwrap();
     assert_eq!(table.store.get_file(patient.id, record.id, file.id).await.unwrap(), Some(file));

@@ -14,6 +14,7 @@ use domain::session::Session;
 use domain::text::{Address, Description, LicenseNumber, Name, Note, PhoneNumber, Specialization};
 use jiff::Timestamp;
 use serde_json::json;
+use store::rate::{DailyAllowance, DailyUsage};
 use uuid::Uuid;
 
 use crate::table::Table;
@@ -30,6 +31,13 @@ pub(crate) fn id_at<T: From<Uuid>>(at: &str) -> T {
     uuid::Builder::from_unix_timestamp_millis(millisecond, &random[6..].try_into().unwrap())
         .into_uuid()
         .into()
+}
+
+/// Returns an allowance that is never used up.
+pub(crate) fn unlimited() -> DailyAllowance {
+    let usage = DailyUsage { records: 0, files: 0, changes: 1 };
+    let most = DailyUsage { records: 1_000_000, files: 1_000_000, changes: 1_000_000 };
+    DailyAllowance { user: id(), usage, most, now: at(0) }
 }
 
 /// Returns a fixed time, `minute` minutes past the hour.
@@ -136,6 +144,8 @@ pub(crate) fn record(patient: &Account, doctor: &Account) -> Record {
         annotation_count: 0,
         updated_at: at(0),
         version: 1,
+        update_notification_id: None,
+        annotation_notification_id: None,
     }
 }
 
@@ -199,7 +209,14 @@ impl Table {
     pub(crate) async fn create(&self, patient: &Account, record: &Record, files: &[File]) {
         let event = event(patient, patient.id, Action::CreateRecord, Some(record.id));
         self.store
-            .create_record(record, files, &notification_to_doctor(patient, record), &event, None)
+            .create_record(
+                record,
+                files,
+                &notification_to_doctor(patient, record),
+                &event,
+                None,
+                &unlimited(),
+            )
             .await
             .unwrap();
     }
@@ -219,6 +236,7 @@ impl Table {
                 &notification_to_patient(doctor, record),
                 &event,
                 None,
+                &unlimited(),
             )
             .await
             .unwrap();

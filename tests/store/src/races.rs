@@ -14,13 +14,14 @@ use store::accounts::{CreateProfileError, RegisterError};
 use store::annotations::{CreateAnnotationError, UpdateAnnotationError};
 use store::files::DeleteFileError;
 use store::mail::MailClaim;
+use store::records::UpdateRecordError;
 use store::staff::users::{BootstrapError, StaffUpdateError};
 use store::{Store, UpdateError};
 
 use crate::notifications::{notified, up_to};
 use crate::people::{
     annotation, at, credentials, doctor, event, file, notification_to_doctor,
-    notification_to_patient, patient, session, user,
+    notification_to_patient, patient, session, unlimited, user,
 };
 use crate::table::{Table, text};
 use crate::users::mail;
@@ -212,12 +213,13 @@ async fn add_file(store: &Store, patient: &Account, before: &Record) -> u32 {
                 &[file(&after)],
                 &[notification_to_doctor(patient, &after)],
                 &event,
+                &unlimited(),
             )
             .await
         {
             Ok(()) => return attempt,
-            Err(UpdateError::Stale) => {}
-            Err(UpdateError::Store(error)) => panic!("{error}"),
+            Err(UpdateRecordError::Stale) => {}
+            Err(error) => panic!("{error}"),
         }
     }
     unreachable!()
@@ -253,13 +255,14 @@ async fn a_record_that_is_reassigned_concurrently_has_one_doctor() {
                     &[],
                     &[notification_to_doctor(&patient, &after)],
                     &event,
+                    &unlimited(),
                 )
                 .await
         }
     })
     .await;
     assert_eq!(count(&results, Result::is_ok), 1);
-    assert_eq!(count(&results, |result| matches!(result, Err(UpdateError::Stale))), 5);
+    assert_eq!(count(&results, |result| matches!(result, Err(UpdateRecordError::Stale))), 5);
     let record =
         table.store.get_record_detail(patient.id, before.id).await.unwrap().unwrap().record;
     let mut assigned = Vec::new();
@@ -294,6 +297,7 @@ async fn a_doctor_cannot_annotate_after_losing_the_record() {
                         &notification_to_patient(&former, &before),
                         &event,
                         None,
+                        &unlimited(),
                     )
                     .await
             }
@@ -316,10 +320,11 @@ async fn a_doctor_cannot_annotate_after_losing_the_record() {
                         ..before.clone()
                     };
                     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
-                    match store.update_record(&before, &after, &[], &[], &event).await {
+                    match store.update_record(&before, &after, &[], &[], &event, &unlimited()).await
+                    {
                         Ok(()) => return,
-                        Err(UpdateError::Stale) => {}
-                        Err(UpdateError::Store(error)) => panic!("{error}"),
+                        Err(UpdateRecordError::Stale) => {}
+                        Err(error) => panic!("{error}"),
                     }
                 }
             }
@@ -369,6 +374,7 @@ async fn a_doctor_cannot_edit_an_annotation_after_losing_the_record() {
                         at(2),
                         &notification_to_patient(&former, &record),
                         &event,
+                        &unlimited(),
                     )
                     .await
             }
@@ -381,13 +387,13 @@ async fn a_doctor_cannot_edit_an_annotation_after_losing_the_record() {
                 Record { doctor_id: doctor().id, version: read.version + 1, ..read.clone() };
             async move {
                 let event = event(&patient, patient.id, Action::UpdateRecord, Some(read.id));
-                store.update_record(&read, &after, &[], &[], &event).await
+                store.update_record(&read, &after, &[], &[], &event, &unlimited()).await
             }
         };
         let (edited, moved) = tokio::join!(tokio::spawn(edit), tokio::spawn(moved));
         let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
         match (edited.unwrap(), moved.unwrap()) {
-            (Ok(()), Err(UpdateError::Stale)) => {
+            (Ok(()), Err(UpdateRecordError::Stale)) => {
                 assert_eq!(chart.annotations[0].note.as_str(), "edited")
             }
             (Err(UpdateAnnotationError::NotAssigned), Ok(())) => {
@@ -417,6 +423,7 @@ async fn concurrent_annotations_are_all_counted_up_to_the_limit() {
                     &notification_to_patient(&doctor, &record),
                     &event,
                     None,
+                    &unlimited(),
                 )
                 .await
         }
@@ -448,6 +455,7 @@ async fn of_concurrent_edits_of_an_annotation_one_succeeds() {
                     at(2),
                     &notification_to_patient(&doctor, &record),
                     &event,
+                    &unlimited(),
                 )
                 .await
         }
@@ -471,8 +479,9 @@ async fn a_file_is_deleted_once_without_losing_concurrent_updates() {
                     &file,
                     &record,
                     at(1),
-                    Some(&notification_to_doctor(&patient, &record)),
+                    &notification_to_doctor(&patient, &record),
                     &event,
+                    &unlimited(),
                 )
                 .await
         }
@@ -513,7 +522,8 @@ async fn settling_does_not_recreate_a_deleted_file() {
             (table.store.clone(), patient.clone(), record.clone(), files[number as usize].clone());
         async move {
             let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
-            store.delete_file(&file, &record, at(1), None, &event).await
+            let told = notification_to_doctor(&patient, &record);
+            store.delete_file(&file, &record, at(1), &told, &event, &unlimited()).await
         }
     });
     let settled = at_once(10, |number| {

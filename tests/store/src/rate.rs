@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use domain::audit::Action;
 use domain::mail::{Mail, MailKind};
 use domain::rate::{
     ClientNetwork, FREE_FAILURES, FailureLimits, LimitedAction, MIN_REFUSAL_DURATION,
 };
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use store::rate::{DailyUsage, LimitError, ThrottleKey};
+use store::rate::{DailyAllowance, DailyUsage, LimitError, ThrottleKey};
 
-use crate::people::{at, id};
+use crate::people::{at, doctor, event, id, notification_to_doctor, patient, record};
 use crate::table::Table;
 
 const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100 };
@@ -213,20 +214,30 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
 #[tokio::test]
 async fn records_files_and_mails_have_daily_limits() {
     let table = Table::new().await;
-    let (patient, most, now) = (id(), DailyUsage { records: 2, files: 5 }, at(0));
-    let take = async |records, files, now| {
-        table
-            .store
-            .use_daily_allowance(patient, DailyUsage { records, files }, most, now)
-            .await
-            .is_ok()
+    let (most, now) = (DailyUsage { records: 2, files: 5, changes: 3 }, at(0));
+    let (owner, doctor) = (patient(), doctor());
+    let used = async |usage: DailyUsage, now| {
+        let record = record(&owner, &doctor);
+        let told = notification_to_doctor(&owner, &record);
+        let allowance = DailyAllowance { user: owner.id, usage, most, now };
+        let creation = event(&owner, owner.id, Action::CreateRecord, Some(record.id));
+        let created =
+            table.store.create_record(&record, &[], &told, &creation, None, &allowance).await;
+        let stored = table.store.get_record(owner.id, record.id).await.unwrap();
+        assert_eq!(stored.is_some(), created.is_ok(), "counted and stored, or neither");
+        created.is_ok()
     };
+    let take =
+        async |records, files, now| used(DailyUsage { records, files, changes: 0 }, now).await;
     assert!(!take(1, 6, now).await, "more than a day has");
     assert!(take(1, 4, now).await);
     assert!(!take(1, 2, now).await);
     assert!(take(1, 1, now).await);
     assert!(!take(1, 0, now).await);
     assert!(take(0, 0, now).await);
+    let change = DailyUsage { records: 0, files: 0, changes: 1 };
+    assert!(used(change, now).await && used(change, now).await && used(change, now).await);
+    assert!(!used(change, now).await);
     assert!(take(1, 5, now + SignedDuration::from_hours(24)).await);
     let mail = async |address, now| {
         let mail = Mail::new(id(), MailKind::Decoy, id(), now);

@@ -7,11 +7,12 @@ use domain::record::Assignment;
 use domain::record::{Annotation, Record, RecordDetail, RecordType};
 use domain::text::{Description, Note};
 use jiff::Timestamp;
-use store::UpdateError;
 use store::records::RecordFilter;
+use store::records::UpdateRecordError;
 
 use crate::people::{
     annotation, at, doctor, event, file, id, id_at, notification_to_doctor, patient, record,
+    unlimited,
 };
 use crate::table::{Item, Table, text};
 
@@ -352,7 +353,7 @@ async fn a_change_of_text_and_files_keeps_the_doctor() {
     let told = [notification_to_doctor(&patient, &after)];
     table
         .store
-        .update_record(&before, &after, std::slice::from_ref(&new), &told, &event)
+        .update_record(&before, &after, std::slice::from_ref(&new), &told, &event, &unlimited())
         .await
         .unwrap();
     let chart = table.store.get_record_detail(patient.id, before.id).await.unwrap().unwrap();
@@ -375,7 +376,7 @@ async fn reassigning_moves_access_at_once() {
     let event = event(&patient, patient.id, Action::UpdateRecord, Some(before.id));
     let told =
         [notification_to_doctor(&patient, &before), notification_to_doctor(&patient, &after)];
-    table.store.update_record(&before, &after, &[], &told, &event).await.unwrap();
+    table.store.update_record(&before, &after, &[], &told, &event, &unlimited()).await.unwrap();
     assert_eq!(table.store.get_assignment(former.id, before.id).await.unwrap(), None);
     assert!(assigned(&table, former.id, &RecordFilter::default(), 10).await.is_empty());
     assert_eq!(
@@ -410,9 +411,10 @@ async fn a_stale_update_changes_nothing() {
             &[file(&after)],
             &[notification_to_doctor(&patient, &after)],
             &event,
+            &unlimited(),
         )
         .await;
-    assert!(matches!(refused, Err(UpdateError::Stale)));
+    assert!(matches!(refused, Err(UpdateRecordError::Stale)));
     assert_eq!(table.count().await, items);
     assert!(table.store.get_assignment(former.id, before.id).await.unwrap().is_some());
     assert_eq!(

@@ -31,6 +31,7 @@ async fn a_new_notification_is_a_change() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let items = table.all().await;
     let added = Change::NotificationMailOrdered {
+        due_at: None,
         recipient_id: doctor.id,
         notification_id: notification.id,
     };
@@ -236,6 +237,7 @@ async fn outcomes_of_mails_are_counted() {
     };
     again(at(0)).await;
     let ordered = Change::NotificationMailOrdered {
+        due_at: None,
         recipient_id: doctor.id,
         notification_id: notification.id,
     };

@@ -236,6 +236,8 @@ mod tests {
                 annotation_count: 0,
                 updated_at: now,
                 version: u64::MAX,
+                update_notification_id: None,
+                annotation_notification_id: None,
             },
             files: (0..files).map(file).collect(),
             annotations,

@@ -35,7 +35,7 @@ use super::services::Services;
 use super::{Mail, Response};
 
 /// The variables of all functions, as on the test stack.
-const VARIABLES: [(&str, &str); 41] = [
+const VARIABLES: [(&str, &str); 42] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
     ("ACCOUNT_MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/account-mail"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
@@ -52,6 +52,7 @@ const VARIABLES: [(&str, &str); 41] = [
     ("MAIL_DELIVERIES", "10"),
     ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mail"),
     ("MAIL_SENDER", "records@example.org"),
+    ("MAX_CHANGES_PER_DAY", "500"),
     ("MAX_FAILURES_PER_ACCOUNT", "100"),
     ("MAX_FAILURES_PER_NETWORK", "1000"),
     ("MAX_FILES_PER_DAY", "500"),

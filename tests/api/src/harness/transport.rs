@@ -104,6 +104,14 @@ impl IsolatedSystem {
         }
     }
 
+    /// Returns the mails sent to an address, oldest first.
+    pub fn mails_to(&self, address: &str) -> Vec<Mail> {
+        match &*self.0 {
+            Transport::InProcess(local) => local.services().mails_to(address),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
+        }
+    }
+
     /// Lets a mailer handle orders of mails; returns how many of them it gives back.
     pub fn deliver(&self, orders: &[Value], time_left: Duration) -> usize {
         match &*self.0 {

@@ -1,0 +1,45 @@
+//! Use this module for what a user may create and change in a day.
+
+use domain::id::UserId;
+use domain::rate::LimitedAction;
+use http_api::problem::{Limit, Problem};
+use runtime::clock;
+use store::rate::{DailyAllowance, DailyUsage, LimitError};
+
+use crate::App;
+
+/// What a request creates and changes.
+pub(crate) struct Usage {
+    pub(crate) records: u64,
+    pub(crate) files: usize,
+    pub(crate) changes: u64,
+}
+
+/// One change, of a record or an annotation.
+pub(crate) const ONE_CHANGE: Usage = Usage { records: 0, files: 0, changes: 1 };
+
+/// Returns what is taken from the user's allowance together with the change.
+pub(crate) fn of(app: &App, user: UserId, usage: Usage) -> DailyAllowance {
+    let Usage { records, files, changes } = usage;
+    DailyAllowance {
+        user,
+        usage: DailyUsage { records, files: u64::try_from(files).unwrap_or(u64::MAX), changes },
+        most: DailyUsage {
+            records: app.allowance.records_per_day,
+            files: app.allowance.files_per_day,
+            changes: app.allowance.changes_per_day,
+        },
+        now: clock::now(),
+    }
+}
+
+/// Returns the problem of a request that exceeds the allowance, or that the table failed.
+pub(crate) fn refuse(allowance: &DailyAllowance, error: impl Into<LimitError>) -> Problem {
+    let DailyAllowance { usage, most, now, .. } = *allowance;
+    let quota = match usage {
+        DailyUsage { records: 1.., .. } => most.records,
+        DailyUsage { files: 1.., .. } => most.files,
+        _ => most.changes,
+    };
+    Limit::of_a_day(LimitedAction::Records, quota).refuse(error.into(), now)
+}
