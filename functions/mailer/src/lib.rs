@@ -13,7 +13,7 @@
 
 mod account_mail;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_ses::error::SdkError;
@@ -28,6 +28,7 @@ use runtime::tokens::MailTokenSecret;
 use runtime::{clock, config};
 use store::Table;
 use store::mail::{Claim, MailClaim, MailOutcome};
+use tokio::time::Instant;
 
 use crate::account_mail::Template;
 
