@@ -83,7 +83,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("bootstrap-admin", "MAIL#*", "PutItem"),
     ("bootstrap-admin", "AUDIT#*", "PutItem"),
     ("bootstrap-admin", "ADMINS", "UpdateItem"),
-    ("dispatcher", "INBOX#*", "BatchWriteItem DeleteItem Query UpdateItem"),
+    ("dispatcher", "INBOX#*", "DeleteItem Query UpdateItem"),
     ("dispatcher", "MAIL#*", "PutItem"),
     ("dispatcher", "COUNTERS#*", "UpdateItem"),
     ("dispatcher", "COUNTED#*", "BatchGetItem PutItem"),
