@@ -20,6 +20,7 @@ pub mod scenarios;
 pub mod settings;
 pub mod shrink;
 pub mod sources;
+pub mod staff;
 pub mod table;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::run::{Run, wait};
 use crate::sandboxes::Functions;
 use crate::scenarios::{SCENARIOS, World};
 use crate::settings::SETTINGS;
+use crate::staff::Staff;
 
 /// The longest that deliveries may take after the last fault, in ms.
 const LONGEST_END: u64 = 48 * 3_600_000;
@@ -71,8 +73,11 @@ pub fn simulate_with(seed: u64, choices: Choices) -> Outcome {
         sources::start(&functions);
         run::with(draw_faults);
         let named: Vec<_> = people.all().map(|person| (person.id, person.name)).into();
-        act(World { functions: Arc::clone(&functions), people }).await;
-        let is_over = settle().await;
+        let staff = Staff::new(&functions);
+        act(World { functions: Arc::clone(&functions), people: people.clone(), staff }).await;
+        let mut is_over = settle().await;
+        probe(&people).await;
+        is_over &= settle().await;
         let mut run = run::end();
         if !is_over {
             run.violations.push("the deliveries do not end".to_owned());
@@ -135,6 +140,29 @@ fn draw_faults(run: &mut Run) {
     }
 }
 
+/// Lets doctors look at what they had and have.
+async fn probe(people: &People) {
+    let moved = run::with(|run| {
+        let log = run.table.log.iter();
+        let ended = log.filter(|change| {
+            change.event() == "REMOVE" && table::text(change.old_image(), "entity") == "assignment"
+        });
+        let records = ended.map(|change| {
+            let record = table::text(change.old_image(), "sk");
+            record.trim_start_matches("RECORD#").to_owned()
+        });
+        records.collect::<std::collections::BTreeSet<String>>()
+    });
+    for record in moved {
+        for doctor in [&people.doctor, &people.other_doctor] {
+            doctor.send("GET", &format!("/api/records/doctor/{record}/"), None, &[]).await;
+        }
+    }
+    for person in people.all() {
+        person.send("GET", "/api/notifications/", None, &[]).await;
+    }
+}
+
 /// Ends all outages and faults, and waits until everything is delivered. Returns whether it was.
 async fn settle() -> bool {
     let last = run::with(|run| {
@@ -144,6 +172,9 @@ async fn settle() -> bool {
     wait(last).await;
     run::with(|run| {
         run.network.heal();
+        if run.healed_at == 0 {
+            run.healed_at = run.now();
+        }
         run.note("all faults have ended");
     });
     let started = run::now();

@@ -59,6 +59,8 @@ pub struct Answer {
     pub body: Value,
     /// The header ETag.
     pub etag: Option<String>,
+    /// The idempotency key of the request.
+    pub key: Option<String>,
 }
 
 impl Answer {
@@ -237,7 +239,9 @@ impl Person {
         let code = body["code"].as_str().unwrap_or_default();
         run::note(format!("{}: {request} -> {status} {code}", self.name));
         let ended = run::now();
-        let answer = Answer { who: self.id, request, began, ended, status, body, etag };
+        let key = headers.iter().find(|(name, _)| *name == "idempotency-key");
+        let key = key.map(|(_, key)| (*key).to_owned());
+        let answer = Answer { who: self.id, request, began, ended, status, body, etag, key };
         run::with(|run| run.answers.push(answer.clone()));
         answer
     }

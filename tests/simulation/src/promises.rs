@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use archive::chain;
 use serde_json::Value;
+use store::archive::ArchiveHead;
+use store::proof::StoredEvent;
 
 use crate::people::{Answer, is_documented};
 use crate::run::Run;
-use crate::sandboxes::FILES;
+use crate::sandboxes::{ARCHIVE, FILES};
 use crate::table::{Change, number, text};
 
 /// What is left of a run: its state, and the items of the table.
@@ -20,13 +23,16 @@ pub struct Facts<'a> {
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 8] = [
+pub const PROMISES: [(&str, Promise); 11] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
     ("a bulk action covers what was there and nothing later", bulk_actions_cover_what_was_there),
     ("what is unread can be seen", what_is_unread_can_be_seen),
     ("the doctor of a record has its assignment", the_doctor_of_a_record_has_its_assignment),
     ("counts are right", counts_are_right),
+    ("former doctors see nothing", former_doctors_see_nothing),
+    ("an idempotency key has one effect", an_idempotency_key_has_one_effect),
+    ("every event is in the archive once", every_event_is_in_the_archive_once),
     ("files and objects belong together", files_and_objects_belong_together),
     ("every request has a documented response", every_request_has_a_documented_response),
 ];
@@ -258,15 +264,95 @@ fn files_and_objects_belong_together(facts: &Facts<'_>, violations: &mut Vec<Str
     let files: BTreeMap<&str, &Value> = facts.of("file").map(|item| (id_of(item), item)).collect();
     for ((bucket, key), versions) in &facts.run.buckets.objects {
         let id = key.rsplit('/').next().unwrap_or_default();
-        if bucket == FILES && !files.contains_key(id) && !versions.is_empty() {
+        let is_told_of = !facts.run.lost.contains(key);
+        let has_file =
+            files.contains_key(id) || facts.run.given_up.iter().any(|it| it.contains(id));
+        if bucket == FILES && !has_file && !versions.is_empty() && is_told_of {
             violations.push(format!("the object {key} has no file"));
         }
     }
     for (id, file) in files {
         let has_object = facts.run.buckets.present(FILES, &format!("files/{id}")).is_some();
         let status = text(file, "status");
-        if status == "available" && !has_object || status == "rejected" && has_object {
+        let is_told_of = !facts.run.lost.iter().any(|key| key.ends_with(id));
+        let expected = status == "available";
+        // A lost event is made up for when somebody looks at the file.
+        if has_object != expected && (expected || is_told_of) {
             violations.push(format!("the file {id} is {status}, its object: {has_object}"));
+        }
+    }
+}
+
+fn former_doctors_see_nothing(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let doctors: BTreeMap<&str, &str> =
+        facts.of("record").map(|item| (id_of(item), text(item, "doctor_id"))).collect();
+    let patients: BTreeSet<&str> =
+        facts.of("record").map(|item| text(item, "pk").trim_start_matches("PATIENT#")).collect();
+    let probes = facts.run.answers.iter().filter(|answer| answer.began >= facts.run.healed_at);
+    for answer in probes.filter(|answer| !patients.contains(answer.who.to_string().as_str())) {
+        let who = answer.who.to_string();
+        if let Some(record) = answer.request.strip_prefix("GET /api/records/doctor/") {
+            let is_doctor = doctors[record.trim_end_matches('/')] == who;
+            if answer.status != if is_doctor { 200 } else { 404 } {
+                violations.push(format!("{who}: {} -> {}", answer.request, answer.status));
+            }
+        }
+        for notification in answer.body["results"].as_array().into_iter().flatten() {
+            let record = notification["record"]["id"].as_str();
+            if record.is_some_and(|record| doctors[record] != who) {
+                violations.push(format!("{who} sees a record in {notification}"));
+            }
+        }
+    }
+}
+
+fn an_idempotency_key_has_one_effect(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let keys: BTreeSet<&String> =
+        facts.run.answers.iter().filter_map(|answer| answer.key.as_ref()).collect();
+    for key in keys {
+        let created = facts
+            .run
+            .table
+            .log
+            .iter()
+            .filter(|it| it.event() == "INSERT" && text(it.new_image(), "description") == key)
+            .count();
+        let answers = facts.run.answers.iter().filter(|it| it.key.as_ref() == Some(key));
+        let ids: BTreeSet<String> = answers.filter_map(Answer::id).collect();
+        if created > 1 || ids.len() > created {
+            let ids = ids.len();
+            violations.push(format!("{key} has created {created} records, answers say {ids}"));
+        }
+    }
+}
+
+fn every_event_is_in_the_archive_once(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let mut archived: BTreeMap<String, u32> = BTreeMap::new();
+    let (mut head, mut objects) = (ArchiveHead::default(), 0);
+    while let Some(object) = facts.run.buckets.present(ARCHIVE, &chain::key_after(&head)) {
+        let text = String::from_utf8_lossy(object.content.as_deref().unwrap_or_default());
+        match chain::follow(&head, &text) {
+            Ok((events, end)) => {
+                objects += 1;
+                head = end;
+                for id in events.iter().filter_map(StoredEvent::id) {
+                    *archived.entry(id.to_string()).or_default() += 1;
+                }
+            }
+            Err(error) => {
+                violations.push(format!("after object {objects}: {error}"));
+                break;
+            }
+        }
+    }
+    let all = facts.run.buckets.objects.keys().filter(|(bucket, _)| bucket == ARCHIVE).count();
+    if all != objects {
+        violations.push(format!("{all} objects, and {objects} in the chain"));
+    }
+    for event in facts.of("audit_event") {
+        let times = archived.get(id_of(event)).copied().unwrap_or_default();
+        if times != 1 {
+            violations.push(format!("{} is there {times} times", id_of(event)));
         }
     }
 }

@@ -129,6 +129,11 @@ impl Queues {
         received
     }
 
+    /// Takes all messages out of a queue; returns their texts.
+    pub fn take_all(&mut self, name: &str) -> Vec<String> {
+        self.queue(name).messages.drain(..).map(|message| message.body).collect()
+    }
+
     /// Deletes a message, whichever of its deliveries it was.
     pub fn delete(&mut self, name: &str, id: u64) {
         self.queue(name).messages.retain(|message| message.id != id);

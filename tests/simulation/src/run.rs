@@ -61,6 +61,10 @@ pub struct Run {
     pub(crate) read: BTreeMap<(&'static str, usize), usize>,
     /// Items of changes that were given up.
     pub given_up: Vec<String>,
+    /// When all faults had ended.
+    pub healed_at: u64,
+    /// Keys of objects whose event is lost.
+    pub lost: Vec<String>,
     /// All requests of people.
     pub answers: Vec<Answer>,
 }
@@ -108,6 +112,8 @@ pub fn begin(choices: Choices, seed: u64) {
         idle: BTreeMap::new(),
         read: BTreeMap::new(),
         given_up: Vec::new(),
+        healed_at: 0,
+        lost: Vec::new(),
         answers: Vec::new(),
     };
     RUN.with(|cell| *cell.borrow_mut() = Some(run));

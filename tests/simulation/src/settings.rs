@@ -147,6 +147,7 @@ impl Settings {
         let functions = [
             ("records", "RecordsFunction"),
             ("notifications", "NotificationsFunction"),
+            ("console", "ConsoleFunction"),
             ("dispatcher", "DispatcherFunction"),
             ("mailer", "MailerFunction"),
             ("inspector", "InspectorFunction"),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::queues::Message;
 use crate::run::{self, wait};
-use crate::sandboxes::{Ended, FILES, Functions, invoke};
+use crate::sandboxes::{Ended, Functions, invoke};
 use crate::settings::{QueueSource, SETTINGS, StreamSource};
 use crate::table::{Change, SHARDS, matches};
 
@@ -233,6 +233,16 @@ async fn handle(
     }
 }
 
+/// Returns the event of an upload: the sample of the inspector, with another key.
+fn upload_event(key: &str) -> Value {
+    let sample: Value =
+        serde_json::from_str(include_str!("../../../events/inspector.json")).unwrap();
+    let body = sample["Records"][0]["body"].as_str().unwrap();
+    let mut event: Value = serde_json::from_str(body).unwrap();
+    event["Records"][0]["s3"]["object"]["key"] = json!(key);
+    event
+}
+
 /// Puts the events of the bucket into their queue: late, twice or never.
 async fn tell_of_uploads() {
     loop {
@@ -255,8 +265,11 @@ async fn tell_of_uploads() {
             let now = run.now();
             let lost = run.choices.chance(run.network.lost_events);
             let doubled = run.choices.chance(run.network.doubled);
-            let body = json!({"Records": [{"s3": {"bucket": {"name": FILES},
-                "object": {"key": key}}}]});
+            let body = upload_event(&key);
+            if lost {
+                run.note(&format!("the event of {key} is lost"));
+                run.lost.push(key.clone());
+            }
             for _ in 0..(if lost { 0 } else { 1 + u32::from(doubled) }) {
                 run.queues.send("upload", &body.to_string(), now, now);
             }

@@ -144,6 +144,21 @@ impl Table {
         assert_eq!(status, 200, "{body}");
     }
 
+    /// Deletes items whose time to live is over, as the table does some time later; returns how
+    /// many they were.
+    pub fn expire(&mut self, now: u64) -> usize {
+        let seconds = u64::try_from(timestamp(now).as_second()).unwrap();
+        let expired = self.items().into_iter().filter(|item| {
+            let ttl = number(item, "ttl");
+            ttl > 0 && ttl < seconds
+        });
+        let expired: Vec<_> = expired.collect();
+        for item in &expired {
+            self.delete(item, now);
+        }
+        expired.len()
+    }
+
     /// Returns all items.
     pub fn items(&mut self) -> Vec<Value> {
         let mut items = Vec::new();
