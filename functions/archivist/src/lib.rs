@@ -28,7 +28,12 @@ impl Archivist {
         let config = config::Archive::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
         let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
-        Ok(Self { store, vault: Vault::new(aws::s3(&sdk), &config.archive_bucket_name) })
+        Ok(Self::new(store, Vault::new(aws::s3(&sdk), &config.archive_bucket_name)))
+    }
+
+    /// Puts the parts together.
+    pub fn new(store: Table, vault: Vault) -> Self {
+        Self { store, vault }
     }
 
     /// Archives a batch of the stream. If any event fails, the whole batch is retried.

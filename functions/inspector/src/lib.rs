@@ -29,7 +29,12 @@ impl Inspector {
         let config = config::Inspect::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
         let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
-        Ok(Self { store, bucket: Bucket::new(aws::s3(&sdk), &config.bucket_name) })
+        Ok(Self::new(store, Bucket::new(aws::s3(&sdk), &config.bucket_name)))
+    }
+
+    /// Puts the parts together.
+    pub fn new(store: Table, bucket: Bucket) -> Self {
+        Self { store, bucket }
     }
 
     /// Handles a batch of messages with events of the bucket; returns the messages to be retried.

@@ -15,7 +15,7 @@
 
 mod account_mail;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
@@ -35,6 +35,7 @@ use runtime::{clock, config};
 use store::Table;
 use store::mail::{Claim, MailClaim, MailOutcome};
 use store::rate::LimitError;
+use tokio::time::Instant;
 
 use crate::account_mail::Template;
 

@@ -44,7 +44,7 @@ impl CallPolicy {
 
     /// Returns the retry settings: three attempts, with random pauses short enough that all three
     /// fit into the operation's timeout.
-    fn retries(self) -> RetryConfig {
+    pub fn retries(self) -> RetryConfig {
         let (initial, greatest) = match self {
             Self::Interactive => (25, 250),
             Self::Background => (100, 2_000),

@@ -1,12 +1,31 @@
 //! The current time and new ids. No other code reads the clock.
 
+use std::sync::OnceLock;
+
 use crypto::random;
 use jiff::{Timestamp, Unit};
 use uuid::Uuid;
 
+/// Where time and ids come from instead of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// Returns the time; `None` for that of this machine.
+    pub now: fn() -> Option<Timestamp>,
+    /// Returns a new UUID of version 7; `None` for one of this machine.
+    pub new_id: fn() -> Option<Uuid>,
+}
+
+/// Set by the simulation only (`tests/simulation`).
+static SOURCE: OnceLock<Source> = OnceLock::new();
+
+/// Replaces the clock of this process; the first call counts.
+pub fn set_source(source: Source) {
+    SOURCE.get_or_init(|| source);
+}
+
 /// Returns the current time in whole milliseconds, the precision of stored times and responses.
 pub fn now() -> Timestamp {
-    let now = Timestamp::now();
+    let now = SOURCE.get().and_then(|source| (source.now)()).unwrap_or_else(Timestamp::now);
     // Rounding fails only at the ends of jiff's calendar, in the year 9999.
     now.round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Trunc))
         .unwrap_or(now)
@@ -14,7 +33,7 @@ pub fn now() -> Timestamp {
 
 /// Creates an id: a UUID version 7 (RFC 9562), greater than all that this process has created.
 pub fn new_id<T: From<Uuid>>() -> T {
-    Uuid::now_v7().into()
+    SOURCE.get().and_then(|source| (source.new_id)()).unwrap_or_else(Uuid::now_v7).into()
 }
 
 /// Creates an id that is also greater than `other`, created at `made_at` by another process whose

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, IntoResponse, Request};
@@ -11,6 +11,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, Service, service_fn};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::{config, telemetry};
 

@@ -183,8 +183,8 @@ impl Table {
     }
 
     /// Notes that the holder of a claim does not report any more, if the claim is older than any
-    /// invocation: the mail is in doubt. Should the holder report after all, its outcome replaces
-    /// this one.
+    /// invocation, or from a clock that is ahead of `now`: the mail is in doubt. Should the holder
+    /// report after all, its outcome replaces this one.
     pub async fn mark_mail_interrupted(&self, claim: &Claim, now: Timestamp) -> Result<(), Error> {
         let claimed_before =
             now.checked_sub(Delivery::MAX_SENDING_TIME).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -192,7 +192,8 @@ impl Table {
             keys::ordered(claim.order),
             "SET mail_state = :in_doubt, mail_failure = :interrupted, mail_failed_at = :now \
              REMOVE mail_claimed_at",
-            "mail_operation = :operation AND mail_claimed_at < :claimed_before",
+            "mail_operation = :operation AND \
+             (mail_claimed_at < :claimed_before OR mail_claimed_at > :now)",
             [
                 state(":in_doubt", MailState::InDoubt),
                 string(":interrupted", MailFailure::Interrupted),

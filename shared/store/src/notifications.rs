@@ -62,9 +62,9 @@ fn recent_keys(recipient: UserId, extent: &InboxExtent) -> Vec<Key> {
 }
 
 /// Updates notifications, some at a time.
-pub(crate) async fn for_each<T, F: Future<Output = Result<T, Error>>>(
-    keys: Vec<Key>,
-    update: impl Fn(Key) -> F,
+pub(crate) async fn for_each<K, T, F: Future<Output = Result<T, Error>>>(
+    keys: Vec<K>,
+    update: impl Fn(K) -> F,
 ) -> Result<(), Error> {
     stream::iter(keys.into_iter().map(update))
         .buffer_unordered(UPDATED_AT_ONCE)
@@ -309,6 +309,7 @@ impl Table {
             ],
         )
         .await
+        .map(drop)
     }
 
     /// Marks everything up to and including `through` as read; changes nothing when an earlier bulk

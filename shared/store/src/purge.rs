@@ -8,7 +8,7 @@
 use domain::id::{NotificationId, UserId};
 use jiff::Timestamp;
 
-use crate::attributes::{Item, string};
+use crate::attributes::{Item, string, text};
 use crate::error::Error;
 use crate::keys::{self, Key, Range};
 use crate::mail::awaits_mail;
@@ -66,15 +66,29 @@ impl Table {
         let (mut purged, mut kept) = (Vec::new(), Vec::new());
         for item in items {
             let Some(key) = Key::of(&item) else { continue };
+            let seen = text(&item, "mail_state").map(str::to_owned);
             if awaits_mail(item)? {
                 kept.push(key);
             } else {
-                purged.push(key.into_attributes());
+                purged.push((key, seen));
             }
         }
-        self.delete_all(purged).await?;
+        for_each(purged, |(key, seen)| self.delete_unless_ordered(key, seen)).await?;
         for_each(kept, |key| self.mark_deleted_while_mailed(key)).await?;
         rest.as_ref().map(position_of).transpose()
+    }
+
+    /// Deletes a notification whose mail was in this state, or marks it as deleted if staff have
+    /// ordered the mail again meanwhile.
+    async fn delete_unless_ordered(&self, key: Key, seen: Option<String>) -> Result<(), Error> {
+        let is_deleted = match seen {
+            Some(seen) => {
+                let value = string(":seen", seen);
+                self.delete_if(key.clone(), "mail_state = :seen", [value]).await?
+            }
+            None => self.delete_if(key.clone(), "attribute_not_exists(mail_state)", []).await?,
+        };
+        if is_deleted { Ok(()) } else { self.mark_deleted(key).await.map(drop) }
     }
 
     /// Marks a notification as deleted, or deletes it if its mail has ended meanwhile.
@@ -82,7 +96,8 @@ impl Table {
         let UpdateOutcome::Done(item) = self.mark_deleted(key.clone()).await? else {
             return Ok(());
         };
-        if awaits_mail(item)? { Ok(()) } else { self.delete(key).await }
+        let seen = text(&item, "mail_state").map(str::to_owned);
+        if awaits_mail(item)? { Ok(()) } else { self.delete_unless_ordered(key, seen).await }
     }
 
     /// Sets the time of a mark-all-read in the next unread notifications that it covers: those

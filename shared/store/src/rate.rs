@@ -2,7 +2,6 @@
 //! expire by themselves.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use domain::id::UserId;
 use domain::rate::{
@@ -11,6 +10,7 @@ use domain::rate::{
 };
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::attributes::{Item, Value, number, seconds, string};
 use crate::error::Error;

@@ -11,22 +11,18 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Delete, DeleteRequest, Put, ReturnValue,
-    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, WriteRequest,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use crate::attributes::{Item, Value, names, text, values};
 use crate::error::{Error, classify};
 use crate::item::{Keyed, to_item};
 use crate::keys::Key;
-use crate::retry::{UNPROCESSED_BATCH, WRITE_CONFLICT};
+use crate::retry::WRITE_CONFLICT;
 use crate::table::Table;
-
-/// How many keys one BatchWriteItem takes.
-const MAX_BATCH_WRITE: usize = 25;
 
 /// Why a transaction with an additional step was not carried out.
 enum Attempt<E> {
@@ -360,13 +356,13 @@ impl Table {
         sent.map(drop).map_err(|error| classify("DeleteItem", &error))
     }
 
-    /// Deletes an item if a condition holds for it.
+    /// Deletes an item if a condition holds for it; returns whether it did.
     pub(crate) async fn delete_if(
         &self,
         key: Key,
         condition: &str,
         expression_values: impl IntoIterator<Item = Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let request = self
             .client
             .delete_item()
@@ -379,42 +375,9 @@ impl Table {
             Err(SdkError::ServiceError(failure))
                 if failure.err().is_conditional_check_failed_exception() =>
             {
-                Ok(())
+                Ok(false)
             }
-            sent => sent.map(drop).map_err(|error| classify("DeleteItem", &error)),
-        }
-    }
-
-    /// Deletes any number of items, whether they exist or not.
-    pub(crate) async fn delete_all(&self, keys: Vec<Item>) -> Result<(), Error> {
-        try_join_all(keys.chunks(MAX_BATCH_WRITE).map(|chunk| self.delete_batch(chunk)))
-            .await
-            .map(drop)
-    }
-
-    async fn delete_batch(&self, keys: &[Item]) -> Result<(), Error> {
-        let request = |key: &Item| {
-            let delete =
-                DeleteRequest::builder().set_key(Some(key.clone())).build().map_err(incomplete)?;
-            Ok::<_, Error>(WriteRequest::builder().delete_request(delete).build())
-        };
-        let mut requests = keys.iter().map(request).collect::<Result<Vec<_>, _>>()?;
-        let mut retries = UNPROCESSED_BATCH.start();
-        loop {
-            let sent =
-                self.client.batch_write_item().request_items(&self.name, requests).send().await;
-            let response = sent.map_err(|error| classify("BatchWriteItem", &error))?;
-            requests = response
-                .unprocessed_items
-                .and_then(|mut rest| rest.remove(&self.name))
-                .unwrap_or_default();
-            if requests.is_empty() {
-                return Ok(());
-            }
-            if !retries.next().await {
-                let unprocessed = "BatchWriteItem: items stay unprocessed";
-                return Err(Error::Unavailable(unprocessed.to_owned()));
-            }
+            sent => sent.map(|_| true).map_err(|error| classify("DeleteItem", &error)),
         }
     }
 }

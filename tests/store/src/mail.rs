@@ -391,6 +391,18 @@ async fn an_interrupted_mail_is_in_doubt_until_its_mailer_reports() {
 }
 
 #[tokio::test]
+async fn a_claim_from_a_clock_that_is_ahead_can_be_interrupted() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let claim = table.store.claim_mail(doctor.id, notification.id, at(59)).await.unwrap();
+    table.store.mark_mail_interrupted(&claimed(claim).1, at(9)).await.unwrap();
+    let stored = table.store.get_notification_delivery(doctor.id, notification.id).await;
+    let expected = delivery(Some(MailState::InDoubt), Some((MailFailure::Interrupted, 9)), None);
+    assert_eq!(stored.unwrap().unwrap().delivery, expected);
+}
+
+#[tokio::test]
 async fn reading_and_mailing_a_notification_do_not_disturb_each_other() {
     let table = Table::new().await;
     let doctor = doctor();

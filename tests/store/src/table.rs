@@ -44,7 +44,6 @@ impl Table {
     /// Creates an empty table, served by the current runtime.
     pub async fn new() -> Self {
         let database = database();
-        database.create_table(serde_json::from_str(DEFINITION).unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
@@ -118,8 +117,8 @@ impl Table {
     }
 }
 
-/// Opens an empty database in memory.
-fn database() -> Database {
+/// Opens a database in memory with an empty table.
+pub fn database() -> Database {
     let url = format!("file:{}?mode=memory&cache=shared", Uuid::now_v7());
     let database = Database::new(&url).unwrap();
     // Each write looks for the last sequence number, among all changes of the test process: without
@@ -127,6 +126,7 @@ fn database() -> Database {
     let index = "CREATE INDEX stream_order ON _stream_records \
                  (table_name, CAST(sequence_number AS INTEGER))";
     rusqlite::Connection::open(&url).unwrap().execute_batch(index).unwrap();
+    database.create_table(serde_json::from_str(DEFINITION).unwrap()).unwrap();
     database
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use argon2::{Argon2, Params};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
@@ -28,6 +28,7 @@ use store_tests::meter::{Cost, Meter};
 use store_tests::table::{self, Item, Table, text};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tower::Service;
 
 use super::gateway::{self, Sent};
@@ -102,7 +103,7 @@ const BATCH: usize = 100;
 const MAX_ATTEMPTS: usize = 20;
 
 /// Variables by name.
-pub(super) type Variables = BTreeMap<String, String>;
+pub type Variables = BTreeMap<String, String>;
 
 /// How systems in this process hash passwords.
 static HASHER: OnceLock<Hasher> = OnceLock::new();
@@ -355,7 +356,7 @@ fn event_of(bodies: impl IntoIterator<Item = String>) -> SqsEvent {
 }
 
 /// Returns the variables that all functions have.
-pub(super) fn variables() -> Variables {
+pub fn variables() -> Variables {
     VARIABLES.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 

@@ -13,7 +13,7 @@ mod gateway;
 mod hosts;
 mod http;
 pub mod keys;
-mod local;
+pub mod local;
 mod mails;
 mod people;
 mod reports;

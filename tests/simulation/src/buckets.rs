@@ -1,0 +1,165 @@
+//! Buckets of S3: versions, conditional writes, and events of the bucket of files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::choices::Choices;
+
+/// A version of an object, or a delete marker.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Its id.
+    pub id: u64,
+    /// The content; none for a delete marker.
+    pub content: Option<Vec<u8>>,
+    /// The type.
+    pub content_type: String,
+}
+
+/// All buckets. The versions of an object are in the order of their creation.
+#[derive(Default)]
+pub struct Buckets {
+    /// Versions by bucket and key.
+    pub objects: BTreeMap<(String, String), Vec<Version>>,
+    /// Keys of which the bucket of files still has to tell.
+    pub events: Vec<String>,
+    /// Is notified of them.
+    pub changed: Arc<Notify>,
+    ids: u64,
+}
+
+/// A request.
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The name of the bucket.
+    pub bucket: &'a str,
+    /// The key; empty for the bucket itself.
+    pub key: &'a str,
+    /// Arguments by name.
+    pub query: BTreeMap<String, String>,
+    /// Whether an object must not be there.
+    pub if_none_match: bool,
+    /// The type of what is stored.
+    pub content_type: &'a str,
+    /// The range of what is read.
+    pub range: Option<&'a str>,
+    /// What is stored.
+    pub body: &'a [u8],
+}
+
+/// A response.
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    fn error(status: u16, code: &str) -> Self {
+        Self::new(status, format!("<Error><Code>{code}</Code></Error>"))
+    }
+}
+
+impl Buckets {
+    /// Returns the present version of an object.
+    pub fn present(&self, bucket: &str, key: &str) -> Option<&Version> {
+        let versions = self.objects.get(&(bucket.to_owned(), key.to_owned()))?;
+        versions.last().filter(|version| version.content.is_some())
+    }
+
+    /// Carries out a request.
+    pub fn act(&mut self, request: &Request<'_>, choices: &mut Choices) -> Response {
+        let at = (request.bucket.to_owned(), request.key.to_owned());
+        let wanted = request.query.get("versionId").map(|id| id.parse::<u64>().unwrap());
+        match request.method {
+            "GET" if request.query.contains_key("versions") => self.list(request),
+            "GET" => {
+                let versions = self.objects.get(&at).map(Vec::as_slice).unwrap_or_default();
+                let found = match wanted {
+                    Some(id) => versions.iter().find(|version| version.id == id),
+                    None => versions.last(),
+                };
+                let Some(content) = found.and_then(|found| found.content.as_ref()) else {
+                    return Response::error(404, "NoSuchKey");
+                };
+                let content_type = ("content-type", found.unwrap().content_type.clone());
+                let last =
+                    request.range.and_then(|range| range.rsplit('-').next()?.parse::<usize>().ok());
+                match last {
+                    Some(_) if content.is_empty() => Response::error(416, "InvalidRange"),
+                    Some(last) => {
+                        let end = content.len().min(last + 1);
+                        let range = format!("bytes 0-{}/{}", end - 1, content.len());
+                        let headers = vec![content_type, ("content-range", range)];
+                        Response { status: 206, headers, body: content[..end].to_vec() }
+                    }
+                    None => {
+                        Response { status: 200, headers: vec![content_type], body: content.clone() }
+                    }
+                }
+            }
+            "PUT" => {
+                if request.if_none_match && self.present(request.bucket, request.key).is_some() {
+                    return Response::error(412, "PreconditionFailed");
+                }
+                if request.if_none_match && choices.chance(10) {
+                    return Response::error(409, "ConditionalRequestConflict");
+                }
+                let content = Some(request.body.to_vec());
+                self.add(at.clone(), content, request.content_type);
+                if at.0 == crate::sandboxes::FILES {
+                    self.events.push(at.1);
+                    self.changed.notify_one();
+                }
+                Response::new(200, "")
+            }
+            "DELETE" => {
+                match wanted {
+                    Some(id) => {
+                        let versions = self.objects.entry(at.clone()).or_default();
+                        versions.retain(|version| version.id != id);
+                        if versions.is_empty() {
+                            self.objects.remove(&at);
+                        }
+                    }
+                    None => self.add(at, None, ""),
+                }
+                Response::new(204, "")
+            }
+            other => panic!("the buckets have no {other}"),
+        }
+    }
+
+    fn add(&mut self, at: (String, String), content: Option<Vec<u8>>, content_type: &str) {
+        self.ids += 1;
+        let version = Version { id: self.ids, content, content_type: content_type.to_owned() };
+        self.objects.entry(at).or_default().push(version);
+    }
+
+    /// Lists versions, the newest of a key first.
+    fn list(&self, request: &Request<'_>) -> Response {
+        let prefix = request.query.get("prefix").map(String::as_str).unwrap_or_default();
+        let mut body = "<ListVersionsResult><IsTruncated>false</IsTruncated>".to_owned();
+        for ((bucket, key), versions) in &self.objects {
+            if bucket != request.bucket || !key.starts_with(prefix) {
+                continue;
+            }
+            for version in versions.iter().rev() {
+                let kind = if version.content.is_some() { "Version" } else { "DeleteMarker" };
+                let id = version.id;
+                body += &format!("<{kind}><Key>{key}</Key><VersionId>{id}</VersionId></{kind}>");
+            }
+        }
+        Response::new(200, body + "</ListVersionsResult>")
+    }
+}

@@ -1,0 +1,378 @@
+//! What must hold after every run, when all outages have ended and everything was delivered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use archive::chain;
+use serde_json::Value;
+use store::archive::ArchiveHead;
+use store::proof::StoredEvent;
+
+use crate::people::{Answer, is_documented};
+use crate::run::Run;
+use crate::sandboxes::{ARCHIVE, FILES};
+use crate::table::{Change, number, text};
+
+/// What is left of a run: its state, and the items of the table.
+pub struct Facts<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// The items.
+    pub items: Vec<Value>,
+}
+
+type Promise = fn(&Facts<'_>, &mut Vec<String>);
+
+/// All promises by their names.
+pub const PROMISES: [(&str, Promise); 11] = [
+    ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
+    ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
+    ("a bulk action covers what was there and nothing later", bulk_actions_cover_what_was_there),
+    ("what is unread can be seen", what_is_unread_can_be_seen),
+    ("the doctor of a record has its assignment", the_doctor_of_a_record_has_its_assignment),
+    ("counts are right", counts_are_right),
+    ("former doctors see nothing", former_doctors_see_nothing),
+    ("an idempotency key has one effect", an_idempotency_key_has_one_effect),
+    ("every event is in the archive once", every_event_is_in_the_archive_once),
+    ("files and objects belong together", files_and_objects_belong_together),
+    ("every request has a documented response", every_request_has_a_documented_response),
+];
+
+/// Types of notifications without a mail.
+const NOT_MAILED: [&str; 3] = ["approval_granted", "approval_refused", "approval_suspended"];
+
+/// How long an act of a request that ended badly may still be on its way, in ms.
+const AFTERMATH: u64 = 30_000;
+
+impl Facts<'_> {
+    /// Returns the changes of each item with a mail, by the item's key.
+    fn mails(&self) -> BTreeMap<String, Vec<&Change>> {
+        let mut mails: BTreeMap<String, Vec<&Change>> = BTreeMap::new();
+        for change in &self.run.table.log {
+            let key = change.key();
+            if let Some(changes) = mails.get_mut(&key) {
+                changes.push(change);
+            } else if change.event() == "INSERT" && is_mailed(change.new_image()) {
+                mails.insert(key, vec![change]);
+            }
+        }
+        mails
+    }
+
+    /// Returns the ids of notifications whose place another one took.
+    fn superseded(&self) -> BTreeSet<&str> {
+        let inserted = self.run.table.log.iter().filter(|change| change.event() == "INSERT");
+        inserted.map(|change| text(change.new_image(), "supersedes")).collect()
+    }
+
+    fn is_given_up(&self, key: &str) -> bool {
+        self.run.given_up.iter().any(|item| item == key)
+    }
+
+    fn of(&self, entity: &str) -> impl Iterator<Item = &Value> {
+        self.items.iter().filter(move |item| text(item, "entity") == entity)
+    }
+}
+
+fn is_mailed(item: &Value) -> bool {
+    match text(item, "entity") {
+        "notification" => !NOT_MAILED.contains(&text(item, "notification_type")),
+        "mail" => text(item, "kind") != "nobody",
+        _ => false,
+    }
+}
+
+/// Returns the last state of an item, and whether it was deleted.
+fn last<'a>(changes: &[&'a Change]) -> (&'a Value, bool) {
+    let last = changes[changes.len() - 1];
+    if last.event() == "REMOVE" { (last.old_image(), true) } else { (last.new_image(), false) }
+}
+
+fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let superseded = facts.superseded();
+    for (key, changes) in facts.mails() {
+        let sent = facts.run.mails.sent.iter().filter(|mail| mail.of == key).count();
+        let ordered = changes
+            .iter()
+            .filter(|it| {
+                text(it.new_image(), "mail_state") == "ordered"
+                    && text(it.old_image(), "mail_state") != "ordered"
+            })
+            .count();
+        let (end, is_deleted) = last(&changes);
+        let (state, reason) = (text(end, "mail_state"), text(end, "mail_failure"));
+        if sent > 1 + ordered {
+            violations.push(format!("{key} was mailed {sent} times"));
+        }
+        let is_over = match state {
+            "sent" => sent > 0,
+            "failed" => !reason.is_empty() && sent <= ordered,
+            "in_doubt" => !reason.is_empty(),
+            "" => is_deleted && sent == 0 && superseded.contains(id_of(end)),
+            _ => false,
+        };
+        if !is_over && !facts.is_given_up(&key) {
+            let deleted = if is_deleted { " and deleted" } else { "" };
+            violations.push(format!(
+                "{key} was mailed {sent} times, and is {state:?}{deleted}, reason {reason:?}"
+            ));
+        }
+    }
+}
+
+fn a_mail_in_doubt_is_not_sent_again_by_itself(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    for (key, changes) in facts.mails() {
+        for change in changes {
+            let states =
+                (text(change.old_image(), "mail_state"), text(change.new_image(), "mail_state"));
+            if matches!(states, ("in_doubt" | "sent", "sending")) {
+                violations.push(format!("{key} went from {} to {}", states.0, states.1));
+            }
+        }
+    }
+}
+
+/// Returns the id in a sort key.
+fn id_of(item: &Value) -> &str {
+    text(item, "sk").rsplit('#').next().unwrap_or_default()
+}
+
+fn bulk_actions_cover_what_was_there(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let present: BTreeMap<String, &Value> = facts
+        .items
+        .iter()
+        .map(|item| (format!("{} {}", text(item, "pk"), text(item, "sk")), item))
+        .collect();
+    let superseded = facts.superseded();
+    for change in &facts.run.table.log {
+        if change.event() != "INSERT" || text(change.new_image(), "entity") != "notification" {
+            continue;
+        }
+        let (key, id) = (change.key(), id_of(change.new_image()));
+        if superseded.contains(id) {
+            continue;
+        }
+        let recipient = text(change.new_image(), "pk").trim_start_matches("INBOX#");
+        let state = present.get(&format!("INBOX#{recipient} STATE"));
+        let through = |name| state.map(|state| text(state, name)).unwrap_or_default();
+        let item = present.get(&key);
+        let is_visible = item.is_some_and(|item| {
+            item["is_deleted"]["BOOL"] != true && id > through("deleted_through")
+        });
+        let is_read = item
+            .is_some_and(|item| !text(item, "read_at").is_empty() || id <= through("read_through"));
+        let of_recipient = |what: &'static str| {
+            facts.run.answers.iter().filter(move |answer| {
+                answer.who.to_string() == recipient && answer.request.ends_with(what)
+            })
+        };
+        let may_be_later = |answer: &Answer| {
+            let over = answer.ended + if answer.is_in_doubt() { AFTERMATH } else { 0 };
+            (answer.is_ok() || answer.is_in_doubt()) && over >= change.at
+        };
+        let is_before = |answer: &Answer| answer.is_ok() && change.at < answer.began;
+        let (deletions, readings) = ("delete-all/", "mark-all-read/");
+        let single = facts.run.answers.iter().any(|answer| answer.request.contains(id));
+        if !is_visible && !of_recipient(deletions).any(may_be_later) {
+            violations.push(format!("{key} was created after the last delete-all and is hidden"));
+        }
+        if is_visible && of_recipient(deletions).any(is_before) {
+            violations.push(format!("{key} was created before a delete-all and is visible"));
+        }
+        if is_visible && is_read && !single && !of_recipient(readings).any(may_be_later) {
+            violations.push(format!("{key} was created after the last mark-all-read and is read"));
+        }
+        if is_visible && !is_read && of_recipient(readings).any(is_before) {
+            violations.push(format!("{key} was created before a mark-all-read and is unread"));
+        }
+    }
+}
+
+fn what_is_unread_can_be_seen(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    for item in facts.of("notification") {
+        let key = format!("{} {}", text(item, "pk"), text(item, "sk"));
+        if facts.run.given_up.iter().any(|given_up| given_up.starts_with(text(item, "pk"))) {
+            continue;
+        }
+        let counts = text(item, "gsi1pk").starts_with("UNREAD#");
+        let is_hidden = item["is_deleted"]["BOOL"] == true;
+        let is_read = !text(item, "read_at").is_empty();
+        if counts && (is_hidden || is_read) {
+            violations.push(format!("{key} counts as unread and is hidden or read"));
+        }
+        if !counts && !is_hidden && !is_read {
+            violations.push(format!("{key} is unread and does not count"));
+        }
+    }
+}
+
+fn the_doctor_of_a_record_has_its_assignment(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let assigned: BTreeSet<(String, String)> = facts
+        .of("assignment")
+        .map(|item| {
+            let doctor = text(item, "pk").trim_start_matches("DOCTOR#");
+            (id_of(item).to_owned(), doctor.to_owned())
+        })
+        .collect();
+    let expected: BTreeSet<(String, String)> = facts
+        .of("record")
+        .map(|item| (id_of(item).to_owned(), text(item, "doctor_id").to_owned()))
+        .collect();
+    if assigned != expected {
+        violations.push(format!("assigned are {assigned:?}, the records say {expected:?}"));
+    }
+}
+
+fn counts_are_right(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    for record in facts.of("record") {
+        let (pk, sk) = (text(record, "pk"), text(record, "sk"));
+        let children = |entity, part: &str| {
+            let prefix = format!("{sk}#{part}#");
+            let all = facts.of(entity);
+            all.filter(|it| text(it, "pk") == pk && text(it, "sk").starts_with(&prefix)).count()
+        };
+        for (name, counted) in [
+            ("file_count", children("file", "FILE")),
+            ("annotation_count", children("annotation", "ANNOTATION")),
+        ] {
+            if number(record, name) != counted as u64 {
+                let says = number(record, name);
+                violations.push(format!("{pk} {sk} says {name} {says}, there are {counted}"));
+            }
+        }
+    }
+    if !facts.run.given_up.is_empty() {
+        return;
+    }
+    let log = &facts.run.table.log;
+    let inserted = |entity: &str| {
+        log.iter()
+            .filter(|it| it.event() == "INSERT" && text(it.new_image(), "entity") == entity)
+            .count() as u64
+    };
+    let ended = |states: &[&str]| {
+        log.iter()
+            .filter(|it| {
+                text(it.old_image(), "mail_state") == "sending"
+                    && states.contains(&text(it.new_image(), "mail_state"))
+            })
+            .count() as u64
+    };
+    let total = facts.items.iter().find(|item| text(item, "pk") == "COUNTERS#ALL");
+    let empty = Value::Null;
+    let total = total.unwrap_or(&empty);
+    for (name, expected) in [
+        ("records", inserted("record")),
+        ("mails_sent", ended(&["sent"])),
+        ("mails_failed", ended(&["failed", "in_doubt"])),
+    ] {
+        if number(total, name) != expected {
+            let says = number(total, name);
+            violations.push(format!("the counter {name} says {says}, it were {expected}"));
+        }
+    }
+}
+
+fn files_and_objects_belong_together(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let files: BTreeMap<&str, &Value> = facts.of("file").map(|item| (id_of(item), item)).collect();
+    for ((bucket, key), versions) in &facts.run.buckets.objects {
+        let id = key.rsplit('/').next().unwrap_or_default();
+        let is_told_of = !facts.run.lost.contains(key);
+        let has_file =
+            files.contains_key(id) || facts.run.given_up.iter().any(|it| it.contains(id));
+        if bucket == FILES && !has_file && !versions.is_empty() && is_told_of {
+            violations.push(format!("the object {key} has no file"));
+        }
+    }
+    for (id, file) in files {
+        let has_object = facts.run.buckets.present(FILES, &format!("files/{id}")).is_some();
+        let status = text(file, "status");
+        let is_told_of = !facts.run.lost.iter().any(|key| key.ends_with(id));
+        let expected = status == "available";
+        // A lost event is made up for when somebody looks at the file.
+        if has_object != expected && (expected || is_told_of) {
+            violations.push(format!("the file {id} is {status}, its object: {has_object}"));
+        }
+    }
+}
+
+fn former_doctors_see_nothing(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let doctors: BTreeMap<&str, &str> =
+        facts.of("record").map(|item| (id_of(item), text(item, "doctor_id"))).collect();
+    let patients: BTreeSet<&str> =
+        facts.of("record").map(|item| text(item, "pk").trim_start_matches("PATIENT#")).collect();
+    let probes = facts.run.answers.iter().filter(|answer| answer.began >= facts.run.healed_at);
+    for answer in probes.filter(|answer| !patients.contains(answer.who.to_string().as_str())) {
+        let who = answer.who.to_string();
+        if let Some(record) = answer.request.strip_prefix("GET /api/records/doctor/") {
+            let is_doctor = doctors[record.trim_end_matches('/')] == who;
+            if answer.status != if is_doctor { 200 } else { 404 } {
+                violations.push(format!("{who}: {} -> {}", answer.request, answer.status));
+            }
+        }
+        for notification in answer.body["results"].as_array().into_iter().flatten() {
+            let record = notification["record"]["id"].as_str();
+            if record.is_some_and(|record| doctors[record] != who) {
+                violations.push(format!("{who} sees a record in {notification}"));
+            }
+        }
+    }
+}
+
+fn an_idempotency_key_has_one_effect(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let keys: BTreeSet<&String> =
+        facts.run.answers.iter().filter_map(|answer| answer.key.as_ref()).collect();
+    for key in keys {
+        let created = facts
+            .run
+            .table
+            .log
+            .iter()
+            .filter(|it| it.event() == "INSERT" && text(it.new_image(), "description") == key)
+            .count();
+        let answers = facts.run.answers.iter().filter(|it| it.key.as_ref() == Some(key));
+        let ids: BTreeSet<String> = answers.filter_map(Answer::id).collect();
+        if created > 1 || ids.len() > created {
+            let ids = ids.len();
+            violations.push(format!("{key} has created {created} records, answers say {ids}"));
+        }
+    }
+}
+
+fn every_event_is_in_the_archive_once(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let mut archived: BTreeMap<String, u32> = BTreeMap::new();
+    let (mut head, mut objects) = (ArchiveHead::default(), 0);
+    while let Some(object) = facts.run.buckets.present(ARCHIVE, &chain::key_after(&head)) {
+        let text = String::from_utf8_lossy(object.content.as_deref().unwrap_or_default());
+        match chain::follow(&head, &text) {
+            Ok((events, end)) => {
+                objects += 1;
+                head = end;
+                for id in events.iter().filter_map(StoredEvent::id) {
+                    *archived.entry(id.to_string()).or_default() += 1;
+                }
+            }
+            Err(error) => {
+                violations.push(format!("after object {objects}: {error}"));
+                break;
+            }
+        }
+    }
+    let all = facts.run.buckets.objects.keys().filter(|(bucket, _)| bucket == ARCHIVE).count();
+    if all != objects {
+        violations.push(format!("{all} objects, and {objects} in the chain"));
+    }
+    for event in facts.of("audit_event") {
+        let times = archived.get(id_of(event)).copied().unwrap_or_default();
+        if times != 1 {
+            violations.push(format!("{} is there {times} times", id_of(event)));
+        }
+    }
+}
+
+fn every_request_has_a_documented_response(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    for answer in &facts.run.answers {
+        if !is_documented(answer) {
+            violations.push(format!("{} has no {}", answer.request, answer.status));
+        }
+    }
+}

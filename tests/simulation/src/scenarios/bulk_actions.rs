@@ -1,0 +1,37 @@
+//! Records are created for a doctor beside "mark all read", "delete all" and the purges after them:
+//! the order of ids is not that of commits.
+
+use serde_json::json;
+
+use super::{World, all, below, beside, pause};
+
+const SOON: [u64; 7] = [0, 5, 50, 200, 800, 2_500, 8_000];
+
+pub(super) async fn run(world: World) {
+    let people = world.people;
+    let create = |doctor| {
+        let patients = [people.patient.clone(), people.other_patient.clone()];
+        let [patient, other] = patients;
+        let patient = if below(2) == 0 { patient } else { other };
+        async move { patient.create_record(&doctor, json!({})).await }
+    };
+    for _ in 0..below(4) {
+        create(people.doctor.clone()).await;
+        pause(&[0, 100, 20_000, 40_000, 3_600_000]).await;
+    }
+    for _ in 0..=below(3) {
+        let mut started = vec![
+            beside(&SOON, create(people.doctor.clone())),
+            beside(&SOON, create(people.doctor.clone())),
+        ];
+        for _ in 0..=below(2) {
+            let doctor = people.doctor.clone();
+            let deletes = below(2) == 0;
+            started.push(beside(&SOON, async move {
+                if deletes { doctor.delete_all().await } else { doctor.mark_all_read().await }
+            }));
+        }
+        all(started).await;
+        pause(&[0, 100, 20_000, 40_000, 3_600_000]).await;
+    }
+}
