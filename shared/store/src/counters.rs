@@ -100,19 +100,19 @@ impl Table {
         last: Date,
     ) -> Result<Vec<(Date, Counts)>, Error> {
         let years = keys::counters_between(first, last).map(|range| async move {
-            let (mut days, mut start) = (Vec::new(), None);
+            let (mut days, mut start) = (BTreeMap::<Date, Counts>::new(), None);
             loop {
                 let (items, rest) = self
-                    .query(&range, Order::Ascending, Consistency::Eventual, DAYS_OF_A_YEAR, start)
+                    .query(&range, Order::Ascending, Consistency::Eventual, READ_AT_ONCE, start)
                     .await?;
                 for item in items {
                     let day = keys::counted_day(&item)
                         .ok_or(Error::corrupt(Counts::ENTITY, "its sort key is not a day"))?;
-                    days.push((day, from_item(item)?));
+                    *days.entry(day).or_default() += from_item(item)?;
                 }
                 start = rest;
                 if start.is_none() {
-                    return Ok::<_, Error>(days);
+                    return Ok::<Vec<(Date, Counts)>, Error>(days.into_iter().collect());
                 }
             }
         });
@@ -121,12 +121,19 @@ impl Table {
 
     /// Reads the counters of all days together. Eventually consistent.
     pub async fn get_total_counters(&self) -> Result<Counts, Error> {
-        Ok(self.get(keys::all_counters(), Consistency::Eventual).await?.unwrap_or_default())
+        let range = keys::all_total_counters();
+        let (parts, _) =
+            self.query(&range, Order::Ascending, Consistency::Eventual, READ_AT_ONCE, None).await?;
+        let mut total = Counts::default();
+        for part in parts {
+            total += from_item(part)?;
+        }
+        Ok(total)
     }
 }
 
-/// One more than a year can have, so that one Query shows that it is complete.
-const DAYS_OF_A_YEAR: usize = 367;
+/// More than a year can have, so that one Query shows that it is complete.
+const READ_AT_ONCE: usize = 2_000;
 
 /// Makes the steps that mark and count.
 fn transaction(changes: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {
@@ -142,10 +149,12 @@ fn transaction(changes: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {
                 .only_if(IS_NEW, UpdateError::Stale),
         );
     }
+    // One part for all of them, so that a transaction has few actions.
+    let part = changes.first().map_or(0, |first| keys::counter_part(&first.event_id));
     let targets = days
         .into_iter()
-        .map(|(day, counts)| (keys::counters(day), counts))
-        .chain([(keys::all_counters(), all)]);
+        .map(|(day, counts)| (keys::counters(day, part), counts))
+        .chain([(keys::total_counters(part), all)]);
     steps.extend(targets.map(|(key, counts)| {
         Step::update(key, ADD).with([
             string(":entity", Counts::ENTITY),

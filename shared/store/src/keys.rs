@@ -22,7 +22,7 @@
 //! | idempotency | `IDEMPOTENCY#<user>#<label>`, `IDEMPOTENCY#ANYONE#<label>` | `IDEMPOTENCY` | |
 //! | archive_head | `ARCHIVE` | `HEAD` | |
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
-//! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>`, `ALL` | |
+//! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>#<part>`, `ALL#<part>` | |
 //! | counted | `COUNTED#<stream event>` | `COUNTED` | |
 //! | mail | `MAIL#<mail>` | `MAIL` | gsi2 |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
@@ -170,14 +170,37 @@ pub(crate) fn ordered(order: MailMessage) -> Key {
     }
 }
 
-/// Returns the key of the counters of a day (UTC).
-pub(crate) fn counters(day: Date) -> Key {
-    Key::new(counters_of_year(day.year()), day.to_string())
+/// The number of items into which the counters of a day are spread, and those of all days. The
+/// dispatcher runs once for each shard of the stream, and transactions on one item wait for each
+/// other.
+const COUNTER_PARTS: u8 = 4;
+
+/// Returns the part of the counters that counts a change of the stream. `event` is the stream's id
+/// for it.
+pub(crate) fn counter_part(event: &str) -> u8 {
+    crypto::sha256(event.as_bytes())[0] % COUNTER_PARTS
 }
 
-/// Returns the key of the counters of all days together.
-pub(crate) fn all_counters() -> Key {
-    Key::new("COUNTERS#ALL".to_owned(), "ALL")
+/// Returns the key of a part of the counters of a day (UTC).
+pub(crate) fn counters(day: Date, part: u8) -> Key {
+    Key::new(counters_of_year(day.year()), format!("{day}#{part}"))
+}
+
+/// Returns the key of a part of the counters of all days together.
+pub(crate) fn total_counters(part: u8) -> Key {
+    Key::new(TOTAL_COUNTERS.to_owned(), format!("ALL#{part}"))
+}
+
+const TOTAL_COUNTERS: &str = "COUNTERS#ALL";
+
+/// Returns the range of the counters of all days together.
+pub(crate) fn all_total_counters() -> Range {
+    Range {
+        index: Index::Table,
+        pk: TOTAL_COUNTERS.to_owned(),
+        low: "ALL".to_owned(),
+        high: format!("ALL{BEHIND}"),
+    }
 }
 
 fn counters_of_year(year: i16) -> String {
@@ -186,7 +209,7 @@ fn counters_of_year(year: i16) -> String {
 
 /// Returns the day of an item with counters.
 pub(crate) fn counted_day(item: &Item) -> Option<Date> {
-    text(item, SK)?.parse().ok()
+    text(item, SK)?.split('#').next()?.parse().ok()
 }
 
 /// Returns the key of the item that marks a change of the stream as counted. `event` is the
@@ -466,7 +489,7 @@ pub(crate) fn counters_between(first: Date, last: Date) -> impl Iterator<Item = 
         index: Index::Table,
         pk: counters_of_year(year),
         low: first.to_string(),
-        high: last.to_string(),
+        high: format!("{last}{BEHIND}"),
     })
 }
 

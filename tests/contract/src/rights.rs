@@ -66,7 +66,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("console", "INBOX#*", "BatchGetItem GetItem PutItem Query UpdateItem"),
     ("console", "MAIL#*", "BatchGetItem GetItem PutItem UpdateItem"),
     ("console", "RATE#*", "UpdateItem"),
-    ("console", "COUNTERS#*", "GetItem Query"),
+    ("console", "COUNTERS#*", "Query"),
     ("console", "ADMINS", "UpdateItem"),
     ("console", "gsi2 APPROVAL#*", "Query"),
     ("console", "gsi2 ACTOR#*", "Query"),
