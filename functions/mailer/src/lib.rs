@@ -175,6 +175,7 @@ impl Mailer {
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
             MailClaim::Claimed(notification, claim) => {
                 if !recipient.email_verified
+                    && claim.is_first()
                     && let Err(error) =
                         self.store.count_unconfirmed_mail(recipient.id, clock::now()).await
                 {

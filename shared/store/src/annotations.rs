@@ -80,9 +80,9 @@ pub enum UpdateAnnotationError {
 const MAX_VERSION: u64 = 9_999_999_999;
 
 impl Table {
-    /// Reads an annotation of any author on a record that is assigned to `doctor`, together with the
-    /// last notification to the patient about a changed annotation of the record, in one strongly
-    /// consistent read.
+    /// Reads an annotation of any author on a record that is assigned to `doctor`, together with
+    /// the last notification to the patient about a changed annotation of the record, in one
+    /// strongly consistent read.
     pub async fn get_annotation(
         &self,
         doctor: UserId,

@@ -47,13 +47,20 @@ pub struct Claim {
     order: MailMessage,
     /// The id of the operation that made the claim.
     operation: String,
+    /// Whether the mail was not tried before, since it was ordered.
+    is_first: bool,
 }
 
 impl Claim {
     /// Reads the claim of a mail that is being sent from the item with its state.
     pub(crate) fn of(order: MailMessage, item: &Item) -> Option<Self> {
         let operation = text(item, "mail_operation")?.to_owned();
-        Some(Self { order, operation })
+        Some(Self { order, operation, is_first: !item.contains_key("mail_failed_at") })
+    }
+
+    /// Returns whether this is the first try to send the mail.
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 }
 
@@ -301,7 +308,7 @@ impl Table {
         order: MailMessage,
         now: Timestamp,
     ) -> Result<MailClaim<T>, Error> {
-        let claim = Claim { order, operation: operation_id() };
+        let operation = operation_id();
         let updated = self
             .update_if(
                 keys::ordered(order),
@@ -312,12 +319,16 @@ impl Table {
                     state(":failed", MailState::Failed),
                     state(":ordered", MailState::ResendRequested),
                     string(":now", now),
-                    string(":operation", &claim.operation),
+                    string(":operation", &operation),
                 ],
             )
             .await?;
+        let claimed = |item: Item| {
+            let claim = Claim::of(order, &item).ok_or(Error::corrupt("delivery", "no claim"))?;
+            Ok(MailClaim::Claimed(from_item(item)?, claim))
+        };
         match updated {
-            UpdateOutcome::Done(item) => Ok(MailClaim::Claimed(from_item(item)?, claim)),
+            UpdateOutcome::Done(item) => claimed(item),
             UpdateOutcome::ConditionFailed(None) => Ok(MailClaim::Gone),
             UpdateOutcome::ConditionFailed(Some(stored))
                 if text(&stored, "mail_state") == Some(MailState::Sent.as_str()) =>
@@ -326,9 +337,9 @@ impl Table {
             }
             // The SDK sent the claim twice, and the first one was carried out.
             UpdateOutcome::ConditionFailed(Some(stored))
-                if text(&stored, "mail_operation") == Some(claim.operation.as_str()) =>
+                if text(&stored, "mail_operation") == Some(operation.as_str()) =>
             {
-                Ok(MailClaim::Claimed(from_item(stored)?, claim))
+                claimed(stored)
             }
             UpdateOutcome::ConditionFailed(Some(stored)) => {
                 Ok(MailClaim::InDoubt(Claim::of(order, &stored)))

@@ -266,7 +266,7 @@ fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
     assert!(!page().contains("<button"));
     console.submit("/admin/mail/resend/", &fields).ok(409);
 
-    begin(31 * 60);
+    begin(46 * 60);
     let row = letter(&console, &doctor);
     assert!(
         row.contains("interrupted") && row.contains("Send again") && !row.contains("throttled"),
