@@ -16,7 +16,7 @@ mod charts;
 mod notifications;
 mod objects;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use runtime::aws::{self, CallPolicy};
@@ -27,6 +27,7 @@ use runtime::serve::Error;
 use serde::Serialize;
 use store::Table;
 use store::reconcile::{Progress, Step};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Time that must be left to begin a page.

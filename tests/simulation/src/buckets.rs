@@ -7,6 +7,9 @@ use tokio::sync::Notify;
 
 use crate::choices::Choices;
 
+/// How many objects are listed at once: few, so that there are several pages.
+const LISTED_AT_ONCE: usize = 2;
+
 /// A version of an object, or a delete marker.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -16,6 +19,8 @@ pub struct Version {
     pub content: Option<Vec<u8>>,
     /// The type.
     pub content_type: String,
+    /// When it was stored, in ms.
+    pub stored_at: u64,
 }
 
 /// All buckets. The versions of an object are in the order of their creation.
@@ -78,11 +83,12 @@ impl Buckets {
     }
 
     /// Carries out a request.
-    pub fn act(&mut self, request: &Request<'_>, choices: &mut Choices) -> Response {
+    pub fn act(&mut self, request: &Request<'_>, now: u64, choices: &mut Choices) -> Response {
         let at = (request.bucket.to_owned(), request.key.to_owned());
         let wanted = request.query.get("versionId").map(|id| id.parse::<u64>().unwrap());
         match request.method {
             "GET" if request.query.contains_key("versions") => self.list(request),
+            "GET" if request.query.contains_key("list-type") => self.list_objects(request),
             "GET" => {
                 let versions = self.objects.get(&at).map(Vec::as_slice).unwrap_or_default();
                 let found = match wanted {
@@ -116,7 +122,7 @@ impl Buckets {
                     return Response::error(409, "ConditionalRequestConflict");
                 }
                 let content = Some(request.body.to_vec());
-                self.add(at.clone(), content, request.content_type);
+                self.add(at.clone(), content, request.content_type, now);
                 if at.0 == crate::sandboxes::FILES {
                     self.events.push(at.1);
                     self.changed.notify_one();
@@ -132,7 +138,7 @@ impl Buckets {
                             self.objects.remove(&at);
                         }
                     }
-                    None => self.add(at, None, ""),
+                    None => self.add(at, None, "", now),
                 }
                 Response::new(204, "")
             }
@@ -140,10 +146,38 @@ impl Buckets {
         }
     }
 
-    fn add(&mut self, at: (String, String), content: Option<Vec<u8>>, content_type: &str) {
+    fn add(
+        &mut self,
+        at: (String, String),
+        content: Option<Vec<u8>>,
+        content_type: &str,
+        stored_at: u64,
+    ) {
         self.ids += 1;
-        let version = Version { id: self.ids, content, content_type: content_type.to_owned() };
+        let content_type = content_type.to_owned();
+        let version = Version { id: self.ids, content, content_type, stored_at };
         self.objects.entry(at).or_default().push(version);
+    }
+
+    /// Lists the keys of objects, a few at a time.
+    fn list_objects(&self, request: &Request<'_>) -> Response {
+        let argument = |name| request.query.get(name).map(String::as_str).unwrap_or_default();
+        let (prefix, after) = (argument("prefix"), argument("start-after"));
+        let present = self.objects.iter().filter_map(|((bucket, key), versions)| {
+            let last = versions.last().filter(|version| version.content.is_some())?;
+            let is_listed =
+                bucket == request.bucket && key.starts_with(prefix) && key.as_str() > after;
+            is_listed.then_some((key, last.stored_at))
+        });
+        let mut body = "<ListBucketResult>".to_owned();
+        for (key, stored_at) in present.clone().take(LISTED_AT_ONCE) {
+            let at = crate::run::timestamp(stored_at);
+            body +=
+                &format!("<Contents><Key>{key}</Key><LastModified>{at}</LastModified></Contents>");
+        }
+        let is_truncated = present.count() > LISTED_AT_ONCE;
+        body += &format!("<IsTruncated>{is_truncated}</IsTruncated></ListBucketResult>");
+        Response::new(200, body)
     }
 
     /// Lists versions, the newest of a key first.

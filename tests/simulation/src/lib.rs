@@ -24,9 +24,11 @@ pub mod staff;
 pub mod table;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 use crate::choices::Choices;
 use crate::names::Names;
@@ -34,13 +36,17 @@ use crate::network::{Fault, Outage, Service};
 use crate::people::People;
 use crate::promises::{Facts, PROMISES};
 use crate::run::{Run, wait};
-use crate::sandboxes::Functions;
+use crate::sandboxes::{Ended, Functions, invoke};
 use crate::scenarios::{SCENARIOS, World};
 use crate::settings::SETTINGS;
 use crate::staff::Staff;
 
 /// The longest that deliveries may take after the last fault, in ms.
 const LONGEST_END: u64 = 48 * 3_600_000;
+
+/// When the reconciler runs after the last fault, in ms: it leaves the last hour alone, and clocks
+/// were wrong by as much.
+const RECONCILED_AFTER: u64 = 3 * 3_600_000;
 
 /// What came of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,6 +82,8 @@ pub fn simulate_with(seed: u64, choices: Choices) -> Outcome {
         let staff = Staff::new(&functions);
         act(World { functions: Arc::clone(&functions), people: people.clone(), staff }).await;
         let mut is_over = settle().await;
+        reconcile(&functions).await;
+        is_over &= settle().await;
         probe(&people).await;
         is_over &= settle().await;
         let mut run = run::end();
@@ -160,6 +168,21 @@ async fn probe(people: &People) {
     }
     for person in people.all() {
         person.send("GET", "/api/notifications/", None, &[]).await;
+    }
+}
+
+/// Lets the reconciler repair what outages have torn apart. It leaves the last hour alone.
+async fn reconcile(functions: &Functions) {
+    wait(RECONCILED_AFTER).await;
+    for _ in 0..2 {
+        let deadline = Instant::now() + Duration::from_millis(SETTINGS.timeouts["reconciler"]);
+        match invoke("reconciler", functions.reconciler.handle(deadline)).await {
+            Ended::Done(Ok(report)) => run::note(format!("reconciler: {report:?}")),
+            Ended::Done(Err(error)) => {
+                run::with(|run| run.violations.push(format!("the reconciler fails: {error}")));
+            }
+            Ended::Crashed | Ended::TimedOut => {}
+        }
     }
 }
 

@@ -298,7 +298,8 @@ impl Run {
                     range: header("range"),
                     body: &call.body,
                 };
-                let response = self.buckets.act(&request, &mut self.choices);
+                let now = self.now();
+                let response = self.buckets.act(&request, now, &mut self.choices);
                 (response.status, response.headers, response.body)
             }
         }

@@ -275,20 +275,17 @@ fn files_and_objects_belong_together(facts: &Facts<'_>, violations: &mut Vec<Str
     let files: BTreeMap<&str, &Value> = facts.of("file").map(|item| (id_of(item), item)).collect();
     for ((bucket, key), versions) in &facts.run.buckets.objects {
         let id = key.rsplit('/').next().unwrap_or_default();
-        let is_told_of = !facts.run.lost.contains(key);
         let has_file =
             files.contains_key(id) || facts.run.given_up.iter().any(|it| it.contains(id));
-        if bucket == FILES && !has_file && !versions.is_empty() && is_told_of {
+        if bucket == FILES && !has_file && !versions.is_empty() {
             violations.push(format!("the object {key} has no file"));
         }
     }
     for (id, file) in files {
         let has_object = facts.run.buckets.present(FILES, &format!("files/{id}")).is_some();
         let status = text(file, "status");
-        let is_told_of = !facts.run.lost.iter().any(|key| key.ends_with(id));
         let expected = status == "available";
-        // A lost event is made up for when somebody looks at the file.
-        if has_object != expected && (expected || is_told_of) {
+        if has_object != expected {
             violations.push(format!("the file {id} is {status}, its object: {has_object}"));
         }
     }

@@ -16,6 +16,7 @@ use axum::Router;
 use dispatcher::Dispatcher;
 use inspector::Inspector;
 use mailer::Mailer;
+use reconciler::Reconciler;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::{clock, config};
@@ -39,6 +40,8 @@ pub struct Functions {
     pub mailer: Mailer,
     /// Checks uploads.
     pub inspector: Inspector,
+    /// Repairs what was lost.
+    pub reconciler: Reconciler,
     /// Archives the audit trail.
     pub archivist: Archivist,
     /// Functions that answer HTTP, by name.
@@ -129,6 +132,12 @@ impl Functions {
                 config::Mail::read(lookup).unwrap(),
                 background_table.clone(),
                 aws::ses(&background),
+                &sqs(&background),
+            ),
+            reconciler: Reconciler::new(
+                config::Reconcile::read(lookup).unwrap(),
+                background_table.clone(),
+                s3(&background),
                 &sqs(&background),
             ),
             inspector: Inspector::new(background_table.clone(), bucket(&background)),

@@ -152,6 +152,7 @@ impl Settings {
             ("mailer", "MailerFunction"),
             ("inspector", "InspectorFunction"),
             ("archivist", "ArchivistFunction"),
+            ("reconciler", "ReconcilerFunction"),
         ];
         Self {
             queues: queues.collect(),

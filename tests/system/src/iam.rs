@@ -169,10 +169,7 @@ fn no_function_reads_a_whole_table_or_leaves_its_own_things() {
         if function != "reconciler" {
             refused([role.send_message("upload")]);
         }
-        refused([
-            role.object("DELETE", ""),
-            role.object("GET", "elsewhere/x"),
-        ]);
+        refused([role.object("DELETE", ""), role.object("GET", "elsewhere/x")]);
         if function != "accounts" {
             refused(secret_ids().iter().map(|id| role.secret(id)));
         }

@@ -81,7 +81,8 @@ async fn upload(file: &Value, content: &[u8]) {
             range: None,
             body: content,
         };
-        let status = run.buckets.act(&request, &mut run.choices).status;
+        let now = run.now();
+        let status = run.buckets.act(&request, now, &mut run.choices).status;
         run.note(&format!("upload of {key} -> {status}"));
     });
 }
