@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::choices::Choices;
 use crate::mails::Verdict;
-use crate::run::{self, Run, SANDBOX, wait};
+use crate::run::{self, Run, SANDBOX, Sandbox, wait};
 use crate::{buckets, table};
 
 /// A service.
@@ -311,9 +311,11 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     let Plan { before, after, fault, crash, verdict } =
         run::with(|run| run.plan(&call, sandbox.is_some()));
     let what = format!("{who}: {} {}", call.operation, call.about);
+    note_mailing(&call, sandbox.as_deref(), fault);
     match fault {
         Fault::Refused => {
-            wait(before).await;
+            // The client waits no longer for a connection.
+            wait(before.min(450)).await;
             run::note(format!("{what} -> connection refused"));
             return Err(refused().await);
         }
@@ -372,6 +374,30 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
         response.headers_mut().insert(name, value);
     }
     Ok(response)
+}
+
+/// Notes what the promises about mails need to know of a call.
+fn note_mailing(call: &Call, sandbox: Option<&Sandbox>, fault: Fault) {
+    let Some(sandbox) = sandbox else { return };
+    let now = run::now();
+    match call.service {
+        Service::Mail => {
+            let may_be_sent = fault != Fault::Refused;
+            let of = sandbox.claimed.lock().unwrap().clone().unwrap_or_default();
+            run::with(|run| run.mails.requests.push((now, of, may_be_sent)));
+        }
+        // The recipient's account is the first that is read for a mail, again by a repetition.
+        Service::Table if call.about.ends_with(" ACCOUNT") => {
+            let mut began = sandbox.mail_began.lock().unwrap();
+            if began.1 {
+                *began = (now, false);
+            }
+        }
+        Service::Table if call.operation == "UpdateItem" => {
+            sandbox.mail_began.lock().unwrap().1 = true;
+        }
+        _ => {}
+    }
 }
 
 /// Returns whether a call claims a mail.

@@ -23,8 +23,9 @@ pub struct Facts<'a> {
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 11] = [
+pub const PROMISES: [(&str, Promise); 12] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
+    ("a mail is in doubt only if it may be sent", a_mail_is_in_doubt_only_if_it_may_be_sent),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
     ("a bulk action covers what was there and nothing later", bulk_actions_cover_what_was_there),
     ("what is unread can be seen", what_is_unread_can_be_seen),
@@ -107,6 +108,21 @@ fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut V
             violations.push(format!(
                 "{key} was mailed {sent} times, and is {state:?}{deleted}, reason {reason:?}"
             ));
+        }
+    }
+}
+
+fn a_mail_is_in_doubt_only_if_it_may_be_sent(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    for (key, changes) in facts.mails() {
+        for change in changes {
+            if text(change.new_image(), "mail_failure") != "no_answer" {
+                continue;
+            }
+            let mut requests = facts.run.mails.requests.iter();
+            let last = requests.rfind(|(at, of, _)| *of == key && *at <= change.at);
+            if last.is_some_and(|(_, _, may_be_sent)| !may_be_sent) {
+                violations.push(format!("{key} was surely not sent"));
+            }
         }
     }
 }
