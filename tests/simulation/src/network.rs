@@ -88,6 +88,8 @@ pub struct Network {
     pub refused_mails: u32,
     /// Events of the bucket that are lost.
     pub lost_events: u32,
+    /// Transactions that take longer to arrive.
+    pub slow_commits: u32,
     /// Waits, in ms; empty for none.
     pub waits: &'static [u64],
     /// Outages.
@@ -242,7 +244,10 @@ impl Run {
         let mut draw = || {
             if network.waits.is_empty() { 0 } else { choices.wait(network.waits) }
         };
-        let (before, after) = (draw(), draw());
+        let (mut before, after) = (draw(), draw());
+        if call.operation == "TransactWriteItems" && choices.chance(network.slow_commits) {
+            before += u64::from(choices.below(600));
+        }
         let outage = network
             .outages
             .iter()

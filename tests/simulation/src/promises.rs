@@ -63,6 +63,12 @@ impl Facts<'_> {
         self.run.given_up.iter().any(|item| item == key)
     }
 
+    fn is_dead_letter(&self, key: &str) -> bool {
+        let id = key.rsplit('#').next().unwrap_or_default();
+        let letters = &self.run.queues.get("mail-dead").messages;
+        letters.iter().any(|letter| letter.body.contains(id))
+    }
+
     fn of(&self, entity: &str) -> impl Iterator<Item = &Value> {
         self.items.iter().filter(move |item| text(item, "entity") == entity)
     }
@@ -103,7 +109,10 @@ fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut V
             "in_doubt" => !reason.is_empty(),
             _ => false,
         };
-        if !is_over && !facts.is_given_up(&key) {
+        // The sandbox has ended at the last delivery: the message is a dead letter, with an alarm.
+        let is_waiting = matches!(state, "" | "sending" | "ordered");
+        let is_dead = is_waiting && !is_deleted && facts.is_dead_letter(&key);
+        if !is_over && !is_dead && !facts.is_given_up(&key) {
             let deleted = if is_deleted { " and deleted" } else { "" };
             violations.push(format!(
                 "{key} was mailed {sent} times, and is {state:?}{deleted}, reason {reason:?}"
