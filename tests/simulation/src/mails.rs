@@ -20,6 +20,8 @@ pub struct Sent {
 pub struct Mails {
     /// All mails.
     pub sent: Vec<Sent>,
+    /// All requests to send one: of which item, and whether it may have been sent.
+    pub requests: Vec<(u64, String, bool)>,
 }
 
 /// A response of SES.

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::choices::Choices;
 use crate::mails::Verdict;
-use crate::run::{self, Run, SANDBOX, wait};
+use crate::run::{self, Run, SANDBOX, Sandbox, wait};
 use crate::{buckets, table};
 
 /// A service.
@@ -88,6 +88,8 @@ pub struct Network {
     pub refused_mails: u32,
     /// Events of the bucket that are lost.
     pub lost_events: u32,
+    /// Transactions that take longer to arrive.
+    pub slow_commits: u32,
     /// Waits, in ms; empty for none.
     pub waits: &'static [u64],
     /// Outages.
@@ -242,7 +244,10 @@ impl Run {
         let mut draw = || {
             if network.waits.is_empty() { 0 } else { choices.wait(network.waits) }
         };
-        let (before, after) = (draw(), draw());
+        let (mut before, after) = (draw(), draw());
+        if call.operation == "TransactWriteItems" && choices.chance(network.slow_commits) {
+            before += u64::from(choices.below(600));
+        }
         let outage = network
             .outages
             .iter()
@@ -312,9 +317,11 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     let Plan { before, after, fault, crash, verdict } =
         run::with(|run| run.plan(&call, sandbox.is_some()));
     let what = format!("{who}: {} {}", call.operation, call.about);
+    note_mailing(&call, sandbox.as_deref(), fault);
     match fault {
         Fault::Refused => {
-            wait(before).await;
+            // The client waits no longer for a connection.
+            wait(before.min(450)).await;
             run::note(format!("{what} -> connection refused"));
             return Err(refused().await);
         }
@@ -373,6 +380,30 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
         response.headers_mut().insert(name, value);
     }
     Ok(response)
+}
+
+/// Notes what the promises about mails need to know of a call.
+fn note_mailing(call: &Call, sandbox: Option<&Sandbox>, fault: Fault) {
+    let Some(sandbox) = sandbox else { return };
+    let now = run::now();
+    match call.service {
+        Service::Mail => {
+            let may_be_sent = fault != Fault::Refused;
+            let of = sandbox.claimed.lock().unwrap().clone().unwrap_or_default();
+            run::with(|run| run.mails.requests.push((now, of, may_be_sent)));
+        }
+        // The recipient's account is the first that is read for a mail, again by a repetition.
+        Service::Table if call.about.ends_with(" ACCOUNT") => {
+            let mut began = sandbox.mail_began.lock().unwrap();
+            if began.1 {
+                *began = (now, false);
+            }
+        }
+        Service::Table if call.operation == "UpdateItem" => {
+            sandbox.mail_began.lock().unwrap().1 = true;
+        }
+        _ => {}
+    }
 }
 
 /// Returns whether a call claims a mail.

@@ -23,8 +23,9 @@ pub struct Facts<'a> {
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 11] = [
+pub const PROMISES: [(&str, Promise); 12] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
+    ("a mail is in doubt only if it may be sent", a_mail_is_in_doubt_only_if_it_may_be_sent),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
     ("a bulk action covers what was there and nothing later", bulk_actions_cover_what_was_there),
     ("what is unread can be seen", what_is_unread_can_be_seen),
@@ -66,6 +67,12 @@ impl Facts<'_> {
 
     fn is_given_up(&self, key: &str) -> bool {
         self.run.given_up.iter().any(|item| item == key)
+    }
+
+    fn is_dead_letter(&self, key: &str) -> bool {
+        let id = key.rsplit('#').next().unwrap_or_default();
+        let letters = &self.run.queues.get("mail-dead").messages;
+        letters.iter().any(|letter| letter.body.contains(id))
     }
 
     fn of(&self, entity: &str) -> impl Iterator<Item = &Value> {
@@ -110,11 +117,29 @@ fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut V
             "" => is_deleted && sent == 0 && superseded.contains(id_of(end)),
             _ => false,
         };
-        if !is_over && !facts.is_given_up(&key) {
+        // The sandbox has ended at the last delivery: the message is a dead letter, with an alarm.
+        let is_waiting = matches!(state, "" | "sending" | "ordered");
+        let is_dead = is_waiting && !is_deleted && facts.is_dead_letter(&key);
+        if !is_over && !is_dead && !facts.is_given_up(&key) {
             let deleted = if is_deleted { " and deleted" } else { "" };
             violations.push(format!(
                 "{key} was mailed {sent} times, and is {state:?}{deleted}, reason {reason:?}"
             ));
+        }
+    }
+}
+
+fn a_mail_is_in_doubt_only_if_it_may_be_sent(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    for (key, changes) in facts.mails() {
+        for change in changes {
+            if text(change.new_image(), "mail_failure") != "no_answer" {
+                continue;
+            }
+            let mut requests = facts.run.mails.requests.iter();
+            let last = requests.rfind(|(at, of, _)| *of == key && *at <= change.at);
+            if last.is_some_and(|(_, _, may_be_sent)| !may_be_sent) {
+                violations.push(format!("{key} was surely not sent"));
+            }
         }
     }
 }

@@ -80,6 +80,8 @@ pub struct Sandbox {
     last_id: Mutex<(u64, u16)>,
     /// The item of the mail that it has claimed last.
     pub claimed: Mutex<Option<String>>,
+    /// When it began with its last mail, and whether the next read begins another.
+    pub mail_began: Mutex<(u64, bool)>,
     /// Ends the invocation.
     pub killed: Notify,
 }
@@ -214,6 +216,7 @@ impl Run {
             skew,
             last_id: Mutex::default(),
             claimed: Mutex::default(),
+            mail_began: Mutex::new((0, true)),
             killed: Notify::new(),
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use archive::vault::Vault;
 use archivist::Archivist;
@@ -51,6 +52,9 @@ pub struct Functions {
     /// The bucket of the archive.
     pub vault: Vault,
 }
+
+/// What a mailer needs for one mail: SES is given up after 4 s, and the table may be slow.
+const TIME_FOR_ONE_MAIL: Duration = Duration::from_secs(8);
 
 /// The clock of the current sandbox, for the SDK.
 #[derive(Debug)]
@@ -177,6 +181,7 @@ pub async fn invoke<T>(function: &'static str, what: impl Future<Output = T>) ->
         run.under_way += 1;
         run.take_sandbox(function)
     });
+    let started = run::now();
     let killed = sandbox.killed.notified();
     let ended = tokio::select! {
         biased;
@@ -189,7 +194,15 @@ pub async fn invoke<T>(function: &'static str, what: impl Future<Output = T>) ->
         match &ended {
             Ended::Done(_) => run.idle.entry(function).or_default().push(Arc::clone(&sandbox)),
             Ended::Crashed => run.note(&format!("{}: ends in the middle", sandbox.name)),
-            Ended::TimedOut => run.note(&format!("{}: takes too long and is ended", sandbox.name)),
+            Ended::TimedOut => {
+                run.note(&format!("{}: takes too long and is ended", sandbox.name));
+                let began = sandbox.mail_began.lock().unwrap().0;
+                let left = (started + SETTINGS.timeouts[function]).saturating_sub(began);
+                if function == "mailer" && u128::from(left) < TIME_FOR_ONE_MAIL.as_millis() {
+                    let what = format!("no mail is begun too late: {left} ms before the end");
+                    run.violations.push(what);
+                }
+            }
         }
     });
     ended

@@ -5,10 +5,18 @@ use serde_json::json;
 
 use super::{World, all, below, beside, pause};
 
+use crate::run;
+
 const SOON: [u64; 7] = [0, 5, 50, 200, 800, 2_500, 8_000];
 
 pub(super) async fn run(world: World) {
     let people = world.people;
+    run::with(|run| {
+        if run.choices.below(2) == 1 {
+            run.network.slow_commits = 400;
+            run.network.waits = &[1, 2, 5];
+        }
+    });
     let create = |doctor| {
         let patients = [people.patient.clone(), people.other_patient.clone()];
         let [patient, other] = patients;

@@ -6,6 +6,7 @@ mod bulk_actions;
 mod mail_storm;
 mod one_key;
 mod reassignments;
+mod slow_mails;
 mod staff_orders;
 mod uploads;
 
@@ -36,7 +37,7 @@ pub struct World {
 type Scenario = fn(World) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// All scenarios by their names. A seed runs that at its place, modulo their number.
-pub const SCENARIOS: [(&str, Scenario); 7] = [
+pub const SCENARIOS: [(&str, Scenario); 8] = [
     ("bulk actions", |world| Box::pin(bulk_actions::run(world))),
     ("mail storm", |world| Box::pin(mail_storm::run(world))),
     ("reassignments", |world| Box::pin(reassignments::run(world))),
@@ -44,6 +45,7 @@ pub const SCENARIOS: [(&str, Scenario); 7] = [
     ("uploads", |world| Box::pin(uploads::run(world))),
     ("staff orders", |world| Box::pin(staff_orders::run(world))),
     ("archive", |world| Box::pin(archive::run(world))),
+    ("slow mails", |world| Box::pin(slow_mails::run(world))),
 ];
 
 /// Draws a number below a bound.
