@@ -127,7 +127,7 @@ impl Mailer {
         let is_last = deliveries >= self.config.deliveries;
         let delivered = self.carry_out(order, is_last).await;
         if let Err(Undelivered { failure: Some(failure), .. }) = &delivered
-            && let Some(pause) = failure.pause(deliveries)
+            && let Some(pause) = failure.pause(order, deliveries)
         {
             self.hide(message, pause).await;
         }

@@ -131,14 +131,19 @@ string_enum! {
 }
 
 impl MailFailure {
-    /// Returns how long to wait before the next try, after `deliveries` of the order; `None` for
-    /// the queue's own time. Together with the number of deliveries, a quota is waited out for
-    /// three days.
-    pub fn pause(self, deliveries: u32) -> Option<SignedDuration> {
-        let (first, longest) = match self {
-            Self::Throttled => (SignedDuration::from_secs(30), SignedDuration::from_hours(1)),
+    /// Returns how long an order waits before the next try, after `deliveries`; `None` for the
+    /// queue's own time. Together with the number of deliveries, a quota is waited out for three
+    /// days. Account mails are tried again soon, because somebody waits for them.
+    pub fn pause(self, order: MailMessage, deliveries: u32) -> Option<SignedDuration> {
+        let (first, longest) = match (self, order) {
+            (Self::Throttled, MailMessage::Mail { .. }) => {
+                (SignedDuration::from_secs(2), SignedDuration::from_hours(1))
+            }
+            (Self::Throttled, MailMessage::Notification { .. }) => {
+                (SignedDuration::from_secs(30), SignedDuration::from_hours(1))
+            }
             // The maximum of SQS (API reference, "ChangeMessageVisibility").
-            Self::QuotaExceeded | Self::SendingPaused => {
+            (Self::QuotaExceeded | Self::SendingPaused, _) => {
                 (SignedDuration::from_hours(1), SignedDuration::from_hours(12))
             }
             _ => return None,
@@ -438,16 +443,25 @@ mod tests {
 
     #[test]
     fn a_quota_is_waited_out_for_days_and_a_rate_for_minutes() {
+        let user: UserId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
+        let id = "0190a5c0-0000-7000-8000-000000000002";
+        let notification =
+            MailMessage::Notification { recipient_id: user, notification_id: id.parse().unwrap() };
+        let account = MailMessage::Mail { mail_id: id.parse().unwrap() };
         let waited = |failure: MailFailure| -> SignedDuration {
-            (1..10).filter_map(|deliveries| failure.pause(deliveries)).sum()
+            (1..10).filter_map(|deliveries| failure.pause(notification, deliveries)).sum()
         };
         for failure in [MailFailure::QuotaExceeded, MailFailure::SendingPaused] {
             assert!(waited(failure) > SignedDuration::from_hours(72), "{}", waited(failure));
-            assert_eq!(failure.pause(u32::MAX), Some(SignedDuration::from_hours(12)));
+            for order in [notification, account] {
+                assert_eq!(failure.pause(order, u32::MAX), Some(SignedDuration::from_hours(12)));
+            }
         }
-        assert_eq!(MailFailure::Throttled.pause(1), Some(SignedDuration::from_secs(30)));
-        assert!(waited(MailFailure::Throttled) > SignedDuration::from_hours(2));
-        assert_eq!(MailFailure::NotReached.pause(3), None);
+        let throttled = MailFailure::Throttled;
+        assert_eq!(throttled.pause(notification, 1), Some(SignedDuration::from_secs(30)));
+        assert!(waited(throttled) > SignedDuration::from_hours(2));
+        assert_eq!(throttled.pause(account, 1), Some(SignedDuration::from_secs(2)));
+        assert_eq!(MailFailure::NotReached.pause(account, 3), None);
     }
 
     #[test]

@@ -138,8 +138,8 @@ impl Table {
         }))
     }
 
-    /// Reads a notification that is open: nobody has read or deleted it, and its mail is not sent or
-    /// being sent. Strongly consistent.
+    /// Reads a notification that is open: nobody has read or deleted it, and its mail is not sent
+    /// or being sent. Strongly consistent.
     pub async fn get_open_notification(
         &self,
         recipient: UserId,

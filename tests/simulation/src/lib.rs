@@ -26,6 +26,7 @@ pub mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
@@ -137,19 +138,15 @@ fn draw_faults(run: &mut Run) {
             choices.one_of(&[Service::Mail, Service::Queue, Service::Table, Service::Bucket]);
         let fault = choices.one_of(&[Fault::Refused, Fault::Ignored, Fault::Failed]);
         let from = now + choices.wait(&[0, 1_000, 10_000, 60_000, 600_000]);
-        // Sources that retry a few times give up in a longer one.
-        let lasts: &[u64] = if SETTINGS.dispatcher.retries.is_some() {
-            &[10_000]
-        } else {
-            &[10_000, 60_000, 600_000, 3_600_000, 25_200_000]
-        };
-        let to = from + choices.wait(lasts);
+        let to = from + choices.wait(&[10_000, 60_000, 600_000, 3_600_000, 25_200_000]);
         network.outages.push(Outage { service, from, to, fault });
     }
 }
 
-/// Lets doctors look at what they had and have.
+/// Lets doctors look at what they had and have, and get one more notification.
 async fn probe(people: &People) {
+    run::with(|run| run.probed_at = run.now());
+    people.other_patient.create_record(&people.doctor, json!({})).await;
     let moved = run::with(|run| {
         let log = run.table.log.iter();
         let ended = log.filter(|change| {
@@ -221,6 +218,7 @@ impl Run {
             && (changes == 0 || self.read.len() == sources)
             && self.read.values().all(|read| *read == changes)
             && self.buckets.events.is_empty()
+            && self.mails.bounces.is_empty()
             && SETTINGS
                 .queue_sources
                 .iter()

@@ -1,6 +1,12 @@
 //! SES: what it was asked to send, and what it has sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::run::timestamp;
 
 /// A mail that SES has accepted.
 #[derive(Clone, Debug)]
@@ -13,6 +19,20 @@ pub struct Sent {
     pub subject: String,
     /// Keys of the item of which the mail is.
     pub of: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Sent {
+    /// Returns the message about its bounce, as the rules of the template write it.
+    pub fn bounce(&self, now: u64) -> String {
+        let tags: BTreeMap<&String, [&String; 1]> =
+            self.tags.iter().map(|(name, value)| (name, [value])).collect();
+        json!({"event_type": "Bounce", "bounce_type": "Permanent", "tags": tags,
+            "sent_at": timestamp(self.at).to_string(),
+            "reported_at": timestamp(now).to_string()})
+        .to_string()
+    }
 }
 
 /// What SES has accepted, and how it responds.
@@ -20,6 +40,16 @@ pub struct Sent {
 pub struct Mails {
     /// All mails.
     pub sent: Vec<Sent>,
+    /// Addresses that refuse all mails.
+    pub refused_by: BTreeSet<String>,
+    /// Bounces that are not reported yet.
+    pub bounces: Vec<Sent>,
+    /// Is notified of bounces.
+    pub bounced: Arc<Notify>,
+    /// The least time between two mails, in ms.
+    pub interval: u64,
+    /// When the last mail was accepted.
+    last: Option<u64>,
     /// All requests to send one: of which item, and whether it may have been sent.
     pub requests: Vec<(u64, String, bool)>,
 }
@@ -39,15 +69,29 @@ pub enum Verdict {
 }
 
 impl Mails {
+    fn accept(&mut self, sent: Sent) {
+        self.last = Some(sent.at);
+        if self.refused_by.contains(&sent.to) {
+            self.bounces.push(sent.clone());
+            self.bounced.notify_one();
+        }
+        self.sent.push(sent);
+    }
+
     /// Carries out SendEmail.
     pub fn act(&mut self, body: &[u8], of: String, verdict: Verdict, now: u64) -> (u16, String) {
         let fields: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
         let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        let tag = |number: usize| {
+            let part = |name: &str| fields.get(&format!("Tags.member.{number}.{name}")).cloned();
+            part("Name").zip(part("Value"))
+        };
         let sent = Sent {
             at: now,
             to: text("Destination.ToAddresses.member.1"),
             subject: text("Message.Subject.Data"),
             of,
+            tags: (1..10).map_while(tag).collect(),
         };
         let error = |code| {
             format!(
@@ -55,15 +99,18 @@ impl Mails {
                      </ErrorResponse>"
             )
         };
+        if self.last.is_some_and(|last| now < last + self.interval) {
+            return (400, error("Throttling"));
+        }
         match verdict {
             Verdict::Refused(code) => (400, error(code)),
             Verdict::Failed { sent: false } => (500, error("InternalFailure")),
             Verdict::Failed { sent: true } => {
-                self.sent.push(sent);
+                self.accept(sent);
                 (500, error("InternalFailure"))
             }
             Verdict::Accepted => {
-                self.sent.push(sent);
+                self.accept(sent);
                 let result = "<SendEmailResult><MessageId>1</MessageId></SendEmailResult>";
                 (200, format!("<SendEmailResponse>{result}</SendEmailResponse>"))
             }

@@ -246,6 +246,11 @@ impl Person {
         answer
     }
 
+    /// Returns the user's address.
+    pub fn address(&self) -> String {
+        format!("{}@example.org", self.id)
+    }
+
     /// Creates a record for a doctor.
     pub async fn create_record(&self, doctor: &Person, more: Value) -> Answer {
         let mut body = json!({"doctor": doctor.id, "description": "cough"});

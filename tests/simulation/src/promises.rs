@@ -20,10 +20,13 @@ pub struct Facts<'a> {
     pub items: Vec<Value>,
 }
 
+/// The bucket of changes that cannot be read.
+const FAILURES: &str = "failures";
+
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 12] = [
+pub const PROMISES: [(&str, Promise); 15] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
     ("a mail is in doubt only if it may be sent", a_mail_is_in_doubt_only_if_it_may_be_sent),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
@@ -36,6 +39,9 @@ pub const PROMISES: [(&str, Promise); 12] = [
     ("every event is in the archive once", every_event_is_in_the_archive_once),
     ("files and objects belong together", files_and_objects_belong_together),
     ("every request has a documented response", every_request_has_a_documented_response),
+    ("no change is given up", no_change_is_given_up),
+    ("a change that cannot be read is set aside", what_cannot_be_read_is_set_aside),
+    ("an address that bounces is noted", an_address_that_bounces_is_noted),
 ];
 
 /// Types of notifications without a mail.
@@ -63,10 +69,6 @@ impl Facts<'_> {
     fn superseded(&self) -> BTreeSet<&str> {
         let inserted = self.run.table.log.iter().filter(|change| change.event() == "INSERT");
         inserted.map(|change| text(change.new_image(), "supersedes")).collect()
-    }
-
-    fn is_given_up(&self, key: &str) -> bool {
-        self.run.given_up.iter().any(|item| item == key)
     }
 
     fn is_dead_letter(&self, key: &str) -> bool {
@@ -120,7 +122,7 @@ fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut V
         // The sandbox has ended at the last delivery: the message is a dead letter, with an alarm.
         let is_waiting = matches!(state, "" | "sending" | "ordered");
         let is_dead = is_waiting && !is_deleted && facts.is_dead_letter(&key);
-        if !is_over && !is_dead && !facts.is_given_up(&key) {
+        if !is_over && !is_dead {
             let deleted = if is_deleted { " and deleted" } else { "" };
             violations.push(format!(
                 "{key} was mailed {sent} times, and is {state:?}{deleted}, reason {reason:?}"
@@ -215,9 +217,6 @@ fn bulk_actions_cover_what_was_there(facts: &Facts<'_>, violations: &mut Vec<Str
 fn what_is_unread_can_be_seen(facts: &Facts<'_>, violations: &mut Vec<String>) {
     for item in facts.of("notification") {
         let key = format!("{} {}", text(item, "pk"), text(item, "sk"));
-        if facts.run.given_up.iter().any(|given_up| given_up.starts_with(text(item, "pk"))) {
-            continue;
-        }
         let counts = text(item, "gsi1pk").starts_with("UNREAD#");
         let is_hidden = item["is_deleted"]["BOOL"] == true;
         let is_read = !text(item, "read_at").is_empty();
@@ -265,9 +264,6 @@ fn counts_are_right(facts: &Facts<'_>, violations: &mut Vec<String>) {
             }
         }
     }
-    if !facts.run.given_up.is_empty() {
-        return;
-    }
     let log = &facts.run.table.log;
     let inserted = |entity: &str| {
         log.iter()
@@ -300,8 +296,7 @@ fn files_and_objects_belong_together(facts: &Facts<'_>, violations: &mut Vec<Str
     let files: BTreeMap<&str, &Value> = facts.of("file").map(|item| (id_of(item), item)).collect();
     for ((bucket, key), versions) in &facts.run.buckets.objects {
         let id = key.rsplit('/').next().unwrap_or_default();
-        let has_file =
-            files.contains_key(id) || facts.run.given_up.iter().any(|it| it.contains(id));
+        let has_file = files.contains_key(id);
         if bucket == FILES && !has_file && !versions.is_empty() {
             violations.push(format!("the object {key} has no file"));
         }
@@ -394,6 +389,48 @@ fn every_request_has_a_documented_response(facts: &Facts<'_>, violations: &mut V
     for answer in &facts.run.answers {
         if !is_documented(answer) {
             violations.push(format!("{} has no {}", answer.request, answer.status));
+        }
+    }
+}
+
+fn no_change_is_given_up(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    violations.extend(facts.run.given_up.iter().map(|key| format!("{key} was given up")));
+}
+
+fn what_cannot_be_read_is_set_aside(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let set_aside: String = facts
+        .run
+        .buckets
+        .objects
+        .iter()
+        .filter(|((bucket, _), _)| bucket == FAILURES)
+        .flat_map(|(_, versions)| versions.iter().filter_map(|version| version.content.as_ref()))
+        .map(|content| String::from_utf8_lossy(content).into_owned())
+        .collect();
+    for poison in &facts.run.poison {
+        if !set_aside.contains(poison.as_str()) {
+            violations.push(format!("{poison} cannot be read, and is not in the bucket"));
+        }
+    }
+    let is_poison = |key: &str| facts.run.poison.iter().any(|poison| key.contains(poison.as_str()));
+    let wrongly = facts.run.table.log.iter().map(Change::key).filter(|key| !is_poison(key));
+    for key in wrongly.filter(|key| set_aside.contains(&format!("\"{key}\""))) {
+        violations.push(format!("{key} was set aside and can be read"));
+    }
+}
+
+fn an_address_that_bounces_is_noted(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let bounced =
+        facts.run.mails.sent.iter().filter(|it| facts.run.mails.refused_by.contains(&it.to));
+    for mail in bounced {
+        let recipient = &mail.tags["recipient_id"];
+        let account = facts.of("user").find(|item| text(item, "pk").ends_with(recipient.as_str()));
+        if account.is_none_or(|account| text(account, "email_problem") != "bounced") {
+            violations
+                .push(format!("{} bounced, and the account of {recipient} has no mark", mail.of));
+        }
+        if mail.at > facts.run.probed_at {
+            violations.push(format!("{} was sent to an address that had bounced", mail.of));
         }
     }
 }

@@ -63,6 +63,10 @@ pub struct Run {
     pub given_up: Vec<String>,
     /// When all faults had ended.
     pub healed_at: u64,
+    /// Ids of items that cannot be read.
+    pub poison: Vec<String>,
+    /// When people looked at what is left.
+    pub probed_at: u64,
     /// Keys of objects whose event is lost.
     pub lost: Vec<String>,
     /// All requests of people.
@@ -115,6 +119,8 @@ pub fn begin(choices: Choices, seed: u64) {
         read: BTreeMap::new(),
         given_up: Vec::new(),
         healed_at: 0,
+        poison: Vec::new(),
+        probed_at: u64::MAX,
         lost: Vec::new(),
         answers: Vec::new(),
     };

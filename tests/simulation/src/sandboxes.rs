@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use axum::Router;
 use dispatcher::Dispatcher;
 use inspector::Inspector;
+use mail_events::MailEvents;
 use mailer::Mailer;
 use reconciler::Reconciler;
 use runtime::aws::{self, CallPolicy};
@@ -41,6 +42,8 @@ pub struct Functions {
     pub mailer: Mailer,
     /// Checks uploads.
     pub inspector: Inspector,
+    /// Notes bounces.
+    pub mail_events: MailEvents,
     /// Repairs what was lost.
     pub reconciler: Reconciler,
     /// Archives the audit trail.
@@ -138,6 +141,7 @@ impl Functions {
                 aws::ses(&background),
                 &sqs(&background),
             ),
+            mail_events: MailEvents::new(background_table.clone()),
             reconciler: Reconciler::new(
                 config::Reconcile::read(lookup).unwrap(),
                 background_table.clone(),

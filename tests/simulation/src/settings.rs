@@ -111,9 +111,11 @@ impl Settings {
             }
         });
         let mut queue_sources = Vec::new();
-        for (function, resource) in
-            [("mailer", "MailerFunction"), ("inspector", "InspectorFunction")]
-        {
+        for (function, resource) in [
+            ("mailer", "MailerFunction"),
+            ("mail-events", "MailEventsFunction"),
+            ("inspector", "InspectorFunction"),
+        ] {
             for source in section(resource).split("Type: SQS").skip(1) {
                 let queue = value(source, "Queue").unwrap();
                 let queue = queue.strip_prefix("!GetAtt ").unwrap().strip_suffix(".Arn").unwrap();
@@ -150,6 +152,7 @@ impl Settings {
             ("console", "ConsoleFunction"),
             ("dispatcher", "DispatcherFunction"),
             ("mailer", "MailerFunction"),
+            ("mail-events", "MailEventsFunction"),
             ("inspector", "InspectorFunction"),
             ("archivist", "ArchivistFunction"),
             ("reconciler", "ReconcilerFunction"),

@@ -32,6 +32,7 @@ pub fn start(functions: &Arc<Functions>) {
         }
     }
     tokio::task::spawn_local(tell_of_uploads());
+    tokio::task::spawn_local(tell_of_bounces());
 }
 
 /// What came of a batch of the stream.
@@ -222,6 +223,7 @@ async fn handle(
             let deadline = Instant::now() + Duration::from_millis(SETTINGS.timeouts[function]);
             invoke(function, functions.mailer.handle(event, deadline)).await
         }
+        "mail-events" => invoke(function, functions.mail_events.handle(event)).await,
         _ => invoke(function, functions.inspector.handle(event)).await,
     };
     match ended {
@@ -244,6 +246,38 @@ fn upload_event(key: &str) -> Value {
     let mut event: Value = serde_json::from_str(body).unwrap();
     event["Records"][0]["s3"]["object"]["key"] = json!(key);
     event
+}
+
+/// The queue of reports about mails.
+const MAIL_EVENTS: &str = "MailEventQueue";
+
+/// Puts reports of bounces into their queue: late or twice.
+async fn tell_of_bounces() {
+    loop {
+        let (bounce, pause) = run::with(|run| {
+            let number = run.mails.bounces.len() as u32;
+            let next = (number > 0).then(|| {
+                let at = run.choices.below(number) as usize;
+                run.mails.bounces.remove(at)
+            });
+            (next, run.choices.wait(&[10, 500, 20_000, 600_000]))
+        });
+        let Some(bounce) = bounce else {
+            let bounced = run::with(|run| Arc::clone(&run.mails.bounced));
+            bounced.notified().await;
+            continue;
+        };
+        run::with(|run| run.under_way += 1);
+        wait(pause).await;
+        run::with(|run| {
+            run.under_way -= 1;
+            let (now, doubled) = (run.now(), run.network.doubled);
+            run.note(&format!("SES reports the bounce of {}", bounce.of));
+            for _ in 0..1 + u32::from(run.choices.chance(doubled)) {
+                run.queues.send(MAIL_EVENTS, &bounce.bounce(now), now, now);
+            }
+        });
+    }
 }
 
 /// Puts the events of the bucket into their queue: late, twice or never.

@@ -703,8 +703,8 @@ fn the_export_has_numbers_and_nobody() {
     assert_eq!(keys(&export.body), ["days", "generated_at", "queues", "totals"]);
     assert_eq!(keys(&export["totals"]), counts);
     let queues = [
-        "mail",
         "account_mail",
+        "mail",
         "mail_dead_letters",
         "stream_failures",
         "upload",

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{World, all, below, beside, pause};
+use super::{World, all, below, beside, pause, store_poison};
 
 const SOON: [u64; 6] = [0, 10, 500, 3_000, 20_000, 200_000];
 
@@ -14,6 +14,9 @@ pub(super) async fn run(world: World) {
         let doctor = if below(3) == 0 { &people.other_doctor } else { &people.doctor };
         let created = people.patient.create_record(doctor, json!({})).await;
         records.extend(created.id().map(|id| (id, doctor.clone())));
+    }
+    if below(3) == 2 {
+        store_poison();
     }
     let mut started = Vec::new();
     for (record, doctor) in records {

@@ -2,7 +2,9 @@
 //! the waits and all faults.
 
 mod archive;
+mod bounces;
 mod bulk_actions;
+mod flood;
 mod mail_storm;
 mod one_key;
 mod reassignments;
@@ -14,13 +16,15 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use serde_json::Value;
+use runtime::clock;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::buckets::Request;
 use crate::people::People;
 use crate::run::{self, wait};
 use crate::sandboxes::{FILES, Functions};
+use crate::settings::SETTINGS;
 use crate::staff::Staff;
 
 /// What a scenario acts on.
@@ -37,7 +41,7 @@ pub struct World {
 type Scenario = fn(World) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// All scenarios by their names. A seed runs that at its place, modulo their number.
-pub const SCENARIOS: [(&str, Scenario); 8] = [
+pub const SCENARIOS: [(&str, Scenario); 10] = [
     ("bulk actions", |world| Box::pin(bulk_actions::run(world))),
     ("mail storm", |world| Box::pin(mail_storm::run(world))),
     ("reassignments", |world| Box::pin(reassignments::run(world))),
@@ -45,8 +49,24 @@ pub const SCENARIOS: [(&str, Scenario); 8] = [
     ("uploads", |world| Box::pin(uploads::run(world))),
     ("staff orders", |world| Box::pin(staff_orders::run(world))),
     ("archive", |world| Box::pin(archive::run(world))),
+    ("bounces", |world| Box::pin(bounces::run(world))),
+    ("flood", |world| Box::pin(flood::run(world))),
     ("slow mails", |world| Box::pin(slow_mails::run(world))),
 ];
+
+/// Stores an item that no function can read.
+fn store_poison() {
+    run::with(|run| {
+        let id = clock::new_id::<uuid::Uuid>().to_string();
+        let item = json!({"pk": {"S": format!("USER#{id}")}, "sk": {"S": "ACCOUNT"},
+            "entity": {"S": "user"}, "role": {"S": "ghost"}});
+        let body = json!({"TableName": SETTINGS.variables["TABLE_NAME"], "Item": item}).to_string();
+        let now = run.now();
+        run.table.act("PutItem", body.as_bytes(), now);
+        run.note(&format!("an item that cannot be read is stored: {id}"));
+        run.poison.push(id);
+    });
+}
 
 /// Draws a number below a bound.
 fn below(bound: u32) -> u32 {

@@ -1,0 +1,29 @@
+//! The address of a doctor refuses all mails, while patients go on creating and changing records.
+
+use serde_json::json;
+
+use super::{World, all, below, beside, pause};
+use crate::run;
+
+const SOON: [u64; 5] = [0, 100, 3_000, 60_000, 900_000];
+
+pub(super) async fn run(world: World) {
+    let people = world.people;
+    run::with(|run| run.mails.refused_by.insert(people.doctor.address()));
+    let mut started = Vec::new();
+    for _ in 0..2 + below(4) {
+        let (patient, doctor) = (people.patient.clone(), people.doctor.clone());
+        let other = people.other_doctor.clone();
+        let moves = below(3) == 0;
+        started.push(beside(&SOON, async move {
+            let created = patient.create_record(&doctor, json!({})).await;
+            if let Some(id) = created.id() {
+                let doctor = if moves { &other } else { &doctor };
+                patient.update_record(&id, json!({"doctor": doctor.id})).await;
+                patient.update_record(&id, json!({"description": "a cough"})).await;
+            }
+        }));
+    }
+    all(started).await;
+    pause(&[60_000, 3_600_000]).await;
+}
