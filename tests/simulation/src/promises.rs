@@ -159,9 +159,19 @@ fn bulk_actions_cover_what_was_there(facts: &Facts<'_>, violations: &mut Vec<Str
         .iter()
         .map(|item| (format!("{} {}", text(item, "pk"), text(item, "sk")), item))
         .collect();
+    // The bounds of bulk actions at the time of each change.
+    let mut bounds: BTreeMap<&str, &Value> = BTreeMap::new();
     for change in &facts.run.table.log {
+        if text(change.new_image(), "entity") == "inbox_state" {
+            bounds.insert(text(change.new_image(), "pk"), change.new_image());
+        }
         if change.event() != "INSERT" || text(change.new_image(), "entity") != "notification" {
             continue;
+        }
+        let (inbox, born) = (text(change.new_image(), "pk"), id_of(change.new_image()));
+        let is_below = |name| bounds.get(inbox).is_some_and(|state| born <= text(state, name));
+        if is_below("read_through") || is_below("deleted_through") {
+            violations.push(format!("{} was covered before it was there", change.key()));
         }
         let (key, id) = (change.key(), id_of(change.new_image()));
         let recipient = text(change.new_image(), "pk").trim_start_matches("INBOX#");
