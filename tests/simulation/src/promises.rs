@@ -71,12 +71,6 @@ impl Facts<'_> {
         inserted.map(|change| text(change.new_image(), "supersedes")).collect()
     }
 
-    fn is_dead_letter(&self, key: &str) -> bool {
-        let id = key.rsplit('#').next().unwrap_or_default();
-        let letters = &self.run.queues.get("mail-dead").messages;
-        letters.iter().any(|letter| letter.body.contains(id))
-    }
-
     fn of(&self, entity: &str) -> impl Iterator<Item = &Value> {
         self.items.iter().filter(move |item| text(item, "entity") == entity)
     }
@@ -119,10 +113,7 @@ fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut V
             "" => is_deleted && sent == 0 && superseded.contains(id_of(end)),
             _ => false,
         };
-        // The sandbox has ended at the last delivery: the message is a dead letter, with an alarm.
-        let is_waiting = matches!(state, "" | "sending" | "ordered");
-        let is_dead = is_waiting && !is_deleted && facts.is_dead_letter(&key);
-        if !is_over && !is_dead {
+        if !is_over {
             let deleted = if is_deleted { " and deleted" } else { "" };
             violations.push(format!(
                 "{key} was mailed {sent} times, and is {state:?}{deleted}, reason {reason:?}"
@@ -170,9 +161,19 @@ fn bulk_actions_cover_what_was_there(facts: &Facts<'_>, violations: &mut Vec<Str
         .map(|item| (format!("{} {}", text(item, "pk"), text(item, "sk")), item))
         .collect();
     let superseded = facts.superseded();
+    // The bounds of bulk actions at the time of each change.
+    let mut bounds: BTreeMap<&str, &Value> = BTreeMap::new();
     for change in &facts.run.table.log {
+        if text(change.new_image(), "entity") == "inbox_state" {
+            bounds.insert(text(change.new_image(), "pk"), change.new_image());
+        }
         if change.event() != "INSERT" || text(change.new_image(), "entity") != "notification" {
             continue;
+        }
+        let (inbox, born) = (text(change.new_image(), "pk"), id_of(change.new_image()));
+        let is_below = |name| bounds.get(inbox).is_some_and(|state| born <= text(state, name));
+        if is_below("read_through") || is_below("deleted_through") {
+            violations.push(format!("{} was covered before it was there", change.key()));
         }
         let (key, id) = (change.key(), id_of(change.new_image()));
         if superseded.contains(id) {
@@ -420,16 +421,16 @@ fn what_cannot_be_read_is_set_aside(facts: &Facts<'_>, violations: &mut Vec<Stri
 }
 
 fn an_address_that_bounces_is_noted(facts: &Facts<'_>, violations: &mut Vec<String>) {
-    let bounced =
-        facts.run.mails.sent.iter().filter(|it| facts.run.mails.refused_by.contains(&it.to));
-    for mail in bounced {
-        let recipient = &mail.tags["recipient_id"];
-        let account = facts.of("user").find(|item| text(item, "pk").ends_with(recipient.as_str()));
+    let mails = &facts.run.mails;
+    let bounced = || mails.sent.iter().filter(|mail| mails.refused_by.contains(&mail.to));
+    let is_known = bounced().any(|mail| mail.at < facts.run.probed_at);
+    for mail in bounced() {
+        let recipient = mail.tags["recipient_id"].as_str();
+        let account = facts.of("user").find(|item| text(item, "pk").ends_with(recipient));
         if account.is_none_or(|account| text(account, "email_problem") != "bounced") {
-            violations
-                .push(format!("{} bounced, and the account of {recipient} has no mark", mail.of));
+            violations.push(format!("{} bounced, and its recipient has no mark", mail.of));
         }
-        if mail.at > facts.run.probed_at {
+        if is_known && mail.at > facts.run.probed_at {
             violations.push(format!("{} was sent to an address that had bounced", mail.of));
         }
     }

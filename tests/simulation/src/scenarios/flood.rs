@@ -19,7 +19,7 @@ pub(super) async fn run(world: World) {
         run.mails.interval = run.choices.one_of(&[500, 1_000, 2_000]);
     });
     let mut started = Vec::new();
-    for _ in 0..10 + below(30) {
+    for _ in 0..6 + below(12) {
         let (patient, doctor) = (people.patient.clone(), people.doctor.clone());
         started.push(beside(&[0, 100, 1_000], async move {
             let created = patient.create_record(&doctor, json!({})).await;

@@ -56,8 +56,8 @@ pub const SCENARIOS: [(&str, Scenario); 10] = [
 
 /// Stores an item that no function can read.
 fn store_poison() {
+    let id = clock::new_id::<uuid::Uuid>().to_string();
     run::with(|run| {
-        let id = clock::new_id::<uuid::Uuid>().to_string();
         let item = json!({"pk": {"S": format!("USER#{id}")}, "sk": {"S": "ACCOUNT"},
             "entity": {"S": "user"}, "role": {"S": "ghost"}});
         let body = json!({"TableName": SETTINGS.variables["TABLE_NAME"], "Item": item}).to_string();
