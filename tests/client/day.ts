@@ -104,11 +104,17 @@ const path = { id: created.id };
 const unread = success(await doctor.api.GET("/api/notifications/", { params: { query: { is_read: false } } }));
 assert.equal(unread.results[0]?.notification_type, "patient_assigned");
 assert.equal(unread.results[0]?.record?.id, created.id);
-const url = await eventually("the file is available", async () => {
+const available = await eventually("the file is available", async () => {
   const record = success(await doctor.api.GET("/api/records/doctor/{id}/", { params: { path } }));
-  return record.files[0]?.file ?? undefined;
+  return record.files[0]?.file ? record.files[0] : undefined;
 });
-assert.deepEqual(new Uint8Array(await (await fetch(url)).arrayBuffer()), PDF);
+const download = success(
+  await doctor.api.GET("/api/records/files/{id}/download/", {
+    params: { path: { id: available.id } },
+    headers: { Accept: "application/json" },
+  }),
+);
+assert.deepEqual(new Uint8Array(await (await fetch(download.url)).arrayBuffer()), PDF);
 const note = success(
   await doctor.api.POST("/api/records/doctor/annotations/", { body: { record: created.id, note: `${MARKER} all is well` } }),
 );

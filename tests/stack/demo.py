@@ -48,7 +48,8 @@ def main() -> None:
 
     title("The doctor sees it, downloads a file, annotates, and corrects the annotation")
     seen = api.get(f"/api/records/doctor/{record['id']}/", jane)
-    api.send("GET", seen["files"][0]["file"])
+    download = api.get(f"/api/records/files/{seen['files'][0]['id']}/download/", jane)
+    api.send("GET", download["url"])
     annotation = api.post("/api/records/doctor/annotations/", jane, record=record["id"], note="All values are normal.")
     api.call("PATCH", f"/api/records/doctor/annotations/{annotation['id']}/", jane, {"note": "All values are normal. See you in a year."})
 
@@ -99,7 +100,9 @@ class Api:
         return self.call("POST", path, user, body)
 
     def call(self, method: str, path: str, user: dict | None, body: dict | None = None, expect: int | None = None):
-        headers = {"Authorization": f"Bearer {user['tokens']['access']}"} if user else {}
+        headers = {"Accept": "application/json"}
+        if user:
+            headers["Authorization"] = f"Bearer {user['tokens']['access']}"
         if body:
             headers["Content-Type"] = "application/json"
             print(f"\n> {method} {path}\n{json.dumps(body, indent=2)}")

@@ -3,7 +3,7 @@
 use domain::account::{Account, Approval, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
-use domain::id::{EventId, RecordId, SessionId, UserId};
+use domain::id::{EventId, FileId, RecordId, SessionId, UserId};
 use domain::text::{Name, PhoneNumber};
 use http_api::views::ProfileView;
 use jiff::Timestamp;
@@ -97,6 +97,9 @@ pub(crate) struct AuditEventView<'a> {
     /// The records that a list showed.
     #[schema(max_items = 100)]
     records: &'a [RecordId],
+    /// The file, if the event is about one.
+    #[schema(required)]
+    file: Option<FileId>,
     #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
     #[schema(required, max_length = 600)]
@@ -137,6 +140,7 @@ impl<'a> AuditEventView<'a> {
             outcome: event.outcome,
             record: event.record_id,
             records: &event.record_ids,
+            file: event.file_id,
             reason: event.reason.as_deref(),
             before: event.before.as_deref(),
             after: event.after.as_deref(),

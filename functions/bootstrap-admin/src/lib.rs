@@ -105,6 +105,7 @@ fn creation_event(account: &Account) -> AuditEvent {
         outcome: Outcome::Success,
         record_id: None,
         record_ids: Vec::new(),
+        file_id: None,
         reason: Some("bootstrap".to_owned()),
         before: None,
         after: Some(account.role.to_string()),

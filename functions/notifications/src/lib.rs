@@ -9,15 +9,11 @@ mod mark_all_read;
 mod read_notification;
 mod response;
 
-use std::sync::Arc;
-
 use axum::extract::{FromRef, RawQuery};
 use axum::response::Redirect;
 use axum::routing::get;
 use http_api::routes;
 use http_api::state::{self, HttpState};
-use runtime::aws;
-use runtime::bucket::Bucket;
 use runtime::config;
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
@@ -47,8 +43,6 @@ fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
 pub struct Config {
     /// What every function that answers HTTP needs.
     pub http: config::Http,
-    /// How files are handed out.
-    pub downloads: config::Downloads,
 }
 
 impl Config {
@@ -59,10 +53,7 @@ impl Config {
     pub fn read(
         lookup: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, config::ConfigError> {
-        Ok(Self {
-            http: config::Http::read(&lookup)?,
-            downloads: config::Downloads::read(&lookup)?,
-        })
+        Ok(Self { http: config::Http::read(&lookup)? })
     }
 }
 
@@ -71,8 +62,6 @@ impl Config {
 pub struct App {
     http: HttpState,
     store: Store,
-    bucket: Bucket,
-    downloads: Arc<config::Downloads>,
 }
 
 impl App {
@@ -82,18 +71,12 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn start() -> Result<Self, config::ConfigError> {
         let config = Config::read(config::environment)?;
-        let (sdk, store) = state::connect(&config.http).await;
-        let bucket = Bucket::new(aws::s3(&sdk), &config.downloads.bucket_name);
-        Ok(Self::new(config, store, bucket))
+        let (_, store) = state::connect(&config.http).await;
+        Ok(Self::new(config, store))
     }
 
     /// Builds the state from its parts.
-    pub fn new(config: Config, store: Store, bucket: Bucket) -> Self {
-        Self {
-            http: HttpState::new(config.http, store.clone()),
-            store,
-            bucket,
-            downloads: Arc::new(config.downloads),
-        }
+    pub fn new(config: Config, store: Store) -> Self {
+        Self { http: HttpState::new(config.http, store.clone()), store }
     }
 }

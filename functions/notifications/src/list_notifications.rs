@@ -40,9 +40,6 @@ pub(crate) async fn list_notifications(
         ))
         .await?;
     let context = Context::read(&app, &caller, &page.items).await?;
-    let mut results = Vec::with_capacity(page.items.len());
-    for notification in &page.items {
-        results.push(context.show(notification).await?);
-    }
+    let results = page.items.iter().map(|notification| context.show(notification));
     listing(&paging, page.next.as_ref(), results)
 }

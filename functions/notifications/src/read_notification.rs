@@ -68,5 +68,5 @@ async fn response(
     notification: &Notification,
 ) -> Result<ApiResponse, Problem> {
     let context = Context::read(app, caller, std::slice::from_ref(notification)).await?;
-    Ok(ok(&context.show(notification).await?))
+    Ok(ok(&context.show(notification)))
 }

@@ -2,7 +2,6 @@
 //! still see it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use domain::access::Relation;
 use domain::account::{Account, Role};
@@ -14,7 +13,6 @@ use http_api::caller::Caller;
 use http_api::problem::Problem;
 use http_api::views::{RecordPresenter, RecordView, accounts_named_in};
 use jiff::Timestamp;
-use runtime::bucket::Bucket;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,8 +41,7 @@ pub(crate) struct Context<'a> {
     viewer: &'a Account,
     details: HashMap<RecordId, RecordDetail>,
     accounts_by_id: HashMap<UserId, Account>,
-    bucket: &'a Bucket,
-    download_lifetime: Duration,
+    public_url: &'a str,
 }
 
 /// Returns the records of notifications that the recipient may probably still see: for patients
@@ -141,39 +138,22 @@ impl<'a> Context<'a> {
             app.store.create_events(&corrections)
         )?;
         accounts_by_id.extend(others);
-        Ok(Self {
-            viewer,
-            details,
-            accounts_by_id,
-            bucket: &app.bucket,
-            download_lifetime: app.downloads.download_url_lifetime,
-        })
+        Ok(Self { viewer, details, accounts_by_id, public_url: &app.http.public_url })
     }
 
     /// Returns a notification with its record, or without if the recipient may not see it any more.
-    pub(crate) async fn show(
-        &'a self,
-        notification: &'a Notification,
-    ) -> Result<NotificationView<'a>, Problem> {
-        let Self { viewer, accounts_by_id, bucket, download_lifetime, .. } = self;
-        let view = RecordPresenter {
-            viewer,
-            accounts_by_id,
-            bucket,
-            download_lifetime: *download_lifetime,
-        };
-        let record = match notification.record_id.and_then(|id| self.details.get(&id)) {
-            Some(detail) => Some(view.record(detail, HashMap::new()).await?),
-            None => None,
-        };
-        Ok(NotificationView {
+    pub(crate) fn show(&'a self, notification: &'a Notification) -> NotificationView<'a> {
+        let Self { viewer, accounts_by_id, public_url, .. } = self;
+        let view = RecordPresenter { viewer, accounts_by_id, public_url };
+        let detail = notification.record_id.and_then(|id| self.details.get(&id));
+        NotificationView {
             id: notification.id,
-            record,
+            record: detail.map(|detail| view.record(detail, HashMap::new())),
             notification_type: notification.notification_type,
             message: &notification.message,
             is_read: notification.read_at.is_some(),
             read_at: notification.read_at,
             created_at: notification.id.created_at(),
-        })
+        }
     }
 }

@@ -87,7 +87,7 @@ async fn create(
     let uploads = response::uploads(app, &files).await?;
     let accounts_by_id = HashMap::from([(doctor.id, doctor)]);
     let detail = RecordDetail { record, files, annotations: Vec::new() };
-    let body = response::record(app, patient, &accounts_by_id, &detail, uploads).await?;
+    let body = response::view(app, patient, &accounts_by_id).record(&detail, uploads);
     let response = created(&format!("/api/records/patient/{id}/"), &body)
         .with_etag(ETag::of(detail.record.version));
     let stored = idempotent.completed(&response)?;

@@ -50,7 +50,7 @@ pub(crate) async fn delete_file(
         let last = detail.record.update_notification_id;
         let told = notice::superseding(&app, told, last).await?;
         let allowance = allowance::of(&app, owner, ONE_CHANGE);
-        let audit = caller.audit(Action::DeleteFile, owner, Some(record_id));
+        let audit = caller.audit(Action::DeleteFile, owner, Some(record_id)).with_file(id);
         match app
             .store
             .delete_file(file, &detail.record, clock::now(), &told, &audit, &allowance)

@@ -6,6 +6,7 @@ mod chart;
 mod create_annotation;
 mod create_record;
 mod delete_file;
+mod download_file;
 mod list_doctor_records;
 mod list_patient_records;
 mod new_files;
@@ -40,6 +41,7 @@ pub fn router() -> OpenApiRouter<App> {
             update_record::replace_record
         ))
         .routes(routes!(delete_file::delete_file))
+        .routes(routes!(download_file::download_file))
         .routes(routes!(renew_upload::renew_upload))
         .routes(routes!(list_doctor_records::list_doctor_records))
         .routes(routes!(create_annotation::create_annotation))

@@ -1,6 +1,6 @@
 //! `GET /api/records/doctor/`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::State;
 use domain::audit::{Action, AuditEvent};
@@ -62,6 +62,7 @@ pub(crate) async fn list_doctor_records(
         details.into_iter().flatten().filter(|detail| caller.may_on(&detail.record)).collect();
     let accounts_by_id =
         response::settle_uploads_and_get_people(&app, patients, &mut details, reader).await?;
-    let records = response::records(&app, &caller.account, &accounts_by_id, &details).await?;
+    let view = response::view(&app, &caller.account, &accounts_by_id);
+    let records = details.iter().map(|detail| view.record(detail, HashMap::new()));
     listing(&paging, page.next.as_ref(), records)
 }

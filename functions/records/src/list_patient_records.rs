@@ -1,5 +1,7 @@
 //! `GET /api/records/patient/`
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use domain::audit::Action;
 use http_api::caller::Patient;
@@ -58,6 +60,7 @@ pub(crate) async fn list_patient_records(
     let accounts_by_id =
         response::settle_uploads_and_get_people(&app, AccountsById::new(), &mut page.items, owner);
     let (accounts_by_id, ()) = tokio::try_join!(accounts_by_id, response::audit(&app, &events))?;
-    let records = response::records(&app, &caller.account, &accounts_by_id, &page.items).await?;
+    let view = response::view(&app, &caller.account, &accounts_by_id);
+    let records = page.items.iter().map(|detail| view.record(detail, HashMap::new()));
     listing(&paging, page.next.as_ref(), records)
 }

@@ -55,6 +55,6 @@ pub(crate) async fn read_doctor_record(
     )
     .await?;
     let body =
-        response::record(&app, &caller.account, &accounts_by_id, &detail, HashMap::new()).await?;
+        response::view(&app, &caller.account, &accounts_by_id).record(&detail, HashMap::new());
     Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

@@ -42,6 +42,6 @@ pub(crate) async fn read_patient_record(
     let (accounts_by_id, ()) =
         tokio::try_join!(accounts_by_id, response::audit(&app, std::slice::from_ref(&event)))?;
     let body =
-        response::record(&app, &caller.account, &accounts_by_id, &detail, HashMap::new()).await?;
+        response::view(&app, &caller.account, &accounts_by_id).record(&detail, HashMap::new());
     Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

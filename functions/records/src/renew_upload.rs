@@ -45,7 +45,11 @@ pub(crate) async fn renew_upload(
             "The file was uploaded already.",
         ));
     }
-    response::audit(&app, &[caller.audit(Action::RenewUpload, owner, Some(record_id))]).await?;
+    response::audit(
+        &app,
+        &[caller.audit(Action::RenewUpload, owner, Some(record_id)).with_file(id)],
+    )
+    .await?;
     let upload = response::uploads(&app, slice::from_ref(&file)).await?.remove(&file.id);
-    Ok(ok(&RecordFile::without_download(&file, upload)))
+    Ok(ok(&RecordFile::new(&file, upload, &app.http.public_url)))
 }

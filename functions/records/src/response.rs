@@ -8,10 +8,10 @@ use domain::audit::AuditEvent;
 use domain::file::{File, FileStatus};
 use domain::id::{FileId, UserId};
 use domain::record::RecordDetail;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use http_api::problem::Problem;
-use http_api::views::{self, RecordPresenter, accounts_named_in};
+use http_api::views::{RecordPresenter, accounts_named_in};
 use runtime::bucket::Upload;
 use runtime::clock;
 
@@ -46,39 +46,13 @@ pub(crate) async fn audit(app: &App, events: &[AuditEvent]) -> Result<(), Proble
     Ok(app.store.create_events(events).await?)
 }
 
-/// Returns the records as the viewer may see them.
-pub(crate) async fn records<'a>(
-    app: &'a App,
-    viewer: &'a Account,
-    accounts_by_id: &'a AccountsById,
-    details: &'a [RecordDetail],
-) -> Result<Vec<views::RecordView<'a>>, Problem> {
-    let view = view(app, viewer, accounts_by_id);
-    try_join_all(details.iter().map(|detail| view.record(detail, HashMap::new()))).await
-}
-
-/// Returns a record as the viewer may see it; `uploads` are those of its new files.
-pub(crate) async fn record<'a>(
-    app: &'a App,
-    viewer: &'a Account,
-    accounts_by_id: &'a AccountsById,
-    detail: &'a RecordDetail,
-    uploads: HashMap<FileId, Upload>,
-) -> Result<views::RecordView<'a>, Problem> {
-    view(app, viewer, accounts_by_id).record(detail, uploads).await
-}
-
-fn view<'a>(
+/// Returns what records are shown with.
+pub(crate) fn view<'a>(
     app: &'a App,
     viewer: &'a Account,
     accounts_by_id: &'a AccountsById,
 ) -> RecordPresenter<'a> {
-    RecordPresenter {
-        viewer,
-        accounts_by_id,
-        bucket: &app.bucket,
-        download_lifetime: app.uploads.download_url_lifetime,
-    }
+    RecordPresenter { viewer, accounts_by_id, public_url: &app.http.public_url }
 }
 
 /// How long a response waits for the inspection of pending files in all.

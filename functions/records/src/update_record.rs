@@ -223,6 +223,6 @@ async fn respond(
         caller.account.id,
     )
     .await?;
-    let body = response::record(app, &caller.account, &accounts_by_id, &detail, uploads).await?;
+    let body = response::view(app, &caller.account, &accounts_by_id).record(&detail, uploads);
     Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

@@ -29,6 +29,8 @@ impl Operation {
                 return Decision::OwnAccount;
             }
             Audience::Admins => true,
+            // Judged as reading the record.
+            Audience::Readers => false,
             Audience::Public | Audience::SignedIn | Audience::PatientsAndDoctors => {
                 matches!(relation, Relation::Owner | Relation::Oneself)
             }
@@ -175,6 +177,14 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
     };
     if !audience.includes(standing.role) {
         return Decision::WrongRole;
+    }
+    if audience == Audience::Readers {
+        let read = if standing.role == Role::Doctor {
+            Operation::ReadDoctorRecord
+        } else {
+            Operation::ReadPatientRecord
+        };
+        return decide(rules, actor, read, relation);
     }
     if audience == Audience::Doctors && standing.approval != Some(Approval::Approved) {
         return Decision::NotApproved;

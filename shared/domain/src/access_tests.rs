@@ -45,14 +45,16 @@ fn actors() -> Vec<(&'static str, Actor)> {
 /// Decides on an actor before the object is looked at, for each audience. Repeats the rules by
 /// other means: as a table.
 fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
-    use Audience::{Admins, Doctors, Patients, PatientsAndDoctors, Public, SignedIn};
+    use Audience::{Admins, Doctors, Patients, PatientsAndDoctors, Public, Readers, SignedIn};
     match (audience, actor) {
         (Public, _) => Allow,
         (_, "anonymous") => NotAuthenticated,
         (_, "unproved") => TokenNotValid,
         (SignedIn, _) => Allow,
-        (PatientsAndDoctors, "claimed admin" | "admin" | "admin 2f") => WrongRole,
+        (PatientsAndDoctors | Readers, "claimed admin" | "admin" | "admin 2f") => WrongRole,
         (PatientsAndDoctors, _) => Allow,
+        (Readers, "claimed doctor" | "claimed patient" | "patient" | "patient 2f") => Allow,
+        (Readers, _) => admission(Doctors, actor, rules),
         (Patients, "claimed patient" | "patient" | "patient 2f") => Allow,
         (Doctors, "claimed doctor" | "doctor 2f") => Allow,
         (Doctors, "doctor") if rules == STRICT => SecondFactorRequired,
@@ -79,6 +81,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let patients = "list_doctors list_patient_records create_record read_patient_record \
                     update_record replace_record read_access_log \
                     read_patient_history delete_file renew_upload";
+    let readers = "download_file";
     let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation \
                    replace_annotation read_doctor_history";
     let admins = "open_console list_users create_user read_user update_user end_sessions \
@@ -92,6 +95,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
         (Audience::SignedIn, signed_in),
         (Audience::PatientsAndDoctors, members),
         (Audience::Patients, patients),
+        (Audience::Readers, readers),
         (Audience::Doctors, doctors),
         (Audience::Admins, admins),
     ]
@@ -195,6 +199,8 @@ fn an_object_is_for_those_to_whom_it_is_something() {
                 (&["doctor 2f"], &[Unknown, Author])
             }
             Audience::Doctors => (&["doctor 2f"], &[Unknown, Assigned, Author]),
+            // As for the record, which has a test of its own.
+            Audience::Readers => continue,
             Audience::Admins => (&["admin 2f"], &RELATIONS),
         };
         for (_, actor) in actors().into_iter().filter(|(name, _)| best.contains(name)) {
@@ -224,6 +230,8 @@ fn a_record_is_seen_by_its_patient_and_the_doctor_it_is_assigned_to() {
                 _ => false,
             };
             assert_eq!(sees(STRICT, actor, relation), expected, "{actor:?} {relation:?}");
+            let download = decide(STRICT, actor, Operation::DownloadFile, relation);
+            assert_eq!(download == Allow, expected, "a file by {actor:?} {relation:?}");
         }
     }
     let doctor = user(Role::Doctor, Some(Approval::Approved), false);

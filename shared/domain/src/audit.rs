@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Role;
 use crate::field::string_enum;
-use crate::id::{EventId, RecordId, SessionId, UserId};
+use crate::id::{EventId, FileId, RecordId, SessionId, UserId};
 
 string_enum! {
     /// What was done or tried.
@@ -93,6 +93,8 @@ string_enum! {
         ListRecords = "list_records",
         /// A record was changed, including its assignment.
         UpdateRecord = "update_record",
+        /// A URL to download a file was given.
+        DownloadFile = "download_file",
         /// A file was deleted.
         DeleteFile = "delete_file",
         /// A new upload URL for a pending file was asked for.
@@ -150,6 +152,9 @@ pub struct AuditEvent {
     /// The records it concerns, if there are several: those on a page or in an inbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub record_ids: Vec<RecordId>,
+    /// The file of the record that it concerns alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_id: Option<FileId>,
     /// The reason that a person gave, or the code of the refusal.
     pub reason: Option<String>,
     /// The value before the change, if it is short: a role, an approval, an id, a name.
@@ -175,6 +180,12 @@ impl AuditEvent {
     #[must_use]
     pub fn with_records(self, record_ids: Vec<RecordId>) -> Self {
         Self { record_ids, ..self }
+    }
+
+    /// Returns the event with the file that it concerns.
+    #[must_use]
+    pub fn with_file(self, file: FileId) -> Self {
+        Self { file_id: Some(file), ..self }
     }
 
     /// Returns whether the event concerns a record, alone or among others.

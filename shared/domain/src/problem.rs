@@ -48,6 +48,8 @@ codes! {
     DailyLimitReached = "daily_limit_reached", "Wait for the number of seconds in Retry-After.";
     /// Another account has taken the address since the mail was sent.
     EmailTaken = "email_taken", "Ask for the change to another address.";
+    /// The file is not there to download: it was not uploaded yet, or was rejected.
+    FileNotAvailable = "file_not_available", "Read the record to see the state of its file.";
     /// The file does not wait for an upload: it is available or was rejected.
     FileNotPending = "file_not_pending", "Read the record to see the state of its file. Add a new \
          file instead of uploading this one again.";

@@ -90,6 +90,7 @@ impl RequestInfo {
             outcome: Outcome::Success,
             record_id: None,
             record_ids: Vec::new(),
+            file_id: None,
             reason: None,
             before: None,
             after: None,
@@ -196,6 +197,9 @@ pub enum PatientsAndDoctors {}
 /// Marks handlers for patients.
 #[derive(Clone)]
 pub enum Patients {}
+/// Marks handlers for those who may read a record.
+#[derive(Clone)]
+pub enum Readers {}
 /// Marks handlers for doctors whom staff have approved.
 #[derive(Clone)]
 pub enum Doctors {}
@@ -212,6 +216,9 @@ impl Audience for PatientsAndDoctors {
 impl Audience for Patients {
     const AUDIENCE: access::Audience = access::Audience::Patients;
 }
+impl Audience for Readers {
+    const AUDIENCE: access::Audience = access::Audience::Readers;
+}
 impl Audience for Doctors {
     const AUDIENCE: access::Audience = access::Audience::Doctors;
 }
@@ -225,6 +232,8 @@ pub type SignedIn = Authenticated<Anyone>;
 pub type PatientOrDoctor = Authenticated<PatientsAndDoctors>;
 /// A patient.
 pub type Patient = Authenticated<Patients>;
+/// A patient, or a doctor, approved.
+pub type Reader = Authenticated<Readers>;
 /// A doctor, approved.
 pub type Doctor = Authenticated<Doctors>;
 /// An admin, signed in with a second factor.

@@ -35,6 +35,15 @@ pub fn accepted(body: &impl Serialize) -> ApiResponse {
     json(StatusCode::ACCEPTED, body)
 }
 
+/// Returns 303 to another address.
+pub fn see_other(location: &str) -> ApiResponse {
+    match HeaderValue::from_str(location) {
+        Ok(location) => ApiResponse::new(StatusCode::SEE_OTHER, Bytes::new())
+            .with_header(header::LOCATION, location),
+        Err(error) => Problem::internal(error).into(),
+    }
+}
+
 /// Returns 204.
 pub fn no_content() -> ApiResponse {
     ApiResponse::new(StatusCode::NO_CONTENT, Bytes::new())

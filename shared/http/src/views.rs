@@ -1,7 +1,6 @@
 //! Use these types for the JSON of responses that several functions share.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use domain::account::{self, Account, Role, Years};
 use domain::audit::{Action, AuditEvent, Outcome};
@@ -10,16 +9,13 @@ use domain::file::{ContentType, File, FileName, FileStatus};
 use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::record::{self, Annotation, RecordDetail, RecordType};
 use domain::text::{Address, Description, LicenseNumber, Name, Note, Specialization};
-use futures_util::future::try_join_all;
 use jiff::{Timestamp, civil::Date};
-use runtime::bucket::{Bucket, Upload};
+use runtime::bucket::Upload;
 use serde::Serialize;
 use store::accounts::DirectoryEntry;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-
-use crate::problem::Problem;
 
 /// A user. Its fields depend on who sees it.
 #[derive(Serialize, ToSchema)]
@@ -159,8 +155,8 @@ pub struct RecordView<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct RecordFile<'a> {
     id: FileId,
-    /// The download URL, valid for some minutes; null unless the file is available.
-    #[schema(required, format = "uri", max_length = 8192)]
+    /// Where the file is downloaded, with the access token; null unless the file is available.
+    #[schema(required, format = "uri", max_length = 512)]
     file: Option<String>,
     name: &'a FileName,
     content_type: ContentType,
@@ -172,6 +168,16 @@ pub struct RecordFile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = UploadRequest, required = false)]
     upload: Option<UploadRequest>,
+}
+
+/// Where the content of a file is.
+#[derive(Serialize, ToSchema)]
+pub struct Download<'a> {
+    /// Gives the content to whoever asks, without an access token.
+    #[schema(format = "uri", max_length = 8192)]
+    pub url: &'a str,
+    /// When the URL stops working.
+    pub expires_at: Timestamp,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -290,6 +296,9 @@ pub struct AccessEvent<'a> {
     /// The records in a list.
     #[schema(max_items = 100)]
     records: &'a [RecordId],
+    /// The file, if the event is about one.
+    #[schema(required)]
+    file: Option<FileId>,
     #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
     #[schema(required, max_length = 600)]
@@ -328,6 +337,7 @@ impl<'a> AccessEvent<'a> {
             outcome: event.outcome,
             record: event.record_id,
             records: &event.record_ids,
+            file: event.file_id,
             reason: event.reason.as_deref(),
             before: event.before.as_deref(),
             after: event.after.as_deref(),
@@ -338,11 +348,13 @@ impl<'a> AccessEvent<'a> {
 }
 
 impl<'a> RecordFile<'a> {
-    /// Returns a file without a download URL.
-    pub fn without_download(file: &'a File, upload: Option<Upload>) -> Self {
+    /// Returns a file; `public_url` is the base of the links in answers.
+    pub fn new(file: &'a File, upload: Option<Upload>, public_url: &str) -> Self {
+        let is_available = file.status == FileStatus::Available;
         Self {
             id: file.id,
-            file: None,
+            file: is_available
+                .then(|| format!("{public_url}/api/records/files/{}/download/", file.id)),
             name: &file.name,
             content_type: file.content_type,
             size_bytes: file.size_bytes,
@@ -370,10 +382,8 @@ pub struct RecordPresenter<'a> {
     pub viewer: &'a Account,
     /// The accounts that the records name; the viewer's may be missing.
     pub accounts_by_id: &'a HashMap<UserId, Account>,
-    /// The bucket of the files.
-    pub bucket: &'a Bucket,
-    /// How long a download URL works.
-    pub download_lifetime: Duration,
+    /// Base of the links in answers, without a slash at the end.
+    pub public_url: &'a str,
 }
 
 impl<'a> RecordPresenter<'a> {
@@ -391,26 +401,22 @@ impl<'a> RecordPresenter<'a> {
     }
 
     /// Returns a record; `uploads` are those of its new files.
-    ///
-    /// # Errors
-    /// 500 when a URL cannot be signed.
-    pub async fn record(
+    pub fn record(
         &self,
         detail: &'a RecordDetail,
         mut uploads: HashMap<FileId, Upload>,
-    ) -> Result<RecordView<'a>, Problem> {
-        let files = detail.files.iter().map(|file| {
-            let upload = uploads.remove(&file.id);
-            async { self.file(file, upload).await }
-        });
+    ) -> RecordView<'a> {
         let record = &detail.record;
-        Ok(RecordView {
+        let files = detail.files.iter();
+        RecordView {
             id: record.id,
             patient: self.user(record.patient_id),
             doctor: self.user(record.doctor_id),
             record_type: record.record_type,
             description: &record.description,
-            files: try_join_all(files).await?,
+            files: files
+                .map(|file| RecordFile::new(file, uploads.remove(&file.id), self.public_url))
+                .collect(),
             annotations: detail
                 .annotations
                 .iter()
@@ -418,19 +424,6 @@ impl<'a> RecordPresenter<'a> {
                 .collect(),
             created_at: record.id.created_at(),
             updated_at: record.updated_at,
-        })
-    }
-
-    async fn file(
-        &self,
-        file: &'a File,
-        upload: Option<Upload>,
-    ) -> Result<RecordFile<'a>, Problem> {
-        let mut view = RecordFile::without_download(file, upload);
-        if file.status == FileStatus::Available {
-            let url = self.bucket.presign_download(file, self.download_lifetime).await;
-            view.file = Some(url.map_err(Problem::internal)?);
         }
-        Ok(view)
     }
 }

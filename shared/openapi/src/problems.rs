@@ -145,7 +145,7 @@ fn by_rule(path: &str, operation: &Value, known: Operation) -> BTreeMap<u16, BTr
     match audience {
         Audience::Public | Audience::SignedIn => {}
         Audience::PatientsAndDoctors | Audience::Patients => add(403, &[Code::WrongRole]),
-        Audience::Doctors => {
+        Audience::Readers | Audience::Doctors => {
             add(403, &[Code::WrongRole, Code::NotApproved, Code::SecondFactorRequired])
         }
         Audience::Admins => add(403, &[Code::WrongRole, Code::SecondFactorRequired]),

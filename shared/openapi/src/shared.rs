@@ -59,6 +59,10 @@ pub(crate) fn for_whom(audience: Audience) -> &'static str {
         Audience::SignedIn => "For every user.",
         Audience::PatientsAndDoctors => "For patients and doctors.",
         Audience::Patients => "For patients.",
+        Audience::Readers => {
+            "For patients, and for doctors whom staff have approved; for these, where the operator \
+             says so, only when signed in with a second factor."
+        }
         Audience::Doctors => {
             "For doctors whom staff have approved; where the operator says so, only when signed in \
              with a second factor."
@@ -73,7 +77,7 @@ pub(crate) fn security(audience: Audience) -> Value {
     let roles: &[&str] = match audience {
         Audience::Public => return json!([]),
         Audience::SignedIn => &[],
-        Audience::PatientsAndDoctors => {
+        Audience::PatientsAndDoctors | Audience::Readers => {
             return json!([{ "bearer": ["patient"] }, { "bearer": ["doctor"] }]);
         }
         Audience::Patients => &["patient"],

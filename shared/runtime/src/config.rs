@@ -188,26 +188,16 @@ config! {
         audit_key: Secret = AUDIT_KEY as secret,
     }
 
-    /// Settings for uploading and downloading files.
+    /// Settings for uploading files and handing them out.
     Uploads {
         /// The bucket of the files.
         bucket_name: String = BUCKET_NAME as text,
         /// How long a presigned upload URL is valid.
         upload_url_lifetime: Duration = UPLOAD_URL_SECONDS as url_lifetime,
-        /// How long a presigned download URL is valid.
-        download_url_lifetime: Duration = DOWNLOAD_URL_SECONDS as url_lifetime,
         /// The largest size of a file, in bytes. S3 accepts 5 GiB in one PUT.
         max_file_bytes: u64 = MAX_FILE_BYTES as |value| number(value, 1..=5 * 1024 * 1024 * 1024),
         /// The largest number of files of a record.
         max_files_per_record: usize = MAX_FILES_PER_RECORD as |value| number(value, 1..=40),
-    }
-
-    /// Settings for downloading files.
-    Downloads {
-        /// The bucket of the files.
-        bucket_name: String = BUCKET_NAME as text,
-        /// How long a presigned download URL is valid.
-        download_url_lifetime: Duration = DOWNLOAD_URL_SECONDS as url_lifetime,
     }
 
     /// Settings of the function that serves the API's documentation.
@@ -313,7 +303,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
-    ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Downloads::VARIABLES]),
+    ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES]),
     ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES]),
     (
         "console",
@@ -515,7 +505,6 @@ mod tests {
             ("BUCKET_NAME", "files"),
             ("FAILURE_BUCKET_NAME", "failures"),
             ("UPLOAD_URL_SECONDS", "900"),
-            ("DOWNLOAD_URL_SECONDS", "300"),
             ("MAX_FILE_BYTES", "26214400"),
             ("MAX_FILES_PER_RECORD", "20"),
             ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/mail"),
@@ -579,10 +568,6 @@ mod tests {
         assert_eq!(
             (uploads.upload_url_lifetime, uploads.max_file_bytes),
             (Duration::from_secs(900), 26_214_400)
-        );
-        assert_eq!(
-            Downloads::read(lookup(&environment)).unwrap().download_url_lifetime,
-            Duration::from_secs(300)
         );
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::world::Audience::{Admins, Anyone, Doctors, Patients, SignedIn};
+use crate::harness::world::Audience::{Admins, Anyone, Doctors, Patients, Readers, SignedIn};
 use crate::harness::world::{Audience, World, caller, operations};
 use crate::harness::{Anonymous, Client, Doctor, Patient, Request, Response, User};
 
@@ -33,7 +33,7 @@ fn refused(response: Response, status: u16, code: &str) -> Response {
 fn every_protected_operation_rejects_anonymous_callers() {
     let world = World::get();
     let before = world.state();
-    for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
+    for (method, path) in for_audiences(&[SignedIn, Readers, Patients, Doctors, Admins]) {
         refused(world.call(&Anonymous, method, path), 401, "not_authenticated");
         refused(world.call(&Client::with_token("x"), method, path), 401, "token_not_valid");
         let malformed = Request::new(method, &path.replace(['{', '}'], ""))
@@ -51,9 +51,10 @@ fn every_protected_operation_rejects_anonymous_callers() {
 fn the_wrong_role_is_forbidden_whatever_the_object() {
     let world = World::get();
     let before = world.state();
-    let callers: [(&Client, Audience); 8] = [
+    let callers: [(&Client, Audience); 9] = [
         (&world.doctor, Patients),
         (&User::new("doctor"), Patients),
+        (&world.admin, Readers),
         (&world.admin, Patients),
         (&world.patient, Doctors),
         (&User::new("patient"), Doctors),
@@ -97,10 +98,13 @@ fn objects_of_others_look_like_objects_that_do_not_exist() {
     let world = World::get();
     let before = world.state();
     let (other_patient, other_doctor) = (Patient::new(), Doctor::new());
-    let callers: [(&Client, Audience); 5] = [
+    let callers: [(&Client, Audience); 8] = [
         (&other_patient, Patients),
         (&other_doctor, Doctors),
         (&world.former_doctor, Doctors),
+        (&other_patient, Readers),
+        (&other_doctor, Readers),
+        (&world.former_doctor, Readers),
         (&other_patient, SignedIn),
         (&world.doctor, SignedIn),
     ];
@@ -271,7 +275,7 @@ fn the_deactivated_and_the_signed_out_can_do_nothing() {
         .chain(signed_out.iter().map(|(client, audience)| (client, *audience)))
     {
         // Also operations of another role: the ended session is reported first.
-        for (method, path) in for_audiences(&[SignedIn, Patients, Doctors, Admins]) {
+        for (method, path) in for_audiences(&[SignedIn, Readers, Patients, Doctors, Admins]) {
             let response = world.call_at(caller, method, path, &own(path));
             assert_eq!(response.status, 401, "{audience:?} {response}");
         }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::harness::files::make_available;
 use crate::harness::world::table;
 use crate::harness::{
     Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, aws,
@@ -89,7 +90,9 @@ struct World {
     actors: BTreeMap<&'static str, Actor>,
     owner: Patient,
     assigned: Doctor,
+    /// Waits for its upload.
     file: String,
+    available_file: String,
     notification: String,
     session: String,
     applicants: [Doctor; 2],
@@ -123,12 +126,16 @@ impl World {
             "size_bytes": 9});
         let create = |doctor: &Doctor| {
             owner
-                .create_record(json!({"doctor": doctor.id, "description": MARKER, "files": [file]}))
+                .create_record(
+                    json!({"doctor": doctor.id, "description": MARKER, "files": [file, file]}),
+                )
                 .ok(201)
         };
         let created = create(&former);
-        let (record, file) =
-            (created.text("id").to_owned(), created["files"][0]["id"].as_str().unwrap().to_owned());
+        let record = created.text("id").to_owned();
+        let [file, available_file] =
+            [0, 1].map(|at: usize| created["files"][at]["id"].as_str().unwrap().to_owned());
+        make_available(&owner.id, &record, &available_file);
         let id_of = |response: Response| response.text("id").to_owned();
         let former_annotation = id_of(former.annotate(&record));
         owner.update_record(&record, json!({"doctor": assigned.id})).ok(200);
@@ -168,17 +175,30 @@ impl World {
             ("deactivated", usual(&deactivated)),
         ]);
         let guarded = ((*guarded).clone(), app);
-        Self { actors, owner, assigned, file, notification, session, applicants, subject, guarded }
+        Self {
+            actors,
+            owner,
+            assigned,
+            file,
+            available_file,
+            notification,
+            session,
+            applicants,
+            subject,
+            guarded,
+        }
     }
 
     /// Makes a request of an actor that is valid in everything but perhaps the actor.
     fn request(&self, operation: &str, method: &str, path: &str, actor: &Actor) -> Request {
         let [applicant, other_applicant] = &self.applicants;
         let doctor = if operation == "refuse_doctor" { other_applicant } else { applicant };
+        let is_download = operation == "download_file";
+        let file = if is_download { &self.available_file } else { &self.file };
         let path = path
             .replace("{record}", &actor.record)
             .replace("{annotation}", &actor.annotation)
-            .replace("{file}", &self.file);
+            .replace("{file}", file);
         let path =
             path.replace("{notification}", &self.notification).replace("{session}", &self.session);
         let path = path.replace("{user}", &self.subject.id).replace("{doctor}", &doctor.id);
@@ -254,7 +274,7 @@ impl World {
             ("logout", Some(user)) if actor.client.me().status == 200 => user.sign_in(),
             _ => actor.client.clone(),
         };
-        let request = client.request(method, &path);
+        let request = client.request(method, &path).header("accept", "application/json");
         if body.is_null() { request } else { request.json(&body) }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store_tests::meter::Cost;
 use uuid::{NoContext, Uuid};
 
-use crate::harness::files::{PDF, declared};
+use crate::harness::files::{PDF, declared, make_available};
 use crate::harness::{
     Admin, Anonymous, App, Client, Doctor, IsolatedSystem, MARKER, PASSWORD, Patient, Request,
     Response, new_email,
@@ -437,6 +437,13 @@ fn every_operation_on_records_keeps_its_budget() {
     );
     let (owner, model) = &records[0];
     let file = model["files"][0]["id"].as_str().unwrap();
+    make_available(&owner.id, model.text("id"), file);
+    report.row(
+        "download a file",
+        get(&busy, &format!("/api/records/files/{file}/download/")),
+        303,
+        cost(3, 5, CALLER + 3.0, READ, 1.0),
+    );
     report.row(
         "delete a file",
         owner.request("DELETE", &format!("/api/records/files/{file}/")),

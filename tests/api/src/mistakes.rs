@@ -52,7 +52,7 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
     (
         "files were public, stayed after their deletion, and opened in the browser",
         &[
-            ("system/src/files.rs", "objects_are_private_and_download_urls_work_for_minutes"),
+            ("system/src/files.rs", "objects_are_private_and_download_urls_work_for_a_minute"),
             ("system/src/files.rs", "a_deleted_file_is_gone_with_its_object"),
             ("system/src/files.rs", "uploads_after_the_deletion_are_removed"),
         ],

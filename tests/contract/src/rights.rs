@@ -115,7 +115,6 @@ const OTHERS: &[&str] = &[
     "records s3:GetObject ${Bucket.Arn}/files/*",
     "records s3:PutObject ${Bucket.Arn}/files/*",
     "records s3:ListBucket ${Bucket.Arn}",
-    "notifications s3:GetObject ${Bucket.Arn}/files/*",
     "console sqs:GetQueueAttributes ${MailQueue.Arn}",
     "console sqs:GetQueueAttributes ${AccountMailQueue.Arn}",
     "console sqs:GetQueueAttributes ${MailDeadLetterQueue.Arn}",

@@ -167,6 +167,7 @@ impl Person {
             outcome: Outcome::Success,
             record_id: None,
             record_ids: Vec::new(),
+            file_id: None,
             reason: None,
             before: None,
             after: None,

@@ -121,8 +121,7 @@ impl Functions {
         let bucket = |sdk: &SdkConfig| Bucket::new(s3(sdk), FILES);
         let vault = Vault::new(s3(&background), ARCHIVE);
         let records = records::App::new(config!(records), store.clone(), bucket(&interactive));
-        let inbox =
-            notifications::App::new(config!(notifications), store.clone(), bucket(&interactive));
+        let inbox = notifications::App::new(config!(notifications), store.clone());
         let routers = [
             ("records", http_api::middleware::service(records::router(), records)),
             ("notifications", http_api::middleware::service(notifications::router(), inbox)),

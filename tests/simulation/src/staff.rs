@@ -45,6 +45,7 @@ impl Staff {
             outcome: Outcome::Success,
             record_id,
             record_ids: Vec::new(),
+            file_id: None,
             reason: Some("ticket 7".to_owned()),
             before: None,
             after: None,

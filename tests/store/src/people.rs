@@ -120,6 +120,7 @@ pub(crate) fn event(
         outcome: Outcome::Success,
         record_id,
         record_ids: Vec::new(),
+        file_id: None,
         reason: None,
         before: None,
         after: None,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use api_tests::harness::files::{PDF, PNG, declared, transfer, upload};
+use api_tests::harness::files::{PDF, PNG, declared, download, upload};
 use api_tests::harness::{Doctor, Patient, aws, eventually, mails_to};
 
 #[test]
@@ -48,7 +48,7 @@ fn the_patients_day() {
         .iter()
         .find(|file| file["content_type"] == "application/pdf")
         .unwrap();
-    let download = transfer("GET", pdf["file"].as_str().unwrap(), &[], None);
+    let download = download(&doctor, pdf);
     assert_eq!((download.status, &download.bytes[..]), (200, PDF));
     let note = doctor
         .create_annotation(json!({"record": id, "note": "All values are normal. zq7marker"}))

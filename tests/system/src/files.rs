@@ -14,9 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use api_tests::harness::files::{PDF, PNG, declared, transfer, upload};
+use api_tests::harness::files::{PDF, PNG, declared, download, transfer, upload};
 use api_tests::harness::{
-    Doctor, Patient, Response, Stack, UNKNOWN, aws, eventually, keys, moment, unique,
+    Client, Doctor, Patient, Response, Stack, UNKNOWN, aws, eventually, keys, moment, unique,
 };
 
 /// Makes a URL like those of the API that takes an upload, signed at some time and valid for a
@@ -146,16 +146,16 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
     );
     assert!(read["files"][0].get("upload").is_none(), "an upload is told once");
     assert_eq!(upload(png, PNG), 200);
-    for seen in [
-        doctor.read_doctor_record(id).ok(200).body,
-        doctor.list_doctor_records("").ok(200)["results"][0].clone(),
-        patient.list_patient_records("").ok(200)["results"][0].clone(),
-        // Another function with another role, whose URLs must work, too.
-        doctor.list_notifications("").ok(200)["results"][0]["record"].clone(),
-    ] {
+    let answers: [(&Client, Value); 4] = [
+        (&doctor, doctor.read_doctor_record(id).ok(200).body),
+        (&doctor, doctor.list_doctor_records("").ok(200)["results"][0].clone()),
+        (&patient, patient.list_patient_records("").ok(200)["results"][0].clone()),
+        (&doctor, doctor.list_notifications("").ok(200)["results"][0]["record"].clone()),
+    ];
+    for (reader, seen) in &answers {
         for (file, content) in [(&seen["files"][0], PNG), (&seen["files"][1], PDF)] {
             assert_eq!(file["status"], "available");
-            let download = transfer("GET", file["file"].as_str().unwrap(), &[], None);
+            let download = download(reader, file);
             assert_eq!((download.status, &download.bytes[..]), (200, content));
             let name = file["name"].as_str().unwrap();
             assert_eq!(download.header("content-type"), file["content_type"].as_str().unwrap());
@@ -407,7 +407,7 @@ fn names_lose_their_path_and_keep_the_rest() {
     let record = named("Befund \"M\u{fc}ller\"; 100%.pdf").ok(201);
     assert_eq!(upload(&record["files"][0], PDF), 200);
     let file = patient.read_patient_record(record.text("id")).ok(200)["files"][0].clone();
-    let download = transfer("GET", file["file"].as_str().unwrap(), &[], None);
+    let download = download(&patient, &file);
     assert_eq!(
         download.header("content-disposition"),
         "attachment; filename=\"Befund _M_ller__ 100_.pdf\"; \
@@ -416,16 +416,16 @@ fn names_lose_their_path_and_keep_the_rest() {
 }
 
 #[test]
-fn objects_are_private_and_download_urls_work_for_minutes() {
+fn objects_are_private_and_download_urls_work_for_a_minute() {
     let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
     assert_eq!(upload(waiting.file(), PDF), 200);
-    let file = waiting.read();
-    let url = file["file"].as_str().unwrap();
-    assert!(url.contains("X-Amz-Expires=300&"), "{url}");
+    let given = waiting.patient.download_file(waiting.file_id()).ok(200);
+    let url = given.text("url");
+    assert!(url.contains("X-Amz-Expires=60&"), "{url}");
     assert!(!url.contains(&waiting.patient.id), "nothing in a URL says whose it is");
     let status = |url: &str| transfer("GET", url, &[], None).status;
     assert_eq!(status(url), 200);
-    assert_eq!(status(&url.replace("X-Amz-Expires=300", "X-Amz-Expires=3000")), 403);
+    assert_eq!(status(&url.replace("X-Amz-Expires=60&", "X-Amz-Expires=3000&")), 403);
     assert_eq!(status(&url.replace("attachment", "inline")), 403, "it cannot be shown inline");
     assert_eq!(
         status(&url.replace("response-content-type=application", "response-content-type=text")),
@@ -448,7 +448,7 @@ fn a_deleted_file_is_gone_with_its_object() {
     let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
     let Waiting { patient, doctor, .. } = &waiting;
     assert_eq!(upload(waiting.file(), PDF), 200);
-    let url = waiting.read()["file"].as_str().unwrap().to_owned();
+    let url = patient.download_file(waiting.file_id()).ok(200).text("url").to_owned();
     assert_eq!(waiting.versions(), 1);
 
     let deleted = patient.delete_file(waiting.file_id()).ok(204);

@@ -18,6 +18,8 @@ pub enum Audience {
     PatientsAndDoctors,
     /// Patients.
     Patients,
+    /// Those who may read a record: patients, and doctors whom staff have approved.
+    Readers,
     /// Doctors whom staff have approved.
     Doctors,
     /// Staff who have signed in with a second factor.
@@ -29,7 +31,7 @@ impl Audience {
     pub(super) fn includes(self, role: Role) -> bool {
         match self {
             Self::Public | Self::SignedIn => true,
-            Self::PatientsAndDoctors => role != Role::Admin,
+            Self::PatientsAndDoctors | Self::Readers => role != Role::Admin,
             Self::Patients => role == Role::Patient,
             Self::Doctors => role == Role::Doctor,
             Self::Admins => role == Role::Admin,
@@ -185,6 +187,8 @@ operations! {
     ReadAccessLog = "read_access_log": Patients, names_record;
     /// Read the versions of an annotation on one of the patient's records.
     ReadPatientHistory = "read_patient_history": Patients;
+    /// Get a URL from which a file is downloaded, of a record that the caller may read.
+    DownloadFile = "download_file": Readers, [409 FileNotAvailable];
     /// Delete a file of one of the patient's records.
     DeleteFile = "delete_file": Patients, [409 ChangedMeanwhile, 412 PreconditionFailed];
     /// Get a new upload URL for a pending file of one of the patient's records.

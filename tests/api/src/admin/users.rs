@@ -452,6 +452,7 @@ fn the_audit_trail_is_read_by_subject_or_by_actor() {
         "after",
         "at",
         "before",
+        "file",
         "id",
         "outcome",
         "reason",

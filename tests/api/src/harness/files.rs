@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Request, Response};
+use super::{Client, Request, Response, aws};
 
 pub const PDF: &[u8] = b"%PDF-1.7\n%%EOF\n";
 pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01";
@@ -28,6 +28,25 @@ pub fn transfer(
         None => request,
     }
     .send_unchecked()
+}
+
+/// Makes a file available, as after an upload.
+#[track_caller]
+pub fn make_available(patient: &str, record: &str, file: &str) {
+    aws::update_item(
+        &format!("PATIENT#{patient}"),
+        &format!("RECORD#{record}#FILE#{file}"),
+        "SET #status = :status",
+        json!({":status": {"S": "available"}}),
+    );
+}
+
+/// Downloads a file by the URL in a record.
+#[track_caller]
+pub fn download(reader: &Client, file: &Value) -> Response {
+    let request = reader.request("GET", file["file"].as_str().unwrap());
+    let given = request.header("accept", "application/json").send().ok(200);
+    transfer("GET", given.text("url"), &[], None)
 }
 
 /// Uploads `content` as the `upload` of the file says; returns the status of S3.

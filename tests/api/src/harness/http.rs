@@ -303,7 +303,8 @@ impl Response {
             "WWW-Authenticate: {self}"
         );
         assert!(self.status != 405 || !self.header("allow").is_empty(), "Allow: {self}");
-        assert_eq!(self.status == 201, !self.header("location").is_empty(), "Location: {self}");
+        let leads_on = [201, 303].contains(&self.status);
+        assert_eq!(leads_on, !self.header("location").is_empty(), "Location: {self}");
         if *method == Method::HEAD {
             assert!(self.bytes.is_empty(), "HEAD with a body: {self}");
         } else if self.status >= 400 {

@@ -36,7 +36,7 @@ use super::services::Services;
 use super::{Mail, Response};
 
 /// The variables of all functions, as on the test stack.
-const VARIABLES: [(&str, &str); 42] = [
+const VARIABLES: [(&str, &str); 41] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
     ("ACCOUNT_MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/account-mail"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
@@ -45,7 +45,6 @@ const VARIABLES: [(&str, &str); 42] = [
     ("BUCKET_NAME", "files"),
     ("CONSOLE_KEY", "the console key of the tests, long enough to be one"),
     ("CURSOR_KEY", "the cursor key of the tests, long enough to be one"),
-    ("DOWNLOAD_URL_SECONDS", "300"),
     ("FAILURE_BUCKET_NAME", "failures"),
     ("LOG_LEVEL", "info"),
     ("MAIL_CONFIGURATION_SET", "mails"),
@@ -265,7 +264,7 @@ impl Local {
             }
             "notifications" => {
                 let config = notifications::Config::read(lookup).unwrap();
-                let app = notifications::App::new(config, store, bucket());
+                let app = notifications::App::new(config, store);
                 http_api::middleware::service(notifications::router(), app)
             }
             "admin" => {

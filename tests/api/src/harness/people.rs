@@ -226,6 +226,13 @@ impl Client {
         self.delete(&format!("/api/records/files/{id}/"))
     }
 
+    /// Asks for the URL of a file's content.
+    #[track_caller]
+    pub fn download_file(&self, id: &str) -> Response {
+        let request = self.request("GET", &format!("/api/records/files/{id}/download/"));
+        request.header("accept", "application/json").send()
+    }
+
     #[track_caller]
     pub fn renew_upload(&self, file: &str) -> Response {
         self.request("POST", &format!("/api/records/files/{file}/upload-url/")).send()

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use super::files::make_available;
 use super::{Admin, Client, Doctor, MARKER, PASSWORD, Patient, Response, new_email};
 
 /// Reads the rows of the table that follows a heading: their cells, the column names first.
@@ -28,12 +29,14 @@ pub enum Audience {
     Anyone,
     /// Some of these are of no use to staff.
     SignedIn,
+    /// Patients and doctors who may read the record in the path.
+    Readers,
     Patients,
     Doctors,
     Admins,
 }
 
-use Audience::{Admins, Anyone, Doctors, Patients, SignedIn};
+use Audience::{Admins, Anyone, Doctors, Patients, Readers, SignedIn};
 
 /// Reads every operation: method, path and audience. Braces in a path contain the kind of object
 /// that it names. The rows are those of `access.md`; the audience follows from the responses to
@@ -42,13 +45,15 @@ pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, Audienc
     let mut rows = table("Operations");
     let columns = rows.remove(0);
     let column = move |name: &str| columns.iter().position(|column| *column == name).unwrap();
-    let [anonymous, patient, doctor] = ["anonymous", "owner", "assigned doctor"].map(column);
+    let [anonymous, patient, doctor, unapproved] =
+        ["anonymous", "owner", "assigned doctor", "unapproved doctor"].map(column);
     rows.into_iter().map(move |row| {
         let (method, path) = row[1].split_once(' ').unwrap();
         let forbidden = |column: usize| row[column] == "403 wrong_role";
         let audience =
             match (row[anonymous].starts_with("401"), forbidden(patient), forbidden(doctor)) {
                 (false, ..) => Anyone,
+                (true, false, false) if row[unapproved] == "403 not_approved" => Readers,
                 (true, false, false) => SignedIn,
                 (true, false, true) => Patients,
                 (true, true, false) => Doctors,
@@ -86,12 +91,14 @@ impl World {
             let former_annotation = former_doctor.annotate(&record);
             patient.update_record(&record, json!({"doctor": doctor.id})).ok(200);
             let annotation = doctor.annotate(&record);
+            let file = created["files"][0]["id"].as_str().unwrap();
+            make_available(&patient.id, &record, file);
             let inbox = patient.list_notifications("").ok(200);
             let sessions = patient.list_sessions("").ok(200);
             Self {
                 admin: Admin::new(),
                 session: sessions.ids("id")[0].to_owned(),
-                file: created["files"][0]["id"].as_str().unwrap().to_owned(),
+                file: file.to_owned(),
                 annotation: annotation.text("id").to_owned(),
                 former_annotation: former_annotation.text("id").to_owned(),
                 notification: inbox.ids("id")[0].to_owned(),
@@ -170,13 +177,7 @@ impl World {
 
     /// Returns what the owner and the doctor see, for comparisons.
     pub fn state(&self) -> [Value; 3] {
-        let mut chart = self.patient.read_patient_record(&self.record).ok(200).body;
-        // URLs are signed anew for each response.
-        chart["files"]
-            .as_array_mut()
-            .unwrap()
-            .iter_mut()
-            .for_each(|file| drop(file["file"].take()));
+        let chart = self.patient.read_patient_record(&self.record).ok(200).body;
         let unread = self.patient.count_unread().ok(200).body;
         [chart, unread, self.patient.me().ok(200).body]
     }
@@ -188,6 +189,6 @@ pub fn caller(audience: Audience) -> &'static Client {
     match audience {
         Doctors => &world.doctor,
         Admins => &world.admin,
-        Anyone | SignedIn | Patients => &world.patient,
+        Anyone | SignedIn | Readers | Patients => &world.patient,
     }
 }
