@@ -13,6 +13,7 @@ pub mod email;
 pub mod field;
 pub mod file;
 pub mod id;
+mod invisible;
 pub mod key;
 pub mod mail;
 pub mod notification;

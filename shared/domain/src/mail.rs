@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claimed_mail_cannot_be_resent_for_half_an_hour() {
+    fn a_claimed_mail_cannot_be_resent_while_it_may_still_be_delivered() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let begun = |seconds| Delivery {
             mail_state: Some(MailState::Sending),
@@ -409,15 +409,15 @@ mod tests {
             mail_claimed_at: Some(now - SignedDuration::from_secs(seconds)),
             ..Delivery::default()
         };
-        assert!(!begun(1800).can_be_resent(now, now) && begun(1801).can_be_resent(now, now));
+        assert!(!begun(2700).can_be_resent(now, now) && begun(2701).can_be_resent(now, now));
         assert_eq!(
-            begun(1800).failure(now),
+            begun(2700).failure(now),
             Some(MailFailure::Throttled),
             "the failure of the previous attempt"
         );
-        assert_eq!(begun(1801).failure(now), Some(MailFailure::Interrupted));
-        assert!(!Delivery { mail_claimed_at: None, ..begun(1801) }.can_be_resent(now, now));
-        assert!(!Delivery { mail_state: None, ..begun(1801) }.can_be_resent(now, now));
+        assert_eq!(begun(2701).failure(now), Some(MailFailure::Interrupted));
+        assert!(!Delivery { mail_claimed_at: None, ..begun(2701) }.can_be_resent(now, now));
+        assert!(!Delivery { mail_state: None, ..begun(2701) }.can_be_resent(now, now));
     }
 
     #[test]

@@ -6,6 +6,13 @@ use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, 
 /// The characters that [`str::trim`] removes, for a character class of a pattern.
 const WHITE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
+/// The characters of the basic plane that nobody sees, for a character class of a pattern. Those
+/// beyond it cannot be written such that all engines of patterns read them.
+const INVISIBLE: &str = concat!(
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e",
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb",
+);
+
 /// Whether a text may have several lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lines {
@@ -16,10 +23,11 @@ pub(crate) enum Lines {
 }
 
 impl Lines {
-    /// Returns the forbidden control characters, for a character class of a pattern.
+    /// Returns the forbidden characters, for a character class of a pattern: control characters,
+    /// and those that begin another line.
     fn forbidden(self) -> &'static str {
         match self {
-            Self::One => r"\u0000-\u001f\u007f-\u009f",
+            Self::One => r"\u0000-\u001f\u007f-\u009f\u2028\u2029",
             Self::Many => r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f",
         }
     }
@@ -53,8 +61,8 @@ pub(crate) fn text(
     let pattern = if may_be_blank {
         format!("^[{WHITE}]*{inner}*[{WHITE}]*$")
     } else {
-        let visible = format!("[^{}{WHITE}]", lines.forbidden());
-        format!("^[{WHITE}]*{visible}(?:{inner}*{visible})?[{WHITE}]*$")
+        let visible = format!("[^{}{WHITE}{INVISIBLE}]", lines.forbidden());
+        format!("^[{WHITE}]*{inner}*{visible}{inner}*[{WHITE}]*$")
     };
     string(description, usize::from(!may_be_blank), max, example).pattern(Some(pattern)).build()
 }
@@ -62,11 +70,10 @@ pub(crate) fn text(
 /// Returns the schema of a file name, with or without a path, that is not blank, `.` or `..`.
 pub(crate) fn file_name(description: &str, max: usize, example: &str) -> Object {
     let inner = format!(r"[^{}/\\]", Lines::One.forbidden());
-    let visible = format!(r"[^{}{WHITE}/\\]", Lines::One.forbidden());
+    let visible = format!(r"[^{}{WHITE}{INVISIBLE}/\\]", Lines::One.forbidden());
     let dots = format!(r"(?!\.{{1,2}}[{WHITE}]*[/\\]*$)");
-    let pattern = format!(
-        r"^(?:[^\u0000]*[/\\])?[{WHITE}]*{dots}{visible}(?:{inner}*{visible})?[{WHITE}]*[/\\]*$"
-    );
+    let name = format!("(?=[^{WHITE}]){inner}*{visible}{inner}*");
+    let pattern = format!(r"^(?:[^\u0000]*[/\\])?[{WHITE}]*{dots}{name}[{WHITE}]*[/\\]*$");
     string(description, 1, max, example).pattern(Some(pattern)).build()
 }
 

@@ -1,18 +1,31 @@
 //! Text typed by users: trimmed, in Unicode normalization form C, without control characters, of
-//! limited length.
+//! limited length. A single line has no invisible characters, which could change how it reads.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::schema::Object;
 
 use crate::field::{FieldValue, Reason, string};
+use crate::invisible::{is_blank, without_invisible};
 use crate::schema::{self, Lines};
 
-/// Trims and normalizes `raw`; refuses control characters and more than `max` characters.
+/// Trims and normalizes `raw`, and removes invisible characters from a line; refuses control
+/// characters and more than `max` characters.
 fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
-    let text: String = raw.trim().nfc().collect();
-    let forbidden =
-        |c: char| c.is_control() && !(lines == Lines::Many && matches!(c, '\n' | '\r' | '\t'));
+    let visible = match lines {
+        Lines::One => Cow::Owned(without_invisible(raw)),
+        Lines::Many => Cow::Borrowed(raw),
+    };
+    let text: String = visible.trim().nfc().collect();
+    if is_blank(&text) {
+        return Ok(String::new());
+    }
+    let forbidden = |c: char| match lines {
+        Lines::One => c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'),
+        Lines::Many => c.is_control() && !matches!(c, '\n' | '\r' | '\t'),
+    };
     if text.chars().any(forbidden) {
         return Err(Reason::new("invalid", "Must not contain control characters."));
     }
@@ -145,7 +158,29 @@ mod tests {
         assert_eq!(code(Name::parse("two\nlines")), "invalid");
         assert_eq!(code(Name::parse(&"x".repeat(256))), "too_long");
         assert_eq!(Note::parse(" \n ").unwrap_err().code, "blank");
+        assert_eq!(code(Name::parse("two\u{2028}lines")), "invalid");
         assert!(Name::parse(&"é".repeat(255)).is_ok(), "lengths must count characters, not bytes");
+    }
+
+    #[test]
+    fn a_line_has_no_invisible_characters() {
+        let line = |raw| Name::parse(raw).unwrap();
+        assert_eq!(line("\u{200b} Ja\u{200b}ne\u{2067} \u{feff}").as_str(), "Jane");
+        assert_eq!(line("Jose\u{200b}\u{301}").as_str(), "José", "it is normalized afterwards");
+        assert_eq!(line("علی\u{200c}رضا").as_str(), "علی\u{200c}رضا");
+        let text = "one\u{200e}\ntwo";
+        assert_eq!(Note::parse(text).unwrap().as_str(), text, "several lines are kept as they are");
+    }
+
+    #[test]
+    fn invisible_characters_do_not_fill_a_text() {
+        for raw in ["\u{200b}", " \u{2066}\u{2069} ", "\u{3164}", "\u{e0041}", "\u{2800}"] {
+            assert_eq!(Name::parse(raw).unwrap().as_str(), "", "{raw:?}");
+            assert_eq!(Specialization::parse(raw).unwrap_err().code, "blank", "{raw:?}");
+            assert_eq!(LicenseNumber::parse(raw).unwrap_err().code, "blank", "{raw:?}");
+            assert_eq!(Note::parse(raw).unwrap_err().code, "blank", "{raw:?}");
+            assert_eq!(Justification::parse(raw).unwrap_err().code, "blank", "{raw:?}");
+        }
     }
 
     #[test]

@@ -285,9 +285,9 @@ impl Store {
     /// new files.
     ///
     /// # Errors
-    /// [`UpdateRecordError::Stale`] when the stored version is not that of `before`: anything in the
-    /// record, a file or an annotation of it has changed since. [`UpdateRecordError::Locked`] when
-    /// the allowance of the day is used up.
+    /// [`UpdateRecordError::Stale`] when the stored version is not that of `before`: anything in
+    /// the record, a file or an annotation of it has changed since. [`UpdateRecordError::Locked`]
+    /// when the allowance of the day is used up.
     pub async fn update_record(
         &self,
         before: &Record,

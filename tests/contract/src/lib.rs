@@ -7,6 +7,7 @@
 #![cfg(test)]
 
 mod bucket;
+mod console;
 mod document;
 mod documents;
 mod events;

@@ -161,11 +161,11 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
         Delivery { mail_claimed_at: Some(at(1)), ..delivery(Some(MailState::Sending), None, None) }
     );
     assert!(
-        matches!(again(31).await, Err(ResendMailError::InProgress))
-            && !now().await.can_be_resent(at(0), at(31))
+        matches!(again(46).await, Err(ResendMailError::InProgress))
+            && !now().await.can_be_resent(at(0), at(46))
     );
-    assert!(now().await.can_be_resent(at(0), at(32)));
-    let (one, other) = tokio::join!(again(32), again(32));
+    assert!(now().await.can_be_resent(at(0), at(47)));
+    let (one, other) = tokio::join!(again(47), again(47));
     assert!(
         matches!(
             (&one, &other),
@@ -174,12 +174,12 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
         "{one:?} {other:?}"
     );
     let ordered = Delivery {
-        mail_ordered_at: Some(at(32)),
+        mail_ordered_at: Some(at(47)),
         ..delivery(Some(MailState::ResendRequested), None, None)
     };
     assert_eq!(now().await, ordered);
-    assert_eq!(claimed(claim(33).await).0, notification);
-    assert!(matches!(again(34).await, Err(ResendMailError::InProgress)), "it was begun anew");
+    assert_eq!(claimed(claim(48).await).0, notification);
+    assert!(matches!(again(49).await, Err(ResendMailError::InProgress)), "it was begun anew");
 }
 
 #[tokio::test]

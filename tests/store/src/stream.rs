@@ -31,7 +31,7 @@ async fn a_new_notification_is_a_change() {
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let items = table.all().await;
     let added = Change::NotificationMailOrdered {
-        due_at: None,
+        due_at: notification.mail_due_at(),
         recipient_id: doctor.id,
         notification_id: notification.id,
     };

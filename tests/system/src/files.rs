@@ -338,10 +338,12 @@ fn each_type_is_taken_and_recognised() {
     {
         assert_eq!(upload(file, content), 200, "{content_type}");
     }
-    let read = patient.read_patient_record(record.text("id")).ok(200);
-    for file in read["files"].as_array().unwrap() {
-        assert_eq!(file["status"], "available", "{file}");
-    }
+    // A reader looks at new files for a moment only.
+    eventually("all files are available", || {
+        let read = patient.read_patient_record(record.text("id")).ok(200);
+        let files = read["files"].as_array().unwrap();
+        files.iter().all(|file| file["status"] == "available").then_some(())
+    });
     for content_type in [
         "text/html",
         "image/svg+xml",

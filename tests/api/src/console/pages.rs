@@ -978,9 +978,13 @@ fn staff_decide_about_doctors_and_read_the_trail() {
     doctor.list_doctor_records("").problem(403, "not_approved");
 
     let trail = browser.page(&format!("/admin/audit/?user={}&side=subject", doctor.id));
-    for part in
-        ["approve_doctor", "suspend_doctor", "for the test", "before: approved", "after: suspended"]
-    {
+    for part in [
+        "approve_doctor",
+        "suspend_doctor",
+        "for the test",
+        "before: <bdi>approved</bdi>",
+        "after: <bdi>suspended</bdi>",
+    ] {
         assert!(trail.contains(part), "{part}: {trail}");
     }
     let rows = |page: &str| page.matches("<th scope=\"row\">").count();
