@@ -274,8 +274,8 @@ pub struct DailyUsage {
     pub changes: u64,
 }
 
-/// What a change takes from the allowance of its author's day. It is taken in the transaction of the
-/// change, so that a refused one takes nothing.
+/// What a change takes from the allowance of its author's day. It is taken in the transaction of
+/// the change, so that a refused one takes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DailyAllowance {
     /// The author.

@@ -412,8 +412,9 @@ async fn the_error_of_a_refused_transaction_names_the_reasons_and_no_content_of_
         )
         .await
         .unwrap_err();
+    let is_named = |text: &str| text.contains("ValidationError");
     assert!(
-        matches!(&error, LimitError::Store(Error::Rejected(text)) if text.contains("ValidationError")),
+        matches!(&error, LimitError::Store(Error::Rejected(text)) if is_named(text)),
         "{error}"
     );
     assert!(!format!("{error:?}").contains(&account.id.to_string()));

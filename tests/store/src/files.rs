@@ -31,23 +31,23 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
     let table = Table::new().await;
     let (patient, doctor, record, files) = table.record_with_files(2).await;
     let event = || event(&patient, patient.id, Action::DeleteFile, Some(record.id));
+    let told = notification_to_doctor(&patient, &record);
     table
         .store
-        .delete_file(
-            &files[0],
-            &record,
-            at(7),
-            &notification_to_doctor(&patient, &record),
-            &event(),
-            &unlimited(),
-        )
+        .delete_file(&files[0], &record, at(7), &told, &event(), &unlimited())
         .await
         .unwrap();
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
     assert_eq!(chart.files, files[1..]);
     assert_eq!(
         chart.record,
-        Record { file_count: 1, version: 2, updated_at: at(7), ..record.clone() }
+        Record {
+            file_count: 1,
+            version: 2,
+            updated_at: at(7),
+            update_notification_id: Some(told.id),
+            ..record.clone()
+        }
     );
     assert_eq!(table.store.get_file_lookup(files[0].id).await.unwrap(), None);
     assert_eq!(

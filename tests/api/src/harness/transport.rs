@@ -95,8 +95,8 @@ impl IsolatedSystem {
         }
     }
 
-    /// Returns the messages that were hidden for longer or shorter, each by its receipt, and for how
-    /// many seconds.
+    /// Returns the messages that were hidden for longer or shorter, each by its receipt, and for
+    /// how many seconds.
     pub fn hidden(&self) -> Vec<(String, u64)> {
         match &*self.0 {
             Transport::InProcess(local) => local.services().hidden(),

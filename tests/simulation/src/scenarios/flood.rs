@@ -1,5 +1,5 @@
-//! A patient changes records as fast as possible, while SES takes few mails, and a doctor waits for
-//! the mail that resets the password. Nothing else goes wrong.
+//! A patient changes records as fast as possible, while SES takes few mails and a doctor waits for
+//! a mail about the account. Nothing else goes wrong.
 
 use domain::mail::{Mail, MailKind};
 use runtime::clock;
@@ -31,7 +31,8 @@ pub(super) async fn run(world: World) {
         }));
     }
     pause(&[500, 3_000]).await;
-    let mail = Mail::new(clock::new_id(), MailKind::ResetPassword, people.doctor.id, clock::now());
+    let mail =
+        Mail::new(clock::new_id(), MailKind::PasswordChanged, people.doctor.id, clock::now());
     store.create_mail(&mail).await.unwrap();
     all(started).await;
     wait(PATIENCE).await;

@@ -1,5 +1,5 @@
-//! SES does not respond and the table is slow: a mailer gets no farther than some mails of its batch
-//! before its invocation ends.
+//! SES does not respond and the table is slow: a mailer gets no farther than some mails of its
+//! batch before its invocation ends.
 
 use serde_json::json;
 
