@@ -230,15 +230,16 @@ impl Mailer {
     /// Ends the claim of a mail that cannot be counted: it has no more mails today, or the table
     /// failed.
     async fn give_back(&self, claim: &Claim, error: LimitError) -> Result<(), Undelivered> {
-        let (failure, outcome) = match &error {
-            LimitError::Locked(_) => (MailFailure::AddressUnconfirmed, MailOutcome::GivenUp),
-            LimitError::Store(_) => (MailFailure::NotPrepared, MailOutcome::TriedAgain),
+        let (failure, outcome, ended) = match error {
+            LimitError::Locked(_) => {
+                (MailFailure::AddressUnconfirmed, MailOutcome::GivenUp, Ok(()))
+            }
+            LimitError::Store(error) => {
+                (MailFailure::NotPrepared, MailOutcome::TriedAgain, Err(error.into()))
+            }
         };
         self.store.mark_mail_failed(claim, failure, outcome, clock::now()).await?;
-        match error {
-            LimitError::Locked(_) => Ok(()),
-            LimitError::Store(error) => Err(error.into()),
-        }
+        ended
     }
 
     /// Stores the outcome of a claimed mail.

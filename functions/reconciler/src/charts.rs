@@ -6,11 +6,10 @@ use domain::file::{File, FileStatus};
 use domain::id::FileId;
 use runtime::clock;
 use runtime::serve::Error;
-use store::Span;
 use store::staff::lists::{AnnotationEntry, FileEntry};
 use uuid::Uuid;
 
-use crate::{PAGE, Reconciler, Report, settled_before};
+use crate::{Reconciler, Report};
 
 impl Reconciler {
     /// Reconciles a page of files; returns where the next page begins.
@@ -19,16 +18,11 @@ impl Reconciler {
         after: Option<Uuid>,
         report: &mut Report,
     ) -> Result<Option<Uuid>, Error> {
-        let (now, span) = settled();
-        let page = self
-            .store
-            .list_entries::<FileEntry>(now, span, PAGE, after.map(Into::into), |_| true)
-            .await?;
-        let ids: Vec<_> =
-            page.items.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
+        let (entries, next) = self.page::<FileEntry>(None, after, clock::now()).await?;
+        let ids: Vec<_> = entries.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
         let files = self.store.get_files(&ids).await?;
         let files: HashMap<FileId, File> = files.into_iter().map(|file| (file.id, file)).collect();
-        for entry in &page.items {
+        for entry in &entries {
             match files.get(&entry.id) {
                 Some(file) => self.reconcile_object_of(file, report).await?,
                 None => {
@@ -37,7 +31,7 @@ impl Reconciler {
                 }
             }
         }
-        Ok(page.next.map(Uuid::from))
+        Ok(next)
     }
 
     /// Compares the status of a file with its object.
@@ -65,24 +59,13 @@ impl Reconciler {
         after: Option<Uuid>,
         report: &mut Report,
     ) -> Result<Option<Uuid>, Error> {
-        let (now, span) = settled();
-        let page = self
-            .store
-            .list_entries::<AnnotationEntry>(now, span, PAGE, after.map(Into::into), |_| true)
-            .await?;
-        let ids: Vec<_> =
-            page.items.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
+        let (entries, next) = self.page::<AnnotationEntry>(None, after, clock::now()).await?;
+        let ids: Vec<_> = entries.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
         let existing = self.store.existing_annotations(&ids).await?;
-        for entry in page.items.iter().filter(|entry| !existing.contains(&entry.id)) {
+        for entry in entries.iter().filter(|entry| !existing.contains(&entry.id)) {
             self.store.delete_annotation_lookup(entry.id).await?;
             report.lookups_deleted += 1;
         }
-        Ok(page.next.map(Uuid::from))
+        Ok(next)
     }
-}
-
-/// Returns the current time, and the span of what is not under way any more.
-fn settled() -> (jiff::Timestamp, Span) {
-    let now = clock::now();
-    (now, Span { created_before: Some(settled_before(now)), ..Span::default() })
 }

@@ -25,8 +25,9 @@ use runtime::config;
 use runtime::queue::Queue;
 use runtime::serve::Error;
 use serde::Serialize;
-use store::Table;
 use store::reconcile::{Progress, Step};
+use store::staff::lists::ListEntry;
+use store::{Span, Table};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -135,6 +136,22 @@ impl Reconciler {
             Step::Objects => return Ok(None),
         };
         Ok(Some(Progress { step: following, after: None }))
+    }
+}
+
+impl Reconciler {
+    /// Reads a page of a list: what was created at `created_after` or later and is not under way
+    /// any more. Returns where the next page begins.
+    async fn page<T: ListEntry>(
+        &self,
+        created_after: Option<Timestamp>,
+        after: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<(Vec<T>, Option<Uuid>), Error> {
+        let span = Span { created_after, created_before: Some(settled_before(now)) };
+        let after = after.map(Into::into);
+        let page = self.store.list_entries::<T>(now, span, PAGE, after, |_| true).await?;
+        Ok((page.items, page.next.map(Into::into)))
     }
 }
 

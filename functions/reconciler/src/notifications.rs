@@ -2,16 +2,15 @@
 
 use std::collections::HashSet;
 
-use domain::mail::{Mail, MailMessage};
+use domain::mail::Mail;
 use jiff::Timestamp;
 use runtime::clock;
 use runtime::serve::Error;
-use store::Span;
 use store::reconcile::MailedNotification;
 use store::staff::lists::NotificationEntry;
 use uuid::Uuid;
 
-use crate::{PAGE, Reconciler, Report, settled_before};
+use crate::{Reconciler, Report};
 
 impl Reconciler {
     /// Reconciles a page of notifications; returns where the next page begins.
@@ -21,22 +20,17 @@ impl Reconciler {
         report: &mut Report,
     ) -> Result<Option<Uuid>, Error> {
         let now = clock::now();
-        let span = Span {
-            created_after: Some(now.checked_sub(Mail::RETENTION).unwrap_or(Timestamp::UNIX_EPOCH)),
-            created_before: Some(settled_before(now)),
-        };
-        let page = self
-            .store
-            .list_entries::<NotificationEntry>(now, span, PAGE, after.map(Into::into), |_| true)
-            .await?;
-        let ids: Vec<_> = page.items.iter().map(|it| (it.recipient_id, it.id)).collect();
+        let oldest = now.checked_sub(Mail::RETENTION).unwrap_or(Timestamp::UNIX_EPOCH);
+        let (entries, next) = self.page::<NotificationEntry>(Some(oldest), after, now).await?;
+        let ids: Vec<_> = entries.iter().map(|it| (it.recipient_id, it.id)).collect();
         let (notifications, inboxes) = self.store.get_mailed_notifications(&ids).await?;
         // An operation on an inbox covers all its notifications, up to a bound.
         let (mut purged, mut settled) = (HashSet::new(), HashSet::new());
-        for notification in notifications {
+        for mailed in notifications {
+            let notification = &mailed.notification;
             let recipient = notification.recipient_id;
             if notification.notification_type.is_mailed() {
-                self.reconcile_mail(&notification, now, report).await?;
+                self.reconcile_mail(&mailed, now, report).await?;
             }
             let inbox = inboxes.get(&recipient).cloned().unwrap_or_default();
             if let Some(through) = inbox.deleted_through.filter(|it| notification.id <= *it) {
@@ -44,7 +38,7 @@ impl Reconciler {
                     self.store.purge_deleted(recipient, None, through).await?;
                     report.notifications_settled += 1;
                 }
-            } else if notification.is_deleted && !notification.awaits_mail() {
+            } else if notification.is_deleted && !mailed.awaits_mail() {
                 self.store.purge_notification(recipient, notification.id).await?;
                 report.notifications_settled += 1;
             } else if let (Some(through), Some(at)) = (inbox.read_through, inbox.read_through_at)
@@ -56,19 +50,19 @@ impl Reconciler {
                 report.notifications_settled += 1;
             }
         }
-        Ok(page.next.map(Uuid::from))
+        Ok(next)
     }
 
     /// Orders a mail again that has waited too long, and marks an interrupted one as in doubt.
     async fn reconcile_mail(
         &self,
-        notification: &MailedNotification,
+        mailed: &MailedNotification,
         now: Timestamp,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let MailedNotification { recipient_id, id, delivery, claim, .. } = notification;
-        let order = MailMessage::Notification { recipient_id: *recipient_id, notification_id: *id };
-        if delivery.is_overdue(id.created_at(), now)
+        let MailedNotification { notification, delivery, claim } = mailed;
+        let order = mailed.order();
+        if delivery.is_overdue(notification.id.created_at(), now)
             && self.store.note_repeated_order(order, now).await?
         {
             self.mails.send(serde_json::to_string(&order)?).await?;

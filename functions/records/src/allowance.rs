@@ -8,22 +8,14 @@ use store::rate::{DailyAllowance, DailyUsage, LimitError};
 
 use crate::App;
 
-/// What a request creates and changes.
-pub(crate) struct Usage {
-    pub(crate) records: u64,
-    pub(crate) files: usize,
-    pub(crate) changes: u64,
-}
-
 /// One change, of a record or an annotation.
-pub(crate) const ONE_CHANGE: Usage = Usage { records: 0, files: 0, changes: 1 };
+pub(crate) const ONE_CHANGE: DailyUsage = DailyUsage { records: 0, files: 0, changes: 1 };
 
 /// Returns what is taken from the user's allowance together with the change.
-pub(crate) fn of(app: &App, user: UserId, usage: Usage) -> DailyAllowance {
-    let Usage { records, files, changes } = usage;
+pub(crate) fn of(app: &App, user: UserId, usage: DailyUsage) -> DailyAllowance {
     DailyAllowance {
         user,
-        usage: DailyUsage { records, files: u64::try_from(files).unwrap_or(u64::MAX), changes },
+        usage,
         most: DailyUsage {
             records: app.allowance.records_per_day,
             files: app.allowance.files_per_day,

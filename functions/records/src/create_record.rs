@@ -17,6 +17,7 @@ use http_api::request;
 use http_api::response::{ApiResponse, created};
 use http_api::views;
 use runtime::clock;
+use store::rate::DailyUsage;
 
 use crate::new_files::UploadLimits;
 use crate::{App, allowance, new_files, response};
@@ -91,9 +92,9 @@ async fn create(
     let response = created(&format!("/api/records/patient/{id}/"), &body)
         .with_etag(ETag::of(detail.record.version));
     let stored = idempotent.completed(&response)?;
-    let usage = allowance::Usage { records: 1, files: detail.files.len(), changes: 0 };
-    let allowance = allowance::of(app, patient.id, usage);
     let RecordDetail { record, files, .. } = &detail;
+    let usage = DailyUsage { records: 1, files: record.file_count.into(), changes: 0 };
+    let allowance = allowance::of(app, patient.id, usage);
     app.store
         .create_record(record, files, &notification, &audit, stored.as_ref(), &allowance)
         .await

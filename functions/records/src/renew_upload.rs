@@ -33,10 +33,8 @@ pub(crate) async fn renew_upload(
     let (caller, lookup) = patient.authorize_with(app.store.get_file_lookup(id)).await?;
     let lookup = chart::in_own_chart(&app, &caller, Action::RenewUpload, lookup).await?;
     let record_id = lookup.record_id;
-    let detail = app.store.get_record_detail(owner, record_id).await?;
-    let mut file = detail
-        .and_then(|detail| detail.files.into_iter().find(|file| file.id == id))
-        .ok_or_else(Problem::not_found)?;
+    let file = app.store.get_file(owner, record_id, id).await?;
+    let mut file = file.ok_or_else(Problem::not_found)?;
     response::settle_upload(&app, &mut file).await;
     if file.status != FileStatus::Pending {
         return Err(Problem::new(

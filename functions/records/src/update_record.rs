@@ -18,10 +18,11 @@ use http_api::response::{ApiResponse, ok};
 use http_api::views;
 use http_api::{request, request_schema};
 use runtime::clock;
+use store::rate::DailyUsage;
 use store::records::UpdateRecordError;
 use store::retry::CHANGED_SINCE_READ;
 
-use crate::allowance::{ONE_CHANGE, Usage};
+use crate::allowance::ONE_CHANGE;
 use crate::create_record::NewRecord;
 use crate::new_files::UploadLimits;
 use crate::response::AccountsById;
@@ -133,9 +134,10 @@ async fn write(
             record.update_notification_id = Some(notification.id);
         }
         let audit = caller.audit(Action::UpdateRecord, owner, Some(id));
-        let usage = Usage { files: files.len(), ..ONE_CHANGE };
-        let allowance = allowance::of(app, owner, usage);
         let before = &detail.record;
+        let new_files = record.file_count.saturating_sub(before.file_count);
+        let usage = DailyUsage { files: new_files.into(), ..ONE_CHANGE };
+        let allowance = allowance::of(app, owner, usage);
         match app
             .store
             .update_record(before, &record, &files, &notifications, &audit, &allowance)

@@ -99,8 +99,11 @@ pub enum MailOutcome {
 const CAN_BE_CLAIMED: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR \
                             mail_state IN (:failed, :ordered))";
 
+/// Notes that a mail is ordered again, if [`IS_OVERDUE`] holds; for [`overdue_values`].
+pub(crate) const ORDER_AGAIN: &str = "SET mail_ordered_at = :now";
+
 /// Holds for a mail that waits to be sent, and was not ordered again since `:waiting_since`.
-pub(crate) const WAITS_SINCE: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) \
+pub(crate) const IS_OVERDUE: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) \
     OR mail_state = :ordered) AND (attribute_not_exists(mail_ordered_at) OR mail_ordered_at < \
     :waiting_since)";
 
@@ -116,6 +119,16 @@ pub(crate) fn delivery(item: Item) -> Result<Delivery, Error> {
 pub(crate) fn awaits_mail(notification: Item) -> Result<bool, Error> {
     let is_mailed = from_item::<Notification>(notification.clone())?.notification_type.is_mailed();
     Ok(is_mailed && delivery(notification)?.is_pending())
+}
+
+/// Returns the values of [`ORDER_AGAIN`] and [`IS_OVERDUE`].
+pub(crate) fn overdue_values(now: Timestamp) -> [Value; 3] {
+    let waiting_since = now.checked_sub(Delivery::WAITING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
+    [
+        string(":now", now),
+        state(":ordered", MailState::ResendRequested),
+        string(":waiting_since", waiting_since),
+    ]
 }
 
 pub(crate) fn state(name: &'static str, state: MailState) -> Value {

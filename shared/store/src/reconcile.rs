@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use domain::file::{File, FileStatus};
 use domain::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
-use domain::mail::{Delivery, MailMessage, MailState};
-use domain::notification::{InboxState, Notification, NotificationType};
+use domain::mail::{Delivery, MailMessage};
+use domain::notification::{InboxState, Notification};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::attributes::{Item, entity, string};
 use crate::error::Error;
 use crate::item::{Stored, from_item, to_item_at};
 use crate::keys;
-use crate::mail::{Claim, WAITS_SINCE, delivery, state};
+use crate::mail::{Claim, IS_OVERDUE, ORDER_AGAIN, delivery, overdue_values};
 use crate::read::Consistency;
 use crate::table::Table;
 use crate::write::UpdateOutcome;
@@ -49,29 +49,27 @@ impl Stored for Progress {
     const IN_KEY: &'static [&'static str] = &[];
 }
 
-/// A stored notification, as far as its mail and its place in the inbox matter.
+/// A stored notification with the state of its mail.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MailedNotification {
-    /// In whose inbox it is.
-    pub recipient_id: UserId,
-    /// Which.
-    pub id: NotificationId,
-    /// What it is about.
-    pub notification_type: NotificationType,
+    /// The notification.
+    pub notification: Notification,
     /// The state of its mail.
     pub delivery: Delivery,
     /// The claim of its mail, while it is being sent.
     pub claim: Option<Claim>,
-    /// Whether the recipient has deleted it by itself.
-    pub is_deleted: bool,
-    /// When the recipient read it by itself.
-    pub read_at: Option<Timestamp>,
 }
 
 impl MailedNotification {
+    /// Returns the order of its mail.
+    pub fn order(&self) -> MailMessage {
+        let Notification { id, recipient_id, .. } = self.notification;
+        MailMessage::Notification { recipient_id, notification_id: id }
+    }
+
     /// Returns whether its mail still has to be sent.
     pub fn awaits_mail(&self) -> bool {
-        self.notification_type.is_mailed() && self.delivery.is_pending()
+        self.notification.notification_type.is_mailed() && self.delivery.is_pending()
     }
 }
 
@@ -115,20 +113,8 @@ impl Table {
         order: MailMessage,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let waiting_since =
-            now.checked_sub(Delivery::WAITING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
-        let noted = self
-            .update_if(
-                keys::ordered(order),
-                "SET mail_ordered_at = :now",
-                WAITS_SINCE,
-                [
-                    string(":now", now),
-                    state(":ordered", MailState::ResendRequested),
-                    string(":waiting_since", waiting_since),
-                ],
-            )
-            .await?;
+        let key = keys::ordered(order);
+        let noted = self.update_if(key, ORDER_AGAIN, IS_OVERDUE, overdue_values(now)).await?;
         Ok(matches!(noted, UpdateOutcome::Done(_)))
     }
 
@@ -191,18 +177,8 @@ impl Table {
 
 fn mailed_notification(item: Item) -> Result<MailedNotification, Error> {
     let delivery = delivery(item.clone())?;
-    let notification: Notification = from_item(item.clone())?;
-    let Notification { id, recipient_id, notification_type, is_deleted, read_at, .. } =
-        notification;
-    let order = MailMessage::Notification { recipient_id, notification_id: id };
-    let claim = Claim::of(order, &item);
-    Ok(MailedNotification {
-        recipient_id,
-        id,
-        notification_type,
-        delivery,
-        claim,
-        is_deleted,
-        read_at,
-    })
+    let notification = from_item(item.clone())?;
+    let mut mailed = MailedNotification { notification, delivery, claim: None };
+    mailed.claim = Claim::of(mailed.order(), &item);
+    Ok(mailed)
 }

@@ -11,7 +11,7 @@ use domain::account::{
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::FieldValue;
-use domain::id::UserId;
+use domain::id::{RecordId, UserId};
 use domain::key::SigningKey;
 use domain::session::Session;
 use domain::text::{Address, LicenseNumber, Name, PhoneNumber, Specialization};
@@ -100,6 +100,34 @@ static SIGNER: LazyLock<Signer> = LazyLock::new(|| {
     )
 });
 
+/// Returns the audit event of what somebody does outside a request of the API.
+pub(crate) fn event(
+    actor: &Account,
+    action: Action,
+    subject_id: UserId,
+    record_id: Option<RecordId>,
+) -> AuditEvent {
+    AuditEvent {
+        id: clock::new_id(),
+        subject_id,
+        actor_id: actor.id,
+        actor_role: Some(actor.role),
+        actor_name: actor.full_name(),
+        session_id: None,
+        action,
+        outcome: Outcome::Success,
+        record_id,
+        record_ids: Vec::new(),
+        file_id: None,
+        reason: None,
+        before: None,
+        after: None,
+        request_id: "simulation".to_owned(),
+        source_ip: "203.0.113.7".to_owned(),
+        user_agent: "simulation".to_owned(),
+    }
+}
+
 impl People {
     /// Registers everybody.
     pub async fn register(functions: &Arc<Functions>) -> Self {
@@ -157,23 +185,8 @@ impl Person {
             ttl: i64::from(u32::MAX),
         };
         let event = AuditEvent {
-            id: clock::new_id(),
-            subject_id: id,
-            actor_id: id,
-            actor_role: Some(role),
-            actor_name: account.full_name(),
             session_id: Some(session.id),
-            action: Action::Register,
-            outcome: Outcome::Success,
-            record_id: None,
-            record_ids: Vec::new(),
-            file_id: None,
-            reason: None,
-            before: None,
-            after: None,
-            request_id: "registration".to_owned(),
-            source_ip: "203.0.113.7".to_owned(),
-            user_agent: "simulation".to_owned(),
+            ..event(&account, Action::Register, id, None)
         };
         let credentials = Credentials::new(id, "hash".to_owned());
         functions.store.register(&account, &credentials, &session, &event, None).await.unwrap();

@@ -67,8 +67,6 @@ pub struct Run {
     pub poison: Vec<String>,
     /// When people looked at what is left.
     pub probed_at: u64,
-    /// Keys of objects whose event is lost.
-    pub lost: Vec<String>,
     /// All requests of people.
     pub answers: Vec<Answer>,
 }
@@ -121,7 +119,6 @@ pub fn begin(choices: Choices, seed: u64) {
         healed_at: 0,
         poison: Vec::new(),
         probed_at: u64::MAX,
-        lost: Vec::new(),
         answers: Vec::new(),
     };
     RUN.with(|cell| *cell.borrow_mut() = Some(run));

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use domain::account::{Account, Role};
-use domain::audit::{Action, AuditEvent, Outcome};
+use domain::audit::{Action, AuditEvent};
 use domain::email::Email;
 use domain::id::{RecordId, UserId};
 use domain::mail::MailMessage;
 use domain::notification::RecordEvent;
 use runtime::clock;
 
-use crate::people::Person;
+use crate::people::{self, Person};
 use crate::run;
 use crate::sandboxes::{Ended, Functions, invoke};
 
@@ -35,23 +35,8 @@ impl Staff {
 
     fn event(&self, action: Action, subject_id: UserId, record_id: Option<RecordId>) -> AuditEvent {
         AuditEvent {
-            id: clock::new_id(),
-            subject_id,
-            actor_id: self.account.id,
-            actor_role: Some(Role::Admin),
-            actor_name: self.account.full_name(),
-            session_id: None,
-            action,
-            outcome: Outcome::Success,
-            record_id,
-            record_ids: Vec::new(),
-            file_id: None,
             reason: Some("ticket 7".to_owned()),
-            before: None,
-            after: None,
-            request_id: "staff".to_owned(),
-            source_ip: "203.0.113.7".to_owned(),
-            user_agent: "simulation".to_owned(),
+            ..people::event(&self.account, action, subject_id, record_id)
         }
     }
 

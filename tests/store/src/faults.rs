@@ -138,6 +138,14 @@ async fn assert_unavailable<T: std::fmt::Debug>(operation: impl Future<Output = 
     assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
 }
 
+/// Creates a record of a patient, for a doctor who does not exist.
+async fn create_record(store: &Store, patient: &Account) -> Result<(), LimitError> {
+    let record = record(patient, &user(Role::Doctor, "", ""));
+    let creation = event(patient, patient.id, Action::CreateRecord, None);
+    let told = notification_to_doctor(patient, &record);
+    store.create_record(&record, &[], &told, &creation, None, &unlimited()).await
+}
+
 /// Checks that reads, a write, a conditional write, a batch and a transaction are unavailable.
 async fn assert_all_unavailable(store: &Store) {
     let account = patient();
@@ -292,19 +300,7 @@ async fn a_transaction_conflict_is_tried_three_times_with_one_token() {
                 }
             })
             .await;
-            let account = patient();
-            let record = record(&account, &user(Role::Doctor, "", ""));
-            let creation = event(&account, account.id, Action::CreateRecord, None);
-            let result = store
-                .create_record(
-                    &record,
-                    &[],
-                    &notification_to_doctor(&account, &record),
-                    &creation,
-                    None,
-                    &unlimited(),
-                )
-                .await;
+            let result = create_record(&store, &patient()).await;
             assert_eq!(result.is_ok(), succeeds, "{result:?}");
             let unavailable = |error| matches!(error, LimitError::Store(Error::Unavailable(_)));
             assert!(result.is_ok() || result.is_err_and(unavailable));
@@ -377,20 +373,7 @@ async fn a_transaction_that_is_still_in_progress_is_sent_again() {
         _ => Fault::Answered,
     })
     .await;
-    let account = patient();
-    let record = record(&account, &user(Role::Doctor, "", ""));
-    let creation = event(&account, account.id, Action::CreateRecord, None);
-    store
-        .create_record(
-            &record,
-            &[],
-            &notification_to_doctor(&account, &record),
-            &creation,
-            None,
-            &unlimited(),
-        )
-        .await
-        .unwrap();
+    create_record(&store, &patient()).await.unwrap();
 }
 
 #[tokio::test]
@@ -399,19 +382,7 @@ async fn the_error_of_a_refused_transaction_names_the_reasons_and_no_content_of_
     let (store, requests) =
         behind(&table, |_, _| Fault::Instead(400, canceled("ValidationError", 4))).await;
     let account = patient();
-    let record = record(&account, &user(Role::Doctor, "", ""));
-    let creation = event(&account, account.id, Action::CreateRecord, None);
-    let error = store
-        .create_record(
-            &record,
-            &[],
-            &notification_to_doctor(&account, &record),
-            &creation,
-            None,
-            &unlimited(),
-        )
-        .await
-        .unwrap_err();
+    let error = create_record(&store, &account).await.unwrap_err();
     let is_named = |text: &str| text.contains("ValidationError");
     assert!(
         matches!(&error, LimitError::Store(Error::Rejected(text)) if is_named(text)),

@@ -238,6 +238,7 @@ impl Pipeline {
     }
 
     async fn redrive_one(&self, caller: &Caller, letter: &DeadLetter) -> Result<(), Problem> {
+        let Some(order) = letter.order else { return Ok(()) };
         let user_id = letter.mail.as_ref().map_or(caller.account.id, |mail| mail.user_id);
         let event = AuditEvent {
             before: Some(letter.reason(clock::now()).to_owned()),
@@ -245,10 +246,8 @@ impl Pipeline {
             ..caller.audit(Action::RedriveMail, user_id, None)
         };
         self.store.create_events(&[event]).await?;
-        if let Some(order) = letter.order {
-            let queue = self.queues.mails.of(order);
-            queue.send(letter.message.body.as_str()).await.map_err(unavailable)?;
-        }
+        let queue = self.queues.mails.of(order);
+        queue.send(letter.message.body.as_str()).await.map_err(unavailable)?;
         self.queues.dead_letters.delete(&letter.message).await.map_err(unavailable)
     }
 

@@ -12,7 +12,7 @@ use crate::attributes::{Item, string};
 use crate::error::Error;
 use crate::item::from_item;
 use crate::keys::{self, Range};
-use crate::mail::{WAITS_SINCE, delivery, state};
+use crate::mail::{IS_OVERDUE, ORDER_AGAIN, delivery, overdue_values, state};
 use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, below, position};
 use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
@@ -156,15 +156,9 @@ impl Store {
         event: &AuditEvent,
         now: Timestamp,
     ) -> Result<(), ResendMailError> {
-        let waiting_since =
-            now.checked_sub(Delivery::WAITING_TIMEOUT).unwrap_or(Timestamp::UNIX_EPOCH);
-        let noted = Step::update(keys::ordered(order), "SET mail_ordered_at = :now")
-            .only_if(WAITS_SINCE, ResendMailError::InProgress)
-            .with([
-                string(":now", now),
-                state(":ordered", MailState::ResendRequested),
-                string(":waiting_since", waiting_since),
-            ]);
+        let noted = Step::update(keys::ordered(order), ORDER_AGAIN)
+            .only_if(IS_OVERDUE, ResendMailError::InProgress)
+            .with(overdue_values(now));
         self.commit(vec![noted, count_mail(address, most, now), self.audit(event)?]).await
     }
 
