@@ -73,7 +73,7 @@ test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.
 	@$(MAKE) --no-print-directory --jobs=2 check documents
 	$(call step,Comparing response times,$(CARGO) test $(IN_PROCESS) --test equal_times)
-	$(call step,Simulating,$(CARGO) run --workspace --quiet --bin simulate -- --seeds 300)
+	$(call step,Simulating,$(CARGO) run --quiet --bin simulate -- --seeds 300)
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
@@ -83,7 +83,7 @@ test-api: ## Run tests of the API in the process: TEST=annotations for one modul
 	@$(CARGO) test -p api-tests --lib -- $(TEST)
 
 simulate: ## Run the system in a simulation with faults: SEEDS=10000, or SEED=<one that failed>
-	@$(CARGO) run --workspace --quiet --bin simulate -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
+	@$(CARGO) run --quiet --bin simulate -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
 
 test-stack: $(VENV)/stack/ready $(VENV)/sam/ready ## Run all tests of the API on a fresh stack
 	$(call step,Testing the API on a fresh stack,$(ON_STACK) -p api-tests $(addprefix -p ,$(STACK_TESTS)))
