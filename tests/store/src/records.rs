@@ -77,7 +77,8 @@ async fn a_new_record_is_stored_with_files_assignment_and_notification() {
     assert_eq!(table.store.get_assignment(patient.id, record.id).await.unwrap(), None);
     let inbox = table.store.list_notifications(doctor.id, None, 10, None).await.unwrap().items;
     assert_eq!((inbox.len(), inbox[0].record_id), (1, Some(record.id)));
-    assert_eq!(table.count().await, 4 + 2 * 2);
+    let items = table.count().await;
+    assert_eq!(items, 5 + 2 * 2, "record, assignment, notification, event, day; two for a file");
 
     // The keys of the items.
     let (p, r) = (format!("PATIENT#{}", patient.id), format!("RECORD#{}", record.id));
