@@ -70,6 +70,8 @@ async fn create(
     if let Some(response) = replay? {
         return Ok(response);
     }
+    // What the doctor had before them is not newer than this.
+    let record_version = app.store.get_record(patient_id, record).await?.map(|it| it.version);
     let (doctor, now) = (&caller.account, clock::now());
     let annotation = Annotation {
         id: clock::new_id(),
@@ -79,6 +81,7 @@ async fn create(
         note,
         updated_at: now,
         version: 1,
+        record_version,
     };
     let notification = RecordEvent::Annotated { doctor }.notification(
         clock::new_id(),

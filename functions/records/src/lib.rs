@@ -15,6 +15,7 @@ mod read_access_log;
 mod read_doctor_record;
 mod read_history;
 mod read_patient_record;
+mod read_record_history;
 mod renew_upload;
 mod response;
 mod update_annotation;
@@ -51,6 +52,8 @@ pub fn router() -> OpenApiRouter<App> {
         ))
         .routes(routes!(read_doctor_record::read_doctor_record))
         .routes(routes!(read_access_log::read_access_log))
+        .routes(routes!(read_record_history::read_patient_record_history))
+        .routes(routes!(read_record_history::read_doctor_record_history))
         .routes(routes!(read_history::read_patient_history))
         .routes(routes!(read_history::read_doctor_history))
 }

@@ -95,7 +95,7 @@ async fn write(
         let read = read.await?.filter(|(annotation, _)| {
             caller.may(Relation::to_annotation(doctor.id, annotation.author_id))
         });
-        let Some((before, last)) = read else { return Err(refuse(Some(lookup)).await) };
+        let Some((before, record)) = read else { return Err(refuse(Some(lookup)).await) };
         if_match.check(before.version)?;
         let note = note.clone().unwrap_or_else(|| before.note.clone());
         // Nothing changes: nobody is notified.
@@ -103,14 +103,20 @@ async fn write(
             return respond(&before);
         }
         let now = clock::now();
-        let after =
-            Annotation { note, updated_at: now, version: before.version + 1, ..before.clone() };
+        let after = Annotation {
+            note,
+            updated_at: now,
+            version: before.version + 1,
+            record_version: Some(record.version),
+            ..before.clone()
+        };
         let told = RecordEvent::AnnotationChanged { doctor }.notification(
             clock::new_id(),
             patient_id,
             record_id,
             patient_id,
         );
+        let last = record.annotation_notification_id;
         let told = notice::superseding(app, told, last).await?;
         let audit = caller.audit(Action::UpdateAnnotation, patient_id, Some(record_id));
         let allowance = allowance::of(app, doctor.id, ONE_CHANGE);

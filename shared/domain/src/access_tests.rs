@@ -80,10 +80,11 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let members = "create_profile update_profile replace_profile";
     let patients = "list_doctors list_patient_records create_record read_patient_record \
                     update_record replace_record read_access_log \
+                    read_patient_record_history \
                     read_patient_history delete_file renew_upload";
     let readers = "download_file";
     let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation \
-                   replace_annotation read_doctor_history";
+                   replace_annotation read_doctor_record_history read_doctor_history";
     let admins = "open_console list_users create_user read_user update_user end_sessions \
                   start_password_reset start_email_change list_doctors_by_approval \
                   approve_doctor refuse_doctor suspend_doctor list_events \
@@ -113,7 +114,9 @@ fn some_paths_name_a_record() {
         "update_record",
         "replace_record",
         "read_access_log",
+        "read_patient_record_history",
         "read_doctor_record",
+        "read_doctor_record_history",
     ];
     assert_eq!(naming.iter().collect::<HashSet<_>>(), expected.iter().collect());
 }

@@ -103,7 +103,7 @@ string_enum! {
         CreateAnnotation = "create_annotation",
         /// An annotation was changed.
         UpdateAnnotation = "update_annotation",
-        /// The history of an annotation was read.
+        /// The history of a record or an annotation was read.
         ReadHistory = "read_history",
         /// Notifications about records were read.
         ReadNotifications = "read_notifications",

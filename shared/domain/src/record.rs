@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::field::string_enum;
-use crate::file::File;
-use crate::id::{AnnotationId, NotificationId, RecordId, UserId};
+use crate::file::{File, FileName};
+use crate::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
 use crate::text::{Description, Note};
 
 string_enum! {
@@ -73,6 +73,104 @@ pub struct Annotation {
     pub updated_at: Timestamp,
     /// Number of changes; the entity tag.
     pub version: u64,
+    /// The version of the record that the author had before them at the last change; unknown of
+    /// annotations from before records had a history.
+    pub record_version: Option<u64>,
+}
+
+/// What a change of a record has changed, by its patient or by staff. Never changes itself.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RecordVersion {
+    /// The record.
+    pub record_id: RecordId,
+    /// The patient whose record it is.
+    pub patient_id: UserId,
+    /// Who made the change.
+    pub author_id: UserId,
+    /// When it was made.
+    pub written_at: Timestamp,
+    /// The version of the record since the change. Annotations count, too, so there are gaps.
+    pub version: u64,
+    /// The types before and after, if they differ; likewise below.
+    pub record_type: Option<Change<RecordType>>,
+    /// The descriptions.
+    pub description: Option<Change<Description>>,
+    /// The doctors it was assigned to.
+    pub doctor_id: Option<Change<UserId>>,
+    /// The new files.
+    pub files_added: Vec<NamedFile>,
+    /// The files that were deleted.
+    pub files_removed: Vec<NamedFile>,
+}
+
+/// A value before and after a change.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Change<T> {
+    /// The value before.
+    pub before: T,
+    /// The value after.
+    pub after: T,
+}
+
+impl<T: Clone + PartialEq> Change<T> {
+    fn between(before: &T, after: &T) -> Option<Self> {
+        (before != after).then(|| Self { before: before.clone(), after: after.clone() })
+    }
+}
+
+/// What a history keeps of a file.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// The file's id.
+    pub id: FileId,
+    /// Its name.
+    pub name: FileName,
+}
+
+impl From<&File> for NamedFile {
+    fn from(file: &File) -> Self {
+        Self { id: file.id, name: file.name.clone() }
+    }
+}
+
+impl RecordVersion {
+    /// Returns what an author has changed between two versions of a record, files aside.
+    pub fn between(before: &Record, after: &Record, author_id: UserId) -> Self {
+        Self {
+            record_type: Change::between(&before.record_type, &after.record_type),
+            description: Change::between(&before.description, &after.description),
+            doctor_id: Change::between(&before.doctor_id, &after.doctor_id),
+            ..Self::empty(after.patient_id, after.id, after.version, author_id, after.updated_at)
+        }
+    }
+
+    /// Returns a version in which nothing has changed yet.
+    pub fn empty(
+        patient_id: UserId,
+        record_id: RecordId,
+        version: u64,
+        author_id: UserId,
+        written_at: Timestamp,
+    ) -> Self {
+        Self {
+            record_id,
+            patient_id,
+            author_id,
+            written_at,
+            version,
+            record_type: None,
+            description: None,
+            doctor_id: None,
+            files_added: Vec::new(),
+            files_removed: Vec::new(),
+        }
+    }
+
+    /// Returns the users that the version names.
+    pub fn people(&self) -> impl Iterator<Item = UserId> {
+        let doctors = self.doctor_id.iter().flat_map(|change| [change.before, change.after]);
+        std::iter::once(self.author_id).chain(doctors)
+    }
 }
 
 /// A former or current version of an annotation. Never changes.
@@ -92,6 +190,8 @@ pub struct AnnotationVersion {
     pub written_at: Timestamp,
     /// The version number, from 1.
     pub version: u64,
+    /// The version of the record at that time.
+    pub record_version: Option<u64>,
 }
 
 impl From<&Annotation> for AnnotationVersion {
@@ -104,6 +204,7 @@ impl From<&Annotation> for AnnotationVersion {
             note: annotation.note.clone(),
             written_at: annotation.updated_at,
             version: annotation.version,
+            record_version: annotation.record_version,
         }
     }
 }

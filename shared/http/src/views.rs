@@ -149,6 +149,9 @@ pub struct RecordView<'a> {
     created_at: Timestamp,
     /// When the record, a file or an annotation of it last changed.
     updated_at: Timestamp,
+    /// Number of these changes, from 1; the number in the entity tag.
+    #[schema(minimum = 1)]
+    version: u64,
 }
 
 /// A file of a record.
@@ -223,6 +226,10 @@ pub struct RecordAnnotation<'a> {
     author: Option<Author<'a>>,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// The version of the record when the note was written: changes with a greater version are
+    /// newer than the note. Null for notes from before records had a history.
+    #[schema(required, minimum = 1)]
+    record_version: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -248,6 +255,7 @@ impl<'a> RecordAnnotation<'a> {
             author: author.map(Author::of),
             created_at: annotation.id.created_at(),
             updated_at: annotation.updated_at,
+            record_version: annotation.record_version,
         }
     }
 }
@@ -266,6 +274,10 @@ pub struct AnnotationVersionView<'a> {
     #[schema(required)]
     author: Option<Author<'a>>,
     written_at: Timestamp,
+    /// The version of the record at that time; null for versions from before records had a
+    /// history.
+    #[schema(required, minimum = 1)]
+    record_version: Option<u64>,
 }
 
 impl<'a> AnnotationVersionView<'a> {
@@ -278,6 +290,93 @@ impl<'a> AnnotationVersionView<'a> {
             note: &version.note,
             author: author.map(Author::of),
             written_at: version.written_at,
+            record_version: version.record_version,
+        }
+    }
+}
+
+/// A change of a record. What has not changed is null or empty.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecordVersion)]
+pub struct RecordVersionView<'a> {
+    record: RecordId,
+    /// The version of the record since the change. Annotations count, too, so there are gaps.
+    #[schema(minimum = 1)]
+    version: u64,
+    /// Who made the change; null only if the account was deleted.
+    #[schema(required)]
+    author: Option<Author<'a>>,
+    written_at: Timestamp,
+    #[schema(required)]
+    record_type: Option<RecordTypeChange>,
+    #[schema(required)]
+    description: Option<DescriptionChange<'a>>,
+    #[schema(required)]
+    doctor: Option<DoctorChange<'a>>,
+    #[schema(max_items = 40)]
+    files_added: Vec<NamedFileView<'a>>,
+    #[schema(max_items = 40)]
+    files_removed: Vec<NamedFileView<'a>>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RecordTypeChange {
+    before: RecordType,
+    after: RecordType,
+}
+
+#[derive(Serialize, ToSchema)]
+struct DescriptionChange<'a> {
+    before: &'a Description,
+    after: &'a Description,
+}
+
+#[derive(Serialize, ToSchema)]
+struct DoctorChange<'a> {
+    /// Null only if the account was deleted.
+    #[schema(required)]
+    before: Option<Author<'a>>,
+    /// Null only if the account was deleted.
+    #[schema(required)]
+    after: Option<Author<'a>>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = NamedFile)]
+struct NamedFileView<'a> {
+    id: FileId,
+    name: &'a FileName,
+}
+
+impl<'a> RecordVersionView<'a> {
+    /// Returns a change with the people that it names.
+    pub fn new(
+        version: &'a record::RecordVersion,
+        accounts_by_id: &'a HashMap<UserId, Account>,
+    ) -> Self {
+        let person = |id: UserId| accounts_by_id.get(&id).map(Author::of);
+        let files = |files: &'a [record::NamedFile]| {
+            files.iter().map(|file| NamedFileView { id: file.id, name: &file.name }).collect()
+        };
+        Self {
+            record: version.record_id,
+            version: version.version,
+            author: person(version.author_id),
+            written_at: version.written_at,
+            record_type: version
+                .record_type
+                .as_ref()
+                .map(|it| RecordTypeChange { before: it.before, after: it.after }),
+            description: version
+                .description
+                .as_ref()
+                .map(|it| DescriptionChange { before: &it.before, after: &it.after }),
+            doctor: version
+                .doctor_id
+                .as_ref()
+                .map(|it| DoctorChange { before: person(it.before), after: person(it.after) }),
+            files_added: files(&version.files_added),
+            files_removed: files(&version.files_removed),
         }
     }
 }
@@ -424,6 +523,7 @@ impl<'a> RecordPresenter<'a> {
                 .collect(),
             created_at: record.id.created_at(),
             updated_at: record.updated_at,
+            version: record.version,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Annotations of doctors on records: create, change and read them and their history.
 
 use domain::audit::AuditEvent;
-use domain::id::{AnnotationId, NotificationId, RecordId, UserId};
+use domain::id::{AnnotationId, RecordId, UserId};
 use domain::notification::Notification;
 use domain::rate::Lockout;
 use domain::record::{Annotation, AnnotationVersion, MAX_ANNOTATIONS, Record};
@@ -15,9 +15,10 @@ use crate::keys::{self, Key};
 use crate::lookups::put_annotation_lookup;
 use crate::page::Page;
 use crate::rate::DailyAllowance;
-use crate::read::{Consistency, Order};
+use crate::read::Consistency;
 use crate::store::Store;
 use crate::table::Table;
+use crate::versions;
 use crate::write::{EXISTS, Step};
 
 impl Stored for Annotation {
@@ -76,34 +77,30 @@ pub enum UpdateAnnotationError {
     Store(#[from] Error),
 }
 
-/// The greatest version that a key can hold.
-const MAX_VERSION: u64 = 9_999_999_999;
-
 impl Table {
     /// Reads an annotation of any author on a record that is assigned to `doctor`, together with
-    /// the last notification to the patient about a changed annotation of the record, in one
-    /// strongly consistent read.
+    /// the record, in one strongly consistent read.
     pub async fn get_annotation(
         &self,
         doctor: UserId,
         patient: UserId,
         record: RecordId,
         id: AnnotationId,
-    ) -> Result<Option<(Annotation, Option<NotificationId>)>, Error> {
+    ) -> Result<Option<(Annotation, Record)>, Error> {
         let keys = [
             keys::annotation(patient, record, id),
             keys::assignment(doctor, record),
             keys::record(patient, record),
         ];
-        let (mut annotation, mut is_assigned, mut told) = (None, false, None);
+        let (mut annotation, mut is_assigned, mut found) = (None, false, None);
         for item in self.get_all(keys, Consistency::Strong).await? {
             match entity(&item) {
                 Annotation::ENTITY => annotation = Some(from_item(item)?),
-                Record::ENTITY => told = from_item::<Record>(item)?.annotation_notification_id,
+                Record::ENTITY => found = Some(from_item(item)?),
                 _ => is_assigned = true,
             }
         }
-        Ok(annotation.filter(|_| is_assigned).map(|annotation| (annotation, told)))
+        Ok(annotation.zip(found).filter(|_| is_assigned))
     }
 
     /// Lists an annotation's versions, newest first, including the current one; strongly
@@ -115,16 +112,8 @@ impl Table {
         limit: usize,
         after: Option<u64>,
     ) -> Result<Page<AnnotationVersion, u64>, Error> {
-        let newest = after.map_or(MAX_VERSION, |after| after.min(MAX_VERSION).saturating_sub(1));
-        let range = keys::annotation_versions(patient, id, newest);
-        let (mut items, _) =
-            self.query(&range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let items =
-            items.into_iter().map(from_item).collect::<Result<Vec<AnnotationVersion>, _>>()?;
-        let next = items.last().filter(|_| more).map(|version| version.version);
-        Ok(Page { items, next })
+        let range = keys::annotation_versions(patient, id, versions::newest(after));
+        self.list_versions(&range, limit, |version: &AnnotationVersion| version.version).await
     }
 }
 

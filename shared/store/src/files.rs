@@ -5,7 +5,7 @@ use domain::file::{File, FileStatus};
 use domain::id::{FileId, RecordId, UserId};
 use domain::notification::Notification;
 use domain::rate::Lockout;
-use domain::record::Record;
+use domain::record::{NamedFile, Record, RecordVersion};
 use jiff::Timestamp;
 
 use crate::attributes::{number, string};
@@ -35,7 +35,8 @@ pub enum DeleteFileError {
     /// The file does not exist, or not any more.
     #[error("the file is gone")]
     NotFound,
-    /// The record has been reassigned since it was read: read it again, to notify the right doctor.
+    /// Anything in the record has changed since it was read: read it again, to notify the right
+    /// doctor and to keep the history in order.
     #[error("changed by somebody else")]
     Stale,
     /// The allowance of the day is used up.
@@ -80,11 +81,11 @@ impl Table {
 
 impl Store {
     /// Deletes a file from its record. The function that reads the table's stream deletes the
-    /// object.
+    /// object. The file's name is kept in the record's history, as deleted by the actor of the event.
     ///
     /// # Errors
     /// [`DeleteFileError::NotFound`]; of several at once, one succeeds. [`DeleteFileError::Stale`]
-    /// when the record is not assigned to `record.doctor_id` any more; other changes do no harm.
+    /// when the stored version is not that of `record`.
     /// [`DeleteFileError::Locked`] when the allowance of the day is used up.
     pub async fn delete_file(
         &self,
@@ -95,6 +96,16 @@ impl Store {
         event: &AuditEvent,
         allowance: &DailyAllowance,
     ) -> Result<(), DeleteFileError> {
+        let version = RecordVersion {
+            files_removed: vec![NamedFile::from(file)],
+            ..RecordVersion::empty(
+                record.patient_id,
+                record.id,
+                record.version + 1,
+                event.actor_id,
+                now,
+            )
+        };
         let steps = || {
             Ok(vec![
             Step::delete(keys::file(file.patient_id, file.record_id, file.id))
@@ -105,13 +116,14 @@ impl Store {
                 "SET file_count = file_count - :one, version = version + :one, updated_at = :now, \
                  update_notification_id = :told",
             )
-            .only_if("doctor_id = :doctor", DeleteFileError::Stale)
+            .only_if("version = :before", DeleteFileError::Stale)
             .with([
                 number(":one", 1_u64),
                 string(":now", now),
-                string(":doctor", record.doctor_id),
+                number(":before", record.version),
                 string(":told", notification.id),
             ]),
+            Step::put(&version)?,
             self.audit(event)?,
             allowance.step()?,
         ])

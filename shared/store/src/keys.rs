@@ -17,6 +17,7 @@
 //! | notification | `INBOX#<user>` | `NOTIFICATION#<notification>` | gsi1 while unread; gsi3 |
 //! | inbox_state | `INBOX#<user>` | `STATE` | |
 //! | annotation_version | `PATIENT#<patient>` | `HISTORY#<annotation>#<version>` | |
+//! | record_version | `PATIENT#<patient>` | `HISTORY#<record>#<version>` | |
 //! | audit_event | `AUDIT#<user>` | `<event>` | gsi2 |
 //! | decoy | `USER#<nobody>` | `DECOY` | |
 //! | idempotency | `IDEMPOTENCY#<user>#<label>`, `IDEMPOTENCY#ANYONE#<label>` | `IDEMPOTENCY` | |
@@ -227,6 +228,11 @@ pub(crate) fn mail_token(hash: &str) -> Key {
 /// of a chart does not read old versions.
 pub(crate) fn annotation_version(patient: UserId, annotation: AnnotationId, version: u64) -> Key {
     Key::new(chart(patient), format!("HISTORY#{annotation}#{}", version_part(version)))
+}
+
+/// Returns the key of a version of a record, beside those of annotations.
+pub(crate) fn record_version(patient: UserId, record: RecordId, version: u64) -> Key {
+    Key::new(chart(patient), format!("HISTORY#{record}#{}", version_part(version)))
 }
 
 /// Writes a version with ten digits, so that versions sort by number.
@@ -506,6 +512,12 @@ pub(crate) fn audit_events(subject: UserId, oldest: EventId, newest: EventId) ->
 /// Returns the range of the versions of an annotation up to and including `newest`.
 pub(crate) fn annotation_versions(patient: UserId, annotation: AnnotationId, newest: u64) -> Range {
     let part = |version| format!("HISTORY#{annotation}#{}", version_part(version));
+    Range { index: Index::Table, pk: chart(patient), low: part(0), high: part(newest) }
+}
+
+/// Returns the range of the versions of a record up to and including `newest`.
+pub(crate) fn record_versions(patient: UserId, record: RecordId, newest: u64) -> Range {
+    let part = |version| format!("HISTORY#{record}#{}", version_part(version));
     Range { index: Index::Table, pk: chart(patient), low: part(0), high: part(newest) }
 }
 

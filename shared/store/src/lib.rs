@@ -50,6 +50,7 @@ pub mod staff;
 mod store;
 pub mod stream;
 mod table;
+mod versions;
 mod write;
 
 pub use error::{Error, UpdateError};

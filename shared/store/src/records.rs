@@ -6,7 +6,9 @@ use domain::file::File;
 use domain::id::{RecordId, UserId};
 use domain::notification::Notification;
 use domain::rate::Lockout;
-use domain::record::{Annotation, Assignment, Record, RecordDetail, RecordType};
+use domain::record::{
+    Annotation, Assignment, NamedFile, Record, RecordDetail, RecordType, RecordVersion,
+};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
@@ -281,8 +283,8 @@ impl Store {
     }
 
     /// Stores a changed record and its new files; moves the assignment when the doctor changed, so
-    /// that the former one loses access at that moment. `after` has a higher version and counts the
-    /// new files.
+    /// that the former one loses access at that moment. What has changed is kept, as of the actor of
+    /// the event. `after` has a higher version and counts the new files.
     ///
     /// # Errors
     /// [`UpdateRecordError::Stale`] when the stored version is not that of `before`: anything in
@@ -297,11 +299,16 @@ impl Store {
         event: &AuditEvent,
         allowance: &DailyAllowance,
     ) -> Result<(), UpdateRecordError> {
+        let version = RecordVersion {
+            files_added: new_files.iter().map(NamedFile::from).collect(),
+            ..RecordVersion::between(before, after, event.actor_id)
+        };
         self.commit_notifying(notifications, || {
             let mut steps = vec![
                 Step::put(after)?
                     .only_if("version = :before", UpdateRecordError::Stale)
                     .with([number(":before", before.version)]),
+                Step::put(&version)?,
             ];
             if before.doctor_id != after.doctor_id {
                 steps.push(Step::delete(keys::assignment(before.doctor_id, before.id)));

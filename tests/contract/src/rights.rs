@@ -61,7 +61,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("console", "JWKS", "Query"),
     ("console", "AUDIT#*", "BatchGetItem PutItem Query"),
     ("console", "GLASS#*", "GetItem PutItem Query"),
-    ("console", "PATIENT#*", "BatchGetItem Query UpdateItem"),
+    ("console", "PATIENT#*", "BatchGetItem PutItem Query UpdateItem"),
     ("console", "DOCTOR#*", "DeleteItem PutItem Query"),
     ("console", "INBOX#*", "BatchGetItem GetItem PutItem Query UpdateItem"),
     ("console", "MAIL#*", "BatchGetItem GetItem PutItem UpdateItem"),
@@ -580,7 +580,8 @@ fn operations(file: &str) -> BTreeMap<String, String> {
 fn staff_read_clinical_text_only_with_emergency_access() {
     // IAM cannot require emergency access for a read, so clippy forbids the other operations in
     // the console.
-    let operations = ["annotations", "files", "notifications", "records"].map(operations);
+    let operations =
+        ["annotations", "files", "notifications", "records", "versions"].map(operations);
     let clinical = operations
         .into_iter()
         .flatten()

@@ -160,6 +160,7 @@ async fn assert_all_unavailable(store: &Store) {
         assert_unavailable(store.create_events(std::slice::from_ref(&creation))),
         assert_unavailable(store.list_events_of_subject(account.id, None, 20, None)),
         assert_unavailable(store.list_annotation_versions(account.id, id(), 20, None)),
+        assert_unavailable(store.list_record_versions(account.id, id(), 20, None)),
         assert_unavailable(store.list_records_of_patient(account.id, &filter, 20, None)),
         assert_unavailable(async {
             match store.end_session(account.id, id(), &creation).await {

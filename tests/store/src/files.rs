@@ -61,9 +61,12 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
         table.store.delete_file(&files[0], &record, at(8), &told, &event(), &unlimited()).await;
     assert!(matches!(again, Err(DeleteFileError::NotFound)));
     assert_eq!(table.count().await, items);
+    let stale =
+        table.store.delete_file(&files[1], &record, at(8), &told, &event(), &unlimited()).await;
+    assert!(matches!(stale, Err(DeleteFileError::Stale)), "each change has a version of its own");
     table
         .store
-        .delete_file(&files[1], &record, at(8), &told, &event(), &unlimited())
+        .delete_file(&files[1], &chart.record, at(8), &told, &event(), &unlimited())
         .await
         .unwrap();
     assert_eq!(
@@ -83,7 +86,7 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
 async fn a_deletion_that_would_notify_a_former_doctor_is_refused() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
-    let outdated = Record { doctor_id: doctor().id, ..record.clone() };
+    let outdated = Record { doctor_id: doctor().id, version: 0, ..record.clone() };
     let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
     let refused = table
         .store

@@ -174,6 +174,7 @@ pub(crate) fn annotation(record: &Record) -> Annotation {
             .unwrap(),
         updated_at: at(0),
         version: 1,
+        record_version: Some(record.version),
     }
 }
 

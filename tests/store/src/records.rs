@@ -4,7 +4,7 @@ use domain::account::Account;
 use domain::audit::Action;
 use domain::id::{RecordId, UserId};
 use domain::record::Assignment;
-use domain::record::{Annotation, Record, RecordDetail, RecordType};
+use domain::record::{Annotation, NamedFile, Record, RecordDetail, RecordType, RecordVersion};
 use domain::text::{Description, Note};
 use jiff::Timestamp;
 use store::records::RecordFilter;
@@ -359,6 +359,16 @@ async fn a_change_of_text_and_files_keeps_the_doctor() {
         .unwrap();
     let chart = table.store.get_record_detail(patient.id, before.id).await.unwrap().unwrap();
     assert_eq!((&chart.record, chart.files.len(), &chart.files[0]), (&after, 2, &new));
+    let versions = table.store.list_record_versions(patient.id, before.id, 10, None).await.unwrap();
+    let version = RecordVersion {
+        files_added: vec![NamedFile::from(&new)],
+        ..RecordVersion::between(&before, &after, patient.id)
+    };
+    assert_eq!(versions.items, [version]);
+    assert_eq!(
+        versions.items[0].description.as_ref().map(|change| &change.before),
+        Some(&before.description)
+    );
     assert!(table.store.get_file_lookup(new.id).await.unwrap().is_some());
     let assignment = table.store.get_assignment(doctor.id, before.id).await.unwrap().unwrap();
     assert_eq!(assignment.record_type, RecordType::Procedure, "the doctor's list filters by it");

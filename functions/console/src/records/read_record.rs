@@ -222,6 +222,7 @@ mod tests {
             note: Note::parse(&hostile(*length)).unwrap(),
             updated_at: now,
             version: 1,
+            record_version: None,
         };
         let mut annotations: Vec<_> = notes.iter().map(annotation).collect();
         annotations.reverse();

@@ -185,6 +185,8 @@ operations! {
         [409 ChangedMeanwhile, 412 PreconditionFailed, 429 DailyLimitReached];
     /// Read who did what to one of the patient's records.
     ReadAccessLog = "read_access_log": Patients, names_record;
+    /// Read what was changed in one of the patient's records.
+    ReadPatientRecordHistory = "read_patient_record_history": Patients, names_record;
     /// Read the versions of an annotation on one of the patient's records.
     ReadPatientHistory = "read_patient_history": Patients;
     /// Get a URL from which a file is downloaded, of a record that the caller may read.
@@ -205,6 +207,8 @@ operations! {
     /// Replace one of the doctor's annotations.
     ReplaceAnnotation = "replace_annotation": Doctors,
         [409 ChangedMeanwhile, 412 PreconditionFailed];
+    /// Read what was changed in a record that is assigned to the doctor.
+    ReadDoctorRecordHistory = "read_doctor_record_history": Doctors, names_record;
     /// Read the versions of an annotation on a record that is assigned to the doctor.
     ReadDoctorHistory = "read_doctor_history": Doctors;
     /// List the caller's notifications.

@@ -3,7 +3,7 @@
 use domain::audit::AuditEvent;
 use domain::id::UserId;
 use domain::notification::Notification;
-use domain::record::Assignment;
+use domain::record::{Assignment, Change, RecordVersion};
 use jiff::Timestamp;
 
 use crate::attributes::{number, string};
@@ -32,6 +32,10 @@ impl Store {
             keys::record(patient_id, id),
             "SET doctor_id = :doctor, updated_at = :now, version = version + :one",
         );
+        let version = RecordVersion {
+            doctor_id: Some(Change { before: before.doctor_id, after: doctor }),
+            ..RecordVersion::empty(patient_id, id, before.version + 1, event.actor_id, now)
+        };
         let mut steps = vec![
             moved.only_if("version = :before", UpdateError::Stale).with([
                 string(":doctor", doctor),
@@ -41,6 +45,7 @@ impl Store {
             ]),
             Step::delete(keys::assignment(before.doctor_id, id)),
             Step::put(&Assignment { record_id: id, doctor_id: doctor, patient_id, record_type })?,
+            Step::put(&version)?,
             self.audit(event)?,
         ];
         for notification in notifications {

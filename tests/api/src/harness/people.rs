@@ -274,6 +274,16 @@ impl Client {
     }
 
     #[track_caller]
+    pub fn read_patient_record_history(&self, record: &str, query: &str) -> Response {
+        self.get(&with_query(&format!("/api/records/patient/{record}/history/"), query))
+    }
+
+    #[track_caller]
+    pub fn read_doctor_record_history(&self, record: &str, query: &str) -> Response {
+        self.get(&with_query(&format!("/api/records/doctor/{record}/history/"), query))
+    }
+
+    #[track_caller]
     pub fn read_patient_history(&self, annotation: &str, query: &str) -> Response {
         self.get(&with_query(
             &format!("/api/records/patient/annotations/{annotation}/history/"),

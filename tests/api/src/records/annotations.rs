@@ -33,7 +33,11 @@ fn the_assigned_doctor_annotates_a_record() {
     let Assigned { patient, doctor, record } = &assigned;
     let created = assigned.annotate(" All values are normal. zq7marker\n").ok(201);
     // test_annotation_str
-    assert_eq!(keys(&created.body), ["author", "created_at", "id", "note", "record", "updated_at"]);
+    assert_eq!(
+        keys(&created.body),
+        ["author", "created_at", "id", "note", "record", "record_version", "updated_at"]
+    );
+    assert_eq!(created["record_version"], 1);
     assert_eq!(
         (&created["record"], &created["note"]),
         (&json!(record), &json!("All values are normal. zq7marker"))

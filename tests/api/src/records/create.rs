@@ -25,6 +25,7 @@ fn a_patient_creates_a_record() {
         "patient",
         "record_type",
         "updated_at",
+        "version",
     ];
     assert_eq!(keys(&created.body), expected);
     assert_eq!(created["record_type"], "lab_result");
