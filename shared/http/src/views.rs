@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::account::{self, Account, Role, Years};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
-use domain::file::{ContentType, File, FileName, FileStatus};
+use domain::file::{ContentType, File, FileName, FileStatus, Rejection};
 use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::record::{self, Annotation, RecordDetail, RecordType};
 use domain::text::{Address, Description, LicenseNumber, Name, Note, Specialization};
@@ -167,11 +167,23 @@ pub struct RecordFile<'a> {
     #[schema(minimum = 1)]
     size_bytes: u64,
     status: FileStatus,
+    /// Why the file was rejected, for its patient; null for others, unless the file was rejected,
+    /// and for files rejected before reasons were kept.
+    #[schema(required)]
+    rejection: Option<FileRejection>,
     created_at: Timestamp,
     /// How to upload the file; only in the response that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = UploadRequest, required = false)]
     upload: Option<UploadRequest>,
+}
+
+/// Why a file was rejected.
+#[derive(Serialize, ToSchema)]
+struct FileRejection {
+    code: Rejection,
+    #[schema(max_length = 255, example = "The content is not of the declared type.")]
+    message: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -338,7 +350,7 @@ impl<'a> AccessEvent<'a> {
 }
 
 impl<'a> RecordFile<'a> {
-    /// Returns a file without a download URL.
+    /// Returns a file without a download URL, as its patient sees it.
     pub fn without_download(file: &'a File, upload: Option<Upload>) -> Self {
         Self {
             id: file.id,
@@ -347,6 +359,7 @@ impl<'a> RecordFile<'a> {
             content_type: file.content_type,
             size_bytes: file.size_bytes,
             status: file.status,
+            rejection: file.rejection.map(|code| FileRejection { code, message: code.message() }),
             created_at: file.id.created_at(),
             upload: upload.map(|upload| UploadRequest {
                 method: "PUT",
@@ -430,6 +443,9 @@ impl<'a> RecordPresenter<'a> {
         if file.status == FileStatus::Available {
             let url = self.bucket.presign_download(file, self.download_lifetime).await;
             view.file = Some(url.map_err(Problem::internal)?);
+        }
+        if file.patient_id != self.viewer.id {
+            view.rejection = None;
         }
         Ok(view)
     }

@@ -200,6 +200,8 @@ config! {
         max_file_bytes: u64 = MAX_FILE_BYTES as |value| number(value, 1..=5 * 1024 * 1024 * 1024),
         /// The largest number of files of a record.
         max_files_per_record: usize = MAX_FILES_PER_RECORD as |value| number(value, 1..=40),
+        /// Whether a file becomes available only after a scan for malware.
+        scans_for_malware: bool = MALWARE_PROTECTION as malware_protection,
     }
 
     /// Settings for downloading files.
@@ -296,6 +298,8 @@ config! {
         table_name: String = TABLE_NAME as text,
         /// The bucket of the files.
         bucket_name: String = BUCKET_NAME as text,
+        /// Whether a file becomes available only after a scan for malware.
+        scans_for_malware: bool = MALWARE_PROTECTION as malware_protection,
     }
 }
 
@@ -436,6 +440,15 @@ fn hours(value: &str) -> Result<SignedDuration, String> {
     number(value, 1..=365 * 24).map(SignedDuration::from_hours)
 }
 
+/// Parses whether uploads are scanned for malware.
+fn malware_protection(value: &str) -> Result<bool, String> {
+    match value {
+        "GUARDDUTY" => Ok(true),
+        "NONE" => Ok(false),
+        _ => Err("GUARDDUTY or NONE".to_owned()),
+    }
+}
+
 fn flag(value: &str) -> Result<bool, String> {
     value.parse().map_err(|_| "true or false".to_owned())
 }
@@ -518,6 +531,7 @@ mod tests {
             ("DOWNLOAD_URL_SECONDS", "300"),
             ("MAX_FILE_BYTES", "26214400"),
             ("MAX_FILES_PER_RECORD", "20"),
+            ("MALWARE_PROTECTION", "GUARDDUTY"),
             ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/mail"),
             (
                 "ACCOUNT_MAIL_QUEUE_URL",
@@ -580,6 +594,7 @@ mod tests {
             (uploads.upload_url_lifetime, uploads.max_file_bytes),
             (Duration::from_secs(900), 26_214_400)
         );
+        assert!(uploads.scans_for_malware);
         assert_eq!(
             Downloads::read(lookup(&environment)).unwrap().download_url_lifetime,
             Duration::from_secs(300)
