@@ -40,7 +40,7 @@ impl Reconciler {
         if file.status == FileStatus::Rejected {
             return Ok(());
         }
-        let has_object = self.bucket.inspect(file).await? != FileStatus::Pending;
+        let has_object = self.bucket.has_object(file).await?;
         if file.status == FileStatus::Pending && has_object {
             self.order_inspection(file.id).await?;
             report.inspections_ordered += 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::account::Account;
 use domain::audit::AuditEvent;
-use domain::file::{File, FileStatus};
+use domain::file::{File, FileStatus, Verdict};
 use domain::id::{FileId, UserId};
 use domain::record::RecordDetail;
 use futures_util::future::join_all;
@@ -86,12 +86,15 @@ pub(crate) async fn settle_upload(app: &App, file: &mut File) {
     }
 }
 
+/// Settles a file if that takes one request. What takes more, such as a long text or the result of
+/// a scan for malware, is left to the inspector.
 async fn inspect(app: &App, file: &mut File) {
-    if let Ok(status) = app.bucket.inspect(file).await
-        && status != FileStatus::Pending
-        && let Ok(true) = app.store.settle_file(file, status).await
+    if let Ok(Some(verdict)) = app.bucket.glance(file).await
+        && !(verdict == Verdict::Available && app.uploads.scans_for_malware)
+        && let Ok(true) = app.store.settle_file(file, verdict).await
     {
-        file.status = status;
+        file.status = verdict.status();
+        file.rejection = verdict.rejection();
     }
 }
 

@@ -5,6 +5,7 @@ use utoipa::openapi::schema::Object;
 
 use crate::field::{FieldValue, Reason, integer, string, string_enum};
 use crate::id::{FileId, RecordId, UserId};
+use crate::invisible::without_invisible;
 use crate::schema;
 
 string_enum! {
@@ -41,51 +42,149 @@ string_enum! {
     }
 }
 
-/// Number of leading bytes that [`ContentType::matches`] needs. The DICOM prefix is at offset 128.
-pub const HEAD_BYTES: usize = 512;
+/// What the content of a file must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// It begins with one of these signatures.
+    Begins(&'static [&'static [u8]]),
+    /// WebP in its container.
+    Webp,
+    /// DICOM, with or without a preamble.
+    Dicom,
+    /// Text that can be decoded as a whole.
+    Text,
+    /// Text that can be decoded as a whole and begins as JSON does.
+    Json,
+    /// An Office document with this folder in its ZIP file and without macros, or an encrypted one.
+    OfficeOpenXml {
+        /// The folder, in lower case and with its slash.
+        folder: &'static str,
+    },
+    /// A compound file (OLE2) with one of these streams and without macros.
+    Compound {
+        /// The names of the streams.
+        streams: &'static [&'static str],
+    },
+}
+
+/// How files of a type are called, and how they are recognised.
+#[derive(Debug)]
+pub struct Format {
+    /// The type.
+    pub content_type: ContentType,
+    /// The extensions of its files, in lower case. The first one is given to files without one.
+    pub extensions: &'static [&'static str],
+    /// What its files contain.
+    pub content: Content,
+}
+
+/// Makes the row of a type in [`FORMATS`].
+const fn format(
+    content_type: ContentType,
+    extensions: &'static [&'static str],
+    content: Content,
+) -> Format {
+    Format { content_type, extensions, content }
+}
+
+/// What a TIFF begins with, which may also be the preamble of a DICOM file.
+pub(crate) const TIFF: &[&[u8]] = &[b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+
+/// The formats of all types. `Content` is checked by [`crate::content`].
+pub static FORMATS: [Format; 14] = {
+    use Content::{Begins, Compound, Json, OfficeOpenXml, Text};
+    [
+        // PDF readers accept up to 1 KiB before the header. No PDF writer produces that;
+        // attackers use it for files of two types.
+        format(ContentType::Pdf, &["pdf"], Begins(&[b"%PDF-"])),
+        format(ContentType::Png, &["png"], Begins(&[b"\x89PNG\r\n\x1a\n"])),
+        format(ContentType::Jpeg, &["jpg", "jpeg", "jpe", "jfif"], Begins(&[b"\xff\xd8\xff"])),
+        format(ContentType::Gif, &["gif"], Begins(&[b"GIF87a", b"GIF89a"])),
+        format(ContentType::Webp, &["webp"], Content::Webp),
+        format(ContentType::Tiff, &["tif", "tiff"], Begins(TIFF)),
+        format(ContentType::Dicom, &["dcm", "dicom", "dic"], Content::Dicom),
+        format(ContentType::Text, &["txt", "text"], Text),
+        format(ContentType::Csv, &["csv"], Text),
+        format(ContentType::Json, &["json"], Json),
+        format(ContentType::Doc, &["doc"], Compound { streams: &["WordDocument"] }),
+        format(ContentType::Docx, &["docx"], OfficeOpenXml { folder: "word/" }),
+        format(ContentType::Xls, &["xls"], Compound { streams: &["Workbook", "Book"] }),
+        format(ContentType::Xlsx, &["xlsx"], OfficeOpenXml { folder: "xl/" }),
+    ]
+};
 
 impl ContentType {
-    /// Returns whether an object that begins with `head` can be of this type. Text is everything
-    /// without NUL that is not recognised as another type; Office formats are recognised by their
-    /// container format.
-    pub fn matches(self, head: &[u8]) -> bool {
-        let starts = |magic: &[u8]| head.starts_with(magic);
-        let at = |offset: usize, magic: &[u8]| {
-            head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
-        };
+    /// Returns the format of the type.
+    pub fn format(self) -> &'static Format {
+        // In the order of the types, as a test checks.
+        &FORMATS[self as usize]
+    }
+}
+
+string_enum! {
+    /// Why an uploaded file was rejected.
+    Rejection {
+        /// Size or type of the object differ from those declared.
+        DeclarationMismatch = "declaration_mismatch",
+        /// The content is of another type.
+        ContentMismatch = "content_mismatch",
+        /// The text is in no encoding that is accepted.
+        UndecodableText = "undecodable_text",
+        /// The document cannot be opened.
+        DamagedFile = "damaged_file",
+        /// The document contains macros.
+        ContainsMacros = "contains_macros",
+        /// A scanner found malware.
+        MalwareFound = "malware_found",
+        /// The scanner cannot look into the file.
+        NotScannable = "not_scannable",
+    }
+}
+
+impl Rejection {
+    /// Returns what the patient is told.
+    pub fn message(self) -> &'static str {
         match self {
-            // PDF readers accept up to 1 KiB before the header. No PDF writer produces that;
-            // attackers use it for files of two types.
-            Self::Pdf => starts(b"%PDF-"),
-            Self::Png => starts(b"\x89PNG\r\n\x1a\n"),
-            Self::Jpeg => starts(b"\xff\xd8\xff"),
-            Self::Gif => starts(b"GIF87a") || starts(b"GIF89a"),
-            Self::Webp => starts(b"RIFF") && at(8, b"WEBP"),
-            Self::Tiff => {
-                starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+")
+            Self::DeclarationMismatch => "The file does not have the declared size and type.",
+            Self::ContentMismatch => "The content is not of the declared type.",
+            Self::UndecodableText => {
+                "The text is not in UTF-8, nor in UTF-16 with a byte order mark."
             }
-            Self::Dicom => at(128, b"DICM"),
-            Self::Doc | Self::Xls => starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-            Self::Docx | Self::Xlsx => starts(b"PK\x03\x04"),
-            Self::Text | Self::Csv => is_text(head),
-            Self::Json => is_text(head) && json_value_begins(head),
+            Self::DamagedFile => "The document is damaged.",
+            Self::ContainsMacros => "The document contains macros.",
+            Self::MalwareFound => "Malware was found in the file.",
+            Self::NotScannable => {
+                "The file cannot be scanned for malware. It may be encrypted or too large."
+            }
         }
     }
 }
 
-fn is_text(head: &[u8]) -> bool {
-    const BINARY: [ContentType; 11] = {
-        use ContentType::{Dicom, Doc, Docx, Gif, Jpeg, Pdf, Png, Tiff, Webp, Xls, Xlsx};
-        [Pdf, Png, Jpeg, Gif, Webp, Tiff, Dicom, Doc, Docx, Xls, Xlsx]
-    };
-    !head.contains(&0) && !BINARY.iter().any(|binary| binary.matches(head))
+/// What the inspection of an uploaded file has found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is as declared.
+    Available,
+    /// It is not acceptable.
+    Rejected(Rejection),
 }
 
-fn json_value_begins(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    head.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| {
-        matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
-    })
+impl Verdict {
+    /// Returns the status of the file.
+    pub fn status(self) -> FileStatus {
+        match self {
+            Self::Available => FileStatus::Available,
+            Self::Rejected(_) => FileStatus::Rejected,
+        }
+    }
+
+    /// Returns why the file is rejected, if it is.
+    pub fn rejection(self) -> Option<Rejection> {
+        match self {
+            Self::Available => None,
+            Self::Rejected(reason) => Some(reason),
+        }
+    }
 }
 
 string_enum! {
@@ -95,7 +194,7 @@ string_enum! {
         Pending = "pending",
         /// Uploaded, and as declared.
         Available = "available",
-        /// Uploaded, but not as declared; the object is deleted.
+        /// Uploaded, but not acceptable; the object is deleted.
         Rejected = "rejected",
     }
 }
@@ -119,12 +218,33 @@ pub struct File {
     pub sha256: Option<Sha256>,
     /// The upload status.
     pub status: FileStatus,
+    /// Why it was rejected. Files rejected before reasons were kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
 }
 
 impl File {
     /// Returns the key of the file's object in the bucket. It contains no personal data.
     pub fn object_key(&self) -> String {
         object_key(self.id)
+    }
+
+    /// Returns the name under which the file is saved. The extension decides what opens a file, so
+    /// it is always one of the declared type: its own is appended to a name with another or none.
+    pub fn download_name(&self) -> String {
+        let extensions = self.content_type.format().extensions;
+        // Names stored in former times may contain invisible characters.
+        let name = without_invisible(self.name.as_str());
+        let given = match name.rsplit_once('.') {
+            Some((stem, extension)) if !stem.is_empty() => extension,
+            _ => "",
+        };
+        match extensions.first() {
+            Some(own) if !extensions.iter().any(|it| it.eq_ignore_ascii_case(given)) => {
+                format!("{name}.{own}")
+            }
+            _ => name,
+        }
     }
 }
 
@@ -248,6 +368,7 @@ impl NewFile {
             size_bytes,
             sha256,
             status: FileStatus::Pending,
+            rejection: None,
         }
     }
 }
@@ -296,33 +417,53 @@ mod tests {
         {
             assert_eq!(name(text), Err(code), "{text:?}");
         }
+        assert_eq!(name("Befund \u{202e}fdp.exe"), Ok("Befund fdp.exe".into()));
+        assert_eq!(name("\u{200b}"), Err("blank"));
+        assert_eq!(name(".\u{200b}."), Err("invalid"));
     }
 
     #[test]
-    fn types_are_recognised_by_their_leading_bytes() {
-        let mut dicom = vec![0; 128];
-        dicom.extend(b"DICM");
-        let heads: [(&[u8], &[ContentType]); 8] = [
-            (b"%PDF-1.7\n", &[ContentType::Pdf]),
-            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &[ContentType::Png]),
-            (b"\xff\xd8\xff\xe0", &[ContentType::Jpeg]),
-            (b"RIFF\x24\0\0\0WEBPVP8 ", &[ContentType::Webp]),
-            (&dicom, &[ContentType::Dicom]),
-            (b"PK\x03\x04\x14\0", &[ContentType::Docx, ContentType::Xlsx]),
-            (
-                b"{\"resourceType\":\"Bundle\"}",
-                &[ContentType::Text, ContentType::Csv, ContentType::Json],
-            ),
-            (b"a,b\n1,2\n", &[ContentType::Text, ContentType::Csv]),
-        ];
-        for (head, types) in heads {
-            for content_type in ContentType::ALL {
-                assert_eq!(
-                    content_type.matches(head),
-                    types.contains(content_type),
-                    "{content_type} for {head:?}"
-                );
-            }
+    fn each_type_has_a_format_and_extensions_of_its_own() {
+        let mut extensions: Vec<&str> = Vec::new();
+        for content_type in ContentType::ALL {
+            assert_eq!(content_type.format().content_type, *content_type);
+            extensions.extend(content_type.format().extensions);
+        }
+        let count = extensions.len();
+        extensions.sort_unstable();
+        extensions.dedup();
+        assert_eq!(extensions.len(), count, "an extension must tell the type");
+    }
+
+    #[test]
+    fn a_file_is_saved_with_an_extension_of_its_type() {
+        let saved = |name: &str, content_type: ContentType| {
+            let id: FileId = "0190a5c0-0000-7000-8000-000000000001".parse().unwrap();
+            let (patient, record) = (uuid::Uuid::from(id).into(), uuid::Uuid::from(id).into());
+            let file = NewFile {
+                name: FileName(name.to_owned()),
+                content_type,
+                size_bytes: 1,
+                sha256: None,
+            };
+            file.into_file(id, patient, record).download_name()
+        };
+        for (name, content_type, expected) in [
+            ("scan.exe", ContentType::Dicom, "scan.exe.dcm"),
+            ("IM000001", ContentType::Dicom, "IM000001.dcm"),
+            ("Befund.html", ContentType::Text, "Befund.html.txt"),
+            ("run.bat", ContentType::Text, "run.bat.txt"),
+            ("logo.svg", ContentType::Text, "logo.svg.txt"),
+            ("x.hta", ContentType::Csv, "x.hta.csv"),
+            ("letter.docm", ContentType::Docx, "letter.docm.docx"),
+            ("Befund \u{202e}fdp.exe", ContentType::Pdf, "Befund fdp.exe.pdf"),
+            ("report.pdf.", ContentType::Pdf, "report.pdf..pdf"),
+            (".pdf", ContentType::Pdf, ".pdf.pdf"),
+            ("report.pdf", ContentType::Pdf, "report.pdf"),
+            ("Scan 1.JPEG", ContentType::Jpeg, "Scan 1.JPEG"),
+            ("Befund vom 3.4", ContentType::Pdf, "Befund vom 3.4.pdf"),
+        ] {
+            assert_eq!(saved(name, content_type), expected);
         }
     }
 

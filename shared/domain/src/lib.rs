@@ -8,6 +8,7 @@ pub mod access;
 pub mod account;
 pub mod approval;
 pub mod audit;
+pub mod content;
 pub mod counter;
 pub mod email;
 pub mod field;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::account::{self, Account, Role, Years};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
-use domain::file::{ContentType, File, FileName, FileStatus};
+use domain::file::{ContentType, File, FileName, FileStatus, Rejection};
 use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::record::{self, Annotation, RecordDetail, RecordType};
 use domain::text::{Address, Description, LicenseNumber, Name, Note, Specialization};
@@ -166,6 +166,10 @@ pub struct RecordFile<'a> {
     #[schema(minimum = 1)]
     size_bytes: u64,
     status: FileStatus,
+    /// Why the file was rejected, for its patient; null for others, unless the file was rejected,
+    /// and for files rejected before reasons were kept.
+    #[schema(required)]
+    rejection: Option<FileRejection>,
     created_at: Timestamp,
     /// How to upload the file; only in the response that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +185,14 @@ pub struct Download<'a> {
     pub url: &'a str,
     /// When the URL stops working.
     pub expires_at: Timestamp,
+}
+
+/// Why a file was rejected.
+#[derive(Serialize, ToSchema)]
+struct FileRejection {
+    code: Rejection,
+    #[schema(max_length = 255, example = "The content is not of the declared type.")]
+    message: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -447,7 +459,7 @@ impl<'a> AccessEvent<'a> {
 }
 
 impl<'a> RecordFile<'a> {
-    /// Returns a file; `public_url` is the base of the links in answers.
+    /// Returns a file as its patient sees it; `public_url` is the base of the links in answers.
     pub fn new(file: &'a File, upload: Option<Upload>, public_url: &str) -> Self {
         let is_available = file.status == FileStatus::Available;
         Self {
@@ -458,6 +470,7 @@ impl<'a> RecordFile<'a> {
             content_type: file.content_type,
             size_bytes: file.size_bytes,
             status: file.status,
+            rejection: file.rejection.map(|code| FileRejection { code, message: code.message() }),
             created_at: file.id.created_at(),
             upload: upload.map(|upload| UploadRequest {
                 method: "PUT",
@@ -514,7 +527,11 @@ impl<'a> RecordPresenter<'a> {
             record_type: record.record_type,
             description: &record.description,
             files: files
-                .map(|file| RecordFile::new(file, uploads.remove(&file.id), self.public_url))
+                .map(|file| {
+                    let view = RecordFile::new(file, uploads.remove(&file.id), self.public_url);
+                    let is_own = file.patient_id == self.viewer.id;
+                    RecordFile { rejection: view.rejection.filter(|_| is_own), ..view }
+                })
                 .collect(),
             annotations: detail
                 .annotations

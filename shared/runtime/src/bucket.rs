@@ -1,6 +1,7 @@
 //! The bucket of uploaded files: presigned URLs for uploads and downloads, inspection and deletion
 //! of objects.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -8,7 +9,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use base64::prelude::{BASE64_STANDARD, Engine};
-use domain::file::{File, FileStatus, HEAD_BYTES, OBJECT_PREFIX, file_id_of_object, object_key};
+use domain::content::{HEAD_BYTES, Inspection, Step};
+use domain::file::{File, OBJECT_PREFIX, Rejection, Verdict, file_id_of_object, object_key};
 use domain::id::FileId;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -40,6 +42,28 @@ pub struct Upload {
     pub headers: Vec<(String, String)>,
     /// When the URL expires.
     pub expires_at: Timestamp,
+}
+
+/// The beginning of an object, and what S3 says about the whole.
+struct Head {
+    bytes: Vec<u8>,
+    size: Option<u64>,
+    content_type: Option<String>,
+    version: Option<String>,
+}
+
+impl Head {
+    /// Begins the inspection of a file that has this object.
+    fn inspect(self, file: &File) -> Result<Inspection, Verdict> {
+        let is_as_declared = self.size == Some(file.size_bytes)
+            && self.content_type.as_deref() == Some(file.content_type.as_str());
+        if !is_as_declared {
+            return Err(Verdict::Rejected(Rejection::DeclarationMismatch));
+        }
+        let mut inspection = Inspection::new(file.content_type, file.size_bytes);
+        inspection.take(0, self.bytes);
+        Ok(inspection)
+    }
 }
 
 /// Objects of files.
@@ -106,7 +130,8 @@ impl Bucket {
         })
     }
 
-    /// Presigns a download of the file under its name. Browsers save it and never display it.
+    /// Presigns a download of the file under its name, with an extension of its type. Browsers save
+    /// it and never display it.
     ///
     /// # Errors
     /// When there are no credentials to sign with, or the lifetime is above seven days.
@@ -121,49 +146,103 @@ impl Bucket {
             .bucket(&self.name)
             .key(file.object_key())
             .response_content_type(file.content_type.as_str())
-            .response_content_disposition(attachment(file.name.as_str()));
+            .response_content_disposition(attachment(&file.download_name()));
         let presigned = request.presigned(presigning(lifetime)?).await;
         presigned
             .map(|presigned| presigned.uri().to_owned())
             .map_err(|error| BucketError::new("presign GetObject", error))
     }
 
-    /// Returns the status that follows from the file's object: `Pending` while it does not exist,
-    /// `Available` if size, content type and first bytes are as declared, `Rejected` otherwise.
-    /// Sends one request.
+    /// Returns whether the file has an object. Sends one request.
     ///
     /// # Errors
     /// When the call to S3 fails.
-    pub async fn inspect(&self, file: &File) -> Result<FileStatus, BucketError> {
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.name)
-            .key(file.object_key())
-            .range(format!("bytes=0-{}", HEAD_BYTES - 1));
-        let object = match request.send().await {
+    pub async fn has_object(&self, file: &File) -> Result<bool, BucketError> {
+        Ok(self.head(file, 1).await?.is_some())
+    }
+
+    /// Returns what can be said of the file's object with one request: `None` if it does not exist,
+    /// or more of it has to be read than its beginning.
+    ///
+    /// # Errors
+    /// When the call to S3 fails.
+    pub async fn glance(&self, file: &File) -> Result<Option<Verdict>, BucketError> {
+        let Some(head) = self.head(file, HEAD_BYTES).await? else { return Ok(None) };
+        match head.inspect(file).map(|mut inspection| inspection.step()) {
+            Ok(Step::Read(_)) => Ok(None),
+            Ok(Step::Decided(verdict)) | Err(verdict) => Ok(Some(verdict)),
+        }
+    }
+
+    /// Inspects the file's object, as much of it as its type needs: `None` if it does not exist, or
+    /// is not `version`, if one is given.
+    ///
+    /// # Errors
+    /// When a call to S3 fails.
+    pub async fn inspect(
+        &self,
+        file: &File,
+        version: Option<&str>,
+    ) -> Result<Option<Verdict>, BucketError> {
+        let Some(head) = self.head(file, HEAD_BYTES).await? else { return Ok(None) };
+        if version.is_some() && head.version.as_deref() != version {
+            return Ok(None);
+        }
+        let mut inspection = match head.inspect(file) {
+            Ok(inspection) => inspection,
+            Err(verdict) => return Ok(Some(verdict)),
+        };
+        loop {
+            match inspection.step() {
+                Step::Decided(verdict) => return Ok(Some(verdict)),
+                Step::Read(range) => {
+                    let bytes = self.read(file, range.clone()).await?;
+                    inspection.take(range.start, bytes);
+                }
+            }
+        }
+    }
+
+    /// Reads at most `length` bytes from the beginning of the file's object, if it exists.
+    async fn head(&self, file: &File, length: u64) -> Result<Option<Head>, BucketError> {
+        let range = format!("bytes=0-{}", length - 1);
+        let object = self.client.get_object().bucket(&self.name).key(file.object_key());
+        let object = match object.range(range).send().await {
             Ok(object) => object,
             Err(error) => {
                 return match error.as_service_error() {
-                    Some(GetObjectError::NoSuchKey(_)) => Ok(FileStatus::Pending),
+                    Some(GetObjectError::NoSuchKey(_)) => Ok(None),
                     // An empty object has no first byte.
-                    Some(other) if other.code() == Some("InvalidRange") => Ok(FileStatus::Rejected),
+                    Some(other) if other.code() == Some("InvalidRange") => Ok(Some(Head {
+                        bytes: Vec::new(),
+                        size: Some(0),
+                        content_type: None,
+                        version: None,
+                    })),
                     _ => Err(BucketError::new("GetObject", error)),
                 };
             }
         };
-        let total =
-            object.content_range().and_then(|range| range.rsplit('/').next()?.parse::<u64>().ok());
-        let as_declared = total == Some(file.size_bytes)
-            && object.content_type() == Some(file.content_type.as_str());
-        let head = object
-            .body
-            .collect()
-            .await
-            .map_err(|error| BucketError::new("GetObject", error))?
-            .into_bytes();
-        let fits = as_declared && file.content_type.matches(&head);
-        Ok(if fits { FileStatus::Available } else { FileStatus::Rejected })
+        let size = object.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
+        let content_type = object.content_type().map(str::to_owned);
+        let version = object.version_id().map(str::to_owned);
+        let body = object.body.collect().await;
+        let bytes = body.map_err(|error| BucketError::new("GetObject", error))?.to_vec();
+        Ok(Some(Head { bytes, size, content_type, version }))
+    }
+
+    /// Reads exactly this part of the file's object.
+    async fn read(&self, file: &File, range: Range<u64>) -> Result<Vec<u8>, BucketError> {
+        let failed =
+            |error: Box<dyn std::error::Error + Send + Sync>| BucketError::new("GetObject", error);
+        let object = self.client.get_object().bucket(&self.name).key(file.object_key());
+        let object = object.range(format!("bytes={}-{}", range.start, range.end - 1)).send().await;
+        let body = object.map_err(|error| failed(error.into()))?.body.collect().await;
+        let bytes = body.map_err(|error| failed(error.into()))?.to_vec();
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(failed("the part has another length than requested".into()));
+        }
+        Ok(bytes)
     }
 
     /// Lists the next files that have objects, after one of them in the order of their ids, and

@@ -198,6 +198,8 @@ config! {
         max_file_bytes: u64 = MAX_FILE_BYTES as |value| number(value, 1..=5 * 1024 * 1024 * 1024),
         /// The largest number of files of a record.
         max_files_per_record: usize = MAX_FILES_PER_RECORD as |value| number(value, 1..=40),
+        /// Whether a file becomes available only after a scan for malware.
+        scans_for_malware: bool = MALWARE_PROTECTION as malware_protection,
     }
 
     /// Settings of the function that serves the API's documentation.
@@ -286,6 +288,8 @@ config! {
         table_name: String = TABLE_NAME as text,
         /// The bucket of the files.
         bucket_name: String = BUCKET_NAME as text,
+        /// Whether a file becomes available only after a scan for malware.
+        scans_for_malware: bool = MALWARE_PROTECTION as malware_protection,
     }
 }
 
@@ -426,6 +430,15 @@ fn hours(value: &str) -> Result<SignedDuration, String> {
     number(value, 1..=365 * 24).map(SignedDuration::from_hours)
 }
 
+/// Parses whether uploads are scanned for malware.
+fn malware_protection(value: &str) -> Result<bool, String> {
+    match value {
+        "GUARDDUTY" => Ok(true),
+        "NONE" => Ok(false),
+        _ => Err("GUARDDUTY or NONE".to_owned()),
+    }
+}
+
 fn flag(value: &str) -> Result<bool, String> {
     value.parse().map_err(|_| "true or false".to_owned())
 }
@@ -507,6 +520,7 @@ mod tests {
             ("UPLOAD_URL_SECONDS", "900"),
             ("MAX_FILE_BYTES", "26214400"),
             ("MAX_FILES_PER_RECORD", "20"),
+            ("MALWARE_PROTECTION", "GUARDDUTY"),
             ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/mail"),
             (
                 "ACCOUNT_MAIL_QUEUE_URL",
@@ -569,6 +583,7 @@ mod tests {
             (uploads.upload_url_lifetime, uploads.max_file_bytes),
             (Duration::from_secs(900), 26_214_400)
         );
+        assert!(uploads.scans_for_malware);
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
         assert_eq!(ThrottleLimits::read(lookup(&environment)).unwrap().mails_per_day, 20);

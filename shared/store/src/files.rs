@@ -1,7 +1,7 @@
 //! Files of records: read, settle and delete them. Their contents are objects in a bucket.
 
 use domain::audit::AuditEvent;
-use domain::file::{File, FileStatus};
+use domain::file::{File, FileStatus, Verdict};
 use domain::id::{FileId, RecordId, UserId};
 use domain::notification::Notification;
 use domain::rate::Lockout;
@@ -58,17 +58,19 @@ impl Table {
         self.get(keys::file(patient, record, id), Consistency::Strong).await
     }
 
-    /// Gives a pending file its final status. Returns whether the file has that status now: `false`
-    /// when it does not exist any more, or was given the other one before.
-    pub async fn settle_file(&self, file: &File, status: FileStatus) -> Result<bool, Error> {
-        let updated = self
-            .update_if(
-                keys::file(file.patient_id, file.record_id, file.id),
-                "SET #status = :settled",
-                "#status = :pending",
-                [string(":settled", status), string(":pending", FileStatus::Pending)],
-            )
-            .await?;
+    /// Gives a pending file its final status, and the reason if it is rejected. Returns whether the
+    /// file has that status now: `false` when it does not exist any more, or was given the other
+    /// one before.
+    pub async fn settle_file(&self, file: &File, verdict: Verdict) -> Result<bool, Error> {
+        let status = verdict.status();
+        let mut change = "SET #status = :settled".to_owned();
+        let mut values = vec![string(":settled", status), string(":pending", FileStatus::Pending)];
+        if let Some(reason) = verdict.rejection() {
+            change.push_str(", rejection = :rejection");
+            values.push(string(":rejection", reason));
+        }
+        let key = keys::file(file.patient_id, file.record_id, file.id);
+        let updated = self.update_if(key, &change, "#status = :pending", values).await?;
         match updated {
             UpdateOutcome::Done(_) => Ok(true),
             UpdateOutcome::ConditionFailed(None) => Ok(false),
@@ -81,7 +83,7 @@ impl Table {
 
 impl Store {
     /// Deletes a file from its record. The function that reads the table's stream deletes the
-    /// object. The file's name is kept in the record's history, as deleted by the actor of the event.
+    /// object. The record's history keeps the file's name, as deleted by the actor of the event.
     ///
     /// # Errors
     /// [`DeleteFileError::NotFound`]; of several at once, one succeeds. [`DeleteFileError::Stale`]

@@ -283,8 +283,8 @@ impl Store {
     }
 
     /// Stores a changed record and its new files; moves the assignment when the doctor changed, so
-    /// that the former one loses access at that moment. What has changed is kept, as of the actor of
-    /// the event. `after` has a higher version and counts the new files.
+    /// that the former one loses access at that moment. The history keeps what the actor of the
+    /// event has changed. `after` has a higher version and counts the new files.
     ///
     /// # Errors
     /// [`UpdateRecordError::Stale`] when the stored version is not that of `before`: anything in

@@ -30,8 +30,8 @@ pub(crate) fn newest(after: Option<u64>) -> u64 {
 }
 
 impl Table {
-    /// Lists the changes of a record, newest first; strongly consistent. `after` is the last version
-    /// of the previous page.
+    /// Lists the changes of a record, newest first; strongly consistent. `after` is the last
+    /// version of the previous page.
     pub async fn list_record_versions(
         &self,
         patient: UserId,

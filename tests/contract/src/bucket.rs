@@ -1,6 +1,6 @@
 //! The buckets: access, encryption, lifecycle, CORS, notifications, and the lock of the archive.
 
-use domain::file::object_key;
+use domain::file::{OBJECT_PREFIX, object_key};
 use domain::id::FileId;
 use serde_json::{Value, json};
 
@@ -120,6 +120,10 @@ fn the_inspector_is_notified_of_every_new_object() {
         "the object keys of files do not start with {prefix}: correct the filter and the roles in \
          template.yaml"
     );
+    let rule = concat!(
+        "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}",
+        ":rule/${AWS::StackName}-MalwareScanRule-*"
+    );
     let policy = template.properties("UploadQueuePolicy", "AWS::SQS::QueuePolicy");
     assert_eq!(texts(&policy["Queues"]), ["${UploadQueue}"]);
     assert_eq!(
@@ -130,9 +134,54 @@ fn the_inspector_is_notified_of_every_new_object() {
             "Action": "sqs:SendMessage",
             "Resource": { "Fn::GetAtt": ["UploadQueue", "Arn"] },
             "Condition": { "StringEquals": { "aws:SourceAccount": { "Ref": "AWS::AccountId" } } },
+        }, {
+            "Effect": "Allow",
+            "Principal": { "Service": "events.amazonaws.com" },
+            "Action": "sqs:SendMessage",
+            "Resource": { "Fn::GetAtt": ["UploadQueue", "Arn"] },
+            "Condition": { "ArnLike": { "aws:SourceArn": { "Fn::Sub": rule } } },
         }]),
-        "S3 must be allowed to send to the queue, for this account only",
+        "S3 must be allowed to send to the queue, for this account only, and the rule with results \
+         of scans",
     );
+}
+
+#[test]
+fn objects_are_scanned_for_malware_if_that_is_configured() {
+    let template = Template::load();
+    let parameter = &template.section("Parameters")["MalwareProtection"];
+    assert_eq!(parameter["Default"], "NONE");
+    assert_eq!(parameter["AllowedValues"], json!(["NONE", "GUARDDUTY"]));
+    assert_eq!(
+        template.section("Conditions")["ScansForMalware"],
+        json!({ "Fn::Equals": [{ "Ref": "MalwareProtection" }, "GUARDDUTY"] })
+    );
+    for name in ["MalwareProtectionPlan", "MalwareProtectionRole", "MalwareScanRule"] {
+        assert_eq!(template.resource(name)["Condition"], "ScansForMalware", "{name}");
+    }
+    let plan =
+        template.properties("MalwareProtectionPlan", "AWS::GuardDuty::MalwareProtectionPlan");
+    assert_eq!(text(&plan["Role"]), "${MalwareProtectionRole.Arn}");
+    let scanned = &plan["ProtectedResource"]["S3Bucket"];
+    assert_eq!(text(&scanned["BucketName"]), "${Bucket}");
+    assert_eq!(scanned["ObjectPrefixes"], json!([OBJECT_PREFIX]), "all files are scanned");
+    assert_eq!(
+        bucket(&template)["NotificationConfiguration"]["EventBridgeConfiguration"],
+        json!({ "Fn::If": ["ScansForMalware", { "EventBridgeEnabled": true },
+            { "Ref": "AWS::NoValue" }] }),
+        "GuardDuty learns of new objects by EventBridge"
+    );
+    let rule = template.properties("MalwareScanRule", "AWS::Events::Rule");
+    assert_eq!(
+        rule["EventPattern"],
+        json!({
+            "source": ["aws.guardduty"],
+            "detail-type": ["GuardDuty Malware Protection Object Scan Result"],
+            "detail": { "s3ObjectDetails": { "bucketName": [{ "Ref": "Bucket" }] } },
+        })
+    );
+    assert_eq!(text(&rule["Targets"][0]["Arn"]), "${UploadQueue.Arn}");
+    assert!(rule["Targets"][0]["InputTransformer"].is_null(), "the inspector reads whole events");
 }
 
 #[test]

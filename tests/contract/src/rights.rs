@@ -415,14 +415,47 @@ fn credentials_charts_and_objects_are_accessible_to_few_functions() {
 }
 
 #[test]
+fn guardduty_reads_the_files_and_changes_nothing_in_them() {
+    let template = Template::load();
+    let role = template.properties("MalwareProtectionRole", "AWS::IAM::Role");
+    let trusted = &role["AssumeRolePolicyDocument"]["Statement"][0];
+    assert_eq!(trusted["Principal"]["Service"], "malware-protection-plan.guardduty.amazonaws.com");
+    let mut rights = Vec::new();
+    for statement in role["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap() {
+        let resource = text(&statement["Resource"]);
+        for action in texts(&statement["Action"]) {
+            if action.starts_with("events:") {
+                assert!(resource.contains("rule/DO-NOT-DELETE-AmazonGuardDuty"), "{resource}");
+            } else {
+                rights.push(format!("{action} {resource}"));
+            }
+        }
+    }
+    assert_same(
+        rights,
+        [
+            "s3:PutBucketNotification ${Bucket.Arn}",
+            "s3:GetBucketNotification ${Bucket.Arn}",
+            "s3:ListBucket ${Bucket.Arn}",
+            "s3:PutObject ${Bucket.Arn}/malware-protection-resource-validation-object",
+            "s3:GetObject ${Bucket.Arn}/*",
+            "s3:GetObjectVersion ${Bucket.Arn}/*",
+        ],
+        "correct MalwareProtectionRole in template.yaml",
+    );
+}
+
+#[test]
 fn each_function_has_its_own_role_and_shares_only_telemetry() {
     let template = Template::load();
+    // The role of GuardDuty is no function's.
+    let roles = || template.all("AWS::IAM::Role").filter(|(id, _)| *id != "MalwareProtectionRole");
     assert_same(
-        template.all("AWS::IAM::Role").map(|(id, _)| id),
+        roles().map(|(id, _)| id),
         names().iter().map(|name| resource(name, "Role")),
         "template.yaml must have one role <Name>Role for each function, and no other roles",
     );
-    for (id, role) in template.all("AWS::IAM::Role") {
+    for (id, role) in roles() {
         let assume = json!([{ "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com"
              }, "Action": "sts:AssumeRole" }]);
         assert_eq!(

@@ -99,15 +99,19 @@ impl Buckets {
                     return Response::error(404, "NoSuchKey");
                 };
                 let content_type = ("content-type", found.unwrap().content_type.clone());
-                let last =
-                    request.range.and_then(|range| range.rsplit('-').next()?.parse::<usize>().ok());
-                match last {
-                    Some(_) if content.is_empty() => Response::error(416, "InvalidRange"),
-                    Some(last) => {
+                let range = request.range.and_then(|range| {
+                    let (start, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+                    Some((start.parse::<usize>().ok()?, last.parse::<usize>().ok()?))
+                });
+                match range {
+                    Some((start, _)) if start >= content.len() => {
+                        Response::error(416, "InvalidRange")
+                    }
+                    Some((start, last)) => {
                         let end = content.len().min(last + 1);
-                        let range = format!("bytes 0-{}/{}", end - 1, content.len());
+                        let range = format!("bytes {start}-{}/{}", end - 1, content.len());
                         let headers = vec![content_type, ("content-range", range)];
-                        Response { status: 206, headers, body: content[..end].to_vec() }
+                        Response { status: 206, headers, body: content[start..end].to_vec() }
                     }
                     None => {
                         Response { status: 200, headers: vec![content_type], body: content.clone() }

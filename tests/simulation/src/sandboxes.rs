@@ -147,7 +147,7 @@ impl Functions {
                 s3(&background),
                 &sqs(&background),
             ),
-            inspector: Inspector::new(background_table.clone(), bucket(&background)),
+            inspector: Inspector::new(background_table.clone(), bucket(&background), false),
             archivist: Archivist::new(background_table, vault.clone()),
             routers: routers.into_iter().collect(),
             store,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use domain::account::{Account, Role};
 use domain::audit::Action;
-use domain::file::FileStatus;
+use domain::file::{FileStatus, Rejection, Verdict};
 use domain::key::SigningKey;
 use domain::mail::{Mail, MailFailure, MailKind};
 use domain::record::{Annotation, Record};
@@ -534,7 +534,8 @@ async fn a_conditional_write_that_is_repeated_after_a_cut_succeeds() {
     assert_eq!(table.store.get_mail(mail.id).await.unwrap(), Some(mail));
 
     let (_, _, record, files) = table.record_with_files(1).await;
-    assert!(cut_once(&table).await.settle_file(&files[0], FileStatus::Rejected).await.unwrap());
+    let rejected = Verdict::Rejected(Rejection::ContentMismatch);
+    assert!(cut_once(&table).await.settle_file(&files[0], rejected).await.unwrap());
     assert_eq!(
         table
             .store

@@ -1,7 +1,7 @@
 //! Tests of files.
 
 use domain::audit::Action;
-use domain::file::FileStatus;
+use domain::file::{Rejection, Verdict};
 use domain::record::Record;
 use store::Lookup;
 use store::files::DeleteFileError;
@@ -108,20 +108,18 @@ async fn a_deletion_that_would_notify_a_former_doctor_is_refused() {
 async fn a_file_is_settled_once() {
     let table = Table::new().await;
     let (patient, _, record, files) = table.record_with_files(2).await;
-    for (file, status, other) in [
-        (&files[0], FileStatus::Available, FileStatus::Rejected),
-        (&files[1], FileStatus::Rejected, FileStatus::Available),
-    ] {
-        assert!(table.store.settle_file(file, status).await.unwrap());
+    let rejected = Verdict::Rejected(Rejection::ContainsMacros);
+    for (file, verdict, other) in
+        [(&files[0], Verdict::Available, rejected), (&files[1], rejected, Verdict::Available)]
+    {
+        assert!(table.store.settle_file(file, verdict).await.unwrap());
         assert!(!table.store.settle_file(file, other).await.unwrap(), "it is settled otherwise");
-        assert!(table.store.settle_file(file, status).await.unwrap(), "it has that status");
-        assert_eq!(
-            table.store.get_file(patient.id, record.id, file.id).await.unwrap().unwrap().status,
-            status
-        );
+        assert!(table.store.settle_file(file, verdict).await.unwrap(), "it has that status");
+        let stored = table.store.get_file(patient.id, record.id, file.id).await.unwrap().unwrap();
+        assert_eq!((stored.status, stored.rejection), (verdict.status(), verdict.rejection()));
     }
     assert!(
-        !table.store.settle_file(&file(&record), FileStatus::Available).await.unwrap(),
+        !table.store.settle_file(&file(&record), Verdict::Available).await.unwrap(),
         "it is not there, and is not made"
     );
     assert_eq!(

@@ -3,7 +3,7 @@
 use domain::account::{Account, Approval, Role};
 use domain::approval::ApprovalDecision;
 use domain::audit::Action;
-use domain::file::{File, FileStatus};
+use domain::file::{File, Rejection, Verdict};
 use domain::mail::MailKind;
 use domain::record::{Annotation, MAX_ANNOTATIONS, Record};
 use domain::session::Session;
@@ -510,8 +510,9 @@ async fn a_file_gets_one_final_status() {
     let (patient, _, record, files) = table.record_with_files(1).await;
     let results = at_once(8, |number| {
         let (store, file) = (table.store.clone(), files[0].clone());
-        let status = if number % 2 == 0 { FileStatus::Available } else { FileStatus::Rejected };
-        async move { (status, store.settle_file(&file, status).await.unwrap()) }
+        let rejected = Verdict::Rejected(Rejection::ContentMismatch);
+        let verdict = if number % 2 == 0 { Verdict::Available } else { rejected };
+        async move { (verdict.status(), store.settle_file(&file, verdict).await.unwrap()) }
     })
     .await;
     let status =
@@ -530,7 +531,7 @@ async fn settling_does_not_recreate_a_deleted_file() {
     });
     let settled = at_once(10, |number| {
         let (store, file) = (table.store.clone(), files[number as usize].clone());
-        async move { store.settle_file(&file, FileStatus::Available).await }
+        async move { store.settle_file(&file, Verdict::Available).await }
     });
     let (deleted, settled) = tokio::join!(deleted, settled);
     assert_eq!((count(&deleted, Result::is_ok), count(&settled, Result::is_ok)), (10, 10));

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use api_tests::harness::files::{PDF, PNG, declared, download, transfer, upload};
+use api_tests::harness::files::{PDF, PNG, compound, declared, download, office, transfer, upload};
 use api_tests::harness::{
     Client, Doctor, Patient, Response, Stack, UNKNOWN, aws, eventually, keys, moment, unique,
 };
@@ -117,7 +117,17 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
     // test_create_health_record_file, test_health_record_file_str
     assert_eq!(
         keys(png),
-        ["content_type", "created_at", "file", "id", "name", "size_bytes", "status", "upload"]
+        [
+            "content_type",
+            "created_at",
+            "file",
+            "id",
+            "name",
+            "rejection",
+            "size_bytes",
+            "status",
+            "upload"
+        ]
     );
     assert_eq!(keys(&png["upload"]), ["expires_at", "headers", "method", "url"]);
     assert_eq!(
@@ -289,6 +299,7 @@ fn files_with_other_content_than_declared_are_rejected_and_deleted() {
     assert_eq!(upload(looked.file(), script.as_bytes()), 200, "type and length are right");
     let read = looked.read();
     assert_eq!((&read["status"], &read["file"]), (&json!("rejected"), &Value::Null));
+    assert_eq!(read["rejection"]["code"], "content_mismatch");
     eventually("the rejected object is deleted", || (looked.versions() == 0).then_some(()));
     assert_eq!(looked.read()["status"], "rejected");
     assert_eq!(
@@ -308,6 +319,8 @@ fn files_with_other_content_than_declared_are_rejected_and_deleted() {
 #[test]
 fn each_type_is_taken_and_recognised() {
     let dicom = [&[0; 128][..], b"DICM"].concat();
+    let (doc, docx) = (compound("WordDocument"), office("word/document.xml"));
+    let (xls, xlsx) = (compound("Workbook"), office("xl/workbook.xml"));
     let types: [(&str, &[u8]); 14] = [
         ("application/pdf", PDF),
         ("image/png", PNG),
@@ -319,13 +332,10 @@ fn each_type_is_taken_and_recognised() {
         ("text/plain", "plain t\u{e9}xt zq7marker".as_bytes()),
         ("text/csv", b"a,b\n1,2\n"),
         ("application/json", b"{\"resourceType\": \"Bundle\"}"),
-        ("application/msword", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-        (
-            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-            b"PK\x03\x04\x14\0",
-        ),
-        ("application/vnd.ms-excel", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK\x03\x04\x14\0"),
+        ("application/msword", &doc),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", &docx),
+        ("application/vnd.ms-excel", &xls),
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", &xlsx),
     ];
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let files: Vec<Value> = types
@@ -355,6 +365,32 @@ fn each_type_is_taken_and_recognised() {
         let body = json!({"doctor": doctor.id, "files": [declared("file", content_type, PDF)]});
         patient.create_record(body).refused("files[0].content_type", "invalid_choice");
     }
+}
+
+#[test]
+fn a_long_text_is_read_to_its_end() {
+    let text = "Alle Werte sind normal.\n".repeat(200_000).into_bytes();
+    let program = [&text[..], b"\0"].concat();
+    for (content, status) in [(text, "available"), (program, "rejected")] {
+        let waiting = Waiting::new(declared("values.txt", "text/plain", &content));
+        assert_eq!(upload(waiting.file(), &content), 200);
+        eventually("the inspector has read the text", || {
+            (waiting.stored_status() == status).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_file_is_saved_with_an_extension_of_its_type() {
+    let content = b"@echo off";
+    let waiting = Waiting::new(declared("run.bat", "text/plain", content));
+    assert_eq!(upload(waiting.file(), content), 200);
+    let file = waiting.read();
+    assert_eq!(file["name"], "run.bat");
+    assert_eq!(
+        download(&waiting.patient, &file).header("content-disposition"),
+        "attachment; filename=\"run.bat.txt\"; filename*=UTF-8''run.bat.txt"
+    );
 }
 
 #[test]

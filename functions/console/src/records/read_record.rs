@@ -213,6 +213,7 @@ mod tests {
             size_bytes: 9_999_999_999,
             sha256: None,
             status: FileStatus::Available,
+            rejection: None,
         };
         let annotation = |length: &usize| Annotation {
             id: clock::new_id(),

@@ -36,7 +36,7 @@ use super::services::Services;
 use super::{Mail, Response};
 
 /// The variables of all functions, as on the test stack.
-const VARIABLES: [(&str, &str); 41] = [
+const VARIABLES: [(&str, &str); 42] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
     ("ACCOUNT_MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/account-mail"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
@@ -52,6 +52,7 @@ const VARIABLES: [(&str, &str); 41] = [
     ("MAIL_DELIVERIES", "10"),
     ("MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mail"),
     ("MAIL_SENDER", "records@example.org"),
+    ("MALWARE_PROTECTION", "NONE"),
     ("MAX_CHANGES_PER_DAY", "500"),
     ("MAX_FAILURES_PER_ACCOUNT", "100"),
     ("MAX_FAILURES_PER_NETWORK", "1000"),
@@ -205,6 +206,16 @@ impl Local {
         let table = store::Table::new(self.table.client.clone(), table::NAME);
         let mail_events = mail_events::MailEvents::new(table);
         let handled = mail_events.handle(event_of([report.to_string()]));
+        self.requests.block_on(handled).batch_item_failures.is_empty()
+    }
+
+    /// Lets an inspector handle a message about an object, in a deployment with scans for malware
+    /// or without; returns whether it did.
+    pub(super) fn inspect(&self, message: &Value, scans_for_malware: bool) -> bool {
+        let table = store::Table::new(self.table.client.clone(), table::NAME);
+        let bucket = Bucket::new(aws::s3(&self.services.sdk()), &variables()["BUCKET_NAME"]);
+        let inspector = inspector::Inspector::new(table, bucket, scans_for_malware);
+        let handled = inspector.handle(event_of([message.to_string()]));
         self.requests.block_on(handled).batch_item_failures.is_empty()
     }
 

@@ -39,7 +39,7 @@ pub use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
 pub use reports::{report, report_about};
 pub use sandbox::{Fault, FaultProxy, Sandbox, Settings};
-pub use services::SLOW_BUCKET;
+pub use services::{SLOW_BUCKET, VERSION};
 pub use stack::Stack;
 pub use totp::App;
 pub use transport::{IsolatedSystem, Transport};

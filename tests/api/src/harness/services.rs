@@ -1,5 +1,5 @@
 //! The services of AWS other than the table, as far as the functions in this process need them: a
-//! secret, mails, a queue of mails, a bucket without objects.
+//! secret, mails, a queue of mails, a bucket.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -30,12 +30,17 @@ struct State {
     quota_is_exhausted: bool,
     /// The messages that were hidden, by their receipts, and for how many seconds.
     hidden: Vec<(String, u64)>,
+    /// Types and contents of the bucket's objects, by their keys.
+    objects: HashMap<String, (String, Vec<u8>)>,
     /// Whether the bucket does not respond for a long time.
     bucket_is_slow: bool,
 }
 
 /// How long a slow bucket takes to respond.
 pub const SLOW_BUCKET: Duration = Duration::from_secs(30);
+
+/// The version of each object in the bucket.
+pub const VERSION: &str = "1";
 
 /// The response of Secrets Manager.
 pub(super) const SIGNING_SECRET: &str = "the signing secret of the tests, long enough to be one";
@@ -51,6 +56,17 @@ impl Services {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build()
+    }
+
+    /// Stores an object in the bucket.
+    pub(super) fn put_object(&self, key: &str, content_type: &str, content: &[u8]) {
+        let object = (content_type.to_owned(), content.to_vec());
+        self.0.lock().unwrap().objects.insert(key.to_owned(), object);
+    }
+
+    /// Returns whether the bucket has an object.
+    pub(super) fn has_object(&self, key: &str) -> bool {
+        self.0.lock().unwrap().objects.contains_key(key)
     }
 
     /// Lets the bucket respond after [`SLOW_BUCKET`].
@@ -117,12 +133,48 @@ impl Services {
                 (200, "{}".to_owned())
             }
             "AmazonSQS.ReceiveMessage" => (200, "{}".to_owned()),
-            "" if request.uri().contains("versions") => {
-                (200, "<ListVersionsResult></ListVersionsResult>".to_owned())
-            }
-            "" => (404, "<Error><Code>NoSuchKey</Code></Error>".to_owned()),
             _ => panic!("{target} is not there in the process: test it on the stack"),
         }
+    }
+
+    /// Responds for the bucket. Each object has one version.
+    fn respond_for_bucket(&self, request: &HttpRequest) -> HttpResponse {
+        let response = |status: u16, body: Vec<u8>| {
+            HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+        };
+        let path = request.uri().split("://").nth(1).and_then(|rest| rest.split_once('/'));
+        let (key, query) =
+            path.map_or(("", ""), |(_, path)| path.split_once('?').unwrap_or((path, "")));
+        let objects = &mut self.0.lock().unwrap().objects;
+        if request.method() == "DELETE" {
+            objects.remove(key);
+            return response(204, Vec::new());
+        }
+        if query.split('&').any(|argument| argument.starts_with("versions")) {
+            let versions = objects.keys().map(|key| {
+                format!("<Version><Key>{key}</Key><VersionId>{VERSION}</VersionId></Version>")
+            });
+            let versions: String = versions.collect();
+            let result = format!("<ListVersionsResult>{versions}</ListVersionsResult>");
+            return response(200, result.into_bytes());
+        }
+        let Some((content_type, content)) = objects.get(key) else {
+            return response(404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec());
+        };
+        let range = request.headers().get("range").unwrap().strip_prefix("bytes=").unwrap();
+        let (start, last) = range.split_once('-').unwrap();
+        let (start, last): (usize, usize) = (start.parse().unwrap(), last.parse().unwrap());
+        let end = content.len().min(last + 1);
+        let mut part = response(206, content[start..end].to_vec());
+        let range = format!("bytes {start}-{}/{}", end - 1, content.len());
+        for (name, value) in [
+            ("content-range", range),
+            ("content-type", content_type.clone()),
+            ("x-amz-version-id", VERSION.to_owned()),
+        ] {
+            part.headers_mut().insert(name, value);
+        }
+        part
     }
 
     fn queue(&self, body: &[u8]) -> Value {
@@ -138,9 +190,13 @@ impl Services {
 
 impl HttpConnector for Services {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (status, body) = self.respond(&request);
-        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
         let is_for_bucket = request.uri().contains(".s3.");
+        let response = if is_for_bucket {
+            self.respond_for_bucket(&request)
+        } else {
+            let (status, body) = self.respond(&request);
+            HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+        };
         if is_for_bucket && self.0.lock().unwrap().bucket_is_slow {
             return HttpConnectorFuture::new(async {
                 tokio::time::sleep(SLOW_BUCKET).await;

@@ -88,6 +88,30 @@ impl IsolatedSystem {
         }
     }
 
+    /// Stores an object in the bucket, as an upload does.
+    pub fn put_object(&self, key: &str, content_type: &str, content: &[u8]) {
+        if let Transport::InProcess(local) = &*self.0 {
+            local.services().put_object(key, content_type, content);
+        }
+    }
+
+    /// Returns whether the bucket has an object.
+    pub fn has_object(&self, key: &str) -> bool {
+        match &*self.0 {
+            Transport::InProcess(local) => local.services().has_object(key),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
+        }
+    }
+
+    /// Lets an inspector handle a message about an object, in a deployment with scans for malware
+    /// or without; returns whether it did.
+    pub fn inspect(&self, message: &Value, scans_for_malware: bool) -> bool {
+        match &*self.0 {
+            Transport::InProcess(local) => local.inspect(message, scans_for_malware),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
+        }
+    }
+
     /// Lets SES refuse all mails from now on, because its daily quota is used up.
     pub fn exhaust_the_quota(&self) {
         if let Transport::InProcess(local) = &*self.0 {

@@ -7,3 +7,4 @@ mod files;
 mod history;
 mod patient;
 mod update;
+mod uploads;
