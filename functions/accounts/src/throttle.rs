@@ -146,12 +146,8 @@ pub(crate) async fn failures_by_network<T>(
     let done = run.await;
     if is_failure(&done) {
         let network = ClientNetwork::of(&info.source_ip);
-        let (admitted, counted) = tokio::join!(
-            admit_network(app, kind, &network),
-            app.store.count_failure(kind, None, &network, clock::now())
-        );
-        admitted?;
-        counted?;
+        admit_network(app, kind, &network).await?;
+        app.store.count_failure(kind, None, &network, clock::now()).await?;
     }
     done
 }
