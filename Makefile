@@ -115,7 +115,9 @@ clean: ## Delete the data of the system
 
 deploy: $(VENV)/sam/ready $(VENV)/lambda/ready ## Deploy to AWS: MAIL_SENDER=<address>, needed the first time, and ENV=dev or prod
 	@$(SAM) build --config-env $(ENV)
-	@$(SAM) deploy --config-env $(ENV) $(if $(MAIL_SENDER),--parameter-overrides MailSender=$(MAIL_SENDER))
+	@# Parameters on the command line replace those of samconfig.toml.
+	@$(SAM) deploy --config-env $(ENV) $(if $(MAIL_SENDER),--parameter-overrides MailSender=$(MAIL_SENDER) $$($(PYTHON) -c \
+		'import tomllib; print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["deploy"]["parameters"].get("parameter_overrides", []))'))
 
 # A virtual environment for each tool: they need different versions of the same libraries.
 $(VENV)/%/ready: tests/stack/requirements-%.txt

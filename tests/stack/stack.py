@@ -103,6 +103,8 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: 
         "RequireDoctorApproval": "false",
         # All clients have the same address here.
         "MaxFailuresPerNetwork": "1000",
+        # An organization in tests/api/src/accounts/throttling.rs.
+        "SharedNetworks": "192.0.2.1",
         "RequireDoctorSecondFactor": "false",
         **others,
     }

@@ -17,7 +17,7 @@ use runtime::clock;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, bad_token, refused};
-use crate::throttle::{SignInAttempt, by_network, order_mail_to_claimed};
+use crate::throttle::{SignInAttempt, failures_by_network, order_mail_to_claimed};
 use crate::views::Detail;
 
 request! {
@@ -93,8 +93,7 @@ pub(crate) async fn change_email(
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
     let find = VerifiedMailToken::find(&app, &request.token, MailKind::ConfirmEmailChange);
-    let presented =
-        by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
+    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
     let VerifiedMailToken { hash, token, account: before } = presented.of_present_account()?;
     let credentials = app.store.get_credentials(&before.email).await?;
     let credentials =

@@ -55,6 +55,7 @@ pub(crate) async fn change_password(
         .new_password
         .0
         .check_strength(Some(&account.email), &names)
+        .and_then(|password| password.check_length(app.passwords.min_length).map(|()| password))
         .map_err(|reason| Problem::field("new_password", reason))?;
     let begin = SignInAttempt::begin(
         &app,

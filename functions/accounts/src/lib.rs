@@ -45,6 +45,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(second_factor::login_with_second_factor))
         .routes(routes!(refresh::refresh))
         .routes(routes!(logout::logout))
+        .routes(routes!(logout::revoke_refresh_token))
         .routes(routes!(sessions::list_sessions))
         .routes(routes!(sessions::end_session))
         .routes(routes!(sessions::logout_all))
@@ -79,6 +80,8 @@ pub struct Config {
     pub doctors: config::Doctors,
     /// What is tolerated of those who guess.
     pub throttling: config::ThrottleLimits,
+    /// What new passwords must have.
+    pub passwords: config::Passwords,
 }
 
 impl Config {
@@ -95,6 +98,7 @@ impl Config {
             registration: config::Registration::read(&lookup)?,
             doctors: config::Doctors::read(&lookup)?,
             throttling: config::ThrottleLimits::read(&lookup)?,
+            passwords: config::Passwords::read(&lookup)?,
         })
     }
 }
@@ -109,6 +113,7 @@ pub struct App {
     registration: config::Registration,
     doctors: config::Doctors,
     throttling: config::ThrottleLimits,
+    passwords: config::Passwords,
 }
 
 impl App {
@@ -144,6 +149,7 @@ impl App {
             registration: config.registration,
             doctors: config.doctors,
             throttling: config.throttling,
+            passwords: config.passwords,
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn login(
     let began = Instant::now();
     let done = sign_in(&app, &info, &request).await;
     if done.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials.as_str()) {
-        wait_for_min_refusal_duration(began).await;
+        wait_for_min_refusal_duration(began, &request.password).await;
     }
     done
 }

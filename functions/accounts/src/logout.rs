@@ -1,13 +1,18 @@
-//! `POST /api/accounts/logout/`
+//! `POST /api/accounts/logout/` and `POST /api/accounts/token/revoke/`
 
 use axum::extract::State;
-use domain::audit::Action;
-use http_api::caller::SignedIn;
+use domain::audit::{Action, AuditEvent, Outcome};
+use domain::mail::{Mail, MailKind};
+use http_api::caller::{RequestInfo, SignedIn};
+use http_api::form::Body;
 use http_api::problem::Problem;
-use http_api::response::{ApiResponse, no_content};
+use http_api::response::{ApiResponse, signed_out};
+use runtime::clock;
+use runtime::tokens::{RefreshToken, Rotation};
 use store::sessions::EndSessionError;
 
 use crate::App;
+use crate::refresh::RefreshRequest;
 
 /// End the session of the access token, at once, with its refresh token.
 #[utoipa::path(
@@ -22,13 +27,53 @@ pub(crate) async fn logout(
 ) -> Result<ApiResponse, Problem> {
     let caller = caller.authorize().await?;
     let user = caller.account.id;
-    match app
-        .store
-        .end_session(user, caller.session.id, &caller.audit(Action::EndSession, user, None))
-        .await
-    {
+    let event = caller.audit(Action::EndSession, user, None);
+    ended(app.store.end_session(user, caller.session.id, &event).await)
+}
+
+/// End the session of a refresh token, at once: to sign out when the access token has expired.
+///
+/// The response is the same for a token that is unknown, used or expired.
+#[utoipa::path(
+    post, path = "/api/accounts/token/revoke/", tag = "Accounts", request_body = RefreshRequest,
+    responses(
+        (status = 204, description = "No session has this token any more."),
+    )
+)]
+pub(crate) async fn revoke_refresh_token(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<RefreshRequest>,
+) -> Result<ApiResponse, Problem> {
+    let Some(presented) = RefreshToken::parse(&request.refresh) else { return Ok(signed_out()) };
+    let found = app.store.get_caller(presented.user_id, presented.session_id).await?;
+    let Some((account, session)) =
+        found.filter(|(account, session)| account.allows_session(session))
+    else {
+        return Ok(signed_out());
+    };
+    let (user, now) = (account.id, clock::now());
+    let event = |action| AuditEvent {
+        session_id: Some(session.id),
+        ..info.audit(&account, action, user, None)
+    };
+    match RefreshToken::rotate(&session, &presented, now, app.tokens.lifetimes(account.role)) {
+        Rotation::Rotated { .. } | Rotation::RepeatedInGracePeriod { .. } => {
+            ended(app.store.end_session(user, session.id, &event(Action::EndSession)).await)
+        }
+        Rotation::Reused => {
+            let event = event(Action::ReuseToken).with_outcome(Outcome::Failed);
+            let mail = Mail::new(clock::new_id(), MailKind::TokenReused, user, now);
+            ended(app.store.end_reused_session(&session, &event, &mail).await)
+        }
+        Rotation::Refused => Ok(signed_out()),
+    }
+}
+
+fn ended(result: Result<(), EndSessionError>) -> Result<ApiResponse, Problem> {
+    match result {
         // A concurrent request has ended the session.
-        Ok(()) | Err(EndSessionError::NotFound) => Ok(no_content()),
+        Ok(()) | Err(EndSessionError::NotFound) => Ok(signed_out()),
         Err(EndSessionError::Store(error)) => Err(error.into()),
     }
 }

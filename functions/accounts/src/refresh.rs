@@ -21,12 +21,12 @@ use store::retry::TOKEN_ROTATION;
 use store::sessions::EndSessionError;
 
 use crate::App;
-use crate::throttle::by_network;
+use crate::throttle::failures_by_network;
 use crate::views::Tokens;
 
 request! {
     pub(crate) struct RefreshRequest {
-        refresh: String = required,
+        pub(crate) refresh: String = required,
     }
 }
 
@@ -46,21 +46,13 @@ pub(crate) async fn refresh(
     info: RequestInfo,
     Body(request): Body<RefreshRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let look = async {
+    let exchanged = async {
         let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
         let (holder, signer) = tokio::join!(holder(&app, &presented), app.tokens.signer());
-        Ok((presented, holder?, signer?))
+        let (account, session) = holder?;
+        exchange(&app, &info, &presented, account, session, signer?).await
     };
-    by_network(
-        &app,
-        &info,
-        LimitedAction::Refresh,
-        look,
-        async |(presented, (account, session), signer)| {
-            exchange(&app, &info, &presented, account, session, signer).await
-        },
-    )
-    .await
+    failures_by_network(&app, &info, LimitedAction::Refresh, exchanged).await
 }
 
 fn refused() -> Problem {
@@ -99,6 +91,13 @@ async fn exchange(
                 }
             }
             Rotation::RepeatedInGracePeriod { token } => {
+                // Most often a lost response, and sometimes a thief who is quick.
+                let repeated = AuditEvent {
+                    session_id: Some(session.id),
+                    reason: Some("within_grace".to_owned()),
+                    ..info.audit(&account, Action::ReuseToken, account.id, None)
+                };
+                app.store.create_events(std::slice::from_ref(&repeated)).await?;
                 return Ok(ok(&app.tokens.issue(signer, &account, &session, &token, now)));
             }
             Rotation::Reused => {

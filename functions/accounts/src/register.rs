@@ -1,7 +1,5 @@
 //! `POST /api/accounts/register/`
 
-use std::future::ready;
-
 use axum::extract::State;
 use domain::account::{Account, Approval, Credentials, RegistrationRole, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
@@ -65,10 +63,13 @@ pub(crate) async fn register(
     Idempotent(request, form): Idempotent,
 ) -> Result<ApiResponse, Problem> {
     let new = form.parse(RegisterRequest::from_form)?;
+    new.password
+        .check_length(app.passwords.min_length)
+        .map_err(|reason| Problem::field("password", reason))?;
     let idempotent = request.of_stranger(&new.email);
     // By network alone, so that concurrent requests with one address get `taken`, not 429.
-    let run = async |()| idempotent.run(register_account(&app, &info, &idempotent, new)).await;
-    by_network(&app, &info, LimitedAction::Register, ready(Ok(())), run).await
+    let run = async || idempotent.run(register_account(&app, &info, &idempotent, new)).await;
+    by_network(&app, &info, LimitedAction::Register, run).await
 }
 
 async fn register_account(

@@ -5,7 +5,7 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::mail::{Mail, MailKind};
 use domain::password;
-use domain::rate::LimitedAction;
+use domain::rate::{ClientNetwork, LimitedAction};
 use http_api::caller::RequestInfo;
 use http_api::form::Body;
 use http_api::problem::Problem;
@@ -16,7 +16,7 @@ use store::credentials::NewPassword;
 
 use crate::App;
 use crate::mail_token::{VerifiedMailToken, bad_token, refused};
-use crate::throttle::{SignInAttempt, by_network, order_mail};
+use crate::throttle::{admit_network, failures_by_network};
 use crate::views::Detail;
 
 request! {
@@ -27,7 +27,8 @@ request! {
 
 /// Ask for a mail with a token that sets a new password.
 ///
-/// The response is the same after the same work, whether the account exists or not.
+/// The response is the same after the same work, whether the account exists or not. Within five
+/// minutes of a mail there is no other one: its token is still valid.
 #[utoipa::path(
     post, path = "/api/accounts/password-reset/", tag = "Accounts",
         request_body = PasswordResetRequest,
@@ -41,19 +42,24 @@ pub(crate) async fn request_password_reset(
     info: RequestInfo,
     Body(request): Body<PasswordResetRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let begin =
-        SignInAttempt::begin(&app, &info, LimitedAction::PasswordReset, request.email.normalized());
-    let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&request.email));
-    let (attempt, credentials) = (attempt?, credentials?);
-    let (kind, user_id) = match credentials {
+    let (action, network) = (LimitedAction::PasswordReset, ClientNetwork::of(&info.source_ip));
+    let (admitted, credentials) = tokio::join!(
+        admit_network(&app, action, &network),
+        app.store.get_credentials(&request.email)
+    );
+    admitted?;
+    let (kind, user_id) = match credentials? {
         Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
         None => (MailKind::Decoy, clock::new_id()),
     };
-    let mail = Mail::new(clock::new_id(), kind, user_id, clock::now());
-    // Each request counts as a failure, whether the account exists or not.
-    let (sent, failed) = tokio::join!(order_mail(&app, &request.email, &mail), attempt.failed());
-    failed?;
-    sent?;
+    let (address, now) = (request.email.normalized(), clock::now());
+    let mail = Mail::new(clock::new_id(), kind, user_id, now);
+    // Each request counts for the network, whether the account exists or not. Nothing counts for
+    // the address: strangers could keep its owner from a new password.
+    tokio::try_join!(
+        app.store.create_reset_mail(&address, &mail, now),
+        app.store.count_failure(action, None, &network, now)
+    )?;
     Ok(accepted(&Detail {
         detail: "If there is an account with this address, a mail with a token is on its way to \
                  it.",
@@ -82,8 +88,7 @@ pub(crate) async fn reset_password(
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<ApiResponse, Problem> {
     let find = VerifiedMailToken::find(&app, &request.token, MailKind::ResetPassword);
-    let presented =
-        by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
+    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
     let VerifiedMailToken { hash, account, .. } =
         presented.of_present_address()?.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
@@ -91,6 +96,7 @@ pub(crate) async fn reset_password(
         .password
         .0
         .check_strength(Some(&account.email), &names)
+        .and_then(|password| password.check_length(app.passwords.min_length).map(|()| password))
         .map_err(|reason| Problem::field("password", reason))?;
     let (credentials, through, password_hash) = tokio::join!(
         app.store.get_credentials(&account.email),

@@ -9,7 +9,7 @@ use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::problem::Code;
 use domain::rate::LimitedAction;
-use domain::second_factor::{RECOVERY_CODE_COUNT, RecoveryCode, SecondFactor, TotpCode};
+use domain::second_factor::{RECOVERY_CODE_COUNT, RecoveryCode, SecondFactor, TotpCode, UsedToken};
 use http_api::caller::{Caller, RequestInfo, SignedIn};
 use http_api::form::{Body, Form};
 use http_api::problem::Problem;
@@ -61,7 +61,7 @@ request! {
 }
 
 /// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery
-/// code. Each works once.
+/// code. Each works once; the token outlives a wrong code.
 #[utoipa::path(
     post, path = "/api/accounts/login/second-factor/", tag = "Accounts",
         request_body = CompleteLoginRequest,
@@ -99,8 +99,10 @@ pub(crate) async fn login_with_second_factor(
         |account: &Account| account.is_active && account.second_factor && is_as_it_was(account);
     let (account, factor) =
         account?.filter(fits).zip(factor?.filter(|factor| factor.confirmed)).ok_or_else(over)?;
+    let used_token = UsedToken { id: token.id, expires_at: token.expires_at };
+    let after = factor.with_token_used(used_token, now).ok_or_else(over)?;
     let event = info.audit(&account, Action::Login, user, None);
-    let Some(used) = request.proof.use_up(&factor, now) else {
+    let Some(used) = request.proof.use_up(&after, now) else {
         return fail(&app, &attempt, event, wrong()).await;
     };
     let lifetimes = app.tokens.lifetimes(account.role);

@@ -10,7 +10,7 @@ use http_api::page::{Listing, listing};
 use http_api::path::PathId;
 use http_api::problem::Problem;
 use http_api::query::{NoFilters, QueryParameters};
-use http_api::response::{ApiResponse, no_content};
+use http_api::response::{ApiResponse, no_content, signed_out};
 use jiff::Timestamp;
 use runtime::clock;
 use serde::Serialize;
@@ -127,7 +127,7 @@ pub(crate) async fn logout_all(
         .await
     {
         // A concurrent request has ended the same sessions.
-        Ok(()) | Err(UpdateError::Stale) => Ok(no_content()),
+        Ok(()) | Err(UpdateError::Stale) => Ok(signed_out()),
         Err(UpdateError::Store(error)) => Err(error.into()),
     }
 }

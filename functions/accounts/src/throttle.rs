@@ -1,10 +1,12 @@
 //! Use [`SignInAttempt`] to throttle guesses at one account, [`by_network`] for requests that name
 //! no account. Both decide before a password is hashed, and alike for accounts that do not exist.
+//! Use [`failures_by_network`] for requests with a token.
 
 use std::time::Instant;
 
 use domain::email::Email;
 use domain::mail::Mail;
+use domain::password::Password;
 use domain::problem::Code;
 use domain::rate::{
     ClientNetwork, FAILURE_WINDOW, FREE_FAILURES, FailureCount, FailureLimits, LimitedAction,
@@ -27,10 +29,11 @@ pub(crate) struct SignInAttempt<'a> {
 }
 
 impl App {
-    fn failure_limits(&self) -> FailureLimits {
+    fn failure_limits(&self, network: &ClientNetwork) -> FailureLimits {
         FailureLimits {
             network: self.throttling.failures_per_network,
             account: self.throttling.failures_per_account,
+            is_shared: self.throttling.shared_networks.contains(network),
         }
     }
 }
@@ -63,10 +66,8 @@ impl<'a> SignInAttempt<'a> {
             attempts: None,
         };
         let now = clock::now();
-        let begun = app
-            .store
-            .start_sign_in_attempt(attempt.throttle_key(), app.failure_limits(), now)
-            .await;
+        let limits = app.failure_limits(&attempt.network);
+        let begun = app.store.start_sign_in_attempt(attempt.throttle_key(), limits, now).await;
         attempt.attempts = Some(begun.map_err(|error| limit(kind).refuse(error, now))?);
         Ok(attempt)
     }
@@ -103,38 +104,73 @@ impl<'a> SignInAttempt<'a> {
     }
 }
 
-/// Waits until the least duration of a refusal has passed.
-pub(crate) async fn wait_for_min_refusal_duration(began: Instant) {
-    tokio::time::sleep(MIN_REFUSAL_DURATION.unsigned_abs().saturating_sub(began.elapsed())).await;
+/// Waits until the least duration of a refusal has passed: twice as long for a password that may
+/// have been compared with an imported hash twice.
+pub(crate) async fn wait_for_min_refusal_duration(began: Instant, password: &Password) {
+    let tries = 1 + u32::from(password.expose_raw().is_some());
+    let duration = MIN_REFUSAL_DURATION.unsigned_abs() * tries;
+    tokio::time::sleep(duration.saturating_sub(began.elapsed())).await;
 }
 
-/// Throttles a request that names no account, such as one with a token, by the failures of its
-/// network. Responses with 400, 401 or 422 count as failures.
-///
-/// `read` only reads, and runs concurrently with the check of the network; `run` runs after both.
+/// Throttles attempts by the failures of their network alone: a network at its limit is refused
+/// before `run`. Responses with 400, 401 or 422 count as failures.
 ///
 /// # Errors
-/// 429 when the network has to wait; those of `read` and `run`.
-pub(crate) async fn by_network<F, T>(
+/// 429 when the network has to wait; those of `run`.
+pub(crate) async fn by_network<T>(
     app: &App,
     info: &RequestInfo,
     kind: LimitedAction,
-    read: impl Future<Output = Result<F, Problem>>,
-    run: impl AsyncFnOnce(F) -> Result<T, Problem>,
+    run: impl AsyncFnOnce() -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let (network, now) = (ClientNetwork::of(&info.source_ip), clock::now());
-    let limit = Limit { quota: app.throttling.failures_per_network, ..limit(kind) };
-    let (checked, found) =
-        tokio::join!(app.store.check_network(kind, &network, app.failure_limits(), now), read);
-    checked.map_err(|error| limit.refuse(error, now))?;
-    let done = match found {
-        Ok(found) => run(found).await,
-        Err(problem) => Err(problem),
-    };
-    if done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401 | 422)) {
-        app.store.count_failure(kind, None, &network, now).await?;
+    let network = ClientNetwork::of(&info.source_ip);
+    admit_network(app, kind, &network).await?;
+    let done = run().await;
+    if is_failure(&done) {
+        app.store.count_failure(kind, None, &network, clock::now()).await?;
     }
     done
+}
+
+/// Throttles those who present tokens. Nobody guesses a token, so only failures are counted and
+/// refused: whoever has a valid one is let in, whatever others in the network do.
+///
+/// # Errors
+/// Those of `run`; 429 in place of a failure when the network has too many.
+pub(crate) async fn failures_by_network<T>(
+    app: &App,
+    info: &RequestInfo,
+    kind: LimitedAction,
+    run: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let done = run.await;
+    if is_failure(&done) {
+        let network = ClientNetwork::of(&info.source_ip);
+        admit_network(app, kind, &network).await?;
+        app.store.count_failure(kind, None, &network, clock::now()).await?;
+    }
+    done
+}
+
+fn is_failure<T>(done: &Result<T, Problem>) -> bool {
+    done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401 | 422))
+}
+
+/// Checks that the network as a whole need not wait.
+///
+/// # Errors
+/// 429 when it has to.
+pub(crate) async fn admit_network(
+    app: &App,
+    kind: LimitedAction,
+    network: &ClientNetwork,
+) -> Result<(), Problem> {
+    let (limits, now) = (app.failure_limits(network), clock::now());
+    let limit = Limit { quota: limits.network, ..limit(kind) };
+    app.store
+        .check_network(kind, network, limits, now)
+        .await
+        .map_err(|error| limit.refuse(error, now))
 }
 
 /// Orders a mail, within the daily limit of the address.

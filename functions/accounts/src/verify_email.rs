@@ -12,7 +12,7 @@ use runtime::clock;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
-use crate::throttle::{by_network, order_mail};
+use crate::throttle::{failures_by_network, order_mail};
 use crate::views::Detail;
 
 /// Confirm an email address with the token from a mail.
@@ -28,8 +28,7 @@ pub(crate) async fn verify_email(
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
     let find = VerifiedMailToken::find(&app, &request.token, MailKind::VerifyEmail);
-    let presented =
-        by_network(&app, &info, LimitedAction::MailToken, find, async |found| Ok(found)).await?;
+    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
     let VerifiedMailToken { hash, account, .. } = presented.of_present_address()?;
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;

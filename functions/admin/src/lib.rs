@@ -11,6 +11,7 @@ mod list_events;
 mod list_users;
 mod read_user;
 mod response;
+mod search_users;
 mod start_email_change;
 mod start_password_reset;
 mod update_user;
@@ -28,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_users::list_users, create_user::create_user))
+        .routes(routes!(search_users::search_users))
         .routes(routes!(read_user::read_user, update_user::update_user))
         .routes(routes!(end_sessions::end_sessions))
         .routes(routes!(start_password_reset::start_password_reset))

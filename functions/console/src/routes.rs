@@ -20,7 +20,7 @@ use crate::dashboard::{export_counts, show_dashboard};
 use crate::mail::{list_mails, redrive_mails, resend_mail, show_pipeline};
 use crate::records::{break_glass, correct_assignment, list, read_record};
 use crate::users::{
-    approvals, create_user, edit_user, list_users, profiles, read_user, update_user,
+    approvals, create_user, edit_user, list_users, profiles, read_user, search, update_user,
 };
 use crate::web::guard::{self, SESSION_PATH, SIGN_IN_PATH};
 use crate::web::{assets, sign_in};
@@ -34,6 +34,7 @@ fn routes() -> Routes {
         .get("/admin/mail/users/{id}/", Operation::ListMails, list_mails::list_mails)
         .post("/admin/mail/redrive/", Operation::RedriveMails, redrive_mails::redrive_mails)
         .post("/admin/mail/resend/", Operation::ResendMail, resend_mail::resend_mail)
+        .post("/admin/search/", Operation::SearchUsers, search::search)
         .get("/admin/users/", Operation::ListUsers, list_users::list_users)
         .post("/admin/users/", Operation::CreateUser, create_user::create_user)
         .get("/admin/users/new/", Operation::CreateUser, create_user::new_user)

@@ -68,8 +68,8 @@ fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
 
 /// Lists the operations of each audience once more, by name.
 fn audiences() -> Vec<(Audience, &'static str)> {
-    let public = "jwks register login login_with_second_factor refresh request_password_reset \
-                  reset_password verify_email change_email \
+    let public = "jwks register login login_with_second_factor refresh \
+                  revoke_refresh_token request_password_reset reset_password verify_email change_email \
                   read_schema swagger_ui swagger_ui_bundle swagger_ui_style swagger_ui_start \
                   problem_page health ready";
     let signed_in = "logout list_sessions end_session logout_all change_password \
@@ -85,7 +85,8 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let readers = "download_file";
     let doctors = "list_doctor_records read_doctor_record create_annotation update_annotation \
                    replace_annotation read_doctor_record_history read_doctor_history";
-    let admins = "open_console list_users create_user read_user update_user end_sessions \
+    let admins = "open_console list_users search_users create_user read_user update_user \
+                   end_sessions \
                   start_password_reset start_email_change list_doctors_by_approval \
                   approve_doctor refuse_doctor suspend_doctor list_events \
                   staff_list_records staff_list_files staff_list_annotations \

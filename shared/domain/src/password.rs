@@ -1,13 +1,16 @@
 //! Passwords and their strength.
 
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
+
+use zxcvbn::{Score, zxcvbn};
 
 use crate::email::Email;
 use crate::field::{FieldValue, Reason, string};
 use crate::schema;
 use crate::text::Name;
 
-/// Minimum length in characters.
+/// Minimum length in visible characters. A deployment may require more.
 pub const MIN: usize = 8;
 /// Maximum length in characters. It limits the cost of hashing.
 pub const MAX: usize = 128;
@@ -16,39 +19,81 @@ pub const MAX: usize = 128;
 /// than [`MIN`]: in lower case, one per line, sorted by bytes.
 static COMMON: &str = include_str!("common_passwords.txt");
 
-/// A password as typed, never trimmed and never logged.
-pub struct Password(String);
+/// Words that attackers try first at this service.
+const WORDS_OF_THE_SERVICE: [&str; 8] =
+    ["health", "records", "record", "hospital", "clinic", "doctor", "patient", "medical"];
+
+/// A password, never trimmed and never logged.
+///
+/// It is hashed in Unicode normalization form C (NIST SP 800-63B, 3.1.1.2): a Mac may send `é` as
+/// two characters, Windows as one.
+pub struct Password {
+    normalized: String,
+    /// As it was sent, where that is different.
+    raw: Option<String>,
+}
 
 impl Password {
-    /// Returns the password, for hashing.
+    /// Returns the normalized password, for hashing.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.normalized
     }
 
-    /// Checks a new password: long enough, not common, and not similar to the user's address or
-    /// names.
+    /// Returns the password as it was sent, where that is different. A service that does not
+    /// normalize has hashed this one.
+    pub fn expose_raw(&self) -> Option<&str> {
+        self.raw.as_deref()
+    }
+
+    /// Checks that a new password has at least `min` visible characters.
     ///
     /// # Errors
-    /// `too_short`, `too_long`, `too_common`, `too_similar`.
-    pub fn check_strength(self, email: Option<&Email>, names: &[&Name]) -> Result<Self, Reason> {
-        if self.0.chars().count() < MIN {
-            return Err(Reason::new("too_short", format!("Must have at least {MIN} characters.")));
+    /// `too_short`.
+    pub fn check_length(&self, min: usize) -> Result<(), Reason> {
+        if self.normalized.chars().filter(|c| is_visible(*c)).count() >= min {
+            return Ok(());
         }
-        if is_common(&self.0) {
+        Err(Reason::new("too_short", format!("Must have at least {min} visible characters.")))
+    }
+
+    /// Checks what can be said of a new password without its user: long enough, and not common.
+    ///
+    /// # Errors
+    /// `too_short`, `too_common`.
+    fn check_alone(&self) -> Result<(), Reason> {
+        self.check_length(MIN)?;
+        if is_common(&self.normalized) {
             return Err(Reason::new(
                 "too_common",
                 "Is among the passwords that attackers try first.",
             ));
         }
+        Ok(())
+    }
+
+    /// Checks a new password: long enough, not common, not similar to the user's address or names,
+    /// and not easy to guess for one who knows these.
+    ///
+    /// # Errors
+    /// `too_short`, `too_common`, `too_similar`, `too_weak`.
+    pub fn check_strength(self, email: Option<&Email>, names: &[&Name]) -> Result<Self, Reason> {
+        self.check_alone()?;
         let email = email.map(Email::as_str).unwrap_or_default();
         let (local, domain) = email.split_once('@').unwrap_or_default();
         let mut parts = vec![email, local, domain];
         parts.extend(local.split(['.', '_', '-', '+']));
         parts.extend(names.iter().map(|name| name.as_str()));
-        if parts.iter().any(|part| is_similar(&self.0, part)) {
+        if parts.iter().any(|part| is_similar(&self.normalized, part)) {
             return Err(Reason::new(
                 "too_similar",
                 "Is too similar to your name or email address.",
+            ));
+        }
+        parts.extend(WORDS_OF_THE_SERVICE);
+        if zxcvbn(&self.normalized, &parts).score() < Score::Three {
+            return Err(Reason::new(
+                "too_weak",
+                "Is easy to guess. Use several words that have nothing to do with each other.",
             ));
         }
         Ok(self)
@@ -67,29 +112,33 @@ impl FieldValue for Password {
         let text = string(value)?;
         match text.chars().count() {
             0 => Err(Reason::new("blank", "Must not be blank.")),
-            1..=MAX => Ok(Self(text.to_owned())),
+            1..=MAX if is_nfc(text) => Ok(Self { normalized: text.to_owned(), raw: None }),
+            1..=MAX => Ok(Self { normalized: text.nfc().collect(), raw: Some(text.to_owned()) }),
             _ => Err(Reason::new("too_long", format!("Must have at most {MAX} characters."))),
         }
     }
 
     fn schema() -> Object {
-        schema("A password, exactly as typed.", 1)
+        schema("A password as typed. Unicode normalization makes no difference.", 1)
     }
 }
 
-/// A new password, checked without the user's address and names.
+/// A new password that is long enough and not common. Whoever knows the user calls
+/// [`Password::check_strength`].
 #[derive(Debug)]
 pub struct NewPassword(pub Password);
 
 impl FieldValue for NewPassword {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
-        Password::from_json(value)?.check_strength(None, &[]).map(Self)
+        let password = Password::from_json(value)?;
+        password.check_alone().map(|()| Self(password))
     }
 
     fn schema() -> Object {
         schema(
-            "A new password, exactly as typed. Must not be a common password or similar to the \
-             user's name or email address.",
+            "A new password as typed, with at least 8 visible characters, or more where the \
+             deployment requires it. Must not be a common password, similar to the user's name or \
+             email address, or otherwise easy to guess.",
             MIN,
         )
     }
@@ -100,6 +149,18 @@ fn schema(description: &str, min: usize) -> Object {
     let schema = schema::string(description, min, MAX, "a long walk before breakfast")
         .format(Some(password));
     schema.pattern(Some(r"^[^\u0000]*$")).build()
+}
+
+/// Returns whether a character is seen: no white space, no control character, and nothing of
+/// Unicode's `Default_Ignorable_Code_Point`.
+fn is_visible(c: char) -> bool {
+    let is_ignorable = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    !is_ignorable && !c.is_whitespace() && !c.is_control()
 }
 
 fn is_common(password: &str) -> bool {
@@ -177,12 +238,42 @@ mod tests {
         assert_eq!(code("featherstone1"), "too_similar");
         assert_eq!(code("enotsrehtaef"), "too_similar");
         assert_eq!(code(&"x".repeat(129)), "too_long");
+        for password in ["Passw0rd!", "Welcome1!", "Hospital1", "healthrecords", "Sunshine2024!"] {
+            assert!(["too_common", "too_weak"].contains(&code(password)), "{password}");
+        }
+        assert_eq!(code(&"ab".repeat(60)), "too_weak");
+        assert_eq!(code("Featherstone-Jane-1"), "too_similar");
     }
 
     #[test]
-    fn strong_passwords_are_accepted_unchanged() {
+    fn only_visible_characters_count() {
+        let code = |password: &str| check(password).unwrap_err().code;
+        let invisible = "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}\u{34f}\u{115f}";
+        assert_eq!(code(invisible), "too_short");
+        assert_eq!(code("        \u{3000}"), "too_short");
+        assert_eq!(code(&format!("{invisible}lamp-7q")), "too_short");
+        let password = Password::from_json(&"three lamps".into()).unwrap();
+        assert!(password.check_length(10).is_ok() && password.check_length(11).is_err());
+    }
+
+    #[test]
+    fn a_password_is_normalized() {
+        let composed = Password::from_json(&"caf\u{e9}".into()).unwrap();
+        let decomposed = Password::from_json(&"cafe\u{301}".into()).unwrap();
+        assert_eq!((composed.expose(), composed.expose_raw()), ("caf\u{e9}", None));
+        assert_eq!(
+            (decomposed.expose(), decomposed.expose_raw()),
+            ("caf\u{e9}", Some("cafe\u{301}"))
+        );
+    }
+
+    #[test]
+    fn strong_passwords_are_accepted() {
         assert_eq!(check("  leading spaces count ").unwrap().expose(), "  leading spaces count ");
         assert!(check("correct horse battery staple").is_ok());
-        assert!(check(&"ä7".repeat(64)).is_ok());
+        assert!(check("xK7$mQ2pW").is_ok(), "nine random characters");
+        let long: String =
+            ('a'..='z').rev().flat_map(|c| [c, 'é', '7', '-', '!']).take(128).collect();
+        assert!(check(&long).is_ok());
     }
 }

@@ -142,22 +142,34 @@ impl FailureCount {
     }
 }
 
+/// How far apart two mails that set the password of one address are: a request in between sends
+/// none, because the token of the mail before is still valid.
+pub const PASSWORD_RESET_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
 /// Limits within a [`FAILURE_WINDOW`], in addition to those of one account from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FailureLimits {
     /// Failures of one network at all accounts together. At the limit, the network is refused until
-    /// the next window.
+    /// the next window; one that is shared has one free failure at each account instead.
     pub network: u64,
     /// Failures at one account from all networks together. At the limit, each network has one free
     /// failure: this slows an attack down without locking the owner out.
     pub account: u64,
+    /// Whether the network is that of an organization, where one machine must not lock out all.
+    pub is_shared: bool,
 }
 
 impl FailureLimits {
-    /// Returns how many failures each network has before a lockout at an account with this many
-    /// failures from all networks.
-    pub fn free_failures(self, account_failures: u64) -> u32 {
-        if account_failures < self.account { FREE_FAILURES } else { 1 }
+    /// Returns how many failures the network has before a lockout at an account, with the failures
+    /// of the network at all accounts, and of the account from all networks.
+    pub fn free_failures(self, network_failures: u64, account_failures: u64) -> u32 {
+        let few = network_failures < self.network && account_failures < self.account;
+        if few { FREE_FAILURES } else { 1 }
+    }
+
+    /// Returns whether a network with so many failures is refused.
+    pub fn refuses_network(self, network_failures: u64) -> bool {
+        !self.is_shared && network_failures >= self.network
     }
 }
 
@@ -276,10 +288,19 @@ mod tests {
 
     #[test]
     fn an_account_under_attack_has_one_free_failure_for_each_network() {
-        let limits = FailureLimits { network: 100, account: 100 };
-        assert_eq!((limits.free_failures(99), limits.free_failures(100)), (5, 1));
-        let first = FailureCount::next(None, limits.free_failures(100), at(0)).unwrap();
+        let limits = FailureLimits { network: 100, account: 100, is_shared: false };
+        assert_eq!((limits.free_failures(0, 99), limits.free_failures(0, 100)), (5, 1));
+        let first = FailureCount::next(None, limits.free_failures(0, 100), at(0)).unwrap();
         assert_eq!(first.locked_until, at(1000));
+    }
+
+    #[test]
+    fn a_shared_network_at_its_limit_has_one_free_failure_at_each_account() {
+        let own = FailureLimits { network: 100, account: 100, is_shared: false };
+        let shared = FailureLimits { is_shared: true, ..own };
+        assert!(!own.refuses_network(99) && own.refuses_network(100));
+        assert!(!shared.refuses_network(100));
+        assert_eq!((shared.free_failures(99, 0), shared.free_failures(100, 0)), (5, 1));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Second factors: TOTP codes of an authenticator app, and recovery codes for when the app is lost.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
+use uuid::Uuid;
 
 use crate::field::{FieldValue, Reason, string};
 use crate::id::UserId;
@@ -21,8 +23,21 @@ pub struct SecondFactor {
     pub last_step: u64,
     /// SHA-256 of the unused recovery codes, base64url.
     pub recovery_hashes: Vec<String>,
+    /// The tokens between password and code that have opened a session. At most one for each code
+    /// of the last minutes.
+    #[serde(default)]
+    pub used_tokens: Vec<UsedToken>,
     /// Number of changes.
     pub version: u64,
+}
+
+/// A token between password and code that has opened a session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UsedToken {
+    /// Its id.
+    pub id: Uuid,
+    /// When it expires: it is forgotten then.
+    pub expires_at: Timestamp,
 }
 
 /// Number of recovery codes that a user gets.
@@ -37,6 +52,7 @@ impl SecondFactor {
             confirmed: false,
             last_step: 0,
             recovery_hashes: Vec::new(),
+            used_tokens: Vec::new(),
             version: 1,
         }
     }
@@ -49,6 +65,15 @@ impl SecondFactor {
             version: self.version + 1,
             ..self.clone()
         })
+    }
+
+    /// Returns the factor after a token has opened a session; `None` when it has done so before.
+    pub fn with_token_used(&self, token: UsedToken, now: Timestamp) -> Option<Self> {
+        let mut after = self.clone();
+        after.used_tokens.retain(|used| used.expires_at > now);
+        let is_new = after.used_tokens.iter().all(|used| used.id != token.id);
+        after.used_tokens.push(token);
+        is_new.then_some(after)
     }
 
     /// Returns the factor after the recovery code with this hash was used; `None` when there is no
@@ -160,6 +185,16 @@ mod tests {
         let used = factor().with_recovery_code_used("a").unwrap();
         assert_eq!((used.recovery_hashes.as_slice(), used.version), (&["b".to_owned()][..], 2));
         assert!(used.with_recovery_code_used("a").is_none());
+    }
+
+    #[test]
+    fn a_token_opens_one_session_and_is_forgotten_when_it_expires() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let token = |id, second| UsedToken { id: Uuid::from_u128(id), expires_at: at(second) };
+        let used = factor().with_token_used(token(1, 300), at(0)).unwrap();
+        assert!(used.with_token_used(token(1, 300), at(299)).is_none());
+        let used = used.with_token_used(token(2, 400), at(300)).unwrap();
+        assert_eq!(used.used_tokens, [token(2, 400)]);
     }
 
     #[test]

@@ -49,6 +49,19 @@ pub fn no_content() -> ApiResponse {
     ApiResponse::new(StatusCode::NO_CONTENT, Bytes::new())
 }
 
+/// Returns 204 and has the browser clear what it has stored of this origin. Cookies are not
+/// cleared: a browser would take along those of other services on the same domain.
+pub fn signed_out() -> ApiResponse {
+    no_content().with_header(CLEAR_SITE_DATA.0, CLEAR_SITE_DATA.1)
+}
+
+/// The header of responses that sign out.
+/// <https://www.w3.org/TR/clear-site-data/>
+pub const CLEAR_SITE_DATA: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("clear-site-data"),
+    HeaderValue::from_static("\"cache\", \"storage\""),
+);
+
 fn json(status: StatusCode, body: &impl Serialize) -> ApiResponse {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     match serde_json::to_vec(body) {

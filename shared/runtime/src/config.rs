@@ -4,12 +4,15 @@
 //! `template.yaml` sets the variables of every function and has the defaults. [`FUNCTIONS`] lists
 //! which function reads which variables.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crypto::Secret;
 use domain::account::Role;
+use domain::password;
+use domain::rate::ClientNetwork;
 use jiff::SignedDuration;
 use tracing::Level;
 
@@ -127,6 +130,12 @@ config! {
         reveal_registered_email: bool = REVEAL_REGISTERED_EMAIL as flag,
     }
 
+    /// Rules for new passwords.
+    Passwords {
+        /// How many visible characters they have at least.
+        min_length: usize = MIN_PASSWORD_LENGTH as |value| number(value, password::MIN..=64),
+    }
+
     /// Limits for throttling passwords and codes, and for requesting mails.
     ThrottleLimits {
         /// How many attempts of one kind (sign-ins, registrations, refreshes, uses of mailed
@@ -135,6 +144,8 @@ config! {
         /// How many sign-ins may fail at one account in 15 minutes, from all networks together,
         /// before further ones are delayed.
         failures_per_account: u64 = MAX_FAILURES_PER_ACCOUNT as |value| number(value, 5..=100_000),
+        /// Networks of organizations, which are not refused as a whole.
+        shared_networks: Vec<ClientNetwork> = SHARED_NETWORKS as networks,
         /// How many requested mails an address gets per day.
         mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
     }
@@ -304,6 +315,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
             Registration::VARIABLES,
             Doctors::VARIABLES,
             ThrottleLimits::VARIABLES,
+            Passwords::VARIABLES,
         ],
     ),
     ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
@@ -414,6 +426,15 @@ fn list(value: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
+fn networks(value: &str) -> Result<Vec<ClientNetwork>, String> {
+    let addresses = list(value)?;
+    if addresses.iter().all(|address| address.parse::<IpAddr>().is_ok()) {
+        Ok(addresses.iter().map(|address| ClientNetwork::of(address)).collect())
+    } else {
+        Err("IP addresses, separated by commas".to_owned())
+    }
+}
+
 fn number<T: FromStr + PartialOrd + std::fmt::Display>(
     value: &str,
     range: RangeInclusive<T>,
@@ -509,6 +530,8 @@ mod tests {
             ("REQUIRE_DOCTOR_SECOND_FACTOR", "true"),
             ("MAX_FAILURES_PER_NETWORK", "100"),
             ("MAX_FAILURES_PER_ACCOUNT", "100"),
+            ("MIN_PASSWORD_LENGTH", "15"),
+            ("SHARED_NETWORKS", "203.0.113.7, 2001:db8:1:2::5"),
             ("MAX_MAILS_PER_DAY", "20"),
             ("MAX_RECORDS_PER_DAY", "200"),
             ("MAX_FILES_PER_DAY", "500"),
@@ -586,7 +609,20 @@ mod tests {
         assert!(uploads.scans_for_malware);
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
-        assert_eq!(ThrottleLimits::read(lookup(&environment)).unwrap().mails_per_day, 20);
+        assert_eq!(Passwords::read(lookup(&environment)).unwrap().min_length, 15);
+        let limits = ThrottleLimits::read(lookup(&environment)).unwrap();
+        let shared: Vec<&str> = limits.shared_networks.iter().map(ClientNetwork::as_str).collect();
+        assert_eq!(
+            (limits.mails_per_day, shared),
+            (20, vec!["203.0.113.0/24", "2001:db8:1:2::/64"])
+        );
+        let shared = |value: &'static str| {
+            let mut environment = environment.clone();
+            environment.insert("SHARED_NETWORKS", value);
+            ThrottleLimits::read(lookup(&environment)).map(|limits| limits.shared_networks.len())
+        };
+        assert_eq!(shared(""), Ok(0));
+        assert!(shared("203.0.113.0/24").is_err() && shared("hospital").is_err());
         assert_eq!(Pipeline::read(lookup(&environment)).unwrap().mails_per_day, 20);
         assert_eq!(Allowance::read(lookup(&environment)).unwrap().files_per_day, 500);
         assert_eq!(Bootstrap::read(lookup(&environment)).unwrap().table_name, "records");

@@ -72,6 +72,23 @@ impl StoredHash {
     }
 }
 
+impl StoredHash {
+    fn verify(
+        &self,
+        argon2: &Argon2<'static>,
+        password: &[u8],
+    ) -> Result<(), password_hash::Error> {
+        match self {
+            Self::Argon2(hash) => argon2.verify_password(password, &**hash),
+            Self::Django { iterations, salt, hash } => {
+                let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+                pbkdf2::verify(algorithm, *iterations, salt.as_bytes(), password, hash)
+                    .map_err(|_| password_hash::Error::PasswordInvalid)
+            }
+        }
+    }
+}
+
 impl Hasher {
     /// Creates a hasher with OWASP's parameters.
     pub fn new() -> Self {
@@ -100,6 +117,8 @@ impl Hasher {
     /// rejected, so that the response time does not reveal who exists. The same holds for a hash
     /// that cannot be parsed, which is logged.
     ///
+    /// A hash of Django is compared with the normalized password, and then with what was sent.
+    ///
     /// # Errors
     /// [`HashError`] when there is not enough memory.
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, HashError> {
@@ -110,25 +129,27 @@ impl Hasher {
             );
         }
         let exists = stored.is_some();
+        // Django does not normalize.
+        let raw =
+            password.expose_raw().filter(|_| matches!(stored, Some(StoredHash::Django { .. })));
+        let mut tries = vec![password.expose().to_owned()];
+        tries.extend(raw.map(str::to_owned));
         let stored = match stored {
             Some(stored) => stored,
             None => StoredHash::Argon2(Box::new(
                 PasswordHash::new(HASH_OF_NOBODY).map_err(password_hash::Error::from)?,
             )),
         };
-        let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
-        let verified = tokio::task::spawn_blocking(move || match stored {
-            StoredHash::Argon2(hash) => argon2.verify_password(password.as_bytes(), &*hash),
-            StoredHash::Django { iterations, salt, hash } => {
-                let verified = pbkdf2::verify(
-                    pbkdf2::PBKDF2_HMAC_SHA256,
-                    iterations,
-                    salt.as_bytes(),
-                    password.as_bytes(),
-                    &hash,
-                );
-                verified.map_err(|_| password_hash::Error::PasswordInvalid)
+        let argon2 = self.argon2.clone();
+        let verified = tokio::task::spawn_blocking(move || {
+            let mut verified = Err(password_hash::Error::PasswordInvalid);
+            for password in tries {
+                verified = stored.verify(&argon2, password.as_bytes());
+                if !matches!(verified, Err(password_hash::Error::PasswordInvalid)) {
+                    break;
+                }
             }
+            verified
         })
         .await?;
         match verified {
@@ -222,6 +243,31 @@ mod tests {
             !hasher.verify(&password("correct horse battery stable"), Some(DJANGO)).await.unwrap()
         );
         assert!(hasher.needs_rehash(DJANGO));
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_composed_and_decomposed() {
+        let hasher = Hasher::new();
+        let (composed, decomposed) =
+            (password("un caf\u{e9} noir"), password("un cafe\u{301} noir"));
+        for (first, then) in [(&composed, &decomposed), (&decomposed, &composed)] {
+            let hash = hasher.hash(first).await.unwrap();
+            assert!(hasher.verify(then, Some(&hash)).await.unwrap());
+        }
+        // What Django has made of each.
+        let imported = |text: &str| {
+            let mut hash = [0; 32];
+            let iterations = NonZeroU32::new(10_000).unwrap();
+            let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+            pbkdf2::derive(algorithm, iterations, b"seasalt2", text.as_bytes(), &mut hash);
+            format!("pbkdf2_sha256$10000$seasalt2${}", BASE64_STANDARD.encode(hash))
+        };
+        let of_windows = imported("un caf\u{e9} noir");
+        assert!(hasher.verify(&composed, Some(&of_windows)).await.unwrap());
+        assert!(hasher.verify(&decomposed, Some(&of_windows)).await.unwrap());
+        let of_mac = imported("un cafe\u{301} noir");
+        assert!(hasher.verify(&decomposed, Some(&of_mac)).await.unwrap());
+        assert!(!hasher.verify(&password("un cafe noir"), Some(&of_mac)).await.unwrap());
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use crate::attributes::{Item, Value, string, text};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item, read_part, to_item, to_item_at};
 use crate::keys::{self, IndexKeys, Key};
-use crate::rate::{LimitError, count_mail};
+use crate::rate::{LimitError, count_mail, space_resets};
 use crate::read::Consistency;
 use crate::table::Table;
 use crate::write::{IS_NEW, Step, UpdateOutcome, operation_id};
@@ -304,6 +304,20 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), LimitError> {
         self.commit(vec![count_mail(address, most, now), Step::put(mail)?]).await
+    }
+
+    /// Stores a mail that sets the password of an address, unless one was stored minutes ago, whose
+    /// token is still valid.
+    pub async fn create_reset_mail(
+        &self,
+        address: &str,
+        mail: &Mail,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        match self.commit(vec![space_resets(address, now), Step::put(mail)?]).await {
+            Ok(()) | Err(LimitError::Locked(_)) => Ok(()),
+            Err(LimitError::Store(error)) => Err(error),
+        }
     }
 
     /// Reads a stored mail, strongly consistent.

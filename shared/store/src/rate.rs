@@ -6,7 +6,7 @@ use std::ops::Range;
 use domain::id::UserId;
 use domain::rate::{
     ClientNetwork, FREE_FAILURES, FailureCount, FailureLimits, FixedWindow, LimitedAction, Lockout,
-    MAX_UNCONFIRMED_MAILS,
+    MAX_UNCONFIRMED_MAILS, PASSWORD_RESET_INTERVAL,
 };
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
@@ -77,10 +77,10 @@ impl Table {
         let first = FailureCount::next(None, FREE_FAILURES, now)?;
         let (failures, mut written) =
             try_join(self.failures(key, now), self.write_failures(key, None, &first)).await?;
-        if failures.network >= limits.network {
+        if limits.refuses_network(failures.network) {
             return Err(Lockout { until: FixedWindow::for_failures(now).end }.into());
         }
-        let free = limits.free_failures(failures.account);
+        let free = limits.free_failures(failures.network, failures.account);
         let mut next = first;
         if let (PutOutcome::Done, false) = (&written, free == FREE_FAILURES) {
             let seen = next;
@@ -162,7 +162,7 @@ impl Table {
         let counted =
             self.get_all([network_key(kind, network, window)], Consistency::Eventual).await?;
         for item in &counted {
-            if count(item)? >= limits.network {
+            if limits.refuses_network(count(item)?) {
                 return Err(Lockout { until: window.end }.into());
             }
         }
@@ -261,6 +261,16 @@ fn count_mail_of<E: From<Lockout>>(
             Lockout { until: day.end }.into(),
         )
         .with(values)
+}
+
+/// Makes the step that notes a mail that sets the password of an address; it fails within
+/// [`PASSWORD_RESET_INTERVAL`] of another one.
+pub(crate) fn space_resets(address: &str, now: Timestamp) -> Step<LimitError> {
+    let until = now.saturating_add(PASSWORD_RESET_INTERVAL).unwrap_or(Timestamp::MAX);
+    let key = keys::rate(LimitedAction::PasswordReset, &[address], "LAST");
+    Step::update(key, "SET entity = :entity, #ttl = :ttl")
+        .only_if("attribute_not_exists(pk) OR #ttl <= :now", Lockout { until }.into())
+        .with([string(":entity", WINDOW), seconds(":ttl", until), seconds(":now", now)])
 }
 
 /// How much a user creates and changes, or may, in a day.

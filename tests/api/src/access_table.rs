@@ -213,7 +213,7 @@ impl World {
         let body = match operation {
             "register" => json!({"email": new_email(), "password": PASSWORD, "first_name": name}),
             "login" => json!({"email": self.owner.email, "password": PASSWORD}),
-            "refresh" => {
+            "refresh" | "revoke_refresh_token" => {
                 json!({"refresh": Anonymous.login(&self.owner.email,
                     PASSWORD).ok(200)["tokens"]["refresh"]})
             }
@@ -263,6 +263,7 @@ impl World {
                 json!({"email": new_email(), "first_name": name, "last_name": name,
                     "role": "patient"})
             }
+            "search_users" => json!({"email": self.subject.email}),
             "update_user" => json!({"is_active": true}),
             "approve_doctor" | "refuse_doctor" | "suspend_doctor" => {
                 json!({"reason": "For this test."})

@@ -285,6 +285,13 @@ fn imported_users_take_equal_time() {
         ("imported, wrong", &|number| refused(&known, number, WRONG)),
     ];
     assert_equal_times(&probes, PADDED_SAMPLES, 2);
+    // Compared with an imported hash twice, because it is not normalized.
+    let decomposed = "not the passwo\u{301}rd of anybody";
+    let probes: [Probe<'_>; 2] = [
+        ("unknown", &|number| refused(&unknown, number, decomposed)),
+        ("imported, wrong, decomposed", &|number| refused(&known, number, decomposed)),
+    ];
+    assert_equal_times(&probes, PADDED_SAMPLES / 2, 2);
 }
 
 /// Locks accounts for a long time, each from a network of its own.

@@ -70,10 +70,20 @@ fn samconfig_has_the_environments_local_dev_and_prod() {
                 "{environment} of samconfig.toml needs {capability}"
             );
         }
+    }
+    let overrides = |environment: &str| {
+        let given = settings[environment]["deploy"]["parameters"].get("parameter_overrides");
+        let given = given.map(|given| given.as_array().unwrap().as_slice()).unwrap_or_default();
+        given.iter().map(|given| given.as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(overrides("local"), [""; 0], "tests/stack sets the parameters");
+    assert_eq!(overrides("dev"), [""; 0], "the defaults of the template");
+    let template = Template::load();
+    for given in overrides("prod") {
+        let (name, _) = given.split_once('=').unwrap();
         assert!(
-            deploy.get("parameter_overrides").is_none(),
-            "remove parameter_overrides from {environment} in samconfig.toml: `make deploy` sets \
-             them"
+            template.section("Parameters").contains_key(name),
+            "samconfig.toml sets {name}, which template.yaml does not have"
         );
     }
     let stack =

@@ -14,7 +14,7 @@ use store::rate::{DailyAllowance, DailyUsage, LimitError, ThrottleKey};
 use crate::people::{at, doctor, event, id, notification_to_doctor, patient, record};
 use crate::table::Table;
 
-const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100 };
+const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100, is_shared: false };
 
 fn trial<'a>(account: &'a str, network: &'a ClientNetwork) -> ThrottleKey<'a> {
     ThrottleKey { kind: LimitedAction::Login, account, network }
@@ -189,7 +189,7 @@ async fn restored_failures_count() {
 async fn a_network_that_fails_everywhere_has_to_wait() {
     let table = Table::new().await;
     let (here, elsewhere) = (ClientNetwork::of("203.0.113.7"), ClientNetwork::of("198.51.100.7"));
-    let tolerance = FailureLimits { network: 10, account: 3 };
+    let tolerance = FailureLimits { network: 10, account: 3, is_shared: false };
     for _ in 0..10 {
         table
             .store
@@ -209,6 +209,31 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
         table.store.check_network(LimitedAction::Login, &here, tolerance, at(0)).await.is_err()
     );
     table.store.check_network(LimitedAction::Refresh, &here, tolerance, at(0)).await.unwrap();
+    // One that is shared has one free failure at each account.
+    let shared = FailureLimits { is_shared: true, ..tolerance };
+    table.store.check_network(LimitedAction::Login, &here, shared, at(0)).await.unwrap();
+    let begin = async |account| {
+        let begun = table.store.start_sign_in_attempt(trial(account, &here), shared, at(0)).await;
+        wait(begun, at(0))
+    };
+    assert_eq!((begin("jack@example.com").await, begin("jack@example.com").await), (0, 1));
+    assert_eq!(begin("joan@example.com").await, 0);
+}
+
+#[tokio::test]
+async fn an_address_gets_one_mail_to_set_its_password_in_five_minutes() {
+    let table = Table::new().await;
+    let order = async |address, now| {
+        let mail = Mail::new(id(), MailKind::ResetPassword, id(), now);
+        table.store.create_reset_mail(address, &mail, now).await.unwrap();
+        table.store.get_mail(mail.id).await.unwrap().is_some()
+    };
+    let after = |seconds| at(0) + SignedDuration::from_secs(seconds);
+    assert!(order("jane@example.com", at(0)).await && order("john@example.com", at(0)).await);
+    assert!(!order("jane@example.com", at(0)).await);
+    assert!(!order("jane@example.com", after(299)).await);
+    assert!(order("jane@example.com", after(300)).await);
+    assert!(!order("jane@example.com", after(301)).await, "since the last one");
 }
 
 #[tokio::test]

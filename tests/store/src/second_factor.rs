@@ -62,7 +62,11 @@ async fn a_second_factor_is_set_up_used_and_removed() {
     let (user, here) = (account.id.to_string(), ClientNetwork::of("203.0.113.7"));
     let trial = ThrottleKey { kind: LimitedAction::SecondFactor, account: &user, network: &here };
     store
-        .start_sign_in_attempt(trial, FailureLimits { network: 100, account: 100 }, at(0))
+        .start_sign_in_attempt(
+            trial,
+            FailureLimits { network: 100, account: 100, is_shared: false },
+            at(0),
+        )
         .await
         .unwrap();
     let told = mail(MailKind::RecoveryCodeUsed);

@@ -78,6 +78,12 @@ impl ListQuery {
                 return None;
             }
             let search = PersonSearch::parse(&text);
+            // An address that is searched for arrives here as an id.
+            if let Some(PersonSearch::Email(_)) = search {
+                let message = "Must not be an email address in a URL.";
+                parameters.reject(parameter, Reason::new("invalid", message));
+                return None;
+            }
             owner = Some(OwnerQuery { parameter, text, search });
         }
         let created =

@@ -24,7 +24,6 @@ struct UsersPage {
 /// The search as it was typed, to be shown again in the form.
 struct UserSearch {
     id: String,
-    email: String,
     last_name: String,
     role: String,
     is_active: String,
@@ -37,7 +36,6 @@ impl UserSearch {
         let typed = |name| query.typed(name).to_owned();
         Self {
             id: typed("id"),
-            email: typed("email"),
             last_name: typed("last_name"),
             role: typed("role"),
             is_active: typed("is_active"),

@@ -6,4 +6,5 @@ pub(crate) mod edit_user;
 pub(crate) mod list_users;
 pub(crate) mod profiles;
 pub(crate) mod read_user;
+pub(crate) mod search;
 pub(crate) mod update_user;

@@ -30,6 +30,11 @@ impl FormBody {
         Form::new(self.0.clone())
     }
 
+    /// Returns the names and texts of all fields.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+    }
+
     /// Returns what was typed into a field, to be shown again, up to the longest field.
     pub(crate) fn typed(&self, name: &str) -> &str {
         let typed = self.0.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use domain::audit::Action;
 use http_api::caller::Admin;
 use http_api::problem::Problem;
-use http_api::response::no_content;
+use http_api::response::{CLEAR_SITE_DATA, no_content};
 use store::sessions::EndSessionError;
 
 use crate::App;
@@ -54,5 +54,6 @@ pub(crate) async fn sign_out(
     }
     let mut response = see_other(SIGN_IN_PATH, None)?;
     response.headers_mut().insert(header::SET_COOKIE, session::end()?);
+    response.headers_mut().insert(CLEAR_SITE_DATA.0, CLEAR_SITE_DATA.1);
     Ok(response)
 }

@@ -121,9 +121,10 @@ operations! {
         [401 MfaTokenNotValid, 401 InvalidCode, 429 TooManyAttempts];
     /// Get new tokens for a refresh token.
     Refresh = "refresh": Public, [401 TokenNotValid, 429 TooManyAttempts];
+    /// End the session of a refresh token.
+    RevokeRefreshToken = "revoke_refresh_token": Public;
     /// Ask for a mail with a token to set a new password.
-    RequestPasswordReset = "request_password_reset": Public,
-        [429 TooManyAttempts, 429 DailyLimitReached];
+    RequestPasswordReset = "request_password_reset": Public, [429 TooManyAttempts];
     /// Set a new password with the token from the mail.
     ResetPassword = "reset_password": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Confirm an email address with the token from the mail.
@@ -227,6 +228,8 @@ operations! {
     OpenConsole = "open_console": Admins;
     /// List or search users.
     ListUsers = "list_users": Admins;
+    /// Find a user by email address.
+    SearchUsers = "search_users": Admins;
     /// Create a user.
     CreateUser = "create_user": Admins, idempotent;
     /// Read a user's account.

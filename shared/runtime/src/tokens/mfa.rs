@@ -5,6 +5,9 @@ use crypto::Sealer;
 use domain::id::{SessionId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock;
 
 /// How long a client may take for the second step.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
@@ -16,6 +19,8 @@ const PURPOSE: &[u8] = b"sign-in: second factor 1";
 /// JWT, so that it cannot be mistaken for an access token and the client cannot read it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MfaToken {
+    /// Its id, by which a second use is noticed.
+    pub id: Uuid,
     /// The user.
     pub user_id: UserId,
     /// Up to which id the account's sessions had been ended. Setting a password ends all, and
@@ -23,7 +28,8 @@ pub struct MfaToken {
     pub sessions_ended_through: Option<SessionId>,
     /// The version of the password that was presented.
     pub password_version: u64,
-    expires_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
 }
 
 impl MfaToken {
@@ -35,6 +41,7 @@ impl MfaToken {
         now: Timestamp,
     ) -> Self {
         Self {
+            id: clock::new_id(),
             user_id,
             sessions_ended_through,
             password_version,
@@ -60,7 +67,6 @@ mod tests {
     use crypto::Secret;
 
     use super::*;
-    use crate::clock;
 
     #[test]
     fn a_token_is_valid_for_five_minutes_and_for_one_purpose() {

@@ -195,10 +195,16 @@ fn weak_passwords_are_refused() {
         ("hildegard1".to_owned(), "too_similar"),
         ("featherstonehaugh".to_owned(), "too_similar"),
         ("x7".repeat(64) + "y", "too_long"),
+        ("Passw0rd!".to_owned(), "too_weak"),
+        ("Welcome1!".to_owned(), "too_weak"),
+        ("Hospital1".to_owned(), "too_weak"),
+        ("healthrecords".to_owned(), "too_weak"),
+        ("\u{e4}7".repeat(64), "too_weak"),
+        ("\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}\u{34f}\u{115f}".to_owned(), "too_short"),
     ] {
         attempt(&password, 400).refused("password", code);
     }
-    attempt(&"\u{e4}7".repeat(64), 201);
+    attempt("drei M\u{f6}wen \u{fc}ber dem Deich, \u{1f980} & Tee", 201);
 }
 
 #[test]

@@ -229,8 +229,9 @@ fn a_code_works_once() {
     let token = guarded.mfa_token();
     let (earlier, code) = (guarded.app.code(-1), guarded.app.code(0));
     show(&token, &format!(" {} {} ", &code[..3], &code[3..])).ok(200);
+    show(&token, &code).problem(401, "mfa_token_not_valid");
+    let token = guarded.mfa_token();
     show(&token, &code).problem(401, "invalid_code");
-    show(&guarded.mfa_token(), &code).problem(401, "invalid_code");
     show(&token, &earlier).problem(401, "invalid_code");
     for steps in [-5, 5] {
         show(&token, &guarded.app.code(steps)).problem(401, "invalid_code");
@@ -256,7 +257,7 @@ fn a_recovery_code_works_once() {
     let [first, second, third] = &guarded.recovery_codes[..3] else { panic!() };
     let token = guarded.mfa_token();
     signed_in(show_recovery(&token, first)).me().ok(200);
-    show_recovery(&token, first).problem(401, "invalid_code");
+    show_recovery(&guarded.mfa_token(), first).problem(401, "invalid_code");
     account_mail(&guarded.user.email, "Recovery Code Used", 0);
     assert_eq!(guarded.count_events("login", "success", Some("recovery_code")), 1);
     signed_in(show_recovery(&guarded.mfa_token(), &second.to_uppercase().replace('-', " ")));
@@ -273,6 +274,18 @@ fn a_recovery_code_works_once() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 401]);
     signed_in(show(&guarded.mfa_token(), &guarded.app.code(0)));
+}
+
+#[test]
+fn the_token_between_the_halves_opens_one_session() {
+    let guarded = Guarded::new();
+    let (token, earlier) = (guarded.mfa_token(), guarded.mfa_token());
+    show(&token, &wrong_code(&guarded.app)).problem(401, "invalid_code");
+    signed_in(show_recovery(&token, &guarded.recovery_codes[0])).me().ok(200);
+    show_recovery(&token, &guarded.recovery_codes[1]).problem(401, "mfa_token_not_valid");
+    show(&token, &guarded.app.code(0)).problem(401, "mfa_token_not_valid");
+    // Neither used up the code, nor another sign-in that is under way.
+    signed_in(show_recovery(&earlier, &guarded.recovery_codes[1])).me().ok(200);
 }
 
 #[test]

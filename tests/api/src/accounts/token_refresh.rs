@@ -56,8 +56,20 @@ fn a_lost_answer_can_be_asked_for_again() {
     );
     let (access, again) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
     assert_eq!(first, again);
+    assert_eq!(reuses(&user), [("success".to_owned(), json!("within_grace"))]);
     Client::with_token(&access).me().ok(200);
     Anonymous.refresh(&again).ok(200);
+}
+
+/// Returns outcome and reason of the events about a used refresh token.
+fn reuses(user: &User) -> Vec<(String, Value)> {
+    let events = aws::query(&format!("AUDIT#{}", user.id));
+    let reuses = events.iter().filter(|event| event["action"]["S"] == "reuse_token");
+    reuses
+        .map(|event| {
+            (event["outcome"]["S"].as_str().unwrap().to_owned(), event["reason"]["S"].clone())
+        })
+        .collect()
 }
 
 #[test]
@@ -130,6 +142,44 @@ fn logout_ends_the_session_and_no_other() {
     Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
     other.me().ok(200);
     Anonymous.login(&user.email, PASSWORD).ok(200);
+}
+
+#[test]
+fn the_refresh_token_alone_signs_out() {
+    let user = User::new("patient");
+    let other = user.sign_in();
+    let response = Anonymous.revoke(&user.refresh).ok(204);
+    assert_eq!(response.header("clear-site-data"), "\"cache\", \"storage\"");
+    user.me().problem(401, "token_not_valid");
+    Anonymous.refresh(&user.refresh).problem(401, "token_not_valid");
+    other.me().ok(200);
+    let ended = aws::query(&format!("AUDIT#{}", user.id));
+    assert!(ended.iter().any(|event| event["action"]["S"] == "end_session"));
+    // What is no token, or none any more, gets the same response.
+    for token in [user.refresh.as_str(), "x", &user.access] {
+        Anonymous.revoke(token).ok(204);
+    }
+    Anonymous.post("/api/accounts/token/revoke/", &json!({})).refused("refresh", "required");
+    other.me().ok(200);
+}
+
+#[test]
+fn an_older_refresh_token_that_signs_out_is_reported() {
+    let user = User::new("patient");
+    let (_, second) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
+    let (access, _) = tokens(&Anonymous.refresh(&second).ok(200));
+    Anonymous.revoke(&user.refresh).ok(204);
+    Client::with_token(&access).me().problem(401, "token_not_valid");
+    assert_eq!(reuses(&user), [("failed".to_owned(), Value::Null)]);
+}
+
+#[test]
+fn a_browser_clears_what_it_has_stored_at_sign_out() {
+    let user = User::new("patient");
+    let other = user.sign_in();
+    for response in [other.logout().ok(204), user.logout_all().ok(204)] {
+        assert_eq!(response.header("clear-site-data"), "\"cache\", \"storage\"");
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ use super::services::Services;
 use super::{Mail, Response};
 
 /// The variables of all functions, as on the test stack.
-const VARIABLES: [(&str, &str); 42] = [
+const VARIABLES: [(&str, &str); 44] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
     ("ACCOUNT_MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/account-mail"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
@@ -61,6 +61,7 @@ const VARIABLES: [(&str, &str); 42] = [
     ("MAX_FILE_BYTES", "26214400"),
     ("MAX_MAILS_PER_DAY", "20"),
     ("MAX_RECORDS_PER_DAY", "200"),
+    ("MIN_PASSWORD_LENGTH", "8"),
     ("PAGE_SIZE", "20"),
     ("PATIENT_ABSOLUTE_DAYS", "30"),
     ("PATIENT_IDLE_DAYS", "7"),
@@ -69,6 +70,7 @@ const VARIABLES: [(&str, &str); 42] = [
     ("REQUIRE_DOCTOR_APPROVAL", "false"),
     ("REQUIRE_DOCTOR_SECOND_FACTOR", "false"),
     ("REVEAL_REGISTERED_EMAIL", "true"),
+    ("SHARED_NETWORKS", "192.0.2.1"),
     ("SIGNING_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing"),
     ("STAFF_ABSOLUTE_HOURS", "24"),
     ("STAFF_IDLE_HOURS", "12"),

@@ -86,6 +86,11 @@ impl Client {
     }
 
     #[track_caller]
+    pub fn revoke(&self, refresh: &str) -> Response {
+        self.post("/api/accounts/token/revoke/", &json!({"refresh": refresh}))
+    }
+
+    #[track_caller]
     pub fn logout(&self) -> Response {
         self.request("POST", "/api/accounts/logout/").send()
     }
@@ -335,6 +340,11 @@ impl Client {
     #[track_caller]
     pub fn list_users(&self, query: &str) -> Response {
         self.get(&with_query("/api/admin/users/", query))
+    }
+
+    #[track_caller]
+    pub fn search_users(&self, email: &str) -> Response {
+        self.post("/api/admin/users/search/", &json!({"email": email}))
     }
 
     #[track_caller]
