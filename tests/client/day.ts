@@ -161,11 +161,13 @@ async function mfaToken(): Promise<string> {
   return half.error.mfa_token;
 }
 
-// Each code works once, so this is the next one.
+// Each code works once, so this is the next one. So does each token between password and code.
 const byApp = { mfa_token: await mfaToken(), code: totpCode(secret, 1) };
 const whole = success(await client().POST("/api/accounts/login/second-factor/", { body: byApp }));
 assert.equal(whole.pk, patient.id);
-assert.equal(problemCode(await client().POST("/api/accounts/login/second-factor/", { body: byApp }), 401), "invalid_code");
+assert.equal(problemCode(await client().POST("/api/accounts/login/second-factor/", { body: byApp }), 401), "mfa_token_not_valid");
+const sameCode = { ...byApp, mfa_token: await mfaToken() };
+assert.equal(problemCode(await client().POST("/api/accounts/login/second-factor/", { body: sameCode }), 401), "invalid_code");
 
 // Without the app, the patient signs in with a recovery code, and removes the second factor with another one.
 const [firstRecoveryCode, secondRecoveryCode] = recovery_codes;

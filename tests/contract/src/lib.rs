@@ -8,6 +8,7 @@
 
 mod bucket;
 mod console;
+mod dependencies;
 mod document;
 mod documents;
 mod events;
