@@ -19,6 +19,7 @@ mod queues;
 mod rights;
 mod routes;
 mod settings;
+mod supply_chain;
 mod table;
 mod template;
 mod workspace;
