@@ -1,6 +1,6 @@
 # `make help` lists what can be done. Only Rust, Python 3.11 or newer with venv, make and a C compiler must be there;
-# every other tool is installed below .local/venv, in the version that tests/stack/requirements-*.txt names, or, where it is
-# one of Node.js, beside the tests that need it, as their package-lock.json says.
+# every other tool is installed below .local/venv, in the version and with the hashes of tests/stack/requirements-*.txt, or,
+# where it is one of Node.js, beside the tests that need it, as their package-lock.json says.
 
 PORT ?= 8000
 ENV ?= dev
@@ -19,21 +19,25 @@ NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notif
 
 # `sam build` takes what is already compiled: the profile `dev`, by plain cargo, for this machine's architecture. The
 # whole workspace is selected, because the features of the dependencies follow from the selection.
-SAM_BUILD := $(COMPILE) SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo CARGO_LAMBDA_COMPILER_EXTRA_ARGS="--workspace --bins" \
+SAM_BUILD := $(COMPILE) SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo CARGO_LAMBDA_COMPILER_EXTRA_ARGS="--locked --workspace --bins" \
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) build --config-env dev --build-dir .local/sam/build \
 	--parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 # Tests wait more than they work: more of them at a time than there are processors.
 PARALLEL := RUST_TEST_THREADS=8
-ON_STACK := $(PARALLEL) $(STACK) exec -- cargo test
+ON_STACK := $(PARALLEL) $(STACK) exec -- cargo test --locked
 # The tests that need a deployed stack.
 STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
-TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
+TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
 OUTSIDE_STACK := $(STACK) exec --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
 DOCUMENT := functions/docs/openapi.json
+CARGO_DENY := $(VENV)/deny/bin/cargo-deny --locked check --hide-inclusion-graph
+# Writes lists of what a crate is built from. It is compiled, which takes some minutes, and only `make sbom` needs it.
+CARGO_CYCLONEDX_VERSION := 0.5.9
+CARGO_CYCLONEDX := .local/cargo/bin/cargo-cyclonedx
 SPECTRAL := $(NODE) tests/conformance/node_modules/.bin/spectral lint --fail-severity=error --display-only-failures --ruleset tests/conformance/spectral.yaml
 
 # $(call step,title,command) shows that something long has begun, and how long it took.
@@ -42,7 +46,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo admin lint check test test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents
+.PHONY: help run watch demo admin lint check test test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -61,29 +65,29 @@ admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=
 
 lint: ## Check the format and the lints; this compiles all that the tests need
 	$(call step,Checking the format,cargo fmt --check)
-	$(call step,Compiling and linting,$(CARGO) build --workspace --all-targets)
+	$(call step,Compiling and linting,$(CARGO) build --locked --workspace --all-targets)
 	@# Cargo repeats the warnings of what it need not compile again.
-	@! $(CARGO) build --quiet --workspace --all-targets 2>&1 | grep --quiet '^warning' || \
+	@! $(CARGO) build --locked --quiet --workspace --all-targets 2>&1 | grep --quiet '^warning' || \
 		{ echo "error: correct what the compiler and Clippy warn of above" >&2; exit 1; }
 
 check: lint ## Check the format and the lints, run all tests that need no stack
-	$(call step,Testing in the process,$(PARALLEL) $(CARGO) test $(IN_PROCESS) -- --skip take_equal_time)
+	$(call step,Testing in the process,$(PARALLEL) $(CARGO) test --locked $(IN_PROCESS) -- --skip take_equal_time)
 
 test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.
 	@$(MAKE) --no-print-directory --jobs=2 check documents
-	$(call step,Comparing response times,$(CARGO) test $(IN_PROCESS) --test equal_times)
-	$(call step,Simulating,$(CARGO) run --quiet --bin simulate -- --seeds 300)
+	$(call step,Comparing response times,$(CARGO) test --locked $(IN_PROCESS) --test equal_times)
+	$(call step,Simulating,$(CARGO) run --locked --quiet --bin simulate -- --seeds 300)
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
 		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
-	@$(CARGO) test -p api-tests --lib -- $(TEST)
+	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)
 
 simulate: ## Run the system in a simulation with faults: SEEDS=10000, or SEED=<one that failed>
-	@$(CARGO) run --quiet --bin simulate -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
+	@$(CARGO) run --locked --quiet --bin simulate -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
 
 test-stack: $(VENV)/stack/ready $(VENV)/sam/ready ## Run all tests of the API on a fresh stack
 	$(call step,Testing the API on a fresh stack,$(ON_STACK) -p api-tests $(addprefix -p ,$(STACK_TESTS)))
@@ -92,28 +96,52 @@ tools: $(TOOLS)
 	@$(OUTSIDE) -m tests.browser.chromium
 
 # What can be checked without the functions.
-documents: tools
+documents: tools dependencies
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
 	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+
+dependencies: $(VENV)/deny/ready ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
+	$(call step,Checking the dependencies,$(CARGO_DENY) bans licenses sources $(if $(ADVISORIES),advisories))
+
+requirements: $(VENV)/uv/ready ## Write the versions and hashes of all Python tools; UPGRADE=1 takes the newest versions
+	@for file in tests/stack/requirements-*.in; do \
+		$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+			$(if $(UPGRADE),--upgrade) $$file --output-file $${file%.in}.txt || exit; \
+	done
+
+sbom: $(CARGO_CYCLONEDX) ## List what each function is built from (CycloneDX): .local/sbom/<function>.cdx.json
+	$(call step,Listing what the functions are built from,\
+		cargo metadata --locked --quiet --format-version 1 > /dev/null && \
+		$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --target aarch64-unknown-linux-gnu)
+	@# It writes a list beside the manifest of every member of the workspace.
+	@rm -rf .local/sbom && mkdir -p .local/sbom && mv functions/*/*.cdx.json .local/sbom/ && rm -f shared/*/*.cdx.json tests/*/*.cdx.json
+
+release-files: sbom ## Write notes, source and lists of contents of the release VERSION=1.2.0 to .local/release
+	@rm -rf .local/release && mkdir -p .local/release && cp .local/sbom/*.cdx.json .local/release/
+	@sed -n '/^## \[\?$(or $(VERSION),$(error VERSION=<version> is missing))\b/,/^## /{/^## /!p}' CHANGELOG.md > .local/release/release-notes.md
+	@grep --quiet . .local/release/release-notes.md || { echo "error: CHANGELOG.md has no section $(VERSION)" >&2; exit 1; }
+	@git archive --prefix=health-records-$(VERSION)/ --output=.local/release/health-records-$(VERSION).tar.gz HEAD
 
 fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
 	@$(OUTSIDE_STACK) $(OUTSIDE) -m tests.conformance --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))
 
 audit-verify: ## Compare the audit trail of the running system with its archive; REPAIR=1 brings what is missing into it
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
-	@env $$(cat .local/env) $(COMPILE) cargo run --quiet --bin audit-verify$(if $(REPAIR), -- --repair)
+	@env $$(cat .local/env) $(COMPILE) cargo run --locked --quiet --bin audit-verify$(if $(REPAIR), -- --repair)
 
 reconcile: $(VENV)/stack/ready ## Repair what was lost between table, bucket and queues of the running system, and print what that was
 	@$(STACK) reconcile
 
 openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
-	@mkdir -p .local && $(CARGO) run --quiet --bin openapi > .local/openapi.json && $(CARGO) run --quiet --bin openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/
+	@mkdir -p .local && $(CARGO) run --locked --quiet --bin openapi > .local/openapi.json && $(CARGO) run --locked --quiet --bin openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean
 
 deploy: $(VENV)/sam/ready $(VENV)/lambda/ready ## Deploy to AWS: MAIL_SENDER=<address>, needed the first time, and ENV=dev or prod
+	@# SAM cannot pass --locked. Where Cargo.lock is complete, nothing changes it.
+	@cargo fetch --locked --quiet
 	@$(SAM) build --config-env $(ENV)
 	@# Parameters on the command line replace those of samconfig.toml.
 	@$(SAM) deploy --config-env $(ENV) $(if $(MAIL_SENDER),--parameter-overrides MailSender=$(MAIL_SENDER) $$($(PYTHON) -c \
@@ -124,8 +152,12 @@ $(VENV)/%/ready: tests/stack/requirements-%.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "error: $(PYTHON) is missing, older than 3.11 or without venv: install Python 3.11 or newer with its venv module" >&2; exit 1; }
 	$(call step,Installing tools into $(@D) (once),\
-		rm -rf $(@D) && $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<)
+		rm -rf $(@D) && $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement $< \
+		&& $(@D)/bin/pip --disable-pip-version-check check --quiet)
 	@touch $@
+
+$(CARGO_CYCLONEDX):
+	$(call step,Installing cargo-cyclonedx (once),cargo install --locked --quiet --version $(CARGO_CYCLONEDX_VERSION) --root .local/cargo --target-dir .local/cargo/target cargo-cyclonedx)
 
 # The tools of a folder of tests that has a package-lock.json.
 tests/%/node_modules/ready: tests/%/package-lock.json $(VENV)/node/ready

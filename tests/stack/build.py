@@ -38,7 +38,7 @@ def build() -> None:
 
 def _compile() -> dict[str, str]:
     """Returns the executable of each function."""
-    command = ["cargo", "build", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]
+    command = ["cargo", "build", "--locked", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]
     child = processes.start(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         messages = [json.loads(line) for line in child.stdout]

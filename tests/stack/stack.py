@@ -232,7 +232,7 @@ class Stack:
         environment = self.emulator.client_environment() | {"PATH": f"{_VENV / 'lambda' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
         watcher = processes.start(
             [
-                "cargo", "lambda", "watch", "--wait", "--env-file", LOCAL / "env",
+                "cargo", "lambda", "watch", "--locked", "--wait", "--env-file", LOCAL / "env",
                 "--invoke-address", "127.0.0.1", "--invoke-port", port,
             ],  # fmt: skip
             cwd=build.ROOT,

@@ -13,7 +13,8 @@ fn markdown_in(folder: &str) -> Vec<String> {
 }
 
 fn documents() -> Vec<String> {
-    let roots = ["README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"].map(str::to_owned);
+    let roots = ["README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"]
+        .map(str::to_owned);
     [roots.to_vec(), markdown_in("shared/docs"), markdown_in(DECISIONS)].concat()
 }
 
@@ -52,7 +53,8 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 fn every_path_that_the_documents_name_exists() {
     // What a path in backticks begins with. Others are names, commands and parts of URLs.
     let top = ["functions/", "shared/", "tests/", "events/", ".github/", ".ci/"];
-    let documents = ["README.md", ".github/CONTRIBUTING.md"].map(str::to_owned);
+    let documents =
+        ["README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"].map(str::to_owned);
     for document in documents.into_iter().chain(markdown_in("shared/docs")) {
         for name in prose(&document).split('`').skip(1).step_by(2) {
             let is_path = top.iter().any(|folder| name.starts_with(folder));

@@ -6,6 +6,7 @@
 //! file and sets `TEMPLATE_JSON` to its path. A failed test says which side to correct.
 #![cfg(test)]
 
+mod asvs;
 mod bucket;
 mod console;
 mod dependencies;
@@ -20,6 +21,7 @@ mod queues;
 mod rights;
 mod routes;
 mod settings;
+mod supply_chain;
 mod table;
 mod template;
 mod workspace;
