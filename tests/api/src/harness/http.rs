@@ -287,7 +287,10 @@ impl Response {
         assert!(self.status < 500, "a failure: {self}");
         assert!(!self.header("x-request-id").is_empty(), "no request id: {self}");
         for (name, value) in [
-            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            (
+                "content-security-policy",
+                "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+            ),
             ("cross-origin-resource-policy", "same-origin"),
             ("referrer-policy", "no-referrer"),
             ("strict-transport-security", "max-age=63072000; includeSubDomains"),
