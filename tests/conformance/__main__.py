@@ -29,6 +29,8 @@ FULL_COVERAGE_CASES = 2000
 WITHOUT_SUCCESS = {
     "POST /api/accounts/email-change/confirm/": "needs the token of a mail",
     "POST /api/accounts/password-reset/confirm/": "needs the token of a mail",
+    "POST /api/accounts/registration/": "needs the token of a mail",
+    "POST /api/accounts/registration/discard/": "needs the token of a mail",
     "POST /api/accounts/verify-email/": "needs the token of a mail",
 }
 

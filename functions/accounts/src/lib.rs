@@ -12,6 +12,7 @@ mod mail_token;
 mod me;
 mod refresh;
 mod register;
+mod registration;
 mod reset_password;
 mod second_factor;
 mod sessions;
@@ -54,6 +55,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(reset_password::reset_password))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(verify_email::resend_verification))
+        .routes(routes!(registration::read_registration))
+        .routes(routes!(registration::discard_registration))
         .routes(routes!(change_email::request_email_change))
         .routes(routes!(change_email::change_email))
         .routes(routes!(second_factor::set_up_second_factor))

@@ -75,6 +75,9 @@ request! {
 }
 
 /// Set a new password with the token from a mail. All sessions end.
+///
+/// This confirms the address, too. If it was not confirmed before, read first at
+/// `/api/accounts/registration/` who has registered it.
 #[utoipa::path(
     post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts",
         request_body = NewPasswordRequest,
@@ -87,13 +90,25 @@ pub(crate) async fn reset_password(
     info: RequestInfo,
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, MailKind::ResetPassword);
+    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::ResetPassword]);
     let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
-    let VerifiedMailToken { hash, account, .. } =
-        presented.of_present_address()?.of_present_password()?;
+    set_password(&app, &info, presented.of_present_address()?, request.password).await?;
+    Ok(ok(&Detail { detail: "The password is set. Sign in with it." }))
+}
+
+/// Sets the password of a token's account, confirms the address, and ends all sessions.
+///
+/// # Errors
+/// 400 when the token is used or older than the password, or the password is too weak.
+pub(crate) async fn set_password(
+    app: &App,
+    info: &RequestInfo,
+    presented: VerifiedMailToken,
+    password: password::NewPassword,
+) -> Result<(), Problem> {
+    let VerifiedMailToken { hash, account, .. } = presented.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
-    let password = request
-        .password
+    let password = password
         .0
         .check_strength(Some(&account.email), &names)
         .and_then(|password| password.check_length(app.passwords.min_length).map(|()| password))
@@ -117,6 +132,5 @@ pub(crate) async fn reset_password(
         event: &event,
         mail: &mail,
     };
-    app.store.reset_password(&new, &hash).await.map_err(refused)?;
-    Ok(ok(&Detail { detail: "The password is set. Sign in with it." }))
+    app.store.reset_password(&new, &hash).await.map_err(refused)
 }

@@ -192,6 +192,9 @@ pub(crate) async fn set_up_second_factor(
     if account.second_factor {
         return Err(exists());
     }
+    if !account.email_verified {
+        return Err(not_confirmed());
+    }
     check_password(&app, &caller, &request.password, Action::EnableSecondFactor).await?;
     let factor = SecondFactor::pending(account.id, totp::new_secret());
     app.store.start_second_factor(&factor).await.map_err(|error| match error {
@@ -200,6 +203,14 @@ pub(crate) async fn set_up_second_factor(
     })?;
     let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &factor.secret);
     Ok(ok(&Secret { secret: &factor.secret, otpauth_url }))
+}
+
+/// Returns the problem of a user whose address may be somebody else's, who would be locked out.
+fn not_confirmed() -> Problem {
+    Problem::forbidden(
+        Code::EmailNotConfirmed,
+        "Confirm your email address before you set up a second factor.",
+    )
 }
 
 fn exists() -> Problem {
@@ -280,6 +291,9 @@ pub(crate) async fn confirm_second_factor(
     let factor = factor.ok_or_else(missing)?;
     if factor.confirmed {
         return Err(exists());
+    }
+    if !caller.account.email_verified {
+        return Err(not_confirmed());
     }
     let attempt =
         SignInAttempt::begin(&app, &caller.request, LimitedAction::SecondFactor, user).await?;

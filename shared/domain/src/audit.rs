@@ -25,6 +25,8 @@ string_enum! {
         ResetPassword = "reset_password",
         /// An email address was confirmed.
         VerifyEmail = "verify_email",
+        /// The owner of an address discarded an account that was never confirmed.
+        DiscardAccount = "discard_account",
         /// An email address was changed.
         ChangeEmail = "change_email",
         /// A second factor was set up.

@@ -46,6 +46,9 @@ codes! {
     CsrfFailed = "csrf_failed", "Open the page again and send its form from there.";
     /// The daily limit of this user or address is reached.
     DailyLimitReached = "daily_limit_reached", "Wait for the number of seconds in Retry-After.";
+    /// The email address of the account is not confirmed.
+    EmailNotConfirmed = "email_not_confirmed", "Follow the link in the mail that asks to confirm \
+         it. Ask for another one at /api/accounts/verify-email/resend/.";
     /// Another account has taken the address since the mail was sent.
     EmailTaken = "email_taken", "Ask for the change to another address.";
     /// The file is not there to download: it was not uploaded yet, or was rejected.

@@ -161,6 +161,7 @@ fn every_operation_on_credentials_keeps_its_budget() {
     let _own = IsolatedSystem::start();
     let mut report = Report::default();
     let user = Patient::new();
+    user.confirm_address();
     let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&app.code(0)).ok(200);
     let asked = Anonymous.login(&user.email, PASSWORD).problem(401, "mfa_required");

@@ -129,6 +129,11 @@ operations! {
     ResetPassword = "reset_password": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Confirm an email address with the token from the mail.
     VerifyEmail = "verify_email": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
+    /// Read whose account the token from a mail is for.
+    ReadRegistration = "read_registration": Public, [429 TooManyAttempts];
+    /// Discard an account that somebody else has registered with one's address.
+    DiscardRegistration = "discard_registration": Public,
+        [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Change the email address with the token from the mail.
     ChangeEmail = "change_email": Public,
         [409 ChangedMeanwhile, 409 EmailTaken, 429 TooManyAttempts];
@@ -149,11 +154,11 @@ operations! {
         [429 TooManyAttempts, 429 DailyLimitReached];
     /// Get a secret for an authenticator app.
     SetUpSecondFactor = "set_up_second_factor": SignedIn,
-        [409 SecondFactorExists, 429 TooManyAttempts];
+        [403 EmailNotConfirmed, 409 SecondFactorExists, 429 TooManyAttempts];
     /// Enable the second factor.
     ConfirmSecondFactor = "confirm_second_factor": SignedIn,
-        [409 SecondFactorNotSetUp, 409 SecondFactorExists, 409 ChangedMeanwhile,
-         429 TooManyAttempts];
+        [403 EmailNotConfirmed, 409 SecondFactorNotSetUp, 409 SecondFactorExists,
+         409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Disable the second factor.
     DisableSecondFactor = "disable_second_factor": SignedIn,
         [409 SecondFactorNotSetUp, 409 ChangedMeanwhile, 429 TooManyAttempts];

@@ -13,6 +13,7 @@ mod register;
 mod registration_settings;
 mod second_factor;
 mod sessions;
+mod squatting;
 mod stuffing;
 mod throttling;
 mod token_refresh;

@@ -28,6 +28,7 @@ impl Guarded {
 
     #[track_caller]
     fn of(user: User) -> Self {
+        user.confirm_address();
         let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);
         let codes = confirmed["recovery_codes"]
@@ -108,6 +109,8 @@ fn wrong_code(app: &App) -> String {
 fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
     let (user, bystander) = (User::new("patient"), User::new("patient"));
     let other_session = user.sign_in();
+    user.set_up_second_factor(PASSWORD).problem(403, "email_not_confirmed");
+    user.confirm_address();
     user.confirm_second_factor("123456").problem(409, "second_factor_not_set_up");
     user.set_up_second_factor("not the password, surely").refused("password", "incorrect");
     user.post("/api/accounts/second-factor/setup/", &json!({})).refused("password", "required");
@@ -437,6 +440,7 @@ fn staff_without_one_can_do_nothing_but_set_one_up() {
         promotion,
         json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}),
     );
+    user.confirm_address();
     let staff = user.sign_in();
     staff.list_users("").problem(403, "second_factor_required");
     staff.me().ok(200);
