@@ -50,12 +50,7 @@ pub(crate) async fn request_email_change(
     if email == account.email {
         return Err(Problem::field("email", Reason::new("unchanged", "Is your present address.")));
     }
-    let begin = SignInAttempt::begin(
-        &app,
-        &caller.request,
-        LimitedAction::Login,
-        account.email.normalized(),
-    );
+    let begin = SignInAttempt::begin_password_check(&app, &caller);
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));

@@ -16,6 +16,7 @@ mod registration;
 mod reset_password;
 mod second_factor;
 mod sessions;
+mod sign_in_link;
 mod throttle;
 mod update_profile;
 mod verify_email;
@@ -44,6 +45,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(register::register))
         .routes(routes!(login::login))
         .routes(routes!(second_factor::login_with_second_factor))
+        .routes(routes!(sign_in_link::request_sign_in_link))
+        .routes(routes!(sign_in_link::confirm_device))
         .routes(routes!(refresh::refresh))
         .routes(routes!(logout::logout))
         .routes(routes!(logout::revoke_refresh_token))

@@ -132,7 +132,7 @@ async fn register_silently(
         app.hasher.hash(&new.password),
         app.store.get_credentials(&new.email),
         // All attempts count: the throttle must not reveal which addresses are taken.
-        app.store.count_failure(LimitedAction::Register, None, &network, now)
+        app.store.count_failure(LimitedAction::Register, &network, now)
     );
     counted?;
     if let Some(response) = replay? {

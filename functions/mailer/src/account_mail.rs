@@ -54,6 +54,16 @@ impl Template {
                 link_text: "Set a password",
                 link_path: "/password-reset",
             },
+            MailKind::SignInLink => Self {
+                subject: "Health Record Account - Sign In From This Device",
+                paragraphs: &[
+                    "Somebody has tried to sign in to your account too often. Follow the link on \
+                     the device from which you want to sign in, and then sign in as usual.",
+                    "If you did not request this, you can ignore this mail: nothing has changed.",
+                ],
+                link_text: "Sign in from this device",
+                link_path: "/sign-in-link",
+            },
             MailKind::ConfirmEmailChange => Self {
                 subject: "Health Record Account - Confirm Your New Email Address",
                 paragraphs: &[
@@ -99,6 +109,18 @@ impl Template {
                     "The second factor of your account was removed. From now on, signing in \
                      requires only the password.",
                     "If you did not do this, set a new password immediately and contact us.",
+                ],
+                link_text: "Set a password",
+                link_path: "/password-reset",
+            },
+            MailKind::CodesFailed => Self {
+                subject: "Health Record Account - Wrong Codes",
+                paragraphs: &[
+                    "Somebody has entered several wrong codes in place of those of your \
+                     authenticator app, after the right password.",
+                    "If it was not you, somebody knows your password: set a new one immediately. \
+                     After some more wrong codes, no codes are accepted until you follow the link \
+                     in a mail or use a recovery code.",
                 ],
                 link_text: "Set a password",
                 link_path: "/password-reset",

@@ -68,7 +68,8 @@ fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
 
 /// Lists the operations of each audience once more, by name.
 fn audiences() -> Vec<(Audience, &'static str)> {
-    let public = "jwks register login login_with_second_factor refresh \
+    let public = "jwks register login login_with_second_factor request_sign_in_link \
+                  confirm_device refresh \
                   revoke_refresh_token request_password_reset reset_password verify_email \
                   read_registration discard_registration change_email \
                   read_schema swagger_ui swagger_ui_bundle swagger_ui_style swagger_ui_start \

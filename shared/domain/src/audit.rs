@@ -13,6 +13,8 @@ string_enum! {
         Register = "register",
         /// Somebody signed in.
         Login = "login",
+        /// A device became known with a token from a mail.
+        ConfirmDevice = "confirm_device",
         /// A user ended one of their sessions.
         EndSession = "end_session",
         /// All sessions of a user were ended.

@@ -44,6 +44,8 @@ string_enum! {
         VerifyEmail = "verify_email",
         /// Contains a token that sets a new password.
         ResetPassword = "reset_password",
+        /// Contains a token that makes a device known.
+        SignInLink = "sign_in_link",
         /// Contains a token that changes the account's address; sent to the new address.
         ConfirmEmailChange = "confirm_email_change",
         /// Informs the former address that the account's address was changed.
@@ -54,6 +56,8 @@ string_enum! {
         SecondFactorEnabled = "second_factor_enabled",
         /// The second factor was removed.
         SecondFactorDisabled = "second_factor_disabled",
+        /// Somebody shows wrong codes after the right password.
+        CodesFailed = "codes_failed",
         /// Somebody signed in with a recovery code.
         RecoveryCodeUsed = "recovery_code_used",
         /// A refresh token was used twice, and its session was ended.
@@ -263,7 +267,10 @@ impl MailKind {
 
     /// Returns whether mails of this kind contain a token.
     pub fn includes_token(self) -> bool {
-        matches!(self, Self::VerifyEmail | Self::ResetPassword | Self::ConfirmEmailChange)
+        matches!(
+            self,
+            Self::VerifyEmail | Self::ResetPassword | Self::SignInLink | Self::ConfirmEmailChange
+        )
     }
 }
 

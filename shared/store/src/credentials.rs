@@ -12,6 +12,7 @@ use crate::attributes::{Value, flag, number, string};
 use crate::error::{Error, UpdateError};
 use crate::item::{Stored, to_item_at};
 use crate::keys;
+use crate::rate::forget_failures;
 use crate::read::Consistency;
 use crate::sessions::NOT_ENDED;
 use crate::store::Store;
@@ -119,7 +120,8 @@ impl Store {
     }
 
     /// Replaces a password with a token from a mail, which is used up: all sessions end. The token
-    /// also confirms the email address to which it was sent, which has no problem any more. If it
+    /// also confirms the email address to which it was sent, which has no problem any more, and
+    /// forgets the failures at the account. If the address
     /// was not confirmed before, somebody else may have registered it and set up a second factor,
     /// which is removed.
     ///
@@ -147,6 +149,7 @@ impl Store {
             self.audit(new.event)?,
             Step::put(new.mail)?,
         ];
+        steps.extend(forget_failures(new.account));
         if is_new {
             steps.push(Step::delete(keys::second_factor(new.account.id)));
         }
@@ -310,7 +313,7 @@ fn password_version(new: &NewPassword<'_>) -> Value {
     number(":password", new.before.password_version + 1)
 }
 
-fn use_up(token_hash: &str) -> Step<UseTokenError> {
+pub(crate) fn use_up(token_hash: &str) -> Step<UseTokenError> {
     Step::delete(keys::mail_token(token_hash)).only_if(EXISTS, UseTokenError::Used)
 }
 

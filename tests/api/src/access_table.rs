@@ -250,9 +250,13 @@ impl World {
                 json!({"password": PASSWORD,
                     "code": actor.user.as_ref().map(|user| app_of(user).code(1))})
             }
-            "request_password_reset" => json!({"email": new_email()}),
+            "request_password_reset" | "request_sign_in_link" => json!({"email": new_email()}),
             "reset_password" => json!({"token": "made-up", "password": NEXT_PASSWORD}),
-            "verify_email" | "change_email" | "read_registration" | "discard_registration" => {
+            "verify_email"
+            | "change_email"
+            | "read_registration"
+            | "discard_registration"
+            | "confirm_device" => {
                 json!({"token": "made-up"})
             }
             "start_email_change" => json!({"email": new_email()}),

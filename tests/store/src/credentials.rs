@@ -375,13 +375,14 @@ async fn a_registration_that_was_not_confirmed_is_replaced_by_the_next() {
     assert_eq!((cost.calls, cost.write), (1, 10.0), "as for a free address");
     assert_eq!(holder().await, second.id);
     assert_eq!(table.store.get_account(first.id).await.unwrap(), None);
-    let late = replace(&table, &first, Replaced::Unconfirmed(first.id)).await;
+    let third = Account { id: id(), ..first.clone() };
+    let late = replace(&table, &third, Replaced::Unconfirmed(first.id)).await;
     assert!(matches!(late, Err(SilentError::Changed)), "it was replaced meanwhile");
 
     put_token(&table, MailKind::VerifyEmail, &second, &second.email).await;
     let verified = event(&second, second.id, Action::VerifyEmail, None);
     table.store.verify_email(&second, HASH, &verified).await.unwrap();
-    let refused = replace(&table, &first, Replaced::Unconfirmed(second.id)).await;
+    let refused = replace(&table, &third, Replaced::Unconfirmed(second.id)).await;
     assert!(matches!(refused, Err(SilentError::Changed | SilentError::Confirmed)), "{refused:?}");
     assert_eq!(holder().await, second.id);
 }

@@ -144,6 +144,16 @@ impl Client {
     }
 
     #[track_caller]
+    pub fn request_sign_in_link(&self, email: &str) -> Response {
+        self.post("/api/accounts/login/link/", &json!({"email": email}))
+    }
+
+    #[track_caller]
+    pub fn confirm_device(&self, token: &str) -> Response {
+        self.post("/api/accounts/login/link/confirm/", &json!({"token": token}))
+    }
+
+    #[track_caller]
     pub fn read_registration(&self, token: &str) -> Response {
         self.post("/api/accounts/registration/", &json!({"token": token}))
     }
