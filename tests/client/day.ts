@@ -13,7 +13,7 @@ const codeOfProblem = (error: Refusal | undefined) => (error && "code" in error 
 
 const file = process.env["STACK_FILE"];
 assert(file, "STACK_FILE is not set: run `make test`, or start `make run` in another terminal and set STACK_FILE=$PWD/.local/stack.json");
-const baseUrl: string = JSON.parse(readFileSync(file, "utf8")).base_url;
+const { base_url: baseUrl, mails_url: mailsUrl }: { base_url: string; mails_url: string } = JSON.parse(readFileSync(file, "utf8"));
 
 // Part of every name and text: tests/system/tests/logs.rs searches the logs for it, so that personal data is found.
 const MARKER = "zq7marker";
@@ -150,6 +150,13 @@ assert.equal(problemCode(await renewed.GET("/api/accounts/me/"), 401), "token_no
 // The patient signs in again and sets up a second factor, which the next sign-in requires.
 const credentials = { email: patient.email, password: PASSWORD };
 const signedIn = client(success(await client().POST("/api/accounts/login/", { body: credentials })).tokens.access);
+const confirmation = await eventually("the mail that confirms the address", async () => {
+  const mails: { to: string[]; text: string }[] = await (await fetch(mailsUrl)).json();
+  return mails.find((mail) => mail.to.includes(patient.email) && mail.text.includes("/verify-email#token="));
+});
+const token = /#token=(\S+)/.exec(confirmation.text)?.[1];
+assert(token !== undefined);
+success(await signedIn.POST("/api/accounts/verify-email/", { body: { token } }));
 const { secret, otpauth_url } = success(await signedIn.POST("/api/accounts/second-factor/setup/", { body: { password: PASSWORD } }));
 assert.equal(new URL(otpauth_url).searchParams.get("secret"), secret);
 const { recovery_codes } = success(await signedIn.POST("/api/accounts/second-factor/confirm/", { body: { code: totpCode(secret, 0) } }));
@@ -167,7 +174,7 @@ const whole = success(await client().POST("/api/accounts/login/second-factor/", 
 assert.equal(whole.pk, patient.id);
 assert.equal(problemCode(await client().POST("/api/accounts/login/second-factor/", { body: byApp }), 401), "mfa_token_not_valid");
 const sameCode = { ...byApp, mfa_token: await mfaToken() };
-assert.equal(problemCode(await client().POST("/api/accounts/login/second-factor/", { body: sameCode }), 401), "invalid_code");
+assert.equal(problemCode(await client().POST("/api/accounts/login/second-factor/", { body: sameCode }), 401), "code_already_used");
 
 // Without the app, the patient signs in with a recovery code, and removes the second factor with another one.
 const [firstRecoveryCode, secondRecoveryCode] = recovery_codes;

@@ -28,7 +28,10 @@ FULL_COVERAGE_CASES = 2000
 # Operations that cannot succeed here, and why. The tests in tests/api cover their success.
 WITHOUT_SUCCESS = {
     "POST /api/accounts/email-change/confirm/": "needs the token of a mail",
+    "POST /api/accounts/login/link/confirm/": "needs the token of a mail",
     "POST /api/accounts/password-reset/confirm/": "needs the token of a mail",
+    "POST /api/accounts/registration/": "needs the token of a mail",
+    "POST /api/accounts/registration/discard/": "needs the token of a mail",
     "POST /api/accounts/verify-email/": "needs the token of a mail",
 }
 

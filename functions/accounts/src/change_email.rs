@@ -14,6 +14,7 @@ use http_api::problem::Problem;
 use http_api::request;
 use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
+use store::credentials::NewEmail;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, bad_token, refused};
@@ -49,12 +50,7 @@ pub(crate) async fn request_email_change(
     if email == account.email {
         return Err(Problem::field("email", Reason::new("unchanged", "Is your present address.")));
     }
-    let begin = SignInAttempt::begin(
-        &app,
-        &caller.request,
-        LimitedAction::Login,
-        account.email.normalized(),
-    );
+    let begin = SignInAttempt::begin_password_check(&app, &caller);
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
@@ -66,7 +62,7 @@ pub(crate) async fn request_email_change(
         return Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")));
     }
     let (id, now) = (clock::new_id(), clock::now());
-    let mail = match wanted.filter(|owner| owner.user_id != account.id) {
+    let mail = match wanted.filter(|owner| owner.user_id != account.id && !owner.unconfirmed) {
         None => Mail::to_change_address(id, account, email.clone(), now),
         Some(owner) => Mail::new(id, MailKind::AlreadyRegistered, owner.user_id, now),
     };
@@ -92,12 +88,17 @@ pub(crate) async fn change_email(
     info: RequestInfo,
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, MailKind::ConfirmEmailChange);
+    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::ConfirmEmailChange]);
     let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
     let VerifiedMailToken { hash, token, account: before } = presented.of_present_account()?;
-    let credentials = app.store.get_credentials(&before.email).await?;
+    let (credentials, holder) = tokio::try_join!(
+        app.store.get_credentials(&before.email),
+        app.store.get_credentials(&token.email)
+    )?;
     let credentials =
         credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;
+    // Somebody has registered the address and never confirmed it.
+    let replaced = holder.filter(|holder| holder.unconfirmed).map(|holder| holder.user_id);
     let event = info.audit(&before, Action::ChangeEmail, before.id, None);
     let mail = Mail::new(clock::new_id(), MailKind::EmailChanged, before.id, clock::now())
         .to(before.email.clone());
@@ -107,9 +108,14 @@ pub(crate) async fn change_email(
         version: before.version + 1,
         ..before.clone().with_trusted_email(clock::now())
     };
-    app.store
-        .change_email(&before, &after, &credentials, &hash, &event, &mail)
-        .await
-        .map_err(refused)?;
+    let moved = NewEmail {
+        before: &before,
+        after: &after,
+        credentials: &credentials,
+        replaced,
+        event: &event,
+        mail: &mail,
+    };
+    app.store.change_email(&moved, &hash).await.map_err(refused)?;
     Ok(ok(&Detail { detail: "The account has the new address. Sign in with it from now on." }))
 }

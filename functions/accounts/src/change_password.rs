@@ -6,7 +6,6 @@ use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::{self, Password};
 use domain::problem::Code;
-use domain::rate::LimitedAction;
 use http_api::caller::SignedIn;
 use http_api::form::Body;
 use http_api::problem::Problem;
@@ -28,7 +27,8 @@ request! {
     }
 }
 
-/// Change your password. All sessions end; the response contains the tokens of a new one.
+/// Change your password. All sessions end; the response contains the tokens of a new one. No device
+/// is known any more.
 #[utoipa::path(
     post, path = "/api/accounts/password-change/", tag = "Accounts",
         request_body = ChangePasswordRequest,
@@ -57,12 +57,7 @@ pub(crate) async fn change_password(
         .check_strength(Some(&account.email), &names)
         .and_then(|password| password.check_length(app.passwords.min_length).map(|()| password))
         .map_err(|reason| Problem::field("new_password", reason))?;
-    let begin = SignInAttempt::begin(
-        &app,
-        &caller.request,
-        LimitedAction::Login,
-        account.email.normalized(),
-    );
+    let begin = SignInAttempt::begin_password_check(&app, &caller);
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == user));

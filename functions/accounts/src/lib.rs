@@ -12,9 +12,11 @@ mod mail_token;
 mod me;
 mod refresh;
 mod register;
+mod registration;
 mod reset_password;
 mod second_factor;
 mod sessions;
+mod sign_in_link;
 mod throttle;
 mod update_profile;
 mod verify_email;
@@ -43,6 +45,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(register::register))
         .routes(routes!(login::login))
         .routes(routes!(second_factor::login_with_second_factor))
+        .routes(routes!(sign_in_link::request_sign_in_link))
+        .routes(routes!(sign_in_link::confirm_device))
         .routes(routes!(refresh::refresh))
         .routes(routes!(logout::logout))
         .routes(routes!(logout::revoke_refresh_token))
@@ -54,6 +58,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(reset_password::reset_password))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(verify_email::resend_verification))
+        .routes(routes!(registration::read_registration))
+        .routes(routes!(registration::discard_registration))
         .routes(routes!(change_email::request_email_change))
         .routes(routes!(change_email::change_email))
         .routes(routes!(second_factor::set_up_second_factor))

@@ -16,16 +16,19 @@ use http_api::problem::Problem;
 use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use runtime::clock;
-use runtime::tokens::{MfaToken, RefreshToken};
+use runtime::tokens::{DeviceToken, MfaToken, RefreshToken};
 
 use crate::App;
-use crate::throttle::{SignInAttempt, wait_for_min_refusal_duration};
+use crate::throttle::{
+    SignInAttempt, failures_by_network, renew_device, wait_for_min_refusal_duration,
+};
 use crate::views::SignedInUser;
 
 request! {
     pub(crate) struct LoginRequest {
         email: Email = required,
         password: Password = required,
+        device_token: Option<String> = optional,
     }
 }
 
@@ -34,6 +37,9 @@ request! {
 /// An unknown address, a wrong password and an inactive account get the same response after the
 /// same time. So does an account that is not confirmed, where registration does not reveal taken
 /// addresses.
+///
+/// Send the `device_token` of the last sign-in: this device is known then, and nobody else's
+/// failures lock it out. Each sign-in gives a new one.
 #[utoipa::path(
     post, path = "/api/accounts/login/", tag = "Accounts", request_body = LoginRequest,
     responses(
@@ -43,9 +49,10 @@ request! {
 pub(crate) async fn login(
     State(app): State<App>,
     info: RequestInfo,
-    Body(request): Body<LoginRequest>,
+    body: Result<Body<LoginRequest>, Problem>,
 ) -> Result<ApiResponse, Problem> {
     let began = Instant::now();
+    let Body(request) = of_sign_in(&app, &info, LimitedAction::Login, body).await?;
     let done = sign_in(&app, &info, &request).await;
     if done.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials.as_str()) {
         wait_for_min_refusal_duration(began, &request.password).await;
@@ -58,9 +65,9 @@ async fn sign_in(
     info: &RequestInfo,
     request: &LoginRequest,
 ) -> Result<ApiResponse, Problem> {
-    let begin = SignInAttempt::begin(app, info, LimitedAction::Login, request.email.normalized());
-    let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&request.email));
-    let (attempt, credentials) = (attempt?, credentials?);
+    let device = request.device_token.as_deref().and_then(DeviceToken::parse);
+    let (attempt, credentials) =
+        SignInAttempt::begin_sign_in(app, info, &request.email, device.as_ref()).await?;
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     let (verified, signer) =
         tokio::join!(app.hasher.verify(&request.password, hash), app.tokens.signer());
@@ -102,6 +109,7 @@ async fn sign_in(
             credentials.password_version,
             now,
         )
+        .on_device(attempt.device())
         .seal(signer.sealer());
         return Err(Problem::unauthorized(
             Code::MfaRequired,
@@ -114,16 +122,20 @@ async fn sign_in(
         RefreshToken::start(user_id, now, info.device(), app.tokens.config.longest_lifetimes());
     session.password_version = credentials.password_version;
     let audit = info.audit_of(user_id, Action::Login);
-    // If the account is not admitted, nobody ever gets the token of this session.
-    let (account, stored, forgotten, ()) = tokio::join!(
+    let (device_token, device) =
+        renew_device(user_id, attempt.device(), credentials.password_version, now);
+    // If the account is not admitted, nobody ever gets the tokens of this session and this device.
+    let (account, stored, known, forgotten, ()) = tokio::join!(
         app.store.get_account(user_id),
         app.store.create_session(&session, Some(&audit)),
+        app.store.create_device(&device, device_token.place),
         attempt.succeeded(),
         upgrade(app, request, &credentials)
     );
     forgotten?;
     let account = account?;
     stored?;
+    known?;
     let account = admit(app, info, account, &credentials, &attempt).await?;
     if let Some(ended_through) =
         account.sessions_ended_through.filter(|_| !account.allows_session_id(session.id))
@@ -140,7 +152,24 @@ async fn sign_in(
         app.store.create_session(&session, None).await?;
     }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
-    Ok(ok(&SignedInUser::new(&account, tokens)))
+    Ok(ok(&SignedInUser::new(&account, tokens).on_device(&device_token)))
+}
+
+/// Returns the body of a sign-in. One that is malformed or incomplete counts as a failure of its
+/// network.
+///
+/// # Errors
+/// 400, or 429 instead of it when the network has failed too often.
+pub(crate) async fn of_sign_in<T>(
+    app: &App,
+    info: &RequestInfo,
+    kind: LimitedAction,
+    body: Result<T, Problem>,
+) -> Result<T, Problem> {
+    match body {
+        Ok(body) => Ok(body),
+        refused => failures_by_network(app, info, kind, async { refused }).await,
+    }
 }
 
 fn refused() -> Problem {

@@ -1,6 +1,6 @@
 //! Use [`VerifiedMailToken`] for requests with a token from a mail.
 
-use domain::account::Account;
+use domain::account::{Account, Role};
 use domain::field::Reason;
 use domain::mail::{AccountSnapshot, MailKind, MailToken};
 use domain::problem::Code;
@@ -30,14 +30,14 @@ impl VerifiedMailToken {
     /// Finds the account of a token.
     ///
     /// # Errors
-    /// 400 when the token is invalid, or for another purpose.
-    pub(crate) async fn find(app: &App, text: &str, kind: MailKind) -> Result<Self, Problem> {
+    /// 400 when the token is invalid, or of another kind.
+    pub(crate) async fn find(app: &App, text: &str, kinds: &[MailKind]) -> Result<Self, Problem> {
         let hash = MailTokenSecret::parse(text).ok_or_else(bad_token)?.hash();
         let token = app
             .store
             .get_mail_token(&hash)
             .await?
-            .filter(|token| token.is_valid_for(kind, clock::now()))
+            .filter(|token| token.is_valid_for(kinds, clock::now()))
             .ok_or_else(bad_token)?;
         let account = app
             .store
@@ -53,16 +53,25 @@ impl VerifiedMailToken {
         self.only_if(|token, account| token.email.normalized() == account.email.normalized())
     }
 
-    /// Refuses a token that was sent before all sessions were last ended, as by a new password.
+    /// Refuses a token that was sent before all sessions were last ended, as by a new password. As
+    /// long as the address was never confirmed, that may have been somebody who has not read the
+    /// mail: the token stays valid.
     pub(crate) fn of_present_password(self) -> Result<Self, Problem> {
         self.only_if(|token, account| {
-            token.basis.sessions_ended_through == account.sessions_ended_through
+            !account.email_verified
+                || token.basis.sessions_ended_through == account.sessions_ended_through
         })
     }
 
     /// Refuses a token that was sent before the present address and password were set.
     pub(crate) fn of_present_account(self) -> Result<Self, Problem> {
         self.only_if(|token, account| token.basis == AccountSnapshot::of(account))
+    }
+
+    /// Refuses a token for an account whose address was confirmed before, or that staff use: who
+    /// reads the mail cannot discard it.
+    pub(crate) fn of_unconfirmed(self) -> Result<Self, Problem> {
+        self.only_if(|_, account| !account.email_verified && account.role != Role::Admin)
     }
 
     fn only_if(self, holds: impl FnOnce(&MailToken, &Account) -> bool) -> Result<Self, Problem> {

@@ -17,7 +17,7 @@ use http_api::request;
 use http_api::response::{ApiResponse, accepted, created};
 use runtime::tokens::RefreshToken;
 use runtime::{clock, config};
-use store::accounts::{MailLimit, RegisterError, SilentError};
+use store::accounts::{MailLimit, RegisterError, Replaced, SilentError};
 use store::retry::REGISTRATION;
 
 use crate::App;
@@ -48,7 +48,7 @@ request! {
 ///
 /// Where taken addresses are not revealed, the response is the same after the same work, whether
 /// the address is free or not, and its owner gets a mail. New users confirm the address with it,
-/// and then sign in.
+/// and then sign in. A registration that was not confirmed is replaced by the next one.
 #[utoipa::path(
     post, path = "/api/accounts/register/", tag = "Accounts", request_body = RegisterRequest,
     responses(
@@ -132,7 +132,7 @@ async fn register_silently(
         app.hasher.hash(&new.password),
         app.store.get_credentials(&new.email),
         // All attempts count: the throttle must not reveal which addresses are taken.
-        app.store.count_failure(LimitedAction::Register, None, &network, now)
+        app.store.count_failure(LimitedAction::Register, &network, now)
     );
     counted?;
     if let Some(response) = replay? {
@@ -151,28 +151,54 @@ async fn register_silently(
     let mails = MailLimit { most: app.throttling.mails_per_day, now };
     // Once more if the address was taken or given up meanwhile.
     let mut retries = REGISTRATION.start();
+    let mut is_confirmed = false;
     loop {
-        let done = match &owner {
-            None => {
+        let replaced = match &owner {
+            None => Some(Replaced::Nobody(clock::new_id())),
+            // Nobody has shown yet that the address is theirs.
+            Some(owner) if owner.unconfirmed && !is_confirmed => {
+                Some(Replaced::Unconfirmed(owner.user_id))
+            }
+            Some(_) => None,
+        };
+        let done = match (&owner, replaced) {
+            (_, Some(replaced)) => {
                 let audit = info.audit(&account, Action::Register, account.id, None);
                 app.store
-                    .register_silently(&account, &credentials, &audit, mails, stored_response)
+                    .register_silently(
+                        &account,
+                        &credentials,
+                        replaced,
+                        &audit,
+                        mails,
+                        stored_response,
+                    )
                     .await
             }
-            Some(Credentials { user_id, .. }) => {
+            (None, None) => Err(SilentError::Changed),
+            (Some(Credentials { user_id, .. }), None) => {
                 let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, *user_id, now);
                 let audit = AuditEvent {
                     outcome: Outcome::Failed,
                     ..info.audit_of(*user_id, Action::Register)
                 };
+                let nobody = clock::new_id();
                 app.store
-                    .refuse_registration(&account.email, &audit, &mail, mails, stored_response)
+                    .refuse_registration(
+                        &account.email,
+                        &audit,
+                        &mail,
+                        nobody,
+                        mails,
+                        stored_response,
+                    )
                     .await
             }
         };
         match done {
             Ok(()) => return Ok(response),
             Err(SilentError::Changed) => owner = app.store.get_credentials(&account.email).await?,
+            Err(SilentError::Confirmed) => is_confirmed = true,
             Err(SilentError::Locked(locked)) => {
                 return Err(
                     Limit::of_a_day(LimitedAction::Mails, mails.most).refuse(locked.into(), now)

@@ -16,19 +16,21 @@ use store::credentials::NewPassword;
 
 use crate::App;
 use crate::mail_token::{VerifiedMailToken, bad_token, refused};
-use crate::throttle::{admit_network, failures_by_network};
+use crate::throttle::{admit_network, failures_by_network, is_known_device};
 use crate::views::Detail;
 
 request! {
     pub(crate) struct PasswordResetRequest {
         email: Email = required,
+        device_token: Option<String> = optional,
     }
 }
 
 /// Ask for a mail with a token that sets a new password.
 ///
 /// The response is the same after the same work, whether the account exists or not. Within five
-/// minutes of a mail there is no other one: its token is still valid.
+/// minutes of a mail there is no other one: its token is still valid. A known device sends its
+/// `device_token`, and is not refused because of others in its network.
 #[utoipa::path(
     post, path = "/api/accounts/password-reset/", tag = "Accounts",
         request_body = PasswordResetRequest,
@@ -47,8 +49,14 @@ pub(crate) async fn request_password_reset(
         admit_network(&app, action, &network),
         app.store.get_credentials(&request.email)
     );
-    admitted?;
-    let (kind, user_id) = match credentials? {
+    let credentials = credentials?;
+    // Whoever floods a network does not keep its people from a new password.
+    if let Err(problem) = admitted
+        && !is_known_device(&app, credentials.as_ref(), request.device_token.as_deref()).await?
+    {
+        return Err(problem);
+    }
+    let (kind, user_id) = match credentials {
         Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
         None => (MailKind::Decoy, clock::new_id()),
     };
@@ -57,8 +65,8 @@ pub(crate) async fn request_password_reset(
     // Each request counts for the network, whether the account exists or not. Nothing counts for
     // the address: strangers could keep its owner from a new password.
     tokio::try_join!(
-        app.store.create_reset_mail(&address, &mail, now),
-        app.store.count_failure(action, None, &network, now)
+        app.store.create_spaced_mail(action, &address, &mail, now),
+        app.store.count_failure(action, &network, now)
     )?;
     Ok(accepted(&Detail {
         detail: "If there is an account with this address, a mail with a token is on its way to \
@@ -75,6 +83,9 @@ request! {
 }
 
 /// Set a new password with the token from a mail. All sessions end.
+///
+/// This confirms the address, too. If it was not confirmed before, read first at
+/// `/api/accounts/registration/` who has registered it.
 #[utoipa::path(
     post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts",
         request_body = NewPasswordRequest,
@@ -87,13 +98,25 @@ pub(crate) async fn reset_password(
     info: RequestInfo,
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, MailKind::ResetPassword);
+    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::ResetPassword]);
     let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
-    let VerifiedMailToken { hash, account, .. } =
-        presented.of_present_address()?.of_present_password()?;
+    set_password(&app, &info, presented.of_present_address()?, request.password).await?;
+    Ok(ok(&Detail { detail: "The password is set. Sign in with it." }))
+}
+
+/// Sets the password of a token's account, confirms the address, and ends all sessions.
+///
+/// # Errors
+/// 400 when the token is used or older than the password, or the password is too weak.
+pub(crate) async fn set_password(
+    app: &App,
+    info: &RequestInfo,
+    presented: VerifiedMailToken,
+    password: password::NewPassword,
+) -> Result<(), Problem> {
+    let VerifiedMailToken { hash, account, .. } = presented.of_present_password()?;
     let names = [&account.first_name, &account.last_name];
-    let password = request
-        .password
+    let password = password
         .0
         .check_strength(Some(&account.email), &names)
         .and_then(|password| password.check_length(app.passwords.min_length).map(|()| password))
@@ -117,6 +140,5 @@ pub(crate) async fn reset_password(
         event: &event,
         mail: &mail,
     };
-    app.store.reset_password(&new, &hash).await.map_err(refused)?;
-    Ok(ok(&Detail { detail: "The password is set. Sign in with it." }))
+    app.store.reset_password(&new, &hash).await.map_err(refused)
 }

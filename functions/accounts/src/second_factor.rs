@@ -8,7 +8,7 @@ use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::problem::Code;
-use domain::rate::LimitedAction;
+use domain::rate::{CODE_FAILURES_BEFORE_MAIL, LimitedAction};
 use domain::second_factor::{RECOVERY_CODE_COUNT, RecoveryCode, SecondFactor, TotpCode, UsedToken};
 use http_api::caller::{Caller, RequestInfo, SignedIn};
 use http_api::form::{Body, Form};
@@ -23,7 +23,8 @@ use store::UpdateError;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::throttle::SignInAttempt;
+use crate::login::of_sign_in;
+use crate::throttle::{Guess, SignInAttempt, renew_device};
 use crate::views::SignedInUser;
 
 /// The name of the service in authenticator apps.
@@ -44,12 +45,57 @@ impl Proof {
         matches!(self, Self::Paper(_))
     }
 
-    /// Returns the factor after the code is used up; `None` when the code is not valid.
-    fn use_up(&self, factor: &SecondFactor, now: Timestamp) -> Option<SecondFactor> {
+    fn guess(&self) -> Guess {
         match self {
-            Self::App(code) => factor.with_step_used(totp::step_of(&factor.secret, code, now)?),
-            Self::Paper(code) => factor.with_recovery_code_used(&totp::recovery_hash(code)),
+            Self::App(_) => Guess::Code,
+            Self::Paper(_) => Guess::RecoveryCode,
         }
+    }
+
+    /// Returns the factor after the code is used up.
+    fn use_up(&self, factor: &SecondFactor, now: Timestamp) -> Result<SecondFactor, Refusal> {
+        match self {
+            Self::App(code) => {
+                let step = totp::step_of(&factor.secret, code, now).ok_or(Refusal::Wrong)?;
+                factor.with_step_used(step).ok_or(Refusal::AlreadyUsed)
+            }
+            Self::Paper(code) => {
+                factor.with_recovery_code_used(&totp::recovery_hash(code)).ok_or(Refusal::Wrong)
+            }
+        }
+    }
+}
+
+/// Why a code is not accepted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// It is not a code of the user, or a recovery code that was used.
+    Wrong,
+    /// It is a code of the user's app, whose time step was used. Nobody has guessed it.
+    AlreadyUsed,
+}
+
+const WRONG_CODE: &str = "The code is wrong, or was used before.";
+const USED_CODE: &str = "The code was already used. Wait for the next one.";
+
+impl Refusal {
+    /// Returns the problem of a sign-in.
+    fn of_sign_in(self) -> Problem {
+        match self {
+            Self::Wrong => Problem::unauthorized(Code::InvalidCode, WRONG_CODE),
+            Self::AlreadyUsed => Problem::unauthorized(Code::CodeAlreadyUsed, USED_CODE),
+        }
+    }
+
+    /// Returns the problem of somebody who is signed in.
+    fn of_field(self) -> Problem {
+        let reason = match self {
+            Self::Wrong => Reason::new("incorrect", "Is wrong, or was used before."),
+            Self::AlreadyUsed => {
+                Reason::new("already_used", "Was already used. Wait for the next one.")
+            }
+        };
+        Problem::field("code", reason)
     }
 }
 
@@ -72,21 +118,20 @@ request! {
 pub(crate) async fn login_with_second_factor(
     State(app): State<App>,
     info: RequestInfo,
-    Body(request): Body<CompleteLoginRequest>,
+    body: Result<Body<CompleteLoginRequest>, Problem>,
 ) -> Result<ApiResponse, Problem> {
+    let Body(request) = of_sign_in(&app, &info, LimitedAction::SecondFactor, body).await?;
     let over = || {
         Problem::unauthorized(
             Code::MfaTokenNotValid,
             "The token is invalid or expired: sign in with the password again.",
         )
     };
-    let wrong =
-        || Problem::unauthorized(Code::InvalidCode, "The code is wrong, or was used before.");
     let (signer, now) = (app.tokens.signer().await?, clock::now());
     let token = MfaToken::open(signer.sealer(), &request.mfa_token, now).ok_or_else(over)?;
     let user = token.user_id;
     let (attempt, account, factor) = tokio::join!(
-        SignInAttempt::begin(&app, &info, LimitedAction::SecondFactor, user),
+        SignInAttempt::begin_code(&app, &info, user, request.proof.guess(), Problem::unauthorized),
         app.store.get_account(user),
         app.store.get_second_factor(user)
     );
@@ -97,13 +142,22 @@ pub(crate) async fn login_with_second_factor(
     };
     let fits =
         |account: &Account| account.is_active && account.second_factor && is_as_it_was(account);
-    let (account, factor) =
-        account?.filter(fits).zip(factor?.filter(|factor| factor.confirmed)).ok_or_else(over)?;
     let used_token = UsedToken { id: token.id, expires_at: token.expires_at };
-    let after = factor.with_token_used(used_token, now).ok_or_else(over)?;
+    let found = account?.filter(fits).zip(factor?.filter(|factor| factor.confirmed));
+    let Some((account, factor, after)) = found.and_then(|(account, factor)| {
+        let after = factor.with_token_used(used_token, now)?;
+        Some((account, factor, after))
+    }) else {
+        attempt.was_no_guess().await?;
+        return Err(over());
+    };
     let event = info.audit(&account, Action::Login, user, None);
-    let Some(used) = request.proof.use_up(&after, now) else {
-        return fail(&app, &attempt, event, wrong()).await;
+    let used = match request.proof.use_up(&after, now) {
+        Ok(used) => used,
+        Err(refusal) => {
+            fail(&app, &attempt, event, refusal).await?;
+            return Err(refusal.of_sign_in());
+        }
     };
     let lifetimes = app.tokens.lifetimes(account.role);
     let (mut session, refresh) = match account.sessions_ended_through {
@@ -118,42 +172,63 @@ pub(crate) async fn login_with_second_factor(
         .is_of_paper()
         .then(|| Mail::new(clock::new_id(), MailKind::RecoveryCodeUsed, user, now));
     let event = AuditEvent { session_id: Some(session.id), reason, ..event };
-    match app
-        .store
-        .sign_in_with_second_factor(
+    let (device_token, device) = renew_device(user, token.device, token.password_version, now);
+    let (signed_in, known) = tokio::join!(
+        app.store.sign_in_with_second_factor(
             &factor,
             &used,
             &session,
             &event,
             attempt.throttle_key(),
             mail.as_ref(),
-        )
-        .await
-    {
+        ),
+        app.store.create_device(&device, device_token.place)
+    );
+    match signed_in {
         Ok(()) => {}
         // Of two who show one code at once, one signs in.
         Err(UpdateError::Stale) => {
-            return fail(&app, &attempt, AuditEvent { session_id: None, ..event }, wrong()).await;
+            let refusal = match request.proof {
+                Proof::App(_) => Refusal::AlreadyUsed,
+                Proof::Paper(_) => Refusal::Wrong,
+            };
+            fail(&app, &attempt, AuditEvent { session_id: None, ..event }, refusal).await?;
+            return Err(refusal.of_sign_in());
         }
         Err(UpdateError::Store(error)) => return Err(error.into()),
     }
-    Ok(ok(&SignedInUser::new(
-        &account,
-        app.tokens.issue(signer, &account, &session, &refresh, now),
-    )))
+    known?;
+    let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
+    Ok(ok(&SignedInUser::new(&account, tokens).on_device(&device_token)))
 }
 
-/// Counts a failure and writes it to the audit trail.
+/// Counts a failure and writes it to the audit trail. The user gets a mail when several codes were
+/// wrong in a row: whoever shows them knows the password.
 async fn fail(
     app: &App,
     attempt: &SignInAttempt<'_>,
     event: AuditEvent,
-    problem: Problem,
-) -> Result<ApiResponse, Problem> {
+    refusal: Refusal,
+) -> Result<(), Problem> {
+    let is_setup = event.action == Action::EnableSecondFactor;
+    if refusal == Refusal::AlreadyUsed {
+        let reason = Some(Code::CodeAlreadyUsed.as_str().to_owned());
+        let failure = [AuditEvent { outcome: Outcome::Failed, reason, ..event }];
+        tokio::try_join!(app.store.create_events(&failure), attempt.was_no_guess())?;
+        return Ok(());
+    }
     let reason = Some("second_factor".to_owned());
-    let failure = [AuditEvent { outcome: Outcome::Failed, reason, ..event }];
-    tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
-    Err(problem)
+    let failure = AuditEvent { outcome: Outcome::Failed, reason, ..event };
+    let told = async {
+        if attempt.failures_in_a_row() != CODE_FAILURES_BEFORE_MAIL || is_setup {
+            return app.store.create_events(std::slice::from_ref(&failure)).await;
+        }
+        let user = failure.subject_id;
+        let mail = Mail::new(clock::new_id(), MailKind::CodesFailed, user, clock::now());
+        app.store.record_code_failure(&failure, &mail).await
+    };
+    tokio::try_join!(told, attempt.failed())?;
+    Ok(())
 }
 
 request! {
@@ -192,6 +267,9 @@ pub(crate) async fn set_up_second_factor(
     if account.second_factor {
         return Err(exists());
     }
+    if !account.email_verified {
+        return Err(not_confirmed());
+    }
     check_password(&app, &caller, &request.password, Action::EnableSecondFactor).await?;
     let factor = SecondFactor::pending(account.id, totp::new_secret());
     app.store.start_second_factor(&factor).await.map_err(|error| match error {
@@ -200,6 +278,14 @@ pub(crate) async fn set_up_second_factor(
     })?;
     let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &factor.secret);
     Ok(ok(&Secret { secret: &factor.secret, otpauth_url }))
+}
+
+/// Returns the problem of a user whose address may be somebody else's, who would be locked out.
+fn not_confirmed() -> Problem {
+    Problem::forbidden(
+        Code::EmailNotConfirmed,
+        "Confirm your email address before you set up a second factor.",
+    )
 }
 
 fn exists() -> Problem {
@@ -216,8 +302,14 @@ fn changed() -> Problem {
     )
 }
 
-fn incorrect_code() -> Problem {
-    Problem::field("code", Reason::new("incorrect", "Is wrong, or was used before."))
+/// Begins to check a code of a user who is signed in.
+async fn begin_code<'a>(
+    app: &'a App,
+    caller: &Caller,
+    proof: &Proof,
+) -> Result<SignInAttempt<'a>, Problem> {
+    let (request, user) = (&caller.request, caller.account.id);
+    SignInAttempt::begin_code(app, request, user, proof.guess(), Problem::forbidden).await
 }
 
 /// Checks the caller's password.
@@ -228,12 +320,7 @@ async fn check_password(
     action: Action,
 ) -> Result<(), Problem> {
     let account = &caller.account;
-    let begin = SignInAttempt::begin(
-        app,
-        &caller.request,
-        LimitedAction::Login,
-        account.email.normalized(),
-    );
+    let begin = SignInAttempt::begin_password_check(app, caller);
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
@@ -281,11 +368,18 @@ pub(crate) async fn confirm_second_factor(
     if factor.confirmed {
         return Err(exists());
     }
-    let attempt =
-        SignInAttempt::begin(&app, &caller.request, LimitedAction::SecondFactor, user).await?;
+    if !caller.account.email_verified {
+        return Err(not_confirmed());
+    }
+    let proof = Proof::App(request.code);
+    let attempt = begin_code(&app, &caller, &proof).await?;
     let event = caller.audit(Action::EnableSecondFactor, user, None);
-    let Some(used) = Proof::App(request.code).use_up(&factor, clock::now()) else {
-        return fail(&app, &attempt, event, incorrect_code()).await;
+    let used = match proof.use_up(&factor, clock::now()) {
+        Ok(used) => used,
+        Err(refusal) => {
+            fail(&app, &attempt, event, refusal).await?;
+            return Err(refusal.of_field());
+        }
     };
     let codes: Vec<RecoveryCode> =
         (0..RECOVERY_CODE_COUNT).map(|_| totp::new_recovery_code()).collect();
@@ -333,12 +427,12 @@ pub(crate) async fn disable_second_factor(
     let missing = || Problem::conflict(Code::SecondFactorNotSetUp, "There is no second factor.");
     let factor = factor.filter(|factor| factor.confirmed).ok_or_else(missing)?;
     check_password(&app, &caller, &request.password, Action::DisableSecondFactor).await?;
-    let attempt =
-        SignInAttempt::begin(&app, &caller.request, LimitedAction::SecondFactor, user).await?;
+    let attempt = begin_code(&app, &caller, &request.proof).await?;
     let event = caller.audit(Action::DisableSecondFactor, user, None);
     let now = clock::now();
-    if request.proof.use_up(&factor, now).is_none() {
-        return fail(&app, &attempt, event, incorrect_code()).await;
+    if let Err(refusal) = request.proof.use_up(&factor, now) {
+        fail(&app, &attempt, event, refusal).await?;
+        return Err(refusal.of_field());
     }
     let mail = Mail::new(clock::new_id(), MailKind::SecondFactorDisabled, user, now);
     app.store

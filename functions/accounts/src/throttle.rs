@@ -1,21 +1,29 @@
 //! Use [`SignInAttempt`] to throttle guesses at one account, [`by_network`] for requests that name
 //! no account. Both decide before a password is hashed, and alike for accounts that do not exist.
 //! Use [`failures_by_network`] for requests with a token.
+//!
+//! A known device is counted by itself, and no failures of others concern it. The others share what
+//! an account allows in a row.
 
 use std::time::Instant;
 
+use domain::account::Credentials;
+use domain::device::KnownDevice;
 use domain::email::Email;
+use domain::id::UserId;
 use domain::mail::Mail;
 use domain::password::Password;
 use domain::problem::Code;
 use domain::rate::{
-    ClientNetwork, FAILURE_WINDOW, FREE_FAILURES, FailureCount, FailureLimits, LimitedAction,
+    ClientNetwork, FAILURE_WINDOW, FREE_FAILURES, FailureLimits, LimitedAction, MAX_CODE_FAILURES,
     MIN_REFUSAL_DURATION,
 };
-use http_api::caller::RequestInfo;
+use http_api::caller::{Caller, RequestInfo};
 use http_api::problem::{Limit, Problem};
+use jiff::Timestamp;
 use runtime::clock;
-use store::rate::ThrottleKey;
+use runtime::tokens::DeviceToken;
+use store::rate::{AttemptError, CountedAttempt, ThrottleKey};
 
 use crate::App;
 
@@ -25,14 +33,31 @@ pub(crate) struct SignInAttempt<'a> {
     kind: LimitedAction,
     account: String,
     network: ClientNetwork,
-    attempts: Option<FailureCount>,
+    counted: Counted,
+}
+
+/// By what an attempt is counted.
+enum Counted {
+    /// By the known device in this place.
+    Device(u8),
+    /// By account and network.
+    Account(CountedAttempt),
+}
+
+/// What an attempt at a second factor shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guess {
+    /// A code of the app.
+    Code,
+    /// A recovery code, which nobody guesses.
+    RecoveryCode,
 }
 
 impl App {
     fn failure_limits(&self, network: &ClientNetwork) -> FailureLimits {
         FailureLimits {
             network: self.throttling.failures_per_network,
-            account: self.throttling.failures_per_account,
+            in_a_row: self.throttling.failures_per_account,
             is_shared: self.throttling.shared_networks.contains(network),
         }
     }
@@ -47,29 +72,117 @@ fn limit(kind: LimitedAction) -> Limit {
     }
 }
 
+/// Returns code and detail of the problem of an account that allows no more attempts.
+fn too_many_in_a_row(kind: LimitedAction) -> (Code, &'static str) {
+    if kind == LimitedAction::SecondFactor {
+        let detail = "Too many codes in a row were wrong. Use a recovery code, or ask for a mail \
+                      with a link.";
+        return (Code::SecondFactorLocked, detail);
+    }
+    let detail =
+        "Too many attempts in a row have failed. Ask for a mail with a link, and follow it.";
+    (Code::SignInLinkRequired, detail)
+}
+
 impl<'a> SignInAttempt<'a> {
-    /// Begins an attempt at the account with an address, or with an id.
+    /// Begins a sign-in with an address, and reads its credentials. A device that is known for
+    /// them is counted by itself.
     ///
     /// # Errors
-    /// 429 when the account from this network, or the network as a whole, has to wait.
-    pub(crate) async fn begin(
+    /// 429 when the account from this network, or the network as a whole, has to wait; 401 when too
+    /// many sign-ins of unknown devices have failed in a row. For known devices neither.
+    pub(crate) async fn begin_sign_in(
         app: &'a App,
         info: &RequestInfo,
-        kind: LimitedAction,
-        account: impl ToString,
-    ) -> Result<Self, Problem> {
-        let mut attempt = Self {
-            app,
-            kind,
-            account: account.to_string(),
-            network: ClientNetwork::of(&info.source_ip),
-            attempts: None,
+        email: &Email,
+        device: Option<&DeviceToken>,
+    ) -> Result<(Self, Option<Credentials>), Problem> {
+        let (kind, network) = (LimitedAction::Login, ClientNetwork::of(&info.source_ip));
+        let (limits, account) = (app.failure_limits(&network), email.normalized());
+        let in_a_row = |code, detail| Problem::unauthorized(code, detail);
+        let Some(token) = device else {
+            let begin = Self::begin(app, kind, account, network, limits, in_a_row);
+            let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(email));
+            return Ok((attempt?, credentials?));
         };
+        let (hash, now) = (token.hash(), clock::now());
+        let (known, credentials) = tokio::try_join!(
+            app.store.start_device_attempt(token.user_id, token.place, &hash, now),
+            app.store.get_credentials(email)
+        )?;
+        let is_of = |credentials: &Credentials| {
+            known.as_ref().is_some_and(|known| {
+                (known.user_id, known.password_version)
+                    == (credentials.user_id, credentials.password_version)
+            })
+        };
+        let attempt = if credentials.as_ref().is_some_and(is_of) {
+            Self { app, kind, account, network, counted: Counted::Device(token.place) }
+        } else {
+            Self::begin(app, kind, account, network, limits, in_a_row).await?
+        };
+        Ok((attempt, credentials))
+    }
+
+    /// Begins to check the password of a user who is signed in. Neither strangers who try the
+    /// address nor others in the network concern it.
+    ///
+    /// # Errors
+    /// 429 when the user has to wait; 403 when too many checks have failed in a row.
+    pub(crate) async fn begin_password_check(
+        app: &'a App,
+        caller: &Caller,
+    ) -> Result<Self, Problem> {
+        let (account, network) =
+            (caller.account.id.to_string(), ClientNetwork::of(&caller.request.source_ip));
+        let limits =
+            FailureLimits { network: u64::MAX, is_shared: true, ..app.failure_limits(&network) };
+        let in_a_row = |code, detail| Problem::forbidden(code, detail);
+        Self::begin(app, LimitedAction::Login, account, network, limits, in_a_row).await
+    }
+
+    /// Begins to check a code of a user, at a sign-in or of one who is signed in.
+    ///
+    /// # Errors
+    /// 429 when the user from this network, or the network as a whole, has to wait; `in_a_row` when
+    /// too many codes were wrong in a row. Recovery codes are checked all the same.
+    pub(crate) async fn begin_code(
+        app: &'a App,
+        info: &RequestInfo,
+        user: UserId,
+        guess: Guess,
+        in_a_row: impl FnOnce(Code, &'static str) -> Problem,
+    ) -> Result<Self, Problem> {
+        let network = ClientNetwork::of(&info.source_ip);
+        let most = if guess == Guess::RecoveryCode { u64::MAX } else { MAX_CODE_FAILURES };
+        let limits = FailureLimits { in_a_row: most, ..app.failure_limits(&network) };
+        let kind = LimitedAction::SecondFactor;
+        Self::begin(app, kind, user.to_string(), network, limits, in_a_row).await
+    }
+
+    async fn begin(
+        app: &'a App,
+        kind: LimitedAction,
+        account: String,
+        network: ClientNetwork,
+        limits: FailureLimits,
+        in_a_row: impl FnOnce(Code, &'static str) -> Problem,
+    ) -> Result<Self, Problem> {
         let now = clock::now();
-        let limits = app.failure_limits(&attempt.network);
-        let begun = app.store.start_sign_in_attempt(attempt.throttle_key(), limits, now).await;
-        attempt.attempts = Some(begun.map_err(|error| limit(kind).refuse(error, now))?);
-        Ok(attempt)
+        let key = ThrottleKey { kind, account: &account, network: &network };
+        match app.store.start_sign_in_attempt(key, limits, now).await {
+            Ok(counted) => {
+                Ok(Self { app, kind, account, network, counted: Counted::Account(counted) })
+            }
+            Err(AttemptError::Locked(locked)) => {
+                Err(Problem::too_many_requests(&limit(kind), locked, now))
+            }
+            Err(AttemptError::TooManyInARow) => {
+                let (code, detail) = too_many_in_a_row(kind);
+                Err(in_a_row(code, detail))
+            }
+            Err(AttemptError::Store(error)) => Err(error.into()),
+        }
     }
 
     /// Returns the key of the attempt's counters.
@@ -77,31 +190,96 @@ impl<'a> SignInAttempt<'a> {
         ThrottleKey { kind: self.kind, account: &self.account, network: &self.network }
     }
 
-    /// Counts a failure for the network and the account, too.
-    pub(crate) async fn failed(&self) -> Result<(), store::Error> {
-        self.app
-            .store
-            .count_failure(self.kind, Some(&self.account), &self.network, clock::now())
-            .await
+    /// Returns the place of the device, if it is known.
+    pub(crate) fn device(&self) -> Option<u8> {
+        match self.counted {
+            Counted::Device(place) => Some(place),
+            Counted::Account(_) => None,
+        }
     }
 
-    /// Clears the failures before the success.
+    /// Returns how many attempts have failed in a row, this one included.
+    pub(crate) fn failures_in_a_row(&self) -> u64 {
+        match &self.counted {
+            Counted::Device(_) => 0,
+            Counted::Account(counted) => counted.failures.in_a_row,
+        }
+    }
+
+    /// Counts a failure for the network, too, unless the device is known.
+    pub(crate) async fn failed(&self) -> Result<(), store::Error> {
+        match self.counted {
+            Counted::Device(_) => Ok(()),
+            Counted::Account(_) => {
+                self.app.store.count_failure(self.kind, &self.network, clock::now()).await
+            }
+        }
+    }
+
+    /// Clears the failures before the success. Those of a known device end when it is stored again.
     pub(crate) async fn succeeded(&self) -> Result<(), store::Error> {
-        self.app.store.clear_failures(self.throttle_key()).await
+        match &self.counted {
+            Counted::Device(_) => Ok(()),
+            Counted::Account(counted) => {
+                self.app.store.clear_failures(self.throttle_key(), counted).await
+            }
+        }
+    }
+
+    /// Takes back the count of an attempt that was no guess.
+    pub(crate) async fn was_no_guess(&self) -> Result<(), store::Error> {
+        match &self.counted {
+            Counted::Device(_) => Ok(()),
+            Counted::Account(counted) => {
+                self.app.store.take_back_attempt(self.throttle_key(), counted).await
+            }
+        }
     }
 
     /// Counts a failure although the password was right, and restores the failures before it.
     pub(crate) async fn refused_despite_password(&self) -> Result<(), store::Error> {
-        let remember = async {
-            match &self.attempts {
-                Some(attempts) => {
-                    self.app.store.restore_failures(self.throttle_key(), attempts).await
-                }
-                None => Ok(()),
-            }
-        };
-        tokio::try_join!(remember, self.failed()).map(drop)
+        match &self.counted {
+            Counted::Device(_) => Ok(()),
+            Counted::Account(counted) => tokio::try_join!(
+                self.app.store.restore_failures(self.throttle_key(), counted),
+                self.failed()
+            )
+            .map(drop),
+        }
     }
+}
+
+/// Makes the token of a device that signs in, and what is stored of it: a known device keeps its
+/// place.
+pub(crate) fn renew_device(
+    user: UserId,
+    place: Option<u8>,
+    password_version: u64,
+    now: Timestamp,
+) -> (DeviceToken, KnownDevice) {
+    let token = DeviceToken::generate(user, place);
+    let device = KnownDevice::new(user, token.hash(), password_version, now);
+    (token, device)
+}
+
+/// Returns whether a request is from a known device of the user with these credentials. It guesses
+/// nothing, so it is not counted.
+pub(crate) async fn is_known_device(
+    app: &App,
+    credentials: Option<&Credentials>,
+    token: Option<&str>,
+) -> Result<bool, store::Error> {
+    let token = token.and_then(DeviceToken::parse);
+    let Some((credentials, token)) =
+        credentials.zip(token).filter(|(credentials, token)| credentials.user_id == token.user_id)
+    else {
+        return Ok(false);
+    };
+    let device = app.store.get_device(token.user_id, token.place).await?;
+    Ok(device.is_some_and(|device| {
+        device.has_secret(&token.hash(), clock::now())
+            && device.password_version == credentials.password_version
+    }))
 }
 
 /// Waits until the least duration of a refusal has passed: twice as long for a password that may
@@ -127,7 +305,7 @@ pub(crate) async fn by_network<T>(
     admit_network(app, kind, &network).await?;
     let done = run().await;
     if is_failure(&done) {
-        app.store.count_failure(kind, None, &network, clock::now()).await?;
+        app.store.count_failure(kind, &network, clock::now()).await?;
     }
     done
 }
@@ -147,7 +325,7 @@ pub(crate) async fn failures_by_network<T>(
     if is_failure(&done) {
         let network = ClientNetwork::of(&info.source_ip);
         admit_network(app, kind, &network).await?;
-        app.store.count_failure(kind, None, &network, clock::now()).await?;
+        app.store.count_failure(kind, &network, clock::now()).await?;
     }
     done
 }

@@ -1,23 +1,43 @@
 //! `POST /api/accounts/verify-email/` and `POST /api/accounts/verify-email/resend/`
+//!
+//! Who has read the mail need not be who has registered: somebody may have taken another person's
+//! address. So a token alone confirms nothing. Its reader either is signed in to the account, or
+//! sets a new password, which ends what others have begun.
 
 use axum::extract::State;
 use domain::audit::Action;
+use domain::field::Reason;
+use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
+use domain::password;
 use domain::rate::LimitedAction;
 use http_api::caller::{RequestInfo, SignedIn};
 use http_api::form::Body;
 use http_api::problem::Problem;
+use http_api::request;
 use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
 
 use crate::App;
-use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
+use crate::mail_token::{VerifiedMailToken, refused};
+use crate::reset_password::set_password;
 use crate::throttle::{failures_by_network, order_mail};
 use crate::views::Detail;
 
+request! {
+    pub(crate) struct VerifyEmailRequest {
+        token: String = required,
+        // Whether it resembles the user is checked once the token says who that is.
+        password: Option<password::NewPassword> = optional,
+    }
+}
+
 /// Confirm an email address with the token from a mail.
+///
+/// Those who are signed in to the account send their access token. Others set a password, and all
+/// sessions end: read first at `/api/accounts/registration/` who has registered the address.
 #[utoipa::path(
-    post, path = "/api/accounts/verify-email/", tag = "Accounts", request_body = TokenRequest,
+    post, path = "/api/accounts/verify-email/", tag = "Accounts", request_body = VerifyEmailRequest,
     responses(
         (status = 200, description = "The address is confirmed.", body = Detail),
     )
@@ -25,14 +45,42 @@ use crate::views::Detail;
 pub(crate) async fn verify_email(
     State(app): State<App>,
     info: RequestInfo,
-    Body(request): Body<TokenRequest>,
+    own: Result<SignedIn, Problem>,
+    Body(request): Body<VerifyEmailRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, MailKind::VerifyEmail);
+    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::VerifyEmail]);
     let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
-    let VerifiedMailToken { hash, account, .. } = presented.of_present_address()?;
+    let presented = presented.of_present_address()?;
+    let confirmed = Ok(ok(&Detail { detail: "The email address is confirmed." }));
+    if let Some(password) = request.password {
+        set_password(&app, &info, presented, password).await?;
+        return confirmed;
+    }
+    let VerifiedMailToken { hash, account, .. } = presented;
+    if !account.email_verified && !is_signed_in(&app, own, account.id).await? {
+        let required = "This field is required, unless you are signed in to the account.";
+        return Err(Problem::field("password", Reason::new("required", required)));
+    }
     let event = info.audit(&account, Action::VerifyEmail, account.id, None);
     app.store.verify_email(&account, &hash, &event).await.map_err(refused)?;
-    Ok(ok(&Detail { detail: "The email address is confirmed." }))
+    confirmed
+}
+
+/// Returns whether the caller has a live session of the user. Anyone may call the operation, so
+/// that nothing else decides about the session.
+async fn is_signed_in(
+    app: &App,
+    own: Result<SignedIn, Problem>,
+    user: UserId,
+) -> Result<bool, Problem> {
+    let Ok(own) = own else { return Ok(false) };
+    if own.id() != user {
+        return Ok(false);
+    }
+    let found = app.store.get_caller(user, own.session_id()).await?;
+    Ok(found.is_some_and(|(account, session)| {
+        account.is_active && account.allows_session(&session) && session.is_live(clock::now())
+    }))
 }
 
 /// Ask for another mail with a token that confirms the address.

@@ -3,6 +3,7 @@
 use domain::account::Account;
 use domain::text::PhoneNumber;
 use http_api::views::UserView;
+use runtime::tokens::DeviceToken;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,10 +32,30 @@ pub(crate) struct SignedInUser<'a> {
     user: UserView<'a>,
     phone_number: &'a PhoneNumber,
     tokens: Tokens,
+    /// For the next sign-in from this device, which is known then. It signs nobody in. Absent after
+    /// a registration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        max_length = 255,
+        required = false,
+        value_type = String,
+        example = "AZClwAAAcACAAAAAAAAAAQ"
+    )]
+    device_token: Option<String>,
 }
 
 impl<'a> SignedInUser<'a> {
     pub(crate) fn new(account: &'a Account, tokens: Tokens) -> Self {
-        Self { user: UserView::full(account), phone_number: &account.phone_number, tokens }
+        Self {
+            user: UserView::full(account),
+            phone_number: &account.phone_number,
+            tokens,
+            device_token: None,
+        }
+    }
+
+    /// Returns the user on a device that is known from now on.
+    pub(crate) fn on_device(self, token: &DeviceToken) -> Self {
+        Self { device_token: Some(token.reveal()), ..self }
     }
 }

@@ -1,11 +1,25 @@
 // The sign-in page: password and code go to the API, and the token that comes back opens the console. It is kept nowhere.
+// The token of the device is kept in a cookie: with it, failed sign-ins of others do not lock this device out. It signs nobody in.
 "use strict";
 
 const element = (id) => document.getElementById(id);
-const STEPS = ["password-step", "code-step", "setup-step", "recovery-step"];
+const STEPS = ["password-step", "code-step", "link-step", "setup-step", "recovery-step"];
 let mfaToken = null;
 let access = null;
 let password = null;
+let email = null;
+
+const DEVICE = "__Secure-device";
+
+const deviceToken = () => {
+  const pair = document.cookie.split("; ").find((cookie) => cookie.startsWith(`${DEVICE}=`));
+  return pair === undefined ? {} : { device_token: pair.slice(DEVICE.length + 1) };
+};
+
+const remember = (token) => {
+  if (token === undefined) return;
+  document.cookie = `${DEVICE}=${token}; Path=/admin/sign-in; Max-Age=15552000; Secure; SameSite=Strict`;
+};
 
 const show = (step, focus) => {
   for (const id of STEPS) element(id).hidden = id !== step;
@@ -23,6 +37,11 @@ const call = async (path, body) => {
   const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin" });
   const text = await response.text();
   return { ok: response.ok, status: response.status, body: text === "" ? {} : JSON.parse(text), wait: response.headers.get("Retry-After") };
+};
+
+// Too many attempts of others have failed: the owner of the address goes on with a mail.
+const offerLink = ({ body }) => {
+  element("link-offer").hidden = !["sign_in_link_required", "second_factor_locked"].includes(body.code);
 };
 
 const sentence = ({ body, wait }) => {
@@ -74,9 +93,12 @@ const onSubmit = (id, work) => {
 
 onSubmit("password-step", async (form) => {
   password = form.get("password");
+  email = form.get("email");
   access = null;
-  const answer = await call("/api/accounts/login/", { email: form.get("email"), password });
+  const answer = await call("/api/accounts/login/", { email, password, ...deviceToken() });
+  offerLink(answer);
   if (answer.ok) {
+    remember(answer.body.device_token);
     access = answer.body.tokens.access;
     await enter();
   } else if (answer.body.code === "mfa_required") {
@@ -93,13 +115,37 @@ onSubmit("code-step", async (form) => {
   const typed = form.get("code").trim();
   const proof = /^[0-9 ]{6,7}$/.test(typed) ? { code: typed.replace(" ", "") } : { recovery_code: typed };
   const answer = await call("/api/accounts/login/second-factor/", { mfa_token: mfaToken, ...proof });
+  offerLink(answer);
   if (answer.ok) {
+    remember(answer.body.device_token);
     access = answer.body.tokens.access;
     await enter();
     return;
   }
   complain(sentence(answer));
   if (answer.body.code === "mfa_token_not_valid") show("password-step", "password");
+});
+
+element("send-link").addEventListener("click", async () => {
+  element("link-offer").hidden = true;
+  complain("");
+  try {
+    const answer = await call("/api/accounts/login/link/", { email });
+    if (answer.ok) show("link-step", "link-token");
+    else complain(sentence(answer));
+  } catch {
+    complain("The service cannot be reached. Try again.");
+  }
+});
+
+onSubmit("link-step", async (form) => {
+  const answer = await call("/api/accounts/login/link/confirm/", { token: form.get("token").trim() });
+  if (!answer.ok) {
+    complain(sentence(answer));
+    return;
+  }
+  remember(answer.body.device_token);
+  show("password-step", "password");
 });
 
 onSubmit("setup-step", async (form) => {

@@ -9,6 +9,12 @@ const HTML: &str = include_str!("../templates/account.html");
 const TOKEN_RULE: &str = "The token can be used once, within 30 minutes. Do not share it with \
     anybody: we will never ask you for it.";
 
+const DISCARD_RULE: &str = "If you do not know of this account, somebody else has used your \
+    address. Discard the account with this link, and nobody can use it any more";
+
+/// The path in the web client of the link that discards an account.
+const DISCARD_PATH: &str = "/discard-account";
+
 /// The text of one kind of account mail.
 pub(crate) struct Template {
     pub(crate) subject: &'static str,
@@ -31,9 +37,10 @@ impl Template {
             MailKind::VerifyEmail => Self {
                 subject: "Health Record Account - Confirm Your Email Address",
                 paragraphs: &[
-                    "Please confirm that this is your email address.",
-                    "If you do not have an account with us, somebody mistyped their address, and \
-                     you can ignore this mail.",
+                    "Somebody has registered an account with this email address. If it was you, \
+                     please confirm that the address is yours.",
+                    "You see the name and the role of the account first. Do not confirm the \
+                     address of an account that is not yours.",
                 ],
                 link_text: "Confirm the address",
                 link_path: "/verify-email",
@@ -46,6 +53,16 @@ impl Template {
                 ],
                 link_text: "Set a password",
                 link_path: "/password-reset",
+            },
+            MailKind::SignInLink => Self {
+                subject: "Health Record Account - Sign In From This Device",
+                paragraphs: &[
+                    "Somebody has tried to sign in to your account too often. Follow the link on \
+                     the device from which you want to sign in, and then sign in as usual.",
+                    "If you did not request this, you can ignore this mail: nothing has changed.",
+                ],
+                link_text: "Sign in from this device",
+                link_path: "/sign-in-link",
             },
             MailKind::ConfirmEmailChange => Self {
                 subject: "Health Record Account - Confirm Your New Email Address",
@@ -92,6 +109,18 @@ impl Template {
                     "The second factor of your account was removed. From now on, signing in \
                      requires only the password.",
                     "If you did not do this, set a new password immediately and contact us.",
+                ],
+                link_text: "Set a password",
+                link_path: "/password-reset",
+            },
+            MailKind::CodesFailed => Self {
+                subject: "Health Record Account - Wrong Codes",
+                paragraphs: &[
+                    "Somebody has entered several wrong codes in place of those of your \
+                     authenticator app, after the right password.",
+                    "If it was not you, somebody knows your password: set a new one immediately. \
+                     After some more wrong codes, no codes are accepted until you follow the link \
+                     in a mail or use a recovery code.",
                 ],
                 link_text: "Set a password",
                 link_path: "/password-reset",
@@ -158,8 +187,14 @@ impl Template {
     }
 
     /// Renders the mail, with its token if it has one. The token is in the fragment of the link,
-    /// which browsers do not send to servers.
-    pub(crate) fn render(&self, app_url: &str, token: Option<&str>) -> MailBody {
+    /// which browsers do not send to servers. With `is_unconfirmed`, a second link discards the
+    /// account.
+    pub(crate) fn render(
+        &self,
+        app_url: &str,
+        token: Option<&str>,
+        is_unconfirmed: bool,
+    ) -> MailBody {
         let link = match token {
             Some(token) => format!("{app_url}{}#token={token}", self.link_path),
             None => format!("{app_url}{}", self.link_path),
@@ -173,6 +208,13 @@ impl Template {
                 "<p>Or enter this token when asked for \
                  it:</p>\n<p><code>{token}</code></p>\n<p>{TOKEN_RULE}</p>\n"
             );
+            if is_unconfirmed {
+                let discard = format!("{app_url}{DISCARD_PATH}#token={token}");
+                token_text.push_str(&format!("{DISCARD_RULE}: {discard}\n\n"));
+                token_html.push_str(&format!(
+                    "<p>{DISCARD_RULE}: <a href=\"{discard}\">Discard the account</a></p>\n"
+                ));
+            }
         }
         let paragraphs: Vec<String> =
             self.paragraphs.iter().map(|paragraph| format!("<p>{paragraph}</p>")).collect();
@@ -203,8 +245,16 @@ mod tests {
                 continue;
             };
             let token = kind.includes_token().then_some("a-token");
-            let MailBody { text, html } = template.render("https://app.example.org", token);
+            let render =
+                |is_unconfirmed| template.render("https://app.example.org", token, is_unconfirmed);
+            let (MailBody { text, html }, unconfirmed) = (render(false), render(true));
+            for body in [&unconfirmed.text, &unconfirmed.html] {
+                assert!(!body.contains(['{', '}']), "{body}");
+                let discards = body.contains("/discard-account#token=a-token");
+                assert_eq!(discards, kind.includes_token(), "{body}");
+            }
             for body in [&text, &html] {
+                assert!(!body.contains("discard"), "{body}");
                 assert!(!body.contains(['{', '}']), "{body}");
                 assert!(body.contains("https://app.example.org"), "{body}");
                 assert_eq!(body.contains("#token=a-token"), kind.includes_token(), "{body}");

@@ -20,10 +20,10 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag};
-use domain::account::Account;
+use domain::account::{Account, Role};
 use domain::email::Email;
 use domain::id::{MailId, NotificationId, UserId};
-use domain::mail::{AccountSnapshot, Mail, MailFailure, MailMessage, MailToken};
+use domain::mail::{AccountSnapshot, Mail, MailFailure, MailKind, MailMessage, MailToken};
 use domain::notification::Notification;
 use jiff::SignedDuration;
 use runtime::aws::{self, CallPolicy};
@@ -289,7 +289,11 @@ impl Mailer {
             self.store.create_mail_token(&generated.hash(), &entry).await.map_err(not_prepared)?;
             token = Some(generated.reveal());
         }
-        let content = template.render(&self.config.app_url, token.as_deref());
+        // The kinds whose token discards an account; one of staff cannot be discarded.
+        let is_unconfirmed = !account.email_verified
+            && account.role != Role::Admin
+            && MailKind::OF_REGISTRATION.contains(&mail.kind);
+        let content = template.render(&self.config.app_url, token.as_deref(), is_unconfirmed);
         let tags = MailTags::new(MailMessage::Mail { mail_id: mail.id }, account.id, address);
         self.send(address, &tags, template.subject, content.text, content.html).await
     }

@@ -68,8 +68,9 @@ fn admission(audience: Audience, actor: &str, rules: Rules) -> Decision {
 
 /// Lists the operations of each audience once more, by name.
 fn audiences() -> Vec<(Audience, &'static str)> {
-    let public = "jwks register login login_with_second_factor refresh \
-                  revoke_refresh_token request_password_reset reset_password verify_email \
+    let public = "jwks register login login_with_second_factor request_sign_in_link \
+                  confirm_device refresh revoke_refresh_token request_password_reset \
+                  reset_password verify_email read_registration discard_registration \
                   change_email read_schema swagger_ui swagger_ui_bundle swagger_ui_style \
                   swagger_ui_start problem_page health ready";
     let signed_in = "logout list_sessions end_session logout_all change_password \

@@ -359,7 +359,8 @@ pub struct Credentials {
     #[serde(default)]
     pub password_version: u64,
     /// Whether sign-ins are refused until the address is confirmed. Set when registration does not
-    /// reveal whether an address is taken: a sign-in would reveal it.
+    /// reveal whether an address is taken: a sign-in would reveal it. Until then, another
+    /// registration with the address replaces this one.
     #[serde(default)]
     pub unconfirmed: bool,
 }

@@ -13,6 +13,8 @@ string_enum! {
         Register = "register",
         /// Somebody signed in.
         Login = "login",
+        /// A device became known with a token from a mail.
+        ConfirmDevice = "confirm_device",
         /// A user ended one of their sessions.
         EndSession = "end_session",
         /// All sessions of a user were ended.
@@ -25,6 +27,8 @@ string_enum! {
         ResetPassword = "reset_password",
         /// An email address was confirmed.
         VerifyEmail = "verify_email",
+        /// The owner of an address discarded an account that was never confirmed.
+        DiscardAccount = "discard_account",
         /// An email address was changed.
         ChangeEmail = "change_email",
         /// A second factor was set up.

@@ -10,6 +10,7 @@ pub mod approval;
 pub mod audit;
 pub mod content;
 pub mod counter;
+pub mod device;
 pub mod email;
 pub mod field;
 pub mod file;

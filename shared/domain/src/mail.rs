@@ -44,6 +44,8 @@ string_enum! {
         VerifyEmail = "verify_email",
         /// Contains a token that sets a new password.
         ResetPassword = "reset_password",
+        /// Contains a token that makes a device known.
+        SignInLink = "sign_in_link",
         /// Contains a token that changes the account's address; sent to the new address.
         ConfirmEmailChange = "confirm_email_change",
         /// Informs the former address that the account's address was changed.
@@ -54,6 +56,8 @@ string_enum! {
         SecondFactorEnabled = "second_factor_enabled",
         /// The second factor was removed.
         SecondFactorDisabled = "second_factor_disabled",
+        /// Somebody shows wrong codes after the right password.
+        CodesFailed = "codes_failed",
         /// Somebody signed in with a recovery code.
         RecoveryCodeUsed = "recovery_code_used",
         /// A refresh token was used twice, and its session was ended.
@@ -258,9 +262,15 @@ pub struct Mail {
 }
 
 impl MailKind {
+    /// The kinds whose token shows an account, and discards one that was never confirmed.
+    pub const OF_REGISTRATION: [Self; 2] = [Self::VerifyEmail, Self::ResetPassword];
+
     /// Returns whether mails of this kind contain a token.
     pub fn includes_token(self) -> bool {
-        matches!(self, Self::VerifyEmail | Self::ResetPassword | Self::ConfirmEmailChange)
+        matches!(
+            self,
+            Self::VerifyEmail | Self::ResetPassword | Self::SignInLink | Self::ConfirmEmailChange
+        )
     }
 }
 
@@ -376,10 +386,10 @@ impl MailToken {
         }
     }
 
-    /// Returns whether the token is of this kind and has not expired at `now`. DynamoDB deletes
-    /// expired items late.
-    pub fn is_valid_for(&self, kind: MailKind, now: Timestamp) -> bool {
-        self.kind == kind && self.ttl > now.as_second()
+    /// Returns whether the token is of one of these kinds and has not expired at `now`. DynamoDB
+    /// deletes expired items late.
+    pub fn is_valid_for(&self, kinds: &[MailKind], now: Timestamp) -> bool {
+        kinds.contains(&self.kind) && self.ttl > now.as_second()
     }
 }
 
@@ -395,9 +405,9 @@ mod tests {
         let basis = AccountSnapshot { email: email.clone(), sessions_ended_through: None };
         let token = MailToken::new(MailKind::ResetPassword, user, email, basis, now);
         let after = |seconds| now + SignedDuration::from_secs(seconds);
-        assert!(token.is_valid_for(MailKind::ResetPassword, after(1799)));
-        assert!(!token.is_valid_for(MailKind::ResetPassword, after(1800)));
-        assert!(!token.is_valid_for(MailKind::VerifyEmail, now));
+        assert!(token.is_valid_for(&[MailKind::ResetPassword], after(1799)));
+        assert!(!token.is_valid_for(&[MailKind::ResetPassword], after(1800)));
+        assert!(!token.is_valid_for(&[MailKind::VerifyEmail], now));
     }
 
     #[test]

@@ -42,10 +42,15 @@ codes! {
     /// Another request changed the object between the read and the write of this one.
     ChangedMeanwhile = "changed_meanwhile", "Read the object again and repeat the change. Send \
          If-Match to say which version you mean to change.";
+    /// The code of the app is right, and was used before.
+    CodeAlreadyUsed = "code_already_used", "Wait until the app shows the next code.";
     /// The form was not made for this session of the console.
     CsrfFailed = "csrf_failed", "Open the page again and send its form from there.";
     /// The daily limit of this user or address is reached.
     DailyLimitReached = "daily_limit_reached", "Wait for the number of seconds in Retry-After.";
+    /// The email address of the account is not confirmed.
+    EmailNotConfirmed = "email_not_confirmed", "Follow the link in the mail that asks to confirm \
+         it. Ask for another one at /api/accounts/verify-email/resend/.";
     /// Another account has taken the address since the mail was sent.
     EmailTaken = "email_taken", "Ask for the change to another address.";
     /// The file is not there to download: it was not uploaded yet, or was rejected.
@@ -115,11 +120,18 @@ codes! {
          /api/accounts/profile-update/.";
     /// The account already has a second factor.
     SecondFactorExists = "second_factor_exists", "Disable it before you set up another one.";
+    /// Too many codes in a row were wrong. Codes of the app are not checked any more.
+    SecondFactorLocked = "second_factor_locked", "Use a recovery code. Or ask for a mail at \
+         /api/accounts/login/link/ and follow its link: then codes are checked again.";
     /// The account has no second factor.
     SecondFactorNotSetUp = "second_factor_not_set_up", "Get a secret at \
          /api/accounts/second-factor/setup/ first.";
     /// This requires a sign-in with a second factor.
     SecondFactorRequired = "second_factor_required", "Set up a second factor and sign in with it.";
+    /// Too many sign-ins with this address have failed in a row from devices that are not known.
+    /// Passwords from such devices are not checked any more, whether there is an account or not.
+    SignInLinkRequired = "sign_in_link_required", "Ask for a mail at /api/accounts/login/link/ and \
+         follow its link: then this device is known. Known devices are not concerned.";
     /// The token is invalid, used or expired, or its session has ended.
     TokenNotValid = "token_not_valid", "Get new tokens with the refresh token, or sign in again.";
     /// Too many attempts for this account or from this network have failed.

@@ -1,5 +1,6 @@
 //! Rate limiting: failed sign-ins with exponential lockout, and daily quotas.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +17,8 @@ string_enum! {
         SecondFactor = "second_factor",
         /// Registrations.
         Register = "register",
+        /// Requests for a mail with a link that makes a device known.
+        SignInLink = "sign_in_link",
         /// Requests for a password-reset mail.
         PasswordReset = "password_reset",
         /// Uses of a token from a mail.
@@ -94,7 +97,7 @@ impl Lockout {
 }
 
 /// The failed attempts at one account from one network. An attempt counts as failed from its start,
-/// so that concurrent attempts cannot exceed the limit. A success deletes the count.
+/// so that concurrent attempts cannot exceed the limit. A success forgets them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct FailureCount {
     /// Number of failures.
@@ -142,9 +145,82 @@ impl FailureCount {
     }
 }
 
-/// How far apart two mails that set the password of one address are: a request in between sends
-/// none, because the token of the mail before is still valid.
-pub const PASSWORD_RESET_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+/// Number of failed codes in a row, from all networks together, after which the user gets a mail.
+pub const CODE_FAILURES_BEFORE_MAIL: u64 = 5;
+
+/// Number of failed codes in a row, from all networks together, after which codes are not checked
+/// any more. Three of a million codes are right at any time.
+pub const MAX_CODE_FAILURES: u64 = 20;
+
+/// How long failures in a row are remembered after the last one.
+const FAILURES_REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The greatest number of networks whose failures at one account are remembered.
+const MAX_NETWORKS: usize = 100;
+
+/// The failed attempts at one account, by those whose device is not known.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AccountFailures {
+    /// The failures since the last success, from all networks.
+    pub in_a_row: u64,
+    /// The failures of the last minutes by network.
+    pub networks: BTreeMap<String, FailureCount>,
+    /// When the failures are forgotten, in seconds since 1970; the table's TTL attribute.
+    pub ttl: i64,
+}
+
+/// Why an attempt is not allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttemptRefusal {
+    /// The account is locked for the network.
+    Locked(Lockout),
+    /// Too many attempts in a row have failed.
+    TooManyInARow,
+}
+
+impl AccountFailures {
+    /// Returns the failures with an attempt that starts now, at an account that allows `most` in a
+    /// row and `free` from one network.
+    ///
+    /// # Errors
+    /// [`AttemptRefusal`] when no attempt is allowed.
+    pub fn next(
+        before: Option<&Self>,
+        network: &ClientNetwork,
+        free: u32,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<Self, AttemptRefusal> {
+        // DynamoDB deletes expired items late.
+        let before = before.filter(|before| before.ttl > now.as_second());
+        let in_a_row = before.map_or(0, |before| before.in_a_row);
+        if in_a_row >= most {
+            return Err(AttemptRefusal::TooManyInARow);
+        }
+        let mut networks = before.map(|before| before.networks.clone()).unwrap_or_default();
+        networks.retain(|_, count| count.ttl > now.as_second());
+        let count = FailureCount::next(networks.get(network.as_str()), free, now)
+            .map_err(AttemptRefusal::Locked)?;
+        networks.insert(network.as_str().to_owned(), count);
+        while networks.len() > MAX_NETWORKS {
+            let others = networks.iter().filter(|(name, _)| *name != network.as_str());
+            let oldest = others.min_by_key(|(_, count)| count.ttl).map(|(name, _)| name.clone());
+            oldest.and_then(|oldest| networks.remove(&oldest));
+        }
+        let ttl = now.saturating_add(FAILURES_REMEMBERED).unwrap_or(now).as_second();
+        Ok(Self { in_a_row: in_a_row + 1, networks, ttl })
+    }
+
+    /// Returns whether there is nothing to remember.
+    pub fn is_empty(&self) -> bool {
+        self.in_a_row == 0 && self.networks.is_empty()
+    }
+}
+
+/// How far apart two mails to one address that anyone may ask for are, to set its password or to
+/// make a device known: a request in between sends none, because the token of the mail before is
+/// still valid.
+pub const TOKEN_MAIL_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// Limits within a [`FAILURE_WINDOW`], in addition to those of one account from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,19 +228,18 @@ pub struct FailureLimits {
     /// Failures of one network at all accounts together. At the limit, the network is refused until
     /// the next window; one that is shared has one free failure at each account instead.
     pub network: u64,
-    /// Failures at one account from all networks together. At the limit, each network has one free
-    /// failure: this slows an attack down without locking the owner out.
-    pub account: u64,
+    /// Failures in a row at one account from all networks together. At the limit, nothing is checked
+    /// any more until a mailed link shows who the owner is. Known devices are not concerned.
+    pub in_a_row: u64,
     /// Whether the network is that of an organization, where one machine must not lock out all.
     pub is_shared: bool,
 }
 
 impl FailureLimits {
-    /// Returns how many failures the network has before a lockout at an account, with the failures
-    /// of the network at all accounts, and of the account from all networks.
-    pub fn free_failures(self, network_failures: u64, account_failures: u64) -> u32 {
-        let few = network_failures < self.network && account_failures < self.account;
-        if few { FREE_FAILURES } else { 1 }
+    /// Returns how many failures the network has before a lockout at an account, with its failures
+    /// at all accounts.
+    pub fn free_failures(self, network_failures: u64) -> u32 {
+        if network_failures < self.network { FREE_FAILURES } else { 1 }
     }
 
     /// Returns whether a network with so many failures is refused.
@@ -287,20 +362,43 @@ mod tests {
     }
 
     #[test]
-    fn an_account_under_attack_has_one_free_failure_for_each_network() {
-        let limits = FailureLimits { network: 100, account: 100, is_shared: false };
-        assert_eq!((limits.free_failures(0, 99), limits.free_failures(0, 100)), (5, 1));
-        let first = FailureCount::next(None, limits.free_failures(0, 100), at(0)).unwrap();
-        assert_eq!(first.locked_until, at(1000));
+    fn an_account_has_so_many_failures_in_a_row_whatever_the_networks() {
+        let next = |before: Option<&AccountFailures>, number: usize, now| {
+            let network = ClientNetwork::of(&format!("203.0.{number}.7"));
+            AccountFailures::next(before, &network, FREE_FAILURES, 120, now)
+        };
+        let mut failures = None;
+        for number in 0..120 {
+            failures = Some(next(failures.as_ref(), number, at(0)).unwrap());
+        }
+        let failures = failures.unwrap();
+        assert_eq!((failures.in_a_row, failures.networks.len()), (120, MAX_NETWORKS));
+        assert_eq!(next(Some(&failures), 200, at(0)), Err(AttemptRefusal::TooManyInARow));
+        let day = 24 * 3_600_000;
+        assert_eq!(next(Some(&failures), 200, at(29 * day)), Err(AttemptRefusal::TooManyInARow));
+        let forgotten = next(Some(&failures), 200, at(30 * day)).unwrap();
+        assert_eq!((forgotten.in_a_row, forgotten.networks.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_network_is_locked_at_an_account_and_others_are_not() {
+        let [here, elsewhere] = ["203.0.113.7", "198.51.100.7"].map(ClientNetwork::of);
+        let next = |before: Option<&AccountFailures>, network| {
+            AccountFailures::next(before, network, 1, 100, at(0))
+        };
+        let failures = next(None, &here).unwrap();
+        let locked = Lockout { until: at(1000) };
+        assert_eq!(next(Some(&failures), &here), Err(AttemptRefusal::Locked(locked)));
+        assert_eq!(next(Some(&failures), &elsewhere).unwrap().in_a_row, 2);
     }
 
     #[test]
     fn a_shared_network_at_its_limit_has_one_free_failure_at_each_account() {
-        let own = FailureLimits { network: 100, account: 100, is_shared: false };
+        let own = FailureLimits { network: 100, in_a_row: 100, is_shared: false };
         let shared = FailureLimits { is_shared: true, ..own };
         assert!(!own.refuses_network(99) && own.refuses_network(100));
         assert!(!shared.refuses_network(100));
-        assert_eq!((shared.free_failures(99, 0), shared.free_failures(100, 0)), (5, 1));
+        assert_eq!((shared.free_failures(99), shared.free_failures(100)), (5, 1));
     }
 
     #[test]

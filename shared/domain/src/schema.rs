@@ -77,20 +77,23 @@ pub(crate) fn file_name(description: &str, max: usize, example: &str) -> Object 
     string(description, 1, max, example).pattern(Some(pattern)).build()
 }
 
-/// Returns the schema of `times` characters of a class, with white space or characters of
-/// `separators` between them.
-pub(crate) fn grouped(
+/// Returns the schema of characters of a class, with white space or characters of `separators`
+/// between them. There are as many characters as one of `times` says.
+pub(crate) fn grouped<const N: usize>(
     description: &str,
     class: &str,
     separators: &str,
-    times: usize,
+    times: [usize; N],
     example: &str,
 ) -> Object {
     let space = format!("[{WHITE}{separators}]*");
     // Up to three separators per character are more than enough.
-    string(description, times, 4 * times, example)
-        .pattern(Some(format!("^(?:{space}{class}){{{times}}}{space}$")))
-        .build()
+    let (least, most) = times
+        .iter()
+        .fold((usize::MAX, 0), |(least, most), number| (least.min(*number), most.max(*number)));
+    let forms = times.map(|number| format!("(?:{space}{class}){{{number}}}")).join("|");
+    let forms = if N == 1 { forms } else { format!("(?:{forms})") };
+    string(description, least, 4 * most, example).pattern(Some(format!("^{forms}{space}$"))).build()
 }
 
 /// Returns the schema of an id.

@@ -109,11 +109,14 @@ impl FieldValue for TotpCode {
     }
 
     fn schema() -> Object {
-        schema::grouped("The six digits that the app shows.", "[0-9]", "", 6, "123456")
+        schema::grouped("The six digits that the app shows.", "[0-9]", "", [6], "123456")
     }
 }
 
-/// A recovery code: 16 letters and digits. Case, white space and hyphens are ignored.
+/// The lengths of recovery codes in characters of five bits: those of today, and the first ones.
+const RECOVERY_CODE_LENGTHS: [usize; 2] = [26, 16];
+
+/// A recovery code: 26 letters and digits, or 16 if it is an early one. Case, white space and hyphens are ignored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecoveryCode(String);
 
@@ -136,8 +139,8 @@ impl FieldValue for RecoveryCode {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         let characters: String =
             string(value)?.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-        let is_code =
-            characters.len() == 16 && characters.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_code = RECOVERY_CODE_LENGTHS.contains(&characters.len())
+            && characters.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if is_code {
             Ok(Self::new(&characters))
         } else {
@@ -150,8 +153,8 @@ impl FieldValue for RecoveryCode {
             "One of the recovery codes.",
             "[0-9A-Za-z]",
             "\\-",
-            16,
-            "abcd-efgh-2345-wxyz",
+            RECOVERY_CODE_LENGTHS,
+            "abcd-efgh-2345-wxyz-abcd-efgh-23",
         )
     }
 }
@@ -223,7 +226,14 @@ mod tests {
         for value in ["ABCD-efgh-2345-wxyz", "abcdefgh2345wxyz", " abcd efgh 2345 wxyz "] {
             assert_eq!(code(json!(value)), Ok("abcd-efgh-2345-wxyz".to_owned()));
         }
-        for value in [json!("abcd-efgh-2345-wxy"), json!("abcd-efgh-2345-wxy!"), json!(7)] {
+        let long = "abcd-efgh-2345-wxyz-abcd-efgh-23";
+        assert_eq!(code(json!(long.to_uppercase())), Ok(long.to_owned()));
+        for value in [
+            json!("abcd-efgh-2345-wxyz-abcd"),
+            json!("abcd-efgh-2345-wxy"),
+            json!("abcd-efgh-2345-wxy!"),
+            json!(7),
+        ] {
             assert_eq!(code(value), Err("invalid"));
         }
     }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use domain::access::{self, Actor, Decision, Operation, Relation, Rules};
 use domain::account::Account;
 use domain::audit::{Action, AuditEvent, Outcome};
-use domain::id::{RecordId, UserId};
+use domain::id::{RecordId, SessionId, UserId};
 use domain::record::Record;
 use domain::session::Session;
 use lambda_http::request::RequestContext;
@@ -262,6 +262,11 @@ impl<A: Audience> Authenticated<A> {
     /// Returns the user's id.
     pub fn id(&self) -> UserId {
         self.claims.user_id
+    }
+
+    /// Returns the id of the session, which may have ended.
+    pub fn session_id(&self) -> SessionId {
+        self.claims.session_id
     }
 
     /// Reads account and session, and decides whether the caller may use the operation.

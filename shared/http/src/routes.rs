@@ -18,6 +18,7 @@ use crate::etag::IfMatch;
 use crate::form::{Body, Form};
 use crate::idempotency::Idempotent;
 use crate::path::PathId;
+use crate::problem::Problem;
 use crate::query::QueryParameters;
 
 /// What the argument of a handler means for its operation. Every extractor implements it.
@@ -37,6 +38,8 @@ impl Argument for Idempotent {
 }
 
 impl<S> Argument for State<S> {}
+/// What may be missing lets everyone pass.
+impl<T> Argument for Result<T, Problem> {}
 impl<T> Argument for Body<T> {}
 impl Argument for Form {}
 impl Argument for HeaderMap {}

@@ -141,8 +141,8 @@ config! {
         /// How many attempts of one kind (sign-ins, registrations, refreshes, uses of mailed
         /// tokens) may fail from one network in 15 minutes, at all accounts together.
         failures_per_network: u64 = MAX_FAILURES_PER_NETWORK as |value| number(value, 5..=100_000),
-        /// How many sign-ins may fail at one account in 15 minutes, from all networks together,
-        /// before further ones are delayed.
+        /// How many sign-ins may fail at one account in a row, from all networks together, before
+        /// only known devices may sign in.
         failures_per_account: u64 = MAX_FAILURES_PER_ACCOUNT as |value| number(value, 5..=100_000),
         /// Networks of organizations, which are not refused as a whole.
         shared_networks: Vec<ClientNetwork> = SHARED_NETWORKS as networks,

@@ -50,9 +50,9 @@ fn totp(secret: &str) -> Option<Totp> {
     builder.with_secret(secret).build().ok()
 }
 
-/// Generates a recovery code of 80 bits.
+/// Generates a recovery code of 128 bits.
 pub fn new_recovery_code() -> RecoveryCode {
-    RecoveryCode::new(&Secret::from(&random::<10>()[..]).to_base32())
+    RecoveryCode::new(&Secret::from(&random::<16>()[..]).to_base32())
 }
 
 /// Returns the hash of a recovery code, which is stored in its place.
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(secret.len(), 32);
         assert_ne!(secret, new_secret());
         let code = new_recovery_code();
-        assert_eq!(code.expose().len(), 19);
+        assert_eq!(code.expose().len(), 32);
         assert!(code != new_recovery_code());
         let typed = RecoveryCode::from_json(&json!(code.expose().to_uppercase().replace('-', " ")))
             .unwrap();

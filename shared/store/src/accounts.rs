@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{Item, entity, number, string};
-use crate::credentials;
+use crate::credentials::{self, IS_UNCONFIRMED, remove_unconfirmed, unconfirmed_values};
 use crate::error::{Error, UpdateError};
 use crate::idempotency::StoredResponse;
 use crate::item::{Keyed, Stored, from_item, read_part, to_item};
@@ -58,6 +58,9 @@ pub enum SilentError {
     /// The address was taken or given up since it was looked up: look again.
     #[error("taken or free by now")]
     Changed,
+    /// The account that was to be replaced was confirmed: it keeps the address.
+    #[error("confirmed by now")]
+    Confirmed,
     /// The address has been sent too many mails today.
     #[error(transparent)]
     Locked(#[from] Lockout),
@@ -73,6 +76,15 @@ pub struct MailLimit {
     pub most: u64,
     /// The time whose day (UTC) counts.
     pub now: Timestamp,
+}
+
+/// Whose account a silent registration removes.
+#[derive(Clone, Copy, Debug)]
+pub enum Replaced {
+    /// Nobody's: a random id, so that it takes as long.
+    Nobody(UserId),
+    /// That of a user who has registered the address before and never confirmed it.
+    Unconfirmed(UserId),
 }
 
 /// Why a profile was not created.
@@ -259,17 +271,30 @@ impl Store {
     /// count a mail to the address.
     ///
     /// # Errors
-    /// [`SilentError::Changed`] when an account has the address; of several at once, one succeeds.
+    /// [`SilentError::Changed`] when another account has the address; of several at once, one
+    /// succeeds. [`SilentError::Confirmed`] when the account was confirmed.
     pub async fn register_silently(
         &self,
         account: &Account,
         credentials: &Credentials,
+        replaced: Replaced,
         event: &AuditEvent,
         mails: MailLimit,
         stored_response: Option<&StoredResponse>,
     ) -> Result<(), SilentError> {
+        let put = credentials::put(&account.email, credentials)?;
+        let (put, remove) = match replaced {
+            Replaced::Nobody(nobody) => {
+                (put.only_if(IS_NEW, SilentError::Changed), Step::delete(keys::account(nobody)))
+            }
+            Replaced::Unconfirmed(user) => (
+                put.only_if(IS_UNCONFIRMED, SilentError::Changed).with(unconfirmed_values(user)),
+                remove_unconfirmed(user, SilentError::Confirmed),
+            ),
+        };
         let steps = vec![
-            credentials::put(&account.email, credentials)?.only_if(IS_NEW, SilentError::Changed),
+            put,
+            remove,
             Step::put(account)?,
             self.audit(event)?,
             count_mail(&account.email.normalized(), mails.most, mails.now),
@@ -278,7 +303,7 @@ impl Store {
     }
 
     /// Records an attempt to register with a taken address: `mail` informs the owner of the
-    /// address.
+    /// address. `nobody` is a random id.
     ///
     /// # Errors
     /// [`SilentError::Changed`] when no account has the address any more.
@@ -287,10 +312,12 @@ impl Store {
         email: &Email,
         event: &AuditEvent,
         mail: &Mail,
+        nobody: UserId,
         mails: MailLimit,
         stored_response: Option<&StoredResponse>,
     ) -> Result<(), SilentError> {
         let steps = vec![
+            Step::delete(keys::account(nobody)),
             Step::check(keys::credentials(email)).only_if(EXISTS, SilentError::Changed),
             Step::put(mail)?,
             self.audit(event)?,

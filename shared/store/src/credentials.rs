@@ -4,7 +4,7 @@
 use domain::account::{Account, Credentials};
 use domain::audit::AuditEvent;
 use domain::email::Email;
-use domain::id::SessionId;
+use domain::id::{SessionId, UserId};
 use domain::mail::Mail;
 use domain::session::Session;
 
@@ -12,6 +12,7 @@ use crate::attributes::{Value, flag, number, string};
 use crate::error::{Error, UpdateError};
 use crate::item::{Stored, to_item_at};
 use crate::keys;
+use crate::rate::forget_failures;
 use crate::read::Consistency;
 use crate::sessions::NOT_ENDED;
 use crate::store::Store;
@@ -61,6 +62,22 @@ pub struct NewPassword<'a> {
     pub mail: &'a Mail,
 }
 
+/// A new address of an account and everything that is stored with it.
+pub struct NewEmail<'a> {
+    /// The account as it was read.
+    pub before: &'a Account,
+    /// The account with the new, confirmed address and a higher version.
+    pub after: &'a Account,
+    /// The credentials as they were read.
+    pub credentials: &'a Credentials,
+    /// The user who has registered the new address and never confirmed it.
+    pub replaced: Option<UserId>,
+    /// The event for the audit trail.
+    pub event: &'a AuditEvent,
+    /// Informs the previous address.
+    pub mail: &'a Mail,
+}
+
 impl Table {
     /// Reads the credentials of the account with an address, strongly consistent.
     pub async fn get_credentials(&self, email: &Email) -> Result<Option<Credentials>, Error> {
@@ -103,7 +120,10 @@ impl Store {
     }
 
     /// Replaces a password with a token from a mail, which is used up: all sessions end. The token
-    /// also confirms the email address to which it was sent, which has no problem any more.
+    /// also confirms the email address to which it was sent, which has no problem any more, and
+    /// forgets the failures at the account. If the address
+    /// was not confirmed before, somebody else may have registered it and set up a second factor,
+    /// which is removed.
     ///
     /// # Errors
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
@@ -112,15 +132,28 @@ impl Store {
         new: &NewPassword<'_>,
         token_hash: &str,
     ) -> Result<(), UseTokenError> {
-        self.commit(vec![
+        let is_new = !new.account.email_verified;
+        let factor = flag(":factor", new.account.second_factor && !is_new);
+        let credentials = Step::update(keys::credentials(&new.account.email), SET_HASH_AND_CONFIRM)
+            .only_if(SAME_HASH, UseTokenError::Stale)
+            .with(hashes(new.before, new.password_hash))
+            .with([password_version(new), no(), factor.clone()]);
+        let mut steps = vec![
             use_up(token_hash),
-            replace_hash(new, UseTokenError::Stale),
-            end_sessions(new, SET_PASSWORD_AND_CONFIRM, UseTokenError::Stale)
-                .with([yes(), time_of(new.event)]),
+            credentials,
+            end_sessions(new, SET_PASSWORD_AND_CONFIRM, UseTokenError::Stale).with([
+                yes(),
+                time_of(new.event),
+                factor,
+            ]),
             self.audit(new.event)?,
             Step::put(new.mail)?,
-        ])
-        .await
+        ];
+        steps.extend(forget_failures(new.account));
+        if is_new {
+            steps.push(Step::delete(keys::second_factor(new.account.id)));
+        }
+        self.commit(steps).await
     }
 
     /// Confirms the email address of an account with a token from a mail, which is used up. The
@@ -148,26 +181,51 @@ impl Store {
                 time_of(event),
                 number(":one", 1_u64),
             ]),
+            Step::update(keys::credentials(&account.email), "SET unconfirmed = :no")
+                .only_if("user_id = :user", UseTokenError::Stale)
+                .with([no(), string(":user", account.id)]),
+            self.audit(event)?,
+        ])
+        .await
+    }
+
+    /// Discards an account that was never confirmed, with a token from a mail to its address, which
+    /// is free then. `after` is the account without activity and sessions, and with a higher
+    /// version than `before`.
+    ///
+    /// # Errors
+    /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
+    pub async fn discard_account(
+        &self,
+        before: &Account,
+        after: &Account,
+        token_hash: &str,
+        event: &AuditEvent,
+    ) -> Result<(), UseTokenError> {
+        self.commit(vec![
+            use_up(token_hash),
+            Step::delete(keys::credentials(&before.email))
+                .only_if("user_id = :user", UseTokenError::Stale)
+                .with([string(":user", before.id)]),
+            Step::put(after)?
+                .only_if("version = :version AND email_verified = :no", UseTokenError::Stale)
+                .with([number(":version", before.version), no()]),
             self.audit(event)?,
         ])
         .await
     }
 
     /// Changes the email address of an account to the one to which a token was sent; the token is
-    /// used up. `after` has the new, confirmed address and a higher version than `before`. `mail`
-    /// informs the previous address.
+    /// used up.
     ///
     /// # Errors
     /// [`UseTokenError`]; of several at once, one succeeds.
     pub async fn change_email(
         &self,
-        before: &Account,
-        after: &Account,
-        credentials: &Credentials,
+        moved: &NewEmail<'_>,
         token_hash: &str,
-        event: &AuditEvent,
-        mail: &Mail,
     ) -> Result<(), UseTokenError> {
+        let NewEmail { before, after, credentials, replaced, event, mail } = *moved;
         let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
         let unchanged =
             [string(":user", credentials.user_id), string(":before", &credentials.password_hash)];
@@ -178,7 +236,15 @@ impl Store {
         } else {
             steps.push(Step::delete(old).only_if(SAME_HASH, UseTokenError::Stale).with(unchanged));
             let moved = put(&after.email, credentials)?;
-            steps.push(moved.only_if(IS_NEW, UseTokenError::EmailTaken));
+            match replaced {
+                None => steps.push(moved.only_if(IS_NEW, UseTokenError::EmailTaken)),
+                Some(user) => steps.extend([
+                    moved
+                        .only_if(IS_UNCONFIRMED, UseTokenError::EmailTaken)
+                        .with(unconfirmed_values(user)),
+                    remove_unconfirmed(user, UseTokenError::EmailTaken),
+                ]),
+            }
         }
         steps.extend([
             Step::put(after)?
@@ -191,7 +257,22 @@ impl Store {
     }
 }
 
+/// Holds for the credentials of a user who has to confirm the address before signing in.
+pub(crate) const IS_UNCONFIRMED: &str = "user_id = :replaced AND unconfirmed = :yes";
+
+/// Returns the values of [`IS_UNCONFIRMED`].
+pub(crate) fn unconfirmed_values(user: UserId) -> [Value; 2] {
+    [string(":replaced", user), yes()]
+}
+
+/// Makes the step that removes an account that was never confirmed, and so never used.
+pub(crate) fn remove_unconfirmed<E>(user: UserId, otherwise: E) -> Step<E> {
+    Step::delete(keys::account(user)).only_if("email_verified = :no", otherwise).with([no()])
+}
+
 const SET_HASH: &str = "SET password_hash = :after";
+const SET_HASH_AND_CONFIRM: &str = "SET password_hash = :after, password_version = :password, \
+                                    unconfirmed = :no, second_factor = :factor";
 const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
 
 fn hashes(before: &Credentials, password_hash: &str) -> [Value; 3] {
@@ -213,8 +294,8 @@ const SET_PASSWORD: &str =
     "SET sessions_ended_through = :through, password_version = :password, version = version + :one";
 const SET_PASSWORD_AND_CONFIRM: &str = "SET sessions_ended_through = :through, password_version = \
                                         :password, version = version + :one, email_verified = \
-                                        :yes, email_trusted_since = :now REMOVE email_problem, \
-                                        email_problem_at";
+                                        :yes, email_trusted_since = :now, second_factor = \
+                                        :factor REMOVE email_problem, email_problem_at";
 
 /// Stores the password's version in the account, and ends all sessions.
 fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> Step<E> {
@@ -232,7 +313,7 @@ fn password_version(new: &NewPassword<'_>) -> Value {
     number(":password", new.before.password_version + 1)
 }
 
-fn use_up(token_hash: &str) -> Step<UseTokenError> {
+pub(crate) fn use_up(token_hash: &str) -> Step<UseTokenError> {
     Step::delete(keys::mail_token(token_hash)).only_if(EXISTS, UseTokenError::Used)
 }
 
@@ -242,4 +323,8 @@ fn time_of(event: &AuditEvent) -> Value {
 
 fn yes() -> Value {
     flag(":yes", true)
+}
+
+fn no() -> Value {
+    flag(":no", false)
 }

@@ -5,6 +5,7 @@
 //! | user | `USER#<user>` | `ACCOUNT` | gsi1 if assignable; gsi2 if doctor; gsi3; gsi4 |
 //! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | gsi4 |
 //! | second_factor | `FACTOR#<user>` | `SECOND_FACTOR` | |
+//! | device | `FACTOR#<user>` | `DEVICE#<place>` | |
 //! | attempts | `RATE#<what>#<hash>` | `ATTEMPTS` | |
 //! | rate_window | `RATE#<what>#<hash>` | `<window>` | |
 //! | admins | `ADMINS` | `STATE` | |
@@ -102,6 +103,11 @@ fn email_hash(email: &Email) -> String {
 /// functions read, nor in that of the address, which can change.
 pub(crate) fn second_factor(user: UserId) -> Key {
     Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
+}
+
+/// Returns the key of a known device, by its place among those of the user.
+pub(crate) fn device(user: UserId, place: u8) -> Key {
+    Key::new(format!("FACTOR#{user}"), format!("DEVICE#{place:02}"))
 }
 
 /// Returns the key of a counter about a subject. The subject is hashed, because keys appear in logs

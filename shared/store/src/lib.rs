@@ -27,6 +27,7 @@ mod attributes;
 mod audit;
 pub mod counters;
 pub mod credentials;
+mod devices;
 mod error;
 pub mod files;
 pub mod idempotency;

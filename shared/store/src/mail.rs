@@ -9,13 +9,14 @@
 use domain::id::{MailId, NotificationId, UserId};
 use domain::mail::{Delivery, Mail, MailFailure, MailMessage, MailState, MailToken};
 use domain::notification::Notification;
+use domain::rate::LimitedAction;
 use jiff::Timestamp;
 
 use crate::attributes::{Item, Value, string, text};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item, read_part, to_item, to_item_at};
 use crate::keys::{self, IndexKeys, Key};
-use crate::rate::{LimitError, count_mail, space_resets};
+use crate::rate::{LimitError, count_mail, space_mails};
 use crate::read::Consistency;
 use crate::table::Table;
 use crate::write::{IS_NEW, Step, UpdateOutcome, operation_id};
@@ -306,15 +307,16 @@ impl Table {
         self.commit(vec![count_mail(address, most, now), Step::put(mail)?]).await
     }
 
-    /// Stores a mail that sets the password of an address, unless one was stored minutes ago, whose
-    /// token is still valid.
-    pub async fn create_reset_mail(
+    /// Stores a mail with a token to an address, unless one for the same action was stored minutes
+    /// ago, whose token is still valid.
+    pub async fn create_spaced_mail(
         &self,
+        action: LimitedAction,
         address: &str,
         mail: &Mail,
         now: Timestamp,
     ) -> Result<(), Error> {
-        match self.commit(vec![space_resets(address, now), Step::put(mail)?]).await {
+        match self.commit(vec![space_mails(action, address, now), Step::put(mail)?]).await {
             Ok(()) | Err(LimitError::Locked(_)) => Ok(()),
             Err(LimitError::Store(error)) => Err(error),
         }

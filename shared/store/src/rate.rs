@@ -3,25 +3,27 @@
 
 use std::ops::Range;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::account::Account;
 use domain::id::UserId;
 use domain::rate::{
-    ClientNetwork, FREE_FAILURES, FailureCount, FailureLimits, FixedWindow, LimitedAction, Lockout,
-    MAX_UNCONFIRMED_MAILS, PASSWORD_RESET_INTERVAL,
+    AccountFailures, AttemptRefusal, ClientNetwork, FREE_FAILURES, FailureCount, FailureLimits,
+    FixedWindow, LimitedAction, Lockout, MAX_UNCONFIRMED_MAILS, TOKEN_MAIL_INTERVAL,
 };
 use futures_util::future::try_join;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use crate::attributes::{Item, Value, number, seconds, string};
+use crate::attributes::{Item, Value, number, seconds, string, text};
 use crate::error::Error;
 use crate::item::{Stored, from_item, to_item_at};
 use crate::keys::{self, Key};
 use crate::read::Consistency;
 use crate::retry::{SIGN_IN_COUNT, pause};
 use crate::table::Table;
-use crate::write::{IS_NEW, PutOutcome, Step};
+use crate::write::{IS_NEW, PutOutcome, Step, operation_id};
 
-impl Stored for FailureCount {
+impl Stored for AccountFailures {
     const ENTITY: &'static str = "attempts";
     const IN_KEY: &'static [&'static str] = &[];
 }
@@ -36,6 +38,51 @@ pub struct ThrottleKey<'a> {
     /// The network that it is tried from.
     pub network: &'a ClientNetwork,
 }
+
+/// An attempt that is counted.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CountedAttempt {
+    /// The failures at the account, this attempt included.
+    pub failures: AccountFailures,
+    /// The failures from its network before it.
+    before: Option<FailureCount>,
+    /// The id of the write that has counted it.
+    written: String,
+}
+
+/// Why an attempt is not allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// The account from this network, or the network as a whole, has to wait.
+    #[error(transparent)]
+    Locked(#[from] Lockout),
+    /// Too many attempts in a row have failed, from all networks together.
+    #[error("too many failures in a row")]
+    TooManyInARow,
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl From<AttemptRefusal> for AttemptError {
+    fn from(refusal: AttemptRefusal) -> Self {
+        match refusal {
+            AttemptRefusal::Locked(lockout) => lockout.into(),
+            AttemptRefusal::TooManyInARow => Self::TooManyInARow,
+        }
+    }
+}
+
+/// What became of a write of the failures at an account.
+enum Written {
+    /// Done, with this id.
+    Done(String),
+    /// Something else was stored, with the id of its write.
+    Found(Option<(AccountFailures, String)>),
+}
+
+/// The attribute with the id of the write of failures.
+const ATTEMPT: &str = "attempt";
 
 /// Why a limit refuses something.
 #[derive(Debug, thiserror::Error)]
@@ -62,88 +109,161 @@ impl Table {
     /// sign-ins get no more tries than sequential ones. A sign-in that meets the last free try of
     /// another waits a moment, because the other may succeed.
     ///
-    /// Returns the failures, this sign-in included.
-    ///
     /// # Errors
-    /// [`LimitError::Locked`] when the account from this network, or the network as a whole, has to
-    /// wait.
+    /// [`AttemptError`] when the account from this network, the network as a whole, or the account
+    /// as a whole allows no attempt.
     pub async fn start_sign_in_attempt(
         &self,
         key: ThrottleKey<'_>,
         limits: FailureLimits,
         mut now: Timestamp,
-    ) -> Result<FailureCount, LimitError> {
+    ) -> Result<CountedAttempt, AttemptError> {
         let (start, began) = (now, Instant::now());
-        let first = FailureCount::next(None, FREE_FAILURES, now)?;
-        let (failures, mut written) =
-            try_join(self.failures(key, now), self.write_failures(key, None, &first)).await?;
-        if limits.refuses_network(failures.network) {
+        let count = |seen: Option<&AccountFailures>, free, now| {
+            AccountFailures::next(seen, key.network, free, limits.in_a_row, now)
+        };
+        let (mut failures, mut before) = (count(None, FREE_FAILURES, now)?, None);
+        let (network_failures, mut written) =
+            try_join(self.network_failures(key, now), self.write_failures(key, None, &failures))
+                .await?;
+        if limits.refuses_network(network_failures) {
             return Err(Lockout { until: FixedWindow::for_failures(now).end }.into());
         }
-        let free = limits.free_failures(failures.network, failures.account);
-        let mut next = first;
-        if let (PutOutcome::Done, false) = (&written, free == FREE_FAILURES) {
-            let seen = next;
-            next = FailureCount::next(None, free, now)?;
-            written = self.write_failures(key, Some(&seen), &next).await?;
+        let free = limits.free_failures(network_failures);
+        if let (Written::Done(id), false) = (&written, free == FREE_FAILURES) {
+            failures = count(None, free, now)?;
+            written = self.write_failures(key, Some(id), &failures).await?;
         }
         let mut retries = SIGN_IN_COUNT.start();
         loop {
             let seen = match written {
-                PutOutcome::Done => return Ok(next),
-                PutOutcome::ConditionFailed(Some(stored)) => {
-                    Some(from_item::<FailureCount>(stored)?)
-                }
-                PutOutcome::ConditionFailed(None) => None,
+                Written::Done(written) => return Ok(CountedAttempt { failures, before, written }),
+                Written::Found(seen) => seen,
             };
-            let waits = |seen: &FailureCount| seen.last_free_attempt_is_pending(free, now);
-            let counted = match FailureCount::next(seen.as_ref(), free, now) {
-                Ok(attempts) => (seen.as_ref(), attempts),
-                Err(_) if seen.as_ref().is_some_and(waits) => {
+            let of_network = |seen: &Option<(AccountFailures, String)>| {
+                let (failures, _) = seen.as_ref()?;
+                failures.networks.get(key.network.as_str()).cloned()
+            };
+            let waits = of_network(&seen)
+                .is_some_and(|count| count.last_free_attempt_is_pending(free, now));
+            let (seen, counted) = match count(seen.as_ref().map(|(seen, _)| seen), free, now) {
+                Ok(counted) => (seen, counted),
+                Err(AttemptRefusal::Locked(_)) if waits => {
                     pause(RECHECK_DELAY).await;
                     now = start.saturating_add(began.elapsed()).unwrap_or(start);
-                    (None, FailureCount::next(None, free, now)?)
+                    (None, count(None, free, now)?)
                 }
-                Err(locked) => return Err(locked.into()),
+                Err(refusal) => return Err(refusal.into()),
             };
-            next = counted.1;
+            (failures, before) = (counted, of_network(&seen));
             if !retries.next().await {
                 let until = now.saturating_add(CONTENTION_LOCKOUT).unwrap_or(now);
                 return Err(Lockout { until }.into());
             }
-            written = self.write_failures(key, counted.0, &next).await?;
+            let id = seen.as_ref().map(|(_, id)| id.as_str());
+            written = self.write_failures(key, id, &failures).await?;
         }
     }
 
+    /// Writes the failures if they are those of the write `seen`, or if there are none.
     async fn write_failures(
         &self,
         key: ThrottleKey<'_>,
-        seen: Option<&FailureCount>,
-        next: &FailureCount,
-    ) -> Result<PutOutcome, Error> {
-        let item = to_item_at(next, failures_key(key), Vec::new())?;
-        match seen {
-            None => self.put_if(item, IS_NEW, []).await,
-            Some(seen) => {
-                let values =
-                    [number(":failures", seen.failures), string(":until", seen.locked_until)];
-                self.put_if(item, "failures = :failures AND locked_until = :until", values).await
+        seen: Option<&str>,
+        next: &AccountFailures,
+    ) -> Result<Written, Error> {
+        let mut item = to_item_at(next, failures_key(key), Vec::new())?;
+        let id = operation_id();
+        item.insert(ATTEMPT.to_owned(), AttributeValue::S(id.clone()));
+        let outcome = match seen {
+            None => self.put_if(item, IS_NEW, []).await?,
+            Some(seen) => self.put_if(item, IS_ATTEMPT, [string(":attempt", seen)]).await?,
+        };
+        Ok(match outcome {
+            PutOutcome::Done => Written::Done(id),
+            PutOutcome::ConditionFailed(stored) => {
+                Written::Found(stored.map(failures_with_id).transpose()?)
+            }
+        })
+    }
+
+    /// Changes the failures at an account, if there are any.
+    async fn amend_failures(
+        &self,
+        key: ThrottleKey<'_>,
+        change: impl Fn(&mut AccountFailures),
+    ) -> Result<(), Error> {
+        let mut retries = SIGN_IN_COUNT.start();
+        loop {
+            let stored = self.get_all([failures_key(key)], Consistency::Strong).await?;
+            let Some(item) = stored.into_iter().next() else { return Ok(()) };
+            let (mut failures, id) = failures_with_id(item)?;
+            change(&mut failures);
+            let is_done = if failures.is_empty() {
+                self.delete_if(failures_key(key), IS_ATTEMPT, [string(":attempt", &id)]).await?
+            } else {
+                let written = self.write_failures(key, Some(&id), &failures).await?;
+                matches!(written, Written::Done(_))
+            };
+            if is_done || !retries.next().await {
+                return Ok(());
             }
         }
     }
 
-    /// Clears the failures at an account from a network, after a sign-in has succeeded.
-    pub async fn clear_failures(&self, key: ThrottleKey<'_>) -> Result<(), Error> {
-        self.delete(failures_key(key)).await
+    /// Clears the failures at an account from a network, and those in a row, after a sign-in has
+    /// succeeded.
+    pub async fn clear_failures(
+        &self,
+        key: ThrottleKey<'_>,
+        attempt: &CountedAttempt,
+    ) -> Result<(), Error> {
+        if attempt.failures.networks.len() == 1 {
+            let written = string(":attempt", &attempt.written);
+            if self.delete_if(failures_key(key), IS_ATTEMPT, [written]).await? {
+                return Ok(());
+            }
+        }
+        self.amend_failures(key, |failures| {
+            failures.in_a_row = 0;
+            failures.networks.remove(key.network.as_str());
+        })
+        .await
     }
 
-    /// Restores cleared failures, unless another sign-in has begun since.
+    /// Restores cleared failures.
     pub async fn restore_failures(
         &self,
         key: ThrottleKey<'_>,
-        attempts: &FailureCount,
+        attempt: &CountedAttempt,
     ) -> Result<(), Error> {
-        self.write_failures(key, None, attempts).await.map(drop)
+        let cleared = &attempt.failures;
+        if let Written::Done(_) = self.write_failures(key, None, cleared).await? {
+            return Ok(());
+        }
+        self.amend_failures(key, |failures| {
+            failures.in_a_row = failures.in_a_row.saturating_add(cleared.in_a_row);
+            let own = cleared.networks.get(key.network.as_str()).cloned();
+            failures.networks.extend(own.map(|own| (key.network.as_str().to_owned(), own)));
+        })
+        .await
+    }
+
+    /// Takes back the count of an attempt that was no guess.
+    pub async fn take_back_attempt(
+        &self,
+        key: ThrottleKey<'_>,
+        attempt: &CountedAttempt,
+    ) -> Result<(), Error> {
+        self.amend_failures(key, |failures| {
+            failures.in_a_row = failures.in_a_row.saturating_sub(1);
+            let network = key.network.as_str();
+            match &attempt.before {
+                Some(before) => failures.networks.insert(network.to_owned(), before.clone()),
+                None => failures.networks.remove(network),
+            };
+        })
+        .await
     }
 
     /// Checks whether the network as a whole has to wait. For secrets that cannot be guessed, where
@@ -169,24 +289,15 @@ impl Table {
         Ok(())
     }
 
-    /// Counts a failure of a network, and of an account if there is one, in windows of 15 minutes.
+    /// Counts a failure of a network, in windows of 15 minutes.
     pub async fn count_failure(
         &self,
         kind: LimitedAction,
-        account: Option<&str>,
         network: &ClientNetwork,
         now: Timestamp,
     ) -> Result<(), Error> {
         let window = FixedWindow::for_failures(now);
-        let at_account = async {
-            match account {
-                Some(account) => self.count_in(account_key(kind, account, window), window).await,
-                None => Ok(()),
-            }
-        };
-        try_join(self.count_in(network_key(kind, network, window), window), at_account)
-            .await
-            .map(drop)
+        self.count_in(network_key(kind, network, window), window).await
     }
 
     async fn count_in(&self, key: Key, window: FixedWindow) -> Result<(), Error> {
@@ -202,20 +313,13 @@ impl Table {
             .map(drop)
     }
 
-    /// Reads the failures of the current window. Eventually consistent: the limits are coarse.
-    async fn failures(&self, key: ThrottleKey<'_>, now: Timestamp) -> Result<Failures, Error> {
+    /// Reads the failures of the network in the current window. Eventually consistent: the limit is
+    /// coarse.
+    async fn network_failures(&self, key: ThrottleKey<'_>, now: Timestamp) -> Result<u64, Error> {
         let window = FixedWindow::for_failures(now);
         let network = network_key(key.kind, key.network, window);
-        let keys = [network.clone(), account_key(key.kind, key.account, window)];
-        let mut failures = Failures { network: 0, account: 0 };
-        for item in self.get_all(keys, Consistency::Eventual).await? {
-            let count = count(&item)?;
-            match Key::of(&item) {
-                Some(key) if key == network => failures.network = count,
-                _ => failures.account = count,
-            }
-        }
-        Ok(failures)
+        let counted = self.get_all([network], Consistency::Eventual).await?;
+        counted.first().map_or(Ok(0), count)
     }
 
     /// Counts a mail about a notification to a user whose address is not confirmed.
@@ -263,11 +367,15 @@ fn count_mail_of<E: From<Lockout>>(
         .with(values)
 }
 
-/// Makes the step that notes a mail that sets the password of an address; it fails within
-/// [`PASSWORD_RESET_INTERVAL`] of another one.
-pub(crate) fn space_resets(address: &str, now: Timestamp) -> Step<LimitError> {
-    let until = now.saturating_add(PASSWORD_RESET_INTERVAL).unwrap_or(Timestamp::MAX);
-    let key = keys::rate(LimitedAction::PasswordReset, &[address], "LAST");
+/// Makes the step that notes a mail with a token to an address; it fails within
+/// [`TOKEN_MAIL_INTERVAL`] of another one for the same action.
+pub(crate) fn space_mails(
+    action: LimitedAction,
+    address: &str,
+    now: Timestamp,
+) -> Step<LimitError> {
+    let until = now.saturating_add(TOKEN_MAIL_INTERVAL).unwrap_or(Timestamp::MAX);
+    let key = keys::rate(action, &[address], "LAST");
     Step::update(key, "SET entity = :entity, #ttl = :ttl")
         .only_if("attribute_not_exists(pk) OR #ttl <= :now", Lockout { until }.into())
         .with([string(":entity", WINDOW), seconds(":ttl", until), seconds(":now", now)])
@@ -334,11 +442,6 @@ impl DailyAllowance {
     }
 }
 
-struct Failures {
-    network: u64,
-    account: u64,
-}
-
 /// The entity of the counters of windows.
 const WINDOW: &str = "rate_window";
 
@@ -352,14 +455,36 @@ fn ttl(window: FixedWindow) -> Value {
     seconds(":ttl", window.end)
 }
 
+/// Holds for the failures of a certain write.
+const IS_ATTEMPT: &str = "attempt = :attempt";
+
+/// Returns the failures of an item with the id of its write.
+fn failures_with_id(item: Item) -> Result<(AccountFailures, String), Error> {
+    let id = text(&item, ATTEMPT).map(str::to_owned);
+    let id = id.ok_or(Error::corrupt(AccountFailures::ENTITY, "no id of its write"))?;
+    Ok((from_item(item)?, id))
+}
+
+/// Returns the key of the failures at an account, from all networks.
 pub(crate) fn failures_key(key: ThrottleKey<'_>) -> Key {
-    keys::rate(key.kind, &[key.account, key.network.as_str()], "ATTEMPTS")
+    account_key(key.kind, key.account)
+}
+
+fn account_key(kind: LimitedAction, account: &str) -> Key {
+    keys::rate(kind, &[account], "ATTEMPTS")
+}
+
+/// Makes the steps that forget all failures at an account, after its owner has used a token from a
+/// mail: sign-ins with the address, checks of the password by the user, and codes.
+pub(crate) fn forget_failures<E>(account: &Account) -> [Step<E>; 3] {
+    let (address, user) = (account.email.normalized(), account.id.to_string());
+    [
+        Step::delete(account_key(LimitedAction::Login, &address)),
+        Step::delete(account_key(LimitedAction::Login, &user)),
+        Step::delete(account_key(LimitedAction::SecondFactor, &user)),
+    ]
 }
 
 fn network_key(kind: LimitedAction, network: &ClientNetwork, window: FixedWindow) -> Key {
     keys::rate(kind, &["network", network.as_str()], &window.number.to_string())
-}
-
-fn account_key(kind: LimitedAction, account: &str, window: FixedWindow) -> Key {
-    keys::rate(kind, &["account", account], &window.number.to_string())
 }

@@ -93,6 +93,11 @@ impl Store {
         self.commit(steps).await
     }
 
+    /// Writes that a code has failed, and informs the user with `mail`.
+    pub async fn record_code_failure(&self, event: &AuditEvent, mail: &Mail) -> Result<(), Error> {
+        self.commit(vec![self.audit(event)?, Step::put(mail)?]).await
+    }
+
     /// Disables a second factor. The current session counts as begun without one: a user who must
     /// have a factor has to set up another. `mail` informs the user.
     ///

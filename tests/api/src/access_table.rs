@@ -119,6 +119,18 @@ impl World {
             .for_each(|doctor| set_approval(doctor, "pending"));
         let (admin, second_admin) = (Admin::new(), Admin::new());
         let guarded = Patient::new();
+        let users: [&User; 9] = [
+            &owner,
+            &other,
+            &assigned,
+            &former,
+            &unassigned,
+            &suspended,
+            &unapproved,
+            admin.user(),
+            second_admin.user(),
+        ];
+        users.into_iter().chain([&*guarded]).for_each(User::confirm_address);
         let app = App::new(guarded.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         guarded.confirm_second_factor(&app.code(0)).ok(200);
 
@@ -238,9 +250,15 @@ impl World {
                 json!({"password": PASSWORD,
                     "code": actor.user.as_ref().map(|user| app_of(user).code(1))})
             }
-            "request_password_reset" => json!({"email": new_email()}),
+            "request_password_reset" | "request_sign_in_link" => json!({"email": new_email()}),
             "reset_password" => json!({"token": "made-up", "password": NEXT_PASSWORD}),
-            "verify_email" | "change_email" => json!({"token": "made-up"}),
+            "verify_email"
+            | "change_email"
+            | "read_registration"
+            | "discard_registration"
+            | "confirm_device" => {
+                json!({"token": "made-up"})
+            }
             "start_email_change" => json!({"email": new_email()}),
             "request_email_change" => json!({"email": new_email(), "password": PASSWORD}),
             "change_password" => {

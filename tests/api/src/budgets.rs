@@ -23,13 +23,12 @@ const READ: f64 = 1.0;
 /// Write units of the event about a read of twenty records of one patient.
 const LONG_READ: f64 = 2.0;
 
-/// The cost of throttling (decisions 0017 and 0035): read units of the counters of network and
-/// account.
-const COUNTERS: f64 = 1.0;
-/// Read units of the counter of the network.
+/// The cost of throttling (decisions 0017, 0035 and 0116): read units of the counter of the network.
 const NETWORK: f64 = 0.5;
-/// Write units of both counters after a failure.
-const FAILURE: f64 = 2.0;
+/// Write units of that counter after a failure.
+const FAILURE: f64 = 1.0;
+/// Write units of a known device, which is stored again at each sign-in.
+const DEVICE: f64 = 1.0;
 /// Write units of the allowance of the day, taken in the transaction of the change.
 const DAY: f64 = 2.0;
 /// Write units of the version of a record, kept in the transaction of the change.
@@ -86,7 +85,7 @@ fn every_operation_on_an_account_keeps_its_budget() {
         "login, failed",
         login(&user.email, "not the password"),
         401,
-        cost(2, 7, 2.0 + COUNTERS, 2.0 + FAILURE, 1.0),
+        cost(2, 6, 2.0 + NETWORK, 2.0 + FAILURE, 1.0),
     );
     // A decoy is in no index.
     let unknown = new_email();
@@ -94,7 +93,7 @@ fn every_operation_on_an_account_keeps_its_budget() {
         "login, failed, unknown",
         login(&unknown, PASSWORD),
         401,
-        cost(2, 7, 2.0 + COUNTERS, 2.0 + FAILURE, 0.0),
+        cost(2, 6, 2.0 + NETWORK, 2.0 + FAILURE, 0.0),
     );
     let throttled = (0..20).find(|_| Anonymous.login(&unknown, PASSWORD).status == 429).map(|_| ());
     assert_eq!(throttled, Some(()));
@@ -102,7 +101,7 @@ fn every_operation_on_an_account_keeps_its_budget() {
         "login, too often",
         login(&unknown, PASSWORD),
         429,
-        cost(1, 3, 1.0 + COUNTERS, 0.0, 0.0),
+        cost(1, 3, 1.0 + NETWORK, 0.0, 0.0),
     );
 
     // Sessions.
@@ -161,6 +160,7 @@ fn every_operation_on_credentials_keeps_its_budget() {
     let _own = IsolatedSystem::start();
     let mut report = Report::default();
     let user = Patient::new();
+    user.confirm_address();
     let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&app.code(0)).ok(200);
     let asked = Anonymous.login(&user.email, PASSWORD).problem(401, "mfa_required");
@@ -172,7 +172,7 @@ fn every_operation_on_credentials_keeps_its_budget() {
             json!({"mfa_token": asked["mfa_token"], "code": app.code(1)}),
         ),
         200,
-        cost(2, 5, 2.0 + COUNTERS, 1.0 + 8.0, 1.0),
+        cost(2, 6, 2.0 + NETWORK, 1.0 + 8.0 + DEVICE, 1.0),
     );
     report.row(
         "change the password",
@@ -182,7 +182,7 @@ fn every_operation_on_credentials_keeps_its_budget() {
             json!({"current_password": PASSWORD, "new_password": format!("{PASSWORD}-2")}),
         ),
         200,
-        cost(3, 7, CALLER + 2.0 + COUNTERS, 12.0, 2.0),
+        cost(3, 7, CALLER + 2.0 + NETWORK, 12.0, 2.0),
     );
     // It takes as much for an address that nobody has.
     for email in [user.email.clone(), new_email()] {
@@ -323,7 +323,20 @@ fn every_operation_on_records_keeps_its_budget() {
         "login",
         login(&patient.email, PASSWORD),
         200,
-        cost(2, 7, 2.0 + COUNTERS, 2.0 + 2.0, 1.0),
+        cost(2, 8, 2.0 + NETWORK, 2.0 + 2.0 + DEVICE, 1.0),
+    );
+    // From a known device: its attempts are counted in its own item.
+    let known = Anonymous.login(&patient.email, PASSWORD).ok(200);
+    report.row(
+        "login, known device",
+        post(
+            &Anonymous,
+            "/api/accounts/login/",
+            json!({"email": patient.email, "password": PASSWORD,
+                "device_token": known["device_token"]}),
+        ),
+        200,
+        cost(2, 6, 2.0, 1.0 + 2.0 + DEVICE, 1.0),
     );
     report.row("me", get(&patient, "/api/accounts/me/"), 200, cost(1, 1, CALLER, 0.0, 0.0));
 

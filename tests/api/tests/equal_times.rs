@@ -6,7 +6,7 @@
 //! request do not count: one more call of the table takes longer, and reading an item that is there
 //! takes some microseconds more than finding none. Of equal kinds, one comparison in a hundred has
 //! p <= 0.01; such a comparison is repeated with new samples and fails if it has p <= 0.01 again.
-//! So an equal comparison fails once in 10,000 runs, and a run (of seven) once in about 1,400. A
+//! So an equal comparison fails once in 10,000 runs, and a run (of ten) once in about 1,000. A
 //! real difference is found again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use api_tests::harness::keys::{counter, credentials_of};
+use api_tests::harness::keys::{credentials_of, set_attempts};
 use api_tests::harness::{
     Anonymous, Host, PASSWORD, Settings, User, aws, hash_as_in_production, new_email,
     wait_until_idle,
@@ -298,15 +298,8 @@ fn imported_users_take_equal_time() {
 fn locked(emails: Vec<String>) -> Vec<(String, Host)> {
     let lock = |email: String| {
         let host = Host::somewhere();
-        let key = counter("login", &[&email.to_lowercase(), &host.network()]);
-        let values = json!({":entity": {"S": "attempts"}, ":n": {"N": "40"},
-            ":until": {"S": "2099-01-01T00:00:00Z"}, ":ttl": {"N": "4070908800"}});
-        aws::update_item(
-            &key,
-            "ATTEMPTS",
-            "SET entity = :entity, failures = :n, locked_until = :until, #ttl = :ttl",
-            values,
-        );
+        let until = "2099-01-01T00:00:00Z";
+        set_attempts("login", &email.to_lowercase(), 40, &host.network(), until);
         (email, host)
     };
     emails.into_iter().map(lock).collect()
@@ -341,6 +334,30 @@ fn locked_out_sign_ins_take_equal_time() {
 }
 
 #[test]
+fn sign_ins_that_need_a_link_take_equal_time() {
+    let _quiet = quiet();
+    let exhausted = |emails: Vec<String>| {
+        for email in &emails {
+            let (network, past) = ("203.0.113.0/24", "2026-01-01T00:00:00Z");
+            set_attempts("login", &email.to_lowercase(), 100, network, past);
+        }
+        emails
+    };
+    let (unknown, known) = (exhausted(people(new_email)), exhausted(known()));
+    let refused = |emails: &[String], number: usize, password: &str| {
+        Host::somewhere()
+            .login(&emails[number % PEOPLE], password)
+            .problem(401, "sign_in_link_required");
+    };
+    let probes: [Probe<'_>; 3] = [
+        ("unknown", &|number| refused(&unknown, number, WRONG)),
+        ("known, wrong", &|number| refused(&known, number, WRONG)),
+        ("known, right", &|number| refused(&known, number, PASSWORD)),
+    ];
+    assert_equal_times(&probes, SAMPLES, 1);
+}
+
+#[test]
 fn reset_requests_take_equal_time() {
     let _quiet = quiet();
     let (unknown, known) = (people(new_email), known());
@@ -361,9 +378,13 @@ fn registrations_take_equal_time() {
         let body = json!({"email": email, "password": PASSWORD, "role": "patient"});
         accounts.send(&Anonymous, "POST", "/api/accounts/register/", &body).ok(202);
     };
-    let probes: [Probe<'_>; 2] = [
+    // Registered and not confirmed: replaced each time, as often as it may get mails in a day.
+    let pending = people(new_email);
+    pending.iter().for_each(|email| register(email));
+    let probes: [Probe<'_>; 3] = [
         ("free", &|_| register(&new_email())),
         ("taken", &|number| register(&known[number % PEOPLE])),
+        ("registered, not confirmed", &|number| register(&pending[number % PEOPLE])),
     ];
     assert_equal_times(&probes, SAMPLES, 1);
 }

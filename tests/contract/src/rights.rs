@@ -17,7 +17,7 @@ use crate::workspace;
 const PARTITIONS: &[(&str, &str, &str)] = &[
     ("accounts", "USER#*", "BatchGetItem DeleteItem GetItem PutItem Query UpdateItem"),
     ("accounts", "EMAIL#*", "ConditionCheckItem DeleteItem GetItem PutItem UpdateItem"),
-    ("accounts", "FACTOR#*", "DeleteItem GetItem PutItem"),
+    ("accounts", "FACTOR#*", "DeleteItem GetItem PutItem UpdateItem"),
     ("accounts", "RATE#*", "BatchGetItem DeleteItem PutItem UpdateItem"),
     ("accounts", "MAIL#*", "PutItem"),
     ("accounts", "TOKEN#*", "DeleteItem GetItem"),

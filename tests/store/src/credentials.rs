@@ -7,8 +7,8 @@ use domain::id::SessionId;
 use domain::mail::{AccountSnapshot, Mail, MailKind, MailToken};
 use domain::session::Session;
 use store::UpdateError;
-use store::accounts::{MailLimit, SilentError};
-use store::credentials::{NewPassword, UseTokenError};
+use store::accounts::{MailLimit, Replaced, SilentError};
+use store::credentials::{NewEmail, NewPassword, UseTokenError};
 
 use crate::people::{at, credentials, event, id, patient, session, user};
 use crate::table::{Table, text};
@@ -241,11 +241,15 @@ async fn move_to(table: &Table, before: &Account, email: &Email) -> Result<Accou
     };
     let event = event(before, before.id, Action::ChangeEmail, None);
     let mail = mail(MailKind::EmailChanged, before).to(before.email.clone());
-    table
-        .store
-        .change_email(before, &after, &credentials(before), HASH, &event, &mail)
-        .await
-        .map(|()| after)
+    let moved = NewEmail {
+        before,
+        after: &after,
+        credentials: &credentials(before),
+        replaced: None,
+        event: &event,
+        mail: &mail,
+    };
+    table.store.change_email(&moved, HASH).await.map(|()| after)
 }
 
 #[tokio::test]
@@ -312,7 +316,14 @@ async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
     let silently = async || {
         table
             .store
-            .register_silently(&account, &credentials(&account), &registered(), mails, None)
+            .register_silently(
+                &account,
+                &credentials(&account),
+                Replaced::Nobody(id()),
+                &registered(),
+                mails,
+                None,
+            )
             .await
     };
     let (done, free) = table.meter.measure(silently()).await;
@@ -325,7 +336,7 @@ async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
     assert!(matches!(silently().await, Err(SilentError::Changed)));
     let told = || mail(MailKind::AlreadyRegistered, &account);
     let refuse = async |email: &Email| {
-        table.store.refuse_registration(email, &registered(), &told(), mails, None).await
+        table.store.refuse_registration(email, &registered(), &told(), id(), mails, None).await
     };
     let (done, taken) = table.meter.measure(refuse(&account.email)).await;
     done.unwrap();
@@ -333,7 +344,7 @@ async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
         (free.round_trips, free.calls, free.read),
         (taken.round_trips, taken.calls, taken.read)
     );
-    assert_eq!((free.calls, free.write, taken.write), (1, 8.0, 8.0));
+    assert_eq!((free.calls, free.write, taken.write), (1, 10.0, 10.0));
     assert!(matches!(refuse(&patient().email).await, Err(SilentError::Changed)));
 
     // The owner gets at most the daily maximum of mails, and as many events.
@@ -341,4 +352,72 @@ async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
     let before = table.count().await;
     assert!(matches!(refuse(&account.email).await, Err(SilentError::Locked(_))));
     assert_eq!((before, table.count().await), (8, 8));
+}
+
+/// Registers an account silently in place of another one.
+async fn replace(table: &Table, account: &Account, replaced: Replaced) -> Result<(), SilentError> {
+    let credentials = Credentials { unconfirmed: true, ..credentials(account) };
+    let event = event(account, account.id, Action::Register, None);
+    let mails = MailLimit { most: 20, now: at(0) };
+    table.store.register_silently(account, &credentials, replaced, &event, mails, None).await
+}
+
+#[tokio::test]
+async fn a_registration_that_was_not_confirmed_is_replaced_by_the_next() {
+    let table = Table::new().await;
+    let first = Account { email_verified: false, ..patient() };
+    let second = Account { id: id(), ..first.clone() };
+    let holder = async || table.store.get_credentials(&first.email).await.unwrap().unwrap().user_id;
+    replace(&table, &first, Replaced::Nobody(id())).await.unwrap();
+    let (done, cost) =
+        table.meter.measure(replace(&table, &second, Replaced::Unconfirmed(first.id))).await;
+    done.unwrap();
+    assert_eq!((cost.calls, cost.write), (1, 10.0), "as for a free address");
+    assert_eq!(holder().await, second.id);
+    assert_eq!(table.store.get_account(first.id).await.unwrap(), None);
+    let third = Account { id: id(), ..first.clone() };
+    let late = replace(&table, &third, Replaced::Unconfirmed(first.id)).await;
+    assert!(matches!(late, Err(SilentError::Changed)), "it was replaced meanwhile");
+
+    put_token(&table, MailKind::VerifyEmail, &second, &second.email).await;
+    let verified = event(&second, second.id, Action::VerifyEmail, None);
+    table.store.verify_email(&second, HASH, &verified).await.unwrap();
+    let refused = replace(&table, &third, Replaced::Unconfirmed(second.id)).await;
+    assert!(matches!(refused, Err(SilentError::Changed | SilentError::Confirmed)), "{refused:?}");
+    assert_eq!(holder().await, second.id);
+}
+
+#[tokio::test]
+async fn an_account_that_was_never_confirmed_is_discarded_with_its_address() {
+    let table = Table::new().await;
+    let account = Account { email_verified: false, ..patient() };
+    let first = table.register(&account).await;
+    let discard = async |before: &Account| {
+        let after = Account {
+            is_active: false,
+            sessions_ended_through: Some(first.id),
+            version: before.version + 1,
+            ..before.clone()
+        };
+        let event = event(before, before.id, Action::DiscardAccount, None);
+        table.store.discard_account(before, &after, HASH, &event).await
+    };
+    assert!(matches!(discard(&account).await, Err(UseTokenError::Used)));
+    put_token(&table, MailKind::VerifyEmail, &account, &account.email).await;
+    let stale = Account { version: 7, ..account.clone() };
+    assert!(matches!(discard(&stale).await, Err(UseTokenError::Stale)));
+    discard(&account).await.unwrap();
+    assert_eq!(hash(&table, &account.email).await, None, "the address is free");
+    let stored = table.store.get_account(account.id).await.unwrap().unwrap();
+    assert!(!stored.is_active && !stored.allows_session_id(first.id));
+    assert!(matches!(discard(&stored).await, Err(UseTokenError::Used)));
+
+    let confirmed = patient();
+    table.register(&confirmed).await;
+    put_token(&table, MailKind::VerifyEmail, &confirmed, &confirmed.email).await;
+    let verified = event(&confirmed, confirmed.id, Action::VerifyEmail, None);
+    table.store.verify_email(&confirmed, HASH, &verified).await.unwrap();
+    put_token(&table, MailKind::VerifyEmail, &confirmed, &confirmed.email).await;
+    let confirmed = table.store.get_account(confirmed.id).await.unwrap().unwrap();
+    assert!(matches!(discard(&confirmed).await, Err(UseTokenError::Stale)), "it was confirmed");
 }

@@ -23,6 +23,8 @@ mod counters;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod emergency_access;
 #[cfg(test)]
 mod faults;

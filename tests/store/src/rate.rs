@@ -9,23 +9,23 @@ use domain::rate::{
 };
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use store::rate::{DailyAllowance, DailyUsage, LimitError, ThrottleKey};
+use store::rate::{AttemptError, DailyAllowance, DailyUsage, ThrottleKey};
 
 use crate::people::{at, doctor, event, id, notification_to_doctor, patient, record};
-use crate::table::Table;
+use crate::table::{Table, text};
 
-const TOLERANCE: FailureLimits = FailureLimits { network: 100, account: 100, is_shared: false };
+const TOLERANCE: FailureLimits = FailureLimits { network: 100, in_a_row: 100, is_shared: false };
 
 fn trial<'a>(account: &'a str, network: &'a ClientNetwork) -> ThrottleKey<'a> {
     ThrottleKey { kind: LimitedAction::Login, account, network }
 }
 
 /// Returns how many seconds the caller has to wait; 0 when it need not wait.
-fn wait<T>(result: Result<T, LimitError>, now: Timestamp) -> i64 {
+fn wait<T>(result: Result<T, AttemptError>, now: Timestamp) -> i64 {
     match result {
         Ok(_) => 0,
-        Err(LimitError::Locked(locked)) => locked.retry_after_seconds(now),
-        Err(LimitError::Store(error)) => panic!("{error}"),
+        Err(AttemptError::Locked(locked)) => locked.retry_after_seconds(now),
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -69,16 +69,91 @@ async fn a_success_clears_the_failures() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..4 {
+        let mut last = None;
         for _ in 0..FREE_FAILURES - 1 {
-            table
+            let begun = table
                 .store
                 .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
-                .await
-                .unwrap();
+                .await;
+            last = Some(begun.unwrap());
         }
-        table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
+        let last = last.unwrap();
+        table.store.clear_failures(trial("jane@example.com", &here), &last).await.unwrap();
     }
     assert_eq!(table.count().await, 0);
+}
+
+/// Returns how many failures in a row, and from how many networks, are stored.
+async fn stored(table: &Table) -> Option<(String, usize)> {
+    let item =
+        table.all().await.into_iter().find(|item| text(item, "entity") == Some("attempts"))?;
+    let networks = item["networks"].as_m().unwrap().len();
+    Some((item["in_a_row"].as_n().unwrap().clone(), networks))
+}
+
+#[tokio::test]
+async fn a_success_keeps_what_other_networks_have_failed() {
+    let table = Table::new().await;
+    let [here, elsewhere] = ["203.0.113.7", "198.51.100.7"].map(ClientNetwork::of);
+    let begin = async |network| {
+        let begun = table.store.start_sign_in_attempt(trial("jane", network), TOLERANCE, at(0));
+        begun.await.unwrap()
+    };
+    begin(&elsewhere).await;
+    let own = begin(&here).await;
+    assert_eq!(own.failures.in_a_row, 2);
+    table.store.clear_failures(trial("jane", &here), &own).await.unwrap();
+    assert_eq!(stored(&table).await, Some(("0".to_owned(), 1)));
+    // The same when the other one begins later.
+    let own = begin(&here).await;
+    begin(&elsewhere).await;
+    table.store.clear_failures(trial("jane", &here), &own).await.unwrap();
+    assert_eq!(stored(&table).await, Some(("0".to_owned(), 1)));
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_no_guess_does_not_count() {
+    let table = Table::new().await;
+    let here = ClientNetwork::of("203.0.113.7");
+    let begin = async || {
+        let begun = table.store.start_sign_in_attempt(trial("jane", &here), TOLERANCE, at(0));
+        begun.await.unwrap()
+    };
+    begin().await;
+    for _ in 0..20 {
+        let attempt = begin().await;
+        table.store.take_back_attempt(trial("jane", &here), &attempt).await.unwrap();
+        assert_eq!(stored(&table).await, Some(("1".to_owned(), 1)));
+    }
+    let other = Table::new().await;
+    let attempt =
+        other.store.start_sign_in_attempt(trial("jane", &here), TOLERANCE, at(0)).await.unwrap();
+    other.store.take_back_attempt(trial("jane", &here), &attempt).await.unwrap();
+    assert_eq!(stored(&other).await, None);
+}
+
+#[tokio::test]
+async fn of_many_simultaneous_attempts_as_many_begin_as_may_fail_in_a_row() {
+    let table = Table::new().await;
+    let most = FailureLimits { in_a_row: 20, ..TOLERANCE };
+    let networks: Vec<ClientNetwork> = (0..300)
+        .map(|number| ClientNetwork::of(&format!("10.{}.{}.7", number / 250, number % 250)))
+        .collect();
+    let attempts = networks
+        .iter()
+        .map(|network| table.store.start_sign_in_attempt(trial("jane", network), most, at(0)));
+    let begun = join_all(attempts).await.into_iter().filter(Result::is_ok).count();
+    assert!(begun <= 20, "{begun}");
+    // Those that met others have to come back; in the end, it is exactly so many.
+    let mut further = begun;
+    for network in &networks {
+        match table.store.start_sign_in_attempt(trial("jane", network), most, at(20)).await {
+            Ok(_) => further += 1,
+            Err(AttemptError::TooManyInARow) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(further, 20);
 }
 
 #[tokio::test]
@@ -100,14 +175,14 @@ async fn concurrent_sign_ins_wait_instead_of_failing() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     let sign_in = async || {
-        table
+        let attempt = table
             .store
             .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
             .await?;
         // About as long as hashing a password takes.
         tokio::time::sleep(Duration::from_millis(50)).await;
-        table.store.clear_failures(trial("jane@example.com", &here)).await?;
-        Ok::<_, LimitError>(())
+        table.store.clear_failures(trial("jane@example.com", &here), &attempt).await?;
+        Ok::<_, AttemptError>(())
     };
     // A sign-in that takes longer than the maximum wait of the others may make some of them fail;
     // on a busy machine this happens.
@@ -119,7 +194,7 @@ async fn concurrent_sign_ins_wait_instead_of_failing() {
             return;
         }
         assert!(started.elapsed() > MIN_REFUSAL_DURATION.unsigned_abs(), "{refused} refused");
-        table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     panic!("somebody is always refused");
 }
@@ -172,7 +247,7 @@ async fn restored_failures_count() {
             .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
             .await
             .unwrap();
-        table.store.clear_failures(trial("jane@example.com", &here)).await.unwrap();
+        table.store.clear_failures(trial("jane@example.com", &here), &begun).await.unwrap();
         table.store.restore_failures(trial("jane@example.com", &here), &begun).await.unwrap();
     }
     let later = at(0) + MIN_REFUSAL_DURATION;
@@ -189,22 +264,16 @@ async fn restored_failures_count() {
 async fn a_network_that_fails_everywhere_has_to_wait() {
     let table = Table::new().await;
     let (here, elsewhere) = (ClientNetwork::of("203.0.113.7"), ClientNetwork::of("198.51.100.7"));
-    let tolerance = FailureLimits { network: 10, account: 3, is_shared: false };
+    let tolerance = FailureLimits { network: 10, in_a_row: 100, is_shared: false };
     for _ in 0..10 {
-        table
-            .store
-            .count_failure(LimitedAction::Login, Some("jane@example.com"), &here, at(0))
-            .await
-            .unwrap();
+        table.store.count_failure(LimitedAction::Login, &here, at(0)).await.unwrap();
     }
     let begin = async |account, network, now| {
         wait(table.store.start_sign_in_attempt(trial(account, network), tolerance, now).await, now)
     };
     assert!(begin("john@example.com", &here, at(0)).await > 0);
     assert_eq!(begin("john@example.com", &here, at(20)).await, 0, "the next window");
-    // The account is under attack: each network has one free failure.
     assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 0);
-    assert_eq!(begin("jane@example.com", &elsewhere, at(0)).await, 1);
     assert!(
         table.store.check_network(LimitedAction::Login, &here, tolerance, at(0)).await.is_err()
     );
@@ -225,7 +294,8 @@ async fn an_address_gets_one_mail_to_set_its_password_in_five_minutes() {
     let table = Table::new().await;
     let order = async |address, now| {
         let mail = Mail::new(id(), MailKind::ResetPassword, id(), now);
-        table.store.create_reset_mail(address, &mail, now).await.unwrap();
+        let action = LimitedAction::PasswordReset;
+        table.store.create_spaced_mail(action, address, &mail, now).await.unwrap();
         table.store.get_mail(mail.id).await.unwrap().is_some()
     };
     let after = |seconds| at(0) + SignedDuration::from_secs(seconds);
@@ -292,7 +362,7 @@ async fn the_first_attempt_costs_one_round_trip() {
         ))
         .await;
     begun.unwrap();
-    assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 2, 1.0, 1.0));
+    assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 2, 0.5, 1.0));
     let (checked, cost) = table
         .meter
         .measure(table.store.check_network(LimitedAction::Register, &here, TOLERANCE, at(0)))

@@ -64,7 +64,7 @@ async fn a_second_factor_is_set_up_used_and_removed() {
     store
         .start_sign_in_attempt(
             trial,
-            FailureLimits { network: 100, account: 100, is_shared: false },
+            FailureLimits { network: 100, in_a_row: 100, is_shared: false },
             at(0),
         )
         .await

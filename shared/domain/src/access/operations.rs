@@ -115,10 +115,16 @@ operations! {
     /// Register.
     Register = "register": Public, idempotent, [429 TooManyAttempts, 429 DailyLimitReached];
     /// Sign in.
-    Login = "login": Public, [401 InvalidCredentials, 401 MfaRequired, 429 TooManyAttempts];
+    Login = "login": Public, [401 InvalidCredentials, 401 MfaRequired,
+        401 SignInLinkRequired, 429 TooManyAttempts];
     /// Complete a sign-in with a second factor.
     LoginWithSecondFactor = "login_with_second_factor": Public,
-        [401 MfaTokenNotValid, 401 InvalidCode, 429 TooManyAttempts];
+        [401 MfaTokenNotValid, 401 InvalidCode, 401 CodeAlreadyUsed, 401 SecondFactorLocked,
+         429 TooManyAttempts];
+    /// Ask for a mail with a link that makes a device known.
+    RequestSignInLink = "request_sign_in_link": Public, [429 TooManyAttempts];
+    /// Make a device known with the token from the mail.
+    ConfirmDevice = "confirm_device": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Get new tokens for a refresh token.
     Refresh = "refresh": Public, [401 TokenNotValid, 429 TooManyAttempts];
     /// End the session of a refresh token.
@@ -129,6 +135,11 @@ operations! {
     ResetPassword = "reset_password": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Confirm an email address with the token from the mail.
     VerifyEmail = "verify_email": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
+    /// Read whose account the token from a mail is for.
+    ReadRegistration = "read_registration": Public, [429 TooManyAttempts];
+    /// Discard an account that somebody else has registered with one's address.
+    DiscardRegistration = "discard_registration": Public,
+        [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Change the email address with the token from the mail.
     ChangeEmail = "change_email": Public,
         [409 ChangedMeanwhile, 409 EmailTaken, 429 TooManyAttempts];
@@ -141,22 +152,23 @@ operations! {
     /// End all of the caller's sessions.
     LogoutAll = "logout_all": SignedIn;
     /// Change the caller's password.
-    ChangePassword = "change_password": SignedIn, [409 ChangedMeanwhile, 429 TooManyAttempts];
+    ChangePassword = "change_password": SignedIn,
+        [403 SignInLinkRequired, 409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Ask for another mail with a token to confirm the email address.
     ResendVerification = "resend_verification": SignedIn, [429 DailyLimitReached];
     /// Ask for a mail with a token to change the email address.
     RequestEmailChange = "request_email_change": SignedIn,
-        [429 TooManyAttempts, 429 DailyLimitReached];
+        [403 SignInLinkRequired, 429 TooManyAttempts, 429 DailyLimitReached];
     /// Get a secret for an authenticator app.
     SetUpSecondFactor = "set_up_second_factor": SignedIn,
-        [409 SecondFactorExists, 429 TooManyAttempts];
+        [403 EmailNotConfirmed, 403 SignInLinkRequired, 409 SecondFactorExists, 429 TooManyAttempts];
     /// Enable the second factor.
     ConfirmSecondFactor = "confirm_second_factor": SignedIn,
-        [409 SecondFactorNotSetUp, 409 SecondFactorExists, 409 ChangedMeanwhile,
-         429 TooManyAttempts];
+        [403 EmailNotConfirmed, 403 SecondFactorLocked, 409 SecondFactorNotSetUp,
+         409 SecondFactorExists, 409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Disable the second factor.
     DisableSecondFactor = "disable_second_factor": SignedIn,
-        [409 SecondFactorNotSetUp, 409 ChangedMeanwhile, 429 TooManyAttempts];
+        [403 SignInLinkRequired, 403 SecondFactorLocked, 409 SecondFactorNotSetUp, 409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Read the caller's account.
     Me = "me": SignedIn;
     /// Read who did what to the caller's account and chart.

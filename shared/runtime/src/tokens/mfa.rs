@@ -28,6 +28,9 @@ pub struct MfaToken {
     pub sessions_ended_through: Option<SessionId>,
     /// The version of the password that was presented.
     pub password_version: u64,
+    /// The place of the device, if it was known before.
+    #[serde(default)]
+    pub device: Option<u8>,
     /// When it expires.
     pub expires_at: Timestamp,
 }
@@ -45,8 +48,15 @@ impl MfaToken {
             user_id,
             sessions_ended_through,
             password_version,
+            device: None,
             expires_at: now.saturating_add(LIFETIME).unwrap_or(now),
         }
+    }
+
+    /// Returns the token of a known device.
+    #[must_use]
+    pub fn on_device(self, device: Option<u8>) -> Self {
+        Self { device, ..self }
     }
 
     /// Seals the token for the client.

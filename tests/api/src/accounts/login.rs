@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::USER;
+use super::SIGNED_IN;
 use crate::harness::{Anonymous, Client, Doctor, MARKER, PASSWORD, User, new_email};
 
 // TestLoginView: test_login_success; TestUserModel: test_profile_property_doctor
@@ -10,7 +10,7 @@ use crate::harness::{Anonymous, Client, Doctor, MARKER, PASSWORD, User, new_emai
 fn a_user_signs_in() {
     let doctor = Doctor::new();
     let response = Anonymous.login(&doctor.email, PASSWORD).ok(200);
-    assert_eq!(response.keys(), USER);
+    assert_eq!(response.keys(), SIGNED_IN);
     assert_eq!(response.text("pk"), doctor.id);
     assert_eq!(response["profile"]["specialization"], "Cardiology");
     let again = Client::with_token(response["tokens"]["access"].as_str().unwrap());

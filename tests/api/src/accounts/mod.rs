@@ -3,6 +3,7 @@
 mod access_log;
 mod access_tokens;
 mod bounces;
+mod ceilings;
 mod doctors;
 mod email;
 mod jwks;
@@ -13,9 +14,21 @@ mod register;
 mod registration_settings;
 mod second_factor;
 mod sessions;
+mod squatting;
 mod stuffing;
 mod throttling;
 mod token_refresh;
 
+const SIGNED_IN: [&str; 9] = [
+    "device_token",
+    "email",
+    "first_name",
+    "last_name",
+    "phone_number",
+    "pk",
+    "profile",
+    "role",
+    "tokens",
+];
 const USER: [&str; 8] =
     ["email", "first_name", "last_name", "phone_number", "pk", "profile", "role", "tokens"];

@@ -59,6 +59,13 @@ impl Host {
         self.post("/api/accounts/login/", &json!({"email": email, "password": password}))
     }
 
+    /// Signs in as a device with a token.
+    #[track_caller]
+    pub fn login_with_device(&self, email: &str, password: &str, device: &str) -> Response {
+        let body = json!({"email": email, "password": password, "device_token": device});
+        self.post("/api/accounts/login/", &body)
+    }
+
     #[track_caller]
     pub fn request_password_reset(&self, email: &str) -> Response {
         self.post("/api/accounts/password-reset/", &json!({"email": email}))

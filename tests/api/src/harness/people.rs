@@ -136,6 +136,33 @@ impl Client {
         self.post("/api/accounts/verify-email/", &json!({"token": token}))
     }
 
+    /// Confirms an address that somebody else may have registered, with a new password.
+    #[track_caller]
+    pub fn verify_email_and_set_password(&self, token: &str, password: &str) -> Response {
+        let body = json!({"token": token, "password": password});
+        self.post("/api/accounts/verify-email/", &body)
+    }
+
+    #[track_caller]
+    pub fn request_sign_in_link(&self, email: &str) -> Response {
+        self.post("/api/accounts/login/link/", &json!({"email": email}))
+    }
+
+    #[track_caller]
+    pub fn confirm_device(&self, token: &str) -> Response {
+        self.post("/api/accounts/login/link/confirm/", &json!({"token": token}))
+    }
+
+    #[track_caller]
+    pub fn read_registration(&self, token: &str) -> Response {
+        self.post("/api/accounts/registration/", &json!({"token": token}))
+    }
+
+    #[track_caller]
+    pub fn discard_registration(&self, token: &str) -> Response {
+        self.post("/api/accounts/registration/discard/", &json!({"token": token}))
+    }
+
     #[track_caller]
     pub fn resend_verification(&self) -> Response {
         self.request("POST", "/api/accounts/verify-email/resend/").send()
@@ -450,6 +477,17 @@ impl User {
     pub fn sign_in(&self) -> Client {
         let response = Anonymous.login(&self.email, PASSWORD).ok(200);
         Client::with_token(response["tokens"]["access"].as_str().unwrap())
+    }
+
+    /// Makes the address a confirmed one, as a token from a mail does.
+    #[track_caller]
+    pub fn confirm_address(&self) {
+        aws::update_item(
+            &format!("USER#{}", self.id),
+            "ACCOUNT",
+            "SET email_verified = :yes",
+            json!({":yes": {"BOOL": true}}),
+        );
     }
 
     /// Deactivates the account as staff do: it leaves the directory, too.

@@ -1,0 +1,101 @@
+//! `POST /api/accounts/login/link/` and `POST /api/accounts/login/link/confirm/`
+//!
+//! For owners of accounts at which others have guessed too often: who reads the mail has the
+//! account, and the device is known then. The password, and perhaps a code, are needed as before.
+
+use axum::extract::State;
+use domain::audit::Action;
+use domain::email::Email;
+use domain::mail::{Mail, MailKind};
+use domain::rate::{ClientNetwork, LimitedAction};
+use http_api::caller::RequestInfo;
+use http_api::form::Body;
+use http_api::problem::Problem;
+use http_api::request;
+use http_api::response::{ApiResponse, accepted, ok};
+use runtime::clock;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
+use crate::throttle::{admit_network, failures_by_network, renew_device};
+use crate::views::Detail;
+
+request! {
+    pub(crate) struct SignInLinkRequest {
+        email: Email = required,
+    }
+}
+
+/// Ask for a mail with a link that makes your device known, when too many sign-ins or codes of
+/// others have failed.
+///
+/// The response is the same after the same work, whether the account exists or not. Within five
+/// minutes of a mail there is no other one: its token is still valid.
+#[utoipa::path(
+    post, path = "/api/accounts/login/link/", tag = "Accounts", request_body = SignInLinkRequest,
+    responses(
+        (status = 202, description = "If the account exists, the mail is on its way.",
+            body = Detail),
+    )
+)]
+pub(crate) async fn request_sign_in_link(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<SignInLinkRequest>,
+) -> Result<ApiResponse, Problem> {
+    let (action, network) = (LimitedAction::SignInLink, ClientNetwork::of(&info.source_ip));
+    let (admitted, credentials) = tokio::join!(
+        admit_network(&app, action, &network),
+        app.store.get_credentials(&request.email)
+    );
+    admitted?;
+    let (kind, user_id) = match credentials? {
+        Some(credentials) => (MailKind::SignInLink, credentials.user_id),
+        None => (MailKind::Decoy, clock::new_id()),
+    };
+    let (address, now) = (request.email.normalized(), clock::now());
+    let mail = Mail::new(clock::new_id(), kind, user_id, now);
+    tokio::try_join!(
+        app.store.create_spaced_mail(action, &address, &mail, now),
+        app.store.count_failure(action, &network, now)
+    )?;
+    Ok(accepted(&Detail {
+        detail: "If there is an account with this address, a mail with a link is on its way to it.",
+    }))
+}
+
+/// What a token of a mail makes of a device.
+#[derive(Serialize, ToSchema)]
+struct ConfirmedDevice {
+    /// For the next sign-in from this device. It signs nobody in.
+    #[schema(max_length = 255, example = "AZClwAAAcACAAAAAAAAAAQ")]
+    device_token: String,
+}
+
+/// Make your device known with the token from the mail. Sign in with the `device_token` then. Codes
+/// of the second factor are checked again.
+#[utoipa::path(
+    post, path = "/api/accounts/login/link/confirm/", tag = "Accounts",
+        request_body = TokenRequest,
+    responses(
+        (status = 200, description = "The device is known.", body = ConfirmedDevice),
+    )
+)]
+pub(crate) async fn confirm_device(
+    State(app): State<App>,
+    info: RequestInfo,
+    Body(request): Body<TokenRequest>,
+) -> Result<ApiResponse, Problem> {
+    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::SignInLink]);
+    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
+    let VerifiedMailToken { hash, account, .. } = presented.of_present_address()?;
+    let (token, device) = renew_device(account.id, None, account.password_version, clock::now());
+    let event = info.audit(&account, Action::ConfirmDevice, account.id, None);
+    app.store
+        .confirm_device(&account, &hash, &device, token.place, &event)
+        .await
+        .map_err(refused)?;
+    Ok(ok(&ConfirmedDevice { device_token: token.reveal() }))
+}
