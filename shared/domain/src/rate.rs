@@ -228,8 +228,9 @@ pub struct FailureLimits {
     /// Failures of one network at all accounts together. At the limit, the network is refused until
     /// the next window; one that is shared has one free failure at each account instead.
     pub network: u64,
-    /// Failures in a row at one account from all networks together. At the limit, nothing is checked
-    /// any more until a mailed link shows who the owner is. Known devices are not concerned.
+    /// Failures in a row at one account from all networks together. At the limit, nothing is
+    /// checked any more until a mailed link shows who the owner is. Known devices are not
+    /// concerned.
     pub in_a_row: u64,
     /// Whether the network is that of an organization, where one machine must not lock out all.
     pub is_shared: bool,

@@ -116,7 +116,8 @@ impl FieldValue for TotpCode {
 /// The lengths of recovery codes in characters of five bits: those of today, and the first ones.
 const RECOVERY_CODE_LENGTHS: [usize; 2] = [26, 16];
 
-/// A recovery code: 26 letters and digits, or 16 if it is an early one. Case, white space and hyphens are ignored.
+/// A recovery code: 26 letters and digits, or 16 if it is an early one. Case, white space and
+/// hyphens are ignored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecoveryCode(String);
 

@@ -23,7 +23,7 @@ const READ: f64 = 1.0;
 /// Write units of the event about a read of twenty records of one patient.
 const LONG_READ: f64 = 2.0;
 
-/// The cost of throttling (decisions 0017, 0035 and 0116): read units of the counter of the network.
+/// The cost of throttling (decisions 0017, 0035, 0116): read units of the counter of the network.
 const NETWORK: f64 = 0.5;
 /// Write units of that counter after a failure.
 const FAILURE: f64 = 1.0;

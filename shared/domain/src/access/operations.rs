@@ -161,14 +161,16 @@ operations! {
         [403 SignInLinkRequired, 429 TooManyAttempts, 429 DailyLimitReached];
     /// Get a secret for an authenticator app.
     SetUpSecondFactor = "set_up_second_factor": SignedIn,
-        [403 EmailNotConfirmed, 403 SignInLinkRequired, 409 SecondFactorExists, 429 TooManyAttempts];
+        [403 EmailNotConfirmed, 403 SignInLinkRequired, 409 SecondFactorExists,
+         429 TooManyAttempts];
     /// Enable the second factor.
     ConfirmSecondFactor = "confirm_second_factor": SignedIn,
         [403 EmailNotConfirmed, 403 SecondFactorLocked, 409 SecondFactorNotSetUp,
          409 SecondFactorExists, 409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Disable the second factor.
     DisableSecondFactor = "disable_second_factor": SignedIn,
-        [403 SignInLinkRequired, 403 SecondFactorLocked, 409 SecondFactorNotSetUp, 409 ChangedMeanwhile, 429 TooManyAttempts];
+        [403 SignInLinkRequired, 403 SecondFactorLocked, 409 SecondFactorNotSetUp,
+         409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Read the caller's account.
     Me = "me": SignedIn;
     /// Read who did what to the caller's account and chart.

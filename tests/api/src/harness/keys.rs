@@ -34,7 +34,8 @@ pub fn set_attempts(kind: &str, account: &str, in_a_row: u64, network: &str, unt
     aws::update_item(
         &counter(kind, &[account]),
         "ATTEMPTS",
-        "SET entity = :entity, attempt = :attempt, in_a_row = :n, networks = :networks, #ttl = :ttl",
+        "SET entity = :entity, attempt = :attempt, in_a_row = :n, networks = :networks, \
+         #ttl = :ttl",
         values,
     );
 }
