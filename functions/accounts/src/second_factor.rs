@@ -45,11 +45,16 @@ impl Proof {
     }
 
     /// Returns the factor after the code is used up; `None` when the code is not valid.
-    fn use_up(&self, factor: &SecondFactor, now: Timestamp) -> Option<SecondFactor> {
-        match self {
-            Self::App(code) => factor.with_step_used(totp::step_of(&factor.secret, code, now)?),
-            Self::Paper(code) => factor.with_recovery_code_used(&totp::recovery_hash(code)),
-        }
+    fn use_up(&self, app: &App, factor: &SecondFactor, now: Timestamp) -> Option<SecondFactor> {
+        let sealer = app.hasher.sealer();
+        let used = match self {
+            Self::App(code) => {
+                let secret = sealer.open_totp(factor)?;
+                factor.with_step_used(totp::step_of(&secret, code, now)?)?
+            }
+            Self::Paper(code) => factor.with_recovery_code_used(&totp::recovery_hash(code))?,
+        };
+        Some(sealer.with_current_seal(used))
     }
 }
 
@@ -102,7 +107,7 @@ pub(crate) async fn login_with_second_factor(
     let used_token = UsedToken { id: token.id, expires_at: token.expires_at };
     let after = factor.with_token_used(used_token, now).ok_or_else(over)?;
     let event = info.audit(&account, Action::Login, user, None);
-    let Some(used) = request.proof.use_up(&after, now) else {
+    let Some(used) = request.proof.use_up(&app, &after, now) else {
         return fail(&app, &attempt, event, wrong()).await;
     };
     let lifetimes = app.tokens.lifetimes(account.role);
@@ -193,13 +198,15 @@ pub(crate) async fn set_up_second_factor(
         return Err(exists());
     }
     check_password(&app, &caller, &request.password, Action::EnableSecondFactor).await?;
-    let factor = SecondFactor::pending(account.id, totp::new_secret());
+    let secret = totp::new_secret();
+    let sealed = app.hasher.sealer().seal_totp(account.id, &secret);
+    let factor = SecondFactor::pending(account.id, sealed);
     app.store.start_second_factor(&factor).await.map_err(|error| match error {
         UpdateError::Stale => exists(),
         UpdateError::Store(error) => error.into(),
     })?;
-    let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &factor.secret);
-    Ok(ok(&Secret { secret: &factor.secret, otpauth_url }))
+    let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &secret);
+    Ok(ok(&Secret { secret: &secret, otpauth_url }))
 }
 
 fn exists() -> Problem {
@@ -237,8 +244,8 @@ async fn check_password(
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
-    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    if app.hasher.verify(password, hash).await.map_err(Problem::internal)? {
+    let verified = app.hasher.verify(password, credentials.as_ref()).await;
+    if verified.map_err(Problem::internal)? {
         return Ok(attempt.succeeded().await?);
     }
     let failure = [caller.audit(action, account.id, None).with_outcome(Outcome::Failed)];
@@ -284,7 +291,7 @@ pub(crate) async fn confirm_second_factor(
     let attempt =
         SignInAttempt::begin(&app, &caller.request, LimitedAction::SecondFactor, user).await?;
     let event = caller.audit(Action::EnableSecondFactor, user, None);
-    let Some(used) = Proof::App(request.code).use_up(&factor, clock::now()) else {
+    let Some(used) = Proof::App(request.code).use_up(&app, &factor, clock::now()) else {
         return fail(&app, &attempt, event, incorrect_code()).await;
     };
     let codes: Vec<RecoveryCode> =
@@ -337,7 +344,7 @@ pub(crate) async fn disable_second_factor(
         SignInAttempt::begin(&app, &caller.request, LimitedAction::SecondFactor, user).await?;
     let event = caller.audit(Action::DisableSecondFactor, user, None);
     let now = clock::now();
-    if request.proof.use_up(&factor, now).is_none() {
+    if request.proof.use_up(&app, &factor, now).is_none() {
         return fail(&app, &attempt, event, incorrect_code()).await;
     }
     let mail = Mail::new(clock::new_id(), MailKind::SecondFactorDisabled, user, now);
