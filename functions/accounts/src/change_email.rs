@@ -54,8 +54,8 @@ pub(crate) async fn request_email_change(
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
-    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    if !app.hasher.verify(&password, hash).await.map_err(Problem::internal)? {
+    let verified = app.hasher.verify(&password, credentials.as_ref()).await;
+    if !verified.map_err(Problem::internal)? {
         let event = caller.audit(Action::ChangeEmail, account.id, None);
         let failure = [AuditEvent { outcome: Outcome::Failed, ..event }];
         tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;

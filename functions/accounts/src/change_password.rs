@@ -61,16 +61,16 @@ pub(crate) async fn change_password(
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == user));
-    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    let verified =
-        app.hasher.verify(&request.current_password, hash).await.map_err(Problem::internal)?;
+    let verified = app.hasher.verify(&request.current_password, credentials.as_ref()).await;
+    let verified = verified.map_err(Problem::internal)?;
     let event = caller.audit(Action::ChangePassword, user, None);
     let Some(before) = credentials.filter(|_| verified) else {
         let failure = [AuditEvent { outcome: Outcome::Failed, ..event }];
         tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
         return Err(incorrect());
     };
-    let (password_hash, signer) = tokio::join!(app.hasher.hash(&password), app.tokens.signer());
+    let (password_hash, signer) =
+        tokio::join!(app.hasher.hash(user, &password), app.tokens.signer());
     let (password_hash, signer, now) =
         (password_hash.map_err(Problem::internal)?, signer?, clock::now());
     let (mut session, refresh) = RefreshToken::start_above(

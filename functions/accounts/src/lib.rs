@@ -24,16 +24,21 @@ mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_sdk_secretsmanager::Client;
 use axum::extract::FromRef;
 use domain::account::{Account, Role};
 use domain::key::SigningKey;
 use domain::session::Session;
+use http_api::idempotency::ResponseKeys;
 use http_api::problem::Problem;
 use http_api::routes;
-use http_api::state::{self, HttpState};
-use jiff::{SignedDuration, Timestamp};
+use http_api::state::{self, HttpKeys, HttpState};
+use jiff::Timestamp;
 use runtime::aws;
+use runtime::credentials::CredentialSealer;
 use runtime::passwords::Hasher;
+use runtime::secrets::{self, READ_AGAIN_AFTER};
+use runtime::serve::Error;
 use runtime::tokens::{Lifetimes, RefreshToken, Signer};
 use runtime::{clock, config};
 use store::Store;
@@ -78,6 +83,10 @@ pub fn router() -> OpenApiRouter<App> {
 pub struct Config {
     /// What every function that answers HTTP needs.
     pub http: config::Http,
+    /// How repeated requests are recognized.
+    pub idempotency: config::Idempotency,
+    /// How password hashes and TOTP secrets are sealed.
+    pub credentials: config::Credentials,
     /// What it takes to issue tokens.
     pub tokens: config::Tokens,
     /// How users are registered.
@@ -100,6 +109,8 @@ impl Config {
     ) -> Result<Self, config::ConfigError> {
         Ok(Self {
             http: config::Http::read(&lookup)?,
+            idempotency: config::Idempotency::read(&lookup)?,
+            credentials: config::Credentials::read(&lookup)?,
             tokens: config::Tokens::read(&lookup)?,
             registration: config::Registration::read(&lookup)?,
             doctors: config::Doctors::read(&lookup)?,
@@ -113,6 +124,7 @@ impl Config {
 #[derive(Clone, FromRef)]
 pub struct App {
     http: HttpState,
+    responses: ResponseKeys,
     store: Store,
     hasher: Hasher,
     tokens: Arc<Tokens>,
@@ -126,18 +138,28 @@ impl App {
     /// Reads the configuration and builds the clients.
     ///
     /// # Errors
-    /// When the configuration is incomplete.
-    pub async fn start() -> Result<Self, config::ConfigError> {
+    /// When the configuration is incomplete, or a secret cannot be read.
+    pub async fn start() -> Result<Self, Error> {
         let config = Config::read(config::environment)?;
-        let (sdk, store) = state::connect(&config.http).await;
-        Ok(Self::new(config, store, aws::secrets_manager(&sdk), Hasher::new()))
+        let own = [
+            config.idempotency.idempotency_secret_arn.as_str(),
+            &config.credentials.credentials_secret_arn,
+        ];
+        let connection = state::connect(&config.http, own).await?;
+        let [responses, credentials] = connection.own;
+        let hasher = Hasher::new(CredentialSealer::new(credentials));
+        let secrets = aws::secrets_manager(&connection.sdk);
+        let responses = ResponseKeys::new(responses);
+        Ok(Self::new(config, connection.store, connection.keys, responses, secrets, hasher))
     }
 
     /// Puts the parts together.
     pub fn new(
         config: Config,
         store: Store,
-        secrets: aws_sdk_secretsmanager::Client,
+        keys: HttpKeys,
+        responses: ResponseKeys,
+        secrets: Client,
         hasher: Hasher,
     ) -> Self {
         let tokens = Tokens {
@@ -148,7 +170,8 @@ impl App {
             known: Mutex::new(None),
         };
         Self {
-            http: HttpState::new(config.http, store.clone()),
+            http: HttpState::new(config.http, store.clone(), keys),
+            responses,
             store,
             hasher,
             tokens: Arc::new(tokens),
@@ -162,7 +185,7 @@ impl App {
 
 /// Issues tokens: the only holder of the signing key.
 struct Tokens {
-    secrets: aws_sdk_secretsmanager::Client,
+    secrets: Client,
     issuer: String,
     config: config::Tokens,
     store: Store,
@@ -175,9 +198,6 @@ struct CachedSigner {
     signer: Arc<Signer>,
     read_at: Timestamp,
 }
-
-/// How long the signing key is cached: a rotated secret is noticed after this time at the latest.
-const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Tokens {
     /// Returns the signing key. It is read when a token is first issued and again every few
@@ -206,10 +226,10 @@ impl Tokens {
     }
 
     async fn read_signer(&self, now: Timestamp) -> Result<Signer, Problem> {
-        let secret = aws::secret(&self.secrets, &self.config.signing_secret_arn)
+        let secret = secrets::read(&self.secrets, &self.config.signing_secret_arn, now)
             .await
             .map_err(Problem::unavailable_because)?;
-        let signer = Signer::new(&secret, &self.issuer);
+        let signer = Signer::new(secret, &self.issuer);
         let (kid, x) = (signer.kid().to_owned(), signer.public_key().to_owned());
         let key = SigningKey { kid, x, created_at: now, retire_after: None };
         // Other sandboxes sign with the key before until they look again, perhaps once in vain, and

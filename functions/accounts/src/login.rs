@@ -68,9 +68,10 @@ async fn sign_in(
     let device = request.device_token.as_deref().and_then(DeviceToken::parse);
     let (attempt, credentials) =
         SignInAttempt::begin_sign_in(app, info, &request.email, device.as_ref()).await?;
-    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    let (verified, signer) =
-        tokio::join!(app.hasher.verify(&request.password, hash), app.tokens.signer());
+    let (verified, signer) = tokio::join!(
+        app.hasher.verify(&request.password, credentials.as_ref()),
+        app.tokens.signer()
+    );
     let (verified, signer) = (verified.map_err(Problem::internal)?, signer?);
     let (known, now) = (credentials.as_ref().map(|credentials| credentials.user_id), clock::now());
     let Some(credentials) = credentials.filter(|_| verified) else {
@@ -213,13 +214,13 @@ async fn admit(
     Err(refused())
 }
 
-/// Replaces the stored hash if it was made with other parameters than new ones. A failure is only
-/// logged: the next sign-in tries again.
+/// Replaces the stored hash if it was made with other parameters than new ones, or is not sealed as
+/// they are. A failure is only logged: the next sign-in tries again.
 async fn upgrade(app: &App, request: &LoginRequest, credentials: &Credentials) {
-    if !app.hasher.needs_rehash(&credentials.password_hash) {
+    if !app.hasher.needs_rehash(credentials) {
         return;
     }
-    let upgraded = match app.hasher.hash(&request.password).await {
+    let upgraded = match app.hasher.hash(credentials.user_id, &request.password).await {
         Ok(hash) => app
             .store
             .upgrade_password_hash(&request.email, credentials, &hash)

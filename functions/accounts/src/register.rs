@@ -5,6 +5,7 @@ use domain::account::{Account, Approval, Credentials, RegistrationRole, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::field::Reason;
+use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
 use domain::password::{NewPassword, Password};
 use domain::rate::{ClientNetwork, LimitedAction};
@@ -81,14 +82,15 @@ async fn register_account(
     if !app.registration.reveal_registered_email {
         return register_silently(app, info, idempotent, new).await;
     }
+    let id = clock::new_id();
     let (replay, password_hash, signer) =
-        tokio::join!(idempotent.begin(), app.hasher.hash(&new.password), app.tokens.signer());
+        tokio::join!(idempotent.begin(), app.hasher.hash(id, &new.password), app.tokens.signer());
     if let Some(response) = replay? {
         return Ok(response);
     }
     let (password_hash, signer) = (password_hash.map_err(Problem::internal)?, signer?);
     let now = clock::now();
-    let account = account(new, &app.doctors);
+    let account = account(id, new, &app.doctors);
     let credentials = Credentials::new(account.id, password_hash);
     let (session, refresh) =
         RefreshToken::start(account.id, now, info.device(), app.tokens.lifetimes(account.role));
@@ -110,13 +112,13 @@ async fn register_account(
     }
 }
 
-fn account(new: RegisterRequest, doctors: &config::Doctors) -> Account {
+fn account(id: UserId, new: RegisterRequest, doctors: &config::Doctors) -> Account {
     Account {
         first_name: new.first_name,
         last_name: new.last_name,
         phone_number: new.phone_number,
         approval: Approval::initial(new.role.0, doctors.approval_is_required),
-        ..Account::new(clock::new_id(), new.email, new.role.0)
+        ..Account::new(id, new.email, new.role.0)
     }
 }
 
@@ -126,10 +128,10 @@ async fn register_silently(
     idempotent: &IdempotentRequest,
     new: RegisterRequest,
 ) -> Result<ApiResponse, Problem> {
-    let (network, now) = (ClientNetwork::of(&info.source_ip), clock::now());
+    let (network, id, now) = (ClientNetwork::of(&info.source_ip), clock::new_id(), clock::now());
     let (replay, password_hash, owner, counted) = tokio::join!(
         idempotent.begin(),
-        app.hasher.hash(&new.password),
+        app.hasher.hash(id, &new.password),
         app.store.get_credentials(&new.email),
         // All attempts count: the throttle must not reveal which addresses are taken.
         app.store.count_failure(LimitedAction::Register, &network, now)
@@ -144,7 +146,7 @@ async fn register_silently(
     let stored_response = idempotent.completed(&response)?;
     let stored_response = stored_response.as_ref();
     let (password_hash, mut owner) = (password_hash.map_err(Problem::internal)?, owner?);
-    let account = account(new, &app.doctors);
+    let account = account(id, new, &app.doctors);
     // A sign-in right away would reveal whether the address was free.
     let credentials =
         Credentials { unconfirmed: true, ..Credentials::new(account.id, password_hash) };

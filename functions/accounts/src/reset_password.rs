@@ -124,7 +124,7 @@ pub(crate) async fn set_password(
     let (credentials, through, password_hash) = tokio::join!(
         app.store.get_credentials(&account.email),
         app.http.latest_session(account.id),
-        app.hasher.hash(&password)
+        app.hasher.hash(account.id, &password)
     );
     let (through, password_hash) = (through?, password_hash.map_err(Problem::internal)?);
     let before = credentials?

@@ -53,16 +53,25 @@ impl Proof {
     }
 
     /// Returns the factor after the code is used up.
-    fn use_up(&self, factor: &SecondFactor, now: Timestamp) -> Result<SecondFactor, Refusal> {
-        match self {
+    fn use_up(
+        &self,
+        app: &App,
+        factor: &SecondFactor,
+        now: Timestamp,
+    ) -> Result<SecondFactor, Refusal> {
+        let sealer = app.hasher.sealer();
+        let used = match self {
             Self::App(code) => {
-                let step = totp::step_of(&factor.secret, code, now).ok_or(Refusal::Wrong)?;
-                factor.with_step_used(step).ok_or(Refusal::AlreadyUsed)
+                let secret = sealer.open_totp(factor).ok_or(Refusal::Wrong)?;
+                let step = totp::step_of(&secret, code, now).ok_or(Refusal::Wrong)?;
+                factor.with_step_used(step).ok_or(Refusal::AlreadyUsed)?
             }
             Self::Paper(code) => {
-                factor.with_recovery_code_used(&totp::recovery_hash(code)).ok_or(Refusal::Wrong)
+                let hash = totp::recovery_hash(code);
+                factor.with_recovery_code_used(&hash).ok_or(Refusal::Wrong)?
             }
-        }
+        };
+        Ok(sealer.with_current_seal(used))
     }
 }
 
@@ -152,7 +161,7 @@ pub(crate) async fn login_with_second_factor(
         return Err(over());
     };
     let event = info.audit(&account, Action::Login, user, None);
-    let used = match request.proof.use_up(&after, now) {
+    let used = match request.proof.use_up(&app, &after, now) {
         Ok(used) => used,
         Err(refusal) => {
             fail(&app, &attempt, event, refusal).await?;
@@ -271,13 +280,15 @@ pub(crate) async fn set_up_second_factor(
         return Err(not_confirmed());
     }
     check_password(&app, &caller, &request.password, Action::EnableSecondFactor).await?;
-    let factor = SecondFactor::pending(account.id, totp::new_secret());
+    let secret = totp::new_secret();
+    let sealed = app.hasher.sealer().seal_totp(account.id, &secret);
+    let factor = SecondFactor::pending(account.id, sealed);
     app.store.start_second_factor(&factor).await.map_err(|error| match error {
         UpdateError::Stale => exists(),
         UpdateError::Store(error) => error.into(),
     })?;
-    let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &factor.secret);
-    Ok(ok(&Secret { secret: &factor.secret, otpauth_url }))
+    let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &secret);
+    Ok(ok(&Secret { secret: &secret, otpauth_url }))
 }
 
 /// Returns the problem of a user whose address may be somebody else's, who would be locked out.
@@ -324,8 +335,8 @@ async fn check_password(
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));
     let (attempt, credentials) =
         (attempt?, credentials?.filter(|credentials| credentials.user_id == account.id));
-    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
-    if app.hasher.verify(password, hash).await.map_err(Problem::internal)? {
+    let verified = app.hasher.verify(password, credentials.as_ref()).await;
+    if verified.map_err(Problem::internal)? {
         return Ok(attempt.succeeded().await?);
     }
     let failure = [caller.audit(action, account.id, None).with_outcome(Outcome::Failed)];
@@ -374,7 +385,7 @@ pub(crate) async fn confirm_second_factor(
     let proof = Proof::App(request.code);
     let attempt = begin_code(&app, &caller, &proof).await?;
     let event = caller.audit(Action::EnableSecondFactor, user, None);
-    let used = match proof.use_up(&factor, clock::now()) {
+    let used = match proof.use_up(&app, &factor, clock::now()) {
         Ok(used) => used,
         Err(refusal) => {
             fail(&app, &attempt, event, refusal).await?;
@@ -430,7 +441,7 @@ pub(crate) async fn disable_second_factor(
     let attempt = begin_code(&app, &caller, &request.proof).await?;
     let event = caller.audit(Action::DisableSecondFactor, user, None);
     let now = clock::now();
-    if let Err(refusal) = request.proof.use_up(&factor, now) {
+    if let Err(refusal) = request.proof.use_up(&app, &factor, now) {
         fail(&app, &attempt, event, refusal).await?;
         return Err(refusal.of_field());
     }

@@ -18,9 +18,11 @@ mod update_user;
 
 use axum::Router;
 use axum::extract::FromRef;
+use http_api::idempotency::ResponseKeys;
 use http_api::routes;
-use http_api::state::{self, HttpState};
+use http_api::state::{self, HttpKeys, HttpState};
 use runtime::config;
+use runtime::serve::Error;
 use staff::StaffService;
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
@@ -51,6 +53,8 @@ pub fn service(app: App) -> Router {
 pub struct Config {
     /// What every function that answers HTTP needs.
     pub http: config::Http,
+    /// How repeated requests are recognized.
+    pub idempotency: config::Idempotency,
     /// How doctors are let in.
     pub doctors: config::Doctors,
 }
@@ -63,7 +67,11 @@ impl Config {
     pub fn read(
         lookup: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, config::ConfigError> {
-        Ok(Self { http: config::Http::read(&lookup)?, doctors: config::Doctors::read(&lookup)? })
+        Ok(Self {
+            http: config::Http::read(&lookup)?,
+            idempotency: config::Idempotency::read(&lookup)?,
+            doctors: config::Doctors::read(&lookup)?,
+        })
     }
 }
 
@@ -71,6 +79,7 @@ impl Config {
 #[derive(Clone, FromRef)]
 pub struct App {
     http: HttpState,
+    responses: ResponseKeys,
     staff: StaffService,
 }
 
@@ -78,17 +87,19 @@ impl App {
     /// Reads the configuration and builds the clients.
     ///
     /// # Errors
-    /// When the configuration is incomplete.
-    pub async fn start() -> Result<Self, config::ConfigError> {
+    /// When the configuration is incomplete, or a secret cannot be read.
+    pub async fn start() -> Result<Self, Error> {
         let config = Config::read(config::environment)?;
-        let (_, store) = state::connect(&config.http).await;
-        Ok(Self::new(config, store))
+        let own = [config.idempotency.idempotency_secret_arn.as_str()];
+        let connection = state::connect(&config.http, own).await?;
+        let [responses] = connection.own;
+        Ok(Self::new(config, connection.store, connection.keys, ResponseKeys::new(responses)))
     }
 
     /// Puts the parts together.
-    pub fn new(config: Config, store: Store) -> Self {
-        let http = HttpState::new(config.http, store.clone());
+    pub fn new(config: Config, store: Store, keys: HttpKeys, responses: ResponseKeys) -> Self {
+        let http = HttpState::new(config.http, store.clone(), keys);
         let staff = StaffService::new(store, http.clone(), config.doctors.approval_is_required);
-        Self { http, staff }
+        Self { http, responses, staff }
     }
 }

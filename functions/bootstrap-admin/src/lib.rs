@@ -11,7 +11,7 @@ use domain::mail::{Mail, MailKind};
 use runtime::aws::{self, CallPolicy};
 use runtime::passwords::HASH_OF_NOBODY;
 use runtime::serve::Error;
-use runtime::{clock, config};
+use runtime::{clock, config, secrets};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::proof::AuditKey;
@@ -43,13 +43,14 @@ impl Bootstrap {
     /// Reads the configuration and creates the clients.
     ///
     /// # Errors
-    /// When the configuration is incomplete.
-    pub async fn start() -> Result<Self, config::ConfigError> {
+    /// When the configuration is incomplete, or the audit secret cannot be read.
+    pub async fn start() -> Result<Self, Error> {
         let config = config::Bootstrap::from_env()?;
         let sdk = aws::sdk(CallPolicy::Background).await;
         let table = Table::new(aws::dynamodb(&sdk), &config.table_name);
-        let store = Store::new(table, AuditKey::new(config.audit_key.expose()));
-        Ok(Self { store })
+        let (client, now) = (aws::secrets_manager(&sdk), clock::now());
+        let secret = secrets::read(&client, &config.audit_secret_arn, now).await?;
+        Ok(Self { store: Store::new(table, AuditKey::new(secret)) })
     }
 
     /// Creates the first admin with the address in the event.

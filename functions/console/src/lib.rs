@@ -16,9 +16,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use http_api::state::{self, HttpState};
+use crypto::RotatingSecret;
+use http_api::state::{self, HttpKeys, HttpState};
 use runtime::aws;
 use runtime::config;
+use runtime::serve::Error;
 use staff::StaffService;
 use store::Store;
 
@@ -78,20 +80,28 @@ impl App {
     /// Reads the configuration and builds the clients.
     ///
     /// # Errors
-    /// When the configuration is incomplete.
-    pub async fn start() -> Result<Self, config::ConfigError> {
+    /// When the configuration is incomplete, or a secret cannot be read.
+    pub async fn start() -> Result<Self, Error> {
         let config = Config::read(config::environment)?;
-        let (sdk, store) = state::connect(&config.http).await;
-        Ok(Self::new(config, store, &aws::sqs(&sdk)))
+        let own = [config.console.console_secret_arn.as_str()];
+        let connection = state::connect(&config.http, own).await?;
+        let ([secret], queues) = (connection.own, aws::sqs(&connection.sdk));
+        Ok(Self::new(config, connection.store, connection.keys, secret, &queues))
     }
 
-    /// Puts the parts together.
-    pub fn new(config: Config, store: Store, queues: &aws_sdk_sqs::Client) -> Self {
-        let http = HttpState::new(config.http, store.clone());
+    /// Puts the parts together. `secret` is for cookies and forms.
+    pub fn new(
+        config: Config,
+        store: Store,
+        keys: HttpKeys,
+        secret: RotatingSecret,
+        queues: &aws_sdk_sqs::Client,
+    ) -> Self {
+        let http = HttpState::new(config.http, store.clone(), keys);
         let approval_is_required = config.doctors.approval_is_required;
         Self {
             staff: StaffService::new(store.clone(), http.clone(), approval_is_required),
-            keys: Arc::new(web::session::ConsoleKeys::new(&config.console)),
+            keys: Arc::new(web::session::ConsoleKeys::new(secret)),
             pipeline: Pipeline::new(queues, config.pipeline, store.clone()),
             http,
             store,

@@ -13,8 +13,9 @@ use axum::extract::{FromRef, RawQuery};
 use axum::response::Redirect;
 use axum::routing::get;
 use http_api::routes;
-use http_api::state::{self, HttpState};
+use http_api::state::{self, HttpKeys, HttpState};
 use runtime::config;
+use runtime::serve::Error;
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -68,15 +69,15 @@ impl App {
     /// Reads the configuration and builds the clients.
     ///
     /// # Errors
-    /// When the configuration is incomplete.
-    pub async fn start() -> Result<Self, config::ConfigError> {
+    /// When the configuration is incomplete, or a secret cannot be read.
+    pub async fn start() -> Result<Self, Error> {
         let config = Config::read(config::environment)?;
-        let (_, store) = state::connect(&config.http).await;
-        Ok(Self::new(config, store))
+        let connection = state::connect(&config.http, []).await?;
+        Ok(Self::new(config, connection.store, connection.keys))
     }
 
     /// Builds the state from its parts.
-    pub fn new(config: Config, store: Store) -> Self {
-        Self { http: HttpState::new(config.http, store.clone()), store }
+    pub fn new(config: Config, store: Store, keys: HttpKeys) -> Self {
+        Self { http: HttpState::new(config.http, store.clone(), keys), store }
     }
 }

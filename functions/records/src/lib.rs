@@ -24,11 +24,13 @@ mod update_record;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use http_api::idempotency::ResponseKeys;
 use http_api::routes;
-use http_api::state::{self, HttpState};
+use http_api::state::{self, HttpKeys, HttpState};
 use runtime::aws;
 use runtime::bucket::Bucket;
 use runtime::config;
+use runtime::serve::Error;
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -63,6 +65,8 @@ pub fn router() -> OpenApiRouter<App> {
 pub struct Config {
     /// What every function that answers HTTP needs.
     pub http: config::Http,
+    /// How repeated requests are recognized.
+    pub idempotency: config::Idempotency,
     /// How files are received and handed out.
     pub uploads: config::Uploads,
     /// What a patient may create.
@@ -79,6 +83,7 @@ impl Config {
     ) -> Result<Self, config::ConfigError> {
         Ok(Self {
             http: config::Http::read(&lookup)?,
+            idempotency: config::Idempotency::read(&lookup)?,
             uploads: config::Uploads::read(&lookup)?,
             allowance: config::Allowance::read(&lookup)?,
         })
@@ -89,6 +94,7 @@ impl Config {
 #[derive(Clone, FromRef)]
 pub struct App {
     http: HttpState,
+    responses: ResponseKeys,
     store: Store,
     bucket: Bucket,
     uploads: Arc<config::Uploads>,
@@ -99,18 +105,28 @@ impl App {
     /// Reads the configuration and builds the clients.
     ///
     /// # Errors
-    /// When the configuration is incomplete.
-    pub async fn start() -> Result<Self, config::ConfigError> {
+    /// When the configuration is incomplete, or a secret cannot be read.
+    pub async fn start() -> Result<Self, Error> {
         let config = Config::read(config::environment)?;
-        let (sdk, store) = state::connect(&config.http).await;
-        let bucket = Bucket::new(aws::s3(&sdk), &config.uploads.bucket_name);
-        Ok(Self::new(config, store, bucket))
+        let own = [config.idempotency.idempotency_secret_arn.as_str()];
+        let connection = state::connect(&config.http, own).await?;
+        let bucket = Bucket::new(aws::s3(&connection.sdk), &config.uploads.bucket_name);
+        let [responses] = connection.own;
+        let responses = ResponseKeys::new(responses);
+        Ok(Self::new(config, connection.store, connection.keys, responses, bucket))
     }
 
     /// Builds the state from its parts.
-    pub fn new(config: Config, store: Store, bucket: Bucket) -> Self {
+    pub fn new(
+        config: Config,
+        store: Store,
+        keys: HttpKeys,
+        responses: ResponseKeys,
+        bucket: Bucket,
+    ) -> Self {
         Self {
-            http: HttpState::new(config.http, store.clone()),
+            http: HttpState::new(config.http, store.clone(), keys),
+            responses,
             store,
             bucket,
             uploads: Arc::new(config.uploads),

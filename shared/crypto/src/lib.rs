@@ -5,6 +5,7 @@
 //! | To | use |
 //! |---|---|
 //! | keep a secret out of logs | [`Secret`] |
+//! | rotate a secret while it is in use | [`RotatingSecret`] |
 //! | store a value so that it can be compared but not read | [`sha256_base64url`] |
 //! | make an unguessable token | [`random`] |
 //! | get a key for one purpose from a secret | [`derive_key`] |
@@ -23,7 +24,7 @@ use ring::{digest, hkdf};
 
 pub use crate::hmac::HmacKey;
 pub use crate::sealing::{KeyRing, Sealer, SealingKey};
-pub use crate::secret::Secret;
+pub use crate::secret::{FIRST_VERSION, RotatingSecret, Secret, SecretVersions};
 
 /// Returns the SHA-256 of `data`.
 pub fn sha256(data: &[u8]) -> [u8; 32] {

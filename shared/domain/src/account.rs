@@ -349,7 +349,7 @@ pub fn date_of_birth(date: Date, now: Timestamp) -> Result<Date, Reason> {
 pub struct Credentials {
     /// The user.
     pub user_id: UserId,
-    /// The password's hash in PHC string format.
+    /// The password's hash in PHC string format, sealed for this user.
     pub password_hash: String,
     /// Whether a second factor is required. A copy of [`Account::second_factor`], so that a sign-in
     /// need not read the account first.

@@ -14,7 +14,7 @@ use crate::schema;
 pub struct SecondFactor {
     /// The user.
     pub user_id: UserId,
-    /// The TOTP secret in base32.
+    /// The TOTP secret in base32, sealed for this user.
     pub secret: String,
     /// Whether the user has confirmed the setup with a code. Codes are not accepted before.
     pub confirmed: bool,

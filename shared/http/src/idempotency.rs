@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use crypto::SealingKey;
+use crypto::{KeyRing, RotatingSecret, SealingKey};
 use domain::access::Operation;
 use domain::email::Email;
 use domain::id::UserId;
@@ -40,6 +40,17 @@ pub const MAX_KEY_LENGTH: usize = 255;
 /// string of a structured field, or without the quotes.
 pub const KEY_PATTERN: &str = r#"^("([ !#-\[\]-~]|\\["\\])+"|[!#-+\-.\/0-:<-\[\]-~]+)$"#;
 
+/// Finds and seals stored responses. Functions with idempotent operations have it in their state.
+#[derive(Clone, Debug)]
+pub struct ResponseKeys(KeyRing);
+
+impl ResponseKeys {
+    /// Makes the keys from a secret that serves no other purpose.
+    pub fn new(secret: impl Into<RotatingSecret>) -> Self {
+        Self(KeyRing::new(secret))
+    }
+}
+
 /// The key and the body of a request. The operation must be [idempotent](Operation::is_idempotent).
 ///
 /// The extractor refuses a malformed key with 400.
@@ -47,7 +58,8 @@ pub struct Idempotent(pub IdempotencyContext, pub Form);
 
 /// The key and the fingerprint of a request, before its sender is known.
 pub struct IdempotencyContext {
-    http: HttpState,
+    store: Store,
+    keys: ResponseKeys,
     key: Option<IdempotencyKey>,
 }
 
@@ -60,6 +72,7 @@ struct IdempotencyKey {
 impl<S: Send + Sync> FromRequest<S> for Idempotent
 where
     HttpState: FromRef<S>,
+    ResponseKeys: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -70,7 +83,8 @@ where
         let key = key(request.headers())?;
         let form = Form::from_request(request, state).await?;
         let key = key.map(|key| IdempotencyKey { operation, key, fingerprint: form.fingerprint() });
-        Ok(Self(IdempotencyContext { http: HttpState::from_ref(state), key }, form))
+        let (store, keys) = (HttpState::from_ref(state).store, ResponseKeys::from_ref(state));
+        Ok(Self(IdempotencyContext { store, keys, key }, form))
     }
 }
 
@@ -126,13 +140,13 @@ impl IdempotencyContext {
     }
 
     fn of(self, user: Option<UserId>, name: &str) -> IdempotentRequest {
-        let Self { http, key } = self;
+        let Self { store, keys, key } = self;
         let place = key.map(|IdempotencyKey { operation, key, fingerprint }| {
             let sealing_key =
-                http.sealing_keys.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
+                keys.0.sealing_key(&["idempotency", &operation.to_string(), name, &key]);
             ResponseLocation { user, sealing_key, fingerprint }
         });
-        IdempotentRequest { store: http.store, place, lease: OnceLock::new() }
+        IdempotentRequest { store, place, lease: OnceLock::new() }
     }
 }
 

@@ -65,7 +65,15 @@ where
     let routes = routes.method_not_allowed_fallback(move |state, path, headers| {
         wrong_method(state, path, headers, Arc::clone(&known))
     });
-    layered(routes.with_state(state), operations, &http.allowed_origins)
+    let state_of_secrets = http.clone();
+    let routes = routes.with_state(state).layer(from_fn(move |request, next: Next| {
+        let http = state_of_secrets.clone();
+        async move {
+            http.renew_secrets().await;
+            next.run(request).await
+        }
+    }));
+    layered(routes, operations, &http.allowed_origins)
 }
 
 /// Builds the service of a function that authenticates nobody, as [`service`] does.

@@ -157,11 +157,19 @@ macro_rules! routes {
 
 #[cfg(test)]
 mod tests {
+    use axum::extract::FromRef;
     use utoipa_axum::router::OpenApiRouter;
 
     use super::*;
     use crate::caller::{Patient, SignedIn};
+    use crate::idempotency::ResponseKeys;
     use crate::state::HttpState;
+
+    impl FromRef<HttpState> for ResponseKeys {
+        fn from_ref(_: &HttpState) -> Self {
+            Self::new("a secret for tests")
+        }
+    }
 
     #[utoipa::path(get, path = "/things/", operation_id = "me")]
     async fn matching(_: SignedIn, _: QueryParameters) {}

@@ -2,13 +2,16 @@
 //! middleware need.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crypto::{KeyRing, Sealer};
+use crypto::{RotatingSecret, Sealer};
 use domain::access::Rules;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
+use futures_util::future::{join, join_all, try_join};
 use jiff::{SignedDuration, Timestamp};
 use runtime::aws::{self, CallPolicy, SdkConfig};
+use runtime::secrets::{SecretError, SecretReader};
 use runtime::tokens::{Claims, TokenError, Verifier};
 use runtime::{clock, config};
 use store::proof::AuditKey;
@@ -29,20 +32,87 @@ pub struct HttpState {
     pub(crate) allowed_origins: Arc<[String]>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) sealer: Arc<Sealer>,
-    pub(crate) sealing_keys: KeyRing,
+    pub(crate) secrets: Arc<[SecretReader]>,
 }
 
-/// Builds the client of the table, and the configuration for the clients of other services.
-pub async fn connect(config: &config::Http) -> (SdkConfig, Store) {
+/// The keys that a function has when it starts.
+#[derive(Clone, Debug)]
+pub struct HttpKeys {
+    cursors: RotatingSecret,
+    /// The public keys of access tokens, if they are known.
+    published: Option<Vec<SigningKey>>,
+    secrets: Arc<[SecretReader]>,
+}
+
+impl HttpKeys {
+    /// Reads the secrets of every function that answers HTTP, and those of one function with the
+    /// ARNs in `own`, all at once. Returns the audit key for the store as well.
+    ///
+    /// # Errors
+    /// When Secrets Manager does not give one of them.
+    pub async fn read<const N: usize>(
+        client: &aws_sdk_secretsmanager::Client,
+        config: &config::Http,
+        own: [&str; N],
+    ) -> Result<(Self, AuditKey, [RotatingSecret; N]), SecretError> {
+        let common = [config.cursor_secret_arn.as_str(), &config.audit_secret_arn];
+        let (common, own) =
+            try_join(SecretReader::read(client, common), SecretReader::read(client, own)).await?;
+        let (common, [cursors, audit]) = common;
+        let (reader, own) = own;
+        let secrets = [common, reader].into();
+        Ok((Self { cursors, published: None, secrets }, AuditKey::new(audit), own))
+    }
+
+    /// Makes keys that are never read again.
+    pub fn fixed(cursors: impl Into<RotatingSecret>) -> Self {
+        Self { cursors: cursors.into(), published: None, secrets: [].into() }
+    }
+}
+
+/// What a function that answers HTTP has when it starts. `N` is the number of its own secrets.
+pub struct Connection<const N: usize> {
+    /// The configuration for the clients of other services.
+    pub sdk: SdkConfig,
+    /// The table.
+    pub store: Store,
+    /// The keys for [`HttpState::new`].
+    pub keys: HttpKeys,
+    /// The secrets of this function alone.
+    pub own: [RotatingSecret; N],
+}
+
+/// How long a start waits for the public keys. If the table does not respond, requests say so.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Builds the client of the table, and reads the secrets and the public keys of access tokens.
+///
+/// They are read side by side: the first authenticated request would begin with the public keys,
+/// and the connections to both services are there then.
+///
+/// # Errors
+/// When Secrets Manager does not give one of the secrets.
+pub async fn connect<const N: usize>(
+    config: &config::Http,
+    own: [&str; N],
+) -> Result<Connection<N>, SecretError> {
     let sdk = aws::sdk(CallPolicy::Interactive).await;
     let table = Table::new(aws::dynamodb(&sdk), &config.table_name);
-    let store = Store::new(table, AuditKey::new(config.audit_key.expose()));
-    (sdk, store)
+    let client = aws::secrets_manager(&sdk);
+    let published = tokio::time::timeout(PATIENCE, table.list_signing_keys());
+    let (read, published) = join(HttpKeys::read(&client, config, own), published).await;
+    let (keys, audit_key, own) = read?;
+    // Without them the first request reads them.
+    let keys = HttpKeys { published: published.ok().and_then(Result::ok), ..keys };
+    Ok(Connection { sdk, store: Store::new(table, audit_key), keys, own })
 }
 
 impl HttpState {
     /// Makes the state from the configuration.
-    pub fn new(config: config::Http, store: Store) -> Self {
+    pub fn new(config: config::Http, store: Store, keys: HttpKeys) -> Self {
+        // As old as keys that are read again as soon as a token has another one.
+        let read_at = clock::now().saturating_sub(READ_AGAIN_AFTER).unwrap_or(Timestamp::MIN);
+        let published = keys.published.map(|keys| Arc::new(CachedKeys { keys, read_at }));
         Self {
             store,
             page_size: config.page_size,
@@ -51,15 +121,21 @@ impl HttpState {
             allowed_origins: config.allowed_origins.into(),
             keys: Arc::new(Keys {
                 verifier: Verifier::new(&config.token_issuer),
-                known: Mutex::new(None),
+                known: Mutex::new(published),
             }),
-            sealer: Arc::new(Sealer::new(&config.cursor_key)),
-            sealing_keys: KeyRing::new(&config.cursor_key),
+            sealer: Arc::new(Sealer::new(keys.cursors)),
+            secrets: keys.secrets,
         }
     }
 }
 
 impl HttpState {
+    /// Reads the secrets again if they were read more than five minutes ago.
+    pub(crate) async fn renew_secrets(&self) {
+        let now = clock::now();
+        join_all(self.secrets.iter().map(|reader| reader.renew(now))).await;
+    }
+
     /// Returns an id that is not below that of any session the user has begun before now. It is
     /// taken from the clock and from the stored sessions, because the clock of another sandbox may
     /// be ahead. Ending the sessions through this id ends them all.
@@ -130,7 +206,6 @@ impl Keys {
 pub(crate) mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use crypto::Secret;
     use domain::account::Role;
     use runtime::tokens::Signer;
     use store::Table;
@@ -152,19 +227,20 @@ pub(crate) mod tests {
             public_url: "https://api.example.org".to_owned(),
             allowed_origins: vec!["https://app.example.org".to_owned()],
             page_size: 20,
-            audit_key: Secret::new("another secret for tests, long enough for the configuration"),
-            cursor_key: Secret::new("a secret for tests, long enough for the configuration"),
+            audit_secret_arn: String::new(),
+            cursor_secret_arn: String::new(),
             token_issuer: ISSUER.to_owned(),
             doctors_need_second_factor: false,
         };
         HttpState::new(
             config,
             Store::new(Table::new(client, "table"), AuditKey::new("a secret for tests")),
+            HttpKeys::fixed("a secret for tests"),
         )
     }
 
     fn signer(secret: &str) -> Signer {
-        Signer::new(&Secret::new(secret), ISSUER)
+        Signer::new(secret, ISSUER)
     }
 
     pub(crate) fn token(signer: &Signer, role: Role, now: Timestamp) -> String {

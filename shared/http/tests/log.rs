@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::extract::FromRef;
 use axum::http::Request;
-use crypto::Secret;
 use http_api::middleware::service;
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, no_content};
-use http_api::state::HttpState;
+use http_api::state::{HttpKeys, HttpState};
 use runtime::config;
 use serde_json::{Value, json};
 use store::proof::AuditKey;
@@ -57,13 +56,14 @@ fn app() -> App {
         public_url: String::new(),
         allowed_origins: vec![],
         page_size: 20,
-        cursor_key: Secret::new("a secret for tests, long enough for the configuration"),
-        audit_key: Secret::new("another secret for tests, long enough for the configuration"),
+        cursor_secret_arn: String::new(),
+        audit_secret_arn: String::new(),
         token_issuer: "issuer".to_owned(),
         doctors_need_second_factor: false,
     };
     let audit_key = AuditKey::new("a secret for tests");
-    App(HttpState::new(config, Store::new(Table::new(client, "table"), audit_key)))
+    let store = Store::new(Table::new(client, "table"), audit_key);
+    App(HttpState::new(config, store, HttpKeys::fixed("a secret for tests")))
 }
 
 #[derive(Clone, Default)]

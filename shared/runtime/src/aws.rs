@@ -8,11 +8,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_secretsmanager::error::{BoxError, SdkError};
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_sdk_secretsmanager::error::SdkError;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use crypto::Secret;
 
 use crate::config;
 
@@ -66,7 +64,7 @@ pub async fn sdk(policy: CallPolicy) -> SdkConfig {
     configure(config::Aws::from_env(), policy).await
 }
 
-async fn configure(environment: config::Aws, policy: CallPolicy) -> SdkConfig {
+pub(crate) async fn configure(environment: config::Aws, policy: CallPolicy) -> SdkConfig {
     // An emulator may have its own certificate, and a developer's machine may be behind a proxy
     // that has one.
     let only_amazon = environment.in_lambda && environment.endpoint_url.is_none();
@@ -159,21 +157,6 @@ pub fn secrets_manager(sdk: &SdkConfig) -> aws_sdk_secretsmanager::Client {
     aws_sdk_secretsmanager::Client::new(sdk)
 }
 
-/// Reads a secret string from Secrets Manager.
-///
-/// # Errors
-/// When the call to Secrets Manager fails, or the secret is binary.
-pub async fn secret(
-    client: &aws_sdk_secretsmanager::Client,
-    arn: &str,
-) -> Result<Secret, SdkError<GetSecretValueError>> {
-    let response = client.get_secret_value().secret_id(arn).send().await?;
-    let text = response.secret_string.ok_or_else(|| {
-        SdkError::construction_failure(BoxError::from("the secret is not a string"))
-    })?;
-    Ok(Secret::new(text))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -181,6 +164,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
+
+    use crypto::Secret;
 
     use super::*;
 

@@ -97,14 +97,26 @@ config! {
         allowed_origins: Vec<String> = ALLOWED_ORIGINS as list,
         /// The default number of entries on a page.
         page_size: usize = PAGE_SIZE as |value| number(value, 1..=100),
-        /// The secret for sealing page cursors and stored idempotent responses.
-        cursor_key: Secret = CURSOR_KEY as secret,
-        /// The secret with which events of the audit trail are signed.
-        audit_key: Secret = AUDIT_KEY as secret,
+        /// The ARN of the secret for sealing page cursors.
+        cursor_secret_arn: String = CURSOR_SECRET_ARN as text,
+        /// The ARN of the secret with which events of the audit trail are signed.
+        audit_secret_arn: String = AUDIT_SECRET_ARN as text,
         /// The issuer of access tokens.
         token_issuer: String = TOKEN_ISSUER as text,
         /// Whether doctors must sign in with a second factor.
         doctors_need_second_factor: bool = REQUIRE_DOCTOR_SECOND_FACTOR as flag,
+    }
+
+    /// Settings of functions with idempotent operations.
+    Idempotency {
+        /// The ARN of the secret for finding and sealing stored responses.
+        idempotency_secret_arn: String = IDEMPOTENCY_SECRET_ARN as text,
+    }
+
+    /// Settings for checking passwords and codes.
+    Credentials {
+        /// The ARN of the secret for sealing password hashes and TOTP secrets.
+        credentials_secret_arn: String = CREDENTIALS_SECRET_ARN as text,
     }
 
     /// Settings for issuing tokens.
@@ -169,8 +181,8 @@ config! {
 
     /// Settings of the console for staff.
     Console {
-        /// The secret for its cookies and the tokens in its forms.
-        console_key: Secret = CONSOLE_KEY as secret,
+        /// The ARN of the secret for its cookies and the tokens in its forms.
+        console_secret_arn: String = CONSOLE_SECRET_ARN as text,
     }
 
     /// Settings for administering the queues.
@@ -195,8 +207,8 @@ config! {
     Bootstrap {
         /// The table.
         table_name: String = TABLE_NAME as text,
-        /// The secret with which events of the audit trail are signed.
-        audit_key: Secret = AUDIT_KEY as secret,
+        /// The ARN of the secret with which events of the audit trail are signed.
+        audit_secret_arn: String = AUDIT_SECRET_ARN as text,
     }
 
     /// Settings for uploading files and handing them out.
@@ -277,8 +289,8 @@ config! {
         table_name: String = TABLE_NAME as text,
         /// The bucket of the archive.
         archive_bucket_name: String = ARCHIVE_BUCKET_NAME as text,
-        /// The secret with which events of the audit trail are signed.
-        audit_key: Secret = AUDIT_KEY as secret,
+        /// The ARN of the secret with which events of the audit trail are signed.
+        audit_secret_arn: String = AUDIT_SECRET_ARN as text,
     }
 
     /// Settings of the reconciler.
@@ -311,6 +323,8 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
         &[
             Telemetry::VARIABLES,
             Http::VARIABLES,
+            Idempotency::VARIABLES,
+            Credentials::VARIABLES,
             Tokens::VARIABLES,
             Registration::VARIABLES,
             Doctors::VARIABLES,
@@ -318,9 +332,18 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
             Passwords::VARIABLES,
         ],
     ),
-    ("records", &[Telemetry::VARIABLES, Http::VARIABLES, Uploads::VARIABLES, Allowance::VARIABLES]),
+    (
+        "records",
+        &[
+            Telemetry::VARIABLES,
+            Http::VARIABLES,
+            Idempotency::VARIABLES,
+            Uploads::VARIABLES,
+            Allowance::VARIABLES,
+        ],
+    ),
     ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES]),
-    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Doctors::VARIABLES]),
+    ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Idempotency::VARIABLES, Doctors::VARIABLES]),
     (
         "console",
         &[
@@ -475,16 +498,6 @@ fn url(value: &str) -> Result<String, String> {
     if is_url { Ok(value.to_owned()) } else { Err("a URL without a slash at the end".to_owned()) }
 }
 
-fn secret(value: &str) -> Result<Secret, String> {
-    // An unresolved dynamic reference of CloudFormation begins with braces.
-    let long_enough = value.len() >= 32 && !value.starts_with("{{");
-    if long_enough {
-        Ok(Secret::new(value))
-    } else {
-        Err("a secret of at least 32 characters".to_owned())
-    }
-}
-
 fn level(value: &str) -> Result<Level, String> {
     match value {
         "debug" => Ok(Level::DEBUG),
@@ -501,7 +514,7 @@ mod tests {
 
     use super::*;
 
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const AUDIT_ARN: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:audit";
 
     type Environment = HashMap<&'static str, &'static str>;
 
@@ -512,8 +525,11 @@ mod tests {
             ("PUBLIC_URL", "https://records.example.com"),
             ("ALLOWED_ORIGINS", "http://localhost:3000, https://example.com"),
             ("PAGE_SIZE", "20"),
-            ("CURSOR_KEY", SECRET),
-            ("AUDIT_KEY", SECRET),
+            (
+                "CURSOR_SECRET_ARN",
+                "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cursors",
+            ),
+            ("AUDIT_SECRET_ARN", AUDIT_ARN),
             ("ARCHIVE_BUCKET_NAME", "archive"),
             ("TOKEN_ISSUER", "records-local"),
             (
@@ -583,8 +599,8 @@ mod tests {
         let http = Http::read(lookup(&environment)).unwrap();
         assert_eq!(http.allowed_origins, ["http://localhost:3000", "https://example.com"]);
         assert_eq!(
-            (http.page_size, http.public_url.as_str(), http.cursor_key.expose()),
-            (20, "https://records.example.com", SECRET)
+            (http.page_size, http.public_url.as_str(), http.audit_secret_arn.as_str()),
+            (20, "https://records.example.com", AUDIT_ARN)
         );
         let tokens = Tokens::read(lookup(&environment)).unwrap();
         assert_eq!(tokens.access_token, SignedDuration::from_mins(15));
@@ -630,7 +646,7 @@ mod tests {
         assert_eq!(Inspect::read(lookup(&environment)).unwrap().table_name, "records");
         assert_eq!(Reconcile::read(lookup(&environment)).unwrap().bucket_name, "files");
         assert_eq!(Archive::read(lookup(&environment)).unwrap().archive_bucket_name, "archive");
-        assert_eq!(Verification::read(lookup(&environment)).unwrap().audit_key.expose(), SECRET);
+        assert_eq!(Verification::read(lookup(&environment)).unwrap().audit_secret_arn, AUDIT_ARN);
         assert_eq!(Telemetry::read(lookup(&environment)).unwrap().log_level, Level::INFO);
     }
 
@@ -659,8 +675,7 @@ mod tests {
             ("TABLE_NAME", " "),
             ("PUBLIC_URL", "example.com"),
             ("PUBLIC_URL", "https://example.com/"),
-            ("CURSOR_KEY", "short-cursor-key"),
-            ("CURSOR_KEY", "{{resolve:secretsmanager:arn:aws:secretsmanager:x}}"),
+            ("CURSOR_SECRET_ARN", ""),
         ] {
             let error = http_with(variable, value).unwrap_err();
             assert!(

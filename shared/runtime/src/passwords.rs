@@ -1,16 +1,21 @@
 //! Hashing and verifying passwords: argon2id in the PHC string format, computed off the async
-//! threads.
+//! threads, and sealed ([`crate::credentials`]).
 //!
 //! Users imported from the Django service have hashes of its default algorithm,
-//! `pbkdf2_sha256$...`. Their next login replaces them ([`Hasher::needs_rehash`]).
+//! `pbkdf2_sha256$...`. Their next login replaces them ([`Hasher::needs_rehash`]), as it does with
+//! hashes that are not sealed, or with an old version of the secret.
 
 use std::num::NonZeroU32;
 
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHash, Version};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use domain::account::Credentials;
+use domain::id::UserId;
 use domain::password::Password;
 use ring::pbkdf2;
+
+use crate::credentials::CredentialSealer;
 
 /// A hash that no password fits: of random bytes that were not kept, with the parameters of
 /// [`Hasher::hash`]. For users without a password.
@@ -33,10 +38,10 @@ pub enum HashError {
 }
 
 /// Hashes and verifies passwords: about 40 ms of CPU time and 19 MiB each.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Hasher {
-    /// The library's defaults are OWASP's recommendation: argon2id, 19 MiB, two passes, one lane.
     argon2: Argon2<'static>,
+    sealer: CredentialSealer,
 }
 
 /// A stored hash, parsed.
@@ -90,40 +95,51 @@ impl StoredHash {
 }
 
 impl Hasher {
-    /// Creates a hasher with OWASP's parameters.
-    pub fn new() -> Self {
-        Self::default()
+    /// Creates a hasher with OWASP's parameters, the library's defaults: argon2id, 19 MiB, two
+    /// passes, one lane.
+    pub fn new(sealer: CredentialSealer) -> Self {
+        Self::with(Argon2::default(), sealer)
     }
 
     /// Returns a hasher with other parameters than OWASP's.
-    pub fn with(argon2: Argon2<'static>) -> Self {
-        Self { argon2 }
+    pub fn with(argon2: Argon2<'static>, sealer: CredentialSealer) -> Self {
+        Self { argon2, sealer }
     }
 
-    /// Returns the hash to store for a new password.
+    /// Returns what seals the hashes.
+    pub fn sealer(&self) -> &CredentialSealer {
+        &self.sealer
+    }
+
+    /// Returns the hash to store for a new password of a user, sealed.
     ///
     /// # Errors
     /// [`HashError`] when there is not enough memory.
-    pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
+    pub async fn hash(&self, user: UserId, password: &Password) -> Result<String, HashError> {
         let (argon2, password) = (self.argon2.clone(), password.expose().to_owned());
         let hash = tokio::task::spawn_blocking(move || argon2.hash_password(password.as_bytes()))
             .await??;
-        Ok(hash.to_string())
+        Ok(self.sealer.seal_hash(user, &hash.to_string()))
     }
 
-    /// Returns whether the password fits the hash.
+    /// Returns whether the password fits the stored hash.
     ///
-    /// Without a hash, for a user who does not exist, the same work is done and the password is
-    /// rejected, so that the response time does not reveal who exists. The same holds for a hash
-    /// that cannot be parsed, which is logged.
+    /// Without credentials, for a user who does not exist, the same work is done and the password
+    /// is rejected, so that the response time does not reveal who exists. The same holds for a hash
+    /// that cannot be opened or parsed, which is logged.
     ///
     /// A hash of Django is compared with the normalized password, and then with what was sent.
     ///
     /// # Errors
     /// [`HashError`] when there is not enough memory.
-    pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, HashError> {
-        let stored = hash.and_then(StoredHash::parse);
-        if hash.is_some() && stored.is_none() {
+    pub async fn verify(
+        &self,
+        password: &Password,
+        credentials: Option<&Credentials>,
+    ) -> Result<bool, HashError> {
+        let hash = credentials.and_then(|credentials| self.sealer.open_hash(credentials));
+        let stored = hash.as_deref().and_then(StoredHash::parse);
+        if credentials.is_some() && stored.is_none() {
             tracing::warn!(
                 "a stored password hash cannot be read: its user can only reset the password"
             );
@@ -159,10 +175,16 @@ impl Hasher {
         }
     }
 
-    /// Returns whether a hash should be replaced at the next login, because its algorithm or its
-    /// parameters are not those of new hashes.
-    pub fn needs_rehash(&self, hash: &str) -> bool {
-        let Some(StoredHash::Argon2(hash)) = StoredHash::parse(hash) else { return true };
+    /// Returns whether a hash should be replaced at the next login, because its algorithm, its
+    /// parameters or its seal are not those of new hashes.
+    pub fn needs_rehash(&self, credentials: &Credentials) -> bool {
+        if !self.sealer.is_current(&credentials.password_hash) {
+            return true;
+        }
+        let hash = self.sealer.open_hash(credentials);
+        let Some(StoredHash::Argon2(hash)) = hash.as_deref().and_then(StoredHash::parse) else {
+            return true;
+        };
         let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         hash.version != Some(Version::default().into())
             || Params::try_from(&*hash).ok().as_ref().map(costs)
@@ -183,13 +205,41 @@ mod tests {
     const DJANGO: &str =
         "pbkdf2_sha256$10000$seasalt2$h1gdfbMb7q0UWIbv++2zIEW5jymm8PinrGwlZCjNQFs=";
 
+    /// A hasher for one user, whose hashes are shown without their seals.
+    struct Unsealed(Hasher, UserId);
+
+    fn hasher() -> Unsealed {
+        let sealer = CredentialSealer::new("a secret for tests");
+        Unsealed(Hasher::new(sealer), crate::clock::new_id())
+    }
+
+    impl Unsealed {
+        fn stored(&self, hash: &str) -> Credentials {
+            Credentials::new(self.1, self.0.sealer.seal_hash(self.1, hash))
+        }
+
+        async fn hash(&self, password: &Password) -> Result<String, HashError> {
+            let stored = Credentials::new(self.1, self.0.hash(self.1, password).await?);
+            Ok(self.0.sealer.open_hash(&stored).unwrap().into_owned())
+        }
+
+        async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, HashError> {
+            let stored = hash.map(|hash| self.stored(hash));
+            self.0.verify(password, stored.as_ref()).await
+        }
+
+        fn needs_rehash(&self, hash: &str) -> bool {
+            self.0.needs_rehash(&self.stored(hash))
+        }
+    }
+
     fn password(text: &str) -> Password {
         Password::from_json(&text.into()).unwrap()
     }
 
     #[tokio::test]
     async fn a_password_fits_its_hash_and_no_other() {
-        let hasher = Hasher::new();
+        let hasher = hasher();
         let hash = hasher.hash(&password("correct horse battery staple")).await.unwrap();
         assert!(hash.starts_with(PARAMETERS), "{hash}");
         assert!(
@@ -210,11 +260,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stored_hash_is_sealed_for_its_user() {
+        let Unsealed(hasher, user) = hasher();
+        let good = password("correct horse battery staple");
+        let stored = Credentials::new(user, hasher.hash(user, &good).await.unwrap());
+        assert!(!stored.password_hash.contains("argon2"), "{}", stored.password_hash);
+        assert!(hasher.verify(&good, Some(&stored)).await.unwrap());
+        assert!(!hasher.needs_rehash(&stored));
+        let moved = Credentials { user_id: crate::clock::new_id(), ..stored.clone() };
+        assert!(!hasher.verify(&good, Some(&moved)).await.unwrap());
+        let other = Hasher::new(CredentialSealer::new("another secret"));
+        assert!(!other.verify(&good, Some(&stored)).await.unwrap());
+        let hash = hasher.sealer.open_hash(&stored).unwrap().into_owned();
+        let unsealed = Credentials { password_hash: hash, ..stored };
+        assert!(hasher.verify(&good, Some(&unsealed)).await.unwrap());
+        assert!(hasher.needs_rehash(&unsealed), "it is sealed at the next sign-in");
+    }
+
+    #[tokio::test]
     async fn nobody_has_a_password() {
         assert!(HASH_OF_NOBODY.starts_with(PARAMETERS), "not the same work");
-        assert!(
-            !Hasher::new().verify(&password("correct horse battery staple"), None).await.unwrap()
-        );
+        assert!(!hasher().verify(&password("correct horse battery staple"), None).await.unwrap());
     }
 
     #[tokio::test]
@@ -224,7 +290,7 @@ mod tests {
              nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E";
         for hash in ["", "plain text", argon2_without_hash, of_another_algorithm] {
             assert!(
-                !Hasher::new()
+                !hasher()
                     .verify(&password("correct horse battery staple"), Some(hash))
                     .await
                     .unwrap(),
@@ -235,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_of_django_is_good_until_it_is_replaced() {
-        let hasher = Hasher::new();
+        let hasher = hasher();
         assert!(
             hasher.verify(&password("correct horse battery staple"), Some(DJANGO)).await.unwrap()
         );
@@ -247,7 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_the_same_composed_and_decomposed() {
-        let hasher = Hasher::new();
+        let hasher = hasher();
         let (composed, decomposed) =
             (password("un caf\u{e9} noir"), password("un cafe\u{301} noir"));
         for (first, then) in [(&composed, &decomposed), (&decomposed, &composed)] {
@@ -297,7 +363,7 @@ mod tests {
             assert!(StoredHash::parse(hash).is_none(), "{hash}");
         }
         assert!(
-            !Hasher::new()
+            !hasher()
                 .verify(&password("correct horse battery staple"), bad.last().map(String::as_str))
                 .await
                 .unwrap()
@@ -312,7 +378,7 @@ mod tests {
     #[test]
     fn hashes_with_other_parameters_are_replaced() {
         let tail = HASH_OF_NOBODY.strip_prefix(PARAMETERS).unwrap();
-        let hasher = Hasher::new();
+        let hasher = hasher();
         assert!(!hasher.needs_rehash(HASH_OF_NOBODY));
         for parameters in [
             "$argon2id$v=19$m=9216,t=4,p=1$",

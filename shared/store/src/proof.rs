@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use crypto::HmacKey;
+use crypto::{HmacKey, RotatingSecret};
 use domain::audit::AuditEvent;
 use domain::id::EventId;
 use jiff::Timestamp;
@@ -31,8 +31,8 @@ pub struct AuditKey(HmacKey);
 
 impl AuditKey {
     /// Makes the key from a secret.
-    pub fn new(secret: &str) -> Self {
-        Self(HmacKey::from_bytes(secret.as_bytes()))
+    pub fn new(secret: impl Into<RotatingSecret>) -> Self {
+        Self(HmacKey::new(secret))
     }
 
     /// Makes the item of an event, with its proof. There is no other way to make one.

@@ -104,7 +104,9 @@ struct World {
 /// Returns the app with the secret of a user's second factor.
 fn app_of(user: &User) -> App {
     let factor = aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR").unwrap_or_default();
-    App::new(factor["secret"]["S"].as_str().unwrap_or("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
+    let secret = factor["secret"]["S"].as_str();
+    let opened = secret.map(|stored| aws::opened("TOTP secret 1", &user.id, stored));
+    App::new(opened.as_deref().unwrap_or("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
 }
 
 impl World {

@@ -42,3 +42,5 @@ mod pages;
 mod races;
 #[cfg(test)]
 mod records;
+#[cfg(test)]
+mod secrets;

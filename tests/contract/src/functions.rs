@@ -90,6 +90,35 @@ fn functions_have_exactly_the_environment_variables_that_they_read() {
 }
 
 #[test]
+fn no_secret_is_in_the_configuration_of_a_function() {
+    let template = Template::load();
+    let secrets: Vec<&str> =
+        template.all("AWS::SecretsManager::Secret").map(|(id, _)| id).collect();
+    assert!(!secrets.is_empty());
+    for (id, function) in template.all("AWS::Lambda::Function") {
+        assert!(
+            !function.to_string().contains("{{resolve:"),
+            "{id}: CloudFormation would write the value into the configuration: give the function \
+             the ARN of the secret"
+        );
+        for (name, value) in function["Environment"]["Variables"].as_object().unwrap() {
+            let value = text(value);
+            let is_arn = secrets.iter().any(|secret| value == format!("${{{secret}.Id}}"));
+            assert_eq!(
+                is_arn,
+                name.ends_with("_SECRET_ARN"),
+                "{id}: {name} must be the ARN of a secret, and no other variable may be"
+            );
+            let mentions = secrets.iter().any(|secret| value.contains(&format!("${{{secret}")));
+            assert_eq!(mentions, is_arn, "{id}: {name} must be the ARN alone");
+        }
+    }
+    for (name, parameter) in template.section("Parameters") {
+        assert_eq!(parameter["NoEcho"], Value::Null, "{name}: secrets are no parameters");
+    }
+}
+
+#[test]
 fn functions_have_valid_settings() {
     let template = Template::load();
     for name in names() {

@@ -112,6 +112,22 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
 /// Function, action and resource of all other permissions, with their condition if any.
 const OTHERS: &[&str] = &[
     "accounts secretsmanager:GetSecretValue ${SigningSecret.Id}",
+    "accounts secretsmanager:GetSecretValue ${CredentialsSecret.Id}",
+    "accounts secretsmanager:GetSecretValue ${CursorSecret.Id}",
+    "accounts secretsmanager:GetSecretValue ${IdempotencySecret.Id}",
+    "accounts secretsmanager:GetSecretValue ${AuditSecret.Id}",
+    "records secretsmanager:GetSecretValue ${CursorSecret.Id}",
+    "records secretsmanager:GetSecretValue ${IdempotencySecret.Id}",
+    "records secretsmanager:GetSecretValue ${AuditSecret.Id}",
+    "notifications secretsmanager:GetSecretValue ${CursorSecret.Id}",
+    "notifications secretsmanager:GetSecretValue ${AuditSecret.Id}",
+    "admin secretsmanager:GetSecretValue ${CursorSecret.Id}",
+    "admin secretsmanager:GetSecretValue ${IdempotencySecret.Id}",
+    "admin secretsmanager:GetSecretValue ${AuditSecret.Id}",
+    "console secretsmanager:GetSecretValue ${ConsoleSecret.Id}",
+    "console secretsmanager:GetSecretValue ${CursorSecret.Id}",
+    "console secretsmanager:GetSecretValue ${AuditSecret.Id}",
+    "bootstrap-admin secretsmanager:GetSecretValue ${AuditSecret.Id}",
     "records s3:GetObject ${Bucket.Arn}/files/*",
     "records s3:PutObject ${Bucket.Arn}/files/*",
     "records s3:ListBucket ${Bucket.Arn}",
@@ -396,11 +412,27 @@ fn credentials_charts_and_objects_are_accessible_to_few_functions() {
         });
         matching.map(|statement| statement.function.as_str()).collect()
     };
+    let reading = |secret: &str| -> BTreeSet<&str> {
+        let secret = format!("${{{secret}.Id}}");
+        let statements = statements.iter().filter(|statement| {
+            statement.actions.iter().any(|action| action.starts_with("secretsmanager:"))
+                && statement.resources.contains(&secret)
+        });
+        statements.map(|statement| statement.function.as_str()).collect()
+    };
+    assert_eq!(reading("SigningSecret"), only(&["accounts"]), "only accounts signs tokens");
     assert_eq!(
-        doing("secretsmanager:GetSecretValue"),
+        reading("CredentialsSecret"),
         only(&["accounts"]),
-        "only accounts signs tokens"
+        "only accounts checks passwords and codes"
     );
+    assert_eq!(reading("ConsoleSecret"), only(&["console"]), "only the console makes its cookies");
+    for reader_of_the_stream in ["dispatcher", "archivist"] {
+        assert!(
+            !doing("secretsmanager:GetSecretValue").contains(reader_of_the_stream),
+            "{reader_of_the_stream} sees sealed values in the stream, and must not open them"
+        );
+    }
     assert_eq!(
         doing("s3:PutObject"),
         only(&["archivist", "dispatcher", "records"]),
@@ -667,9 +699,13 @@ fn the_admin_api_has_no_permissions_on_charts_and_queues() {
         .into_iter()
         .filter(|statement| statement.function == "admin" && statement.items_of().is_none())
         .flat_map(|statement| statement.actions)
+        .filter(|action| action != "secretsmanager:GetSecretValue")
         .collect();
-    assert!(others.is_empty(), "admin must not have permissions beyond the table: {others:?}");
-    for name in ["CONSOLE_KEY", "MAIL_QUEUE_URL", "MAIL_DEAD_LETTER_QUEUE_URL"] {
+    assert!(
+        others.is_empty(),
+        "admin must not have permissions beyond the table and its secrets: {others:?}"
+    );
+    for name in ["CONSOLE_SECRET_ARN", "MAIL_QUEUE_URL", "MAIL_DEAD_LETTER_QUEUE_URL"] {
         let properties = template.properties("AdminFunction", "AWS::Lambda::Function");
         assert_eq!(
             properties["Environment"]["Variables"][name],

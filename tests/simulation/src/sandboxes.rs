@@ -15,6 +15,8 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use axum::Router;
 use dispatcher::Dispatcher;
+use http_api::idempotency::ResponseKeys;
+use http_api::state::HttpKeys;
 use inspector::Inspector;
 use mail_events::MailEvents;
 use mailer::Mailer;
@@ -116,12 +118,20 @@ impl Functions {
             aws_sdk_sqs::Client::from_conf(config.build())
         };
         let table = |sdk: &SdkConfig| store::Table::new(dynamodb(sdk), name);
-        let key = &SETTINGS.variables["AUDIT_KEY"];
-        let store = Store::new(table(&interactive), AuditKey::new(key));
+        let store =
+            Store::new(table(&interactive), AuditKey::new("the audit key of the simulation"));
+        let keys = HttpKeys::fixed("the cursor key of the simulation");
+        let responses = ResponseKeys::new("the key of responses of the simulation");
         let bucket = |sdk: &SdkConfig| Bucket::new(s3(sdk), FILES);
         let vault = Vault::new(s3(&background), ARCHIVE);
-        let records = records::App::new(config!(records), store.clone(), bucket(&interactive));
-        let inbox = notifications::App::new(config!(notifications), store.clone());
+        let records = records::App::new(
+            config!(records),
+            store.clone(),
+            keys.clone(),
+            responses,
+            bucket(&interactive),
+        );
+        let inbox = notifications::App::new(config!(notifications), store.clone(), keys);
         let routers = [
             ("records", http_api::middleware::service(records::router(), records)),
             ("notifications", http_api::middleware::service(notifications::router(), inbox)),

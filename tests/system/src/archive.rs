@@ -52,7 +52,7 @@ fn verify_with(arguments: &[&str]) -> Verdict {
     let stack = Stack::get();
     let Output { status, stdout, stderr } = Command::new(program)
         .args(arguments)
-        .env("AUDIT_KEY", variables["AUDIT_KEY"].as_str().unwrap())
+        .env("AUDIT_SECRET_ARN", variables["AUDIT_SECRET_ARN"].as_str().unwrap())
         .env("TABLE_NAME", &stack.table)
         .env("ARCHIVE_BUCKET_NAME", &stack.archive_bucket)
         .env("AWS_ENDPOINT_URL", &stack.endpoint_url)
@@ -362,8 +362,8 @@ fn repair_archives_events_that_the_stream_no_longer_has() {
         .map(|(name, value)| (name.clone(), text(value)))
         .collect();
     let stored: StoredEvent = serde_json::from_value(attributes.into()).unwrap();
-    let secret = aws::environment_of("accounts")["AUDIT_KEY"].as_str().unwrap().to_owned();
-    event["proof"] = json!({"S": AuditKey::new(&secret).prove(&stored)});
+    let secret = aws::secret_of("accounts", "AUDIT_SECRET_ARN");
+    event["proof"] = json!({"S": AuditKey::new(secret.as_str()).prove(&stored)});
     let mark = json!({"pk": {"S": format!("ARCHIVED#{id}")}, "sk": {"S": "ARCHIVED"},
         "entity": {"S": "archived"}});
     put(&mark);

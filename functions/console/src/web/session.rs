@@ -6,14 +6,13 @@
 use axum::http::header;
 use axum::http::{HeaderMap, HeaderValue};
 use cookie::{Cookie, SameSite};
-use crypto::{HmacKey, Sealer};
+use crypto::{HmacKey, RotatingSecret, Sealer};
 use domain::account::Role;
 use domain::id::{SessionId, UserId};
 use http_api::caller::Caller;
 use http_api::problem::Problem;
 use jiff::{SignedDuration, Timestamp};
 use runtime::clock;
-use runtime::config;
 use runtime::tokens::Claims;
 use serde::{Deserialize, Serialize};
 
@@ -36,11 +35,9 @@ pub(crate) struct ConsoleKeys {
 }
 
 impl ConsoleKeys {
-    pub(crate) fn new(config: &config::Console) -> Self {
-        Self {
-            sealer: Sealer::new(&config.console_key),
-            form_key: HmacKey::derive(&config.console_key),
-        }
+    pub(crate) fn new(secret: impl Into<RotatingSecret>) -> Self {
+        let secret = secret.into();
+        Self { sealer: Sealer::new(&secret), form_key: HmacKey::derive(secret) }
     }
 
     /// Returns the token of a session's forms.
@@ -125,12 +122,10 @@ pub(crate) fn end() -> Result<HeaderValue, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use crypto::Secret;
-
     use super::*;
 
     fn keys(secret: &str) -> ConsoleKeys {
-        ConsoleKeys::new(&config::Console { console_key: Secret::new(secret) })
+        ConsoleKeys::new(secret)
     }
 
     fn session_cookie(now: Timestamp) -> SessionCookie {

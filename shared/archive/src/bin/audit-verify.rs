@@ -1,9 +1,9 @@
 //! Compares the audit trail in the table with its archive and prints what was removed, altered or
 //! forged in either.
 //!
-//! Reads `TABLE_NAME`, `ARCHIVE_BUCKET_NAME` and `AUDIT_KEY` from the environment and uses the
-//! default credentials of AWS. Exits with 0 if the two agree, with 1 if they differ, and with 2 if
-//! they could not be compared.
+//! Reads `TABLE_NAME`, `ARCHIVE_BUCKET_NAME` and `AUDIT_SECRET_ARN` from the environment and uses
+//! the default credentials of AWS. Exits with 0 if the two agree, with 1 if they differ, and with 2
+//! if they could not be compared.
 //!
 //! With `--repair` it then archives the events that are missing in the archive, for example after
 //! the archivist has failed for longer than the stream keeps records. It archives only events with
@@ -18,7 +18,7 @@ use archive::comparison::{Report, compare};
 use archive::vault::Vault;
 use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
-use runtime::{clock, config};
+use runtime::{clock, config, secrets};
 use store::Table;
 use store::proof::AuditKey;
 
@@ -50,8 +50,9 @@ async fn run() -> Result<bool, Error> {
     let sdk = aws::sdk(CallPolicy::Background).await;
     let store = Table::new(aws::dynamodb(&sdk), &config.table_name);
     let vault = Vault::new(aws::s3(&sdk), &config.archive_bucket_name);
-    let report =
-        compare(&store, &vault, AuditKey::new(config.audit_key.expose()), clock::now()).await?;
+    let (client, now) = (aws::secrets_manager(&sdk), clock::now());
+    let secret = secrets::read(&client, &config.audit_secret_arn, now).await?;
+    let report = compare(&store, &vault, AuditKey::new(secret), clock::now()).await?;
     print(&report)?;
     if repair {
         let mut archived = 0;

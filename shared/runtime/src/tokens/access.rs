@@ -2,7 +2,7 @@
 //! [`Signer`] where tokens are issued and [`Verifier`] where they are presented.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-use crypto::{Sealer, Secret, derive_key, sha256_base64url};
+use crypto::{RotatingSecret, Sealer, derive_key, sha256_base64url};
 use domain::account::Role;
 use domain::id::{SessionId, UserId};
 use domain::key::SigningKey;
@@ -93,10 +93,12 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Creates a signer with the key derived from `secret`.
-    pub fn new(secret: &Secret, issuer: impl Into<String>) -> Self {
+    /// Creates a signer with the key derived from the current version of `secret`.
+    pub fn new(secret: impl Into<RotatingSecret>, issuer: impl Into<String>) -> Self {
         install_provider();
-        let seed = derive_key(secret.expose().as_bytes(), "access tokens: Ed25519 seed 1");
+        let secret = secret.into();
+        let current = secret.versions().current().1.clone();
+        let seed = derive_key(current.expose().as_bytes(), "access tokens: Ed25519 seed 1");
         let public_key = BASE64_URL_SAFE_NO_PAD
             .encode(infallible(Ed25519KeyPair::from_seed_unchecked(&seed)).public_key());
         Self {

@@ -6,7 +6,7 @@ const ISSUER: &str = "records-test";
 const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 
 fn signer() -> Signer {
-    Signer::new(&Secret::new("a secret for tests"), ISSUER)
+    Signer::new("a secret for tests", ISSUER)
 }
 
 fn keys() -> Vec<SigningKey> {
@@ -127,7 +127,7 @@ fn the_key_id_is_the_thumbprint() {
     // The key that follows from the secret, computed with the Python package cryptography.
     assert_eq!(signer().public_key(), "KiIr-mJTroW4lJd-OK_3i5ueA4xQbpyN9GuAwkEQOIE");
     assert_eq!(signer().kid(), "FetlVQZI7vrde625UOkFJw7z39Nq6J-EREzMowTC1Hw");
-    assert_ne!(Signer::new(&Secret::new("another secret"), ISSUER).kid(), signer().kid());
+    assert_ne!(Signer::new("another secret", ISSUER).kid(), signer().kid());
     assert!(!format!("{:?}", signer()).contains("secret for tests"));
 }
 
@@ -166,7 +166,7 @@ fn an_edited_token_is_refused() {
 
 #[test]
 fn only_our_key_counts() {
-    let other = Signer::new(&Secret::new("another secret"), ISSUER);
+    let other = Signer::new("another secret", ISSUER);
     let token = other.sign(user(), session(), Role::Doctor, now(), LIFETIME);
     assert_eq!(verify(&token), Err(TokenError::UnknownKey));
     let mistaken = [key(other.kid(), signer().public_key())];
@@ -297,7 +297,7 @@ fn extensions_are_refused() {
 
 #[test]
 fn a_token_does_not_choose_its_key() {
-    let attacker = Signer::new(&Secret::new("another secret"), ISSUER);
+    let attacker = Signer::new("another secret", ISSUER);
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": signer().kid(),
         "x": attacker.public_key()});
     let sign = |header: &Value| {

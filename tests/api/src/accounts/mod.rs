@@ -8,7 +8,7 @@ mod doctors;
 mod email;
 mod jwks;
 mod login;
-mod passwords;
+pub(crate) mod passwords;
 mod profile;
 mod register;
 mod registration_settings;

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use crypto::Secret;
 use jiff::{SignedDuration, Timestamp};
 use runtime::tokens::{MfaToken, Signer};
 use serde_json::{Value, json};
 
-use crate::accounts::passwords::{hash_of_django, set_hash, set_password_version, stored_hash};
+use crate::accounts::passwords::{hash_of_django, opened_hash, set_hash, set_password_version};
 use crate::harness::{
     Anonymous, App, Client, Doctor, PASSWORD, Patient, Response, Settings, User, account_mail, aws,
 };
@@ -317,9 +316,9 @@ fn the_token_between_the_halves_is_good_for_one_thing() {
         let account = aws::get_item(&format!("USER#{user}"), "ACCOUNT").unwrap();
         assert_eq!(account["sessions_ended_through"], Value::Null);
         MfaToken::new(user.parse().unwrap(), None, 0, at)
-            .seal(Signer::new(&Secret::new(secret), &issuer).sealer())
+            .seal(Signer::new(secret, &issuer).sealer())
     };
-    let (secret, now) = (aws::signing_secret(), Timestamp::now());
+    let (secret, now) = (aws::secret_of("accounts", "SIGNING_SECRET_ARN"), Timestamp::now());
     over(&sealed(&secret, now - SignedDuration::from_secs(301), &guarded.user.id));
     over(&sealed("another secret", now, &guarded.user.id));
     over(&sealed(&secret, now, &User::new("patient").id));
@@ -382,7 +381,7 @@ fn a_hash_from_elsewhere_is_upgraded_before_the_code_is_shown() {
     let imported = hash_of_django();
     set_hash(&guarded.user.email, &imported);
     guarded.mfa_token();
-    let upgraded = stored_hash(&guarded.user.email);
+    let upgraded = opened_hash(&guarded.user);
     assert!(upgraded.starts_with("$argon2id$"), "{upgraded}");
     guarded.sign_in().me().ok(200);
 }

@@ -230,9 +230,9 @@ fn session_of(client: &Client) -> String {
 
 /// Derives a key of the console from the function's secret.
 fn console_key(purpose: &[u8]) -> [u8; 32] {
-    let secret = aws::environment_of("console")["CONSOLE_KEY"].clone();
+    let secret = aws::secret_of("console", "CONSOLE_SECRET_ARN");
     let mut key = [0; 32];
-    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret.as_str().unwrap().as_bytes());
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret.as_bytes());
     prk.expand(&[purpose], hkdf::HKDF_SHA256).unwrap().fill(&mut key).unwrap();
     key
 }

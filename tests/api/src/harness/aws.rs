@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use crypto::Sealer;
 use serde_json::{Value, json};
 
 use super::{Request, Response, Stack, Transport, local, services};
@@ -177,16 +178,25 @@ pub fn environment_of(function: &str) -> Value {
     }
 }
 
-/// Returns the secret from which the signing key is derived.
+/// Returns the value of the secret whose ARN is a variable of a function.
 #[track_caller]
-pub fn signing_secret() -> String {
+pub fn secret_of(function: &str, variable: &str) -> String {
+    let arn = environment_of(function)[variable].clone();
     if let Transport::InProcess(_) = &*Transport::get() {
-        return services::SIGNING_SECRET.to_owned();
+        return services::first_secret(arn.as_str().unwrap());
     }
-    let arn = environment_of("accounts")["SIGNING_SECRET_ARN"].clone();
     let target = "secretsmanager.GetSecretValue";
     let response = operation(root(), "secretsmanager", target, &json!({"SecretId": arn})).ok(200);
     response.text("SecretString").to_owned()
+}
+
+/// Opens a value that `accounts` has sealed for a user, as the function does.
+#[track_caller]
+pub fn opened(kind: &str, user: &str, stored: &str) -> String {
+    let secret = secret_of("accounts", "CREDENTIALS_SECRET_ARN");
+    let sealed = stored.strip_prefix("sealed:").unwrap_or_else(|| panic!("{stored}"));
+    let opened = Sealer::new(secret.as_str()).open(format!("{kind}\0{user}").as_bytes(), sealed);
+    String::from_utf8(opened.unwrap()).unwrap()
 }
 
 /// Returns the credentials with which a function runs.

@@ -13,17 +13,20 @@ use argon2::{Argon2, Params};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use axum::Router;
 use axum::body::to_bytes;
+use crypto::RotatingSecret;
 use dynoxide::Database;
 use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::actions::list_streams::ListStreamsRequest;
+use http_api::idempotency::ResponseKeys;
+use http_api::state::HttpKeys;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
+use runtime::credentials::CredentialSealer;
 use runtime::passwords::Hasher;
 use serde_json::{Value, json};
 use store::Store;
-use store::proof::AuditKey;
 use store_tests::meter::{Cost, Meter};
 use store_tests::table::{self, Item, Table, text};
 use tokio::runtime::{Builder, Runtime};
@@ -36,16 +39,24 @@ use super::services::Services;
 use super::{Mail, Response};
 
 /// The variables of all functions, as on the test stack.
-const VARIABLES: [(&str, &str); 44] = [
+const VARIABLES: [(&str, &str); 46] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
     ("ACCOUNT_MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/account-mail"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
     ("APP_URL", "http://localhost:3000"),
-    ("AUDIT_KEY", "the audit key of the tests, long enough to be one"),
+    ("AUDIT_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:audit"),
     ("BUCKET_NAME", "files"),
-    ("CONSOLE_KEY", "the console key of the tests, long enough to be one"),
-    ("CURSOR_KEY", "the cursor key of the tests, long enough to be one"),
+    ("CONSOLE_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:console"),
+    (
+        "CREDENTIALS_SECRET_ARN",
+        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:credentials",
+    ),
+    ("CURSOR_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cursors"),
     ("FAILURE_BUCKET_NAME", "failures"),
+    (
+        "IDEMPOTENCY_SECRET_ARN",
+        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:idempotency",
+    ),
     ("LOG_LEVEL", "info"),
     ("MAIL_CONFIGURATION_SET", "mails"),
     ("MAIL_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mail-dead"),
@@ -108,17 +119,17 @@ const MAX_ATTEMPTS: usize = 20;
 pub type Variables = BTreeMap<String, String>;
 
 /// How systems in this process hash passwords.
-static HASHER: OnceLock<Hasher> = OnceLock::new();
+static ARGON2: OnceLock<Argon2<'static>> = OnceLock::new();
 
 /// Almost every test hashes passwords first.
-fn quick_hasher() -> Hasher {
+fn quick_argon2() -> Argon2<'static> {
     let quick = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).unwrap();
-    Hasher::with(Argon2::from(quick))
+    Argon2::from(quick)
 }
 
 /// Hashes passwords as in AWS from now on. For tests of time, before the first request.
 pub fn hash_as_in_production() {
-    HASHER.get_or_init(Hasher::new);
+    ARGON2.get_or_init(Argon2::default);
 }
 
 /// The system.
@@ -156,8 +167,8 @@ impl Local {
             is_idle: Arc::default(),
         };
         let variables = variables();
-        let hasher = HASHER.get_or_init(quick_hasher);
-        let function = |name| (name, local.function(name, &variables, hasher.clone()));
+        let argon2 = ARGON2.get_or_init(quick_argon2);
+        let function = |name| (name, local.function(name, &variables, argon2.clone()));
         local.functions = FUNCTIONS.into_iter().map(function).collect();
         local
     }
@@ -248,8 +259,13 @@ impl Local {
         self.services.mails_to(address)
     }
 
-    /// Builds a function with this configuration.
-    pub(super) fn function(&self, name: &str, variables: &Variables, hasher: Hasher) -> Router {
+    /// Starts a function with this configuration, which reads its secrets.
+    pub(super) fn function(
+        &self,
+        name: &str,
+        variables: &Variables,
+        argon2: Argon2<'static>,
+    ) -> Router {
         let lookup = |variable: &'static str| variables.get(variable).cloned();
         let _runtime = self.requests.enter();
         let sdk = self.services.sdk();
@@ -262,31 +278,48 @@ impl Local {
             None => self.table.client.clone(),
         };
         let table = store::Table::new(client, lookup("TABLE_NAME").unwrap());
-        let store = Store::new(table.clone(), AuditKey::new(&lookup("AUDIT_KEY").unwrap()));
+        let secrets = aws::secrets_manager(&sdk);
+        let http = config::Http::read(lookup).unwrap();
+        let read = |own: &str| -> (HttpKeys, Store, RotatingSecret) {
+            let own = [variables[own].as_str()];
+            let read = self.requests.block_on(HttpKeys::read(&secrets, &http, own));
+            let (keys, audit_key, [own]) = read.unwrap();
+            (keys, Store::new(table.clone(), audit_key), own)
+        };
         let bucket = || Bucket::new(aws::s3(&sdk), lookup("BUCKET_NAME").unwrap());
         match name {
             "accounts" => {
                 let config = accounts::Config::read(lookup).unwrap();
-                let app = accounts::App::new(config, store, aws::secrets_manager(&sdk), hasher);
+                let (keys, store, responses) = read("IDEMPOTENCY_SECRET_ARN");
+                let (_, _, credentials) = read("CREDENTIALS_SECRET_ARN");
+                let hasher = Hasher::with(argon2, CredentialSealer::new(credentials));
+                let responses = ResponseKeys::new(responses);
+                let app = accounts::App::new(config, store, keys, responses, secrets, hasher);
                 http_api::middleware::service(accounts::router(), app)
             }
             "records" => {
                 let config = records::Config::read(lookup).unwrap();
-                let app = records::App::new(config, store, bucket());
+                let (keys, store, responses) = read("IDEMPOTENCY_SECRET_ARN");
+                let responses = ResponseKeys::new(responses);
+                let app = records::App::new(config, store, keys, responses, bucket());
                 http_api::middleware::service(records::router(), app)
             }
             "notifications" => {
                 let config = notifications::Config::read(lookup).unwrap();
-                let app = notifications::App::new(config, store);
+                let (keys, store, _) = read("CURSOR_SECRET_ARN");
+                let app = notifications::App::new(config, store, keys);
                 http_api::middleware::service(notifications::router(), app)
             }
             "admin" => {
                 let config = admin::Config::read(lookup).unwrap();
-                admin::service(admin::App::new(config, store))
+                let (keys, store, responses) = read("IDEMPOTENCY_SECRET_ARN");
+                let responses = ResponseKeys::new(responses);
+                admin::service(admin::App::new(config, store, keys, responses))
             }
             "console" => {
                 let config = console::Config::read(lookup).unwrap();
-                console::service(console::App::new(config, store, &aws::sqs(&sdk)))
+                let (keys, store, secret) = read("CONSOLE_SECRET_ARN");
+                console::service(console::App::new(config, store, keys, secret, &aws::sqs(&sdk)))
             }
             "docs" => {
                 let app = docs::App::new(config::Docs::read(lookup).unwrap(), table);
@@ -315,6 +348,14 @@ impl Local {
         let ((head, bytes), cost) = self.requests.block_on(Meter.measure(answered));
         let what = format!("{} {}", sent.method, sent.path.split('?').next().unwrap());
         (Response::new(what, head.status.as_u16(), head.headers, bytes.to_vec()), cost)
+    }
+
+    /// Returns all changes that the table's stream has delivered so far, oldest first.
+    pub(super) fn changes(&self) -> Vec<Value> {
+        let mut stream = Stream::of(self.table.database.clone());
+        std::iter::from_fn(|| Some(stream.next()).filter(|changes| !changes.is_empty()))
+            .flatten()
+            .collect()
     }
 
     fn follow_the_stream(&self) -> impl Future<Output = ()> + use<> {

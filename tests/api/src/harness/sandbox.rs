@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use runtime::passwords::Hasher;
+use argon2::Argon2;
 use serde_json::Value;
 
 use super::{Client, Response, Stack, Transport, aws, gateway, local};
@@ -93,7 +93,8 @@ impl Settings {
     #[track_caller]
     pub fn start(self) -> Sandbox {
         if let Transport::InProcess(local) = &*Transport::get() {
-            return Sandbox::Router(local.function(&self.function, &self.variables, Hasher::new()));
+            let argon2 = Argon2::default();
+            return Sandbox::Router(local.function(&self.function, &self.variables, argon2));
         }
         // Both programs are built into one folder.
         let program: PathBuf =
@@ -256,7 +257,10 @@ fn pass(mut stream: TcpStream, decide: &(impl Fn(&str, &str) -> Fault + ?Sized),
         .find("x-amz-target:")
         .map(|at| head[at + 13..].lines().next().unwrap().trim().to_owned())
         .unwrap_or_default();
-    match decide(&target, &String::from_utf8_lossy(&body)) {
+    // Secrets Manager has the same address.
+    let is_for_table = target.starts_with("DynamoDB_");
+    let body_text = String::from_utf8_lossy(&body);
+    match if is_for_table { decide(&target, &body_text) } else { Fault::Passed } {
         Fault::Passed => {
             let mut onward = TcpStream::connect(onward.strip_prefix("http://").unwrap()).unwrap();
             let (line, headers) = head.split_once("\r\n").unwrap();

@@ -1,5 +1,5 @@
-//! The services of AWS other than the table, as far as the functions in this process need them: a
-//! secret, mails, a queue of mails, a bucket.
+//! The services of AWS other than the table, as far as the functions in this process need them:
+//! secrets, mails, a queue of mails, a bucket.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -30,6 +30,9 @@ struct State {
     quota_is_exhausted: bool,
     /// The messages that were hidden, by their receipts, and for how many seconds.
     hidden: Vec<(String, u64)>,
+    /// The values of secrets that a test has written, by their ARNs, and when they were written, in
+    /// seconds since 1970.
+    secrets: HashMap<String, (String, i64)>,
     /// Types and contents of the bucket's objects, by their keys.
     objects: HashMap<String, (String, Vec<u8>)>,
     /// Whether the bucket does not respond for a long time.
@@ -42,8 +45,10 @@ pub const SLOW_BUCKET: Duration = Duration::from_secs(30);
 /// The version of each object in the bucket.
 pub const VERSION: &str = "1";
 
-/// The response of Secrets Manager.
-pub(super) const SIGNING_SECRET: &str = "the signing secret of the tests, long enough to be one";
+/// Returns the value of a secret that no test has written.
+pub(super) fn first_secret(arn: &str) -> String {
+    format!("the secret of the tests for {arn}, long enough to be one")
+}
 
 impl Services {
     /// Returns the configuration of clients that use these services.
@@ -56,6 +61,11 @@ impl Services {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build()
+    }
+
+    /// Writes a secret.
+    pub(super) fn put_secret(&self, arn: &str, value: &str, at: i64) {
+        self.0.lock().unwrap().secrets.insert(arn.to_owned(), (value.to_owned(), at));
     }
 
     /// Stores an object in the bucket.
@@ -112,7 +122,11 @@ impl Services {
         }
         match target {
             "secretsmanager.GetSecretValue" => {
-                (200, json!({"SecretString": SIGNING_SECRET}).to_string())
+                let request: Value = serde_json::from_slice(body).unwrap();
+                let arn = request["SecretId"].as_str().unwrap();
+                let written = self.0.lock().unwrap().secrets.get(arn).cloned();
+                let (value, at) = written.unwrap_or_else(|| (first_secret(arn), 0));
+                (200, json!({"SecretString": value, "CreatedDate": at}).to_string())
             }
             "AmazonSQS.SendMessageBatch" => (200, self.queue(body).to_string()),
             "AmazonSQS.GetQueueAttributes" => {

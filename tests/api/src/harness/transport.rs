@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::runtime::Builder;
 
@@ -85,6 +86,21 @@ impl IsolatedSystem {
     pub fn slow_the_bucket_down(&self) {
         if let Transport::InProcess(local) = &*self.0 {
             local.services().slow_the_bucket_down();
+        }
+    }
+
+    /// Writes a secret, as an operator does at this time. Functions that start later read it.
+    pub fn put_secret(&self, arn: &str, value: &str, at: Timestamp) {
+        if let Transport::InProcess(local) = &*self.0 {
+            local.services().put_secret(arn, value, at.as_second());
+        }
+    }
+
+    /// Returns all changes that the table's stream has delivered so far, oldest first.
+    pub fn changes(&self) -> Vec<Value> {
+        match &*self.0 {
+            Transport::InProcess(local) => local.changes(),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
         }
     }
 
