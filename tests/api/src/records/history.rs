@@ -100,7 +100,9 @@ fn a_change_after_the_doctors_note_is_seen_by_both() {
     patient.update_record(id, json!({"description": format!("{MARKER} 50 mg")})).ok(200);
     let file = changed["files"][0]["id"].as_str().unwrap();
     let named = json!([{"id": file, "name": "dose.pdf"}]);
-    let person = |id: &str, first: &str, last: &str| json!({"pk": id, "first_name": first, "last_name": last});
+    let person = |id: &str, first: &str, last: &str| -> Value {
+        json!({"pk": id, "first_name": first, "last_name": last})
+    };
     let author = person(&patient.id, &patient.first_name, &patient.last_name);
     let expected = json!({
         "record": id, "version": 3, "author": author, "written_at": changed["updated_at"],
