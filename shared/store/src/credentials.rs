@@ -169,8 +169,7 @@ impl Store {
         mail: &Mail,
     ) -> Result<(), UseTokenError> {
         let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
-        let unchanged =
-            [string(":user", credentials.user_id), string(":before", &credentials.password_hash)];
+        let unchanged = unchanged(credentials);
         let mut steps = vec![use_up(token_hash)];
         if old == new {
             // The addresses differ in case alone: the credentials keep their key.
@@ -192,7 +191,12 @@ impl Store {
 }
 
 const SET_HASH: &str = "SET password_hash = :after";
-const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
+/// Holds for credentials as they were read: see [`unchanged`].
+pub(crate) const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
+
+pub(crate) fn unchanged(credentials: &Credentials) -> [Value; 2] {
+    [string(":user", credentials.user_id), string(":before", &credentials.password_hash)]
+}
 
 fn hashes(before: &Credentials, password_hash: &str) -> [Value; 3] {
     [
@@ -232,7 +236,7 @@ fn password_version(new: &NewPassword<'_>) -> Value {
     number(":password", new.before.password_version + 1)
 }
 
-fn use_up(token_hash: &str) -> Step<UseTokenError> {
+pub(crate) fn use_up(token_hash: &str) -> Step<UseTokenError> {
     Step::delete(keys::mail_token(token_hash)).only_if(EXISTS, UseTokenError::Used)
 }
 

@@ -277,6 +277,19 @@ fn bootstrap_admin_can_read_nothing() {
 }
 
 #[test]
+fn recovery_has_no_indexes_queues_and_files() {
+    let role = Role::of("recovery");
+    refused(["gsi1", "gsi2", "gsi3", "gsi4"].map(|index| role.query(Some(index))));
+    refused([role.receive_message("mail"), role.receive_message("upload")]);
+    refused([
+        role.object("GET", OBJECT),
+        role.object("PUT", OBJECT),
+        role.object("DELETE", OBJECT),
+        role.object("GET", ""),
+    ]);
+}
+
+#[test]
 fn the_dispatcher_reads_no_item_and_no_object() {
     let role = Role::of("dispatcher");
     // It may put mails; the condition on keys that forbids everything else is not evaluated by the

@@ -221,6 +221,15 @@ impl Local {
         self.requests.block_on(handled).batch_item_failures.is_empty()
     }
 
+    /// Lets the function `recovery` handle an event; returns its response, or why it failed.
+    pub(super) fn recover(&self, event: &Value) -> Result<Value, String> {
+        let table = store::Table::new(self.table.client.clone(), table::NAME);
+        let store = Store::new(table, AuditKey::new(&variables()["AUDIT_KEY"]));
+        let recoverer = recovery::Recoverer::new(store);
+        let handled = self.requests.block_on(recoverer.handle(event.clone()));
+        handled.map(|response| json!(response)).map_err(|error| error.to_string())
+    }
+
     /// Returns the mails that a mailer has sent to an address in a system without a background.
     pub(super) fn delivered_to(&self, address: &str) -> Vec<Mail> {
         self.services.mails_to(address)
