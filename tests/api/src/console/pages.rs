@@ -397,6 +397,26 @@ fn every_page_is_for_staff_alone() {
 }
 
 #[test]
+fn a_script_on_the_same_origin_cannot_use_the_cookie() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let page = |mode: &str| {
+        browser.request("GET", "/admin/users/").header("sec-fetch-mode", mode).send_unchecked()
+    };
+    assert_eq!(page("navigate").status, 200);
+    for mode in ["cors", "no-cors", "same-origin", "websocket"] {
+        let response = page(mode);
+        assert_eq!(
+            (response.status, response.header("location").as_str()),
+            (303, SIGN_IN),
+            "{response}"
+        );
+        assert_eq!(response.header("set-cookie"), "", "and it does not sign anybody out");
+    }
+    assert_eq!(page("navigate").status, 200);
+}
+
+#[test]
 fn a_cookie_ends_with_disuse_and_with_time() {
     let admin = Admin::new();
     let (id, session, now) = (&admin.user().id, session_of(&admin), Timestamp::now());
