@@ -200,8 +200,13 @@ impl Mailer {
             tracing::info!(mail_id = %id, "the mail is a decoy: it is not sent");
             return Ok(());
         };
-        let Some(account) =
-            self.store.get_account(mail.user_id).await?.filter(|account| account.is_active)
+        // Staff could deactivate a user to keep from them what they have started.
+        let is_sent_anyway = mail.kind.cancels_recovery();
+        let Some(account) = self
+            .store
+            .get_account(mail.user_id)
+            .await?
+            .filter(|account| account.is_active || is_sent_anyway)
         else {
             tracing::info!(mail_id = %id, "the recipient is not active: the mail is dropped");
             return Ok(self.drop_mail(request, MailFailure::RecipientInactive).await?);
@@ -293,7 +298,8 @@ impl Mailer {
         let is_unconfirmed = !account.email_verified
             && account.role != Role::Admin
             && MailKind::OF_REGISTRATION.contains(&mail.kind);
-        let content = template.render(&self.config.app_url, token.as_deref(), is_unconfirmed);
+        let content =
+            template.render(mail.kind, &self.config.app_url, token.as_deref(), is_unconfirmed);
         let tags = MailTags::new(MailMessage::Mail { mail_id: mail.id }, account.id, address);
         self.send(address, &tags, template.subject, content.text, content.html).await
     }

@@ -30,6 +30,7 @@
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
 //! | glass | `GLASS#<admin>` | `RECORD#<record>` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
+//! | recovery | `RECOVERIES` | `<user>` | |
 //! | reconciliation | `RECONCILIATION` | `PROGRESS` | |
 //!
 //! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation.
@@ -275,6 +276,14 @@ pub(crate) fn admins() -> Key {
 }
 
 const ADMINS: &str = "ADMINS";
+
+/// Returns the key of what staff have started for a user. All are in one partition, to be listed:
+/// they are few.
+pub(crate) fn recovery(user: UserId) -> Key {
+    Key::new(RECOVERIES.to_owned(), user.to_string())
+}
+
+const RECOVERIES: &str = "RECOVERIES";
 
 pub(crate) fn signing_key(kid: &str) -> Key {
     Key::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
@@ -556,10 +565,15 @@ fn named(index: Index, pk: String, prefix: &str, after: Option<&str>) -> Range {
     Range { index, pk, low, high: format!("{prefix}\u{10ffff}") }
 }
 
-/// Returns the range of all items of a partition of an index that is sorted by ids, up to and
-/// including `newest`.
+/// Returns the range of all items of a partition, of the table or an index, that is sorted by ids,
+/// up to and including `newest`.
 fn all_ids(index: Index, pk: String, newest: Option<String>) -> Range {
     Range { index, pk, low: "!".to_owned(), high: newest.unwrap_or(BEHIND.to_string()) }
+}
+
+/// Returns the range of the recoveries that wait.
+pub(crate) fn recoveries(newest: Option<UserId>) -> Range {
+    all_ids(Index::Table, RECOVERIES.to_owned(), newest.map(|id| id.to_string()))
 }
 
 /// Returns the range of the user with an address: one at most.

@@ -22,11 +22,12 @@ use http_api::idempotency::ResponseKeys;
 use http_api::state::HttpKeys;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
-use runtime::config;
 use runtime::credentials::CredentialSealer;
 use runtime::passwords::Hasher;
+use runtime::{clock, config, secrets};
 use serde_json::{Value, json};
 use store::Store;
+use store::proof::AuditKey;
 use store_tests::meter::{Cost, Meter};
 use store_tests::table::{self, Item, Table, text};
 use tokio::runtime::{Builder, Runtime};
@@ -230,6 +231,18 @@ impl Local {
         let inspector = inspector::Inspector::new(table, bucket, scans_for_malware);
         let handled = inspector.handle(event_of([message.to_string()]));
         self.requests.block_on(handled).batch_item_failures.is_empty()
+    }
+
+    /// Lets the function `recovery` handle an event; returns its response, or why it failed.
+    pub(super) fn recover(&self, event: &Value) -> Result<Value, String> {
+        let table = store::Table::new(self.table.client.clone(), table::NAME);
+        let secrets = aws::secrets_manager(&self.services.sdk());
+        let read = secrets::read(&secrets, &variables()["AUDIT_SECRET_ARN"], clock::now());
+        let secret = self.requests.block_on(read).unwrap();
+        let store = Store::new(table, AuditKey::new(secret));
+        let recoverer = recovery::Recoverer::new(store);
+        let handled = self.requests.block_on(recoverer.handle(event.clone()));
+        handled.map(|response| json!(response)).map_err(|error| error.to_string())
     }
 
     /// Returns the mails that a mailer has sent to an address in a system without a background.
