@@ -21,6 +21,7 @@ use mailer::Mailer;
 use reconciler::Reconciler;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
+use runtime::passwords::Hasher;
 use runtime::{clock, config};
 use store::Store;
 use store::proof::AuditKey;
@@ -56,7 +57,8 @@ pub struct Functions {
     pub vault: Vault,
 }
 
-/// What a mailer needs for one mail: SES is given up after 4 s, and the table may be slow.
+/// What a mailer needs for one mail: SES is given up after 4 s, and the table may be slow. A second
+/// statement of it, so that the simulation notices when the mailer's is changed.
 const TIME_FOR_ONE_MAIL: Duration = Duration::from_secs(8);
 
 /// The clock of the current sandbox, for the SDK.
@@ -122,9 +124,14 @@ impl Functions {
         let vault = Vault::new(s3(&background), ARCHIVE);
         let records = records::App::new(config!(records), store.clone(), bucket(&interactive));
         let inbox = notifications::App::new(config!(notifications), store.clone());
+        let secrets = aws::secrets_manager(&interactive);
+        let accounts = accounts::App::new(config!(accounts), store.clone(), secrets, Hasher::new());
+        let staff = admin::App::new(config!(admin), store.clone());
         let routers = [
             ("records", http_api::middleware::service(records::router(), records)),
             ("notifications", http_api::middleware::service(notifications::router(), inbox)),
+            ("accounts", http_api::middleware::service(accounts::router(), accounts)),
+            ("admin", admin::service(staff)),
         ];
         let background_table = table(&background);
         Self {
