@@ -120,8 +120,8 @@ impl Table {
         Ok((found, inboxes))
     }
 
-    /// Reads how far those of some stored mails are that still exist, without decoys, which are never
-    /// sent.
+    /// Reads how far those of some stored mails are that still exist. Decoys are left out: they are
+    /// never sent.
     pub async fn get_mail_statuses(&self, mails: &[MailId]) -> Result<Vec<MailStatus>, Error> {
         let wanted = mails.iter().map(|id| keys::mail(*id));
         let mut found = Vec::new();

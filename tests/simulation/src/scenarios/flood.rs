@@ -1,4 +1,4 @@
-//! A patient changes records as fast as possible, while SES takes few mails, or takes long for each,
+//! A patient changes records as fast as possible, while SES takes few mails or takes long for each,
 //! and a doctor waits for a mail about the account. Nothing else goes wrong.
 
 use domain::mail::{Mail, MailKind};
