@@ -301,6 +301,8 @@ config! {
         bucket_name: String = BUCKET_NAME as text,
         /// The queue of mails about notifications.
         mail_queue_url: String = MAIL_QUEUE_URL as text,
+        /// The queue of account mails.
+        account_mail_queue_url: String = ACCOUNT_MAIL_QUEUE_URL as text,
         /// The queue of uploads to inspect.
         upload_queue_url: String = UPLOAD_QUEUE_URL as text,
     }

@@ -26,7 +26,7 @@
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
 //! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>#<part>`, `ALL#<part>` | |
 //! | counted | `COUNTED#<stream event>` | `COUNTED` | |
-//! | mail | `MAIL#<mail>` | `MAIL` | gsi2 |
+//! | mail | `MAIL#<mail>` | `MAIL` | gsi2; gsi3 |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
 //! | glass | `GLASS#<admin>` | `RECORD#<record>` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
@@ -598,6 +598,7 @@ pub(crate) const RECORDS: &str = "RECORD#";
 pub(crate) const FILES: &str = "FILE#";
 pub(crate) const ANNOTATIONS: &str = "ANNOTATION#";
 pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
+pub(crate) const MAILS: &str = "MAIL#";
 
 /// Returns the ranges of the entries of a list in a month, from one id to another, both included;
 /// one range for each shard.
@@ -734,7 +735,9 @@ pub(crate) fn audit_event_indexes(event: &AuditEvent) -> IndexKeys {
 }
 
 pub(crate) fn mail_indexes(mail: &Mail) -> IndexKeys {
-    vec![("gsi2pk", mails_to(mail.user_id)), ("gsi2sk", mail.id.to_string())]
+    let mut keys = newest_first(MAILS, mail.id, mail.id.created_at());
+    keys.extend([("gsi2pk", mails_to(mail.user_id)), ("gsi2sk", mail.id.to_string())]);
+    keys
 }
 
 /// The number of partitions of one month of a list. A partition takes 1,000 writes per second:
