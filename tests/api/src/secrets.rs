@@ -66,6 +66,7 @@ fn version_of(sealed: &str) -> u16 {
 
 /// Sets up a second factor; returns its app, and its secret in base32.
 fn guard(user: &User) -> (App, String) {
+    user.confirm_address();
     let secret = user.set_up_second_factor(PASSWORD).ok(200).text("secret").to_owned();
     let app = App::new(&secret);
     user.confirm_second_factor(&app.code(0)).ok(200);
