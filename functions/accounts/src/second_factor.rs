@@ -70,6 +70,14 @@ impl Proof {
         }
     }
 
+    /// Returns why a code is refused that another request has used first.
+    fn when_used_meanwhile(&self) -> Refusal {
+        match self {
+            Self::App(_) => Refusal::AlreadyUsed,
+            Self::Paper(_) => Refusal::Wrong,
+        }
+    }
+
     /// Returns the factor after the code is used up.
     fn use_up(
         &self,
@@ -215,10 +223,7 @@ pub(crate) async fn login_with_second_factor(
         Ok(()) => {}
         // Of two who show one code at once, one signs in.
         Err(UpdateError::Stale) => {
-            let refusal = match request.proof {
-                Proof::App(_) => Refusal::AlreadyUsed,
-                Proof::Paper(_) => Refusal::Wrong,
-            };
+            let refusal = request.proof.when_used_meanwhile();
             fail(&app, &attempt, AuditEvent { session_id: None, ..event }, refusal).await?;
             return Err(refusal.of_sign_in());
         }
@@ -360,21 +365,21 @@ pub(crate) async fn check_second_factor(
         let required = "This field is required, or recovery_code: there is a second factor.";
         Problem::field("code", Reason::new("required", required))
     })?;
-    let (attempt, factor) = tokio::join!(
-        SignInAttempt::begin(app, &caller.request, LimitedAction::SecondFactor, user),
-        app.store.get_second_factor(user)
-    );
+    let (attempt, factor) =
+        tokio::join!(begin_code(app, caller, proof), app.store.get_second_factor(user));
     let (attempt, factor) = (attempt?, factor?.ok_or_else(changed)?);
     let event = caller.audit(action, user, None);
-    let Some(used) = proof.use_up(&factor, clock::now()) else {
-        return fail(app, &attempt, event, incorrect_code()).await.map(drop);
+    let refusal = match proof.use_up(app, &factor, clock::now()) {
+        Err(refusal) => refusal,
+        Ok(used) => match app.store.use_second_factor(&factor, &used).await {
+            Ok(()) => return Ok(attempt.succeeded().await?),
+            // Of two who show one code at once, one succeeds.
+            Err(UpdateError::Stale) => proof.when_used_meanwhile(),
+            Err(UpdateError::Store(error)) => return Err(error.into()),
+        },
     };
-    match app.store.use_second_factor(&factor, &used).await {
-        Ok(()) => Ok(attempt.succeeded().await?),
-        // Of two who show one code at once, one succeeds.
-        Err(UpdateError::Stale) => fail(app, &attempt, event, incorrect_code()).await.map(drop),
-        Err(UpdateError::Store(error)) => Err(error.into()),
-    }
+    fail(app, &attempt, event, refusal).await?;
+    Err(refusal.of_field())
 }
 
 /// Checks the caller's password.

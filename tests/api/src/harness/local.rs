@@ -248,7 +248,8 @@ impl Local {
     pub(super) fn recover(&self, event: &Value) -> Result<Value, String> {
         let table = store::Table::new(self.table.client.clone(), table::NAME);
         let secrets = aws::secrets_manager(&self.services.sdk());
-        let read = secrets::read(&secrets, &variables()["AUDIT_SECRET_ARN"], clock::now());
+        let variables = variables();
+        let read = secrets::read(&secrets, &variables["AUDIT_SECRET_ARN"], clock::now());
         let secret = self.requests.block_on(read).unwrap();
         let store = Store::new(table, AuditKey::new(secret));
         let recoverer = recovery::Recoverer::new(store);
