@@ -516,7 +516,7 @@ fn changes_of_address_and_password_need_a_code_too() {
     change_email(json!({"code": code, "recovery_code": guarded.recovery_codes[0]}))
         .refused("recovery_code", "invalid");
     change_email(json!({"code": code})).ok(202);
-    change_email(json!({"code": code})).refused("code", "incorrect");
+    change_email(json!({"code": code})).refused("code", "already_used");
     account_mail(&email, "Confirm Your New Email Address", 0);
 
     let next = "another harbour, a louder one";

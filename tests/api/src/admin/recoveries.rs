@@ -187,6 +187,7 @@ fn an_address_changes_after_72_hours_a_confirmation_and_the_approval_of_a_second
 /// Signs in with a second factor, which is set up before.
 #[track_caller]
 fn with_second_factor(user: &User) -> App {
+    user.confirm_address();
     let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&app.code(0)).ok(200);
     app
@@ -297,6 +298,7 @@ fn an_operator_recovers_the_only_admin() {
     let system = IsolatedSystem::start();
     let admin = Admin::new();
     let user = admin.user();
+    user.confirm_address();
     let session = user.sign_in();
     let app = App::new(session.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     session.confirm_second_factor(&app.code(0)).ok(200);

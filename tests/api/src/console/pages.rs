@@ -809,6 +809,7 @@ fn what_an_admin_starts_for_a_user_is_approved_by_another_or_cancelled() {
     let removal = format!("{path}second-factor-removal/");
     assert!(!browser.page(&path).contains(&removal), "there is no second factor");
     assert_eq!(browser.post(&removal, &[("reason", "Lost.")]).status, 409);
+    user.confirm_address();
     let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&app.code(0)).ok(200);
     assert!(browser.page(&path).contains(&removal));
