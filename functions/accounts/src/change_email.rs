@@ -7,7 +7,6 @@ use domain::email::Email;
 use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
 use domain::password::Password;
-use domain::rate::LimitedAction;
 use http_api::caller::{RequestInfo, SignedIn};
 use http_api::form::Body;
 use http_api::problem::Problem;
@@ -19,7 +18,7 @@ use store::credentials::NewEmail;
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, bad_token, refused};
 use crate::second_factor::{Proof, check_second_factor};
-use crate::throttle::{SignInAttempt, failures_by_network, order_mail_to_claimed};
+use crate::throttle::{SignInAttempt, order_mail_to_claimed};
 use crate::views::Detail;
 
 request! {
@@ -92,8 +91,9 @@ pub(crate) async fn change_email(
     info: RequestInfo,
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::ConfirmEmailChange]);
-    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
+    let presented =
+        VerifiedMailToken::find(&app, &info, &request.token, &[MailKind::ConfirmEmailChange])
+            .await?;
     let VerifiedMailToken { hash, token, account: before } = presented.of_present_account()?;
     let (credentials, holder) = tokio::try_join!(
         app.store.get_credentials(&before.email),

@@ -17,6 +17,7 @@ use store::UpdateError;
 use store::credentials::NewPassword;
 
 use crate::App;
+use crate::reset_password::check_new_password;
 use crate::second_factor::{Proof, check_second_factor};
 use crate::throttle::SignInAttempt;
 use crate::views::Tokens;
@@ -53,12 +54,7 @@ pub(crate) async fn change_password(
     let user = caller.id();
     let (caller, through) = caller.authorize_with(app.http.latest_session(user)).await?;
     let account = &caller.account;
-    let names = [&account.first_name, &account.last_name];
-    let password = request
-        .new_password
-        .0
-        .check_strength(Some(&account.email), &names)
-        .and_then(|password| password.check_length(app.passwords.min_length).map(|()| password))
+    let password = check_new_password(&app, account, request.new_password)
         .map_err(|reason| Problem::field("new_password", reason))?;
     let begin = SignInAttempt::begin_password_check(&app, &caller);
     let (attempt, credentials) = tokio::join!(begin, app.store.get_credentials(&account.email));

@@ -1,8 +1,7 @@
 //! `POST /api/accounts/logout/` and `POST /api/accounts/token/revoke/`
 
 use axum::extract::State;
-use domain::audit::{Action, AuditEvent, Outcome};
-use domain::mail::{Mail, MailKind};
+use domain::audit::{Action, AuditEvent};
 use http_api::caller::{RequestInfo, SignedIn};
 use http_api::form::Body;
 use http_api::problem::Problem;
@@ -12,7 +11,7 @@ use runtime::tokens::{RefreshToken, Rotation};
 use store::sessions::EndSessionError;
 
 use crate::App;
-use crate::refresh::RefreshRequest;
+use crate::refresh::{RefreshRequest, end_reused_session};
 
 /// End the session of the access token, at once, with its refresh token.
 #[utoipa::path(
@@ -53,19 +52,15 @@ pub(crate) async fn revoke_refresh_token(
         return Ok(signed_out());
     };
     let (user, now) = (account.id, clock::now());
-    let event = |action| AuditEvent {
-        session_id: Some(session.id),
-        ..info.audit(&account, action, user, None)
-    };
     match RefreshToken::rotate(&session, &presented, now, app.tokens.lifetimes(account.role)) {
         Rotation::Rotated { .. } | Rotation::RepeatedInGracePeriod { .. } => {
-            ended(app.store.end_session(user, session.id, &event(Action::EndSession)).await)
+            let event = AuditEvent {
+                session_id: Some(session.id),
+                ..info.audit(&account, Action::EndSession, user, None)
+            };
+            ended(app.store.end_session(user, session.id, &event).await)
         }
-        Rotation::Reused => {
-            let event = event(Action::ReuseToken).with_outcome(Outcome::Failed);
-            let mail = Mail::new(clock::new_id(), MailKind::TokenReused, user, now);
-            ended(app.store.end_reused_session(&session, &event, &mail).await)
-        }
+        Rotation::Reused => ended(end_reused_session(&app, &info, &account, &session).await),
         Rotation::Refused => Ok(signed_out()),
     }
 }

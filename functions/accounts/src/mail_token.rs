@@ -4,6 +4,8 @@ use domain::account::{Account, Role};
 use domain::field::Reason;
 use domain::mail::{AccountSnapshot, MailKind, MailToken};
 use domain::problem::Code;
+use domain::rate::LimitedAction;
+use http_api::caller::RequestInfo;
 use http_api::problem::Problem;
 use http_api::request;
 use runtime::clock;
@@ -11,6 +13,7 @@ use runtime::tokens::MailTokenSecret;
 use store::credentials::UseTokenError;
 
 use crate::App;
+use crate::throttle::failures_by_network;
 
 request! {
     /// A request that carries nothing but a token.
@@ -30,8 +33,19 @@ impl VerifiedMailToken {
     /// Finds the account of a token.
     ///
     /// # Errors
-    /// 400 when the token is invalid, or of another kind.
-    pub(crate) async fn find(app: &App, text: &str, kinds: &[MailKind]) -> Result<Self, Problem> {
+    /// 400 when the token is invalid, or of another kind; 429 instead of it when the network has
+    /// failed too often.
+    pub(crate) async fn find(
+        app: &App,
+        info: &RequestInfo,
+        text: &str,
+        kinds: &[MailKind],
+    ) -> Result<Self, Problem> {
+        let read = Self::read(app, text, kinds);
+        failures_by_network(app, info, LimitedAction::MailToken, read).await
+    }
+
+    async fn read(app: &App, text: &str, kinds: &[MailKind]) -> Result<Self, Problem> {
         let (hash, token) = find_token(app, text, kinds).await?;
         let account = app
             .store

@@ -101,11 +101,7 @@ async fn exchange(
                 return Ok(ok(&app.tokens.issue(signer, &account, &session, &token, now)));
             }
             Rotation::Reused => {
-                let event = info.audit(&account, Action::ReuseToken, account.id, None);
-                let event =
-                    AuditEvent { session_id: Some(session.id), outcome: Outcome::Failed, ..event };
-                let mail = Mail::new(clock::new_id(), MailKind::TokenReused, account.id, now);
-                return match app.store.end_reused_session(&session, &event, &mail).await {
+                return match end_reused_session(app, info, &account, &session).await {
                     Ok(()) | Err(EndSessionError::NotFound) => Err(refused()),
                     Err(EndSessionError::Store(error)) => Err(error.into()),
                 };
@@ -116,4 +112,23 @@ async fn exchange(
             return Err(refused());
         }
     }
+}
+
+/// Ends the session whose refresh token was used again, and tells its user.
+///
+/// # Errors
+/// [`EndSessionError`]
+pub(crate) async fn end_reused_session(
+    app: &App,
+    info: &RequestInfo,
+    account: &Account,
+    session: &Session,
+) -> Result<(), EndSessionError> {
+    let event = AuditEvent {
+        session_id: Some(session.id),
+        outcome: Outcome::Failed,
+        ..info.audit(account, Action::ReuseToken, account.id, None)
+    };
+    let mail = Mail::new(clock::new_id(), MailKind::TokenReused, account.id, clock::now());
+    app.store.end_reused_session(session, &event, &mail).await
 }

@@ -6,7 +6,6 @@ use axum::extract::State;
 use domain::account::{Account, Role};
 use domain::audit::Action;
 use domain::mail::MailKind;
-use domain::rate::LimitedAction;
 use domain::text::Name;
 use http_api::caller::RequestInfo;
 use http_api::form::Body;
@@ -17,7 +16,6 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
-use crate::throttle::failures_by_network;
 use crate::views::Detail;
 
 /// The account that a token from a mail is for.
@@ -36,8 +34,9 @@ async fn find(
     info: &RequestInfo,
     request: &TokenRequest,
 ) -> Result<VerifiedMailToken, Problem> {
-    let find = VerifiedMailToken::find(app, &request.token, &MailKind::OF_REGISTRATION);
-    failures_by_network(app, info, LimitedAction::MailToken, find).await?.of_present_address()
+    VerifiedMailToken::find(app, info, &request.token, &MailKind::OF_REGISTRATION)
+        .await?
+        .of_present_address()
 }
 
 /// Read whose account a token from a mail is for: one that confirms an address, or sets a password.

@@ -1,10 +1,12 @@
 //! `POST /api/accounts/password-reset/` and `POST /api/accounts/password-reset/confirm/`
 
 use axum::extract::State;
+use domain::account::Account;
 use domain::audit::Action;
 use domain::email::Email;
+use domain::field::Reason;
 use domain::mail::{Mail, MailKind};
-use domain::password;
+use domain::password::{self, Password};
 use domain::rate::{ClientNetwork, LimitedAction};
 use http_api::caller::RequestInfo;
 use http_api::form::Body;
@@ -16,7 +18,7 @@ use store::credentials::NewPassword;
 
 use crate::App;
 use crate::mail_token::{VerifiedMailToken, bad_token, refused};
-use crate::throttle::{admit_network, failures_by_network, is_known_device};
+use crate::throttle::{admit_network, is_known_device, order_spaced_mail};
 use crate::views::Detail;
 
 request! {
@@ -56,18 +58,9 @@ pub(crate) async fn request_password_reset(
     {
         return Err(problem);
     }
-    let (kind, user_id) = match credentials {
-        Some(credentials) => (MailKind::ResetPassword, credentials.user_id),
-        None => (MailKind::Decoy, clock::new_id()),
-    };
-    let (address, now) = (request.email.normalized(), clock::now());
-    let mail = Mail::new(clock::new_id(), kind, user_id, now);
-    // Each request counts for the network, whether the account exists or not. Nothing counts for
-    // the address: strangers could keep its owner from a new password.
-    tokio::try_join!(
-        app.store.create_spaced_mail(action, &address, &mail, now),
-        app.store.count_failure(action, &network, now)
-    )?;
+    let owner = credentials.map(|credentials| credentials.user_id);
+    order_spaced_mail(&app, action, &network, &request.email, (MailKind::ResetPassword, owner))
+        .await?;
     Ok(accepted(&Detail {
         detail: "If there is an account with this address, a mail with a token is on its way to \
                  it.",
@@ -98,10 +91,25 @@ pub(crate) async fn reset_password(
     info: RequestInfo,
     Body(request): Body<NewPasswordRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::ResetPassword]);
-    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
+    let presented =
+        VerifiedMailToken::find(&app, &info, &request.token, &[MailKind::ResetPassword]).await?;
     set_password(&app, &info, presented.of_present_address()?, request.password).await?;
     Ok(ok(&Detail { detail: "The password is set. Sign in with it." }))
+}
+
+/// Checks the new password of a user.
+///
+/// # Errors
+/// When it is too weak for this user, or shorter than this deployment requires.
+pub(crate) fn check_new_password(
+    app: &App,
+    account: &Account,
+    password: password::NewPassword,
+) -> Result<Password, Reason> {
+    let names = [&account.first_name, &account.last_name];
+    let password = password.0.check_strength(Some(&account.email), &names)?;
+    password.check_length(app.passwords.min_length)?;
+    Ok(password)
 }
 
 /// Sets the password of a token's account, confirms the address, and ends all sessions.
@@ -115,11 +123,7 @@ pub(crate) async fn set_password(
     password: password::NewPassword,
 ) -> Result<(), Problem> {
     let VerifiedMailToken { hash, account, .. } = presented.of_present_password()?;
-    let names = [&account.first_name, &account.last_name];
-    let password = password
-        .0
-        .check_strength(Some(&account.email), &names)
-        .and_then(|password| password.check_length(app.passwords.min_length).map(|()| password))
+    let password = check_new_password(app, &account, password)
         .map_err(|reason| Problem::field("password", reason))?;
     let (credentials, through, password_hash) = tokio::join!(
         app.store.get_credentials(&account.email),

@@ -6,7 +6,7 @@
 use axum::extract::State;
 use domain::audit::Action;
 use domain::email::Email;
-use domain::mail::{Mail, MailKind};
+use domain::mail::MailKind;
 use domain::rate::{ClientNetwork, LimitedAction};
 use http_api::caller::RequestInfo;
 use http_api::form::Body;
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
-use crate::throttle::{admit_network, failures_by_network, renew_device};
+use crate::throttle::{admit_network, order_spaced_mail, renew_device};
 use crate::views::Detail;
 
 request! {
@@ -51,16 +51,9 @@ pub(crate) async fn request_sign_in_link(
         app.store.get_credentials(&request.email)
     );
     admitted?;
-    let (kind, user_id) = match credentials? {
-        Some(credentials) => (MailKind::SignInLink, credentials.user_id),
-        None => (MailKind::Decoy, clock::new_id()),
-    };
-    let (address, now) = (request.email.normalized(), clock::now());
-    let mail = Mail::new(clock::new_id(), kind, user_id, now);
-    tokio::try_join!(
-        app.store.create_spaced_mail(action, &address, &mail, now),
-        app.store.count_failure(action, &network, now)
-    )?;
+    let owner = credentials?.map(|credentials| credentials.user_id);
+    order_spaced_mail(&app, action, &network, &request.email, (MailKind::SignInLink, owner))
+        .await?;
     Ok(accepted(&Detail {
         detail: "If there is an account with this address, a mail with a link is on its way to it.",
     }))
@@ -88,8 +81,8 @@ pub(crate) async fn confirm_device(
     info: RequestInfo,
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::SignInLink]);
-    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
+    let presented =
+        VerifiedMailToken::find(&app, &info, &request.token, &[MailKind::SignInLink]).await?;
     let VerifiedMailToken { hash, account, .. } = presented.of_present_address()?;
     let (token, device) = renew_device(account.id, None, account.password_version, clock::now());
     let event = info.audit(&account, Action::ConfirmDevice, account.id, None);

@@ -11,7 +11,7 @@ use domain::account::Credentials;
 use domain::device::KnownDevice;
 use domain::email::Email;
 use domain::id::UserId;
-use domain::mail::Mail;
+use domain::mail::{Mail, MailKind};
 use domain::password::Password;
 use domain::problem::Code;
 use domain::rate::{
@@ -110,13 +110,11 @@ impl<'a> SignInAttempt<'a> {
             app.store.start_device_attempt(token.user_id, token.place, &hash, now),
             app.store.get_credentials(email)
         )?;
-        let is_of = |credentials: &Credentials| {
-            known.as_ref().is_some_and(|known| {
-                (known.user_id, known.password_version)
-                    == (credentials.user_id, credentials.password_version)
-            })
-        };
-        let attempt = if credentials.as_ref().is_some_and(is_of) {
+        let is_known = credentials
+            .as_ref()
+            .zip(known.as_ref())
+            .is_some_and(|(credentials, known)| known.is_of(credentials));
+        let attempt = if is_known {
             Self { app, kind, account, network, counted: Counted::Device(token.place) }
         } else {
             Self::begin(app, kind, account, network, limits, in_a_row).await?
@@ -277,8 +275,7 @@ pub(crate) async fn is_known_device(
     };
     let device = app.store.get_device(token.user_id, token.place).await?;
     Ok(device.is_some_and(|device| {
-        device.has_secret(&token.hash(), clock::now())
-            && device.password_version == credentials.password_version
+        device.has_secret(&token.hash(), clock::now()) && device.is_of(credentials)
     }))
 }
 
@@ -378,4 +375,29 @@ async fn order_mail_within_limit(app: &App, allowance: &str, mail: &Mail) -> Res
         .create_mail_within_limit(allowance, most, mail, now)
         .await
         .map_err(|error| Limit::of_a_day(LimitedAction::Mails, most).refuse(error, now))
+}
+
+/// Orders a mail of a kind to the owner of an address for whoever asks, or a mail that is not sent
+/// where nobody has the address. Within five minutes there is one for an action.
+///
+/// Each request counts for the network, whether the account exists or not. Nothing counts for the
+/// address: strangers could keep its owner from the mail.
+pub(crate) async fn order_spaced_mail(
+    app: &App,
+    action: LimitedAction,
+    network: &ClientNetwork,
+    address: &Email,
+    (kind, owner): (MailKind, Option<UserId>),
+) -> Result<(), Problem> {
+    let (kind, user_id) = match owner {
+        Some(owner) => (kind, owner),
+        None => (MailKind::Decoy, clock::new_id()),
+    };
+    let (address, now) = (address.normalized(), clock::now());
+    let mail = Mail::new(clock::new_id(), kind, user_id, now);
+    tokio::try_join!(
+        app.store.create_spaced_mail(action, &address, &mail, now),
+        app.store.count_failure(action, network, now)
+    )?;
+    Ok(())
 }

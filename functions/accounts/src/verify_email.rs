@@ -10,7 +10,6 @@ use domain::field::Reason;
 use domain::id::UserId;
 use domain::mail::{Mail, MailKind};
 use domain::password;
-use domain::rate::LimitedAction;
 use http_api::caller::{RequestInfo, SignedIn};
 use http_api::form::Body;
 use http_api::problem::Problem;
@@ -21,7 +20,7 @@ use runtime::clock;
 use crate::App;
 use crate::mail_token::{VerifiedMailToken, refused};
 use crate::reset_password::set_password;
-use crate::throttle::{failures_by_network, order_mail};
+use crate::throttle::order_mail;
 use crate::views::Detail;
 
 request! {
@@ -48,8 +47,8 @@ pub(crate) async fn verify_email(
     own: Result<SignedIn, Problem>,
     Body(request): Body<VerifyEmailRequest>,
 ) -> Result<ApiResponse, Problem> {
-    let find = VerifiedMailToken::find(&app, &request.token, &[MailKind::VerifyEmail]);
-    let presented = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
+    let presented =
+        VerifiedMailToken::find(&app, &info, &request.token, &[MailKind::VerifyEmail]).await?;
     let presented = presented.of_present_address()?;
     let confirmed = Ok(ok(&Detail { detail: "The email address is confirmed." }));
     if let Some(password) = request.password {

@@ -30,7 +30,6 @@ pub(crate) async fn list_events(
 ) -> Result<ApiResponse, Problem> {
     let (filter, paging) =
         query.parse::<_, EventId>(&app.http, admin.id(), "audit", AuditFilter::read)?;
-    let page =
-        app.staff.list_events(admin, async { Ok(filter) }, paging.limit, paging.after).await?;
+    let page = app.staff.list_events(admin, filter, paging.limit, paging.after).await?;
     listing(&paging, page.next.as_ref(), page.items.iter().map(AuditEventView::new))
 }

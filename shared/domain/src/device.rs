@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::account::Credentials;
 use crate::id::UserId;
 
 /// How many known devices a user has at most: each is in one of so many places. A new device takes
@@ -41,6 +42,11 @@ impl KnownDevice {
     ) -> Self {
         let ttl = now.saturating_add(LIFETIME).unwrap_or(now).as_second();
         Self { user_id, secret_hash, password_version, failures: 0, ttl }
+    }
+
+    /// Returns whether the device has signed in with these credentials, and their password.
+    pub fn is_of(&self, credentials: &Credentials) -> bool {
+        (self.user_id, self.password_version) == (credentials.user_id, credentials.password_version)
     }
 
     /// Returns whether this is the device with a secret, and not forgotten. DynamoDB deletes

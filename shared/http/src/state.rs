@@ -83,7 +83,7 @@ pub struct Connection<const N: usize> {
 }
 
 /// How long a start waits for the public keys. If the table does not respond, requests say so.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PUBLIC_KEYS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Builds the client of the table, and reads the secrets and the public keys of access tokens.
 ///
@@ -99,7 +99,7 @@ pub async fn connect<const N: usize>(
     let sdk = aws::sdk(CallPolicy::Interactive).await;
     let table = Table::new(aws::dynamodb(&sdk), &config.table_name);
     let client = aws::secrets_manager(&sdk);
-    let published = tokio::time::timeout(PATIENCE, table.list_signing_keys());
+    let published = tokio::time::timeout(PUBLIC_KEYS_TIMEOUT, table.list_signing_keys());
     let (read, published) = join(HttpKeys::read(&client, config, own), published).await;
     let (keys, audit_key, own) = read?;
     // Without them the first request reads them.

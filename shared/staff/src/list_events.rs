@@ -49,30 +49,28 @@ impl AuditFilter {
 }
 
 impl StaffService {
-    /// Lists a page of events. The filter is looked up while the admin is authorized.
+    /// Lists a page of events.
     ///
     /// # Errors
-    /// Those of `filter`, and when the table fails.
+    /// When the table fails.
     pub async fn list_events(
         &self,
         admin: Admin,
-        filter: impl Future<Output = Result<AuditFilter, Problem>>,
+        filter: AuditFilter,
         limit: usize,
         after: Option<EventId>,
     ) -> Result<Page<AuditEvent, EventId>, Problem> {
         let page = async {
-            let filter = filter.await?;
-            let page = match filter {
+            match filter {
                 AuditFilter::Subject(subject) => {
-                    self.store.list_events_of_subject(subject, None, limit, after).await?
+                    self.store.list_events_of_subject(subject, None, limit, after).await
                 }
                 AuditFilter::Actor(actor) => {
-                    self.store.list_events_of_actor(actor, limit, after).await?
+                    self.store.list_events_of_actor(actor, limit, after).await
                 }
-            };
-            Ok::<_, Problem>((filter, page))
+            }
         };
-        let (caller, (filter, page)) = admin.authorize_with(page).await?;
+        let (caller, page) = admin.authorize_with(page).await?;
         let (AuditFilter::Subject(user) | AuditFilter::Actor(user)) = filter;
         self.store.create_events(&[caller.audit(Action::ReadAudit, user, None)]).await?;
         Ok(page)

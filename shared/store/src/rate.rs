@@ -123,9 +123,11 @@ impl Table {
             AccountFailures::next(seen, key.network, free, limits.in_a_row, now)
         };
         let (mut failures, mut before) = (count(None, FREE_FAILURES, now)?, None);
-        let (network_failures, mut written) =
-            try_join(self.network_failures(key, now), self.write_failures(key, None, &failures))
-                .await?;
+        let (network_failures, mut written) = try_join(
+            self.network_failures(key.kind, key.network, now),
+            self.write_failures(key, None, &failures),
+        )
+        .await?;
         if limits.refuses_network(network_failures) {
             return Err(Lockout { until: FixedWindow::for_failures(now).end }.into());
         }
@@ -278,13 +280,8 @@ impl Table {
         limits: FailureLimits,
         now: Timestamp,
     ) -> Result<(), LimitError> {
-        let window = FixedWindow::for_failures(now);
-        let counted =
-            self.get_all([network_key(kind, network, window)], Consistency::Eventual).await?;
-        for item in &counted {
-            if limits.refuses_network(count(item)?) {
-                return Err(Lockout { until: window.end }.into());
-            }
+        if limits.refuses_network(self.network_failures(kind, network, now).await?) {
+            return Err(Lockout { until: FixedWindow::for_failures(now).end }.into());
         }
         Ok(())
     }
@@ -315,10 +312,14 @@ impl Table {
 
     /// Reads the failures of the network in the current window. Eventually consistent: the limit is
     /// coarse.
-    async fn network_failures(&self, key: ThrottleKey<'_>, now: Timestamp) -> Result<u64, Error> {
-        let window = FixedWindow::for_failures(now);
-        let network = network_key(key.kind, key.network, window);
-        let counted = self.get_all([network], Consistency::Eventual).await?;
+    async fn network_failures(
+        &self,
+        kind: LimitedAction,
+        network: &ClientNetwork,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        let key = network_key(kind, network, FixedWindow::for_failures(now));
+        let counted = self.get_all([key], Consistency::Eventual).await?;
         counted.first().map_or(Ok(0), count)
     }
 

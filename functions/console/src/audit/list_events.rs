@@ -1,7 +1,5 @@
 //! `GET /admin/audit/`
 
-use std::future::ready;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -33,7 +31,7 @@ struct AuditPage {
     next: Option<String>,
 }
 
-/// UserReference events, and which.
+/// Whose events are listed, and which.
 struct AuditQuery {
     user: Option<UserId>,
     is_by: bool,
@@ -76,9 +74,10 @@ impl AuditQuery {
         self.action.is_some() || self.outcome.is_some()
     }
 
-    fn audit_filter(&self) -> Result<AuditFilter, Problem> {
-        let id = self.user.ok_or_else(Problem::not_found)?;
-        Ok(if self.is_by { AuditFilter::Actor(id) } else { AuditFilter::Subject(id) })
+    /// Returns the filter of the user's events, if there is a user.
+    fn audit_filter(&self) -> Option<AuditFilter> {
+        let of = if self.is_by { AuditFilter::Actor } else { AuditFilter::Subject };
+        self.user.map(of)
     }
 }
 
@@ -93,9 +92,8 @@ pub(crate) async fn list_events(
     let (search, paging) =
         query.parse::<_, EventId>(&app.http, admin.id(), "console-audit", AuditQuery::read)?;
     let (mut events, mut next) = (None, None);
-    if search.user.is_some() {
+    if let Some(filter) = search.audit_filter() {
         let limit = if search.is_filtered() { FILTERED_EVENTS } else { PAGE_SIZE };
-        let filter = ready(search.audit_filter());
         let mut page = app.staff.list_events(admin, filter, limit, paging.after).await?;
         page.items.retain(|event| search.matches(event));
         if page.items.len() > PAGE_SIZE {
