@@ -46,7 +46,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo admin lint check test test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
+.PHONY: help run watch demo admin recover-admin lint check test test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -62,6 +62,9 @@ demo: ## Walk through a patient's day against the running system, printing each 
 
 admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=<address>
 	@$(STACK) admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))"
+
+recover-admin: $(VENV)/stack/ready ## Recover the only admin of the running system: EMAIL=<address> REASON=<why>
+	@$(STACK) recover-admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))" "$(or $(REASON),$(error REASON=<why> is missing))"
 
 lint: ## Check the format and the lints; this compiles all that the tests need
 	$(call step,Checking the format,cargo fmt --check)

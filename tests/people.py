@@ -158,8 +158,8 @@ class Stack:
 
     def admin_without_second_factor(self) -> "Person":
         admin = self.register("patient", *_ADMIN)
-        values = {":admin": {"S": "admin"}, ":one": {"N": "1"}, ":yes": {"BOOL": True}}
-        self._change(f"USER#{admin.id}", "ACCOUNT", "SET #role = :admin, email_verified = :yes, version = version + :one", values, {"#role": "role"})
+        values = {":admin": {"S": "admin"}, ":long_ago": {"S": "2026-01-01T00:00:00Z"}, ":one": {"N": "1"}, ":yes": {"BOOL": True}}
+        self._change(f"USER#{admin.id}", "ACCOUNT", "SET #role = :admin, role_changed_at = :long_ago, email_verified = :yes, version = version + :one", values, {"#role": "role"})
         self._change("ADMINS", "STATE", "SET entity = :entity ADD working_admins :one", {":entity": {"S": "admins"}, ":one": {"N": "1"}})
         admin.sign_in()
         return admin

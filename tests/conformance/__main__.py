@@ -30,9 +30,14 @@ WITHOUT_SUCCESS = {
     "POST /api/accounts/email-change/confirm/": "needs the token of a mail",
     "POST /api/accounts/login/link/confirm/": "needs the token of a mail",
     "POST /api/accounts/password-reset/confirm/": "needs the token of a mail",
+    "POST /api/accounts/recovery/cancel/": "needs the token of a mail",
+    "POST /api/accounts/recovery/confirm/": "needs the token of a mail",
     "POST /api/accounts/registration/": "needs the token of a mail",
     "POST /api/accounts/registration/discard/": "needs the token of a mail",
     "POST /api/accounts/verify-email/": "needs the token of a mail",
+    "POST /api/admin/users/{id}/recovery/approve/": "needs a recovery that another admin has started",
+    "POST /api/admin/users/{id}/recovery/cancel/": "needs a recovery that waits",
+    "POST /api/admin/users/{id}/second-factor-removal/": "needs a user with a second factor",
 }
 
 

@@ -18,6 +18,9 @@ def main() -> int:
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
     command = commands.add_parser("admin", help="create the first admin of the running stack")
     command.add_argument("email", help="the admin's address")
+    command = commands.add_parser("recover-admin", help="recover the only admin of the running stack, who has lost the second factor")
+    command.add_argument("email", help="the admin's address")
+    command.add_argument("reason", help="why, for the audit trail")
     commands.add_parser("reconcile", help="let the running stack repair what was lost")
     commands.add_parser("clean", help="delete the data of the stack")
     arguments = parser.parse_args()
@@ -34,6 +37,8 @@ def main() -> int:
                 return stack.execute(argv, dict(arguments.set))
             case "admin":
                 return stack.create_admin(arguments.email)
+            case "recover-admin":
+                return stack.recover_admin(arguments.email, arguments.reason)
             case "reconcile":
                 return stack.reconcile()
             case "clean":

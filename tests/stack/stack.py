@@ -1,4 +1,4 @@
-"""The stack as a whole: the commands `run`, `watch`, `exec`, `admin` and `clean`."""
+"""The stack as a whole: the commands `run`, `watch`, `exec`, `admin`, `recover-admin` and `clean`."""
 
 import contextlib
 import fcntl
@@ -135,6 +135,14 @@ def create_admin(email: str) -> int:
     """Creates the first admin of the running stack."""
     description = _running()
     result = _invoke(description, "bootstrap-admin", {"email": email}, failure="the admin was not created")
+    print(f"{result['next']}\nSent mails: {description['mails_url']}")
+    return 0
+
+
+def recover_admin(email: str, reason: str) -> int:
+    """Recovers the only admin of the running stack, who has lost the second factor."""
+    description = _running()
+    result = _invoke(description, "recovery", {"email": email, "reason": reason}, failure="the admin was not recovered")
     print(f"{result['next']}\nSent mails: {description['mails_url']}")
     return 0
 

@@ -17,6 +17,7 @@ use store::credentials::NewEmail;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, bad_token, refused};
+use crate::second_factor::{Proof, check_second_factor};
 use crate::throttle::{SignInAttempt, order_mail_to_claimed};
 use crate::views::Detail;
 
@@ -24,11 +25,13 @@ request! {
     pub(crate) struct EmailChangeRequest {
         email: Email = required,
         password: Password = required,
+        // Needed where there is a second factor.
+        proof: Option<Proof> = by(Proof::from_form_if_any),
     }
 }
 
 /// Ask for a mail with a token to change your email address. It goes to the new address, and
-/// nothing changes before the token is used.
+/// nothing changes before the token is used. With a second factor, a code is needed, too.
 ///
 /// The response is the same after the same work, whether somebody else has the address or not: its
 /// owner gets another mail.
@@ -42,7 +45,7 @@ request! {
 pub(crate) async fn request_email_change(
     State(app): State<App>,
     caller: SignedIn,
-    Body(EmailChangeRequest { email, password }): Body<EmailChangeRequest>,
+    Body(EmailChangeRequest { email, password, proof }): Body<EmailChangeRequest>,
 ) -> Result<ApiResponse, Problem> {
     let (caller, wanted) = caller.authorize_with(app.store.get_credentials(&email)).await?;
     let account = &caller.account;
@@ -60,6 +63,7 @@ pub(crate) async fn request_email_change(
         tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
         return Err(Problem::field("password", Reason::new("incorrect", "Is not your password.")));
     }
+    check_second_factor(&app, &caller, proof.as_ref(), Action::ChangeEmail).await?;
     let (id, now) = (clock::new_id(), clock::now());
     let mail = match wanted.filter(|owner| owner.user_id != account.id && !owner.unconfirmed) {
         None => Mail::to_change_address(id, account, email.clone(), now),

@@ -18,6 +18,7 @@ use store::credentials::NewPassword;
 
 use crate::App;
 use crate::reset_password::check_new_password;
+use crate::second_factor::{Proof, check_second_factor};
 use crate::throttle::SignInAttempt;
 use crate::views::Tokens;
 
@@ -25,11 +26,13 @@ request! {
     pub(crate) struct ChangePasswordRequest {
         current_password: Password = required,
         new_password: password::NewPassword = required,
+        // Needed where there is a second factor.
+        proof: Option<Proof> = by(Proof::from_form_if_any),
     }
 }
 
 /// Change your password. All sessions end; the response contains the tokens of a new one. No device
-/// is known any more.
+/// is known any more. With a second factor, a code is needed, too.
 #[utoipa::path(
     post, path = "/api/accounts/password-change/", tag = "Accounts",
         request_body = ChangePasswordRequest,
@@ -65,6 +68,7 @@ pub(crate) async fn change_password(
         tokio::try_join!(app.store.create_events(&failure), attempt.failed())?;
         return Err(incorrect());
     };
+    check_second_factor(&app, &caller, request.proof.as_ref(), Action::ChangePassword).await?;
     let (password_hash, signer) =
         tokio::join!(app.hasher.hash(user, &password), app.tokens.signer());
     let (password_hash, signer, now) =

@@ -10,6 +10,7 @@ mod login;
 mod logout;
 mod mail_token;
 mod me;
+mod recovery;
 mod refresh;
 mod register;
 mod registration;
@@ -67,6 +68,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(registration::discard_registration))
         .routes(routes!(change_email::request_email_change))
         .routes(routes!(change_email::change_email))
+        .routes(routes!(recovery::confirm_recovery))
+        .routes(routes!(recovery::cancel_recovery))
         .routes(routes!(second_factor::set_up_second_factor))
         .routes(routes!(second_factor::confirm_second_factor))
         .routes(routes!(second_factor::disable_second_factor))

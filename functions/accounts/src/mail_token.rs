@@ -46,13 +46,7 @@ impl VerifiedMailToken {
     }
 
     async fn read(app: &App, text: &str, kinds: &[MailKind]) -> Result<Self, Problem> {
-        let hash = MailTokenSecret::parse(text).ok_or_else(bad_token)?.hash();
-        let token = app
-            .store
-            .get_mail_token(&hash)
-            .await?
-            .filter(|token| token.is_valid_for(kinds, clock::now()))
-            .ok_or_else(bad_token)?;
+        let (hash, token) = find_token(app, text, kinds).await?;
         let account = app
             .store
             .get_account(token.user_id)
@@ -91,6 +85,25 @@ impl VerifiedMailToken {
     fn only_if(self, holds: impl FnOnce(&MailToken, &Account) -> bool) -> Result<Self, Problem> {
         if holds(&self.token, &self.account) { Ok(self) } else { Err(bad_token()) }
     }
+}
+
+/// Finds a token of one of these kinds, with its hash. Its account may be inactive by now.
+///
+/// # Errors
+/// 400 when the token is invalid, or for another purpose.
+pub(crate) async fn find_token(
+    app: &App,
+    text: &str,
+    kinds: &[MailKind],
+) -> Result<(String, MailToken), Problem> {
+    let hash = MailTokenSecret::parse(text).ok_or_else(bad_token)?.hash();
+    let token = app
+        .store
+        .get_mail_token(&hash)
+        .await?
+        .filter(|token| token.is_valid_for(kinds, clock::now()))
+        .ok_or_else(bad_token)?;
+    Ok((hash, token))
 }
 
 /// Returns the 400 for a token that is unknown, used or expired: the same for all three.

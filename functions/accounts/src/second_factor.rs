@@ -41,6 +41,24 @@ impl Proof {
         form.one_of(("code", Self::App), ("recovery_code", Self::Paper))
     }
 
+    /// Reads one, where an account without a second factor needs none.
+    pub(crate) fn from_form_if_any(form: &mut Form) -> Option<Option<Self>> {
+        let code = form.optional("code");
+        let recovery_code = form.optional("recovery_code");
+        match (code?, recovery_code?) {
+            (None, None) => Some(None),
+            (Some(code), None) => Some(Some(Self::App(code))),
+            (None, Some(code)) => Some(Some(Self::Paper(code))),
+            (Some(_), Some(_)) => {
+                form.reject(
+                    "recovery_code",
+                    Reason::new("invalid", "Must not be given beside code."),
+                );
+                None
+            }
+        }
+    }
+
     fn is_of_paper(&self) -> bool {
         matches!(self, Self::Paper(_))
     }
@@ -49,6 +67,14 @@ impl Proof {
         match self {
             Self::App(_) => Guess::Code,
             Self::Paper(_) => Guess::RecoveryCode,
+        }
+    }
+
+    /// Returns why a code is refused that another request has used first.
+    fn when_used_meanwhile(&self) -> Refusal {
+        match self {
+            Self::App(_) => Refusal::AlreadyUsed,
+            Self::Paper(_) => Refusal::Wrong,
         }
     }
 
@@ -197,10 +223,7 @@ pub(crate) async fn login_with_second_factor(
         Ok(()) => {}
         // Of two who show one code at once, one signs in.
         Err(UpdateError::Stale) => {
-            let refusal = match request.proof {
-                Proof::App(_) => Refusal::AlreadyUsed,
-                Proof::Paper(_) => Refusal::Wrong,
-            };
+            let refusal = request.proof.when_used_meanwhile();
             fail(&app, &attempt, AuditEvent { session_id: None, ..event }, refusal).await?;
             return Err(refusal.of_sign_in());
         }
@@ -321,6 +344,42 @@ async fn begin_code<'a>(
 ) -> Result<SignInAttempt<'a>, Problem> {
     let (request, user) = (&caller.request, caller.account.id);
     SignInAttempt::begin_code(app, request, user, proof.guess(), Problem::forbidden).await
+}
+
+/// Checks the code that a change of the account needs, if the account has a second factor, and uses
+/// it up.
+///
+/// # Errors
+/// An error of the field `code` when it is missing or not valid.
+pub(crate) async fn check_second_factor(
+    app: &App,
+    caller: &Caller,
+    proof: Option<&Proof>,
+    action: Action,
+) -> Result<(), Problem> {
+    let user = caller.account.id;
+    if !caller.account.second_factor {
+        return Ok(());
+    }
+    let proof = proof.ok_or_else(|| {
+        let required = "This field is required, or recovery_code: there is a second factor.";
+        Problem::field("code", Reason::new("required", required))
+    })?;
+    let (attempt, factor) =
+        tokio::join!(begin_code(app, caller, proof), app.store.get_second_factor(user));
+    let (attempt, factor) = (attempt?, factor?.ok_or_else(changed)?);
+    let event = caller.audit(action, user, None);
+    let refusal = match proof.use_up(app, &factor, clock::now()) {
+        Err(refusal) => refusal,
+        Ok(used) => match app.store.use_second_factor(&factor, &used).await {
+            Ok(()) => return Ok(attempt.succeeded().await?),
+            // Of two who show one code at once, one succeeds.
+            Err(UpdateError::Stale) => proof.when_used_meanwhile(),
+            Err(UpdateError::Store(error)) => return Err(error.into()),
+        },
+    };
+    fail(app, &attempt, event, refusal).await?;
+    Err(refusal.of_field())
 }
 
 /// Checks the caller's password.

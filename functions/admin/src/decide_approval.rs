@@ -23,7 +23,7 @@ request! {
 
 request! {
     pub(crate) struct RequiredReason {
-        reason: Justification = required,
+        pub(crate) reason: Justification = required,
     }
 }
 

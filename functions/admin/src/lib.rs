@@ -10,10 +10,12 @@ mod list_doctors;
 mod list_events;
 mod list_users;
 mod read_user;
+mod recoveries;
 mod response;
 mod search_users;
 mod start_email_change;
 mod start_password_reset;
+mod start_second_factor_removal;
 mod update_user;
 
 use axum::Router;
@@ -36,6 +38,10 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(end_sessions::end_sessions))
         .routes(routes!(start_password_reset::start_password_reset))
         .routes(routes!(start_email_change::start_email_change))
+        .routes(routes!(start_second_factor_removal::start_second_factor_removal))
+        .routes(routes!(recoveries::list_recoveries))
+        .routes(routes!(recoveries::approve_recovery))
+        .routes(routes!(recoveries::staff_cancel_recovery))
         .routes(routes!(list_doctors::list_doctors_by_approval))
         .routes(routes!(decide_approval::approve_doctor))
         .routes(routes!(decide_approval::refuse_doctor))

@@ -3,8 +3,9 @@
 use domain::account::{Account, Approval, Role};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
-use domain::id::{EventId, FileId, RecordId, SessionId, UserId};
-use domain::text::{Name, PhoneNumber};
+use domain::id::{EventId, FileId, RecordId, RecoveryId, SessionId, UserId};
+use domain::recovery::{Recovery, RecoveryKind};
+use domain::text::{Justification, Name, PhoneNumber};
 use http_api::views::ProfileView;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -147,6 +148,60 @@ impl<'a> AuditEventView<'a> {
             request_id: &event.request_id,
             source_ip: &event.source_ip,
             user_agent: &event.user_agent,
+        }
+    }
+}
+
+/// What an admin has started for a user, and what it waits for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Recovery)]
+pub(crate) struct RecoveryView<'a> {
+    id: RecoveryId,
+    user: UserId,
+    kind: RecoveryKind,
+    /// The address when it was started.
+    email: &'a Email,
+    /// The new address; null if the address stays.
+    #[schema(required)]
+    new_email: Option<&'a Email>,
+    reason: &'a Justification,
+    started_by: UserId,
+    #[schema(max_length = 511)]
+    started_by_name: &'a str,
+    started_at: Timestamp,
+    /// When it is carried out at the earliest.
+    due_at: Timestamp,
+    /// When it expires.
+    expires_at: Timestamp,
+    /// When the new address was confirmed.
+    #[schema(required)]
+    confirmed_at: Option<Timestamp>,
+    needs_approval: bool,
+    /// The second admin.
+    #[schema(required)]
+    approved_by: Option<UserId>,
+    #[schema(required, max_length = 511)]
+    approved_by_name: Option<&'a str>,
+}
+
+impl<'a> RecoveryView<'a> {
+    pub(crate) fn new(recovery: &'a Recovery) -> Self {
+        Self {
+            id: recovery.id,
+            user: recovery.user_id,
+            kind: recovery.kind,
+            email: &recovery.email,
+            new_email: recovery.new_email.as_ref(),
+            reason: &recovery.reason,
+            started_by: recovery.started_by,
+            started_by_name: &recovery.started_by_name,
+            started_at: recovery.started_at(),
+            due_at: recovery.due_at,
+            expires_at: recovery.expires_at(),
+            confirmed_at: recovery.confirmed_at,
+            needs_approval: recovery.needs_approval,
+            approved_by: recovery.approved_by,
+            approved_by_name: recovery.approved_by_name.as_deref(),
         }
     }
 }

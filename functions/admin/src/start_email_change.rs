@@ -11,15 +11,17 @@ use staff::NewEmail;
 
 use crate::App;
 
-/// Have a mail sent to a new address, with which it becomes the user's; the address before is told
-/// then.
+/// Start the change of a user's address. The present address gets a mail with a link that cancels
+/// the change, the new one a mail with a link that confirms it.
 ///
-/// Until then nothing changes: staff cannot give an account to an address that nobody reads.
+/// It is carried out within an hour after 72 hours, once the new address is confirmed and a second
+/// admin has approved it, if there is another one. Until then nothing changes: mails to set a
+/// password go to the present address. Then the user's sessions end.
 #[utoipa::path(
     post, path = "/api/admin/users/{id}/email-change/", tag = "Administration",
         request_body = NewEmail,
     responses(
-        (status = 204, description = "The mail is on its way."),
+        (status = 204, description = "The change waits, and the mails are on their way."),
     )
 )]
 pub(crate) async fn start_email_change(

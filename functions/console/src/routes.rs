@@ -20,7 +20,8 @@ use crate::dashboard::{export_counts, show_dashboard};
 use crate::mail::{list_mails, redrive_mails, resend_mail, show_pipeline};
 use crate::records::{break_glass, correct_assignment, list, read_record};
 use crate::users::{
-    approvals, create_user, edit_user, list_users, profiles, read_user, search, update_user,
+    approvals, create_user, edit_user, list_users, profiles, read_user, recoveries, search,
+    update_user,
 };
 use crate::web::guard::{self, SESSION_PATH, SIGN_IN_PATH};
 use crate::web::{assets, sign_in};
@@ -53,6 +54,22 @@ fn routes() -> Routes {
             Operation::StartPasswordReset,
             update_user::start_password_reset,
         )
+        .post(
+            "/admin/users/{id}/second-factor-removal/",
+            Operation::StartSecondFactorRemoval,
+            recoveries::start_second_factor_removal,
+        )
+        .post(
+            "/admin/users/{id}/recovery/approve/",
+            Operation::ApproveRecovery,
+            recoveries::approve_recovery,
+        )
+        .post(
+            "/admin/users/{id}/recovery/cancel/",
+            Operation::StaffCancelRecovery,
+            recoveries::cancel_recovery,
+        )
+        .get("/admin/recoveries/", Operation::ListRecoveries, recoveries::list_recoveries)
         .get("/admin/doctors/", Operation::ListDoctorsByApproval, approvals::list_doctors)
         .post("/admin/doctors/{id}/approve/", Operation::ApproveDoctor, approvals::approve_doctor)
         .post("/admin/doctors/{id}/refuse/", Operation::RefuseDoctor, approvals::refuse_doctor)

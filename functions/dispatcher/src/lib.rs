@@ -212,12 +212,15 @@ impl Dispatcher {
 
     /// Queues mails; returns the index of the first record whose mail was not queued.
     async fn queue(&self, mails: &[OrderedMail]) -> Option<usize> {
+        let is_account_mail =
+            |mail: &&OrderedMail| matches!(mail.message, MailMessage::Mail { .. });
+        let (of_accounts, of_notifications): (Vec<_>, Vec<_>) =
+            mails.iter().partition(is_account_mail);
         let mut failed = None;
-        for queue in self.queues.all() {
-            let of_queue: Vec<_> = mails
-                .iter()
-                .filter(|mail| std::ptr::eq(self.queues.of(mail.message), queue))
-                .collect();
+        for of_queue in [of_accounts, of_notifications] {
+            let Some(queue) = of_queue.first().map(|mail| self.queues.of(mail.message)) else {
+                continue;
+            };
             for batch in of_queue.chunks(MAX_BATCH) {
                 if let Err((index, error)) = self.queue_batch(queue, batch).await {
                     tracing::error!(error = sentence(&*error), "mails could not be queued");

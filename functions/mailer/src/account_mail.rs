@@ -5,9 +5,15 @@ use domain::mail::MailKind;
 const TEXT: &str = include_str!("../templates/account.txt");
 const HTML: &str = include_str!("../templates/account.html");
 
-// The lifetime is [`domain::mail::MailToken::LIFETIME`].
-const TOKEN_RULE: &str = "The token can be used once, within 30 minutes. Do not share it with \
-    anybody: we will never ask you for it.";
+/// Returns what holds for the token in mails of a kind.
+fn token_rule(kind: MailKind) -> String {
+    // The lifetimes of [`MailKind::token_lifetime`].
+    let time = if kind.cancels_recovery() { "14 days" } else { "30 minutes" };
+    format!(
+        "The token can be used once, within {time}. Do not share it with anybody: we will never \
+         ask you for it."
+    )
+}
 
 const DISCARD_RULE: &str = "If you do not know of this account, somebody else has used your \
     address. Discard the account with this link, and nobody can use it any more";
@@ -73,6 +79,40 @@ impl Template {
                 ],
                 link_text: "Confirm the new address",
                 link_path: "/email-change",
+            },
+            MailKind::EmailChangeStarted => Self {
+                subject: "Health Record Account - Change of Your Email Address Started",
+                paragraphs: &[
+                    "Our staff have started to give your account another email address. The \
+                     change waits for three days.",
+                    "If you did not ask for this, cancel it now with the link below. Your access \
+                     log says who started it and why.",
+                ],
+                link_text: "Cancel the change",
+                link_path: "/recovery-cancel",
+            },
+            MailKind::ConfirmRecoveryAddress => Self {
+                subject: "Health Record Account - Confirm the New Email Address",
+                paragraphs: &[
+                    "Our staff have entered this email address for your account. Please confirm \
+                     that it is yours.",
+                    "The change waits for three days. Then you can set a new password and sign \
+                     in with this address.",
+                    "If you did not ask for this, you can ignore this mail: nothing has changed.",
+                ],
+                link_text: "Confirm the address",
+                link_path: "/recovery-confirm",
+            },
+            MailKind::SecondFactorRemovalStarted => Self {
+                subject: "Health Record Account - Removal of Your Second Factor Started",
+                paragraphs: &[
+                    "Our staff have started to remove the second factor of your account. The \
+                     removal waits for three days.",
+                    "If you did not ask for this, cancel it now with the link below. Your access \
+                     log says who started it and why.",
+                ],
+                link_text: "Cancel the removal",
+                link_path: "/recovery-cancel",
             },
             MailKind::EmailChanged => Self {
                 subject: "Health Record Account - Email Address Changed",
@@ -187,14 +227,16 @@ impl Template {
     }
 
     /// Renders the mail, with its token if it has one. The token is in the fragment of the link,
-    /// which browsers do not send to servers. With `is_unconfirmed`, a second link discards the
-    /// account.
+    /// which browsers do not send to servers; `kind` is that of the template. With
+    /// `is_unconfirmed`, a second link discards the account.
     pub(crate) fn render(
         &self,
+        kind: MailKind,
         app_url: &str,
         token: Option<&str>,
         is_unconfirmed: bool,
     ) -> MailBody {
+        let token_rule = token_rule(kind);
         let link = match token {
             Some(token) => format!("{app_url}{}#token={token}", self.link_path),
             None => format!("{app_url}{}", self.link_path),
@@ -203,10 +245,10 @@ impl Template {
         let mut token_html = String::new();
         if let Some(token) = token {
             token_text =
-                format!("Or enter this token when asked for it: {token}\n\n{TOKEN_RULE}\n\n");
+                format!("Or enter this token when asked for it: {token}\n\n{token_rule}\n\n");
             token_html = format!(
                 "<p>Or enter this token when asked for \
-                 it:</p>\n<p><code>{token}</code></p>\n<p>{TOKEN_RULE}</p>\n"
+                 it:</p>\n<p><code>{token}</code></p>\n<p>{token_rule}</p>\n"
             );
             if is_unconfirmed {
                 let discard = format!("{app_url}{DISCARD_PATH}#token={token}");
@@ -245,8 +287,9 @@ mod tests {
                 continue;
             };
             let token = kind.includes_token().then_some("a-token");
-            let render =
-                |is_unconfirmed| template.render("https://app.example.org", token, is_unconfirmed);
+            let render = |is_unconfirmed| {
+                template.render(*kind, "https://app.example.org", token, is_unconfirmed)
+            };
             let (MailBody { text, html }, unconfirmed) = (render(false), render(true));
             for body in [&unconfirmed.text, &unconfirmed.html] {
                 assert!(!body.contains(['{', '}']), "{body}");

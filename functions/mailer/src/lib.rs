@@ -174,14 +174,16 @@ impl Mailer {
         }
         match self.store.claim_mail(recipient_id, notification_id, clock::now()).await? {
             MailClaim::Claimed(notification, claim) => {
-                if !recipient.email_verified
-                    && claim.is_first()
-                    && let Err(error) =
-                        self.store.count_unconfirmed_mail(recipient.id, clock::now()).await
-                {
-                    return self.give_back(&claim, error).await;
-                }
-                let sent = self.send_notification(request, &recipient, &notification).await;
+                let counted = if recipient.email_verified || !claim.is_first() {
+                    Ok(())
+                } else {
+                    self.store.count_unconfirmed_mail(recipient.id, clock::now()).await
+                };
+                let sent = match counted {
+                    Ok(()) => self.send_notification(request, &recipient, &notification).await,
+                    Err(LimitError::Locked(_)) => return self.give_up_unconfirmed(&claim).await,
+                    Err(LimitError::Store(error)) => Err(not_prepared(error)),
+                };
                 self.report_outcome(&claim, sent, is_last).await
             }
             MailClaim::AlreadySent | MailClaim::Gone => Ok(()),
@@ -200,8 +202,13 @@ impl Mailer {
             tracing::info!(mail_id = %id, "the mail is a decoy: it is not sent");
             return Ok(());
         };
-        let Some(account) =
-            self.store.get_account(mail.user_id).await?.filter(|account| account.is_active)
+        // Staff could deactivate a user to keep from them what they have started.
+        let is_sent_anyway = mail.kind.cancels_recovery();
+        let Some(account) = self
+            .store
+            .get_account(mail.user_id)
+            .await?
+            .filter(|account| account.is_active || is_sent_anyway)
         else {
             tracing::info!(mail_id = %id, "the recipient is not active: the mail is dropped");
             return Ok(self.drop_mail(request, MailFailure::RecipientInactive).await?);
@@ -227,19 +234,11 @@ impl Mailer {
         Ok(self.store.mark_mail_dropped(request, reason, clock::now()).await?)
     }
 
-    /// Ends the claim of a mail that cannot be counted: it has no more mails today, or the table
-    /// failed.
-    async fn give_back(&self, claim: &Claim, error: LimitError) -> Result<(), Undelivered> {
-        let (failure, outcome, ended) = match error {
-            LimitError::Locked(_) => {
-                (MailFailure::AddressUnconfirmed, MailOutcome::GivenUp, Ok(()))
-            }
-            LimitError::Store(error) => {
-                (MailFailure::NotPrepared, MailOutcome::TriedAgain, Err(error.into()))
-            }
-        };
-        self.store.mark_mail_failed(claim, failure, outcome, clock::now()).await?;
-        ended
+    /// Gives up a claimed mail to an address that is not confirmed and gets no more mails today.
+    /// The message is not retried.
+    async fn give_up_unconfirmed(&self, claim: &Claim) -> Result<(), Undelivered> {
+        let (reason, outcome) = (MailFailure::AddressUnconfirmed, MailOutcome::GivenUp);
+        Ok(self.store.mark_mail_failed(claim, reason, outcome, clock::now()).await?)
     }
 
     /// Stores the outcome of a claimed mail.
@@ -293,7 +292,8 @@ impl Mailer {
         let is_unconfirmed = !account.email_verified
             && account.role != Role::Admin
             && MailKind::OF_REGISTRATION.contains(&mail.kind);
-        let content = template.render(&self.config.app_url, token.as_deref(), is_unconfirmed);
+        let content =
+            template.render(mail.kind, &self.config.app_url, token.as_deref(), is_unconfirmed);
         let tags = MailTags::new(MailMessage::Mail { mail_id: mail.id }, account.id, address);
         self.send(address, &tags, template.subject, content.text, content.html).await
     }

@@ -1,8 +1,8 @@
 //! The function `reconciler`: finds what was lost between table, bucket and queues, and repairs it.
 //! It runs daily, and by hand with `make reconcile`.
 //!
-//! * A mail about a notification that waits for more than an hour is ordered again; one whose
-//!   mailer was interrupted is marked as in doubt.
+//! * A mail that waits for more than an hour is ordered again; one whose mailer was interrupted is
+//!   marked as in doubt.
 //! * A notification that a bulk action covers, and a deleted one whose mail has ended, is changed
 //!   or removed as that action asks.
 //! * A pending file whose object was stored, and an object without a file, is reported to the
@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
 use runtime::config;
-use runtime::queue::Queue;
+use runtime::queue::{MailQueues, Queue};
 use runtime::serve::Error;
 use serde::Serialize;
 use store::reconcile::{Progress, Step};
@@ -44,7 +44,7 @@ const UNDER_WAY: SignedDuration = SignedDuration::from_hours(1);
 pub struct Reconciler {
     store: Table,
     bucket: Bucket,
-    mails: Queue,
+    mails: MailQueues,
     uploads: Queue,
 }
 
@@ -87,7 +87,7 @@ impl Reconciler {
         sqs: &aws_sdk_sqs::Client,
     ) -> Self {
         let bucket = Bucket::new(s3, config.bucket_name);
-        let mails = Queue::new(sqs.clone(), config.mail_queue_url);
+        let mails = MailQueues::new(sqs, config.mail_queue_url, config.account_mail_queue_url);
         let uploads = Queue::new(sqs.clone(), config.upload_queue_url);
         Self { store, bucket, mails, uploads }
     }
@@ -122,6 +122,7 @@ impl Reconciler {
         let Progress { step, after } = progress;
         let next: Option<Uuid> = match step {
             Step::Notifications => self.reconcile_notifications(after, report).await?,
+            Step::Mails => self.reconcile_mails(after, report).await?,
             Step::Files => self.reconcile_files(after, report).await?,
             Step::Annotations => self.reconcile_annotations(after, report).await?,
             Step::Objects => self.reconcile_objects(after, report).await?,
@@ -130,7 +131,8 @@ impl Reconciler {
             return Ok(Some(Progress { step, after: next }));
         }
         let following = match step {
-            Step::Notifications => Step::Files,
+            Step::Notifications => Step::Mails,
+            Step::Mails => Step::Files,
             Step::Files => Step::Annotations,
             Step::Annotations => Step::Objects,
             Step::Objects => return Ok(None),

@@ -1,4 +1,4 @@
-//! Notifications of the last two weeks: their mails and their places in inboxes.
+//! Notifications and stored mails of the last two weeks: their mails, and places in inboxes.
 
 use std::collections::HashSet;
 
@@ -6,8 +6,8 @@ use domain::mail::Mail;
 use jiff::Timestamp;
 use runtime::clock;
 use runtime::serve::Error;
-use store::reconcile::MailedNotification;
-use store::staff::lists::NotificationEntry;
+use store::reconcile::MailStatus;
+use store::staff::lists::{MailEntry, NotificationEntry};
 use uuid::Uuid;
 
 use crate::{Reconciler, Report};
@@ -30,7 +30,7 @@ impl Reconciler {
             let notification = &mailed.notification;
             let recipient = notification.recipient_id;
             if notification.notification_type.is_mailed() {
-                self.reconcile_mail(&mailed, now, report).await?;
+                self.reconcile_mail(&mailed.mail, now, report).await?;
             }
             let inbox = inboxes.get(&recipient).cloned().unwrap_or_default();
             if let Some(through) = inbox.deleted_through.filter(|it| notification.id <= *it) {
@@ -53,19 +53,34 @@ impl Reconciler {
         Ok(next)
     }
 
+    /// Reconciles a page of stored mails; returns where the next page begins.
+    pub(crate) async fn reconcile_mails(
+        &self,
+        after: Option<Uuid>,
+        report: &mut Report,
+    ) -> Result<Option<Uuid>, Error> {
+        let now = clock::now();
+        let oldest = now.checked_sub(Mail::RETENTION).unwrap_or(Timestamp::UNIX_EPOCH);
+        let (entries, next) = self.page::<MailEntry>(Some(oldest), after, now).await?;
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        for mail in self.store.get_mail_statuses(&ids).await? {
+            self.reconcile_mail(&mail, now, report).await?;
+        }
+        Ok(next)
+    }
+
     /// Orders a mail again that has waited too long, and marks an interrupted one as in doubt.
     async fn reconcile_mail(
         &self,
-        mailed: &MailedNotification,
+        mail: &MailStatus,
         now: Timestamp,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let MailedNotification { notification, delivery, claim } = mailed;
-        let order = mailed.order();
-        if delivery.is_overdue(notification.id.created_at(), now)
-            && self.store.note_repeated_order(order, now).await?
+        let MailStatus { order, requested_at, delivery, claim } = mail;
+        if delivery.is_overdue(*requested_at, now)
+            && self.store.note_repeated_order(*order, now).await?
         {
-            self.mails.send(serde_json::to_string(&order)?).await?;
+            self.mails.of(*order).send(serde_json::to_string(order)?).await?;
             report.mails_ordered += 1;
         }
         if let Some(claim) = claim.as_ref().filter(|_| delivery.is_interrupted(now)) {

@@ -12,9 +12,21 @@ pub use self::operations::{Audience, Operation};
 use crate::account::{Account, Approval, Role};
 use crate::id::UserId;
 use crate::record::Record;
+use crate::recovery::Recovery;
 use crate::session::Session;
 
 impl Operation {
+    /// Returns whether admins may not do this to what is theirs.
+    fn needs_another_admin(self) -> bool {
+        matches!(
+            self,
+            Self::UpdateUser
+                | Self::StartEmailChange
+                | Self::StartSecondFactorRemoval
+                | Self::ApproveRecovery
+        )
+    }
+
     /// Decides by the relation of an admitted user to the object.
     fn decide_by_relation(self, relation: Relation) -> Decision {
         let is_allowed = match self.audience() {
@@ -25,7 +37,7 @@ impl Operation {
                 relation == Relation::Author
             }
             Audience::Doctors => matches!(relation, Relation::Assigned | Relation::Author),
-            Audience::Admins if self == Self::UpdateUser && relation == Relation::Oneself => {
+            Audience::Admins if self.needs_another_admin() && relation == Relation::Oneself => {
                 return Decision::OwnAccount;
             }
             Audience::Admins => true,
@@ -126,6 +138,12 @@ impl Relation {
     /// Returns the relation of a user to an account.
     pub fn to_account(user: UserId, other: UserId) -> Self {
         if user == other { Self::Oneself } else { Self::Stranger }
+    }
+
+    /// Returns the relation of an admin to a recovery: whose approval does not count as that of
+    /// another admin, it is their own.
+    pub fn to_recovery(admin: &Account, recovery: &Recovery) -> Self {
+        if recovery.accepts_approval_by(admin) { Self::Stranger } else { Self::Oneself }
     }
 }
 

@@ -71,8 +71,8 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     let public = "jwks register login login_with_second_factor request_sign_in_link \
                   confirm_device refresh revoke_refresh_token request_password_reset \
                   reset_password verify_email read_registration discard_registration \
-                  change_email read_schema swagger_ui swagger_ui_bundle swagger_ui_style \
-                  swagger_ui_start problem_page health ready";
+                  change_email confirm_recovery cancel_recovery read_schema swagger_ui \
+                  swagger_ui_bundle swagger_ui_style swagger_ui_start problem_page health ready";
     let signed_in = "logout list_sessions end_session logout_all change_password \
                      resend_verification request_email_change me access_log set_up_second_factor \
                      confirm_second_factor disable_second_factor \
@@ -88,7 +88,9 @@ fn audiences() -> Vec<(Audience, &'static str)> {
                    replace_annotation read_doctor_record_history read_doctor_history";
     let admins = "open_console list_users search_users create_user read_user update_user \
                    end_sessions \
-                  start_password_reset start_email_change list_doctors_by_approval \
+                  start_password_reset start_email_change start_second_factor_removal \
+                  list_recoveries approve_recovery staff_cancel_recovery \
+                  list_doctors_by_approval \
                   approve_doctor refuse_doctor suspend_doctor list_events \
                   staff_list_records staff_list_files staff_list_annotations \
                   staff_list_notifications look_up_record break_glass correct_assignment \
@@ -184,6 +186,8 @@ fn nobody_learns_of_an_object_who_may_not_ask_for_it() {
 
 #[test]
 fn an_object_is_for_those_to_whom_it_is_something() {
+    let not_to_oneself =
+        ["update_user", "start_email_change", "start_second_factor_removal", "approve_recovery"];
     for operation in Operation::ALL.iter().copied() {
         let (best, others): (&[&str], &[Relation]) = match operation.audience() {
             Audience::Public => (
@@ -211,7 +215,7 @@ fn an_object_is_for_those_to_whom_it_is_something() {
         for (_, actor) in actors().into_iter().filter(|(name, _)| best.contains(name)) {
             for relation in RELATIONS {
                 let expected = match relation {
-                    Oneself if operation == Operation::UpdateUser => OwnAccount,
+                    Oneself if not_to_oneself.contains(&operation.as_str()) => OwnAccount,
                     relation if others.contains(&relation) => Allow,
                     _ => NotFound,
                 };

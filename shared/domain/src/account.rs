@@ -142,6 +142,8 @@ pub struct Account {
     /// When the address was last confirmed, or staff last removed its problem. Reports about mails
     /// sent before are ignored.
     pub email_trusted_since: Option<Timestamp>,
+    /// When staff last changed the role; none if they never have.
+    pub role_changed_at: Option<Timestamp>,
     /// Whether staff have approved the doctor's licence; absent for other roles.
     pub approval: Option<Approval>,
     /// Whether a second factor is set up.
@@ -172,6 +174,7 @@ impl Account {
             email_problem: None,
             email_problem_at: None,
             email_trusted_since: None,
+            role_changed_at: None,
             approval: None,
             second_factor: false,
             sessions_ended_through: None,
@@ -179,6 +182,11 @@ impl Account {
             profile: None,
             version: 1,
         }
+    }
+
+    /// Returns since when the user has the present role.
+    pub fn role_since(&self) -> Timestamp {
+        self.role_changed_at.unwrap_or(self.id.created_at())
     }
 
     /// Returns first and last name, or the local part of the address if both are empty.

@@ -54,6 +54,18 @@ string_enum! {
         StartPasswordReset = "start_password_reset",
         /// Staff started a change of a user's address. `before` and `after` are the addresses.
         StartEmailChange = "start_email_change",
+        /// Staff started the removal of a user's second factor.
+        StartSecondFactorRemoval = "start_second_factor_removal",
+        /// A second admin approved a change of address or the removal of a second factor.
+        ApproveRecovery = "approve_recovery",
+        /// Whoever reads the mail of a new address confirmed it. The actor is not known to be the
+        /// user, and has neither role nor name.
+        ConfirmRecovery = "confirm_recovery",
+        /// A change of address or the removal of a second factor was cancelled: by staff, or with
+        /// the link in the mail to the user's address.
+        CancelRecovery = "cancel_recovery",
+        /// An operator removed the second factor of the only admin, or changed the address.
+        RecoverAdmin = "recover_admin",
         /// Staff listed or searched records, without their contents. The subject is the user
         /// searched for, or else the actor; likewise for the next three actions.
         StaffListRecords = "staff_list_records",

@@ -111,6 +111,10 @@ id!(
     MailId
 );
 id!(
+    /// The id of a recovery that staff have started.
+    RecoveryId
+);
+id!(
     /// The id of an event of the audit trail.
     EventId
 );

@@ -23,6 +23,7 @@ pub mod password;
 pub mod problem;
 pub mod rate;
 pub mod record;
+pub mod recovery;
 pub mod schema;
 pub mod second_factor;
 pub mod session;

@@ -48,6 +48,15 @@ string_enum! {
         SignInLink = "sign_in_link",
         /// Contains a token that changes the account's address; sent to the new address.
         ConfirmEmailChange = "confirm_email_change",
+        /// Informs the account's address that staff have started to change it; contains a token
+        /// that cancels the change.
+        EmailChangeStarted = "email_change_started",
+        /// Contains a token that confirms the address to which staff have started to change the
+        /// account's; sent to the new address.
+        ConfirmRecoveryAddress = "confirm_recovery_address",
+        /// Informs the user that staff have started to remove the second factor; contains a token
+        /// that cancels it.
+        SecondFactorRemovalStarted = "second_factor_removal_started",
         /// Informs the former address that the account's address was changed.
         EmailChanged = "email_changed",
         /// The password was changed.
@@ -269,8 +278,23 @@ impl MailKind {
     pub fn includes_token(self) -> bool {
         matches!(
             self,
-            Self::VerifyEmail | Self::ResetPassword | Self::SignInLink | Self::ConfirmEmailChange
-        )
+            Self::VerifyEmail
+                | Self::ResetPassword
+                | Self::SignInLink
+                | Self::ConfirmEmailChange
+                | Self::ConfirmRecoveryAddress
+        ) || self.cancels_recovery()
+    }
+
+    /// Returns whether the token in mails of this kind cancels what staff have started.
+    pub fn cancels_recovery(self) -> bool {
+        matches!(self, Self::EmailChangeStarted | Self::SecondFactorRemovalStarted)
+    }
+
+    /// Returns how long a token in mails of this kind is valid. Those that cancel a recovery are
+    /// valid for as long as it may wait.
+    pub fn token_lifetime(self) -> SignedDuration {
+        if self.cancels_recovery() { Mail::RETENTION } else { MailToken::LIFETIME }
     }
 }
 
@@ -366,7 +390,7 @@ pub struct MailToken {
 }
 
 impl MailToken {
-    /// How long a token is valid.
+    /// How long most tokens are valid: see [`MailKind::token_lifetime`].
     pub const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 
     /// Creates the entry of a token that is sent now.
@@ -382,7 +406,7 @@ impl MailToken {
             user_id,
             email,
             basis,
-            ttl: now.as_second().saturating_add(Self::LIFETIME.as_secs()),
+            ttl: now.as_second().saturating_add(kind.token_lifetime().as_secs()),
         }
     }
 
@@ -403,11 +427,15 @@ mod tests {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let email = Email::parse("jane@example.com").unwrap();
         let basis = AccountSnapshot { email: email.clone(), sessions_ended_through: None };
+        let cancels =
+            MailToken::new(MailKind::EmailChangeStarted, user, email.clone(), basis.clone(), now);
         let token = MailToken::new(MailKind::ResetPassword, user, email, basis, now);
         let after = |seconds| now + SignedDuration::from_secs(seconds);
         assert!(token.is_valid_for(&[MailKind::ResetPassword], after(1799)));
         assert!(!token.is_valid_for(&[MailKind::ResetPassword], after(1800)));
         assert!(!token.is_valid_for(&[MailKind::VerifyEmail], now));
+        let cancel = [MailKind::EmailChangeStarted];
+        assert!(cancels.is_valid_for(&cancel, after(14 * 86_400 - 1)), "as long as it waits");
     }
 
     #[test]

@@ -271,9 +271,9 @@ pub struct InboxExtent {
 }
 
 impl InboxExtent {
-    /// How long an id may be older than its commit: longer than any request takes. A notification
-    /// whose id is older has been stored, or never will be.
-    pub const RECENT: SignedDuration = SignedDuration::from_secs(30);
+    /// How much older than the present an id can be whose notification is not stored yet: 30 s,
+    /// more than any request takes, and an hour by which the clocks of two sandboxes may differ.
+    pub const RECENT: SignedDuration = SignedDuration::from_secs(3_630);
 
     /// Returns the lowest id of a notification that is recent at `now`.
     pub fn oldest_recent(now: Timestamp) -> NotificationId {

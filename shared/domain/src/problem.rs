@@ -107,7 +107,9 @@ codes! {
     /// There is nothing at this address, or nothing that you may see. The response does not say
     /// which.
     NotFound = "not_found", "Check the path, the id, and the account you are signed in with.";
-    /// Admins cannot deactivate themselves or change their own role.
+    /// Admins cannot deactivate themselves, change their own role or recover their own account, nor
+    /// approve a recovery that is theirs, that they started, or that was started before they had
+    /// been admins for three days.
     OwnAccount = "own_account", "Ask another admin.";
     /// The body is longer than any valid one.
     PayloadTooLarge = "payload_too_large", "Send a shorter body. Files are uploaded to URLs of \
@@ -118,6 +120,8 @@ codes! {
     /// The user already has a profile.
     ProfileExists = "profile_exists", "Change it with PATCH or PUT at \
          /api/accounts/profile-update/.";
+    /// A change of address or the removal of a second factor waits for the account already.
+    RecoveryWaiting = "recovery_waiting", "Wait until it is carried out, or cancel it first.";
     /// The account already has a second factor.
     SecondFactorExists = "second_factor_exists", "Disable it before you set up another one.";
     /// Too many codes in a row were wrong. Codes of the app are not checked any more.

@@ -169,7 +169,7 @@ impl Problem {
 
     /// Returns 403: admins cannot do this to their own account.
     pub fn own_account() -> Self {
-        Self::forbidden(Code::OwnAccount, "You cannot deactivate yourself or change your own role.")
+        Self::forbidden(Code::OwnAccount, "Another admin must do this.")
     }
 
     /// Returns 403: a form comes from another site, or from another session.

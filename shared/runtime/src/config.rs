@@ -203,7 +203,7 @@ config! {
         mails_per_day: u64 = MAX_MAILS_PER_DAY as |value| number(value, 1..=1_000),
     }
 
-    /// Settings of the function that creates the first admin.
+    /// Settings of the functions that create the first admin and recover accounts.
     Bootstrap {
         /// The table.
         table_name: String = TABLE_NAME as text,
@@ -301,6 +301,8 @@ config! {
         bucket_name: String = BUCKET_NAME as text,
         /// The queue of mails about notifications.
         mail_queue_url: String = MAIL_QUEUE_URL as text,
+        /// The queue of account mails.
+        account_mail_queue_url: String = ACCOUNT_MAIL_QUEUE_URL as text,
         /// The queue of uploads to inspect.
         upload_queue_url: String = UPLOAD_QUEUE_URL as text,
     }
@@ -360,6 +362,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
     ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),
     ("mail-events", &[Telemetry::VARIABLES, MailEvents::VARIABLES]),
     ("inspector", &[Telemetry::VARIABLES, Inspect::VARIABLES]),
+    ("recovery", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("reconciler", &[Telemetry::VARIABLES, Reconcile::VARIABLES]),
     ("archivist", &[Telemetry::VARIABLES, Archive::VARIABLES]),
 ];

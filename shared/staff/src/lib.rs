@@ -12,8 +12,9 @@ mod get_user;
 mod list_doctors;
 mod list_events;
 mod list_users;
-mod start_email_change;
+mod recoveries;
 mod start_password_reset;
+mod start_recovery;
 mod update_user;
 
 use http_api::state::HttpState;
@@ -23,7 +24,8 @@ pub use crate::create_user::NewUser;
 pub use crate::list_doctors::{LISTED_APPROVALS, read_approval};
 pub use crate::list_events::AuditFilter;
 pub use crate::list_users::{UserFilters, UserPosition};
-pub use crate::start_email_change::{NewEmail, user_inactive};
+pub use crate::recoveries::SeenRecovery;
+pub use crate::start_recovery::{NewEmail, user_inactive};
 pub use crate::update_user::UserChange;
 
 /// The use cases of staff.

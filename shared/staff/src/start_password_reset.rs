@@ -8,7 +8,7 @@ use http_api::problem::Problem;
 use runtime::clock;
 
 use crate::StaffService;
-use crate::start_email_change::user_inactive;
+use crate::start_recovery::user_inactive;
 
 impl StaffService {
     /// Orders the mail with which the user sets a new password.

@@ -65,7 +65,7 @@ impl StaffService {
             if deposes && !caller.may(Relation::to_account(caller.account.id, id)) {
                 return Err(Problem::own_account());
             }
-            match self.store.update_account_as_staff(&before, &after, &events).await {
+            match self.store.update_account_as_staff(&before, &after, &events, clock::now()).await {
                 Ok(()) => return Ok(after),
                 Err(StaffUpdateError::LastAdmin) => {
                     return Err(Problem::conflict(
@@ -108,6 +108,11 @@ impl StaffService {
                 .clone()
                 .unwrap_or_else(|| before.phone_number.clone()),
             is_active,
+            role_changed_at: if role == before.role {
+                before.role_changed_at
+            } else {
+                Some(clock::now())
+            },
             sessions_ended_through,
             version: before.version + 1,
             ..before.clone().with_role(role, self.approval_is_required)

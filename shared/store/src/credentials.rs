@@ -227,8 +227,7 @@ impl Store {
     ) -> Result<(), UseTokenError> {
         let NewEmail { before, after, credentials, replaced, event, mail } = *moved;
         let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
-        let unchanged =
-            [string(":user", credentials.user_id), string(":before", &credentials.password_hash)];
+        let unchanged = unchanged(credentials);
         let mut steps = vec![use_up(token_hash)];
         if old == new {
             // The addresses differ in case alone: the credentials keep their key.
@@ -273,7 +272,13 @@ pub(crate) fn remove_unconfirmed<E>(user: UserId, otherwise: E) -> Step<E> {
 const SET_HASH: &str = "SET password_hash = :after";
 const SET_HASH_AND_CONFIRM: &str = "SET password_hash = :after, password_version = :password, \
                                     unconfirmed = :no, second_factor = :factor";
-const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
+
+/// Holds for credentials as they were read: see [`unchanged`].
+pub(crate) const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
+
+pub(crate) fn unchanged(credentials: &Credentials) -> [Value; 2] {
+    [string(":user", credentials.user_id), string(":before", &credentials.password_hash)]
+}
 
 fn hashes(before: &Credentials, password_hash: &str) -> [Value; 3] {
     [

@@ -26,10 +26,11 @@
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
 //! | counters | `COUNTERS#<year>`, `COUNTERS#ALL` | `<day>#<part>`, `ALL#<part>` | |
 //! | counted | `COUNTED#<stream event>` | `COUNTED` | |
-//! | mail | `MAIL#<mail>` | `MAIL` | gsi2 |
+//! | mail | `MAIL#<mail>` | `MAIL` | gsi2; gsi3 |
 //! | mail_token | `TOKEN#<hash>` | `TOKEN` | |
 //! | glass | `GLASS#<admin>` | `RECORD#<record>` | |
 //! | signing_key | `JWKS` | `KEY#<kid>` | |
+//! | recovery | `RECOVERIES` | `<user>` | |
 //! | reconciliation | `RECONCILIATION` | `PROGRESS` | |
 //!
 //! All ids are UUIDs of version 7 in their canonical form: of one length, sorted by creation.
@@ -275,6 +276,14 @@ pub(crate) fn admins() -> Key {
 }
 
 const ADMINS: &str = "ADMINS";
+
+/// Returns the key of what staff have started for a user. All are in one partition, to be listed:
+/// they are few.
+pub(crate) fn recovery(user: UserId) -> Key {
+    Key::new(RECOVERIES.to_owned(), user.to_string())
+}
+
+const RECOVERIES: &str = "RECOVERIES";
 
 pub(crate) fn signing_key(kid: &str) -> Key {
     Key::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
@@ -556,10 +565,15 @@ fn named(index: Index, pk: String, prefix: &str, after: Option<&str>) -> Range {
     Range { index, pk, low, high: format!("{prefix}\u{10ffff}") }
 }
 
-/// Returns the range of all items of a partition of an index that is sorted by ids, up to and
-/// including `newest`.
+/// Returns the range of all items of a partition, of the table or an index, that is sorted by ids,
+/// up to and including `newest`.
 fn all_ids(index: Index, pk: String, newest: Option<String>) -> Range {
     Range { index, pk, low: "!".to_owned(), high: newest.unwrap_or(BEHIND.to_string()) }
+}
+
+/// Returns the range of the recoveries that wait.
+pub(crate) fn recoveries(newest: Option<UserId>) -> Range {
+    all_ids(Index::Table, RECOVERIES.to_owned(), newest.map(|id| id.to_string()))
 }
 
 /// Returns the range of the user with an address: one at most.
@@ -584,6 +598,7 @@ pub(crate) const RECORDS: &str = "RECORD#";
 pub(crate) const FILES: &str = "FILE#";
 pub(crate) const ANNOTATIONS: &str = "ANNOTATION#";
 pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
+pub(crate) const MAILS: &str = "MAIL#";
 
 /// Returns the ranges of the entries of a list in a month, from one id to another, both included;
 /// one range for each shard.
@@ -720,7 +735,9 @@ pub(crate) fn audit_event_indexes(event: &AuditEvent) -> IndexKeys {
 }
 
 pub(crate) fn mail_indexes(mail: &Mail) -> IndexKeys {
-    vec![("gsi2pk", mails_to(mail.user_id)), ("gsi2sk", mail.id.to_string())]
+    let mut keys = newest_first(MAILS, mail.id, mail.id.created_at());
+    keys.extend([("gsi2pk", mails_to(mail.user_id)), ("gsi2sk", mail.id.to_string())]);
+    keys
 }
 
 /// The number of partitions of one month of a list. A partition takes 1,000 writes per second:

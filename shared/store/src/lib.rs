@@ -43,6 +43,7 @@ pub mod rate;
 mod read;
 pub mod reconcile;
 pub mod records;
+pub mod recoveries;
 pub mod retry;
 mod second_factor;
 pub mod sessions;

@@ -21,7 +21,7 @@ use crate::keys::{self, Key};
 use crate::read::Consistency;
 use crate::retry::{SIGN_IN_COUNT, pause};
 use crate::table::Table;
-use crate::write::{IS_NEW, PutOutcome, Step, operation_id};
+use crate::write::{IS_NEW, PutOutcome, Step, UpdateOutcome, operation_id};
 
 impl Stored for AccountFailures {
     const ENTITY: &'static str = "attempts";
@@ -323,7 +323,8 @@ impl Table {
         counted.first().map_or(Ok(0), count)
     }
 
-    /// Counts a mail about a notification to a user whose address is not confirmed.
+    /// Counts a mail about a notification to a user whose address is not confirmed. When the SDK
+    /// repeats the request, it may be counted twice: the limit is coarse.
     ///
     /// # Errors
     /// [`LimitError::Locked`] until the next day after [`MAX_UNCONFIRMED_MAILS`].
@@ -332,40 +333,36 @@ impl Table {
         user: UserId,
         now: Timestamp,
     ) -> Result<(), LimitError> {
-        let subject = user.to_string();
-        self.commit(vec![count_mail_of(
-            LimitedAction::UnconfirmedMails,
-            &subject,
-            MAX_UNCONFIRMED_MAILS,
-            now,
-        )])
-        .await
+        let day = FixedWindow::for_day(now);
+        let (user, window) = (user.to_string(), day.number.to_string());
+        let key = keys::rate(LimitedAction::UnconfirmedMails, &[&user], &window);
+        let values = mail_values(MAX_UNCONFIRMED_MAILS, day);
+        match self.update_if(key, COUNT_MAIL, MAY_BE_MAILED, values).await? {
+            UpdateOutcome::Done(_) => Ok(()),
+            UpdateOutcome::ConditionFailed(_) => Err(Lockout { until: day.end }.into()),
+        }
     }
+}
+
+/// Counts a mail of a day, if [`MAY_BE_MAILED`] holds; for [`mail_values`].
+const COUNT_MAIL: &str = "ADD mail_count :one SET entity = :entity, #ttl = :ttl";
+
+/// Holds while the maximum of the day is not reached.
+const MAY_BE_MAILED: &str = "attribute_not_exists(pk) OR mail_count < :most";
+
+/// Returns the values of [`COUNT_MAIL`] and [`MAY_BE_MAILED`].
+fn mail_values(most: u64, day: FixedWindow) -> [Value; 4] {
+    [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)]
 }
 
 /// Makes the step that counts a requested mail to an address; it fails until the next day when the
 /// maximum is reached.
 pub(crate) fn count_mail<E: From<Lockout>>(address: &str, most: u64, now: Timestamp) -> Step<E> {
-    count_mail_of(LimitedAction::Mails, address, most, now)
-}
-
-fn count_mail_of<E: From<Lockout>>(
-    action: LimitedAction,
-    subject: &str,
-    most: u64,
-    now: Timestamp,
-) -> Step<E> {
     let day = FixedWindow::for_day(now);
-    let key = keys::rate(action, &[subject], &day.number.to_string());
-    let values =
-        [number(":one", 1_u64), number(":most", most), string(":entity", WINDOW), ttl(day)];
-    let count = Step::update(key, "ADD mail_count :one SET entity = :entity, #ttl = :ttl");
-    count
-        .only_if(
-            "attribute_not_exists(pk) OR mail_count < :most",
-            Lockout { until: day.end }.into(),
-        )
-        .with(values)
+    let key = keys::rate(LimitedAction::Mails, &[address], &day.number.to_string());
+    Step::update(key, COUNT_MAIL)
+        .only_if(MAY_BE_MAILED, Lockout { until: day.end }.into())
+        .with(mail_values(most, day))
 }
 
 /// Makes the step that notes a mail with a token to an address; it fails within

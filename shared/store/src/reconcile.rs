@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::file::{File, FileStatus};
-use domain::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
-use domain::mail::{Delivery, MailMessage};
+use domain::id::{AnnotationId, FileId, MailId, NotificationId, RecordId, UserId};
+use domain::mail::{Delivery, Mail, MailKind, MailMessage};
 use domain::notification::{InboxState, Notification};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub enum Step {
     /// Notifications: their mails and their places in inboxes.
     #[default]
     Notifications,
+    /// Stored mails.
+    Mails,
     /// Files and their lookups.
     Files,
     /// Lookups of annotations.
@@ -49,27 +51,39 @@ impl Stored for Progress {
     const IN_KEY: &'static [&'static str] = &[];
 }
 
-/// A stored notification with the state of its mail.
+/// How far a mail is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MailStatus {
+    /// Its order.
+    pub order: MailMessage,
+    /// When it was first ordered.
+    pub requested_at: Timestamp,
+    /// The state of the sending.
+    pub delivery: Delivery,
+    /// The claim, while it is being sent.
+    pub claim: Option<Claim>,
+}
+
+impl MailStatus {
+    fn of(order: MailMessage, requested_at: Timestamp, item: Item) -> Result<Self, Error> {
+        let claim = Claim::of(order, &item);
+        Ok(Self { order, requested_at, delivery: delivery(item)?, claim })
+    }
+}
+
+/// A stored notification and its mail.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MailedNotification {
     /// The notification.
     pub notification: Notification,
-    /// The state of its mail.
-    pub delivery: Delivery,
-    /// The claim of its mail, while it is being sent.
-    pub claim: Option<Claim>,
+    /// The mail.
+    pub mail: MailStatus,
 }
 
 impl MailedNotification {
-    /// Returns the order of its mail.
-    pub fn order(&self) -> MailMessage {
-        let Notification { id, recipient_id, .. } = self.notification;
-        MailMessage::Notification { recipient_id, notification_id: id }
-    }
-
     /// Returns whether its mail still has to be sent.
     pub fn awaits_mail(&self) -> bool {
-        self.notification.notification_type.is_mailed() && self.delivery.is_pending()
+        self.notification.notification_type.is_mailed() && self.mail.delivery.is_pending()
     }
 }
 
@@ -104,6 +118,21 @@ impl Table {
             }
         }
         Ok((found, inboxes))
+    }
+
+    /// Reads how far those of some stored mails are that still exist. Decoys are left out: they are
+    /// never sent.
+    pub async fn get_mail_statuses(&self, mails: &[MailId]) -> Result<Vec<MailStatus>, Error> {
+        let wanted = mails.iter().map(|id| keys::mail(*id));
+        let mut found = Vec::new();
+        for item in self.get_all(wanted, Consistency::Strong).await? {
+            let mail: Mail = from_item(item.clone())?;
+            if mail.kind != MailKind::Decoy {
+                let order = MailMessage::Mail { mail_id: mail.id };
+                found.push(MailStatus::of(order, mail.requested_at(), item)?);
+            }
+        }
+        Ok(found)
     }
 
     /// Notes that an overdue mail is ordered again; returns whether it still waited. The caller
@@ -176,9 +205,9 @@ impl Table {
 }
 
 fn mailed_notification(item: Item) -> Result<MailedNotification, Error> {
-    let delivery = delivery(item.clone())?;
-    let notification = from_item(item.clone())?;
-    let mut mailed = MailedNotification { notification, delivery, claim: None };
-    mailed.claim = Claim::of(mailed.order(), &item);
-    Ok(mailed)
+    let notification: Notification = from_item(item.clone())?;
+    let Notification { id, recipient_id, .. } = notification;
+    let order = MailMessage::Notification { recipient_id, notification_id: id };
+    let mail = MailStatus::of(order, id.created_at(), item)?;
+    Ok(MailedNotification { notification, mail })
 }

@@ -46,6 +46,21 @@ impl Table {
             PutOutcome::ConditionFailed(_) => Err(UpdateError::Stale),
         }
     }
+
+    /// Uses up a code with which a user confirms a change.
+    ///
+    /// # Errors
+    /// [`UpdateError::Stale`] when the factor has changed since it was read: by this code, perhaps.
+    pub async fn use_second_factor(
+        &self,
+        before: &SecondFactor,
+        after: &SecondFactor,
+    ) -> Result<(), UpdateError> {
+        match self.put_if(to_item(after)?, UNCHANGED, [version(before)]).await? {
+            PutOutcome::Done => Ok(()),
+            PutOutcome::ConditionFailed(_) => Err(UpdateError::Stale),
+        }
+    }
 }
 
 impl Store {

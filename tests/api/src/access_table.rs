@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::harness::files::make_available;
 use crate::harness::world::table;
 use crate::harness::{
-    Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, aws,
-    new_email,
+    Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, UNKNOWN,
+    User, aws, new_email,
 };
 
 /// The password after the initial one.
@@ -135,6 +135,7 @@ impl World {
         users.into_iter().chain([&*guarded]).for_each(User::confirm_address);
         let app = App::new(guarded.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         guarded.confirm_second_factor(&app.code(0)).ok(200);
+        second_admin.start_second_factor_removal(&guarded.id).ok(204);
 
         let file = json!({"name": format!("{MARKER}.pdf"), "content_type": "application/pdf",
             "size_bytes": 9});
@@ -215,7 +216,12 @@ impl World {
             .replace("{file}", file);
         let path =
             path.replace("{notification}", &self.notification).replace("{session}", &self.session);
-        let path = path.replace("{user}", &self.subject.id).replace("{doctor}", &doctor.id);
+        let is_about_guarded = matches!(
+            operation,
+            "start_second_factor_removal" | "approve_recovery" | "staff_cancel_recovery"
+        );
+        let user = if is_about_guarded { &self.guarded.0 } else { &self.subject };
+        let path = path.replace("{user}", &user.id).replace("{doctor}", &doctor.id);
         let path = match operation {
             "list_doctors" => format!("{path}?search={}", self.assigned.last_name),
             "list_users" => format!("{path}?id={}", self.subject.id),
@@ -258,10 +264,17 @@ impl World {
             | "change_email"
             | "read_registration"
             | "discard_registration"
-            | "confirm_device" => {
+            | "confirm_device"
+            | "confirm_recovery"
+            | "cancel_recovery" => {
                 json!({"token": "made-up"})
             }
-            "start_email_change" => json!({"email": new_email()}),
+            "start_email_change" => json!({"email": new_email(), "reason": "For this test."}),
+            "start_second_factor_removal" => json!({"reason": "For this test."}),
+            "approve_recovery" | "staff_cancel_recovery" => {
+                let waiting = aws::get_item("RECOVERIES", &self.guarded.0.id).unwrap_or_default();
+                json!({"recovery": waiting["id"]["S"].as_str().unwrap_or(UNKNOWN)})
+            }
             "request_email_change" => json!({"email": new_email(), "password": PASSWORD}),
             "change_password" => {
                 json!({"current_password": PASSWORD, "new_password": NEXT_PASSWORD})

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::files::{PDF, declared};
 use crate::harness::{
-    Anonymous, Doctor, IsolatedSystem, Patient, Response, UNKNOWN, aws, eventually, keys, mails_to,
+    Anonymous, Doctor, Fault, FaultProxy, IsolatedSystem, Patient, Response, UNKNOWN, aws,
+    eventually, keys, mails_to,
 };
 
 /// Returns a patient, a doctor who was assigned `count` records, and the ids of the notifications
@@ -498,6 +499,26 @@ fn an_unconfirmed_address_gets_few_mails_about_notifications_a_day() {
     let subject = "Health Record Notification - Patient Assigned";
     let mails = mails_to(&doctor.email);
     assert_eq!(mails.iter().filter(|mail| mail.subject == subject).count(), 5);
+}
+
+#[test]
+fn a_mail_that_cannot_be_counted_is_given_up_at_the_last_delivery() {
+    let own = IsolatedSystem::start();
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    patient.record_for(&doctor);
+    let id = doctor.list_notifications("").ok(200).ids("id")[0].to_owned();
+    let order = json!({"recipient_id": doctor.id, "notification_id": id});
+    let detour = FaultProxy::new(|_, body| {
+        if body.contains("ADD mail_count") { Fault::Failed } else { Fault::Passed }
+    });
+    own.deliver_last(&order, &detour.url);
+    let key = (format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{id}"));
+    let item = aws::get_item(&key.0, &key.1).unwrap();
+    let text = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (text("mail_state"), text("mail_failure")),
+        ("failed".into(), "not_prepared".into())
+    );
 }
 
 #[test]

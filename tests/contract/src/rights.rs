@@ -21,6 +21,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("accounts", "RATE#*", "BatchGetItem DeleteItem PutItem UpdateItem"),
     ("accounts", "MAIL#*", "PutItem"),
     ("accounts", "TOKEN#*", "DeleteItem GetItem"),
+    ("accounts", "RECOVERIES", "DeleteItem GetItem PutItem"),
     ("accounts", "JWKS", "PutItem Query"),
     ("accounts", "AUDIT#*", "PutItem Query"),
     ("accounts", "IDEMPOTENCY#*", "DeleteItem PutItem"),
@@ -49,7 +50,8 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("admin", "AUDIT#*", "BatchGetItem PutItem Query"),
     ("admin", "INBOX#*", "PutItem"),
     ("admin", "MAIL#*", "PutItem"),
-    ("admin", "ADMINS", "UpdateItem"),
+    ("admin", "ADMINS", "GetItem UpdateItem"),
+    ("admin", "RECOVERIES", "DeleteItem GetItem PutItem Query"),
     ("admin", "IDEMPOTENCY#*", "DeleteItem PutItem"),
     ("admin", "gsi2 APPROVAL#*", "Query"),
     ("admin", "gsi2 ACTOR#*", "Query"),
@@ -67,7 +69,8 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("console", "MAIL#*", "BatchGetItem GetItem PutItem UpdateItem"),
     ("console", "RATE#*", "UpdateItem"),
     ("console", "COUNTERS#*", "Query"),
-    ("console", "ADMINS", "UpdateItem"),
+    ("console", "ADMINS", "GetItem UpdateItem"),
+    ("console", "RECOVERIES", "DeleteItem GetItem PutItem Query"),
     ("console", "gsi2 APPROVAL#*", "Query"),
     ("console", "gsi2 ACTOR#*", "Query"),
     ("console", "gsi2 MAILED#*", "Query"),
@@ -83,6 +86,13 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("bootstrap-admin", "MAIL#*", "PutItem"),
     ("bootstrap-admin", "AUDIT#*", "PutItem"),
     ("bootstrap-admin", "ADMINS", "UpdateItem"),
+    ("recovery", "USER#*", "GetItem PutItem Query"),
+    ("recovery", "EMAIL#*", "DeleteItem GetItem PutItem"),
+    ("recovery", "FACTOR#*", "DeleteItem"),
+    ("recovery", "MAIL#*", "PutItem"),
+    ("recovery", "AUDIT#*", "PutItem"),
+    ("recovery", "ADMINS", "ConditionCheckItem"),
+    ("recovery", "RECOVERIES", "DeleteItem Query"),
     ("dispatcher", "INBOX#*", "DeleteItem Query UpdateItem"),
     ("dispatcher", "MAIL#*", "PutItem"),
     ("dispatcher", "COUNTERS#*", "UpdateItem"),
@@ -98,9 +108,11 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("inspector", "FILE#*", "GetItem"),
     ("inspector", "PATIENT#*", "GetItem UpdateItem"),
     ("reconciler", "gsi3 NOTIFICATION#*", "Query"),
+    ("reconciler", "gsi3 MAIL#*", "Query"),
     ("reconciler", "gsi3 FILE#*", "Query"),
     ("reconciler", "gsi3 ANNOTATION#*", "Query"),
     ("reconciler", "INBOX#*", "BatchGetItem DeleteItem Query UpdateItem"),
+    ("reconciler", "MAIL#*", "BatchGetItem UpdateItem"),
     ("reconciler", "PATIENT#*", "BatchGetItem UpdateItem"),
     ("reconciler", "FILE#*", "BatchGetItem DeleteItem"),
     ("reconciler", "ANNOTATION#*", "DeleteItem"),
@@ -128,6 +140,7 @@ const OTHERS: &[&str] = &[
     "console secretsmanager:GetSecretValue ${CursorSecret.Id}",
     "console secretsmanager:GetSecretValue ${AuditSecret.Id}",
     "bootstrap-admin secretsmanager:GetSecretValue ${AuditSecret.Id}",
+    "recovery secretsmanager:GetSecretValue ${AuditSecret.Id}",
     "records s3:GetObject ${Bucket.Arn}/files/*",
     "records s3:PutObject ${Bucket.Arn}/files/*",
     "records s3:ListBucket ${Bucket.Arn}",
@@ -177,6 +190,7 @@ const OTHERS: &[&str] = &[
     r#"inspector s3:ListBucketVersions ${Bucket.Arn} if {"StringLike":{"s3:prefix":"files/*"}}"#,
     "inspector s3:ListBucket ${Bucket.Arn}",
     "reconciler sqs:SendMessage ${MailQueue.Arn}",
+    "reconciler sqs:SendMessage ${AccountMailQueue.Arn}",
     "reconciler sqs:SendMessage ${UploadQueue.Arn}",
     "reconciler s3:GetObject ${Bucket.Arn}/files/*",
     "reconciler s3:ListBucket ${Bucket.Arn}",
@@ -396,7 +410,11 @@ fn credentials_charts_and_objects_are_accessible_to_few_functions() {
     }
     let others: BTreeSet<&str> =
         reaching("EMAIL#").into_iter().filter(|function| !creators.contains(function)).collect();
-    assert_eq!(others, only(&["accounts"]), "only accounts may use credentials");
+    assert_eq!(
+        others,
+        only(&["accounts", "recovery"]),
+        "only accounts and recovery may use credentials"
+    );
     assert_eq!(
         reaching("PATIENT#"),
         only(&["console", "inspector", "notifications", "reconciler", "records"]),

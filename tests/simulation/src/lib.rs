@@ -129,7 +129,8 @@ fn draw_faults(run: &mut Run) {
     network.crashes = choices.one_of(&[0, 0, 10, 40]);
     network.doubled = choices.one_of(&[0, 30, 150]);
     network.skewed = choices.one_of(&[0, 0, 400]);
-    network.skew = (0, 60);
+    // Two clocks differ by an hour at most: decision 0091.
+    network.skew = choices.one_of(&[(0, 60), (-60, 0), (-30, 30)]);
     network.refused_mails = choices.one_of(&[0, 100, 400]);
     network.lost_events = choices.one_of(&[0, 0, 100]);
     network.waits = choices.one_of(&[SHORT, LONG]);

@@ -21,6 +21,8 @@ pub struct Sent {
     pub of: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// The token in it.
+    pub token: Option<String>,
 }
 
 impl Sent {
@@ -48,6 +50,8 @@ pub struct Mails {
     pub bounced: Arc<Notify>,
     /// The least time between two mails, in ms.
     pub interval: u64,
+    /// How long it takes to respond, in ms.
+    pub latency: u64,
     /// When the last mail was accepted.
     last: Option<u64>,
     /// All requests to send one: of which item, and whether it may have been sent.
@@ -92,6 +96,7 @@ impl Mails {
             subject: text("Message.Subject.Data"),
             of,
             tags: (1..10).map_while(tag).collect(),
+            token: token_in(&text("Message.Body.Text.Data")),
         };
         let error = |code| {
             format!(
@@ -116,4 +121,10 @@ impl Mails {
             }
         }
     }
+}
+
+/// Returns the token in the link of a mail.
+fn token_in(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("#token=")?;
+    rest.split_whitespace().next().map(str::to_owned)
 }

@@ -58,6 +58,7 @@ impl Names {
         let letter = match kind {
             Some((_, letter)) => letter,
             None if before.ends_with("/patient/") || before.ends_with("/doctor/") => "r",
+            None if before.ends_with("/users/") || before.ends_with("/doctors/") => "u",
             None => "e",
         };
         let count = self.counts.entry(letter).or_default();

@@ -149,9 +149,29 @@ impl People {
 }
 
 impl Person {
-    async fn register(functions: &Arc<Functions>, name: &'static str, role: Role) -> Self {
+    /// Registers somebody whose address is confirmed; a doctor is approved.
+    pub async fn register(functions: &Arc<Functions>, name: &'static str, role: Role) -> Self {
+        Self::register_with(functions, name, role, true).await
+    }
+
+    /// Registers somebody whose address is not confirmed; a doctor waits for approval.
+    pub async fn register_newcomer(
+        functions: &Arc<Functions>,
+        name: &'static str,
+        role: Role,
+    ) -> Self {
+        Self::register_with(functions, name, role, false).await
+    }
+
+    async fn register_with(
+        functions: &Arc<Functions>,
+        name: &'static str,
+        role: Role,
+        is_known: bool,
+    ) -> Self {
         let id: UserId = clock::new_id();
         let email = Email::parse(&format!("{id}@example.org")).unwrap();
+        let approval = if is_known { Approval::Approved } else { Approval::Pending };
         let profile = match role {
             Role::Doctor => Profile::Doctor(DoctorProfile {
                 specialization: Specialization::parse("Cardiology").unwrap(),
@@ -168,9 +188,9 @@ impl Person {
             first_name: Name::parse(name).unwrap(),
             last_name: Name::parse("Doe").unwrap(),
             phone_number: PhoneNumber::parse("+4930123456").unwrap(),
-            email_verified: true,
-            approval: (role == Role::Doctor).then_some(Approval::Approved),
-            profile: Some(profile),
+            email_verified: is_known,
+            approval: (role == Role::Doctor).then_some(approval),
+            profile: (role != Role::Admin).then_some(profile),
             ..Account::new(id, email, role)
         };
         let session = Session {
@@ -204,7 +224,9 @@ impl Person {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let function = if path.starts_with("/api/records") { "records" } else { "notifications" };
+        let called = path.split('/').nth(2).unwrap();
+        let (&function, router) = self.functions.routers.get_key_value(called).unwrap();
+        let mut router = router.clone();
         let began = run::now();
         let id = clock::new_id::<uuid::Uuid>().to_string();
         let mut all = json!({"host": "api.example.org", "x-forwarded-proto": "https",
@@ -226,7 +248,6 @@ impl Person {
             },
         });
         let event = serde_json::from_value(event).unwrap();
-        let mut router = self.functions.routers[function].clone();
         let delay = run::with(|run| {
             if run.network.waits.is_empty() { 0 } else { run.choices.wait(run.network.waits) }
         });

@@ -26,7 +26,7 @@ const FAILURES: &str = "failures";
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 15] = [
+pub const PROMISES: [(&str, Promise); 16] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
     ("a mail is in doubt only if it may be sent", a_mail_is_in_doubt_only_if_it_may_be_sent),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
@@ -34,6 +34,7 @@ pub const PROMISES: [(&str, Promise); 15] = [
     ("what is unread can be seen", what_is_unread_can_be_seen),
     ("the doctor of a record has its assignment", the_doctor_of_a_record_has_its_assignment),
     ("counts are right", counts_are_right),
+    ("a change takes from an allowance once", allowances_pay_for_changes),
     ("former doctors see nothing", former_doctors_see_nothing),
     ("an idempotency key has one effect", an_idempotency_key_has_one_effect),
     ("every event is in the archive once", every_event_is_in_the_archive_once),
@@ -289,6 +290,45 @@ fn counts_are_right(facts: &Facts<'_>, violations: &mut Vec<String>) {
         if total(name) != expected {
             let says = total(name);
             violations.push(format!("the counter {name} says {says}, it were {expected}"));
+        }
+    }
+}
+
+/// Compares what was taken from allowances with what was created and changed: all of both, because
+/// the counters have hashes of users in their keys.
+fn allowances_pay_for_changes(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let log = &facts.run.table.log;
+    let is_counter = |it: &&Change| text(it.new_image(), "entity") == "rate_window";
+    let taken = |name: &str| -> u64 {
+        let of_counters = log.iter().filter(is_counter);
+        of_counters.map(|it| number(it.new_image(), name) - number(it.old_image(), name)).sum()
+    };
+    for change in log.iter().filter(is_counter) {
+        for name in ["record_count", "change_count"] {
+            let most = number(change.old_image(), name) + 1;
+            if number(change.new_image(), name) > most {
+                violations.push(format!("{} took more than one of {name}", change.key()));
+            }
+        }
+    }
+    let inserted = |entity: &str| {
+        let inserted = log.iter().filter(|it| it.event() == "INSERT").map(Change::new_image);
+        let entity = entity.to_owned();
+        inserted.filter(move |item| text(item, "entity") == entity)
+    };
+    // Staff have no allowance.
+    let by_patients = inserted("record_version")
+        .filter(|item| text(item, "pk").ends_with(text(item, "author_id")))
+        .count();
+    let changes = by_patients + inserted("annotation_version").count();
+    for (name, expected) in [
+        ("record_count", inserted("record").count()),
+        ("file_count", inserted("file").count()),
+        ("change_count", changes),
+    ] {
+        if taken(name) != expected as u64 {
+            let taken = taken(name);
+            violations.push(format!("{taken} of {name} were taken, and there were {expected}"));
         }
     }
 }

@@ -206,9 +206,7 @@ impl Run {
     /// Starts a sandbox with a clock of its own.
     pub fn start_sandbox(&mut self, function: &str) -> Arc<Sandbox> {
         self.sandboxes += 1;
-        // A bulk action whose own clock is ahead covers what comes later: decision 0077.
-        let may_be_wrong = function != "notifications";
-        let skew = if may_be_wrong { self.network.draw_skew(&mut self.choices) } else { (0, 0) };
+        let skew = self.network.draw_skew(&mut self.choices);
         let name = format!("{function}-{}", self.sandboxes);
         if skew.0 != 0 {
             let (minutes, until) = (skew.0 / 60_000, skew.1 / 60_000);

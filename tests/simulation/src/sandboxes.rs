@@ -23,6 +23,8 @@ use mailer::Mailer;
 use reconciler::Reconciler;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
+use runtime::credentials::CredentialSealer;
+use runtime::passwords::Hasher;
 use runtime::{clock, config};
 use store::Store;
 use store::proof::AuditKey;
@@ -58,7 +60,8 @@ pub struct Functions {
     pub vault: Vault,
 }
 
-/// What a mailer needs for one mail: SES is given up after 4 s, and the table may be slow.
+/// What a mailer needs for one mail: SES is given up after 4 s, and the table may be slow. A second
+/// statement of it, so that the simulation notices when the mailer's is changed.
 const TIME_FOR_ONE_MAIL: Duration = Duration::from_secs(8);
 
 /// The clock of the current sandbox, for the SDK.
@@ -128,13 +131,26 @@ impl Functions {
             config!(records),
             store.clone(),
             keys.clone(),
-            responses,
+            responses.clone(),
             bucket(&interactive),
         );
-        let inbox = notifications::App::new(config!(notifications), store.clone(), keys);
+        let inbox = notifications::App::new(config!(notifications), store.clone(), keys.clone());
+        let secrets = aws::secrets_manager(&interactive);
+        let hasher = Hasher::new(CredentialSealer::new("the secret of the simulation"));
+        let accounts = accounts::App::new(
+            config!(accounts),
+            store.clone(),
+            keys.clone(),
+            responses.clone(),
+            secrets,
+            hasher,
+        );
+        let staff = admin::App::new(config!(admin), store.clone(), keys.clone(), responses);
         let routers = [
             ("records", http_api::middleware::service(records::router(), records)),
             ("notifications", http_api::middleware::service(notifications::router(), inbox)),
+            ("accounts", http_api::middleware::service(accounts::router(), accounts)),
+            ("admin", admin::service(staff)),
         ];
         let background_table = table(&background);
         Self {

@@ -149,6 +149,8 @@ impl Settings {
         let functions = [
             ("records", "RecordsFunction"),
             ("notifications", "NotificationsFunction"),
+            ("accounts", "AccountsFunction"),
+            ("admin", "AdminFunction"),
             ("console", "ConsoleFunction"),
             ("dispatcher", "DispatcherFunction"),
             ("mailer", "MailerFunction"),

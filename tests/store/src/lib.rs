@@ -49,6 +49,8 @@ mod rate;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod recoveries;
+#[cfg(test)]
 mod second_factor;
 #[cfg(test)]
 mod sessions;

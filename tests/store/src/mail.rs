@@ -8,10 +8,12 @@ use domain::mail::{
     AccountSnapshot, Delivery, Mail, MailFailure, MailKind, MailMessage, MailState, MailToken,
 };
 use domain::notification::Notification;
-use jiff::SignedDuration;
-use store::Page;
+use jiff::{SignedDuration, Timestamp};
 use store::mail::{Claim, MailClaim, MailOutcome};
+use store::reconcile::MailStatus;
+use store::staff::lists::MailEntry;
 use store::staff::mail::{Mailed, ResendMailError};
+use store::{Page, Span};
 
 use crate::notifications::notified;
 use crate::people::{at, doctor, event, id, patient, user};
@@ -380,8 +382,10 @@ async fn an_interrupted_mail_is_in_doubt_until_its_mailer_reports() {
     };
     let (_, held) = claimed(claim().await);
     let before = now().await;
-    table.store.mark_mail_interrupted(&held, at(2)).await.unwrap();
-    assert_eq!(now().await, before, "its mailer may still be sending it");
+    for time in [at(1) + SignedDuration::from_secs(30), at(2)] {
+        table.store.mark_mail_interrupted(&held, time).await.unwrap();
+        assert_eq!(now().await, before, "its mailer may still be sending it");
+    }
     table.store.mark_mail_interrupted(&held, at(3)).await.unwrap();
     let interrupted = Some((MailFailure::Interrupted, 3));
     assert_eq!(now().await, delivery(Some(MailState::InDoubt), interrupted, None));
@@ -554,4 +558,37 @@ async fn a_waiting_mail_is_ordered_again_once_an_hour() {
     assert!(matches!(again(much_later).await, Err(ResendMailError::InProgress)), "it is claimed");
     table.store.mark_mail_sent(&held, at(2)).await.unwrap();
     assert!(matches!(again(much_later).await, Err(ResendMailError::InProgress)), "it is sent");
+}
+
+/// No notification leads to them.
+#[tokio::test]
+async fn stored_mails_that_wait_or_were_interrupted_are_found() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let mail = |kind| Mail::new(id(), kind, doctor.id, Timestamp::now());
+    let stored = [MailKind::ResetPassword, MailKind::Decoy, MailKind::PasswordChanged].map(mail);
+    for mail in &stored {
+        table.store.create_mail(mail).await.unwrap();
+    }
+    let soon = Timestamp::now() + SignedDuration::from_secs(1);
+    let page =
+        table.store.list_entries::<MailEntry>(soon, Span::default(), 9, None, |_| true).await;
+    let mut ids: Vec<MailId> = page.unwrap().items.iter().map(|entry| entry.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, stored.each_ref().map(|mail| mail.id));
+    let [waiting, _, sending] = &stored;
+    let (_, claim) = claimed(table.store.claim_stored_mail(sending.id, soon).await.unwrap());
+    let mut statuses = table.store.get_mail_statuses(&ids).await.unwrap();
+    statuses.sort_unstable_by_key(|status| status.claim.is_some());
+    let orders: Vec<_> = statuses.iter().map(|status| status.order).collect();
+    let order = |mail: &Mail| MailMessage::Mail { mail_id: mail.id };
+    assert_eq!(orders, [order(waiting), order(sending)], "a decoy is never sent");
+    assert_eq!(statuses[0].requested_at, waiting.requested_at());
+    assert_eq!(statuses[1].claim.as_ref(), Some(&claim));
+    let later = soon + SignedDuration::from_hours(2);
+    let is_due = |status: &MailStatus| status.delivery.is_overdue(status.requested_at, later);
+    assert!(is_due(&statuses[0]) && statuses[1].delivery.is_interrupted(later));
+    let again = async |mail| table.store.note_repeated_order(order(mail), later).await.unwrap();
+    assert!(again(waiting).await);
+    assert!(!again(waiting).await && !again(sending).await);
 }

@@ -254,6 +254,27 @@ async fn a_bulk_action_leaves_a_notification_that_is_committed_later() {
     assert_eq!(table.store.count_unread_notifications(doctor.id).await.unwrap(), 1);
 }
 
+/// A sandbox whose clock is an hour behind that of the bulk action makes ids of an hour ago.
+#[tokio::test]
+async fn a_bulk_action_leaves_what_a_clock_an_hour_behind_commits_later() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let old = mailed(&table, &doctor, 1).await.remove(0);
+    let now = Timestamp::now() + SignedDuration::from_hours(2);
+    let made = |time| NotificationId::first_at(time);
+    let behind = made(now - SignedDuration::from_hours(1));
+    let newest = made(now - SignedDuration::from_mins(1));
+    store_copy(&table, &old, newest);
+    let extent = table.store.get_inbox_extent(doctor.id, now).await.unwrap();
+    assert_eq!(extent, InboxExtent { through: Some(old.id), recent: vec![newest] });
+    table.store.mark_all_notifications_read(doctor.id, &extent, now).await.unwrap();
+    store_copy(&table, &old, behind);
+    let unread = |id| vec![(id, None)];
+    assert_eq!(listed(&table, doctor.id, Some(false), 9).await, unread(behind));
+    table.store.delete_all_notifications(doctor.id, &extent, now).await.unwrap();
+    assert_eq!(listed(&table, doctor.id, None, 9).await, unread(behind));
+}
+
 /// Stores a notification with another id, not read and not mailed.
 fn store_copy(table: &Table, notification: &Notification, id: NotificationId) {
     let text = |value: &dyn ToString| AttributeValue::S(value.to_string());
@@ -280,7 +301,7 @@ async fn a_bulk_action_on_ids_from_the_future_leaves_those_of_the_present() {
     let table = Table::new().await;
     let doctor = doctor();
     let old = mailed(&table, &doctor, 1).await.remove(0);
-    let soon = Timestamp::now() + SignedDuration::from_secs(60);
+    let soon = Timestamp::now() + SignedDuration::from_hours(2);
     let ahead = NotificationId::first_at(soon + SignedDuration::from_hours(1));
     store_copy(&table, &old, ahead);
     let extent = table.store.get_inbox_extent(doctor.id, soon).await.unwrap();

@@ -104,6 +104,7 @@ async fn admins_who_deactivate_each_other_leave_one() {
                         &before,
                         &after,
                         &[event(&by, before.id, Action::Deactivate, None)],
+                        at(0),
                     )
                     .await
             }

@@ -350,6 +350,25 @@ async fn records_files_and_mails_have_daily_limits() {
 }
 
 #[tokio::test]
+async fn an_unconfirmed_address_gets_five_mails_a_day_each_counted_with_one_write() {
+    let table = Table::new().await;
+    let (user, now) = (patient(), at(0));
+    let count = async |now| {
+        let counted = table.store.count_unconfirmed_mail(user.id, now);
+        let (counted, cost) = table.meter.measure(counted).await;
+        assert_eq!(cost.calls, 1);
+        // The engine does not meter what it refuses.
+        assert_eq!(cost.write, if counted.is_ok() { 1.0 } else { 0.0 });
+        counted.is_ok()
+    };
+    for _ in 0..5 {
+        assert!(count(now).await);
+    }
+    assert!(!count(now).await);
+    assert!(count(now + SignedDuration::from_hours(24)).await);
+}
+
+#[tokio::test]
 async fn the_first_attempt_costs_one_round_trip() {
     let table = Table::new().await;
     let here = ClientNetwork::of("203.0.113.7");

@@ -120,7 +120,7 @@ async fn there_is_always_an_admin() {
 
     let amend = async |before: &Account, after: &Account| {
         let event = event(&other, before.id, Action::ChangeRole, None);
-        table.store.update_account_as_staff(before, after, &[event]).await
+        table.store.update_account_as_staff(before, after, &[event], at(0)).await
     };
     let deactivated = amended(&one, |one| Account { is_active: false, ..one });
     amend(&one, &deactivated).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_change_of_a_stale_account_is_refused() {
     });
     let events = [Action::Deactivate, Action::ChangeRole]
         .map(|action| event(&admin, before.id, action, None));
-    table.store.update_account_as_staff(&before, &after, &events).await.unwrap();
+    table.store.update_account_as_staff(&before, &after, &events, at(0)).await.unwrap();
     let stored = table.store.get_account(before.id).await.unwrap().unwrap();
     assert_eq!(stored, after);
     assert!(!stored.allows_session_id(session.id));
@@ -175,14 +175,14 @@ async fn a_change_of_a_stale_account_is_refused() {
 
     let count = table.count().await;
     assert!(matches!(
-        table.store.update_account_as_staff(&before, &after, &events[..1]).await,
+        table.store.update_account_as_staff(&before, &after, &events[..1], at(0)).await,
         Err(StaffUpdateError::Stale)
     ));
     let nobody = patient();
     let changed = amended(&nobody, |it| it);
     assert!(
         matches!(
-            table.store.update_account_as_staff(&nobody, &changed, &[]).await,
+            table.store.update_account_as_staff(&nobody, &changed, &[], at(0)).await,
             Err(StaffUpdateError::Stale)
         ),
         "an unknown one is not made"
@@ -296,7 +296,7 @@ async fn a_decision_updates_the_directory_and_notifies_the_doctor() {
     assert_eq!(table.count().await, count, "nobody is told of what was not done");
 
     let inactive = amended(&suspended, |it| Account { is_active: false, ..it });
-    table.store.update_account_as_staff(&suspended, &inactive, &[]).await.unwrap();
+    table.store.update_account_as_staff(&suspended, &inactive, &[], at(0)).await.unwrap();
     assert_eq!(
         listed().await,
         (0, 0, vec![0; 4]),

@@ -52,6 +52,14 @@ fn events_of_people_who_are_gone_are_dropped() {
 }
 
 #[test]
+fn the_schedule_of_recoveries_is_answered_with_numbers() {
+    let response = aws::invoke("recovery", &sample("recovery.json")).body;
+    for number in ["carried_out", "waiting", "void"] {
+        assert!(response[number].is_u64(), "{number}: {response}");
+    }
+}
+
+#[test]
 fn only_unreadable_messages_are_retried() {
     for function in ["mailer", "mail-events"] {
         let mut event = sample(&format!("{function}.json"));

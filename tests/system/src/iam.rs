@@ -175,7 +175,7 @@ fn no_function_reads_a_whole_table_or_leaves_its_own_things() {
             "accounts" => 5,
             "records" | "admin" | "console" => 3,
             "notifications" => 2,
-            "bootstrap-admin" => 1,
+            "bootstrap-admin" | "recovery" => 1,
             _ => 0,
         };
         let (read, others): (Vec<Response>, Vec<Response>) = secret_ids()
@@ -276,6 +276,19 @@ fn bootstrap_admin_can_read_nothing() {
         role.receive_message("upload"),
     ]);
     refused(["gsi1", "gsi2", "gsi3", "gsi4"].map(|index| role.query(Some(index))));
+    refused([
+        role.object("GET", OBJECT),
+        role.object("PUT", OBJECT),
+        role.object("DELETE", OBJECT),
+        role.object("GET", ""),
+    ]);
+}
+
+#[test]
+fn recovery_has_no_indexes_queues_and_files() {
+    let role = Role::of("recovery");
+    refused(["gsi1", "gsi2", "gsi3", "gsi4"].map(|index| role.query(Some(index))));
+    refused([role.receive_message("mail"), role.receive_message("upload")]);
     refused([
         role.object("GET", OBJECT),
         role.object("PUT", OBJECT),

@@ -7,7 +7,7 @@ use axum::response::Response;
 use domain::account::Account;
 use domain::id::UserId;
 use domain::text::{Justification, Name, PhoneNumber};
-use http_api::caller::Admin;
+use http_api::caller::{Admin, Caller};
 use http_api::form::FromForm;
 use http_api::path::PathId;
 use http_api::problem::Problem;
@@ -22,6 +22,7 @@ use crate::web::layout::{PageLayout, render, render_refused, see_other};
 struct EditUserPage<'a> {
     layout: PageLayout,
     user: &'a Account,
+    is_self: bool,
     version: String,
     name_fields: [FormField<'a>; 3],
     name_form: FormState<'a>,
@@ -32,7 +33,7 @@ struct EditUserPage<'a> {
 impl<'a> EditUserPage<'a> {
     fn new(
         layout: PageLayout,
-        user: &'a Account,
+        (caller, user): &'a (Caller, Account),
         name_form: FormState<'a>,
         email_form: FormState<'a>,
     ) -> Self {
@@ -44,7 +45,8 @@ impl<'a> EditUserPage<'a> {
         let email_fields = [FormField::new("email", "New email address", "email", "")];
         // Names that were typed belong to the version that the form showed.
         let version = name_form.value("version", &user.version.to_string()).to_owned();
-        Self { layout, user, version, name_fields, name_form, email_fields, email_form }
+        let is_self = caller.account.id == user.id;
+        Self { layout, user, is_self, version, name_fields, name_form, email_fields, email_form }
     }
 }
 
@@ -55,7 +57,7 @@ pub(crate) async fn edit_user(
     layout: PageLayout,
     PathId(id): PathId<UserId>,
 ) -> Result<Response, Problem> {
-    let (_, user) = app.staff.get_user(admin, id).await?;
+    let user = app.staff.get_user(admin, id).await?;
     render(&EditUserPage::new(layout, &user, FormState::default(), FormState::default()))
 }
 
@@ -88,7 +90,7 @@ pub(crate) async fn correct_user(
             see_other(&format!("/admin/users/{id}/"), Some("changed"))
         }
         Err(problem) => {
-            let (_, user) = app.staff.get_user(admin, id).await?;
+            let user = app.staff.get_user(admin, id).await?;
             let names = FormState::refused(&body, &problem);
             let page = EditUserPage::new(layout, &user, names, FormState::default());
             render_refused(&page, &problem)
@@ -96,7 +98,7 @@ pub(crate) async fn correct_user(
     }
 }
 
-/// Orders the mail with which a new address becomes the user's.
+/// Starts the change of the user's address.
 pub(crate) async fn start_email_change(
     State(app): State<App>,
     admin: Admin,
@@ -111,7 +113,7 @@ pub(crate) async fn start_email_change(
     match started {
         Ok(()) => see_other(&format!("/admin/users/{id}/"), Some("email-change-started")),
         Err(problem) if !problem.errors().is_empty() => {
-            let (_, user) = app.staff.get_user(admin, id).await?;
+            let user = app.staff.get_user(admin, id).await?;
             let email = FormState::refused(&body, &problem);
             let page = EditUserPage::new(layout, &user, FormState::default(), email);
             render_refused(&page, &problem)

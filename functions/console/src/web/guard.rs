@@ -1,8 +1,8 @@
 //! The middleware around every page: who the browser is, problems as pages, the headers of pages.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_api::caller::RequestInfo;
@@ -41,7 +41,7 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 /// headers of pages.
 ///
 /// A browser without a valid cookie is redirected to the sign-in page. An access token of the API
-/// opens no page.
+/// opens no page, nor does the cookie in a request of a script: Swagger UI is on the same origin.
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let now = clock::now();
     let path = request.uri().path().to_owned();
@@ -51,9 +51,12 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         .map(|info| info.request_id.clone())
         .unwrap_or_default();
     let mut cookie = None;
+    let is_by_a_person = is_by_a_person(request.headers());
     if path != SESSION_PATH {
         request.headers_mut().remove(header::AUTHORIZATION);
-        cookie = SessionCookie::read(&app.keys, request.headers(), now);
+        if is_by_a_person {
+            cookie = SessionCookie::read(&app.keys, request.headers(), now);
+        }
         if let Some(cookie) = &cookie {
             request.extensions_mut().insert(cookie.claims());
         }
@@ -63,7 +66,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         Some(problem)
             if path != SESSION_PATH && response.extensions().get::<Written>().is_none() =>
         {
-            page_of(&problem, &request_id).unwrap_or(response)
+            page_of(&problem, &request_id, is_by_a_person).unwrap_or(response)
         }
         _ => response,
     };
@@ -80,16 +83,26 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
+/// Returns whether a request is a step from page to page: a link, a form, an address that was
+/// typed. Requests of scripts, and those for parts of other pages, have another mode; old browsers
+/// do not tell.
+fn is_by_a_person(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
+}
+
 /// Returns whether everybody may see a page, so that it renews no cookie.
 fn is_public(path: &str) -> bool {
     path == SIGN_IN_PATH || path.starts_with("/admin/assets/")
 }
 
-/// Returns the page of a problem, `None` if it cannot be rendered.
-fn page_of(problem: &Problem, request_id: &str) -> Option<Response> {
+/// Returns the page of a problem, `None` if it cannot be rendered. Without a valid cookie that is
+/// the sign-in page, and a cookie that was looked at is deleted.
+fn page_of(problem: &Problem, request_id: &str, is_by_a_person: bool) -> Option<Response> {
     if problem.status() == 401 {
         let mut response = see_other(SIGN_IN_PATH, None).ok()?;
-        response.headers_mut().insert(header::SET_COOKIE, session::end().ok()?);
+        if is_by_a_person {
+            response.headers_mut().insert(header::SET_COOKIE, session::end().ok()?);
+        }
         return Some(response);
     }
     let mut response = problem_page(problem, request_id).ok()?;

@@ -143,6 +143,10 @@ operations! {
     /// Change the email address with the token from the mail.
     ChangeEmail = "change_email": Public,
         [409 ChangedMeanwhile, 409 EmailTaken, 429 TooManyAttempts];
+    /// Confirm a new email address that staff have entered, with the token from the mail to it.
+    ConfirmRecovery = "confirm_recovery": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
+    /// Cancel what staff have started, with the token from the mail.
+    CancelRecovery = "cancel_recovery": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// End the session of the request.
     Logout = "logout": SignedIn;
     /// List the caller's sessions.
@@ -255,8 +259,18 @@ operations! {
     EndSessions = "end_sessions": Admins;
     /// Send a user a mail with a token to set a new password.
     StartPasswordReset = "start_password_reset": Admins, [409 Inactive];
-    /// Send a mail with a token to change a user's email address.
-    StartEmailChange = "start_email_change": Admins, [409 Inactive];
+    /// Start the change of a user's email address.
+    StartEmailChange = "start_email_change": Admins,
+        [403 OwnAccount, 409 Inactive, 409 RecoveryWaiting];
+    /// Start the removal of a user's second factor.
+    StartSecondFactorRemoval = "start_second_factor_removal": Admins,
+        [403 OwnAccount, 409 Inactive, 409 SecondFactorNotSetUp, 409 RecoveryWaiting];
+    /// List the changes of addresses and removals of second factors that wait.
+    ListRecoveries = "list_recoveries": Admins;
+    /// Approve, as the second admin, what another admin has started for a user.
+    ApproveRecovery = "approve_recovery": Admins, [403 OwnAccount, 409 ChangedMeanwhile];
+    /// Cancel what an admin has started for a user.
+    StaffCancelRecovery = "staff_cancel_recovery": Admins, [409 ChangedMeanwhile];
     /// List doctors by the state of their approval.
     ListDoctorsByApproval = "list_doctors_by_approval": Admins;
     /// Approve a doctor's licence.

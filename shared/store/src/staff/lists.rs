@@ -1,5 +1,5 @@
 //! Lists for staff of all users, records, files, annotations and notifications: ids, owners and
-//! types, without anything that people have written.
+//! types, without anything that people have written; and of stored mails, for the reconciler.
 //!
 //! Lists of everything read an index, newest first; lists of one user's things read the user's
 //! partition. Their cost does not depend on the size of the table.
@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use domain::account::Role;
 use domain::file::File;
-use domain::id::{AnnotationId, FileId, NotificationId, RecordId, UserId};
+use domain::id::{AnnotationId, FileId, MailId, NotificationId, RecordId, UserId};
 use domain::notification::NotificationType;
 use domain::record::{Annotation, Assignment, Record, RecordType};
 use futures_util::future::try_join_all;
@@ -68,6 +68,7 @@ listed! {
     FileEntry: FileId, keys::FILES, ["id"];
     AnnotationEntry: AnnotationId, keys::ANNOTATIONS, ["id"];
     NotificationEntry: NotificationId, keys::NOTIFICATIONS, ["recipient_id", "id"];
+    MailEntry: MailId, keys::MAILS, ["id"];
 }
 
 macro_rules! in_chart {
@@ -155,6 +156,13 @@ pub struct NotificationEntry {
     pub patient_id: Option<UserId>,
     /// When it was read. A mark-all-read appears here a moment later.
     pub read_at: Option<Timestamp>,
+}
+
+/// A stored mail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct MailEntry {
+    /// Which.
+    pub id: MailId,
 }
 
 /// The position at which a page of a chart or an inbox ends. Contains ids: seal it before it leaves

@@ -9,6 +9,7 @@ use domain::email::Email;
 use domain::id::UserId;
 use domain::mail::Mail;
 use domain::notification::Notification;
+use domain::recovery::Admins;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +18,10 @@ use crate::attributes::{Item, number, string};
 use crate::credentials;
 use crate::error::{Error, UpdateError};
 use crate::idempotency::StoredResponse;
+use crate::item::Stored;
 use crate::keys;
 use crate::page::{Page, Span, below, position};
-use crate::read::Order;
+use crate::read::{Consistency, Order};
 use crate::staff::lists::UserEntry;
 use crate::store::Store;
 use crate::table::Table;
@@ -63,17 +65,27 @@ pub struct NamePosition(String);
 /// Makes the step that counts one admin more.
 fn add_admin<E>() -> Step<E> {
     Step::update(keys::admins(), "SET entity = :entity ADD working_admins :one")
-        .with([string(":entity", "admins"), number(":one", 1_u64)])
+        .with([string(":entity", Admins::ENTITY), number(":one", 1_u64)])
 }
 
-/// Makes the step that counts one admin less; it fails for the last one.
-fn remove_admin<E>(otherwise: E) -> Step<E> {
-    Step::update(keys::admins(), "SET working_admins = working_admins - :one")
+/// Makes the step that counts one admin less since `now`; it fails for the last one.
+fn remove_admin<E>(now: Timestamp, otherwise: E) -> Step<E> {
+    Step::update(keys::admins(), "SET working_admins = working_admins - :one, removed_at = :now")
         .only_if("working_admins > :one", otherwise)
-        .with([number(":one", 1_u64)])
+        .with([number(":one", 1_u64), string(":now", now)])
+}
+
+impl Stored for Admins {
+    const ENTITY: &'static str = "admins";
+    const IN_KEY: &'static [&'static str] = &[];
 }
 
 impl Table {
+    /// Reads how many active admins there are, strongly consistent.
+    pub async fn get_admins(&self) -> Result<Admins, Error> {
+        Ok(self.get(keys::admins(), Consistency::Strong).await?.unwrap_or_default())
+    }
+
     /// Finds the user with an email address, ignoring case. Reads an index, not the credentials:
     /// eventually consistent.
     pub async fn get_user_id_by_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
@@ -196,7 +208,8 @@ impl Store {
         self.commit(steps).await
     }
 
-    /// Stores an account that staff have changed. `after` has a higher version than `before`.
+    /// Stores an account that staff have changed at `now`. `after` has a higher version than
+    /// `before`.
     ///
     /// # Errors
     /// [`StaffUpdateError::Stale`] when the stored version is not that of `before`;
@@ -206,12 +219,13 @@ impl Store {
         before: &Account,
         after: &Account,
         events: &[AuditEvent],
+        now: Timestamp,
     ) -> Result<(), StaffUpdateError> {
         let account = Step::put(after)?.only_if("version = :before", StaffUpdateError::Stale);
         let mut steps = vec![account.with([number(":before", before.version)])];
         match (before.is_active_admin(), after.is_active_admin()) {
             (false, true) => steps.push(add_admin()),
-            (true, false) => steps.push(remove_admin(StaffUpdateError::LastAdmin)),
+            (true, false) => steps.push(remove_admin(now, StaffUpdateError::LastAdmin)),
             _ => {}
         }
         for event in events {

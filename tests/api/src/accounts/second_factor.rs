@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::accounts::passwords::{hash_of_django, opened_hash, set_hash, set_password_version};
 use crate::harness::{
     Anonymous, App, Client, Doctor, PASSWORD, Patient, Response, Settings, User, account_mail, aws,
+    new_email,
 };
 
 /// A user who signs in with a code.
@@ -336,7 +337,10 @@ fn a_sign_in_is_over_when_the_account_changes_meanwhile() {
         show(token, &guarded.app.code(0)).problem(401, "mfa_token_not_valid");
     };
     let (guarded, token) = begun();
-    guarded.user.change_password(PASSWORD, "another harbour, a louder one").ok(200);
+    let body = json!({"current_password": PASSWORD,
+        "new_password": "another harbour, a louder one",
+        "recovery_code": guarded.recovery_codes[0]});
+    guarded.user.post("/api/accounts/password-change/", &body).ok(200);
     over(&guarded, &token);
 
     let (guarded, token) = begun();
@@ -496,4 +500,35 @@ fn codes_cannot_be_guessed() {
     // A wrong password does not count for codes, nor a wrong code for passwords.
     guarded.mfa_token();
     guarded.user.me().ok(200);
+}
+
+#[test]
+fn changes_of_address_and_password_need_a_code_too() {
+    let guarded = Guarded::new();
+    let email = new_email();
+    let change_email = |proof: Value| {
+        let mut body = json!({"email": email, "password": PASSWORD});
+        body.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());
+        guarded.user.post("/api/accounts/email-change/", &body)
+    };
+    change_email(json!({})).refused("code", "required");
+    let code = guarded.app.code(0);
+    change_email(json!({"code": code, "recovery_code": guarded.recovery_codes[0]}))
+        .refused("recovery_code", "invalid");
+    change_email(json!({"code": code})).ok(202);
+    change_email(json!({"code": code})).refused("code", "already_used");
+    account_mail(&email, "Confirm Your New Email Address", 0);
+
+    let next = "another harbour, a louder one";
+    guarded.user.change_password(PASSWORD, next).refused("code", "required");
+    let change_password = |client: &Client, (current, new): (&str, &str), code: &str| {
+        let body = json!({"current_password": current, "new_password": new, "recovery_code": code});
+        client.post("/api/accounts/password-change/", &body)
+    };
+    let first = &guarded.recovery_codes[0];
+    change_password(&guarded.user, ("not-the-password-at-all", next), first)
+        .refused("current_password", "incorrect");
+    let changed = change_password(&guarded.user, (PASSWORD, next), first).ok(200);
+    let client = Client::with_token(changed.text("access"));
+    change_password(&client, (next, PASSWORD), first).refused("code", "incorrect");
 }

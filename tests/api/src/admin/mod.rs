@@ -1,4 +1,5 @@
 //! `/api/admin/...`.
 
 mod doctors;
+mod recoveries;
 mod users;

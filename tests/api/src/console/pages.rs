@@ -7,8 +7,8 @@ use ring::{hkdf, hmac};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Client, Doctor, MARKER, Patient, Request, Response, User, account_mail, aws,
-    eventually, new_email, report, report_about,
+    Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User,
+    account_mail, aws, eventually, new_email, report, report_about,
 };
 
 /// Every page and form for staff. Braces in a path contain the kind of object that it names.
@@ -24,6 +24,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/admin/users/{id}/email-change/"),
     ("POST", "/admin/users/{id}/end-sessions/"),
     ("POST", "/admin/users/{id}/password-reset/"),
+    ("POST", "/admin/users/{id}/second-factor-removal/"),
+    ("POST", "/admin/users/{id}/recovery/approve/"),
+    ("POST", "/admin/users/{id}/recovery/cancel/"),
+    ("GET", "/admin/recoveries/"),
     ("GET", "/admin/doctors/"),
     ("POST", "/admin/doctors/{id}/approve/"),
     ("POST", "/admin/doctors/{id}/refuse/"),
@@ -319,6 +323,7 @@ fn any_form<'a>(
         ("is_active", "false"),
         ("doctor", &doctor.id),
         ("mail", &doctor.id),
+        ("recovery", &doctor.id),
     ]
 }
 
@@ -389,6 +394,26 @@ fn every_page_is_for_staff_alone() {
         let response = staff.get(&filled(path));
         assert!(response.status == 200 || *path == "/admin/", "{method} {path}: {response}");
     }
+}
+
+#[test]
+fn a_script_on_the_same_origin_cannot_use_the_cookie() {
+    let admin = Admin::new();
+    let browser = Browser::of(&admin);
+    let page = |mode: &str| {
+        browser.request("GET", "/admin/users/").header("sec-fetch-mode", mode).send_unchecked()
+    };
+    assert_eq!(page("navigate").status, 200);
+    for mode in ["cors", "no-cors", "same-origin", "websocket"] {
+        let response = page(mode);
+        assert_eq!(
+            (response.status, response.header("location").as_str()),
+            (303, SIGN_IN),
+            "{response}"
+        );
+        assert_eq!(response.header("set-cookie"), "", "and it does not sign anybody out");
+    }
+    assert_eq!(page("navigate").status, 200);
 }
 
 #[test]
@@ -740,18 +765,82 @@ fn staff_edit_a_user_or_learn_what_is_wrong() {
         (&user.email, "present address"),
         (&User::new("patient").email, "already exists"),
     ] {
-        let refused = browser.post(&change, &[("email", email)]);
+        let refused = browser.post(&change, &[("email", email), ("reason", "Lost.")]);
         assert!(
             refused.status == 400 && text(&refused).contains(complaint),
             "{complaint}: {refused}"
         );
     }
     let email = new_email();
+    let refused = browser.post(&change, &[("email", &email)]);
+    assert!(text(&refused).contains("email-reason-error"), "{refused}");
     assert_eq!(
-        browser.post(&change, &[("email", &email)]).header("location"),
+        browser.post(&change, &[("email", &email), ("reason", "Lost.")]).header("location"),
         format!("{path}?done=email-change-started")
     );
-    account_mail(&email, "Confirm Your New Email Address", 0);
+    account_mail(&email, "Confirm the New Email Address", 0);
+}
+
+/// Returns the row of a user in the list of recoveries; empty when there is none.
+#[track_caller]
+fn recovery_of(browser: &Browser, user: &str) -> String {
+    let mut path = "/admin/recoveries/".to_owned();
+    loop {
+        let page = browser.page(&path);
+        let mut rows = page.split("<tr>");
+        if let Some(row) = rows.find(|row| row.contains(&format!("/admin/users/{user}/"))) {
+            return row.split("</tr>").next().unwrap().to_owned();
+        }
+        match page.split_once("href=\"/admin/recoveries/?cursor=") {
+            Some((_, rest)) => {
+                let cursor = rest.split('"').next().unwrap();
+                path = format!("/admin/recoveries/?cursor={cursor}");
+            }
+            None => return String::new(),
+        }
+    }
+}
+
+#[test]
+fn what_an_admin_starts_for_a_user_is_approved_by_another_or_cancelled() {
+    let (admin, second, user) = (Admin::new(), Admin::new(), User::new("doctor"));
+    let [browser, other] = [&admin, &second].map(|admin| Browser::of(admin));
+    let path = format!("/admin/users/{}/", user.id);
+    let removal = format!("{path}second-factor-removal/");
+    assert!(!browser.page(&path).contains(&removal), "there is no second factor");
+    assert_eq!(browser.post(&removal, &[("reason", "Lost.")]).status, 409);
+    user.confirm_address();
+    let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    user.confirm_second_factor(&app.code(0)).ok(200);
+    assert!(browser.page(&path).contains(&removal));
+    assert_eq!(browser.post(&removal, &[]).status, 400, "without a reason");
+    assert_eq!(
+        browser.post(&removal, &[("reason", "Telephone lost.")]).header("location"),
+        format!("{path}?done=removal-started")
+    );
+
+    let approve = format!("{path}recovery/approve/");
+    let row = recovery_of(&browser, &user.id);
+    assert!(row.contains("Telephone lost.") && !row.contains(&approve), "{row}");
+    let recovery = hidden(&row, "recovery");
+    assert_eq!(browser.post(&approve, &[("recovery", &recovery)]).status, 403);
+    let row = recovery_of(&other, &user.id);
+    assert!(row.contains(&approve), "{row}");
+    assert_eq!(
+        other.post(&approve, &[("recovery", &recovery)]).header("location"),
+        "/admin/recoveries/?done=recovery-approved"
+    );
+    let row = recovery_of(&other, &user.id);
+    assert!(row.contains(&second.user().full_name()) && !row.contains(&approve), "{row}");
+    assert_eq!(
+        other
+            .post(&format!("{path}recovery/cancel/"), &[("recovery", &recovery)])
+            .header("location"),
+        "/admin/recoveries/?done=recovery-cancelled"
+    );
+    assert_eq!(recovery_of(&other, &user.id), "");
+    let own = format!("/admin/users/{}/edit/", admin.user().id);
+    assert!(!browser.page(&own).contains("email-change"), "for others only");
 }
 
 /// Each form is independent: an error in one leaves the other as it was, and does not allow

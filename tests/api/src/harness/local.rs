@@ -22,11 +22,12 @@ use http_api::idempotency::ResponseKeys;
 use http_api::state::HttpKeys;
 use runtime::aws::{self, CallPolicy};
 use runtime::bucket::Bucket;
-use runtime::config;
 use runtime::credentials::CredentialSealer;
 use runtime::passwords::Hasher;
+use runtime::{clock, config, secrets};
 use serde_json::{Value, json};
 use store::Store;
+use store::proof::AuditKey;
 use store_tests::meter::{Cost, Meter};
 use store_tests::table::{self, Item, Table, text};
 use tokio::runtime::{Builder, Runtime};
@@ -209,15 +210,27 @@ impl Local {
     pub(super) fn deliver(&self, orders: &[Value], time_left: Duration) -> usize {
         let event = event_of(orders.iter().map(Value::to_string));
         self.requests.block_on(async {
-            let handled = self.mailer().handle(event, Instant::now() + time_left).await;
+            let mailer = self.mailer(self.store_table());
+            let handled = mailer.handle(event, Instant::now() + time_left).await;
             handled.batch_item_failures.len()
         })
     }
 
+    /// Lets a mailer handle the last delivery of an order, with a detour to the table.
+    pub(super) fn deliver_last(&self, order: &Value, table_url: &str) {
+        let _runtime = self.requests.enter();
+        let address = table_url.strip_prefix("http://").unwrap();
+        let client = table::client(address, CallPolicy::Background.timeouts(), Meter);
+        let mut event = event_of([order.to_string()]);
+        let count = variables()["MAIL_DELIVERIES"].clone();
+        event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), count);
+        let mailer = self.mailer(store::Table::new(client, table::NAME));
+        self.requests.block_on(mailer.handle(event, Instant::now() + LONG_ENOUGH));
+    }
+
     /// Lets the function `mail-events` note a report; returns whether it did.
     pub(super) fn report(&self, report: &Value) -> bool {
-        let table = store::Table::new(self.table.client.clone(), table::NAME);
-        let mail_events = mail_events::MailEvents::new(table);
+        let mail_events = mail_events::MailEvents::new(self.store_table());
         let handled = mail_events.handle(event_of([report.to_string()]));
         self.requests.block_on(handled).batch_item_failures.is_empty()
     }
@@ -225,11 +238,23 @@ impl Local {
     /// Lets an inspector handle a message about an object, in a deployment with scans for malware
     /// or without; returns whether it did.
     pub(super) fn inspect(&self, message: &Value, scans_for_malware: bool) -> bool {
-        let table = store::Table::new(self.table.client.clone(), table::NAME);
         let bucket = Bucket::new(aws::s3(&self.services.sdk()), &variables()["BUCKET_NAME"]);
-        let inspector = inspector::Inspector::new(table, bucket, scans_for_malware);
+        let inspector = inspector::Inspector::new(self.store_table(), bucket, scans_for_malware);
         let handled = inspector.handle(event_of([message.to_string()]));
         self.requests.block_on(handled).batch_item_failures.is_empty()
+    }
+
+    /// Lets the function `recovery` handle an event; returns its response, or why it failed.
+    pub(super) fn recover(&self, event: &Value) -> Result<Value, String> {
+        let table = store::Table::new(self.table.client.clone(), table::NAME);
+        let secrets = aws::secrets_manager(&self.services.sdk());
+        let variables = variables();
+        let read = secrets::read(&secrets, &variables["AUDIT_SECRET_ARN"], clock::now());
+        let secret = self.requests.block_on(read).unwrap();
+        let store = Store::new(table, AuditKey::new(secret));
+        let recoverer = recovery::Recoverer::new(store);
+        let handled = self.requests.block_on(recoverer.handle(event.clone()));
+        handled.map(|response| json!(response)).map_err(|error| error.to_string())
     }
 
     /// Returns the mails that a mailer has sent to an address in a system without a background.
@@ -237,10 +262,13 @@ impl Local {
         self.services.mails_to(address)
     }
 
-    fn mailer(&self) -> mailer::Mailer {
+    fn store_table(&self) -> store::Table {
+        store::Table::new(self.table.client.clone(), table::NAME)
+    }
+
+    fn mailer(&self, table: store::Table) -> mailer::Mailer {
         let variables = variables();
         let lookup = |variable: &'static str| variables.get(variable).cloned();
-        let table = store::Table::new(self.table.client.clone(), table::NAME);
         let sdk = self.services.sdk();
         let config = config::Mail::read(lookup).unwrap();
         mailer::Mailer::new(config, table, aws::ses(&sdk), &aws::sqs(&sdk))
@@ -363,10 +391,10 @@ impl Local {
         let lookup = |variable: &'static str| variables.get(variable).cloned();
         let _runtime = self.runtime.enter();
         let sdk = self.services.sdk();
-        let store = store::Table::new(self.table.client.clone(), table::NAME);
+        let store = self.store_table();
         let config = config::Dispatch::read(lookup).unwrap();
         let dispatcher = dispatcher::Dispatcher::new(config, store, aws::s3(&sdk), &aws::sqs(&sdk));
-        let mailer = self.mailer();
+        let mailer = self.mailer(self.store_table());
         let (database, services) = (self.table.database.clone(), self.services.clone());
         let is_idle = Arc::clone(&self.is_idle);
         async move {

@@ -179,6 +179,16 @@ impl Client {
     }
 
     #[track_caller]
+    pub fn confirm_recovery(&self, token: &str) -> Response {
+        self.post("/api/accounts/recovery/confirm/", &json!({"token": token}))
+    }
+
+    #[track_caller]
+    pub fn cancel_recovery(&self, token: &str) -> Response {
+        self.post("/api/accounts/recovery/cancel/", &json!({"token": token}))
+    }
+
+    #[track_caller]
     pub fn login_with_second_factor(&self, body: Value) -> Response {
         self.post("/api/accounts/login/second-factor/", &body)
     }
@@ -401,7 +411,31 @@ impl Client {
 
     #[track_caller]
     pub fn start_email_change(&self, id: &str, email: &str) -> Response {
-        self.post(&format!("/api/admin/users/{id}/email-change/"), &json!({"email": email}))
+        let body = json!({"email": email, "reason": "The mailbox is lost."});
+        self.post(&format!("/api/admin/users/{id}/email-change/"), &body)
+    }
+
+    #[track_caller]
+    pub fn start_second_factor_removal(&self, id: &str) -> Response {
+        let body = json!({"reason": "The telephone is lost."});
+        self.post(&format!("/api/admin/users/{id}/second-factor-removal/"), &body)
+    }
+
+    #[track_caller]
+    pub fn list_recoveries(&self, query: &str) -> Response {
+        self.get(&with_query("/api/admin/recoveries/", query))
+    }
+
+    #[track_caller]
+    pub fn approve_recovery(&self, id: &str, recovery: &str) -> Response {
+        let body = json!({"recovery": recovery});
+        self.post(&format!("/api/admin/users/{id}/recovery/approve/"), &body)
+    }
+
+    #[track_caller]
+    pub fn staff_cancel_recovery(&self, id: &str, recovery: &str) -> Response {
+        let body = json!({"recovery": recovery});
+        self.post(&format!("/api/admin/users/{id}/recovery/cancel/"), &body)
     }
 
     #[track_caller]
@@ -523,12 +557,14 @@ impl Admin {
     pub fn new() -> Self {
         let user = User::new("patient");
         let account = format!("USER#{}", user.id);
-        let promotion = "SET #role = :admin, version = version + :one";
+        let promotion = "SET #role = :admin, role_changed_at = :long_ago, version = \
+                         version + :one";
         aws::update_item(
             &account,
             "ACCOUNT",
             promotion,
-            json!({":admin": {"S": "admin"}, ":one": {"N": "1"}}),
+            json!({":admin": {"S": "admin"}, ":one": {"N": "1"},
+                ":long_ago": {"S": "2026-01-01T00:00:00Z"}}),
         );
         let count = "SET entity = :entity ADD working_admins :one";
         aws::update_item(

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::files::make_available;
-use super::{Admin, Client, Doctor, MARKER, PASSWORD, Patient, Response, new_email};
+use super::{Admin, Client, Doctor, MARKER, PASSWORD, Patient, Response, UNKNOWN, new_email};
 
 /// Reads the rows of the table that follows a heading: their cells, the column names first.
 pub fn table(heading: &str) -> Vec<Vec<&'static str>> {
@@ -151,7 +151,17 @@ impl World {
             ("POST", "/api/accounts/email-change/") => {
                 json!({"email": new_email(), "password": PASSWORD})
             }
-            ("POST", "/api/admin/users/{user}/email-change/") => json!({"email": new_email()}),
+            ("POST", "/api/admin/users/{user}/email-change/") => {
+                json!({"email": new_email(), "reason": MARKER})
+            }
+            ("POST", "/api/admin/users/{user}/second-factor-removal/") => {
+                json!({"reason": MARKER})
+            }
+            (
+                "POST",
+                "/api/admin/users/{user}/recovery/approve/"
+                | "/api/admin/users/{user}/recovery/cancel/",
+            ) => json!({"recovery": UNKNOWN}),
             ("POST", "/api/accounts/second-factor/setup/") => json!({"password": PASSWORD}),
             ("POST", "/api/accounts/second-factor/confirm/") => json!({"code": "123456"}),
             ("POST", "/api/accounts/second-factor/disable/") => {

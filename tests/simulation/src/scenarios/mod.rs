@@ -7,6 +7,7 @@ mod bulk_actions;
 mod flood;
 mod mail_storm;
 mod one_key;
+mod random_day;
 mod reassignments;
 mod slow_mails;
 mod staff_orders;
@@ -41,7 +42,7 @@ pub struct World {
 type Scenario = fn(World) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// All scenarios by their names. A seed runs that at its place, modulo their number.
-pub const SCENARIOS: [(&str, Scenario); 10] = [
+pub const SCENARIOS: [(&str, Scenario); 11] = [
     ("bulk actions", |world| Box::pin(bulk_actions::run(world))),
     ("mail storm", |world| Box::pin(mail_storm::run(world))),
     ("reassignments", |world| Box::pin(reassignments::run(world))),
@@ -52,6 +53,7 @@ pub const SCENARIOS: [(&str, Scenario); 10] = [
     ("bounces", |world| Box::pin(bounces::run(world))),
     ("flood", |world| Box::pin(flood::run(world))),
     ("slow mails", |world| Box::pin(slow_mails::run(world))),
+    ("random day", |world| Box::pin(random_day::run(world))),
 ];
 
 /// Stores an item that no function can read.

@@ -38,7 +38,7 @@ pub(super) async fn run(world: World) {
 }
 
 /// Returns the orders of all mails of notifications.
-fn mails() -> Vec<MailMessage> {
+pub(super) fn mails() -> Vec<MailMessage> {
     run::with(|run| {
         let changes = run.table.log.iter().filter(|change| {
             change.event() == "INSERT" && text(change.new_image(), "entity") == "notification"
