@@ -137,7 +137,12 @@ reconcile: $(VENV)/stack/ready ## Repair what was lost between table, bucket and
 	@$(STACK) reconcile
 
 openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
-	@mkdir -p .local && $(CARGO) run --locked --quiet --bin openapi > .local/openapi.json && $(CARGO) run --locked --quiet --bin openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/
+	@mkdir -p .local/openapi && rm -f .local/openapi/*
+	@$(CARGO) run --locked --quiet --bin openapi > .local/openapi/openapi.json
+	@$(CARGO) run --locked --quiet --bin openapi -- --yaml > .local/openapi/openapi.yaml
+	@$(CARGO) run --locked --quiet --bin openapi -- --public > .local/openapi/openapi-public.json
+	@$(CARGO) run --locked --quiet --bin openapi -- --public --yaml > .local/openapi/openapi-public.yaml
+	@mv .local/openapi/* functions/docs/
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean

@@ -148,7 +148,7 @@ impl Form {
         (name, one): (&str, impl FnOnce(A) -> T),
         (other_name, other): (&str, impl FnOnce(B) -> T),
     ) -> Option<T> {
-        let (value, other_value) = (self.optional(name), self.optional(other_name));
+        let read = self.at_most_one_of((name, one), (other_name, other));
         let with = |name: &str, mut asked: Object| {
             asked.required.push(name.to_owned());
             asked
@@ -157,16 +157,29 @@ impl Form {
             .iter()
             .flat_map(|name| self.asked.iter().cloned().map(|asked| with(name, asked)))
             .collect();
-        match (value?, other_value?) {
-            (Some(value), None) => Some(one(value)),
-            (None, Some(value)) => Some(other(value)),
-            (None, None) => self.note(
+        match read? {
+            Some(value) => Some(value),
+            None => self.note(
                 name,
                 Err(Reason::new("required", format!("This field is required, or {other_name}."))),
             ),
+        }
+    }
+
+    /// Reads one of two fields, or none. The schema does not say that both are refused.
+    pub fn at_most_one_of<A: FieldValue, B: FieldValue, T>(
+        &mut self,
+        (name, one): (&str, impl FnOnce(A) -> T),
+        (other_name, other): (&str, impl FnOnce(B) -> T),
+    ) -> Option<Option<T>> {
+        let (value, other_value) = (self.optional(name), self.optional(other_name));
+        match (value?, other_value?) {
+            (Some(value), None) => Some(Some(one(value))),
+            (None, Some(value)) => Some(Some(other(value))),
+            (None, None) => Some(None),
             (Some(_), Some(_)) => self.note(
                 other_name,
-                Err(Reason::new("invalid", format!("Must not be given beside {name}."))),
+                Err(Reason::new("exclusive", format!("Must not be given beside {name}."))),
             ),
         }
     }
@@ -497,7 +510,7 @@ mod tests {
         assert_eq!(read(json!({})), (None, vec!["name required".to_owned()]));
         assert_eq!(
             read(json!({"name": "a", "at": "1985-04-12"})),
-            (None, vec!["at invalid".to_owned()])
+            (None, vec!["at exclusive".to_owned()])
         );
         assert_eq!(
             read(json!({"name": null, "at": 1})),
