@@ -1,5 +1,5 @@
-//! Writes the document of the API to standard output: of all operations or, with `--public`, without
-//! those of staff; as JSON or, with `--yaml`, as YAML. `make openapi` writes all four to
+//! Writes the document of the API to standard output: of all operations or, with `--public`,
+//! without those of staff; as JSON or, with `--yaml`, as YAML. `make openapi` writes all four to
 //! `functions/docs`.
 
 use std::io::Write;
