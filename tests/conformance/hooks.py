@@ -209,8 +209,7 @@ def map_case(context: HookContext, case: Case) -> Case:
 
 # Codes of refusals that a schema cannot express, because they depend on stored data, the caller, the date or two fields. Any
 # other refusal of a value that matches the schema means that the schema is wrong.
-# "exclusive" depends on nothing but the body, but schemas cannot say it.
-_STATEFUL_CODES = {"exclusive", "future", "incorrect", "not_alone", "not_assignable", "not_assigned", "taken", "too_common", "too_similar", "unchanged"}
+_STATEFUL_CODES = {"future", "incorrect", "not_alone", "not_assignable", "not_assigned", "taken", "too_common", "too_similar", "unchanged"}
 _STATEFUL_FIELD_CODES = {
     # Only tokens and cursors issued by the API are accepted.
     ("token", "invalid"),

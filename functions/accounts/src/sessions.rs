@@ -89,7 +89,7 @@ pub(crate) async fn list_sessions(
 /// access token.
 #[utoipa::path(
     delete, path = "/api/accounts/sessions/{id}/", tag = "Accounts",
-        request_body = Option<ProofRequest>,
+        request_body = ProofRequest,
     responses(
         (status = 204, description = "The session has ended."),
     )
@@ -122,7 +122,7 @@ pub(crate) async fn end_session(
 /// contain a code.
 #[utoipa::path(
     post, path = "/api/accounts/logout-all/", tag = "Accounts",
-        request_body = Option<ProofRequest>,
+        request_body = ProofRequest,
     responses(
         (status = 204, description = "All sessions have ended."),
     )

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use crypto::sha256_base64url;
 use domain::field::{FieldError, FieldValue, Reason};
 use domain::problem::Code;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
     AnyOfBuilder, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type,
@@ -148,7 +148,7 @@ impl Form {
         (name, one): (&str, impl FnOnce(A) -> T),
         (other_name, other): (&str, impl FnOnce(B) -> T),
     ) -> Option<T> {
-        let read = self.at_most_one_of((name, one), (other_name, other));
+        let read = self.either((name, one), (other_name, other));
         let with = |name: &str, mut asked: Object| {
             asked.required.push(name.to_owned());
             asked
@@ -166,8 +166,22 @@ impl Form {
         }
     }
 
-    /// Reads one of two fields, or none. The schema does not say that both are refused.
+    /// Reads one of two fields, or none.
     pub fn at_most_one_of<A: FieldValue, B: FieldValue, T>(
+        &mut self,
+        one: (&str, impl FnOnce(A) -> T),
+        other: (&str, impl FnOnce(B) -> T),
+    ) -> Option<Option<T>> {
+        let both = json!({ "required": [one.0, other.0] });
+        let read = self.either(one, other);
+        for asked in &mut self.asked {
+            // A keyword of JSON Schema that utoipa does not have.
+            asked.extensions.get_or_insert_default().insert("not".to_owned(), both.clone());
+        }
+        read
+    }
+
+    fn either<A: FieldValue, B: FieldValue, T>(
         &mut self,
         (name, one): (&str, impl FnOnce(A) -> T),
         (other_name, other): (&str, impl FnOnce(B) -> T),
@@ -406,7 +420,6 @@ impl<T: FromForm, S: Sync> FromRequest<S> for Body<T> {
 #[cfg(test)]
 mod tests {
     use domain::text::Name;
-    use serde_json::json;
 
     use super::*;
 
@@ -493,6 +506,23 @@ mod tests {
             (&json!(3), &json!(["name"]))
         );
         assert_eq!(properties["files"]["items"]["properties"]["name"], properties["name"]);
+    }
+
+    #[test]
+    fn two_fields_exclude_each_other_in_the_schema_too() {
+        let read = |form: &mut Form| {
+            form.at_most_one_of(
+                ("name", |name: Name| name.as_str().to_owned()),
+                ("at", |at: jiff::civil::Date| at.to_string()),
+            )
+        };
+        assert_eq!(read(&mut form(json!({}))), Some(None));
+        assert_eq!(read(&mut form(json!({"name": "a"}))), Some(Some("a".to_owned())));
+        let mut both = form(json!({"name": "a", "at": "1985-04-12"}));
+        assert_eq!((read(&mut both), errors(&both)), (None, vec!["at exclusive".to_owned()]));
+        let schema = serde_json::to_value(describe(read)).unwrap();
+        assert_eq!(schema["not"]["required"], json!(["name", "at"]));
+        assert_eq!(schema["required"], Value::Null);
     }
 
     #[test]
