@@ -214,6 +214,8 @@ _STATEFUL_FIELD_CODES = {
     # Only tokens and cursors issued by the API are accepted.
     ("token", "invalid"),
     ("cursor", "invalid"),
+    # Depends on whether the caller has a second factor.
+    ("code", "required"),
     # At least one of two parameters is required.
     ("subject", "required"),
     # Includes the files that the record already has.
