@@ -78,11 +78,14 @@ fn an_account_mail_whose_order_was_lost_is_sent_once() {
         json!({"IndexName": "gsi2", "KeyConditionExpression": "gsi2pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": format!("MAILED#{}", user.id)}}}),
     );
-    let mut mails = mails["Items"].as_array().unwrap().iter();
-    let mail = mails.find(|mail| mail["kind"]["S"] == "password_changed").unwrap();
-    let known = mail["gsi2sk"]["S"].as_str().unwrap();
+    let mails = mails["Items"].as_array().unwrap().iter();
+    let mail = mails
+        .map(|entry| aws::get_item(entry["pk"]["S"].as_str().unwrap(), "MAIL").unwrap())
+        .find(|mail| mail["kind"]["S"] == "password_changed")
+        .unwrap();
+    let known = mail["pk"]["S"].as_str().unwrap().trim_start_matches("MAIL#");
     let lost = old_id();
-    copy(mail, &[(known, &lost)]);
+    copy(&mail, &[(known, &lost)]);
     reconcile();
     account_mail(&user.email, "Password Changed", 1);
     reconcile();
