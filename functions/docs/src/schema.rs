@@ -1,5 +1,7 @@
 //! `GET /api/schema/`
 
+use std::sync::LazyLock;
+
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -28,6 +30,21 @@ impl Schema {
             yaml: StaticBody::text("application/yaml", YAML),
         }
     }
+
+    fn response(&self, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+        let wants_yaml = wants_yaml(query.unwrap_or_default(), headers)?;
+        let content = if wants_yaml { &self.yaml } else { &self.json };
+        content.response(headers, Caching::Revalidated)
+    }
+}
+
+/// Returns the document for the path with a slash, which the gateway routes to another function.
+///
+/// # Errors
+/// 400 for a format that is not known.
+pub fn schema_with_slash(query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::new);
+    SCHEMA.response(query, headers)
 }
 
 /// Read the API's document: OpenAPI 3.1, as JSON unless YAML is asked for.
@@ -40,8 +57,6 @@ impl Schema {
             (Object = "application/vnd.oai.openapi+json;version=3.1"),
             (Object = "application/yaml"),
         )),
-        (status = 308, description = "Asked for with the slash: it is where the path without it \
-                                      leads.", headers(("Location"))),
         (status = 304, description = "It is what If-None-Match names."),
     )
 )]
@@ -50,13 +65,7 @@ pub(crate) async fn read_schema(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let schema = &app.published()?.schema;
-    let content = if wants_yaml(query.as_deref().unwrap_or_default(), &headers)? {
-        &schema.yaml
-    } else {
-        &schema.json
-    };
-    content.response(&headers, Caching::Revalidated)
+    app.published()?.schema.response(query.as_deref(), &headers)
 }
 
 /// The formats of the document.
