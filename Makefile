@@ -79,6 +79,7 @@ check: lint ## Check the format and the lints, run all tests that need no stack
 test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.
 	@$(MAKE) --no-print-directory --jobs=2 check documents
+	$(call step,Testing the local gateway,$(VENV)/stack/bin/python -m unittest -q tests.stack.test_proxy)
 	$(call step,Comparing response times,$(CARGO) test --locked $(IN_PROCESS) --test equal_times)
 	$(call step,Simulating,$(CARGO) run --locked --quiet --bin simulate -- --seeds 300)
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })

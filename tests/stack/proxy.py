@@ -7,6 +7,7 @@ and exposes only the API of the emulator.
 import asyncio
 import contextlib
 import logging
+import re
 import threading
 from pathlib import Path
 
@@ -19,13 +20,15 @@ from .emulator import REGION
 _MAILS_PATH = "/_local/mails"
 # The hop-by-hop headers (RFC 9110, section 7.6.1), and Host, which is set to that of the API.
 _HOP_BY_HOP_HEADERS = ["Connection", "Host", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"]
+_LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 # The limit of API Gateway.
 _MAX_HEADER_BYTES = 10240
 
 
 class Proxy:
-    def __init__(self, port: int, emulator_url: str, api_id: str, log: Path):
-        self._port, self._emulator_url = port, emulator_url
+    def __init__(self, port: int, emulator_url: str, api_id: str, log: Path, web_client: str | None = None):
+        """`web_client` is the allowed origin. If it is given, all origins on this machine are allowed, too."""
+        self._port, self._emulator_url, self._web_client = port, emulator_url, web_client
         self._log = logging.getLogger("proxy")
         self._log.addHandler(logging.FileHandler(log, mode="w", delay=True))
         self._log.propagate = False
@@ -58,6 +61,8 @@ class Proxy:
             access_log=None,
             logger=self._log,
             shutdown_timeout=1,
+            # Bodies are passed on as they are, compressed or not: their headers say how long they are and how they are encoded.
+            auto_decompress=False,
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         )
@@ -82,6 +87,9 @@ class Proxy:
             return web.json_response({"message": "Bad Request"}, status=400)
         headers = _end_to_end(request.headers)
         headers["Host"] = self._host
+        origin = headers.get("Origin", "")
+        if local := self._web_client is not None and self._is_another_local_origin(origin):
+            headers["Origin"] = self._web_client
         try:
             async with self._client.request(
                 request.method,
@@ -91,6 +99,8 @@ class Proxy:
                 allow_redirects=False,
             ) as upstream:
                 headers = _with_single_cors(_end_to_end(upstream.headers))
+                if local and "Access-Control-Allow-Origin" in headers:
+                    headers["Access-Control-Allow-Origin"] = origin
                 response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
                 await response.prepare(request)
                 async for chunk in upstream.content.iter_any():
@@ -99,6 +109,10 @@ class Proxy:
                 return response
         except ClientConnectionError:
             return web.json_response({"message": "Service Unavailable"}, status=503)
+
+    def _is_another_local_origin(self, origin: str) -> bool:
+        """Returns whether an origin is on this machine, and not the one of the API itself."""
+        return _LOCAL_ORIGIN.fullmatch(origin) is not None and not origin.endswith(f":{self._port}")
 
     async def _mails(self, _request: web.Request) -> web.Response:
         """Returns all mails sent, newest first."""

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import build, deploy, processes
+from . import adjustments, build, deploy, processes
 from .console import Failure, step
 from .emulator import CREDENTIALS, REGION, Emulator, free_port, require_free
 from .proxy import Proxy
@@ -18,6 +18,8 @@ LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
 _HTTP_FUNCTIONS = ("accounts", "records", "notifications", "admin", "console", "docs")
 _MAIL_SENDER = "records@example.org"
+# The allowed origin. With `make run` and `make watch`, all others on this machine are allowed, too.
+_WEB_CLIENT = "http://localhost:3000"
 # ministack forwards invocations of a function with this variable to its URL.
 _PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 # The first request after a change waits for the compiler.
@@ -68,8 +70,9 @@ def _kept_stack(port: int):
         require_free(port, "choose another one with PORT=")
         require_free(port + 2, "choose another base with PORT=")
         emulator_port = _kept_port(LOCAL / "run", otherwise=port + 1)
-        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, others={}) as stack:
+        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, others={}, web_client=_WEB_CLIENT) as stack:
             stack.serve_http_functions_from(None)
+            adjustments.allow_local_origins(deploy.client(stack.emulator, "s3"), stack.description["bucket"])
             stack.write_environment_file(LOCAL / "env")
             yield stack
 
@@ -88,7 +91,7 @@ def _kept_port(home: Path, otherwise: int) -> int:
 
 
 @contextlib.contextmanager
-def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: dict[str, str]):
+def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: dict[str, str], web_client: str | None = None):
     home.mkdir(parents=True, exist_ok=True)
     with step("Building the functions"):
         build.build()
@@ -97,6 +100,7 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: 
         "DataPolicy": "Delete",
         "MailSender": _MAIL_SENDER,
         "PublicUrl": f"http://localhost:{proxy_port}",
+        "AllowedOrigins": _WEB_CLIENT,
         # As the Django service did.
         "RevealRegisteredEmail": "true",
         # Doctors can be used right after registration.
@@ -114,7 +118,7 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: 
             started.enter_context(emulator.running())
         deploy.deploy_if_changed(emulator, _VENV / "sam" / "bin" / "sam", parameters)
         stack = Stack(emulator, file, f"http://localhost:{proxy_port}")
-        started.enter_context(Proxy(proxy_port, emulator.url, stack.description["api_id"], home / "proxy.log").running())
+        started.enter_context(Proxy(proxy_port, emulator.url, stack.description["api_id"], home / "proxy.log", web_client).running())
         stack.file.write_text(json.dumps(stack.description, indent=2) + "\n")
         started.callback(stack.file.unlink, missing_ok=True)
         yield stack

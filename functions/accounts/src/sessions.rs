@@ -79,7 +79,7 @@ pub(crate) async fn list_sessions(
     listing(
         &paging,
         page.next.as_ref(),
-        page.items.iter().map(|session| Device::new(session, caller.session.id)),
+        page.items.iter().map(|session| (session.id, Device::new(session, caller.session.id))),
     )
 }
 

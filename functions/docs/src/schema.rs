@@ -1,6 +1,7 @@
 //! `GET /api/schema/`
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
@@ -33,6 +34,13 @@ impl Schema {
     pub(crate) fn new() -> Self {
         Self { all: Formats::new(ALL), public: Formats::new(PUBLIC) }
     }
+
+    fn response(&self, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+        let query = query.unwrap_or_default();
+        let formats = if wants_all(query)? { &self.all } else { &self.public };
+        let content = if wants_yaml(query, headers)? { &formats.yaml } else { &formats.json };
+        content.response(headers, Caching::Revalidated)
+    }
 }
 
 impl Formats {
@@ -42,6 +50,15 @@ impl Formats {
             yaml: StaticBody::text("application/yaml", yaml),
         }
     }
+}
+
+/// Returns the document for the path with a slash, which the gateway routes to another function.
+///
+/// # Errors
+/// 400 for a format or operations that are not known.
+pub fn schema_with_slash(query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::new);
+    SCHEMA.response(query, headers)
 }
 
 /// Read the API's document: OpenAPI 3.1, as JSON unless YAML is asked for, and without the
@@ -57,8 +74,6 @@ impl Formats {
             (Object = "application/vnd.oai.openapi+json;version=3.1"),
             (Object = "application/yaml"),
         )),
-        (status = 308, description = "Asked for with the slash: it is where the path without it \
-                                      leads.", headers(("Location"))),
         (status = 304, description = "It is what If-None-Match names."),
     )
 )]
@@ -67,10 +82,7 @@ pub(crate) async fn read_schema(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (schema, query) = (&app.published()?.schema, query.as_deref().unwrap_or_default());
-    let formats = if wants_all(query)? { &schema.all } else { &schema.public };
-    let content = if wants_yaml(query, &headers)? { &formats.yaml } else { &formats.json };
-    content.response(&headers, Caching::Revalidated)
+    app.published()?.schema.response(query.as_deref(), &headers)
 }
 
 /// The formats of the document.
