@@ -39,6 +39,8 @@ mod mistakes;
 #[cfg(test)]
 mod notifications;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod races;
