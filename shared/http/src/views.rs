@@ -418,9 +418,9 @@ pub struct AccessEvent<'a> {
     file: Option<FileId>,
     #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
-    #[schema(required, max_length = 600)]
+    #[schema(required, max_length = 640)]
     before: Option<&'a str>,
-    #[schema(required, max_length = 600)]
+    #[schema(required, max_length = 640)]
     after: Option<&'a str>,
     /// Only for your own actions.
     #[schema(required, max_length = 45)]
