@@ -185,9 +185,9 @@ const MAX_BEFORE_PDF: usize = 1024;
 
 const RTF: &[u8] = b"{\\rtf";
 
-/// Returns whether a content is PDF. What laboratories and printers put before the header is text: a
-/// byte order mark, blank lines, commands for the printer. Anything else would make the file one of
-/// a second type, such as a program, an archive or a web page.
+/// Returns whether a content is PDF. What laboratories and printers put before the header is text:
+/// a byte order mark, blank lines, commands for the printer. Anything else would make the file one
+/// of a second type, such as a program, an archive or a web page.
 fn is_pdf(head: &[u8]) -> bool {
     let begins = |at: &usize| head.get(*at..).is_some_and(|rest| rest.starts_with(PDF));
     let Some(before) = (0..=MAX_BEFORE_PDF).find(begins).and_then(|at| head.get(..at)) else {

@@ -446,7 +446,8 @@ async fn a_purge_marks_a_notification_whose_mail_was_ordered_meanwhile() {
 /// Updates a notification at once, or deletes it, as another function does meanwhile.
 fn change(database: &Database, notification: &Notification, update: Option<&str>) {
     let Notification { recipient_id, id, .. } = notification;
-    let mut request = json!({"TableName": NAME, "Key": {"pk": {"S": format!("INBOX#{recipient_id}")},
+    let inbox = format!("INBOX#{recipient_id}");
+    let mut request = json!({"TableName": NAME, "Key": {"pk": {"S": inbox},
         "sk": {"S": format!("NOTIFICATION#{id}")}}});
     let Some(update) = update else {
         database.delete_item(serde_json::from_value(request).unwrap()).unwrap();
