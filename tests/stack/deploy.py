@@ -1,8 +1,10 @@
 """Deploys the template to the emulated cloud with `sam deploy`, and reads the outputs of the stack."""
 
 import hashlib
+import io
 import json
 import tomllib
+import zipfile
 from pathlib import Path
 
 import boto3
@@ -29,6 +31,21 @@ def deploy_if_changed(emulator: Emulator, sam: Path, parameters: dict[str, str])
         with step("Deploying template.yaml"):
             _deploy(emulator, sam, parameters)
             client(emulator, "ssm").put_parameter(Name=_FINGERPRINT, Value=fingerprint, Type="String", Overwrite=True)
+
+
+def update_code(emulator: Emulator, functions: dict[str, str], parameters: dict[str, str]) -> None:
+    """Replaces the code of deployed functions; `functions` are the names of binaries and of what was deployed."""
+    lambdas = client(emulator, "lambda")
+    # Until all have changed, the deployment is none of the known ones.
+    client(emulator, "ssm").put_parameter(Name=_FINGERPRINT, Value="incomplete", Type="String", Overwrite=True)
+    for binary, function in functions.items():
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.write(build.BUILD / binary / "bootstrap", "bootstrap")
+        lambdas.update_function_code(FunctionName=function, ZipFile=archive.getvalue())
+    for function in functions.values():
+        lambdas.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    client(emulator, "ssm").put_parameter(Name=_FINGERPRINT, Value=_fingerprint(parameters), Type="String", Overwrite=True)
 
 
 def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """The emulated cloud: a ministack process on the loopback interface, with its data in one folder."""
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -24,12 +25,18 @@ def free_port() -> int:
 
 
 def require_free(port: int, alternative: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Fails if a program has the port at one of the addresses of localhost, because clients may try either."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise Failure(f"port {port} is taken: stop the program that listens on it, or {alternative}") from None
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, port))
+        except PermissionError:
+            raise Failure(f"port {port} is reserved for the administrator: {alternative}") from None
+        except OSError as error:
+            # Any other error means that this machine has no such address.
+            if error.errno == errno.EADDRINUSE:
+                raise Failure(f"port {port} is taken: stop the program that listens on it, or {alternative}") from None
 
 
 class Emulator:
