@@ -97,7 +97,7 @@ test: ## Run all checks and tests, as the continuous integration does
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -rs -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)
@@ -118,6 +118,8 @@ tools: $(TOOLS)
 
 # What can be checked without the functions.
 documents: tools dependencies
+	@# -rs says which shell could not be had, and why.
+	$(call step,Testing the tools of developers,$(OUTSIDE) -m pytest -q -rs -p no:cacheprovider --ignore tests/machines/test_tour.py tests/machines)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
 	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
@@ -149,7 +151,9 @@ fuzz: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) $(VENV)/outside/$(READY) ## As
 
 audit-verify: ## Compare the audit trail of the running system with its archive; REPAIR=1 brings what is missing into it
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
-	@env $$(cat .local/env) $(COMPILE) cargo run --locked --quiet --bin audit-verify$(if $(REPAIR), -- --repair)
+	@# Without --quiet: compiling for the first time takes a while.
+	@$(CARGO) build --locked --workspace --bin audit-verify
+	@env $$(cat .local/env) $(COMPILE) cargo run --locked --quiet --workspace --bin audit-verify$(if $(REPAIR), -- --repair)
 
 reconcile: $(VENV)/stack/$(READY) ## Repair what was lost between table, bucket and queues of the running system, and print what that was
 	@$(STACK) reconcile
@@ -161,6 +165,7 @@ clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean
 
 deploy: $(VENV)/sam/$(READY) $(VENV)/lambda/$(READY) ## Deploy to AWS: MAIL_SENDER=<address>, needed the first time, and ENV=dev or prod
+	@$(VENV)/sam/bin/python -m tests.stack.before_deploy "$(ENV)" "$(MAIL_SENDER)"
 	@# SAM cannot pass --locked. Where Cargo.lock is complete, nothing changes it.
 	@cargo fetch --locked --quiet
 	@$(SAM) build --config-env $(ENV)
