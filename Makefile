@@ -153,7 +153,7 @@ audit-verify: ## Compare the audit trail of the running system with its archive;
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
 	@# Without --quiet: compiling for the first time takes a while.
 	@$(CARGO) build --locked --workspace --bin audit-verify
-	@env $$(cat .local/env) $(COMPILE) cargo run --locked --quiet --workspace --bin audit-verify$(if $(REPAIR), -- --repair)
+	@env $$(cat .local/env) $(COMPILE) cargo run --locked --quiet --bin audit-verify$(if $(REPAIR), -- --repair)
 
 reconcile: $(VENV)/stack/$(READY) ## Repair what was lost between table, bucket and queues of the running system, and print what that was
 	@$(STACK) reconcile
