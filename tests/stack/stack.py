@@ -20,7 +20,7 @@ LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
 _SAM = _VENV / "sam" / "bin" / "sam"
 _MAIL_SENDER = "records@example.org"
-# Measured with two processors, from an empty checkout.
+# Estimates for two processors and an empty checkout.
 FIRST_TIME = "The first time takes about 7 minutes and 2.4 GB of disk below .local and target; after that, it takes seconds."
 
 
