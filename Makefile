@@ -92,12 +92,13 @@ check: lint ## Check the format and the lints, run all tests that need no stack
 test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.
 	@$(MAKE) --no-print-directory --jobs=2 check documents
+	$(call step,Testing the local gateway,$(VENV)/stack/bin/python -m unittest -q tests.stack.test_proxy)
 	$(call step,Comparing response times,$(CARGO) test --locked $(IN_PROCESS) --test equal_times)
 	$(call step,Simulating,$(CARGO) run --locked --quiet --bin simulate -- --seeds 300)
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -rs -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)
@@ -115,11 +116,11 @@ owner:
 
 tools: $(TOOLS)
 	@$(OUTSIDE) -m tests.browser.chromium
+	@$(OUTSIDE) -m tests.machines.shells
 
 # What can be checked without the functions.
 documents: tools dependencies
-	@# -rs says which shell could not be had, and why.
-	$(call step,Testing the tools of developers,$(OUTSIDE) -m pytest -q -rs -p no:cacheprovider --ignore tests/machines/test_tour.py tests/machines)
+	$(call step,Testing the tools of developers,$(OUTSIDE) -m pytest -q -p no:cacheprovider --ignore tests/machines/test_tour.py tests/machines)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
 	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
@@ -159,7 +160,12 @@ reconcile: $(VENV)/stack/$(READY) ## Repair what was lost between table, bucket 
 	@$(STACK) reconcile
 
 openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
-	@mkdir -p .local && $(CARGO) run --locked --quiet --bin openapi > .local/openapi.json && $(CARGO) run --locked --quiet --bin openapi -- --yaml > .local/openapi.yaml && mv .local/openapi.json .local/openapi.yaml functions/docs/
+	@mkdir -p .local/openapi && rm -f .local/openapi/*
+	@$(CARGO) run --locked --quiet --bin openapi > .local/openapi/openapi.json
+	@$(CARGO) run --locked --quiet --bin openapi -- --yaml > .local/openapi/openapi.yaml
+	@$(CARGO) run --locked --quiet --bin openapi -- --public > .local/openapi/openapi-public.json
+	@$(CARGO) run --locked --quiet --bin openapi -- --public --yaml > .local/openapi/openapi-public.yaml
+	@mv .local/openapi/* functions/docs/
 
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean

@@ -214,11 +214,17 @@ _STATEFUL_FIELD_CODES = {
     # Only tokens and cursors issued by the API are accepted.
     ("token", "invalid"),
     ("cursor", "invalid"),
+    # Depends on whether the caller has a second factor.
+    ("code", "required"),
     # At least one of two parameters is required.
     ("subject", "required"),
     # Includes the files that the record already has.
     ("files", "too_many"),
 }
+
+
+# Query parameters that are true or false are also taken as clients in Python write them.
+_PYTHON_FLAGS = {"True", "False", "TRUE", "FALSE", "1", "0"}
 
 
 def _schema(case: Case) -> dict[str, Any]:
@@ -259,6 +265,8 @@ def filter_failure(context: HookContext, failure: Failure, case: Case, response:
         return not errors or any(each["code"] not in _STATEFUL_CODES and (each["field"], each["code"]) not in _STATEFUL_FIELD_CODES for each in errors)
     if isinstance(failure, AcceptedNegativeData):
         if _is_valid_after_trimming(case):
+            return False
+        if _PYTHON_FLAGS & {str(value) for name, value in (case.query or {}).items() if name.startswith("is_")}:
             return False
         # Empty parameters count as absent, as in HTML forms. Any value of If-None-Match that is not the current version
         # is accepted.

@@ -1,5 +1,6 @@
 """The commands work on machines that are set up for other work, too, or say in one sentence what to do. Needs no stack."""
 
+import contextlib
 import http.server
 import os
 import re
@@ -10,6 +11,9 @@ import threading
 from pathlib import Path
 
 import pytest
+
+from tests.stack import before_deploy, emulator
+from tests.stack.console import Failure
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK_PYTHON = ROOT / ".local" / "venv" / "stack" / "bin" / "python"
@@ -93,23 +97,27 @@ def test_make_tells_its_children_not_to_proxy_loopback() -> None:
     assert "\nno_proxy := corp.example,localhost,127.0.0.1,::1\n" in result.stdout
 
 
-@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_a_port_that_is_taken_at_one_address_of_localhost_is_taken(family: int, address: str) -> None:
-    with socket.socket(family) as other:
-        try:
+def test_a_port_that_is_taken_at_one_address_of_localhost_is_taken() -> None:
+    addresses = [(socket.AF_INET, "127.0.0.1")]
+    with socket.socket(socket.AF_INET6) as probe, contextlib.suppress(OSError):
+        probe.bind(("::1", 0))
+        # Some machines have no IPv6.
+        addresses.append((socket.AF_INET6, "::1"))
+    for family, address in addresses:
+        with socket.socket(family) as other:
             other.bind((address, 0))
-        except OSError:
-            pytest.skip(f"this machine has no {address}")
-        other.listen()
-        result = python(f"from tests.stack import emulator; emulator.require_free({other.getsockname()[1]}, 'choose another one')")
-        assert "is taken: stop the program that listens on it, or choose another one" in result.stderr
+            other.listen()
+            with pytest.raises(Failure, match="is taken: stop the program that listens on it, or choose another one"):
+                emulator.require_free(other.getsockname()[1], "choose another one")
 
 
-@pytest.mark.parametrize("port", ["70000", "65535", "0", "-1", "x", ""])
-def test_a_port_that_cannot_be_is_one_sentence(port: str) -> None:
-    command = [STACK_PYTHON, "-m", "tests.stack", "run", f"--port={port}"]
+def test_a_port_that_cannot_be_is_one_sentence() -> None:
+    command = [STACK_PYTHON, "-m", "tests.stack", "run", "--port=70000"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1 and is_one_sentence(result.stderr), result.stderr
+    for port in ("65535", "0", "-1", "x", ""):
+        with pytest.raises(Failure, match="is no port: choose a number"):
+            emulator.base_port(port)
 
 
 def test_the_documents_name_no_port_of_cargo_lambda() -> None:
@@ -120,37 +128,32 @@ def test_the_documents_name_no_port_of_cargo_lambda() -> None:
 
 
 def small_checkout(folder: Path) -> Path:
-    """Returns a folder with this Makefile and tools that need no download; its `make run` prints where its Python is."""
+    """Returns a folder with this Makefile and tools that need no download; its commands print where its Python is."""
     (folder / "tests" / "stack").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", folder)
-    for tool in ("stack", "sam"):
-        (folder / "tests" / "stack" / f"requirements-{tool}.txt").touch()
+    (folder / "tests" / "stack" / "requirements-stack.txt").touch()
     (folder / "tests" / "stack" / "__main__.py").write_text("import sys\nprint(sys.prefix)\n")
     return folder
 
 
-def test_a_renamed_checkout_installs_its_tools_anew_and_user_installations_are_ignored(tmp_path: Path) -> None:
+def test_tools_are_installed_below_the_checkout_whatever_pip_is_told_and_anew_where_it_was_renamed(tmp_path: Path) -> None:
     folder = small_checkout(tmp_path / "before")
-    for name in ("before", "after"):
-        folder = folder.rename(tmp_path / name)
-        result = make(folder, "run", PIP_USER="1", PIP_TARGET=str(tmp_path / "target"))
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert str(folder) in (folder / ".local" / "venv" / "stack" / "bin" / "pip").read_text().splitlines()[0]
-        assert f"{folder}/.local/venv/stack" in result.stdout
-    again = make(folder, "run")
-    assert "Installing" not in again.stdout, again.stdout
+    result = make(folder, "reconcile", PIP_USER="1", PIP_TARGET=str(tmp_path / "target"))
+    assert result.returncode == 0 and f"{folder}/.local/venv/stack" in result.stdout, result.stdout + result.stderr
+    assert "-m venv" not in make(folder, "--dry-run", "reconcile").stdout
+    folder = folder.rename(tmp_path / "after")
+    assert "rm -rf .local/venv/stack && python3 -m venv .local/venv/stack" in make(folder, "--dry-run", "reconcile").stdout
 
 
 def test_files_of_another_user_are_one_sentence(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files to another user")
     folder = small_checkout(tmp_path / "checkout")
     (folder / ".local").mkdir()
-    for each in (*tmp_path.parents, tmp_path):
-        if str(each).startswith("/tmp/pytest"):
-            each.chmod(0o755)
-    command = ["make", "--no-print-directory", "run"]
-    result = subprocess.run(command, cwd=folder, user=65534, group=65534, capture_output=True, text=True, timeout=60)
+    # Only root can give files away. For others, `id` says that they are somebody else.
+    identity = tmp_path / "bin" / "id"
+    identity.parent.mkdir()
+    identity.write_text("#!/bin/sh\ntest \"$1\" = -un && echo somebody || echo 65534\n")
+    identity.chmod(0o755)
+    result = make(folder, "reconcile", PATH=f"{identity.parent}:{os.environ['PATH']}")
     assert result.returncode != 0 and is_one_sentence(result.stderr), result.stderr
     assert ".local belongs to another user" in result.stderr
 
@@ -167,6 +170,28 @@ def test_a_demo_without_a_stack_is_one_sentence(tmp_path: Path) -> None:
         assert result.returncode == 1 and is_one_sentence(result.stderr), result.stderr
 
 
+def test_what_cannot_be_invoked_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no JSON")
+    code = f"""
+from pathlib import Path
+from tests.stack import stack
+from tests.stack.console import Failure
+stack.LOCAL = Path({str(tmp_path)!r})
+for arguments in [("recordss", None, None), ("records", "missing.json", None), ("records", {str(tmp_path / "text")!r}, None),
+                  ("mailer", None, "a.b.c"), ("records", None, None)]:
+    try:
+        stack.invoke(*arguments)
+    except Failure as failure:
+        print(failure)
+"""
+    result = python(code)
+    said = ["there is no function recordss", "there is no file missing.json", "text is no JSON", "mailer.json has no headers", "start one with `make run`"]
+    lines = result.stdout.splitlines()
+    assert len(lines) == len(said) and all(text in line for text, line in zip(said, lines)), result.stdout + result.stderr
+    result = make(ROOT, "invoke")
+    assert result.returncode != 0 and "FUNCTION=<name> is missing" in result.stderr, result.stderr
+
+
 class _Refusal(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = b"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>It is not valid.</Message></Error></ErrorResponse>"
@@ -179,17 +204,16 @@ class _Refusal(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [(["dve", ""], "is not in samconfig.toml"), (["dev", "x"], "is no address"), (["dev", "a@example.org"], "does not accept your credentials")],
-)
-def test_deploying_checks_settings_and_credentials_first(arguments: list[str], said: str) -> None:
+def test_deploying_checks_settings_and_credentials_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [ROOT / ".local" / "venv" / "sam" / "bin" / "python", "-m", "tests.stack.before_deploy", "dve", ""]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1 and is_one_sentence(result.stderr) and "is not in samconfig.toml" in result.stderr, result.stderr
+    assert "is no address" in before_deploy.wrong("dev", "x")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusal) as aws:
-        threading.Thread(target=aws.serve_forever, daemon=True).start()
-        variables = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws.server_port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-        }  # fmt: skip
-        command = [ROOT / ".local" / "venv" / "sam" / "bin" / "python", "-m", "tests.stack.before_deploy", *arguments]
-        result = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, timeout=60)
+        threading.Thread(target=aws.serve_forever, args=[0.01], daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.server_port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert "does not accept your credentials" in before_deploy.wrong("dev", "a@example.org")
         aws.shutdown()
-    assert result.returncode == 1 and is_one_sentence(result.stderr) and said in result.stderr, result.stderr

@@ -40,14 +40,14 @@ class _Refusal(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[BrokenApi]:
     with BrokenApi() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield server
         server.shutdown()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 @pytest.mark.parametrize("interactive", [False, True], ids=["script", "typed"])
-def test_the_first_failure_stops_it(shell, interactive: bool, document: str, api: BrokenApi) -> None:
+def test_the_first_failure_stops_it(shell: str, interactive: bool, document: str, api: BrokenApi) -> None:
     # Nothing listens there: with this proxy, no request would arrive.
     environment = os.environ | {"API": api.url, "http_proxy": "http://127.0.0.1:9"}
     environment.pop("NO_PROXY", None)

@@ -18,7 +18,7 @@ PRINTED = {
 
 @pytest.mark.parametrize("document", PRINTED)
 @pytest.mark.parametrize("interactive", [False, True], ids=["script", "typed"])
-def test_the_requests_work_as_printed(shell, interactive: bool, document: str) -> None:
+def test_the_requests_work_as_printed(shell: str, interactive: bool, document: str) -> None:
     api = json.loads(Path(os.environ["STACK_FILE"]).read_text())["base_url"]
     result = shells.run(shell, shells.script_of(document), interactive, env=os.environ | {"API": api})
     said = result.stdout + result.stderr

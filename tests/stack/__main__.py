@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import processes, stack
+from . import emulator, processes, stack
 from .console import Failure
 
 
@@ -34,9 +34,9 @@ def main() -> int:
     try:
         match arguments.command:
             case "run":
-                return stack.run(_port(arguments.port))
+                return stack.run(emulator.base_port(arguments.port))
             case "watch":
-                return stack.watch(_port(arguments.port))
+                return stack.watch(emulator.base_port(arguments.port))
             case "exec":
                 argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
                 return stack.execute(argv, dict(arguments.set))
@@ -58,13 +58,6 @@ def main() -> int:
         return 1
     except processes.Stopped as stopped:
         return stopped.code
-
-
-def _port(text: str) -> int:
-    """Returns the port of the base URL."""
-    if not text.isdecimal() or not 1 <= int(text) <= 65534:
-        raise Failure(f"PORT={text} is no port: choose a number from 1024 to 65534, such as PORT=8100")
-    return int(text)
 
 
 def _setting(text: str) -> tuple[str, str]:

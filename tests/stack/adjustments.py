@@ -1,6 +1,6 @@
 """Workarounds for differences between the emulated cloud and AWS.
 
-All but the first use public APIs. Each function says when it can be removed.
+All but the first use public APIs. Each function but the last says when it can be removed.
 """
 
 import json
@@ -49,3 +49,10 @@ def lock_objects(s3, bucket: str, mode: str, days: str) -> None:
 def expire_items(dynamodb, table: str) -> None:
     """ministack 1.5.33 ignores TimeToLiveSpecification in a template. Can be removed as soon as items expire without it."""
     dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": "ttl", "Enabled": True})
+
+
+def allow_local_origins(s3, bucket: str) -> None:
+    """Lets web clients on any port of this machine transfer files, as the proxy lets them call the API."""
+    rules = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    origins = [f"http://{host}:*" for host in ("localhost", "127.0.0.1", "[::1]")]
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule | {"AllowedOrigins": origins} for rule in rules]})

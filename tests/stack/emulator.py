@@ -24,6 +24,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def base_port(text: str) -> int:
+    """Reads the port of the base URL. The emulated cloud has the one above it."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65534:
+        raise Failure(f"PORT={text} is no port: choose a number from 1024 to 65534, such as PORT=8100")
+    return int(text)
+
+
 def require_free(port: int, alternative: str) -> None:
     """Fails if a program has the port at one of the addresses of localhost, because clients may try either."""
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import logging
+import re
 import threading
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from .emulator import REGION
 _MAILS_PATH = "/_local/mails"
 # The hop-by-hop headers (RFC 9110, section 7.6.1), and Host, which is set to that of the API.
 _HOP_BY_HOP_HEADERS = ["Connection", "Host", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"]
+_LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 # The limit of API Gateway.
 _MAX_HEADER_BYTES = 10240
 
@@ -29,6 +31,8 @@ _MAX_HEADER_BYTES = 10240
 class Proxy:
     def __init__(self, port: int, emulator_url: str, api_id: str, folder: Path):
         self._port, self._emulator_url = port, emulator_url
+        # The allowed origin. If it is set, all origins on this machine are allowed, too.
+        self.web_client: str | None = None
         # What is called before each request; a text that it returns is the response. See sources.py.
         self.before = None
         self._turn = asyncio.Lock()
@@ -67,6 +71,8 @@ class Proxy:
             access_log=None,
             logger=self._log,
             shutdown_timeout=1,
+            # Bodies are passed on as they are, compressed or not: their headers say how long they are and how they are encoded.
+            auto_decompress=False,
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         )
@@ -102,6 +108,9 @@ class Proxy:
                 return web.json_response(problem, status=500, content_type="application/problem+json")
         headers = _end_to_end(request.headers)
         headers["Host"] = self._host
+        origin = headers.get("Origin", "")
+        if local := self.web_client is not None and self._is_another_local_origin(origin):
+            headers["Origin"] = self.web_client
         try:
             async with self._client.request(
                 request.method,
@@ -111,6 +120,8 @@ class Proxy:
                 allow_redirects=False,
             ) as upstream:
                 headers = _with_single_cors(_end_to_end(upstream.headers))
+                if local and "Access-Control-Allow-Origin" in headers:
+                    headers["Access-Control-Allow-Origin"] = origin
                 response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
                 await response.prepare(request)
                 async for chunk in upstream.content.iter_any():
@@ -119,6 +130,10 @@ class Proxy:
                 return response
         except ClientConnectionError:
             return web.json_response({"message": "Service Unavailable"}, status=503)
+
+    def _is_another_local_origin(self, origin: str) -> bool:
+        """Returns whether an origin is on this machine, and not the one of the API itself."""
+        return _LOCAL_ORIGIN.fullmatch(origin) is not None and not origin.endswith(f":{self._port}")
 
     async def _mails(self, _request: web.Request) -> web.Response:
         return web.json_response(await self._all_mails())

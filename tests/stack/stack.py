@@ -8,9 +8,10 @@ import shutil
 import time
 from pathlib import Path
 
+from botocore.exceptions import EndpointConnectionError
 from yarl import URL
 
-from . import build, deploy, processes
+from . import adjustments, build, deploy, processes
 from .console import Failure, step
 from .emulator import CREDENTIALS, REGION, Emulator, free_port, require_free
 from .proxy import Proxy
@@ -20,6 +21,8 @@ LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
 _SAM = _VENV / "sam" / "bin" / "sam"
 _MAIL_SENDER = "records@example.org"
+# The allowed origin. With `make run` and `make watch`, all others on this machine are allowed, too.
+_WEB_CLIENT = "http://localhost:3000"
 # Estimates for two processors and an empty checkout.
 FIRST_TIME = "The first time takes about 7 minutes and 2.4 GB of disk below .local and target; after that, it takes seconds."
 
@@ -69,6 +72,8 @@ def _kept_stack(port: int):
         require_free(port, "choose another one with PORT=")
         emulator_port = _kept_port(LOCAL / "run", otherwise=port + 1)
         with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, others={}) as stack:
+            stack.proxy.web_client = _WEB_CLIENT
+            adjustments.allow_local_origins(deploy.client(stack.emulator, "s3"), stack.description["bucket"])
             stack.write_environment_file(LOCAL / "env")
             yield stack
 
@@ -98,6 +103,7 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: 
         "DataPolicy": "Delete",
         "MailSender": _MAIL_SENDER,
         "PublicUrl": f"http://localhost:{proxy_port}",
+        "AllowedOrigins": _WEB_CLIENT,
         # As the Django service did.
         "RevealRegisteredEmail": "true",
         # Doctors can be used right after registration.
@@ -155,8 +161,13 @@ def invoke(function: str, event: str | None, token: str | None) -> int:
         raise Failure(f"there is no function {function}: choose one of {', '.join(build.functions())}")
     if not file.exists():
         raise Failure(f"there is no file {file}: EVENT= names the file of an event")
-    content = json.loads(file.read_text())
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise Failure(f"{file} is no JSON: {error}") from None
     if token:
+        if "headers" not in content:
+            raise Failure(f"{file} has no headers, so that there is no place for a token: leave TOKEN= out")
         content["headers"]["authorization"] = f"Bearer {token}"
     result = _invoke(_running(), function, content, failure=f"{function} has failed")
     if isinstance(result, dict) and isinstance(result.get("body"), str):
@@ -185,7 +196,10 @@ def _running() -> dict:
 def _invoke(description: dict, function: str, event: dict, failure: str) -> dict:
     emulator = Emulator(LOCAL / "run", int((LOCAL / "run" / "port").read_text()), _VENV / "stack")
     name = description["functions"][function]
-    response = deploy.client(emulator, "lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    try:
+        response = deploy.client(emulator, "lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    except EndpointConnectionError:
+        raise Failure("the stack of this checkout has ended without stopping: start it again with `make run`") from None
     result = json.load(response["Payload"])
     if "FunctionError" in response:
         raise Failure(f"{failure}: {result['errorMessage']}")

@@ -29,5 +29,9 @@ pub(crate) async fn access_log(
     let event = [caller.audit(Action::ReadAccessLog, owner, None)];
     let log = app.store.list_events_of_subject(owner, None, paging.limit, paging.after);
     let (page, ()) = tokio::try_join!(log, app.store.create_events(&event))?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(AccessEvent::new))
+    listing(
+        &paging,
+        page.next.as_ref(),
+        page.items.iter().map(|event| (event.id, AccessEvent::new(event))),
+    )
 }

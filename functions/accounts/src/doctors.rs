@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::text::{Name, Specialization, sort_key};
 use http_api::caller::Patient;
 use http_api::filters;
-use http_api::page::{Listing, listing};
+use http_api::page::{Listing, listing_of_short};
 use http_api::problem::Problem;
 use http_api::query::{Parameters, QueryParameters};
 use http_api::response::ApiResponse;
@@ -45,5 +45,5 @@ pub(crate) async fn list_doctors(
         paging.after.as_ref(),
     );
     let (_, page) = patient.authorize_with(read).await?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(UserView::in_directory))
+    listing_of_short(&paging, page.next.as_ref(), page.items.iter().map(UserView::in_directory))
 }

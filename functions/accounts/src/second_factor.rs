@@ -43,20 +43,7 @@ impl Proof {
 
     /// Reads one, where an account without a second factor needs none.
     pub(crate) fn from_form_if_any(form: &mut Form) -> Option<Option<Self>> {
-        let code = form.optional("code");
-        let recovery_code = form.optional("recovery_code");
-        match (code?, recovery_code?) {
-            (None, None) => Some(None),
-            (Some(code), None) => Some(Some(Self::App(code))),
-            (None, Some(code)) => Some(Some(Self::Paper(code))),
-            (Some(_), Some(_)) => {
-                form.reject(
-                    "recovery_code",
-                    Reason::new("invalid", "Must not be given beside code."),
-                );
-                None
-            }
-        }
+        form.at_most_one_of(("code", Self::App), ("recovery_code", Self::Paper))
     }
 
     fn is_of_paper(&self) -> bool {
@@ -131,6 +118,13 @@ impl Refusal {
             }
         };
         Problem::field("code", reason)
+    }
+}
+
+request! {
+    /// A request of a user who is signed in that needs a code if there is a second factor.
+    pub(crate) struct ProofRequest {
+        pub(crate) proof: Option<Proof> = by(Proof::from_form_if_any),
     }
 }
 

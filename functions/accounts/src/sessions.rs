@@ -6,6 +6,7 @@ use domain::audit::Action;
 use domain::id::SessionId;
 use domain::session::Session;
 use http_api::caller::SignedIn;
+use http_api::form::Body;
 use http_api::page::{Listing, listing};
 use http_api::path::PathId;
 use http_api::problem::Problem;
@@ -19,6 +20,7 @@ use store::sessions::EndSessionError;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::second_factor::{ProofRequest, check_second_factor};
 
 /// A session, as its user sees it.
 #[derive(Serialize, ToSchema)]
@@ -77,13 +79,17 @@ pub(crate) async fn list_sessions(
     listing(
         &paging,
         page.next.as_ref(),
-        page.items.iter().map(|session| Device::new(session, caller.session.id)),
+        page.items.iter().map(|session| (session.id, Device::new(session, caller.session.id))),
     )
 }
 
 /// End one of your sessions at once, with its refresh token.
+///
+/// If you have a second factor, the body must contain a code, unless the session is the one of the
+/// access token.
 #[utoipa::path(
     delete, path = "/api/accounts/sessions/{id}/", tag = "Accounts",
+        request_body = ProofRequest,
     responses(
         (status = 204, description = "The session has ended."),
     )
@@ -92,11 +98,15 @@ pub(crate) async fn end_session(
     State(app): State<App>,
     caller: SignedIn,
     PathId(id): PathId<SessionId>,
+    Body(request): Body<ProofRequest>,
 ) -> Result<ApiResponse, Problem> {
     let caller = caller.authorize().await?;
     let account = &caller.account;
     if !account.allows_session_id(id) {
         return Err(Problem::not_found());
+    }
+    if id != caller.session.id {
+        check_second_factor(&app, &caller, request.proof.as_ref(), Action::EndSession).await?;
     }
     app.store
         .end_session(account.id, id, &caller.audit(Action::EndSession, account.id, None))
@@ -108,9 +118,11 @@ pub(crate) async fn end_session(
     Ok(no_content())
 }
 
-/// End all of your sessions at once, this one too.
+/// End all of your sessions at once, this one too. If you have a second factor, the body must
+/// contain a code.
 #[utoipa::path(
     post, path = "/api/accounts/logout-all/", tag = "Accounts",
+        request_body = ProofRequest,
     responses(
         (status = 204, description = "All sessions have ended."),
     )
@@ -118,9 +130,11 @@ pub(crate) async fn end_session(
 pub(crate) async fn logout_all(
     State(app): State<App>,
     caller: SignedIn,
+    Body(request): Body<ProofRequest>,
 ) -> Result<ApiResponse, Problem> {
     let user = caller.id();
     let (caller, through) = caller.authorize_with(app.http.latest_session(user)).await?;
+    check_second_factor(&app, &caller, request.proof.as_ref(), Action::EndAllSessions).await?;
     match app
         .store
         .end_sessions(user, through, &caller.audit(Action::EndAllSessions, user, None))

@@ -118,7 +118,11 @@ async fn write(
         Problem::forbidden(Code::NoProfile, "You have no profile yet. Create it first.")
     })?;
     if_match.check(account.version)?;
+    let present = profile.clone();
     let profile = change(account.role, profile)?;
+    if profile == present {
+        return Ok(ok(&ProfileView::full(&account)).with_etag(ETag::of(account.version)));
+    }
     let before = account.version;
     let account = Account {
         version: before + 1,

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http_api::caller::Admin;
 use http_api::filters;
-use http_api::page::{Listing, listing};
+use http_api::page::{Listing, listing_of_short};
 use http_api::problem::Problem;
 use http_api::query::QueryParameters;
 use http_api::response::ApiResponse;
@@ -31,5 +31,5 @@ pub(crate) async fn list_doctors_by_approval(
     let (approval, paging) =
         query.parse(&app.http, admin.id(), "doctors-by-approval", read_approval)?;
     let (doctors, next) = app.staff.list_doctors_by_approval(admin, approval, &paging).await?;
-    listing(&paging, next.as_ref(), doctors.iter().map(DoctorEntry::new))
+    listing_of_short(&paging, next.as_ref(), doctors.iter().map(DoctorEntry::new))
 }

@@ -31,5 +31,9 @@ pub(crate) async fn list_events(
     let (filter, paging) =
         query.parse::<_, EventId>(&app.http, admin.id(), "audit", AuditFilter::read)?;
     let page = app.staff.list_events(admin, filter, paging.limit, paging.after).await?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(AuditEventView::new))
+    listing(
+        &paging,
+        page.next.as_ref(),
+        page.items.iter().map(|event| (event.id, AuditEventView::new(event))),
+    )
 }

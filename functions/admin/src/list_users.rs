@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http_api::caller::Admin;
 use http_api::filters;
-use http_api::page::{Listing, listing};
+use http_api::page::{Listing, listing_of_short};
 use http_api::problem::Problem;
 use http_api::query::QueryParameters;
 use http_api::response::ApiResponse;
@@ -30,5 +30,5 @@ pub(crate) async fn list_users(
 ) -> Result<ApiResponse, Problem> {
     let (filters, paging) = query.parse(&app.http, admin.id(), "users", UserFilters::read)?;
     let (users, next) = app.staff.list_users(admin, &filters, &paging).await?;
-    listing(&paging, next.as_ref(), users.iter().map(UserEntry::new))
+    listing_of_short(&paging, next.as_ref(), users.iter().map(UserEntry::new))
 }

@@ -29,7 +29,8 @@ pub(crate) async fn list_recoveries(
 ) -> Result<ApiResponse, Problem> {
     let ((), paging) = query.parse(&app.http, admin.id(), "recoveries", |_| Some(()))?;
     let (_, page) = app.staff.list_recoveries(admin, &paging).await?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(RecoveryView::new))
+    let results = page.items.iter().map(|it| (it.user_id, RecoveryView::new(it)));
+    listing(&paging, page.next.as_ref(), results)
 }
 
 /// Approve, as the second admin, what another admin has started for a user.

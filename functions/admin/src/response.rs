@@ -103,9 +103,9 @@ pub(crate) struct AuditEventView<'a> {
     file: Option<FileId>,
     #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
-    #[schema(required, max_length = 600)]
+    #[schema(required, max_length = 640)]
     before: Option<&'a str>,
-    #[schema(required, max_length = 600)]
+    #[schema(required, max_length = 640)]
     after: Option<&'a str>,
     #[schema(max_length = 255)]
     request_id: &'a str,

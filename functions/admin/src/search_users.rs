@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::email::Email;
 use http_api::caller::Admin;
 use http_api::form::Body;
-use http_api::page::{Listing, listing};
+use http_api::page::{Listing, listing_of_short};
 use http_api::problem::Problem;
 use http_api::query::{NoFilters, QueryParameters};
 use http_api::request;
@@ -38,5 +38,5 @@ pub(crate) async fn search_users(
     let ((), paging) = query.parse(&app.http, admin.id(), "user-search", |_| Some(()))?;
     let filters = UserFilters::of_email(email);
     let (users, next) = app.staff.list_users(admin, &filters, &paging).await?;
-    listing(&paging, next.as_ref(), users.iter().map(UserEntry::new))
+    listing_of_short(&paging, next.as_ref(), users.iter().map(UserEntry::new))
 }

@@ -20,6 +20,9 @@ use runtime::config;
 use store::Table;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use crate::health::healthy;
+pub use crate::schema::schema_with_slash;
+
 use crate::schema::Schema;
 use crate::swagger_ui::SwaggerUi;
 

@@ -1,5 +1,8 @@
 //! `GET /api/schema/`
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -10,38 +13,67 @@ use crate::App;
 use crate::content::{Caching, StaticBody};
 
 /// The document, written by `make openapi`.
-const JSON: &str = include_str!("../openapi.json");
+const ALL: [&str; 2] = [include_str!("../openapi.json"), include_str!("../openapi.yaml")];
 
-/// The same document as YAML, written together with it.
-const YAML: &str = include_str!("../openapi.yaml");
+/// The document without the operations of staff, written together with it.
+const PUBLIC: [&str; 2] =
+    [include_str!("../openapi-public.json"), include_str!("../openapi-public.yaml")];
 
-/// The document in both formats.
+/// The documents in both formats.
 pub(crate) struct Schema {
+    all: Formats,
+    public: Formats,
+}
+
+struct Formats {
     json: StaticBody,
     yaml: StaticBody,
 }
 
 impl Schema {
     pub(crate) fn new() -> Self {
+        Self { all: Formats::new(ALL), public: Formats::new(PUBLIC) }
+    }
+
+    fn response(&self, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+        let query = query.unwrap_or_default();
+        let formats = if wants_all(query)? { &self.all } else { &self.public };
+        let content = if wants_yaml(query, headers)? { &formats.yaml } else { &formats.json };
+        content.response(headers, Caching::Revalidated)
+    }
+}
+
+impl Formats {
+    fn new([json, yaml]: [&'static str; 2]) -> Self {
         Self {
-            json: StaticBody::text("application/vnd.oai.openapi+json;version=3.1", JSON),
-            yaml: StaticBody::text("application/yaml", YAML),
+            json: StaticBody::text("application/vnd.oai.openapi+json;version=3.1", json),
+            yaml: StaticBody::text("application/yaml", yaml),
         }
     }
 }
 
-/// Read the API's document: OpenAPI 3.1, as JSON unless YAML is asked for.
+/// Returns the document for the path with a slash, which the gateway routes to another function.
+///
+/// # Errors
+/// 400 for a format or operations that are not known.
+pub fn schema_with_slash(query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::new);
+    SCHEMA.response(query, headers)
+}
+
+/// Read the API's document: OpenAPI 3.1, as JSON unless YAML is asked for, and without the
+/// operations of staff unless all are asked for.
 #[utoipa::path(
     get, path = "/api/schema/", tag = "Service",
     params(("format" = inline(Option<Format>), Query, description = "Which form is wanted, \
-         whatever the header Accept says.")),
+         whatever the header Accept says."),
+        ("operations" = inline(Option<Operations>), Query, description = "Which operations are \
+         wanted. The default is public.")),
     responses(
         (status = 200, description = "The document.", headers(("ETag"), ("Cache-Control")), content(
             (Object = "application/vnd.oai.openapi+json;version=3.1"),
             (Object = "application/yaml"),
         )),
-        (status = 308, description = "Asked for with the slash: it is where the path without it \
-                                      leads.", headers(("Location"))),
         (status = 304, description = "It is what If-None-Match names."),
     )
 )]
@@ -50,13 +82,7 @@ pub(crate) async fn read_schema(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let schema = &app.published()?.schema;
-    let content = if wants_yaml(query.as_deref().unwrap_or_default(), &headers)? {
-        &schema.yaml
-    } else {
-        &schema.json
-    };
-    content.response(&headers, Caching::Revalidated)
+    app.published()?.schema.response(query.as_deref(), &headers)
 }
 
 /// The formats of the document.
@@ -68,11 +94,32 @@ enum Format {
     Yaml,
 }
 
+/// The operations that are described.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "documents the values of the parameter")]
+enum Operations {
+    Public,
+    All,
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+fn wants_all(query: &str) -> Result<bool, Problem> {
+    match parameter(query, "operations").as_deref() {
+        Some("all") => Ok(true),
+        Some("public" | "") | None => Ok(false),
+        Some(_) => Err(Problem::field(
+            "operations",
+            Reason::new("invalid_choice", "Must be one of: public all."),
+        )),
+    }
+}
+
 fn wants_yaml(query: &str, headers: &HeaderMap) -> Result<bool, Problem> {
-    let format = form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "format")
-        .map(|(_, value)| value);
-    match format.as_deref() {
+    match parameter(query, "format").as_deref() {
         Some("yaml") => Ok(true),
         Some("json") => Ok(false),
         Some("") | None => {
@@ -115,8 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn the_document_is_json() {
-        let document: serde_json::Value = serde_json::from_str(JSON).unwrap();
-        assert_eq!(document["openapi"], "3.1.1");
+    fn the_documents_are_json() {
+        for [json, _] in [ALL, PUBLIC] {
+            let document: serde_json::Value = serde_json::from_str(json).unwrap();
+            assert_eq!(document["openapi"], "3.1.1");
+        }
     }
 }

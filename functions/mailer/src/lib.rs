@@ -283,7 +283,8 @@ impl Mailer {
         let mut token = None;
         if mail.kind.includes_token() {
             let generated = MailTokenSecret::generate();
-            let basis = mail.basis.clone().unwrap_or_else(|| AccountSnapshot::of(account));
+            // That of the mail, if it has one: otherwise it would not be needed any more.
+            let basis = AccountSnapshot::of(account);
             let entry = MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
             self.store.create_mail_token(&generated.hash(), &entry).await.map_err(not_prepared)?;
             token = Some(generated.reveal());

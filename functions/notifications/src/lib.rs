@@ -1,5 +1,5 @@
 //! The function `notifications`: the inbox. It is also behind the gateway's default route: unknown
-//! paths are 404, and the base paths of three other functions with a slash at the end redirect to
+//! paths are 404, and the base paths of other functions with a slash at the end are answered as
 //! those without.
 
 mod count_unread;
@@ -9,9 +9,11 @@ mod mark_all_read;
 mod read_notification;
 mod response;
 
-use axum::extract::{FromRef, RawQuery};
-use axum::response::Redirect;
+use axum::extract::{FromRef, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{Redirect, Response};
 use axum::routing::get;
+use http_api::problem::Problem;
 use http_api::routes;
 use http_api::state::{self, HttpKeys, HttpState};
 use runtime::config;
@@ -28,15 +30,19 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(delete_all::delete_all))
         .routes(routes!(read_notification::read_notification, read_notification::peek_notification))
         .route("/admin/", get(async || Redirect::permanent("/admin")))
-        .route("/api/health/", get(async || Redirect::permanent("/api/health")))
-        .route(
-            "/api/schema/",
-            get(async |query: RawQuery| Redirect::permanent(&with_query("/api/schema", query))),
-        )
+        .route("/api/health/", get(async || docs::healthy()))
+        .route("/api/schema/", get(read_schema))
 }
 
-fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
-    query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
+async fn read_schema(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if !app.publishes_docs {
+        return Err(Problem::not_found());
+    }
+    docs::schema_with_slash(query.as_deref(), &headers)
 }
 
 /// The configuration of the function.
@@ -44,6 +50,8 @@ fn with_query(path: &str, RawQuery(query): RawQuery) -> String {
 pub struct Config {
     /// What every function that answers HTTP needs.
     pub http: config::Http,
+    /// What the function `docs` publishes.
+    pub publication: config::Publication,
 }
 
 impl Config {
@@ -54,7 +62,10 @@ impl Config {
     pub fn read(
         lookup: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, config::ConfigError> {
-        Ok(Self { http: config::Http::read(&lookup)? })
+        Ok(Self {
+            http: config::Http::read(&lookup)?,
+            publication: config::Publication::read(&lookup)?,
+        })
     }
 }
 
@@ -63,6 +74,7 @@ impl Config {
 pub struct App {
     http: HttpState,
     store: Store,
+    publishes_docs: bool,
 }
 
 impl App {
@@ -78,6 +90,10 @@ impl App {
 
     /// Builds the state from its parts.
     pub fn new(config: Config, store: Store, keys: HttpKeys) -> Self {
-        Self { http: HttpState::new(config.http, store.clone(), keys), store }
+        Self {
+            http: HttpState::new(config.http, store.clone(), keys),
+            store,
+            publishes_docs: config.publication.publish,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http_api::caller::SignedIn;
 use http_api::filters;
-use http_api::page::{Listing, listing};
+use http_api::page::{Listing, READ_AT_ONCE, Room, listing};
 use http_api::problem::Problem;
 use http_api::query::{Parameters, QueryParameters};
 use http_api::response::ApiResponse;
@@ -39,7 +39,19 @@ pub(crate) async fn list_notifications(
             paging.after,
         ))
         .await?;
-    let context = Context::read(&app, &caller, &page.items).await?;
-    let results = page.items.iter().map(|notification| context.show(notification));
+    let mut context = Context::new(&app, &caller, &page.items);
+    let mut room = Room::default();
+    'page: for notifications in page.items.chunks(READ_AT_ONCE) {
+        context.read(&app, notifications).await?;
+        for notification in notifications {
+            if !room.take(&context.show(notification))? {
+                break 'page;
+            }
+        }
+    }
+    // Where there was no room for a notification, the page ends before it: those whose records were
+    // not read are behind.
+    let results =
+        page.items.iter().map(|notification| (notification.id, context.show(notification)));
     listing(&paging, page.next.as_ref(), results)
 }

@@ -67,6 +67,8 @@ async fn response(
     caller: &Caller,
     notification: &Notification,
 ) -> Result<ApiResponse, Problem> {
-    let context = Context::read(app, caller, std::slice::from_ref(notification)).await?;
+    let notifications = std::slice::from_ref(notification);
+    let mut context = Context::new(app, caller, notifications);
+    context.read(app, notifications).await?;
     Ok(ok(&context.show(notification)))
 }

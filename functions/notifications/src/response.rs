@@ -38,7 +38,12 @@ pub(crate) struct NotificationView<'a> {
 
 /// The records of notifications that their recipient may see now, and the accounts they name.
 pub(crate) struct Context<'a> {
+    caller: &'a Caller,
     viewer: &'a Account,
+    /// The records that the recipient may probably still see.
+    presumed: BTreeSet<(UserId, RecordId)>,
+    /// The records that were read, whether the recipient may see them or not.
+    read: BTreeSet<(UserId, RecordId)>,
     details: HashMap<RecordId, RecordDetail>,
     accounts_by_id: HashMap<UserId, Account>,
     public_url: &'a str,
@@ -90,30 +95,48 @@ fn events(
 }
 
 impl<'a> Context<'a> {
-    /// Reads the records and, concurrently, the accounts they probably name, and writes to the
-    /// audit trail.
+    /// Makes the context of a page before anything of it is read.
+    pub(crate) fn new(app: &'a App, caller: &'a Caller, notifications: &[Notification]) -> Self {
+        Self {
+            caller,
+            viewer: &caller.account,
+            presumed: presumably_seen(caller, notifications),
+            read: BTreeSet::new(),
+            details: HashMap::new(),
+            accounts_by_id: HashMap::new(),
+            public_url: &app.http.public_url,
+        }
+    }
+
+    /// Reads the records of some notifications of the page and, concurrently, the accounts they
+    /// probably name, and writes to the audit trail.
     ///
     /// The events are written while the records are read, for those that the recipient may probably
     /// see. Where that was wrong, they are corrected before the response.
     pub(crate) async fn read(
-        app: &'a App,
-        caller: &'a Caller,
+        &mut self,
+        app: &App,
         notifications: &[Notification],
-    ) -> Result<Self, Problem> {
-        let viewer = &caller.account;
-        let mut records: Vec<(UserId, RecordId)> =
+    ) -> Result<(), Problem> {
+        let Self { caller, viewer, .. } = *self;
+        let records: BTreeSet<(UserId, RecordId)> =
             notifications.iter().filter_map(Notification::record).collect();
-        records.sort_unstable();
-        records.dedup();
-        let likely: Vec<UserId> =
-            notifications.iter().map(|it| it.actor_id).filter(|id| *id != viewer.id).collect();
-        let presumed = presumably_seen(caller, notifications);
+        let records = &records - &self.read;
+        let presumed = &records & &self.presumed;
+        let likely: Vec<UserId> = notifications
+            .iter()
+            .map(|it| it.actor_id)
+            .filter(|id| *id != viewer.id && !self.accounts_by_id.contains_key(id))
+            .collect();
         let events = events(caller, Outcome::Success, &presumed);
-        let (details, mut accounts_by_id, ()) = tokio::try_join!(
+        self.read.extend(&records);
+        let records: Vec<(UserId, RecordId)> = records.into_iter().collect();
+        let (details, accounts_by_id, ()) = tokio::try_join!(
             app.store.get_record_details(&records),
             app.store.get_accounts(likely),
             app.store.create_events(&events)
         )?;
+        self.accounts_by_id.extend(accounts_by_id);
         // The record is read strongly consistently: its patient and doctor are the present ones.
         let may_see =
             |detail: &RecordDetail| caller.sees(Relation::to_record(viewer.id, &detail.record));
@@ -127,7 +150,7 @@ impl<'a> Context<'a> {
         let missing: Vec<UserId> = details
             .values()
             .flat_map(accounts_named_in)
-            .filter(|id| *id != viewer.id && !accounts_by_id.contains_key(id))
+            .filter(|id| *id != viewer.id && !self.accounts_by_id.contains_key(id))
             .collect();
         let seen: BTreeSet<(UserId, RecordId)> =
             details.values().map(|detail| (detail.record.patient_id, detail.record.id)).collect();
@@ -137,12 +160,13 @@ impl<'a> Context<'a> {
             app.store.get_accounts(missing),
             app.store.create_events(&corrections)
         )?;
-        accounts_by_id.extend(others);
-        Ok(Self { viewer, details, accounts_by_id, public_url: &app.http.public_url })
+        self.accounts_by_id.extend(others);
+        self.details.extend(details);
+        Ok(())
     }
 
     /// Returns a notification with its record, or without if the recipient may not see it any more.
-    pub(crate) fn show(&'a self, notification: &'a Notification) -> NotificationView<'a> {
+    pub(crate) fn show<'b>(&'b self, notification: &'b Notification) -> NotificationView<'b> {
         let Self { viewer, accounts_by_id, public_url, .. } = self;
         let view = RecordPresenter { viewer, accounts_by_id, public_url };
         let detail = notification.record_id.and_then(|id| self.details.get(&id));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use axum::extract::State;
 use domain::audit::Action;
-use domain::file::NewFile;
-use domain::id::UserId;
+use domain::file::{FileStatus, NewFile};
+use domain::id::{FileId, UserId};
 use domain::notification::RecordEvent;
 use domain::record::{Record, RecordDetail, RecordType};
 use domain::text::Description;
@@ -17,6 +17,7 @@ use http_api::request;
 use http_api::response::{ApiResponse, created};
 use http_api::views;
 use runtime::clock;
+use serde_json::Value;
 use store::rate::DailyUsage;
 
 use crate::new_files::UploadLimits;
@@ -61,7 +62,7 @@ async fn create(
     };
     let (caller, (replay, doctor)) = patient.authorize_with(first).await?;
     if let Some(response) = replay? {
-        return Ok(response);
+        return with_new_uploads(app, caller.account.id, response).await;
     }
     let doctor = new_files::assignable(doctor?)?;
     let patient = &caller.account;
@@ -100,4 +101,33 @@ async fn create(
         .await
         .map_err(|error| allowance::refuse(&allowance, error))?;
     Ok(response)
+}
+
+/// Signs the uploads in a stored response again: their URLs may have expired. Those of files that
+/// have arrived or been deleted since stay as they are.
+async fn with_new_uploads(
+    app: &App,
+    owner: UserId,
+    response: ApiResponse,
+) -> Result<ApiResponse, Problem> {
+    let stored = response.json();
+    let of_file = |file: &Value| {
+        let id: FileId = file["id"].as_str()?.parse().ok()?;
+        Some((id, file.get("upload")?.clone()))
+    };
+    let old: Vec<(FileId, Value)> =
+        stored["files"].as_array().into_iter().flatten().filter_map(of_file).collect();
+    let record = stored["id"].as_str().and_then(|id| id.parse().ok());
+    let (Some(record), false) = (record, old.is_empty()) else { return Ok(response) };
+    let detail = app.store.get_record_detail(owner, record).await?;
+    let mut files = detail.map(|detail| detail.files).unwrap_or_default();
+    files.retain(|file| file.status == FileStatus::Pending);
+    let mut new = response::uploads(app, &files).await?;
+    let mut replaced = Vec::new();
+    for (id, old) in old {
+        let Some(upload) = new.remove(&id) else { continue };
+        replaced.push((old["url"].clone(), upload.url.into()));
+        replaced.push((old["expires_at"].clone(), upload.expires_at.to_string().into()));
+    }
+    Ok(response.replacing(&replaced))
 }

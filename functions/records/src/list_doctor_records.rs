@@ -1,19 +1,21 @@
 //! `GET /api/records/doctor/`
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::extract::State;
 use domain::audit::{Action, AuditEvent};
 use domain::id::{RecordId, UserId};
-use http_api::caller::Doctor;
+use domain::record::{Assignment, RecordDetail};
+use http_api::caller::{Caller, Doctor};
 use http_api::filters;
-use http_api::page::{Listing, listing};
+use http_api::page::{Listing, READ_AT_ONCE, Room, listing};
 use http_api::problem::Problem;
 use http_api::query::QueryParameters;
 use http_api::response::ApiResponse;
 use http_api::views::RecordView;
 
 use crate::list_patient_records::filter;
+use crate::response::AccountsById;
 use crate::{App, response};
 
 filters!(DoctorFilters: |parameters| filter(parameters, "patient"));
@@ -41,9 +43,42 @@ pub(crate) async fn list_doctor_records(
             paging.after,
         ))
         .await?;
-    let records: Vec<(UserId, RecordId)> =
-        page.items.iter().map(|assignment| (assignment.patient_id, assignment.record_id)).collect();
-    let patients: Vec<UserId> = page.items.iter().map(|assignment| assignment.patient_id).collect();
+    let (mut details, mut accounts_by_id) = (Vec::new(), AccountsById::new());
+    let mut room = Room::default();
+    'page: for assignments in page.items.chunks(READ_AT_ONCE) {
+        let new = read(&app, &caller, assignments, &mut accounts_by_id).await?;
+        let view = response::view(&app, &caller.account, &accounts_by_id);
+        for detail in new {
+            let fits = room.take(&view.record(&detail, HashMap::new()))?;
+            details.push(detail);
+            if !fits {
+                break 'page;
+            }
+        }
+    }
+    let view = response::view(&app, &caller.account, &accounts_by_id);
+    let records =
+        details.iter().map(|detail| (detail.record.id, view.record(detail, HashMap::new())));
+    // Where there was no room for a record, the page ends before it.
+    listing(&paging, page.next.as_ref(), records)
+}
+
+/// Reads the records of assignments, and the accounts they name, and writes to the audit trail.
+async fn read(
+    app: &App,
+    caller: &Caller,
+    assignments: &[Assignment],
+    accounts_by_id: &mut AccountsById,
+) -> Result<Vec<RecordDetail>, Problem> {
+    let records: Vec<(UserId, RecordId)> = assignments
+        .iter()
+        .map(|assignment| (assignment.patient_id, assignment.record_id))
+        .collect();
+    let patients: BTreeSet<UserId> = records
+        .iter()
+        .map(|(patient, _)| *patient)
+        .filter(|patient| !accounts_by_id.contains_key(patient))
+        .collect();
     // Each patient's access log says which of their records were listed.
     let mut listed: BTreeMap<UserId, Vec<RecordId>> = BTreeMap::new();
     for (patient, record) in &records {
@@ -57,12 +92,13 @@ pub(crate) async fn list_doctor_records(
         app.store.get_accounts(patients),
         app.store.create_events(&events)
     )?;
+    accounts_by_id.extend(patients);
     // A record may have been assigned to another doctor between the two reads.
     let mut details: Vec<_> =
         details.into_iter().flatten().filter(|detail| caller.may_on(&detail.record)).collect();
-    let accounts_by_id =
-        response::settle_uploads_and_get_people(&app, patients, &mut details, reader).await?;
-    let view = response::view(&app, &caller.account, &accounts_by_id);
-    let records = details.iter().map(|detail| view.record(detail, HashMap::new()));
-    listing(&paging, page.next.as_ref(), records)
+    let known = std::mem::take(accounts_by_id);
+    let reader = caller.account.id;
+    *accounts_by_id =
+        response::settle_uploads_and_get_people(app, known, &mut details, reader).await?;
+    Ok(details)
 }

@@ -61,6 +61,7 @@ pub(crate) async fn list_patient_records(
         response::settle_uploads_and_get_people(&app, AccountsById::new(), &mut page.items, owner);
     let (accounts_by_id, ()) = tokio::try_join!(accounts_by_id, response::audit(&app, &events))?;
     let view = response::view(&app, &caller.account, &accounts_by_id);
-    let records = page.items.iter().map(|detail| view.record(detail, HashMap::new()));
+    let records =
+        page.items.iter().map(|detail| (detail.record.id, view.record(detail, HashMap::new())));
     listing(&paging, page.next.as_ref(), records)
 }

@@ -2,7 +2,7 @@
 
 use domain::account::Account;
 use domain::field::Reason;
-use domain::file::{ContentType, File, FileName, NewFile, Sha256, size_bytes, size_schema};
+use domain::file::{DeclaredType, File, FileName, NewFile, Sha256, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
 use http_api::form::Form;
 use http_api::problem::Problem;
@@ -30,7 +30,7 @@ request! {
     /// A file to be uploaded.
     struct FileRequest(limits: UploadLimits = UploadLimits::DEFAULT) {
         name: FileName = required,
-        content_type: ContentType = required,
+        content_type: DeclaredType = required,
         size_bytes: u64 = required_by(
             || size_schema(limits.file_bytes),
             |value| size_bytes(value, limits.file_bytes)
@@ -44,6 +44,8 @@ pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<NewFile
     form.list("files", limits.files_per_record, |form| {
         let FileRequest { name, content_type, size_bytes, sha256 } =
             FileRequest::from_form(form, limits)?;
+        let content_type =
+            content_type.of(&name).map_err(|reason| form.reject("content_type", reason)).ok()?;
         Some(NewFile { name, content_type, size_bytes, sha256 })
     })
 }

@@ -35,5 +35,9 @@ pub(crate) async fn read_access_log(
     }
     let log = app.store.list_events_of_subject(owner, Some(id), paging.limit, paging.after);
     let (page, ()) = tokio::try_join!(log, app.store.create_events(std::slice::from_ref(&event)))?;
-    listing(&paging, page.next.as_ref(), page.items.iter().map(AccessEvent::new))
+    listing(
+        &paging,
+        page.next.as_ref(),
+        page.items.iter().map(|event| (event.id, AccessEvent::new(event))),
+    )
 }

@@ -82,6 +82,6 @@ async fn response(
     let versions = page
         .items
         .iter()
-        .map(|version| AnnotationVersionView::new(version, accounts_by_id.get(&version.author_id)));
+        .map(|it| (it.version, AnnotationVersionView::new(it, accounts_by_id.get(&it.author_id))));
     listing(paging, page.next.as_ref(), versions)
 }

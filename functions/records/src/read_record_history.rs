@@ -83,6 +83,6 @@ async fn response(
     let (accounts_by_id, ()) =
         tokio::try_join!(app.store.get_accounts(people), app.store.create_events(&event))?;
     let versions =
-        page.items.iter().map(|version| RecordVersionView::new(version, &accounts_by_id));
+        page.items.iter().map(|it| (it.version, RecordVersionView::new(it, &accounts_by_id)));
     listing(paging, page.next.as_ref(), versions)
 }

@@ -103,27 +103,28 @@ async fn write(
     change: RecordChange,
 ) -> Result<ApiResponse, Problem> {
     let owner = patient.id();
-    let doctor = async {
-        match change.doctor {
-            Some(doctor) => app.store.get_account(doctor).await,
-            None => Ok(None),
-        }
+    let read = async || {
+        let doctor = async {
+            match change.doctor {
+                Some(doctor) => app.store.get_account(doctor).await,
+                None => Ok(None),
+            }
+        };
+        tokio::try_join!(app.store.get_record_detail(owner, id), doctor)
     };
-    let (caller, (found, doctor)) = patient
-        .authorize_with(async { tokio::try_join!(app.store.get_record_detail(owner, id), doctor) })
-        .await?;
+    let (caller, (found, mut stated)) = patient.authorize_with(read()).await?;
     let Some(mut detail) = found else {
         let denied = caller.audit(Action::UpdateRecord, owner, Some(id));
         return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
     };
-    // A doctor who is not assignable any more keeps the records they have.
-    let doctor = match change.doctor {
-        Some(wanted) if wanted != detail.record.doctor_id => Some(new_files::assignable(doctor)?),
-        _ => None,
-    };
     let mut retries = CHANGED_SINCE_READ.start();
     loop {
         if_match.check(detail.record.version)?;
+        // A doctor who is not assignable any more keeps the records they have.
+        let doctor = match change.doctor {
+            Some(id) if id != detail.record.doctor_id => Some(new_files::assignable(stated)?),
+            _ => None,
+        };
         let planned = plan(app, &caller, &detail, &change, doctor.as_ref())?;
         let Some(Plan { mut record, files, mut notifications }) = planned else {
             return respond(app, &caller, detail, Vec::new()).await;
@@ -147,9 +148,11 @@ async fn write(
                 detail.record = record;
                 return respond(app, &caller, detail, files).await;
             }
+            // What is stated is compared with the record as it is now.
             Err(UpdateRecordError::Stale) => {
-                detail =
-                    app.store.get_record_detail(owner, id).await?.ok_or_else(Problem::not_found)?
+                let found;
+                (found, stated) = read().await?;
+                detail = found.ok_or_else(Problem::not_found)?;
             }
             Err(UpdateRecordError::Locked(locked)) => {
                 return Err(allowance::refuse(&allowance, locked));

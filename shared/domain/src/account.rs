@@ -1,6 +1,6 @@
 //! Users, their roles and their profiles.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -288,7 +288,7 @@ pub enum Profile {
 /// A patient's profile.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PatientProfile {
-    /// Never in the future.
+    /// From 1900 to the day on which it was stored, if that was with this rule.
     pub date_of_birth: Option<Date>,
     /// `other` when not specified.
     pub gender: Gender,
@@ -342,14 +342,24 @@ impl FieldValue for Years {
 
 schema::response_schema!(Years);
 
-/// Checks a date of birth.
+/// The earliest date of birth. Clients fail at years such as 0.
+const EARLIEST_BIRTH: Date = jiff::civil::date(1900, 1, 1);
+
+/// The time zone in which a day begins first.
+const FIRST_ZONE: Offset = Offset::constant(14);
+
+/// Checks a date of birth: from 1900 to today, wherever it is today at `now`.
 ///
 /// # Errors
-/// `future` for a date after `now`.
+/// `too_early`, or `future`.
 pub fn date_of_birth(date: Date, now: Timestamp) -> Result<Date, Reason> {
-    // One day more: east of UTC it may be tomorrow already.
-    let latest = now.to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap_or(Date::MAX);
-    if date <= latest { Ok(date) } else { Err(Reason::new("future", "Must not be in the future.")) }
+    if date < EARLIEST_BIRTH {
+        return Err(Reason::new("too_early", format!("Must be {EARLIEST_BIRTH} or later.")));
+    }
+    if date > FIRST_ZONE.to_datetime(now).date() {
+        return Err(Reason::new("future", "Must not be in the future."));
+    }
+    Ok(date)
 }
 
 /// A user's credentials, stored apart from the account.
@@ -532,10 +542,19 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_date_of_birth_is_not_in_the_future() {
-        let now = "2026-03-01T00:00:00Z".parse().unwrap();
-        assert!(date_of_birth("2026-03-02".parse().unwrap(), now).is_ok());
-        assert_eq!(date_of_birth("2026-03-03".parse().unwrap(), now).unwrap_err().code, "future");
+    fn a_date_of_birth_is_from_1900_to_today_somewhere() {
+        let check = |date: &str, now: &str| {
+            date_of_birth(date.parse().unwrap(), now.parse().unwrap())
+                .map(drop)
+                .map_err(|reason| reason.code)
+        };
+        assert_eq!(check("2026-03-01", "2026-03-01T09:59:59Z"), Ok(()));
+        assert_eq!(check("2026-03-02", "2026-03-01T09:59:59Z"), Err("future"));
+        assert_eq!(check("2026-03-02", "2026-03-01T10:00:00Z"), Ok(()), "in Kiribati");
+        assert_eq!(check("2026-03-03", "2026-03-01T23:59:59Z"), Err("future"));
+        assert_eq!(check("1900-01-01", "2026-03-01T00:00:00Z"), Ok(()));
+        assert_eq!(check("1899-12-31", "2026-03-01T00:00:00Z"), Err("too_early"));
+        assert_eq!(check("0000-01-01", "2026-03-01T00:00:00Z"), Err("too_early"));
         assert_eq!(Date::from_json(&json!("1990-02-30")).unwrap_err().code, "invalid");
     }
 }

@@ -76,7 +76,9 @@ impl Inspection {
             Content::Begins(signatures) => {
                 accept_if(signatures.iter().any(|signature| head.starts_with(signature)))
             }
+            Content::Pdf => accept_if(is_pdf(head)),
             Content::Webp => accept_if(is_webp(head)),
+            Content::Branded(brands) => accept_if(has_brand(head, brands)),
             Content::Dicom => accept_if(is_dicom(head)),
             Content::Text | Content::Json => {
                 accept_if(!is_binary(head))?;
@@ -90,7 +92,10 @@ impl Inspection {
             Content::OfficeOpenXml { .. } => {
                 compound::check_streams(&self.pieces, &["EncryptedPackage"])
             }
-            Content::Compound { streams } => compound::check_streams(&self.pieces, streams),
+            Content::CompoundOrRtf { .. } if head.starts_with(RTF) => Ok(()),
+            Content::Compound { streams } | Content::CompoundOrRtf { streams } => {
+                compound::check_streams(&self.pieces, streams)
+            }
         }
     }
 }
@@ -166,10 +171,43 @@ fn is_binary(head: &[u8]) -> bool {
         Content::Begins(signatures) => signatures.iter().any(|it| head.starts_with(it)),
         _ => false,
     };
-    is_webp(head)
+    head.starts_with(PDF)
+        || is_webp(head)
         || head.starts_with(zip::SIGNATURE)
         || head.starts_with(compound::SIGNATURE)
         || FORMATS.iter().any(|format| begins(format.content))
+}
+
+const PDF: &[u8] = b"%PDF-";
+
+/// How many bytes readers of PDF accept before its header.
+const MAX_BEFORE_PDF: usize = 1024;
+
+const RTF: &[u8] = b"{\\rtf";
+
+/// Returns whether a content is PDF. What laboratories and printers put before the header is text:
+/// a byte order mark, blank lines, commands for the printer. Anything else would make the file one
+/// of a second type, such as a program, an archive or a web page.
+fn is_pdf(head: &[u8]) -> bool {
+    let begins = |at: &usize| head.get(*at..).is_some_and(|rest| rest.starts_with(PDF));
+    let Some(before) = (0..=MAX_BEFORE_PDF).find(begins).and_then(|at| head.get(..at)) else {
+        return false;
+    };
+    let is_other = before.trim_ascii_start().first().is_some_and(|first| *first == b'<')
+        || [&b"MZ"[..], b"#!", RTF].iter().any(|signature| before.starts_with(signature))
+        || (!before.is_empty() && is_binary(before));
+    !is_other && !before.iter().any(|byte| text::is_binary(char::from(*byte)))
+}
+
+/// Returns whether a content begins with a box `ftyp` that names one of these brands, as the main
+/// one or among the compatible ones.
+fn has_brand(head: &[u8], brands: &[&[u8; 4]]) -> bool {
+    let Some((size, rest)) = head.split_first_chunk::<4>() else { return false };
+    let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
+    let Some(names) = head.get(8..size).filter(|_| rest.starts_with(b"ftyp")) else { return false };
+    // After the main brand there is its version.
+    let named = names.chunks_exact(4).enumerate().filter(|(index, _)| *index != 1);
+    named.into_iter().any(|(_, name)| brands.iter().any(|brand| name == *brand))
 }
 
 fn is_webp(head: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! Email addresses.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
@@ -9,7 +10,7 @@ use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
 use crate::field::{FieldValue, Reason, string};
 use crate::schema;
 
-/// An email address as typed, with the domain in lower case.
+/// An email address as typed, with the domain in lower case and in ASCII.
 ///
 /// Addresses that differ in case only belong to one account: compare with [`Email::normalized`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,25 +21,33 @@ pub struct Email(String);
 pub const MAX: usize = 254;
 
 impl Email {
-    /// Parses an address, ignoring white space around it.
+    /// Parses an address, ignoring white space around it. A domain with other letters than those of
+    /// ASCII becomes the one that is registered for it (Punycode).
     ///
     /// # Errors
-    /// `blank`, `too_long`, or `invalid` when it is not an address. Only ASCII is accepted, because
-    /// SES does not deliver to other addresses.
+    /// `blank`, `too_long`, or `invalid` when it is not an address. Before the `@`, only ASCII is
+    /// accepted, because SES does not deliver to other addresses.
     pub fn parse(raw: &str) -> Result<Self, Reason> {
-        let text = raw.trim();
-        if text.is_empty() {
+        let typed = raw.trim();
+        if typed.is_empty() {
             return Err(Reason::new("blank", "Must not be blank."));
         }
+        let invalid = || Reason::new("invalid", "Must be an email address.");
+        let too_long = || Reason::new("too_long", format!("Must have at most {MAX} characters."));
+        // Converting takes longer than linear time.
+        if typed.chars().count() > MAX {
+            return Err(too_long());
+        }
+        let text = with_ascii_domain(typed).ok_or_else(invalid)?;
         if text.chars().count() > MAX {
-            return Err(Reason::new("too_long", format!("Must have at most {MAX} characters.")));
+            return Err(too_long());
         }
         let options =
             Options::default().with_required_tld().without_domain_literal().without_display_text();
-        let address = EmailAddress::parse_with_options(text, options)
+        let address = EmailAddress::parse_with_options(&text, options)
             .ok()
             .filter(|_| text.is_ascii() && !text.contains(['"', ' ']))
-            .ok_or_else(|| Reason::new("invalid", "Must be an email address."))?;
+            .ok_or_else(invalid)?;
         Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_ascii_lowercase())))
     }
 
@@ -50,6 +59,17 @@ impl Email {
     /// Returns the address in lower case. It identifies an account.
     pub fn normalized(&self) -> String {
         self.0.to_ascii_lowercase()
+    }
+}
+
+/// Returns an address with its domain in ASCII; `None` if the domain cannot be registered.
+fn with_ascii_domain(typed: &str) -> Option<Cow<'_, str>> {
+    match typed.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => {
+            let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+            Some(Cow::Owned(format!("{local}@{ascii}")))
+        }
+        _ => Some(Cow::Borrowed(typed)),
     }
 }
 
@@ -76,7 +96,8 @@ impl FieldValue for Email {
     fn schema() -> Object {
         let email = SchemaFormat::KnownFormat(KnownFormat::Email);
         schema::string(
-            "An email address. Addresses that differ in case only are the same.",
+            "An email address. Addresses that differ in case only are the same. A domain such as \
+             `münchen.de` is returned in ASCII, as `xn--mnchen-3ya.de`.",
             5,
             MAX,
             "jane@example.com",
@@ -100,6 +121,30 @@ mod tests {
         );
         assert_eq!(one.as_str(), "Jane.Doe@example.com");
         assert_eq!(one.normalized(), other.normalized());
+    }
+
+    #[test]
+    fn internationalized_domains_are_converted() {
+        for (typed, stored) in [
+            ("x@münchen.de", "x@xn--mnchen-3ya.de"),
+            ("X@MÜNCHEN.de", "X@xn--mnchen-3ya.de"),
+            ("x@mu\u{308}nchen.de", "x@xn--mnchen-3ya.de"),
+            ("x@straße.de", "x@xn--strae-oqa.de"),
+            ("x@例え。テスト", "x@xn--r8jz45g.xn--zckzah"),
+            ("x@xn--mnchen-3ya.de", "x@xn--mnchen-3ya.de"),
+        ] {
+            assert_eq!(Email::parse(typed).unwrap().as_str(), stored, "{typed:?}");
+        }
+        for typed in ["x@mün chen.de", "x@-ü-.de", "x@ü", "jané@münchen.de", "x@\u{200b}"] {
+            assert_eq!(Email::parse(typed).unwrap_err().code, "invalid", "{typed:?}");
+        }
+        let long = format!("{}@{}.de", "a".repeat(64), vec!["ü".repeat(30); 6].join("."));
+        assert_eq!(Email::parse(&long).unwrap_err().code, "too_long", "it is longer in ASCII");
+    }
+
+    #[test]
+    fn apostrophes_stay() {
+        assert_eq!(Email::parse("o'brien@example.com").unwrap().as_str(), "o'brien@example.com");
     }
 
     #[test]

@@ -23,6 +23,12 @@ string_enum! {
         Webp = "image/webp",
         /// TIFF.
         Tiff = "image/tiff",
+        /// HEIC, as telephones write photos.
+        Heic = "image/heic",
+        /// HEIF.
+        Heif = "image/heif",
+        /// AVIF.
+        Avif = "image/avif",
         /// DICOM.
         Dicom = "application/dicom",
         /// Plain text.
@@ -47,8 +53,12 @@ string_enum! {
 pub enum Content {
     /// It begins with one of these signatures.
     Begins(&'static [&'static [u8]]),
+    /// PDF, with up to 1,024 bytes before its header.
+    Pdf,
     /// WebP in its container.
     Webp,
+    /// A container of the family of MP4 (ISO/IEC 14496-12) that says it has one of these brands.
+    Branded(&'static [&'static [u8; 4]]),
     /// DICOM, with or without a preamble.
     Dicom,
     /// Text that can be decoded as a whole.
@@ -62,6 +72,11 @@ pub enum Content {
     },
     /// A compound file (OLE2) with one of these streams and without macros.
     Compound {
+        /// The names of the streams.
+        streams: &'static [&'static str],
+    },
+    /// Such a compound file, or RTF, which Word saves as `.doc`, too.
+    CompoundOrRtf {
         /// The names of the streams.
         streams: &'static [&'static str],
     },
@@ -90,23 +105,28 @@ const fn format(
 /// What a TIFF begins with, which may also be the preamble of a DICOM file.
 pub(crate) const TIFF: &[&[u8]] = &[b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
 
+/// The brands of HEIC and HEIF. Devices do not keep the two apart.
+const HEIF: &[&[u8; 4]] =
+    &[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1"];
+
 /// The formats of all types. `Content` is checked by [`crate::content`].
-pub static FORMATS: [Format; 14] = {
-    use Content::{Begins, Compound, Json, OfficeOpenXml, Text};
+pub static FORMATS: [Format; 17] = {
+    use Content::{Begins, Branded, Compound, CompoundOrRtf, Json, OfficeOpenXml, Text};
     [
-        // PDF readers accept up to 1 KiB before the header. No PDF writer produces that;
-        // attackers use it for files of two types.
-        format(ContentType::Pdf, &["pdf"], Begins(&[b"%PDF-"])),
+        format(ContentType::Pdf, &["pdf"], Content::Pdf),
         format(ContentType::Png, &["png"], Begins(&[b"\x89PNG\r\n\x1a\n"])),
         format(ContentType::Jpeg, &["jpg", "jpeg", "jpe", "jfif"], Begins(&[b"\xff\xd8\xff"])),
         format(ContentType::Gif, &["gif"], Begins(&[b"GIF87a", b"GIF89a"])),
         format(ContentType::Webp, &["webp"], Content::Webp),
         format(ContentType::Tiff, &["tif", "tiff"], Begins(TIFF)),
+        format(ContentType::Heic, &["heic"], Branded(HEIF)),
+        format(ContentType::Heif, &["heif", "hif"], Branded(HEIF)),
+        format(ContentType::Avif, &["avif"], Branded(&[b"avif", b"avis"])),
         format(ContentType::Dicom, &["dcm", "dicom", "dic"], Content::Dicom),
         format(ContentType::Text, &["txt", "text"], Text),
         format(ContentType::Csv, &["csv"], Text),
         format(ContentType::Json, &["json"], Json),
-        format(ContentType::Doc, &["doc"], Compound { streams: &["WordDocument"] }),
+        format(ContentType::Doc, &["doc"], CompoundOrRtf { streams: &["WordDocument"] }),
         format(ContentType::Docx, &["docx"], OfficeOpenXml { folder: "word/" }),
         format(ContentType::Xls, &["xls"], Compound { streams: &["Workbook", "Book"] }),
         format(ContentType::Xlsx, &["xlsx"], OfficeOpenXml { folder: "xl/" }),
@@ -121,8 +141,94 @@ impl ContentType {
     }
 }
 
+/// Other names of accepted types, as browsers and operating systems send them.
+const ALIASES: [(&str, ContentType); 17] = [
+    ("image/jpg", ContentType::Jpeg),
+    ("image/pjpeg", ContentType::Jpeg),
+    ("image/jfif", ContentType::Jpeg),
+    ("image/x-png", ContentType::Png),
+    ("image/apng", ContentType::Png),
+    ("image/tif", ContentType::Tiff),
+    ("image/x-tiff", ContentType::Tiff),
+    ("image/heic-sequence", ContentType::Heic),
+    ("image/heif-sequence", ContentType::Heif),
+    ("application/x-pdf", ContentType::Pdf),
+    ("application/dcm", ContentType::Dicom),
+    ("image/dicom", ContentType::Dicom),
+    ("text/x-csv", ContentType::Csv),
+    ("application/csv", ContentType::Csv),
+    ("application/x-csv", ContentType::Csv),
+    ("text/comma-separated-values", ContentType::Csv),
+    ("text/json", ContentType::Json),
+];
+
+/// What browsers send for a file whose type they do not know.
+const UNKNOWN: &str = "application/octet-stream";
+
+/// The type of a file as a client declares it: one of the accepted types or another name of one, in
+/// any case, with or without parameters such as `charset=utf-8`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeclaredType(
+    /// None for an unknown type, which the name of the file tells.
+    Option<ContentType>,
+);
+
+impl DeclaredType {
+    /// Returns the type of a file with this name.
+    ///
+    /// # Errors
+    /// `invalid_choice` if the client does not know the type, and the extension is of no accepted
+    /// one.
+    pub fn of(self, name: &FileName) -> Result<ContentType, Reason> {
+        let extension = name.0.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let by_name = || {
+            FORMATS.iter().find(|format| {
+                format.extensions.iter().any(|it| it.eq_ignore_ascii_case(extension))
+            })
+        };
+        match (self.0, by_name().map(|format| format.content_type)) {
+            // Windows with Excel says so of every CSV.
+            (Some(ContentType::Xls), Some(ContentType::Csv)) => Ok(ContentType::Csv),
+            (Some(content_type), _) | (None, Some(content_type)) => Ok(content_type),
+            (None, None) => Err(not_accepted()),
+        }
+    }
+}
+
+impl FieldValue for DeclaredType {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        let text = string(value)?;
+        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if essence == UNKNOWN {
+            return Ok(Self(None));
+        }
+        let alias = ALIASES.iter().find(|(name, _)| *name == essence).map(|(_, it)| *it);
+        alias.or_else(|| essence.parse().ok()).map(|it| Self(Some(it))).ok_or_else(not_accepted)
+    }
+
+    fn schema() -> Object {
+        let names = ContentType::ALL.iter().map(|it| it.as_str());
+        schema::string_enum(
+            "The media type of a file. Upper case and parameters make no difference. The type is \
+             returned, and signed for the upload, by its name in the IANA registry. \
+             `application/vnd.ms-excel` is CSV if the name of the file ends in `.csv`. \
+             `application/octet-stream` is accepted if the extension tells the type.",
+            names.chain(ALIASES.map(|(name, _)| name)),
+        )
+    }
+}
+
+fn not_accepted() -> Reason {
+    let names: Vec<&str> = ContentType::ALL.iter().map(|it| it.as_str()).collect();
+    Reason::new("invalid_choice", format!("Must be one of: {}.", names.join(" ")))
+}
+
 string_enum! {
-    /// Why an uploaded file was rejected.
+    /// Why an uploaded file was rejected: `declaration_mismatch`, size or type of what was uploaded
+    /// are not those declared; `content_mismatch`, the content is of another type;
+    /// `undecodable_text`, the text is in no encoding that is accepted; `damaged_file`, the
+    /// document cannot be opened; `contains_macros`; `malware_found`; `not_scannable`, the scanner
+    /// for malware cannot look into the file.
     Rejection {
         /// Size or type of the object differ from those declared.
         DeclarationMismatch = "declaration_mismatch",
@@ -145,16 +251,31 @@ impl Rejection {
     /// Returns what the patient is told.
     pub fn message(self) -> &'static str {
         match self {
-            Self::DeclarationMismatch => "The file does not have the declared size and type.",
-            Self::ContentMismatch => "The content is not of the declared type.",
-            Self::UndecodableText => {
-                "The text is not in UTF-8, nor in UTF-16 with a byte order mark."
+            Self::DeclarationMismatch => {
+                "Another file arrived than the one that was announced. Please add the file again."
             }
-            Self::DamagedFile => "The document is damaged.",
-            Self::ContainsMacros => "The document contains macros.",
-            Self::MalwareFound => "Malware was found in the file.",
+            Self::ContentMismatch => {
+                "The file is not what its type says. Please open it with the program that you \
+                 usually use, save it as a PDF or a picture, and add that."
+            }
+            Self::UndecodableText => {
+                "The text cannot be read. Please save it as UTF-8, and add it again."
+            }
+            Self::DamagedFile => {
+                "The file is damaged or incomplete. Please open it on your device; if that works, \
+                 save it again or as a PDF, and add that."
+            }
+            Self::ContainsMacros => {
+                "The document contains macros, which are not accepted. Please save it as a PDF, \
+                 and add that."
+            }
+            Self::MalwareFound => {
+                "Malware was found in the file. Please do not open it, and ask whoever gave it to \
+                 you for another one."
+            }
             Self::NotScannable => {
-                "The file cannot be scanned for malware. It may be encrypted or too large."
+                "The file cannot be checked for malware. Please remove its password, if it has \
+                 one, or add a smaller file."
             }
         }
     }
@@ -188,7 +309,8 @@ impl Verdict {
 }
 
 string_enum! {
-    /// The upload status of a file.
+    /// The status of a file: `pending`, until it is uploaded and checked; `available`, to be
+    /// downloaded; `rejected`, not acceptable for the reason in `rejection`, and deleted.
     FileStatus {
         /// Waits for its upload.
         Pending = "pending",
@@ -433,6 +555,48 @@ mod tests {
         extensions.sort_unstable();
         extensions.dedup();
         assert_eq!(extensions.len(), count, "an extension must tell the type");
+    }
+
+    #[test]
+    fn types_have_many_names() {
+        let declared = |text: &str, name: &str| {
+            let name = FileName(name.to_owned());
+            DeclaredType::from_json(&json!(text))
+                .and_then(|declared| declared.of(&name))
+                .map_err(|reason| reason.code)
+        };
+        for (text, name, expected) in [
+            ("image/jpeg", "a.jpg", ContentType::Jpeg),
+            ("image/jpg", "a.jpg", ContentType::Jpeg),
+            ("image/pjpeg", "a", ContentType::Jpeg),
+            ("image/x-png", "a", ContentType::Png),
+            ("IMAGE/PNG", "a.png", ContentType::Png),
+            ("application/x-pdf", "a.pdf", ContentType::Pdf),
+            ("text/x-csv", "a", ContentType::Csv),
+            ("application/csv", "a", ContentType::Csv),
+            ("text/csv; charset=utf-8", "a", ContentType::Csv),
+            (" Text/Plain ;charset=iso-8859-1", "a", ContentType::Text),
+            ("application/vnd.ms-excel", "a.CSV", ContentType::Csv),
+            ("application/vnd.ms-excel", "a.xls", ContentType::Xls),
+            ("application/vnd.ms-excel", "a", ContentType::Xls),
+            ("text/plain", "a.csv", ContentType::Text),
+            ("application/octet-stream", "IMG_1.HEIC", ContentType::Heic),
+            ("application/octet-stream", "a.dcm", ContentType::Dicom),
+        ] {
+            assert_eq!(declared(text, name), Ok(expected), "{text} {name}");
+        }
+        for (text, name) in [
+            ("application/octet-stream", "a"),
+            ("application/octet-stream", "a.exe"),
+            ("image/svg+xml", "a.png"),
+            ("", "a.png"),
+            ("; charset=utf-8", "a.png"),
+        ] {
+            assert_eq!(declared(text, name), Err("invalid_choice"), "{text} {name}");
+        }
+        for (alias, _) in ALIASES {
+            assert!(alias.parse::<ContentType>().is_err(), "{alias} is an accepted type itself");
+        }
     }
 
     #[test]

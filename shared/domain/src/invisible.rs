@@ -44,8 +44,13 @@ pub(crate) fn without_invisible(text: &str) -> String {
 
 /// Returns whether a text has nothing that anybody could see.
 pub(crate) fn is_blank(text: &str) -> bool {
+    !text.chars().any(is_visible)
+}
+
+/// Returns whether a character is no white space and shown itself, or a control character.
+pub(crate) fn is_visible(c: char) -> bool {
     // The blank pattern of Braille is a symbol for Unicode, and white space for readers.
-    text.chars().all(|c| c.is_whitespace() || c == '\u{2800}' || is_invisible(c))
+    !(c.is_whitespace() || c == '\u{2800}' || is_invisible(c))
 }
 
 /// Returns whether a character is not shown itself: it is ignored by default, or a format

@@ -7,6 +7,7 @@ use zxcvbn::{Score, zxcvbn};
 
 use crate::email::Email;
 use crate::field::{FieldValue, Reason, string};
+use crate::invisible::is_visible;
 use crate::schema;
 use crate::text::Name;
 
@@ -48,18 +49,22 @@ impl Password {
     /// Checks that a new password has at least `min` visible characters.
     ///
     /// # Errors
-    /// `too_short`.
+    /// `blank`, `too_short`.
     pub fn check_length(&self, min: usize) -> Result<(), Reason> {
-        if self.normalized.chars().filter(|c| is_visible(*c)).count() >= min {
-            return Ok(());
+        match self.normalized.chars().filter(|c| is_visible(*c) && !c.is_control()).count() {
+            0 => Err(Reason::new("blank", "Must not be blank.")),
+            length if length < min => {
+                let message = format!("Must have at least {min} visible characters.");
+                Err(Reason::new("too_short", message))
+            }
+            _ => Ok(()),
         }
-        Err(Reason::new("too_short", format!("Must have at least {min} visible characters.")))
     }
 
     /// Checks what can be said of a new password without its user: long enough, and not common.
     ///
     /// # Errors
-    /// `too_short`, `too_common`.
+    /// `blank`, `too_short`, `too_common`.
     fn check_alone(&self) -> Result<(), Reason> {
         self.check_length(MIN)?;
         if is_common(&self.normalized) {
@@ -75,7 +80,7 @@ impl Password {
     /// and not easy to guess for one who knows these.
     ///
     /// # Errors
-    /// `too_short`, `too_common`, `too_similar`, `too_weak`.
+    /// `blank`, `too_short`, `too_common`, `too_similar`, `too_weak`.
     pub fn check_strength(self, email: Option<&Email>, names: &[&Name]) -> Result<Self, Reason> {
         self.check_alone()?;
         let email = email.map(Email::as_str).unwrap_or_default();
@@ -149,18 +154,6 @@ fn schema(description: &str, min: usize) -> Object {
     let schema = schema::string(description, min, MAX, "a long walk before breakfast")
         .format(Some(password));
     schema.pattern(Some(r"^[^\u0000]*$")).build()
-}
-
-/// Returns whether a character is seen: no white space, no control character, and nothing of
-/// Unicode's `Default_Ignorable_Code_Point`.
-fn is_visible(c: char) -> bool {
-    let is_ignorable = matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
-    !is_ignorable && !c.is_whitespace() && !c.is_control()
 }
 
 fn is_common(password: &str) -> bool {
@@ -249,8 +242,9 @@ mod tests {
     fn only_visible_characters_count() {
         let code = |password: &str| check(password).unwrap_err().code;
         let invisible = "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}\u{34f}\u{115f}";
-        assert_eq!(code(invisible), "too_short");
-        assert_eq!(code("        \u{3000}"), "too_short");
+        assert_eq!(code(invisible), "blank");
+        assert_eq!(code(&" ".repeat(40)), "blank");
+        assert_eq!(code("        \u{3000}"), "blank");
         assert_eq!(code(&format!("{invisible}lamp-7q")), "too_short");
         let password = Password::from_json(&"three lamps".into()).unwrap();
         assert!(password.check_length(10).is_ok() && password.check_length(11).is_err());

@@ -87,8 +87,9 @@ text!(
     Name, max 255, One, may_be_blank, "Jane"
 );
 text!(
-    /// A telephone number as typed, in any format.
-    PhoneNumber, max 15, One, may_be_blank, "+43 1 234567"
+    /// A telephone number as typed, in any format. Holds the longest international number (E.164)
+    /// with its `+`, spaces and an extension.
+    PhoneNumber, max 32, One, may_be_blank, "+43 1 234567"
 );
 text!(
     /// A patient's postal address. Never shown to doctors.
@@ -118,21 +119,23 @@ text!(
 
 impl Specialization {
     /// Returns the form for comparing specializations: `"Family  Medicine"` and `"family medicine"`
-    /// are equal.
+    /// are equal. It is never empty.
     pub fn slug(&self) -> String {
         slug(&self.0)
     }
 }
 
 /// Returns the text in lower case, with a hyphen for each run of characters that are not letters or
-/// digits.
+/// digits. Of a text without any, the symbols stay.
 pub fn slug(text: &str) -> String {
     let lower = text.nfc().collect::<String>().to_lowercase();
-    lower
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join("-")
+    let words = |separates: fn(char) -> bool| {
+        lower.split(separates).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+    };
+    match words(|c| !c.is_alphanumeric()) {
+        slug if slug.is_empty() => words(char::is_whitespace),
+        slug => slug,
+    }
 }
 
 /// Returns the form in which names are sorted and searched: lower case, without `#`, which
@@ -188,5 +191,23 @@ mod tests {
         let slug = |text| Specialization::parse(text).unwrap().slug();
         assert_eq!(slug("Family  Medicine"), slug(" family-medicine"));
         assert_eq!(slug("Hals-Nasen-Ohren / Phoniatrie"), "hals-nasen-ohren-phoniatrie");
+    }
+
+    #[test]
+    fn specializations_of_symbols_differ() {
+        let slug = |text| Specialization::parse(text).unwrap().slug();
+        assert_eq!(slug(" \u{2764}  + "), "\u{2764}-+");
+        let slugs = ["\u{2764}", "\u{1f9e0}", "+", "#", "-"].map(slug);
+        for (index, slug) in slugs.iter().enumerate() {
+            assert!(!slug.is_empty() && !slugs[..index].contains(slug), "{slug:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_telephone_numbers_fit() {
+        for number in ["+491512345678901", "+49 (1512) 345 678 901 ext. 1234"] {
+            assert_eq!(PhoneNumber::parse(number).map(|it| it.0), Ok(number.to_owned()));
+        }
+        assert_eq!(PhoneNumber::parse(&"1".repeat(33)).unwrap_err().code, "too_long");
     }
 }

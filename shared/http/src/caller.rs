@@ -376,9 +376,37 @@ pub(crate) async fn claims(
     };
     verified.map_err(|actor| {
         let decision = access::decide(http.rules, actor, operation, Relation::Unknown);
-        problem_of(decision)
-            .unwrap_or_else(|| Problem::internal("an operation for anyone asks for a token"))
+        let problem = problem_of(decision)
+            .unwrap_or_else(|| Problem::internal("an operation for anyone asks for a token"));
+        match mistake(headers) {
+            Some(mistake) => problem.with_detail(mistake),
+            None => problem,
+        }
     })
+}
+
+/// Returns what is wrong with the form of the header Authorization, which does not depend on the
+/// token.
+fn mistake(headers: &HeaderMap) -> Option<&'static str> {
+    const FORM: &str =
+        "The header Authorization must be the word Bearer, a space and the access token.";
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let line = lines.next()?.to_str().ok()?.trim();
+    if lines.next().is_some() || line.contains(',') {
+        return Some("The header Authorization must be sent once.");
+    }
+    let mut words = line.split_ascii_whitespace();
+    let is_bearer = |word: &str| word.eq_ignore_ascii_case("bearer");
+    match (words.next().is_some_and(is_bearer), words.next()) {
+        (true, Some(word)) if is_bearer(word) => Some(
+            "The header Authorization has the word Bearer twice; it must be Bearer, a space and \
+             the access token.",
+        ),
+        (true, Some(word)) => {
+            (word.contains(['"', '\'', '<']) || words.next().is_some()).then_some(FORM)
+        }
+        (_, _) => Some(FORM),
+    }
 }
 
 /// Returns the one bearer token of a request, or which caller it is without.
@@ -437,5 +465,29 @@ mod tests {
             "token_not_valid",
             "two lines, as the gateway joins them"
         );
+    }
+
+    #[tokio::test]
+    async fn a_mistake_in_the_form_of_the_header_is_named() {
+        let (http, signer) = http_state().with_key().await;
+        let token = token(&signer, Role::Doctor, clock::now());
+        let refused = async |lines: &[&str]| {
+            let problem = claims(&http, &headers(lines), Operation::Me).await.unwrap_err();
+            assert_eq!(problem.status(), 401);
+            assert!(problem.header(&header::WWW_AUTHENTICATE).is_some());
+            problem.detail().to_owned()
+        };
+        let twice = refused(&[&format!("Bearer Bearer {token}")]).await;
+        assert!(twice.contains("the word Bearer twice"), "{twice}");
+        assert_eq!(refused(&[&format!("bearer  BEARER {token}")]).await, twice);
+        for line in
+            ["", "Bearer", &token, &format!("Token {token}"), &format!("Bearer \"{token}\"")]
+        {
+            let detail = refused(&[line]).await;
+            assert!(detail.contains("must be the word Bearer"), "{line}: {detail}");
+        }
+        assert!(refused(&["Bearer x", "Bearer x"]).await.contains("sent once"));
+        assert!(refused(&["Bearer x"]).await.contains("invalid or expired"));
+        assert!(refused(&[]).await.contains("not provided"));
     }
 }

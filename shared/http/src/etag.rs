@@ -56,7 +56,10 @@ impl IfMatch {
             Self::Absent | Self::Any => Ok(()),
             // Our tags hold no comma, so the list can be split at commas.
             Self::Tags(tags) if tags.contains(&ETag(version).text()) => Ok(()),
-            Self::Tags(_) => Err(Problem::precondition_failed()),
+            Self::Tags(tags) => Err(match tags.iter().find_map(|tag| mistake_in(tag)) {
+                Some(mistake) => Problem::precondition_failed_because(mistake),
+                None => Problem::precondition_failed(),
+            }),
         }
     }
 
@@ -73,6 +76,21 @@ impl IfMatch {
     }
 }
 
+/// Returns why a tag can never match, `None` for a strong tag in quotes.
+fn mistake_in(tag: &str) -> Option<&'static str> {
+    if tag.starts_with("W/") || tag.starts_with("w/") {
+        return Some(
+            "If-Match must name a strong entity tag: send the header ETag back as it was, without \
+             W/.",
+        );
+    }
+    let opaque = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    opaque.is_none_or(|opaque| opaque.contains('"')).then_some(
+        "If-Match must be an entity tag in double quotes, such as \"7\": send the header ETag back \
+         as it was.",
+    )
+}
+
 impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Infallible;
 
@@ -80,13 +98,15 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
         let lines = parts.headers.get_all(header::IF_MATCH);
         let tags: Vec<String> = lines
             .iter()
-            .flat_map(|line| line.to_str().unwrap_or("invalid").split(','))
+            .flat_map(|line| line.to_str().unwrap_or("not text").split(','))
             .map(|tag| tag.trim().to_owned())
             .filter(|tag| !tag.is_empty())
             .collect();
         Ok(match tags.as_slice() {
             [] if !parts.headers.contains_key(header::IF_MATCH) => Self::Absent,
             [any] if any == "*" => Self::Any,
+            // An empty header names nothing; it is not an absent one.
+            [] => Self::Tags(vec![String::new()]),
             _ => Self::Tags(tags),
         })
     }
@@ -119,6 +139,23 @@ mod tests {
                 !matches(&[Box::leak(other.to_vec().into_boxed_slice())]).await,
                 "{other:?} matches"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_can_never_match_is_not_called_outdated() {
+        let detail = async |line: &'static str| {
+            let problem = if_match(&[line.as_bytes()]).await.check(7).unwrap_err();
+            assert_eq!((problem.status().as_u16(), problem.code()), (412, "precondition_failed"));
+            problem.detail().to_owned()
+        };
+        assert!(detail("\"6\"").await.contains("has changed since"));
+        assert!(detail("\"\"").await.contains("has changed since"));
+        for weak in ["W/\"7\"", "w/\"7\"", "\"6\", W/\"7\""] {
+            assert!(detail(weak).await.contains("strong entity tag"), "{weak}");
+        }
+        for unquoted in ["7", "\"7", "7\"", "\"", "", "*, \"7 \"8\""] {
+            assert!(detail(unquoted).await.contains("in double quotes"), "{unquoted}");
         }
     }
 

@@ -1,13 +1,16 @@
 //! JSON bodies, read field by field, so that all mistakes in a body are reported at once. Declare
 //! bodies with [`request!`](crate::request!); use [`Form`] directly where a reader is not a struct.
 
-use axum::body::to_bytes;
+use std::fmt;
+
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use crypto::sha256_base64url;
 use domain::field::{FieldError, FieldValue, Reason};
 use domain::problem::Code;
-use serde_json::{Map, Value};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
     AnyOfBuilder, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type,
@@ -148,7 +151,7 @@ impl Form {
         (name, one): (&str, impl FnOnce(A) -> T),
         (other_name, other): (&str, impl FnOnce(B) -> T),
     ) -> Option<T> {
-        let (value, other_value) = (self.optional(name), self.optional(other_name));
+        let read = self.either((name, one), (other_name, other));
         let with = |name: &str, mut asked: Object| {
             asked.required.push(name.to_owned());
             asked
@@ -157,16 +160,43 @@ impl Form {
             .iter()
             .flat_map(|name| self.asked.iter().cloned().map(|asked| with(name, asked)))
             .collect();
-        match (value?, other_value?) {
-            (Some(value), None) => Some(one(value)),
-            (None, Some(value)) => Some(other(value)),
-            (None, None) => self.note(
+        match read? {
+            Some(value) => Some(value),
+            None => self.note(
                 name,
                 Err(Reason::new("required", format!("This field is required, or {other_name}."))),
             ),
+        }
+    }
+
+    /// Reads one of two fields, or none.
+    pub fn at_most_one_of<A: FieldValue, B: FieldValue, T>(
+        &mut self,
+        one: (&str, impl FnOnce(A) -> T),
+        other: (&str, impl FnOnce(B) -> T),
+    ) -> Option<Option<T>> {
+        let both = json!({ "required": [one.0, other.0] });
+        let read = self.either(one, other);
+        for asked in &mut self.asked {
+            // A keyword of JSON Schema that utoipa does not have.
+            asked.extensions.get_or_insert_default().insert("not".to_owned(), both.clone());
+        }
+        read
+    }
+
+    fn either<A: FieldValue, B: FieldValue, T>(
+        &mut self,
+        (name, one): (&str, impl FnOnce(A) -> T),
+        (other_name, other): (&str, impl FnOnce(B) -> T),
+    ) -> Option<Option<T>> {
+        let (value, other_value) = (self.optional(name), self.optional(other_name));
+        match (value?, other_value?) {
+            (Some(value), None) => Some(Some(one(value))),
+            (None, Some(value)) => Some(Some(other(value))),
+            (None, None) => Some(None),
             (Some(_), Some(_)) => self.note(
                 other_name,
-                Err(Reason::new("invalid", format!("Must not be given beside {name}."))),
+                Err(Reason::new("exclusive", format!("Must not be given beside {name}."))),
             ),
         }
     }
@@ -333,9 +363,9 @@ impl<S: Sync> FromRequest<S> for Form {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        // Lambda hands over whole bodies, so being too long is the only way to fail.
-        let bytes =
-            to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
+        let bytes = read(&parts.headers, body).await?;
+        // Parsers may ignore a byte order mark (RFC 8259, section 8.1). Some clients send one.
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         if bytes.is_empty() {
             // An empty body is an object without fields, as in the Django service: the problem
             // names the missing fields.
@@ -344,14 +374,7 @@ impl<S: Sync> FromRequest<S> for Form {
         if !is_json(&parts.headers) {
             return Err(Problem::unsupported_media_type());
         }
-        let malformed = || {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                Code::MalformedJson,
-                "The body is not well-formed JSON in UTF-8.",
-            )
-        };
-        match serde_json::from_slice(&bytes).map_err(|_| malformed())? {
+        match json(bytes)? {
             Value::Object(fields) => Ok(Self::new(fields)),
             _ => Err(Problem::new(
                 StatusCode::BAD_REQUEST,
@@ -359,6 +382,109 @@ impl<S: Sync> FromRequest<S> for Form {
                 "The body must be a JSON object.",
             )),
         }
+    }
+}
+
+/// The character U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The character U+FFFD, by which the gateway replaces bytes that are not UTF-8.
+pub(crate) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+
+/// Reads a body.
+///
+/// # Errors
+/// 413 when it is longer than [`BODY_LIMIT`], 415 when it is compressed.
+pub async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Problem> {
+    // Lambda hands over whole bodies, so being too long is the only way to fail.
+    let bytes =
+        to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
+    let is_plain = headers.get_all(header::CONTENT_ENCODING).iter().all(|line| {
+        let codings = line.to_str().unwrap_or("invalid").split(',').map(str::trim);
+        codings.into_iter().all(|it| it.is_empty() || it.eq_ignore_ascii_case("identity"))
+    });
+    if is_plain { Ok(bytes) } else { Err(Problem::unsupported_content_coding()) }
+}
+
+/// Reads JSON in which no object has a name twice.
+fn json(bytes: &[u8]) -> Result<Value, Problem> {
+    let malformed = |detail| Problem::new(StatusCode::BAD_REQUEST, Code::MalformedJson, detail);
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(REPLACEMENT));
+    let text = text.ok_or_else(|| {
+        malformed(
+            "The body is not in UTF-8, or contains U+FFFD, the character that stands for what was \
+             not.",
+        )
+    })?;
+    // Syntax is checked by the parser, and the visitor adds one rule.
+    serde_json::from_str::<UniqueNames>(text).map(|value| value.0).map_err(|error| {
+        malformed(if error.is_data() {
+            "An object in the body has the same name twice."
+        } else {
+            "The body is not well-formed JSON in UTF-8."
+        })
+    })
+}
+
+/// A value in which no object has a name twice: of two values, another reader might take the other
+/// one.
+struct UniqueNames(Value);
+
+impl<'de> Deserialize<'de> for UniqueNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UniqueNamesVisitor;
+
+        impl<'de> Visitor<'de> for UniqueNamesVisitor {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(UniqueNames(entry)) = entries.next_element()? {
+                    list.push(entry);
+                }
+                Ok(Value::Array(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+                let mut object = Map::new();
+                while let Some((name, UniqueNames(value))) = fields.next_entry()? {
+                    if object.insert(name, value).is_some() {
+                        return Err(de::Error::custom("a name is there twice"));
+                    }
+                }
+                Ok(Value::Object(object))
+            }
+        }
+
+        deserializer.deserialize_any(UniqueNamesVisitor).map(Self)
     }
 }
 
@@ -393,7 +519,6 @@ impl<T: FromForm, S: Sync> FromRequest<S> for Body<T> {
 #[cfg(test)]
 mod tests {
     use domain::text::Name;
-    use serde_json::json;
 
     use super::*;
 
@@ -483,6 +608,23 @@ mod tests {
     }
 
     #[test]
+    fn two_fields_exclude_each_other_in_the_schema_too() {
+        let read = |form: &mut Form| {
+            form.at_most_one_of(
+                ("name", |name: Name| name.as_str().to_owned()),
+                ("at", |at: jiff::civil::Date| at.to_string()),
+            )
+        };
+        assert_eq!(read(&mut form(json!({}))), Some(None));
+        assert_eq!(read(&mut form(json!({"name": "a"}))), Some(Some("a".to_owned())));
+        let mut both = form(json!({"name": "a", "at": "1985-04-12"}));
+        assert_eq!((read(&mut both), errors(&both)), (None, vec!["at exclusive".to_owned()]));
+        let schema = serde_json::to_value(describe(read)).unwrap();
+        assert_eq!(schema["not"]["required"], json!(["name", "at"]));
+        assert_eq!(schema["required"], Value::Null);
+    }
+
+    #[test]
     fn one_of_two_is_given_and_not_both() {
         let read = |body: Value| {
             let mut form = form(body);
@@ -497,7 +639,7 @@ mod tests {
         assert_eq!(read(json!({})), (None, vec!["name required".to_owned()]));
         assert_eq!(
             read(json!({"name": "a", "at": "1985-04-12"})),
-            (None, vec!["at invalid".to_owned()])
+            (None, vec!["at exclusive".to_owned()])
         );
         assert_eq!(
             read(json!({"name": null, "at": 1})),
@@ -583,7 +725,7 @@ mod tests {
             "{\"a\": \"\\ud800\"}",
             "{\"a\": NaN}",
             "{\"a\": 1e999}",
-            "\u{feff}{}",
+            "\u{feff}\u{feff}{}",
             &deep,
         ] {
             assert_eq!(body(json, text.to_owned()).await.err().unwrap(), (400, "malformed_json"));
@@ -592,6 +734,77 @@ mod tests {
             body(json, &b"{\"a\": \"\xff\"}"[..]).await.err().unwrap(),
             (400, "malformed_json")
         );
+    }
+
+    async fn malformed(text: impl Into<axum::body::Body>) -> String {
+        let mut request = Request::new(text.into());
+        let json = header::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        let problem = Form::from_request(request, &()).await.err().unwrap();
+        assert_eq!((problem.status().as_u16(), problem.code()), (400, "malformed_json"));
+        problem.detail().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_skipped() {
+        let json = Some("application/json");
+        let form = body(json, "\u{feff}{\"a\": 1}").await.unwrap();
+        assert_eq!(form.fields, json!({"a": 1}).as_object().unwrap().clone());
+        assert!(body(json, "\u{feff}").await.unwrap().fields.is_empty());
+        let utf_16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(malformed(utf_16).await.contains("not in UTF-8"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_utf_8_is_refused_also_after_the_gateway_has_replaced_it() {
+        for text in
+            [&b"{\"password\": \"caf\xe9\"}"[..], "{\"password\": \"caf\u{fffd}\"}".as_bytes()]
+        {
+            assert!(malformed(text).await.contains("not in UTF-8"));
+        }
+        assert!(body(Some("application/json"), "{\"a\": \"é\"}").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn no_object_has_a_name_twice() {
+        for text in [
+            r#"{"a": 1, "a": 2}"#,
+            r#"{"a": 1, "a": 1}"#,
+            r#"{"a": 1, "\u0061": 2}"#,
+            r#"{"b": [{"a": {"c": null, "c": null}}]}"#,
+        ] {
+            assert!(malformed(text).await.contains("the same name twice"), "{text}");
+        }
+        assert!(malformed(r#"{"a": 1, "a": 2"#).await.contains("the same name twice"));
+        let text = r#"{"a": {"a": [-1, 1.5, true, null, "b"]}, "b": {"a": {}}, "A": 1}"#;
+        let form = body(Some("application/json"), text).await.unwrap();
+        let expected: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(Value::Object(form.fields), expected);
+    }
+
+    #[tokio::test]
+    async fn compressed_bodies_are_refused_with_what_is_taken() {
+        let send = async |codings: &[&'static str]| {
+            let mut request = Request::new(axum::body::Body::from("{}"));
+            let headers = request.headers_mut();
+            headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+            for coding in codings {
+                headers.append(header::CONTENT_ENCODING, coding.parse().unwrap());
+            }
+            Form::from_request(request, &()).await
+        };
+        for codings in [&["gzip"][..], &["br"], &["identity, gzip"], &["identity", "deflate"]] {
+            let problem = send(codings).await.err().unwrap();
+            assert_eq!(
+                (problem.status().as_u16(), problem.code()),
+                (415, "unsupported_media_type")
+            );
+            assert_eq!(problem.header(&header::ACCEPT_ENCODING).unwrap(), "identity");
+            assert!(problem.detail().contains("Content-Encoding"));
+        }
+        for codings in [&[][..], &[""], &["Identity"]] {
+            assert!(send(codings).await.is_ok());
+        }
     }
 
     #[tokio::test]

@@ -172,7 +172,7 @@ async fn wrong_method(
 fn cors(origins: &[String]) -> CorsLayer {
     const METHODS: [Method; 6] =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-    let allowed = ["authorization", "content-type", "if-match", "idempotency-key"]
+    let allowed = ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key"]
         .map(HeaderName::from_static);
     let exposed = [
         "etag",

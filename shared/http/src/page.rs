@@ -1,5 +1,6 @@
 //! Use [`Paging`] and [`listing`] for lists: pages, and the cursors between them.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, header};
@@ -97,11 +98,81 @@ pub struct Listing<'a, T> {
     results: Vec<T>,
 }
 
-/// Makes the response of a page. `next` is the position of its last entry, if there are more.
+/// How many bytes the entries of a page may have, as they leave the function. Lambda refuses
+/// responses of more than 6 MB.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const MAX_BYTES: usize = 5_500_000;
+
+/// How many entries of a page are read at once, where each may be as large as a record: a page that
+/// is closed by its size has read few entries in vain.
+pub const READ_AT_ONCE: usize = 20;
+
+/// What is left of the bytes of a page.
+pub struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_BYTES)
+    }
+}
+
+impl Room {
+    /// Takes the room of an entry; returns `false` if it is not there.
+    ///
+    /// # Errors
+    /// 500 when the entry cannot be serialized.
+    pub fn take(&mut self, entry: &impl Serialize) -> Result<bool, Problem> {
+        let mut counter = Counter(1);
+        serde_json::to_writer(&mut counter, entry).map_err(Problem::internal)?;
+        let left = self.0.checked_sub(counter.0);
+        self.0 = left.unwrap_or(0);
+        Ok(left.is_some())
+    }
+}
+
+/// Counts the bytes of JSON that leaves the function as a string within JSON, where quotes and
+/// backslashes have another backslash before them.
+struct Counter(usize);
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let escaped = bytes.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+        self.0 += bytes.len() + escaped;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes the response of a page of entries with their positions. `next` is the position of the last
+/// entry, if there are more. A page that would be too large for Lambda ends earlier.
+///
+/// # Errors
+/// 500 when an entry or a position cannot be serialized.
+pub fn listing<K: Serialize, T: Serialize>(
+    paging: &Paging<K>,
+    next: Option<&K>,
+    entries: impl IntoIterator<Item = (K, T)>,
+) -> Result<ApiResponse, Problem> {
+    let (mut results, mut last, mut room) = (Vec::new(), None, Room::default());
+    for (position, entry) in entries {
+        // A page with no entry at all would be the same when it is asked for again.
+        if !room.take(&entry)? && last.is_some() {
+            return listing_of_short(paging, last.as_ref(), results);
+        }
+        results.push(entry);
+        last = Some(position);
+    }
+    listing_of_short(paging, next, results)
+}
+
+/// Makes the response of a page of short entries: a hundred of the longest are far below the limit.
 ///
 /// # Errors
 /// 500 when the position cannot be serialized.
-pub fn listing<K: Serialize, T: Serialize>(
+pub fn listing_of_short<K: Serialize, T: Serialize>(
     paging: &Paging<K>,
     next: Option<&K>,
     results: impl IntoIterator<Item = T>,
@@ -148,7 +219,7 @@ mod tests {
     }
 
     async fn next(paging: &Paging<u32>) -> String {
-        let response = listing(paging, Some(&7), ["a"]).unwrap().into_response();
+        let response = listing(paging, Some(&7), [(7, "a")]).unwrap().into_response();
         let link = response.headers()[header::LINK].to_str().unwrap().to_owned();
         let body: Value =
             serde_json::from_slice(&to_bytes(response.into_body(), 10_000).await.unwrap()).unwrap();
@@ -182,9 +253,42 @@ mod tests {
             "the limit may change on the way"
         );
         assert_eq!(page(&http, CALLER, "list", "/list/").await.unwrap().limit, 20);
-        let last = listing(&second, None, [0; 0]).unwrap().into_response();
+        let last = listing(&second, None, [(0, 0); 0]).unwrap().into_response();
         assert!(!last.headers().contains_key(header::LINK));
         assert_eq!(to_bytes(last.into_body(), 100).await.unwrap(), r#"{"next":null,"results":[]}"#);
+    }
+
+    #[tokio::test]
+    async fn a_page_is_closed_by_the_bytes_that_leave() {
+        let http = http_state();
+        let paging = page(&http, CALLER, "list", "/list/?limit=100").await.unwrap();
+        // Each character of the first text is four when it leaves: a backslash and a quote in JSON,
+        // each with a backslash before it in the event.
+        for (text, expected) in
+            [("\"".repeat(20_000), 68), ("é".repeat(40_000), 68), (" ".repeat(20_000), 100)]
+        {
+            let entries = (1..=100).map(|position| (position, &text));
+            let response = listing(&paging, None, entries).unwrap().into_response();
+            let body = to_bytes(response.into_body(), 10_000_000).await.unwrap();
+            let event = serde_json::to_string(std::str::from_utf8(&body).unwrap()).unwrap();
+            assert!(event.len() < 5_600_000, "{}", event.len());
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["results"].as_array().unwrap().len(), expected);
+            let Some(next) = body["next"].as_str() else {
+                assert_eq!(expected, 100);
+                continue;
+            };
+            let uri = next.strip_prefix("https://api.example.org").unwrap();
+            let after = page(&http, CALLER, "list", uri).await.unwrap().after;
+            assert_eq!(after, Some(68), "the next page begins behind the last entry");
+        }
+        // An entry that is too large by itself is not left out.
+        let large = ["x".repeat(6_000_000), String::new()];
+        let response = listing(&paging, None, (1..).zip(&large)).unwrap().into_response();
+        let body = to_bytes(response.into_body(), 10_000_000).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["results"].as_array().unwrap().len(), 1);
+        assert!(body["next"].is_string());
     }
 
     #[tokio::test]

@@ -94,6 +94,13 @@ impl Problem {
         self
     }
 
+    /// Replaces the sentence for people.
+    #[must_use]
+    pub(crate) fn with_detail(mut self, detail: &'static str) -> Self {
+        self.0.detail = detail.into();
+        self
+    }
+
     /// Adds the token that completes the sign-in together with a code.
     #[must_use]
     pub fn with_mfa_token(mut self, token: String) -> Self {
@@ -209,11 +216,12 @@ impl Problem {
 
     /// Returns 412: the object is in another version than `If-Match` names.
     pub fn precondition_failed() -> Self {
-        Self::new(
-            StatusCode::PRECONDITION_FAILED,
-            Code::PreconditionFailed,
-            "The object has changed since; read it again.",
-        )
+        Self::precondition_failed_because("The object has changed since; read it again.")
+    }
+
+    /// Returns 412: what `If-Match` names matches no version.
+    pub(crate) fn precondition_failed_because(detail: &'static str) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed, detail)
     }
 
     /// Returns 413: the body is longer than `limit` bytes.
@@ -230,6 +238,14 @@ impl Problem {
         let detail =
             "The body must be JSON in UTF-8 with the header Content-Type: application/json.";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType, detail)
+    }
+
+    /// Returns 415: the body is compressed, or encoded in another way (RFC 9110, section 15.5.16).
+    pub(crate) fn unsupported_content_coding() -> Self {
+        let detail =
+            "The body must not be compressed: send it without the header Content-Encoding.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType, detail)
+            .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
     }
 
     /// Returns 429: the limit is reached. The headers `RateLimit` and `RateLimit-Policy` are those

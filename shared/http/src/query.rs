@@ -8,6 +8,7 @@ use domain::field::{FieldError, FieldValue, Reason};
 use domain::id::UserId;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use utoipa::openapi::schema::{
     AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type,
 };
 
-use crate::form::{complete, no_nul};
+use crate::form::{REPLACEMENT, complete, no_nul};
 use crate::page::{Address, MAX_LIMIT, Paging};
 use crate::problem::Problem;
 use crate::state::HttpState;
@@ -25,6 +26,8 @@ use crate::state::HttpState;
 pub struct QueryParameters {
     parameters: Vec<(String, String)>,
     path: String,
+    /// Whether U+FFFD stands for bytes that are not UTF-8.
+    is_lossy: bool,
 }
 
 impl QueryParameters {
@@ -41,14 +44,15 @@ impl QueryParameters {
         read: impl FnOnce(&mut Parameters) -> Option<F>,
     ) -> Result<(F, Paging<K>), Problem> {
         let base = http.public_url.to_string();
-        let mut parameters = Parameters { given: self.parameters, ..Parameters::default() };
+        let Self { parameters, path, is_lossy } = self;
+        let mut parameters = Parameters { given: parameters, is_lossy, ..Parameters::default() };
         let filters = read(&mut parameters);
         let seal = http.seal(caller, list, &parameters.read);
         let after = parameters.optional_by("cursor", cursor_schema, |text| seal.open(text));
         // A link to the next page repeats the filters and the limit.
         parameters.read.retain(|(name, _)| *name != "cursor");
         let limit = parameters.optional_by("limit", limit_schema, limit);
-        let address = Address { base, path: self.path, parameters: parameters.read };
+        let address = Address { base, path, parameters: parameters.read };
         let read = || {
             Some((
                 filters?,
@@ -77,7 +81,8 @@ impl QueryParameters {
         self,
         read: impl FnOnce(&mut Parameters) -> Option<T>,
     ) -> Result<T, Problem> {
-        let mut parameters = Parameters { given: self.parameters, ..Parameters::default() };
+        let Self { parameters, is_lossy, .. } = self;
+        let mut parameters = Parameters { given: parameters, is_lossy, ..Parameters::default() };
         let value = read(&mut parameters);
         complete(value, parameters.errors)
     }
@@ -91,6 +96,7 @@ impl<S: Sync> FromRequestParts<S> for QueryParameters {
         Ok(Self {
             parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             path: parts.uri.path().to_owned(),
+            is_lossy: !query.to_ascii_uppercase().contains(ESCAPED_REPLACEMENT),
         })
     }
 }
@@ -101,6 +107,7 @@ impl<S: Sync> FromRequestParts<S> for QueryParameters {
 #[derive(Default)]
 pub struct Parameters {
     given: Vec<(String, String)>,
+    is_lossy: bool,
     /// The parameters that were read and present, in the order of reading.
     read: Vec<(&'static str, String)>,
     errors: Vec<FieldError>,
@@ -114,14 +121,16 @@ impl Parameters {
         self.optional_by(name, || T::schema().into(), |text| T::from_json(&Value::from(text)))
     }
 
-    /// Reads a parameter that is `true` or `false`.
+    /// Reads a parameter that is `true` or `false`, also as clients in Python write them. The
+    /// document offers the first two.
     pub fn flag(&mut self, name: &'static str) -> Option<Option<bool>> {
         self.optional_by(
             name,
             || bool::schema().into(),
-            |text| {
-                text.parse()
-                    .map_err(|_| Reason::new("invalid_choice", "Must be one of: true false."))
+            |text| match text {
+                "true" | "True" | "TRUE" | "1" => Ok(true),
+                "false" | "False" | "FALSE" | "0" => Ok(false),
+                _ => Err(Reason::new("invalid_choice", "Must be one of: true false.")),
             },
         )
     }
@@ -158,6 +167,9 @@ impl Parameters {
         let result = match (values.next(), values.next()) {
             (None | Some(""), None) => return Some(None),
             (Some(text), None) if text.contains('\0') => Err(no_nul()),
+            (Some(text), None) if self.is_lossy && text.contains(REPLACEMENT) => {
+                Err(Reason::new("invalid", "Must be in UTF-8."))
+            }
             (Some(text), None) => {
                 self.read.push((name, text.to_owned()));
                 parse(text)
@@ -167,6 +179,9 @@ impl Parameters {
         result.map(Some).map_err(|reason| self.errors.push(FieldError::new(name, reason))).ok()
     }
 }
+
+/// The character U+FFFD as a query contains it.
+const ESCAPED_REPLACEMENT: &str = "%EF%BF%BD";
 
 /// Returns the parameters that a reader reads, and those of all lists. As in
 /// [`crate::form::describe`], the reader runs without values.
@@ -248,11 +263,26 @@ fn timestamp(text: &str) -> Result<Timestamp, Reason> {
     };
     if text.len() == 10 {
         let date: Date = text.parse().map_err(|_| invalid())?;
-        return Ok(date.to_zoned(TimeZone::UTC).map_err(|_| invalid())?.timestamp());
+        return Ok(date
+            .to_zoned(TimeZone::UTC)
+            .map_or_else(|_| nearest(date), |at| at.timestamp()));
     }
     // A plus sign before the offset that was not escaped arrives as a space.
     let (date, time) = text.split_at_checked("YYYY-MM-DDT".len()).ok_or_else(invalid)?;
-    format!("{date}{}", time.replace(' ', "+")).parse().map_err(|_| invalid())
+    let text = format!("{date}{}", time.replace(' ', "+"));
+    text.parse().or_else(|_| {
+        let pieces = Pieces::parse(&text).map_err(|_| invalid())?;
+        if pieces.time().is_none() || pieces.offset().is_none() {
+            return Err(invalid());
+        }
+        Ok(nearest(pieces.date()))
+    })
+}
+
+/// Returns the end of time for a date at which it has passed: moments end 26 hours before the year
+/// 10000, so that each of them has a date in every time zone.
+fn nearest(date: Date) -> Timestamp {
+    if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX }
 }
 
 fn limit(text: &str) -> Result<usize, Reason> {
@@ -270,7 +300,7 @@ mod tests {
 
     fn parameters(query: &str) -> Parameters {
         let given = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Parameters { given, ..Parameters::default() }
+        Parameters { given, is_lossy: true, ..Parameters::default() }
     }
 
     #[test]
@@ -288,6 +318,43 @@ mod tests {
         assert_eq!(given.flag("empty"), Some(None));
         assert_eq!(given.flag("absent"), Some(None));
         assert!(given.errors.is_empty());
+    }
+
+    #[test]
+    fn flags_are_taken_as_clients_in_python_write_them() {
+        for (text, expected) in [
+            ("true", Some(Some(true))),
+            ("True", Some(Some(true))),
+            ("1", Some(Some(true))),
+            ("false", Some(Some(false))),
+            ("False", Some(Some(false))),
+            ("0", Some(Some(false))),
+            ("", Some(None)),
+            ("yes", None),
+            ("None", None),
+            ("2", None),
+            ("tRUE", None),
+        ] {
+            assert_eq!(parameters(&format!("is_read={text}")).flag("is_read"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_day_of_the_calendar_is_a_bound() {
+        for text in [
+            "9999-12-31",
+            "9999-12-30",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "9999-12-31T00:00:00-12:00",
+            "9999-12-31 23:59:59 14:00",
+        ] {
+            let at = timestamp(text).unwrap_or_else(|reason| panic!("{text}: {reason:?}"));
+            assert!(at >= "9999-12-30T00:00:00Z".parse().unwrap(), "{text}: {at}");
+        }
+        for text in ["9999-12-32", "10000-01-01", "9999-12-31T25:00:00Z", "9999-12-31T23:59:59"] {
+            assert!(timestamp(text).is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -316,7 +383,7 @@ mod tests {
             "to invalid",
             "twice duplicate",
             "nul invalid",
-            "bytes invalid_choice",
+            "bytes invalid",
             "limit invalid",
         ];
         assert_eq!(errors, expected);

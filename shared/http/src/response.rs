@@ -5,6 +5,7 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode, response};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::etag::ETag;
 use crate::problem::Problem;
@@ -90,6 +91,27 @@ impl ApiResponse {
         self
     }
 
+    /// Returns the JSON of the body, null for anything else.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(self.0.body()).unwrap_or_default()
+    }
+
+    /// Replaces values in the JSON of the body, each behind the one before it.
+    #[must_use]
+    pub fn replacing(self, values: &[(Value, Value)]) -> Self {
+        Self(self.0.map(|body| {
+            let mut text = String::from_utf8_lossy(&body).into_owned();
+            let mut behind = 0;
+            for (old, new) in values {
+                let (old, new) = (old.to_string(), new.to_string());
+                let Some(at) = text.get(behind..).and_then(|rest| rest.find(&old)) else { break };
+                text.replace_range(behind + at..behind + at + old.len(), &new);
+                behind += at + new.len();
+            }
+            text.into()
+        }))
+    }
+
     /// Serializes the response: status and headers as JSON in one line, then the body.
     ///
     /// # Errors
@@ -131,5 +153,27 @@ impl From<Problem> for ApiResponse {
 impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         self.0.map(Body::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_replaced_behind_each_other() {
+        let body = json!([{"a": "1", "b": "x\"y"}, {"a": "1", "b": "x\"y"}, "1"]);
+        let replaced = ok(&body).replacing(&[
+            (json!("x\"y"), json!("1 and longer")),
+            (json!("1"), json!("2")),
+            (json!("x\"y"), json!("")),
+            (json!("is not there"), json!("3")),
+            (json!("1"), json!("3")),
+        ]);
+        let expected = json!([{"a": "1", "b": "1 and longer"}, {"a": "2", "b": ""}, "1"]);
+        assert_eq!(replaced.json(), expected);
+        assert_eq!(empty().json(), Value::Null);
     }
 }

@@ -191,10 +191,16 @@ pub struct Download<'a> {
 #[derive(Serialize, ToSchema)]
 struct FileRejection {
     code: Rejection,
-    #[schema(max_length = 255, example = "The content is not of the declared type.")]
+    /// What the patient can do.
+    #[schema(
+        max_length = 255,
+        example = "The text cannot be read. Please save it as UTF-8, and add it again."
+    )]
     message: &'static str,
 }
 
+/// The request that uploads the content, to S3: with these headers, and without `Authorization`,
+/// which S3 refuses.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Upload)]
 struct UploadRequest {
@@ -412,9 +418,9 @@ pub struct AccessEvent<'a> {
     file: Option<FileId>,
     #[schema(required, max_length = 1000)]
     reason: Option<&'a str>,
-    #[schema(required, max_length = 600)]
+    #[schema(required, max_length = 640)]
     before: Option<&'a str>,
-    #[schema(required, max_length = 600)]
+    #[schema(required, max_length = 640)]
     after: Option<&'a str>,
     /// Only for your own actions.
     #[schema(required, max_length = 45)]

@@ -63,11 +63,14 @@ impl Examples<'_> {
         }
         match type_of(schema) {
             "object" => {
-                let members = schema["properties"].as_object().into_iter().flatten();
-                members
-                    .map(|(name, member)| (name.clone(), self.of(member)))
-                    .collect::<Map<_, _>>()
-                    .into()
+                let properties = schema["properties"].as_object().into_iter().flatten();
+                let mut members: Map<_, _> =
+                    properties.map(|(name, member)| (name.clone(), self.of(member))).collect();
+                // The last one of those that must not be there together.
+                if let Some(name) = schema["not"]["required"][1].as_str() {
+                    members.remove(name);
+                }
+                members.into()
             }
             "array" => json!([self.of(&schema["items"])]),
             "boolean" => json!(true),

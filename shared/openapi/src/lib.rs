@@ -45,13 +45,22 @@ pub fn routers() -> [(&'static str, OpenApi); 5] {
     ]
 }
 
+/// The operations that a document describes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All but those of staff.
+    Public,
+    /// Those of staff, too.
+    All,
+}
+
 /// Returns the document as text.
 ///
 /// # Errors
 /// A wrong description of the handlers: two functions with one path, two schemas with one name, an
 /// unknown operation or problem.
-pub fn document() -> Result<String, String> {
-    let (mut paths, mut schemas) = merged()?;
+pub fn document(scope: Scope) -> Result<String, String> {
+    let (mut paths, mut schemas) = merged(scope)?;
     name_entries(&mut schemas);
     schemas.values_mut().for_each(limited);
     let examples = Examples { schemas: &schemas };
@@ -74,7 +83,7 @@ pub fn document() -> Result<String, String> {
         openapi: "3.1.1",
         info: shared::info(),
         servers: shared::servers(),
-        tags: shared::tags(),
+        tags: shared::tags(scope),
         paths,
         components,
     };
@@ -87,8 +96,8 @@ pub fn document() -> Result<String, String> {
 
 type Named = BTreeMap<String, Value>;
 
-/// Merges the paths and schemas of all functions.
-fn merged() -> Result<(Named, Named), String> {
+/// Merges the paths and schemas of the functions.
+fn merged(scope: Scope) -> Result<(Named, Named), String> {
     let (mut paths, mut schemas) = (Named::new(), Named::new());
     schemas.insert("GatewayError".to_owned(), shared::gateway_error());
     // No handler names it: problems are what handlers fail with.
@@ -101,7 +110,8 @@ fn merged() -> Result<(Named, Named), String> {
             .collect::<Result<Named, serde_json::Error>>()
             .map_err(|error| error.to_string())?,
     );
-    for (function, document) in routers() {
+    let is_in_scope = |function: &str| scope == Scope::All || function != "admin";
+    for (function, document) in routers().into_iter().filter(|(name, _)| is_in_scope(name)) {
         let mut document = serde_json::to_value(document).map_err(|error| error.to_string())?;
         for (path, item) in taken_object(&mut document["paths"]) {
             if paths.insert(path.clone(), item).is_some() {

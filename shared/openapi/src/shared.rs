@@ -7,6 +7,8 @@ use domain::schema;
 use http_api::idempotency::{KEY_PATTERN, MAX_KEY_LENGTH};
 use serde_json::{Value, json};
 
+use crate::Scope;
+
 /// The headers of every answer.
 pub(crate) const EVERYWHERE: [&str; 2] = ["Access-Control-Allow-Origin", "X-Request-Id"];
 
@@ -41,16 +43,18 @@ pub(crate) fn servers() -> Value {
                                          or production.", "x-internal": false }])
 }
 
-pub(crate) fn tags() -> Value {
-    json!([
-        { "name": "Accounts", "description": "Registration, signing in, sessions, profiles, the \
-                                              directory of doctors." },
-        { "name": "Health Records", "description": "Records, their files and annotations." },
-        { "name": "Notifications", "description": "The inbox." },
-        { "name": "Administration", "description": "What staff do, signed in with a second \
-             factor." },
-        { "name": "Service", "description": "About the service itself." },
-    ])
+pub(crate) fn tags(scope: Scope) -> Value {
+    let mut tags = vec![
+        ("Accounts", "Registration, signing in, sessions, profiles, the directory of doctors."),
+        ("Health Records", "Records, their files and annotations."),
+        ("Notifications", "The inbox."),
+        ("Administration", "What staff do, signed in with a second factor."),
+        ("Service", "About the service itself."),
+    ];
+    tags.retain(|(name, _)| scope == Scope::All || *name != "Administration");
+    tags.into_iter()
+        .map(|(name, description)| json!({ "name": name, "description": description }))
+        .collect()
 }
 
 pub(crate) fn for_whom(audience: Audience) -> &'static str {

@@ -235,6 +235,12 @@ config! {
         publish: bool = PUBLISH_DOCS as flag,
     }
 
+    /// Settings of the function that serves the document at the path with a slash.
+    Publication {
+        /// Whether the document is published.
+        publish: bool = PUBLISH_DOCS as flag,
+    }
+
     /// Settings of the dispatcher.
     Dispatch {
         /// The table.
@@ -344,7 +350,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
             Allowance::VARIABLES,
         ],
     ),
-    ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES]),
+    ("notifications", &[Telemetry::VARIABLES, Http::VARIABLES, Publication::VARIABLES]),
     ("admin", &[Telemetry::VARIABLES, Http::VARIABLES, Idempotency::VARIABLES, Doctors::VARIABLES]),
     (
         "console",

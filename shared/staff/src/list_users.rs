@@ -85,6 +85,14 @@ impl UserFilters {
         }
     }
 
+    /// Returns whether all candidates pass, as far as their keys are up to date.
+    fn are_in_keys(&self) -> bool {
+        let is_plain = !self.has_profile && self.specialization.is_none();
+        let by_name = matches!(self.search, Search::LastName(_));
+        let is_any = self.role.is_none() && self.is_active.is_none();
+        is_plain && (!by_name || (is_any && self.span == Span::default()))
+    }
+
     /// Returns whether a user with this role and activity passes.
     fn matches(&self, role: Role, is_active: bool) -> bool {
         self.role.is_none_or(|wanted| wanted == role)
@@ -162,22 +170,31 @@ impl StaffService {
         (mut found, mut next): Candidates,
     ) -> Result<(Vec<Account>, Option<UserPosition>), store::Error> {
         let (mut users, mut wanted) = (Vec::new(), limit);
+        // The last candidate that was read, shown or not.
+        let mut last = None;
+        let mut was_full = false;
         for batch in 1.. {
             let ids: Vec<UserId> = found.iter().map(|(id, _)| *id).collect();
             let mut people = self.store.get_accounts(ids).await?;
             // The keys have been walked as far as one page may.
             let is_bounded = found.len() < wanted;
-            let mut last = None;
             for (id, position) in found {
-                if users.len() >= limit {
-                    return Ok((users, last));
+                let account = people.remove(&id).filter(|it| filters.matches_account(it));
+                if let Some(account) = account {
+                    if users.len() >= limit {
+                        return Ok((users, last));
+                    }
+                    users.push(account);
                 }
                 last = Some(position);
-                users.extend(people.remove(&id).filter(|account| filters.matches_account(account)));
             }
-            if users.len() >= limit || next.is_none() || is_bounded || batch >= MAX_BATCHES {
+            // A full page reads on once, to find out whether the next one would be empty.
+            let is_full = users.len() >= limit;
+            let ends = is_full && (was_full || filters.are_in_keys());
+            if ends || next.is_none() || is_bounded || batch >= MAX_BATCHES {
                 break;
             }
+            was_full = is_full;
             wanted = BATCH_SIZE;
             (found, next) = self.find_candidates(filters, wanted, next.as_ref()).await?;
         }

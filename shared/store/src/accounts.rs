@@ -234,7 +234,8 @@ impl Table {
     ) -> Result<Page<DirectoryEntry, DirectoryPosition>, Error> {
         let after = after.map(|position| position.0.as_str());
         let range = keys::directory(specialization, last_name_prefix.unwrap_or_default(), after);
-        let (items, more) = self.query_first(&range, Order::Ascending, limit).await?;
+        let (items, more) =
+            self.query_first(&range, Order::Ascending, Consistency::Eventual, limit).await?;
         let last = items.last().filter(|_| more).and_then(|item| range.index.position(item));
         let next = last.map(|key| DirectoryPosition(key.to_owned()));
         let items = items.into_iter().map(directory_entry).collect::<Result<_, _>>()?;

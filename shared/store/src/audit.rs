@@ -59,7 +59,8 @@ impl Table {
         after: Option<EventId>,
     ) -> Result<Page<AuditEvent, EventId>, Error> {
         let range = keys::events_by(actor, after.map(|id| below(id.as_bytes())));
-        let (found, more) = self.query_first(&range, Order::Descending, limit).await?;
+        let (found, more) =
+            self.query_first(&range, Order::Descending, Consistency::Eventual, limit).await?;
         let events = self.get_all(found.iter().filter_map(Key::of), Consistency::Eventual).await?;
         let mut items: Vec<AuditEvent> =
             events.into_iter().map(from_item).collect::<Result<_, _>>()?;

@@ -14,7 +14,7 @@ use crate::attributes::{number, string};
 use crate::error::{Error, UpdateError};
 use crate::item::{Stored, from_item, mark};
 use crate::keys::{self, Key};
-use crate::read::{Consistency, Order};
+use crate::read::Consistency;
 use crate::retry::COUNTER_CONFLICT;
 use crate::stream::STREAM_REPEATS_FOR;
 use crate::table::Table;
@@ -100,21 +100,13 @@ impl Table {
         last: Date,
     ) -> Result<Vec<(Date, Counts)>, Error> {
         let years = keys::counters_between(first, last).map(|range| async move {
-            let (mut days, mut start) = (BTreeMap::<Date, Counts>::new(), None);
-            loop {
-                let (items, rest) = self
-                    .query(&range, Order::Ascending, Consistency::Eventual, READ_AT_ONCE, start)
-                    .await?;
-                for item in items {
-                    let day = keys::counted_day(&item)
-                        .ok_or(Error::corrupt(Counts::ENTITY, "its sort key is not a day"))?;
-                    *days.entry(day).or_default() += from_item(item)?;
-                }
-                start = rest;
-                if start.is_none() {
-                    return Ok::<Vec<(Date, Counts)>, Error>(days.into_iter().collect());
-                }
+            let mut days = BTreeMap::<Date, Counts>::new();
+            for item in self.query_all(&range, Consistency::Eventual).await? {
+                let day = keys::counted_day(&item)
+                    .ok_or(Error::corrupt(Counts::ENTITY, "its sort key is not a day"))?;
+                *days.entry(day).or_default() += from_item(item)?;
             }
+            Ok::<Vec<(Date, Counts)>, Error>(days.into_iter().collect())
         });
         Ok(try_join_all(years).await?.concat())
     }
@@ -122,18 +114,13 @@ impl Table {
     /// Reads the counters of all days together. Eventually consistent.
     pub async fn get_total_counters(&self) -> Result<Counts, Error> {
         let range = keys::all_total_counters();
-        let (parts, _) =
-            self.query(&range, Order::Ascending, Consistency::Eventual, READ_AT_ONCE, None).await?;
         let mut total = Counts::default();
-        for part in parts {
+        for part in self.query_all(&range, Consistency::Eventual).await? {
             total += from_item(part)?;
         }
         Ok(total)
     }
 }
-
-/// More than a year can have, so that one Query shows that it is complete.
-const READ_AT_ONCE: usize = 2_000;
 
 /// Makes the steps that mark and count.
 fn transaction(changes: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {

@@ -77,13 +77,16 @@ pub(crate) struct PageBuilder<T, K> {
     /// The position of the last item that was read, included or not.
     last: Option<K>,
     further: usize,
+    /// Whether the latest items were read for a page that was full already.
+    has_read_on: bool,
 }
 
 impl<T, K> PageBuilder<T, K> {
     /// Makes an empty page. Query one item more than `limit` first, and [`FURTHER_ITEMS`] each time
     /// after that.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { page: Page { items: Vec::new(), next: None }, limit, last: None, further: 0 }
+        let page = Page { items: Vec::new(), next: None };
+        Self { page, limit, last: None, further: 0, has_read_on: false }
     }
 
     /// Takes items until the page is full; `look` returns the position of each and what to do with
@@ -96,25 +99,27 @@ impl<T, K> PageBuilder<T, K> {
     ) -> Result<bool, Error> {
         for item in items {
             let (position, look) = look(item)?;
-            if matches!(look, Selection::Stop) {
-                return Ok(false);
-            }
-            if self.page.items.len() >= self.limit {
-                self.page.next = self.last.take();
-                return Ok(false);
+            match look {
+                Selection::Stop => return Ok(false),
+                Selection::Include(_) if self.page.items.len() >= self.limit => {
+                    self.page.next = self.last.take();
+                    return Ok(false);
+                }
+                Selection::Include(entry) => self.page.items.push(entry),
+                Selection::Exclude => {}
             }
             self.last = Some(position);
-            if let Selection::Include(entry) = look {
-                self.page.items.push(entry);
-            }
         }
         if !are_more {
             return Ok(false);
         }
-        if self.further >= MAX_FURTHER_QUERIES {
+        // A full page reads on once, to find out whether the next one would be empty.
+        let is_full = self.page.items.len() >= self.limit;
+        if self.further >= MAX_FURTHER_QUERIES || (is_full && self.has_read_on) {
             self.page.next = self.last.take();
             return Ok(false);
         }
+        self.has_read_on = is_full;
         self.further += 1;
         Ok(true)
     }

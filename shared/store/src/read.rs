@@ -30,6 +30,10 @@ pub(crate) enum Order {
     Descending,
 }
 
+/// How many items one Query reads of a range that is read to its end: more than a year of counters
+/// has, so that one Query shows that they are complete.
+const READ_AT_ONCE: usize = 2_000;
+
 /// How many keys one BatchGetItem takes.
 const MAX_BATCH_GET: usize = 100;
 
@@ -126,19 +130,37 @@ impl Table {
         self.send_query(&query, start).await
     }
 
-    /// Reads the first items of a range, up to `limit`, and returns whether there are more.
-    /// Eventually consistent.
+    /// Reads the first items of a range with one Query, up to `limit` or to the 1 MB at which
+    /// DynamoDB ends a response, and returns whether there are more.
     pub(crate) async fn query_first(
         &self,
         range: &Range,
         order: Order,
+        consistency: Consistency,
         limit: usize,
     ) -> Result<(Vec<Item>, bool), Error> {
-        let (mut items, _) =
-            self.query(range, order, Consistency::Eventual, limit + 1, None).await?;
-        let more = items.len() > limit;
+        let (mut items, rest) = self.query(range, order, consistency, limit + 1, None).await?;
+        let more = rest.is_some() || items.len() > limit;
         items.truncate(limit);
         Ok((items, more))
+    }
+
+    /// Reads all items of a range that has few of them, in ascending order.
+    pub(crate) async fn query_all(
+        &self,
+        range: &Range,
+        consistency: Consistency,
+    ) -> Result<Vec<Item>, Error> {
+        let (mut all, mut start) = (Vec::new(), None);
+        loop {
+            let (items, rest) =
+                self.query(range, Order::Ascending, consistency, READ_AT_ONCE, start).await?;
+            all.extend(items);
+            start = rest;
+            if start.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// Sends a query that continues after `start`, and returns where to continue.
@@ -152,11 +174,20 @@ impl Table {
         Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 
-    /// Counts the items that one Query finds.
+    /// Counts the items that a query without a filter finds, up to its limit.
     pub(crate) async fn count(&self, query: &Query<'_>) -> Result<usize, Error> {
-        let sent = query.request(self).select(Select::Count).send().await;
-        let count = sent.map_err(|error| classify("Query", &error))?.count;
-        usize::try_from(count).map_err(|_| Error::Rejected("Query: a negative count".to_owned()))
+        let (mut counted, mut start) = (0, None);
+        loop {
+            let request = query.request(self).select(Select::Count);
+            let sent = request.set_exclusive_start_key(start).send().await;
+            let response = sent.map_err(|error| classify("Query", &error))?;
+            counted += usize::try_from(response.count)
+                .map_err(|_| Error::Rejected("Query: a negative count".to_owned()))?;
+            start = response.last_evaluated_key;
+            if start.is_none() || counted >= query.limit {
+                return Ok(counted.min(query.limit));
+            }
+        }
     }
 }
 

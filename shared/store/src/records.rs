@@ -72,6 +72,11 @@ impl RecordFilter {
         Span { created_after, created_before }.bounds(after.map(Into::into))
     }
 
+    /// Returns whether the list may leave out records between two that it includes.
+    fn selects(&self) -> bool {
+        self.record_type.is_some() || self.other.is_some()
+    }
+
     fn shows(&self, record_type: RecordType, other: UserId) -> bool {
         self.record_type.is_none_or(|wanted| wanted == record_type)
             && self.other.is_none_or(|wanted| wanted == other)
@@ -122,10 +127,11 @@ impl Table {
         let (mut assembly, mut bytes, mut start) = (Assembly::default(), 0, None);
         // The last record that was read, included or not.
         let mut last = None;
+        let mut was_full = false;
         for further in 0.. {
-            let full = page.items.len() >= limit || bytes > MAX_BYTES;
+            let is_full = page.items.len() >= limit || bytes > MAX_BYTES;
             let wanted = match further {
-                _ if full => 1,
+                _ if is_full && !filter.selects() => 1,
                 // Two files and two annotations each, and one item to see that there are more.
                 0 => 5 * limit + 1,
                 _ => FURTHER_ITEMS,
@@ -133,26 +139,33 @@ impl Table {
             let (items, rest) =
                 self.query(&range, Order::Descending, Consistency::Strong, wanted, start).await?;
             for item in items {
-                if page.items.len() >= limit || bytes > MAX_BYTES {
+                let is_full = page.items.len() >= limit || bytes > MAX_BYTES;
+                if is_full && !filter.selects() {
                     page.next = last;
                     return Ok(page);
                 }
-                if let Some((chart, length)) = assembly.push(item)? {
-                    last = Some(chart.record.id);
-                    if filter.shows(chart.record.record_type, chart.record.doctor_id) {
-                        bytes += length;
-                        page.items.push(chart);
+                let Some((chart, length)) = assembly.push(item)? else { continue };
+                let id = chart.record.id;
+                if filter.shows(chart.record.record_type, chart.record.doctor_id) {
+                    if is_full {
+                        page.next = last;
+                        return Ok(page);
                     }
+                    bytes += length;
+                    page.items.push(chart);
                 }
+                last = Some(id);
             }
             start = rest;
             if start.is_none() {
                 break;
             }
-            if further >= MAX_FURTHER_QUERIES && last.is_some() {
+            // A full page reads on once, to find out whether the next one would be empty.
+            if (further >= MAX_FURTHER_QUERIES || (is_full && was_full)) && last.is_some() {
                 page.next = last;
                 break;
             }
+            was_full = page.items.len() >= limit || bytes > MAX_BYTES;
         }
         Ok(page)
     }

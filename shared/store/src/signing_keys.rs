@@ -8,7 +8,7 @@ use crate::attributes::{Item, TTL};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item, to_item};
 use crate::keys::{self, Key};
-use crate::read::{Consistency, Order};
+use crate::read::Consistency;
 use crate::table::Table;
 use crate::write::IS_NEW;
 
@@ -71,9 +71,7 @@ impl Table {
     /// Lists all published keys, strongly consistent: a token may be used right after its key was
     /// published.
     pub async fn list_signing_keys(&self) -> Result<Vec<SigningKey>, Error> {
-        let (items, _) = self
-            .query(&keys::signing_keys(), Order::Ascending, Consistency::Strong, 100, None)
-            .await?;
+        let items = self.query_all(&keys::signing_keys(), Consistency::Strong).await?;
         items.into_iter().map(from_item).collect()
     }
 }

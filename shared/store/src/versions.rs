@@ -49,10 +49,8 @@ impl Table {
         limit: usize,
         number: impl Fn(&T) -> u64,
     ) -> Result<Page<T, u64>, Error> {
-        let (mut items, _) =
-            self.query(range, Order::Descending, Consistency::Strong, limit + 1, None).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
+        let (items, more) =
+            self.query_first(range, Order::Descending, Consistency::Strong, limit).await?;
         let items = items.into_iter().map(from_item).collect::<Result<Vec<T>, _>>()?;
         let next = items.last().filter(|_| more).map(number);
         Ok(Page { items, next })

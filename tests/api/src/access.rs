@@ -227,7 +227,8 @@ fn malformed_bodies_change_nothing() {
             "{'a': 1}",
             "{\"note\": \"\\ud800\"}",
             "{\"a\": NaN}",
-            "\u{feff}{}",
+            "{\"a\": 1, \"a\": 1}",
+            "{\"a\": \"\u{fffd}\"}",
             &"[".repeat(10_000),
         ] {
             send("application/json", body.as_bytes()).problem(400, "malformed_json");

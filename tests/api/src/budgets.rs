@@ -147,7 +147,7 @@ fn every_operation_on_an_account_keeps_its_budget() {
     );
     report.row(
         "logout everywhere",
-        post(&user, "/api/accounts/logout-all/", Value::Null),
+        user.request("POST", "/api/accounts/logout-all/"),
         204,
         cost(2, 3, CALLER + 1.0, 4.0, 1.0),
     );

@@ -21,15 +21,22 @@ fn text(response: &Response) -> &str {
 }
 
 #[test]
-fn the_document_is_the_committed_one() {
-    let committed: Value =
-        serde_json::from_str(include_str!("../../../functions/docs/openapi.json")).unwrap();
-    for path in ["/api/schema", "/api/schema?format=json"] {
+fn the_documents_are_the_committed_ones() {
+    let public = include_str!("../../../functions/docs/openapi-public.json");
+    let all = include_str!("../../../functions/docs/openapi.json");
+    for (path, committed) in [
+        ("/api/schema", public),
+        ("/api/schema?format=json", public),
+        ("/api/schema?operations=public", public),
+        ("/api/schema?operations=all", all),
+    ] {
+        let committed: Value = serde_json::from_str(committed).unwrap();
         let response = get(path, &[]).ok(200);
-        assert_eq!(response.body, committed, "{path}");
+        assert!(response.body == committed, "{path}");
         assert_eq!(response.header("content-type"), "application/vnd.oai.openapi+json;version=3.1");
         assert!(!response.header("x-request-id").is_empty());
     }
+    assert_eq!(get("/api/schema?operations=some", &[]).errors(), ["operations invalid_choice"]);
 }
 
 #[test]
@@ -112,19 +119,30 @@ fn an_operator_may_keep_the_document_to_themself() {
         ask(response.text("type")).ok(200);
     }
     assert_eq!(ask("/api/health/ready/").ok(200).body, json!({"status": "ready"}));
+    let default = Settings::of("notifications").with("PUBLISH_DOCS", "false").start();
+    default.send(&Anonymous, "GET", "/api/schema/", &Value::Null).problem(404, "not_found");
 }
 
 #[test]
-fn first_pages_with_a_slash_lead_to_those_without() {
-    for (path, to) in [
+fn first_pages_are_the_same_with_and_without_slash() {
+    for (with, without) in [
         ("/api/schema/", "/api/schema"),
         ("/api/schema/?format=yaml", "/api/schema?format=yaml"),
         ("/api/health/", "/api/health"),
     ] {
-        let response = get(path, &[]).ok(308);
-        assert_eq!(response.header("location"), to);
-        assert!(!response.header("x-request-id").is_empty());
+        let (with, without) = (get(with, &[]).ok(200), get(without, &[]).ok(200));
+        assert!(!with.bytes.is_empty());
+        assert_eq!(with.bytes, without.bytes);
+        for header in ["content-type", "etag", "cache-control", "vary"] {
+            assert_eq!(with.header(header), without.header(header), "{header}");
+        }
+        assert!(!with.header("x-request-id").is_empty());
     }
+    let tag = get("/api/schema", &[]).ok(200).header("etag");
+    get("/api/schema/", &[("if-none-match", &tag)]).ok(304);
+    get("/api/schema/?format=xml", &[]).problem(400, "validation_failed");
+    Request::new("POST", "/api/health/").send_unchecked().ok(405);
+    Request::new("HEAD", "/api/health/").send_unchecked().ok(200);
 }
 
 #[test]

@@ -29,6 +29,8 @@ mod console;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod idempotency;
@@ -36,6 +38,8 @@ mod idempotency;
 mod mistakes;
 #[cfg(test)]
 mod notifications;
+#[cfg(test)]
+mod orders;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

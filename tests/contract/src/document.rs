@@ -1,5 +1,6 @@
 //! The committed OpenAPI document is up to date and agrees with the template.
 
+use openapi::Scope;
 use serde_json::Value;
 
 use crate::assert_same;
@@ -9,35 +10,56 @@ use crate::workspace;
 
 const FILE: &str = "functions/docs/openapi.json";
 const YAML: &str = "functions/docs/openapi.yaml";
+const PUBLIC_FILE: &str = "functions/docs/openapi-public.json";
+const PUBLIC_YAML: &str = "functions/docs/openapi-public.yaml";
 
-fn committed() -> Value {
-    serde_json::from_str(&workspace::read(FILE))
-        .unwrap_or_else(|error| panic!("{FILE} is not JSON: {error}"))
+fn committed(file: &str) -> Value {
+    serde_json::from_str(&workspace::read(file))
+        .unwrap_or_else(|error| panic!("{file} is not JSON: {error}"))
 }
 
 #[test]
-fn the_committed_document_is_up_to_date() {
-    let document = openapi::document().unwrap();
-    let (ours, committed): (Vec<&str>, String) =
-        (document.lines().collect(), workspace::read(FILE));
-    let differs = committed.lines().enumerate().find(|(at, line)| ours.get(*at) != Some(line));
-    assert!(
-        document == committed,
-        "{FILE} is outdated: run `make openapi`; the first line that differs: {differs:?}"
-    );
+fn the_committed_documents_are_up_to_date() {
+    for (scope, file) in [(Scope::All, FILE), (Scope::Public, PUBLIC_FILE)] {
+        let document = openapi::document(scope).unwrap();
+        let (ours, committed): (Vec<&str>, String) =
+            (document.lines().collect(), workspace::read(file));
+        let differs = committed.lines().enumerate().find(|(at, line)| ours.get(*at) != Some(line));
+        assert!(
+            document == committed,
+            "{file} is outdated: run `make openapi`; the first line that differs: {differs:?}"
+        );
+    }
 }
 
 #[test]
 fn the_committed_yaml_is_the_committed_document() {
-    let (json, committed) = (workspace::read(FILE), workspace::read(YAML));
-    assert!(openapi::yaml(&json).unwrap() == committed, "{YAML} is old: run `make openapi`");
-    let parsed: Value = serde_saphyr::from_str(&committed).unwrap();
-    assert!(parsed == self::committed(), "{YAML} and {FILE} are different documents");
+    for (file, yaml) in [(FILE, YAML), (PUBLIC_FILE, PUBLIC_YAML)] {
+        let (json, committed) = (workspace::read(file), workspace::read(yaml));
+        assert!(openapi::yaml(&json).unwrap() == committed, "{yaml} is old: run `make openapi`");
+        let parsed: Value = serde_saphyr::from_str(&committed).unwrap();
+        assert!(parsed == self::committed(file), "{yaml} and {file} are different documents");
+    }
+}
+
+#[test]
+fn the_public_document_lacks_the_operations_of_staff_and_nothing_else() {
+    let (all, mut public) = (committed(FILE), committed(PUBLIC_FILE));
+    let (all_paths, public_paths) =
+        (all["paths"].as_object().unwrap(), public["paths"].as_object().unwrap());
+    let missing = all_paths.keys().filter(|path| !public_paths.contains_key(*path));
+    let of_staff = all_paths.keys().filter(|path| path.starts_with("/api/admin/"));
+    assert_same(missing, of_staff, "the operations of staff are those below /api/admin/");
+    assert!(public_paths.iter().all(|(path, item)| all_paths[path] == *item));
+    let text = public.take().to_string();
+    for word in ["api/admin", "Administration"] {
+        assert!(!text.contains(word), "{PUBLIC_FILE} contains {word}");
+    }
 }
 
 #[test]
 fn the_document_has_the_routes_of_the_routers() {
-    let document = committed();
+    let document = committed(FILE);
     let documented = document["paths"].as_object().unwrap().iter();
     let documented = documented.flat_map(|(path, item)| {
         item.as_object()
@@ -59,7 +81,7 @@ fn the_document_has_the_routes_of_the_routers() {
 
 #[test]
 fn the_document_contains_the_default_limits_of_files() {
-    let (document, template) = (committed(), Template::load());
+    let (document, template) = (committed(FILE), Template::load());
     let default =
         |parameter: &str| number(&template.section("Parameters")[parameter]["Default"], parameter);
     let files = &document["components"]["schemas"]["NewRecord"]["properties"]["files"];

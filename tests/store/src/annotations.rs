@@ -298,3 +298,40 @@ async fn an_annotation_keeps_its_versions() {
         .remove(0);
     assert_eq!((chart.annotations.len(), chart.files.len()), (2, 1));
 }
+
+#[tokio::test]
+async fn a_history_is_not_cut_where_dynamodb_ends_a_response() {
+    let table = Table::new().await;
+    let (patient, doctor, record, _) = table.record_with_files(0).await;
+    // Four bytes each: seventy versions are 1.4 MB.
+    let long = Note::parse(&"\u{1f600}".repeat(5_000)).unwrap();
+    let mut note = Annotation { note: long, ..annotation(&record) };
+    table.annotate(&doctor, &record, &note).await;
+    let event = || event(&doctor, patient.id, Action::UpdateAnnotation, Some(record.id));
+    for version in 2..=70 {
+        let after = Annotation { version, ..note.clone() };
+        let told = notification_to_patient(&doctor, &record);
+        table
+            .store
+            .update_annotation(&note, &after, at(1), &told, &event(), &unlimited())
+            .await
+            .unwrap();
+        note = after;
+    }
+    for limit in [20, 100] {
+        let (mut versions, mut after) = (Vec::new(), None);
+        loop {
+            let page = table
+                .store
+                .list_annotation_versions(patient.id, note.id, limit, after)
+                .await
+                .unwrap();
+            versions.extend(page.items.iter().map(|version| version.version));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(versions, (1..=70).rev().collect::<Vec<u64>>(), "{limit} on a page");
+    }
+}

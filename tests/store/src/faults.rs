@@ -11,8 +11,10 @@ use domain::audit::Action;
 use domain::file::{FileStatus, Rejection, Verdict};
 use domain::key::SigningKey;
 use domain::mail::{Mail, MailFailure, MailKind};
+use domain::notification::Notification;
 use domain::record::{Annotation, Record};
 use domain::session::Session;
+use dynoxide::Database;
 use serde_json::json;
 use store::mail::{self, MailClaim};
 use store::rate::LimitError;
@@ -30,7 +32,7 @@ use crate::people::{
     annotation, at, event, file, id, notification_to_doctor, notification_to_patient, patient,
     record, session, unlimited, user,
 };
-use crate::table::{Table, client, store};
+use crate::table::{Item, NAME, Table, client, store};
 
 /// What happens to a request.
 enum Fault {
@@ -439,6 +441,99 @@ async fn a_purge_marks_a_notification_whose_mail_was_ordered_meanwhile() {
     assert!(item["is_deleted"].as_bool().unwrap());
     table.store.purge_deleted(doctor.id, None, all[0].id).await.unwrap();
     assert!(table.item(&key.0, &key.1).await.is_none());
+}
+
+/// Updates a notification at once, or deletes it, as another function does meanwhile.
+fn change(database: &Database, notification: &Notification, update: Option<&str>) {
+    let Notification { recipient_id, id, .. } = notification;
+    let inbox = format!("INBOX#{recipient_id}");
+    let mut request = json!({"TableName": NAME, "Key": {"pk": {"S": inbox},
+        "sk": {"S": format!("NOTIFICATION#{id}")}}});
+    let Some(update) = update else {
+        database.delete_item(serde_json::from_value(request).unwrap()).unwrap();
+        return;
+    };
+    let (name, value) = update.split_once(' ').unwrap();
+    request["UpdateExpression"] = json!(format!("SET {name} = :value"));
+    request["ExpressionAttributeValues"] = json!({":value": {"S": value}});
+    database.update_item(serde_json::from_value(request).unwrap()).unwrap();
+}
+
+/// Returns a store for which a notification changes after its first request, a query.
+async fn changing(
+    table: &Table,
+    notification: &Notification,
+    update: Option<&'static str>,
+) -> Store {
+    let (database, of) = (table.database.clone(), notification.clone());
+    let fate = move |number, _: &str| {
+        if number == 1 {
+            change(&database, &of, update);
+        }
+        Fault::Answered
+    };
+    behind(table, fate).await.0
+}
+
+/// Returns what is stored of a notification.
+async fn stored(table: &Table, notification: &Notification) -> Option<Item> {
+    let Notification { recipient_id, id, .. } = notification;
+    table.item(format!("INBOX#{recipient_id}"), format!("NOTIFICATION#{id}")).await
+}
+
+#[tokio::test]
+async fn a_purge_does_not_take_away_a_mail_that_is_ordered_meanwhile() {
+    let table = Table::new().await;
+    let one = mailed(&table, &crate::people::doctor(), 1).await.remove(0);
+    let store = changing(&table, &one, Some("mail_state ordered")).await;
+    store.purge_deleted(one.recipient_id, None, one.id).await.unwrap();
+    assert!(stored(&table, &one).await.unwrap()["is_deleted"].as_bool().unwrap());
+}
+
+/// The stream reports the end of a mail once: nothing removes the notification later.
+#[tokio::test]
+async fn a_purge_removes_a_notification_whose_mail_ends_meanwhile() {
+    let table = Table::new().await;
+    let one = notified(&table, &crate::people::doctor(), 1).await.remove(0);
+    let store = changing(&table, &one, Some("mail_state sent")).await;
+    store.purge_deleted(one.recipient_id, None, one.id).await.unwrap();
+    assert_eq!(stored(&table, &one).await, None);
+}
+
+#[tokio::test]
+async fn bulk_actions_do_not_recreate_what_is_removed_meanwhile() {
+    let table = Table::new().await;
+    for is_read in [true, false] {
+        let one = notified(&table, &crate::people::doctor(), 1).await.remove(0);
+        let store = changing(&table, &one, None).await;
+        if is_read {
+            store.settle_read(one.recipient_id, None, one.id, at(1)).await.unwrap();
+        } else {
+            store.purge_deleted(one.recipient_id, None, one.id).await.unwrap();
+        }
+        assert_eq!(stored(&table, &one).await, None);
+    }
+}
+
+/// The handler has read it as open before.
+#[tokio::test]
+async fn a_notification_takes_the_place_of_an_open_one_only() {
+    for update in [None, Some("mail_state sending"), Some("read_at x"), Some("is_deleted x")] {
+        let table = Table::new().await;
+        let (patient, doctor, before, _) = table.record_with_files(1).await;
+        let one = notified(&table, &doctor, 1).await.remove(0);
+        if update.is_some() {
+            change(&table.database, &one, update);
+        }
+        let after = Record { version: before.version + 1, ..before.clone() };
+        let told = notification_to_doctor(&patient, &after);
+        let told = Notification { supersedes: Some(one.id), ..told };
+        let by = event(&patient, before.patient_id, Action::UpdateRecord, Some(before.id));
+        let (store, told) = (&table.store, [told]);
+        store.update_record(&before, &after, &[], &told, &by, &unlimited()).await.unwrap();
+        assert!(stored(&table, &told[0]).await.is_some());
+        assert_eq!(stored(&table, &one).await.is_some(), update.is_some(), "{update:?}");
+    }
 }
 
 /// Returns a store whose first request is carried out but not answered.

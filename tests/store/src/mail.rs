@@ -560,6 +560,26 @@ async fn a_waiting_mail_is_ordered_again_once_an_hour() {
     assert!(matches!(again(much_later).await, Err(ResendMailError::InProgress)), "it is sent");
 }
 
+#[tokio::test]
+async fn a_mail_that_staff_ordered_is_ordered_again_by_itself_when_the_order_is_lost() {
+    let table = Table::new().await;
+    let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let held = claimed(table.store.claim_mail(doctor.id, notification.id, at(0)).await.unwrap()).1;
+    table.store.mark_mail_sent(&held, at(0)).await.unwrap();
+    let event = event(&admin, doctor.id, Action::ResendMail, None);
+    table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await.unwrap();
+    let again = async |order, now| table.store.note_repeated_order(order, now).await.unwrap();
+    assert!(!again(order, at(59)).await, "it has not waited long enough");
+    let later = at(0) + SignedDuration::from_mins(61);
+    assert!(again(order, later).await && !again(order, later).await);
+    let before = table.count().await;
+    let gone = MailMessage::Mail { mail_id: id() };
+    assert!(!again(gone, later).await);
+    assert_eq!(table.count().await, before, "nothing is created");
+}
+
 /// No notification leads to them.
 #[tokio::test]
 async fn stored_mails_that_wait_or_were_interrupted_are_found() {

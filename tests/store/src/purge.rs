@@ -190,3 +190,18 @@ async fn a_marked_notification_without_a_pending_mail_is_removed() {
         assert_eq!(extent, InboxExtent { through: None, recent: vec![kept.id] });
     }
 }
+
+/// A query reads so many notifications at most.
+#[tokio::test]
+async fn marked_notifications_are_removed_however_many_others_are_between_them() {
+    let table = Table::new().await;
+    let doctor = doctor();
+    let all = mailed(&table, &doctor, 502).await;
+    let (newest_id, oldest) = (all[0].id, all[501].id);
+    let extent = InboxExtent { through: None, recent: vec![newest_id, oldest] };
+    table.store.delete_all_notifications(doctor.id, &extent, at(5)).await.unwrap();
+    table.store.purge_marked(doctor.id, oldest).await.unwrap();
+    assert_eq!(newest(&table, doctor.id).await, Some(all[1].id));
+    let left = table.entities().await.iter().filter(|entity| *entity == "notification").count();
+    assert_eq!(left, 500);
+}

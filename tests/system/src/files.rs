@@ -308,7 +308,7 @@ fn files_with_other_content_than_declared_are_rejected_and_deleted() {
     );
 
     let unseen = Waiting::new(declared("report.pdf", "application/pdf", PDF));
-    assert_eq!(upload(unseen.file(), &[b" ", &PDF[..PDF.len() - 1]].concat()), 200);
+    assert_eq!(upload(unseen.file(), &[b"%PDX", &PDF[4..]].concat()), 200);
     eventually("the inspector has rejected the object", || {
         (unseen.stored_status() == "rejected").then_some(())
     });
@@ -354,14 +354,7 @@ fn each_type_is_taken_and_recognised() {
         let files = read["files"].as_array().unwrap();
         files.iter().all(|file| file["status"] == "available").then_some(())
     });
-    for content_type in [
-        "text/html",
-        "image/svg+xml",
-        "application/octet-stream",
-        "application/PDF",
-        "application/pdf; charset=utf-8",
-        "",
-    ] {
+    for content_type in ["text/html", "image/svg+xml", "application/octet-stream", ""] {
         let body = json!({"doctor": doctor.id, "files": [declared("file", content_type, PDF)]});
         patient.create_record(body).refused("files[0].content_type", "invalid_choice");
     }
@@ -556,7 +549,13 @@ fn uploads_work_with_the_response_that_was_given_again() {
     };
     let (first, again) = (create(), create());
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!(again.bytes, first.bytes);
+    // The uploads are signed anew.
+    let but_for_the_uploads = |response: &Response| {
+        let mut body = response.body.clone();
+        body["files"][0]["upload"].take();
+        body
+    };
+    assert_eq!(but_for_the_uploads(&again), but_for_the_uploads(&first));
     assert_eq!(upload(&again["files"][0], PDF), 200);
     eventually("the file is available", || {
         let read = patient.read_patient_record(again.text("id")).ok(200);

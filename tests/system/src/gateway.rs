@@ -14,7 +14,7 @@ fn preflight(origin: &str, method: &str, path: &str) -> Response {
         .header("access-control-request-method", method)
         .header(
             "access-control-request-headers",
-            "authorization,content-type,if-match,idempotency-key",
+            "authorization,content-type,if-match,if-none-match,idempotency-key",
         )
         .send_unchecked()
 }
@@ -34,7 +34,7 @@ fn preflight_allows_only_the_configured_origin() {
         );
         let headers = list(response.header("access-control-allow-headers"));
         assert!(
-            ["authorization", "content-type", "if-match", "idempotency-key"]
+            ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key"]
                 .iter()
                 .all(|name| headers.contains(*name))
         );

@@ -4,24 +4,34 @@
 //! object was stored: `tests/simulation` has them.
 
 use api_tests::harness::files::{PDF, declared};
-use api_tests::harness::{Doctor, Patient, aws, eventually};
+use api_tests::harness::{
+    Doctor, PASSWORD, Patient, account_mail, account_mails_to, aws, eventually,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 
 use crate::mails::mails;
 
+fn two_hours_ago() -> Timestamp {
+    Timestamp::now() - SignedDuration::from_hours(2)
+}
+
 /// Returns an id that was made two hours ago.
 fn old_id() -> String {
-    let then = Timestamp::now() - SignedDuration::from_hours(2);
+    let then = two_hours_ago();
     let milliseconds = u64::try_from(then.as_millisecond()).unwrap();
     let random = Uuid::now_v7().as_bytes()[6..].try_into().unwrap();
     Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid().to_string()
 }
 
-/// Stores a copy of an item under other ids, without a change that the dispatcher sees.
+/// Stores a copy of an item under other ids, which are two hours old, without a change that the
+/// dispatcher sees.
 fn copy(item: &Value, ids: &[(&str, &str)]) {
     let text = ids.iter().fold(item.to_string(), |text, (old, new)| text.replace(old, new));
+    // Lists are divided by months (UTC).
+    let month = |at: Timestamp| at.strftime("%Y%m#").to_string();
+    let text = text.replace(&month(Timestamp::now()), &month(two_hours_ago()));
     let mut copy: Value = serde_json::from_str(&text).unwrap();
     let entity = copy.as_object_mut().unwrap().remove("entity").unwrap();
     for state in ["mail_state", "mail_sent_at"] {
@@ -55,6 +65,36 @@ fn a_mail_whose_order_was_lost_is_sent_once() {
         assert_eq!(mails(&address, 2).len(), 2);
     }
     let item = aws::get_item(&inbox, &format!("NOTIFICATION#{lost}")).unwrap();
+    assert!(item["mail_ordered_at"]["S"].is_string(), "{item}");
+}
+
+#[test]
+fn an_account_mail_whose_order_was_lost_is_sent_once() {
+    let user = Patient::new();
+    user.change_password(PASSWORD, "another harbour, a louder one").ok(200);
+    account_mail(&user.email, "Password Changed", 0);
+    let mails = aws::dynamodb(
+        "Query",
+        json!({"IndexName": "gsi2", "KeyConditionExpression": "gsi2pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": format!("MAILED#{}", user.id)}}}),
+    );
+    let mails = mails["Items"].as_array().unwrap().iter();
+    let mut mail = mails
+        .map(|entry| aws::get_item(entry["pk"]["S"].as_str().unwrap(), "MAIL").unwrap())
+        .find(|mail| mail["kind"]["S"] == "password_changed")
+        .unwrap();
+    // Its end says when it was requested.
+    let ttl: i64 = mail["ttl"]["N"].as_str().unwrap().parse().unwrap();
+    mail["ttl"]["N"] = json!((ttl - 2 * 3600).to_string());
+    let known = mail["pk"]["S"].as_str().unwrap().trim_start_matches("MAIL#").to_owned();
+    let lost = old_id();
+    copy(&mail, &[(&known, &lost)]);
+    reconcile();
+    account_mail(&user.email, "Password Changed", 1);
+    reconcile();
+    let mails = account_mails_to(&user.email);
+    assert_eq!(mails.iter().filter(|mail| mail.subject.ends_with("Password Changed")).count(), 2);
+    let item = aws::get_item(&format!("MAIL#{lost}"), "MAIL").unwrap();
     assert!(item["mail_ordered_at"]["S"].is_string(), "{item}");
 }
 

@@ -1,12 +1,11 @@
 //! Forms: the bodies that browsers send, and how pages show forms again.
 
-use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use domain::field::{FieldError, Reason};
 use domain::text::Justification;
 use http_api::etag::IfMatch;
-use http_api::form::{BODY_LIMIT, Form};
+use http_api::form::{self, Form};
 use http_api::problem::Problem;
 use http_api::routes::Argument;
 use runtime::tokens::Claims;
@@ -118,9 +117,7 @@ impl FromRequest<App> for FormBody {
         if !is_same_origin(&parts.headers, &app.http.public_url) {
             return Err(Problem::csrf_failed());
         }
-        // Lambda hands over whole bodies, so being too long is the only way to fail.
-        let bytes =
-            to_bytes(body, BODY_LIMIT).await.map_err(|_| Problem::payload_too_large(BODY_LIMIT))?;
+        let bytes = form::read(&parts.headers, body).await?;
         let mut fields = Map::new();
         for (name, value) in
             form_urlencoded::parse(&bytes).filter(|(_, value)| !value.trim().is_empty())

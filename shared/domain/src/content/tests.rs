@@ -312,3 +312,59 @@ fn a_large_file_of_another_type_is_not_read() {
     inspection.take(0, head);
     assert_eq!(inspection.step(), Step::Decided(Verdict::Available));
 }
+
+#[test]
+fn a_pdf_may_have_text_before_its_header() {
+    let pdf = |before: &[u8]| verdict(ContentType::Pdf, &[before, b"%PDF-1.4\n"].concat());
+    for before in [
+        &b""[..],
+        b"\xef\xbb\xbf",
+        b"\r\n\r\n",
+        b"\x1b%-12345X@PJL ENTER LANGUAGE=PDF\r\n",
+        &[b' '; 1024],
+    ] {
+        assert_eq!(pdf(before), Ok(()), "{before:?}");
+    }
+    for before in [
+        &b"MZ"[..],
+        b"#!/bin/sh\n",
+        b"PK\x03\x04",
+        b"GIF89a",
+        b"%!PS\x00",
+        b" <script>",
+        b"{\\rtf1",
+        &[b' '; 1025],
+    ] {
+        assert_eq!(pdf(before), MISMATCH, "{before:?}");
+    }
+    for content_type in [ContentType::Text, ContentType::Csv] {
+        assert_eq!(verdict(content_type, b"%PDF-1.4"), MISMATCH);
+    }
+}
+
+#[test]
+fn photos_of_telephones_are_told_by_their_brands() {
+    use ContentType::{Avif, Heic, Heif};
+    let photo = |brands: &[u8]| {
+        let size = (brands.len() as u32 + 8).to_be_bytes();
+        [&size[..], b"ftyp", brands, b"\0\0\0\x08meta"].concat()
+    };
+    for content_type in [Heic, Heif] {
+        assert_eq!(verdict(content_type, &photo(b"heic\0\0\0\0mif1MiHEheic")), Ok(()));
+        assert_eq!(verdict(content_type, &photo(b"mif1\0\0\0\0mif1heic")), Ok(()));
+        assert_eq!(verdict(content_type, &photo(b"MiHE\0\0\0\0heix")), Ok(()));
+        assert_eq!(verdict(content_type, &photo(b"isom\0\0\0\0mp42")), MISMATCH, "a video");
+        assert_eq!(verdict(content_type, &photo(b"isomheic")), MISMATCH, "a version, not a brand");
+        assert_eq!(verdict(content_type, b"\0\0\xff\xffftypheic"), MISMATCH);
+        assert_eq!(verdict(content_type, b"\0\0\0\x03ftypheic"), MISMATCH);
+        assert_eq!(verdict(content_type, b"\xff\xd8\xff"), MISMATCH);
+    }
+    assert_eq!(verdict(Avif, &photo(b"avif\0\0\0\0mif1miaf")), Ok(()));
+    assert_eq!(verdict(Avif, &photo(b"heic\0\0\0\0mif1")), MISMATCH);
+}
+
+#[test]
+fn a_document_of_word_may_be_rtf() {
+    assert_eq!(verdict(ContentType::Doc, b"{\\rtf1\\ansi Befund}"), Ok(()));
+    assert_eq!(verdict(ContentType::Xls, b"{\\rtf1\\ansi Befund}"), MISMATCH);
+}

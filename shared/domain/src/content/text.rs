@@ -107,7 +107,7 @@ impl TextCheck {
 
 /// Returns whether no text contains this character
 /// (<https://mimesniff.spec.whatwg.org/#binary-data-byte>).
-fn is_binary(c: char) -> bool {
+pub(super) fn is_binary(c: char) -> bool {
     matches!(c, '\0'..='\x08' | '\x0b' | '\x0e'..='\x1a' | '\x1c'..='\x1f')
 }
 

@@ -19,8 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
 use crate::keys::{self, Key};
-use crate::page::FURTHER_ITEMS;
-use crate::read::{Consistency, Order};
+use crate::read::Consistency;
 use crate::staff::lists::{AnnotationEntry, FileEntry, NotificationEntry};
 use crate::staff::outline::RecordOutline;
 use crate::store::Store;
@@ -94,15 +93,7 @@ impl Table {
 
     /// Lists an admin's current accesses, strongly consistent.
     pub async fn list_grants(&self, admin: UserId, now: Timestamp) -> Result<Vec<Grant>, Error> {
-        let (items, _) = self
-            .query(
-                &keys::emergency_accesses(admin),
-                Order::Descending,
-                Consistency::Strong,
-                FURTHER_ITEMS,
-                None,
-            )
-            .await?;
+        let items = self.query_all(&keys::emergency_accesses(admin), Consistency::Strong).await?;
         let accesses =
             items.into_iter().map(from_item::<EmergencyAccess>).collect::<Result<Vec<_>, _>>()?;
         Ok(accesses.into_iter().filter(|access| access.ttl > now.as_second()).map(Grant).collect())

@@ -214,12 +214,13 @@ impl Table {
             entries.retain(|entry| whole_down_to.is_none_or(|down_to| uuid(entry) >= down_to));
             entries.sort_unstable_by_key(|entry| Reverse(uuid(entry)));
             for entry in entries {
-                if page.items.len() >= limit {
+                let is_shown = shows(&entry);
+                if is_shown && page.items.len() >= limit {
                     page.next = last;
                     return Ok(page);
                 }
                 last = Some(entry.id());
-                if shows(&entry) {
+                if is_shown {
                     page.items.push(entry);
                 }
             }

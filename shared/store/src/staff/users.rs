@@ -90,7 +90,8 @@ impl Table {
     /// eventually consistent.
     pub async fn get_user_id_by_email(&self, email: &Email) -> Result<Option<UserId>, Error> {
         let range = keys::users_with_email(email);
-        let (items, _) = self.query_first(&range, Order::Descending, 1).await?;
+        let (items, _) =
+            self.query_first(&range, Order::Descending, Consistency::Eventual, 1).await?;
         items.first().map(|item| position(&range, item)).transpose()
     }
 
@@ -104,7 +105,8 @@ impl Table {
         after: Option<&NamePosition>,
     ) -> Result<Page<(UserId, NamePosition), NamePosition>, Error> {
         let range = keys::users_named(prefix, after.map(|position| position.0.as_str()));
-        let (items, more) = self.query_first(&range, Order::Ascending, limit).await?;
+        let (items, more) =
+            self.query_first(&range, Order::Ascending, Consistency::Eventual, limit).await?;
         let user = |item: &Item| {
             let id = keys::ids(item).next().and_then(|id| id.parse().ok());
             let place = range.index.position(item).map(|key| NamePosition(key.to_owned()));
@@ -138,7 +140,8 @@ impl Table {
         after: Option<UserId>,
     ) -> Result<Page<UserId, UserId>, Error> {
         let range = keys::doctors_by_approval(approval, after.map(|id| below(id.as_bytes())));
-        let (items, more) = self.query_first(&range, Order::Descending, limit).await?;
+        let (items, more) =
+            self.query_first(&range, Order::Descending, Consistency::Eventual, limit).await?;
         let items: Vec<UserId> =
             items.iter().map(|item| position(&range, item)).collect::<Result<_, _>>()?;
         let next = items.last().copied().filter(|_| more);

@@ -1,11 +1,10 @@
 //! Tests of the ceilings of guessing: codes and passwords are checked so often and no more, from
 //! however many networks, and known devices of the owner are not concerned.
 
-use std::thread;
-
 use serde_json::{Value, json};
 
 use crate::accounts::second_factor::{Guarded, wrong_code};
+use crate::accounts::stuffing::in_parallel;
 use crate::accounts::throttling::{
     FAILURES_PER_ACCOUNT, FAILURES_PER_NETWORK, MINUTES_15, set_counter, telltale,
 };
@@ -62,21 +61,19 @@ fn twenty_codes_in_a_row_are_checked_whatever_the_networks() {
 }
 
 #[test]
-fn simultaneous_guesses_of_a_code_get_no_more() {
+fn of_10000_guesses_of_a_code_from_10000_networks_20_are_checked() {
     let guarded = Guarded::new();
     let (token, wrong) = (guarded.mfa_token(), wrong_code(&guarded.app));
-    let responses: Vec<Response> = thread::scope(|scope| {
-        let guess = || (0..25).map(|_| show(&token, "code", &wrong)).collect::<Vec<_>>();
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(guess)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    let responses = in_parallel(16, 10_000, |_| {
+        let response = show(&token, "code", &wrong);
+        (response.status, response.text("code").to_owned())
     });
-    let told = |status: u16, code: &str| {
-        let is = |response: &&Response| response.status == status && response["code"] == code;
-        responses.iter().filter(is).count()
+    let count = |status: u16, code: &str| {
+        responses.iter().filter(|response| **response == (status, code.to_owned())).count()
     };
-    let (checked, locked) = (told(401, "invalid_code"), told(401, "second_factor_locked"));
+    let (checked, locked) = (count(401, "invalid_code"), count(401, "second_factor_locked"));
     assert_eq!(checked, 20);
-    assert_eq!(checked + locked + told(429, "too_many_attempts"), responses.len());
+    assert_eq!(checked + locked + count(429, "too_many_attempts"), 10_000);
     show(&token, "code", &guarded.app.code(0)).problem(401, "second_factor_locked");
 }
 

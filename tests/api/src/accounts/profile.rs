@@ -119,6 +119,7 @@ fn profiles_need_a_signed_in_user() {
 fn bad_patients() -> Vec<(&'static str, Value, &'static str)> {
     let mut bad = vec![
         ("date_of_birth", json!("2999-01-01"), "future"),
+        ("date_of_birth", json!("1899-12-31"), "too_early"),
         ("gender", json!("Male"), "invalid_choice"),
         ("gender", json!(""), "invalid_choice"),
         ("gender", json!(null), "null"),

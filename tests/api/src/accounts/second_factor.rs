@@ -206,7 +206,7 @@ fn the_password_alone_opens_nothing() {
         (
             json!({"mfa_token": token, "code": "123456",
                 "recovery_code": guarded.recovery_codes[0]}),
-            "recovery_code invalid",
+            "recovery_code exclusive",
         ),
     ] {
         assert_eq!(Anonymous.login_with_second_factor(body).ok(400).errors(), [field]);
@@ -344,7 +344,8 @@ fn a_sign_in_is_over_when_the_account_changes_meanwhile() {
     over(&guarded, &token);
 
     let (guarded, token) = begun();
-    guarded.user.logout_all().ok(204);
+    let body = json!({"recovery_code": guarded.recovery_codes[0]});
+    guarded.user.post("/api/accounts/logout-all/", &body).ok(204);
     over(&guarded, &token);
     guarded.sign_in().me().ok(200);
 
@@ -409,7 +410,7 @@ fn taking_it_away_needs_the_password_and_a_code() {
         .refused("code", "incorrect");
     let both =
         json!({"password": PASSWORD, "code": code, "recovery_code": guarded.recovery_codes[0]});
-    user.disable_second_factor(both).refused("recovery_code", "invalid");
+    user.disable_second_factor(both).refused("recovery_code", "exclusive");
     guarded.mfa_token();
     let (token, code) = (guarded.mfa_token(), guarded.app.code(0));
     show(&token, &code).ok(200);
@@ -514,7 +515,7 @@ fn changes_of_address_and_password_need_a_code_too() {
     change_email(json!({})).refused("code", "required");
     let code = guarded.app.code(0);
     change_email(json!({"code": code, "recovery_code": guarded.recovery_codes[0]}))
-        .refused("recovery_code", "invalid");
+        .refused("recovery_code", "exclusive");
     change_email(json!({"code": code})).ok(202);
     change_email(json!({"code": code})).refused("code", "already_used");
     account_mail(&email, "Confirm Your New Email Address", 0);
@@ -531,4 +532,35 @@ fn changes_of_address_and_password_need_a_code_too() {
     let changed = change_password(&guarded.user, (PASSWORD, next), first).ok(200);
     let client = Client::with_token(changed.text("access"));
     change_password(&client, (next, PASSWORD), first).refused("code", "incorrect");
+}
+
+#[test]
+fn ending_other_sessions_needs_a_code_too() {
+    let guarded = Guarded::new();
+    let (user, other, own) = (&guarded.user, guarded.sign_in(), guarded.sign_in());
+    let id_of = |client: &Client| {
+        let sessions = client.list_sessions("").ok(200);
+        let current = sessions.results().iter().find(|each| each["current"] == true).unwrap();
+        current["id"].as_str().unwrap().to_owned()
+    };
+    let end = |id: &str, proof: Value| {
+        user.request("DELETE", &format!("/api/accounts/sessions/{id}/")).json(&proof).send()
+    };
+    let id = id_of(&other);
+    user.end_session(&id).refused("code", "required");
+    end(&id, json!({"code": wrong_code(&guarded.app)})).refused("code", "incorrect");
+    other.me().ok(200);
+    assert_eq!(guarded.count_events("end_session", "failed", Some("second_factor")), 1);
+    guarded.later();
+    end(&id, json!({"code": guarded.app.code(0)})).ok(204);
+    other.me().problem(401, "token_not_valid");
+    own.end_session(&id_of(&own)).ok(204);
+
+    let end_all = |proof: Value| user.post("/api/accounts/logout-all/", &proof);
+    user.logout_all().refused("code", "required");
+    end_all(json!({"code": guarded.app.code(0)})).refused("code", "already_used");
+    end_all(json!({"recovery_code": "aaaa-aaaa-aaaa-aaaa"})).refused("code", "incorrect");
+    user.me().ok(200);
+    end_all(json!({"recovery_code": guarded.recovery_codes[0]})).ok(204);
+    user.me().problem(401, "token_not_valid");
 }

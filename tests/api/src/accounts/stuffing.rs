@@ -75,7 +75,7 @@ fn stuffing_gets_the_free_guesses_and_no_more() {
 
 /// Does the work for each number below `count`, so many concurrently and about in order; returns
 /// the results in order.
-fn in_parallel<T: Send>(
+pub(super) fn in_parallel<T: Send>(
     at_a_time: usize,
     count: usize,
     work: impl Fn(usize) -> T + Sync,

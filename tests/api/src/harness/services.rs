@@ -141,6 +141,8 @@ impl Services {
             }
             "AmazonSQS.ChangeMessageVisibility" => {
                 let change: Value = serde_json::from_slice(body).unwrap();
+                let queue = change["QueueUrl"].as_str().unwrap();
+                assert!(queue.ends_with("/mail"), "messages come from another queue than {queue}");
                 let receipt = change["ReceiptHandle"].as_str().unwrap().to_owned();
                 let seconds = change["VisibilityTimeout"].as_u64().unwrap();
                 self.0.lock().unwrap().hidden.push((receipt, seconds));

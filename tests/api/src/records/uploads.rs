@@ -214,3 +214,25 @@ fn reading_a_record_does_not_anticipate_the_scan() {
     assert_eq!(read(PDF)["status"], "pending");
     assert_eq!(read(b"MZ")["rejection"]["code"], "content_mismatch", "this needs no scan");
 }
+
+#[test]
+fn a_type_may_have_another_name_and_is_signed_by_its_own() {
+    for (name, declared_type, content_type) in [
+        ("a.jpg", "image/jpg", "image/jpeg"),
+        ("a.png", "IMAGE/X-PNG", "image/png"),
+        ("a.csv", "text/csv; charset=utf-8", "text/csv"),
+        ("a.csv", "application/vnd.ms-excel", "text/csv"),
+        ("IMG_0001.HEIC", "application/octet-stream", "image/heic"),
+    ] {
+        let upload = Upload::declare(name, declared_type, b"a;b\n");
+        let file = &upload.record["files"][0];
+        assert_eq!(file["content_type"], content_type, "{declared_type}");
+        assert_eq!(file["upload"]["headers"]["content-type"], content_type, "{declared_type}");
+    }
+    let own = IsolatedSystem::start();
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let files = [declared("a.exe", "application/octet-stream", b"MZ")];
+    let refused = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(400);
+    assert_eq!(refused.errors(), ["files[0].content_type invalid_choice"]);
+    drop(own);
+}
