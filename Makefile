@@ -11,6 +11,8 @@ VENV := .local/venv
 READY := ready-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d ' ' -f 1)
 # What a user may have set for other work and would change what is built here.
 unexport CARGO_BUILD_TARGET PIP_TARGET PIP_PREFIX PYTHONHOME PYTHONPATH
+# Without the compiled files of Python, each start of a tool takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_USER := 0
 # Nothing that runs on this machine is asked through a proxy.
 COMMA := ,

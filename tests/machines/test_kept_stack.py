@@ -91,7 +91,7 @@ def test_a_request_after_the_template_was_saved_gets_what_it_says_or_its_error(c
     assert get(checkout, DOCS)[1]["variable"] == "true"
     checkout.template.write_text(before.replace(reference, "PUBLISH_DOCS: ["))
     status, problem = get(checkout, DOCS)
-    assert status == 500 and "could not be deployed" in problem["detail"], problem
+    assert status == 500 and "template.yaml is no YAML" in problem["detail"] and "line" in problem["detail"], problem
     checkout.template.write_text(before.replace(reference, 'PUBLISH_DOCS: "changed"'))
     assert get(checkout, DOCS)[1]["variable"] == "changed"
     # What `make run` adjusts after a deployment still holds.

@@ -8,10 +8,11 @@ import zipfile
 from pathlib import Path
 
 import boto3
+import yaml
 from botocore.exceptions import ClientError
 
 from . import adjustments, build, processes
-from .console import step
+from .console import Failure, step
 from .emulator import REGION, Emulator
 
 _SAMCONFIG = build.ROOT / "samconfig.toml"
@@ -49,8 +50,8 @@ def update_code(emulator: Emulator, functions: dict[str, str], parameters: dict[
 
 
 def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
-    template = emulator.folder / "template.yaml"
-    template.write_text(build.template())
+    template = emulator.folder / "template.json"
+    template.write_text(_json(build.template()))
     environment = emulator.client_environment() | {
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.2",
@@ -69,6 +70,34 @@ def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
         env=environment,
     )
     _adjust(emulator)
+
+
+class _Loader(yaml.CSafeLoader):
+    """Reads the short forms of intrinsic functions, such as !Ref."""
+
+
+def _intrinsic(loader: _Loader, name: str, node: yaml.Node) -> dict:
+    if isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_scalar(node)
+        if name == "GetAtt":
+            value = value.split(".", 1)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+def _json(template: str) -> str:
+    """Returns a template as JSON, because SAM parses it seven times, and needs a second for YAML each time."""
+    try:
+        # The version of the format is a date.
+        return json.dumps(yaml.load(template, _Loader), default=str)
+    except yaml.YAMLError as error:
+        raise Failure(f"template.yaml is no YAML: {error}") from None
 
 
 def _adjust(emulator: Emulator) -> None:
