@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http_api::caller::SignedIn;
 use http_api::filters;
-use http_api::page::{Listing, READ_AT_ONCE, Room, listing};
+use http_api::page::{Listing, PageBuilder, READ_AT_ONCE};
 use http_api::problem::Problem;
 use http_api::query::{Parameters, QueryParameters};
 use http_api::response::ApiResponse;
@@ -40,18 +40,14 @@ pub(crate) async fn list_notifications(
         ))
         .await?;
     let mut context = Context::new(&app, &caller, &page.items);
-    let mut room = Room::default();
+    let mut shown = PageBuilder::new(&paging);
     'page: for notifications in page.items.chunks(READ_AT_ONCE) {
         context.read(&app, notifications).await?;
         for notification in notifications {
-            if !room.take(&context.show(notification))? {
+            if !shown.push(notification.id, &context.show(notification))? {
                 break 'page;
             }
         }
     }
-    // Where there was no room for a notification, the page ends before it: those whose records were
-    // not read are behind.
-    let results =
-        page.items.iter().map(|notification| (notification.id, context.show(notification)));
-    listing(&paging, page.next.as_ref(), results)
+    shown.finish(page.next.as_ref())
 }

@@ -8,7 +8,7 @@ use domain::id::{RecordId, UserId};
 use domain::record::{Assignment, RecordDetail};
 use http_api::caller::{Caller, Doctor};
 use http_api::filters;
-use http_api::page::{Listing, READ_AT_ONCE, Room, listing};
+use http_api::page::{Listing, PageBuilder, READ_AT_ONCE};
 use http_api::problem::Problem;
 use http_api::query::QueryParameters;
 use http_api::response::ApiResponse;
@@ -43,24 +43,18 @@ pub(crate) async fn list_doctor_records(
             paging.after,
         ))
         .await?;
-    let (mut details, mut accounts_by_id) = (Vec::new(), AccountsById::new());
-    let mut room = Room::default();
+    let mut accounts_by_id = AccountsById::new();
+    let mut shown = PageBuilder::new(&paging);
     'page: for assignments in page.items.chunks(READ_AT_ONCE) {
-        let new = read(&app, &caller, assignments, &mut accounts_by_id).await?;
+        let details = read(&app, &caller, assignments, &mut accounts_by_id).await?;
         let view = response::view(&app, &caller.account, &accounts_by_id);
-        for detail in new {
-            let fits = room.take(&view.record(&detail, HashMap::new()))?;
-            details.push(detail);
-            if !fits {
+        for detail in &details {
+            if !shown.push(detail.record.id, &view.record(detail, HashMap::new()))? {
                 break 'page;
             }
         }
     }
-    let view = response::view(&app, &caller.account, &accounts_by_id);
-    let records =
-        details.iter().map(|detail| (detail.record.id, view.record(detail, HashMap::new())));
-    // Where there was no room for a record, the page ends before it.
-    listing(&paging, page.next.as_ref(), records)
+    shown.finish(page.next.as_ref())
 }
 
 /// Reads the records of assignments, and the accounts they name, and writes to the audit trail.
@@ -96,9 +90,7 @@ async fn read(
     // A record may have been assigned to another doctor between the two reads.
     let mut details: Vec<_> =
         details.into_iter().flatten().filter(|detail| caller.may_on(&detail.record)).collect();
-    let known = std::mem::take(accounts_by_id);
     let reader = caller.account.id;
-    *accounts_by_id =
-        response::settle_uploads_and_get_people(app, known, &mut details, reader).await?;
+    response::settle_uploads_and_get_people(app, accounts_by_id, &mut details, reader).await?;
     Ok(details)
 }

@@ -57,9 +57,10 @@ pub(crate) async fn list_patient_records(
         .await?;
     let shown = page.items.iter().map(|detail| detail.record.id).collect();
     let events = [caller.audit(Action::ListRecords, owner, None).with_records(shown)];
-    let accounts_by_id =
-        response::settle_uploads_and_get_people(&app, AccountsById::new(), &mut page.items, owner);
-    let (accounts_by_id, ()) = tokio::try_join!(accounts_by_id, response::audit(&app, &events))?;
+    let mut accounts_by_id = AccountsById::new();
+    let settled =
+        response::settle_uploads_and_get_people(&app, &mut accounts_by_id, &mut page.items, owner);
+    tokio::try_join!(settled, response::audit(&app, &events))?;
     let view = response::view(&app, &caller.account, &accounts_by_id);
     let records =
         page.items.iter().map(|detail| (detail.record.id, view.record(detail, HashMap::new())));

@@ -35,7 +35,7 @@ pub(crate) async fn read_doctor_record(
         return Err(caller.refuse(&app.store, denied, Problem::not_found()).await);
     };
     let event = [caller.audit(Action::ReadRecord, patient, Some(id))];
-    let (detail, accounts_by_id, ()) = tokio::try_join!(
+    let (detail, mut accounts_by_id, ()) = tokio::try_join!(
         app.store.get_record_detail(patient, id),
         app.store.get_accounts([patient]),
         app.store.create_events(&event)
@@ -47,9 +47,9 @@ pub(crate) async fn read_doctor_record(
             .refuse(&app.store, AuditEvent { id: clock::new_id(), ..denied }, Problem::not_found())
             .await);
     };
-    let accounts_by_id = response::settle_uploads_and_get_people(
+    response::settle_uploads_and_get_people(
         &app,
-        accounts_by_id,
+        &mut accounts_by_id,
         std::slice::from_mut(&mut detail),
         reader,
     )

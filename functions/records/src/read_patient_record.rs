@@ -33,14 +33,14 @@ pub(crate) async fn read_patient_record(
     let Some(mut detail) = detail else {
         return Err(caller.refuse(&app.store, event, Problem::not_found()).await);
     };
-    let accounts_by_id = response::settle_uploads_and_get_people(
+    let mut accounts_by_id = AccountsById::new();
+    let settled = response::settle_uploads_and_get_people(
         &app,
-        AccountsById::new(),
+        &mut accounts_by_id,
         std::slice::from_mut(&mut detail),
         owner,
     );
-    let (accounts_by_id, ()) =
-        tokio::try_join!(accounts_by_id, response::audit(&app, std::slice::from_ref(&event)))?;
+    tokio::try_join!(settled, response::audit(&app, std::slice::from_ref(&event)))?;
     let body =
         response::view(&app, &caller.account, &accounts_by_id).record(&detail, HashMap::new());
     Ok(ok(&body).with_etag(ETag::of(detail.record.version)))

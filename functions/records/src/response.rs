@@ -23,14 +23,14 @@ pub(crate) type AccountsById = HashMap<UserId, Account>;
 /// How many objects are inspected concurrently.
 const MAX_CONCURRENT_INSPECTIONS: usize = 16;
 
-/// Gets the accounts that records name, and concurrently settles uploads: files whose objects have
+/// Adds the accounts that records name, and concurrently settles uploads: files whose objects have
 /// arrived become available or rejected, in the table as in `details`.
 pub(crate) async fn settle_uploads_and_get_people(
     app: &App,
-    mut accounts_by_id: AccountsById,
+    accounts_by_id: &mut AccountsById,
     details: &mut [RecordDetail],
     viewer: UserId,
-) -> Result<AccountsById, Problem> {
+) -> Result<(), Problem> {
     let named: Vec<UserId> = details
         .iter()
         .flat_map(accounts_named_in)
@@ -38,7 +38,7 @@ pub(crate) async fn settle_uploads_and_get_people(
         .collect();
     let (found, ()) = tokio::join!(app.store.get_accounts(named), settle_uploads(app, details));
     accounts_by_id.extend(found?);
-    Ok(accounts_by_id)
+    Ok(())
 }
 
 /// Writes events to the audit trail. Run it concurrently with the last read, before the response.

@@ -221,9 +221,10 @@ async fn respond(
 ) -> Result<ApiResponse, Problem> {
     let uploads = response::uploads(app, &new_files).await?;
     detail.files.splice(0..0, new_files);
-    let accounts_by_id = response::settle_uploads_and_get_people(
+    let mut accounts_by_id = AccountsById::new();
+    response::settle_uploads_and_get_people(
         app,
-        AccountsById::new(),
+        &mut accounts_by_id,
         std::slice::from_mut(&mut detail),
         caller.account.id,
     )

@@ -1,6 +1,5 @@
-//! Use [`Paging`] and [`listing`] for lists: pages, and the cursors between them.
+//! Use [`Paging`], [`listing`] and [`PageBuilder`] for lists: pages, and the cursors between them.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, header};
@@ -9,6 +8,7 @@ use domain::field::Reason;
 use domain::id::UserId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
@@ -107,43 +107,55 @@ const MAX_BYTES: usize = 5_500_000;
 /// is closed by its size has read few entries in vain.
 pub const READ_AT_ONCE: usize = 20;
 
-/// What is left of the bytes of a page.
-pub struct Room(usize);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(MAX_BYTES)
-    }
+/// A page that is built entry by entry, until it is as large as Lambda lets it leave.
+pub struct PageBuilder<'a, K> {
+    paging: &'a Paging<K>,
+    results: Vec<Box<RawValue>>,
+    last: Option<K>,
+    bytes_left: usize,
+    is_full: bool,
 }
 
-impl Room {
-    /// Takes the room of an entry; returns `false` if it is not there.
+impl<'a, K: Serialize> PageBuilder<'a, K> {
+    /// Begins a page without entries.
+    pub fn new(paging: &'a Paging<K>) -> Self {
+        let (results, last) = (Vec::new(), None);
+        Self { paging, results, last, bytes_left: MAX_BYTES, is_full: false }
+    }
+
+    /// Adds an entry with its position. Returns `false` if there is no room for it: the page ends
+    /// before it. The first entry is always added: a page without entries would be the same when it
+    /// is asked for again.
     ///
     /// # Errors
     /// 500 when the entry cannot be serialized.
-    pub fn take(&mut self, entry: &impl Serialize) -> Result<bool, Problem> {
-        let mut counter = Counter(1);
-        serde_json::to_writer(&mut counter, entry).map_err(Problem::internal)?;
-        let left = self.0.checked_sub(counter.0);
-        self.0 = left.unwrap_or(0);
-        Ok(left.is_some())
+    pub fn push(&mut self, position: K, entry: &impl Serialize) -> Result<bool, Problem> {
+        let entry = to_raw_value(entry).map_err(Problem::internal)?;
+        let bytes_left = self.bytes_left.checked_sub(bytes_that_leave(entry.get()) + 1);
+        self.is_full |= bytes_left.is_none() && self.last.is_some();
+        if !self.is_full {
+            self.bytes_left = bytes_left.unwrap_or(0);
+            self.results.push(entry);
+            self.last = Some(position);
+        }
+        Ok(!self.is_full)
+    }
+
+    /// Makes the response. `next` is the position of the last entry that was meant for this page,
+    /// if there are more behind it.
+    ///
+    /// # Errors
+    /// 500 when a position cannot be serialized.
+    pub fn finish(self, next: Option<&K>) -> Result<ApiResponse, Problem> {
+        let next = if self.is_full { self.last.as_ref() } else { next };
+        listing_of_short(self.paging, next, self.results)
     }
 }
 
 /// Counts the bytes of JSON that leaves the function as a string within JSON, where quotes and
 /// backslashes have another backslash before them.
-struct Counter(usize);
-
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let escaped = bytes.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-        self.0 += bytes.len() + escaped;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn bytes_that_leave(json: &str) -> usize {
+    json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
 
 /// Makes the response of a page of entries with their positions. `next` is the position of the last
@@ -156,16 +168,13 @@ pub fn listing<K: Serialize, T: Serialize>(
     next: Option<&K>,
     entries: impl IntoIterator<Item = (K, T)>,
 ) -> Result<ApiResponse, Problem> {
-    let (mut results, mut last, mut room) = (Vec::new(), None, Room::default());
+    let mut page = PageBuilder::new(paging);
     for (position, entry) in entries {
-        // A page with no entry at all would be the same when it is asked for again.
-        if !room.take(&entry)? && last.is_some() {
-            return listing_of_short(paging, last.as_ref(), results);
+        if !page.push(position, &entry)? {
+            break;
         }
-        results.push(entry);
-        last = Some(position);
     }
-    listing_of_short(paging, next, results)
+    page.finish(next)
 }
 
 /// Makes the response of a page of short entries: a hundred of the longest are far below the limit.

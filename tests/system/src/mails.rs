@@ -326,14 +326,8 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     mails(&doctor.email, 1);
     eventually("the poison is in the dead-letter queue", || {
-        let dead = aws::sqs(
-            "ReceiveMessage",
-            "mail_dlq",
-            json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}),
-        );
-        let dead: Vec<&Value> =
-            dead["Messages"].as_array()?.iter().map(|message| &message["Body"]).collect();
-        poison.iter().all(|body| dead.iter().any(|dead| *dead == body)).then_some(())
+        let dead = console_mail::sift(|_| false);
+        poison.iter().all(|body| dead.contains(body)).then_some(())
     });
 }
 
