@@ -10,7 +10,8 @@ fn send(start: &str, body: &str) -> (String, String) {
     let host = env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
     let mut connection = TcpStream::connect(&host).unwrap();
     // HTTP/1.0: the response ends with the connection.
-    let head = format!("{start} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("{start} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", body.len());
     connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
     let mut response = String::new();
     connection.read_to_string(&mut response).unwrap();
