@@ -7,6 +7,18 @@ ENV ?= dev
 PYTHON ?= python3
 
 VENV := .local/venv
+# Tools contain their own absolute path: where a checkout was moved or renamed, they are installed anew.
+READY := ready-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d ' ' -f 1)
+# What a user may have set for other work and would change what is built here.
+unexport CARGO_BUILD_TARGET PIP_TARGET PIP_PREFIX PYTHONHOME PYTHONPATH
+# Without the compiled files of Python, each start of a tool takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_USER := 0
+# Nothing that runs on this machine is asked through a proxy.
+COMMA := ,
+LOOPBACK := localhost,127.0.0.1,::1
+export NO_PROXY := $(if $(or $(NO_PROXY),$(no_proxy)),$(or $(NO_PROXY),$(no_proxy))$(COMMA))$(LOOPBACK)
+export no_proxy := $(NO_PROXY)
 # Everything is compiled with these, so that every crate is compiled once. Clippy lints while it compiles, in place of a
 # second compilation. Without MAKEFLAGS, cargo uses all processors, whatever the number of make's own jobs.
 COMPILE := MAKEFLAGS= RUSTC_WORKSPACE_WRAPPER=clippy-driver
@@ -29,7 +41,7 @@ ON_STACK := $(PARALLEL) $(STACK) exec -- cargo test --locked
 STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
-TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
+TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
 OUTSIDE_STACK := $(STACK) exec --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
@@ -46,27 +58,30 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo admin recover-admin lint check test test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
+.PHONY: help run watch demo invoke owner admin recover-admin lint check test test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
 
-run: $(VENV)/stack/ready $(VENV)/sam/ready ## Bring the system up at http://localhost:8000 (PORT= for another)
+run: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## Bring the system up at http://localhost:8000 (PORT= for another)
 	@$(STACK) run --port $(PORT)
 
-watch: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/lambda/ready ## The same, but a saved source file is live at the next request
+watch: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## The same, but a saved source file is live at the next request
 	@$(STACK) watch --port $(PORT)
 
 demo: ## Walk through a patient's day against the running system, printing each request and answer
 	@$(PYTHON) tests/stack/demo.py
 
-admin: $(VENV)/stack/ready ## Make the first admin of the running system: EMAIL=<address>
+invoke: $(VENV)/stack/$(READY) ## Invoke one function of the running system alone: FUNCTION=accounts, EVENT=<file>, TOKEN=<access token>
+	@$(STACK) invoke "$(or $(FUNCTION),$(error FUNCTION=<name> is missing))" $(if $(EVENT),--event "$(EVENT)") $(if $(TOKEN),--token "$(TOKEN)")
+
+admin: $(VENV)/stack/$(READY) ## Make the first admin of the running system: EMAIL=<address>
 	@$(STACK) admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))"
 
-recover-admin: $(VENV)/stack/ready ## Recover the only admin of the running system: EMAIL=<address> REASON=<why>
+recover-admin: $(VENV)/stack/$(READY) ## Recover the only admin of the running system: EMAIL=<address> REASON=<why>
 	@$(STACK) recover-admin "$(or $(EMAIL),$(error EMAIL=<address> is missing))" "$(or $(REASON),$(error REASON=<why> is missing))"
 
-lint: ## Check the format and the lints; this compiles all that the tests need
+lint: | owner ## Check the format and the lints; this compiles all that the tests need
 	$(call step,Checking the format,cargo fmt --check)
 	$(call step,Compiling and linting,$(CARGO) build --locked --workspace --all-targets)
 	@# Cargo repeats the warnings of what it need not compile again.
@@ -85,7 +100,7 @@ test: ## Run all checks and tests, as the continuous integration does
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)
@@ -93,22 +108,29 @@ test-api: ## Run tests of the API in the process: TEST=annotations for one modul
 simulate: ## Run the system in a simulation with faults: SEEDS=10000, or SEED=<one that failed>
 	@$(CARGO) run --locked --quiet --bin simulate -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
 
-test-stack: $(VENV)/stack/ready $(VENV)/sam/ready ## Run all tests of the API on a fresh stack
+test-stack: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## Run all tests of the API on a fresh stack
 	$(call step,Testing the API on a fresh stack,$(ON_STACK) -p api-tests $(addprefix -p ,$(STACK_TESTS)))
+
+# Root can write everywhere, and leaves behind what others cannot.
+owner:
+	@found=$$(test "$$(id -u)" = 0 || find .local target tests/*/node_modules ! -user "$$(id -u)" 2>/dev/null | head -n 1); test -z "$$found" || \
+		{ echo "error: $$found belongs to another user, who has run this before: sudo chown -R $$(id -un) .local target tests && rm -rf .local/venv" >&2; exit 1; }
 
 tools: $(TOOLS)
 	@$(OUTSIDE) -m tests.browser.chromium
+	@$(OUTSIDE) -m tests.machines.shells
 
 # What can be checked without the functions.
 documents: tools dependencies
+	$(call step,Testing the tools of developers,$(OUTSIDE) -m pytest -q -p no:cacheprovider --ignore tests/machines/test_tour.py tests/machines)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
 	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
 
-dependencies: $(VENV)/deny/ready ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
+dependencies: $(VENV)/deny/$(READY) ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
 	$(call step,Checking the dependencies,$(CARGO_DENY) bans licenses sources $(if $(ADVISORIES),advisories))
 
-requirements: $(VENV)/uv/ready ## Write the versions and hashes of all Python tools; UPGRADE=1 takes the newest versions
+requirements: $(VENV)/uv/$(READY) ## Write the versions and hashes of all Python tools; UPGRADE=1 takes the newest versions
 	@for file in tests/stack/requirements-*.in; do \
 		$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 			$(if $(UPGRADE),--upgrade) $$file --output-file $${file%.in}.txt || exit; \
@@ -127,14 +149,16 @@ release-files: sbom ## Write notes, source and lists of contents of the release 
 	@grep --quiet . .local/release/release-notes.md || { echo "error: CHANGELOG.md has no section $(VERSION)" >&2; exit 1; }
 	@git archive --prefix=health-records-$(VERSION)/ --output=.local/release/health-records-$(VERSION).tar.gz HEAD
 
-fuzz: $(VENV)/stack/ready $(VENV)/sam/ready $(VENV)/outside/ready ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
+fuzz: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) $(VENV)/outside/$(READY) ## Ask a fresh stack in each role what its OpenAPI document promises: CASES=5000 SEED=<of another run>
 	@$(OUTSIDE_STACK) $(OUTSIDE) -m tests.conformance --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))
 
 audit-verify: ## Compare the audit trail of the running system with its archive; REPAIR=1 brings what is missing into it
 	@test -f .local/env || { echo "error: there is no .local/env: bring the system up with \`make run\`" >&2; exit 2; }
+	@# Without --quiet: compiling for the first time takes a while.
+	@$(CARGO) build --locked --workspace --bin audit-verify
 	@env $$(cat .local/env) $(COMPILE) cargo run --locked --quiet --bin audit-verify$(if $(REPAIR), -- --repair)
 
-reconcile: $(VENV)/stack/ready ## Repair what was lost between table, bucket and queues of the running system, and print what that was
+reconcile: $(VENV)/stack/$(READY) ## Repair what was lost between table, bucket and queues of the running system, and print what that was
 	@$(STACK) reconcile
 
 openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
@@ -148,7 +172,8 @@ openapi: ## Write the API's document to functions/docs, as JSON and YAML, from w
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean
 
-deploy: $(VENV)/sam/ready $(VENV)/lambda/ready ## Deploy to AWS: MAIL_SENDER=<address>, needed the first time, and ENV=dev or prod
+deploy: $(VENV)/sam/$(READY) $(VENV)/lambda/$(READY) ## Deploy to AWS: MAIL_SENDER=<address>, needed the first time, and ENV=dev or prod
+	@$(VENV)/sam/bin/python -m tests.stack.before_deploy "$(ENV)" "$(MAIL_SENDER)"
 	@# SAM cannot pass --locked. Where Cargo.lock is complete, nothing changes it.
 	@cargo fetch --locked --quiet
 	@$(SAM) build --config-env $(ENV)
@@ -157,7 +182,7 @@ deploy: $(VENV)/sam/ready $(VENV)/lambda/ready ## Deploy to AWS: MAIL_SENDER=<ad
 		'import tomllib; print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["deploy"]["parameters"].get("parameter_overrides", []))'))
 
 # A virtual environment for each tool: they need different versions of the same libraries.
-$(VENV)/%/ready: tests/stack/requirements-%.txt
+$(VENV)/%/$(READY): tests/stack/requirements-%.txt | owner
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "error: $(PYTHON) is missing, older than 3.11 or without venv: install Python 3.11 or newer with its venv module" >&2; exit 1; }
 	$(call step,Installing tools into $(@D) (once),\
@@ -169,6 +194,6 @@ $(CARGO_CYCLONEDX):
 	$(call step,Installing cargo-cyclonedx (once),cargo install --locked --quiet --version $(CARGO_CYCLONEDX_VERSION) --root .local/cargo --target-dir .local/cargo/target cargo-cyclonedx)
 
 # The tools of a folder of tests that has a package-lock.json.
-tests/%/node_modules/ready: tests/%/package-lock.json $(VENV)/node/ready
+tests/%/node_modules/ready: tests/%/package-lock.json $(VENV)/node/$(READY)
 	$(call step,Installing tools into $(@D) (once),$(NPM_CI) --prefix tests/$*)
 	@touch $@

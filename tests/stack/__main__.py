@@ -3,19 +3,23 @@
 import argparse
 import sys
 
-from . import processes, stack
+from . import emulator, processes, stack
 from .console import Failure
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.stack", description="The whole system on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, description in [("run", "serve the deployed functions"), ("watch", "serve the sources, reloaded at each change")]:
+    for name, description in [("run", "serve the deployed functions"), ("watch", "the same, compiled anew after each change")]:
         command = commands.add_parser(name, help=description)
-        command.add_argument("--port", type=int, default=8000, help="port of the base URL; the two above it are used too")
+        command.add_argument("--port", default="8000", help="port of the base URL; the one above it is used too")
     command = commands.add_parser("exec", help="run a command against a fresh stack")
     command.add_argument("--set", action="append", default=[], type=_setting, metavar="PARAMETER=VALUE", help="overrides a parameter of the template")
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
+    command = commands.add_parser("invoke", help="invoke a function of the running stack alone")
+    command.add_argument("function", help="its name, such as accounts")
+    command.add_argument("--event", help="the event, instead of the sample in events/")
+    command.add_argument("--token", help="the access token of the request")
     command = commands.add_parser("admin", help="create the first admin of the running stack")
     command.add_argument("email", help="the admin's address")
     command = commands.add_parser("recover-admin", help="recover the only admin of the running stack, who has lost the second factor")
@@ -26,15 +30,18 @@ def main() -> int:
     arguments = parser.parse_args()
 
     processes.stop_on_signals()
+    processes.never_proxy_loopback()
     try:
         match arguments.command:
             case "run":
-                return stack.run(arguments.port)
+                return stack.run(emulator.base_port(arguments.port))
             case "watch":
-                return stack.watch(arguments.port)
+                return stack.watch(emulator.base_port(arguments.port))
             case "exec":
                 argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
                 return stack.execute(argv, dict(arguments.set))
+            case "invoke":
+                return stack.invoke(arguments.function, arguments.event, arguments.token)
             case "admin":
                 return stack.create_admin(arguments.email)
             case "recover-admin":
@@ -45,6 +52,9 @@ def main() -> int:
                 return stack.clean()
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except PermissionError as failure:
+        print(f"error: {failure.filename} cannot be written: give it to yourself with `sudo chown -R` and try again", file=sys.stderr)
         return 1
     except processes.Stopped as stopped:
         return stopped.code

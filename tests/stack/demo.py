@@ -1,4 +1,4 @@
-"""A patient's day against the running system (`make run`), printing each request and response.
+"""A patient's day against the running system (`make run`), printing each request and the start of each response.
 
 Needs only Python. Every run registers new users, so it can be repeated.
 """
@@ -11,6 +11,8 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+# What is printed of a request or a response: the start shows what it is, and the whole day stays readable.
+SHOWN_CHARACTERS = 400
 STACK_FILE = Path(__file__).resolve().parents[2] / ".local" / "stack.json"
 PASSWORD = "a long walk before breakfast"
 PDF = b"%PDF-1.7\n%%EOF\n"
@@ -23,6 +25,8 @@ def main() -> None:
         sys.exit("error: the system is not running: start it with `make run` in another terminal")
     stack = json.loads(STACK_FILE.read_text())
     api = Api(stack["base_url"])
+    if not api.answers():
+        sys.exit(f"error: nothing answers at {stack['base_url']}: start the system with `make run` in another terminal")
 
     title("A doctor, another doctor and a patient register and create their profiles")
     jane = api.register("jane", "Jane", "Smith", "doctor", specialization="Cardiology", license_number="MD-1001", years_of_experience=12)
@@ -71,13 +75,27 @@ def main() -> None:
     api.wait_for_mails(stack["mails_url"], {jane["email"], ada["email"], john["email"]})
 
 
+def shown(value) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
 def title(text: str) -> None:
-    print(f"\n{'=' * len(text)}\n{text}\n{'=' * len(text)}")
+    print(f"\n{text}\n{'=' * len(text)}")
 
 
 class Api:
     def __init__(self, base_url: str):
         self._base_url = base_url
+
+    def answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self._base_url}/api/health/", timeout=30).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
 
     def register(self, name: str, first_name: str, last_name: str, role: str, **profile) -> dict:
         """Returns the user with the tokens of the first session."""
@@ -105,28 +123,26 @@ class Api:
             headers["Authorization"] = f"Bearer {user['tokens']['access']}"
         if body:
             headers["Content-Type"] = "application/json"
-            print(f"\n> {method} {path}\n{json.dumps(body, indent=2)}")
+            print(f"> {method} {path} {shown(body)}")
         else:
-            print(f"\n> {method} {path}")
+            print(f"> {method} {path}")
         return self.send(method, self._base_url + path, headers, json.dumps(body).encode() if body else None, expect, announce=False)
 
     def send(self, method: str, url: str, headers=None, content: bytes | None = None, expect: int | None = None, announce: bool = True):
         if announce:
-            print(f"\n> {method} {url.split('?')[0]}" + (f" ({len(content)} bytes)" if content else ""))
+            print(f"> {method} {url.split('?')[0]}" + (f" ({len(content)} bytes)" if content else ""))
         request = urllib.request.Request(url, method=method, headers=headers or {}, data=content)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 status, text = response.status, response.read()
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read()
-        print(f"< {status}")
         try:
             value = json.loads(text) if text else None
-            if value is not None:
-                print(json.dumps(value, indent=2))
+            print(f"< {status} {'' if value is None else shown(value)}".rstrip())
         except ValueError:
             value = text
-            print(f"({len(text)} bytes)")
+            print(f"< {status} ({len(text)} bytes)")
         if status != expect and (expect or status >= 400):
             sys.exit(f"error: {method} {url} returned {status}, which is not expected here")
         return value
@@ -142,7 +158,10 @@ class Api:
                 sys.exit("error: not all mails have arrived: see the log of the mailer in .local/run/emulator.log")
             time.sleep(0.2)
         for mail in reversed(mails):
-            print(f"\nTo: {', '.join(mail['to'])}\nSubject: {mail['subject']}\n\n{mail['text']}")
+            print(f"To {', '.join(mail['to'])}: {mail['subject']}")
+        print(f"\nThe mails themselves: {url}")
 
 
+# Nothing here is far away: the user's HTTP_PROXY is not asked.
+urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
 main()

@@ -1,15 +1,18 @@
 """Deploys the template to the emulated cloud with `sam deploy`, and reads the outputs of the stack."""
 
 import hashlib
+import io
 import json
 import tomllib
+import zipfile
 from pathlib import Path
 
 import boto3
+import yaml
 from botocore.exceptions import ClientError
 
 from . import adjustments, build, processes
-from .console import step
+from .console import Failure, step
 from .emulator import REGION, Emulator
 
 _SAMCONFIG = build.ROOT / "samconfig.toml"
@@ -31,9 +34,24 @@ def deploy_if_changed(emulator: Emulator, sam: Path, parameters: dict[str, str])
             client(emulator, "ssm").put_parameter(Name=_FINGERPRINT, Value=fingerprint, Type="String", Overwrite=True)
 
 
+def update_code(emulator: Emulator, functions: dict[str, str], parameters: dict[str, str]) -> None:
+    """Replaces the code of deployed functions; `functions` are the names of binaries and of what was deployed."""
+    lambdas = client(emulator, "lambda")
+    # Until all have changed, the deployment is none of the known ones.
+    client(emulator, "ssm").put_parameter(Name=_FINGERPRINT, Value="incomplete", Type="String", Overwrite=True)
+    for binary, function in functions.items():
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.write(build.BUILD / binary / "bootstrap", "bootstrap")
+        lambdas.update_function_code(FunctionName=function, ZipFile=archive.getvalue())
+    for function in functions.values():
+        lambdas.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    client(emulator, "ssm").put_parameter(Name=_FINGERPRINT, Value=_fingerprint(parameters), Type="String", Overwrite=True)
+
+
 def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
-    template = emulator.folder / "template.yaml"
-    template.write_text(build.template())
+    template = emulator.folder / "template.json"
+    template.write_text(_json(build.template()))
     environment = emulator.client_environment() | {
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.2",
@@ -52,6 +70,34 @@ def _deploy(emulator: Emulator, sam: Path, parameters: dict[str, str]) -> None:
         env=environment,
     )
     _adjust(emulator)
+
+
+class _Loader(yaml.CSafeLoader):
+    """Reads the short forms of intrinsic functions, such as !Ref."""
+
+
+def _intrinsic(loader: _Loader, name: str, node: yaml.Node) -> dict:
+    if isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_scalar(node)
+        if name == "GetAtt":
+            value = value.split(".", 1)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+def _json(template: str) -> str:
+    """Returns a template as JSON, because SAM parses it seven times, and needs a second for YAML each time."""
+    try:
+        # The version of the format is a date.
+        return json.dumps(yaml.load(template, _Loader), default=str)
+    except yaml.YAMLError as error:
+        raise Failure(f"template.yaml is no YAML: {error}") from None
 
 
 def _adjust(emulator: Emulator) -> None:

@@ -1,6 +1,7 @@
 """The emulated cloud: a ministack process on the loopback interface, with its data in one folder."""
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -23,13 +24,26 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def base_port(text: str) -> int:
+    """Reads the port of the base URL. The emulated cloud has the one above it."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65534:
+        raise Failure(f"PORT={text} is no port: choose a number from 1024 to 65534, such as PORT=8100")
+    return int(text)
+
+
 def require_free(port: int, alternative: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Fails if a program has the port at one of the addresses of localhost, because clients may try either."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise Failure(f"port {port} is taken: stop the program that listens on it, or {alternative}") from None
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, port))
+        except PermissionError:
+            raise Failure(f"port {port} is reserved for the administrator: {alternative}") from None
+        except OSError as error:
+            # Any other error means that this machine has no such address.
+            if error.errno == errno.EADDRINUSE:
+                raise Failure(f"port {port} is taken: stop the program that listens on it, or {alternative}") from None
 
 
 class Emulator:

@@ -89,6 +89,13 @@ def call_logged(argv: list, log: Path, failure: str, **options) -> None:
         raise Failure(f"{failure}\n{log.read_text(errors='replace').strip()}")
 
 
+def never_proxy_loopback() -> None:
+    """Lets neither this process nor its children use the user's HTTP_PROXY for what runs on this machine."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [os.environ[name]] if os.environ.get(name) else []
+        os.environ[name] = ",".join([*hosts, "localhost", "127.0.0.1", "::1"])
+
+
 def require(tool: str, remedy: str) -> None:
     if shutil.which(tool) is None:
         raise Failure(f"{tool} was not found: {remedy}, then try again")

@@ -6,6 +6,8 @@ and exposes only the API of the emulator.
 
 import asyncio
 import contextlib
+import errno
+import json
 import logging
 import re
 import threading
@@ -15,6 +17,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, TCPConn
 from multidict import CIMultiDict
 from yarl import URL
 
+from .console import Failure
 from .emulator import REGION
 
 _MAILS_PATH = "/_local/mails"
@@ -26,11 +29,18 @@ _MAX_HEADER_BYTES = 10240
 
 
 class Proxy:
-    def __init__(self, port: int, emulator_url: str, api_id: str, log: Path, web_client: str | None = None):
-        """`web_client` is the allowed origin. If it is given, all origins on this machine are allowed, too."""
-        self._port, self._emulator_url, self._web_client = port, emulator_url, web_client
+    def __init__(self, port: int, emulator_url: str, api_id: str, folder: Path):
+        self._port, self._emulator_url = port, emulator_url
+        # The allowed origin. If it is set, all origins on this machine are allowed, too.
+        self.web_client: str | None = None
+        # What is called before each request; a text that it returns is the response. See sources.py.
+        self.before = None
+        self._turn = asyncio.Lock()
+        # The emulator forgets mails when it ends.
+        self._mail_file = folder / "mails.json"
+        self._former_mails = json.loads(self._mail_file.read_text()) if self._mail_file.exists() else []
         self._log = logging.getLogger("proxy")
-        self._log.addHandler(logging.FileHandler(log, mode="w", delay=True))
+        self._log.addHandler(logging.FileHandler(folder / "proxy.log", mode="w", delay=True))
         self._log.propagate = False
         # By path, not by host name: with a host name, clients could reach the emulator's control paths (/_ministack/...).
         self._api_url = f"{emulator_url}/_aws/execute-api/{api_id}/$default"
@@ -68,9 +78,12 @@ class Proxy:
         )
         await runner.setup()
         for address in ("127.0.0.1", "::1"):
-            # Without IPv6, there is no ::1.
-            with contextlib.suppress(OSError):
+            try:
                 await web.TCPSite(runner, address, self._port).start()
+            except OSError as error:
+                # Without IPv6, there is no ::1.
+                if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                    raise Failure(f"port {self._port} is taken: stop the program that listens on it") from None
         return runner
 
     async def _session(self, _application):
@@ -81,15 +94,23 @@ class Proxy:
             skip_auto_headers=["Accept", "Accept-Encoding", "Content-Type", "User-Agent"],
         ) as self._client:
             yield
+            with contextlib.suppress(ClientConnectionError):
+                await self._all_mails()
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         if not request.raw_path.startswith("/"):
             return web.json_response({"message": "Bad Request"}, status=400)
+        if self.before:
+            async with self._turn:
+                wrong = await asyncio.to_thread(self.before)
+            if wrong is not None:
+                problem = {"type": "about:blank", "title": "The sources cannot be brought live", "status": 500, "detail": wrong}
+                return web.json_response(problem, status=500, content_type="application/problem+json")
         headers = _end_to_end(request.headers)
         headers["Host"] = self._host
         origin = headers.get("Origin", "")
-        if local := self._web_client is not None and self._is_another_local_origin(origin):
-            headers["Origin"] = self._web_client
+        if local := self.web_client is not None and self._is_another_local_origin(origin):
+            headers["Origin"] = self.web_client
         try:
             async with self._client.request(
                 request.method,
@@ -115,7 +136,10 @@ class Proxy:
         return _LOCAL_ORIGIN.fullmatch(origin) is not None and not origin.endswith(f":{self._port}")
 
     async def _mails(self, _request: web.Request) -> web.Response:
-        """Returns all mails sent, newest first."""
+        return web.json_response(await self._all_mails())
+
+    async def _all_mails(self) -> list[dict]:
+        """Returns all mails sent, newest first, and keeps them for the next start."""
         async with self._client.get(f"{self._emulator_url}/_ministack/ses/messages") as response:
             by_account = (await response.json())["messages"]
         mails = [
@@ -131,7 +155,9 @@ class Proxy:
             for mails in by_account.values()
             for mail in mails
         ]
-        return web.json_response(mails[::-1])
+        all_mails = mails[::-1] + self._former_mails
+        self._mail_file.write_text(json.dumps(all_mails))
+        return all_mails
 
 
 def _end_to_end(headers) -> CIMultiDict:

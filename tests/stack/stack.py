@@ -1,29 +1,31 @@
-"""The stack as a whole: the commands `run`, `watch`, `exec`, `admin`, `recover-admin` and `clean`."""
+"""The stack as a whole: the commands `run`, `watch`, `exec`, `invoke`, `admin`, `recover-admin` and `clean`."""
 
 import contextlib
 import fcntl
 import json
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
+
+from botocore.exceptions import EndpointConnectionError
+from yarl import URL
 
 from . import adjustments, build, deploy, processes
 from .console import Failure, step
 from .emulator import CREDENTIALS, REGION, Emulator, free_port, require_free
 from .proxy import Proxy
+from .sources import Sources
 
 LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
-_HTTP_FUNCTIONS = ("accounts", "records", "notifications", "admin", "console", "docs")
+_SAM = _VENV / "sam" / "bin" / "sam"
 _MAIL_SENDER = "records@example.org"
 # The allowed origin. With `make run` and `make watch`, all others on this machine are allowed, too.
 _WEB_CLIENT = "http://localhost:3000"
-# ministack forwards invocations of a function with this variable to its URL.
-_PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
-# The first request after a change waits for the compiler.
-_COMPILE_SECONDS = 900
+# The sizes of the artifacts of cargo (1.9 GB), of .local/build, of .local/run and of two virtual environments (1.1 GB), added up; the
+# time follows from that of `make test`, which compiles all tests, too.
+FIRST_TIME = "The first time takes about 10 minutes on two processors, and 3 GB of disk below .local and target; after that, it takes seconds."
 
 
 def run(port: int) -> int:
@@ -34,9 +36,10 @@ def run(port: int) -> int:
 
 
 def watch(port: int) -> int:
-    with _kept_stack(port) as stack, stack.watching(port + 2) as watcher:
+    with _kept_stack(port) as stack:
+        stack.watch()
         _print_addresses(stack, "A saved file is live at the next request, which waits until it is compiled. Press Ctrl-C to stop.")
-        stack.wait(watcher)
+        stack.wait()
     return 0
 
 
@@ -68,10 +71,9 @@ def _kept_stack(port: int):
     """Runs the stack of `make run`, with a fixed address and persistent data."""
     with _only_one(LOCAL / "run.lock", "the stack of this checkout is running already: use it, or stop it with Ctrl-C first"):
         require_free(port, "choose another one with PORT=")
-        require_free(port + 2, "choose another base with PORT=")
         emulator_port = _kept_port(LOCAL / "run", otherwise=port + 1)
-        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, others={}, web_client=_WEB_CLIENT) as stack:
-            stack.serve_http_functions_from(None)
+        with _stack(LOCAL / "run", LOCAL / "stack.json", port, emulator_port, others={}) as stack:
+            stack.proxy.web_client = _WEB_CLIENT
             adjustments.allow_local_origins(deploy.client(stack.emulator, "s3"), stack.description["bucket"])
             stack.write_environment_file(LOCAL / "env")
             yield stack
@@ -91,8 +93,10 @@ def _kept_port(home: Path, otherwise: int) -> int:
 
 
 @contextlib.contextmanager
-def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: dict[str, str], web_client: str | None = None):
+def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: dict[str, str]):
     home.mkdir(parents=True, exist_ok=True)
+    if not (LOCAL / "build").exists():
+        print(FIRST_TIME, flush=True)
     with step("Building the functions"):
         build.build()
     parameters = {
@@ -116,9 +120,9 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: 
     with contextlib.ExitStack() as started:
         with step("Starting the emulated cloud"):
             started.enter_context(emulator.running())
-        deploy.deploy_if_changed(emulator, _VENV / "sam" / "bin" / "sam", parameters)
-        stack = Stack(emulator, file, f"http://localhost:{proxy_port}")
-        started.enter_context(Proxy(proxy_port, emulator.url, stack.description["api_id"], home / "proxy.log", web_client).running())
+        deploy.deploy_if_changed(emulator, _SAM, parameters)
+        stack = Stack(emulator, file, f"http://localhost:{proxy_port}", parameters)
+        started.enter_context(stack.proxy.running())
         stack.file.write_text(json.dumps(stack.description, indent=2) + "\n")
         started.callback(stack.file.unlink, missing_ok=True)
         yield stack
@@ -151,6 +155,29 @@ def recover_admin(email: str, reason: str) -> int:
     return 0
 
 
+def invoke(function: str, event: str | None, token: str | None) -> int:
+    """Invokes a function of the running stack with one event, without the gateway, and prints what it returns."""
+    file = Path(event or build.ROOT / "events" / f"{function}.json")
+    if function not in build.functions():
+        raise Failure(f"there is no function {function}: choose one of {', '.join(build.functions())}")
+    if not file.exists():
+        raise Failure(f"there is no file {file}: EVENT= names the file of an event")
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise Failure(f"{file} is no JSON: {error}") from None
+    if token:
+        if "headers" not in content:
+            raise Failure(f"{file} has no headers, so that there is no place for a token: leave TOKEN= out")
+        content["headers"]["authorization"] = f"Bearer {token}"
+    result = _invoke(_running(), function, content, failure=f"{function} has failed")
+    if isinstance(result, dict) and isinstance(result.get("body"), str):
+        with contextlib.suppress(ValueError):
+            result["body"] = json.loads(result["body"])
+    print(json.dumps(result, indent=2))
+    return 0
+
+
 def reconcile() -> int:
     """Lets the running stack repair what was lost between table, bucket and queues; prints what that was."""
     report = _invoke(_running(), "reconciler", {}, failure="the reconciliation has stopped; it continues there the next time")
@@ -170,7 +197,10 @@ def _running() -> dict:
 def _invoke(description: dict, function: str, event: dict, failure: str) -> dict:
     emulator = Emulator(LOCAL / "run", int((LOCAL / "run" / "port").read_text()), _VENV / "stack")
     name = description["functions"][function]
-    response = deploy.client(emulator, "lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    try:
+        response = deploy.client(emulator, "lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    except EndpointConnectionError:
+        raise Failure("the stack of this checkout has ended without stopping: start it again with `make run`") from None
     result = json.load(response["Payload"])
     if "FunctionError" in response:
         raise Failure(f"{failure}: {result['errorMessage']}")
@@ -183,16 +213,23 @@ def _logical_id(function: str) -> str:
 
 
 def _print_addresses(stack: "Stack", hint: str) -> None:
-    print(f"\nAPI          {stack.description['base_url']}")
-    print(f"Sent mails   {stack.description['mails_url']}")
-    print(f"Description  {os.path.relpath(stack.file, build.ROOT)}\n\n{hint}", flush=True)
+    base = stack.description["base_url"]
+    entrances = {
+        "API": base,
+        "Swagger UI": f"{base}/api/schema/swagger-ui/",
+        "Console": f"{base}/admin/ (its first admin: make admin EMAIL=you@example.org)",
+        "Sent mails": stack.description["mails_url"],
+        "A day": "make demo",
+        "Description": os.path.relpath(stack.file, build.ROOT),
+    }
+    print("\n" + "".join(f"{name:<13}{where}\n" for name, where in entrances.items()) + f"\n{hint}", flush=True)
 
 
 class Stack:
     """A deployed stack with its proxy in front."""
 
-    def __init__(self, emulator: Emulator, file: Path, base_url: str):
-        self.emulator, self.file = emulator, file
+    def __init__(self, emulator: Emulator, file: Path, base_url: str, parameters: dict[str, str]):
+        self.emulator, self.file, self._parameters = emulator, file, parameters
         outputs = deploy.outputs(emulator)
         self.description = {
             "base_url": base_url,
@@ -216,18 +253,21 @@ class Stack:
             },
             "functions": {name: outputs[f"{_logical_id(name)}FunctionName"] for name in build.functions()},
         }
+        self.proxy = Proxy(URL(base_url).port, emulator.url, outputs["ApiId"], emulator.folder)
 
-    def wait(self, *others: subprocess.Popen) -> None:
-        """Waits for a signal (see processes.Stopped); fails if one of the processes ends by itself."""
+    def watch(self) -> None:
+        """Compiles and deploys what has changed before each request."""
+        sources = Sources(self.emulator, _SAM, self._parameters, self.description["functions"])
+        self.proxy.before = sources.bring_live
+
+    def wait(self) -> None:
+        """Waits for a signal (see processes.Stopped); fails if the emulated cloud ends by itself."""
         while self.emulator.child.poll() is None:
-            for other in others:
-                if other.poll() is not None:
-                    raise Failure(f"{other.args[0]} ended by itself: correct the errors above and start again")
             time.sleep(0.2)
         raise Failure(f"the emulated cloud ended by itself: see {self.emulator.log}, and start again")
 
     def write_environment_file(self, file: Path) -> None:
-        """Writes the environments of all functions into one file, for `cargo lambda watch --env-file`."""
+        """Writes the environments of all functions into one file, for `make audit-verify` and for functions that run alone."""
         variables = {
             "AWS_ENDPOINT_URL": self.emulator.url,
             "AWS_REGION": REGION,
@@ -236,38 +276,3 @@ class Stack:
         for function in self.description["functions"].values():
             variables |= deploy.environment_of(self.emulator, function)
         file.write_text("".join(f"{name}={value}\n" for name, value in sorted(variables.items())))
-
-    @contextlib.contextmanager
-    def watching(self, port: int):
-        """Serves the HTTP functions with `cargo lambda watch`, with root credentials: the roles of these functions are not
-        enforced."""
-        environment = self.emulator.client_environment() | {"PATH": f"{_VENV / 'lambda' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-        watcher = processes.start(
-            [
-                "cargo", "lambda", "watch", "--locked", "--wait", "--env-file", LOCAL / "env",
-                "--invoke-address", "127.0.0.1", "--invoke-port", port,
-            ],  # fmt: skip
-            cwd=build.ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            self.serve_http_functions_from(f"http://127.0.0.1:{port}/2015-03-31/functions")
-            yield watcher
-        finally:
-            processes.stop(watcher)
-
-    def serve_http_functions_from(self, functions_url: str | None) -> None:
-        """Points the gateway at another runtime for the HTTP functions, or back at the deployed binaries."""
-        client = deploy.client(self.emulator, "lambda")
-        resources = deploy.expanded_template(self.emulator)["Resources"]
-        for name in _HTTP_FUNCTIONS:
-            function = self.description["functions"][name]
-            variables = deploy.environment_of(self.emulator, function)
-            is_forwarded = variables.pop(_PROXY_VARIABLE, None) is not None
-            timeout = resources[f"{_logical_id(name)}Function"]["Properties"]["Timeout"]
-            if functions_url:
-                variables[_PROXY_VARIABLE] = f"{functions_url}/{name}/invocations"
-                timeout = _COMPILE_SECONDS
-            if functions_url or is_forwarded:
-                client.update_function_configuration(FunctionName=function, Environment={"Variables": variables}, Timeout=timeout)

@@ -39,6 +39,7 @@ class _Gateway:
 
     def _application(self) -> web.Application:
         application = web.Application()
+        application.router.add_route("GET", "/_ministack/ses/messages", self._mails)
         application.router.add_route("*", "/{path:.*}", self._answer)
         return application
 
@@ -47,6 +48,9 @@ class _Gateway:
         listener = socket.create_server(("127.0.0.1", 0))
         await web.SockSite(self._runner, listener).start()
         return listener.getsockname()[1]
+
+    async def _mails(self, _request: web.Request) -> web.Response:
+        return web.json_response({"messages": {}})
 
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -62,7 +66,9 @@ class ProxyTest(unittest.TestCase):
         with _Gateway() as url, tempfile.TemporaryDirectory() as folder:
             port = free_port()
             seen = []
-            with Proxy(port, url, "api", Path(folder) / "proxy.log", web_client).running():
+            proxy = Proxy(port, url, "api", Path(folder))
+            proxy.web_client = web_client
+            with proxy.running():
                 for body, headers in requests:
                     headers = {name: value.format(port=port) for name, value in headers.items()}
                     request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=body, headers=headers, method="POST")

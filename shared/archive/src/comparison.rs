@@ -196,7 +196,8 @@ fn hash(event: &StoredEvent) -> String {
     sha256_base64url(&serde_json::to_vec(event).expect("an event is JSON"))
 }
 
-/// Compares the archive with the table.
+/// Compares the archive with the table. Calls `progress` with the numbers of objects and events
+/// that have been compared, after each of them.
 ///
 /// # Errors
 /// When a call to the table or the bucket fails.
@@ -205,6 +206,7 @@ pub async fn compare(
     vault: &Vault,
     key: AuditKey,
     now: Timestamp,
+    mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, runtime::serve::Error> {
     let mut comparison = Comparison::new(key, store.get_archive_head().await?, now);
     // The archive before the table, so that events written meanwhile count as waiting.
@@ -217,8 +219,13 @@ pub async fn compare(
             None => None,
         };
         comparison.object(&object_key, text.as_deref(), versions.number != 1);
+        progress(comparison.report.objects, 0);
     }
-    store.scan_events(|event| comparison.event(&event)).await?;
+    let scanned = store.scan_events(|event| {
+        comparison.event(&event);
+        progress(comparison.report.objects, comparison.report.events);
+    });
+    scanned.await?;
     Ok(comparison.finish())
 }
 

@@ -15,5 +15,4 @@ mod gateway;
 mod iam;
 mod keys;
 mod mails;
-mod readme;
 mod reconcile;

@@ -12,6 +12,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use archive::append::append;
 use archive::comparison::{Report, compare};
@@ -52,7 +53,7 @@ async fn run() -> Result<bool, Error> {
     let vault = Vault::new(aws::s3(&sdk), &config.archive_bucket_name);
     let (client, now) = (aws::secrets_manager(&sdk), clock::now());
     let secret = secrets::read(&client, &config.audit_secret_arn, now).await?;
-    let report = compare(&store, &vault, AuditKey::new(secret), clock::now()).await?;
+    let report = compare(&store, &vault, AuditKey::new(secret), now, progress()).await?;
     print(&report)?;
     if repair {
         let mut archived = 0;
@@ -63,6 +64,23 @@ async fn run() -> Result<bool, Error> {
     }
     Ok(report.findings.is_empty())
 }
+
+/// Returns what says how far the comparison is: at its begin, and then every few seconds, on the
+/// standard error, because the report is on the standard output.
+fn progress() -> impl FnMut(u64, u64) {
+    let mut said: Option<Instant> = None;
+    move |objects, events| {
+        if said.is_none_or(|at| at.elapsed() >= PROGRESS_INTERVAL) {
+            said = Some(Instant::now());
+            let _ = writeln!(
+                io::stderr(),
+                "comparing: {objects} objects of the archive, {events} events of the table so far"
+            );
+        }
+    }
+}
+
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The batch size of the archivist.
 const EVENTS_IN_AN_OBJECT: usize = 100;

@@ -1,0 +1,1 @@
+"""Tests of what developers do on their machines."""

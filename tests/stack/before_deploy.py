@@ -1,0 +1,57 @@
+"""Checks what `make deploy` needs before anything is built: settings, parameters and credentials.
+
+Runs with the Python of the SAM CLI, which contains boto3: python -m tests.stack.before_deploy dev [sender's address]
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+ROOT = Path(__file__).resolve().parents[2]
+_PARAMETER = re.compile(r"^  (\w+):$", re.MULTILINE)
+
+
+def wrong(environment: str, sender: str) -> str | None:
+    """Returns what is missing and what to do, or None."""
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    environments = [name for name, value in settings.items() if isinstance(value, dict) and "build" in value]
+    if environment not in environments:
+        return f"ENV={environment} is not in samconfig.toml: choose {' or '.join(environments)}"
+    deploy = settings[environment]["deploy"]["parameters"]
+    template = (ROOT / "template.yaml").read_text()
+    known = _PARAMETER.findall(template.split("\nParameters:\n")[1].split("\nConditions:")[0].split("\nResources:")[0])
+    for setting in deploy.get("parameter_overrides", []):
+        if setting.split("=")[0] not in known:
+            return f"template.yaml has no parameter {setting.split('=')[0]}: correct parameter_overrides of {environment} in samconfig.toml"
+    if sender and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", sender):
+        return f"MAIL_SENDER={sender} is no address: MAIL_SENDER=records@example.org names the sender of mails"
+    return _wrong_in_the_account(deploy, sender)
+
+
+def _wrong_in_the_account(deploy: dict, sender: str) -> str | None:
+    once = Config(retries={"max_attempts": 1}, connect_timeout=10, read_timeout=10)
+    name, region = deploy["stack_name"], deploy["region"]
+    try:
+        boto3.client("sts", region_name=region, config=once).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        return f"AWS does not accept your credentials ({error}): set them with `aws configure`, AWS_PROFILE or `aws sso login`"
+    try:
+        boto3.client("cloudformation", region_name=region, config=once).describe_stacks(StackName=name)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            return f"the stack {name} cannot be read in {region} ({error}): ask for the rights to deploy it"
+        if not sender:
+            return f"there is no stack {name} in {region} yet, and the first time needs the sender of mails: MAIL_SENDER=<address>"
+    except BotoCoreError as error:
+        return f"CloudFormation cannot be reached ({error}): check the network"
+
+
+if __name__ == "__main__":
+    sentence = wrong(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
+    if sentence:
+        sys.exit(f"error: {sentence}")
