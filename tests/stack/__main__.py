@@ -14,6 +14,7 @@ def main() -> int:
         command = commands.add_parser(name, help=description)
         command.add_argument("--port", default="8000", help="port of the base URL; the one above it is used too")
     command = commands.add_parser("exec", help="run a command against a fresh stack")
+    command.add_argument("--name", default="test", help="the name of the stack, if several are used at the same time")
     command.add_argument("--set", action="append", default=[], type=_setting, metavar="PARAMETER=VALUE", help="overrides a parameter of the template")
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- command")
     command = commands.add_parser("invoke", help="invoke a function of the running stack alone")
@@ -39,7 +40,7 @@ def main() -> int:
                 return stack.watch(emulator.base_port(arguments.port))
             case "exec":
                 argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
-                return stack.execute(argv, dict(arguments.set))
+                return stack.execute(argv, arguments.name, dict(arguments.set))
             case "invoke":
                 return stack.invoke(arguments.function, arguments.event, arguments.token)
             case "admin":

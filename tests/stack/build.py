@@ -46,7 +46,10 @@ def build() -> list[str]:
         bootstrap = BUILD / name / "bootstrap"
         if not bootstrap.exists() or not filecmp.cmp(executable, bootstrap, shallow=False):
             bootstrap.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(executable, bootstrap)
+            # Another stack may read it meanwhile.
+            copy = bootstrap.with_name(f"bootstrap-{os.getpid()}")
+            shutil.copy2(executable, copy)
+            copy.replace(bootstrap)
             changed.append(name)
     return changed
 

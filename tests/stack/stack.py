@@ -43,12 +43,15 @@ def watch(port: int) -> int:
     return 0
 
 
-def execute(argv: list[str], parameters: dict[str, str]) -> int:
-    """Runs a command with a fresh stack, deployed with these parameters, and returns the command's exit code."""
+def execute(argv: list[str], name: str, parameters: dict[str, str]) -> int:
+    """Runs a command with a fresh stack, deployed with these parameters, and returns the command's exit code.
+
+    Stacks with different names can be used at the same time.
+    """
     if not argv:
         raise Failure("the command is missing: write it after --")
-    home = LOCAL / "test"
-    with _only_one(LOCAL / "test.lock", "a test stack of this checkout is in use: wait until it has ended"):
+    home = LOCAL / "test" / name
+    with _only_one(LOCAL / f"test-{name}.lock", f"the test stack {name} of this checkout is in use: wait until it has ended"):
         shutil.rmtree(home, ignore_errors=True)
         with _stack(home, home / "stack.json", free_port(), free_port(), others=parameters) as stack:
             template = home / "template.json"

@@ -29,14 +29,11 @@ fn the_patients_day() {
         let content = if file["content_type"] == "image/png" { PNG } else { PDF };
         assert_eq!(upload(file, content), 200);
     }
-    let seen = patient.read_patient_record(id).ok(200);
-    assert!(
-        seen["files"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|file| file["status"] == "available" && file["file"].is_string())
-    );
+    eventually("both files are available", || {
+        let seen = patient.read_patient_record(id).ok(200);
+        let mut files = seen["files"].as_array().unwrap().iter();
+        files.all(|file| file["status"] == "available" && file["file"].is_string()).then_some(())
+    });
 
     // The doctor sees the assigned record, downloads a file, annotates, edits the annotation.
     let assigned = doctor.list_doctor_records("").ok(200);
