@@ -29,6 +29,18 @@ def operations(document: dict[str, Any]) -> dict[str, set[str]]:
     }
 
 
+def operations_of(document: dict[str, Any], role: str) -> list[str]:
+    """Returns the ids of the operations that are for a role; `anonymous` has those that are for anyone."""
+
+    def is_for_role(operation: dict[str, Any]) -> bool:
+        if role == "anonymous":
+            return operation["security"] == []
+        return any(scheme["bearer"] in ([], [role]) for scheme in operation["security"])
+
+    operations = [item[method] for item in document["paths"].values() for method in sorted(METHODS & item.keys())]
+    return [operation["operationId"] for operation in operations if is_for_role(operation)]
+
+
 def errors(document: dict[str, Any], counted: Iterable[str], expected_failures: Iterable[str]) -> list[str]:
     """Names the operations that never succeeded although they should, and those that did although they should not."""
     seen, expected = set(counted), set(expected_failures)

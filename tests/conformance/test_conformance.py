@@ -1,5 +1,6 @@
 """Tests of the hooks and counts: which generated values are replaced, and which operations are reported."""
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,8 @@ import pytest
 from schemathesis import GenerationMode
 
 from tests.conformance import counts
+from tests.conformance.__main__ import DOCUMENT as DOCUMENT_FILE
+from tests.conformance.__main__ import ROLES
 
 EXISTING, RETURNED, GENERATED, KEPT = (f"{digit}190a5c0-0000-7000-8000-00000000000{digit}" for digit in "0481")
 DOCUMENT = {
@@ -90,3 +93,13 @@ def test_operations_without_success_are_named() -> None:
     assert counts.errors(DOCUMENT, ["GET /a/ 200", "POST /a/ 201", "PUT /b/ 204"], []) == []
     outdated = counts.errors(DOCUMENT, ["GET /a/ 200", "POST /a/ 201", "PUT /b/ 204"], ["PUT /b/", "PUT /gone/"])
     assert outdated == ["PUT /b/ must not be in WITHOUT_SUCCESS: remove it", "PUT /gone/ must not be in WITHOUT_SUCCESS: remove it"]
+
+
+def test_every_operation_is_asked_for_by_the_roles_that_it_is_for() -> None:
+    document = json.loads(DOCUMENT_FILE.read_text())
+    of = {role: set(counts.operations_of(document, role)) for role in ROLES}
+    assert len(set().union(*of.values())) == len(counts.operations(document))
+    assert "login" in of["anonymous"] and "login" not in of["patient"] | of["doctor"] | of["admin"]
+    assert "me" in of["patient"] & of["doctor"] & of["admin"]
+    assert "create_record" in of["patient"] - of["doctor"] - of["admin"]
+    assert "list_users" in of["admin"] - of["patient"] - of["doctor"]
