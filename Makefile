@@ -58,7 +58,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo invoke owner admin recover-admin lint check test simulation system outside test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
+.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -93,7 +93,7 @@ check: lint ## Check the format and the lints, run all tests that need no stack
 
 test: ## Run all checks and tests, as the continuous integration does
 	@# The tools are installed while cargo compiles.
-	@$(MAKE) --no-print-directory --jobs=2 check documents
+	@$(MAKE) --no-print-directory --jobs=3 check documents machines
 	$(call step,Testing the local gateway,$(VENV)/stack/bin/python -m unittest -q tests.stack.test_proxy)
 	$(call step,Comparing response times,$(CARGO) test --locked $(IN_PROCESS) --test equal_times)
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
@@ -130,10 +130,13 @@ tools: $(TOOLS)
 
 # What can be checked without the functions.
 documents: tools dependencies
-	$(call step,Testing the tools of developers,$(OUTSIDE) -m pytest -q -p no:cacheprovider --ignore tests/machines/test_tour.py tests/machines)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
 	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+
+# The commands on developers' machines. They have functions of their own, which are compiled in a second.
+machines: tools
+	$(call step,Testing the commands of developers,$(OUTSIDE) -m pytest -q -p no:cacheprovider --ignore tests/machines/test_tour.py tests/machines)
 
 dependencies: $(VENV)/deny/$(READY) ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
 	$(call step,Checking the dependencies,$(CARGO_DENY) bans licenses sources $(if $(ADVISORIES),advisories))

@@ -1,6 +1,7 @@
 """`make run`, `make watch` and `make invoke`, with functions of a second's compilation in place of the real ones."""
 
 import json
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from .checkout import Checkout
+from .checkout import Checkout, environment
 
 # Of the function docs.
 DOCS = "/api/schema/swagger-ui/"
@@ -111,3 +112,7 @@ def test_one_function_is_invoked_with_its_sample_or_another_event(checkout: Chec
     event = tmp_path / "event.json"
     event.write_text('{"Records": []}')
     assert invoke("FUNCTION=mailer", f"EVENT={event}")["event"] == {"Records": []}
+    # A reader that has enough before anything is written.
+    piped = ["sh", "-c", "make --no-print-directory invoke FUNCTION=records | true"]
+    result = subprocess.run(piped, cwd=checkout.folder, env=environment(), capture_output=True, text=True, timeout=300)
+    assert result.stderr == ""

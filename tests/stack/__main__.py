@@ -1,6 +1,7 @@
 """The command line."""
 
 import argparse
+import os
 import sys
 
 from . import emulator, processes, stack
@@ -57,6 +58,10 @@ def main() -> int:
     except PermissionError as failure:
         print(f"error: {failure.filename} cannot be written: give it to yourself with `sudo chown -R` and try again", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader, such as `head`, has enough. What is left is not written when Python ends, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except processes.Stopped as stopped:
         return stopped.code
 

@@ -177,7 +177,7 @@ def invoke(function: str, event: str | None, token: str | None) -> int:
     if isinstance(result, dict) and isinstance(result.get("body"), str):
         with contextlib.suppress(ValueError):
             result["body"] = json.loads(result["body"])
-    print(json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2), flush=True)
     return 0
 
 
