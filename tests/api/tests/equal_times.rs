@@ -375,7 +375,8 @@ fn registrations_take_equal_time() {
     let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let known = known();
     let register = |email: &str| {
-        let body = json!({"email": email, "password": PASSWORD, "role": "patient"});
+        let body = json!({"email": email, "password": PASSWORD, "role": "patient",
+            "first_name": "Ana Maria", "last_name": "Garcia Lopez"});
         accounts.send(&Anonymous, "POST", "/api/accounts/register/", &body).ok(202);
     };
     // Registered and not confirmed: replaced each time, as often as it may get mails in a day.
