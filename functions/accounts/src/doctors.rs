@@ -1,7 +1,8 @@
 //! `GET /api/accounts/doctors/`
 
 use axum::extract::State;
-use domain::text::{Name, Specialization, sort_key};
+use domain::name_search::NameSearch;
+use domain::text::Specialization;
 use http_api::caller::Patient;
 use http_api::filters;
 use http_api::page::{Listing, listing_of_short};
@@ -12,19 +13,17 @@ use http_api::views::UserView;
 
 use crate::App;
 
-/// Reads the specialization and the beginning of the last name, in the form for comparison.
-fn filter(parameters: &mut Parameters) -> Option<(Option<String>, Option<String>)> {
+/// Reads the specialization, in the form for comparison, and what is searched for.
+fn filter(parameters: &mut Parameters) -> Option<(Option<String>, Option<NameSearch>)> {
     let specialization = parameters.optional::<Specialization>("specialization");
-    let search = parameters.optional::<Name>("search");
-    Some((
-        specialization?.map(|specialization| specialization.slug()),
-        search?.map(|prefix| sort_key(prefix.as_str())),
-    ))
+    let search = parameters.optional("search");
+    Some((specialization?.map(|specialization| specialization.slug()), search?))
 }
 
 filters!(pub(crate) DoctorFilters: filter);
 
-/// List the doctors of the directory, by last name.
+/// List the doctors of the directory, by last name. A search lists the doctors it finds, by the
+/// part of the name that it finds.
 #[utoipa::path(
     get, path = "/api/accounts/doctors/", tag = "Accounts", params(DoctorFilters),
     responses(
@@ -36,11 +35,11 @@ pub(crate) async fn list_doctors(
     patient: Patient,
     query: QueryParameters,
 ) -> Result<ApiResponse, Problem> {
-    let ((specialization, prefix), paging) =
+    let ((specialization, search), paging) =
         query.parse(&app.http, patient.id(), "doctors", filter)?;
     let read = app.store.list_doctors(
         specialization.as_deref(),
-        prefix.as_deref(),
+        search.as_ref(),
         paging.limit,
         paging.after.as_ref(),
     );

@@ -186,14 +186,7 @@ async fn register_silently(
                 };
                 let nobody = clock::new_id();
                 app.store
-                    .refuse_registration(
-                        &account.email,
-                        &audit,
-                        &mail,
-                        nobody,
-                        mails,
-                        stored_response,
-                    )
+                    .refuse_registration(&account, &audit, &mail, nobody, mails, stored_response)
                     .await
             }
         };

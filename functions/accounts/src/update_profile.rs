@@ -123,9 +123,8 @@ async fn write(
     if profile == present {
         return Ok(ok(&ProfileView::full(&account)).with_etag(ETag::of(account.version)));
     }
-    let before = account.version;
     let account = Account {
-        version: before + 1,
+        version: account.version + 1,
         ..account.with_profile(profile, app.doctors.approval_is_required)
     };
     let (old, new) = (licence(&caller.account), licence(&account));
@@ -135,10 +134,12 @@ async fn write(
         ..caller.audit(Action::ChangeLicence, account.id, None)
     };
     let event = (event.before != event.after).then_some(&event);
-    app.store.update_profile(before, &account, event).await.map_err(|error| match error {
-        UpdateError::Stale => if_match.lost_race(),
-        UpdateError::Store(error) => error.into(),
-    })?;
+    app.store.update_profile(&caller.account, &account, event).await.map_err(
+        |error| match error {
+            UpdateError::Stale => if_match.lost_race(),
+            UpdateError::Store(error) => error.into(),
+        },
+    )?;
     Ok(ok(&ProfileView::full(&account)).with_etag(ETag::of(account.version)))
 }
 

@@ -14,8 +14,8 @@ use crate::response::UserEntry;
 
 filters!(ListUsersParameters: UserFilters::read);
 
-/// List users, newest first. A search by id or beginning of the last name lists the users it finds,
-/// by name. Filters for role, activity and time of creation apply to both lists: a
+/// List users, newest first. A search by id or name lists the users it finds, by the part of the
+/// name that it finds. Filters for role, activity and time of creation apply to both lists: a
 /// filtered page may be short, or empty, and still have a next page.
 #[utoipa::path(
     get, path = "/api/admin/users/", tag = "Administration", params(ListUsersParameters),

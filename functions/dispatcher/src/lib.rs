@@ -184,6 +184,7 @@ impl Dispatcher {
                 Change::UserAdded { user_id } => {
                     self.store.create_mail(&verification_mail(user_id)).await?
                 }
+                Change::UserRemoved { user_id } => self.store.delete_names(user_id).await?,
                 Change::FileRemoved { object_key, .. } => self.bucket.delete(&object_key).await?,
                 Change::InboxRead { recipient_id, after, through, at } => {
                     self.store.settle_read(recipient_id, after, through, at).await?

@@ -55,7 +55,7 @@ pub(crate) fn is_visible(c: char) -> bool {
 
 /// Returns whether a character is not shown itself: it is ignored by default, or a format
 /// character that is no sign of its own, as those before numbers in Arabic are.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || (CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Format
             && !CodePointSetData::new::<PrependedConcatenationMark>().contains(c))

@@ -18,6 +18,7 @@ pub mod id;
 mod invisible;
 pub mod key;
 pub mod mail;
+pub mod name_search;
 pub mod notification;
 pub mod password;
 pub mod problem;

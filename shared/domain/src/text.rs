@@ -138,12 +138,6 @@ pub fn slug(text: &str) -> String {
     }
 }
 
-/// Returns the form in which names are sorted and searched: lower case, without `#`, which
-/// separates the parts of a key.
-pub fn sort_key(text: &str) -> String {
-    text.nfc().collect::<String>().to_lowercase().replace('#', " ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,8 @@ use domain::audit::Action;
 use domain::email::Email;
 use domain::field::Reason;
 use domain::id::UserId;
-use domain::text::{Name, Specialization, sort_key};
+use domain::name_search::NameSearch;
+use domain::text::Specialization;
 use http_api::caller::Admin;
 use http_api::page::Paging;
 use http_api::problem::Problem;
@@ -23,7 +24,7 @@ enum Search {
     All,
     Id(UserId),
     Email(Email),
-    LastName(String),
+    Name(NameSearch),
 }
 
 /// Which users the list shows.
@@ -88,7 +89,7 @@ impl UserFilters {
     /// Returns whether all candidates pass, as far as their keys are up to date.
     fn are_in_keys(&self) -> bool {
         let is_plain = !self.has_profile && self.specialization.is_none();
-        let by_name = matches!(self.search, Search::LastName(_));
+        let by_name = matches!(self.search, Search::Name(_));
         let is_any = self.role.is_none() && self.is_active.is_none();
         is_plain && (!by_name || (is_any && self.span == Span::default()))
     }
@@ -120,13 +121,11 @@ pub enum UserPosition {
 impl Search {
     fn read(parameters: &mut Parameters) -> Option<Self> {
         let id = parameters.optional("id");
-        let last_name = parameters.optional::<Name>("last_name");
-        let last_name =
-            last_name?.map(|prefix| sort_key(prefix.as_str())).filter(|prefix| !prefix.is_empty());
-        match (id?, last_name) {
+        let name = parameters.optional::<NameSearch>("search");
+        match (id?, name?.filter(|name| !name.is_empty())) {
             (None, None) => Some(Self::All),
             (Some(id), None) => Some(Self::Id(id)),
-            (None, Some(prefix)) => Some(Self::LastName(prefix)),
+            (None, Some(name)) => Some(Self::Name(name)),
             (Some(_), Some(_)) => {
                 let reason = Reason::new("not_alone", "Must not be given with another search.");
                 parameters.reject("id", reason);
@@ -230,16 +229,16 @@ impl StaffService {
                 self.store.get_user_id_by_email(email).await?.into_iter().map(only).collect(),
                 None,
             )),
-            Search::LastName(prefix) => {
+            Search::Name(name) => {
                 let after = after.and_then(|position| match position {
-                    UserPosition::Name(name) => Some(name),
+                    UserPosition::Name(position) => Some(position),
                     UserPosition::Id(_) => None,
                 });
-                let page = self.store.list_users_by_name(prefix, limit, after).await?;
+                let page = self.store.list_users_by_name(name, limit, after).await?;
                 Ok((
                     page.items
                         .into_iter()
-                        .map(|(id, name)| (id, UserPosition::Name(name)))
+                        .map(|(id, position)| (id, UserPosition::Name(position)))
                         .collect(),
                     page.next.map(UserPosition::Name),
                 ))

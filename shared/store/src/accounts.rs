@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use domain::account::{Account, Credentials, DoctorProfile, EmailProblem, Role};
 use domain::audit::AuditEvent;
-use domain::email::Email;
 use domain::id::{SessionId, UserId};
 use domain::mail::Mail;
+use domain::name_search::NameSearch;
 use domain::rate::Lockout;
 use domain::session::Session;
 use domain::text::Name;
@@ -19,9 +19,10 @@ use crate::error::{Error, UpdateError};
 use crate::idempotency::StoredResponse;
 use crate::item::{Keyed, Stored, from_item, read_part, to_item};
 use crate::keys::{self, IndexKeys, Key};
+use crate::names;
 use crate::page::Page;
 use crate::rate::count_mail;
-use crate::read::{Consistency, Order};
+use crate::read::Consistency;
 use crate::store::Store;
 use crate::table::Table;
 use crate::write::{EXISTS, IS_NEW, PutOutcome, Step};
@@ -208,7 +209,10 @@ impl Table {
                 CreateProfileError::Stale,
             )
             .with([number(":before", account.version.saturating_sub(1))]);
-        match self.commit(StoredResponse::first(stored_response, vec![put])).await {
+        let before = Account { profile: None, ..account.clone() };
+        let mut steps = vec![put];
+        steps.extend(names::replace(&before, account)?);
+        match self.commit(StoredResponse::first(stored_response, steps)).await {
             // A canceled transaction does not say which part of the condition failed.
             Err(CreateProfileError::Stale) => {
                 let stored = self.get_account(account.id).await?;
@@ -222,24 +226,25 @@ impl Table {
         }
     }
 
-    /// Lists the doctors to whom records may be assigned, by last name: all or of one
-    /// specialization (its [`slug`](domain::text::Specialization::slug)), whose last name
-    /// begins with `last_name_prefix`, ignoring case. Eventually consistent, as every index.
+    /// Lists the doctors to whom records may be assigned, all or of one specialization (its
+    /// [`slug`](domain::text::Specialization::slug)): by last name, or those whom a search finds by
+    /// the part of the name that it finds. Eventually consistent, as every index.
     pub async fn list_doctors(
         &self,
         specialization: Option<&str>,
-        last_name_prefix: Option<&str>,
+        search: Option<&NameSearch>,
         limit: usize,
         after: Option<&DirectoryPosition>,
     ) -> Result<Page<DirectoryEntry, DirectoryPosition>, Error> {
         let after = after.map(|position| position.0.as_str());
-        let range = keys::directory(specialization, last_name_prefix.unwrap_or_default(), after);
-        let (items, more) =
-            self.query_first(&range, Order::Ascending, Consistency::Eventual, limit).await?;
-        let last = items.last().filter(|_| more).and_then(|item| range.index.position(item));
-        let next = last.map(|key| DirectoryPosition(key.to_owned()));
-        let items = items.into_iter().map(directory_entry).collect::<Result<_, _>>()?;
-        Ok(Page { items, next })
+        let search = search.filter(|search| !search.is_empty());
+        let range = match search {
+            None => keys::directory(specialization, after),
+            Some(search) => keys::doctors_named(specialization, search, after),
+        };
+        let page = self.list_named(&range, search, limit).await?;
+        let items = page.items.into_iter().map(|(item, _)| directory_entry(item));
+        Ok(Page { items: items.collect::<Result<_, _>>()?, next: page.next.map(DirectoryPosition) })
     }
 }
 
@@ -257,13 +262,14 @@ impl Store {
         event: &AuditEvent,
         stored_response: Option<&StoredResponse>,
     ) -> Result<(), RegisterError> {
-        let steps = vec![
+        let mut steps = vec![
             credentials::put(&account.email, credentials)?
                 .only_if(IS_NEW, RegisterError::EmailTaken),
             Step::put(account)?,
             Step::put(session)?,
             self.audit(event)?,
         ];
+        steps.extend(names::add(account)?);
         self.commit(StoredResponse::first(stored_response, steps)).await
     }
 
@@ -293,62 +299,67 @@ impl Store {
                 remove_unconfirmed(user, SilentError::Confirmed),
             ),
         };
-        let steps = vec![
+        let mut steps = vec![
             put,
             remove,
             Step::put(account)?,
             self.audit(event)?,
             count_mail(&account.email.normalized(), mails.most, mails.now),
         ];
+        steps.extend(names::add(account)?);
         self.commit(StoredResponse::first(stored_response, steps)).await
     }
 
-    /// Records an attempt to register with a taken address: `mail` informs the owner of the
-    /// address. `nobody` is a random id.
+    /// Records an attempt to register `account` with a taken address: `mail` informs the owner of
+    /// the address. `nobody` is a random id.
     ///
     /// # Errors
     /// [`SilentError::Changed`] when no account has the address any more.
     pub async fn refuse_registration(
         &self,
-        email: &Email,
+        account: &Account,
         event: &AuditEvent,
         mail: &Mail,
         nobody: UserId,
         mails: MailLimit,
         stored_response: Option<&StoredResponse>,
     ) -> Result<(), SilentError> {
-        let steps = vec![
+        let email = &account.email;
+        let mut steps = vec![
             Step::delete(keys::account(nobody)),
             Step::check(keys::credentials(email)).only_if(EXISTS, SilentError::Changed),
             Step::put(mail)?,
             self.audit(event)?,
             count_mail(&email.normalized(), mails.most, mails.now),
         ];
+        steps.extend(names::pretend_to_add(nobody, account)?);
         self.commit(StoredResponse::first(stored_response, steps)).await
     }
 
-    /// Stores a changed account and moves it in the directory. `account.version` is higher than
-    /// `before_version`. Writes `event`, if there is one.
+    /// Stores a changed account and moves it in the directory. `after` has a higher version than
+    /// `before`. Writes `event`, if there is one.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] when the stored version is not `before_version`.
+    /// [`UpdateError::Stale`] when the stored version is not that of `before`.
     pub async fn update_profile(
         &self,
-        before_version: u64,
-        account: &Account,
+        before: &Account,
+        after: &Account,
         event: Option<&AuditEvent>,
     ) -> Result<(), UpdateError> {
-        let unchanged = [number(":before", before_version)];
-        if let Some(event) = event {
-            let put = Step::put(account)?
-                .only_if("version = :before", UpdateError::Stale)
-                .with(unchanged);
-            return self.commit(vec![put, self.audit(event)?]).await;
+        let unchanged = [number(":before", before.version)];
+        let mut others = names::replace(before, after)?;
+        others.extend(event.map(|event| self.audit(event)).transpose()?);
+        if others.is_empty() {
+            let put = self.put_if(to_item(after)?, "version = :before", unchanged).await?;
+            return match put {
+                PutOutcome::Done => Ok(()),
+                PutOutcome::ConditionFailed(_) => Err(UpdateError::Stale),
+            };
         }
-        match self.put_if(to_item(account)?, "version = :before", unchanged).await? {
-            PutOutcome::Done => Ok(()),
-            PutOutcome::ConditionFailed(_) => Err(UpdateError::Stale),
-        }
+        let put = Step::put(after)?.only_if("version = :before", UpdateError::Stale);
+        others.insert(0, put.with(unchanged));
+        self.commit(others).await
     }
 }
 

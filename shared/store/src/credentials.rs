@@ -12,6 +12,7 @@ use crate::attributes::{Value, flag, number, string};
 use crate::error::{Error, UpdateError};
 use crate::item::{Stored, to_item_at};
 use crate::keys;
+use crate::names;
 use crate::rate::forget_failures;
 use crate::read::Consistency;
 use crate::sessions::NOT_ENDED;
@@ -202,7 +203,7 @@ impl Store {
         token_hash: &str,
         event: &AuditEvent,
     ) -> Result<(), UseTokenError> {
-        self.commit(vec![
+        let mut steps = vec![
             use_up(token_hash),
             Step::delete(keys::credentials(&before.email))
                 .only_if("user_id = :user", UseTokenError::Stale)
@@ -211,8 +212,9 @@ impl Store {
                 .only_if("version = :version AND email_verified = :no", UseTokenError::Stale)
                 .with([number(":version", before.version), no()]),
             self.audit(event)?,
-        ])
-        .await
+        ];
+        steps.extend(names::replace(before, after)?);
+        self.commit(steps).await
     }
 
     /// Changes the email address of an account to the one to which a token was sent; the token is
@@ -264,7 +266,8 @@ pub(crate) fn unconfirmed_values(user: UserId) -> [Value; 2] {
     [string(":replaced", user), yes()]
 }
 
-/// Makes the step that removes an account that was never confirmed, and so never used.
+/// Makes the step that removes an account that was never confirmed, and so never used. The
+/// dispatcher deletes its entries in the search by name: how many there are must not show here.
 pub(crate) fn remove_unconfirmed<E>(user: UserId, otherwise: E) -> Step<E> {
     Step::delete(keys::account(user)).only_if("email_verified = :no", otherwise).with([no()])
 }

@@ -2,7 +2,8 @@
 //!
 //! | entity | pk | sk | indexes |
 //! |---|---|---|---|
-//! | user | `USER#<user>` | `ACCOUNT` | gsi1 if assignable; gsi2 if doctor; gsi3; gsi4 |
+//! | user | `USER#<user>` | `ACCOUNT` | gsi1 if assignable; gsi2 if doctor; gsi3 |
+//! | name | `NAMES#<user>` | `<place>` | gsi1 and gsi2 if assignable; gsi4 |
 //! | credentials | `EMAIL#<hash>` | `CREDENTIALS` | gsi4 |
 //! | second_factor | `FACTOR#<user>` | `SECOND_FACTOR` | |
 //! | device | `FACTOR#<user>` | `DEVICE#<place>` | |
@@ -49,10 +50,11 @@ use domain::id::{
     AnnotationId, EventId, FileId, MailId, NotificationId, RecordId, SessionId, UserId,
 };
 use domain::mail::{Mail, MailMessage};
+use domain::name_search::NameSearch;
 use domain::notification::Notification;
 use domain::rate::LimitedAction;
 use domain::record::Record;
-use domain::text::sort_key;
+use domain::text::Name;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use uuid::Uuid;
 
@@ -89,6 +91,15 @@ impl Key {
 
 pub(crate) fn account(user: UserId) -> Key {
     Key::new(format!("USER#{user}"), "ACCOUNT")
+}
+
+/// Returns the key of one of the entries of a user in the search by name.
+pub(crate) fn name_entry(user: UserId, place: usize) -> Key {
+    Key::new(names_of(user), format!("{place:02}"))
+}
+
+fn names_of(user: UserId) -> String {
+    format!("NAMES#{user}")
 }
 
 pub(crate) fn credentials(email: &Email) -> Key {
@@ -538,29 +549,50 @@ pub(crate) fn record_versions(patient: UserId, record: RecordId, newest: u64) ->
 
 /// Returns the range of the directory of doctors, all or of one specialization, after the sort key
 /// `after`.
-pub(crate) fn directory(specialization: Option<&str>, prefix: &str, after: Option<&str>) -> Range {
+pub(crate) fn directory(specialization: Option<&str>, after: Option<&str>) -> Range {
     let (index, pk) = match specialization {
         None => (Index::Gsi1, DOCTORS.to_owned()),
         Some(slug) => (Index::Gsi2, doctors_of(slug)),
     };
-    named(index, pk, prefix, after)
+    named(index, pk, "", after)
 }
 
-/// Returns the range of the users whose last name begins with `prefix`, after the sort key `after`.
-/// The prefix must not be empty.
-pub(crate) fn users_named(prefix: &str, after: Option<&str>) -> Range {
-    named(Index::Gsi4, users_by_initial(prefix), prefix, after)
+/// Returns the range of the entries of the doctors in the directory whom a search finds, after the
+/// sort key `after`. The search must not be empty.
+pub(crate) fn doctors_named(
+    specialization: Option<&str>,
+    search: &NameSearch,
+    after: Option<&str>,
+) -> Range {
+    let words = Words::of(search);
+    let (index, pk) = match specialization {
+        None => (Index::Gsi1, doctor_names(words, search.as_str())),
+        Some(slug) => (Index::Gsi2, specialist_names(words, slug)),
+    };
+    named(index, pk, search.as_str(), after)
+}
+
+/// Returns the range of the entries of the users whom a search finds, after the sort key `after`.
+/// The search must not be empty.
+pub(crate) fn users_named(search: &NameSearch, after: Option<&str>) -> Range {
+    named(Index::Gsi4, user_names(Words::of(search), search.as_str()), search.as_str(), after)
+}
+
+/// Returns the range of a user's entries in the search by name.
+pub(crate) fn names(user: UserId) -> Range {
+    let high = BEHIND.to_string();
+    Range { index: Index::Table, pk: names_of(user), low: "0".to_owned(), high }
 }
 
 /// Returns the range of the entries whose name begins with `prefix`, sorted by name, after the sort
 /// key `after`.
 fn named(index: Index, pk: String, prefix: &str, after: Option<&str>) -> Range {
-    let prefix = key_part(prefix);
+    let prefix = key_part(prefix, MAX_NAME);
     // An empty string is no key; nothing in a name sorts below the first control character.
     let low = match after {
         Some(after) => format!("{after}\u{1}"),
         None if prefix.is_empty() => "\u{1}".to_owned(),
-        None => prefix.clone(),
+        None => prefix.to_owned(),
     };
     Range { index, pk, low, high: format!("{prefix}\u{10ffff}") }
 }
@@ -631,12 +663,13 @@ fn doctors_of(slug: &str) -> String {
     format!("SPECIALIZATION#{slug}")
 }
 
-/// Returns a name as part of a sort key, which holds 1,024 bytes: two names of at most 480 and an
-/// id fit.
-fn key_part(name: &str) -> String {
-    let mut part = sort_key(name);
-    part.truncate(part.floor_char_boundary(480));
-    part
+/// How many bytes of a folded name a sort key holds, which has at most 1,024: an id and a number
+/// fit, too.
+const MAX_NAME: usize = 960;
+
+/// Returns the beginning of a folded name.
+fn key_part(name: &str, max_bytes: usize) -> &str {
+    &name[..name.floor_char_boundary(max_bytes)]
 }
 
 fn email_entry(email: &Email) -> String {
@@ -655,29 +688,56 @@ fn mails_to(user: UserId) -> String {
     format!("MAILED#{user}")
 }
 
-/// Returns the partition of a last name in the list by name. It is chosen by the first letter, so
-/// that a search knows its partition and the users are spread.
-fn users_by_initial(last_name: &str) -> String {
-    format!(
-        "LAST_NAME#{}",
-        key_part(last_name).chars().next().map(String::from).unwrap_or_default()
-    )
+/// The searches that an entry in the search by name is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Words {
+    /// Of one word.
+    One,
+    /// Of several words.
+    Several,
+}
+
+impl Words {
+    fn of(search: &NameSearch) -> Self {
+        if search.has_several_words() { Self::Several } else { Self::One }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "WORD",
+            Self::Several => "WORDS",
+        }
+    }
+}
+
+/// Returns the partition of users with this beginning of a key of the search by name. It is chosen
+/// by the first letter, so that a search knows its partition and the users are spread.
+fn user_names(words: Words, key: &str) -> String {
+    format!("NAME#{}#{}", words.as_str(), initial(key))
+}
+
+/// Returns the partition of doctors in the directory, as [`user_names`].
+fn doctor_names(words: Words, key: &str) -> String {
+    format!("DOCTOR_NAME#{}#{}", words.as_str(), initial(key))
+}
+
+/// Returns the partition of the names of doctors of a specialization.
+fn specialist_names(words: Words, slug: &str) -> String {
+    format!("SPECIALIST_NAME#{}#{slug}", words.as_str())
+}
+
+fn initial(key: &str) -> String {
+    key.chars().next().map(String::from).unwrap_or_default()
 }
 
 pub(crate) type IndexKeys = Vec<(&'static str, String)>;
 
 pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
     let mut keys = newest_first(USERS, account.id, account.id.created_at());
-    let position = format!(
-        "{}#{}#{}",
-        key_part(account.last_name.as_str()),
-        key_part(account.first_name.as_str()),
-        account.id
-    );
-    keys.extend([
-        ("gsi4pk", users_by_initial(account.last_name.as_str())),
-        ("gsi4sk", position.clone()),
-    ]);
+    let folded =
+        |name: &Name| key_part(NameSearch::of(name.as_str()).as_str(), MAX_NAME / 2).to_owned();
+    let position =
+        format!("{}#{}#{}", folded(&account.last_name), folded(&account.first_name), account.id);
     if let Some(profile) = account.assignable_doctor() {
         keys.extend([
             ("gsi1pk", DOCTORS.to_owned()),
@@ -694,6 +754,35 @@ pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
         ]);
     }
     keys
+}
+
+/// Returns the keys of a user's entry in the search by name, under a key of the name. `shared` is
+/// the number of bytes with which the key before it begins, too: a search for so few finds the user
+/// there. `specialization` is that of a doctor in the directory, as a slug.
+pub(crate) fn name_indexes(
+    user: UserId,
+    words: Words,
+    key: &str,
+    shared: usize,
+    specialization: Option<&str>,
+) -> IndexKeys {
+    let position = format!("{}#{user}#{shared}", key_part(key, MAX_NAME));
+    let mut keys = vec![("gsi4pk", user_names(words, key)), ("gsi4sk", position.clone())];
+    if let Some(slug) = specialization {
+        keys.extend([
+            ("gsi1pk", doctor_names(words, key)),
+            ("gsi1sk", position.clone()),
+            ("gsi2pk", specialist_names(words, slug)),
+            ("gsi2sk", position),
+        ]);
+    }
+    keys
+}
+
+/// Returns whether a search finds a user first at this entry, by its sort key in an index.
+pub(crate) fn is_first_found(position: &str, search: &NameSearch) -> bool {
+    let shared = position.rsplit('#').next().and_then(|number| number.parse::<usize>().ok());
+    shared.is_none_or(|shared| key_part(search.as_str(), MAX_NAME).len() > shared)
 }
 
 pub(crate) fn credentials_indexes(email: &Email, user: UserId) -> IndexKeys {

@@ -35,6 +35,7 @@ mod item;
 mod keys;
 mod lookups;
 pub mod mail;
+mod names;
 pub mod notifications;
 mod page;
 pub mod proof;

@@ -41,6 +41,11 @@ pub enum Change {
         /// Who.
         user_id: UserId,
     },
+    /// An account was removed.
+    UserRemoved {
+        /// Whose.
+        user_id: UserId,
+    },
     /// A file was deleted from its record.
     FileRemoved {
         /// Which.
@@ -149,6 +154,10 @@ impl Change {
             }
             ("MODIFY", Notification::ENTITY | Mail::ENTITY, Some(old), Some(new)) => {
                 delivery_changes(old, new)
+            }
+            ("REMOVE", Account::ENTITY, Some(old), _) => {
+                let Account { id, .. } = from_item(old)?;
+                Ok(vec![Self::UserRemoved { user_id: id }])
             }
             ("REMOVE", File::ENTITY, Some(old), _) => {
                 let File { id, .. } = from_item(old)?;

@@ -31,6 +31,10 @@ const FAILURE: f64 = 1.0;
 const DEVICE: f64 = 1.0;
 /// Write units of the allowance of the day, taken in the transaction of the change.
 const DAY: f64 = 2.0;
+/// Write units of the entries of a name of two parts in the search (decision 0138), stored with the
+/// account; and of as many of them in an index.
+const NAME: f64 = 8.0;
+const NAME_IN_INDEX: f64 = 4.0;
 /// Write units of the version of a record, kept in the transaction of the change.
 const VERSION: f64 = 2.0;
 
@@ -234,7 +238,7 @@ fn every_operation_of_staff_keeps_its_budget() {
         "approve a doctor",
         admin.request("POST", &format!("/api/admin/doctors/{}/approve/", doctors[0].id)),
         200,
-        cost(2, 3, CALLER + 1.0, 8.0, 8.0),
+        cost(2, 3, CALLER + 1.0, 8.0 + NAME, 8.0 + 2.0 * NAME_IN_INDEX),
     );
     report.check();
 }
@@ -299,6 +303,30 @@ fn a_page_costs_the_same_in_a_short_and_in_a_long_chart() {
 }
 
 #[test]
+fn a_search_of_the_directory_costs_as_much_as_the_directory() {
+    let _own = IsolatedSystem::start();
+    let patient = Patient::new();
+    for _ in 0..25 {
+        Doctor::new();
+    }
+    let (all, cost) = get(&patient, "/api/accounts/doctors/").measure();
+    assert_eq!(all.ok(200).results().len(), 20);
+    assert_eq!((cost.round_trips, cost.calls), (1, 2));
+    for query in [
+        format!("search={MARKER}"),
+        "search=jan".to_owned(),
+        format!("search=jane+{MARKER}"),
+        format!("search={MARKER}&specialization=cardiology"),
+        format!("search=jane+{MARKER}&specialization=cardiology"),
+    ] {
+        let (found, searched) = get(&patient, &format!("/api/accounts/doctors/?{query}")).measure();
+        println!("{query:42} {searched:?}");
+        assert_eq!(found.ok(200).results().len(), 20, "{query}");
+        assert_eq!(searched, cost, "{query}");
+    }
+}
+
+#[test]
 fn every_operation_on_records_keeps_its_budget() {
     let own = IsolatedSystem::start();
     let mut report = Report::default();
@@ -318,7 +346,7 @@ fn every_operation_on_records_keeps_its_budget() {
                 "last_name": "Doe", "phone_number": "+4930123456"}),
         ),
         201,
-        cost(2, 2, NETWORK, 8.0, 4.0),
+        cost(2, 2, NETWORK, 8.0 + NAME, 3.0 + NAME_IN_INDEX),
     );
     let patient = Patient::new();
     report.row(
@@ -454,6 +482,12 @@ fn every_operation_on_records_keeps_its_budget() {
     report.row(
         "directory, 20",
         get(&patient, "/api/accounts/doctors/"),
+        200,
+        cost(1, 2, CALLER + 0.5, 0.0, 0.0),
+    );
+    report.row(
+        "directory, searched",
+        get(&patient, "/api/accounts/doctors/?search=jane"),
         200,
         cost(1, 2, CALLER + 0.5, 0.0, 0.0),
     );

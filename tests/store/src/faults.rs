@@ -171,7 +171,7 @@ async fn assert_all_unavailable(store: &Store) {
             }
         }),
         assert_unavailable(async {
-            match store.update_profile(1, &account, None).await {
+            match store.update_profile(&account, &account, None).await {
                 Err(store::UpdateError::Store(error)) => Err::<(), _>(error),
                 other => panic!("{other:?}"),
             }
@@ -615,8 +615,8 @@ async fn a_conditional_write_that_is_repeated_after_a_cut_succeeds() {
     let before = table.register(&account).await;
     let with_profile = Account { profile: patient().profile, version: 2, ..account.clone() };
     cut_once(&table).await.create_profile(&with_profile, None).await.unwrap();
-    let next = Account { version: 3, ..with_profile };
-    cut_once(&table).await.update_profile(2, &next, None).await.unwrap();
+    let next = Account { version: 3, ..with_profile.clone() };
+    cut_once(&table).await.update_profile(&with_profile, &next, None).await.unwrap();
     assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(next));
 
     let after = Session { token_hash: "second".to_owned(), ..before.clone() };

@@ -37,6 +37,8 @@ mod lists;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod notifications;
 #[cfg(test)]
 mod people;

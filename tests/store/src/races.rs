@@ -168,8 +168,9 @@ async fn of_eight_equal_profile_updates_one_succeeds() {
     let account = patient();
     table.register(&account).await;
     let results = at_once(8, |_| {
-        let (store, after) = (table.store.clone(), Account { version: 2, ..account.clone() });
-        async move { store.update_profile(1, &after, None).await }
+        let (store, before) = (table.store.clone(), account.clone());
+        let after = Account { version: 2, ..before.clone() };
+        async move { store.update_profile(&before, &after, None).await }
     })
     .await;
     assert_eq!(count(&results, Result::is_ok), 1);

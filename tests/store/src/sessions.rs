@@ -163,7 +163,8 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
     );
     // A change based on an earlier read of the account cannot undo it.
     let late = Account { profile: None, version: 2, ..account.clone() };
-    assert!(matches!(table.store.update_profile(1, &late, None).await, Err(UpdateError::Stale)));
+    let late = table.store.update_profile(&account, &late, None).await;
+    assert!(matches!(late, Err(UpdateError::Stale)));
 }
 
 #[tokio::test]

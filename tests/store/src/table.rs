@@ -74,13 +74,15 @@ impl Table {
         deletion.send().await.unwrap();
     }
 
-    /// Returns the entity of every item, sorted.
+    /// Returns the entity of every item, sorted. The entries of names are left out here and in
+    /// [`Self::count`], because each name has its own number of them.
     pub async fn entities(&self) -> Vec<String> {
         let mut entities: Vec<String> = self
             .all()
             .await
             .iter()
             .filter_map(|item| text(item, "entity"))
+            .filter(|entity| *entity != "name")
             .map(str::to_owned)
             .collect();
         entities.sort();
@@ -89,7 +91,7 @@ impl Table {
 
     /// Returns the number of items.
     pub async fn count(&self) -> usize {
-        self.all().await.len()
+        self.all().await.iter().filter(|item| text(item, "entity") != Some("name")).count()
     }
 
     /// Stores copies of items under other ids: `ids` returns the pairs of old and new ids for the

@@ -69,9 +69,9 @@ fn talk() -> Vec<String> {
         Anonymous.login(&patient.email, PASSWORD).ok(200),
         Anonymous.refresh(&patient.refresh).ok(200),
         Anonymous.refresh(MARKER).ok(401),
-        Anonymous.get(&format!("/api/admin/users/?last_name={MARKER}")).ok(401),
+        Anonymous.get(&format!("/api/admin/users/?search={MARKER}")).ok(401),
         Anonymous
-            .request("GET", &format!("/admin/users/?last_name={MARKER}"))
+            .request("GET", &format!("/admin/users/?search={MARKER}"))
             .header("cookie", &format!("__Host-console={MARKER}"))
             .send_unchecked(),
         Anonymous

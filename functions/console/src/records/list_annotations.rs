@@ -21,8 +21,8 @@ use crate::records::person_search::{EXCERPT, shorten};
 impl ListPage for AnnotationEntry {
     const TITLE: &'static str = "Annotations";
     const PATH: &'static str = "/admin/annotations/";
-    const HELP: &'static str = "Search for a patient by email address, by the beginning of the \
-        last name, or by id. A patient's annotations are listed by record. Neither notes nor \
+    const HELP: &'static str = "Search for a patient by email address, by \
+        name, or by id. A patient's annotations are listed by record. Neither notes nor \
         authors can be searched: search for the doctor's records.";
     const PEOPLE: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
     const ID_LABEL: &'static str = "Annotation";

@@ -20,8 +20,8 @@ use crate::records::person_search::{EXCERPT, shorten};
 impl ListPage for FileEntry {
     const TITLE: &'static str = "Files";
     const PATH: &'static str = "/admin/files/";
-    const HELP: &'static str = "Search for a patient by email address, by the beginning of the \
-        last name, or by id. A patient's files are listed by record. File names cannot be \
+    const HELP: &'static str = "Search for a patient by email address, by \
+        name, or by id. A patient's files are listed by record. File names cannot be \
         searched.";
     const PEOPLE: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
     const ID_LABEL: &'static str = "File";

@@ -39,8 +39,8 @@ impl NotificationFilters {
 impl ListPage for NotificationEntry {
     const TITLE: &'static str = "Notifications";
     const PATH: &'static str = "/admin/notifications/";
-    const HELP: &'static str = "Search for a recipient by email address, by the beginning of the \
-        last name, or by id. Messages cannot be searched.";
+    const HELP: &'static str = "Search for a recipient by email address, by \
+        name, or by id. Messages cannot be searched.";
     const PEOPLE: &'static [(&'static str, &'static str)] = &[("recipient", "Recipient")];
     const ID_LABEL: &'static str = "Notification";
     const COLUMNS: &'static [&'static str] =

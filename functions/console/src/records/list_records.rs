@@ -25,8 +25,8 @@ use crate::web::layout::PAGE_SIZE;
 impl ListPage for RecordEntry {
     const TITLE: &'static str = "Records";
     const PATH: &'static str = "/admin/records/";
-    const HELP: &'static str = "Search for a patient or a doctor by email address, by the \
-        beginning of the last name, or by id. Descriptions cannot be searched.";
+    const HELP: &'static str = "Search for a patient or a doctor by email address, by \
+        name, or by id. Descriptions cannot be searched.";
     const PEOPLE: &'static [(&'static str, &'static str)] =
         &[("patient", "Patient"), ("doctor", "Doctor")];
     const ID_LABEL: &'static str = "Record";

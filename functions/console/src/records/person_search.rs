@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::account::Account;
 use domain::email::Email;
 use domain::id::UserId;
-use domain::text::sort_key;
+use domain::name_search::NameSearch;
 
 use crate::App;
 
@@ -16,11 +16,11 @@ const MAX_CANDIDATES: usize = 20;
 /// most 100 KB.
 pub(crate) const EXCERPT: usize = 100;
 
-/// A search for a user: by address, by id, or by the beginning of the last name.
+/// A search for a user: by address, by id, or by name.
 pub(crate) enum PersonSearch {
     Id(UserId),
     Email(Email),
-    LastName(String),
+    Name(NameSearch),
 }
 
 impl PersonSearch {
@@ -33,7 +33,7 @@ impl PersonSearch {
         if let Ok(email) = Email::parse(text) {
             return Some(Self::Email(email));
         }
-        Some(sort_key(text)).filter(|prefix| !prefix.is_empty()).map(Self::LastName)
+        Some(NameSearch::of(text)).filter(|name| !name.is_empty()).map(Self::Name)
     }
 
     /// Finds the users, by name: nobody, one, or the first of several. The indexes may lag a
@@ -44,8 +44,8 @@ impl PersonSearch {
             Self::Email(email) => {
                 Ok(app.store.get_user_id_by_email(email).await?.into_iter().collect())
             }
-            Self::LastName(prefix) => {
-                let page = app.store.list_users_by_name(prefix, MAX_CANDIDATES, None).await?;
+            Self::Name(name) => {
+                let page = app.store.list_users_by_name(name, MAX_CANDIDATES, None).await?;
                 Ok(page.items.into_iter().map(|(id, _)| id).collect())
             }
         }

@@ -24,7 +24,7 @@ struct UsersPage {
 /// The search as it was typed, to be shown again in the form.
 struct UserSearch {
     id: String,
-    last_name: String,
+    search: String,
     role: String,
     is_active: String,
     created_after: String,
@@ -36,7 +36,7 @@ impl UserSearch {
         let typed = |name| query.typed(name).to_owned();
         Self {
             id: typed("id"),
-            last_name: typed("last_name"),
+            search: typed("search"),
             role: typed("role"),
             is_active: typed("is_active"),
             created_after: typed("created_after"),

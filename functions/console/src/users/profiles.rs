@@ -109,7 +109,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     let mut fields = vec![
         ("email", "Email address", "text"),
-        ("last_name", "Beginning of the last name", "text"),
+        ("search", "Name", "text"),
         ("created_after", "Created on or after", "date"),
         ("created_before", "Created before", "date"),
     ];

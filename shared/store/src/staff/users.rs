@@ -8,18 +8,20 @@ use domain::audit::AuditEvent;
 use domain::email::Email;
 use domain::id::UserId;
 use domain::mail::Mail;
+use domain::name_search::NameSearch;
 use domain::notification::Notification;
 use domain::recovery::Admins;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::RegisterError;
-use crate::attributes::{Item, number, string};
+use crate::attributes::{number, string};
 use crate::credentials;
 use crate::error::{Error, UpdateError};
 use crate::idempotency::StoredResponse;
 use crate::item::Stored;
 use crate::keys;
+use crate::names;
 use crate::page::{Page, Span, below, position};
 use crate::read::{Consistency, Order};
 use crate::staff::lists::UserEntry;
@@ -95,27 +97,23 @@ impl Table {
         items.first().map(|item| position(&range, item)).transpose()
     }
 
-    /// Lists the users whose last name begins with `prefix`, ignoring case, sorted by name, each
-    /// with the position in the list; `prefix` must not be empty. Eventually consistent, as every
+    /// Lists the users whom a search finds, sorted by the part of the name that it finds, each with
+    /// the position in the list; the search must not be empty. Eventually consistent, as every
     /// index.
     pub async fn list_users_by_name(
         &self,
-        prefix: &str,
+        search: &NameSearch,
         limit: usize,
         after: Option<&NamePosition>,
     ) -> Result<Page<(UserId, NamePosition), NamePosition>, Error> {
-        let range = keys::users_named(prefix, after.map(|position| position.0.as_str()));
-        let (items, more) =
-            self.query_first(&range, Order::Ascending, Consistency::Eventual, limit).await?;
-        let user = |item: &Item| {
-            let id = keys::ids(item).next().and_then(|id| id.parse().ok());
-            let place = range.index.position(item).map(|key| NamePosition(key.to_owned()));
-            id.zip(place).ok_or(Error::corrupt("user", "no id or no name in its keys"))
-        };
-        let items: Vec<(UserId, NamePosition)> =
-            items.iter().map(user).collect::<Result<_, _>>()?;
-        let next = items.last().filter(|_| more).map(|(_, place)| place.clone());
-        Ok(Page { items, next })
+        let range = keys::users_named(search, after.map(|position| position.0.as_str()));
+        let page = self.list_named(&range, Some(search), limit).await?;
+        let users = page.items.into_iter().map(|(item, position)| {
+            let id = keys::ids(&item).next().and_then(|id| id.parse().ok());
+            let id = id.ok_or(Error::corrupt("name", "no id in its keys"))?;
+            Ok((id, NamePosition(position)))
+        });
+        Ok(Page { items: users.collect::<Result<_, Error>>()?, next: page.next.map(NamePosition) })
     }
 
     /// Lists users, newest first. Eventually consistent. A page may contain fewer users than
@@ -179,12 +177,14 @@ impl Store {
         event: &AuditEvent,
         email_taken: E,
     ) -> Result<Vec<Step<E>>, Error> {
-        Ok(vec![
+        let mut steps = vec![
             credentials::put(&account.email, credentials)?.only_if(IS_NEW, email_taken),
             Step::put(account)?,
             Step::put(mail)?,
             self.audit(event)?,
-        ])
+        ];
+        steps.extend(names::add(account)?);
+        Ok(steps)
     }
 
     /// Stores the first admin, and the mail with which the admin sets a password.
@@ -231,6 +231,7 @@ impl Store {
             (true, false) => steps.push(remove_admin(now, StaffUpdateError::LastAdmin)),
             _ => {}
         }
+        steps.extend(names::replace(before, after)?);
         for event in events {
             steps.push(self.audit(event)?);
         }
@@ -251,12 +252,13 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<(), UpdateError> {
         let account = Step::put(after)?.only_if("version = :before", UpdateError::Stale);
-        self.commit(vec![
+        let mut steps = vec![
             account.with([number(":before", before.version)]),
             Step::put(notification)?,
             Step::put(mail)?,
             self.audit(event)?,
-        ])
-        .await
+        ];
+        steps.extend(names::replace(before, after)?);
+        self.commit(steps).await
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Anonymous, Doctor, MARKER, Patient, User, eventually, unique};
+use crate::harness::{Admin, Anonymous, Doctor, MARKER, Patient, User, eventually, unique};
 
 /// Waits until a query finds these doctors and no others: the index may lag.
 fn found(patient: &Patient, query: &str, ids: &[&str]) -> Vec<serde_json::Value> {
@@ -94,6 +94,136 @@ fn doctors_are_listed_by_last_name_and_specialization() {
 
     doctors[0].update_profile(json!({"specialization": "Neurology"})).ok(200);
     found(&patient, &query, &ids[1..]);
+}
+
+/// Makes a doctor with a name, as staff correct it.
+fn named(admin: &Admin, first: &str, last: &str) -> Doctor {
+    let doctor = Doctor::new();
+    let names = json!({"first_name": first, "last_name": last});
+    admin.update_user(&doctor.id, names).ok(200);
+    doctor
+}
+
+/// Escapes a text for a query.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[test]
+fn doctors_are_found_by_any_part_of_their_name_in_any_spelling() {
+    let (admin, patient, word) = (Admin::new(), Patient::new(), unique());
+    // The word ends every part, so that other tests are not in the way.
+    let people = [
+        ("Łukasz", "Müller"),
+        ("Anna", "Weiß"),
+        ("Ayşe", "Şahin"),
+        ("Bình", "Nguyễn"),
+        ("Sinéad", "O’Connor"),
+    ];
+    let with_word = |text: &str| format!("{text}{word}");
+    let doctors: Vec<Doctor> = people
+        .iter()
+        .map(|(first, last)| named(&admin, &with_word(first), &with_word(last)))
+        .collect();
+    for (typed, doctor) in [
+        ("muller", 0),
+        ("MÜLLER", 0),
+        ("Mu\u{308}ller", 0),
+        ("lukasz", 0),
+        ("ŁUKASZ", 0),
+        ("weiss", 1),
+        ("WEIẞ", 1),
+        ("sahin", 2),
+        ("ＳＡＨＩＮ", 2),
+        ("ayse", 2),
+        ("nguyen", 3),
+        ("binh", 3),
+        ("o'connor", 4),
+        ("O’Connor", 4),
+        ("oconnor", 4),
+        ("connor", 4),
+        ("sinead", 4),
+    ] {
+        let query = format!("search={}", escaped(&with_word(typed)));
+        found(&patient, &query, &[&doctors[doctor].id]);
+        found(&patient, &format!("{query}&specialization=cardiology"), &[&doctors[doctor].id]);
+    }
+    for typed in [
+        format!("anna{word} we"),
+        format!("weiss{word} an"),
+        format!("Weiß{word}, Anna{word}"),
+        format!("  anna{word}   WEISS{word} "),
+    ] {
+        found(&patient, &format!("search={}", escaped(&typed)), &[&doctors[1].id]);
+    }
+    found(&patient, &format!("search={}", escaped(&format!("we anna{word}"))), &[]);
+    let maria = named(&admin, &with_word("Maria"), &format!("de{word} la{word} Cruz{word}"));
+    for typed in ["cruz", "de", "la", "maria"] {
+        found(&patient, &format!("search={}", with_word(typed)), &[&maria.id]);
+    }
+    for typed in [
+        format!("de{word} la"),
+        format!("la{word} cr"),
+        format!("de{word}-la{word}-cruz{word} ma"),
+        format!("maria{word} de{word}"),
+        format!("maria{word} cruz{word}"),
+        format!("cruz{word} maria"),
+    ] {
+        found(&patient, &format!("search={}", escaped(&typed)), &[&maria.id]);
+    }
+    // A text without letters counts as absent.
+    let all = patient.list_doctors("limit=1").ok(200);
+    for empty in ["'", "-", "%CC%81", "%23", "+"] {
+        let page = patient.list_doctors(&format!("limit=1&search={empty}")).ok(200);
+        assert_eq!(page.results().len(), all.results().len(), "{empty}");
+    }
+}
+
+#[test]
+fn a_doctor_whose_parts_begin_alike_is_listed_once_over_all_pages() {
+    let (admin, patient, word) = (Admin::new(), Patient::new(), unique());
+    let name = |part: &str| format!("{word}{part}");
+    let doctors: Vec<Doctor> = [("", "n"), ("n", ""), ("nn", "x"), ("a b", "c"), ("", "")]
+        .iter()
+        .map(|(first, last)| named(&admin, &name(first), &name(last)))
+        .collect();
+    let mut expected: Vec<&str> = doctors.iter().map(|doctor| doctor.id.as_str()).collect();
+    expected.sort_unstable();
+    for limit in [1, 2, 4, 5, 100] {
+        eventually("each doctor once", || {
+            let (mut ids, mut path) =
+                (Vec::new(), format!("/api/accounts/doctors/?search={word}&limit={limit}"));
+            loop {
+                let page = patient.get(&path).ok(200);
+                ids.extend(page.ids("pk").into_iter().map(str::to_owned));
+                let Some(next) = page["next"].as_str() else { break };
+                path = next[next.find("/api/").unwrap()..].to_owned();
+            }
+            ids.sort_unstable();
+            (ids == expected).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_search_follows_the_name_and_the_decisions_of_staff() {
+    let (admin, patient, word) = (Admin::new(), Patient::new(), unique());
+    let doctor = named(&admin, "Zoë", &format!("Before{word}"));
+    let (before, after) = (
+        format!("search=before{word}"),
+        format!("search={}", escaped(&format!("zoe after{word}"))),
+    );
+    found(&patient, &before, &[&doctor.id]);
+    admin.update_user(&doctor.id, json!({"last_name": format!("Äfter{word}")})).ok(200);
+    found(&patient, &before, &[]);
+    found(&patient, &after, &[&doctor.id]);
+    admin.update_user(&doctor.id, json!({"is_active": false})).ok(200);
+    found(&patient, &after, &[]);
+    admin.update_user(&doctor.id, json!({"is_active": true})).ok(200);
+    found(&patient, &after, &[&doctor.id]);
+    let suspend = format!("/api/admin/doctors/{}/suspend/", doctor.id);
+    admin.post(&suspend, &json!({"reason": "Complaints"})).ok(200);
+    found(&patient, &after, &[]);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::keys::credentials_of;
 use crate::harness::{
     Admin, Anonymous, Client, MARKER, PASSWORD, Patient, Response, Sandbox, Settings, User,
-    account_mail, account_mails_to, aws, new_email, unique,
+    account_mail, account_mails_to, aws, eventually, new_email, unique,
 };
 
 #[track_caller]
@@ -86,6 +87,24 @@ fn a_password_reset_confirms_a_silent_registration() {
         events.iter().any(|event| event["reason"]["S"] == "email_not_confirmed"
             && event["outcome"]["S"] == "denied")
     );
+}
+
+#[test]
+fn nobody_finds_a_registration_that_was_replaced() {
+    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let email = new_email();
+    let registered = || {
+        register(&accounts, &email, "patient").ok(202);
+        let credentials = aws::get_item(&credentials_of(&email), "CREDENTIALS").unwrap();
+        format!("NAMES#{}", credentials["user_id"]["S"].as_str().unwrap())
+    };
+    let first = registered();
+    assert_eq!(aws::query(&first).len(), 4);
+    let second = registered();
+    eventually("the entries of the first are deleted", || {
+        aws::query(&first).is_empty().then_some(())
+    });
+    assert_eq!(aws::query(&second).len(), 4);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn users_are_found_by_id_address_and_last_name() {
         keys,
         ["approval", "created_at", "email", "first_name", "is_active", "last_name", "pk", "role"]
     );
-    let by_name = format!("last_name={}", user.last_name.to_uppercase());
+    let by_name = format!("search={}", user.last_name.to_uppercase());
     let searches: [&dyn Fn() -> Response; 2] =
         [&|| admin.search_users(&user.email.to_uppercase()), &|| admin.list_users(&by_name)];
     for search in searches {
@@ -134,7 +134,7 @@ fn users_are_found_by_id_address_and_last_name() {
     );
     admin.list_users("id=x").refused("id", "invalid");
     admin.search_users("x").refused("email", "invalid");
-    admin.list_users(&format!("id={}&last_name=x", user.id)).refused("id", "not_alone");
+    admin.list_users(&format!("id={}&search=x", user.id)).refused("id", "not_alone");
     assert_eq!(actions(&admin, &format!("actor={}", admin.user().id))[0], "list_users");
 }
 
@@ -149,18 +149,64 @@ fn users_with_one_name_are_paged() {
         ids.push(admin.create_user(body).ok(201).text("pk").to_owned());
     }
     eventually("three in the index", || {
-        (admin.list_users(&format!("last_name={name}")).ok(200).results().len() == 3).then_some(())
+        (admin.list_users(&format!("search={name}")).ok(200).results().len() == 3).then_some(())
     });
     for limit in [1, 2, 3] {
         assert_eq!(
-            walk(
-                admin.list_users(&format!("last_name={name}&limit={limit}")).ok(200),
-                &admin,
-                limit
-            ),
+            walk(admin.list_users(&format!("search={name}&limit={limit}")).ok(200), &admin, limit),
             ids
         );
     }
+}
+
+#[test]
+fn users_are_found_by_any_part_of_their_name_once() {
+    let (admin, word) = (Admin::new(), crate::harness::unique());
+    let create = |first: &str, last: &str| {
+        let body = json!({"email": new_email(), "role": "patient", "first_name": first,
+            "last_name": last});
+        admin.create_user(body).ok(201).text("pk").to_owned()
+    };
+    let id = create(&format!("Łucja{word}"), &format!("García{word}-Márquez{word}"));
+    for typed in ["lucja", "garcia", "marquez", "MÁRQUEZ"] {
+        eventually(typed, || {
+            let found = admin.list_users(&format!("search={typed}{word}")).ok(200);
+            (found.ids("pk") == [&id]).then_some(())
+        });
+    }
+    for typed in [
+        format!("lucja{word}+gar"),
+        format!("garcia{word}-m"),
+        format!("marquez{word}+luc"),
+        format!("lucja{word}+marquez{word}"),
+        format!("garcia{word}%2C+lucja{word}"),
+    ] {
+        let found = admin.list_users(&format!("search={typed}&role=patient")).ok(200);
+        assert_eq!(found.ids("pk"), [&id], "{typed}");
+        assert!(
+            admin.list_users(&format!("search={typed}&role=admin")).ok(200).results().is_empty()
+        );
+    }
+    // Both parts begin with what is searched for.
+    let mut ids: Vec<String> = ["a", "b", "c"]
+        .map(|part| create(&format!("{word}{part}"), &format!("{word}{part}")))
+        .to_vec();
+    ids.push(create(&format!("{word}z"), &format!("{word}a")));
+    ids.sort_unstable();
+    for limit in [1, 2, 3, 4] {
+        eventually("each user once", || {
+            let first = admin.list_users(&format!("search={word}&limit={limit}")).ok(200);
+            let mut found = walk(first, &admin, limit);
+            found.sort_unstable();
+            (found == ids).then_some(())
+        });
+    }
+    admin.update_user(&id, json!({"last_name": format!("Ohm{word}")})).ok(200);
+    eventually("the former name", || {
+        let found = |typed: &str| admin.list_users(&format!("search={typed}{word}")).ok(200);
+        (found("ohm").ids("pk") == [&id] && found("marquez").results().is_empty()).then_some(())
+    });
+    assert_eq!(admin.list_users("search=-&limit=1").ok(200).results().len(), 1, "as without it");
 }
 
 #[test]
@@ -355,7 +401,7 @@ fn staff_correct_names_and_the_trail_keeps_the_old_ones() {
     assert_eq!((&event["action"], &event["reason"]), (&json!("update_user"), &json!("a wedding")));
     assert_eq!(event["before"], format!("last_name: {}", before.text("last_name")));
     assert_eq!(event["after"], format!("last_name: {MARKER} married"));
-    let query = format!("last_name={}&limit=100", changed.text("last_name").replace(' ', "%20"));
+    let query = format!("search={}&limit=100", changed.text("last_name").replace(' ', "%20"));
     eventually("found by the new name", || {
         admin.list_users(&query).ok(200).ids("pk").contains(&user.id.as_str()).then_some(())
     });

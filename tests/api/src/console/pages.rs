@@ -607,7 +607,7 @@ fn text_of_users_is_escaped_in_pages() {
     let list = browser.page(&format!("/admin/users/?id={id}&done=%3Cscript%3E"));
     assert!(!list.contains("<img src=x") && !list.contains("%3Cscript"), "{list}");
     let searched = browser.page(&format!(
-        "/admin/users/?last_name={}",
+        "/admin/users/?search={}",
         encoded(&[("", "\"><script>alert(1)</script>")]).replacen('=', "", 1)
     ));
     assert!(!searched.contains("<script>"), "{searched}");
@@ -906,7 +906,7 @@ fn users_are_found_and_filtered() {
     assert!(!by_address(&new_email()));
     let filtered = [("email", user.email.as_str()), ("role", "doctor")];
     assert!(!browser.search("/admin/users/", &filtered).contains(&user.email));
-    eventually("by name", || found(&format!("last_name={}", user.last_name)).then_some(()));
+    eventually("by name", || found(&format!("search={}", user.last_name)).then_some(()));
     // A new user each time: other tests register users, too.
     eventually("among the newest", || {
         let newest = User::new("patient");
@@ -944,7 +944,7 @@ fn a_list_goes_on_page_by_page() {
             .ok(201);
     }
     let first = eventually("26 in the index", || {
-        Some(browser.page(&format!("/admin/users/?last_name={name}")))
+        Some(browser.page(&format!("/admin/users/?search={name}")))
             .filter(|page| page.contains("rel=\"next\""))
     });
     assert_eq!(first.matches("<th scope=\"row\">").count(), 25);
@@ -986,7 +986,7 @@ fn a_rare_specialization_is_found_among_many_doctors() {
             )
             .ok(201);
     }
-    for search in [format!("last_name={name}&"), String::new()] {
+    for search in [format!("search={name}&"), String::new()] {
         let path =
             format!("/admin/doctor-profiles/?{search}specialization={}", rare.to_uppercase());
         let page = eventually(&path, || {
@@ -1020,7 +1020,7 @@ fn pages_stay_small_whatever_people_write() {
         body["role"] = json!("doctor");
         users.push(admin.create_user(body).ok(201).text("pk").to_owned());
     }
-    let list = format!("/admin/users/?last_name={name}");
+    let list = format!("/admin/users/?search={name}");
     eventually(&list, || {
         (browser.page(&list).matches("<th scope=\"row\">").count() == 25).then_some(())
     });

@@ -533,6 +533,19 @@ impl User {
             "SET is_active = :no REMOVE gsi1pk, gsi1sk, gsi2pk, gsi2sk",
             json!({":no": {"BOOL": false}}),
         );
+        self.leave_the_search();
+    }
+}
+
+impl User {
+    /// Takes the entries of the search by name out of the directory.
+    fn leave_the_search(&self) {
+        let names = format!("NAMES#{}", self.id);
+        for item in aws::query(&names) {
+            let sk = item["sk"]["S"].as_str().unwrap();
+            let expression = "REMOVE gsi1pk, gsi1sk, gsi2pk, gsi2sk";
+            aws::update_item(&names, sk, expression, Value::Null);
+        }
     }
 }
 
@@ -668,6 +681,7 @@ impl Doctor {
                 ":id": {"S": doctor.id}, ":one": {"N": "1"},
         });
         aws::update_item(&format!("USER#{}", doctor.id), "ACCOUNT", expression, values);
+        doctor.leave_the_search();
         doctor
     }
 
