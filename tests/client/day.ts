@@ -1,11 +1,14 @@
 // A patient's day, run with the client that openapi-typescript generates from the OpenAPI document. It does not compile if the
-// document lacks something, and fails if the system differs from the document.
+// document lacks something, and fails if the system differs from the document. Every body is checked with the schemas of zod that
+// orval generates.
 
 import { strict as assert } from "node:assert";
 import { createHmac, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import createClient from "openapi-fetch";
+import createClient, { type Middleware } from "openapi-fetch";
+import { ZodType } from "zod";
 import type { components, paths } from "./schema.ts";
+import * as schemas from "./schemas.ts";
 
 type Refusal = components["schemas"]["Problem"] | components["schemas"]["GatewayError"];
 
@@ -21,8 +24,45 @@ const PASSWORD = "quiet-harbour-lantern-58";
 const TIMEOUT_MS = 240_000;
 const PDF = new TextEncoder().encode("%PDF-1.7\n%%EOF\n");
 
-const client = (token?: string) =>
-  createClient<paths>({ baseUrl, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } });
+interface Described {
+  paths: Record<string, Record<string, { operationId: string; responses: Record<string, unknown> }>>;
+}
+const document: Described = JSON.parse(readFileSync(new URL("../../functions/docs/openapi.json", import.meta.url), "utf8"));
+const checked = new Set<string>();
+
+/** Returns what a schema of orval makes of a body. It fails if the body does not match, and omits fields that it does not know. */
+function parsed(operation: string, kind: "Body" | "Response", body: unknown): unknown {
+  const name = operation.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase()) + kind;
+  const schema = new Map<string, unknown>(Object.entries(schemas)).get(name);
+  assert(schema instanceof ZodType, `orval has generated no ${name}`);
+  checked.add(name);
+  return schema.parse(body);
+}
+
+const checks: Middleware = {
+  async onRequest({ request, schemaPath }) {
+    const operation = document.paths[schemaPath]?.[request.method.toLowerCase()];
+    assert(operation);
+    if (request.body === null) return;
+    const body: unknown = await request.clone().json();
+    assert.deepEqual(parsed(operation.operationId, "Body", body), body, "a field would be lost");
+  },
+  async onResponse({ request, response, schemaPath }) {
+    const operation = document.paths[schemaPath]?.[request.method.toLowerCase()];
+    assert(operation);
+    // Of several statuses, orval takes the first.
+    const [status] = Object.keys(operation.responses);
+    if (String(response.status) !== status || response.status === 204) return;
+    const body: unknown = await response.clone().json();
+    assert.deepEqual(parsed(operation.operationId, "Response", body), body, "a field of the response is not described");
+  },
+};
+
+function client(token?: string) {
+  const made = createClient<paths>({ baseUrl, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } });
+  made.use(checks);
+  return made;
+}
 
 /** Returns the body of a successful response. */
 function success<T>({ data, error, response }: { data?: T; error?: Refusal; response: Response }): T {
@@ -73,6 +113,9 @@ success(
 );
 const patient = await register("patient", MARKER);
 success(await patient.api.POST("/api/accounts/profile-create/", { body: { date_of_birth: "1985-04-12", gender: "female" } }));
+const profile = success(await patient.api.PATCH("/api/accounts/profile-update/", { body: { address: `${MARKER} Lane 1` } }));
+assert(profile.role === "patient");
+assert.deepEqual([profile.address, profile.date_of_birth, profile.gender], [`${MARKER} Lane 1`, "1985-04-12", "female"]);
 
 // The patient finds the doctor, and creates a record with two requests and one idempotency key.
 const found = await eventually("the doctor is in the directory", async () => {
@@ -184,3 +227,4 @@ const { tokens: last } = success(await client().POST("/api/accounts/login/second
 const removal = { body: { password: PASSWORD, recovery_code: secondRecoveryCode } };
 assert.equal((await client(last.access).POST("/api/accounts/second-factor/disable/", removal)).response.status, 204);
 success(await client().POST("/api/accounts/login/", { body: credentials }));
+assert(checked.size > 25, `these were checked: ${[...checked].join(", ")}`);

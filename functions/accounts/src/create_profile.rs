@@ -8,7 +8,7 @@ use domain::problem::Code;
 use domain::text::{Address, LicenseNumber, Specialization};
 use http_api::caller::PatientOrDoctor;
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Form, FromForm, any_of};
+use http_api::form::{Form, FromForm, by_role};
 use http_api::idempotency::{Idempotent, IdempotentRequest};
 use http_api::problem::Problem;
 use http_api::response::{ApiResponse, created};
@@ -41,7 +41,10 @@ request! {
 /// A whole profile, as it is created or replaced; the caller's role decides which of the two.
 pub(crate) enum NewProfile {}
 
-request_schema!(NewProfile: any_of([NewDoctorProfile::schema(), NewPatientProfile::schema()]));
+request_schema!(NewProfile: by_role([
+    ("doctor", NewDoctorProfile::schema()),
+    ("patient", NewPatientProfile::schema()),
+]));
 
 impl NewProfile {
     /// Reads the profile of a user with a role. A field that is absent gets its default.

@@ -404,6 +404,7 @@ request! {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = RecoveryCodeList)]
 struct RecoveryCodes<'a> {
     /// Each works once, instead of a code of the app.
     #[schema(max_items = 10, value_type = Vec<RecoveryCode>)]

@@ -9,7 +9,7 @@ use domain::problem::Code;
 use domain::text::{Address, LicenseNumber, Specialization};
 use http_api::caller::PatientOrDoctor;
 use http_api::etag::{ETag, IfMatch};
-use http_api::form::{Form, FromForm, any_of};
+use http_api::form::{Form, FromForm, by_role};
 use http_api::problem::Problem;
 use http_api::request::Patch;
 use http_api::response::{ApiResponse, ok};
@@ -43,9 +43,10 @@ request! {
 /// A change of a profile; the caller's role decides which of the two.
 pub(crate) enum ProfileChange {}
 
-request_schema!(
-    ProfileChange: any_of([DoctorProfileChange::schema(), PatientProfileChange::schema()])
-);
+request_schema!(ProfileChange: by_role([
+    ("doctor", DoctorProfileChange::schema()),
+    ("patient", PatientProfileChange::schema()),
+]));
 
 impl ProfileChange {
     /// Reads the change of a profile and returns the profile after it.

@@ -74,7 +74,7 @@ impl FieldValue for String {
     }
 
     fn schema() -> Object {
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\u0000]*$")).build()
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\x00]*$")).build()
     }
 }
 

@@ -153,7 +153,7 @@ fn schema(description: &str, min: usize) -> Object {
     let password = SchemaFormat::KnownFormat(KnownFormat::Password);
     let schema = schema::string(description, min, MAX, "a long walk before breakfast")
         .format(Some(password));
-    schema.pattern(Some(r"^[^\u0000]*$")).build()
+    schema.pattern(Some(r"^[^\x00]*$")).build()
 }
 
 fn is_common(password: &str) -> bool {

@@ -3,14 +3,23 @@
 
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-/// The characters that [`str::trim`] removes, for a character class of a pattern.
-const WHITE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+// Patterns are read by the engines of many languages, so they contain only what ECMAScript (with
+// and without its flag `u`), RE2, Java, Python and Rust read alike: no look-around, no `\u` and no
+// `\p`, but characters from U+0100 to U+FFFF as they are. Adjacent repetitions have no character in
+// common, so that engines that backtrack take linear time.
 
-/// The characters of the basic plane that nobody sees, for a character class of a pattern. Those
-/// beyond it cannot be written such that all engines of patterns read them.
+/// The characters that [`str::trim`] removes, for a character class of a pattern.
+const WHITE: &str = concat!(
+    r"\t-\r \x85\xa0",
+    "\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}",
+);
+
+/// The characters of the basic plane that nobody sees, for a character class of a pattern.
 const INVISIBLE: &str = concat!(
-    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e",
-    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb",
+    r"\xad",
+    "\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}-\u{180f}\u{200b}-\u{200f}",
+    "\u{202a}-\u{202e}\u{2060}-\u{206f}\u{2800}\u{3164}\u{fe00}-\u{fe0f}\u{feff}\u{ffa0}",
+    "\u{fff0}-\u{fffb}",
 );
 
 /// Whether a text may have several lines.
@@ -27,8 +36,21 @@ impl Lines {
     /// and those that begin another line.
     fn forbidden(self) -> &'static str {
         match self {
-            Self::One => r"\u0000-\u001f\u007f-\u009f\u2028\u2029",
-            Self::Many => r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f",
+            Self::One => concat!(r"\x00-\x1f\x7f-\x9f", "\u{2028}\u{2029}"),
+            Self::Many => r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f",
+        }
+    }
+
+    /// Returns the white space that is not forbidden, for a character class of a pattern.
+    fn space(self) -> &'static str {
+        match self {
+            Self::One => {
+                concat!(r" \xa0", "\u{1680}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}")
+            }
+            Self::Many => concat!(
+                r"\t\n\r \xa0",
+                "\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}",
+            ),
         }
     }
 }
@@ -57,23 +79,44 @@ pub(crate) fn text(
     max: usize,
     example: &str,
 ) -> Object {
-    let inner = format!("[^{}]", lines.forbidden());
-    let pattern = if may_be_blank {
-        format!("^[{WHITE}]*{inner}*[{WHITE}]*$")
-    } else {
-        let visible = format!("[^{}{WHITE}{INVISIBLE}]", lines.forbidden());
-        format!("^[{WHITE}]*{inner}*{visible}{inner}*[{WHITE}]*$")
+    let forbidden = lines.forbidden();
+    let inner = format!("[^{forbidden}]");
+    let visible = format!("[^{forbidden}{WHITE}{INVISIBLE}]");
+    let pattern = match lines {
+        // Invisible characters are removed before white space around the text is.
+        Lines::One => {
+            let around = format!("[{WHITE}{INVISIBLE}]*");
+            let seen = format!("{visible}(?:{inner}*{visible})?{around}");
+            let seen = if may_be_blank { format!("(?:{seen})?") } else { seen };
+            format!("^{around}{seen}$")
+        }
+        Lines::Many => {
+            let around = format!("[{WHITE}]*");
+            let end = format!("(?:{inner}*[^{forbidden}{WHITE}])?{around}");
+            if may_be_blank {
+                format!("^{around}(?:[^{forbidden}{WHITE}]{end})?$")
+            } else {
+                let before = format!("(?:[{INVISIBLE}][{}{INVISIBLE}]*)?", lines.space());
+                format!("^{around}{before}{visible}{end}$")
+            }
+        }
     };
     string(description, usize::from(!may_be_blank), max, example).pattern(Some(pattern)).build()
 }
 
 /// Returns the schema of a file name, with or without a path, that is not blank, `.` or `..`.
 pub(crate) fn file_name(description: &str, max: usize, example: &str) -> Object {
-    let inner = format!(r"[^{}/\\]", Lines::One.forbidden());
-    let visible = format!(r"[^{}{WHITE}{INVISIBLE}/\\]", Lines::One.forbidden());
-    let dots = format!(r"(?!\.{{1,2}}[{WHITE}]*[/\\]*$)");
-    let name = format!("(?=[^{WHITE}]){inner}*{visible}{inner}*");
-    let pattern = format!(r"^(?:[^\u0000]*[/\\])?[{WHITE}]*{dots}{name}[{WHITE}]*[/\\]*$");
+    let (forbidden, space) = (Lines::One.forbidden(), Lines::One.space());
+    let around = format!("[{WHITE}{INVISIBLE}]*");
+    let inner = format!(r"[^{forbidden}/\\]");
+    let visible = format!(r"[^{forbidden}{WHITE}{INVISIBLE}/\\]");
+    let no_dot = format!(r"[^{forbidden}{WHITE}{INVISIBLE}/\\\.]");
+    let dot = format!(r"\.[{INVISIBLE}]*");
+    // Something other than one or two dots, as far as it must be read to know that.
+    let further = format!("(?:{no_dot}|[{space}][{space}{INVISIBLE}]*{visible})");
+    let start = format!(r"(?:{no_dot}|{dot}(?:{dot}\.|(?:{dot})?{further}))");
+    let name = format!("{start}(?:{inner}*{visible})?");
+    let pattern = format!(r"^(?:[^\x00]*[/\\])?{around}{name}{around}[/\\]*$");
     string(description, 1, max, example).pattern(Some(pattern)).build()
 }
 
@@ -145,3 +188,58 @@ macro_rules! response_schema {
     )+};
 }
 pub(crate) use response_schema;
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+    use serde_json::json;
+
+    use crate::field::FieldValue;
+    use crate::file::FileName;
+    use crate::text::{Address, Name, Note, Specialization};
+
+    /// Returns all texts of at most `length` of the characters.
+    fn texts(characters: &[char], length: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut from = 0;
+        for _ in 0..length {
+            let to = all.len();
+            for at in from..to {
+                for character in characters {
+                    let longer = format!("{}{character}", all[at]);
+                    all.push(longer);
+                }
+            }
+            from = to;
+        }
+        all
+    }
+
+    fn assert_described<T: FieldValue>(characters: &[char], length: usize) {
+        let schema = serde_json::to_value(T::schema()).unwrap();
+        let pattern = Regex::new(schema["pattern"].as_str().unwrap()).unwrap();
+        let least = schema["minLength"].as_u64().unwrap_or(0);
+        for text in texts(characters, length) {
+            let matches = pattern.is_match(&text) && text.chars().count() as u64 >= least;
+            assert_eq!(T::from_json(&json!(text)).is_ok(), matches, "{text:?} {}", pattern);
+        }
+    }
+
+    #[test]
+    fn patterns_of_texts_match_what_is_accepted() {
+        let characters = ['a', ' ', '\n', '\u{3000}', '\u{85}', '\u{1}', '\u{200b}'];
+        assert_described::<Name>(&characters, 5);
+        assert_described::<Specialization>(&characters, 5);
+        // A tab and a line feed are part of longer texts, a vertical tab is not.
+        let characters = ['a', ' ', '\n', '\u{2028}', '\u{b}', '\u{1}'];
+        assert_described::<Address>(&characters, 5);
+        assert_described::<Note>(&characters, 5);
+        assert_described::<Note>(&['a', '\t', '\n', '\u{200b}', '\u{1}'], 5);
+    }
+
+    #[test]
+    fn the_pattern_of_file_names_matches_what_is_accepted() {
+        assert_described::<FileName>(&['a', '.', '/', ' ', '\n', '\u{200b}'], 6);
+        assert_described::<FileName>(&['a', '.', '\\', '/', '\u{1}', '\u{3000}'], 5);
+    }
+}

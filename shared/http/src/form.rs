@@ -12,9 +12,7 @@ use domain::problem::Code;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{
-    AnyOfBuilder, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type,
-};
+use utoipa::openapi::schema::{ArrayBuilder, Object, Schema, SchemaType, Type};
 
 use crate::problem::Problem;
 use crate::request::Patch;
@@ -34,9 +32,14 @@ pub struct Form {
     /// The prefix of field names in errors: `files[2].`.
     prefix: String,
     errors: Vec<FieldError>,
-    /// The schema of what is read, instead of values: see [`describe`]. Several are alternatives.
-    asked: Vec<Object>,
+    /// The schema of what is read, instead of values: see [`describe`].
+    asked: Option<Box<Object>>,
 }
+
+/// The member of a body's schema that lists the names of fields that are not given together, one
+/// list for each alternative. The examples in the document follow from it; the document itself does
+/// not contain it.
+pub const ALTERNATIVES: &str = "x-alternatives";
 
 /// A type that is read from the body of a request.
 pub trait FromForm: Sized {
@@ -105,14 +108,9 @@ impl Form {
 
     /// Adds a field to the schema, and returns whether there is a schema instead of values.
     fn describes(&mut self, name: &str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
-        if self.asked.is_empty() {
-            return false;
-        }
-        let schema = schema();
-        for asked in &mut self.asked {
-            asked.properties.insert(name.to_owned(), schema.clone().into());
-            asked.required.extend(required.then(|| name.to_owned()));
-        }
+        let Some(asked) = &mut self.asked else { return false };
+        asked.properties.insert(name.to_owned(), schema().into());
+        asked.required.extend(required.then(|| name.to_owned()));
         true
     }
 
@@ -152,14 +150,7 @@ impl Form {
         (other_name, other): (&str, impl FnOnce(B) -> T),
     ) -> Option<T> {
         let read = self.either((name, one), (other_name, other));
-        let with = |name: &str, mut asked: Object| {
-            asked.required.push(name.to_owned());
-            asked
-        };
-        self.asked = [name, other_name]
-            .iter()
-            .flat_map(|name| self.asked.iter().cloned().map(|asked| with(name, asked)))
-            .collect();
+        self.describe_pair([name, other_name], "Give one of them, and only one:");
         match read? {
             Some(value) => Some(value),
             None => self.note(
@@ -175,13 +166,23 @@ impl Form {
         one: (&str, impl FnOnce(A) -> T),
         other: (&str, impl FnOnce(B) -> T),
     ) -> Option<Option<T>> {
-        let both = json!({ "required": [one.0, other.0] });
+        let names = [one.0, other.0];
         let read = self.either(one, other);
-        for asked in &mut self.asked {
-            // A keyword of JSON Schema that utoipa does not have.
-            asked.extensions.get_or_insert_default().insert("not".to_owned(), both.clone());
-        }
+        self.describe_pair(names, "Give at most one of them:");
         read
+    }
+
+    /// Says in the schema that two fields are not given together. A `oneOf` would say it to
+    /// machines, but generators of clients make types of it that lose fields.
+    fn describe_pair(&mut self, names: [&str; 2], rule: &str) {
+        if let Some(asked) = &mut self.asked {
+            let [one, other] = names;
+            describe_alternatives(
+                asked,
+                format!("{rule} `{one}` or `{other}`."),
+                names.map(|name| vec![name.to_owned()]),
+            );
+        }
     }
 
     fn either<A: FieldValue, B: FieldValue, T>(
@@ -280,7 +281,7 @@ impl Form {
                 fields,
                 prefix: format!("{}{name}[{index}].", self.prefix),
                 errors: Vec::new(),
-                asked: Vec::new(),
+                asked: None,
             };
             values.extend(read(&mut form));
             self.errors.append(&mut form.errors);
@@ -301,17 +302,41 @@ impl Form {
 /// Returns the schema of what a reader reads. The reader runs on a form that records the fields
 /// instead of returning values, so that the schema cannot differ from what is read.
 pub fn describe<T>(read: impl FnOnce(&mut Form) -> Option<T>) -> RefOr<Schema> {
-    let mut form = Form { asked: vec![Object::with_type(Type::Object)], ..Form::default() };
+    let asked = Some(Box::new(Object::with_type(Type::Object)));
+    let mut form = Form { asked, ..Form::default() };
     read(&mut form);
-    if form.asked.len() > 1 {
-        return form.asked.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item).into();
-    }
-    form.asked.pop().unwrap_or_default().into()
+    Schema::Object(form.asked.map(|asked| *asked).unwrap_or_default()).into()
 }
 
-/// Returns the schema of bodies of which something else decides which is read.
-pub fn any_of(schemas: impl IntoIterator<Item = RefOr<Schema>>) -> RefOr<Schema> {
-    schemas.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
+/// Returns the schema of a body whose fields depend on the caller's role: one object with the
+/// fields of all roles, none of them required.
+pub fn by_role<const N: usize>(schemas: [(&str, RefOr<Schema>); N]) -> RefOr<Schema> {
+    let mut all = Object::with_type(Type::Object);
+    let (mut rules, mut alternatives) = (Vec::new(), Vec::new());
+    for (role, schema) in schemas {
+        let RefOr::T(Schema::Object(schema)) = schema else { continue };
+        let name = |field: &String| {
+            let must = if schema.required.contains(field) { " (required)" } else { "" };
+            format!("`{field}`{must}")
+        };
+        let names: Vec<String> = schema.properties.keys().map(name).collect();
+        rules.push(format!("Fields of a {role}: {}.", names.join(", ")));
+        alternatives.push(schema.properties.keys().cloned().collect());
+        all.properties.extend(schema.properties);
+    }
+    describe_alternatives(&mut all, rules.join(" "), alternatives);
+    all.into()
+}
+
+/// Adds to a schema which of its fields are not given together.
+fn describe_alternatives(
+    schema: &mut Object,
+    rule: String,
+    alternatives: impl IntoIterator<Item = Vec<String>>,
+) {
+    let alternatives: Vec<Vec<String>> = alternatives.into_iter().collect();
+    schema.description = Some(rule);
+    schema.extensions.get_or_insert_default().insert(ALTERNATIVES.to_owned(), json!(alternatives));
 }
 
 /// Returns the schema with null added.
@@ -326,7 +351,7 @@ fn or_null(mut schema: Object) -> Schema {
 }
 
 /// Gives a type a schema in the OpenAPI document: that of its reader, or another one,
-/// `request_schema!(NewProfile: any_of([...]))`. [`request!`](crate::request!) does it by itself.
+/// `request_schema!(NewProfile: by_role([...]))`. [`request!`](crate::request!) does it by itself.
 #[macro_export]
 macro_rules! request_schema {
     ($name:ident) => {
@@ -620,7 +645,8 @@ mod tests {
         let mut both = form(json!({"name": "a", "at": "1985-04-12"}));
         assert_eq!((read(&mut both), errors(&both)), (None, vec!["at exclusive".to_owned()]));
         let schema = serde_json::to_value(describe(read)).unwrap();
-        assert_eq!(schema["not"]["required"], json!(["name", "at"]));
+        assert_eq!(schema[ALTERNATIVES], json!([["name"], ["at"]]));
+        assert_eq!(schema["description"], "Give at most one of them: `name` or `at`.");
         assert_eq!(schema["required"], Value::Null);
     }
 
@@ -653,20 +679,30 @@ mod tests {
             Some((before?, one?, after?))
         });
         let schema = serde_json::to_value(schema).unwrap();
-        let alternatives = schema["oneOf"].as_array().unwrap();
-        let required: Vec<&Value> =
-            alternatives.iter().map(|alternative| &alternative["required"]).collect();
+        assert_eq!(schema["required"], json!(["before", "after"]), "neither of the two");
+        assert_eq!(schema[ALTERNATIVES], json!([["name"], ["at"]]));
+        assert_eq!(schema["description"], "Give one of them, and only one: `name` or `at`.");
+        assert_eq!(schema["properties"].as_object().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_body_that_depends_on_the_role_is_one_object_of_optional_fields() {
+        let doctor = describe(|form| {
+            let name = form.required::<Name>("name");
+            let at = form.optional::<jiff::civil::Date>("at");
+            Some((name?, at?))
+        });
+        let patient = describe(|form| form.nullable::<Name>("note"));
+        let schema =
+            serde_json::to_value(by_role([("doctor", doctor), ("patient", patient)])).unwrap();
         assert_eq!(
-            required,
-            [&json!(["before", "name", "after"]), &json!(["before", "at", "after"])]
+            (&schema["type"], &schema["required"], &schema[ALTERNATIVES]),
+            (&json!("object"), &Value::Null, &json!([["at", "name"], ["note"]]))
         );
-        // What is not the one that is meant must be well-formed, too.
-        assert!(
-            alternatives.iter().all(|alternative| alternative["properties"]
-                .as_object()
-                .unwrap()
-                .len()
-                == 4)
+        assert_eq!(schema["properties"].as_object().unwrap().len(), 3);
+        assert_eq!(
+            schema["description"],
+            "Fields of a doctor: `at`, `name` (required). Fields of a patient: `note`."
         );
     }
 

@@ -14,7 +14,7 @@ use runtime::bucket::Upload;
 use serde::Serialize;
 use store::accounts::DirectoryEntry;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// A user. Its fields depend on who sees it.
@@ -68,32 +68,66 @@ impl<'a> UserView<'a> {
     }
 }
 
-/// A profile.
+/// A profile. Its fields depend on the role of its owner.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[schema(as = Profile)]
+#[schema(
+    as = Profile,
+    discriminator(property_name = "role", mapping(
+        ("patient" = "#/components/schemas/PatientProfile"),
+        ("doctor" = "#/components/schemas/DoctorProfile"),
+    ))
+)]
 pub enum ProfileView<'a> {
     /// A patient's.
-    Patient {
-        /// When the patient was born.
-        #[schema(required, max_length = 10)]
-        date_of_birth: Option<Date>,
-        /// The patient's gender.
-        gender: account::Gender,
-        /// Absent where the viewer may not see it, null where there is none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[schema(value_type = Option<Address>)]
-        address: Option<Option<&'a Address>>,
-    },
+    Patient(PatientProfileView<'a>),
     /// A doctor's.
-    Doctor {
-        /// What the doctor specializes in.
-        specialization: &'a Specialization,
-        /// The number of the licence to practise.
-        license_number: &'a LicenseNumber,
-        /// Whole years.
-        years_of_experience: Years,
-    },
+    Doctor(DoctorProfileView<'a>),
+}
+
+/// A patient's profile.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PatientProfile)]
+pub struct PatientProfileView<'a> {
+    #[schema(schema_with = patient)]
+    role: Role,
+    /// When the patient was born.
+    #[schema(required, max_length = 10)]
+    date_of_birth: Option<Date>,
+    /// The patient's gender.
+    gender: account::Gender,
+    /// Absent where the viewer may not see it, null where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Address>)]
+    address: Option<Option<&'a Address>>,
+}
+
+/// A doctor's profile.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DoctorProfile)]
+pub struct DoctorProfileView<'a> {
+    #[schema(schema_with = doctor)]
+    role: Role,
+    /// What the doctor specializes in.
+    specialization: &'a Specialization,
+    /// The number of the licence to practise.
+    license_number: &'a LicenseNumber,
+    /// Whole years.
+    years_of_experience: Years,
+}
+
+fn patient() -> Object {
+    only(Role::Patient)
+}
+
+fn doctor() -> Object {
+    only(Role::Doctor)
+}
+
+/// Returns the schema of a role that is always the same, which tells forms of a response apart.
+fn only(role: Role) -> Object {
+    let schema = ObjectBuilder::new().schema_type(Type::String);
+    schema.description(Some("The role of the owner.")).enum_values(Some([role.as_str()])).build()
 }
 
 impl<'a> ProfileView<'a> {
@@ -101,28 +135,30 @@ impl<'a> ProfileView<'a> {
     pub fn full(account: &'a Account) -> Option<Self> {
         account.profile.as_ref().map(|profile| match profile {
             account::Profile::Doctor(profile) => Self::doctor(profile),
-            account::Profile::Patient(profile) => Self::Patient {
+            account::Profile::Patient(profile) => Self::Patient(PatientProfileView {
+                role: Role::Patient,
                 date_of_birth: profile.date_of_birth,
                 gender: profile.gender,
                 address: Some(profile.address.as_ref()),
-            },
+            }),
         })
     }
 
     fn doctor(profile: &'a account::DoctorProfile) -> Self {
-        Self::Doctor {
+        Self::Doctor(DoctorProfileView {
+            role: Role::Doctor,
             specialization: &profile.specialization,
             license_number: &profile.license_number,
             years_of_experience: profile.years_of_experience,
-        }
+        })
     }
 
     fn without_address(self) -> Self {
         match self {
-            Self::Patient { date_of_birth, gender, .. } => {
-                Self::Patient { date_of_birth, gender, address: None }
+            Self::Patient(profile) => {
+                Self::Patient(PatientProfileView { address: None, ..profile })
             }
-            doctor @ Self::Doctor { .. } => doctor,
+            doctor @ Self::Doctor(_) => doctor,
         }
     }
 }

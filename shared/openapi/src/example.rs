@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http_api::form::ALTERNATIVES;
 use serde_json::{Map, Value, json};
 
 /// Makes examples of schemas.
@@ -20,20 +21,19 @@ impl Examples<'_> {
         }
     }
 
-    /// Makes an example of each alternative. Where exactly one alternative must fit, no other one
-    /// does.
-    pub(crate) fn of_alternatives(&self, schema: &Value) -> Vec<Value> {
-        let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
-        let alternatives = alternatives(schema);
+    /// Makes an example of a body, or one of each of its [`ALTERNATIVES`].
+    pub(crate) fn of_body(&self, schema: &Value) -> Vec<Value> {
+        let schema = self.resolved(schema);
+        let whole = self.of(schema);
+        let Some(alternatives) = schema[ALTERNATIVES].as_array() else { return vec![whole] };
+        let names = |alternative: &Value| alternative.as_array().cloned().unwrap_or_default();
         let examples = alternatives.iter().map(|alternative| {
-            let mut example = self.of(alternative);
-            if let Some(members) = example.as_object_mut().filter(|_| schema["oneOf"].is_array()) {
-                let needed = required(alternative);
-                for name in
-                    alternatives.iter().flat_map(required).filter(|name| !needed.contains(name))
-                {
+            let (mut example, kept) = (whole.clone(), names(alternative));
+            let others = alternatives.iter().flat_map(names).filter(|name| !kept.contains(name));
+            if let Some(members) = example.as_object_mut() {
+                others.for_each(|name| {
                     members.remove(name.as_str().unwrap_or_default());
-                }
+                });
             }
             example
         });
@@ -64,12 +64,8 @@ impl Examples<'_> {
         match type_of(schema) {
             "object" => {
                 let properties = schema["properties"].as_object().into_iter().flatten();
-                let mut members: Map<_, _> =
+                let members: Map<_, _> =
                     properties.map(|(name, member)| (name.clone(), self.of(member))).collect();
-                // The last one of those that must not be there together.
-                if let Some(name) = schema["not"]["required"][1].as_str() {
-                    members.remove(name);
-                }
                 members.into()
             }
             "array" => json!([self.of(&schema["items"])]),
@@ -79,12 +75,6 @@ impl Examples<'_> {
             _ => Value::Null,
         }
     }
-}
-
-/// Returns the alternatives of a schema, or the schema itself if it has none.
-pub(crate) fn alternatives(schema: &Value) -> &[Value] {
-    let several = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array());
-    several.map_or(std::slice::from_ref(schema), Vec::as_slice)
 }
 
 /// Returns the type of a schema other than null.
@@ -126,23 +116,18 @@ mod tests {
             json!({"name": "Jane", "role": "patient", "at": "2026-03-01T10:00:00Z", "of": [7]});
         assert_eq!(examples.of(&schema), expected);
     }
+
     #[test]
-    fn of_what_excludes_each_other_an_example_has_one() {
-        let of = |required: Value| {
-            json!({"type": "object", "required": required,
-            "properties": {"by": {"example": 1}, "app": {"example": 2}, "paper": {"example": 3}}})
-        };
-        let examples = Examples { schemas: &BTreeMap::new() };
-        let alternatives = [of(json!(["by", "app"])), of(json!(["by", "paper"]))];
-        assert_eq!(
-            examples.of_alternatives(&json!({"oneOf": alternatives})),
-            [json!({"by": 1, "app": 2}), json!({"by": 1, "paper": 3})]
-        );
-        let whole = json!({"by": 1, "app": 2, "paper": 3});
-        assert_eq!(
-            examples.of_alternatives(&json!({"anyOf": alternatives})),
-            [whole.clone(), whole.clone()]
-        );
-        assert_eq!(examples.of_alternatives(&alternatives[0]), [whole]);
+    fn of_fields_that_are_not_given_together_an_example_has_one() {
+        let schemas = BTreeMap::from([(
+            "Proof".to_owned(),
+            json!({"type": "object", ALTERNATIVES: [["app"], ["paper"]], "properties":
+                {"by": {"example": 1}, "app": {"example": 2}, "paper": {"example": 3}}}),
+        )]);
+        let examples = Examples { schemas: &schemas };
+        let expected = [json!({"by": 1, "app": 2}), json!({"by": 1, "paper": 3})];
+        assert_eq!(examples.of_body(&crate::reference("schemas", "Proof")), expected);
+        let one = json!({"type": "object", "properties": {"by": {"example": 1}}});
+        assert_eq!(examples.of_body(&one), [json!({"by": 1})]);
     }
 }

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::example::{Examples, alternatives};
+use crate::example::Examples;
 use crate::problems::Problems;
 
 pub use crate::yaml::yaml;
@@ -72,6 +72,9 @@ pub fn document(scope: Scope) -> Result<String, String> {
         }
     }
     let responses = problems.responses;
+    for schema in schemas.values_mut().filter_map(Value::as_object_mut) {
+        schema.remove(http_api::form::ALTERNATIVES);
+    }
     let components = BTreeMap::from([
         ("schemas", schemas),
         ("responses", responses),
@@ -91,7 +94,21 @@ pub fn document(scope: Scope) -> Result<String, String> {
         .map(sorted)
         .and_then(|value| ordered(&value))
         .map_err(|error| error.to_string())?;
-    Ok(document + "\n")
+    Ok(in_ascii(&document) + "\n")
+}
+
+/// Escapes all other characters of a JSON text, most of which nobody would see there.
+fn in_ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            text.push(character);
+        } else {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            text.extend(units.into_iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 type Named = BTreeMap<String, Value>;
@@ -249,12 +266,9 @@ fn finish_body(body: &mut Value, examples: &Examples<'_>) {
     {
         limited(&mut media["schema"]);
         let schema = examples.resolved(&media["schema"]);
-        let alternatives = alternatives(schema);
         // A body of which nothing must be there need not be there itself.
-        let required = alternatives
-            .iter()
-            .all(|schema| schema["required"].as_array().is_some_and(|names| !names.is_empty()));
-        let values = examples.of_alternatives(schema).into_iter().enumerate();
+        let required = schema["required"].as_array().is_some_and(|names| !names.is_empty());
+        let values = examples.of_body(schema).into_iter().enumerate();
         let named =
             values.map(|(at, value)| (format!("example{}", at + 1), json!({ "value": value })));
         media["examples"] = named.collect::<Map<_, _>>().into();
@@ -384,6 +398,12 @@ mod tests {
             json!({"type": "integer", "minimum": 1, "format": "int64",
                 "maximum": 9_007_199_254_740_991_i64})
         );
+    }
+
+    #[test]
+    fn characters_that_nobody_sees_are_escaped() {
+        let text = json!({"a": "\u{202e}\u{1f3f4}b"}).to_string();
+        assert_eq!(in_ascii(&text), r#"{"a":"\u202e\ud83c\udff4b"}"#);
     }
 
     #[test]

@@ -21,5 +21,19 @@ pub fn yaml(json: &str) -> Result<String, String> {
         serde_saphyr::to_fmt_writer_with_options(&mut text, &section, options)
             .map_err(|error| error.to_string())?;
     }
-    Ok(text)
+    Ok(text.split_inclusive('\n').map(in_ascii).collect())
+}
+
+/// Escapes all other characters of a line in double quotes, as those with a backslash are: most of
+/// these characters are in patterns, and nobody would see them.
+fn in_ascii(line: &str) -> String {
+    if !line.contains('\\') {
+        return line.to_owned();
+    }
+    let escaped = |character: char| match u32::from(character) {
+        0..0x80 => character.to_string(),
+        code @ 0x80..0x1_0000 => format!("\\u{code:04X}"),
+        code => format!("\\U{code:08X}"),
+    };
+    line.chars().map(escaped).collect()
 }

@@ -8,12 +8,12 @@ use crate::routes::paths;
 use crate::template::{Template, number};
 use crate::workspace;
 
-const FILE: &str = "functions/docs/openapi.json";
+pub(crate) const FILE: &str = "functions/docs/openapi.json";
 const YAML: &str = "functions/docs/openapi.yaml";
 const PUBLIC_FILE: &str = "functions/docs/openapi-public.json";
 const PUBLIC_YAML: &str = "functions/docs/openapi-public.yaml";
 
-fn committed(file: &str) -> Value {
+pub(crate) fn committed(file: &str) -> Value {
     serde_json::from_str(&workspace::read(file))
         .unwrap_or_else(|error| panic!("{file} is not JSON: {error}"))
 }

@@ -20,6 +20,7 @@ mod operations;
 mod queues;
 mod rights;
 mod routes;
+mod schemas;
 mod settings;
 mod supply_chain;
 mod table;

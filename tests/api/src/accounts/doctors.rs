@@ -17,8 +17,8 @@ fn found(patient: &Patient, query: &str, ids: &[&str]) -> Vec<serde_json::Value>
 fn a_patient_finds_a_doctor() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let entries = found(&patient, &format!("search={}", doctor.last_name), &[&doctor.id]);
-    let profile = json!({"specialization": "Cardiology", "license_number": format!("{MARKER}-1"),
-        "years_of_experience": 12});
+    let profile = json!({"role": "doctor", "specialization": "Cardiology",
+        "license_number": format!("{MARKER}-1"), "years_of_experience": 12});
     let expected = json!({
         "pk": doctor.id, "first_name": doctor.first_name, "last_name": doctor.last_name,
             "role": "doctor", "profile": profile,

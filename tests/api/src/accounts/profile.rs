@@ -25,7 +25,8 @@ fn a_patient_creates_a_profile() {
         .ok(201);
     assert_eq!(
         response.body,
-        json!({"date_of_birth": "1985-04-12", "gender": "female", "address": address})
+        json!({"role": "patient", "date_of_birth": "1985-04-12", "gender": "female",
+            "address": address})
     );
     let me = patient.get(&response.header("location")).ok(200);
     assert_eq!((&me["profile"], me.header("etag")), (&response.body, response.header("etag")));
@@ -34,7 +35,8 @@ fn a_patient_creates_a_profile() {
 
 #[test]
 fn everything_in_a_patients_profile_has_a_default() {
-    let expected = json!({"date_of_birth": null, "gender": "other", "address": null});
+    let expected =
+        json!({"role": "patient", "date_of_birth": null, "gender": "other", "address": null});
     let patient = User::new("patient");
     assert_eq!(patient.create_profile(json!({})).ok(201).body, expected);
     let patient = User::new("patient");
@@ -62,7 +64,7 @@ fn a_doctor_creates_a_profile() {
     let response = doctor.create_profile(body).ok(201);
     assert_eq!(
         response.body,
-        json!({"specialization": "Family  Medicine", "license_number": "MD-1",
+        json!({"role": "doctor", "specialization": "Family  Medicine", "license_number": "MD-1",
             "years_of_experience": YEARS_MAX})
     );
     assert_eq!(doctor.me().ok(200)["profile"], response.body);
@@ -70,7 +72,8 @@ fn a_doctor_creates_a_profile() {
         User::new("doctor").create_profile(doctor_profile("address", json!("ignored"))).ok(201);
     assert_eq!(
         least.body,
-        json!({"specialization": "Cardiology", "license_number": "MD-1", "years_of_experience": 0})
+        json!({"role": "doctor", "specialization": "Cardiology", "license_number": "MD-1",
+            "years_of_experience": 0})
     );
 }
 
@@ -86,7 +89,7 @@ fn a_profile_belongs_to_the_role() {
     let patient = User::new("patient")
         .create_profile(doctor_profile("years_of_experience", json!(-1)))
         .ok(201);
-    assert_eq!(patient.keys(), ["address", "date_of_birth", "gender"]);
+    assert_eq!(patient.keys(), ["address", "date_of_birth", "gender", "role"]);
 }
 
 // TestProfileCreateView: test_create_profile_already_exists; TestPatientProfile:
@@ -213,20 +216,21 @@ fn a_patient_changes_the_profile() {
     let response = patient.update_profile(json!({"gender": "male"})).ok(200);
     assert_eq!(
         response.body,
-        json!({"date_of_birth": before["date_of_birth"], "gender": "male",
+        json!({"role": "patient", "date_of_birth": before["date_of_birth"], "gender": "male",
             "address": before["address"]})
     );
     let response =
         patient.update_profile(json!({"address": null, "date_of_birth": "1990-01-31"})).ok(200);
     assert_eq!(
         response.body,
-        json!({"date_of_birth": "1990-01-31", "gender": "male", "address": null})
+        json!({"role": "patient", "date_of_birth": "1990-01-31", "gender": "male",
+            "address": null})
     );
     assert_eq!(patient.update_profile(json!({})).ok(200).body, response.body);
     let replaced = patient.replace_profile(json!({"gender": "female"})).ok(200);
     assert_eq!(
         replaced.body,
-        json!({"date_of_birth": null, "gender": "female", "address": null}),
+        json!({"role": "patient", "date_of_birth": null, "gender": "female", "address": null}),
         "PUT leaves nothing"
     );
     assert_eq!(patient.me().ok(200)["profile"], replaced.body);
@@ -249,7 +253,8 @@ fn a_doctor_changes_the_profile() {
         doctor.replace_profile(doctor_profile("specialization", json!("Neurology"))).ok(200);
     assert_eq!(
         replaced.body,
-        json!({"specialization": "Neurology", "license_number": "MD-1", "years_of_experience": 0})
+        json!({"role": "doctor", "specialization": "Neurology", "license_number": "MD-1",
+            "years_of_experience": 0})
     );
     let me = doctor.me().ok(200);
     assert_eq!(

@@ -256,7 +256,8 @@ fn everybody_sees_themselves() {
     let address = me["profile"]["address"].clone();
     assert_eq!(
         me["profile"],
-        json!({"date_of_birth": "1985-04-12", "gender": "other", "address": address})
+        json!({"role": "patient", "date_of_birth": "1985-04-12", "gender": "other",
+            "address": address})
     );
     assert!(address.is_string());
     assert_eq!(me.header("etag"), "\"2\"", "created with a profile since");
@@ -264,7 +265,7 @@ fn everybody_sees_themselves() {
     let profile = doctor.me().ok(200)["profile"].clone();
     assert_eq!(
         profile.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["license_number", "specialization", "years_of_experience"]
+        ["license_number", "role", "specialization", "years_of_experience"]
     );
 }
 

@@ -37,10 +37,13 @@ fn a_patient_creates_a_record() {
         keys(&created["patient"]),
         ["email", "first_name", "last_name", "pk", "profile", "role"]
     );
-    assert_eq!(keys(&created["patient"]["profile"]), ["address", "date_of_birth", "gender"]);
+    assert_eq!(
+        keys(&created["patient"]["profile"]),
+        ["address", "date_of_birth", "gender", "role"]
+    );
     assert_eq!(
         keys(&created["doctor"]["profile"]),
-        ["license_number", "specialization", "years_of_experience"]
+        ["license_number", "role", "specialization", "years_of_experience"]
     );
     for time in ["created_at", "updated_at"] {
         let text = created[time].as_str().unwrap();

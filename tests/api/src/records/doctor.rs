@@ -17,8 +17,8 @@ fn a_doctor_lists_the_assigned_records() {
     let shown = &listed["results"][1];
     assert_eq!(shown["patient"]["email"], patient.email);
     // A doctor sees no postal address; the patient does.
-    assert_eq!(keys(&shown["patient"]["profile"]), ["date_of_birth", "gender"]);
-    assert_eq!(keys(&first["patient"]["profile"]), ["address", "date_of_birth", "gender"]);
+    assert_eq!(keys(&shown["patient"]["profile"]), ["date_of_birth", "gender", "role"]);
+    assert_eq!(keys(&first["patient"]["profile"]), ["address", "date_of_birth", "gender", "role"]);
     assert_eq!(shown["description"], "zq7marker");
 }
 
