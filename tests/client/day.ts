@@ -52,8 +52,9 @@ const checks: Middleware = {
     assert(operation);
     // Of several statuses, orval takes the first.
     const [status] = Object.keys(operation.responses);
-    if (String(response.status) !== status || response.status === 204) return;
-    const body: unknown = await response.clone().json();
+    const text = await response.clone().text();
+    if (String(response.status) !== status || text === "") return;
+    const body: unknown = JSON.parse(text);
     assert.deepEqual(parsed(operation.operationId, "Response", body), body, "a field of the response is not described");
   },
 };

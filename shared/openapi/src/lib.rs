@@ -63,6 +63,7 @@ pub fn document(scope: Scope) -> Result<String, String> {
     let (mut paths, mut schemas) = merged(scope)?;
     name_entries(&mut schemas);
     schemas.values_mut().for_each(limited);
+    schemas.values_mut().for_each(bare_references);
     let examples = Examples { schemas: &schemas };
     let mut problems = Problems::new(&examples);
     for (path, item) in &mut paths {
@@ -353,6 +354,29 @@ fn limited(schema: &mut Value) {
     }
 }
 
+/// Leaves nothing beside the references to the forms of a schema, because some generators take what
+/// has a description of its own for a form without a name. The description of the only form moves
+/// to the schema.
+fn bare_references(schema: &mut Value) {
+    if let Some(forms) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        let is_only = forms.iter().filter(|form| form["type"] != "null").count() == 1;
+        let mut description = None;
+        for form in forms.iter_mut().filter_map(Value::as_object_mut) {
+            if form.contains_key("$ref") {
+                description = form.remove("description").filter(|_| is_only).or(description);
+            }
+        }
+        if let Some(description) = description {
+            schema["description"] = description;
+        }
+    }
+    match schema {
+        Value::Object(members) => members.values_mut().for_each(bare_references),
+        Value::Array(entries) => entries.iter_mut().for_each(bare_references),
+        _ => {}
+    }
+}
+
 /// Sorts the members of a value's objects by name, whatever order the build keeps them in.
 fn sorted(value: Value) -> Value {
     match value {
@@ -397,6 +421,21 @@ mod tests {
             schema["properties"]["c"],
             json!({"type": "integer", "minimum": 1, "format": "int64",
                 "maximum": 9_007_199_254_740_991_i64})
+        );
+    }
+
+    #[test]
+    fn references_to_forms_stand_alone() {
+        let form = |name: &str| json!({"$ref": name, "description": name});
+        let mut schema = json!({"properties": {
+            "one": {"oneOf": [form("a"), {"type": "null"}]},
+            "two": {"oneOf": [form("a"), form("b")]},
+        }});
+        bare_references(&mut schema);
+        assert_eq!(
+            schema["properties"],
+            json!({"one": {"description": "a", "oneOf": [{"$ref": "a"}, {"type": "null"}]},
+                "two": {"oneOf": [{"$ref": "a"}, {"$ref": "b"}]}})
         );
     }
 

@@ -76,10 +76,13 @@ fn forms_of_a_response_have_names_and_a_value_that_tells_them_apart() {
             "{place} has anyOf: use oneOf with a discriminator"
         );
         let Some(forms) = schema["oneOf"].as_array() else { return };
-        if let [form, null] = &forms[..]
-            && *null == serde_json::json!({"type": "null"})
-            && form["$ref"].is_string()
-        {
+        let named = forms.iter().filter(|form| **form != serde_json::json!({"type": "null"}));
+        let named: Vec<&Value> = named.collect();
+        for form in &named {
+            let is_bare = form.as_object().unwrap().len() == 1 && form["$ref"].is_string();
+            assert!(is_bare, "{place} has a form without a name, or something beside its name");
+        }
+        if forms.len() == 2 && named.len() == 1 {
             return;
         }
         let discriminator = &schema["discriminator"];
