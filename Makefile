@@ -65,7 +65,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents dependencies requirements sbom release-files
+.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents clients dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -136,23 +136,33 @@ tools: $(TOOLS)
 	@$(OUTSIDE) -m tests.machines.shells
 
 # What can be checked without the functions.
-documents: tools dependencies
+documents: tools dependencies clients
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
-	@mkdir -p $(CLIENTS)
 	$(call step,Making clients of the OpenAPI document in TypeScript,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+
+# Clients in Python and Rust: made and checked again when something changes of what they are made from.
+clients: $(CLIENTS)/python-checked $(CLIENTS)/rust-checked
+
+$(CLIENTS)/python-checked: $(DOCUMENT) tests/client/python.yaml tests/client/day.py $(VENV)/client/$(READY)
+	@mkdir -p $(CLIENTS)
 	$(call step,Making a client of the OpenAPI document in Python,\
 		$(VENV)/client/bin/openapi-python-client generate --path $(DOCUMENT) --config tests/client/python.yaml --meta none --overwrite \
 			--fail-on-warning --output-path $(PYTHON_CLIENT) > $(CLIENTS)/python.log && \
 		$(VENV)/client/bin/mypy --strict --cache-dir $(CLIENTS)/mypy --no-error-summary $(PYTHON_CLIENT) tests/client/day.py)
-	@# A workspace of its own, with the versions of tests/client/rust.lock. The generator writes an enum that cannot be read: serde
-	@# takes the field `role` away from the forms, which have it.
+	@touch $@
+
+# A workspace of its own, with the versions of tests/client/rust.lock. The generator writes an enum that cannot be read: serde
+# takes the field `role` away from the forms, which have it.
+$(CLIENTS)/rust-checked: $(DOCUMENT) tests/client/rust.lock $(VENV)/client/$(READY)
+	@mkdir -p $(CLIENTS)
 	$(call step,Making a client of the OpenAPI document in Rust,rm -rf $(RUST_CLIENT) && \
 		$(VENV)/client/bin/openapi-generator-cli generate --input-spec $(DOCUMENT) --generator-name rust --library reqwest \
 			$(RUST_CLIENT_OPTIONS) --output $(RUST_CLIENT) > $(CLIENTS)/rust.log && \
 		echo '[workspace]' >> $(RUST_CLIENT)/Cargo.toml && cp tests/client/rust.lock $(RUST_CLIENT)/Cargo.lock && \
 		sed -i.before 's/serde(tag = "role")/serde(untagged)/' $(RUST_CLIENT)/src/models/profile.rs && \
 		MAKEFLAGS= CARGO_TARGET_DIR=target/client cargo check --locked --quiet --no-default-features --manifest-path $(RUST_CLIENT)/Cargo.toml)
+	@touch $@
 
 # The commands on developers' machines. They have functions of their own, which are compiled in a second.
 machines: tools
