@@ -46,6 +46,7 @@ TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside clie
 OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
 DOCUMENT := functions/docs/openapi.json
+CHECKED := .local/checked
 # Clients generated from the document, those of Python and Rust below this folder, which mypy finds there.
 CLIENTS := .local/client
 PYTHON_CLIENT := $(CLIENTS)/health_records_client
@@ -136,25 +137,35 @@ tools: $(TOOLS)
 	@$(OUTSIDE) -m tests.machines.shells
 
 # What can be checked without the functions.
-documents: tools dependencies clients
+documents: tools dependencies $(CHECKED)/template $(CHECKED)/document clients
+
+# Clients generated from the document, checked as a user of them would compile them.
+clients: $(CHECKED)/client-typescript $(CHECKED)/client-python $(CHECKED)/client-rust
+
+# These are checked again when something changes of what they are made from.
+$(CHECKED)/template: template.yaml samconfig.toml $(VENV)/lint/$(READY) $(VENV)/sam/$(READY)
 	$(call step,Checking the template,$(VENV)/lint/bin/cfn-lint template.yaml && AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint)
+	@mkdir -p $(@D) && touch $@
+
+$(CHECKED)/document: $(DOCUMENT) tests/conformance/spectral.yaml $(VENV)/outside/$(READY) tests/conformance/node_modules/ready
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
+	@mkdir -p $(@D) && touch $@
+
+$(CHECKED)/client-typescript: $(DOCUMENT) $(wildcard tests/client/*.json tests/client/*.mjs) tests/client/day.ts tests/client/patterns.ts tests/client/node_modules/ready
 	$(call step,Making clients of the OpenAPI document in TypeScript,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
+	@mkdir -p $(@D) && touch $@
 
-# Clients in Python and Rust: made and checked again when something changes of what they are made from.
-clients: $(CLIENTS)/python-checked $(CLIENTS)/rust-checked
-
-$(CLIENTS)/python-checked: $(DOCUMENT) tests/client/python.yaml tests/client/day.py $(VENV)/client/$(READY)
+$(CHECKED)/client-python: $(DOCUMENT) tests/client/python.yaml tests/client/day.py $(VENV)/client/$(READY)
 	@mkdir -p $(CLIENTS)
 	$(call step,Making a client of the OpenAPI document in Python,\
 		$(VENV)/client/bin/openapi-python-client generate --path $(DOCUMENT) --config tests/client/python.yaml --meta none --overwrite \
 			--fail-on-warning --output-path $(PYTHON_CLIENT) > $(CLIENTS)/python.log && \
 		$(VENV)/client/bin/mypy --strict --cache-dir $(CLIENTS)/mypy --no-error-summary $(PYTHON_CLIENT) tests/client/day.py)
-	@touch $@
+	@mkdir -p $(CHECKED) && touch $@
 
 # A workspace of its own, with the versions of tests/client/rust.lock. The generator writes an enum that cannot be read: serde
 # takes the field `role` away from the forms, which have it.
-$(CLIENTS)/rust-checked: $(DOCUMENT) tests/client/rust.lock $(VENV)/client/$(READY)
+$(CHECKED)/client-rust: $(DOCUMENT) tests/client/rust.lock $(VENV)/client/$(READY)
 	@mkdir -p $(CLIENTS)
 	$(call step,Making a client of the OpenAPI document in Rust,rm -rf $(RUST_CLIENT) && \
 		$(VENV)/client/bin/openapi-generator-cli generate --input-spec $(DOCUMENT) --generator-name rust --library reqwest \
@@ -162,7 +173,7 @@ $(CLIENTS)/rust-checked: $(DOCUMENT) tests/client/rust.lock $(VENV)/client/$(REA
 		echo '[workspace]' >> $(RUST_CLIENT)/Cargo.toml && cp tests/client/rust.lock $(RUST_CLIENT)/Cargo.lock && \
 		sed -i.before 's/serde(tag = "role")/serde(untagged)/' $(RUST_CLIENT)/src/models/profile.rs && \
 		MAKEFLAGS= CARGO_TARGET_DIR=target/client cargo check --locked --quiet --no-default-features --manifest-path $(RUST_CLIENT)/Cargo.toml)
-	@touch $@
+	@mkdir -p $(CHECKED) && touch $@
 
 # The commands on developers' machines. They have functions of their own, which are compiled in a second.
 machines: tools

@@ -332,7 +332,7 @@ impl Store {
             self.audit(event)?,
             count_mail(&email.normalized(), mails.most, mails.now),
         ];
-        steps.extend(names::pretend_to_add(nobody, account)?);
+        steps.extend(names::add_decoys(nobody, account, mails.now)?);
         self.commit(StoredResponse::first(stored_response, steps)).await
     }
 

@@ -22,6 +22,7 @@
 //! | record_version | `PATIENT#<patient>` | `HISTORY#<record>#<version>` | |
 //! | audit_event | `AUDIT#<user>` | `<event>` | gsi2 |
 //! | decoy | `USER#<nobody>` | `DECOY` | |
+//! | decoy | `NAMES#<nobody>` | `<place>` | gsi4 |
 //! | idempotency | `IDEMPOTENCY#<user>#<label>`, `IDEMPOTENCY#ANYONE#<label>` | `IDEMPOTENCY` | |
 //! | archive_head | `ARCHIVE` | `HEAD` | |
 //! | archived | `ARCHIVED#<event>` | `ARCHIVED` | |
@@ -97,6 +98,9 @@ pub(crate) fn account(user: UserId) -> Key {
 pub(crate) fn name_entry(user: UserId, place: usize) -> Key {
     Key::new(names_of(user), format!("{place:02}"))
 }
+
+/// The partition of entries that no search finds.
+pub(crate) const DECOYS: &str = "DECOYS";
 
 fn names_of(user: UserId) -> String {
     format!("NAMES#{user}")

@@ -1,12 +1,14 @@
 //! The search by name: entries of users, one for each key of the name, stored with the account.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::{Account, DoctorProfile, Role};
 use domain::id::UserId;
 use domain::name_search::{NameKeys, NameSearch};
 use domain::text::Name;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::Item;
+use crate::attributes::{ENTITY, Item, TTL};
 use crate::error::Error;
 use crate::item::{Stored, to_item_at};
 use crate::keys::{self, Key, Range, Words};
@@ -70,10 +72,30 @@ pub(crate) fn replace<E>(before: &Account, after: &Account) -> Result<Vec<Step<E
     Ok(changed.map(|(_, item)| Step::put_item(item)).chain(gone).collect())
 }
 
-/// Makes as many steps as [`add`] makes, which do nothing. `nobody` is a random id.
-pub(crate) fn pretend_to_add<E>(nobody: UserId, account: &Account) -> Result<Vec<Step<E>>, Error> {
-    let places = 0..entries(account)?.len();
-    Ok(places.map(|place| Step::delete(keys::name_entry(nobody, place))).collect())
+/// Makes steps that take as long as those of [`add`]: they store as many items, in as many indexes,
+/// which no search finds, and which the table deletes. `nobody` is a random id.
+pub(crate) fn add_decoys<E>(
+    nobody: UserId,
+    account: &Account,
+    now: Timestamp,
+) -> Result<Vec<Step<E>>, Error> {
+    let nobody = Account { id: nobody, ..account.clone() };
+    Ok(entries(&nobody)?.into_iter().map(|entry| Step::put_item(decoy(entry, now))).collect())
+}
+
+/// Makes an item as large as an entry, without what was typed.
+fn decoy(mut entry: Item, now: Timestamp) -> Item {
+    for (name, value) in &mut entry {
+        if let AttributeValue::S(text) = value
+            && name.starts_with("gsi")
+        {
+            let is_partition = name.ends_with("pk");
+            *text = if is_partition { keys::DECOYS.to_owned() } else { "-".repeat(text.len()) };
+        }
+    }
+    entry.insert(ENTITY.to_owned(), AttributeValue::S("decoy".to_owned()));
+    entry.insert(TTL.to_owned(), AttributeValue::N(now.as_second().to_string()));
+    entry
 }
 
 impl Table {

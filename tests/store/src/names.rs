@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use domain::account::{Account, Approval, Profile, Role};
+use domain::audit::Action;
 use domain::id::UserId;
+use domain::mail::{Mail, MailKind};
 use domain::name_search::NameSearch;
 use domain::text::{Name, Specialization};
-use store::accounts::DirectoryPosition;
+use store::accounts::{DirectoryPosition, MailLimit};
 
-use crate::people::{at, doctor_named, id, patient, user};
+use crate::people::{at, doctor_named, event, id, patient, user};
 use crate::table::{Item, Table, text};
 
 /// Returns the doctors whom a search finds, page by page.
@@ -205,6 +207,28 @@ async fn entries_of_users_outside_the_directory_have_keys_alone() {
             assert!(!entry.contains_key("first_name") && !entry.contains_key("profile"));
         }
     }
+}
+
+#[tokio::test]
+async fn decoys_have_nothing_of_a_name_and_nobody_finds_them() {
+    let table = Table::new().await;
+    let (owner, other, nobody) = (patient(), patient(), id());
+    let event = event(&owner, owner.id, Action::Register, None);
+    let mail = Mail::new(id(), MailKind::AlreadyRegistered, owner.id, at(0));
+    let mails = MailLimit { most: 5, now: at(0) };
+    table.register(&owner).await;
+    let account = Account { email: owner.email.clone(), ..other };
+    let refused =
+        table.store.refuse_registration(&account, &event, &mail, nobody, mails, None).await;
+    assert!(refused.is_ok());
+    let decoys = entries(&table, nobody).await;
+    assert_eq!(decoys.len(), entries(&table, owner.id).await.len());
+    for decoy in decoys {
+        let texts: Vec<&String> = decoy.values().filter_map(|value| value.as_s().ok()).collect();
+        assert!(!texts.iter().any(|text| text.contains("doe")), "{texts:?}");
+        assert_eq!(decoy["ttl"].as_n().unwrap(), &at(0).as_second().to_string());
+    }
+    assert_eq!(found_by_staff(&table, "doe", 9).await, [owner.id]);
 }
 
 #[tokio::test]

@@ -33,10 +33,15 @@ impl Host {
         format!("{}::/64", parts.collect::<Vec<_>>().join(":"))
     }
 
+    /// Makes a request from this address.
+    pub(super) fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(method, path).sent_from(&self.0)
+    }
+
     /// Posts to a path of the accounts function, with additional headers.
     #[track_caller]
     pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
-        let mut request = Request::new("POST", path).json(body).sent_from(&self.0);
+        let mut request = self.request("POST", path).json(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }

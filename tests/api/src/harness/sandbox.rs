@@ -17,7 +17,7 @@ use std::time::Duration;
 use argon2::Argon2;
 use serde_json::Value;
 
-use super::{Client, Response, Stack, Transport, aws, gateway, local};
+use super::{Client, Host, Request, Response, Stack, Transport, aws, gateway, local};
 
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -151,6 +151,17 @@ impl Sandbox {
         if !body.is_null() {
             request = request.json(body);
         }
+        self.handle(request, &format!("{method} {path}"))
+    }
+
+    /// Posts a JSON body from a client with an address of its own.
+    #[track_caller]
+    pub fn post_from(&self, host: &Host, path: &str, body: &Value) -> Response {
+        self.handle(host.request("POST", path).json(body), &format!("POST {path}"))
+    }
+
+    #[track_caller]
+    fn handle(&self, request: Request, name: &str) -> Response {
         match self {
             Self::Router(function) => {
                 let Transport::InProcess(local) = &*Transport::get() else {
@@ -160,7 +171,7 @@ impl Sandbox {
             }
             Self::Program(program) => {
                 let response = program.invoke(gateway::event(&request.sent()));
-                Response::of_function(&format!("{method} {path}"), &response)
+                Response::of_function(name, &response)
             }
         }
     }
