@@ -49,8 +49,13 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 /// Returns whether a character is no white space and shown itself, or a control character.
 pub(crate) fn is_visible(c: char) -> bool {
-    // The blank pattern of Braille is a symbol for Unicode, and white space for readers.
-    !(c.is_whitespace() || c == '\u{2800}' || is_invisible(c))
+    !(is_space(c) || is_invisible(c))
+}
+
+/// Returns whether a character is white space for readers, as the blank pattern of Braille is,
+/// which is a symbol for Unicode.
+pub(crate) fn is_space(c: char) -> bool {
+    c.is_whitespace() || c == '\u{2800}'
 }
 
 /// Returns whether a character is not shown itself: it is ignored by default, or a format

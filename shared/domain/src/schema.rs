@@ -22,6 +22,9 @@ const INVISIBLE: &str = concat!(
     "\u{fff0}-\u{fffb}",
 );
 
+/// Invisible, but a symbol, which stays within a text.
+const BRAILLE_BLANK: &str = "\u{2800}";
+
 /// Whether a text may have several lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lines {
@@ -111,9 +114,11 @@ pub(crate) fn file_name(description: &str, max: usize, example: &str) -> Object 
     let inner = format!(r"[^{forbidden}/\\]");
     let visible = format!(r"[^{forbidden}{WHITE}{INVISIBLE}/\\]");
     let no_dot = format!(r"[^{forbidden}{WHITE}{INVISIBLE}/\\\.]");
-    let dot = format!(r"\.[{INVISIBLE}]*");
+    // The blank of Braille is white space between other characters.
+    let removed = INVISIBLE.replace(BRAILLE_BLANK, "");
+    let dot = format!(r"\.[{removed}]*");
     // Something other than one or two dots, as far as it must be read to know that.
-    let further = format!("(?:{no_dot}|[{space}][{space}{INVISIBLE}]*{visible})");
+    let further = format!("(?:{no_dot}|[{space}{BRAILLE_BLANK}][{space}{INVISIBLE}]*{visible})");
     let start = format!(r"(?:{no_dot}|{dot}(?:{dot}\.|(?:{dot})?{further}))");
     let name = format!("{start}(?:{inner}*{visible})?");
     let pattern = format!(r"^(?:[^\x00]*[/\\])?{around}{name}{around}[/\\]*$");
@@ -227,7 +232,7 @@ mod tests {
 
     #[test]
     fn patterns_of_texts_match_what_is_accepted() {
-        let characters = ['a', ' ', '\n', '\u{3000}', '\u{85}', '\u{1}', '\u{200b}'];
+        let characters = ['a', ' ', '\n', '\u{2800}', '\u{85}', '\u{1}', '\u{200b}'];
         assert_described::<Name>(&characters, 5);
         assert_described::<Specialization>(&characters, 5);
         // A tab and a line feed are part of longer texts, a vertical tab is not.
@@ -240,6 +245,7 @@ mod tests {
     #[test]
     fn the_pattern_of_file_names_matches_what_is_accepted() {
         assert_described::<FileName>(&['a', '.', '/', ' ', '\n', '\u{200b}'], 6);
+        assert_described::<FileName>(&['a', '.', '/', ' ', '\n', '\u{2800}'], 5);
         assert_described::<FileName>(&['a', '.', '\\', '/', '\u{1}', '\u{3000}'], 5);
     }
 }

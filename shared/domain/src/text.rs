@@ -8,17 +8,17 @@ use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::schema::Object;
 
 use crate::field::{FieldValue, Reason, string};
-use crate::invisible::{is_blank, without_invisible};
+use crate::invisible::{is_blank, is_space, without_invisible};
 use crate::schema::{self, Lines};
 
 /// Trims and normalizes `raw`, and removes invisible characters from a line; refuses control
 /// characters and more than `max` characters.
 fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
-    let visible = match lines {
-        Lines::One => Cow::Owned(without_invisible(raw)),
-        Lines::Many => Cow::Borrowed(raw),
+    let trimmed = match lines {
+        Lines::One => Cow::Owned(without_invisible(raw).trim_matches(is_space).to_owned()),
+        Lines::Many => Cow::Borrowed(raw.trim()),
     };
-    let text: String = visible.trim().nfc().collect();
+    let text: String = trimmed.nfc().collect();
     if is_blank(&text) {
         return Ok(String::new());
     }

@@ -99,8 +99,10 @@ pub(crate) fn name_entry(user: UserId, place: usize) -> Key {
     Key::new(names_of(user), format!("{place:02}"))
 }
 
-/// The partition of entries that no search finds.
-pub(crate) const DECOYS: &str = "DECOYS";
+/// Returns the partition, in an index, of entries that no search finds.
+pub(crate) fn decoys() -> String {
+    "DECOYS".to_owned()
+}
 
 fn names_of(user: UserId) -> String {
     format!("NAMES#{user}")

@@ -90,7 +90,7 @@ fn decoy(mut entry: Item, now: Timestamp) -> Item {
             && name.starts_with("gsi")
         {
             let is_partition = name.ends_with("pk");
-            *text = if is_partition { keys::DECOYS.to_owned() } else { "-".repeat(text.len()) };
+            *text = if is_partition { keys::decoys() } else { "-".repeat(text.len()) };
         }
     }
     entry.insert(ENTITY.to_owned(), AttributeValue::S("decoy".to_owned()));
