@@ -35,13 +35,19 @@ def is_one_sentence(text: str) -> bool:
     return len(lines) == 1 and lines[0].startswith("error: ")
 
 
-def test_what_was_just_compiled_is_deployed_whatever_target_and_folder_the_user_has_set(tmp_path: Path) -> None:
-    package = tmp_path / "functions" / "hello"
+def package_of_one_function(folder: Path) -> Path:
+    """Makes a workspace with one function in its template, and returns its package, which has no source yet."""
+    package = folder / "functions" / "hello"
     (package / "src").mkdir(parents=True)
-    (tmp_path / "Cargo.toml").write_text('[workspace]\nmembers = ["functions/hello"]\nresolver = "3"\n')
-    (tmp_path / "Cargo.lock").write_text('version = 4\n\n[[package]]\nname = "hello"\nversion = "0.1.0"\n')
-    (tmp_path / "template.yaml").write_text("Resources:\n  A:\n    Properties:\n      CodeUri: functions/hello\n")
+    (folder / "Cargo.toml").write_text('[workspace]\nmembers = ["functions/hello"]\nresolver = "3"\n')
+    (folder / "Cargo.lock").write_text('version = 4\n\n[[package]]\nname = "hello"\nversion = "0.1.0"\n')
+    (folder / "template.yaml").write_text("Resources:\n  A:\n    Properties:\n      CodeUri: functions/hello\n")
     (package / "Cargo.toml").write_text('[package]\nname = "hello"\nversion = "0.1.0"\nedition = "2024"\n')
+    return package
+
+
+def test_what_was_just_compiled_is_deployed_whatever_target_and_folder_the_user_has_set(tmp_path: Path) -> None:
+    package = package_of_one_function(tmp_path)
     code = f"""
 from pathlib import Path
 from tests.stack import build
@@ -57,12 +63,7 @@ print(build.build())
 
 
 def test_a_request_after_a_fault_was_saved_gets_the_error_of_the_compiler(tmp_path: Path) -> None:
-    package = tmp_path / "functions" / "hello"
-    (package / "src").mkdir(parents=True)
-    (tmp_path / "Cargo.toml").write_text('[workspace]\nmembers = ["functions/hello"]\nresolver = "3"\n')
-    (tmp_path / "Cargo.lock").write_text('version = 4\n\n[[package]]\nname = "hello"\nversion = "0.1.0"\n')
-    (tmp_path / "template.yaml").write_text("Resources:\n  A:\n    Properties:\n      CodeUri: functions/hello\n")
-    (package / "Cargo.toml").write_text('[package]\nname = "hello"\nversion = "0.1.0"\nedition = "2024"\n')
+    package = package_of_one_function(tmp_path)
     (package / "src" / "main.rs").write_text("fn main() {}\n")
     code = f"""
 from pathlib import Path
