@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.machines.checkout import environment
 from tests.stack import before_deploy, emulator
 from tests.stack.console import Failure
 
@@ -25,9 +26,8 @@ def python(code: str, **variables: str) -> subprocess.CompletedProcess:
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     command = ["make", "--no-print-directory", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment | variables, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=environment() | variables, capture_output=True, text=True, timeout=300)
 
 
 def is_one_sentence(text: str) -> bool:
