@@ -36,7 +36,8 @@ SAM_BUILD := $(COMPILE) SAM_BUILD_MODE=debug CARGO_LAMBDA_COMPILER=cargo CARGO_L
 	--parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64)
 # Tests wait more than they work: more of them at a time than there are processors.
 PARALLEL := RUST_TEST_THREADS=8
-ON_STACK := $(PARALLEL) $(STACK) exec --name system -- cargo test --locked
+# cargo-lambda takes the programs that it packs away from where cargo puts them; tests of the archive run one.
+ON_STACK := $(CARGO) build --locked --quiet --workspace --bin audit-verify && $(PARALLEL) $(STACK) exec --name system -- cargo test --locked
 # The tests that need a deployed stack.
 STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))

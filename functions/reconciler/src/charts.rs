@@ -36,19 +36,20 @@ impl Reconciler {
 
     /// Compares the status of a file with its object.
     async fn reconcile_object_of(&self, file: &File, report: &mut Report) -> Result<(), Error> {
-        // A rejected file has no object, or one without a file's status: the inspector deletes it.
-        if file.status == FileStatus::Rejected {
-            return Ok(());
-        }
-        let has_object = self.bucket.has_object(file).await?;
-        if file.status == FileStatus::Pending && has_object {
-            self.order_inspection(file.id).await?;
-            report.inspections_ordered += 1;
-        }
-        if file.status == FileStatus::Available && !has_object {
-            tracing::error!(file_id = %file.id, "the object of an available file is lost");
-            self.store.reopen_file(file).await?;
-            report.files_reopened += 1;
+        match (file.status, self.bucket.has_object(file).await?) {
+            // The object waits for its inspection, or was rejected by a function that may not
+            // delete it.
+            (FileStatus::Pending | FileStatus::Rejected, true) => {
+                self.order_inspection(file.id).await?;
+                report.inspections_ordered += 1;
+            }
+            (FileStatus::Available, false) => {
+                tracing::error!(file_id = %file.id, "the object of an available file is lost");
+                self.store.reopen_file(file).await?;
+                report.files_reopened += 1;
+            }
+            (FileStatus::Available, true) | (FileStatus::Pending | FileStatus::Rejected, false) => {
+            }
         }
         Ok(())
     }

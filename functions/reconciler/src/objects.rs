@@ -29,8 +29,8 @@ impl Reconciler {
         Ok(last.filter(|_| !listing.is_last).map(Uuid::from))
     }
 
-    /// Reports an object to the inspector, as S3 does: it settles a pending file, and deletes an
-    /// object without a file.
+    /// Reports an object to the inspector, as S3 does: it settles a pending file, and deletes the
+    /// object of a rejected one, or without a file.
     pub(crate) async fn order_inspection(&self, id: FileId) -> Result<(), Error> {
         let mut record = S3EventRecord::default();
         record.s3.object.key = Some(object_key(id));

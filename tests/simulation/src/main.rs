@@ -1,17 +1,21 @@
 //! `simulate [--seeds N] [--first SEED] [--seed SEED] [--no-shrink]` runs seeds and prints the
-//! history of the first that breaks a promise.
+//! history of the first that breaks a promise. Every minute it says how far it is.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it reports")]
 
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use simulation_tests::scenarios::SCENARIOS;
 use simulation_tests::{Outcome, shrink, simulate};
 
 /// The stack of a thread, in bytes.
 const STACK: usize = 64 << 20;
+
+/// How often it says how far it is.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     thread::Builder::new()
@@ -41,6 +45,7 @@ fn run() -> ExitCode {
     let (first, seeds) = (number("--first").unwrap_or(0), number("--seeds").unwrap_or(300));
     let (next, failed) = (AtomicU64::new(first), AtomicBool::new(false));
     let failing: Mutex<Option<(u64, Outcome)>> = Mutex::new(None);
+    let reported_at = Mutex::new(Instant::now());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, |number| number.get()) {
             // Unoptimized futures of the store need more stack than a thread gets.
@@ -51,6 +56,7 @@ fn run() -> ExitCode {
                     if seed >= first + seeds {
                         return;
                     }
+                    report_progress(seed - first, seeds, &reported_at);
                     let outcome = simulate(seed);
                     if !outcome.violations.is_empty() {
                         failed.store(true, Ordering::Relaxed);
@@ -75,6 +81,15 @@ fn run() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Says how many seeds have been run, if that was not said for a while.
+fn report_progress(done: u64, seeds: u64, reported_at: &Mutex<Instant>) {
+    let Ok(mut reported_at) = reported_at.lock() else { return };
+    if reported_at.elapsed() >= REPORT_INTERVAL {
+        *reported_at = Instant::now();
+        eprintln!("{done} of {seeds} seeds");
     }
 }
 
