@@ -67,7 +67,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents clients dependencies requirements sbom release-files
+.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside browser conformance test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents clients dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -116,8 +116,16 @@ system:
 	$(call step,Testing on a fresh stack,$(ON_STACK) $(addprefix -p ,$(STACK_TESTS)))
 
 outside:
-	$(call step,Testing in a browser and by the document on a fresh stack,$(OUTSIDE_STACK) \
-		sh -c '(cd tests/client && $(NODE) npm run --silent day) && PYTHONPATH=$(CLIENTS) $(VENV)/client/bin/python tests/client/day.py && $(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance && $(OUTSIDE) -m tests.conformance --cases 150 --seed 4')
+	$(call step,Testing in a browser and by the document on a fresh stack,\
+		$(OUTSIDE_STACK) $(MAKE) --no-print-directory --jobs=2 browser conformance)
+
+# These two need a stack.
+browser:
+	@$(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance
+
+conformance:
+	@(cd tests/client && $(NODE) npm run --silent day) && PYTHONPATH=$(CLIENTS) $(VENV)/client/bin/python tests/client/day.py
+	@$(OUTSIDE) -m tests.conformance --cases 150 --seed 4
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)

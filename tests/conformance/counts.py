@@ -41,6 +41,11 @@ def operations_of(document: dict[str, Any], role: str) -> list[str]:
     return [operation["operationId"] for operation in operations if is_for_role(operation)]
 
 
+def unavailable_share(counted: Counter[str]) -> float:
+    """Returns the share of responses that said that the service was busy, from 0 to 1."""
+    return sum(count for key, count in counted.items() if key.endswith(" 503")) / max(1, counted.total())
+
+
 def errors(document: dict[str, Any], counted: Iterable[str], expected_failures: Iterable[str]) -> list[str]:
     """Names the operations that never succeeded although they should, and those that did although they should not."""
     seen, expected = set(counted), set(expected_failures)

@@ -14,7 +14,7 @@ from typing import Any
 import schemathesis
 from jsonschema import Draft202012Validator
 from schemathesis import AuthContext, Case, GenerationMode, HookContext, Response
-from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.core.failures import AcceptedNegativeData, Failure, ServerError
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from tests.conformance import counts
@@ -267,6 +267,9 @@ def _is_valid_after_trimming(case: Case) -> bool:
 
 @schemathesis.hook
 def filter_failure(context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
+    if isinstance(failure, ServerError) and response.status_code == 503:
+        # The emulated cloud was too slow. How many responses may be like this is checked after the run.
+        return response.json()["code"] != "unavailable"
     if isinstance(failure, RejectedPositiveData) and response.status_code in (409, 422):
         # The idempotency key was used before.
         return not response.json()["code"].startswith("idempotency_")

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,3 +104,8 @@ def test_every_operation_is_asked_for_by_the_roles_that_it_is_for() -> None:
     assert "me" in of["patient"] & of["doctor"] & of["admin"]
     assert "create_record" in of["patient"] - of["doctor"] - of["admin"]
     assert "list_users" in of["admin"] - of["patient"] - of["doctor"]
+
+
+def test_the_share_of_unavailable_responses_is_counted() -> None:
+    assert counts.unavailable_share(Counter({"GET /a/ 200": 3, "GET /a/ 503": 1})) == 0.25
+    assert counts.unavailable_share(Counter()) == 0

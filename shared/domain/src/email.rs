@@ -33,14 +33,13 @@ impl Email {
             return Err(Reason::new("blank", "Must not be blank."));
         }
         let invalid = || Reason::new("invalid", "Must be an email address.");
-        let too_long = || Reason::new("too_long", format!("Must have at most {MAX} characters."));
         // Converting takes longer than linear time.
         if typed.chars().count() > MAX {
-            return Err(too_long());
+            return Err(Reason::too_long(MAX));
         }
         let text = with_ascii_domain(typed).ok_or_else(invalid)?;
         if text.chars().count() > MAX {
-            return Err(too_long());
+            return Err(Reason::too_long(MAX));
         }
         let options =
             Options::default().with_required_tld().without_domain_literal().without_display_text();

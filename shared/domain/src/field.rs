@@ -21,6 +21,11 @@ impl Reason {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
+
+    /// Makes the reason of a text with more than `max` characters.
+    pub(crate) fn too_long(max: usize) -> Self {
+        Self::new("too_long", format!("Must have at most {max} characters."))
+    }
 }
 
 /// A refused field of a request.
@@ -68,13 +73,26 @@ pub fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(large).or_else(written_as_fraction)
 }
 
+/// Longest opaque text, such as a token, in characters. No token is longer, and tools that make
+/// requests from the document need seconds for each one where texts are only limited by the body.
+const OPAQUE_LENGTH: usize = 4096;
+
+/// An opaque text, such as a token.
 impl FieldValue for String {
     fn from_json(value: &Value) -> Result<Self, Reason> {
-        string(value).map(str::to_owned)
+        let text = string(value)?;
+        if text.chars().nth(OPAQUE_LENGTH).is_some() {
+            return Err(Reason::too_long(OPAQUE_LENGTH));
+        }
+        Ok(text.to_owned())
     }
 
     fn schema() -> Object {
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\x00]*$")).build()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(OPAQUE_LENGTH))
+            .pattern(Some(r"^[^\x00]*$"))
+            .build()
     }
 }
 

@@ -52,10 +52,12 @@ pub(crate) fn is_visible(c: char) -> bool {
     !(is_space(c) || is_invisible(c))
 }
 
-/// Returns whether a character is white space for readers, as the blank pattern of Braille is,
-/// which is a symbol for Unicode.
+/// Invisible, but a symbol for Unicode, which stays within a text.
+pub(crate) const BRAILLE_BLANK: char = '\u{2800}';
+
+/// Returns whether a character is white space for readers.
 pub(crate) fn is_space(c: char) -> bool {
-    c.is_whitespace() || c == '\u{2800}'
+    c.is_whitespace() || c == BRAILLE_BLANK
 }
 
 /// Returns whether a character is not shown itself: it is ignored by default, or a format

@@ -119,7 +119,7 @@ impl FieldValue for Password {
             0 => Err(Reason::new("blank", "Must not be blank.")),
             1..=MAX if is_nfc(text) => Ok(Self { normalized: text.to_owned(), raw: None }),
             1..=MAX => Ok(Self { normalized: text.nfc().collect(), raw: Some(text.to_owned()) }),
-            _ => Err(Reason::new("too_long", format!("Must have at most {MAX} characters."))),
+            _ => Err(Reason::too_long(MAX)),
         }
     }
 

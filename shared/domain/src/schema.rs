@@ -3,6 +3,8 @@
 
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
+use crate::invisible::BRAILLE_BLANK;
+
 // Patterns are read by the engines of many languages, so they contain only what ECMAScript (with
 // and without its flag `u`), RE2, Java, Python and Rust read alike: no look-around, no `\u` and no
 // `\p`, but characters from U+0100 to U+FFFF as they are. Adjacent repetitions have no character in
@@ -21,9 +23,6 @@ const INVISIBLE: &str = concat!(
     "\u{202a}-\u{202e}\u{2060}-\u{206f}\u{2800}\u{3164}\u{fe00}-\u{fe0f}\u{feff}\u{ffa0}",
     "\u{fff0}-\u{fffb}",
 );
-
-/// Invisible, but a symbol, which stays within a text.
-const BRAILLE_BLANK: &str = "\u{2800}";
 
 /// Whether a text may have several lines.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -30,7 +30,7 @@ fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
         return Err(Reason::new("invalid", "Must not contain control characters."));
     }
     if text.chars().count() > max {
-        return Err(Reason::new("too_long", format!("Must have at most {max} characters.")));
+        return Err(Reason::too_long(max));
     }
     Ok(text)
 }

@@ -65,6 +65,13 @@ pub(crate) fn add<E>(account: &Account) -> Result<Vec<Step<E>>, Error> {
 /// Makes the steps that replace the entries of an account that changes. There are none unless the
 /// change concerns the name or the directory.
 pub(crate) fn replace<E>(before: &Account, after: &Account) -> Result<Vec<Step<E>>, Error> {
+    let shown = |account: &Account| {
+        let names = (account.first_name.clone(), account.last_name.clone());
+        (names, account.assignable_doctor().cloned())
+    };
+    if shown(before) == shown(after) {
+        return Ok(Vec::new());
+    }
     let (old, new) = (entries(before)?, entries(after)?);
     let gone = (new.len()..old.len()).map(|place| keys::name_entry(after.id, place));
     let gone: Vec<Step<E>> = gone.map(Step::delete).collect();

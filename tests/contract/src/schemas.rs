@@ -192,3 +192,45 @@ fn hexadecimal_digits_may_be_in_upper_case_except_in_ids() {
         assert_eq!(is_of_lower_case(pattern), is_id, "{place}: {pattern}");
     });
 }
+
+/// Returns how many bytes a value of a schema has at most, as JSON within JSON: a character has up
+/// to four, and a quote or backslash as many with what is put before it.
+fn largest(document: &Value, schema: &Value) -> u64 {
+    let schema = resolved(document, schema);
+    let limit = |name: &str| {
+        schema[name].as_u64().unwrap_or_else(|| panic!("{schema} has no {name}: its size is open"))
+    };
+    let options = ["anyOf", "oneOf"].iter().find_map(|name| schema[name].as_array());
+    if let Some(options) = options {
+        return options.iter().map(|option| largest(document, option)).max().unwrap_or_default();
+    }
+    if let Some(values) = schema["enum"].as_array() {
+        return values.iter().map(|value| value.to_string().len() as u64 + 2).max().unwrap();
+    }
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.clone(),
+        kind => vec![kind.clone()],
+    };
+    let size_of = |kind: &Value| match kind.as_str().unwrap_or_else(|| panic!("{schema}")) {
+        "string" => 4 * limit("maxLength") + 4,
+        "array" => limit("maxItems") * (largest(document, &schema["items"]) + 1) + 2,
+        "object" => {
+            let members = schema["properties"].as_object().unwrap().iter();
+            members.map(|(name, member)| name.len() as u64 + 6 + largest(document, member)).sum()
+        }
+        // Numbers, `true`, `false` and `null`.
+        _ => 24,
+    };
+    kinds.iter().map(size_of).max().unwrap()
+}
+
+/// These make no pages by size (`http_api::page::listing_of_short`).
+#[test]
+fn a_page_of_the_longest_users_leaves_the_function() {
+    let document = committed(FILE);
+    for list in ["Listing_DoctorEntry", "Listing_User", "Listing_UserEntry"] {
+        let schema = &document["components"]["schemas"][list];
+        let bytes = largest(&document, schema);
+        assert!(bytes < 5_500_000, "{list} may have {bytes} bytes: use `http_api::page::listing`");
+    }
+}

@@ -259,6 +259,22 @@ fn encrypted_documents_are_accepted_as_such() {
     assert_eq!(verdict(ContentType::Docx, &compound(&["WordDocument"], 0)), MISMATCH);
 }
 
+/// Before 2007, a password encrypts what is in the streams, not their names ([MS-DOC] 2.2.6,
+/// [MS-XLS] 2.2.10).
+#[test]
+fn office_before_2007_may_have_a_password() {
+    for (content_type, stream) in
+        [(ContentType::Doc, "WordDocument"), (ContentType::Xls, "Workbook")]
+    {
+        let mut file = compound(&[stream], 4);
+        let (streams, directory) = (2 * 512, file.len() - 512);
+        for (at, byte) in file[streams..directory].iter_mut().enumerate() {
+            *byte = (at * 167 + 13) as u8;
+        }
+        assert_eq!(verdict(content_type, &file), Ok(()));
+    }
+}
+
 fn utf_16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes).collect()
 }
