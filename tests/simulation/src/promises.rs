@@ -26,8 +26,9 @@ const FAILURES: &str = "failures";
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 16] = [
+pub const PROMISES: [(&str, Promise); 17] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
+    ("who is new is asked to confirm the address", who_is_new_is_asked_to_confirm_the_address),
     ("a mail is in doubt only if it may be sent", a_mail_is_in_doubt_only_if_it_may_be_sent),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
     ("a bulk action covers what was there and nothing later", bulk_actions_cover_what_was_there),
@@ -119,6 +120,21 @@ fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut V
             violations.push(format!(
                 "{key} was mailed {sent} times, and is {state:?}{deleted}, reason {reason:?}"
             ));
+        }
+    }
+}
+
+/// The mail has the id of its user, so that it is created once.
+fn who_is_new_is_asked_to_confirm_the_address(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let log = &facts.run.table.log;
+    let inserted = || log.iter().filter(|change| change.event() == "INSERT");
+    let created: BTreeSet<String> = inserted().map(Change::key).collect();
+    for user in inserted().map(Change::new_image).filter(|item| text(item, "entity") == "user") {
+        let id = text(user, "pk").trim_start_matches("USER#");
+        let is_confirmed = user["email_verified"]["BOOL"] == true;
+        let is_poison = facts.run.poison.iter().any(|poison| poison == id);
+        if !is_confirmed && !is_poison && !created.contains(&format!("MAIL#{id} MAIL")) {
+            violations.push(format!("the user {id} gets no mail"));
         }
     }
 }

@@ -259,10 +259,9 @@ fn encrypted_documents_are_accepted_as_such() {
     assert_eq!(verdict(ContentType::Docx, &compound(&["WordDocument"], 0)), MISMATCH);
 }
 
-/// Before 2007, a password encrypts what is in the streams, not their names ([MS-DOC] 2.2.6,
-/// [MS-XLS] 2.2.10).
 #[test]
 fn office_before_2007_may_have_a_password() {
+    // It encrypts what is in the streams, not their names ([MS-DOC] 2.2.6, [MS-XLS] 2.2.10).
     for (content_type, stream) in
         [(ContentType::Doc, "WordDocument"), (ContentType::Xls, "Workbook")]
     {
