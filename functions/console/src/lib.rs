@@ -98,10 +98,11 @@ impl App {
         queues: &aws_sdk_sqs::Client,
     ) -> Self {
         let http = HttpState::new(config.http, store.clone(), keys);
+        let console_keys = web::session::ConsoleKeys::new(secret, &http.public_url);
         let approval_is_required = config.doctors.approval_is_required;
         Self {
             staff: StaffService::new(store.clone(), http.clone(), approval_is_required),
-            keys: Arc::new(web::session::ConsoleKeys::new(secret)),
+            keys: Arc::new(console_keys),
             pipeline: Pipeline::new(queues, config.pipeline, store.clone()),
             http,
             store,

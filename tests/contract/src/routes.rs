@@ -452,7 +452,11 @@ fn cors_allows_the_methods_and_headers_of_the_api() {
     assert_eq!(
         cors["AllowCredentials"],
         Value::Null,
-        "remove AllowCredentials: tokens are sent in a header, never in cookies"
+        "remove AllowCredentials: cookies are for pages of the service alone"
+    );
+    assert!(
+        !texts(&cors["AllowHeaders"]).iter().any(|allowed| allowed == "Token-Transport"),
+        "pages of other sites must not send Token-Transport: remove it from AllowHeaders"
     );
     assert_same(
         texts(&cors["AllowMethods"]),

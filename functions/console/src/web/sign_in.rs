@@ -53,7 +53,7 @@ pub(crate) async fn sign_out(
         Err(EndSessionError::Store(error)) => return Err(error.into()),
     }
     let mut response = see_other(SIGN_IN_PATH, None)?;
-    response.headers_mut().insert(header::SET_COOKIE, session::end()?);
+    response.headers_mut().insert(header::SET_COOKIE, session::end(&app.keys)?);
     response.headers_mut().insert(CLEAR_SITE_DATA.0, CLEAR_SITE_DATA.1);
     Ok(response)
 }
