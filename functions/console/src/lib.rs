@@ -74,6 +74,7 @@ pub struct App {
     staff: StaffService,
     keys: Arc<web::session::ConsoleKeys>,
     pipeline: Pipeline,
+    app_url: Arc<str>,
 }
 
 impl App {
@@ -104,6 +105,7 @@ impl App {
             staff: StaffService::new(store.clone(), http.clone(), approval_is_required),
             keys: Arc::new(console_keys),
             pipeline: Pipeline::new(queues, config.pipeline, store.clone()),
+            app_url: config.console.app_url.into(),
             http,
             store,
         }

@@ -141,11 +141,12 @@ pub(crate) fn parameters() -> BTreeMap<String, Value> {
 fn token_transport() -> Value {
     json!({
         "name": "Token-Transport", "in": "header", "required": false,
-        "description": "For pages of this service: refresh token and device token are in the cookies \
-         `__Host-refresh_token` and `__Host-device_token` (`HttpOnly`, `SameSite=Strict`, `Secure`) \
-         instead of the bodies of requests and responses. `Origin` must be that of the service, and \
-         `Sec-Fetch-Site`, where it is sent, `same-origin`. Without this header no cookie is read or \
-         set. At `http://localhost` the names have no prefix, and `Secure` is left out.",
+        "description": "For pages of this service: refresh token and device token are in the \
+         cookies `__Host-refresh_token` and `__Host-device_token` (`HttpOnly`, `SameSite=Strict`, \
+         `Secure`) instead of the bodies of requests and responses. `Origin` must be that of the \
+         service, and `Sec-Fetch-Site`, where it is sent, `same-origin`. Without this header no \
+         cookie is read or set. At `http://localhost` the names have no prefix, and `Secure` is \
+         left out.",
         "schema": { "type": "string", "enum": ["cookie"] },
     })
 }

@@ -21,11 +21,14 @@ use crate::web::session;
 
 #[derive(Template)]
 #[template(path = "web/sign_in.html")]
-struct SignInPage;
+struct SignInPage<'a> {
+    /// Base of the web client's URLs.
+    app_url: &'a str,
+}
 
 /// Shows the form, which the script of the page sends to the login of the API.
-pub(crate) async fn sign_in() -> Result<Response, Problem> {
-    render(&SignInPage)
+pub(crate) async fn sign_in(State(app): State<App>) -> Result<Response, Problem> {
+    render(&SignInPage { app_url: &app.app_url })
 }
 
 /// Exchanges an access token of staff for the cookie of the console.

@@ -119,7 +119,8 @@ operations! {
     /// Ask whether the service can do its work.
     Ready = "ready": Public;
     /// Register.
-    Register = "register": Public, idempotent, token_transport, [429 TooManyAttempts, 429 DailyLimitReached];
+    Register = "register": Public, idempotent, token_transport,
+        [429 TooManyAttempts, 429 DailyLimitReached];
     /// Sign in.
     Login = "login": Public, token_transport, [401 InvalidCredentials, 401 MfaRequired,
         401 SignInLinkRequired, 429 TooManyAttempts];
@@ -130,7 +131,8 @@ operations! {
     /// Ask for a mail with a link that makes a device known.
     RequestSignInLink = "request_sign_in_link": Public, [429 TooManyAttempts];
     /// Make a device known with the token from the mail.
-    ConfirmDevice = "confirm_device": Public, token_transport, [409 ChangedMeanwhile, 429 TooManyAttempts];
+    ConfirmDevice = "confirm_device": Public, token_transport,
+        [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Get new tokens for a refresh token.
     Refresh = "refresh": Public, token_transport, [401 TokenNotValid, 429 TooManyAttempts];
     /// End the session of a refresh token.
