@@ -72,7 +72,7 @@ endef
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
 
-run: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## Bring the system up at http://localhost:8000 (PORT= for another)
+run: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## Bring the system up at http://localhost:8000, a web app (PORT= for another)
 	@$(STACK) run --port $(PORT)
 
 watch: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## The same, but a saved source file is live at the next request

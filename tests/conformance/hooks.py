@@ -41,6 +41,7 @@ class CallerProvider:
         self._caller: Person | None = None
         self._since = 0.0
         self.ids: dict[str, str] = {}
+        self.origin = self._stack.base_url
 
     def caller(self) -> Person:
         """Returns the caller; a new one of the same role after the session has ended, because requests may end their own
@@ -201,6 +202,9 @@ def map_case(context: HookContext, case: Case) -> Case:
                 values[name] = known
         _insert_credentials(case)
         _insert_new_address(case)
+        # As a browser sends it: without the origin of the service, the header is refused before anything else.
+        if (case.headers or {}).get("Token-Transport") == "cookie":
+            case.headers["Origin"] = _callers.origin
         # Only cursors issued by the API are accepted.
         if isinstance(case.query, dict) and (linked or _in_half(case.query)):
             case.query.pop("cursor", None)
@@ -214,6 +218,8 @@ _STATEFUL_FIELD_CODES = {
     # Only tokens and cursors issued by the API are accepted.
     ("token", "invalid"),
     ("cursor", "invalid"),
+    # Required unless the token is in a cookie.
+    ("refresh", "required"),
     # Depends on whether the caller has a second factor.
     ("code", "required"),
     # At least one of two parameters is required.

@@ -21,7 +21,7 @@ LOCAL = build.ROOT / ".local"
 _VENV = LOCAL / "venv"
 _SAM = _VENV / "sam" / "bin" / "sam"
 _MAIL_SENDER = "records@example.org"
-# The allowed origin. With `make run` and `make watch`, all others on this machine are allowed, too.
+# The allowed origin, of another web client. With `make run` and `make watch`, all others on this machine are allowed, too.
 _WEB_CLIENT = "http://localhost:3000"
 # The sizes of the artifacts of cargo (1.9 GB), of .local/build, of .local/run and of two virtual environments (1.1 GB), added up; the
 # time follows from that of `make test`, which compiles all tests, too.
@@ -218,7 +218,8 @@ def _logical_id(function: str) -> str:
 def _print_addresses(stack: "Stack", hint: str) -> None:
     base = stack.description["base_url"]
     entrances = {
-        "API": base,
+        "Web app": f"{base} (open it in a browser: patients and doctors register there)",
+        "API": f"{base}/api/",
         "Swagger UI": f"{base}/api/schema/swagger-ui/",
         "Console": f"{base}/admin/ (its first admin: make admin EMAIL=you@example.org)",
         "Sent mails": stack.description["mails_url"],

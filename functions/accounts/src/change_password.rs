@@ -20,6 +20,7 @@ use crate::App;
 use crate::reset_password::check_new_password;
 use crate::second_factor::{Proof, check_second_factor};
 use crate::throttle::SignInAttempt;
+use crate::token_transport::TokenTransport;
 use crate::views::Tokens;
 
 request! {
@@ -43,6 +44,7 @@ request! {
 pub(crate) async fn change_password(
     State(app): State<App>,
     caller: SignedIn,
+    transport: TokenTransport,
     Body(request): Body<ChangePasswordRequest>,
 ) -> Result<ApiResponse, Problem> {
     let incorrect = || {
@@ -101,5 +103,6 @@ pub(crate) async fn change_password(
         ),
         UpdateError::Store(error) => error.into(),
     })?;
-    Ok(ok(&app.tokens.issue(signer, account, &session, &refresh, now)))
+    let response = ok(&app.tokens.issue(signer, account, &session, &refresh, now));
+    transport.deliver(&app, account.role, response)
 }

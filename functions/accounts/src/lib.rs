@@ -19,6 +19,7 @@ mod second_factor;
 mod sessions;
 mod sign_in_link;
 mod throttle;
+mod token_transport;
 mod update_profile;
 mod verify_email;
 mod views;
@@ -44,6 +45,8 @@ use runtime::tokens::{Lifetimes, RefreshToken, Signer};
 use runtime::{clock, config};
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
+
+use crate::token_transport::TokenCookies;
 
 /// Returns the routes of the function.
 pub fn router() -> OpenApiRouter<App> {
@@ -131,6 +134,7 @@ pub struct App {
     store: Store,
     hasher: Hasher,
     tokens: Arc<Tokens>,
+    cookies: TokenCookies,
     registration: config::Registration,
     doctors: config::Doctors,
     throttling: config::ThrottleLimits,
@@ -173,6 +177,7 @@ impl App {
             known: Mutex::new(None),
         };
         Self {
+            cookies: TokenCookies::new(&config.http.public_url),
             http: HttpState::new(config.http, store.clone(), keys),
             responses,
             store,

@@ -22,6 +22,7 @@ use crate::App;
 use crate::throttle::{
     SignInAttempt, failures_by_network, renew_device, wait_for_min_refusal_duration,
 };
+use crate::token_transport::TokenTransport;
 use crate::views::SignedInUser;
 
 request! {
@@ -49,11 +50,12 @@ request! {
 pub(crate) async fn login(
     State(app): State<App>,
     info: RequestInfo,
+    transport: TokenTransport,
     body: Result<Body<LoginRequest>, Problem>,
 ) -> Result<ApiResponse, Problem> {
     let began = Instant::now();
     let Body(request) = of_sign_in(&app, &info, LimitedAction::Login, body).await?;
-    let done = sign_in(&app, &info, &request).await;
+    let done = sign_in(&app, &info, &transport, &request).await;
     if done.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials.as_str()) {
         wait_for_min_refusal_duration(began, &request.password).await;
     }
@@ -63,9 +65,11 @@ pub(crate) async fn login(
 async fn sign_in(
     app: &App,
     info: &RequestInfo,
+    transport: &TokenTransport,
     request: &LoginRequest,
 ) -> Result<ApiResponse, Problem> {
-    let device = request.device_token.as_deref().and_then(DeviceToken::parse);
+    let device =
+        transport.device_token(request.device_token.as_deref()).and_then(DeviceToken::parse);
     let (attempt, credentials) =
         SignInAttempt::begin_sign_in(app, info, &request.email, device.as_ref()).await?;
     let (verified, signer) = tokio::join!(
@@ -153,7 +157,8 @@ async fn sign_in(
         app.store.create_session(&session, None).await?;
     }
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
-    Ok(ok(&SignedInUser::new(&account, tokens).on_device(&device_token)))
+    let response = ok(&SignedInUser::new(&account, tokens).on_device(&device_token));
+    transport.deliver(app, account.role, response)
 }
 
 /// Returns the body of a sign-in. One that is malformed or incomplete counts as a failure of its

@@ -11,7 +11,8 @@ use runtime::tokens::{RefreshToken, Rotation};
 use store::sessions::EndSessionError;
 
 use crate::App;
-use crate::refresh::{RefreshRequest, end_reused_session};
+use crate::refresh::end_reused_session;
+use crate::token_transport::{RefreshRequest, TokenTransport};
 
 /// End the session of the access token, at once, with its refresh token.
 #[utoipa::path(
@@ -23,16 +24,19 @@ use crate::refresh::{RefreshRequest, end_reused_session};
 pub(crate) async fn logout(
     State(app): State<App>,
     caller: SignedIn,
+    transport: TokenTransport,
 ) -> Result<ApiResponse, Problem> {
     let caller = caller.authorize().await?;
     let user = caller.account.id;
     let event = caller.audit(Action::EndSession, user, None);
-    ended(app.store.end_session(user, caller.session.id, &event).await)
+    let response = ended(app.store.end_session(user, caller.session.id, &event).await)?;
+    transport.sign_out(&app, response)
 }
 
 /// End the session of a refresh token, at once: to sign out when the access token has expired.
 ///
-/// The response is the same for a token that is unknown, used or expired.
+/// The response is the same for a token that is unknown, used or expired. `refresh` is required,
+/// unless the token is in a cookie: see the header `Token-Transport`. The cookie is deleted.
 #[utoipa::path(
     post, path = "/api/accounts/token/revoke/", tag = "Accounts", request_body = RefreshRequest,
     responses(
@@ -42,9 +46,16 @@ pub(crate) async fn logout(
 pub(crate) async fn revoke_refresh_token(
     State(app): State<App>,
     info: RequestInfo,
-    Body(request): Body<RefreshRequest>,
+    transport: TokenTransport,
+    body: Result<Body<RefreshRequest>, Problem>,
 ) -> Result<ApiResponse, Problem> {
-    let Some(presented) = RefreshToken::parse(&request.refresh) else { return Ok(signed_out()) };
+    let token = transport.refresh_token(body)?;
+    let response = revoke(&app, &info, token.as_deref().unwrap_or_default()).await?;
+    transport.sign_out(&app, response)
+}
+
+async fn revoke(app: &App, info: &RequestInfo, token: &str) -> Result<ApiResponse, Problem> {
+    let Some(presented) = RefreshToken::parse(token) else { return Ok(signed_out()) };
     let found = app.store.get_caller(presented.user_id, presented.session_id).await?;
     let Some((account, session)) =
         found.filter(|(account, session)| account.allows_session(session))
@@ -60,7 +71,7 @@ pub(crate) async fn revoke_refresh_token(
             };
             ended(app.store.end_session(user, session.id, &event).await)
         }
-        Rotation::Reused => ended(end_reused_session(&app, &info, &account, &session).await),
+        Rotation::Reused => ended(end_reused_session(app, info, &account, &session).await),
         Rotation::Refused => Ok(signed_out()),
     }
 }

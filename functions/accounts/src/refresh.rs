@@ -12,7 +12,6 @@ use domain::session::Session;
 use http_api::caller::RequestInfo;
 use http_api::form::Body;
 use http_api::problem::Problem;
-use http_api::request;
 use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::{RefreshToken, Rotation, Signer};
@@ -22,19 +21,17 @@ use store::sessions::EndSessionError;
 
 use crate::App;
 use crate::throttle::failures_by_network;
+use crate::token_transport::{RefreshRequest, TokenTransport};
 use crate::views::Tokens;
-
-request! {
-    pub(crate) struct RefreshRequest {
-        pub(crate) refresh: String = required,
-    }
-}
 
 /// Exchange a refresh token for new tokens.
 ///
 /// Each token works once. Used again within seconds, for example after a lost response, it gives
 /// the same successor. Used again later it ends the session, because two parties have it, and the
 /// user is told by mail.
+///
+/// `refresh` is required, unless the token is in a cookie: see the header `Token-Transport`. A
+/// cookie whose token is refused is deleted.
 #[utoipa::path(
     post, path = "/api/accounts/token/refresh/", tag = "Accounts", request_body = RefreshRequest,
     responses(
@@ -44,15 +41,21 @@ request! {
 pub(crate) async fn refresh(
     State(app): State<App>,
     info: RequestInfo,
-    Body(request): Body<RefreshRequest>,
+    transport: TokenTransport,
+    body: Result<Body<RefreshRequest>, Problem>,
 ) -> Result<ApiResponse, Problem> {
+    // A browser without a cookie guesses nothing: that is no failure of its network.
+    let token = transport.refresh_token(body)?.ok_or_else(refused)?;
     let exchanged = async {
-        let presented = RefreshToken::parse(&request.refresh).ok_or_else(refused)?;
+        let presented = RefreshToken::parse(&token).ok_or_else(refused)?;
         let (holder, signer) = tokio::join!(holder(&app, &presented), app.tokens.signer());
         let (account, session) = holder?;
-        exchange(&app, &info, &presented, account, session, signer?).await
+        let role = account.role;
+        let response = exchange(&app, &info, &presented, account, session, signer?).await?;
+        transport.deliver(&app, role, response)
     };
-    failures_by_network(&app, &info, LimitedAction::Refresh, exchanged).await
+    let exchanged = failures_by_network(&app, &info, LimitedAction::Refresh, exchanged).await;
+    exchanged.map_err(|problem| transport.forget(&app, problem))
 }
 
 fn refused() -> Problem {

@@ -19,6 +19,7 @@ use store::credentials::NewPassword;
 use crate::App;
 use crate::mail_token::{VerifiedMailToken, bad_token, refused};
 use crate::throttle::{admit_network, is_known_device, order_spaced_mail};
+use crate::token_transport::TokenTransport;
 use crate::views::Detail;
 
 request! {
@@ -44,6 +45,7 @@ request! {
 pub(crate) async fn request_password_reset(
     State(app): State<App>,
     info: RequestInfo,
+    transport: TokenTransport,
     Body(request): Body<PasswordResetRequest>,
 ) -> Result<ApiResponse, Problem> {
     let (action, network) = (LimitedAction::PasswordReset, ClientNetwork::of(&info.source_ip));
@@ -54,7 +56,12 @@ pub(crate) async fn request_password_reset(
     let credentials = credentials?;
     // Whoever floods a network does not keep its people from a new password.
     if let Err(problem) = admitted
-        && !is_known_device(&app, credentials.as_ref(), request.device_token.as_deref()).await?
+        && !is_known_device(
+            &app,
+            credentials.as_ref(),
+            transport.device_token(request.device_token.as_deref()),
+        )
+        .await?
     {
         return Err(problem);
     }

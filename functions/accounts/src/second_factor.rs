@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::login::of_sign_in;
 use crate::throttle::{Guess, SignInAttempt, renew_device};
+use crate::token_transport::TokenTransport;
 use crate::views::SignedInUser;
 
 /// The name of the service in authenticator apps.
@@ -147,6 +148,7 @@ request! {
 pub(crate) async fn login_with_second_factor(
     State(app): State<App>,
     info: RequestInfo,
+    transport: TokenTransport,
     body: Result<Body<CompleteLoginRequest>, Problem>,
 ) -> Result<ApiResponse, Problem> {
     let Body(request) = of_sign_in(&app, &info, LimitedAction::SecondFactor, body).await?;
@@ -225,7 +227,8 @@ pub(crate) async fn login_with_second_factor(
     }
     known?;
     let tokens = app.tokens.issue(signer, &account, &session, &refresh, now);
-    Ok(ok(&SignedInUser::new(&account, tokens).on_device(&device_token)))
+    let response = ok(&SignedInUser::new(&account, tokens).on_device(&device_token));
+    transport.deliver(&app, account.role, response)
 }
 
 /// Counts a failure and writes it to the audit trail. The user gets a mail when several codes were

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::second_factor::{ProofRequest, check_second_factor};
+use crate::token_transport::TokenTransport;
 
 /// A session, as its user sees it.
 #[derive(Serialize, ToSchema)]
@@ -130,6 +131,7 @@ pub(crate) async fn end_session(
 pub(crate) async fn logout_all(
     State(app): State<App>,
     caller: SignedIn,
+    transport: TokenTransport,
     Body(request): Body<ProofRequest>,
 ) -> Result<ApiResponse, Problem> {
     let user = caller.id();
@@ -141,7 +143,7 @@ pub(crate) async fn logout_all(
         .await
     {
         // A concurrent request has ended the same sessions.
-        Ok(()) | Err(UpdateError::Stale) => Ok(signed_out()),
+        Ok(()) | Err(UpdateError::Stale) => transport.sign_out(&app, signed_out()),
         Err(UpdateError::Store(error)) => Err(error.into()),
     }
 }

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
 use crate::throttle::{admit_network, order_spaced_mail, renew_device};
+use crate::token_transport::TokenTransport;
 use crate::views::Detail;
 
 request! {
@@ -62,8 +63,8 @@ pub(crate) async fn request_sign_in_link(
 /// What a token of a mail makes of a device.
 #[derive(Serialize, ToSchema)]
 struct ConfirmedDevice {
-    /// For the next sign-in from this device. It signs nobody in.
-    #[schema(max_length = 255, example = "AZClwAAAcACAAAAAAAAAAQ")]
+    /// For the next sign-in from this device. It signs nobody in. Absent if it is in a cookie.
+    #[schema(max_length = 255, required = false, example = "AZClwAAAcACAAAAAAAAAAQ")]
     device_token: String,
 }
 
@@ -79,6 +80,7 @@ struct ConfirmedDevice {
 pub(crate) async fn confirm_device(
     State(app): State<App>,
     info: RequestInfo,
+    transport: TokenTransport,
     Body(request): Body<TokenRequest>,
 ) -> Result<ApiResponse, Problem> {
     let presented =
@@ -90,5 +92,6 @@ pub(crate) async fn confirm_device(
         .confirm_device(&account, &hash, &device, token.place, &event)
         .await
         .map_err(refused)?;
-    Ok(ok(&ConfirmedDevice { device_token: token.reveal() }))
+    let response = ok(&ConfirmedDevice { device_token: token.reveal() });
+    transport.deliver(&app, account.role, response)
 }

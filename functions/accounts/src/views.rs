@@ -13,8 +13,8 @@ pub(crate) struct Tokens {
     /// For the header Authorization, for some minutes.
     #[schema(max_length = 4096, example = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkwIn0.c2lnbmF0dXJl")]
     pub(crate) access: String,
-    /// Gives new tokens, once.
-    #[schema(max_length = 255, example = "AZClwAAAcACAAAAAAAAAAQ")]
+    /// Gives new tokens, once. Absent if it is in a cookie.
+    #[schema(max_length = 255, required = false, example = "AZClwAAAcACAAAAAAAAAAQ")]
     pub(crate) refresh: String,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct SignedInUser<'a> {
     phone_number: &'a PhoneNumber,
     tokens: Tokens,
     /// For the next sign-in from this device, which is known then. It signs nobody in. Absent after
-    /// a registration.
+    /// a registration, and if it is in a cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         max_length = 255,

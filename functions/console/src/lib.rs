@@ -74,6 +74,7 @@ pub struct App {
     staff: StaffService,
     keys: Arc<web::session::ConsoleKeys>,
     pipeline: Pipeline,
+    app_url: Arc<str>,
 }
 
 impl App {
@@ -98,11 +99,13 @@ impl App {
         queues: &aws_sdk_sqs::Client,
     ) -> Self {
         let http = HttpState::new(config.http, store.clone(), keys);
+        let console_keys = web::session::ConsoleKeys::new(secret, &http.public_url);
         let approval_is_required = config.doctors.approval_is_required;
         Self {
             staff: StaffService::new(store.clone(), http.clone(), approval_is_required),
-            keys: Arc::new(web::session::ConsoleKeys::new(secret)),
+            keys: Arc::new(console_keys),
             pipeline: Pipeline::new(queues, config.pipeline, store.clone()),
+            app_url: config.console.app_url.into(),
             http,
             store,
         }

@@ -4,7 +4,6 @@
 //! The document is made from the routers of all functions by `make openapi` and committed; this
 //! function links none of them.
 
-mod content;
 mod health;
 mod problem_page;
 mod schema;

@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use domain::field::Reason;
 use http_api::problem::Problem;
+use web::{Caching, StaticBody};
 
 use crate::App;
-use crate::content::{Caching, StaticBody};
 
 /// The document, written by `make openapi`.
 const ALL: [&str; 2] = [include_str!("../openapi.json"), include_str!("../openapi.yaml")];

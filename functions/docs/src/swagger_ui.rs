@@ -5,9 +5,9 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use http_api::problem::Problem;
+use web::{Caching, StaticBody};
 
 use crate::App;
-use crate::content::{Caching, StaticBody};
 
 /// The page may load what this function serves, and call this API; nothing else, and no script of
 /// its own text.

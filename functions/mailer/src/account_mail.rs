@@ -21,6 +21,12 @@ const DISCARD_RULE: &str = "If you do not know of this account, somebody else ha
 /// The path in the web client of the link that discards an account.
 const DISCARD_PATH: &str = "/discard-account";
 
+/// Returns the paths in the web client to which account mails lead.
+pub(crate) fn link_paths() -> Vec<&'static str> {
+    let templates = MailKind::ALL.iter().filter_map(|kind| Template::of(*kind));
+    templates.map(|template| template.link_path).chain([DISCARD_PATH]).collect()
+}
+
 /// The text of one kind of account mail.
 pub(crate) struct Template {
     pub(crate) subject: &'static str,
@@ -122,7 +128,7 @@ impl Template {
                     "If you did not do this, contact us immediately.",
                 ],
                 link_text: "Sign in",
-                link_path: "",
+                link_path: "/",
             },
             MailKind::PasswordChanged => Self {
                 subject: "Health Record Account - Password Changed",
@@ -186,7 +192,7 @@ impl Template {
                      check the list of your devices.",
                 ],
                 link_text: "Sign in",
-                link_path: "",
+                link_path: "/",
             },
             MailKind::AlreadyRegistered => Self {
                 subject: "Health Record Account - You Have an Account Already",
@@ -197,7 +203,7 @@ impl Template {
                      yours.",
                 ],
                 link_text: "Sign in",
-                link_path: "",
+                link_path: "/",
             },
             MailKind::DoctorApproved => Self {
                 subject: "Health Record Account - Licence Approved",
@@ -206,7 +212,7 @@ impl Template {
                      you and assign records to you.",
                 ],
                 link_text: "Sign in",
-                link_path: "",
+                link_path: "/",
             },
             MailKind::DoctorRefused => Self {
                 subject: "Health Record Account - Licence Not Approved",
@@ -214,13 +220,13 @@ impl Template {
                     "Your licence to practise could not be approved. Sign in to read the reason.",
                 ],
                 link_text: "Sign in",
-                link_path: "",
+                link_path: "/",
             },
             MailKind::DoctorSuspended => Self {
                 subject: "Health Record Account - Suspended",
                 paragraphs: &["Your access to records is suspended. Sign in to read the reason."],
                 link_text: "Sign in",
-                link_path: "",
+                link_path: "/",
             },
             MailKind::Decoy => return None,
         })

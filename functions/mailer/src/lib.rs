@@ -42,6 +42,16 @@ use crate::account_mail::Template;
 const NOTIFICATION_TEXT: &str = include_str!("../templates/notification.txt");
 const NOTIFICATION_HTML: &str = include_str!("../templates/notification.html");
 
+/// The path of a notification in the web client, before its id.
+const NOTIFICATION_PATH: &str = "/notifications/";
+
+/// Returns the paths in the web client to which mails lead, with `{id}` in place of an id.
+pub fn link_paths() -> Vec<&'static str> {
+    let mut paths = account_mail::link_paths();
+    paths.push("/notifications/{id}");
+    paths
+}
+
 /// Time that must be left to begin a mail: SES is given up after 4 s ([`CallPolicy::Background`]),
 /// and the table usually responds within milliseconds.
 pub const TIME_FOR_ONE_MAIL: Duration = Duration::from_secs(8);
@@ -306,9 +316,9 @@ impl Mailer {
         notification: &Notification,
     ) -> Result<(), Failure> {
         let subject = notification.notification_type.subject();
-        let render = |template: &str| {
-            template.replace("{url}", &self.config.public_url).replace("{subject}", subject)
-        };
+        // The id says nothing to others, and the client asks for a sign-in first.
+        let url = format!("{}{NOTIFICATION_PATH}{}", self.config.app_url, notification.id);
+        let render = |template: &str| template.replace("{url}", &url).replace("{subject}", subject);
         let (text, html) = (render(NOTIFICATION_TEXT), render(NOTIFICATION_HTML));
         let tags = MailTags::new(request, recipient.id, &recipient.email);
         self.send(&recipient.email, &tags, subject, text, html).await

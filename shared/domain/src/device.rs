@@ -14,7 +14,7 @@ pub const PLACES: u8 = 64;
 pub const MAX_DEVICE_FAILURES: u64 = 5;
 
 /// How long a device is known after its last sign-in.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(180 * 24);
+pub const LIFETIME: SignedDuration = SignedDuration::from_hours(180 * 24);
 
 /// A device from which a user has signed in.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

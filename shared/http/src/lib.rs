@@ -8,10 +8,12 @@ pub use utoipa;
 pub use utoipa_axum;
 
 pub mod caller;
+pub mod cookie;
 pub mod etag;
 pub mod form;
 pub mod idempotency;
 pub mod middleware;
+pub mod origin;
 pub mod page;
 pub mod path;
 pub mod problem;

@@ -91,6 +91,19 @@ impl ApiResponse {
         self
     }
 
+    /// Adds a header beside those of the same name.
+    #[must_use]
+    pub fn with_another_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().append(name, value);
+        self
+    }
+
+    /// Replaces the body by JSON.
+    #[must_use]
+    pub fn with_json(self, body: &Value) -> Self {
+        Self(self.0.map(|_| body.to_string().into()))
+    }
+
     /// Returns the JSON of the body, null for anything else.
     pub fn json(&self) -> Value {
         serde_json::from_slice(self.0.body()).unwrap_or_default()

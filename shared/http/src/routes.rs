@@ -27,6 +27,8 @@ pub trait Argument {
     const AUDIENCE: Option<Audience> = None;
     /// Whether the extractor reads the header Idempotency-Key.
     const IS_IDEMPOTENT: bool = false;
+    /// Whether the extractor reads the header Token-Transport.
+    const HAS_TOKEN_TRANSPORT: bool = false;
 }
 
 impl<A: caller::Audience> Argument for Authenticated<A> {
@@ -56,11 +58,14 @@ pub trait Arguments {
     const AUDIENCE: Option<Audience>;
     /// Whether the handler reads the header Idempotency-Key.
     const IS_IDEMPOTENT: bool;
+    /// Whether the handler reads the header Token-Transport.
+    const HAS_TOKEN_TRANSPORT: bool;
 }
 
 impl Arguments for ((),) {
     const AUDIENCE: Option<Audience> = None;
     const IS_IDEMPOTENT: bool = false;
+    const HAS_TOKEN_TRANSPORT: bool = false;
 }
 
 macro_rules! arguments {
@@ -68,6 +73,7 @@ macro_rules! arguments {
         impl<M, $($argument: Argument),+> Arguments for (M, $($argument,)+) {
             const AUDIENCE: Option<Audience> = first(&[$($argument::AUDIENCE),+]);
             const IS_IDEMPOTENT: bool = false $(|| $argument::IS_IDEMPOTENT)+;
+            const HAS_TOKEN_TRANSPORT: bool = false $(|| $argument::HAS_TOKEN_TRANSPORT)+;
         }
     };
 }
@@ -104,8 +110,8 @@ pub fn check_audience<T: Arguments>(operation: Operation) {
 /// Compares the handler of the one route in `paths`, whose operation id must be in the table.
 ///
 /// # Panics
-/// When they differ in who may call, or in whether the header Idempotency-Key is read, and when the
-/// table has no such operation.
+/// When they differ in who may call, or in whether the header Idempotency-Key or Token-Transport is
+/// read, and when the table has no such operation.
 #[doc(hidden)]
 pub fn check_route<H, T, S>(paths: &Paths, _: &MethodRouter<S, Infallible>, _: H)
 where
@@ -125,6 +131,11 @@ where
                 operation.is_idempotent() == T::IS_IDEMPOTENT,
                 "{operation}: the table of operations and the handler differ in being idempotent"
             );
+            assert!(
+                operation.has_token_transport() == T::HAS_TOKEN_TRANSPORT,
+                "{operation}: the table of operations and the handler differ in the header \
+                 Token-Transport"
+            );
         });
     }
 }
@@ -133,8 +144,8 @@ where
 /// its operation.
 ///
 /// # Panics
-/// When they differ in who may call, or in whether the header Idempotency-Key is read, and when the
-/// table has no such operation.
+/// When they differ in who may call, or in whether the header Idempotency-Key or Token-Transport is
+/// read, and when the table has no such operation.
 #[macro_export]
 macro_rules! routes {
     ($($first:ident)::+ $(, $($other:ident)::+)* $(,)?) => {{

@@ -200,7 +200,7 @@ fn finish(
     problems.add(path, method, operation, known)?;
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if response.get("$ref").is_none() {
-            finish_success(status, response, examples, known.is_idempotent());
+            finish_success(status, response, examples, known);
             links::add(&id, status, response);
         }
     }
@@ -250,6 +250,9 @@ fn add_parameters(path: &str, operation: &mut Value, known: Operation) {
     if known.is_idempotent() {
         parameters.push(reference("parameters", "IdempotencyKey"));
     }
+    if known.has_token_transport() {
+        parameters.push(reference("parameters", "TokenTransport"));
+    }
     if known.problems().iter().any(|(_, code)| *code == Code::PreconditionFailed) {
         parameters.push(reference("parameters", "IfMatch"));
     }
@@ -277,17 +280,15 @@ fn finish_body(body: &mut Value, examples: &Examples<'_>) {
     }
 }
 
-fn finish_success(
-    status: &str,
-    response: &mut Value,
-    examples: &Examples<'_>,
-    is_idempotent: bool,
-) {
+fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, known: Operation) {
     let mut names: Vec<String> =
         response["headers"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
     names.extend(shared::EVERYWHERE.map(str::to_owned));
-    if is_idempotent {
+    if known.is_idempotent() {
         names.push("Idempotent-Replayed".to_owned());
+    }
+    if known.has_token_transport() {
+        names.push("Set-Cookie".to_owned());
     }
     if status == "201" {
         names.push("Location".to_owned());

@@ -160,6 +160,10 @@ fn by_rule(path: &str, operation: &Value, known: Operation) -> BTreeMap<u16, BTr
         add(409, &[Code::IdempotencyRequestInProgress]);
         add(422, &[Code::IdempotencyKeyReused]);
     }
+    if known.has_token_transport() {
+        add(400, &[Code::ValidationFailed]);
+        add(403, &[Code::NotSameOrigin]);
+    }
     let parameters = operation["parameters"].as_array();
     if parameters
         .is_some_and(|parameters| parameters.iter().any(|parameter| parameter["in"] == "query"))

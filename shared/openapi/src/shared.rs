@@ -134,7 +134,21 @@ pub(crate) fn parameters() -> BTreeMap<String, Value> {
         ("IfMatch".to_owned(), header("If-Match", if_match, "*")),
         ("IfNoneMatch".to_owned(), header("If-None-Match", if_none_match, "\"0\"")),
         ("IdempotencyKey".to_owned(), idempotency_key()),
+        ("TokenTransport".to_owned(), token_transport()),
     ])
+}
+
+fn token_transport() -> Value {
+    json!({
+        "name": "Token-Transport", "in": "header", "required": false,
+        "description": "For pages of this service: refresh token and device token are in the \
+         cookies `__Host-refresh_token` and `__Host-device_token` (`HttpOnly`, `SameSite=Strict`, \
+         `Secure`) instead of the bodies of requests and responses. `Origin` must be that of the \
+         service, and `Sec-Fetch-Site`, where it is sent, `same-origin`. Without this header no \
+         cookie is read or set. At `http://localhost` the names have no prefix, and `Secure` is \
+         left out.",
+        "schema": { "type": "string", "enum": ["cookie"] },
+    })
 }
 
 fn idempotency_key() -> Value {
@@ -194,6 +208,14 @@ pub(crate) fn headers() -> BTreeMap<String, Value> {
         (
             "Retry-After",
             json!({ "description": "After how many seconds to try again.", "schema": seconds }),
+        ),
+        (
+            "Set-Cookie",
+            text(
+                "With Token-Transport, the tokens that the body does not contain (RFC 6265).",
+                "__Host-refresh_token=AZClwAAAcACAAAAAAAAAAQ; HttpOnly; SameSite=Strict; Secure; \
+                 Path=/; Max-Age=604800",
+            ),
         ),
         (
             "WWW-Authenticate",

@@ -124,6 +124,20 @@ pub fn s3(sdk: &SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config.build())
 }
 
+/// Returns the origin of the presigned URLs that the client of [`s3`] makes for a bucket.
+pub fn bucket_origin(bucket: &str) -> String {
+    origin_of_bucket(config::Aws::from_env(), bucket)
+}
+
+fn origin_of_bucket(environment: config::Aws, bucket: &str) -> String {
+    match (environment.endpoint_url, environment.identity) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Some(identity)) => format!("https://{bucket}.s3.{}.amazonaws.com", identity.region),
+        // The SDK looks elsewhere for the region, on a developer's machine alone.
+        (None, None) => format!("https://{bucket}.s3.amazonaws.com"),
+    }
+}
+
 /// Creates a client for SQS.
 pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(sdk)
@@ -165,9 +179,32 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
 
+    use aws_sdk_s3::presigning::PresigningConfig;
     use crypto::Secret;
 
     use super::*;
+
+    #[tokio::test]
+    async fn presigned_urls_have_the_origin_of_the_bucket() {
+        for endpoint_url in [None, Some("http://127.0.0.1:4566".to_owned())] {
+            let environment = || config::Aws {
+                identity: Some(config::Identity {
+                    region: "eu-central-1".to_owned(),
+                    access_key_id: "id".to_owned(),
+                    secret_access_key: Secret::new("key".to_owned()),
+                    session_token: None,
+                }),
+                endpoint_url: endpoint_url.clone(),
+                in_lambda: true,
+            };
+            let sdk = configure(environment(), CallPolicy::Interactive).await;
+            let lifetime = PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
+            let request = s3(&sdk).get_object().bucket("files").key("files/1");
+            let url = request.presigned(lifetime).await.unwrap().uri().to_owned();
+            let origin = origin_of_bucket(environment(), "files");
+            assert!(url.starts_with(&format!("{origin}/")), "{url} is not of {origin}");
+        }
+    }
 
     /// Starts a server that accepts connections and never responds: it hangs up at once, or keeps
     /// them open. Returns its address and the number of connections.

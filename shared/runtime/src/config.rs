@@ -183,6 +183,8 @@ config! {
     Console {
         /// The ARN of the secret for its cookies and the tokens in its forms.
         console_secret_arn: String = CONSOLE_SECRET_ARN as text,
+        /// Base of the web client's URLs, without a slash at the end.
+        app_url: String = APP_URL as url,
     }
 
     /// Settings for administering the queues.
@@ -241,6 +243,14 @@ config! {
         publish: bool = PUBLISH_DOCS as flag,
     }
 
+    /// Settings of the function that serves the web client.
+    Portal {
+        /// The bucket of the files, to and from which the client transfers them.
+        bucket_name: String = BUCKET_NAME as text,
+        /// Whether the web client is served.
+        is_on: bool = PORTAL as flag,
+    }
+
     /// Settings of the dispatcher.
     Dispatch {
         /// The table.
@@ -267,9 +277,7 @@ config! {
         sender: String = MAIL_SENDER as text,
         /// The configuration set of SES for all mails.
         configuration_set: String = MAIL_CONFIGURATION_SET as text,
-        /// Base of the links in mails, without a slash at the end.
-        public_url: String = PUBLIC_URL as url,
-        /// Base of the web client's URLs, for mails with a token; without a slash at the end.
+        /// Base of the links in mails: the address of the web client, without a slash at the end.
         app_url: String = APP_URL as url,
         /// How often a queue delivers an order before it moves to the dead-letter queue.
         deliveries: u32 = MAIL_DELIVERIES as |value| number(value, 1..=1_000),
@@ -363,6 +371,7 @@ pub const FUNCTIONS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("docs", &[Telemetry::VARIABLES, Docs::VARIABLES]),
+    ("portal", &[Telemetry::VARIABLES, Portal::VARIABLES]),
     ("bootstrap-admin", &[Telemetry::VARIABLES, Bootstrap::VARIABLES]),
     ("dispatcher", &[Telemetry::VARIABLES, Dispatch::VARIABLES]),
     ("mailer", &[Telemetry::VARIABLES, Mail::VARIABLES]),
@@ -564,6 +573,7 @@ mod tests {
             ("APP_URL", "https://app.example.com"),
             ("MAIL_DELIVERIES", "10"),
             ("BUCKET_NAME", "files"),
+            ("PORTAL", "false"),
             ("FAILURE_BUCKET_NAME", "failures"),
             ("UPLOAD_URL_SECONDS", "900"),
             ("MAX_FILE_BYTES", "26214400"),
@@ -633,6 +643,7 @@ mod tests {
         );
         assert!(uploads.scans_for_malware);
         assert_eq!(Dispatch::read(lookup(&environment)).unwrap().bucket_name, "files");
+        assert!(!Portal::read(lookup(&environment)).unwrap().is_on);
         assert!(!Doctors::read(lookup(&environment)).unwrap().approval_is_required);
         assert_eq!(Passwords::read(lookup(&environment)).unwrap().min_length, 15);
         let limits = ThrottleLimits::read(lookup(&environment)).unwrap();

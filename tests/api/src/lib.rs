@@ -43,6 +43,8 @@ mod orders;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod portal;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod records;

@@ -4,7 +4,7 @@ use openapi::Scope;
 use serde_json::Value;
 
 use crate::assert_same;
-use crate::routes::paths;
+use crate::routes::{Path, paths};
 use crate::template::{Template, number};
 use crate::workspace;
 
@@ -67,11 +67,11 @@ fn the_document_has_the_routes_of_the_routers() {
             .keys()
             .map(move |method| format!("{} {path}", method.to_uppercase()))
     });
-    // The pages of the console are not part of the API.
-    let routed =
-        paths().into_iter().filter(|path| !path.template.starts_with("/admin/")).flat_map(|path| {
-            path.methods.into_iter().map(move |method| format!("{method} {}", path.template))
-        });
+    // The pages of the console and of the portal are not part of the API.
+    let is_of_the_api = |path: &Path| !["console", "portal"].contains(&path.function);
+    let routed = paths().into_iter().filter(is_of_the_api).flat_map(|path| {
+        path.methods.into_iter().map(move |method| format!("{method} {}", path.template))
+    });
     assert_same(
         documented,
         routed,

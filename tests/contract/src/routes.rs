@@ -28,8 +28,8 @@ impl Path {
             .map(|segment| if segment.starts_with('{') { ID } else { segment });
         let declared = segments.collect::<Vec<_>>().join("/");
         match declared.strip_suffix('/') {
+            Some("") | None => vec![declared],
             Some(without) => vec![without.to_owned(), declared.clone()],
-            None => vec![declared],
         }
     }
 
@@ -72,6 +72,11 @@ pub(crate) fn paths() -> Vec<Path> {
             template: template.to_owned(),
             methods: vec![method.to_owned()],
         });
+    }
+    // Nor are the pages of the web client, which have one form: nothing links to another.
+    for template in portal::pages().iter().chain(&["/assets/{hash}/main.js"]) {
+        let (template, methods) = ((*template).to_owned(), vec!["GET".to_owned()]);
+        paths.push(Path { function: "portal", template, methods });
     }
     assert!(
         paths.len() > 10,
@@ -119,7 +124,11 @@ impl Gateway {
     /// longer paths before shorter ones, methods before ANY, and $default last.
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
     pub(crate) fn route(&self, method: &str, path: &str, slash: TrailingSlash) -> Option<&Route> {
-        let path = if slash == TrailingSlash::Ignored { path.trim_end_matches('/') } else { path };
+        let path = match path.trim_end_matches('/') {
+            "" => "/",
+            without if slash == TrailingSlash::Ignored => without,
+            _ => path,
+        };
         let ranked =
             self.0.iter().filter_map(|route| Some((rank(&route.key, method, path)?, route)));
         ranked.max_by_key(|(rank, _)| *rank).map(|(_, route)| route)
@@ -256,9 +265,9 @@ fn every_function_behind_the_gateway_has_a_router_in_openapi() {
     let routers = openapi::routers().into_iter().map(|(function, _)| function);
     assert_same(
         integrations,
-        routers.chain(["console"]).map(|function| resource(function, "Function")),
+        routers.chain(["console", "portal"]).map(|function| resource(function, "Function")),
         "shared/openapi/src/lib.rs must list the routers of all functions behind the gateway but \
-         the console, whose pages are no operations of the API",
+         the console and the portal, whose pages are no operations of the API",
     );
 }
 
@@ -319,7 +328,7 @@ fn every_route_has_a_function_that_the_gateway_may_invoke() {
 fn route_keys_are_valid_and_supported_by_these_tests() {
     for Route { key, .. } in Gateway::of(&Template::load()).0 {
         assert!(
-            !key.ends_with('/'),
+            !key.ends_with('/') || key == "ANY /",
             "{key}: API Gateway refuses route keys with a trailing slash: use a route with \
              {{proxy+}}"
         );
@@ -359,7 +368,9 @@ fn no_two_functions_own_a_path() {
     let paths = paths();
     for (index, path) in paths.iter().enumerate() {
         assert!(
-            path.template.ends_with('/') || path.template.contains('.'),
+            path.template.ends_with('/')
+                || path.template.contains('.')
+                || path.function == "portal",
             "{}: declare it with a slash at the end",
             path.template
         );
@@ -380,7 +391,6 @@ fn no_two_functions_own_a_path() {
 fn unknown_paths_reach_a_function_that_answers_404() {
     let (gateway, paths) = (Gateway::of(&Template::load()), paths());
     for unknown in [
-        "/",
         "/api",
         "/api/",
         "/nothing",
@@ -399,6 +409,16 @@ fn unknown_paths_reach_a_function_that_answers_404() {
         assert!(
             !paths.iter().any(|path| path.matches(unknown)),
             "{unknown} is known now: try another"
+        );
+    }
+}
+
+#[test]
+fn every_link_of_a_mail_leads_to_a_page_of_the_web_client() {
+    for path in mailer::link_paths() {
+        assert!(
+            portal::pages().contains(&path),
+            "mails lead to {path}: add it to functions/portal/src/pages.rs and template.yaml"
         );
     }
 }
@@ -452,7 +472,11 @@ fn cors_allows_the_methods_and_headers_of_the_api() {
     assert_eq!(
         cors["AllowCredentials"],
         Value::Null,
-        "remove AllowCredentials: tokens are sent in a header, never in cookies"
+        "remove AllowCredentials: cookies are for pages of the service alone"
+    );
+    assert!(
+        !texts(&cors["AllowHeaders"]).iter().any(|allowed| allowed == "Token-Transport"),
+        "pages of other sites must not send Token-Transport: remove it from AllowHeaders"
     );
     assert_same(
         texts(&cors["AllowMethods"]),

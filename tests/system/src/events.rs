@@ -32,6 +32,9 @@ fn requests_are_answered() {
         (&body["errors"][0]["field"], &body["request_id"]),
         (&json!("email"), &json!("JKJaXmPLvHcESHA="))
     );
+    let page = aws::invoke("portal", &sample("portal.json"));
+    assert_eq!(page["statusCode"], 200, "{page}");
+    assert_eq!(page["headers"]["content-encoding"], "gzip", "{page}");
     // The samples contain no valid token, so that nobody can use them.
     for function in ["records", "notifications"] {
         let response = aws::invoke(function, &sample(&format!("{function}.json")));

@@ -210,6 +210,14 @@ fn accounts_has_no_files() {
 }
 
 #[test]
+fn the_portal_reads_nothing() {
+    let role = Role::of("portal");
+    refused([role.get_item(), role.query(None), role.put_item(), role.delete_item()]);
+    refused(["GET", "PUT", "DELETE"].map(|method| role.object(method, OBJECT)));
+    refused([role.object("GET", ""), role.receive_message("mail"), role.send_message("mail")]);
+}
+
+#[test]
 fn records_reads_no_index_and_deletes_no_object() {
     let role = Role::of("records");
     refused(["gsi1", "gsi2", "gsi3"].map(|index| role.query(Some(index))));

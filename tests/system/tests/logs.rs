@@ -6,7 +6,9 @@
 //! recipient of each mail; it stands for SES, which must know.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use api_tests::harness::{Anonymous, Doctor, MARKER, PASSWORD, Patient, Stack, aws, eventually};
+use api_tests::harness::{
+    Anonymous, Doctor, MARKER, PASSWORD, Patient, Stack, aws, cookie_name, eventually,
+};
 use serde_json::{Value, json};
 
 /// The page size of CloudWatch Logs.
@@ -72,7 +74,7 @@ fn talk() -> Vec<String> {
         Anonymous.get(&format!("/api/admin/users/?search={MARKER}")).ok(401),
         Anonymous
             .request("GET", &format!("/admin/users/?search={MARKER}"))
-            .header("cookie", &format!("__Host-console={MARKER}"))
+            .header("cookie", &format!("{}={MARKER}", cookie_name("console")))
             .send_unchecked(),
         Anonymous
             .request("GET", "/api/accounts/me/")

@@ -6,6 +6,7 @@ use domain::field::{FieldError, Reason};
 use domain::text::Justification;
 use http_api::etag::IfMatch;
 use http_api::form::{self, Form};
+use http_api::origin::origin_of;
 use http_api::problem::Problem;
 use http_api::routes::Argument;
 use runtime::tokens::Claims;
@@ -140,7 +141,7 @@ fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin";
     }
-    let origin = public_url.split('/').take(3).collect::<Vec<_>>().join("/");
+    let origin = origin_of(public_url);
     headers.get(header::ORIGIN).is_none_or(|given| given.as_bytes() == origin.as_bytes())
 }
 

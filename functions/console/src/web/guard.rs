@@ -11,7 +11,7 @@ use runtime::clock;
 
 use crate::App;
 use crate::web::layout::{problem_page, see_other};
-use crate::web::session::{self, SessionCookie};
+use crate::web::session::{self, ConsoleKeys, SessionCookie};
 
 /// The sign-in page.
 pub(crate) const SIGN_IN_PATH: &str = "/admin/sign-in/";
@@ -66,7 +66,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         Some(problem)
             if path != SESSION_PATH && response.extensions().get::<Written>().is_none() =>
         {
-            page_of(&problem, &request_id, is_by_a_person).unwrap_or(response)
+            page_of(&problem, &request_id, &app.keys, is_by_a_person).unwrap_or(response)
         }
         _ => response,
     };
@@ -97,11 +97,16 @@ fn is_public(path: &str) -> bool {
 
 /// Returns the page of a problem, `None` if it cannot be rendered. Without a valid cookie that is
 /// the sign-in page, and a cookie that was looked at is deleted.
-fn page_of(problem: &Problem, request_id: &str, is_by_a_person: bool) -> Option<Response> {
+fn page_of(
+    problem: &Problem,
+    request_id: &str,
+    keys: &ConsoleKeys,
+    is_by_a_person: bool,
+) -> Option<Response> {
     if problem.status() == 401 {
         let mut response = see_other(SIGN_IN_PATH, None).ok()?;
         if is_by_a_person {
-            response.headers_mut().insert(header::SET_COOKIE, session::end().ok()?);
+            response.headers_mut().insert(header::SET_COOKIE, session::end(keys).ok()?);
         }
         return Some(response);
     }

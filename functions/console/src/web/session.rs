@@ -3,13 +3,12 @@
 //! It names the API session that was exchanged for it and when it was last used. Account and
 //! session are read at every request, as for an access token.
 
-use axum::http::header;
 use axum::http::{HeaderMap, HeaderValue};
-use cookie::{Cookie, SameSite};
 use crypto::{HmacKey, RotatingSecret, Sealer};
 use domain::account::Role;
 use domain::id::{SessionId, UserId};
 use http_api::caller::Caller;
+use http_api::cookie::HostCookie;
 use http_api::problem::Problem;
 use jiff::{SignedDuration, Timestamp};
 use runtime::clock;
@@ -21,8 +20,8 @@ const IDLE: SignedDuration = SignedDuration::from_mins(15);
 /// How long a cookie is valid at most. It ends with the session, too.
 const ABSOLUTE: SignedDuration = SignedDuration::from_hours(8);
 
-/// The prefix `__Host-` binds the cookie to HTTPS and this host, with all its paths.
-const COOKIE: &str = "__Host-console";
+/// The name of the cookie, without the prefix of [`HostCookie`].
+const COOKIE: &str = "console";
 
 /// The purpose for which cookies are sealed.
 const SEALED_FOR: &[u8] = b"console";
@@ -32,12 +31,13 @@ const SEALED_FOR: &[u8] = b"console";
 pub(crate) struct ConsoleKeys {
     sealer: Sealer,
     form_key: HmacKey,
+    cookie: HostCookie,
 }
 
 impl ConsoleKeys {
-    pub(crate) fn new(secret: impl Into<RotatingSecret>) -> Self {
-        let secret = secret.into();
-        Self { sealer: Sealer::new(&secret), form_key: HmacKey::derive(secret) }
+    pub(crate) fn new(secret: impl Into<RotatingSecret>, public_url: &str) -> Self {
+        let (secret, cookie) = (secret.into(), HostCookie::new(COOKIE, public_url));
+        Self { sealer: Sealer::new(&secret), form_key: HmacKey::derive(secret), cookie }
     }
 
     /// Returns the token of a session's forms.
@@ -63,10 +63,7 @@ pub(crate) struct SessionCookie {
 impl SessionCookie {
     /// Reads the cookie of a request, `None` unless there is a valid one.
     pub(crate) fn read(keys: &ConsoleKeys, headers: &HeaderMap, now: Timestamp) -> Option<Self> {
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
-        let sealed = cookies.find(|cookie| cookie.name() == COOKIE)?;
-        let opened = keys.sealer.open(SEALED_FOR, sealed.value())?;
+        let opened = keys.sealer.open(SEALED_FOR, &keys.cookie.read(headers)?)?;
         let cookie: Self = serde_json::from_slice(&opened).ok()?;
         cookie.is_valid_at(now).then_some(cookie)
     }
@@ -95,18 +92,8 @@ impl SessionCookie {
     pub(crate) fn to_header(self, keys: &ConsoleKeys) -> Result<HeaderValue, Problem> {
         let sealed =
             keys.sealer.seal(SEALED_FOR, &serde_json::to_vec(&self).map_err(Problem::internal)?);
-        set_cookie(&sealed, IDLE.as_secs())
+        keys.cookie.set(&sealed, IDLE)
     }
-}
-
-fn set_cookie(value: &str, max_age: i64) -> Result<HeaderValue, Problem> {
-    let cookie = Cookie::build((COOKIE, value))
-        .path("/")
-        .secure(true)
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .max_age(cookie::time::Duration::seconds(max_age));
-    HeaderValue::try_from(cookie.to_string()).map_err(Problem::internal)
 }
 
 /// Returns the header that sets the cookie of a caller who has just signed in.
@@ -116,16 +103,18 @@ pub(crate) fn begin(keys: &ConsoleKeys, caller: &Caller) -> Result<HeaderValue, 
 }
 
 /// Returns the header that deletes the cookie.
-pub(crate) fn end() -> Result<HeaderValue, Problem> {
-    set_cookie("", 0)
+pub(crate) fn end(keys: &ConsoleKeys) -> Result<HeaderValue, Problem> {
+    keys.cookie.delete()
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn keys(secret: &str) -> ConsoleKeys {
-        ConsoleKeys::new(secret)
+        ConsoleKeys::new(secret, "https://records.example.org")
     }
 
     fn session_cookie(now: Timestamp) -> SessionCookie {
@@ -167,7 +156,7 @@ mod tests {
         let pair = pair(&session_cookie(now).to_header(&ours).unwrap());
         assert_eq!(read(&keys("another secret"), &pair, now), None);
         assert_eq!(read(&ours, &pair.replace("__Host-console", "console"), now), None);
-        for at in COOKIE.len() + 1..pair.len() {
+        for at in "__Host-console=".len()..pair.len() {
             let mut forged = pair.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
             assert_eq!(
@@ -178,8 +167,8 @@ mod tests {
         }
         let elsewhere =
             ours.sealer.seal(b"another use", &serde_json::to_vec(&session_cookie(now)).unwrap());
-        assert_eq!(read(&ours, &format!("{COOKIE}={elsewhere}"), now), None);
-        for cookies in ["", COOKIE, "__Host-console=", "__Host-console=x"] {
+        assert_eq!(read(&ours, &format!("__Host-console={elsewhere}"), now), None);
+        for cookies in ["", "__Host-console", "__Host-console=", "__Host-console=x"] {
             assert_eq!(read(&ours, cookies, now), None, "{cookies}");
         }
     }

@@ -21,11 +21,14 @@ use crate::web::session;
 
 #[derive(Template)]
 #[template(path = "web/sign_in.html")]
-struct SignInPage;
+struct SignInPage<'a> {
+    /// Base of the web client's URLs.
+    app_url: &'a str,
+}
 
 /// Shows the form, which the script of the page sends to the login of the API.
-pub(crate) async fn sign_in() -> Result<Response, Problem> {
-    render(&SignInPage)
+pub(crate) async fn sign_in(State(app): State<App>) -> Result<Response, Problem> {
+    render(&SignInPage { app_url: &app.app_url })
 }
 
 /// Exchanges an access token of staff for the cookie of the console.
@@ -53,7 +56,7 @@ pub(crate) async fn sign_out(
         Err(EndSessionError::Store(error)) => return Err(error.into()),
     }
     let mut response = see_other(SIGN_IN_PATH, None)?;
-    response.headers_mut().insert(header::SET_COOKIE, session::end()?);
+    response.headers_mut().insert(header::SET_COOKIE, session::end(&app.keys)?);
     response.headers_mut().insert(CLEAR_SITE_DATA.0, CLEAR_SITE_DATA.1);
     Ok(response)
 }

@@ -44,12 +44,13 @@ struct Row {
     audience: Audience,
     idempotent: bool,
     names_record: bool,
+    token_transport: bool,
     problems: &'static [(u16, Code)],
 }
 
 impl Row {
     const fn new(audience: Audience, problems: &'static [(u16, Code)]) -> Self {
-        Self { audience, idempotent: false, names_record: false, problems }
+        Self { audience, idempotent: false, names_record: false, token_transport: false, problems }
     }
 
     const fn idempotent(self) -> Self {
@@ -58,6 +59,10 @@ impl Row {
 
     const fn names_record(self) -> Self {
         Self { names_record: true, ..self }
+    }
+
+    const fn token_transport(self) -> Self {
+        Self { token_transport: true, ..self }
     }
 }
 
@@ -89,7 +94,8 @@ macro_rules! operations {
 }
 
 // Flags: `idempotent` for operations that take the header Idempotency-Key, `names_record` where the
-// id in the path is a record's.
+// id in the path is a record's, `token_transport` for operations that take the header
+// Token-Transport.
 //
 // Problems are those that do not follow from a rule of shared/openapi/src/problems.rs: from the
 // audience, a body, an id in the path, query parameters.
@@ -113,24 +119,26 @@ operations! {
     /// Ask whether the service can do its work.
     Ready = "ready": Public;
     /// Register.
-    Register = "register": Public, idempotent, [429 TooManyAttempts, 429 DailyLimitReached];
+    Register = "register": Public, idempotent, token_transport,
+        [429 TooManyAttempts, 429 DailyLimitReached];
     /// Sign in.
-    Login = "login": Public, [401 InvalidCredentials, 401 MfaRequired,
+    Login = "login": Public, token_transport, [401 InvalidCredentials, 401 MfaRequired,
         401 SignInLinkRequired, 429 TooManyAttempts];
     /// Complete a sign-in with a second factor.
-    LoginWithSecondFactor = "login_with_second_factor": Public,
+    LoginWithSecondFactor = "login_with_second_factor": Public, token_transport,
         [401 MfaTokenNotValid, 401 InvalidCode, 401 CodeAlreadyUsed, 401 SecondFactorLocked,
          429 TooManyAttempts];
     /// Ask for a mail with a link that makes a device known.
     RequestSignInLink = "request_sign_in_link": Public, [429 TooManyAttempts];
     /// Make a device known with the token from the mail.
-    ConfirmDevice = "confirm_device": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
+    ConfirmDevice = "confirm_device": Public, token_transport,
+        [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Get new tokens for a refresh token.
-    Refresh = "refresh": Public, [401 TokenNotValid, 429 TooManyAttempts];
+    Refresh = "refresh": Public, token_transport, [401 TokenNotValid, 429 TooManyAttempts];
     /// End the session of a refresh token.
-    RevokeRefreshToken = "revoke_refresh_token": Public;
+    RevokeRefreshToken = "revoke_refresh_token": Public, token_transport;
     /// Ask for a mail with a token to set a new password.
-    RequestPasswordReset = "request_password_reset": Public, [429 TooManyAttempts];
+    RequestPasswordReset = "request_password_reset": Public, token_transport, [429 TooManyAttempts];
     /// Set a new password with the token from the mail.
     ResetPassword = "reset_password": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Confirm an email address with the token from the mail.
@@ -148,15 +156,15 @@ operations! {
     /// Cancel what staff have started, with the token from the mail.
     CancelRecovery = "cancel_recovery": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// End the session of the request.
-    Logout = "logout": SignedIn;
+    Logout = "logout": SignedIn, token_transport;
     /// List the caller's sessions.
     ListSessions = "list_sessions": SignedIn;
     /// End one of the caller's sessions.
     EndSession = "end_session": SignedIn;
     /// End all of the caller's sessions.
-    LogoutAll = "logout_all": SignedIn;
+    LogoutAll = "logout_all": SignedIn, token_transport;
     /// Change the caller's password.
-    ChangePassword = "change_password": SignedIn,
+    ChangePassword = "change_password": SignedIn, token_transport,
         [403 SignInLinkRequired, 409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Ask for another mail with a token to confirm the email address.
     ResendVerification = "resend_verification": SignedIn, [429 DailyLimitReached];
@@ -317,6 +325,11 @@ impl Operation {
     /// Returns whether the operation takes the header Idempotency-Key.
     pub fn is_idempotent(self) -> bool {
         self.row().idempotent
+    }
+
+    /// Returns whether the operation takes the header Token-Transport.
+    pub fn has_token_transport(self) -> bool {
+        self.row().token_transport
     }
 
     /// Returns whether the id in the operation's path is a record's.

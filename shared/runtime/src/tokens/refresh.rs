@@ -32,6 +32,11 @@ impl Lifetimes {
         !session.is_live(now) || self.end(session.id.created_at(), session.last_used_at) <= now
     }
 
+    /// Returns how long a session that was used at `now` lives unless it is used again.
+    pub fn left(self, session: SessionId, now: Timestamp) -> SignedDuration {
+        self.end(session.created_at(), now).duration_since(now)
+    }
+
     /// Returns when a session created at `created_at` expires unless it is used again after `now`.
     fn end(self, created_at: Timestamp, now: Timestamp) -> Timestamp {
         let after = |start: Timestamp, lifetime| start.saturating_add(lifetime).unwrap_or(start);

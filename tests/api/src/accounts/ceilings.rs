@@ -11,6 +11,7 @@ use crate::accounts::throttling::{
 use crate::harness::keys::set_attempts;
 use crate::harness::{
     Anonymous, Host, PASSWORD, Response, User, account_mail, account_mails_to, aws, new_email,
+    origin,
 };
 
 const WRONG: &str = "not the password of anybody";
@@ -120,7 +121,7 @@ fn after_a_hundred_failures_an_unknown_device_needs_a_link_and_a_known_one_does_
     let told = [&user.email, &unknown].map(|email| Anonymous.request_sign_in_link(email).ok(202));
     assert_eq!(told[0].bytes, told[1].bytes);
     let link = account_mail(&user.email, "Sign In From This Device", 0);
-    assert!(link.text.contains("http://localhost:3000/sign-in-link#token="), "{}", link.text);
+    assert!(link.text.contains(&format!("{}/sign-in-link#token=", origin())), "{}", link.text);
     let another = Anonymous.confirm_device(&link.token()).ok(200);
     let host = Host::somewhere();
     host.login_with_device(&user.email, WRONG, another.text("device_token"))

@@ -1,7 +1,7 @@
 //! Tests of email addresses: confirmed by a token, and changed by a token sent to the new address.
 
 use crate::harness::{
-    Anonymous, PASSWORD, User, account_mail, account_mails_to, aws, eventually, new_email,
+    Anonymous, PASSWORD, User, account_mail, account_mails_to, aws, eventually, new_email, origin,
 };
 
 fn is_verified(user: &User) -> bool {
@@ -15,7 +15,7 @@ fn a_new_user_confirms_the_address() {
     let user = User::new("patient");
     assert!(!is_verified(&user));
     let mail = account_mail(&user.email, "Confirm Your Email Address", 0);
-    assert!(mail.text.contains("http://localhost:3000/verify-email#token="), "{}", mail.text);
+    assert!(mail.text.contains(&format!("{}/verify-email#token=", origin())), "{}", mail.text);
     assert_eq!(user.verify_email(&mail.token()).ok(200).keys(), ["detail"]);
     assert!(is_verified(&user));
     user.me().ok(200);

@@ -18,6 +18,7 @@ mod squatting;
 mod stuffing;
 mod throttling;
 mod token_refresh;
+mod token_transport;
 
 const SIGNED_IN: [&str; 9] = [
     "device_token",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Anonymous, App, Client, PASSWORD, Response, Sandbox, Settings, account_mail, aws, new_email,
+    origin,
 };
 
 const OWN: &str = "three lamps in the window";
@@ -86,7 +87,7 @@ fn the_owner_who_confirms_the_address_sets_the_password() {
     let squatter = Squatter::new();
     let mail = account_mail(&squatter.email, CONFIRM, 0);
     assert!(mail.text.contains("Somebody has registered") && !mail.text.contains("Evil"));
-    assert!(mail.text.contains("http://localhost:3000/discard-account#token="), "{}", mail.text);
+    assert!(mail.text.contains(&format!("{}/discard-account#token=", origin())), "{}", mail.text);
     let token = mail.token();
     shows_the_squatter(&token);
     // Neither the token alone nor a session of another account confirms the address.

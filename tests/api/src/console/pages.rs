@@ -7,8 +7,8 @@ use ring::{hkdf, hmac};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, User,
-    account_mail, aws, eventually, new_email, report, report_about,
+    Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, Settings,
+    User, account_mail, aws, cookie_name, eventually, new_email, report, report_about,
 };
 
 /// Every page and form for staff. Braces in a path contain the kind of object that it names.
@@ -217,7 +217,7 @@ fn assert_sent_away(response: &Response) {
         "{response}"
     );
     assert!(
-        response.header("set-cookie").starts_with("__Host-console=; ")
+        response.header("set-cookie").starts_with(&format!("{}=; ", cookie_name("console")))
             && response.header("set-cookie").ends_with("; Max-Age=0"),
         "{response}"
     );
@@ -262,7 +262,8 @@ fn sealed(user: &str, session: &str, began: Timestamp, used: Timestamp) -> Strin
         &mut plain,
     )
     .unwrap();
-    format!("__Host-console={}", BASE64_URL_SAFE_NO_PAD.encode([&[1], &nonce[..], &plain].concat()))
+    let value = BASE64_URL_SAFE_NO_PAD.encode([&[1], &nonce[..], &plain].concat());
+    format!("{}={value}", cookie_name("console"))
 }
 
 #[test]
@@ -272,9 +273,12 @@ fn a_token_of_staff_becomes_a_cookie() {
     assert_eq!((response.status, response.bytes.len()), (204, 0), "{response}");
     let cookie = response.header("set-cookie");
     let mut parts: Vec<&str> = cookie.split("; ").collect();
-    assert!(parts.remove(0).starts_with("__Host-console="), "{cookie}");
+    let name = cookie_name("console");
+    assert!(parts.remove(0).starts_with(&format!("{name}=")), "{cookie}");
+    parts.retain(|part| *part != "Secure");
     parts.sort_unstable();
-    assert_eq!(parts, ["HttpOnly", "Max-Age=900", "Path=/", "SameSite=Strict", "Secure"]);
+    assert_eq!(parts, ["HttpOnly", "Max-Age=900", "Path=/", "SameSite=Strict"]);
+    assert_eq!(cookie.contains("; Secure;"), name != "console", "{cookie}");
     assert!(!cookie.contains(&admin.user().id), "what it says is sealed");
     let browser = Browser::with(pair(&response));
     let home = browser.get("/admin");
@@ -285,6 +289,20 @@ fn a_token_of_staff_becomes_a_cookie() {
     assert_eq!(page.status, 200, "{page}");
     assert_ne!(pair(&page), browser.cookie.unwrap(), "it is made anew when it is used");
     assert!(page.header("set-cookie").ends_with("Max-Age=900"), "{page}");
+}
+
+#[test]
+fn on_this_machine_without_tls_the_cookie_has_no_prefix() {
+    let console = Settings::of("console").with("PUBLIC_URL", "http://localhost:8000").start();
+    let admin = Admin::new();
+    let response = console.send(&admin, "POST", "/admin/session/", &Value::Null).ok(204);
+    let cookie = response.header("set-cookie");
+    assert!(cookie.starts_with("console="), "{cookie}");
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/; Max-Age=900"), "{cookie}");
+    let headers = [("cookie", pair(&response)), ("sec-fetch-mode", "navigate".to_owned())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let page = console.send_with(&Anonymous, "GET", "/admin/users/", &headers, &Value::Null);
+    assert_eq!(page.status, 200, "{page}");
 }
 
 #[test]
@@ -432,16 +450,16 @@ fn a_cookie_ends_with_disuse_and_with_time() {
 fn another_cookie_is_none() {
     let admin = Admin::new();
     let cookie = Browser::of(&admin).cookie.unwrap();
-    let value = cookie.strip_prefix("__Host-console=").unwrap();
+    let (name, value) = cookie.split_once('=').unwrap();
     let (head, tail) = value.split_at(value.len() / 2);
     let flipped = if tail.starts_with('A') { "B" } else { "A" };
     for wrong in [
-        "__Host-console=".to_owned(),
-        "__Host-console=x".to_owned(),
-        format!("console={value}"),
-        format!("__Host-console={head}"),
-        format!("__Host-console={head}{flipped}{}", &tail[1..]),
-        format!("__Host-console={}", admin.access.as_deref().unwrap()),
+        format!("{name}="),
+        format!("{name}=x"),
+        format!("other={value}"),
+        format!("{name}={head}"),
+        format!("{name}={head}{flipped}{}", &tail[1..]),
+        format!("{name}={}", admin.access.as_deref().unwrap()),
     ] {
         assert_sent_away(&Browser::with(&wrong).get("/admin/users/"));
     }

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Client, Doctor, MARKER, Patient, Request, Response, aws, eventually, mails_to, unique,
+    Admin, Client, Doctor, MARKER, Patient, Request, Response, aws, cookie_name, eventually,
+    mails_to, unique,
 };
 
 const LISTS: [&str; 4] =
@@ -172,7 +173,7 @@ fn only_staff_can_open_the_console() {
             plain.clone(),
             plain.clone().token(&patient.access),
             admin.request("GET", path),
-            plain.header("cookie", "__Host-console=x"),
+            plain.header("cookie", &format!("{}=x", cookie_name("console"))),
         ] {
             let response = request.send_unchecked().ok(303);
             assert_eq!(response.header("location"), "/admin/sign-in/", "{path}");

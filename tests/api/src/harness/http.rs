@@ -4,7 +4,7 @@ use std::ops::Index;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use ureq::Agent;
 
@@ -153,6 +153,17 @@ impl Request {
     }
 }
 
+/// Returns the origin of the API.
+pub fn origin() -> String {
+    Transport::get().base_url().to_owned()
+}
+
+/// Returns the name of a cookie of the service, which depends on where the service is.
+pub fn cookie_name(name: &str) -> String {
+    let prefix = if origin().starts_with("http://localhost") { "" } else { "__Host-" };
+    format!("{prefix}{name}")
+}
+
 /// Returns the path and query of a link to the API.
 #[track_caller]
 pub fn path_of(url: &str) -> &str {
@@ -210,6 +221,9 @@ impl Response {
                 name.parse::<HeaderName>().unwrap(),
                 value.as_str().unwrap().parse().unwrap(),
             );
+        }
+        for cookie in response["cookies"].as_array().into_iter().flatten() {
+            headers.append(header::SET_COOKIE, cookie.as_str().unwrap().parse().unwrap());
         }
         let bytes = response["body"].as_str().unwrap_or_default().as_bytes().to_vec();
         Self::new(what.to_owned(), status, headers, bytes)

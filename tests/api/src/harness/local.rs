@@ -40,11 +40,11 @@ use super::services::Services;
 use super::{Mail, Response};
 
 /// The variables of all functions, as on the test stack.
-const VARIABLES: [(&str, &str); 46] = [
+const VARIABLES: [(&str, &str); 47] = [
     ("ACCESS_TOKEN_SECONDS", "900"),
     ("ACCOUNT_MAIL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/account-mail"),
     ("ALLOWED_ORIGINS", "http://localhost:3000"),
-    ("APP_URL", "http://localhost:3000"),
+    ("APP_URL", BASE_URL),
     ("AUDIT_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:audit"),
     ("BUCKET_NAME", "files"),
     ("CONSOLE_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:console"),
@@ -77,6 +77,7 @@ const VARIABLES: [(&str, &str); 46] = [
     ("PAGE_SIZE", "20"),
     ("PATIENT_ABSOLUTE_DAYS", "30"),
     ("PATIENT_IDLE_DAYS", "7"),
+    ("PORTAL", "true"),
     ("PUBLIC_URL", BASE_URL),
     ("PUBLISH_DOCS", "true"),
     ("REQUIRE_DOCTOR_APPROVAL", "false"),
@@ -98,8 +99,12 @@ const VARIABLES: [(&str, &str); 46] = [
 /// The origin of the API in links.
 pub(super) const BASE_URL: &str = "https://records.example.org";
 
+/// The origin of presigned URLs.
+const BUCKET_ORIGIN: &str = "https://files.s3.eu-central-1.amazonaws.com";
+
 /// The functions that answer HTTP.
-const FUNCTIONS: [&str; 6] = ["accounts", "records", "notifications", "admin", "console", "docs"];
+const FUNCTIONS: [&str; 7] =
+    ["accounts", "records", "notifications", "admin", "console", "docs", "portal"];
 
 /// How long dispatcher and mailer pause when there are no changes.
 const REST: Duration = Duration::from_millis(10);
@@ -353,6 +358,10 @@ impl Local {
                 let app = docs::App::new(config::Docs::read(lookup).unwrap(), table);
                 docs::service(app)
             }
+            "portal" => {
+                let config = config::Portal::read(lookup).unwrap();
+                portal::service(portal::App::new(&config, BUCKET_ORIGIN).unwrap())
+            }
             _ => panic!("{name} answers no HTTP"),
         }
     }
@@ -448,7 +457,7 @@ fn routes() -> matchit::Router<String> {
     let mut router = matchit::Router::new();
     // The gateway's routes do not end in a slash.
     for (path, function) in
-        routes.as_table().unwrap().iter().filter(|(path, _)| !path.ends_with('/'))
+        routes.as_table().unwrap().iter().filter(|(path, _)| *path == "/" || !path.ends_with('/'))
     {
         router.insert(path, function.as_str().unwrap().to_owned()).unwrap();
     }

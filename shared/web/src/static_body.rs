@@ -1,5 +1,5 @@
-//! What is answered as it is, packed where the client takes that, or not at all when the client has
-//! it already.
+//! Use [`StaticBody`] for what is answered as it is, packed where the client takes that, or not at
+//! all when the client has it already.
 
 use std::io::{Read, Write};
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use http_api::problem::Problem;
 
 /// A body that never changes while the function lives.
-pub(crate) struct StaticBody {
+pub struct StaticBody {
     media_type: &'static str,
     version: String,
     plain: OnceLock<Bytes>,
@@ -23,7 +23,7 @@ pub(crate) struct StaticBody {
 
 /// How long the answer may be kept.
 #[derive(Clone, Copy)]
-pub(crate) enum Caching {
+pub enum Caching {
     /// For ever: its address names the version.
     Immutable,
     /// Until it is asked for again.
@@ -32,7 +32,7 @@ pub(crate) enum Caching {
 
 impl StaticBody {
     /// Makes a body from a text.
-    pub(crate) fn text(media_type: &'static str, text: impl Into<Bytes>) -> Self {
+    pub fn text(media_type: &'static str, text: impl Into<Bytes>) -> Self {
         let plain = text.into();
         Self {
             media_type,
@@ -43,7 +43,7 @@ impl StaticBody {
     }
 
     /// Makes a body from bytes that were packed with gzip before the function was built.
-    pub(crate) fn packed(media_type: &'static str, packed: &'static [u8]) -> Self {
+    pub fn packed(media_type: &'static str, packed: &'static [u8]) -> Self {
         let packed = Bytes::from_static(packed);
         Self {
             media_type,
@@ -54,7 +54,7 @@ impl StaticBody {
     }
 
     /// Returns a hash that tells the body from every other.
-    pub(crate) fn version(&self) -> &str {
+    pub fn version(&self) -> &str {
         &self.version
     }
 
@@ -62,11 +62,7 @@ impl StaticBody {
     ///
     /// # Errors
     /// 500 when the body cannot be packed or unpacked.
-    pub(crate) fn response(
-        &self,
-        request: &HeaderMap,
-        caching: Caching,
-    ) -> Result<Response, Problem> {
+    pub fn response(&self, request: &HeaderMap, caching: Caching) -> Result<Response, Problem> {
         let packs = takes_gzip(request);
         let tag = if packs {
             format!("\"{}-gzip\"", self.version)

@@ -1,0 +1,2 @@
+// Starts the client.
+document.getElementById("main").append(`There is no page at ${location.pathname} yet.`);
