@@ -7,8 +7,8 @@ import { texts } from "./texts.js";
 
 /** @typedef {import("./vendor/lit-html/lit-html.js").TemplateResult} Template */
 /**
- * `isNarrow`: for forms. `actions`: beside the heading.
- * @typedef {{ title: string, heading?: unknown, actions?: unknown, body: unknown, isNarrow?: boolean }} View
+ * `isNarrow`: for forms. `actions`: beside the heading. `back`: the list from which people come.
+ * @typedef {{ title: string, heading?: unknown, actions?: unknown, back?: { path: string, text: string }, body: unknown, isNarrow?: boolean }} View
  */
 /**
  * What a page gets when it is opened. `show` draws it, and does nothing once the page was left. `kept` stays with the entry of the
@@ -34,8 +34,9 @@ let onOpened = () => {};
 let opened = 0;
 
 /** @param {View} view */
-const layout = ({ title, heading, actions = nothing, body, isNarrow = false }) => html`
+const layout = ({ title, heading, actions = nothing, back, body, isNarrow = false }) => html`
 	<div class=${isNarrow ? "page narrow" : "page"}>
+		${back ? html`<p class="back no-print"><a href=${back.path}><span aria-hidden="true">← </span>${back.text}</a></p>` : nothing}
 		<div class="page-head"><h1 tabindex="-1">${heading ?? title}</h1>${actions}</div>
 		${body}
 	</div>`;

@@ -8,5 +8,5 @@ export const open = ({ show }) =>
 	show({
 		title: texts.admin.title,
 		isNarrow: true,
-		body: html`<div class="card"><p>${texts.admin.text}</p><p><a href="/admin/" role="button">${texts.admin.action}</a></p></div>`,
+		body: html`<div class="card"><p>${texts.admin.text}</p><p><a href="/admin/" class="button">${texts.admin.action}</a></p></div>`,
 	});

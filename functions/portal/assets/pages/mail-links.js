@@ -46,7 +46,7 @@ export const open = ({ params: [name = ""], token, show }) => {
 			body: html`
 				<div class="card">
 					${isDone
-						? html`<p role="status">${text.done}</p><p><a href=${next} role="button">${texts.proceed}</a></p>`
+						? html`<p role="status">${text.done}</p><p><a href=${next} class="button">${texts.proceed}</a></p>`
 						: html`<p>${text.text}</p>${form.view(tokenField(form, token) ?? nothing, text.action)}`}
 				</div>`,
 		});

@@ -16,12 +16,12 @@ export const open = async ({ params: [id = ""], show }) => {
 	show({
 		title: t.one,
 		isNarrow: true,
+		back: { path: "/notifications", text: t.title },
 		body: html`
-			<p class="back"><a href="/notifications">← ${t.title}</a></p>
 			<div class="card">
 				<p class="lead">${notificationText(notification)}</p>
 				<p class="meta">${dateAndTime(created_at)}</p>
-				${record ? html`<p><a href="/records/${record.id}" role="button">${t.openRecord}</a></p>` : nothing}
+				${record ? html`<p><a href="/records/${record.id}" class="button">${t.openRecord}</a></p>` : nothing}
 			</div>`,
 	});
 };

@@ -22,7 +22,7 @@ export const open = ({ token, show }) => {
 			title: t.title,
 			isNarrow: true,
 			body: isDone
-				? html`<div class="card"><p role="status">${t.done}</p><p><a href="/sign-in" role="button">${texts.signIn.title}</a></p></div>`
+				? html`<div class="card"><p role="status">${t.done}</p><p><a href="/sign-in" class="button">${texts.signIn.title}</a></p></div>`
 				: html`
 					<div class="card">
 						${form.view(

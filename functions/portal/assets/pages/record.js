@@ -43,12 +43,12 @@ export const open = async ({ params: [id = ""], show }) => {
 		isChecking = true;
 		for (const seconds of CHECK_SECONDS) {
 			await pause(seconds);
-			if (!isOpen()) break;
+			if (!isOpen() || !hasArrived()) break;
 			await refresh().catch(() => {});
-			if (!record.files.some((file) => file.status === "pending" && transfers.get(file.id)?.state === "sent")) break;
 		}
 		isChecking = false;
 	};
+	const hasArrived = () => record.files.some((file) => file.status === "pending" && transfers.get(file.id)?.state === "sent");
 	const isOpen = () => location.pathname === `/records/${id}`;
 	const stop = onTransfer((file, { state }) => {
 		if (!isOpen()) {
@@ -107,7 +107,7 @@ export const open = async ({ params: [id = ""], show }) => {
 		});
 
 	const files = recordFiles({ isDoctor, change, refresh });
-	const notes = recordNotes({ isDoctor, update: () => update(), refresh });
+	const notes = recordNotes({ isDoctor, update: () => update(), take: (annotations) => take({ ...record, annotations }) });
 	const history = recordHistory(id, () => update());
 	const access = recordAccess(id, () => update());
 
@@ -140,13 +140,13 @@ export const open = async ({ params: [id = ""], show }) => {
 		show({
 			title: recordTitle(record),
 			heading: people(recordTitle(record)),
+			back: { path: "/records", text: isDoctor ? texts.records.assigned : texts.records.title },
 			actions: html`
 				<div class="buttons no-print">
 					${isDoctor ? nothing : html`<button type="button" class="secondary outline" @click=${edit}>${t.edit}</button>`}
 					<button type="button" class="secondary outline wide-only" @click=${() => print()}>${t.print}</button>
 				</div>`,
 			body: html`
-				<p class="back no-print"><a href="/records">← ${isDoctor ? texts.records.assigned : texts.records.title}</a></p>
 				<section class="card" aria-label=${t.about}>${about()}</section>
 				${files(record)}
 				${notes(record)}
@@ -156,4 +156,5 @@ export const open = async ({ params: [id = ""], show }) => {
 				</div>`,
 		});
 	update();
+	check();
 };

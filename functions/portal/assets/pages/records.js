@@ -44,7 +44,7 @@ const closed = (error) => {
 	return {
 		title: t.title,
 		isNarrow: true,
-		body: html`<div class="card"><p>${t.text}</p><p><a href=${error.code === "not_approved" ? "/notifications" : "/security#second-factor"} role="button">${t.action}</a></p></div>`,
+		body: html`<div class="card"><p>${t.text}</p><p><a href=${error.code === "not_approved" ? "/notifications" : "/security#second-factor"} class="button">${t.action}</a></p></div>`,
 	};
 };
 
@@ -88,7 +88,7 @@ export const open = async ({ query, show, kept }) => {
 	};
 
 	const filters = () => html`
-		<form class="filters" role="search" aria-label=${t.filters} @change=${onFilter} @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
+		<search aria-label=${t.filters}><form class="filters" @change=${onFilter} @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
 			<label>${texts.type}
 				<select name="type">
 					<option value="">${t.allTypes}</option>
@@ -97,7 +97,7 @@ export const open = async ({ query, show, kept }) => {
 			</label>
 			<label>${t.from} <input type="date" name="from" value=${filter.from ?? ""}></label>
 			<label>${t.to} <input type="date" name="to" value=${filter.to ?? ""}></label>
-		</form>`;
+		</form></search>`;
 
 	const empty = () =>
 		isFiltered()
@@ -105,14 +105,14 @@ export const open = async ({ query, show, kept }) => {
 			: html`
 				<div class="empty">
 					<p>${isDoctor ? t.noneAssigned : t.none}</p>
-					${isDoctor ? nothing : html`<p><a href="/records/new" role="button">${t.create}</a></p>`}
+					${isDoctor ? nothing : html`<p><a href="/records/new" class="button">${t.create}</a></p>`}
 				</div>`;
 
 	let hasProfile = true;
 	const update = () =>
 		show({
 			title: isDoctor ? t.assigned : t.title,
-			actions: isDoctor ? nothing : html`<a href="/records/new" role="button"><span class="icon icon-plus"></span> ${t.create}</a>`,
+			actions: isDoctor || (listing.results.length === 0 && !isFiltered()) ? nothing : html`<a href="/records/new" class="button"><span class="icon icon-plus"></span> ${t.create}</a>`,
 			body: html`
 				${hasProfile ? nothing : html`<div class="notice" role="note">${isDoctor ? texts.profile.doctorMissing : texts.profile.missing} <a href="/profile">${texts.profile.complete}</a></div>`}
 				${listing.results.length === 0 && !isFiltered() ? nothing : filters()}

@@ -41,7 +41,9 @@ export const open = async ({ show }) => {
 			if (await withProof((proof) => requestEmailChange({ email, password, ...proof }))) mailedTo = email;
 		},
 	);
-	const factor = secondFactor(() => update());
+	// For password managers.
+	const username = () => html`<input type="hidden" name="username" autocomplete="username" value=${account.email ?? ""}>`;
+	const factor = secondFactor(() => update(), username);
 
 	/** @param {() => Promise<unknown>} work */
 	const telling = async (work) => {
@@ -84,7 +86,7 @@ export const open = async ({ show }) => {
 					<h2 id="password-title">${t.changePassword}</h2>
 					${passwordForm.view(
 						html`
-							<input type="hidden" name="username" autocomplete="username" value=${account.email ?? ""}>
+							${username()}
 							${passwordForm.password({ name: "current_password", label: t.currentPassword, autocomplete: "current-password" })}
 							${passwordForm.password({ name: "new_password", label: texts.newPassword, autocomplete: "new-password", hint: html`${texts.passwordHint} ${t.othersEnd}` })}`,
 						t.changePassword,
@@ -97,6 +99,7 @@ export const open = async ({ show }) => {
 						? html`<p role="status">${t.mailed(people(mailedTo))}</p>`
 						: emailForm.view(
 								html`
+									${username()}
 									${emailForm.input({ name: "email", label: t.newEmail, type: "email", autocomplete: "email" })}
 									${emailForm.password({ name: "password", label: texts.password, autocomplete: "current-password" })}`,
 								t.changeEmail,

@@ -74,7 +74,7 @@ export const open = async ({ token: linked, show }) => {
 			body: html`
 				<div class="card">
 					${done
-						? html`<p role="status">${done}</p><p><a href="/" role="button">${session.user === null ? texts.signIn.title : texts.proceed}</a></p>`
+						? html`<p role="status">${done}</p><p><a href="/" class="button">${session.user === null ? texts.signIn.title : texts.proceed}</a></p>`
 						: registration
 							? account(registration)
 							: tokenForm.view(tokenForm.input({ name: "token", label: texts.token.label, hint: texts.token.hint, value: token ?? "" }), texts.proceed)}

@@ -319,7 +319,8 @@ export const texts = {
 		},
 	},
 	notes: {
-		title: "Anmerkungen Ihres Arztes",
+		title: "Anmerkungen",
+		titleForPatients: "Anmerkungen Ihres Arztes",
 		none: "Ihr Arzt hat noch nichts angemerkt.",
 		noneYet: "Es gibt noch keine Anmerkungen.",
 		note: "Anmerkung",

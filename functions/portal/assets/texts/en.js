@@ -284,7 +284,8 @@ export const texts = {
 		},
 	},
 	notes: {
-		title: "Notes of your doctor",
+		title: "Notes",
+		titleForPatients: "Notes of your doctor",
 		none: "Your doctor has not noted anything yet.",
 		noneYet: "There are no notes yet.",
 		note: "Note",

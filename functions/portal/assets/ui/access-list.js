@@ -38,7 +38,7 @@ export const accessList = (events, recordName) => {
 				return html`
 					<li>
 						<span>
-							${texts.actions[action](actorName(actor), actor.pk === session.user?.id, recordName(event.record))}${count > 1 ? html` <small>(${count}×)</small>` : nothing}
+							${texts.actions[action](actorName(actor), actor.pk === session.user?.id, recordName(event.record))}${count > 1 ? html` <span class="muted">(${count}×)</span>` : nothing}
 							${outcome === "success" ? nothing : html` <mark>${texts.outcomes[outcome]}</mark>`}
 							${before || after ? html`<small>${people(before ?? "–")} → ${people(after ?? "–")}</small>` : nothing}
 							${reason ? html`<small>${texts.reason}: ${people(reason)}</small>` : nothing}

@@ -13,17 +13,19 @@ import { toast } from "./toast.js";
 /** @typedef {import("../api.js").Schemas} Schemas */
 
 /**
- * @param {{ isDoctor: boolean, update: () => void, refresh: () => Promise<void> }} record
+ * @param {{ isDoctor: boolean, update: () => void, take: (notes: Schemas["Annotation"][]) => void }} record `take` shows other notes: reading the record again would be one more look in its access log
  * @returns {(record: Schemas["Record"]) => unknown}
  */
-export const recordNotes = ({ isDoctor, update, refresh }) => {
+export const recordNotes = ({ isDoctor, update, take }) => {
 	const t = texts.notes;
 	let recordId = "";
+	/** @type {Schemas["Annotation"][]} */
+	let notes = [];
 	const form = new Form(update, async ({ note = "" }) => {
-		await createNote({ record: recordId, note }, form.key);
+		const added = await createNote({ record: recordId, note }, form.key);
 		const field = /** @type {HTMLTextAreaElement | null} */ (document.getElementById(form.idOf("note")));
 		if (field) field.value = "";
-		await refresh();
+		take([added, ...notes]);
 		toast(t.added);
 	});
 
@@ -31,8 +33,8 @@ export const recordNotes = ({ isDoctor, update, refresh }) => {
 	const edit = (note) =>
 		openDialog(t.edit, ({ update: draw, close }) => {
 			const editForm = new Form(draw, async ({ note: text }) => {
-				await updateNote(note.id, { note: text });
-				await refresh();
+				const changed = await updateNote(note.id, { note: text });
+				take(notes.map((each) => (each.id === changed.id ? changed : each)));
 				close();
 				toast(texts.saved);
 			});
@@ -75,9 +77,10 @@ export const recordNotes = ({ isDoctor, update, refresh }) => {
 
 	return ({ id, annotations }) => {
 		recordId = id;
+		notes = annotations;
 		return html`
 			<section class="card" aria-labelledby="notes-title">
-				<div class="section-head"><h2 id="notes-title">${t.title}</h2></div>
+				<div class="section-head"><h2 id="notes-title">${isDoctor ? t.title : t.titleForPatients}</h2></div>
 				${annotations.length === 0 ? html`<p class="muted">${isDoctor ? t.noneYet : t.none}</p>` : html`<ul class="notes">${annotations.map(item)}</ul>`}
 				${isDoctor ? html`<div class="no-print">${form.view(form.text({ name: "note", label: t.newNote, maxlength: 5000 }), t.add)}</div>` : nothing}
 			</section>`;

@@ -40,7 +40,7 @@ const showRecoveryCodes = (codes) => {
 				<div class="buttons no-print">
 					<button type="button" class="secondary outline" @click=${copy}>${t.copy}</button>
 					<button type="button" class="secondary outline" @click=${() => print()}>${texts.record.print}</button>
-					<a role="button" class="secondary outline" href=${file} download="recovery-codes.txt">${t.download}</a>
+					<a class="button secondary outline" href=${file} download="recovery-codes.txt">${t.download}</a>
 				</div>
 				<footer class="no-print"><button type="button" @click=${() => close()}>${t.kept}</button></footer>`,
 		{ onClose: () => URL.revokeObjectURL(file) },
@@ -68,8 +68,8 @@ const showSecret = async ({ secret, otpauth_url }) => {
 	});
 };
 
-/** @param {() => void} update @returns {() => unknown} */
-export const secondFactor = (update) => {
+/** @param {() => void} update @param {() => unknown} username a field for password managers @returns {() => unknown} */
+export const secondFactor = (update, username) => {
 	const t = texts.secondFactor;
 	let isUnconfirmed = false;
 
@@ -117,7 +117,7 @@ export const secondFactor = (update) => {
 			});
 			return () => html`
 				<p>${t.removeText}</p>
-				${form.view(html`${form.password({ name: "password", label: texts.password, autocomplete: "current-password" })}${form.code()}`, t.remove)}`;
+				${form.view(html`${username()}${form.password({ name: "password", label: texts.password, autocomplete: "current-password" })}${form.code()}`, t.remove)}`;
 		});
 
 	return () =>
@@ -125,7 +125,7 @@ export const secondFactor = (update) => {
 			? html`<p>${t.isSetUp}</p><button type="button" class="danger outline" @click=${remove}>${t.remove}</button>`
 			: html`
 				<p>${t.text}</p>
-				${setUpForm.view(setUpForm.password({ name: "password", label: texts.password, autocomplete: "current-password" }), t.setUp, {
+				${setUpForm.view(html`${username()}${setUpForm.password({ name: "password", label: texts.password, autocomplete: "current-password" })}`, t.setUp, {
 					beside: isUnconfirmed ? html`<button type="button" class="secondary outline" @click=${resend}>${t.resend}</button>` : nothing,
 				})}`;
 };
