@@ -105,6 +105,8 @@ const call = async (method, path, { body, query, id, key, version, cookies, isAn
 	let response = await send(token);
 	// Ended in between: the person signs in again, and nothing that was typed is lost.
 	if (response.status === 401 && token !== null) {
+		// The connection is free again once the body is read.
+		await response.text();
 		token = await session.renewed(token);
 		response = await send(token);
 	}

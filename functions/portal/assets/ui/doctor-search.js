@@ -21,6 +21,8 @@ export class DoctorSearch {
 		this.text = "";
 		this.isOpen = false;
 		this.active = -1;
+		/** Whether the list is not yet that of what was typed last: nothing can be chosen from it. */
+		this.isStale = false;
 		/** @type {string | null} */
 		this.problem = null;
 		this.asked = 0;
@@ -42,6 +44,7 @@ export class DoctorSearch {
 			this.problem = texts.problem(error);
 		}
 		this.isOpen = true;
+		this.isStale = false;
 		this.active = -1;
 		this.update();
 	}
@@ -50,12 +53,15 @@ export class DoctorSearch {
 	#onInput = (event) => {
 		this.text = /** @type {HTMLInputElement} */ (event.target).value;
 		this.chosen = null;
+		this.isStale = true;
+		this.active = -1;
+		this.update();
 		clearTimeout(this.timer);
 		this.timer = setTimeout(() => this.#search(), TYPING_MS);
 	};
 
-	#onFocus = () => {
-		if (this.chosen === null) this.#search();
+	#onClick = () => {
+		if (this.chosen === null && !this.isOpen) this.#search();
 	};
 
 	#close = () => {
@@ -82,7 +88,7 @@ export class DoctorSearch {
 				this.#search();
 				return;
 			}
-			const count = this.found.length;
+			const count = this.isStale ? 0 : this.found.length;
 			if (count > 0) this.active = (this.active + step + (this.active < 0 && step < 0 ? 1 : 0) + count) % count;
 			this.update();
 			document.getElementById(`doctor-${this.active}`)?.scrollIntoView({ block: "nearest" });
@@ -90,7 +96,7 @@ export class DoctorSearch {
 			// Does not send the form while the list is open.
 			event.preventDefault();
 			const doctor = this.found[this.active] ?? (this.found.length === 1 ? this.found[0] : undefined);
-			if (doctor) this.#choose(doctor);
+			if (doctor && !this.isStale) this.#choose(doctor);
 		} else if (key === "Escape" && this.isOpen) {
 			event.preventDefault();
 			event.stopPropagation();
@@ -122,7 +128,7 @@ export class DoctorSearch {
 				<input id=${id} type="text" role="combobox" autocomplete="off" spellcheck="false" .value=${this.text} aria-autocomplete="list" aria-controls="doctors"
 					aria-expanded=${this.isOpen ? "true" : "false"} aria-activedescendant=${this.active >= 0 ? `doctor-${this.active}` : nothing}
 					aria-describedby=${error ? `${id}-error ${id}-hint` : `${id}-hint`} aria-invalid=${error ? "true" : nothing}
-					@input=${this.#onInput} @focus=${this.#onFocus} @blur=${this.#close} @keydown=${this.#onKey}>
+					@input=${this.#onInput} @click=${this.#onClick} @blur=${this.#close} @keydown=${this.#onKey}>
 				<ul id="doctors" role="listbox" aria-label=${texts.doctor} ?hidden=${!this.isOpen || this.found.length === 0}>
 					${this.found.map((doctor, index) => this.#option(doctor, index))}
 				</ul>

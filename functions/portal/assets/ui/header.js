@@ -70,7 +70,7 @@ const link = (path, text) => html`<li><a href=${path} aria-current=${location.pa
 
 const menu = () => html`
 	<details class="menu" id="menu">
-		<summary aria-label=${texts.nav.account}><span class="icon icon-person"></span> <span class="wide-only">${person ? people(fullName(person)) : texts.nav.account}</span></summary>
+		<summary><span class="icon icon-person"></span> <span class="visually-hidden">${texts.nav.account}</span> <span class="wide-only">${person ? people(fullName(person)) : nothing}</span></summary>
 		<ul>
 			${link("/profile", texts.nav.profile)}
 			${link("/security", texts.nav.security)}

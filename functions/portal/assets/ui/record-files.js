@@ -100,8 +100,8 @@ export const recordFiles = ({ isDoctor, change, refresh }) => {
 		const input = `again-${file.id}`;
 		return html`
 			<small class="error">${t.missing}</small>
-			<label class="file-button small" for=${input}>${t.chooseAgain}</label>
-			<input type="file" id=${input} class="visually-hidden" @change=${(/** @type {Event} */ event) => chooseAgain(file, event)}>`;
+			<label class="file-button small no-print" for=${input}>${t.chooseAgain}</label>
+			<input type="file" id=${input} class="visually-hidden no-print" @change=${(/** @type {Event} */ event) => chooseAgain(file, event)}>`;
 	};
 
 	/** @param {Schemas["RecordFile"]} file */
