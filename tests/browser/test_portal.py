@@ -32,12 +32,12 @@ def register(tab: Tab, role: str, first_name: str, last_name: str) -> str:
 
 def choose_doctor(page: Page, last_name: str) -> None:
     page.get_by_role("combobox", name="Doctor").fill(last_name)
-    page.get_by_role("listbox", name="Doctor").get_by_role("option").first.click()
+    page.get_by_role("listbox", name="Doctor").get_by_role("option").last.click()
 
 
 def sign_out(page: Page) -> None:
     page.get_by_role("banner").locator("summary", has_text="Account").click()
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
 
 
 def create_record(page: Page, doctor: Person, description: str, *files: dict[str, object]) -> None:
@@ -56,7 +56,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
         tab.allow_files()
 
     # Both register, and complete their profiles.
-    register(doctor, "Doctor", "Lucia", "Castellvera")
+    register(doctor, "Doctor", "Ines", "Valderrosa")
     doctor.page.get_by_label("Specialization").fill("Radiology")
     doctor.page.get_by_label("Licence number").fill("MD-104872")
     doctor.page.get_by_label("Years of experience").fill("12")
@@ -84,7 +84,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     page = patient.page
     page.get_by_role("link", name="New record").first.click()
     expect_heading(patient, "New record")
-    choose_doctor(page, "castell")
+    choose_doctor(page, "valder")
     page.get_by_label("Type", exact=True).select_option("Lab result")
     page.get_by_label("Description").fill(DESCRIPTION)
     page.get_by_label("Choose files").set_input_files(
@@ -131,7 +131,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     expect(page.get_by_role("dialog").get_by_text("Haemoglobin is low.")).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_text("Who has looked at it").click()
-    expect(page.get_by_text("Dr. Lucia Castellvera opened a file of the record")).to_be_visible()
+    expect(page.get_by_text("Dr. Ines Valderrosa opened a file of the record")).to_be_visible()
     page.get_by_role("button", name="Edit", exact=True).click()
     page.get_by_label("Description").fill(f"{DESCRIPTION}\nThe tiredness is better now.")
     page.get_by_role("button", name="Save").click()
@@ -144,7 +144,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     patient.inspect("portal-records", largest=portal.LARGEST_PAGE)
 
     patient.open("/access-log")
-    expect(page.get_by_text(f"Dr. Lucia Castellvera viewed {DESCRIPTION}").first).to_be_visible()
+    expect(page.get_by_text(f"Dr. Ines Valderrosa viewed {DESCRIPTION}").first).to_be_visible()
     patient.inspect("portal-access-log", largest=portal.LARGEST_PAGE)
 
 

@@ -13,6 +13,7 @@ const ID = "([0-9a-f-]{36})";
 /** @param {string} path @param {Route["access"]} access @param {Route["load"]} load @returns {Route} */
 const route = (path, access, load) => ({ path: new RegExp(`^${path}$`), access, load });
 
+// The same paths as in functions/portal/src/pages.rs.
 const routes = [
 	route("/", "anyone", () => import("./pages/sign-in.js")),
 	route("/sign-in", "anyone", () => import("./pages/sign-in.js")),
@@ -20,9 +21,7 @@ const routes = [
 	route("/forgot-password", "anyone", () => import("./pages/forgot-password.js")),
 	route("/password-reset", "anyone", () => import("./pages/password-reset.js")),
 	route("/verify-email", "anyone", () => import("./pages/verify-email.js")),
-	route("/registration", "anyone", () => import("./pages/verify-email.js")),
-	route("/(discard-account|registration/discard|email-change|sign-in-link|sign-in/link|recovery-cancel|recovery/cancel|recovery-confirm|recovery)", "anyone", () =>
-		import("./pages/mail-links.js")),
+	route("/(discard-account|email-change|sign-in-link|recovery-cancel|recovery-confirm)", "anyone", () => import("./pages/mail-links.js")),
 	route("/records", "member", () => import("./pages/records.js")),
 	route("/records/new", "member", () => import("./pages/new-record.js")),
 	route(`/records/${ID}`, "member", () => import("./pages/record.js")),

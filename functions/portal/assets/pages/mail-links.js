@@ -8,29 +8,20 @@ import { tokenField } from "../ui/token.js";
 
 /** @typedef {{ text: { title: string, text: string, action: string, done: string }, send: (body: { token: string }) => Promise<unknown>, next: string }} Action */
 
-/** @type {Action} */
-const discard = { text: texts.mailLinks.discardAccount, send: discardRegistration, next: "/sign-in" };
-const signInLink = { text: texts.mailLinks.signInLink, send: confirmDevice, next: "/sign-in" };
-const cancel = { text: texts.mailLinks.cancelRecovery, send: cancelRecovery, next: "/access-log" };
-const confirm = { text: texts.mailLinks.confirmRecovery, send: confirmRecovery, next: "/sign-in" };
-const email = { text: texts.mailLinks.emailChange, send: changeEmail, next: "/sign-in" };
-
 /** @type {Record<string, Action>} */
 const ACTIONS = {
-	"discard-account": discard,
-	"registration/discard": discard,
-	"sign-in-link": signInLink,
-	"sign-in/link": signInLink,
-	"email-change": email,
-	"recovery-cancel": cancel,
-	"recovery/cancel": cancel,
-	"recovery-confirm": confirm,
-	recovery: confirm,
+	"discard-account": { text: texts.mailLinks.discardAccount, send: discardRegistration, next: "/sign-in" },
+	"sign-in-link": { text: texts.mailLinks.signInLink, send: confirmDevice, next: "/sign-in" },
+	"email-change": { text: texts.mailLinks.emailChange, send: changeEmail, next: "/sign-in" },
+	"recovery-cancel": { text: texts.mailLinks.cancelRecovery, send: cancelRecovery, next: "/access-log" },
+	"recovery-confirm": { text: texts.mailLinks.confirmRecovery, send: confirmRecovery, next: "/sign-in" },
 };
 
 /** @type {import("../router.js").Page} */
 export const open = ({ params: [name = ""], token, show }) => {
-	const { text, send, next } = ACTIONS[name] ?? discard;
+	const action = ACTIONS[name];
+	if (!action) return;
+	const { text, send, next } = action;
 	let isDone = false;
 	const form = new Form(
 		() => update(),
