@@ -47,6 +47,8 @@ TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside clie
 OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
 DOCUMENT := functions/docs/openapi.json
+# Checked against types that are generated from the document.
+PORTAL_MODULES := $(shell find functions/portal/assets -name '*.js')
 CHECKED := .local/checked
 # Clients generated from the document, those of Python and Rust below this folder, which mypy finds there.
 CLIENTS := .local/client
@@ -160,7 +162,7 @@ $(CHECKED)/document: $(DOCUMENT) tests/conformance/spectral.yaml $(VENV)/outside
 	$(call step,Checking the OpenAPI document,$(OUTSIDE) -m openapi_spec_validator --schema 3.1 $(DOCUMENT) && $(SPECTRAL) $(DOCUMENT))
 	@mkdir -p $(@D) && touch $@
 
-$(CHECKED)/client-typescript: $(DOCUMENT) $(wildcard tests/client/*.json tests/client/*.mjs) tests/client/day.ts tests/client/patterns.ts tests/client/node_modules/ready
+$(CHECKED)/client-typescript: $(DOCUMENT) $(wildcard tests/client/*.json tests/client/*.mjs) tests/client/day.ts tests/client/patterns.ts $(PORTAL_MODULES) tests/client/node_modules/ready
 	$(call step,Making clients of the OpenAPI document in TypeScript,cd tests/client && $(NODE) npm run --silent generate && $(NODE) npm run --silent check)
 	@mkdir -p $(@D) && touch $@
 

@@ -48,7 +48,7 @@ class Tab:
         self.stack = stack
         self.page: Page = context.new_page()
         self.page.set_default_timeout(_TIMEOUT_MS)
-        self._host = urlsplit(stack.base_url).netloc
+        self._hosts = {urlsplit(stack.base_url).netloc}
         self._errors: list[str] = []
         self._expected: list[tuple[int, str]] = []
         self._bytes: dict[str, int] = {}
@@ -67,6 +67,15 @@ class Tab:
         """Allows this error response from now on. Otherwise, each response from 400 on is an error."""
         self._expected.append((status, path))
 
+    def forget_errors(self, text: str) -> None:
+        """Forgets errors that a test has caused, which contain a text."""
+        assert any(text in error for error in self._errors), f"nothing has failed with {text}"
+        self._errors = [error for error in self._errors if text not in error]
+
+    def allow_files(self) -> None:
+        """Allows requests to the storage of files, too."""
+        self._hosts.add(urlsplit(self.stack.description["endpoint_url"]).netloc)
+
     def open(self, path: str) -> Response | None:
         return self.page.goto(self.stack.base_url + path)
 
@@ -77,7 +86,8 @@ class Tab:
 
     def _on_request(self, request: Request) -> None:
         url = urlsplit(request.url)
-        if url.scheme not in ("data", "blob") and url.netloc != self._host:
+        # The last two are parts of the viewer of PDFs.
+        if url.scheme not in ("data", "blob", "chrome", "chrome-extension") and url.netloc not in self._hosts:
             self._errors.append(f"request to another host: {request.url}")
 
     def _on_response(self, response: Response) -> None:
@@ -94,9 +104,9 @@ class Tab:
         """Fails if there was any error so far."""
         assert not self._errors, "\n".join(self._errors)
 
-    def inspect(self, name: str, is_ours: bool = True) -> None:
-        """Checks a page in light and dark mode, on a desktop and on a phone, and takes screenshots. Size, layout and
-        accessibility are checked for our own pages only."""
+    def inspect(self, name: str, is_ours: bool = True, largest: int = LARGEST_PAGE) -> None:
+        """Checks a page in light and dark mode, on a desktop and on a phone, and takes screenshots. Size (`largest` bytes),
+        layout and accessibility are checked for our own pages only."""
         page = self.page
         page.wait_for_load_state("networkidle")
         assert page.title() and page.locator("html[lang]").count() == 1, f"{name}: no title or language: add <title> and <html lang>"
@@ -105,18 +115,22 @@ class Tab:
             sizes = page.evaluate(
                 "() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(each => each.decodedBodySize)"
             )
-            assert sum(sizes) < LARGEST_PAGE, f"{name}: {sum(sizes)} bytes, more than {LARGEST_PAGE}"
+            assert sum(sizes) < largest, f"{name}: {sum(sizes)} bytes, more than {largest}"
         for suffix, scheme, size in [("", "light", DESKTOP), ("-dark", "dark", DESKTOP), ("-phone", "light", PHONE)]:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)
             page.screenshot(path=SCREENSHOTS / f"{name}{suffix}.png", full_page=is_ours)
             if is_ours:
-                self._assert_accessible(f"{name}{suffix}")
-                too_wide = page.evaluate("() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
-                assert too_wide <= 0, f"{name}{suffix} is {too_wide} pixels wider than the window"
+                self.check(f"{name}{suffix}")
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(DESKTOP)
         self.assert_quiet()
+
+    def check(self, name: str) -> None:
+        """Checks accessibility and layout of a page as it is."""
+        self._assert_accessible(name)
+        too_wide = self.page.evaluate("() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, f"{name} is {too_wide} pixels wider than the window"
 
     def _assert_accessible(self, name: str) -> None:
         # Colours are checked after all transitions.

@@ -48,9 +48,11 @@ _FOCUSED_LABEL_AND_FORM = """() => {
 }"""
 _FOCUS_IS_VISIBLE = """() => {
     const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
-    const hasOutline = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+    const hasOutline = ({ outlineStyle, outlineWidth }) => outlineStyle !== 'none' && parseFloat(outlineWidth) > 0;
+    // The box around a field for files has the outline, because the field itself is only the label.
+    if (element.type === 'file') return hasOutline(getComputedStyle(element.parentElement));
     // Date fields highlight the focused part instead.
-    return box.width > 0 && box.height > 0 && (element.type === 'date' || hasOutline || style.boxShadow !== 'none');
+    return box.width > 0 && box.height > 0 && (element.type === 'date' || hasOutline(style) || style.boxShadow !== 'none');
 }"""
 
 

@@ -1,0 +1,33 @@
+// The language of the pages, and the texts in it.
+
+const LANGUAGES = /** @type {const} */ (["en", "de"]);
+const KEY = "language";
+
+/** @typedef {typeof LANGUAGES[number]} Language */
+
+/** @param {string | null} tag */
+const known = (tag) => LANGUAGES.find((language) => tag?.split("-")[0] === language);
+
+const preferred = [localStorage.getItem(KEY), ...navigator.languages].map(known);
+
+/** The language that was chosen here, or the first of the browser's that there is. */
+export const language = preferred.find((found) => found !== undefined) ?? "en";
+
+/** With the region that the browser names, for dates and numbers. */
+export const locale = navigator.languages.find((tag) => known(tag) === language) ?? language;
+
+/** @type {Record<Language, string>} */
+export const languageNames = { en: "English", de: "Deutsch" };
+
+/** @param {string} chosen */
+export const chooseLanguage = (chosen) => {
+	localStorage.setItem(KEY, chosen);
+	location.reload();
+};
+
+const catalogue = language === "de" ? import("./texts/de.js") : import("./texts/en.js");
+
+/** @type {import("./texts/en.js").Texts} */
+export const texts = (await catalogue).texts;
+
+document.documentElement.lang = language;

@@ -1,0 +1,64 @@
+// Dialogs above the page, which stays as it is.
+
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { texts } from "../texts.js";
+
+/**
+ * Shows a dialog until `close` is called, and returns what it is called with; undefined if people dismiss it.
+ * @template T
+ * @param {string} title
+ * @param {(tools: { update: () => void, close: (result?: T) => void }) => () => unknown} build returns what draws the content
+ * @param {{ isWide?: boolean, onClose?: () => void }} [options]
+ * @returns {Promise<T | undefined>}
+ */
+export const openDialog = (title, build, { isWide = false, onClose } = {}) =>
+	new Promise((resolve) => {
+		const dialog = document.createElement("dialog");
+		dialog.setAttribute("aria-labelledby", "dialog-title");
+		const before = /** @type {HTMLElement | null} */ (document.activeElement);
+		/** @param {T} [result] */
+		const close = (result) => {
+			dialog.close();
+			dialog.remove();
+			onClose?.();
+			if (before?.isConnected) before.focus();
+			resolve(result);
+		};
+		const update = () =>
+			render(
+				html`
+					<article class=${isWide ? "wide" : nothing}>
+						<header>
+							<button type="button" class="icon-button" aria-label=${texts.close} @click=${() => close()}><span class="icon icon-close"></span></button>
+							<h2 id="dialog-title">${title}</h2>
+						</header>
+						${draw()}
+					</article>`,
+				dialog,
+			);
+		const draw = build({ update, close });
+		dialog.addEventListener("cancel", (event) => {
+			event.preventDefault();
+			close();
+		});
+		document.body.append(dialog);
+		update();
+		dialog.showModal();
+		/** @type {HTMLElement | null} */ (dialog.querySelector("[autofocus], input, textarea, select, footer button"))?.focus();
+	});
+
+/**
+ * Asks before something that cannot be undone.
+ * @param {{ title: string, text: unknown, action: string }} question
+ */
+export const confirmed = async ({ title, text, action }) =>
+	(await openDialog(
+		title,
+		(/** @type {{ close: (result?: boolean) => void }} */ { close }) =>
+			() => html`
+				<p>${text}</p>
+				<footer>
+					<button type="button" class="secondary outline" @click=${() => close(false)}>${texts.cancel}</button>
+					<button type="button" class="danger" @click=${() => close(true)}>${action}</button>
+				</footer>`,
+	)) === true;
