@@ -104,9 +104,9 @@ class Tab:
         """Fails if there was any error so far."""
         assert not self._errors, "\n".join(self._errors)
 
-    def inspect(self, name: str, is_ours: bool = True, largest: int = LARGEST_PAGE) -> None:
+    def inspect(self, name: str, is_ours: bool = True, largest: int = LARGEST_PAGE, is_dialog: bool = False) -> None:
         """Checks a page in light and dark mode, on a desktop and on a phone, and takes screenshots. Size (`largest` bytes),
-        layout and accessibility are checked for our own pages only."""
+        layout and accessibility are checked for our own pages only. Of a dialog, the window is shown."""
         page = self.page
         page.wait_for_load_state("networkidle")
         assert page.title() and page.locator("html[lang]").count() == 1, f"{name}: no title or language: add <title> and <html lang>"
@@ -119,7 +119,7 @@ class Tab:
         for suffix, scheme, size in [("", "light", DESKTOP), ("-dark", "dark", DESKTOP), ("-phone", "light", PHONE)]:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)
-            page.screenshot(path=SCREENSHOTS / f"{name}{suffix}.png", full_page=is_ours)
+            page.screenshot(path=SCREENSHOTS / f"{name}{suffix}.png", full_page=is_ours and not is_dialog)
             if is_ours:
                 self.check(f"{name}{suffix}")
         page.emulate_media(color_scheme="light")

@@ -1,5 +1,6 @@
 """The web client in a browser, as patients and doctors use it."""
 
+import time
 from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
@@ -16,7 +17,7 @@ _LOGIN, _REFRESH = "/api/accounts/login/", "/api/accounts/token/refresh/"
 
 def register(tab: Tab, role: str, first_name: str, last_name: str) -> str:
     """Registers with the form, and returns the address."""
-    email = f"{first_name}.{last_name}.{id(tab)}@example.com".lower()
+    email = f"{first_name}.{last_name}{int(time.time()) % 10_000}@example.com".lower()
     page = tab.page
     tab.open("/")
     page.get_by_role("link", name="Create an account").click()
@@ -33,6 +34,11 @@ def register(tab: Tab, role: str, first_name: str, last_name: str) -> str:
 def choose_doctor(page: Page, last_name: str) -> None:
     page.get_by_role("combobox", name="Doctor").fill(last_name)
     page.get_by_role("listbox", name="Doctor").get_by_role("option").last.click()
+
+
+def close_messages(page: Page) -> None:
+    for button in reversed(page.get_by_role("status").get_by_role("button", name="Close").all()):
+        button.click()
 
 
 def sign_out(page: Page) -> None:
@@ -63,6 +69,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     doctor.inspect("portal-profile-doctor", largest=portal.LARGEST_PAGE)
     doctor.page.get_by_role("button", name="Save").click()
     expect_heading(doctor, "Assigned records")
+    close_messages(doctor.page)
     doctor.inspect("portal-records-none-assigned", largest=portal.LARGEST_PAGE)
 
     email = register(patient, "Patient", "Elena", "Marchettini")
@@ -70,6 +77,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     patient.page.get_by_label("Gender").select_option("Female")
     patient.page.get_by_role("button", name="Save").click()
     expect_heading(patient, "Your records")
+    close_messages(patient.page)
     patient.inspect("portal-records-none", largest=portal.LARGEST_PAGE)
 
     # The patient confirms the address with the mail, without another password.
@@ -121,6 +129,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     page.get_by_role("button", name="View letter.png").click()
     expect(page.get_by_role("dialog").get_by_role("img", name="letter.png")).to_be_visible()
     page.keyboard.press("Escape")
+    close_messages(doctor.page)
     doctor.inspect("portal-record-doctor", largest=portal.LARGEST_PAGE)
 
     # The patient reads the note and its first version, and who has looked.
@@ -138,6 +147,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     expect(page.get_by_text("The tiredness is better now.")).to_be_visible()
     page.get_by_text("Changes", exact=True).click()
     expect(page.get_by_text("Elena Marchettini").last).to_be_visible()
+    close_messages(patient.page)
     patient.inspect("portal-record", largest=portal.LARGEST_PAGE)
     page.get_by_role("link", name="Your records").click()
     expect(page.get_by_role("link", name=DESCRIPTION)).to_be_visible()
@@ -230,7 +240,7 @@ def test_a_form_outlives_the_session(tab: Tab, stack: Stack) -> None:
     page.get_by_role("button", name="Create record").click()
     dialog = page.get_by_role("dialog", name="Please sign in again")
     expect(dialog).to_be_visible()
-    tab.inspect("portal-sign-in-again", largest=portal.LARGEST_PAGE)
+    tab.inspect("portal-sign-in-again", largest=portal.LARGEST_PAGE, is_dialog=True)
     dialog.get_by_label("Email address").fill(patient.email)
     dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_role("button", name="Sign in").click()
@@ -286,7 +296,7 @@ def test_a_second_factor_is_set_up_used_and_removed(tab: Tab, stack: Stack) -> N
     factor.get_by_role("button", name="Set up an authenticator app").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("img", name="QR code for the authenticator app")).to_be_visible()
-    tab.inspect("portal-second-factor", largest=portal.LARGEST_PAGE)
+    tab.inspect("portal-second-factor", largest=portal.LARGEST_PAGE, is_dialog=True)
     dialog.get_by_text("I cannot scan it").click()
     patient.secret = dialog.locator("code").inner_text().replace(" ", "")
     code = patient.code()
@@ -295,7 +305,7 @@ def test_a_second_factor_is_set_up_used_and_removed(tab: Tab, stack: Stack) -> N
     expect(dialog.get_by_role("heading", name="Recovery codes")).to_be_visible()
     codes = dialog.get_by_role("listitem").all_inner_texts()
     assert len(codes) == 10
-    tab.inspect("portal-recovery-codes", largest=portal.LARGEST_PAGE)
+    tab.inspect("portal-recovery-codes", largest=portal.LARGEST_PAGE, is_dialog=True)
     dialog.get_by_role("button", name="Copy").click()
     expect(page.get_by_text("The codes are copied.")).to_be_visible()
     assert codes[9] in page.evaluate("navigator.clipboard.readText()")
@@ -441,7 +451,7 @@ def test_a_doctor_who_waits_for_approval_is_told_so(tab: Tab, stack: Stack) -> N
     doctor = stack.pending_doctor()
     tab.expect(403, "/api/records/doctor/")
     sign_in(tab, doctor)
-    expect_heading(tab, "Your licence is being checked")
+    expect_heading(tab, "Your licence is not approved yet")
     tab.inspect("portal-waiting", largest=portal.LARGEST_PAGE)
 
 

@@ -78,12 +78,18 @@ const renew = async (old) => {
 
 /** Returns the token after a sign-in in place, where the page and its forms stay. */
 const signedInAgain = async () => {
+	const before = user?.id;
 	asking ??= askToSignIn().finally(() => {
 		asking = null;
 	});
 	if (!(await asking) || access === null) {
 		session.end();
 		// The page is left.
+		return new Promise(() => {});
+	}
+	// Another person must not go on with this page.
+	if (user?.id !== before) {
+		location.assign("/");
 		return new Promise(() => {});
 	}
 	return access;

@@ -12,7 +12,7 @@ import { Form } from "../ui/form.js";
 import { recordAccess, recordHistory } from "../ui/record-log.js";
 import { recordFiles } from "../ui/record-files.js";
 import { recordNotes } from "../ui/record-notes.js";
-import { toast } from "../ui/toast.js";
+import { announce, toast } from "../ui/toast.js";
 
 /** @typedef {import("../api.js").Schemas} Schemas */
 
@@ -44,7 +44,12 @@ export const open = async ({ params: [id = ""], show }) => {
 		for (const seconds of CHECK_SECONDS) {
 			await pause(seconds);
 			if (!isOpen() || !hasArrived()) break;
+			const before = record.files.filter(({ status }) => status === "pending").map((file) => file.id);
 			await refresh().catch(() => {});
+			for (const { id: file, name, status, rejection } of record.files) {
+				if (!before.includes(file) || status === "pending") continue;
+				announce(status === "available" ? texts.files.arrived(name) : `${name}: ${rejection ? texts.files.rejections[rejection.code] : texts.files.rejected}`);
+			}
 		}
 		isChecking = false;
 	};

@@ -38,13 +38,17 @@ const item = (record, isDoctor) => html`
 		</a>
 	</li>`;
 
-/** Why a doctor sees no records yet, and what to do. @param {ApiError} error @returns {import("../router.js").View} */
-const closed = (error) => {
+/** @param {boolean} isDoctor */
+const profileNotice = (isDoctor) =>
+	html`<div class="notice" role="note">${isDoctor ? texts.profile.doctorMissing : texts.profile.missing} <a href="/profile">${texts.profile.complete}</a></div>`;
+
+/** Why a doctor sees no records yet, and what to do. @param {ApiError} error @param {boolean} hasProfile @returns {import("../router.js").View} */
+const closed = (error, hasProfile) => {
 	const t = error.code === "not_approved" ? texts.waiting : texts.factorNeeded;
 	return {
 		title: t.title,
 		isNarrow: true,
-		body: html`<div class="card"><p>${t.text}</p><p><a href=${error.code === "not_approved" ? "/notifications" : "/security#second-factor"} class="button">${t.action}</a></p></div>`,
+		body: html`${hasProfile ? nothing : profileNotice(true)}<div class="card"><p>${t.text}</p><p><a href=${error.code === "not_approved" ? "/notifications" : "/security#second-factor"} class="button">${t.action}</a></p></div>`,
 	};
 };
 
@@ -114,26 +118,21 @@ export const open = async ({ query, show, kept }) => {
 			title: isDoctor ? t.assigned : t.title,
 			actions: isDoctor || (listing.results.length === 0 && !isFiltered()) ? nothing : html`<a href="/records/new" class="button"><span class="icon icon-plus"></span> ${t.create}</a>`,
 			body: html`
-				${hasProfile ? nothing : html`<div class="notice" role="note">${isDoctor ? texts.profile.doctorMissing : texts.profile.missing} <a href="/profile">${texts.profile.complete}</a></div>`}
+				${hasProfile ? nothing : profileNotice(isDoctor)}
 				${listing.results.length === 0 && !isFiltered() ? nothing : filters()}
 				<p class="visually-hidden" role="status">${isStale ? nothing : t.shown(listing.results.length, listing.cursor !== undefined)}</p>
 				${listing.results.length === 0 ? empty() : html`<ul class="items" aria-busy=${isStale ? "true" : "false"}>${listing.results.map((record) => item(record, isDoctor))}</ul>`}
 				${listing.button()}`,
 		});
 
-	ownAccount().then(
-		({ profile }) => {
-			hasProfile = profile !== null;
-			if (!hasProfile && listing.results.length === 0) update();
-		},
-		() => {},
-	);
 	try {
 		await listing.open();
 	} catch (error) {
 		if (!(error instanceof ApiError) || !["not_approved", "second_factor_required"].includes(error.code)) throw error;
-		show(closed(error));
+		show(closed(error, (await ownAccount()).profile !== null));
 		return;
 	}
 	update();
+	hasProfile = (await ownAccount()).profile !== null;
+	if (!hasProfile) update();
 };

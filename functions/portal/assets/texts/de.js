@@ -38,6 +38,7 @@ const PROBLEMS = {
 	email_taken: "Diese Adresse gehört inzwischen zu einem anderen Konto.",
 	file_not_available: "Die Datei lässt sich nicht öffnen: Sie wurde nicht hochgeladen oder abgelehnt.",
 	file_not_pending: "Die Datei ist schon angekommen.",
+	not_same_origin: "Öffnen Sie diese Seiten unter ihrer üblichen Adresse: Nur dort ist die Anmeldung möglich.",
 	not_found: "Das gibt es nicht mehr, oder Sie dürfen es nicht sehen.",
 	not_approved: "Ihre Zulassung ist noch nicht bestätigt.",
 	wrong_role: "Das ist mit Ihrem Konto nicht möglich.",
@@ -247,8 +248,8 @@ export const texts = {
 	},
 	admin: { title: "Verwaltung", text: "Mit diesem Konto verwalten Sie den Dienst. Die Konsole hat eine eigene Anmeldung.", action: "Zur Konsole" },
 	waiting: {
-		title: "Ihre Zulassung wird geprüft",
-		text: "Sobald sie bestätigt ist, finden Patienten Sie und können Ihnen Einträge zuordnen. Sie erfahren es durch eine E-Mail und eine Mitteilung.",
+		title: "Ihre Zulassung ist noch nicht bestätigt",
+		text: "Sobald sie es ist, finden Patienten Sie und können Ihnen Einträge zuordnen. Jede Entscheidung und ihren Grund erfahren Sie durch eine E-Mail und eine Mitteilung.",
 		action: "Mitteilungen",
 	},
 	factorNeeded: {
@@ -300,6 +301,7 @@ export const texts = {
 		deleteText: (name) => html`${name} wird endgültig gelöscht.`,
 		deleted: "Die Datei ist gelöscht.",
 		sending: (name) => `${name} wird hochgeladen`,
+		arrived: (name) => `${name} ist hochgeladen.`,
 		checking: "Wird geprüft …",
 		notThere: "Noch nicht hochgeladen.",
 		failed: "Das Hochladen ist fehlgeschlagen.",

@@ -33,6 +33,7 @@ const PROBLEMS = {
 	changed_meanwhile: "This was changed meanwhile, perhaps in another window. Try again.",
 	daily_limit_reached: "You have reached the limit for today. Try again tomorrow.",
 	file_not_available: "The file cannot be opened: it was not uploaded, or was refused.",
+	not_same_origin: "Open these pages at their usual address: signing in works only there.",
 	not_found: "It is not there any more, or you may not see it.",
 	internal_error: "Something went wrong on our side. Try again later.",
 };
@@ -204,8 +205,8 @@ export const texts = {
 	},
 	admin: { title: "Administration", text: "With this account you administer the service. The console has its own sign-in.", action: "Go to the console" },
 	waiting: {
-		title: "Your licence is being checked",
-		text: "As soon as it is approved, patients can find you and assign records to you. A mail and a notification will tell you.",
+		title: "Your licence is not approved yet",
+		text: "As soon as it is, patients can find you and assign records to you. A mail and a notification tell you of each decision, and why.",
 		action: "Notifications",
 	},
 	factorNeeded: {
@@ -264,6 +265,8 @@ export const texts = {
 		deleted: "The file is deleted.",
 		/** @param {string} name */
 		sending: (name) => `Uploading ${name}`,
+		/** @param {string} name */
+		arrived: (name) => `${name} is uploaded.`,
 		checking: "Being checked…",
 		notThere: "Not uploaded yet.",
 		failed: "The upload has failed.",

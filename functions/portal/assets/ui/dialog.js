@@ -3,6 +3,8 @@
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { texts } from "../texts.js";
 
+let count = 0;
+
 /**
  * Shows a dialog until `close` is called, and returns what it is called with; undefined if people dismiss it.
  * @template T
@@ -14,7 +16,9 @@ import { texts } from "../texts.js";
 export const openDialog = (title, build, { isWide = false, onClose } = {}) =>
 	new Promise((resolve) => {
 		const dialog = document.createElement("dialog");
-		dialog.setAttribute("aria-labelledby", "dialog-title");
+		count += 1;
+		const titleId = `dialog-${count}`;
+		dialog.setAttribute("aria-labelledby", titleId);
 		const before = /** @type {HTMLElement | null} */ (document.activeElement);
 		/** @param {T} [result] */
 		const close = (result) => {
@@ -30,7 +34,7 @@ export const openDialog = (title, build, { isWide = false, onClose } = {}) =>
 					<article class=${isWide ? "wide" : nothing}>
 						<header>
 							<button type="button" class="icon-button" aria-label=${texts.close} @click=${() => close()}><span class="icon icon-close"></span></button>
-							<h2 id="dialog-title">${title}</h2>
+							<h2 id=${titleId}>${title}</h2>
 						</header>
 						${draw()}
 					</article>`,

@@ -48,8 +48,9 @@ export class Form {
 
 	/** @param {unknown} error */
 	fail(error) {
-		if (!(error instanceof ApiError)) throw error;
-		this.errors = new Map(error.errors.map(({ field, code, message }) => [field, texts.fieldError(code, message)]));
+		if (!(error instanceof ApiError)) console.error(error);
+		const errors = error instanceof ApiError ? error.errors : [];
+		this.errors = new Map(errors.map(({ field, code, message }) => [field, texts.fieldError(code, message)]));
 		this.problem = this.errors.size === 0 ? texts.problem(error) : null;
 	}
 

@@ -60,6 +60,7 @@ export const recordFiles = ({ isDoctor, change, refresh }) => {
 		if (!(await confirmed({ title: t.deleteTitle, text: t.deleteText(people(file.name)), action: texts.delete }))) return;
 		await deleteFile(file.id);
 		await refresh();
+		document.getElementById("files-title")?.focus();
 		toast(t.deleted);
 	};
 
@@ -110,7 +111,7 @@ export const recordFiles = ({ isDoctor, change, refresh }) => {
 			<span class="icon icon-file"></span>
 			<span class="grow">
 				${people(file.name)} <small>${size(file.size_bytes)} · ${time(file.created_at)}</small>
-				${file.status === "rejected" ? html`<small class="error" role="alert">${file.rejection ? t.rejections[file.rejection.code] : t.rejected}</small>` : nothing}
+				${file.status === "rejected" ? html`<small class="error">${file.rejection ? t.rejections[file.rejection.code] : t.rejected}</small>` : nothing}
 				${file.status === "pending" ? pending(file) : nothing}
 			</span>
 			<span class="buttons no-print">
@@ -123,7 +124,7 @@ export const recordFiles = ({ isDoctor, change, refresh }) => {
 	return ({ files }) => html`
 		<section class="card" aria-labelledby="files-title">
 			<div class="section-head">
-				<h2 id="files-title">${t.title}</h2>
+				<h2 id="files-title" tabindex="-1">${t.title}</h2>
 				${isDoctor ? nothing : html`<button type="button" class="secondary outline small no-print" @click=${add}><span class="icon icon-plus"></span> ${t.add}</button>`}
 			</div>
 			${files.length === 0 ? html`<p class="muted">${t.none}</p>` : html`<ul class="items">${files.map(item)}</ul>`}

@@ -26,15 +26,17 @@ const grouped = (secret) => secret.replaceAll(/(.{4})(?=.)/g, "$1 ");
 const showRecoveryCodes = (codes) => {
 	const t = texts.secondFactor;
 	const text = `${texts.brand}: ${t.recoveryCodes}\n\n${codes.join("\n")}\n`;
-	const copy = async () => {
-		await navigator.clipboard.writeText(text);
-		toast(t.copied);
-	};
+	let isCopied = false;
 	const file = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
 	return openDialog(
 		t.recoveryCodes,
-		({ close }) =>
-			() => html`
+		({ update, close }) => {
+			const copy = async () => {
+				await navigator.clipboard.writeText(text);
+				isCopied = true;
+				update();
+			};
+			return () => html`
 				<p>${t.recoveryText}</p>
 				<ul class="codes">${codes.map((code) => html`<li><code>${code}</code></li>`)}</ul>
 				<div class="buttons no-print">
@@ -42,7 +44,9 @@ const showRecoveryCodes = (codes) => {
 					<button type="button" class="secondary outline" @click=${() => print()}>${texts.record.print}</button>
 					<a class="button secondary outline" href=${file} download="recovery-codes.txt">${t.download}</a>
 				</div>
-				<footer class="no-print"><button type="button" @click=${() => close()}>${t.kept}</button></footer>`,
+				<p role="status">${isCopied ? t.copied : nothing}</p>
+				<footer class="no-print"><button type="button" @click=${() => close()}>${t.kept}</button></footer>`;
+		},
 		{ onClose: () => URL.revokeObjectURL(file) },
 	);
 };

@@ -39,6 +39,11 @@ export const toast = (text, action) => {
 	draw();
 };
 
+/** Tells screen readers of what others see. @param {string} text */
+export const announce = (text) => {
+	/** @type {HTMLElement} */ (document.getElementById("announcer")).textContent = text;
+};
+
 /**
  * Does something after some seconds in which people can undo it; at once when the page is left.
  * @param {string} text
