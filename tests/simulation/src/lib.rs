@@ -52,7 +52,7 @@ const RECONCILED_AFTER: u64 = 3 * 3_600_000;
 
 /// One of so many seeds has no faults but those of its scenario; then nothing may be left for the
 /// reconciler, which would repair what a function forgets.
-const CALM_SEEDS: u64 = 7;
+const CALM_SEEDS: u64 = 5;
 
 /// What came of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]

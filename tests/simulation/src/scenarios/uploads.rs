@@ -15,7 +15,7 @@ pub(super) async fn run(world: World) {
     let Some(record) = created.id() else { return };
     let files = created.body["files"].as_array().cloned().unwrap_or_default();
     let mut started = Vec::new();
-    for file in files {
+    for file in files.clone() {
         for _ in 0..2 + below(4) {
             let (patient, doctor) = (people.patient.clone(), people.doctor.clone());
             let (file, record) = (file.clone(), record.clone());
@@ -49,4 +49,9 @@ pub(super) async fn run(world: World) {
     }
     all(started).await;
     pause(&[0, 60_000]).await;
+    // Files that were inspected are deleted, too.
+    for file in files.iter().take(below(2) as usize) {
+        let path = format!("/api/records/files/{}/", file["id"].as_str().unwrap_or_default());
+        people.patient.send("DELETE", &path, None, &[]).await;
+    }
 }
