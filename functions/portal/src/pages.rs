@@ -32,7 +32,9 @@ pub(crate) const PAGES: &[&str] = &[
 
 /// Returns whether there is a page at a path, with or without a slash at the end.
 pub(crate) fn is_page(path: &str) -> bool {
-    let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+    let without_slash =
+        path.strip_suffix('/').filter(|path| !path.is_empty() && !path.ends_with('/'));
+    let path = without_slash.unwrap_or(path);
     let parts = || path.split('/');
     PAGES.iter().any(|page| {
         page.split('/').count() == parts().count()

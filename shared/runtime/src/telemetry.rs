@@ -16,8 +16,8 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::{clock, config};
 
 /// The crates of the folder `shared`.
-const SHARED_CRATES: [&str; 8] =
-    ["archive", "crypto", "domain", "http_api", "openapi", "runtime", "staff", "store"];
+const SHARED_CRATES: [&str; 9] =
+    ["archive", "crypto", "domain", "http_api", "openapi", "runtime", "staff", "store", "web"];
 
 /// The target of the span in which `lambda_runtime` runs a handler. The span has the ids of the
 /// invocation and the trace.

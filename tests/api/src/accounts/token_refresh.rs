@@ -116,7 +116,7 @@ fn malformed_refresh_tokens_are_rejected() {
         Anonymous.refresh(&token).problem(401, "token_not_valid");
     }
     let padded = format!("{}==", user.refresh);
-    let long = "x".repeat(10_000);
+    let long = "x".repeat(4096);
     for token in ["x", "..", &user.access, &padded, &long] {
         Anonymous.refresh(token).problem(401, "token_not_valid");
     }
