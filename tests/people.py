@@ -157,6 +157,12 @@ class Stack:
         """Makes a user's address a confirmed one, as a token from a mail does."""
         self._change(f"USER#{person.id}", "ACCOUNT", "SET email_verified = :yes", {":yes": {"BOOL": True}})
 
+    def let_mails_bounce(self, person: "Person") -> None:
+        """Leaves the account as after a mail that could not be delivered."""
+        change = "SET email_problem = :problem, email_problem_at = :now, version = version + :one"
+        values = {":problem": {"S": "bounced"}, ":now": {"S": datetime.now(UTC).isoformat().replace("+00:00", "Z")}, ":one": {"N": "1"}}
+        self._change(f"USER#{person.id}", "ACCOUNT", change, values)
+
     def admin(self) -> "Person":
         """Creates an admin, signed in with a second factor."""
         admin = self.admin_without_second_factor()

@@ -42,14 +42,15 @@ def expect_heading(tab: Tab, text: str) -> None:
     expect(tab.page.get_by_role("heading", level=1)).to_have_text(text)
 
 
-def mailed_link(stack: Stack, email: str, subject: str, last: str = "") -> str:
-    """Waits for a mail, and returns path and fragment of the last link in it, or of the one whose path is `last`."""
+def mailed_link(stack: Stack, email: str, subject: str, path: str = "") -> str:
+    """Waits for a mail, and returns path and fragment of its first link whose path begins with `path`."""
 
     def find() -> str | None:
         for mail in stack.mails():
             if email in mail["to"] and subject in mail["subject"]:
-                links = [urlsplit(link) for link in re.findall(r"https?://\S+", mail["text"])]
-                return next((f"{link.path}#{link.fragment}" for link in links if link.path.startswith(last)), None)
+                links = re.findall(r"https?://\S+", mail["text"])
+                assert all(link.startswith(f"{stack.base_url}/") for link in links), "a mail leads elsewhere"
+                return next((link.removeprefix(stack.base_url) for link in links if urlsplit(link).path.startswith(path)), None)
         return None
 
     return eventually(f"a mail to {email}: {subject}", find)

@@ -137,9 +137,9 @@ export const requestSignInLink = (body) => call("post", "/api/accounts/login/lin
 /** @param {Schemas["TokenRequest"]} body */
 export const confirmDevice = (body) => call("post", "/api/accounts/login/link/confirm/", { body, ...withCookies });
 // The refresh token is in the cookie.
-export const refresh = () => call("post", "/api/accounts/token/refresh/", { body: /** @type {any} */ ({}), ...withCookies });
+export const refresh = () => call("post", "/api/accounts/token/refresh/", { body: {}, ...withCookies });
 // Also when the access token has expired: nobody is asked to sign in for a sign-out.
-export const signOut = () => call("post", "/api/accounts/token/revoke/", { body: /** @type {any} */ ({}), ...withCookies });
+export const signOut = () => call("post", "/api/accounts/token/revoke/", { body: {}, ...withCookies });
 /** @param {Schemas["ProofRequest"]} body */
 export const signOutEverywhere = (body) => call("post", "/api/accounts/logout-all/", { body, cookies: true });
 /** @param {Schemas["PasswordResetRequest"]} body */

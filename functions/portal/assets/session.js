@@ -106,7 +106,8 @@ channel.addEventListener("message", ({ data }) => {
 		adopt(message.access);
 		// Another person's pages must not stay.
 		if (before !== null && before.id !== user?.id) location.assign("/");
-		if (before === null) location.reload();
+		// Other pages may have forms, which a reload would empty.
+		if (before === null && ["/", "/sign-in"].includes(location.pathname)) location.reload();
 	}
 });
 

@@ -119,6 +119,7 @@ export const open = async ({ query, show, kept }) => {
 			actions: isDoctor || (listing.results.length === 0 && !isFiltered()) ? nothing : html`<a href="/records/new" class="button"><span class="icon icon-plus"></span> ${t.create}</a>`,
 			body: html`
 				${hasProfile ? nothing : profileNotice(isDoctor)}
+				${patient && listing.results.length > 0 ? html`<p>${people(fullName(listing.results[0]?.patient ?? null))} · <a href="/records">${t.clear}</a></p>` : nothing}
 				${listing.results.length === 0 && !isFiltered() ? nothing : filters()}
 				<p class="visually-hidden" role="status">${isStale ? nothing : t.shown(listing.results.length, listing.cursor !== undefined)}</p>
 				${listing.results.length === 0 ? empty() : html`<ul class="items" aria-busy=${isStale ? "true" : "false"}>${listing.results.map((record) => item(record, isDoctor))}</ul>`}

@@ -105,7 +105,7 @@ export class Form {
 					? html`<p>${this.problem}</p>`
 					: html`
 						<p><strong>${texts.correct}</strong></p>
-						<ul>${[...this.errors].map(([name, message]) => html`<li><a href="#${this.idOf(name)}">${this.labels.get(name) ?? name}</a>: ${message}</li>`)}</ul>`}
+						<ul>${[...this.errors].map(([name, message]) => html`<li><a href="#${this.idOf(name.split("[", 1)[0] ?? name)}">${this.labels.get(name) ?? name}</a>: ${message}</li>`)}</ul>`}
 			</div>`;
 	}
 
