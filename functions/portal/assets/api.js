@@ -136,8 +136,8 @@ export const completeSignIn = (body) => call("post", "/api/accounts/login/second
 export const requestSignInLink = (body) => call("post", "/api/accounts/login/link/", { body, ...anonymous });
 /** @param {Schemas["TokenRequest"]} body */
 export const confirmDevice = (body) => call("post", "/api/accounts/login/link/confirm/", { body, ...withCookies });
-// The refresh token is in the cookie.
-export const refresh = () => call("post", "/api/accounts/token/refresh/", { body: {}, ...withCookies });
+// The refresh token is in the cookie. The response sets the next one also when the page is left meanwhile.
+export const refresh = () => call("post", "/api/accounts/token/refresh/", { body: {}, keepalive: true, ...withCookies });
 // Also when the access token has expired: nobody is asked to sign in for a sign-out.
 export const signOut = () => call("post", "/api/accounts/token/revoke/", { body: {}, ...withCookies });
 /** @param {Schemas["ProofRequest"]} body */

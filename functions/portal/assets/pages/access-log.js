@@ -5,7 +5,7 @@ import { listAccessEvents, listRecords } from "../api.js";
 import { people, recordTitle } from "../format.js";
 import { session } from "../session.js";
 import { texts } from "../texts.js";
-import { accessList } from "../ui/access-list.js";
+import { accessList, isRenewedTwice } from "../ui/access-list.js";
 import { Listing } from "../ui/listing.js";
 
 /** @typedef {import("../api.js").Schemas} Schemas */
@@ -23,8 +23,10 @@ export const open = async ({ show, kept }) => {
 
 	/** @type {Listing<Schemas["AccessEvent"]>} */
 	const listing = new Listing(listAccessEvents, () => update(), kept);
-	const shown = () =>
-		listing.results.filter(({ actor, action, outcome }) => withOwnReads || outcome !== "success" || actor.pk !== session.user?.id || !OWN_READS.includes(action));
+	/** What people have looked at themselves, and what has no meaning for them. @param {Schemas["AccessEvent"]} event */
+	const isDetail = (event) =>
+		isRenewedTwice(event) || (event.outcome === "success" && event.actor.pk === session.user?.id && OWN_READS.includes(event.action));
+	const shown = () => listing.results.filter((event) => withOwnReads || !isDetail(event));
 
 	/** @param {string | null} record */
 	const recordName = (record) => {

@@ -349,6 +349,7 @@ export const texts = {
 		none: "Niemand außer Ihnen.",
 		record: "einen Eintrag",
 		thisRecord: "den Eintrag",
+		renewedTwice: "Eine Sitzung wurde innerhalb von Sekunden zweimal erneuert",
 	},
 	accessLog: {
 		title: "Zugriffe",

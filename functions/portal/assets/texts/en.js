@@ -320,6 +320,7 @@ export const texts = {
 		none: "Nobody but you.",
 		record: "a record",
 		thisRecord: "the record",
+		renewedTwice: "A session was renewed twice within seconds",
 	},
 	accessLog: {
 		title: "Access log",

@@ -15,6 +15,9 @@ const actorName = ({ pk, name, role }) => {
 	return role === "admin" ? html`${people(name)} (${texts.staff})` : people(name);
 };
 
+/** A page that was left or reloaded while it renewed its session does so once more: no second person is behind it. @param {Schemas["AccessEvent"]} event */
+export const isRenewedTwice = ({ action, reason }) => action === "reuse_token" && reason === "within_grace";
+
 /** What is the same several times in a row is one entry. @param {Schemas["AccessEvent"]} one @param {Schemas["AccessEvent"]} other */
 const isSame = (one, other) =>
 	one.actor.pk === other.actor.pk && one.action === other.action && one.record === other.record && one.outcome === other.outcome && one.reason === other.reason && one.before === other.before;
@@ -38,10 +41,10 @@ export const accessList = (events, recordName) => {
 				return html`
 					<li>
 						<span>
-							${texts.actions[action](actorName(actor), actor.pk === session.user?.id, recordName(event.record))}${count > 1 ? html` <span class="muted">(${count}×)</span>` : nothing}
+							${isRenewedTwice(event) ? texts.access.renewedTwice : texts.actions[action](actorName(actor), actor.pk === session.user?.id, recordName(event.record))}${count > 1 ? html` <span class="muted">(${count}×)</span>` : nothing}
 							${outcome === "success" ? nothing : html` <mark>${texts.outcomes[outcome]}</mark>`}
 							${before || after ? html`<small>${people(before ?? "–")} → ${people(after ?? "–")}</small>` : nothing}
-							${reason ? html`<small>${texts.reason}: ${people(reason)}</small>` : nothing}
+							${reason && !isRenewedTwice(event) ? html`<small>${texts.reason}: ${people(reason)}</small>` : nothing}
 						</span>
 						<small title=${[source_ip, user_agent].filter(Boolean).join(" · ") || nothing}>${time(at)}</small>
 					</li>`;
