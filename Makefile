@@ -119,7 +119,7 @@ system:
 
 outside:
 	$(call step,Testing in a browser and by the document on a fresh stack,\
-		$(OUTSIDE_STACK) $(MAKE) --no-print-directory --jobs=2 browser conformance)
+		$(OUTSIDE_STACK) $(MAKE) --no-print-directory --jobs=1 browser conformance)
 
 # These two need a stack.
 browser:
