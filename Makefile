@@ -48,7 +48,7 @@ OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000
 OUTSIDE := $(VENV)/outside/bin/python
 DOCUMENT := functions/docs/openapi.json
 # Checked against types that are generated from the document.
-PORTAL_MODULES := $(shell find functions/portal/assets -name '*.js')
+PORTAL_MODULES := $(wildcard $(addprefix functions/portal/assets/,*.js */*.js */*/*.js))
 CHECKED := .local/checked
 # Clients generated from the document, those of Python and Rust below this folder, which mypy finds there.
 CLIENTS := .local/client
