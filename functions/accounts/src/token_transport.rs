@@ -77,13 +77,10 @@ impl TokenTransport {
     ) -> Result<Option<String>, Problem> {
         match self {
             Self::Cookies { refresh, .. } => Ok(refresh.clone()),
-            Self::Body => match body?.0.refresh {
-                Some(token) => Ok(Some(token)),
-                None => Err(Problem::field(
-                    "refresh",
-                    Reason::new("required", "This field is required."),
-                )),
-            },
+            Self::Body => {
+                let required = || Problem::field("refresh", Reason::required());
+                body?.0.refresh.ok_or_else(required).map(Some)
+            }
         }
     }
 

@@ -28,22 +28,16 @@ pub(crate) struct Assets {
 
 impl Assets {
     pub(crate) fn new() -> Self {
-        let mut all = Vec::new();
-        for (name, _, content) in FILES {
-            all.extend_from_slice(name.as_bytes());
-            all.extend_from_slice(&content.len().to_be_bytes());
-            all.extend_from_slice(content);
-        }
-        let hash: String = sha256_base64url(&all).chars().take(HASH_LENGTH).collect();
-        let page = PAGE.replace(PLACE, &format!("/assets/{hash}"));
-        let files = FILES
+        let files: BTreeMap<_, _> = FILES
             .iter()
-            .map(|(name, media_type, content)| (*name, StaticBody::packed(media_type, content)));
-        Self {
-            page: StaticBody::text("text/html; charset=utf-8", page),
-            hash,
-            files: files.collect(),
-        }
+            .map(|(name, media_type, content)| (*name, StaticBody::packed(media_type, content)))
+            .collect();
+        let versions: String =
+            files.iter().map(|(name, file)| format!("{name} {}\n", file.version())).collect();
+        let hash: String =
+            sha256_base64url(versions.as_bytes()).chars().take(HASH_LENGTH).collect();
+        let page = PAGE.replace(PLACE, &format!("/assets/{hash}"));
+        Self { page: StaticBody::text("text/html; charset=utf-8", page), hash, files }
     }
 
     /// Returns a file of the folder with this hash; `None` for files of other versions.

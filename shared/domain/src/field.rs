@@ -22,6 +22,11 @@ impl Reason {
         Self { code, message: message.into() }
     }
 
+    /// Makes the reason of a field that is absent.
+    pub fn required() -> Self {
+        Self::new("required", "This field is required.")
+    }
+
     /// Makes the reason of a text with more than `max` characters.
     pub(crate) fn too_long(max: usize) -> Self {
         Self::new("too_long", format!("Must have at most {max} characters."))

@@ -1,8 +1,6 @@
 //! Text typed by users: trimmed, in Unicode normalization form C, without control characters, of
 //! limited length. A single line has no invisible characters, which could change how it reads.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::schema::Object;
@@ -14,11 +12,10 @@ use crate::schema::{self, Lines};
 /// Trims and normalizes `raw`, and removes invisible characters from a line; refuses control
 /// characters and more than `max` characters.
 fn clean(raw: &str, max: usize, lines: Lines) -> Result<String, Reason> {
-    let trimmed = match lines {
-        Lines::One => Cow::Owned(without_invisible(raw).trim_matches(is_space).to_owned()),
-        Lines::Many => Cow::Borrowed(raw.trim()),
+    let text: String = match lines {
+        Lines::One => without_invisible(raw).trim_matches(is_space).nfc().collect(),
+        Lines::Many => raw.trim().nfc().collect(),
     };
-    let text: String = trimmed.nfc().collect();
     if is_blank(&text) {
         return Ok(String::new());
     }

@@ -131,7 +131,7 @@ impl Form {
         }
         match self.absent_or(name, parse)? {
             Some(value) => Some(value),
-            None => self.note(name, Err(Reason::new("required", "This field is required."))),
+            None => self.note(name, Err(Reason::required())),
         }
     }
 

@@ -65,11 +65,10 @@ pub(crate) fn add<E>(account: &Account) -> Result<Vec<Step<E>>, Error> {
 /// Makes the steps that replace the entries of an account that changes. There are none unless the
 /// change concerns the name or the directory.
 pub(crate) fn replace<E>(before: &Account, after: &Account) -> Result<Vec<Step<E>>, Error> {
-    let shown = |account: &Account| {
-        let names = (account.first_name.clone(), account.last_name.clone());
-        (names, account.assignable_doctor().cloned())
-    };
-    if shown(before) == shown(after) {
+    let is_same = before.first_name == after.first_name
+        && before.last_name == after.last_name
+        && before.assignable_doctor() == after.assignable_doctor();
+    if is_same {
         return Ok(Vec::new());
     }
     let (old, new) = (entries(before)?, entries(after)?);

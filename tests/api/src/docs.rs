@@ -2,23 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Request, Response, Settings};
+use crate::harness::{Anonymous, Request, Settings, get};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
                       data:; connect-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
-
-/// Sends a request to a path that is not an operation of the API, without the checks of those.
-fn get(path: &str, headers: &[(&str, &str)]) -> Response {
-    headers
-        .iter()
-        .fold(Request::new("GET", path), |request, (name, value)| request.header(name, value))
-        .send_unchecked()
-}
-
-fn text(response: &Response) -> &str {
-    std::str::from_utf8(&response.bytes).unwrap()
-}
 
 #[test]
 fn the_documents_are_the_committed_ones() {
@@ -47,7 +35,7 @@ fn the_document_is_yaml_for_those_who_ask() {
     for response in [&by_header, &by_parameter] {
         assert_eq!(response.header("content-type"), "application/yaml");
         assert!(response.body.is_null(), "not JSON: {response}");
-        let document: Value = serde_saphyr::from_str(text(response)).unwrap();
+        let document: Value = serde_saphyr::from_str(response.body_text()).unwrap();
         assert!(document["openapi"] == "3.1.1" && document == json.body);
     }
     assert_eq!(get("/api/schema?format=xml", &[]).errors(), ["format invalid_choice"]);
@@ -80,7 +68,8 @@ fn swagger_ui_loads_nothing_from_elsewhere() {
         page.bytes,
         "works without the slash"
     );
-    let loaded: Vec<&str> = text(&page)
+    let loaded: Vec<&str> = page
+        .body_text()
         .split(['"', '>'])
         .filter(|part| part.contains(".js") || part.contains(".css"))
         .collect();
@@ -101,7 +90,7 @@ fn the_type_of_a_problem_is_a_page_about_it() {
     let problem = Anonymous.get("/api/accounts/me/").problem(401, "not_authenticated");
     let page = get(problem.text("type"), &[]).ok(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    assert!(text(&page).contains("<h1>Not authenticated</h1>"), "{page}");
+    assert!(page.body_text().contains("<h1>Not authenticated</h1>"), "{page}");
     Anonymous.get("/problems/no_such_problem/").problem(404, "not_found");
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, Doctor, MARKER, Patient, Request, Response, Settings, UNKNOWN, eventually, mails_to,
-    origin,
+    Anonymous, Doctor, MARKER, Patient, Request, Response, Settings, UNKNOWN, eventually, get,
+    mails_to, origin,
 };
 
 /// What a browser accepts that opens a page.
@@ -14,18 +14,6 @@ const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml;q=0.9,
 
 /// What the first page may weigh, compressed, in bytes.
 const MAX_WEIGHT: usize = 60_000;
-
-/// Sends a request without the checks of operations of the API.
-fn get(path: &str, headers: &[(&str, &str)]) -> Response {
-    headers
-        .iter()
-        .fold(Request::new("GET", path), |request, (name, value)| request.header(name, value))
-        .send_unchecked()
-}
-
-fn text(response: &Response) -> &str {
-    std::str::from_utf8(&response.bytes).unwrap()
-}
 
 /// Returns a path of a page, with an id where it needs one.
 fn with_id(page: &str) -> String {
@@ -35,7 +23,7 @@ fn with_id(page: &str) -> String {
 /// Returns the addresses of what the document names itself.
 fn linked() -> Vec<String> {
     let page = get("/", &[BROWSER]).ok(200);
-    let parts = text(&page).split('"').filter(|part| part.starts_with("/assets/"));
+    let parts = page.body_text().split('"').filter(|part| part.starts_with("/assets/"));
     parts.map(str::to_owned).collect()
 }
 
@@ -44,7 +32,7 @@ fn linked() -> Vec<String> {
 fn imports(address: &str, at_once: bool) -> Vec<String> {
     let module = get(address, &[]).ok(200);
     let folder = address.rsplit_once('/').unwrap().0;
-    let lines = text(&module).lines().filter(|line| {
+    let lines = module.body_text().lines().filter(|line| {
         // Types in comments are not loaded.
         let code = line.trim_start();
         !code.starts_with('*') && !code.starts_with("/*") && !code.starts_with("//")
@@ -137,7 +125,7 @@ fn a_page_may_load_what_is_ours_and_nothing_inline() {
     assert_eq!(of("trusted-types"), "lit-html");
     let [own, bucket] = &policy["connect-src"][..] else { panic!("{response}") };
     assert_eq!((own.as_str(), of("img-src")), ("'self'", format!("'self' blob: data: {bucket}")));
-    let page = text(&response);
+    let page = response.body_text();
     for inline in [" style=", "<style", "<script>", " onclick=", " onload=", "javascript:", "http:"]
     {
         assert!(!page.contains(inline), "{inline}: {page}");
@@ -258,5 +246,5 @@ fn the_links_of_mails_lead_to_pages() {
 fn staff_who_have_forgotten_their_password_are_led_to_the_web_client() {
     let page = get("/admin/sign-in/", &[BROWSER]).ok(200);
     let link = format!("href=\"{}/forgot-password\"", origin());
-    assert!(text(&page).contains(&link), "{page}");
+    assert!(page.body_text().contains(&link), "{page}");
 }

@@ -1,6 +1,6 @@
 // Who did what to the account and the records.
 
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { html } from "../vendor/lit-html/lit-html.js";
 import { listAccessEvents, listRecords } from "../api.js";
 import { people, recordTitle } from "../format.js";
 import { session } from "../session.js";
@@ -47,7 +47,7 @@ export const open = async ({ show, kept }) => {
 				<p>${session.user?.role === "patient" ? t.textForPatients : t.text}</p>
 				<label class="inline"><input type="checkbox" @change=${onToggle}> ${t.own}</label>
 				<div class="card">${shown().length === 0 ? html`<p class="muted">${t.none}</p>` : accessList(shown(), recordName)}</div>
-				${listing.button() ?? nothing}`,
+				${listing.button()}`,
 		});
 
 	await listing.open();

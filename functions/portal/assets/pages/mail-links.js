@@ -1,6 +1,6 @@
 // What mails offer and one click does: nothing happens before it, because programs follow links in mails, too.
 
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { html } from "../vendor/lit-html/lit-html.js";
 import { cancelRecovery, changeEmail, confirmDevice, confirmRecovery, discardRegistration } from "../api.js";
 import { texts } from "../texts.js";
 import { Form } from "../ui/form.js";
@@ -38,7 +38,7 @@ export const open = ({ params: [name = ""], token, show }) => {
 				<div class="card">
 					${isDone
 						? html`<p role="status">${text.done}</p><p><a href=${next} class="button">${texts.proceed}</a></p>`
-						: html`<p>${text.text}</p>${form.view(tokenField(form, token) ?? nothing, text.action)}`}
+						: html`<p>${text.text}</p>${form.view(tokenField(form, token), text.action)}`}
 				</div>`,
 		});
 	update();

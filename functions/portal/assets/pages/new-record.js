@@ -1,7 +1,7 @@
 // A new record: for which doctor, about what, with which files.
 
 import { html } from "../vendor/lit-html/lit-html.js";
-import { ApiError, createRecord } from "../api.js";
+import { createRecord } from "../api.js";
 import { navigate } from "../router.js";
 import { texts } from "../texts.js";
 import { declaration, startUploads } from "../uploads.js";
@@ -19,11 +19,9 @@ export const open = ({ show }) => {
 	const form = new Form(
 		() => update(),
 		async ({ record_type, description }) => {
-			if (doctors.chosen === null) {
-				throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "doctor", code: "required", message: texts.required }] });
-			}
+			const doctor = doctors.required();
 			const type = TYPES.find(([each]) => each === record_type)?.[0];
-			const record = await createRecord({ doctor: doctors.chosen.pk, record_type: type, description, files: picker.files.map(declaration) }, form.key);
+			const record = await createRecord({ doctor, record_type: type, description, files: picker.files.map(declaration) }, form.key);
 			startUploads(record.files, picker.files);
 			navigate(`/records/${record.id}`, { replace: true });
 		},

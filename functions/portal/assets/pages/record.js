@@ -100,10 +100,7 @@ export const open = async ({ params: [id = ""], show }) => {
 	const changeDoctor = () =>
 		openDialog(t.changeDoctor, ({ update: draw, close }) => {
 			const form = new Form(draw, async () => {
-				if (doctors.chosen === null) {
-					throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "doctor", code: "required", message: texts.required }] });
-				}
-				await change({ doctor: doctors.chosen.pk });
+				await change({ doctor: doctors.required() });
 				close();
 				toast(texts.saved);
 			});

@@ -7,7 +7,7 @@ import { session } from "../session.js";
 import { texts } from "../texts.js";
 import { confirmed } from "../ui/dialog.js";
 import { Form } from "../ui/form.js";
-import { tokenField } from "../ui/token.js";
+import { tokenField, tokenInput } from "../ui/token.js";
 
 /** @typedef {import("../api.js").Schemas} Schemas */
 
@@ -77,7 +77,7 @@ export const open = async ({ token: linked, show }) => {
 						? html`<p role="status">${done}</p><p><a href="/" class="button">${session.user === null ? texts.signIn.title : texts.proceed}</a></p>`
 						: registration
 							? account(registration)
-							: tokenForm.view(tokenForm.input({ name: "token", label: texts.token.label, hint: texts.token.hint, value: token ?? "" }), texts.proceed)}
+							: tokenForm.view(tokenInput(tokenForm, token ?? ""), texts.proceed)}
 				</div>`,
 		});
 

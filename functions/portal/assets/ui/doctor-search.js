@@ -1,7 +1,7 @@
 // A doctor of the directory, found by name: a combobox with a list, as the ARIA Authoring Practices describe it.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { listDoctors } from "../api.js";
+import { ApiError, listDoctors } from "../api.js";
 import { doctorName, people } from "../format.js";
 import { texts } from "../texts.js";
 
@@ -28,6 +28,12 @@ export class DoctorSearch {
 		this.asked = 0;
 		/** @type {ReturnType<typeof setTimeout> | undefined} */
 		this.timer = undefined;
+	}
+
+	/** Returns the id of the chosen doctor; without one, the form says that the field is required. */
+	required() {
+		if (this.chosen !== null) return this.chosen.pk;
+		throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "doctor", code: "required", message: texts.required }] });
 	}
 
 	async #search() {

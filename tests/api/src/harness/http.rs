@@ -203,7 +203,22 @@ pub struct Response {
     pub bytes: Vec<u8>,
 }
 
+/// Gets what is no operation of the API, without the checks of those.
+#[track_caller]
+pub fn get(path: &str, headers: &[(&str, &str)]) -> Response {
+    headers
+        .iter()
+        .fold(Request::new("GET", path), |request, (name, value)| request.header(name, value))
+        .send_unchecked()
+}
+
 impl Response {
+    /// Returns the body as text.
+    #[track_caller]
+    pub fn body_text(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap()
+    }
+
     pub(super) fn new(what: String, status: u16, headers: HeaderMap, bytes: Vec<u8>) -> Self {
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Self { what, status, headers, body, bytes }

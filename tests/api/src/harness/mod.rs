@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use hosts::Host;
-pub use http::{Request, Response, call, cookie_name, origin, path_of};
+pub use http::{Request, Response, call, cookie_name, get, origin, path_of};
 pub use local::hash_as_in_production;
 pub use mails::{Mail, account_mail, account_mails_to, mails_to};
 pub use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
