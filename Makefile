@@ -46,6 +46,7 @@ TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside clie
 # Whoever tries so much from one address fails more often than people do.
 OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
+PYTEST := $(OUTSIDE) -m pytest -q -p no:cacheprovider
 DOCUMENT := functions/docs/openapi.json
 # Checked against types that are generated from the document.
 PORTAL_MODULES := $(wildcard $(addprefix functions/portal/assets/,*.js */*.js */*/*.js))
@@ -123,11 +124,15 @@ outside:
 
 # These two need a stack.
 browser:
-	@$(OUTSIDE) -m pytest -q -p no:cacheprovider tests/machines/test_tour.py tests/browser tests/conformance
+	@rm -rf .local/screenshots
+	@$(PYTEST) --numprocesses 2 --ignore tests/browser/test_settings.py --ignore tests/browser/test_logs.py \
+		tests/machines/test_tour.py tests/browser tests/conformance
+	@$(PYTEST) tests/browser/test_settings.py
 
 conformance:
 	@(cd tests/client && $(NODE) npm run --silent day) && PYTHONPATH=$(CLIENTS) $(VENV)/client/bin/python tests/client/day.py
 	@$(OUTSIDE) -m tests.conformance --cases 150 --seed 4
+	@$(PYTEST) tests/browser/test_logs.py
 
 test-api: ## Run tests of the API in the process: TEST=annotations for one module
 	@$(CARGO) test --locked -p api-tests --lib -- $(TEST)
@@ -188,7 +193,7 @@ $(CHECKED)/client-rust: $(DOCUMENT) tests/client/rust.lock $(VENV)/client/$(READ
 
 # The commands on developers' machines. They have functions of their own, which are compiled in a second.
 machines: tools
-	$(call step,Testing the commands of developers,$(OUTSIDE) -m pytest -q -p no:cacheprovider --ignore tests/machines/test_tour.py tests/machines)
+	$(call step,Testing the commands of developers,$(PYTEST) --ignore tests/machines/test_tour.py tests/machines)
 
 dependencies: $(VENV)/deny/$(READY) ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
 	$(call step,Checking the dependencies,$(CARGO_DENY) bans licenses sources $(if $(ADVISORIES),advisories))

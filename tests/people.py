@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -26,7 +27,14 @@ import boto3
 
 # Realistic, because the README shows screenshots with them, and unusual, so that a search of the logs finds them.
 _PATIENTS = [("Samuel", "Okonjira", "male"), ("Elena", "Marchettini", "female"), ("Tomas", "Lindqvarn", "male")]
-_DOCTORS = [("Amara", "Nwachukor", "Cardiology"), ("Henrik", "Sorensgard", "Neurology"), ("Lucia", "Castellvera", "Radiology")]
+_DOCTORS = [
+    ("Amara", "Nwachukor", "Cardiology"),
+    ("Noor", "Verhaeghen", "Paediatrics"),
+    ("Henrik", "Sorensgard", "Neurology"),
+    ("Imre", "Szalontay", "Dermatology"),
+    ("Lucia", "Castellvera", "Radiology"),
+    ("Oisin", "Lochlainn", "Oncology"),
+]
 _ADMIN = ("Ada", "Whitlowe")
 _ANYBODY = ("Jane", "Fairweatherby")
 LAST_NAMES = [last_name for _, last_name, *_ in [*_PATIENTS, *_DOCTORS, _ADMIN, _ANYBODY]]
@@ -58,7 +66,9 @@ class Stack:
         self.description = json.loads(Path(file).read_text())
         self.base_url: str = self.description["base_url"]
         self._began = int(time.time() * 1000)
-        self._patients, self._doctors = itertools.cycle(_PATIENTS), itertools.cycle(_DOCTORS)
+        # Tests find doctors by their names: those that run side by side have other doctors.
+        worker, workers = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        self._patients, self._doctors = itertools.cycle(_PATIENTS), itertools.cycle(_DOCTORS[worker::workers])
 
     def client(self, service: str) -> Any:
         """Returns a client of the emulated cloud, with root credentials."""
@@ -156,6 +166,29 @@ class Stack:
     def confirm_address(self, person: "Person") -> None:
         """Makes a user's address a confirmed one, as a token from a mail does."""
         self._change(f"USER#{person.id}", "ACCOUNT", "SET email_verified = :yes", {":yes": {"BOOL": True}})
+
+    def fail_sign_ins(self, person: "Person") -> None:
+        """Leaves the account as after 100 refused sign-ins from unknown devices in a row, after the pause."""
+        subject = base64.urlsafe_b64encode(hashlib.sha256(person.email.encode()).digest()).rstrip(b"=").decode()
+        self._change(
+            f"RATE#login#{subject}",
+            "ATTEMPTS",
+            "SET entity = :entity, attempt = :attempt, in_a_row = :many, networks = :none, #ttl = :later",
+            {":entity": {"S": "attempts"}, ":attempt": {"S": "of a test"}, ":many": {"N": "100"}, ":none": {"M": {}}, ":later": {"N": str(int(time.time()) + 900)}},
+            {"#ttl": "ttl"},
+        )
+
+    @contextmanager
+    def setting(self, function: str, name: str, value: str) -> Iterator[None]:
+        """Changes an environment variable of a function for a while."""
+        functions = self.client("lambda")
+        function_name = self.description["functions"][function]
+        before: dict[str, str] = functions.get_function_configuration(FunctionName=function_name)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=function_name, Environment={"Variables": before | {name: value}})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=function_name, Environment={"Variables": before})
 
     def let_mails_bounce(self, person: "Person") -> None:
         """Leaves the account as after a mail that could not be delivered."""

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser import portal
 from tests.browser.conftest import SCREENSHOTS, Tab
 from tests.browser.input_devices import Keyboard
-from tests.browser.portal import expect_heading, mailed_link, sign_in, submit_password, upload
+from tests.browser.portal import expect_heading, fill_registration, mailed_link, sign_in, submit_password, upload
 from tests.people import DESCRIPTION, NOTE, PASSWORD, Person, Stack, eventually
 
 NEW_PASSWORD = "seven-lanterns-on-the-quay"
@@ -18,15 +19,7 @@ _LOGIN, _REFRESH = "/api/accounts/login/", "/api/accounts/token/refresh/"
 def register(tab: Tab, role: str, first_name: str, last_name: str) -> str:
     """Registers with the form, and returns the address."""
     email = f"{first_name}.{last_name}{int(time.time()) % 10_000}@example.com".lower()
-    page = tab.page
-    tab.open("/")
-    page.get_by_role("link", name="Create an account").click()
-    page.get_by_role("radio", name=role).check()
-    page.get_by_label("First name").fill(first_name)
-    page.get_by_label("Last name").fill(last_name)
-    page.get_by_label("Email address").fill(email)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
+    fill_registration(tab, role, first_name, last_name, email)
     expect_heading(tab, "Complete your profile")
     return email
 
@@ -287,12 +280,11 @@ def test_a_second_factor_is_set_up_used_and_removed(tab: Tab, stack: Stack) -> N
     factor = page.get_by_role("region", name="Second factor")
 
     # Not before the address is confirmed.
-    tab.expect(403, "/api/accounts/second-factor/setup/")
-    factor.get_by_label("Password", exact=True).fill(PASSWORD)
-    factor.get_by_role("button", name="Set up an authenticator app").click()
-    expect(factor.get_by_role("alert")).to_contain_text("Confirm your email address first")
-    expect(factor.get_by_role("button", name="Send the mail again")).to_be_visible()
+    expect(factor).to_contain_text("Confirm your email address first")
+    factor.get_by_role("button", name="Send the mail again").click()
+    expect(page.get_by_role("status").filter(has_text="The mail is on its way.")).to_be_visible()
     stack.confirm_address(patient)
+    page.reload()
 
     factor.get_by_label("Password", exact=True).fill(PASSWORD)
     factor.get_by_role("button", name="Set up an authenticator app").click()
@@ -388,12 +380,19 @@ def test_somebody_elses_registration_is_discarded(tab: Tab, stack: Stack) -> Non
     assert stranger.submit_password().status == 401
 
 
-def test_a_mail_makes_a_device_known(tab: Tab, stack: Stack) -> None:
+def test_a_mail_makes_a_device_known_where_others_have_failed_too_often(tab: Tab, stack: Stack) -> None:
     patient = stack.patient()
-    stack.call("POST", "/api/accounts/login/link/", body={"email": patient.email})
+    stack.fail_sign_ins(patient)
+    page = tab.page
+    tab.expect(401, _LOGIN)
+    tab.open("/sign-in")
+    submit_password(tab, patient)
+    expect(page.get_by_role("alert")).to_contain_text("Too many sign-ins with this address have failed.")
+    page.get_by_role("button", name="Send me a mail").click()
+    expect(page.get_by_role("status").filter(has_text="a mail is on its way")).to_be_visible()
     tab.open(mailed_link(stack, patient.email, "Sign In From This Device"))
-    tab.page.get_by_role("button", name="Use this device").click()
-    tab.page.get_by_role("link", name="Continue").click()
+    page.get_by_role("button", name="Use this device").click()
+    page.get_by_role("link", name="Continue").click()
     submit_password(tab, patient)
     expect_heading(tab, "Your records")
 
@@ -489,6 +488,17 @@ def test_a_doctor_who_waits_for_approval_is_told_so(tab: Tab, stack: Stack) -> N
     tab.inspect("portal-waiting", largest=portal.LARGEST_PAGE)
 
 
+def test_a_suspended_doctor_is_told_so(tab: Tab, stack: Stack, admin: Person) -> None:
+    doctor = stack.doctor()
+    admin.call("POST", f"/api/admin/doctors/{doctor.id}/suspend/", {"reason": "The licence has expired."})
+    tab.expect(403, "/api/records/doctor/")
+    sign_in(tab, doctor)
+    expect_heading(tab, "Your access to records is suspended")
+    tab.page.get_by_role("main").get_by_role("link", name="Notifications").click()
+    tab.page.get_by_role("main").get_by_text("suspended").first.click()
+    expect(tab.page.get_by_role("main")).to_contain_text("The licence has expired.")
+
+
 def test_admins_are_led_to_the_console(tab: Tab, admin: Person) -> None:
     sign_in(tab, admin)
     expect_heading(tab, "Administration")
@@ -524,7 +534,7 @@ def test_everything_can_be_done_with_the_keyboard(tab: Tab, stack: Stack) -> Non
     expect_heading(tab, "Sign in")
 
 
-ANYBODYS_PAGES = ["/sign-in", "/register", "/forgot-password", "/password-reset", "/verify-email", "/sign-in-link", "/records/nothing"]
+ANYBODYS_PAGES = ["/sign-in", "/register", "/forgot-password", "/password-reset", "/verify-email", "/sign-in-link", "/nothing", "/records/nothing"]
 # Look like /sign-in-link.
 MAIL_LINKS = ["/email-change", "/recovery-cancel", "/recovery-confirm", "/discard-account"]
 RECORDS = [
@@ -538,7 +548,8 @@ USERS_PAGES = ["/records", "/records/new", "/notifications", "/profile", "/secur
 
 
 def open_page(tab: Tab, path: str) -> None:
-    tab.expect(404, "/records/nothing")
+    for unknown in ("/nothing", "/records/nothing"):
+        tab.expect(404, unknown)
     tab.open(path)
     expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
 
@@ -576,6 +587,36 @@ def test_people_choose_the_language(tab: Tab) -> None:
     tab.page.reload()
     expect_heading(tab, "Anmelden")
     assert tab.page.title() == "Anmelden – Gesundheitsakte"
+
+
+def test_the_chosen_language_outlives_the_session(tab: Tab, stack: Stack) -> None:
+    tab.open("/")
+    tab.page.get_by_label("Language").select_option("Deutsch")
+    expect_heading(tab, "Anmelden")
+    sign_in(tab, stack.patient())
+    tab.page.get_by_role("banner").locator("summary", has_text="Konto").click()
+    tab.page.get_by_role("button", name="Abmelden", exact=True).click()
+    expect_heading(tab, "Anmelden")
+
+
+def test_people_sign_in_at_any_name_of_this_machine(tab: Tab, stack: Stack) -> None:
+    patient = stack.patient()
+    tab.open_at(stack.base_url.replace("localhost", "127.0.0.1") + "/")
+    submit_password(tab, patient)
+    expect_heading(tab, "Your records")
+
+
+def test_pages_of_an_older_version_are_loaded_anew(tab: Tab, stack: Stack) -> None:
+    sign_in(tab, stack.patient())
+    expect_heading(tab, "Your records")
+    page = tab.page
+    # What a deployment does to an open page: the modules of its version are gone.
+    tab.expect(404, urlsplit(page.evaluate("document.querySelector('script').src")).path.replace("main.js", "pages/access-log.js"))
+    page.route("**/pages/access-log.js", lambda route: route.fulfill(status=404), times=1)
+    page.route("**/access-log", lambda route: route.fulfill(body="<html>another version</html>"), times=1)
+    tab.page.get_by_role("banner").locator("summary", has_text="Account").click()
+    page.get_by_role("link", name="Access log").click()
+    expect_heading(tab, "Access log")
 
 
 def test_the_first_page_is_light_and_does_not_shift(tab: Tab) -> None:

@@ -93,7 +93,7 @@ const openCurrent = async (isFirst = false) => {
 		if (turn === opened && !isDrawn) main.setAttribute("aria-busy", "true");
 	}, PROGRESS_MS);
 	try {
-		const [page] = await Promise.all([route.load(), session.resume()]);
+		const [page] = await Promise.all([load(route), session.resume()]);
 		if (turn !== opened) return;
 		if (route.access !== "anyone" && session.user === null) {
 			navigate(`/sign-in?next=${encodeURIComponent(path + location.search)}`, { replace: true });
@@ -104,7 +104,7 @@ const openCurrent = async (isFirst = false) => {
 		}
 		onOpened();
 		const params = (route.path.exec(path) ?? []).slice(1);
-		const { open } = route === forAdmins ? await route.load() : page;
+		const { open } = route === forAdmins ? await load(route) : page;
 		await open({ params, query: new URLSearchParams(location.search), token, show, kept });
 	} catch (error) {
 		if (turn === opened) onOpened();
@@ -112,6 +112,24 @@ const openCurrent = async (isFirst = false) => {
 		show(failure(error));
 	} finally {
 		clearTimeout(progress);
+	}
+};
+
+/** Whether the service has another version of the client by now, without the modules of this one. */
+const isReplaced = async () => {
+	const response = await fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-cache" }).catch(() => null);
+	return response?.ok === true && !(await response.text()).includes(new URL(".", import.meta.url).pathname);
+};
+
+/** @param {Route} route */
+const load = async (route) => {
+	try {
+		return await route.load();
+	} catch (error) {
+		if (!(await isReplaced())) throw error;
+		location.reload();
+		// The page is left.
+		return new Promise(() => {});
 	}
 };
 

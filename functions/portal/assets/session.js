@@ -1,11 +1,13 @@
 // Who is signed in. The access token is kept in memory alone; the refresh token is in a cookie that scripts cannot read. All tabs
 // share one session: one of them renews the access token at a time, and tells the others.
 
+import { restoreLanguage } from "./texts.js";
+
 /** @typedef {import("../../../tests/client/schema.ts").components["schemas"]} Schemas */
 /** @typedef {{ id: string, role: Schemas["Role"] }} User */
 /** @typedef {{ kind: "renewed", access: string } | { kind: "ended" }} Message */
 
-// Only says that there may be a session and whether it was started with a second factor; without it, no request is made in vain.
+// Only says that there may be a session; without it, no request is made in vain.
 const HINT = "session";
 const EARLY_MS = 30_000;
 const MESSAGE_MS = 50;
@@ -117,15 +119,6 @@ export const session = {
 		return user;
 	},
 
-	/** Whether the last sign-in in this browser needed a second factor. */
-	get hasSecondFactor() {
-		return localStorage.getItem(HINT) === "second-factor";
-	},
-
-	set hasSecondFactor(value) {
-		localStorage.setItem(HINT, value ? "second-factor" : "password");
-	},
-
 	/** @param {typeof refresh} operation */
 	useRefresh(operation) {
 		refresh = operation;
@@ -142,16 +135,17 @@ export const session = {
 		if ((await renew(null)) === null) forget();
 	},
 
-	/** @param {string} token @param {boolean} [withSecondFactor] */
-	begin(token, withSecondFactor) {
+	/** @param {string} token */
+	begin(token) {
 		adopt(token);
-		if (withSecondFactor !== undefined) session.hasSecondFactor = withSecondFactor;
+		localStorage.setItem(HINT, "begun");
 		tell({ kind: "renewed", access: token });
 	},
 
 	/** Leaves nothing of the session in any tab. */
 	end() {
 		forget();
+		restoreLanguage();
 		tell({ kind: "ended" });
 		location.assign("/sign-in");
 	},

@@ -8,7 +8,8 @@ const KEY = "language";
 /** @param {string | null} tag */
 const known = (tag) => LANGUAGES.find((language) => tag?.split("-")[0] === language);
 
-const preferred = [localStorage.getItem(KEY), ...navigator.languages].map(known);
+const chosen = localStorage.getItem(KEY);
+const preferred = [chosen, ...navigator.languages].map(known);
 
 /** The language that was chosen here, or the first of the browser's that there is. */
 export const language = preferred.find((found) => found !== undefined) ?? "en";
@@ -19,10 +20,15 @@ export const locale = navigator.languages.find((tag) => known(tag) === language)
 /** @type {Record<Language, string>} */
 export const languageNames = { en: "English", de: "Deutsch" };
 
-/** @param {string} chosen */
-export const chooseLanguage = (chosen) => {
-	localStorage.setItem(KEY, chosen);
+/** @param {string} value */
+export const chooseLanguage = (value) => {
+	localStorage.setItem(KEY, value);
 	location.reload();
+};
+
+/** Brings the chosen language back after a sign-out, which clears all that is stored here. */
+export const restoreLanguage = () => {
+	if (chosen !== null) localStorage.setItem(KEY, chosen);
 };
 
 const catalogue = language === "de" ? import("./texts/de.js") : import("./texts/en.js");

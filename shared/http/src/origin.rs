@@ -23,9 +23,19 @@ pub fn is_plain_loopback(url: &str) -> bool {
 /// Returns whether a script of a page of the service has sent the request: `Origin` names the
 /// service, and `Sec-Fetch-Site`, which older browsers do not send, says so, too.
 pub fn is_sent_by_own_script(headers: &HeaderMap, public_url: &str) -> bool {
-    let own = origin_of(public_url);
-    headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() == own.as_bytes())
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    origin.is_some_and(|origin| is_own_origin(origin, public_url))
         && headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin")
+}
+
+/// Returns whether an origin is that of the service. This machine has several names, and people
+/// use any of them.
+fn is_own_origin(origin: &str, public_url: &str) -> bool {
+    let port = |url: &str| url.parse::<Uri>().ok().and_then(|url| url.port_u16());
+    origin == origin_of(public_url)
+        || is_plain_loopback(origin)
+            && is_plain_loopback(public_url)
+            && port(origin) == port(public_url)
 }
 
 #[cfg(test)]
@@ -86,5 +96,23 @@ mod tests {
         ] {
             assert!(!is_own(&[("origin", origin), ("sec-fetch-site", "same-origin")]), "{origin}");
         }
+    }
+
+    #[test]
+    fn this_machine_has_several_names() {
+        let public_url = "http://localhost:8000";
+        for origin in ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"] {
+            assert!(is_own_origin(origin, public_url), "{origin}");
+        }
+        for origin in [
+            "http://127.0.0.1:3000",
+            "http://127.0.0.1",
+            "https://127.0.0.1:8000",
+            "http://10.0.0.1:8000",
+            "http://localhost.example.org:8000",
+        ] {
+            assert!(!is_own_origin(origin, public_url), "{origin}");
+        }
+        assert!(!is_own_origin("http://127.0.0.1:8000", "http://api.example.org:8000"));
     }
 }

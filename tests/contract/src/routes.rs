@@ -120,8 +120,9 @@ impl Gateway {
         Self(routes.collect())
     }
 
-    /// Returns the route of a request. Among matching routes, exact paths come before greedy ones,
-    /// longer paths before shorter ones, methods before ANY, and $default last.
+    /// Returns the route of a request. Among matching routes, exact paths come before those with a
+    /// parameter, these before greedy ones, longer paths before shorter ones, methods before ANY,
+    /// and $default last.
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
     pub(crate) fn route(&self, method: &str, path: &str, slash: TrailingSlash) -> Option<&Route> {
         let path = match path.trim_end_matches('/') {
@@ -149,7 +150,11 @@ fn rank(key: &str, method: &str, path: &str) -> Option<(u8, usize, bool)> {
         Some(prefix) => {
             path.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|_| (1, prefix.len()))
         }
-        None => (pattern == path).then_some((2, pattern.len())),
+        None if pattern == "/{page}" => {
+            let part = path.strip_prefix('/').filter(|part| !part.is_empty());
+            part.filter(|part| !part.contains('/')).map(|_| (2, 1))
+        }
+        None => (pattern == path).then_some((3, pattern.len())),
     };
     kind.filter(|_| fits).map(|(kind, length)| (kind, length, wanted != "ANY"))
 }
@@ -411,6 +416,8 @@ fn unknown_paths_reach_a_function_that_answers_404() {
             "{unknown} is known now: try another"
         );
     }
+    let mistyped = gateway.route("GET", "/signin", TrailingSlash::Significant).unwrap();
+    assert_eq!(mistyped.function, resource("portal", "Function"), "browsers get a page");
 }
 
 #[test]
@@ -418,7 +425,7 @@ fn every_link_of_a_mail_leads_to_a_page_of_the_web_client() {
     for path in mailer::link_paths() {
         assert!(
             portal::pages().contains(&path),
-            "mails lead to {path}: add it to functions/portal/src/pages.rs and template.yaml"
+            "mails lead to {path}: add it to functions/portal/src/pages.rs"
         );
     }
 }

@@ -5,7 +5,7 @@ import { ApiError, listRecords } from "../api.js";
 import { doctorName, fullName, people, recordTitle, time } from "../format.js";
 import { session } from "../session.js";
 import { texts } from "../texts.js";
-import { ownAccount } from "../ui/header.js";
+import { ownAccount, refreshAccount } from "../ui/header.js";
 import { Listing } from "../ui/listing.js";
 
 /** @typedef {import("../api.js").Schemas} Schemas */
@@ -42,13 +42,13 @@ const item = (record, isDoctor) => html`
 const profileNotice = (isDoctor) =>
 	html`<div class="notice" role="note">${isDoctor ? texts.profile.doctorMissing : texts.profile.missing} <a href="/profile">${texts.profile.complete}</a></div>`;
 
-/** Why a doctor sees no records yet, and what to do. @param {ApiError} error @param {boolean} hasProfile @returns {import("../router.js").View} */
-const closed = (error, hasProfile) => {
-	const t = error.code === "not_approved" ? texts.waiting : texts.factorNeeded;
+/** Why a doctor sees no records, and what to do. @param {boolean} isApproved @param {Schemas["Me"]} account @returns {import("../router.js").View} */
+const closed = (isApproved, { approval, profile }) => {
+	const t = isApproved ? texts.factorNeeded : approval === "suspended" || approval === "refused" ? texts[approval] : texts.waiting;
 	return {
 		title: t.title,
 		isNarrow: true,
-		body: html`${hasProfile ? nothing : profileNotice(true)}<div class="card"><p>${t.text}</p><p><a href=${error.code === "not_approved" ? "/notifications" : "/security#second-factor"} class="button">${t.action}</a></p></div>`,
+		body: html`${profile ? nothing : profileNotice(true)}<div class="card"><p>${t.text}</p><p><a href=${isApproved ? "/security#second-factor" : "/notifications"} class="button">${t.action}</a></p></div>`,
 	};
 };
 
@@ -130,7 +130,7 @@ export const open = async ({ query, show, kept }) => {
 		await listing.open();
 	} catch (error) {
 		if (!(error instanceof ApiError) || !["not_approved", "second_factor_required"].includes(error.code)) throw error;
-		show(closed(error, (await ownAccount()).profile !== null));
+		show(closed(error.code !== "not_approved", await refreshAccount()));
 		return;
 	}
 	update();

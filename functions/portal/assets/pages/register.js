@@ -18,7 +18,7 @@ export const open = ({ show }) => {
 			const body = { role: role === "doctor" ? /** @type {const} */ ("doctor") : /** @type {const} */ ("patient"), email, password, first_name, last_name };
 			const answer = await register(body, form.key);
 			if ("tokens" in answer) {
-				session.begin(answer.tokens.access, false);
+				session.begin(answer.tokens.access);
 				navigate("/profile", { replace: true });
 			} else {
 				mailedTo = email;

@@ -7,7 +7,7 @@ import { session } from "../session.js";
 import { texts } from "../texts.js";
 import { confirmed } from "../ui/dialog.js";
 import { Form } from "../ui/form.js";
-import { ownAccount } from "../ui/header.js";
+import { refreshAccount } from "../ui/header.js";
 import { Listing } from "../ui/listing.js";
 import { withProof } from "../ui/proof.js";
 import { secondFactor } from "../ui/second-factor.js";
@@ -43,7 +43,11 @@ export const open = async ({ show }) => {
 	);
 	// For password managers.
 	const username = () => html`<input type="hidden" name="username" autocomplete="username" value=${account.email ?? ""}>`;
-	const factor = secondFactor(() => update(), username);
+	const refresh = async () => {
+		account = await refreshAccount();
+		update();
+	};
+	const factor = secondFactor(() => account, refresh, () => update(), username);
 
 	/** @param {() => Promise<unknown>} work */
 	const telling = async (work) => {
@@ -112,7 +116,8 @@ export const open = async ({ show }) => {
 					<button type="button" class="danger outline" @click=${endAll}>${t.endAll}</button>
 				</section>`,
 		});
-	const [account] = await Promise.all([ownAccount(), sessions.open()]);
+	// The address may have been confirmed on another device.
+	let [account] = await Promise.all([refreshAccount(), sessions.open()]);
 	update();
 	if (location.hash === "#second-factor") document.getElementById("second-factor")?.focus();
 };

@@ -252,6 +252,16 @@ export const texts = {
 		text: "Sobald sie es ist, finden Patienten Sie und können Ihnen Einträge zuordnen. Jede Entscheidung und ihren Grund erfahren Sie durch eine E-Mail und eine Mitteilung.",
 		action: "Mitteilungen",
 	},
+	refused: {
+		title: "Ihre Zulassung wurde nicht bestätigt",
+		text: "Den Grund nennen eine E-Mail und eine Mitteilung. Wenn in Ihrem Profil etwas nicht stimmt, ändern Sie es: Eine neue Zulassungsnummer wird noch einmal geprüft.",
+		action: "Mitteilungen",
+	},
+	suspended: {
+		title: "Ihr Zugang zu Einträgen ist gesperrt",
+		text: "Sie können Ihr Konto benutzen, aber keine Einträge sehen. Den Grund nennen eine E-Mail und eine Mitteilung.",
+		action: "Mitteilungen",
+	},
 	factorNeeded: {
 		title: "Noch ein Schritt: ein zweiter Faktor",
 		text: "Die Einträge von Patienten brauchen mehr als ein Passwort. Richten Sie eine Authenticator-App auf Ihrem Telefon ein; das dauert eine Minute.",
@@ -425,6 +435,7 @@ export const texts = {
 		copied: "Die Codes sind kopiert.",
 		download: "Herunterladen",
 		kept: "Ich habe sie aufbewahrt",
+		unconfirmed: "Bestätigen Sie zuerst Ihre E-Mail-Adresse: Öffnen Sie den Link in der E-Mail, die wir Ihnen geschickt haben.",
 		resend: "E-Mail noch einmal schicken",
 		mailSent: "Die E-Mail ist unterwegs.",
 	},

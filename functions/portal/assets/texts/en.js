@@ -209,6 +209,16 @@ export const texts = {
 		text: "As soon as it is, patients can find you and assign records to you. A mail and a notification tell you of each decision, and why.",
 		action: "Notifications",
 	},
+	refused: {
+		title: "Your licence was not approved",
+		text: "A mail and a notification tell you why. If something in your profile is wrong, correct it: a new licence number is looked at again.",
+		action: "Notifications",
+	},
+	suspended: {
+		title: "Your access to records is suspended",
+		text: "You can use your account, but not see records. A mail and a notification tell you why.",
+		action: "Notifications",
+	},
 	factorNeeded: {
 		title: "One more step: a second factor",
 		text: "Records of patients need more than a password. Set up an authenticator app on your phone; it takes a minute.",
@@ -400,6 +410,7 @@ export const texts = {
 		copied: "The codes are copied.",
 		download: "Download",
 		kept: "I have kept them",
+		unconfirmed: "Confirm your email address first: follow the link in the mail that we sent you.",
 		resend: "Send the mail again",
 		mailSent: "The mail is on its way.",
 	},

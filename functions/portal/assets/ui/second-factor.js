@@ -2,7 +2,6 @@
 
 import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
 import { ApiError, confirmSecondFactor, disableSecondFactor, resendVerification, setUpSecondFactor } from "../api.js";
-import { session } from "../session.js";
 import { texts } from "../texts.js";
 import { openDialog } from "./dialog.js";
 import { Form, proofOf } from "./form.js";
@@ -72,10 +71,16 @@ const showSecret = async ({ secret, otpauth_url }) => {
 	});
 };
 
-/** @param {() => void} update @param {() => unknown} username a field for password managers @returns {() => unknown} */
-export const secondFactor = (update, username) => {
+/**
+ * Returns what draws the state of the second factor, and the form that changes it.
+ * @param {() => Schemas["Me"]} account
+ * @param {() => Promise<void>} refresh reads the account once more and draws it
+ * @param {() => void} update
+ * @param {() => unknown} username a field for password managers
+ * @returns {() => unknown}
+ */
+export const secondFactor = (account, refresh, update, username) => {
 	const t = texts.secondFactor;
-	let isUnconfirmed = false;
 
 	const setUpForm = new Form(update, async ({ password = "" }) => {
 		try {
@@ -83,53 +88,42 @@ export const secondFactor = (update, username) => {
 			/** @type {HTMLFormElement | null} */ (document.getElementById(setUpForm.id))?.reset();
 			const codes = await showSecret(secret);
 			if (!codes) return;
-			session.hasSecondFactor = true;
-			update();
 			await showRecoveryCodes(codes);
+			await refresh();
 		} catch (error) {
 			// Set up on another device.
-			if (error instanceof ApiError && error.code === "second_factor_exists") session.hasSecondFactor = true;
-			isUnconfirmed = error instanceof ApiError && error.code === "email_not_confirmed";
+			if (error instanceof ApiError && error.code === "second_factor_exists") await refresh();
 			throw error;
 		}
 	});
 	const resend = async () => {
 		try {
 			await resendVerification();
-			isUnconfirmed = false;
-			setUpForm.problem = null;
 			toast(t.mailSent);
 		} catch (error) {
 			toast(texts.problem(error));
 		}
-		update();
 	};
 
 	const remove = () =>
 		openDialog(t.remove, ({ update: draw, close }) => {
 			const form = new Form(draw, async ({ password = "", code }) => {
-				try {
-					await disableSecondFactor({ password, ...proofOf(code) });
-				} catch (error) {
-					if (error instanceof ApiError && error.code === "second_factor_not_set_up") session.hasSecondFactor = false;
-					throw error;
-				}
-				session.hasSecondFactor = false;
+				await disableSecondFactor({ password, ...proofOf(code) });
 				close();
-				update();
 				toast(t.removed);
+				await refresh();
 			});
 			return () => html`
 				<p>${t.removeText}</p>
 				${form.view(html`${username()}${form.password({ name: "password", label: texts.password, autocomplete: "current-password" })}${form.code()}`, t.remove)}`;
 		});
 
-	return () =>
-		session.hasSecondFactor
-			? html`<p>${t.isSetUp}</p><button type="button" class="danger outline" @click=${remove}>${t.remove}</button>`
-			: html`
-				<p>${t.text}</p>
-				${setUpForm.view(html`${username()}${setUpForm.password({ name: "password", label: texts.password, autocomplete: "current-password" })}`, t.setUp, {
-					beside: isUnconfirmed ? html`<button type="button" class="secondary outline" @click=${resend}>${t.resend}</button>` : nothing,
-				})}`;
+	return () => {
+		if (account().second_factor) return html`<p>${t.isSetUp}</p><button type="button" class="danger outline" @click=${remove}>${t.remove}</button>`;
+		return html`
+			<p>${t.text}</p>
+			${account().email_verified
+				? setUpForm.view(html`${username()}${setUpForm.password({ name: "password", label: texts.password, autocomplete: "current-password" })}`, t.setUp)
+				: html`<p>${t.unconfirmed}</p><button type="button" class="secondary outline" @click=${resend}>${t.resend}</button>`}`;
+	};
 };

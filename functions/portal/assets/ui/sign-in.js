@@ -27,7 +27,7 @@ export const signInSteps = (update, onDone) => {
 		email = address;
 		try {
 			const { tokens } = await signIn({ email, password });
-			session.begin(tokens.access, false);
+			session.begin(tokens.access);
 			onDone();
 		} catch (error) {
 			offerLink(error);
@@ -42,7 +42,7 @@ export const signInSteps = (update, onDone) => {
 	const codeForm = new Form(update, async ({ code }) => {
 		try {
 			const { tokens } = await completeSignIn({ mfa_token: mfaToken, ...proofOf(code) });
-			session.begin(tokens.access, true);
+			session.begin(tokens.access);
 			onDone();
 		} catch (error) {
 			offerLink(error);

@@ -8,6 +8,7 @@ mod doctors;
 mod email;
 mod jwks;
 mod login;
+mod me;
 pub(crate) mod passwords;
 mod profile;
 mod register;

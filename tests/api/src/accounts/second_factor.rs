@@ -27,7 +27,7 @@ impl Guarded {
     }
 
     #[track_caller]
-    fn of(user: User) -> Self {
+    pub(super) fn of(user: User) -> Self {
         user.confirm_address();
         let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);

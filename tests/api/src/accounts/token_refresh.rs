@@ -231,44 +231,6 @@ fn a_changed_role_stops_the_tokens_of_the_old_one() {
     Client::with_token(&access).list_patient_records("").problem(403, "wrong_role");
 }
 
-// TestUserModel: test_profile_property_patient, test_user_str_representation
-#[test]
-fn everybody_sees_themselves() {
-    let patient = Patient::new();
-    let me = patient.me().ok(200);
-    assert_eq!(
-        me.keys(),
-        [
-            "email",
-            "email_bounced",
-            "first_name",
-            "last_name",
-            "phone_number",
-            "pk",
-            "profile",
-            "role"
-        ]
-    );
-    assert_eq!(
-        (me.text("pk"), me.text("email"), me.text("role")),
-        (&*patient.id, &*patient.email, "patient")
-    );
-    let address = me["profile"]["address"].clone();
-    assert_eq!(
-        me["profile"],
-        json!({"role": "patient", "date_of_birth": "1985-04-12", "gender": "other",
-            "address": address})
-    );
-    assert!(address.is_string());
-    assert_eq!(me.header("etag"), "\"2\"", "created with a profile since");
-    let doctor = Doctor::new();
-    let profile = doctor.me().ok(200)["profile"].clone();
-    assert_eq!(
-        profile.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["license_number", "role", "specialization", "years_of_experience"]
-    );
-}
-
 #[test]
 fn access_tokens_are_verified_by_the_published_keys() {
     let user = User::new("doctor");
