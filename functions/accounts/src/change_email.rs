@@ -70,7 +70,7 @@ pub(crate) async fn request_email_change(
         Some(owner) => Mail::new(id, MailKind::AlreadyRegistered, owner.user_id, now),
     };
     let (sent, forgotten) =
-        tokio::join!(order_mail_to_claimed(&app, &email, &mail), attempt.succeeded());
+        tokio::join!(order_mail_to_claimed(&app, account.id, &mail), attempt.succeeded());
     forgotten?;
     sent?;
     Ok(accepted(&Detail {

@@ -13,7 +13,7 @@ use domain::text::{Name, PhoneNumber};
 use http_api::caller::RequestInfo;
 use http_api::form::FromForm;
 use http_api::idempotency::{Idempotent, IdempotentRequest};
-use http_api::problem::{Limit, Problem};
+use http_api::problem::Problem;
 use http_api::request;
 use http_api::response::{ApiResponse, accepted, created};
 use runtime::tokens::RefreshToken;
@@ -198,11 +198,9 @@ async fn register_silently(
             Ok(()) => return Ok(response),
             Err(SilentError::Changed) => owner = app.store.get_credentials(&account.email).await?,
             Err(SilentError::Confirmed) => is_confirmed = true,
-            Err(SilentError::Locked(locked)) => {
-                return Err(
-                    Limit::of_a_day(LimitedAction::Mails, mails.most).refuse(locked.into(), now)
-                );
-            }
+            // The address has got a day's mails, each of which goes on: strangers who register it
+            // must not keep its owner out.
+            Err(SilentError::Locked(_)) => return Ok(response),
             Err(SilentError::Store(error)) => return Err(error.into()),
         }
         if !retries.next().await {

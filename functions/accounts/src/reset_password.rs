@@ -18,7 +18,7 @@ use store::credentials::NewPassword;
 
 use crate::App;
 use crate::mail_token::{VerifiedMailToken, bad_token, refused};
-use crate::throttle::{admit_network, is_known_device, order_spaced_mail};
+use crate::throttle::{admit_network_or_device, order_spaced_mail};
 use crate::token_transport::TokenTransport;
 use crate::views::Detail;
 
@@ -49,22 +49,9 @@ pub(crate) async fn request_password_reset(
     Body(request): Body<PasswordResetRequest>,
 ) -> Result<ApiResponse, Problem> {
     let (action, network) = (LimitedAction::PasswordReset, ClientNetwork::of(&info.source_ip));
-    let (admitted, credentials) = tokio::join!(
-        admit_network(&app, action, &network),
-        app.store.get_credentials(&request.email)
-    );
-    let credentials = credentials?;
-    // Whoever floods a network does not keep its people from a new password.
-    if let Err(problem) = admitted
-        && !is_known_device(
-            &app,
-            credentials.as_ref(),
-            transport.device_token(request.device_token.as_deref()),
-        )
-        .await?
-    {
-        return Err(problem);
-    }
+    let device = transport.device_token(request.device_token.as_deref());
+    let credentials =
+        admit_network_or_device(&app, action, &network, &request.email, device).await?;
     let owner = credentials.map(|credentials| credentials.user_id);
     order_spaced_mail(&app, action, &network, &request.email, (MailKind::ResetPassword, owner))
         .await?;

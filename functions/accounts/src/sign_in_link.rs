@@ -19,13 +19,14 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
-use crate::throttle::{admit_network, order_spaced_mail, renew_device};
+use crate::throttle::{admit_network_or_device, order_spaced_mail, renew_device};
 use crate::token_transport::TokenTransport;
 use crate::views::Detail;
 
 request! {
     pub(crate) struct SignInLinkRequest {
         email: Email = required,
+        device_token: Option<String> = optional,
     }
 }
 
@@ -33,7 +34,8 @@ request! {
 /// others have failed.
 ///
 /// The response is the same after the same work, whether the account exists or not. Within five
-/// minutes of a mail there is no other one: its token is still valid.
+/// minutes of a mail there is no other one: its token is still valid. A known device sends its
+/// `device_token`, and is not refused because of others in its network.
 #[utoipa::path(
     post, path = "/api/accounts/login/link/", tag = "Accounts", request_body = SignInLinkRequest,
     responses(
@@ -44,15 +46,14 @@ request! {
 pub(crate) async fn request_sign_in_link(
     State(app): State<App>,
     info: RequestInfo,
+    transport: TokenTransport,
     Body(request): Body<SignInLinkRequest>,
 ) -> Result<ApiResponse, Problem> {
     let (action, network) = (LimitedAction::SignInLink, ClientNetwork::of(&info.source_ip));
-    let (admitted, credentials) = tokio::join!(
-        admit_network(&app, action, &network),
-        app.store.get_credentials(&request.email)
-    );
-    admitted?;
-    let owner = credentials?.map(|credentials| credentials.user_id);
+    let device = transport.device_token(request.device_token.as_deref());
+    let credentials =
+        admit_network_or_device(&app, action, &network, &request.email, device).await?;
+    let owner = credentials.map(|credentials| credentials.user_id);
     order_spaced_mail(&app, action, &network, &request.email, (MailKind::SignInLink, owner))
         .await?;
     Ok(accepted(&Detail {

@@ -57,8 +57,18 @@ impl App {
     fn failure_limits(&self, network: &ClientNetwork) -> FailureLimits {
         FailureLimits {
             network: self.throttling.failures_per_network,
-            in_a_row: self.throttling.failures_per_account,
             is_shared: self.throttling.shared_networks.contains(network),
+            ..self.failure_limits_of_user()
+        }
+    }
+
+    /// Returns the limits of a user who has shown a token or a password: failures of others in the
+    /// network do not count.
+    fn failure_limits_of_user(&self) -> FailureLimits {
+        FailureLimits {
+            network: u64::MAX,
+            in_a_row: self.throttling.failures_per_account,
+            is_shared: true,
         }
     }
 }
@@ -133,17 +143,16 @@ impl<'a> SignInAttempt<'a> {
     ) -> Result<Self, Problem> {
         let (account, network) =
             (caller.account.id.to_string(), ClientNetwork::of(&caller.request.source_ip));
-        let limits =
-            FailureLimits { network: u64::MAX, is_shared: true, ..app.failure_limits(&network) };
-        let in_a_row = |code, detail| Problem::forbidden(code, detail);
+        let (limits, in_a_row) = (app.failure_limits_of_user(), Problem::forbidden);
         Self::begin(app, LimitedAction::Login, account, network, limits, in_a_row).await
     }
 
-    /// Begins to check a code of a user, at a sign-in or of one who is signed in.
+    /// Begins to check a code of a user who has shown the password, or is signed in. Failures of
+    /// others in the network do not count.
     ///
     /// # Errors
-    /// 429 when the user from this network, or the network as a whole, has to wait; `in_a_row` when
-    /// too many codes were wrong in a row. Recovery codes are checked all the same.
+    /// 429 when the user has to wait; `in_a_row` when too many codes were wrong in a row. Recovery
+    /// codes are checked all the same.
     pub(crate) async fn begin_code(
         app: &'a App,
         info: &RequestInfo,
@@ -153,7 +162,7 @@ impl<'a> SignInAttempt<'a> {
     ) -> Result<Self, Problem> {
         let network = ClientNetwork::of(&info.source_ip);
         let most = if guess == Guess::RecoveryCode { u64::MAX } else { MAX_CODE_FAILURES };
-        let limits = FailureLimits { in_a_row: most, ..app.failure_limits(&network) };
+        let limits = FailureLimits { in_a_row: most, ..app.failure_limits_of_user() };
         let kind = LimitedAction::SecondFactor;
         Self::begin(app, kind, user.to_string(), network, limits, in_a_row).await
     }
@@ -262,7 +271,7 @@ pub(crate) fn renew_device(
 
 /// Returns whether a request is from a known device of the user with these credentials. It guesses
 /// nothing, so it is not counted.
-pub(crate) async fn is_known_device(
+async fn is_known_device(
     app: &App,
     credentials: Option<&Credentials>,
     token: Option<&str>,
@@ -331,6 +340,29 @@ fn is_failure<T>(done: &Result<T, Problem>) -> bool {
     done.as_ref().is_err_and(|problem| matches!(problem.status().as_u16(), 400 | 401 | 422))
 }
 
+/// Checks that the network as a whole need not wait, or that the request is from a known device of
+/// the user with these credentials: a flood of requests must not stop the others in a network.
+///
+/// # Errors
+/// 429 when neither holds.
+pub(crate) async fn admit_network_or_device(
+    app: &App,
+    kind: LimitedAction,
+    network: &ClientNetwork,
+    email: &Email,
+    device: Option<&str>,
+) -> Result<Option<Credentials>, Problem> {
+    let (admitted, credentials) =
+        tokio::join!(admit_network(app, kind, network), app.store.get_credentials(email));
+    let credentials = credentials?;
+    if let Err(problem) = admitted
+        && !is_known_device(app, credentials.as_ref(), device).await?
+    {
+        return Err(problem);
+    }
+    Ok(credentials)
+}
+
 /// Checks that the network as a whole need not wait.
 ///
 /// # Errors
@@ -356,17 +388,17 @@ pub(crate) async fn order_mail(app: &App, address: &Email, mail: &Mail) -> Resul
     order_mail_within_limit(app, &address.normalized(), mail).await
 }
 
-/// Orders a mail to an address that the caller claims. It has a daily limit of its own, so that
-/// others cannot use up the owner's.
+/// Orders a mail to an address that a user claims. Each user has a daily limit for all addresses
+/// together: strangers who claim an address do not use up what its owner may.
 ///
 /// # Errors
 /// 429 when the limit is reached.
 pub(crate) async fn order_mail_to_claimed(
     app: &App,
-    address: &Email,
+    claimant: UserId,
     mail: &Mail,
 ) -> Result<(), Problem> {
-    order_mail_within_limit(app, &format!("claimed {}", address.normalized()), mail).await
+    order_mail_within_limit(app, &format!("claimed by {claimant}"), mail).await
 }
 
 async fn order_mail_within_limit(app: &App, allowance: &str, mail: &Mail) -> Result<(), Problem> {

@@ -133,7 +133,7 @@ export const signIn = (body) => call("post", "/api/accounts/login/", { body, ...
 /** @param {Schemas["CompleteLoginRequest"]} body */
 export const completeSignIn = (body) => call("post", "/api/accounts/login/second-factor/", { body, ...withCookies });
 /** @param {Schemas["SignInLinkRequest"]} body */
-export const requestSignInLink = (body) => call("post", "/api/accounts/login/link/", { body, ...anonymous });
+export const requestSignInLink = (body) => call("post", "/api/accounts/login/link/", { body, ...withCookies });
 /** @param {Schemas["TokenRequest"]} body */
 export const confirmDevice = (body) => call("post", "/api/accounts/login/link/confirm/", { body, ...withCookies });
 // The refresh token is in the cookie. The response sets the next one also when the page is left meanwhile.

@@ -131,6 +131,20 @@ string_enum! {
     }
 }
 
+impl Action {
+    /// Returns whether the action is emergency access: staff reach what is the user's alone, the
+    /// contents of a record or the way into the account.
+    pub fn is_emergency_access(self) -> bool {
+        matches!(
+            self,
+            Self::BreakGlass
+                | Self::StartEmailChange
+                | Self::StartSecondFactorRemoval
+                | Self::RecoverAdmin
+        )
+    }
+}
+
 string_enum! {
     /// The outcome of an action.
     Outcome {

@@ -443,6 +443,9 @@ pub struct AccessEvent<'a> {
     actor: AccessActor<'a>,
     action: Action,
     outcome: Outcome,
+    /// Whether it is emergency access: staff got access to the contents of a record, or started to
+    /// change how you sign in.
+    emergency: bool,
     /// The record, if the event is about one.
     #[schema(required)]
     record: Option<RecordId>,
@@ -488,6 +491,7 @@ impl<'a> AccessEvent<'a> {
             actor: AccessActor { pk: event.actor_id, name, role: event.actor_role },
             action: event.action,
             outcome: event.outcome,
+            emergency: event.action.is_emergency_access(),
             record: event.record_id,
             records: &event.record_ids,
             file: event.file_id,

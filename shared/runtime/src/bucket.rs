@@ -146,7 +146,9 @@ impl Bucket {
             .bucket(&self.name)
             .key(file.object_key())
             .response_content_type(file.content_type.as_str())
-            .response_content_disposition(attachment(&file.download_name()));
+            .response_content_disposition(attachment(&file.download_name()))
+            // A sign-out clears what the service's own origin has stored, not what the bucket's has.
+            .response_cache_control("no-store");
         let presigned = request.presigned(presigning(lifetime)?).await;
         presigned
             .map(|presigned| presigned.uri().to_owned())

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use domain::account::{Account, Credentials, DoctorProfile, EmailProblem, Role};
 use domain::audit::AuditEvent;
+use domain::email::Email;
 use domain::id::{SessionId, UserId};
 use domain::mail::Mail;
 use domain::name_search::NameSearch;
@@ -304,7 +305,7 @@ impl Store {
             remove,
             Step::put(account)?,
             self.audit(event)?,
-            count_mail(&account.email.normalized(), mails.most, mails.now),
+            count_registration(&account.email, mails),
         ];
         steps.extend(names::add(account)?);
         self.commit(StoredResponse::first(stored_response, steps)).await
@@ -330,7 +331,7 @@ impl Store {
             Step::check(keys::credentials(email)).only_if(EXISTS, SilentError::Changed),
             Step::put(mail)?,
             self.audit(event)?,
-            count_mail(&email.normalized(), mails.most, mails.now),
+            count_registration(email, mails),
         ];
         steps.extend(names::add_decoys(nobody, account, mails.now)?);
         self.commit(StoredResponse::first(stored_response, steps)).await
@@ -361,6 +362,12 @@ impl Store {
         others.insert(0, put.with(unchanged));
         self.commit(others).await
     }
+}
+
+/// Makes the step that counts a mail because of a registration. Registrations are counted by
+/// themselves: strangers who register an address do not use up what its owner may.
+fn count_registration<E: From<Lockout>>(email: &Email, mails: MailLimit) -> Step<E> {
+    count_mail(&format!("registered {}", email.normalized()), mails.most, mails.now)
 }
 
 fn directory_entry(item: Item) -> Result<DirectoryEntry, Error> {

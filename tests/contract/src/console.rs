@@ -14,12 +14,17 @@ const TEXTS_OF_PEOPLE: &[&str] = &[
     "{{ reason|",
     "{{ doctor }}",
     "{{ event.actor_name|",
+    "{{ link.text }}",
     "{{ name }}",
+    "{{ name|",
     "{{ note }}",
     "{{ patient }}",
     "{{ profile.license_number.",
     "{{ profile.specialization.",
+    "{{ recovery.reason.",
+    "{{ recovery.started_by_name|",
     "{{ specialization|",
+    "{{ text }}",
     "{{ user.phone_number.",
 ];
 

@@ -86,6 +86,11 @@ fn samconfig_has_the_environments_local_dev_and_prod() {
             "samconfig.toml sets {name}, which template.yaml does not have"
         );
     }
+    assert_eq!(
+        overrides("prod"),
+        ["AuditLockMode=COMPLIANCE", "StaffIdleHours=2", "StaffAbsoluteHours=12"],
+        "prod keeps the archive unchangeable and ends sessions of staff soon"
+    );
     let stack =
         |environment: &str| settings[environment]["deploy"]["parameters"]["stack_name"].clone();
     assert_ne!(stack("dev"), stack("prod"), "dev and prod must be different stacks");

@@ -185,6 +185,7 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
             assert_eq!((download.status, &download.bytes[..]), (200, content));
             let name = file["name"].as_str().unwrap();
             assert_eq!(download.header("content-type"), file["content_type"].as_str().unwrap());
+            assert_eq!(download.header("cache-control"), "no-store");
             assert_eq!(
                 download.header("content-disposition"),
                 format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}")

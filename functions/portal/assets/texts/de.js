@@ -359,6 +359,7 @@ export const texts = {
 		none: "Niemand außer Ihnen.",
 		record: "einen Eintrag",
 		thisRecord: "den Eintrag",
+		emergency: "Notfallzugriff",
 		renewedTwice: "Eine Sitzung wurde innerhalb von Sekunden zweimal erneuert",
 	},
 	accessLog: {

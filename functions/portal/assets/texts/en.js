@@ -330,6 +330,7 @@ export const texts = {
 		none: "Nobody but you.",
 		record: "a record",
 		thisRecord: "the record",
+		emergency: "Emergency access",
 		renewedTwice: "A session was renewed twice within seconds",
 	},
 	accessLog: {

@@ -42,6 +42,7 @@ export const accessList = (events, recordName) => {
 					<li>
 						<span>
 							${isRenewedTwice(event) ? texts.access.renewedTwice : texts.actions[action](actorName(actor), actor.pk === session.user?.id, recordName(event.record))}${count > 1 ? html` <span class="muted">(${count}×)</span>` : nothing}
+							${event.emergency ? html` <mark>${texts.access.emergency}</mark>` : nothing}
 							${outcome === "success" ? nothing : html` <mark>${texts.outcomes[outcome]}</mark>`}
 							${before || after ? html`<small>${people(before ?? "–")} → ${people(after ?? "–")}</small>` : nothing}
 							${reason && !isRenewedTwice(event) ? html`<small>${texts.reason}: ${people(reason)}</small>` : nothing}

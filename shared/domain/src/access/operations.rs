@@ -119,8 +119,7 @@ operations! {
     /// Ask whether the service can do its work.
     Ready = "ready": Public;
     /// Register.
-    Register = "register": Public, idempotent, token_transport,
-        [429 TooManyAttempts, 429 DailyLimitReached];
+    Register = "register": Public, idempotent, token_transport, [429 TooManyAttempts];
     /// Sign in.
     Login = "login": Public, token_transport, [401 InvalidCredentials, 401 MfaRequired,
         401 SignInLinkRequired, 429 TooManyAttempts];
@@ -129,7 +128,7 @@ operations! {
         [401 MfaTokenNotValid, 401 InvalidCode, 401 CodeAlreadyUsed, 401 SecondFactorLocked,
          429 TooManyAttempts];
     /// Ask for a mail with a link that makes a device known.
-    RequestSignInLink = "request_sign_in_link": Public, [429 TooManyAttempts];
+    RequestSignInLink = "request_sign_in_link": Public, token_transport, [429 TooManyAttempts];
     /// Make a device known with the token from the mail.
     ConfirmDevice = "confirm_device": Public, token_transport,
         [409 ChangedMeanwhile, 429 TooManyAttempts];

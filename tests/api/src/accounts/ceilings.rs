@@ -210,3 +210,24 @@ fn a_colleague_behind_a_flooding_address_signs_in_refreshes_and_resets() {
     let reset = json!({"email": user.email, "device_token": known});
     address.post("/api/accounts/password-reset/", &reset).problem(429, "too_many_attempts");
 }
+
+#[test]
+fn a_colleague_with_a_second_factor_behind_a_flooding_address_works() {
+    let (guarded, address) = (Guarded::new(), Host::somewhere());
+    let email = &guarded.user.email;
+    let known = device_of(&show(&guarded.mfa_token(), "code", &guarded.app.code(0)).ok(200));
+    for kind in ["second_factor", "sign_in_link"] {
+        let subject = ["network", &address.network()];
+        set_counter(kind, &subject, MINUTES_15, &[("failures", FAILURES_PER_NETWORK)]);
+    }
+    address.post("/api/accounts/login/second-factor/", &json!({})).problem(429, "too_many_attempts");
+    let link = json!({"email": email});
+    address.post("/api/accounts/login/link/", &link).problem(429, "too_many_attempts");
+    // A known device asks for a link, and whoever has shown the password signs in.
+    let link = json!({"email": email, "device_token": known});
+    address.post("/api/accounts/login/link/", &link).ok(202);
+    guarded.later();
+    let token = address.login_with_device(email, PASSWORD, &known).problem(401, "mfa_required");
+    let body = json!({"mfa_token": token["mfa_token"], "code": guarded.app.code(0)});
+    address.post("/api/accounts/login/second-factor/", &body).ok(200);
+}

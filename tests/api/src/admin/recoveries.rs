@@ -110,6 +110,7 @@ fn the_script_of_an_insider_fails_at_every_step() {
         (&json!(insider.user().id), &json!("admin"), &json!("The mailbox is lost."))
     );
     assert_eq!((&started["before"], &started["after"]), (&json!(old), &json!(new)));
+    assert_eq!(started["emergency"], true, "it counts as emergency access");
     let tried = logged(&patient_again, "approve_recovery");
     assert_eq!(tried.len(), 2);
     assert!(tried.iter().all(|event| event["outcome"] == "denied"), "{tried:?}");
