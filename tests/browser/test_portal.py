@@ -108,6 +108,8 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     page.get_by_role("link", name="Open the record").click()
     expect_heading(doctor, DESCRIPTION)
     expect(page.get_by_text("born Apr 12, 1985")).to_be_visible()
+    # Names that are written from right to left do not change the order of what stands beside them.
+    expect(page.get_by_role("main").locator("bdi", has_text="Elena Marchettini").first).to_be_visible()
     page.get_by_label("New note").fill("Haemoglobin is low.")
     page.get_by_role("button", name="Add note").click()
     expect(page.get_by_text("The note is added.")).to_be_visible()

@@ -41,7 +41,7 @@ pub fn service(app: App) -> Router {
     let routes = Router::new()
         .route("/", get(page))
         .route("/assets/{hash}/{*name}", get(asset))
-        .route("/{*path}", get(page));
+        .route("/{*path}", get(page).fallback(other_method));
     middleware::public_service(OpenApiRouter::from(routes), app, &[])
 }
 
@@ -136,6 +136,11 @@ async fn page(
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     response.headers_mut().extend(HEADERS);
     Ok(response)
+}
+
+/// Refuses other methods than GET and HEAD: pages have none, and there is nothing anywhere else.
+async fn other_method(uri: Uri) -> Problem {
+    if pages::is_page(uri.path()) { Problem::method_not_allowed() } else { Problem::not_found() }
 }
 
 /// Returns whether the client is a browser that opens a page.

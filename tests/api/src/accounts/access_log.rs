@@ -132,8 +132,10 @@ fn an_entry_says_who_and_what_and_nothing_of_other_peoples_places() {
     let look = entry(&doctor.id, "read_record");
     assert_eq!(
         keys(&look),
-        "action actor after at before file id outcome reason record records source_ip user_agent"
+        "action actor after at before emergency file id outcome reason record records source_ip \
+         user_agent"
     );
+    assert_eq!(look["emergency"], false);
     assert_eq!(
         look["actor"],
         json!({"pk": doctor.id, "name": doctor.full_name(), "role": "doctor"})

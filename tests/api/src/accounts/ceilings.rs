@@ -220,7 +220,9 @@ fn a_colleague_with_a_second_factor_behind_a_flooding_address_works() {
         let subject = ["network", &address.network()];
         set_counter(kind, &subject, MINUTES_15, &[("failures", FAILURES_PER_NETWORK)]);
     }
-    address.post("/api/accounts/login/second-factor/", &json!({})).problem(429, "too_many_attempts");
+    address
+        .post("/api/accounts/login/second-factor/", &json!({}))
+        .problem(429, "too_many_attempts");
     let link = json!({"email": email});
     address.post("/api/accounts/login/link/", &link).problem(429, "too_many_attempts");
     // A known device asks for a link, and whoever has shown the password signs in.

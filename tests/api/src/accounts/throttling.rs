@@ -554,17 +554,26 @@ fn an_address_gets_so_many_requested_mails_a_day() {
     set_counter("mails", &[&address], DAY, &[("mail_count", MAILS_PER_DAY - 1)]);
     user.resend_verification().ok(202);
     retry_after(&user.resend_verification(), "mails", MAILS_PER_DAY, DAY);
-    // Requests of others who claim an address are counted separately.
+    // Requests of users who claim addresses are counted separately.
     let other = User::new("patient");
     other.request_email_change(&unknown, PASSWORD).ok(202);
-    set_counter(
-        "mails",
-        &[&format!("claimed {}", unknown.to_lowercase())],
-        DAY,
-        &[("mail_count", MAILS_PER_DAY)],
-    );
+    let claims = format!("claimed by {}", other.id);
+    set_counter("mails", &[&claims], DAY, &[("mail_count", MAILS_PER_DAY)]);
     other.request_email_change(&unknown, PASSWORD).problem(429, "daily_limit_reached");
     other.resend_verification().ok(202);
+}
+
+#[test]
+fn what_is_refused_spends_no_allowance() {
+    let (patient, doctor, pending) = (Patient::new(), Doctor::new(), Doctor::pending());
+    let signed_out = patient.sign_in();
+    signed_out.logout().ok(204);
+    signed_out.create_record(json!({"doctor": doctor.id})).problem(401, "token_not_valid");
+    patient.create_record(json!({"doctor": pending.id})).ok(400);
+    let allowance = || aws::query(&counter("records", &[&patient.id]));
+    assert!(allowance().is_empty(), "{:?}", allowance());
+    patient.create_record(json!({"doctor": doctor.id})).ok(201);
+    assert_eq!(allowance().len(), 1, "what was done spends it");
 }
 
 #[test]

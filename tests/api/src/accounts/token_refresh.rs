@@ -4,7 +4,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Client, Doctor, PASSWORD, Patient, User, aws};
+use crate::harness::{Anonymous, Client, PASSWORD, User, aws};
 
 /// Returns the parts of an access token: header, claims, signed text, signature.
 fn parts(access: &str) -> (Value, Value, String, Vec<u8>) {
