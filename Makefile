@@ -25,9 +25,10 @@ COMPILE := MAKEFLAGS= RUSTC_WORKSPACE_WRAPPER=clippy-driver
 CARGO := $(COMPILE) cargo
 STACK := $(COMPILE) $(VENV)/stack/bin/python -m tests.stack
 SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$(CURDIR)/.local/sam" PATH="$(CURDIR)/$(VENV)/lambda/bin:$$PATH" $(VENV)/sam/bin/sam
-# Nothing of a package runs when it is installed, and nothing is asked or told meanwhile.
+# Nothing of a package runs when it is installed, and nothing is asked or told meanwhile. All tools are dependencies for
+# development, which npm leaves out where NODE_ENV or the settings of the user say so.
 NODE := PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"
-NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --cache "$(CURDIR)/.local/npm"
+NPM_CI := $(NODE) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --include=dev --loglevel=error --cache "$(CURDIR)/.local/npm"
 
 # `sam build` takes what is already compiled: the profile `dev`, by plain cargo, for this machine's architecture. The
 # whole workspace is selected, because the features of the dependencies follow from the selection.
@@ -126,7 +127,7 @@ outside:
 browser:
 	@rm -rf .local/screenshots
 	@$(PYTEST) --numprocesses 2 --ignore tests/browser/test_settings.py --ignore tests/browser/test_logs.py \
-		tests/machines/test_tour.py tests/browser tests/conformance
+		tests/machines/test_tour.py tests/machines/test_demo.py tests/browser tests/conformance
 	@$(PYTEST) tests/browser/test_settings.py
 
 conformance:
@@ -181,19 +182,21 @@ $(CHECKED)/client-python: $(DOCUMENT) tests/client/python.yaml tests/client/day.
 
 # A workspace of its own, with the versions of tests/client/rust.lock. The generator writes an enum that cannot be read: serde
 # takes the field `role` away from the forms, which have it.
-$(CHECKED)/client-rust: $(DOCUMENT) tests/client/rust.lock $(VENV)/client/$(READY)
+$(CHECKED)/client-rust: $(DOCUMENT) tests/client/rust.lock tests/client/profile.rs $(VENV)/client/$(READY)
 	@mkdir -p $(CLIENTS)
 	$(call step,Making a client of the OpenAPI document in Rust,rm -rf $(RUST_CLIENT) && \
 		$(VENV)/client/bin/openapi-generator-cli generate --input-spec $(DOCUMENT) --generator-name rust --library reqwest \
 			$(RUST_CLIENT_OPTIONS) --output $(RUST_CLIENT) > $(CLIENTS)/rust.log && \
 		echo '[workspace]' >> $(RUST_CLIENT)/Cargo.toml && cp tests/client/rust.lock $(RUST_CLIENT)/Cargo.lock && \
 		sed -i.before 's/serde(tag = "role")/serde(untagged)/' $(RUST_CLIENT)/src/models/profile.rs && \
-		MAKEFLAGS= CARGO_TARGET_DIR=target/client cargo check --locked --quiet --no-default-features --manifest-path $(RUST_CLIENT)/Cargo.toml)
+		mkdir -p $(RUST_CLIENT)/tests && cp tests/client/profile.rs $(RUST_CLIENT)/tests/ && \
+		MAKEFLAGS= CARGO_TARGET_DIR=target/client CARGO_PROFILE_DEV_DEBUG=0 cargo test --locked --quiet --no-default-features \
+			--manifest-path $(RUST_CLIENT)/Cargo.toml --test profile)
 	@mkdir -p $(CHECKED) && touch $@
 
 # The commands on developers' machines. They have functions of their own, which are compiled in a second.
 machines: tools
-	$(call step,Testing the commands of developers,$(PYTEST) --ignore tests/machines/test_tour.py tests/machines)
+	$(call step,Testing the commands of developers,$(PYTEST) --ignore tests/machines/test_tour.py --ignore tests/machines/test_demo.py tests/machines)
 
 dependencies: $(VENV)/deny/$(READY) ## Check licences and sources of all crates; ADVISORIES=1 asks for known vulnerabilities, too
 	$(call step,Checking the dependencies,$(CARGO_DENY) bans licenses sources $(if $(ADVISORIES),advisories))

@@ -35,12 +35,15 @@ from health_records_client.api.accounts import (
 from health_records_client.api.health_records import (
     create_annotation,
     create_record,
+    delete_file,
     download_file,
+    list_patient_records,
     read_doctor_record,
     read_patient_record,
+    update_annotation,
     update_record,
 )
-from health_records_client.api.notifications import list_notifications, mark_all_read, read_notification
+from health_records_client.api.notifications import delete_all, list_notifications, mark_all_read, read_notification
 from health_records_client.models import (
     Annotation,
     Code,
@@ -50,6 +53,7 @@ from health_records_client.models import (
     DoctorProfile,
     Download,
     ListingNotification,
+    ListingRecord,
     ListingUser,
     LoginRequest,
     Me,
@@ -60,6 +64,7 @@ from health_records_client.models import (
     NewRecordFilesItem,
     NewRecordFilesItemContentType,
     NewRecordRecordType,
+    NoteChange,
     Notification,
     NotificationType,
     PatientProfile,
@@ -129,6 +134,14 @@ def registered(role: RegisterRequestRole, last_name: str) -> SignedInUser:
     return user
 
 
+def registered_doctor(last_name: str) -> tuple[SignedInUser, AuthenticatedClient]:
+    """Registers a doctor with a profile, who is in the directory."""
+    doctor = registered(RegisterRequestRole.DOCTOR, last_name)
+    new_profile = NewProfile(specialization="Cardiology", license_number=f"{MARKER}-1", years_of_experience=12)
+    body(create_profile.sync_detailed(client=client(doctor.tokens), body=new_profile), DoctorProfile)
+    return doctor, client(doctor.tokens)
+
+
 def totp_code(secret: str, steps: int) -> str:
     """Returns the TOTP code (RFC 6238) of the given number of 30-second steps from now."""
     step = int(time.time() // 30) + steps
@@ -138,10 +151,10 @@ def totp_code(secret: str, steps: int) -> str:
 
 
 last_name = f"{MARKER}{uuid.uuid4().hex[:8]}"
-doctor = registered(RegisterRequestRole.DOCTOR, last_name)
-doctors_client = client(doctor.tokens)
-new_profile = NewProfile(specialization="Cardiology", license_number=f"{MARKER}-1", years_of_experience=12)
-body(create_profile.sync_detailed(client=doctors_client, body=new_profile), DoctorProfile)
+doctor, doctors_client = registered_doctor(last_name)
+profile_change = ProfileChange(years_of_experience=13)
+doctors_profile = body(update_profile.sync_detailed(client=doctors_client, body=profile_change), DoctorProfile)
+assert (doctors_profile.specialization, doctors_profile.years_of_experience) == ("Cardiology", 13), doctors_profile
 patient = registered(RegisterRequestRole.PATIENT, MARKER)
 patients_client = client(patient.tokens)
 new_profile = NewProfile(date_of_birth=date(1985, 4, 12), gender=NewProfileGender.FEMALE)
@@ -158,7 +171,7 @@ def in_directory() -> User | None:
 
 
 found = eventually("the doctor is in the directory", in_directory)
-assert found.pk == doctor.pk and isinstance(found.profile, DoctorProfile) and found.profile.years_of_experience == 12
+assert found.pk == doctor.pk and isinstance(found.profile, DoctorProfile) and found.profile.years_of_experience == 13
 file = NewRecordFilesItem(name=f"{MARKER}.pdf", content_type=NewRecordFilesItemContentType.APPLICATIONPDF, size_bytes=len(PDF))
 new_record = NewRecord(doctor=found.pk, record_type=NewRecordRecordType.LAB_RESULT, description=f"{MARKER} blood count", files=[file])
 key = f'"{uuid.uuid4()}"'
@@ -208,6 +221,24 @@ inbox = body(list_notifications.sync_detailed(client=patients_client), ListingNo
 news = next(each for each in inbox.results if each.notification_type == NotificationType.RECORD_ANNOTATED)
 assert body(read_notification.sync_detailed(news.id, client=patients_client), Notification).is_read
 assert mark_all_read.sync_detailed(client=patients_client).status_code == HTTPStatus.OK
+
+# The doctor corrects the note. The patient deletes the file, finds the record by its time, and assigns it to another doctor.
+correction = NoteChange(note=f"{MARKER} all is well, but come again in May")
+corrected = body(update_annotation.sync_detailed(note.id, client=doctors_client, body=correction), Annotation)
+assert corrected.note == correction.note
+assert delete_file.sync_detailed(available.id, client=patients_client).status_code == HTTPStatus.NO_CONTENT
+for bound in (created.created_at.isoformat(), created.created_at.date().isoformat()):
+    listed = body(list_patient_records.sync_detailed(client=patients_client, created_after=bound), ListingRecord)
+    assert [(each.id, each.files) for each in listed.results] == [(created.id, [])]
+other, others_client = registered_doctor(f"{MARKER}{uuid.uuid4().hex[:8]}")
+moving = RecordChange(doctor=other.pk)
+moved = body(update_record.sync_detailed(created.id, client=patients_client, body=moving), Record)
+assert moved.doctor is not None and moved.doctor.pk == other.pk
+read = read_doctor_record.sync_detailed(created.id, client=others_client)
+assert body(read, Record).annotations[0].note == correction.note
+assert problem(read_doctor_record.sync_detailed(created.id, client=doctors_client), HTTPStatus.NOT_FOUND).code == Code.NOT_FOUND
+assert delete_all.sync_detailed(client=patients_client).status_code == HTTPStatus.NO_CONTENT
+assert body(list_notifications.sync_detailed(client=patients_client), ListingNotification).results == []
 
 # The patient refreshes the tokens and signs out.
 renewed = client(body(refresh.sync_detailed(client=anonymous, body=RefreshRequest(refresh=patient.tokens.refresh)), Tokens))

@@ -187,6 +187,14 @@ def _insert_new_address(case: Case) -> None:
         case.body["email"] = f"new.{uuid.uuid4().hex}@example.com"
 
 
+def _insert_extensions(case: Case) -> None:
+    """Gives files without a type a name that tells it, in half of the generated bodies: the others are refused."""
+    files = case.body.get("files") if isinstance(case.body, dict) and _in_half(case.body) else None
+    for file in files if isinstance(files, list) else []:
+        if isinstance(file, dict) and "content_type" not in file and "name" in file:
+            file["name"] = "report.pdf"
+
+
 @schemathesis.hook
 def map_case(context: HookContext, case: Case) -> Case:
     """Replaces half of the generated ids with existing ones, and likewise passwords, codes, cursors and new addresses: otherwise
@@ -198,10 +206,11 @@ def map_case(context: HookContext, case: Case) -> Case:
         linked, authorization = case.meta.phase.name == "stateful", (case.headers or {}).get("Authorization")
         for values, name, entity in places:
             generated, known = (values or {}).get(name), _callers.ids.get(entity)
-            if known and isinstance(generated, str) and generated[:1] in "02468ace" and not (linked and (authorization, generated) in _returned_ids):
+            if known and isinstance(generated, str) and generated[:1].lower() in "02468ace" and not (linked and (authorization, generated) in _returned_ids):
                 values[name] = known
         _insert_credentials(case)
         _insert_new_address(case)
+        _insert_extensions(case)
         # As a browser sends it: without the origin of the service, the header is refused before anything else.
         if (case.headers or {}).get("Token-Transport") == "cookie":
             case.headers["Origin"] = _callers.origin
@@ -220,6 +229,8 @@ _STATEFUL_FIELD_CODES = {
     ("cursor", "invalid"),
     # Required unless the token is in a cookie.
     ("refresh", "required"),
+    # Required where the extension of the name tells no type.
+    ("files[].content_type", "required"),
     # Depends on whether the caller has a second factor.
     ("code", "required"),
     # At least one of two parameters is required.
@@ -228,6 +239,7 @@ _STATEFUL_FIELD_CODES = {
     ("files", "too_many"),
 }
 
+_INDEX = re.compile(r"\[\d+\]")
 
 # Query parameters that are true or false are also taken as clients in Python write them.
 _PYTHON_FLAGS = {"True", "False", "TRUE", "FALSE", "1", "0"}
@@ -283,7 +295,7 @@ def filter_failure(context: HookContext, failure: Failure, case: Case, response:
         if _lacks_fields_of_role(case):
             return False
         errors = response.json().get("errors", [])
-        return not errors or any(each["code"] not in _STATEFUL_CODES and (each["field"], each["code"]) not in _STATEFUL_FIELD_CODES for each in errors)
+        return not errors or any(each["code"] not in _STATEFUL_CODES and (_INDEX.sub("[]", each["field"]), each["code"]) not in _STATEFUL_FIELD_CODES for each in errors)
     if isinstance(failure, AcceptedNegativeData):
         if _is_valid_after_trimming(case) or _is_valid_for_role(case):
             return False

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.machines.checkout import environment
 from tests.stack import before_deploy, emulator
@@ -46,20 +48,30 @@ def package_of_one_function(folder: Path) -> Path:
     return package
 
 
-def test_what_was_just_compiled_is_deployed_whatever_target_and_folder_the_user_has_set(tmp_path: Path) -> None:
-    package = package_of_one_function(tmp_path)
+@pytest.mark.parametrize("is_set_by", ["environment", "settings"])
+def test_what_was_just_compiled_is_deployed_whatever_target_and_folder_the_user_has_set(tmp_path: Path, is_set_by: str) -> None:
+    other_target, variables = "wasm32-unknown-unknown", {"CARGO_TARGET_DIR": str(tmp_path / "elsewhere")}
+    if is_set_by == "environment":
+        variables["CARGO_BUILD_TARGET"] = other_target
+    else:
+        # cargo reads those of the folders above, too, as it reads those of the home folder.
+        (tmp_path / ".cargo").mkdir()
+        (tmp_path / ".cargo" / "config.toml").write_text(f'[build]\ntarget = "{other_target}"\n')
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    package = package_of_one_function(workspace)
     code = f"""
 from pathlib import Path
 from tests.stack import build
-build.ROOT = Path({str(tmp_path)!r})
+build.ROOT = Path({str(workspace)!r})
 build.TEMPLATE, build.BUILD = build.ROOT / "template.yaml", build.ROOT / "built"
 print(build.build())
 """
     for answer in ("first", "second"):
         (package / "src" / "main.rs").write_text(f'fn main() {{ println!("{answer}"); }}\n')
-        result = python(code, CARGO_BUILD_TARGET="wasm32-unknown-unknown", CARGO_TARGET_DIR=str(tmp_path / "elsewhere"))
+        result = python(code, **variables)
         assert result.stdout.strip() == "['hello']", result.stdout + result.stderr
-        assert subprocess.check_output([tmp_path / "built" / "hello" / "bootstrap"], text=True).strip() == answer
+        assert subprocess.check_output([workspace / "built" / "hello" / "bootstrap"], text=True).strip() == answer
 
 
 def test_a_request_after_a_fault_was_saved_gets_the_error_of_the_compiler(tmp_path: Path) -> None:
@@ -146,6 +158,15 @@ def test_tools_are_installed_below_the_checkout_whatever_pip_is_told_and_anew_wh
     assert "rm -rf .local/venv/stack && python3 -m venv .local/venv/stack" in make(folder, "--dry-run", "reconcile").stdout
 
 
+def test_tools_of_node_are_installed_whatever_npm_is_told() -> None:
+    node = [str(ROOT / path) for path in ("tests/client/package.json", "tests/browser/package.json", "tests/conformance/package.json")]
+    assert all("dependencies" not in json.loads(Path(path).read_text()) for path in node), "they are all for development"
+    # npm leaves these out if NODE_ENV is `production` or its settings say `omit=dev`; what is on the command line goes before.
+    planned = make(ROOT, "--dry-run", "--always-make", "tests/client/node_modules/ready", NODE_ENV="production", NPM_CONFIG_OMIT="dev").stdout
+    [install] = [line for line in planned.splitlines() if "npm ci" in line]
+    assert "--include=dev" in install, install
+
+
 def test_files_of_another_user_are_one_sentence(tmp_path: Path) -> None:
     folder = small_checkout(tmp_path / "checkout")
     (folder / ".local").mkdir()
@@ -210,6 +231,8 @@ def test_deploying_checks_settings_and_credentials_first(monkeypatch: pytest.Mon
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1 and is_one_sentence(result.stderr) and "is not in samconfig.toml" in result.stderr, result.stderr
     assert "is no address" in before_deploy.wrong("dev", "x")
+    planned = make(ROOT, "--dry-run", "deploy", "ENV=dev").stdout
+    assert 0 < planned.index("-m tests.stack.before_deploy") < planned.index("sam build"), planned
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusal) as aws:
         threading.Thread(target=aws.serve_forever, args=[0.01], daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.server_port}")
@@ -218,3 +241,35 @@ def test_deploying_checks_settings_and_credentials_first(monkeypatch: pytest.Mon
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         assert "does not accept your credentials" in before_deploy.wrong("dev", "a@example.org")
         aws.shutdown()
+
+
+def test_deploying_checks_the_parameters_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(before_deploy, "_wrong_in_the_account", lambda _deploy, _sender: None)
+    for environment_name in ("dev", "prod"):
+        assert before_deploy.wrong(environment_name, "records@example.org") is None
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    settings = (ROOT / "samconfig.toml").read_text()
+    (tmp_path / "samconfig.toml").write_text(settings.replace("StaffIdleHours=", "StafIdleHours="))
+    monkeypatch.setattr(before_deploy, "ROOT", tmp_path)
+    assert "template.yaml has no parameter StafIdleHours: correct" in before_deploy.wrong("prod", "")
+    assert before_deploy.wrong("dev", "") is None
+
+
+class _Cloud:
+    """The two services of AWS that are asked, in a region with one stack."""
+
+    def get_caller_identity(self) -> None:
+        pass
+
+    def describe_stacks(self, StackName: str) -> None:  # noqa: N803
+        if StackName != "health-records":
+            message = f"Stack with id {StackName} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
+
+
+def test_the_first_deployment_needs_the_sender_of_mails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(before_deploy.boto3, "client", lambda *_arguments, **_settings: _Cloud())
+    said = before_deploy.wrong("dev", "")
+    assert "there is no stack health-records-dev" in said and "MAIL_SENDER=<address>" in said
+    assert before_deploy.wrong("dev", "records@example.org") is None
+    assert before_deploy.wrong("prod", "") is None, "the stack has its sender"

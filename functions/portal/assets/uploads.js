@@ -79,8 +79,8 @@ export const retryUpload = async (id, file) => {
 };
 
 /**
- * What the API is told of a file. Where the browser does not know a type, the extension tells it.
+ * What the API is told of a file. Where the browser does not know a type, it is empty, and the API goes by the extension.
  * @param {File} file
  */
 export const declaration = ({ name, type, size }) =>
-	/** @type {NonNullable<Schemas["NewRecord"]["files"]>[number]} */ ({ name, content_type: type || "application/octet-stream", size_bytes: size });
+	/** @type {NonNullable<Schemas["NewRecord"]["files"]>[number]} */ ({ name, content_type: type, size_bytes: size });

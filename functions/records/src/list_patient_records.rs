@@ -20,8 +20,8 @@ use crate::{App, response};
 pub(crate) fn filter(parameters: &mut Parameters, other: &'static str) -> Option<RecordFilter> {
     let record_type = parameters.optional("record_type");
     let other = parameters.optional(other);
-    let created_after = parameters.timestamp("created_after");
-    let created_before = parameters.timestamp("created_before");
+    let created_after = parameters.first_moment("created_after");
+    let created_before = parameters.end("created_before");
     Some(RecordFilter {
         record_type: record_type?,
         other: other?,

@@ -30,7 +30,7 @@ request! {
     /// A file to be uploaded.
     struct FileRequest(limits: UploadLimits = UploadLimits::DEFAULT) {
         name: FileName = required,
-        content_type: DeclaredType = required,
+        content_type: Option<DeclaredType> = optional,
         size_bytes: u64 = required_by(
             || size_schema(limits.file_bytes),
             |value| size_bytes(value, limits.file_bytes)
@@ -44,8 +44,12 @@ pub(crate) fn files(form: &mut Form, limits: UploadLimits) -> Option<Vec<NewFile
     form.list("files", limits.files_per_record, |form| {
         let FileRequest { name, content_type, size_bytes, sha256 } =
             FileRequest::from_form(form, limits)?;
+        let content_type = match content_type {
+            Some(declared) => declared.of(&name),
+            None => DeclaredType::by_name(&name),
+        };
         let content_type =
-            content_type.of(&name).map_err(|reason| form.reject("content_type", reason)).ok()?;
+            content_type.map_err(|reason| form.reject("content_type", reason)).ok()?;
         Some(NewFile { name, content_type, size_bytes, sha256 })
     })
 }

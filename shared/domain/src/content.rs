@@ -181,7 +181,7 @@ fn is_binary(head: &[u8]) -> bool {
 const PDF: &[u8] = b"%PDF-";
 
 /// How many bytes readers of PDF accept before its header.
-const MAX_BEFORE_PDF: usize = 1024;
+pub const MAX_BEFORE_PDF: usize = 1024;
 
 const RTF: &[u8] = b"{\\rtf";
 

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, Object, Schema, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::field::{FieldValue, Reason, string};
 use crate::schema;
@@ -93,20 +95,30 @@ impl FieldValue for Email {
     }
 
     fn schema() -> Object {
-        let email = SchemaFormat::KnownFormat(KnownFormat::Email);
-        schema::string(
-            "An email address. Addresses that differ in case only are the same. A domain such as \
-             `münchen.de` is returned in ASCII, as `xn--mnchen-3ya.de`.",
-            5,
-            MAX,
-            "jane@example.com",
+        described(
+            KnownFormat::IdnEmail,
+            "An email address. Addresses that differ in case only are the same. Before the `@` \
+             are characters of ASCII only. A domain such as `münchen.de` is returned in ASCII, as \
+             `xn--mnchen-3ya.de`.",
         )
-        .format(Some(email))
-        .build()
     }
 }
 
-schema::response_schema!(Email);
+/// Responses have the domain in ASCII.
+impl PartialSchema for Email {
+    fn schema() -> RefOr<Schema> {
+        described(KnownFormat::Email, "An email address, with its domain in lower case and ASCII.")
+            .into()
+    }
+}
+
+impl ToSchema for Email {}
+
+fn described(format: KnownFormat, description: &str) -> Object {
+    schema::string(description, 5, MAX, "jane@example.com")
+        .format(Some(SchemaFormat::KnownFormat(format)))
+        .build()
+}
 
 #[cfg(test)]
 mod tests {
@@ -150,7 +162,7 @@ mod tests {
     fn the_documented_minimum_length_is_that_of_the_shortest_address() {
         let shortest = "0@0.a";
         assert!(Email::parse(shortest).is_ok());
-        assert_eq!(Email::schema().min_length, Some(shortest.len()));
+        assert_eq!(<Email as FieldValue>::schema().min_length, Some(shortest.len()));
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl ContentType {
 }
 
 /// Other names of accepted types, as browsers and operating systems send them.
-const ALIASES: [(&str, ContentType); 17] = [
+const ALIASES: [(&str, ContentType); 22] = [
     ("image/jpg", ContentType::Jpeg),
     ("image/pjpeg", ContentType::Jpeg),
     ("image/jfif", ContentType::Jpeg),
@@ -153,17 +153,23 @@ const ALIASES: [(&str, ContentType); 17] = [
     ("image/heic-sequence", ContentType::Heic),
     ("image/heif-sequence", ContentType::Heif),
     ("application/x-pdf", ContentType::Pdf),
+    ("application/acrobat", ContentType::Pdf),
+    ("text/pdf", ContentType::Pdf),
     ("application/dcm", ContentType::Dicom),
+    ("application/x-dicom", ContentType::Dicom),
     ("image/dicom", ContentType::Dicom),
     ("text/x-csv", ContentType::Csv),
     ("application/csv", ContentType::Csv),
     ("application/x-csv", ContentType::Csv),
     ("text/comma-separated-values", ContentType::Csv),
     ("text/json", ContentType::Json),
+    ("application/x-msexcel", ContentType::Xls),
+    ("application/excel", ContentType::Xls),
 ];
 
-/// What browsers send for a file whose type they do not know.
-const UNKNOWN: &str = "application/octet-stream";
+/// What clients send for a file whose type they do not know. That browsers say nothing of it
+/// arrives as an empty text.
+const UNKNOWN: [&str; 2] = ["application/octet-stream", ""];
 
 /// The type of a file as a client declares it: one of the accepted types or another name of one, in
 /// any case, with or without parameters such as `charset=utf-8`.
@@ -174,6 +180,15 @@ pub struct DeclaredType(
 );
 
 impl DeclaredType {
+    /// Returns the type of a file with this name that was declared without one.
+    ///
+    /// # Errors
+    /// `required` if the extension is of no accepted type.
+    pub fn by_name(name: &FileName) -> Result<ContentType, Reason> {
+        let required = "This field is required where the extension of the name tells no type.";
+        Self(None).of(name).map_err(|_| Reason::new("required", required))
+    }
+
     /// Returns the type of a file with this name.
     ///
     /// # Errors
@@ -199,7 +214,7 @@ impl FieldValue for DeclaredType {
     fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
         let text = string(value)?;
         let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence == UNKNOWN {
+        if UNKNOWN.contains(&essence.as_str()) {
             return Ok(Self(None));
         }
         let alias = ALIASES.iter().find(|(name, _)| *name == essence).map(|(_, it)| *it);
@@ -212,7 +227,8 @@ impl FieldValue for DeclaredType {
             "The media type of a file. Upper case and parameters make no difference. The type is \
              returned, and signed for the upload, by its name in the IANA registry. \
              `application/vnd.ms-excel` is CSV if the name of the file ends in `.csv`. \
-             `application/octet-stream` is accepted if the extension tells the type.",
+             `application/octet-stream`, an empty text and no type at all are accepted if the \
+             extension of the name tells the type.",
             names.chain(ALIASES.map(|(name, _)| name)),
         )
     }
@@ -582,6 +598,15 @@ mod tests {
             ("text/plain", "a.csv", ContentType::Text),
             ("application/octet-stream", "IMG_1.HEIC", ContentType::Heic),
             ("application/octet-stream", "a.dcm", ContentType::Dicom),
+            ("", "Befund.PDF", ContentType::Pdf),
+            (" ", "a.jfif", ContentType::Jpeg),
+            ("; charset=utf-8", "a.csv", ContentType::Csv),
+            ("application/acrobat", "a", ContentType::Pdf),
+            ("text/pdf", "a", ContentType::Pdf),
+            ("application/x-dicom", "a", ContentType::Dicom),
+            ("application/excel", "a", ContentType::Xls),
+            ("application/x-msexcel", "a.xls", ContentType::Xls),
+            ("application/x-msexcel", "a.csv", ContentType::Csv),
         ] {
             assert_eq!(declared(text, name), Ok(expected), "{text} {name}");
         }
@@ -589,11 +614,17 @@ mod tests {
             ("application/octet-stream", "a"),
             ("application/octet-stream", "a.exe"),
             ("image/svg+xml", "a.png"),
-            ("", "a.png"),
-            ("; charset=utf-8", "a.png"),
+            ("", "a"),
+            ("", "a.exe"),
+            ("; charset=utf-8", "png"),
         ] {
             assert_eq!(declared(text, name), Err("invalid_choice"), "{text} {name}");
         }
+        let by_name = |name: &str| {
+            DeclaredType::by_name(&FileName(name.to_owned())).map_err(|reason| reason.code)
+        };
+        assert_eq!(by_name("IMG_1.heic"), Ok(ContentType::Heic));
+        assert_eq!(by_name("a.exe"), Err("required"));
         for (alias, _) in ALIASES {
             assert!(alias.parse::<ContentType>().is_err(), "{alias} is an accepted type itself");
         }

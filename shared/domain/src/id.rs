@@ -69,16 +69,23 @@ macro_rules! id {
         }
 
         impl FieldValue for $name {
+            /// Parses the digits in either case: some clients write them in upper case.
             fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
-                string(value)?.trim().parse()
+                string(value)?.trim().to_ascii_lowercase().parse()
             }
 
             fn schema() -> utoipa::openapi::schema::Object {
-                schema::id(&schema::description(&[$($doc),*]))
+                schema::sent_id(&schema::description(&[$($doc),*]))
             }
         }
 
-        schema::response_schema!($name);
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                schema::id(&schema::description(&[$($doc),*])).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
     };
 }
 
@@ -120,7 +127,7 @@ id!(
 );
 
 fn parse(text: &str) -> Result<Uuid, Reason> {
-    let invalid = || Reason::new("invalid", "Must be a UUID in lower case with hyphens.");
+    let invalid = || Reason::new("invalid", "Must be a UUID with hyphens.");
     let id: Uuid = text.parse().map_err(|_| invalid())?;
     if id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text {
         Ok(id)
@@ -143,6 +150,8 @@ fn bound(at: Timestamp, fill: u8) -> Uuid {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -164,6 +173,17 @@ mod tests {
             "{0190a5c0-0000-7000-8000-000000000001}",
         ] {
             assert!(text.parse::<UserId>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn ids_are_sent_in_either_case_and_written_in_lower_case() {
+        let id = "0190a5c0-0000-7000-8000-00000000000f";
+        for text in [id, &id.to_uppercase(), &format!(" {} ", id.replace('c', "C"))] {
+            assert_eq!(UserId::from_json(&json!(text)).unwrap().to_string(), id, "{text:?}");
+        }
+        for text in [id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}")] {
+            assert!(UserId::from_json(&json!(text)).is_err(), "{text:?} was accepted");
         }
     }
 }

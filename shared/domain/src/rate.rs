@@ -74,7 +74,8 @@ pub const FAILURE_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
 const INITIAL_LOCKOUT: SignedDuration = SignedDuration::from_secs(1);
 
-const MAX_LOCKOUT: SignedDuration = SignedDuration::from_mins(15);
+/// The longest lockout.
+pub const MAX_LOCKOUT: SignedDuration = SignedDuration::from_mins(15);
 
 /// Minimum time from a request to the response that refuses its credentials. Longer than any of the
 /// checks takes, so that the response time does not reveal which one failed.

@@ -143,11 +143,21 @@ pub(crate) fn grouped<const N: usize>(
     string(description, least, 4 * most, example).pattern(Some(format!("^{forms}{space}$"))).build()
 }
 
-/// Returns the schema of an id.
+/// Returns the schema of an id as it is written, in paths too.
 pub fn id(description: &str) -> Object {
+    id_of(description, "[0-9a-f]")
+}
+
+/// Returns the schema of an id in a body or a query, where the digits may be in upper case.
+pub(crate) fn sent_id(description: &str) -> Object {
+    id_of(description, "[0-9A-Fa-f]")
+}
+
+fn id_of(description: &str, digit: &str) -> Object {
+    let pattern = [8, 4, 4, 4, 12].map(|count| format!("{digit}{{{count}}}")).join("-");
     string(description, 36, 36, "0190a5c0-0000-7000-8000-000000000001")
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
-        .pattern(Some("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"))
+        .pattern(Some(format!("^{pattern}$")))
         .build()
 }
 

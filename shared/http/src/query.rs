@@ -13,9 +13,7 @@ use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{
-    AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type,
-};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::form::{REPLACEMENT, complete, no_nul};
 use crate::page::{Address, MAX_LIMIT, Paging};
@@ -96,7 +94,7 @@ impl<S: Sync> FromRequestParts<S> for QueryParameters {
         Ok(Self {
             parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             path: parts.uri.path().to_owned(),
-            is_lossy: !query.to_ascii_uppercase().contains(ESCAPED_REPLACEMENT),
+            is_lossy: is_lossy(query.as_bytes()),
         })
     }
 }
@@ -135,9 +133,16 @@ impl Parameters {
         )
     }
 
-    /// Reads a timestamp (RFC 3339), or a date, which means its start in UTC.
-    pub fn timestamp(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
-        self.optional_by(name, timestamp_schema, timestamp)
+    /// Reads the first moment of a period: a timestamp (RFC 3339), or a date, which means its start
+    /// in UTC.
+    pub fn first_moment(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
+        self.optional_by(name, || bound_schema("The bound is included."), timestamp)
+    }
+
+    /// Reads the moment at which a period has ended, in the forms of
+    /// [`first_moment`](Self::first_moment).
+    pub fn end(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
+        self.optional_by(name, || bound_schema("The bound is not included."), timestamp)
     }
 
     /// Records an error, for rules over several parameters.
@@ -180,8 +185,12 @@ impl Parameters {
     }
 }
 
-/// The character U+FFFD as a query contains it.
-const ESCAPED_REPLACEMENT: &str = "%EF%BF%BD";
+/// Returns whether U+FFFD in the texts of a query or of an HTML form stands for bytes that are not
+/// UTF-8. A client that means the character escapes it.
+pub fn is_lossy(encoded: &[u8]) -> bool {
+    const ESCAPED: &[u8] = b"%EF%BF%BD";
+    !encoded.windows(ESCAPED.len()).any(|part| part.eq_ignore_ascii_case(ESCAPED))
+}
 
 /// Returns the parameters that a reader reads, and those of all lists. As in
 /// [`crate::form::describe`], the reader runs without values.
@@ -220,18 +229,35 @@ fn text_schema() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn timestamp_schema() -> Schema {
-    let form = |format, length, example| {
-        text_schema()
-            .format(Some(SchemaFormat::KnownFormat(format)))
-            .max_length(Some(length))
-            .examples([example])
-    };
-    let description = "A moment, or a date for its first moment in UTC.";
-    let moment = form(KnownFormat::DateTime, 64, "2026-03-01T10:00:00+01:00");
-    let both = AnyOfBuilder::new().item(form(KnownFormat::Date, 10, "2026-03-01")).item(moment);
-    both.description(Some(description)).into()
+/// Describes a bound of a period. Generators of clients make one type of a string with a pattern,
+/// and types that lose values of two forms. The pattern knows which days exist, because tools that
+/// make requests of the document expect that all values of it are taken.
+fn bound_schema(which: &str) -> Schema {
+    let description = format!(
+        "A moment as in RFC 3339, such as `2026-03-01T10:00:00+01:00`, or a date for its first \
+         moment in UTC. {which}"
+    );
+    text_schema()
+        .description(Some(description))
+        .max_length(Some("2026-03-01T10:00:00.123456789+01:00".len()))
+        .pattern(Some(format!("^(?:{DAY})(?:{TIME})?$")))
+        .examples(["2026-03-01"])
+        .into()
 }
+
+/// A day that exists, for a pattern.
+const DAY: &str = concat!(
+    "[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|",
+    "(?:0[13578]|1[02])-31)|",
+    // Leap years.
+    "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29",
+);
+
+/// A time with its offset from UTC, for a pattern.
+const TIME: &str = concat!(
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?",
+    "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])",
+);
 
 fn cursor_schema() -> Schema {
     let description =
@@ -295,6 +321,7 @@ fn limit(text: &str) -> Result<usize, Reason> {
 #[cfg(test)]
 mod tests {
     use domain::record::RecordType;
+    use regex::Regex;
 
     use super::*;
 
@@ -311,10 +338,14 @@ mod tests {
         );
         assert_eq!(given.optional("type"), Some(Some(RecordType::Imaging)));
         assert_eq!(given.flag("read"), Some(Some(true)));
-        assert_eq!(given.timestamp("from").unwrap().unwrap().to_string(), "2026-03-01T00:00:00Z");
-        assert_eq!(given.timestamp("to").unwrap().unwrap().to_string(), "2026-03-01T08:00:00Z");
-        assert_eq!(given.timestamp("plus"), given.timestamp("to"));
-        assert_eq!(given.timestamp("space"), given.timestamp("to"));
+        assert_eq!(
+            given.first_moment("from").unwrap().unwrap().to_string(),
+            "2026-03-01T00:00:00Z"
+        );
+        assert_eq!(given.first_moment("to").unwrap().unwrap().to_string(), "2026-03-01T08:00:00Z");
+        assert_eq!(given.first_moment("plus"), given.first_moment("to"));
+        assert_eq!(given.first_moment("space"), given.first_moment("to"));
+        assert_eq!(given.end("to"), given.first_moment("to"));
         assert_eq!(given.flag("empty"), Some(None));
         assert_eq!(given.flag("absent"), Some(None));
         assert!(given.errors.is_empty());
@@ -358,6 +389,45 @@ mod tests {
     }
 
     #[test]
+    fn the_pattern_of_bounds_matches_days_that_exist() {
+        let schema = serde_json::to_value(bound_schema("")).unwrap();
+        let pattern = Regex::new(schema["pattern"].as_str().unwrap()).unwrap();
+        for year in ["0000", "0004", "1900", "1904", "1999", "2000", "2024", "2026", "2100", "9999"]
+        {
+            for (month, day) in (0..14).flat_map(|month| (0..33).map(move |day| (month, day))) {
+                let text = format!("{year}-{month:02}-{day:02}");
+                assert_eq!(pattern.is_match(&text), timestamp(&text).is_ok(), "{text}");
+            }
+        }
+        for text in [
+            "2026-03-01T00:00:00Z",
+            "2026-03-01T23:59:59.123456789+23:59",
+            "2026-03-01T10:00:00.5-00:00",
+            "2024-02-29T10:00:00+01:00",
+            "9999-12-31T23:59:59-12:00",
+            "0000-01-01T00:00:00+23:59",
+        ] {
+            assert!(pattern.is_match(text), "{text}");
+            assert!(timestamp(text).is_ok(), "{text}");
+            assert!(text.len() as u64 <= schema["maxLength"].as_u64().unwrap(), "{text}");
+        }
+        for text in [
+            "2026-02-29T10:00:00Z",
+            "2026-03-01T24:00:00Z",
+            "2026-03-01T10:60:00Z",
+            "2026-03-01T10:00:00",
+            "2026-03-01T10:00:00+1:00",
+            "2026-03-01T10:00:00+01:60",
+            "26-03-01",
+            "2026-3-1",
+            "today",
+        ] {
+            assert!(!pattern.is_match(text), "{text}");
+            assert!(timestamp(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_parameter() {
         let mut given = parameters(
             "type=x&read=yes&from=2026-02-30&to=yesterday&twice=true&twice=true&\
@@ -365,8 +435,8 @@ mod tests {
         );
         assert_eq!(given.optional::<RecordType>("type"), None);
         assert_eq!(given.flag("read"), None);
-        assert_eq!(given.timestamp("from"), None);
-        assert_eq!(given.timestamp("to"), None);
+        assert_eq!(given.first_moment("from"), None);
+        assert_eq!(given.first_moment("to"), None);
         assert_eq!(given.flag("twice"), None);
         assert_eq!(given.optional::<String>("nul"), None);
         assert_eq!(given.flag("bytes"), None);

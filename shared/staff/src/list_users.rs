@@ -49,8 +49,8 @@ impl UserFilters {
         let search = Search::read(parameters);
         let role = parameters.optional("role");
         let is_active = parameters.flag("is_active");
-        let created_after = parameters.timestamp("created_after");
-        let created_before = parameters.timestamp("created_before");
+        let created_after = parameters.first_moment("created_after");
+        let created_before = parameters.end("created_before");
         let span = Span { created_after: created_after?, created_before: created_before? };
         Some(Self {
             search: search?,

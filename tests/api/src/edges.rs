@@ -1,13 +1,14 @@
-//! The decisions at the edges in `shared/docs/api.md`: races, pages by size, repeated requests, and
-//! changes that change nothing.
+//! The decisions at the edges in `shared/docs/api.md`: races, pages by size, repeated requests,
+//! changes that change nothing, ids and addresses in several spellings.
 
-use std::sync::Barrier;
+use std::sync::{Barrier, Mutex};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{
-    Admin, Anonymous, Client, Doctor, IsolatedSystem, Patient, Request, Response, path_of,
+    Admin, Anonymous, Client, Doctor, Fault, FaultProxy, IsolatedSystem, MARKER, PASSWORD, Patient,
+    Request, Response, Settings, path_of, unique,
 };
 
 /// Runs two requests at the same time.
@@ -37,7 +38,7 @@ fn walk(client: &Client, path: &str) -> (Vec<String>, usize) {
     let (mut all, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
     loop {
         let page = client.get(&path).ok(200);
-        assert!(leaving(&page) < 5_600_000, "{}", leaving(&page));
+        assert!(leaving(&page) <= 5_500_000, "{}", leaving(&page));
         assert!(!page.results().is_empty(), "an empty page");
         all.extend(page.ids("id").into_iter().map(str::to_owned));
         pages += 1;
@@ -93,6 +94,51 @@ fn a_stated_doctor_is_not_dropped_in_a_lost_race() {
 }
 
 #[test]
+fn a_stated_doctor_is_checked_again_after_a_lost_race() {
+    let (patient, jane) = (Patient::new(), Doctor::new());
+    for is_assigned_meanwhile in [false, true] {
+        let bob = Doctor::new();
+        let record = patient.create_record(json!({"doctor": jane.id})).ok(201);
+        let id = record.text("id").to_owned();
+        let meanwhile = {
+            let (patient, bob, id) = (patient.clone(), bob.clone(), id.clone());
+            move || {
+                let change = if is_assigned_meanwhile {
+                    json!({"doctor": bob.id})
+                } else {
+                    json!({"description": "changed"})
+                };
+                patient.update_record(&id, change).ok(200);
+                bob.deactivate();
+            }
+        };
+        // The first time that the request writes, it has read the record and the doctor. If the
+        // client of the table tries again meanwhile, that waits, too.
+        let (is_first, written) = (Mutex::new(true), id.clone());
+        let detour = FaultProxy::new(move |operation, body| {
+            if operation.ends_with(".TransactWriteItems") && body.contains(&written) {
+                let mut is_first = is_first.lock().unwrap();
+                if std::mem::take(&mut *is_first) {
+                    meanwhile();
+                }
+            }
+            Fault::Passed
+        });
+        let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+        let path = format!("/api/records/patient/{id}/");
+        let moved = records.send(&patient, "PATCH", &path, &json!({"doctor": bob.id}));
+        let read = patient.read_patient_record(&id).ok(200);
+        assert_eq!(read.header("etag"), "\"2\"", "the other change alone");
+        if is_assigned_meanwhile {
+            assert_eq!(moved.ok(200)["doctor"]["pk"], bob.id, "the record has this doctor");
+        } else {
+            moved.refused("doctor", "not_assignable");
+            assert_eq!(read["doctor"]["pk"], jane.id);
+        }
+    }
+}
+
+#[test]
 fn a_change_that_changes_nothing_does_nothing() {
     let (patient, doctor, admin) = (Patient::new(), Doctor::new(), Admin::new());
     let record = patient.record_for(&doctor);
@@ -117,20 +163,30 @@ fn a_change_that_changes_nothing_does_nothing() {
         (events, told, versions)
     };
     let before = state();
-    let same_profile = json!({"gender": patient.me().ok(200)["profile"]["gender"]});
-    let changes: [(&Client, String, Value); 8] = [
-        (&patient, profile.clone(), json!({})),
-        (&patient, profile.clone(), same_profile),
-        (&doctor, profile, json!({})),
-        (&patient, format!("/api/records/patient/{}/", record.text("id")), json!({})),
-        (&patient, format!("/api/records/patient/{}/", record.text("id")), json!({"files": []})),
-        (&doctor, format!("/api/records/doctor/annotations/{}/", note.text("id")), json!({})),
-        (&admin, format!("/api/admin/users/{}/", patient.id), json!({})),
-        (&admin, format!("/api/admin/users/{}/", doctor.id), json!({"is_active": true})),
+    let profile_of = |client: &Client| client.me().ok(200)["profile"].clone();
+    let same_profile = json!({"gender": profile_of(&patient)["gender"]});
+    let path = format!("/api/records/patient/{}/", record.text("id"));
+    let same_record = json!({"doctor": doctor.id, "record_type": record["record_type"],
+        "description": record["description"]});
+    let annotation = format!("/api/records/doctor/annotations/{}/", note.text("id"));
+    let changes: [(&str, &Client, String, Value); 12] = [
+        ("PATCH", &patient, profile.clone(), json!({})),
+        ("PATCH", &patient, profile.clone(), same_profile),
+        ("PUT", &patient, profile.clone(), profile_of(&patient)),
+        ("PATCH", &doctor, profile.clone(), json!({})),
+        ("PUT", &doctor, profile, profile_of(&doctor)),
+        ("PATCH", &patient, path.clone(), json!({})),
+        ("PATCH", &patient, path.clone(), json!({"files": []})),
+        ("PUT", &patient, path, same_record),
+        ("PATCH", &doctor, annotation.clone(), json!({})),
+        ("PUT", &doctor, annotation, json!({"note": note["note"]})),
+        ("PATCH", &admin, format!("/api/admin/users/{}/", patient.id), json!({})),
+        ("PATCH", &admin, format!("/api/admin/users/{}/", doctor.id), json!({"is_active": true})),
     ];
-    for (client, path, body) in changes {
-        let tag = client.patch(&path, &body).ok(200).header("etag");
-        assert_eq!(client.patch(&path, &body).ok(200).header("etag"), tag, "{path}");
+    for (method, client, path, body) in changes {
+        let send = || client.request(method, &path).json(&body).send().ok(200);
+        let tag = send().header("etag");
+        assert_eq!(send().header("etag"), tag, "{method} {path}");
     }
     assert_eq!(state(), before);
 }
@@ -294,7 +350,7 @@ fn sign_in(body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Response {
 #[test]
 fn bodies_are_taken_in_one_way_alone() {
     let user = Patient::new();
-    let body = json!({"email": user.email, "password": crate::harness::PASSWORD}).to_string();
+    let body = json!({"email": user.email, "password": PASSWORD}).to_string();
     sign_in(format!("\u{feff}{body}"), &[]).ok(200);
     sign_in(body.clone(), &[("content-encoding", "identity")]).ok(200);
     let refused = sign_in(body.clone(), &[("content-encoding", "gzip")]);
@@ -318,6 +374,46 @@ fn bodies_are_taken_in_one_way_alone() {
     let doubled = doubled.header("authorization", "Bearer Bearer x").send();
     let doubled = doubled.problem(401, "token_not_valid");
     assert!(doubled.text("detail").contains("Bearer twice"), "{doubled}");
+}
+
+#[test]
+fn ids_may_be_in_upper_case_except_in_paths() {
+    let (patient, doctor) = (Patient::new(), Doctor::new());
+    let upper = doctor.id.to_uppercase();
+    assert_ne!(upper, doctor.id);
+    let record = patient.create_record(json!({"doctor": upper})).ok(201);
+    assert_eq!(record["doctor"]["pk"], doctor.id, "it is written in lower case");
+    let id = record.text("id").to_uppercase();
+    let note = doctor.annotate(&id);
+    assert_eq!(note["record"], record["id"]);
+    let moved = patient.update_record(record.text("id"), json!({"doctor": upper})).ok(200);
+    assert_eq!(moved.header("etag"), "\"1\"", "it is the same doctor");
+    let listed = patient.list_patient_records(&format!("doctor={upper}")).ok(200);
+    assert_eq!(listed.ids("id"), [record.text("id")]);
+    patient.read_patient_record(&id).ok(404);
+    for malformed in [doctor.id.replace('-', ""), format!("{{{}}}", doctor.id)] {
+        patient.create_record(json!({"doctor": malformed})).refused("doctor", "invalid");
+    }
+}
+
+#[test]
+fn both_forms_of_a_domain_are_one_address() {
+    for typed_first in [true, false] {
+        let name = format!("{MARKER}.{}", unique());
+        let (typed, ascii) =
+            (format!("{name}@m\u{fc}nchen.example"), format!("{name}@xn--mnchen-3ya.example"));
+        let (first, second) = if typed_first { (&typed, &ascii) } else { (&ascii, &typed) };
+        let register = |email: &str| {
+            let body = json!({"email": email, "password": PASSWORD, "role": "patient"});
+            Anonymous.register(body)
+        };
+        let registered = register(first).ok(201);
+        assert_eq!(registered.text("email"), ascii);
+        register(second).refused("email", "taken");
+        for email in [&typed, &ascii, &typed.to_uppercase()] {
+            assert_eq!(Anonymous.login(email, PASSWORD).ok(200)["pk"], registered["pk"]);
+        }
+    }
 }
 
 #[test]

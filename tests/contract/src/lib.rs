@@ -16,6 +16,7 @@ mod events;
 mod functions;
 mod layers;
 mod mail_events;
+mod numbers;
 mod operations;
 mod queues;
 mod rights;

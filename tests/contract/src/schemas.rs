@@ -72,8 +72,8 @@ fn forms_of_a_response_have_names_and_a_value_that_tells_them_apart() {
     let mut unions = BTreeSet::new();
     walk(&document, "", &mut |schema, place| {
         assert!(
-            schema.get("anyOf").is_none() || place.contains("/parameters/"),
-            "{place} has anyOf: use oneOf with a discriminator"
+            schema.get("anyOf").is_none(),
+            "{place} has anyOf: use oneOf with a discriminator, or a type with a pattern"
         );
         let Some(forms) = schema["oneOf"].as_array() else { return };
         let named = forms.iter().filter(|form| **form != serde_json::json!({"type": "null"}));
@@ -177,20 +177,90 @@ fn patterns_mean_the_same_to_all_engines() {
     }
 }
 
+/// Returns the places below which everything describes bodies of requests or their queries.
+fn places_of_what_is_sent(document: &Value) -> BTreeSet<String> {
+    let mut places = BTreeSet::new();
+    walk(document, "", &mut |member, place| {
+        if member["in"] == "query" {
+            places.insert(format!("{place}/"));
+        }
+        let content = member["requestBody"]["content"].as_object();
+        for media_type in content.into_iter().flat_map(|content| content.values()) {
+            let reference = media_type["schema"]["$ref"].as_str();
+            let reference = reference.unwrap_or_else(|| panic!("{place} has a body without name"));
+            places.insert(format!("{}/", reference.trim_start_matches('#')));
+        }
+    });
+    places
+}
+
+fn is_below(places: &BTreeSet<String>, place: &str) -> bool {
+    places.iter().any(|above| place.starts_with(above))
+}
+
 /// Returns whether a class of characters has only the lower case of hexadecimal digits.
 fn is_of_lower_case(class: &str) -> bool {
     class.contains("a-f") && !class.contains("A-F")
 }
 
 #[test]
-fn hexadecimal_digits_may_be_in_upper_case_except_in_ids() {
+fn hexadecimal_digits_may_be_sent_in_upper_case_except_in_paths() {
     let document = committed(FILE);
+    let sent = places_of_what_is_sent(&document);
+    let mut ids = BTreeSet::new();
     walk(&document, "", &mut |schema, place| {
         let Some(pattern) = schema["pattern"].as_str() else { return };
-        // Each object has one URL: domain::id takes ids in one form only.
+        // Each object has one URL: domain::id takes ids of paths in one form only, in which
+        // responses have them.
         let is_id = schema["format"] == "uuid";
-        assert_eq!(is_of_lower_case(pattern), is_id, "{place}: {pattern}");
+        let is_canonical = is_id && !is_below(&sent, place);
+        assert_eq!(is_of_lower_case(pattern), is_canonical, "{place}: {pattern}");
+        ids.extend(is_id.then_some(is_canonical));
     });
+    assert_eq!(ids, BTreeSet::from([false, true]), "there are ids of both forms");
+}
+
+#[test]
+fn domains_of_addresses_may_be_sent_in_unicode_and_are_returned_in_ascii() {
+    let document = committed(FILE);
+    let sent = places_of_what_is_sent(&document);
+    let mut formats = BTreeSet::new();
+    walk(&document, "", &mut |schema, place| {
+        let format = schema["format"].as_str().unwrap_or_default();
+        if format.ends_with("email") {
+            let expected = if is_below(&sent, place) { "idn-email" } else { "email" };
+            assert_eq!(format, expected, "{place}");
+            formats.insert(format);
+        }
+    });
+    assert_eq!(formats, BTreeSet::from(["email", "idn-email"]));
+}
+
+#[test]
+fn filters_by_time_are_texts_that_say_which_bound_is_included() {
+    let document = committed(FILE);
+    let mut names = BTreeSet::new();
+    walk(&document, "", &mut |parameter, place| {
+        let Some(name) = parameter["name"].as_str() else { return };
+        let expected = match name {
+            "created_after" => "The bound is included.",
+            "created_before" => "The bound is not included.",
+            _ => return,
+        };
+        let description = parameter["description"].as_str().unwrap();
+        assert!(description.ends_with(expected), "{place}: {description}");
+        let schema = &parameter["schema"];
+        assert_eq!(schema["type"], "string", "{place}");
+        let pattern = Regex::new(schema["pattern"].as_str().unwrap()).unwrap();
+        for text in ["2026-03-01", "2028-02-29", "2026-03-01T10:00:00.123456Z", "9999-12-31"] {
+            assert!(pattern.is_match(text), "{place}: {text}");
+        }
+        for text in ["", "2026-02-29", "2026-03-01T10:00:00", "yesterday"] {
+            assert!(!pattern.is_match(text), "{place}: {text}");
+        }
+        names.insert(name);
+    });
+    assert_eq!(names, BTreeSet::from(["created_after", "created_before"]));
 }
 
 /// Returns how many bytes a value of a schema has at most, as JSON within JSON: a character has up

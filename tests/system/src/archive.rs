@@ -63,6 +63,7 @@ fn verify_with(arguments: &[&str]) -> Verdict {
         .unwrap();
     let text = String::from_utf8(stdout).unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
+    assert!(!stderr.is_empty(), "it says nothing of its progress");
     assert!(stderr.lines().all(|line| line.starts_with("comparing: ")), "{stderr}");
     Verdict { code: status.code().unwrap(), text }
 }

@@ -10,6 +10,7 @@ use aws_sigv4::http_request::{
     SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
+use domain::file::ContentType;
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
@@ -338,13 +339,16 @@ fn each_type_is_taken_and_recognised() {
     let dicom = [&[0; 128][..], b"DICM"].concat();
     let (doc, docx) = (compound("WordDocument"), office("word/document.xml"));
     let (xls, xlsx) = (compound("Workbook"), office("xl/workbook.xml"));
-    let types: [(&str, &[u8]); 14] = [
+    let types: [(&str, &[u8]); 17] = [
         ("application/pdf", PDF),
         ("image/png", PNG),
         ("image/jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF"),
         ("image/gif", b"GIF89a\x01\0\x01\0"),
         ("image/webp", b"RIFF\x24\0\0\0WEBPVP8 "),
         ("image/tiff", b"II*\0\x08\0\0\0"),
+        ("image/heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+        ("image/heif", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"),
+        ("image/avif", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif"),
         ("application/dicom", &dicom),
         ("text/plain", "plain t\u{e9}xt zq7marker".as_bytes()),
         ("text/csv", b"a,b\n1,2\n"),
@@ -354,6 +358,8 @@ fn each_type_is_taken_and_recognised() {
         ("application/vnd.ms-excel", &xls),
         ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", &xlsx),
     ];
+    let accepted: Vec<&str> = ContentType::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(types.map(|(content_type, _)| content_type), accepted[..], "these are all");
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let files: Vec<Value> = types
         .iter()

@@ -45,7 +45,7 @@ impl AuditQuery {
         let side = parameters.optional::<String>("side");
         let action = parameters.optional("action");
         let outcome = parameters.optional("outcome");
-        let user = match user?.map(|text| text.trim().parse()) {
+        let user = match user?.map(|text| text.trim().to_ascii_lowercase().parse()) {
             None => None,
             Some(Ok(id)) => Some(id),
             // An address that is searched for arrives here as an id.

@@ -27,7 +27,7 @@ impl PersonSearch {
     /// Parses what was typed; `None` when nothing can be searched for.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if let Ok(id) = text.parse() {
+        if let Ok(id) = text.to_ascii_lowercase().parse() {
             return Some(Self::Id(id));
         }
         if let Ok(email) = Email::parse(text) {

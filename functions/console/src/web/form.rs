@@ -1,5 +1,7 @@
 //! Forms: the bodies that browsers send, and how pages show forms again.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use domain::field::{FieldError, Reason};
@@ -8,6 +10,7 @@ use http_api::etag::IfMatch;
 use http_api::form::{self, Form};
 use http_api::origin::origin_of;
 use http_api::problem::Problem;
+use http_api::query::is_lossy;
 use http_api::routes::Argument;
 use runtime::tokens::Claims;
 use serde_json::{Map, Value};
@@ -20,7 +23,8 @@ pub(crate) const CSRF_FIELD: &str = "csrf";
 /// The length of the longest field, in characters.
 const MAX_FIELD_CHARS: usize = Justification::MAX;
 
-/// The body of a form. Empty fields count as absent. Extracting it refuses cross-site requests.
+/// The body of a form. Empty fields count as absent. Extracting it refuses cross-site requests,
+/// fields that are sent twice, and bytes that are not UTF-8.
 #[derive(Clone, Debug)]
 pub(crate) struct FormBody(Map<String, Value>);
 
@@ -119,19 +123,25 @@ impl FromRequest<App> for FormBody {
             return Err(Problem::csrf_failed());
         }
         let bytes = form::read(&parts.headers, body).await?;
-        let mut fields = Map::new();
-        for (name, value) in
-            form_urlencoded::parse(&bytes).filter(|(_, value)| !value.trim().is_empty())
-        {
-            fields.entry(name).or_insert_with(|| Value::String(value.into_owned()));
+        let is_lossy = is_lossy(&bytes);
+        let is_replaced = |text: &str| is_lossy && text.contains(char::REPLACEMENT_CHARACTER);
+        let (mut fields, mut names, mut refused) = (Map::new(), BTreeSet::new(), None);
+        for (name, value) in form_urlencoded::parse(&bytes) {
+            if is_replaced(&name) || is_replaced(&value) {
+                refused = Some(Reason::new("invalid", "Must be in UTF-8."));
+            } else if !names.insert(name.clone()) {
+                refused = Some(Reason::new("duplicate", "Must contain each field only once."));
+            } else if !value.trim().is_empty() {
+                fields.insert(name.into_owned(), Value::String(value.into_owned()));
+            }
         }
         let token = fields.remove(CSRF_FIELD);
         let token = token.as_ref().and_then(Value::as_str).unwrap_or_default();
-        if app.keys.is_form_token(claims.session_id, token) {
-            Ok(Self(fields))
-        } else {
-            Err(Problem::csrf_failed())
+        if !app.keys.is_form_token(claims.session_id, token) {
+            return Err(Problem::csrf_failed());
         }
+        // Names of fields are not shown: whoever sends such a form may send long ones.
+        refused.map_or(Ok(Self(fields)), |reason| Err(Problem::field("form", reason)))
     }
 }
 

@@ -599,6 +599,39 @@ fn a_form_comes_from_a_page_of_the_session() {
 }
 
 #[test]
+fn forms_are_taken_in_one_way_alone() {
+    let (admin, user) = (Admin::new(), User::new("patient"));
+    let browser = Browser::of(&admin);
+    let path = format!("/admin/users/{}/edit/", user.id);
+    let (csrf, version) = (browser.csrf(), hidden(&browser.page(&path), "version"));
+    let send = |fields: &str| {
+        let request = browser.request("POST", &path).header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let form = format!("csrf={csrf}&version={version}&last_name=Doe&{fields}");
+        let response = request.body(form).send_unchecked();
+        check(&response);
+        response
+    };
+    for (fields, expected) in [
+        ("first_name=Jan%E9", "Must be in UTF-8."),
+        ("first_name=Jan\u{fffd}", "Must be in UTF-8."),
+        ("first_n%E4me=Jane", "Must be in UTF-8."),
+        ("first_name=Jane&first_name=Joan", "Must contain each field only once."),
+        ("first_name=Jane&first_name=", "Must contain each field only once."),
+        (&format!("first_name=Jane&csrf={csrf}"), "Must contain each field only once."),
+        (&format!("{0}=1&{0}=2", "x".repeat(30_000)), "Must contain each field only once."),
+    ] {
+        let refused = send(fields);
+        assert_eq!(refused.status, 400, "{refused}");
+        assert!(text(&refused).contains(expected), "{refused}");
+    }
+    assert_eq!(user.me().ok(200)["last_name"], user.last_name, "nothing has changed");
+    let done = send("first_name=Ren%C3%A9e&reason=");
+    assert_eq!(done.status, 303, "{done}");
+    assert_eq!(user.me().ok(200)["first_name"], "Ren\u{e9}e");
+}
+
+#[test]
 fn text_of_users_is_escaped_in_pages() {
     let admin = Admin::new();
     let browser = Browser::of(&admin);

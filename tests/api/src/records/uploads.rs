@@ -223,6 +223,8 @@ fn a_type_may_have_another_name_and_is_signed_by_its_own() {
         ("a.csv", "text/csv; charset=utf-8", "text/csv"),
         ("a.csv", "application/vnd.ms-excel", "text/csv"),
         ("IMG_0001.HEIC", "application/octet-stream", "image/heic"),
+        ("IMG_0001.HEIC", "", "image/heic"),
+        ("a.dcm", "application/x-dicom", "application/dicom"),
     ] {
         let upload = Upload::declare(name, declared_type, b"a;b\n");
         let file = &upload.record["files"][0];
@@ -231,8 +233,13 @@ fn a_type_may_have_another_name_and_is_signed_by_its_own() {
     }
     let own = IsolatedSystem::start();
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let files = [declared("a.exe", "application/octet-stream", b"MZ")];
-    let refused = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(400);
-    assert_eq!(refused.errors(), ["files[0].content_type invalid_choice"]);
+    for unknown in ["application/octet-stream", ""] {
+        let files = [declared("a.exe", unknown, b"MZ")];
+        let refused = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(400);
+        assert_eq!(refused.errors(), ["files[0].content_type invalid_choice"]);
+    }
+    let files = [json!({"name": "report.pdf", "size_bytes": 9})];
+    let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
+    assert_eq!(record["files"][0]["content_type"], "application/pdf", "by its extension");
     drop(own);
 }
