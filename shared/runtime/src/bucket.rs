@@ -147,7 +147,7 @@ impl Bucket {
             .key(file.object_key())
             .response_content_type(file.content_type.as_str())
             .response_content_disposition(attachment(&file.download_name()))
-            // A sign-out clears what the service's own origin has stored, not what the bucket's has.
+            // A sign-out clears what browsers keep of the service, and not what they keep of S3.
             .response_cache_control("no-store");
         let presigned = request.presigned(presigning(lifetime)?).await;
         presigned
