@@ -1,7 +1,8 @@
 // People, times and sizes as people read them.
 
 import { html } from "./vendor/lit-html/lit-html.js";
-import { locale, texts } from "./texts.js";
+import { locale } from "./language.js";
+import { texts } from "./texts.js";
 
 /** @typedef {import("./api.js").Schemas} Schemas */
 

@@ -1,7 +1,7 @@
 // Who is signed in. The access token is kept in memory alone; the refresh token is in a cookie that scripts cannot read. All tabs
 // share one session: one of them renews the access token at a time, and tells the others.
 
-import { restoreLanguage } from "./texts.js";
+import { restoreLanguage } from "./language.js";
 
 /** @typedef {import("../../../tests/client/schema.ts").components["schemas"]} Schemas */
 /** @typedef {{ id: string, role: Schemas["Role"] }} User */

@@ -3,8 +3,9 @@
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { countUnread, me, signOut } from "../api.js";
 import { fullName, people } from "../format.js";
+import { chooseLanguage, language, languageNames } from "../language.js";
 import { session } from "../session.js";
-import { chooseLanguage, language, languageNames, texts } from "../texts.js";
+import { texts } from "../texts.js";
 
 /** @typedef {import("../api.js").Schemas} Schemas */
 
