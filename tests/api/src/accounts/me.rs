@@ -50,7 +50,10 @@ fn everybody_sees_themselves() {
 fn users_see_whether_their_address_is_confirmed_and_a_second_factor_set_up() {
     let user = User::new("patient");
     let before = user.me().ok(200);
-    assert_eq!((&before["email_verified"], &before["second_factor"]), (&json!(false), &json!(false)));
+    assert_eq!(
+        (&before["email_verified"], &before["second_factor"]),
+        (&json!(false), &json!(false))
+    );
     let guarded = Guarded::of(user);
     let after = guarded.user.me().ok(200);
     assert_eq!((&after["email_verified"], &after["second_factor"]), (&json!(true), &json!(true)));

@@ -4,7 +4,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Client, Doctor, PASSWORD, Patient, User, aws};
+use crate::harness::{Anonymous, Client, PASSWORD, User, aws};
 
 /// Returns the parts of an access token: header, claims, signed text, signature.
 fn parts(access: &str) -> (Value, Value, String, Vec<u8>) {
@@ -42,7 +42,7 @@ fn a_refresh_token_gives_new_tokens() {
 }
 
 #[test]
-fn a_lost_answer_can_be_asked_for_again() {
+fn a_lost_response_can_be_requested_again() {
     let user = User::new("patient");
     let (access, first) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
     // However slow the system is, the token was replaced a moment ago.
