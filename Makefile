@@ -44,7 +44,7 @@ STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
 TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside client deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
-# Whoever tries so much from one address fails more often than people do.
+# These tests fail more sign-ins from one address than users do: raise the limit.
 OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
 PYTEST := $(OUTSIDE) -m pytest -q -p no:cacheprovider
@@ -82,7 +82,7 @@ run: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## Bring the system up at http:
 watch: $(VENV)/stack/$(READY) $(VENV)/sam/$(READY) ## The same, but a saved source file is live at the next request
 	@$(STACK) watch --port $(PORT)
 
-demo: ## Walk through a patient's day against the running system, printing each request and answer
+demo: ## Walk through a patient's day against the running system, printing each request and response
 	@$(PYTHON) tests/stack/demo.py
 
 invoke: $(VENV)/stack/$(READY) ## Invoke one function of the running system alone: FUNCTION=accounts, EVENT=<file>, TOKEN=<access token>

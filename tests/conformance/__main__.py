@@ -26,7 +26,7 @@ ROLES = ["anonymous", "patient", "doctor", "admin"]
 # From this number on, each role asks for all operations, and the boundary values of all schemas are tested: about 60 requests
 # per operation. Below it, each role asks for its own: preparing the requests of one operation takes longer than many requests.
 FULL_COVERAGE_CASES = 2000
-# A busy machine lets some calls to the emulated cloud take too long; a fault lets an operation never answer.
+# A busy machine lets some calls to the emulated cloud take too long; a fault lets an operation never respond.
 LARGEST_UNAVAILABLE_SHARE = 0.05
 # Operations that cannot succeed here, and why. The tests in tests/api cover their success.
 WITHOUT_SUCCESS = {

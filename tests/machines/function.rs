@@ -1,5 +1,6 @@
-// A function that answers with its event, its name and a variable of its environment. It needs only
-// the standard library, so that it is compiled in a second. The crates of `checkout.py` include it.
+// A function that responds with its event, its name and a variable of its environment. It needs
+// only the standard library, so that it is compiled in a second. The crates of `checkout.py`
+// include it.
 
 use std::env;
 use std::io::{Read, Write};

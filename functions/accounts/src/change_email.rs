@@ -13,13 +13,13 @@ use http_api::problem::Problem;
 use http_api::request;
 use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
-use store::credentials::NewEmail;
+use store::credentials::EmailChange;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, bad_token, refused};
 use crate::second_factor::{Proof, check_second_factor};
 use crate::throttle::{SignInAttempt, order_mail_to_claimed};
-use crate::views::Detail;
+use crate::views::DetailMessage;
 
 request! {
     pub(crate) struct EmailChangeRequest {
@@ -39,7 +39,7 @@ request! {
     post, path = "/api/accounts/email-change/", tag = "Accounts", request_body = EmailChangeRequest,
     responses(
         (status = 202, description = "The mail is on its way. The response does not say whether \
-                                      the address is free.", body = Detail),
+                                      the address is free.", body = DetailMessage),
     )
 )]
 pub(crate) async fn request_email_change(
@@ -73,7 +73,7 @@ pub(crate) async fn request_email_change(
         tokio::join!(order_mail_to_claimed(&app, account.id, &mail), attempt.succeeded());
     forgotten?;
     sent?;
-    Ok(accepted(&Detail {
+    Ok(accepted(&DetailMessage {
         detail: "If the address is free, a mail with a token is on its way to it.",
     }))
 }
@@ -83,7 +83,7 @@ pub(crate) async fn request_email_change(
     post, path = "/api/accounts/email-change/confirm/", tag = "Accounts",
         request_body = TokenRequest,
     responses(
-        (status = 200, description = "The account has the new address.", body = Detail),
+        (status = 200, description = "The account has the new address.", body = DetailMessage),
     )
 )]
 pub(crate) async fn change_email(
@@ -112,7 +112,7 @@ pub(crate) async fn change_email(
         version: before.version + 1,
         ..before.clone().with_trusted_email(clock::now())
     };
-    let moved = NewEmail {
+    let moved = EmailChange {
         before: &before,
         after: &after,
         credentials: &credentials,
@@ -121,5 +121,7 @@ pub(crate) async fn change_email(
         mail: &mail,
     };
     app.store.change_email(&moved, &hash).await.map_err(refused)?;
-    Ok(ok(&Detail { detail: "The account has the new address. Sign in with it from now on." }))
+    Ok(ok(&DetailMessage {
+        detail: "The account has the new address. Sign in with it from now on.",
+    }))
 }

@@ -14,7 +14,7 @@ use http_api::response::{ApiResponse, ok};
 use runtime::clock;
 use runtime::tokens::RefreshToken;
 use store::UpdateError;
-use store::credentials::NewPassword;
+use store::credentials::PasswordChange;
 
 use crate::App;
 use crate::reset_password::check_new_password;
@@ -85,7 +85,7 @@ pub(crate) async fn change_password(
     session.second_factor = caller.session.second_factor;
     session.password_version = before.password_version + 1;
     let mail = Mail::new(clock::new_id(), MailKind::PasswordChanged, user, now);
-    let new = NewPassword {
+    let new = PasswordChange {
         account,
         before: &before,
         password_hash: &password_hash,

@@ -87,7 +87,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// The configuration of the function.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function that answers HTTP needs.
+    /// What every function that serves HTTP needs.
     pub http: config::Http,
     /// How repeated requests are recognized.
     pub idempotency: config::Idempotency,
@@ -133,7 +133,7 @@ pub struct App {
     responses: ResponseKeys,
     store: Store,
     hasher: Hasher,
-    tokens: Arc<Tokens>,
+    tokens: Arc<TokenIssuer>,
     cookies: TokenCookies,
     registration: config::Registration,
     doctors: config::Doctors,
@@ -169,7 +169,7 @@ impl App {
         secrets: Client,
         hasher: Hasher,
     ) -> Self {
-        let tokens = Tokens {
+        let tokens = TokenIssuer {
             secrets,
             issuer: config.http.token_issuer.clone(),
             config: config.tokens,
@@ -192,7 +192,7 @@ impl App {
 }
 
 /// Issues tokens: the only holder of the signing key.
-struct Tokens {
+struct TokenIssuer {
     secrets: Client,
     issuer: String,
     config: config::Tokens,
@@ -207,7 +207,7 @@ struct CachedSigner {
     read_at: Timestamp,
 }
 
-impl Tokens {
+impl TokenIssuer {
     /// Returns the signing key. It is read when a token is first issued and again every few
     /// minutes, and its public half is published before any token it signs.
     ///

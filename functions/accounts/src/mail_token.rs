@@ -61,9 +61,8 @@ impl VerifiedMailToken {
         self.only_if(|token, account| token.email.normalized() == account.email.normalized())
     }
 
-    /// Refuses a token that was sent before all sessions were last ended, as by a new password. As
-    /// long as the address was never confirmed, that may have been somebody who has not read the
-    /// mail: the token stays valid.
+    /// Refuses a token that was sent before all sessions were last ended, as by a new password,
+    /// unless the address was never confirmed: somebody without the mailbox may have ended them.
     pub(crate) fn of_present_password(self) -> Result<Self, Problem> {
         self.only_if(|token, account| {
             !account.email_verified
@@ -76,8 +75,7 @@ impl VerifiedMailToken {
         self.only_if(|token, account| token.basis == AccountSnapshot::of(account))
     }
 
-    /// Refuses a token for an account whose address was confirmed before, or that staff use: who
-    /// reads the mail cannot discard it.
+    /// Refuses a token for a confirmed or a staff account: neither can be discarded by mail.
     pub(crate) fn of_unconfirmed(self) -> Result<Self, Problem> {
         self.only_if(|_, account| !account.email_verified && account.role != Role::Admin)
     }

@@ -15,14 +15,14 @@ use runtime::clock;
 use crate::App;
 use crate::mail_token::{TokenRequest, bad_token, find_token, refused};
 use crate::throttle::failures_by_network;
-use crate::views::Detail;
+use crate::views::DetailMessage;
 
 /// Confirm the new address that staff have entered for an account. The account gets it when the
 /// change has waited and was approved.
 #[utoipa::path(
     post, path = "/api/accounts/recovery/confirm/", tag = "Accounts", request_body = TokenRequest,
     responses(
-        (status = 200, description = "The address is confirmed.", body = Detail),
+        (status = 200, description = "The address is confirmed.", body = DetailMessage),
     )
 )]
 pub(crate) async fn confirm_recovery(
@@ -39,7 +39,7 @@ pub(crate) async fn confirm_recovery(
     let after =
         Recovery { confirmed_at: Some(clock::now()), version: before.version + 1, ..before };
     app.store.confirm_recovery(&after, &hash, &event).await.map_err(refused)?;
-    Ok(ok(&Detail {
+    Ok(ok(&DetailMessage {
         detail: "The address is confirmed. The account gets it when the change has waited for \
                  three days.",
     }))
@@ -50,7 +50,7 @@ pub(crate) async fn confirm_recovery(
 #[utoipa::path(
     post, path = "/api/accounts/recovery/cancel/", tag = "Accounts", request_body = TokenRequest,
     responses(
-        (status = 200, description = "It is cancelled.", body = Detail),
+        (status = 200, description = "It is cancelled.", body = DetailMessage),
     )
 )]
 pub(crate) async fn cancel_recovery(
@@ -63,7 +63,7 @@ pub(crate) async fn cancel_recovery(
     let (hash, recovery) = failures_by_network(&app, &info, LimitedAction::MailToken, find).await?;
     let event = event(&info, &recovery, Action::CancelRecovery);
     app.store.cancel_recovery(&recovery, &hash, &event).await.map_err(refused)?;
-    Ok(ok(&Detail { detail: "It is cancelled. Nothing has changed." }))
+    Ok(ok(&DetailMessage { detail: "It is cancelled. Nothing has changed." }))
 }
 
 /// Finds the recovery that a token is about, with the token's hash. The user may be inactive: staff
@@ -87,7 +87,7 @@ async fn find(
     Ok((hash, recovery))
 }
 
-/// Makes the event. Whoever reads the mail of an address is not known to be the user.
+/// Makes the event. Its actor is unknown: the reader of the mail need not be the user.
 fn event(info: &RequestInfo, recovery: &Recovery, action: Action) -> AuditEvent {
     AuditEvent {
         before: Some(recovery.kind.to_string()),

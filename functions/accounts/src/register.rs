@@ -24,7 +24,7 @@ use store::retry::REGISTRATION;
 use crate::App;
 use crate::throttle::by_network;
 use crate::token_transport::TokenTransport;
-use crate::views::{Detail, SignedInUser};
+use crate::views::{DetailMessage, SignedInUser};
 
 request! {
     pub(crate) struct RegisterRequest {
@@ -56,7 +56,7 @@ request! {
     responses(
         (status = 201, description = "Registered and signed in.", body = SignedInUser),
         (status = 202, description = "Where taken addresses are not revealed: the owner of \
-                                      the address gets a mail.", body = Detail),
+                                      the address gets a mail.", body = DetailMessage),
     )
 )]
 pub(crate) async fn register(
@@ -138,13 +138,13 @@ async fn register_silently(
         app.hasher.hash(id, &new.password),
         app.store.get_credentials(&new.email),
         // All attempts count: the throttle must not reveal which addresses are taken.
-        app.store.count_failure(LimitedAction::Register, &network, now)
+        app.store.increment_failures(LimitedAction::Register, &network, now)
     );
     counted?;
     if let Some(response) = replay? {
         return Ok(response);
     }
-    let response = accepted(&Detail {
+    let response = accepted(&DetailMessage {
         detail: "We have sent a mail to this address. Please follow its instructions.",
     });
     let stored_response = idempotent.completed(&response)?;
@@ -181,7 +181,7 @@ async fn register_silently(
                     )
                     .await
             }
-            (None, None) => Err(SilentError::Changed),
+            (None, None) => Err(SilentError::Stale),
             (Some(Credentials { user_id, .. }), None) => {
                 let mail = Mail::new(clock::new_id(), MailKind::AlreadyRegistered, *user_id, now);
                 let audit = AuditEvent {
@@ -196,11 +196,11 @@ async fn register_silently(
         };
         match done {
             Ok(()) => return Ok(response),
-            Err(SilentError::Changed) => owner = app.store.get_credentials(&account.email).await?,
+            Err(SilentError::Stale) => owner = app.store.get_credentials(&account.email).await?,
             Err(SilentError::Confirmed) => is_confirmed = true,
             // The address has got a day's mails, each of which goes on: strangers who register it
             // must not keep its owner out.
-            Err(SilentError::Locked(_)) => return Ok(response),
+            Err(SilentError::LimitReached(_)) => return Ok(response),
             Err(SilentError::Store(error)) => return Err(error.into()),
         }
         if !retries.next().await {

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
-use crate::views::Detail;
+use crate::views::DetailMessage;
 
 /// The account that a token from a mail is for.
 #[derive(Serialize, ToSchema)]
@@ -69,7 +69,7 @@ pub(crate) async fn read_registration(
     post, path = "/api/accounts/registration/discard/", tag = "Accounts",
         request_body = TokenRequest,
     responses(
-        (status = 200, description = "The account is discarded.", body = Detail),
+        (status = 200, description = "The account is discarded.", body = DetailMessage),
     )
 )]
 pub(crate) async fn discard_registration(
@@ -88,5 +88,5 @@ pub(crate) async fn discard_registration(
     };
     let event = info.audit(&before, Action::DiscardAccount, before.id, None);
     app.store.discard_account(&before, &after, &hash, &event).await.map_err(refused)?;
-    Ok(ok(&Detail { detail: "The account is discarded. The address is free." }))
+    Ok(ok(&DetailMessage { detail: "The account is discarded. The address is free." }))
 }

@@ -14,13 +14,13 @@ use http_api::problem::Problem;
 use http_api::request;
 use http_api::response::{ApiResponse, accepted, ok};
 use runtime::clock;
-use store::credentials::NewPassword;
+use store::credentials::PasswordChange;
 
 use crate::App;
 use crate::mail_token::{VerifiedMailToken, bad_token, refused};
 use crate::throttle::{admit_network_or_device, order_spaced_mail};
 use crate::token_transport::TokenTransport;
-use crate::views::Detail;
+use crate::views::DetailMessage;
 
 request! {
     pub(crate) struct PasswordResetRequest {
@@ -39,7 +39,7 @@ request! {
         request_body = PasswordResetRequest,
     responses(
         (status = 202, description = "If the account exists, the mail is on its way.",
-            body = Detail),
+            body = DetailMessage),
     )
 )]
 pub(crate) async fn request_password_reset(
@@ -55,7 +55,7 @@ pub(crate) async fn request_password_reset(
     let owner = credentials.map(|credentials| credentials.user_id);
     order_spaced_mail(&app, action, &network, &request.email, (MailKind::ResetPassword, owner))
         .await?;
-    Ok(accepted(&Detail {
+    Ok(accepted(&DetailMessage {
         detail: "If there is an account with this address, a mail with a token is on its way to \
                  it.",
     }))
@@ -77,7 +77,7 @@ request! {
     post, path = "/api/accounts/password-reset/confirm/", tag = "Accounts",
         request_body = NewPasswordRequest,
     responses(
-        (status = 200, description = "The password is set.", body = Detail),
+        (status = 200, description = "The password is set.", body = DetailMessage),
     )
 )]
 pub(crate) async fn reset_password(
@@ -88,7 +88,7 @@ pub(crate) async fn reset_password(
     let presented =
         VerifiedMailToken::find(&app, &info, &request.token, &[MailKind::ResetPassword]).await?;
     set_password(&app, &info, presented.of_present_address()?, request.password).await?;
-    Ok(ok(&Detail { detail: "The password is set. Sign in with it." }))
+    Ok(ok(&DetailMessage { detail: "The password is set. Sign in with it." }))
 }
 
 /// Checks the new password of a user.
@@ -130,7 +130,7 @@ pub(crate) async fn set_password(
         .ok_or_else(bad_token)?;
     let event = info.audit(&account, Action::ResetPassword, account.id, None);
     let mail = Mail::new(clock::new_id(), MailKind::PasswordChanged, account.id, clock::now());
-    let new = NewPassword {
+    let new = PasswordChange {
         account: &account,
         before: &before,
         password_hash: &password_hash,

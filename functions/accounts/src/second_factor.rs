@@ -136,8 +136,8 @@ request! {
     }
 }
 
-/// Complete a sign-in: with the token that the password gave, and a code of the app or a recovery
-/// code. Each works once; the token outlives a wrong code.
+/// Complete a sign-in: with the `mfa_token` from the password step, and a code of the app or a
+/// recovery code. Each works once; the token outlives a wrong code.
 #[utoipa::path(
     post, path = "/api/accounts/login/second-factor/", tag = "Accounts",
         request_body = CompleteLoginRequest,
@@ -232,7 +232,7 @@ pub(crate) async fn login_with_second_factor(
 }
 
 /// Counts a failure and writes it to the audit trail. The user gets a mail when several codes were
-/// wrong in a row: whoever shows them knows the password.
+/// wrong in a row: the sender knows the password.
 async fn fail(
     app: &App,
     attempt: &SignInAttempt<'_>,
@@ -267,8 +267,7 @@ request! {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = SecondFactorSecret)]
-struct Secret<'a> {
+struct SecondFactorSecret<'a> {
     /// In base32.
     #[schema(max_length = 64, example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     secret: &'a str,
@@ -283,7 +282,8 @@ struct Secret<'a> {
     post, path = "/api/accounts/second-factor/setup/", tag = "Accounts",
         request_body = SetUpSecondFactorRequest,
     responses(
-        (status = 200, description = "The secret. It is shown only once.", body = Secret),
+        (status = 200, description = "The secret. It is shown only once.",
+            body = SecondFactorSecret),
     )
 )]
 pub(crate) async fn set_up_second_factor(
@@ -308,10 +308,11 @@ pub(crate) async fn set_up_second_factor(
         UpdateError::Store(error) => error.into(),
     })?;
     let otpauth_url = totp::otpauth_url(ISSUER, account.email.as_str(), &secret);
-    Ok(ok(&Secret { secret: &secret, otpauth_url }))
+    Ok(ok(&SecondFactorSecret { secret: &secret, otpauth_url }))
 }
 
-/// Returns the problem of a user whose address may be somebody else's, who would be locked out.
+/// Returns the problem of a user whose address is unconfirmed: a second factor could lock out the
+/// address's real owner.
 fn not_confirmed() -> Problem {
     Problem::forbidden(
         Code::EmailNotConfirmed,

@@ -1,7 +1,7 @@
 //! `POST /api/accounts/login/link/` and `POST /api/accounts/login/link/confirm/`
 //!
-//! For owners of accounts at which others have guessed too often: who reads the mail has the
-//! account, and the device is known then. The password, and perhaps a code, are needed as before.
+//! For users locked out because others guessed. Reading the mail proves ownership and makes the
+//! device known. The password, and perhaps a code, are needed as before.
 
 use axum::extract::State;
 use domain::audit::Action;
@@ -21,7 +21,7 @@ use crate::App;
 use crate::mail_token::{TokenRequest, VerifiedMailToken, refused};
 use crate::throttle::{admit_network_or_device, order_spaced_mail, renew_device};
 use crate::token_transport::TokenTransport;
-use crate::views::Detail;
+use crate::views::DetailMessage;
 
 request! {
     pub(crate) struct SignInLinkRequest {
@@ -40,7 +40,7 @@ request! {
     post, path = "/api/accounts/login/link/", tag = "Accounts", request_body = SignInLinkRequest,
     responses(
         (status = 202, description = "If the account exists, the mail is on its way.",
-            body = Detail),
+            body = DetailMessage),
     )
 )]
 pub(crate) async fn request_sign_in_link(
@@ -56,7 +56,7 @@ pub(crate) async fn request_sign_in_link(
     let owner = credentials.map(|credentials| credentials.user_id);
     order_spaced_mail(&app, action, &network, &request.email, (MailKind::SignInLink, owner))
         .await?;
-    Ok(accepted(&Detail {
+    Ok(accepted(&DetailMessage {
         detail: "If there is an account with this address, a mail with a link is on its way to it.",
     }))
 }

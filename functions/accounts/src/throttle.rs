@@ -33,11 +33,11 @@ pub(crate) struct SignInAttempt<'a> {
     kind: LimitedAction,
     account: String,
     network: ClientNetwork,
-    counted: Counted,
+    counted: AttemptCounter,
 }
 
 /// By what an attempt is counted.
-enum Counted {
+enum AttemptCounter {
     /// By the known device in this place.
     Device(u8),
     /// By account and network.
@@ -125,15 +125,15 @@ impl<'a> SignInAttempt<'a> {
             .zip(known.as_ref())
             .is_some_and(|(credentials, known)| known.is_of(credentials));
         let attempt = if is_known {
-            Self { app, kind, account, network, counted: Counted::Device(token.place) }
+            Self { app, kind, account, network, counted: AttemptCounter::Device(token.place) }
         } else {
             Self::begin(app, kind, account, network, limits, in_a_row).await?
         };
         Ok((attempt, credentials))
     }
 
-    /// Begins to check the password of a user who is signed in. Neither strangers who try the
-    /// address nor others in the network concern it.
+    /// Begins to check the password of a user who is signed in. Failures of strangers and of others
+    /// in the network do not count.
     ///
     /// # Errors
     /// 429 when the user has to wait; 403 when too many checks have failed in a row.
@@ -179,7 +179,7 @@ impl<'a> SignInAttempt<'a> {
         let key = ThrottleKey { kind, account: &account, network: &network };
         match app.store.start_sign_in_attempt(key, limits, now).await {
             Ok(counted) => {
-                Ok(Self { app, kind, account, network, counted: Counted::Account(counted) })
+                Ok(Self { app, kind, account, network, counted: AttemptCounter::Account(counted) })
             }
             Err(AttemptError::Locked(locked)) => {
                 Err(Problem::too_many_requests(&limit(kind), locked, now))
@@ -200,25 +200,25 @@ impl<'a> SignInAttempt<'a> {
     /// Returns the place of the device, if it is known.
     pub(crate) fn device(&self) -> Option<u8> {
         match self.counted {
-            Counted::Device(place) => Some(place),
-            Counted::Account(_) => None,
+            AttemptCounter::Device(place) => Some(place),
+            AttemptCounter::Account(_) => None,
         }
     }
 
     /// Returns how many attempts have failed in a row, this one included.
     pub(crate) fn failures_in_a_row(&self) -> u64 {
         match &self.counted {
-            Counted::Device(_) => 0,
-            Counted::Account(counted) => counted.failures.in_a_row,
+            AttemptCounter::Device(_) => 0,
+            AttemptCounter::Account(counted) => counted.failures.in_a_row,
         }
     }
 
     /// Counts a failure for the network, too, unless the device is known.
     pub(crate) async fn failed(&self) -> Result<(), store::Error> {
         match self.counted {
-            Counted::Device(_) => Ok(()),
-            Counted::Account(_) => {
-                self.app.store.count_failure(self.kind, &self.network, clock::now()).await
+            AttemptCounter::Device(_) => Ok(()),
+            AttemptCounter::Account(_) => {
+                self.app.store.increment_failures(self.kind, &self.network, clock::now()).await
             }
         }
     }
@@ -226,8 +226,8 @@ impl<'a> SignInAttempt<'a> {
     /// Clears the failures before the success. Those of a known device end when it is stored again.
     pub(crate) async fn succeeded(&self) -> Result<(), store::Error> {
         match &self.counted {
-            Counted::Device(_) => Ok(()),
-            Counted::Account(counted) => {
+            AttemptCounter::Device(_) => Ok(()),
+            AttemptCounter::Account(counted) => {
                 self.app.store.clear_failures(self.throttle_key(), counted).await
             }
         }
@@ -236,8 +236,8 @@ impl<'a> SignInAttempt<'a> {
     /// Takes back the count of an attempt that was no guess.
     pub(crate) async fn was_no_guess(&self) -> Result<(), store::Error> {
         match &self.counted {
-            Counted::Device(_) => Ok(()),
-            Counted::Account(counted) => {
+            AttemptCounter::Device(_) => Ok(()),
+            AttemptCounter::Account(counted) => {
                 self.app.store.take_back_attempt(self.throttle_key(), counted).await
             }
         }
@@ -246,8 +246,8 @@ impl<'a> SignInAttempt<'a> {
     /// Counts a failure although the password was right, and restores the failures before it.
     pub(crate) async fn refused_despite_password(&self) -> Result<(), store::Error> {
         match &self.counted {
-            Counted::Device(_) => Ok(()),
-            Counted::Account(counted) => tokio::try_join!(
+            AttemptCounter::Device(_) => Ok(()),
+            AttemptCounter::Account(counted) => tokio::try_join!(
                 self.app.store.restore_failures(self.throttle_key(), counted),
                 self.failed()
             )
@@ -311,13 +311,13 @@ pub(crate) async fn by_network<T>(
     admit_network(app, kind, &network).await?;
     let done = run().await;
     if is_failure(&done) {
-        app.store.count_failure(kind, &network, clock::now()).await?;
+        app.store.increment_failures(kind, &network, clock::now()).await?;
     }
     done
 }
 
 /// Throttles those who present tokens. Nobody guesses a token, so only failures are counted and
-/// refused: whoever has a valid one is let in, whatever others in the network do.
+/// refused: a valid one is accepted, whatever others in the network do.
 ///
 /// # Errors
 /// Those of `run`; 429 in place of a failure when the network has too many.
@@ -331,7 +331,7 @@ pub(crate) async fn failures_by_network<T>(
     if is_failure(&done) {
         let network = ClientNetwork::of(&info.source_ip);
         admit_network(app, kind, &network).await?;
-        app.store.count_failure(kind, &network, clock::now()).await?;
+        app.store.increment_failures(kind, &network, clock::now()).await?;
     }
     done
 }
@@ -409,8 +409,8 @@ async fn order_mail_within_limit(app: &App, allowance: &str, mail: &Mail) -> Res
         .map_err(|error| Limit::of_a_day(LimitedAction::Mails, most).refuse(error, now))
 }
 
-/// Orders a mail of a kind to the owner of an address for whoever asks, or a mail that is not sent
-/// where nobody has the address. Within five minutes there is one for an action.
+/// Orders a mail of a kind that anyone may request to the owner of an address, or a mail that is
+/// not sent where nobody has the address. Within five minutes there is one for an action.
 ///
 /// Each request counts for the network, whether the account exists or not. Nothing counts for the
 /// address: strangers could keep its owner from the mail.
@@ -429,7 +429,7 @@ pub(crate) async fn order_spaced_mail(
     let mail = Mail::new(clock::new_id(), kind, user_id, now);
     tokio::try_join!(
         app.store.create_spaced_mail(action, &address, &mail, now),
-        app.store.count_failure(action, network, now)
+        app.store.increment_failures(action, network, now)
     )?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `POST /api/accounts/verify-email/` and `POST /api/accounts/verify-email/resend/`
 //!
-//! Who has read the mail need not be who has registered: somebody may have taken another person's
-//! address. So a token alone confirms nothing. Its reader either is signed in to the account, or
-//! sets a new password, which ends what others have begun.
+//! The reader of the mail may not be the person who registered, so a token alone confirms nothing.
+//! The reader either is signed in to the account, or sets a new password, which ends what others
+//! have begun.
 
 use axum::extract::State;
 use domain::audit::Action;
@@ -21,7 +21,7 @@ use crate::App;
 use crate::mail_token::{VerifiedMailToken, refused};
 use crate::reset_password::set_password;
 use crate::throttle::order_mail;
-use crate::views::Detail;
+use crate::views::DetailMessage;
 
 request! {
     pub(crate) struct VerifyEmailRequest {
@@ -38,7 +38,7 @@ request! {
 #[utoipa::path(
     post, path = "/api/accounts/verify-email/", tag = "Accounts", request_body = VerifyEmailRequest,
     responses(
-        (status = 200, description = "The address is confirmed.", body = Detail),
+        (status = 200, description = "The address is confirmed.", body = DetailMessage),
     )
 )]
 pub(crate) async fn verify_email(
@@ -50,7 +50,7 @@ pub(crate) async fn verify_email(
     let presented =
         VerifiedMailToken::find(&app, &info, &request.token, &[MailKind::VerifyEmail]).await?;
     let presented = presented.of_present_address()?;
-    let confirmed = Ok(ok(&Detail { detail: "The email address is confirmed." }));
+    let confirmed = Ok(ok(&DetailMessage { detail: "The email address is confirmed." }));
     if let Some(password) = request.password {
         set_password(&app, &info, presented, password).await?;
         return confirmed;
@@ -87,7 +87,7 @@ async fn is_signed_in(
     post, path = "/api/accounts/verify-email/resend/", tag = "Accounts",
     responses(
         (status = 202, description = "The mail is on its way, unless the address is confirmed.",
-            body = Detail),
+            body = DetailMessage),
     )
 )]
 pub(crate) async fn resend_verification(
@@ -98,7 +98,7 @@ pub(crate) async fn resend_verification(
     let kind = if account.email_verified { MailKind::Decoy } else { MailKind::VerifyEmail };
     order_mail(&app, &account.email, &Mail::new(clock::new_id(), kind, account.id, clock::now()))
         .await?;
-    Ok(accepted(&Detail {
+    Ok(accepted(&DetailMessage {
         detail: "Unless the address is confirmed, a mail with a token is on its way to it.",
     }))
 }

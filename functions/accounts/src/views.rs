@@ -7,7 +7,7 @@ use runtime::tokens::DeviceToken;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An access token for the next minutes and the refresh token for the next one.
+/// A short-lived access token, and the refresh token that gets the next pair.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Tokens {
     /// For the header Authorization, for some minutes.
@@ -20,7 +20,8 @@ pub(crate) struct Tokens {
 
 /// A sentence for people.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Detail {
+#[schema(as = Detail)]
+pub(crate) struct DetailMessage {
     #[schema(max_length = 1000)]
     pub(crate) detail: &'static str,
 }

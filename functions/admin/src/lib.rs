@@ -57,7 +57,7 @@ pub fn service(app: App) -> Router {
 /// What the function is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function that answers HTTP needs.
+    /// What every function that serves HTTP needs.
     pub http: config::Http,
     /// How repeated requests are recognized.
     pub idempotency: config::Idempotency,

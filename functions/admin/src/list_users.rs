@@ -10,7 +10,7 @@ use http_api::response::ApiResponse;
 use staff::UserFilters;
 
 use crate::App;
-use crate::response::UserEntry;
+use crate::response::ListedUser;
 
 filters!(ListUsersParameters: UserFilters::read);
 
@@ -20,7 +20,7 @@ filters!(ListUsersParameters: UserFilters::read);
 #[utoipa::path(
     get, path = "/api/admin/users/", tag = "Administration", params(ListUsersParameters),
     responses(
-        (status = 200, description = "A page of users.", body = Listing<UserEntry>),
+        (status = 200, description = "A page of users.", body = Listing<ListedUser>),
     )
 )]
 pub(crate) async fn list_users(
@@ -30,5 +30,5 @@ pub(crate) async fn list_users(
 ) -> Result<ApiResponse, Problem> {
     let (filters, paging) = query.parse(&app.http, admin.id(), "users", UserFilters::read)?;
     let (users, next) = app.staff.list_users(admin, &filters, &paging).await?;
-    listing_of_short(&paging, next.as_ref(), users.iter().map(UserEntry::new))
+    listing_of_short(&paging, next.as_ref(), users.iter().map(ListedUser::new))
 }

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 /// A user in a list.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct UserEntry<'a> {
+#[schema(as = UserEntry)]
+pub(crate) struct ListedUser<'a> {
     pk: UserId,
     email: &'a Email,
     first_name: &'a Name,
@@ -26,7 +27,7 @@ pub(crate) struct UserEntry<'a> {
     created_at: Timestamp,
 }
 
-impl<'a> UserEntry<'a> {
+impl<'a> ListedUser<'a> {
     pub(crate) fn new(account: &'a Account) -> Self {
         Self {
             pk: account.id,
@@ -45,7 +46,7 @@ impl<'a> UserEntry<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DoctorEntry<'a> {
     #[serde(flatten)]
-    user: UserEntry<'a>,
+    user: ListedUser<'a>,
     /// Null until the user has created it.
     #[schema(required)]
     profile: Option<ProfileView<'a>>,
@@ -53,7 +54,7 @@ pub(crate) struct DoctorEntry<'a> {
 
 impl<'a> DoctorEntry<'a> {
     pub(crate) fn new(account: &'a Account) -> Self {
-        Self { user: UserEntry::new(account), profile: ProfileView::full(account) }
+        Self { user: ListedUser::new(account), profile: ProfileView::full(account) }
     }
 }
 

@@ -12,7 +12,7 @@ use http_api::response::ApiResponse;
 use staff::UserFilters;
 
 use crate::App;
-use crate::response::UserEntry;
+use crate::response::ListedUser;
 
 request! {
     pub(crate) struct UserSearch {
@@ -26,7 +26,7 @@ request! {
     post, path = "/api/admin/users/search/", tag = "Administration", request_body = UserSearch,
     params(NoFilters),
     responses(
-        (status = 200, description = "The user, if there is one.", body = Listing<UserEntry>),
+        (status = 200, description = "The user, if there is one.", body = Listing<ListedUser>),
     )
 )]
 pub(crate) async fn search_users(
@@ -38,5 +38,5 @@ pub(crate) async fn search_users(
     let ((), paging) = query.parse(&app.http, admin.id(), "user-search", |_| Some(()))?;
     let filters = UserFilters::of_email(email);
     let (users, next) = app.staff.list_users(admin, &filters, &paging).await?;
-    listing_of_short(&paging, next.as_ref(), users.iter().map(UserEntry::new))
+    listing_of_short(&paging, next.as_ref(), users.iter().map(ListedUser::new))
 }

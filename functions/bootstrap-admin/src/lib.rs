@@ -26,13 +26,13 @@ pub struct Bootstrap {
 
 /// The event of an invocation.
 #[derive(Deserialize)]
-struct Request {
+struct BootstrapEvent {
     email: String,
 }
 
 /// The result of an invocation.
 #[derive(Debug, Serialize)]
-pub struct Response {
+pub struct BootstrapResult {
     /// The admin's id.
     pub user_id: UserId,
     /// What the admin has to do next.
@@ -58,7 +58,7 @@ impl Bootstrap {
     /// # Errors
     /// When an admin was created before, when the address is invalid or taken, when the table
     /// fails.
-    pub async fn handle(&self, event: Value) -> Result<Response, Error> {
+    pub async fn handle(&self, event: Value) -> Result<BootstrapResult, Error> {
         let email = address(event)?;
         let (id, now): (UserId, _) = (clock::new_id(), clock::now());
         let account = Account::new(id, email, Role::Admin);
@@ -79,7 +79,7 @@ impl Bootstrap {
                 }
                 BootstrapError::Store(error) => error.into(),
             })?;
-        Ok(Response {
+        Ok(BootstrapResult {
             user_id: id,
             next: "A mail was sent to the address. Set a password with it, sign in and set up a \
                    second factor.",
@@ -88,7 +88,7 @@ impl Bootstrap {
 }
 
 fn address(event: Value) -> Result<Email, Error> {
-    let request: Request =
+    let request: BootstrapEvent =
         serde_json::from_value(event).map_err(|_| r#"the event must be {"email": "<address>"}"#)?;
     Email::parse(&request.email).map_err(|reason| format!("the email is refused: {reason}").into())
 }

@@ -51,13 +51,13 @@ const sentence = ({ body, wait }) => {
 };
 
 const enter = async () => {
-  const answer = await call("/admin/session/", {});
-  if (answer.ok) {
+  const response = await call("/admin/session/", {});
+  if (response.ok) {
     access = null;
     location.assign("/admin");
     return;
   }
-  if (answer.body.code === "second_factor_required") {
+  if (response.body.code === "second_factor_required") {
     const setup = await call("/api/accounts/second-factor/setup/", { password });
     password = null;
     if (setup.ok) {
@@ -72,7 +72,7 @@ const enter = async () => {
   // Whoever has no business here is not left signed in.
   await call("/api/accounts/logout/", {});
   access = null;
-  complain(sentence(answer));
+  complain(sentence(response));
 };
 
 // A form that is being sent cannot be sent again, and its errors are told.
@@ -95,66 +95,66 @@ onSubmit("password-step", async (form) => {
   password = form.get("password");
   email = form.get("email");
   access = null;
-  const answer = await call("/api/accounts/login/", { email, password, ...deviceToken() });
-  offerLink(answer);
-  if (answer.ok) {
-    remember(answer.body.device_token);
-    access = answer.body.tokens.access;
+  const response = await call("/api/accounts/login/", { email, password, ...deviceToken() });
+  offerLink(response);
+  if (response.ok) {
+    remember(response.body.device_token);
+    access = response.body.tokens.access;
     await enter();
-  } else if (answer.body.code === "mfa_required") {
+  } else if (response.body.code === "mfa_required") {
     password = null;
-    mfaToken = answer.body.mfa_token;
+    mfaToken = response.body.mfa_token;
     element("password").value = "";
     show("code-step", "code");
   } else {
-    complain(sentence(answer));
+    complain(sentence(response));
   }
 });
 
 onSubmit("code-step", async (form) => {
   const typed = form.get("code").trim();
   const proof = /^[0-9 ]{6,7}$/.test(typed) ? { code: typed.replace(" ", "") } : { recovery_code: typed };
-  const answer = await call("/api/accounts/login/second-factor/", { mfa_token: mfaToken, ...proof });
-  offerLink(answer);
-  if (answer.ok) {
-    remember(answer.body.device_token);
-    access = answer.body.tokens.access;
+  const response = await call("/api/accounts/login/second-factor/", { mfa_token: mfaToken, ...proof });
+  offerLink(response);
+  if (response.ok) {
+    remember(response.body.device_token);
+    access = response.body.tokens.access;
     await enter();
     return;
   }
-  complain(sentence(answer));
-  if (answer.body.code === "mfa_token_not_valid") show("password-step", "password");
+  complain(sentence(response));
+  if (response.body.code === "mfa_token_not_valid") show("password-step", "password");
 });
 
 element("send-link").addEventListener("click", async () => {
   element("link-offer").hidden = true;
   complain("");
   try {
-    const answer = await call("/api/accounts/login/link/", { email });
-    if (answer.ok) show("link-step", "link-token");
-    else complain(sentence(answer));
+    const response = await call("/api/accounts/login/link/", { email });
+    if (response.ok) show("link-step", "link-token");
+    else complain(sentence(response));
   } catch {
     complain("The service cannot be reached. Try again.");
   }
 });
 
 onSubmit("link-step", async (form) => {
-  const answer = await call("/api/accounts/login/link/confirm/", { token: form.get("token").trim() });
-  if (!answer.ok) {
-    complain(sentence(answer));
+  const response = await call("/api/accounts/login/link/confirm/", { token: form.get("token").trim() });
+  if (!response.ok) {
+    complain(sentence(response));
     return;
   }
-  remember(answer.body.device_token);
+  remember(response.body.device_token);
   show("password-step", "password");
 });
 
 onSubmit("setup-step", async (form) => {
-  const answer = await call("/api/accounts/second-factor/confirm/", { code: form.get("code").trim() });
-  if (!answer.ok) {
-    complain(sentence(answer));
+  const response = await call("/api/accounts/second-factor/confirm/", { code: form.get("code").trim() });
+  if (!response.ok) {
+    complain(sentence(response));
     return;
   }
-  for (const code of answer.body.recovery_codes) {
+  for (const code of response.body.recovery_codes) {
     const entry = document.createElement("li");
     entry.textContent = code;
     element("recovery-codes").append(entry);

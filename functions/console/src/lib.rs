@@ -39,7 +39,7 @@ pub fn paths() -> Vec<(&'static str, &'static str)> {
 /// What the function is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function that answers HTTP needs.
+    /// What every function that serves HTTP needs.
     pub http: config::Http,
     /// How doctors are let in.
     pub doctors: config::Doctors,

@@ -23,7 +23,7 @@ use runtime::{clock, config};
 use serde::Deserialize;
 use serde_json::Value;
 use store::Table;
-use store::counters::Counted;
+use store::counters::CountedChange;
 use store::stream::Change;
 use uuid::Uuid;
 
@@ -46,14 +46,14 @@ pub struct StreamEvent {
 }
 
 /// Why a record of the stream was not handled.
-enum Failure {
+enum RecordFailure {
     /// The record, or what it is about, cannot be read, now or later.
     Corrupt(Error),
     /// Another service has failed.
     Outage(Error),
 }
 
-impl From<store::Error> for Failure {
+impl From<store::Error> for RecordFailure {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Corrupt { .. } => Self::Corrupt(error.into()),
@@ -62,7 +62,7 @@ impl From<store::Error> for Failure {
     }
 }
 
-impl From<BucketError> for Failure {
+impl From<BucketError> for RecordFailure {
     fn from(error: BucketError) -> Self {
         Self::Outage(error.into())
     }
@@ -71,12 +71,12 @@ impl From<BucketError> for Failure {
 /// Work that is done for all records of a batch together, each with the index of its record.
 #[derive(Default)]
 struct Deferred {
-    mails: Vec<OrderedMail>,
-    counts: Vec<(usize, Counted)>,
+    mails: Vec<MailToQueue>,
+    counts: Vec<(usize, CountedChange)>,
 }
 
 /// A mail to be queued.
-struct OrderedMail {
+struct MailToQueue {
     /// The index of the record that orders it.
     record: usize,
     message: MailMessage,
@@ -147,8 +147,8 @@ impl Dispatcher {
     ) -> Result<(), Error> {
         match self.apply(record, index, deferred).await {
             Ok(()) => Ok(()),
-            Err(Failure::Outage(error)) => Err(error),
-            Err(Failure::Corrupt(error)) => {
+            Err(RecordFailure::Outage(error)) => Err(error),
+            Err(RecordFailure::Corrupt(error)) => {
                 let key = self.failures.put(record).await?;
                 tracing::error!(error = sentence(&*error), key, "a change was set aside");
                 Ok(())
@@ -162,14 +162,14 @@ impl Dispatcher {
         record: &Value,
         index: usize,
         deferred: &mut Deferred,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RecordFailure> {
         let EventRecord { change, event_name, event_id, .. } =
             EventRecord::deserialize(record).map_err(|_| unreadable())?;
         let changes =
             Change::from_images(&event_name, Some(change.old_image), Some(change.new_image))?;
         let mut mail = |message, due_at: Option<Timestamp>| {
             let delay = due_at.map_or(SignedDuration::ZERO, |at| at.duration_since(clock::now()));
-            deferred.mails.push(OrderedMail { record: index, message, delay });
+            deferred.mails.push(MailToQueue { record: index, message, delay });
         };
         for change in changes {
             match change {
@@ -178,7 +178,7 @@ impl Dispatcher {
                 }
                 Change::MailOrdered { mail_id } => mail(MailMessage::Mail { mail_id }, None),
                 Change::Counts { day, counts } => {
-                    let counted = Counted { event_id: event_id.clone(), day, counts };
+                    let counted = CountedChange { event_id: event_id.clone(), day, counts };
                     deferred.counts.push((index, counted));
                 }
                 Change::UserAdded { user_id } => {
@@ -204,17 +204,17 @@ impl Dispatcher {
     }
 
     /// Updates the counters; returns the index of the first record that may not be counted.
-    async fn count(&self, counts: Vec<(usize, Counted)>) -> Option<usize> {
-        let (indexes, counts): (Vec<usize>, Vec<Counted>) = counts.into_iter().unzip();
+    async fn count(&self, counts: Vec<(usize, CountedChange)>) -> Option<usize> {
+        let (indexes, counts): (Vec<usize>, Vec<CountedChange>) = counts.into_iter().unzip();
         let (failed, error) = self.store.increment_counters(&counts, clock::now()).await.err()?;
         tracing::error!(error = sentence(&error), "changes could not be counted");
         indexes.into_iter().nth(failed)
     }
 
     /// Queues mails; returns the index of the first record whose mail was not queued.
-    async fn queue(&self, mails: &[OrderedMail]) -> Option<usize> {
+    async fn queue(&self, mails: &[MailToQueue]) -> Option<usize> {
         let is_account_mail =
-            |mail: &&OrderedMail| matches!(mail.message, MailMessage::Mail { .. });
+            |mail: &&MailToQueue| matches!(mail.message, MailMessage::Mail { .. });
         let (of_accounts, of_notifications): (Vec<_>, Vec<_>) =
             mails.iter().partition(is_account_mail);
         let mut failed = None;
@@ -238,7 +238,7 @@ impl Dispatcher {
     async fn queue_batch(
         &self,
         queue: &Queue,
-        batch: &[&OrderedMail],
+        batch: &[&MailToQueue],
     ) -> Result<(), (usize, Error)> {
         let messages: Result<Vec<_>, serde_json::Error> = batch
             .iter()
@@ -269,6 +269,6 @@ fn sequence_number(record: &Value) -> String {
 
 /// Makes the failure of a record that is not one of the stream. What the parser says may contain
 /// values, which may be personal data.
-fn unreadable() -> Failure {
-    Failure::Corrupt("the record of the stream is not of the expected form".into())
+fn unreadable() -> RecordFailure {
+    RecordFailure::Corrupt("the record of the stream is not of the expected form".into())
 }

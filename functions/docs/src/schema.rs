@@ -65,9 +65,9 @@ pub fn schema_with_slash(query: Option<&str>, headers: &HeaderMap) -> Result<Res
 /// operations of staff unless all are asked for.
 #[utoipa::path(
     get, path = "/api/schema/", tag = "Service",
-    params(("format" = inline(Option<Format>), Query, description = "Which form is wanted, \
+    params(("format" = inline(Option<DocumentFormat>), Query, description = "Which form is wanted, \
          whatever the header Accept says."),
-        ("operations" = inline(Option<Operations>), Query, description = "Which operations are \
+        ("operations" = inline(Option<OperationScope>), Query, description = "Which operations are \
          wanted. The default is public.")),
     responses(
         (status = 200, description = "The document.", headers(("ETag"), ("Cache-Control")), content(
@@ -89,7 +89,7 @@ pub(crate) async fn read_schema(
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "documents the values of the parameter")]
-enum Format {
+enum DocumentFormat {
     Json,
     Yaml,
 }
@@ -98,7 +98,7 @@ enum Format {
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "documents the values of the parameter")]
-enum Operations {
+enum OperationScope {
     Public,
     All,
 }

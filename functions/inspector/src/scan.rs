@@ -30,7 +30,7 @@ pub(crate) struct ScanEvent {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct ScanDetail {
     s3_object_details: ObjectDetails,
     scan_result_details: Option<ResultDetails>,
 }
@@ -55,17 +55,17 @@ impl ScanEvent {
     /// When the message is no JSON, or lacks what such an event contains.
     pub(crate) fn read(message: &str) -> Result<Option<Self>, serde_json::Error> {
         #[derive(Deserialize)]
-        struct Message {
+        struct ScanMessage {
             #[serde(rename = "detail-type", default)]
             detail_type: String,
             #[serde(default)]
             detail: serde_json::Value,
         }
-        let message: Message = serde_json::from_str(message)?;
+        let message: ScanMessage = serde_json::from_str(message)?;
         if message.detail_type != "GuardDuty Malware Protection Object Scan Result" {
             return Ok(None);
         }
-        let detail: Detail = serde_json::from_value(message.detail)?;
+        let detail: ScanDetail = serde_json::from_value(message.detail)?;
         let object = detail.s3_object_details;
         let result = detail.scan_result_details.map(|details| details.scan_result_status);
         let scan = match result.as_deref() {

@@ -17,7 +17,7 @@ use runtime::config;
 use runtime::serve::{Error, sentence};
 use store::Table;
 
-pub use report::{InvalidReport, Report};
+pub use report::{InvalidReport, MailReport};
 
 /// The state of the function.
 pub struct MailEvents {
@@ -55,7 +55,7 @@ impl MailEvents {
     }
 
     async fn note(&self, body: &str) -> Result<(), Error> {
-        let Report { failure, sent_at, reported_at, tags } = Report::parse(body)?;
+        let MailReport { failure, sent_at, reported_at, tags } = MailReport::parse(body)?;
         let Some(tags) = tags else {
             tracing::warn!(%failure, "a report about a mail without tags is dropped");
             return Ok(());

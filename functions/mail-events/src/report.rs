@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 /// What SES reports about a mail.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Report {
+pub struct MailReport {
     /// What became of the mail.
     pub failure: MailFailure,
     /// When SES took the mail.
@@ -35,7 +35,7 @@ pub enum InvalidReport {
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct ReportBody {
     event_type: EventType,
     bounce_type: Option<BounceType>,
     sent_at: Timestamp,
@@ -57,13 +57,13 @@ enum BounceType {
     Undetermined,
 }
 
-impl Report {
+impl MailReport {
     /// Reads a message.
     ///
     /// # Errors
     /// When the message is not a report of one of the two kinds.
     pub fn parse(text: &str) -> Result<Self, InvalidReport> {
-        let body: Body = serde_json::from_str(text).map_err(|_| InvalidReport::Malformed)?;
+        let body: ReportBody = serde_json::from_str(text).map_err(|_| InvalidReport::Malformed)?;
         let failure = match (body.event_type, body.bounce_type) {
             (EventType::Bounce, Some(BounceType::Permanent)) => MailFailure::Bounced,
             (EventType::Bounce, Some(BounceType::Transient | BounceType::Undetermined)) => {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn failure(report: &Value) -> Result<MailFailure, InvalidReport> {
-        Report::parse(&report.to_string()).map(|report| report.failure)
+        MailReport::parse(&report.to_string()).map(|report| report.failure)
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
     fn a_mail_without_tags_of_ours_is_nobodys() {
         let mut report = bounce("Permanent");
         report["tags"] = json!({"ses:configuration-set": ["health-records"]});
-        assert_eq!(Report::parse(&report.to_string()).unwrap().tags, None);
+        assert_eq!(MailReport::parse(&report.to_string()).unwrap().tags, None);
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(error, InvalidReport::Malformed);
             assert!(!error.to_string().contains("jane"));
         }
-        assert_eq!(Report::parse("{"), Err(InvalidReport::Malformed));
+        assert_eq!(MailReport::parse("{"), Err(InvalidReport::Malformed));
         let mut incomplete = bounce("Permanent");
         incomplete["tags"]["mail_id"] = json!(["1"]);
         assert_eq!(failure(&incomplete), Err(InvalidReport::Tags(InvalidTags)));

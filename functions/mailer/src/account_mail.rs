@@ -23,12 +23,12 @@ const DISCARD_PATH: &str = "/discard-account";
 
 /// Returns the paths in the web client to which account mails lead.
 pub(crate) fn link_paths() -> Vec<&'static str> {
-    let templates = MailKind::ALL.iter().filter_map(|kind| Template::of(*kind));
+    let templates = MailKind::ALL.iter().filter_map(|kind| MailTemplate::of(*kind));
     templates.map(|template| template.link_path).chain([DISCARD_PATH]).collect()
 }
 
 /// The text of one kind of account mail.
-pub(crate) struct Template {
+pub(crate) struct MailTemplate {
     pub(crate) subject: &'static str,
     paragraphs: &'static [&'static str],
     link_text: &'static str,
@@ -42,7 +42,7 @@ pub(crate) struct MailBody {
     pub(crate) html: String,
 }
 
-impl Template {
+impl MailTemplate {
     /// Returns the template of a kind; `None` for decoys, which are not sent.
     pub(crate) fn of(kind: MailKind) -> Option<Self> {
         Some(match kind {
@@ -69,8 +69,8 @@ impl Template {
             MailKind::SignInLink => Self {
                 subject: "Health Record Account - Sign In From This Device",
                 paragraphs: &[
-                    "Somebody has tried to sign in to your account too often. Follow the link on \
-                     the device from which you want to sign in, and then sign in as usual.",
+                    "There were too many failed sign-ins to your account. Follow the link on the \
+                     device from which you want to sign in, and then sign in as usual.",
                     "If you did not request this, you can ignore this mail: nothing has changed.",
                 ],
                 link_text: "Sign in from this device",
@@ -162,8 +162,7 @@ impl Template {
             MailKind::CodesFailed => Self {
                 subject: "Health Record Account - Wrong Codes",
                 paragraphs: &[
-                    "Somebody has entered several wrong codes in place of those of your \
-                     authenticator app, after the right password.",
+                    "Somebody entered your password and then several wrong codes.",
                     "If it was not you, somebody knows your password: set a new one immediately. \
                      After some more wrong codes, no codes are accepted until you follow the link \
                      in a mail or use a recovery code.",
@@ -288,7 +287,7 @@ mod tests {
     #[test]
     fn every_kind_but_decoys_has_a_complete_mail() {
         for kind in MailKind::ALL {
-            let Some(template) = Template::of(*kind) else {
+            let Some(template) = MailTemplate::of(*kind) else {
                 assert_eq!(*kind, MailKind::Decoy);
                 continue;
             };

@@ -37,7 +37,7 @@ use store::mail::{Claim, MailClaim, MailOutcome};
 use store::rate::LimitError;
 use tokio::time::Instant;
 
-use crate::account_mail::Template;
+use crate::account_mail::MailTemplate;
 
 const NOTIFICATION_TEXT: &str = include_str!("../templates/notification.txt");
 const NOTIFICATION_HTML: &str = include_str!("../templates/notification.html");
@@ -187,11 +187,13 @@ impl Mailer {
                 let counted = if recipient.email_verified || !claim.is_first() {
                     Ok(())
                 } else {
-                    self.store.count_unconfirmed_mail(recipient.id, clock::now()).await
+                    self.store.increment_unconfirmed_mails(recipient.id, clock::now()).await
                 };
                 let sent = match counted {
                     Ok(()) => self.send_notification(request, &recipient, &notification).await,
-                    Err(LimitError::Locked(_)) => return self.give_up_unconfirmed(&claim).await,
+                    Err(LimitError::LimitReached(_)) => {
+                        return self.give_up_unconfirmed(&claim).await;
+                    }
                     Err(LimitError::Store(error)) => Err(not_prepared(error)),
                 };
                 self.report_outcome(&claim, sent, is_last).await
@@ -208,7 +210,7 @@ impl Mailer {
         is_last: bool,
     ) -> Result<(), Undelivered> {
         let Some(mail) = self.store.get_mail(id).await? else { return Ok(()) };
-        let Some(template) = Template::of(mail.kind) else {
+        let Some(template) = MailTemplate::of(mail.kind) else {
             tracing::info!(mail_id = %id, "the mail is a decoy: it is not sent");
             return Ok(());
         };
@@ -255,16 +257,18 @@ impl Mailer {
     async fn report_outcome(
         &self,
         claim: &Claim,
-        sent: Result<(), Failure>,
+        sent: Result<(), SendError>,
         is_last: bool,
     ) -> Result<(), Undelivered> {
         let (outcome, reason, error) = match sent {
             Ok(()) => return Ok(self.store.mark_mail_sent(claim, clock::now()).await?),
-            Err(Failure::NotSent(reason, error)) => {
+            Err(SendError::NotSent(reason, error)) => {
                 let outcome = if is_last { MailOutcome::GivenUp } else { MailOutcome::TriedAgain };
                 (outcome, reason, error)
             }
-            Err(Failure::Unknown(error)) => (MailOutcome::InDoubt, MailFailure::NoAnswer, error),
+            Err(SendError::Unknown(error)) => {
+                (MailOutcome::InDoubt, MailFailure::NoResponse, error)
+            }
         };
         self.store.mark_mail_failed(claim, reason, outcome, clock::now()).await?;
         Err(Undelivered { error, failure: Some(reason) })
@@ -287,8 +291,8 @@ impl Mailer {
         &self,
         mail: &Mail,
         account: &Account,
-        template: &Template,
-    ) -> Result<(), Failure> {
+        template: &MailTemplate,
+    ) -> Result<(), SendError> {
         let address = mail.recipient(account);
         let mut token = None;
         if mail.kind.includes_token() {
@@ -314,7 +318,7 @@ impl Mailer {
         request: MailMessage,
         recipient: &Account,
         notification: &Notification,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), SendError> {
         let subject = notification.notification_type.subject();
         // The id says nothing to others, and the client asks for a sign-in first.
         let url = format!("{}{NOTIFICATION_PATH}{}", self.config.app_url, notification.id);
@@ -331,7 +335,7 @@ impl Mailer {
         subject: &str,
         text: String,
         html: String,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), SendError> {
         let content = |text: String| {
             Content::builder().charset("UTF-8").data(text).build().map_err(not_prepared)
         };
@@ -354,7 +358,7 @@ impl Mailer {
             Err(SdkError::ServiceError(failure)) if failure.raw().status().as_u16() < 500 => {
                 let code = failure.err().code().unwrap_or("no code");
                 let message = failure.err().message().unwrap_or_default();
-                Err(Failure::NotSent(
+                Err(SendError::NotSent(
                     failure_of(code, message),
                     format!("SES refused the mail: {code}").into(),
                 ))
@@ -362,27 +366,27 @@ impl Mailer {
             Err(SdkError::ConstructionFailure(_)) => {
                 Err(not_prepared("the request to SES cannot be built"))
             }
-            Err(error) if aws::was_not_sent(&error) => Err(Failure::NotSent(
+            Err(error) if aws::was_not_sent(&error) => Err(SendError::NotSent(
                 MailFailure::NotReached,
                 "the request to SES was not sent".into(),
             )),
             Err(_) => {
-                Err(Failure::Unknown("SES did not respond: the mail may have been sent".into()))
+                Err(SendError::Unknown("SES did not respond: the mail may have been sent".into()))
             }
         }
     }
 }
 
 /// A failure to send a mail.
-enum Failure {
+enum SendError {
     /// The mail was not sent.
     NotSent(MailFailure, Error),
     /// The mail may have been sent.
     Unknown(Error),
 }
 
-fn not_prepared(error: impl Into<Error>) -> Failure {
-    Failure::NotSent(MailFailure::NotPrepared, error.into())
+fn not_prepared(error: impl Into<Error>) -> SendError {
+    SendError::NotSent(MailFailure::NotPrepared, error.into())
 }
 
 /// Maps an error of SES (API reference of SES, "SendEmail" and "Common errors"). Rate and daily

@@ -1,5 +1,5 @@
 //! The function `notifications`: the inbox. It is also behind the gateway's default route: unknown
-//! paths are 404, and the base paths of other functions with a slash at the end are answered as
+//! paths are 404, and the base paths of other functions with a slash at the end are served as
 //! those without.
 
 mod count_unread;
@@ -48,7 +48,7 @@ async fn read_schema(
 /// The configuration of the function.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function that answers HTTP needs.
+    /// What every function that serves HTTP needs.
     pub http: config::Http,
     /// What the function `docs` publishes.
     pub publication: config::Publication,

@@ -51,7 +51,7 @@ export class ApiError extends Error {
 	}
 }
 
-// What the gateway answers itself has no code.
+// A response of the gateway itself has no code.
 const CODES_BY_STATUS = new Map([[413, "payload_too_large"], [429, "too_many_attempts"], [503, "unavailable"]]);
 
 /** @param {Response} response */

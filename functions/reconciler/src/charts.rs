@@ -9,14 +9,14 @@ use runtime::serve::Error;
 use store::staff::lists::{AnnotationEntry, FileEntry};
 use uuid::Uuid;
 
-use crate::{Reconciler, Report};
+use crate::{Reconciler, RepairCounts};
 
 impl Reconciler {
     /// Reconciles a page of files; returns where the next page begins.
     pub(crate) async fn reconcile_files(
         &self,
         after: Option<Uuid>,
-        report: &mut Report,
+        report: &mut RepairCounts,
     ) -> Result<Option<Uuid>, Error> {
         let (entries, next) = self.page::<FileEntry>(None, after, clock::now()).await?;
         let ids: Vec<_> = entries.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
@@ -35,7 +35,11 @@ impl Reconciler {
     }
 
     /// Compares the status of a file with its object.
-    async fn reconcile_object_of(&self, file: &File, report: &mut Report) -> Result<(), Error> {
+    async fn reconcile_object_of(
+        &self,
+        file: &File,
+        report: &mut RepairCounts,
+    ) -> Result<(), Error> {
         match (file.status, self.bucket.has_object(file).await?) {
             // The object waits for its inspection, or was rejected by a function that may not
             // delete it.
@@ -58,11 +62,11 @@ impl Reconciler {
     pub(crate) async fn reconcile_annotations(
         &self,
         after: Option<Uuid>,
-        report: &mut Report,
+        report: &mut RepairCounts,
     ) -> Result<Option<Uuid>, Error> {
         let (entries, next) = self.page::<AnnotationEntry>(None, after, clock::now()).await?;
         let ids: Vec<_> = entries.iter().map(|it| (it.patient_id, it.record_id, it.id)).collect();
-        let existing = self.store.existing_annotations(&ids).await?;
+        let existing = self.store.get_existing_annotations(&ids).await?;
         for entry in entries.iter().filter(|entry| !existing.contains(&entry.id)) {
             self.store.delete_annotation_lookup(entry.id).await?;
             report.lookups_deleted += 1;

@@ -25,7 +25,7 @@ use runtime::config;
 use runtime::queue::{MailQueues, Queue};
 use runtime::serve::Error;
 use serde::Serialize;
-use store::reconcile::{Progress, Step};
+use store::reconcile::{Progress, ReconciliationStep};
 use store::staff::lists::ListEntry;
 use store::{Span, Table};
 use tokio::time::Instant;
@@ -50,7 +50,7 @@ pub struct Reconciler {
 
 /// What an invocation has repaired, in numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Report {
+pub struct RepairCounts {
     /// Mails that waited and were ordered again.
     pub mails_ordered: u64,
     /// Mails that are in doubt, because their mailer was interrupted.
@@ -97,9 +97,9 @@ impl Reconciler {
     ///
     /// # Errors
     /// When the table, the bucket or a queue fails. The next invocation repeats the last page.
-    pub async fn handle(&self, deadline: Instant) -> Result<Report, Error> {
+    pub async fn handle(&self, deadline: Instant) -> Result<RepairCounts, Error> {
         let mut progress = self.store.get_reconciliation().await?;
-        let mut report = Report::default();
+        let mut report = RepairCounts::default();
         while deadline.saturating_duration_since(Instant::now()) > TIME_FOR_ONE_PAGE {
             let next = self.reconcile(progress, &mut report).await?;
             report.is_complete = next.is_none();
@@ -117,25 +117,27 @@ impl Reconciler {
     async fn reconcile(
         &self,
         progress: Progress,
-        report: &mut Report,
+        report: &mut RepairCounts,
     ) -> Result<Option<Progress>, Error> {
         let Progress { step, after } = progress;
         let next: Option<Uuid> = match step {
-            Step::Notifications => self.reconcile_notifications(after, report).await?,
-            Step::Mails => self.reconcile_mails(after, report).await?,
-            Step::Files => self.reconcile_files(after, report).await?,
-            Step::Annotations => self.reconcile_annotations(after, report).await?,
-            Step::Objects => self.reconcile_objects(after, report).await?,
+            ReconciliationStep::Notifications => {
+                self.reconcile_notifications(after, report).await?
+            }
+            ReconciliationStep::Mails => self.reconcile_mails(after, report).await?,
+            ReconciliationStep::Files => self.reconcile_files(after, report).await?,
+            ReconciliationStep::Annotations => self.reconcile_annotations(after, report).await?,
+            ReconciliationStep::Objects => self.reconcile_objects(after, report).await?,
         };
         if next.is_some() {
             return Ok(Some(Progress { step, after: next }));
         }
         let following = match step {
-            Step::Notifications => Step::Mails,
-            Step::Mails => Step::Files,
-            Step::Files => Step::Annotations,
-            Step::Annotations => Step::Objects,
-            Step::Objects => return Ok(None),
+            ReconciliationStep::Notifications => ReconciliationStep::Mails,
+            ReconciliationStep::Mails => ReconciliationStep::Files,
+            ReconciliationStep::Files => ReconciliationStep::Annotations,
+            ReconciliationStep::Annotations => ReconciliationStep::Objects,
+            ReconciliationStep::Objects => return Ok(None),
         };
         Ok(Some(Progress { step: following, after: None }))
     }

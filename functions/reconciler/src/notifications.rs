@@ -10,14 +10,14 @@ use store::reconcile::MailStatus;
 use store::staff::lists::{MailEntry, NotificationEntry};
 use uuid::Uuid;
 
-use crate::{Reconciler, Report};
+use crate::{Reconciler, RepairCounts};
 
 impl Reconciler {
     /// Reconciles a page of notifications; returns where the next page begins.
     pub(crate) async fn reconcile_notifications(
         &self,
         after: Option<Uuid>,
-        report: &mut Report,
+        report: &mut RepairCounts,
     ) -> Result<Option<Uuid>, Error> {
         let now = clock::now();
         let oldest = now.checked_sub(Mail::RETENTION).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -57,7 +57,7 @@ impl Reconciler {
     pub(crate) async fn reconcile_mails(
         &self,
         after: Option<Uuid>,
-        report: &mut Report,
+        report: &mut RepairCounts,
     ) -> Result<Option<Uuid>, Error> {
         let now = clock::now();
         let oldest = now.checked_sub(Mail::RETENTION).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -74,7 +74,7 @@ impl Reconciler {
         &self,
         mail: &MailStatus,
         now: Timestamp,
-        report: &mut Report,
+        report: &mut RepairCounts,
     ) -> Result<(), Error> {
         let MailStatus { order, requested_at, delivery, claim } = mail;
         if delivery.is_overdue(*requested_at, now)

@@ -7,21 +7,21 @@ use runtime::clock;
 use runtime::serve::Error;
 use uuid::Uuid;
 
-use crate::{Reconciler, Report, settled_before};
+use crate::{Reconciler, RepairCounts, settled_before};
 
 impl Reconciler {
     /// Reconciles a page of objects; returns where the next page begins.
     pub(crate) async fn reconcile_objects(
         &self,
         after: Option<Uuid>,
-        report: &mut Report,
+        report: &mut RepairCounts,
     ) -> Result<Option<Uuid>, Error> {
         let settled_before = settled_before(clock::now());
         let listing = self.bucket.list(after.map(FileId::from)).await?;
         let last = listing.objects.last().map(|(id, _)| *id);
         let settled = listing.objects.iter().filter(|(_, stored_at)| *stored_at < settled_before);
         let ids: Vec<FileId> = settled.map(|(id, _)| *id).collect();
-        let known = self.store.existing_file_lookups(&ids).await?;
+        let known = self.store.get_existing_file_lookups(&ids).await?;
         for id in ids.iter().filter(|id| !known.contains(id)) {
             self.order_inspection(*id).await?;
             report.inspections_ordered += 1;

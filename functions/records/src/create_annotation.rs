@@ -61,8 +61,7 @@ async fn create(
     let assignment = app.store.get_assignment(doctor.id(), record);
     let first = async { Ok::<_, Problem>(tokio::join!(idempotent.begin(), assignment)) };
     let (caller, (replay, assignment)) = doctor.authorize_with(first).await?;
-    // Checked before the stored response is returned, which a doctor who has lost the record must
-    // not get.
+    // Check first: a doctor who has lost the record must not get the stored response.
     let Some(Assignment { patient_id, .. }) = assignment? else {
         let denied = caller.audit(Action::CreateAnnotation, caller.account.id, Some(record));
         return Err(caller.refuse(&app.store, denied, not_assigned()).await);
@@ -70,7 +69,7 @@ async fn create(
     if let Some(response) = replay? {
         return Ok(response);
     }
-    // What the doctor had before them is not newer than this.
+    // The doctor cannot have seen a newer version.
     let record_version = app.store.get_record(patient_id, record).await?.map(|it| it.version);
     let (doctor, now) = (&caller.account, clock::now());
     let annotation = Annotation {
@@ -111,7 +110,9 @@ async fn create(
                 format!("The record has {MAX_ANNOTATIONS} annotations, as many as a record takes.");
             Err(Problem::field("record", Reason::new("too_many_annotations", message)))
         }
-        Err(CreateAnnotationError::Locked(locked)) => Err(allowance::refuse(&allowance, locked)),
+        Err(CreateAnnotationError::LimitReached(locked)) => {
+            Err(allowance::refuse(&allowance, locked))
+        }
         Err(CreateAnnotationError::Store(error)) => Err(error.into()),
     }
 }

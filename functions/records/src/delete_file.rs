@@ -59,7 +59,7 @@ pub(crate) async fn delete_file(
             Ok(()) => return Ok(no_content()),
             Err(DeleteFileError::NotFound) => return Err(Problem::not_found()),
             Err(DeleteFileError::Stale) => {}
-            Err(DeleteFileError::Locked(locked)) => {
+            Err(DeleteFileError::LimitReached(locked)) => {
                 return Err(allowance::refuse(&allowance, locked));
             }
             Err(DeleteFileError::Store(error)) => return Err(error.into()),

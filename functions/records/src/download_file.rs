@@ -23,8 +23,8 @@ const URL_LIFETIME: Duration = Duration::from_mins(1);
 
 /// Download a file of a record that you may read.
 ///
-/// The answer leads to the content: by a redirect, or with `Accept: application/json` in the body.
-/// Send the access token here and not to the URL of the content.
+/// The response leads to the content: by a redirect, or with `Accept: application/json` in the
+/// body. Send the access token here and not to the URL of the content.
 #[utoipa::path(
     get, path = "/api/records/files/{id}/download/", tag = "Health Records",
     responses(

@@ -63,7 +63,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// The configuration of the function.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function that answers HTTP needs.
+    /// What every function that serves HTTP needs.
     pub http: config::Http,
     /// How repeated requests are recognized.
     pub idempotency: config::Idempotency,

@@ -91,6 +91,6 @@ async fn read(
     let mut details: Vec<_> =
         details.into_iter().flatten().filter(|detail| caller.may_on(&detail.record)).collect();
     let reader = caller.account.id;
-    response::settle_uploads_and_get_people(app, accounts_by_id, &mut details, reader).await?;
+    response::settle_uploads_and_get_accounts(app, accounts_by_id, &mut details, reader).await?;
     Ok(details)
 }

@@ -58,8 +58,12 @@ pub(crate) async fn list_patient_records(
     let shown = page.items.iter().map(|detail| detail.record.id).collect();
     let events = [caller.audit(Action::ListRecords, owner, None).with_records(shown)];
     let mut accounts_by_id = AccountsById::new();
-    let settled =
-        response::settle_uploads_and_get_people(&app, &mut accounts_by_id, &mut page.items, owner);
+    let settled = response::settle_uploads_and_get_accounts(
+        &app,
+        &mut accounts_by_id,
+        &mut page.items,
+        owner,
+    );
     tokio::try_join!(settled, response::audit(&app, &events))?;
     let view = response::view(&app, &caller.account, &accounts_by_id);
     let records =

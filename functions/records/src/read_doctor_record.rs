@@ -47,7 +47,7 @@ pub(crate) async fn read_doctor_record(
             .refuse(&app.store, AuditEvent { id: clock::new_id(), ..denied }, Problem::not_found())
             .await);
     };
-    response::settle_uploads_and_get_people(
+    response::settle_uploads_and_get_accounts(
         &app,
         &mut accounts_by_id,
         std::slice::from_mut(&mut detail),

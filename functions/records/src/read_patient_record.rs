@@ -34,7 +34,7 @@ pub(crate) async fn read_patient_record(
         return Err(caller.refuse(&app.store, event, Problem::not_found()).await);
     };
     let mut accounts_by_id = AccountsById::new();
-    let settled = response::settle_uploads_and_get_people(
+    let settled = response::settle_uploads_and_get_accounts(
         &app,
         &mut accounts_by_id,
         std::slice::from_mut(&mut detail),

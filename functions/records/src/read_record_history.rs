@@ -78,10 +78,11 @@ async fn response(
     paging: &Paging<u64>,
     page: Page<record::RecordVersion, u64>,
 ) -> Result<ApiResponse, Problem> {
-    let people: Vec<UserId> = page.items.iter().flat_map(record::RecordVersion::people).collect();
+    let user_ids: Vec<UserId> =
+        page.items.iter().flat_map(record::RecordVersion::user_ids).collect();
     let event = [caller.audit(Action::ReadHistory, patient, Some(id))];
     let (accounts_by_id, ()) =
-        tokio::try_join!(app.store.get_accounts(people), app.store.create_events(&event))?;
+        tokio::try_join!(app.store.get_accounts(user_ids), app.store.create_events(&event))?;
     let versions =
         page.items.iter().map(|it| (it.version, RecordVersionView::new(it, &accounts_by_id)));
     listing(paging, page.next.as_ref(), versions)

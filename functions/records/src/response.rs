@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use http_api::problem::Problem;
 use http_api::views::{RecordPresenter, accounts_named_in};
-use runtime::bucket::Upload;
+use runtime::bucket::PresignedUpload;
 use runtime::clock;
 
 use crate::App;
@@ -25,7 +25,7 @@ const MAX_CONCURRENT_INSPECTIONS: usize = 16;
 
 /// Adds the accounts that records name, and concurrently settles uploads: files whose objects have
 /// arrived become available or rejected, in the table as in `details`.
-pub(crate) async fn settle_uploads_and_get_people(
+pub(crate) async fn settle_uploads_and_get_accounts(
     app: &App,
     accounts_by_id: &mut AccountsById,
     details: &mut [RecordDetail],
@@ -71,8 +71,8 @@ async fn settle_uploads(app: &App, details: &mut [RecordDetail]) {
 }
 
 async fn settle(app: &App, file: &mut File) {
-    // Long after the first URL has expired something arrives only by a renewed one, whose event or
-    // next renewal settles the file.
+    // Long after the first URL has expired, only a renewed URL can upload; its event or the next
+    // renewal settles the file.
     let waited = clock::now().duration_since(file.id.created_at()).unsigned_abs();
     if waited <= 2 * app.uploads.upload_url_lifetime {
         inspect(app, file).await;
@@ -99,7 +99,10 @@ async fn inspect(app: &App, file: &mut File) {
 }
 
 /// Returns the uploads of new files.
-pub(crate) async fn uploads(app: &App, files: &[File]) -> Result<HashMap<FileId, Upload>, Problem> {
+pub(crate) async fn uploads(
+    app: &App,
+    files: &[File],
+) -> Result<HashMap<FileId, PresignedUpload>, Problem> {
     let now = clock::now();
     let uploads = join_all(files.iter().map(async |file| {
         let upload = app.bucket.presign_upload(file, app.uploads.upload_url_lifetime, now).await;

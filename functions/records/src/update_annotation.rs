@@ -124,7 +124,7 @@ async fn write(
             Ok(()) => return respond(&after),
             Err(UpdateAnnotationError::NotAssigned) => return Err(refuse(Some(lookup)).await),
             Err(UpdateAnnotationError::Stale) => {}
-            Err(UpdateAnnotationError::Locked(locked)) => {
+            Err(UpdateAnnotationError::LimitReached(locked)) => {
                 return Err(allowance::refuse(&allowance, locked));
             }
             Err(UpdateAnnotationError::Store(error)) => return Err(error.into()),

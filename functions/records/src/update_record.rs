@@ -126,7 +126,7 @@ async fn write(
             _ => None,
         };
         let planned = plan(app, &caller, &detail, &change, doctor.as_ref())?;
-        let Some(Plan { mut record, files, mut notifications }) = planned else {
+        let Some(RecordChangePlan { mut record, files, mut notifications }) = planned else {
             return respond(app, &caller, detail, Vec::new()).await;
         };
         if let [notification] = &mut notifications[..] {
@@ -154,7 +154,7 @@ async fn write(
                 (found, stated) = read().await?;
                 detail = found.ok_or_else(Problem::not_found)?;
             }
-            Err(UpdateRecordError::Locked(locked)) => {
+            Err(UpdateRecordError::LimitReached(locked)) => {
                 return Err(allowance::refuse(&allowance, locked));
             }
             Err(UpdateRecordError::Store(error)) => return Err(error.into()),
@@ -165,7 +165,7 @@ async fn write(
     }
 }
 
-struct Plan {
+struct RecordChangePlan {
     record: Record,
     files: Vec<File>,
     notifications: Vec<Notification>,
@@ -178,7 +178,7 @@ fn plan(
     detail: &RecordDetail,
     change: &RecordChange,
     doctor: Option<&Account>,
-) -> Result<Option<Plan>, Problem> {
+) -> Result<Option<RecordChangePlan>, Problem> {
     let (before, patient) = (&detail.record, &caller.account);
     let most = app.uploads.max_files_per_record;
     if !change.files.is_empty() && detail.files.len() + change.files.len() > most {
@@ -210,7 +210,7 @@ fn plan(
         ]
     };
     let record = Record { updated_at: clock::now(), version: before.version + 1, ..record };
-    Ok(Some(Plan { record, files, notifications }))
+    Ok(Some(RecordChangePlan { record, files, notifications }))
 }
 
 async fn respond(
@@ -222,7 +222,7 @@ async fn respond(
     let uploads = response::uploads(app, &new_files).await?;
     detail.files.splice(0..0, new_files);
     let mut accounts_by_id = AccountsById::new();
-    response::settle_uploads_and_get_people(
+    response::settle_uploads_and_get_accounts(
         app,
         &mut accounts_by_id,
         std::slice::from_mut(&mut detail),

@@ -42,9 +42,9 @@ struct AdminRequest {
 /// What an invocation has done.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Response {
+pub enum RecoveryResult {
     /// What has become of the recoveries.
-    Report(Report),
+    Counts(RecoveryCounts),
     /// The only admin was recovered.
     Admin {
         /// The admin's id.
@@ -56,7 +56,7 @@ pub enum Response {
 
 /// What has become of the recoveries, in numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Report {
+pub struct RecoveryCounts {
     /// Carried out.
     pub carried_out: u64,
     /// Wait for their time, an approval or a confirmation, or have just changed.
@@ -97,15 +97,15 @@ impl Recoverer {
     ///
     /// # Errors
     /// When the event is invalid, the admin is not the only one, or the table fails.
-    pub async fn handle(&self, event: Value) -> Result<Response, Error> {
+    pub async fn handle(&self, event: Value) -> Result<RecoveryResult, Error> {
         if event.get("email").is_some() {
             return self.recover_only_admin(event).await;
         }
-        self.carry_out_all().await.map(Response::Report)
+        self.carry_out_all().await.map(RecoveryResult::Counts)
     }
 
-    async fn carry_out_all(&self) -> Result<Report, Error> {
-        let (mut report, mut failed, mut after) = (Report::default(), None, None);
+    async fn carry_out_all(&self) -> Result<RecoveryCounts, Error> {
+        let (mut report, mut failed, mut after) = (RecoveryCounts::default(), None, None);
         loop {
             let page = self.store.list_recoveries(clock::now(), PAGE, after).await?;
             for recovery in page.items {
@@ -177,9 +177,9 @@ impl Recoverer {
         }
     }
 
-    /// Takes the second factor of the only admin away, ends the sessions, and has a mail sent that
-    /// sets the password: to the address in the event, if there is one.
-    async fn recover_only_admin(&self, event: Value) -> Result<Response, Error> {
+    /// Removes the only admin's second factor, ends the sessions, and sends a password-reset mail:
+    /// to the address in the event, if there is one.
+    async fn recover_only_admin(&self, event: Value) -> Result<RecoveryResult, Error> {
         let (email, reason, new_email) = request(event)?;
         let nobody = || Error::from("no active admin has this address");
         let credentials = self.store.get_credentials(&email).await?.ok_or_else(nobody)?;
@@ -224,7 +224,7 @@ impl Recoverer {
             RecoverError::Stale => "the account has changed meanwhile: try again".into(),
             RecoverError::Store(error) => error.into(),
         })?;
-        Ok(Response::Admin {
+        Ok(RecoveryResult::Admin {
             user_id: id,
             next: "A mail was sent to the address. Set a password with it, sign in and set up a \
                    second factor.",
@@ -254,8 +254,8 @@ fn request(event: Value) -> Result<(Email, Justification, Option<Email>), Error>
     Ok((address(&request.email)?, reason, new_email))
 }
 
-/// Makes the event of a change. Its actor is the user, as of what an operator does: AWS CloudTrail
-/// records who invoked the function.
+/// Makes the event of a change. The actor is the user, also when an operator started it: AWS
+/// CloudTrail records who invoked the function.
 fn event(before: &Account, after: &Account, action: Action) -> AuditEvent {
     let is_moved = before.email != after.email;
     let address = |account: &Account| is_moved.then(|| account.email.as_str().to_owned());

@@ -42,9 +42,9 @@ pub async fn append(
             complete(store, &head, &events, &end, now()).await?;
             return Ok(events.len());
         }
-        // Another archivist came first, or this one was interrupted in an earlier attempt.
+        // Another archivist came first, or this one was interrupted in an earlier try.
         if !retries.next().await {
-            return Err("the archive was extended by others at every attempt".into());
+            return Err("the archive was extended by others at every try".into());
         }
         // An archivist that is still there completes its own append meanwhile.
         if store.get_archive_head().await? == head {

@@ -63,7 +63,7 @@ impl fmt::Display for Finding {
 
 /// The result of a comparison.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Report {
+pub struct ComparisonReport {
     /// The number of links of the chain.
     pub links: u64,
     /// The number of objects of the archive.
@@ -99,14 +99,15 @@ pub struct Comparison {
     reached: bool,
     end: ArchiveHead,
     archived: HashMap<EventId, Archived>,
-    report: Report,
+    report: ComparisonReport,
 }
 
 impl Comparison {
     /// Begins with the archive's head as the table has it.
     pub fn new(key: AuditKey, expected: ArchiveHead, begun_at: Timestamp) -> Self {
         let reached = expected == ArchiveHead::default();
-        let (end, archived, report) = (ArchiveHead::default(), HashMap::new(), Report::default());
+        let (end, archived, report) =
+            (ArchiveHead::default(), HashMap::new(), ComparisonReport::default());
         Self { key, begun_at, expected, reached, end, archived, report }
     }
 
@@ -175,7 +176,7 @@ impl Comparison {
     }
 
     /// Ends the comparison after all objects and events; returns its result.
-    pub fn finish(mut self) -> Report {
+    pub fn finish(mut self) -> ComparisonReport {
         if !self.reached {
             self.report.findings.push(Finding::Head(self.expected.sequence));
         }
@@ -207,7 +208,7 @@ pub async fn compare(
     key: AuditKey,
     now: Timestamp,
     mut progress: impl FnMut(u64, u64),
-) -> Result<Report, runtime::serve::Error> {
+) -> Result<ComparisonReport, runtime::serve::Error> {
     let mut comparison = Comparison::new(key, store.get_archive_head().await?, now);
     // The archive before the table, so that events written meanwhile count as waiting.
     for (object_key, versions) in vault.versions().await? {
@@ -274,7 +275,7 @@ pub(crate) mod tests {
 
     /// An archive of three objects and a table that agree.
     #[derive(Clone)]
-    struct World {
+    struct ArchivedTable {
         head: ArchiveHead,
         objects: Vec<(String, Option<String>, bool)>,
         table: Vec<StoredEvent>,
@@ -284,7 +285,7 @@ pub(crate) mod tests {
         format!("0190a5c0-0000-7000-8000-1000000000{number:02}").parse().unwrap()
     }
 
-    impl World {
+    impl ArchivedTable {
         fn new() -> Self {
             let table: Vec<StoredEvent> =
                 (10..16).map(|number| event_of(long_ago(number), "read_record")).collect();
@@ -302,7 +303,7 @@ pub(crate) mod tests {
             self.head = object.head;
         }
 
-        fn compare(&self) -> Report {
+        fn compare(&self) -> ComparisonReport {
             let mut comparison =
                 Comparison::new(AuditKey::new(SECRET), self.head.clone(), clock::now());
             for (key, text, replaced) in &self.objects {
@@ -333,8 +334,9 @@ pub(crate) mod tests {
 
     #[test]
     fn what_agrees_has_no_findings() {
-        let mut world = World::new();
-        let expected = Report { links: 6, objects: 3, events: 6, ..Report::default() };
+        let mut world = ArchivedTable::new();
+        let expected =
+            ComparisonReport { links: 6, objects: 3, events: 6, ..ComparisonReport::default() };
         assert_eq!(world.compare(), expected);
         // New ones are on the way; what the stream told twice is harmless; the archive may be ahead
         // of what was expected.
@@ -344,19 +346,27 @@ pub(crate) mod tests {
         world.head = before;
         assert_eq!(
             world.compare(),
-            Report { links: 7, objects: 4, events: 7, waiting: 1, repeated: 1, ..expected }
+            ComparisonReport {
+                links: 7,
+                objects: 4,
+                events: 7,
+                waiting: 1,
+                repeated: 1,
+                ..expected
+            }
         );
-        let empty = World { head: ArchiveHead::default(), objects: Vec::new(), table: Vec::new() };
-        assert_eq!(empty.compare(), Report::default());
+        let empty =
+            ArchivedTable { head: ArchiveHead::default(), objects: Vec::new(), table: Vec::new() };
+        assert_eq!(empty.compare(), ComparisonReport::default());
     }
 
     #[test]
     fn changes_of_the_table_are_found() {
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         world.table.remove(3);
         assert_eq!(world.findings(), [Finding::RemovedFromTable(long_ago(13))]);
 
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         world.table[3] = altered(&world.table[3]);
         assert_eq!(world.findings(), [Finding::AlteredInTable(long_ago(13))]);
 
@@ -365,7 +375,7 @@ pub(crate) mod tests {
             (altered(&event_of(long_ago(20), "read_record")), altered(&event("read_record")));
         for invented in [old, young] {
             let id = invented.id().unwrap();
-            let mut world = World::new();
+            let mut world = ArchivedTable::new();
             world.table.push(invented.clone());
             assert_eq!(world.findings(), [Finding::ForgedInTable(id)]);
             world.archive(&[invented]);
@@ -378,16 +388,16 @@ pub(crate) mod tests {
 
     #[test]
     fn changes_of_the_archive_are_found() {
-        let key = |index: usize| World::new().objects[index].0.clone();
+        let key = |index: usize| ArchivedTable::new().objects[index].0.clone();
 
         // An event altered, in the middle and at the end, where no link follows that says so.
-        let altering = |world: &World, object: usize, line: usize| {
+        let altering = |world: &ArchivedTable, object: usize, line: usize| {
             let text = world.objects[object].1.clone().unwrap();
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
             lines[line] = lines[line].replace("read_record", "login");
             lines.join("\n") + "\n"
         };
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         world.objects[1].1 = Some(altering(&world, 1, 0));
         assert_eq!(
             world.findings(),
@@ -397,7 +407,7 @@ pub(crate) mod tests {
                 Finding::AlteredInArchive(long_ago(12))
             ]
         );
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         world.objects[2].1 = Some(altering(&world, 2, 1));
         assert_eq!(
             world.findings(),
@@ -410,7 +420,7 @@ pub(crate) mod tests {
 
         // An object removed: the first, one in the middle, the last.
         for index in 0..3 {
-            let mut world = World::new();
+            let mut world = ArchivedTable::new();
             world.objects.remove(index);
             let findings = world.findings();
             let removed = [10 + 2 * index, 11 + 2 * index]
@@ -425,7 +435,7 @@ pub(crate) mod tests {
 
         // An event removed from an object; an object added; the whole archive written anew without
         // an event.
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         world.objects[0].1 =
             world.objects[0].1.as_ref().map(|text| text.lines().next().unwrap().to_owned() + "\n");
         let findings = world.findings();
@@ -433,13 +443,13 @@ pub(crate) mod tests {
             findings.contains(&Finding::RemovedFromArchive(long_ago(11)))
                 && findings.contains(&Finding::Misplaced(key(1)))
         );
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         let before = world.head.clone();
         let invented = altered(&event("read_record"));
         world.archive(std::slice::from_ref(&invented));
         world.head = before;
         assert_eq!(world.findings(), [Finding::ForgedInArchive(invented.id().unwrap())]);
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         let head = world.head.clone();
         let table = world.table.clone();
         (world.head, world.objects) = (ArchiveHead::default(), Vec::new());
@@ -448,10 +458,10 @@ pub(crate) mod tests {
         assert_eq!(world.findings(), [Finding::RemovedFromArchive(long_ago(10)), Finding::Head(6)]);
 
         // Something that is no link; an object written over or deleted.
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         world.objects[1].1 = Some("nonsense\n".to_owned());
         assert!(world.findings().contains(&Finding::Broken(key(1), Broken::NoLink(1))));
-        let mut world = World::new();
+        let mut world = ArchivedTable::new();
         world.objects[1].2 = true;
         assert_eq!(world.findings(), [Finding::Replaced(key(1))]);
         world.objects[1].1 = None;

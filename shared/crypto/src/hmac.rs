@@ -1,4 +1,4 @@
-//! Message authentication: recognizing texts of our own when they come back.
+//! Use [`HmacKey`] to recognize texts of our own when they come back: message authentication.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::hmac;

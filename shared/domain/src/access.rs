@@ -140,8 +140,8 @@ impl Relation {
         if user == other { Self::Oneself } else { Self::Stranger }
     }
 
-    /// Returns the relation of an admin to a recovery: whose approval does not count as that of
-    /// another admin, it is their own.
+    /// Returns the relation of an admin to a recovery: `Oneself` if this admin's approval would not
+    /// count.
     pub fn to_recovery(admin: &Account, recovery: &Recovery) -> Self {
         if recovery.accepts_approval_by(admin) { Self::Stranger } else { Self::Oneself }
     }

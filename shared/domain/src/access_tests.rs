@@ -1,3 +1,5 @@
+//! Tests of the decisions: every actor, relation and operation, compared with a table of its own.
+
 use std::collections::HashSet;
 
 use Decision::{

@@ -1,4 +1,5 @@
-//! Users, their roles and their profiles.
+//! Use [`Account`] for a user of any role, with the [`Profile`] of a patient or doctor; what a
+//! sign-in checks is apart, in [`Credentials`].
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ string_enum! {
     }
 }
 
-/// A request to have mails sent to an address again: `false`, for whether it bounced.
+/// The value `false` of `email_bounced`: send mails to the address again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotBounced;
 

@@ -58,7 +58,7 @@ string_enum! {
         StartSecondFactorRemoval = "start_second_factor_removal",
         /// A second admin approved a change of address or the removal of a second factor.
         ApproveRecovery = "approve_recovery",
-        /// Whoever reads the mail of a new address confirmed it. The actor is not known to be the
+        /// The reader of the mail to a new address confirmed it. The actor is not known to be the
         /// user, and has neither role nor name.
         ConfirmRecovery = "confirm_recovery",
         /// A change of address or the removal of a second factor was cancelled: by staff, or with

@@ -24,7 +24,7 @@ const MAX_CONTAINER_BYTES: usize = 16 * 1024 * 1024;
 
 /// What an inspection does next.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum InspectionStep {
     /// It needs these bytes of the content.
     Read(Range<u64>),
     /// It is done.
@@ -51,11 +51,11 @@ impl Inspection {
     }
 
     /// Returns what to do next.
-    pub fn step(&mut self) -> Step {
+    pub fn step(&mut self) -> InspectionStep {
         match self.check() {
-            Ok(()) => Step::Decided(Verdict::Available),
-            Err(Stop::Reject(reason)) => Step::Decided(Verdict::Rejected(reason)),
-            Err(Stop::Missing(range)) => Step::Read(range),
+            Ok(()) => InspectionStep::Decided(Verdict::Available),
+            Err(Stop::Reject(reason)) => InspectionStep::Decided(Verdict::Rejected(reason)),
+            Err(Stop::Missing(range)) => InspectionStep::Read(range),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Email addresses.
+//! Use [`Email`] for the addresses of users: it can be sent to, and [`Email::normalized`]
+//! identifies an account.
 
 use std::borrow::Cow;
 use std::str::FromStr;

@@ -84,7 +84,7 @@ pub enum Content {
 
 /// How files of a type are called, and how they are recognised.
 #[derive(Debug)]
-pub struct Format {
+pub struct FileFormat {
     /// The type.
     pub content_type: ContentType,
     /// The extensions of its files, in lower case. The first one is given to files without one.
@@ -98,8 +98,8 @@ const fn format(
     content_type: ContentType,
     extensions: &'static [&'static str],
     content: Content,
-) -> Format {
-    Format { content_type, extensions, content }
+) -> FileFormat {
+    FileFormat { content_type, extensions, content }
 }
 
 /// What a TIFF begins with, which may also be the preamble of a DICOM file.
@@ -110,7 +110,7 @@ const HEIF: &[&[u8; 4]] =
     &[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1"];
 
 /// The formats of all types. `Content` is checked by [`crate::content`].
-pub static FORMATS: [Format; 17] = {
+pub static FORMATS: [FileFormat; 17] = {
     use Content::{Begins, Branded, Compound, CompoundOrRtf, Json, OfficeOpenXml, Text};
     [
         format(ContentType::Pdf, &["pdf"], Content::Pdf),
@@ -135,7 +135,7 @@ pub static FORMATS: [Format; 17] = {
 
 impl ContentType {
     /// Returns the format of the type.
-    pub fn format(self) -> &'static Format {
+    pub fn format(self) -> &'static FileFormat {
         // In the order of the types, as a test checks.
         &FORMATS[self as usize]
     }
@@ -451,8 +451,9 @@ impl Sha256 {
 
     /// Returns the hash's 32 bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        let digit = |c: u8| {
-            (c as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default()
+        let digit = |c: u8| match c {
+            b'0'..=b'9' => c - b'0',
+            _ => c - b'a' + 10,
         };
         self.0
             .as_bytes()

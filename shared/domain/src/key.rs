@@ -1,4 +1,4 @@
-//! The keys that sign access tokens.
+//! Use [`SigningKey`] for the published keys with which functions verify access tokens.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -121,14 +121,15 @@ string_enum! {
         /// The mail or its token could not be created.
         NotPrepared = "not_prepared",
         /// SES did not respond; the mail may have been sent.
-        NoAnswer = "no_answer",
+        NoResponse = "no_answer",
         /// The mailer was interrupted; the mail may have been sent.
         Interrupted = "interrupted",
         /// The recipient's account is not active.
         RecipientInactive = "recipient_inactive",
         /// What the mail asks for was done already, or is no longer possible.
         NotNeeded = "not_needed",
-        /// The address is not confirmed, and was sent the day's maximum about notifications.
+        /// The address is unconfirmed and has received the daily maximum of mails about
+        /// notifications.
         AddressUnconfirmed = "address_unconfirmed",
         /// The mail was sent, and the recipient's server refused it for good.
         Bounced = "bounced",
@@ -188,9 +189,9 @@ impl MailFailure {
 pub struct Delivery {
     /// The state; none while the mail waits to be sent.
     pub mail_state: Option<MailState>,
-    /// Why the last attempt failed, or what was reported about the sent mail; none after a success.
+    /// Why the last try failed, or what was reported about the sent mail; none after a success.
     pub mail_failure: Option<MailFailure>,
-    /// When the last attempt failed, or when that was reported.
+    /// When the last try failed, or when that was reported.
     pub mail_failed_at: Option<Timestamp>,
     /// When the mail was last sent.
     pub mail_sent_at: Option<Timestamp>,
@@ -245,7 +246,7 @@ impl Delivery {
             && self.mail_claimed_at.is_some_and(|at| now.duration_since(at) > Self::SENDING_TIMEOUT)
     }
 
-    /// Returns why the last attempt failed, or that it was interrupted; none after a success.
+    /// Returns why the last try failed, or that it was interrupted; none after a success.
     pub fn failure(&self, now: Timestamp) -> Option<MailFailure> {
         if self.is_interrupted(now) { Some(MailFailure::Interrupted) } else { self.mail_failure }
     }
@@ -451,7 +452,7 @@ mod tests {
         assert_eq!(
             begun(2700).failure(now),
             Some(MailFailure::Throttled),
-            "the failure of the previous attempt"
+            "the failure of the previous try"
         );
         assert_eq!(begun(2701).failure(now), Some(MailFailure::Interrupted));
         assert!(!Delivery { mail_claimed_at: None, ..begun(2701) }.can_be_resent(now, now));

@@ -262,17 +262,16 @@ impl RecordEvent<'_> {
 /// What a bulk operation on an inbox covers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct InboxExtent {
-    /// Everything up to and including this notification. Unless there are more
-    /// [recent](Self::RECENT) ones than are changed one by one, it is not recent itself, so no
-    /// older one can still be stored later.
+    /// Everything up to and including this notification. This id is not [recent](Self::RECENT)
+    /// (unless more are recent than are changed individually), so no older id can be stored later.
     pub through: Option<NotificationId>,
     /// The recent notifications, each by its id.
     pub recent: Vec<NotificationId>,
 }
 
 impl InboxExtent {
-    /// How much older than the present an id can be whose notification is not stored yet: 30 s,
-    /// more than any request takes, and an hour by which the clocks of two sandboxes may differ.
+    /// Maximum age of an id whose notification is not stored yet: 30 s, more than any request
+    /// takes, and an hour by which the clocks of two sandboxes may differ.
     pub const RECENT: SignedDuration = SignedDuration::from_secs(3_630);
 
     /// Returns the lowest id of a notification that is recent at `now`.

@@ -1,4 +1,5 @@
-//! Passwords and their strength.
+//! Use [`Password`] for one that is checked at a sign-in, and [`NewPassword`] for one that is set
+//! and so must be strong enough.
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
@@ -77,7 +78,7 @@ impl Password {
     }
 
     /// Checks a new password: long enough, not common, not similar to the user's address or names,
-    /// and not easy to guess for one who knows these.
+    /// and not easy to guess from these.
     ///
     /// # Errors
     /// `blank`, `too_short`, `too_common`, `too_similar`, `too_weak`.
@@ -128,7 +129,7 @@ impl FieldValue for Password {
     }
 }
 
-/// A new password that is long enough and not common. Whoever knows the user calls
+/// A new password that is long enough and not common. A handler that knows the user also calls
 /// [`Password::check_strength`].
 #[derive(Debug)]
 pub struct NewPassword(pub Password);

@@ -107,8 +107,8 @@ codes! {
     /// There is nothing at this address, or nothing that you may see. The response does not say
     /// which.
     NotFound = "not_found", "Check the path, the id, and the account you are signed in with.";
-    /// The header Token-Transport asks for cookies, which are for pages of this service alone, and
-    /// the headers Origin and Sec-Fetch-Site do not say that one of them has sent the request.
+    /// The header Token-Transport asks for cookies. Cookies are only for pages of this service;
+    /// Origin and Sec-Fetch-Site do not show that one of them has sent the request.
     NotSameOrigin = "not_same_origin", "Open the web client at the address of the service. Other \
          clients leave the header Token-Transport out and keep the tokens themselves.";
     /// Admins cannot deactivate themselves, change their own role or recover their own account, nor

@@ -34,8 +34,7 @@ string_enum! {
     }
 }
 
-/// How many mails about notifications a user gets per day whose address is not confirmed: it may be
-/// somebody else's.
+/// Maximum of notification mails per day to an unconfirmed address: it may be somebody else's.
 pub const MAX_UNCONFIRMED_MAILS: u64 = 5;
 
 /// The network of a client: the /24 of an IPv4 address or the /64 of an IPv6 address, which usually
@@ -218,9 +217,8 @@ impl AccountFailures {
     }
 }
 
-/// How far apart two mails to one address that anyone may ask for are, to set its password or to
-/// make a device known: a request in between sends none, because the token of the mail before is
-/// still valid.
+/// Minimum interval between two password-reset or sign-in-link mails to an address: a request in
+/// between sends none, because the token of the mail before is still valid.
 pub const TOKEN_MAIL_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// Limits within a [`FAILURE_WINDOW`], in addition to those of one account from one network.

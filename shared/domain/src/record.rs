@@ -1,4 +1,6 @@
-//! Health records and doctors' annotations on them.
+//! Use [`Record`] and [`Annotation`] for what patients and doctors write, [`RecordDetail`] for a
+//! record with its files and annotations, [`Assignment`] for who may read it, and [`RecordVersion`]
+//! and [`AnnotationVersion`] for its history.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -92,11 +94,11 @@ pub struct RecordVersion {
     /// The version of the record since the change. Annotations count, too, so there are gaps.
     pub version: u64,
     /// The types before and after, if they differ; likewise below.
-    pub record_type: Option<Change<RecordType>>,
+    pub record_type: Option<BeforeAfter<RecordType>>,
     /// The descriptions.
-    pub description: Option<Change<Description>>,
+    pub description: Option<BeforeAfter<Description>>,
     /// The doctors it was assigned to.
-    pub doctor_id: Option<Change<UserId>>,
+    pub doctor_id: Option<BeforeAfter<UserId>>,
     /// The new files.
     pub files_added: Vec<NamedFile>,
     /// The files that were deleted.
@@ -105,14 +107,14 @@ pub struct RecordVersion {
 
 /// A value before and after a change.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Change<T> {
+pub struct BeforeAfter<T> {
     /// The value before.
     pub before: T,
     /// The value after.
     pub after: T,
 }
 
-impl<T: Clone + PartialEq> Change<T> {
+impl<T: Clone + PartialEq> BeforeAfter<T> {
     fn between(before: &T, after: &T) -> Option<Self> {
         (before != after).then(|| Self { before: before.clone(), after: after.clone() })
     }
@@ -137,9 +139,9 @@ impl RecordVersion {
     /// Returns what an author has changed between two versions of a record, files aside.
     pub fn between(before: &Record, after: &Record, author_id: UserId) -> Self {
         Self {
-            record_type: Change::between(&before.record_type, &after.record_type),
-            description: Change::between(&before.description, &after.description),
-            doctor_id: Change::between(&before.doctor_id, &after.doctor_id),
+            record_type: BeforeAfter::between(&before.record_type, &after.record_type),
+            description: BeforeAfter::between(&before.description, &after.description),
+            doctor_id: BeforeAfter::between(&before.doctor_id, &after.doctor_id),
             ..Self::empty(after.patient_id, after.id, after.version, author_id, after.updated_at)
         }
     }
@@ -166,8 +168,8 @@ impl RecordVersion {
         }
     }
 
-    /// Returns the users that the version names.
-    pub fn people(&self) -> impl Iterator<Item = UserId> {
+    /// Returns the ids of the users that the version names.
+    pub fn user_ids(&self) -> impl Iterator<Item = UserId> {
         let doctors = self.doctor_id.iter().flat_map(|change| [change.before, change.after]);
         std::iter::once(self.author_id).chain(doctors)
     }

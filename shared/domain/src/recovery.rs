@@ -57,8 +57,8 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// How long a recovery waits, and how long somebody must have been an admin before it was
-    /// started to approve it.
+    /// How long a recovery waits. An approver must have been an admin at least this long before its
+    /// start.
     pub const WAITING_TIME: SignedDuration = SignedDuration::from_hours(72);
 
     /// How long a recovery is kept, unless it is carried out or cancelled.
@@ -116,7 +116,7 @@ impl Recovery {
     }
 
     /// Returns whether an admin may be the second one: neither the one who started it nor its user,
-    /// and an admin for some time before, so that nobody makes a second admin for it.
+    /// and an admin for some time before, so that no admin is created just to approve.
     pub fn accepts_approval_by(&self, admin: &Account) -> bool {
         let waited = self.started_at().duration_since(admin.role_since());
         admin.id != self.started_by && admin.id != self.user_id && waited >= Self::WAITING_TIME
@@ -125,14 +125,14 @@ impl Recovery {
 
 /// The active admins, as they are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Admins {
+pub struct AdminCount {
     /// How many there are.
     pub working_admins: u64,
     /// When there was last one less.
     pub removed_at: Option<Timestamp>,
 }
 
-impl Admins {
+impl AdminCount {
     /// Returns whether a second admin must approve a recovery that one of them starts now for
     /// `user`: there is another one, or there was until recently. Otherwise an admin could remove
     /// the others first.
@@ -225,14 +225,14 @@ mod tests {
 
     #[test]
     fn who_is_alone_since_long_ago_needs_no_second_admin() {
-        let alone = Admins { working_admins: 1, removed_at: None };
+        let alone = AdminCount { working_admins: 1, removed_at: None };
         assert!(!alone.need_approval_for(&patient(), start()));
-        let two = Admins { working_admins: 2, ..alone };
+        let two = AdminCount { working_admins: 2, ..alone };
         assert!(two.need_approval_for(&patient(), start()));
         let other = user(Role::Admin, start());
         assert!(!two.need_approval_for(&other, start()), "the other one is its user");
         let long_ago = start() - Recovery::WAITING_TIME;
-        let removed = |at| Admins { removed_at: Some(at), ..alone };
+        let removed = |at| AdminCount { removed_at: Some(at), ..alone };
         assert!(!removed(long_ago).need_approval_for(&patient(), start()));
         let recently = long_ago + SignedDuration::from_secs(1);
         assert!(removed(recently).need_approval_for(&patient(), start()));

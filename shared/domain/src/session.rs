@@ -1,4 +1,4 @@
-//! Sessions: one sign-in on one device, kept alive by rotating refresh tokens.
+//! Use [`Session`] for one sign-in on one device, kept alive by rotating refresh tokens.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

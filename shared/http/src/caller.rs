@@ -183,7 +183,7 @@ impl Caller {
 
 /// The audience of a handler as a type. It must be that of the operation's row in
 /// [`Operation`]; [`routes!`](crate::routes!) compares the two.
-pub trait Audience {
+pub trait AudienceMarker {
     /// The audience.
     const AUDIENCE: access::Audience;
 }
@@ -207,22 +207,22 @@ pub enum Doctors {}
 #[derive(Clone)]
 pub enum Admins {}
 
-impl Audience for Anyone {
+impl AudienceMarker for Anyone {
     const AUDIENCE: access::Audience = access::Audience::SignedIn;
 }
-impl Audience for PatientsAndDoctors {
+impl AudienceMarker for PatientsAndDoctors {
     const AUDIENCE: access::Audience = access::Audience::PatientsAndDoctors;
 }
-impl Audience for Patients {
+impl AudienceMarker for Patients {
     const AUDIENCE: access::Audience = access::Audience::Patients;
 }
-impl Audience for Readers {
+impl AudienceMarker for Readers {
     const AUDIENCE: access::Audience = access::Audience::Readers;
 }
-impl Audience for Doctors {
+impl AudienceMarker for Doctors {
     const AUDIENCE: access::Audience = access::Audience::Doctors;
 }
-impl Audience for Admins {
+impl AudienceMarker for Admins {
     const AUDIENCE: access::Audience = access::Audience::Admins;
 }
 
@@ -258,7 +258,7 @@ pub struct Authenticated<A> {
     audience: PhantomData<fn() -> A>,
 }
 
-impl<A: Audience> Authenticated<A> {
+impl<A: AudienceMarker> Authenticated<A> {
     /// Returns the user's id.
     pub fn id(&self) -> UserId {
         self.claims.user_id
@@ -325,7 +325,7 @@ fn problem_of(decision: Decision) -> Option<Problem> {
     }
 }
 
-impl<A: Audience, S: Send + Sync> FromRequestParts<S> for Authenticated<A>
+impl<A: AudienceMarker, S: Send + Sync> FromRequestParts<S> for Authenticated<A>
 where
     HttpState: FromRef<S>,
 {

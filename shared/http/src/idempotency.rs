@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_read_as_it_was_kept() {
+    async fn a_response_is_read_as_it_was_stored() {
         let before = created("/things/1/", &json!({"text": "line\nline", "n": 1}))
             .with_header(HeaderName::from_static("etag"), HeaderValue::from_static("\"1\""));
         let after = ApiResponse::from_bytes(&before.to_bytes().unwrap()).unwrap();

@@ -22,7 +22,7 @@ use utoipa::openapi::{OpenApi, path};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::{RequestInfo, claims};
-use crate::problem::{Problem, Written};
+use crate::problem::{BodyWritten, Problem};
 use crate::state::HttpState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,7 +60,7 @@ where
 {
     let http = HttpState::from_ref(&state);
     let (routes, document) = routes.split_for_parts();
-    let operations = Arc::new(Operations::of(&document));
+    let operations = Arc::new(OperationsByPath::of(&document));
     let known = Arc::clone(&operations);
     let routes = routes.method_not_allowed_fallback(move |state, path, headers| {
         wrong_method(state, path, headers, Arc::clone(&known))
@@ -85,14 +85,18 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let (routes, document) = routes.split_for_parts();
-    let operations = Arc::new(Operations::of(&document));
+    let operations = Arc::new(OperationsByPath::of(&document));
     let protected = document.paths.paths.keys().find(|path| operations.protecting(path).is_some());
     assert!(protected.is_none(), "{protected:?} is not public");
     let routes = routes.method_not_allowed_fallback(async || Problem::method_not_allowed());
     layered(routes.with_state(state), operations, allowed_origins)
 }
 
-fn layered(routes: Router, operations: Arc<Operations>, allowed_origins: &[String]) -> Router {
+fn layered(
+    routes: Router,
+    operations: Arc<OperationsByPath>,
+    allowed_origins: &[String],
+) -> Router {
     let routes =
         routes.fallback(async || Problem::not_found()).layer(from_fn(move |request, next| {
             name_operation(request, next, Arc::clone(&operations))
@@ -108,9 +112,9 @@ fn layered(routes: Router, operations: Arc<Operations>, allowed_origins: &[Strin
 
 /// The operations of the routes by path and method, without those that are not in the table of
 /// [`Operation`]: authentication fails there.
-struct Operations(HashMap<String, HashMap<Method, Operation>>);
+struct OperationsByPath(HashMap<String, HashMap<Method, Operation>>);
 
-impl Operations {
+impl OperationsByPath {
     fn of(document: &OpenApi) -> Self {
         let by_method = |item: &path::PathItem| {
             let operations = [
@@ -157,7 +161,7 @@ async fn wrong_method(
     State(http): State<HttpState>,
     path: MatchedPath,
     headers: HeaderMap,
-    operations: Arc<Operations>,
+    operations: Arc<OperationsByPath>,
 ) -> Problem {
     if let Some(operation) = operations.protecting(path.as_str())
         && let Err(problem) = claims(&http, &headers, operation).await
@@ -167,7 +171,7 @@ async fn wrong_method(
     Problem::method_not_allowed()
 }
 
-/// Returns the CORS headers for local runs; the gateway answers preflights itself and replaces
+/// Returns the CORS headers for local runs; the gateway responds to preflights itself and replaces
 /// them.
 fn cors(origins: &[String]) -> CorsLayer {
     const METHODS: [Method; 6] =
@@ -212,7 +216,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
         let problem = response.extensions_mut().remove::<Problem>();
         if let Some(problem) = &problem {
             problem.log();
-            if response.extensions_mut().remove::<Written>().is_none() {
+            if response.extensions_mut().remove::<BodyWritten>().is_none() {
                 problem.write(&mut response, &path, &info.request_id);
             }
         }
@@ -256,7 +260,11 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
 
 /// Puts the operation into the request's extensions, and its route into the log: a path as it was
 /// sent may contain personal data.
-async fn name_operation(mut request: Request, next: Next, operations: Arc<Operations>) -> Response {
+async fn name_operation(
+    mut request: Request,
+    next: Next,
+    operations: Arc<OperationsByPath>,
+) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     if let Some(path) = path {
         Span::current().record("operation", path.as_str());
@@ -509,7 +517,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn origins_that_are_allowed_may_read_answers() {
+    async fn origins_that_are_allowed_may_read_responses() {
         for (uri, status) in [
             (format!("/things/{ID}/"), 200),
             ("/unknown/".to_owned(), 404),
@@ -520,8 +528,8 @@ mod tests {
                 request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(origin));
                 request
             };
-            let (answered, headers, _) = send(from("https://app.example.org")).await;
-            assert_eq!(answered, status);
+            let (responded, headers, _) = send(from("https://app.example.org")).await;
+            assert_eq!(responded, status);
             assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example.org");
             assert!(
                 headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("etag")

@@ -43,7 +43,7 @@ struct ProblemParts {
 /// In the extensions of a response with a problem: the body is already written, for example as a
 /// page.
 #[derive(Clone, Copy, Debug)]
-pub struct Written;
+pub struct BodyWritten;
 
 /// A limit, as the response describes it when it is reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +67,7 @@ impl Limit {
     /// Returns the problem when the limit is reached.
     pub fn refuse(&self, error: LimitError, now: Timestamp) -> Problem {
         match error {
-            LimitError::Locked(locked) => Problem::too_many_requests(self, locked, now),
+            LimitError::LimitReached(locked) => Problem::too_many_requests(self, locked, now),
             LimitError::Store(error) => error.into(),
         }
     }
@@ -339,7 +339,7 @@ impl Problem {
     /// Writes the document into the response.
     pub(crate) fn write(&self, response: &mut Response, instance: &str, request_id: &str) {
         let problem = &*self.0;
-        let document = Document {
+        let document = ProblemDocument {
             problem_type: problem.code.page(),
             title: problem.code.title(),
             status: problem.status.as_u16(),
@@ -370,7 +370,7 @@ impl Problem {
 /// Why a request was refused or failed (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct Document<'a> {
+pub struct ProblemDocument<'a> {
     /// The page that explains this kind of problem.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference", max_length = 255)]

@@ -194,12 +194,13 @@ pub fn is_lossy(encoded: &[u8]) -> bool {
 
 /// Returns the parameters that a reader reads, and those of all lists. As in
 /// [`crate::form::describe`], the reader runs without values.
+#[expect(clippy::expect_used, reason = "a document without the parameters would be wrong")]
 pub fn describe<F>(read: impl FnOnce(&mut Parameters) -> Option<F>) -> Vec<Parameter> {
     let mut parameters = Parameters { asked: Some(Vec::new()), ..Parameters::default() };
     read(&mut parameters);
     parameters.optional_by("cursor", cursor_schema, |_| Ok(()));
     parameters.optional_by("limit", limit_schema, limit);
-    parameters.asked.unwrap_or_default()
+    parameters.asked.expect("set above, and only added to")
 }
 
 /// Declares the filters of a list for the OpenAPI document: `filters!(RecordFilters: |parameters|

@@ -31,7 +31,7 @@ pub trait Argument {
     const HAS_TOKEN_TRANSPORT: bool = false;
 }
 
-impl<A: caller::Audience> Argument for Authenticated<A> {
+impl<A: caller::AudienceMarker> Argument for Authenticated<A> {
     const AUDIENCE: Option<Audience> = Some(A::AUDIENCE);
 }
 

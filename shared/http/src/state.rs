@@ -26,7 +26,7 @@ pub struct HttpState {
     pub store: Store,
     /// Entries on a page when the client asks for no number.
     pub page_size: usize,
-    /// Base of the links in answers, without a slash at the end.
+    /// Base of the links in responses, without a slash at the end.
     pub public_url: Arc<str>,
     pub(crate) rules: Rules,
     pub(crate) allowed_origins: Arc<[String]>,
@@ -45,7 +45,7 @@ pub struct HttpKeys {
 }
 
 impl HttpKeys {
-    /// Reads the secrets of every function that answers HTTP, and those of one function with the
+    /// Reads the secrets of every function that serves HTTP, and those of one function with the
     /// ARNs in `own`, all at once. Returns the audit key for the store as well.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl HttpKeys {
     }
 }
 
-/// What a function that answers HTTP has when it starts. `N` is the number of its own secrets.
+/// What a function that serves HTTP has when it starts. `N` is the number of its own secrets.
 pub struct Connection<const N: usize> {
     /// The configuration for the clients of other services.
     pub sdk: SdkConfig,

@@ -10,7 +10,7 @@ use domain::id::{AnnotationId, EventId, FileId, RecordId, UserId};
 use domain::record::{self, Annotation, RecordDetail, RecordType};
 use domain::text::{Address, Description, LicenseNumber, Name, Note, Specialization};
 use jiff::{Timestamp, civil::Date};
-use runtime::bucket::Upload;
+use runtime::bucket::PresignedUpload;
 use serde::Serialize;
 use store::accounts::DirectoryEntry;
 use utoipa::openapi::RefOr;
@@ -216,7 +216,7 @@ pub struct RecordFile<'a> {
 /// Where the content of a file is.
 #[derive(Serialize, ToSchema)]
 pub struct Download<'a> {
-    /// Gives the content to whoever asks, without an access token.
+    /// Gives the content without an access token.
     #[schema(format = "uri", max_length = 8192)]
     pub url: &'a str,
     /// When the URL stops working.
@@ -505,8 +505,8 @@ impl<'a> AccessEvent<'a> {
 }
 
 impl<'a> RecordFile<'a> {
-    /// Returns a file as its patient sees it; `public_url` is the base of the links in answers.
-    pub fn new(file: &'a File, upload: Option<Upload>, public_url: &str) -> Self {
+    /// Returns a file as its patient sees it; `public_url` is the base of the links in responses.
+    pub fn new(file: &'a File, upload: Option<PresignedUpload>, public_url: &str) -> Self {
         let is_available = file.status == FileStatus::Available;
         Self {
             id: file.id,
@@ -540,7 +540,7 @@ pub struct RecordPresenter<'a> {
     pub viewer: &'a Account,
     /// The accounts that the records name; the viewer's may be missing.
     pub accounts_by_id: &'a HashMap<UserId, Account>,
-    /// Base of the links in answers, without a slash at the end.
+    /// Base of the links in responses, without a slash at the end.
     pub public_url: &'a str,
 }
 
@@ -562,7 +562,7 @@ impl<'a> RecordPresenter<'a> {
     pub fn record(
         &self,
         detail: &'a RecordDetail,
-        mut uploads: HashMap<FileId, Upload>,
+        mut uploads: HashMap<FileId, PresignedUpload>,
     ) -> RecordView<'a> {
         let record = &detail.record;
         let files = detail.files.iter();

@@ -25,7 +25,7 @@ pub use crate::yaml::yaml;
 
 /// The whole document, in the order in which it is read.
 #[derive(Serialize)]
-struct Document {
+struct OpenApiDocument {
     openapi: &'static str,
     info: Value,
     servers: Value,
@@ -83,7 +83,7 @@ pub fn document(scope: Scope) -> Result<String, String> {
         ("headers", shared::headers()),
         ("securitySchemes", shared::security_schemes()),
     ]);
-    let document = Document {
+    let document = OpenApiDocument {
         openapi: "3.1.1",
         info: shared::info(),
         servers: shared::servers(),
@@ -119,8 +119,8 @@ fn merged(scope: Scope) -> Result<(Named, Named), String> {
     let (mut paths, mut schemas) = (Named::new(), Named::new());
     schemas.insert("GatewayError".to_owned(), shared::gateway_error());
     // No handler names it: problems are what handlers fail with.
-    let mut of_problems = vec![problem_schema::<http_api::problem::Document>()];
-    <http_api::problem::Document as ToSchema>::schemas(&mut of_problems);
+    let mut of_problems = vec![problem_schema::<http_api::problem::ProblemDocument>()];
+    <http_api::problem::ProblemDocument as ToSchema>::schemas(&mut of_problems);
     let of_problems =
         of_problems.into_iter().map(|(name, schema)| Ok((name, serde_json::to_value(schema)?)));
     schemas.extend(
@@ -323,8 +323,8 @@ fn finish_success(status: &str, response: &mut Value, examples: &Examples<'_>, k
     response["headers"] = headers.collect::<Map<_, _>>().into();
 }
 
-/// Gives every string and number in a schema the limits that it has even if nobody has said so:
-/// those of a body, and of what is kept in 64 bits that every client can read.
+/// Adds default limits to strings and numbers that declare none: those of a body, and of numbers of
+/// 64 bits that every client can read.
 fn limited(schema: &mut Value) {
     let is = |schema: &Value, name: &str| {
         schema["type"] == name
@@ -355,9 +355,8 @@ fn limited(schema: &mut Value) {
     }
 }
 
-/// Leaves nothing beside the references to the forms of a schema, because some generators take what
-/// has a description of its own for a form without a name. The description of the only form moves
-/// to the schema.
+/// Removes everything next to `$ref`: some generators take a described `$ref` for an unnamed
+/// schema. The description of the only form moves to the schema.
 fn bare_references(schema: &mut Value) {
     if let Some(forms) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
         let is_only = forms.iter().filter(|form| form["type"] != "null").count() == 1;

@@ -1,4 +1,4 @@
-//! Where one can go from an answer: which of its values another operation takes.
+//! OpenAPI links: which values of a response are the id of another operation.
 
 use serde_json::{Map, Value, json};
 
@@ -56,7 +56,7 @@ const LINKS: &[(&str, &str, &str, &[&str])] = &[
     ),
 ];
 
-/// Adds the links of an answer.
+/// Adds the links of a response.
 pub(crate) fn add(operation: &str, status: &str, response: &mut Value) {
     let from_here = LINKS.iter().filter(|(from, at, _, _)| *from == operation && *at == status);
     let links: Map<String, Value> = from_here

@@ -41,7 +41,7 @@ impl<'a> Problems<'a> {
             return Err(format!("declare {status} in shared/domain/src/access/operations.rs"));
         }
         for (status, codes) in codes {
-            // An answer to HEAD has no body.
+            // A response to HEAD has no body.
             operation["responses"][status.to_string()] = if method == "head" {
                 self.without_body(status)
             } else {
@@ -89,7 +89,7 @@ impl<'a> Problems<'a> {
                 json!({ "schema": reference("schemas", "Problem"), "examples": examples });
             content.insert("application/problem+json".to_owned(), problem);
         }
-        // What does not reach the functions is answered by the gateway, in its own way.
+        // To what does not reach the functions, the gateway responds in its own way.
         if matches!(status, 413 | 429 | 500 | 503) {
             let words = match status {
                 413 => "Request Entity Too Large",
@@ -98,7 +98,7 @@ impl<'a> Problems<'a> {
                 _ => "Service Unavailable",
             };
             sentences.push(
-                "In `application/json`: answered by the gateway, before or instead of a function."
+                "In `application/json`: a response of the gateway, before or instead of a function."
                     .to_owned(),
             );
             let gateway = json!({ "schema": reference("schemas",

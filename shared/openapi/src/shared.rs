@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Scope;
 
-/// The headers of every answer.
+/// The headers of every response.
 pub(crate) const EVERYWHERE: [&str; 2] = ["Access-Control-Allow-Origin", "X-Request-Id"];
 
 pub(crate) fn info() -> Value {
@@ -20,7 +20,7 @@ pub(crate) fn info() -> Value {
          looked.",
         "description": "Patients keep records with files and assign each to a doctor. Doctors read \
          and annotate what is assigned to \
-            them, and nothing else. Everybody is told of what concerns them.\n\n\
+            them, and nothing else. Users are notified of changes.\n\n\
             Paths end in a slash and work without it. Bodies are JSON in UTF-8; unknown fields are \
             ignored. White space \
             around texts is dropped before they are measured, but for passwords. Times are RFC \
@@ -31,8 +31,8 @@ pub(crate) fn info() -> Value {
             says what to do.\n\n\
             Lists are pages: `next` is the address of the next one, null at the end, and so is the \
             header `Link`.\n\n\
-            Objects that can change have an `ETag`. Sent back as `If-Match`, it makes a change in \
-            between 412 instead of overwritten.",
+            Objects that can change have an `ETag`, which is sent back as `If-Match`. If the \
+            object changed in between, the response is 412.",
         "contact": { "name": "The operator of this service" },
         "license": { "name": "MIT", "identifier": "MIT" },
     })
@@ -155,7 +155,7 @@ fn idempotency_key() -> Value {
     json!({
         "name": "Idempotency-Key", "in": "header", "required": false,
         "description": "Makes it safe to send the request again: the same key and body give the \
-         stored answer for a day \
+         stored response for a day \
             (IETF draft idempotency-key-header).",
         "schema": {
             "type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": KEY_PATTERN,
@@ -175,17 +175,17 @@ pub(crate) fn headers() -> BTreeMap<String, Value> {
         (
             "Access-Control-Allow-Origin",
             text(
-                "The origin of the request, where it is one that may read answers.",
+                "The origin of the request, where it is one that may read responses.",
                 "https://app.example.org",
             ),
         ),
-        ("Cache-Control", text("How long the answer may be kept (RFC 9111).", "no-cache")),
+        ("Cache-Control", text("How long the response may be kept (RFC 9111).", "no-cache")),
         ("ETag", text("The version of the object (RFC 9110, section 8.8.3).", "\"1\"")),
         (
             "Idempotent-Replayed",
             json!({
-                "description": "There when the answer is the stored one of a request that was sent \
-                 before.",
+                "description": "There when the response is the stored one of a request that was \
+                 sent before.",
                 "schema": { "type": "string", "enum": ["true"] },
             }),
         ),

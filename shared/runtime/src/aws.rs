@@ -17,7 +17,7 @@ use crate::config;
 /// How long a call to AWS may take and how it is retried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallPolicy {
-    /// For functions that answer HTTP requests: a call takes at most 2.5 s, so that a client gets a
+    /// For functions that serve HTTP requests: a call takes at most 2.5 s, so that a client gets a
     /// 503 within 3 s.
     Interactive,
     /// For functions behind a queue or a stream: a call may take up to 12 s, and a failed event is

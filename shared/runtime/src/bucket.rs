@@ -9,7 +9,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use base64::prelude::{BASE64_STANDARD, Engine};
-use domain::content::{HEAD_BYTES, Inspection, Step};
+use domain::content::{HEAD_BYTES, Inspection, InspectionStep};
 use domain::file::{File, OBJECT_PREFIX, Rejection, Verdict, file_id_of_object, object_key};
 use domain::id::FileId;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ impl BucketError {
 
 /// A presigned upload: one PUT request that a client may send once.
 #[derive(Debug)]
-pub struct Upload {
+pub struct PresignedUpload {
     /// The presigned URL.
     pub url: String,
     /// Headers that are signed and must be sent unchanged. `Content-Length` is signed as well and
@@ -68,7 +68,7 @@ impl Head {
 
 /// Objects of files.
 #[derive(Debug)]
-pub struct Listing {
+pub struct ObjectListing {
     /// The files and when their objects were stored.
     pub objects: Vec<(FileId, Timestamp)>,
     /// Whether there are none after these.
@@ -102,7 +102,7 @@ impl Bucket {
         file: &File,
         lifetime: Duration,
         now: Timestamp,
-    ) -> Result<Upload, BucketError> {
+    ) -> Result<PresignedUpload, BucketError> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             BucketError::new("presign PutObject", error)
         };
@@ -123,7 +123,7 @@ impl Bucket {
         let headers = presigned.headers().filter(|(name, _)| {
             SIGNED_UPLOAD_HEADERS.contains(&name.to_ascii_lowercase().as_str())
         });
-        Ok(Upload {
+        Ok(PresignedUpload {
             url: presigned.uri().to_owned(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             expires_at: now + lifetime,
@@ -171,8 +171,8 @@ impl Bucket {
     pub async fn glance(&self, file: &File) -> Result<Option<Verdict>, BucketError> {
         let Some(head) = self.head(file, HEAD_BYTES).await? else { return Ok(None) };
         match head.inspect(file).map(|mut inspection| inspection.step()) {
-            Ok(Step::Read(_)) => Ok(None),
-            Ok(Step::Decided(verdict)) | Err(verdict) => Ok(Some(verdict)),
+            Ok(InspectionStep::Read(_)) => Ok(None),
+            Ok(InspectionStep::Decided(verdict)) | Err(verdict) => Ok(Some(verdict)),
         }
     }
 
@@ -196,8 +196,8 @@ impl Bucket {
         };
         loop {
             match inspection.step() {
-                Step::Decided(verdict) => return Ok(Some(verdict)),
-                Step::Read(range) => {
+                InspectionStep::Decided(verdict) => return Ok(Some(verdict)),
+                InspectionStep::Read(range) => {
                     let bytes = self.read(file, range.clone()).await?;
                     inspection.take(range.start, bytes);
                 }
@@ -252,7 +252,7 @@ impl Bucket {
     ///
     /// # Errors
     /// When the call to S3 fails.
-    pub async fn list(&self, after: Option<FileId>) -> Result<Listing, BucketError> {
+    pub async fn list(&self, after: Option<FileId>) -> Result<ObjectListing, BucketError> {
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(OBJECT_PREFIX);
         let request = request.set_start_after(after.map(object_key));
         let listed =
@@ -262,7 +262,7 @@ impl Bucket {
             let stored_at = Timestamp::from_second(stored_at.secs()).ok()?;
             Some((file_id_of_object(object.key()?)?, stored_at))
         });
-        Ok(Listing {
+        Ok(ObjectListing {
             objects: objects.collect(),
             is_last: !listed.is_truncated().unwrap_or_default(),
         })

@@ -1,5 +1,5 @@
 //! Sealing of what proves who a user is, password hashes and secrets of authenticator apps, before
-//! it is stored: whoever reads the table or its stream, and not the secret, learns neither.
+//! it is stored: readers of the table or its stream who do not have the secret learn neither.
 //!
 //! A value is bound to its kind and its user. Values from before they were sealed are read as they
 //! are, and sealed when they are next written.

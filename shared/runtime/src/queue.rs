@@ -228,11 +228,12 @@ impl Queue {
         const NAME: &str = "SendMessageBatch";
         let mut request = self.client.send_message_batch().queue_url(&self.url);
         for (index, (body, delay)) in messages.iter().enumerate() {
-            let delay = delay.as_secs().clamp(0, MAX_DELAY.as_secs());
+            let delay = i32::try_from(delay.as_secs().clamp(0, MAX_DELAY.as_secs()))
+                .map_err(|error| (0, QueueError::during(NAME)(error)))?;
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(index.to_string())
                 .message_body(body)
-                .delay_seconds(i32::try_from(delay).unwrap_or_default())
+                .delay_seconds(delay)
                 .build()
                 .map_err(|error| (0, QueueError::during(NAME)(error)))?;
             request = request.entries(entry);

@@ -27,7 +27,7 @@ fn groups(file: &str) -> Vec<Value> {
     file["testGroups"].as_array().unwrap().clone()
 }
 
-/// The keys of a group, those of key sets too.
+/// Returns the keys of a group, those of key sets too.
 fn keys(group: &Value) -> Vec<&Value> {
     let sets = ["public", "private"].into_iter().filter_map(|side| group.get(side));
     sets.flat_map(|key| {
@@ -36,8 +36,8 @@ fn keys(group: &Value) -> Vec<&Value> {
     .collect()
 }
 
-/// What we would believe if a key of the group were ours: under its id, its own material and our
-/// own.
+/// Returns the keys that we would believe if a key of the group were ours: under its id, its own
+/// material and our own.
 fn published(group: &Value, ours: &Signer) -> Vec<SigningKey> {
     let key = |kid: &str, x: &str| SigningKey {
         kid: kid.to_owned(),

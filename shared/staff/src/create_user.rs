@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::StaffService;
 
 request! {
-    /// What is said of a user who is to be created.
+    /// A user to create.
     pub struct NewUser {
         email: Email = required,
         first_name: Name = default(Name::default()),

@@ -174,11 +174,11 @@ impl StaffService {
         let mut was_full = false;
         for batch in 1.. {
             let ids: Vec<UserId> = found.iter().map(|(id, _)| *id).collect();
-            let mut people = self.store.get_accounts(ids).await?;
+            let mut accounts_by_id = self.store.get_accounts(ids).await?;
             // The keys have been walked as far as one page may.
             let is_bounded = found.len() < wanted;
             for (id, position) in found {
-                let account = people.remove(&id).filter(|it| filters.matches_account(it));
+                let account = accounts_by_id.remove(&id).filter(|it| filters.matches_account(it));
                 if let Some(account) = account {
                     if users.len() >= limit {
                         return Ok((users, last));

@@ -141,7 +141,7 @@ impl StaffService {
     }
 }
 
-/// Returns the account that an admin changes: of somebody else who is active.
+/// Returns the account that an admin changes: an active one of another user.
 fn active_other(caller: &Caller, found: Option<Account>) -> Result<Account, Problem> {
     let account = found.ok_or_else(Problem::not_found)?;
     if !caller.may(Relation::to_account(caller.account.id, account.id)) {
@@ -150,7 +150,7 @@ fn active_other(caller: &Caller, found: Option<Account>) -> Result<Account, Prob
     if account.is_active { Ok(account) } else { Err(user_inactive()) }
 }
 
-/// Returns the problem of a mail to a user who is not active.
+/// Returns the problem of a mail to an inactive user.
 pub fn user_inactive() -> Problem {
     Problem::conflict(Code::Inactive, "The user is not active: activate the user first.")
 }

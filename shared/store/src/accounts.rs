@@ -19,7 +19,7 @@ use crate::credentials::{self, IS_UNCONFIRMED, remove_unconfirmed, unconfirmed_v
 use crate::error::{Error, UpdateError};
 use crate::idempotency::StoredResponse;
 use crate::item::{Keyed, Stored, from_item, read_part, to_item};
-use crate::keys::{self, IndexKeys, Key};
+use crate::keys::{self, IndexKeys, ItemKey};
 use crate::names;
 use crate::page::Page;
 use crate::rate::count_mail;
@@ -34,7 +34,7 @@ impl Stored for Account {
 }
 
 impl Keyed for Account {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::account(self.id)
     }
 
@@ -59,13 +59,13 @@ pub enum RegisterError {
 pub enum SilentError {
     /// The address was taken or given up since it was looked up: look again.
     #[error("taken or free by now")]
-    Changed,
+    Stale,
     /// The account that was to be replaced was confirmed: it keeps the address.
     #[error("confirmed by now")]
     Confirmed,
     /// The address has been sent too many mails today.
     #[error(transparent)]
-    Locked(#[from] Lockout),
+    LimitReached(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -85,7 +85,7 @@ pub struct MailLimit {
 pub enum Replaced {
     /// Nobody's: a random id, so that it takes as long.
     Nobody(UserId),
-    /// That of a user who has registered the address before and never confirmed it.
+    /// That of an earlier registration with the address, which was never confirmed.
     Unconfirmed(UserId),
 }
 
@@ -279,7 +279,7 @@ impl Store {
     /// count a mail to the address.
     ///
     /// # Errors
-    /// [`SilentError::Changed`] when another account has the address; of several at once, one
+    /// [`SilentError::Stale`] when another account has the address; of several at once, one
     /// succeeds. [`SilentError::Confirmed`] when the account was confirmed.
     pub async fn register_silently(
         &self,
@@ -293,10 +293,10 @@ impl Store {
         let put = credentials::put(&account.email, credentials)?;
         let (put, remove) = match replaced {
             Replaced::Nobody(nobody) => {
-                (put.only_if(IS_NEW, SilentError::Changed), Step::delete(keys::account(nobody)))
+                (put.only_if(IS_NEW, SilentError::Stale), Step::delete(keys::account(nobody)))
             }
             Replaced::Unconfirmed(user) => (
-                put.only_if(IS_UNCONFIRMED, SilentError::Changed).with(unconfirmed_values(user)),
+                put.only_if(IS_UNCONFIRMED, SilentError::Stale).with(unconfirmed_values(user)),
                 remove_unconfirmed(user, SilentError::Confirmed),
             ),
         };
@@ -315,7 +315,7 @@ impl Store {
     /// the address. `nobody` is a random id.
     ///
     /// # Errors
-    /// [`SilentError::Changed`] when no account has the address any more.
+    /// [`SilentError::Stale`] when no account has the address any more.
     pub async fn refuse_registration(
         &self,
         account: &Account,
@@ -328,7 +328,7 @@ impl Store {
         let email = &account.email;
         let mut steps = vec![
             Step::delete(keys::account(nobody)),
-            Step::check(keys::credentials(email)).only_if(EXISTS, SilentError::Changed),
+            Step::check(keys::credentials(email)).only_if(EXISTS, SilentError::Stale),
             Step::put(mail)?,
             self.audit(event)?,
             count_registration(email, mails),

@@ -11,7 +11,7 @@ use crate::attributes::{entity, number, string};
 use crate::error::Error;
 use crate::idempotency::StoredResponse;
 use crate::item::{Keyed, Stored, from_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::lookups::put_annotation_lookup;
 use crate::page::Page;
 use crate::rate::DailyAllowance;
@@ -27,7 +27,7 @@ impl Stored for Annotation {
 }
 
 impl Keyed for Annotation {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::annotation(self.patient_id, self.record_id, self.id)
     }
 }
@@ -38,7 +38,7 @@ impl Stored for AnnotationVersion {
 }
 
 impl Keyed for AnnotationVersion {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::annotation_version(self.patient_id, self.annotation_id, self.version)
     }
 }
@@ -54,7 +54,7 @@ pub enum CreateAnnotationError {
     Full,
     /// The allowance of the day is used up.
     #[error(transparent)]
-    Locked(#[from] Lockout),
+    LimitReached(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -71,7 +71,7 @@ pub enum UpdateAnnotationError {
     Stale,
     /// The allowance of the day is used up.
     #[error(transparent)]
-    Locked(#[from] Lockout),
+    LimitReached(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -122,7 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// [`CreateAnnotationError::NotAssigned`], also when the record is reassigned at the same time;
-    /// [`CreateAnnotationError::Full`]; [`CreateAnnotationError::Locked`].
+    /// [`CreateAnnotationError::Full`]; [`CreateAnnotationError::LimitReached`].
     pub async fn create_annotation(
         &self,
         annotation: &Annotation,
@@ -162,7 +162,7 @@ impl Store {
     /// # Errors
     /// [`UpdateAnnotationError::NotAssigned`] when the record is not assigned to the author any
     /// more; [`UpdateAnnotationError::Stale`] when the stored version is not that of `before`;
-    /// [`UpdateAnnotationError::Locked`] when the allowance of the day is used up.
+    /// [`UpdateAnnotationError::LimitReached`] when the allowance of the day is used up.
     pub async fn update_annotation(
         &self,
         before: &Annotation,

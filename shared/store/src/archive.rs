@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::attributes::string;
 use crate::error::{Error, UpdateError, classify};
 use crate::item::{Keyed, Stored, mark, to_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::proof::StoredEvent;
 use crate::read::Consistency;
 use crate::stream::STREAM_REPEATS_FOR;
@@ -35,7 +35,7 @@ impl Stored for ArchiveHead {
 }
 
 impl Keyed for ArchiveHead {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::archive_head()
     }
 }

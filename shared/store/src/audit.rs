@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Error;
 use crate::item::from_item;
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::page::{Page, Selection, below, position};
 use crate::proof::decoy_item;
 use crate::read::{Consistency, Order};
@@ -61,7 +61,8 @@ impl Table {
         let range = keys::events_by(actor, after.map(|id| below(id.as_bytes())));
         let (found, more) =
             self.query_first(&range, Order::Descending, Consistency::Eventual, limit).await?;
-        let events = self.get_all(found.iter().filter_map(Key::of), Consistency::Eventual).await?;
+        let events =
+            self.get_all(found.iter().filter_map(ItemKey::of), Consistency::Eventual).await?;
         let mut items: Vec<AuditEvent> =
             events.into_iter().map(from_item).collect::<Result<_, _>>()?;
         items.sort_unstable_by_key(|event| Reverse(event.id));
@@ -91,8 +92,8 @@ impl Store {
         try_join_all(events.iter().map(|event| self.create_event(event))).await.map(drop)
     }
 
-    /// Writes nothing that lasts, where [`Store::create_events`] would write the event about an
-    /// account if there was one: both take the same time. The event's subject is nobody.
+    /// Writes a decoy that expires soon, so that a missing account takes as long as one about which
+    /// [`Store::create_events`] writes. The event's subject is nobody.
     pub async fn create_decoy_event(
         &self,
         event: &AuditEvent,

@@ -13,7 +13,7 @@ use jiff::{Timestamp, civil::Date};
 use crate::attributes::{number, string};
 use crate::error::{Error, UpdateError};
 use crate::item::{Stored, from_item, mark};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::read::Consistency;
 use crate::retry::COUNTER_CONFLICT;
 use crate::stream::STREAM_REPEATS_FOR;
@@ -27,7 +27,7 @@ impl Stored for Counts {
 
 /// A change that counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Counted {
+pub struct CountedChange {
     /// The stream's id for the change, the same at each delivery.
     pub event_id: String,
     /// The day of the change, in UTC.
@@ -50,7 +50,7 @@ impl Table {
     /// index of the first change that may not be counted, and the error.
     pub async fn increment_counters(
         &self,
-        changes: &[Counted],
+        changes: &[CountedChange],
         now: Timestamp,
     ) -> Result<(), (usize, Error)> {
         for (index, chunk) in changes.chunks(CHANGES_PER_TRANSACTION).enumerate() {
@@ -61,9 +61,9 @@ impl Table {
         Ok(())
     }
 
-    async fn count_chunk(&self, changes: &[Counted], now: Timestamp) -> Result<(), Error> {
+    async fn count_chunk(&self, changes: &[CountedChange], now: Timestamp) -> Result<(), Error> {
         let mut seen = HashSet::new();
-        let mut fresh: Vec<&Counted> =
+        let mut fresh: Vec<&CountedChange> =
             changes.iter().filter(|counted| seen.insert(counted.event_id.as_str())).collect();
         let mut retries = COUNTER_CONFLICT.start();
         loop {
@@ -80,7 +80,7 @@ impl Table {
                     Consistency::Strong,
                 )
                 .await?;
-            let counted: HashSet<Key> = marks.iter().filter_map(Key::of).collect();
+            let counted: HashSet<ItemKey> = marks.iter().filter_map(ItemKey::of).collect();
             fresh.retain(|fresh| !counted.contains(&keys::counted(&fresh.event_id)));
             if fresh.is_empty() {
                 return Ok(());
@@ -123,12 +123,12 @@ impl Table {
 }
 
 /// Makes the steps that mark and count.
-fn transaction(changes: &[&Counted], now: Timestamp) -> Vec<Step<UpdateError>> {
+fn transaction(changes: &[&CountedChange], now: Timestamp) -> Vec<Step<UpdateError>> {
     let ttl = now.saturating_add(STREAM_REPEATS_FOR).unwrap_or(now);
     let mut days: BTreeMap<Date, Counts> = BTreeMap::new();
     let mut all = Counts::default();
     let mut steps = Vec::with_capacity(changes.len() + 2);
-    for Counted { event_id, day, counts } in changes {
+    for CountedChange { event_id, day, counts } in changes {
         *days.entry(*day).or_default() += *counts;
         all += *counts;
         steps.push(

@@ -48,7 +48,7 @@ pub enum UseTokenError {
 }
 
 /// A new password and everything that is stored with it.
-pub struct NewPassword<'a> {
+pub struct PasswordChange<'a> {
     /// The account as it was read.
     pub account: &'a Account,
     /// The credentials as they were read.
@@ -64,14 +64,14 @@ pub struct NewPassword<'a> {
 }
 
 /// A new address of an account and everything that is stored with it.
-pub struct NewEmail<'a> {
+pub struct EmailChange<'a> {
     /// The account as it was read.
     pub before: &'a Account,
     /// The account with the new, confirmed address and a higher version.
     pub after: &'a Account,
     /// The credentials as they were read.
     pub credentials: &'a Credentials,
-    /// The user who has registered the new address and never confirmed it.
+    /// The user of a registration with the new address that was never confirmed.
     pub replaced: Option<UserId>,
     /// The event for the audit trail.
     pub event: &'a AuditEvent,
@@ -107,7 +107,7 @@ impl Store {
     /// ended.
     pub async fn change_password(
         &self,
-        new: &NewPassword<'_>,
+        new: &PasswordChange<'_>,
         session: &Session,
     ) -> Result<(), UpdateError> {
         self.commit(vec![
@@ -130,7 +130,7 @@ impl Store {
     /// [`UseTokenError::Used`] or [`UseTokenError::Stale`]; of several at once, one succeeds.
     pub async fn reset_password(
         &self,
-        new: &NewPassword<'_>,
+        new: &PasswordChange<'_>,
         token_hash: &str,
     ) -> Result<(), UseTokenError> {
         let is_new = !new.account.email_verified;
@@ -224,10 +224,10 @@ impl Store {
     /// [`UseTokenError`]; of several at once, one succeeds.
     pub async fn change_email(
         &self,
-        moved: &NewEmail<'_>,
+        moved: &EmailChange<'_>,
         token_hash: &str,
     ) -> Result<(), UseTokenError> {
-        let NewEmail { before, after, credentials, replaced, event, mail } = *moved;
+        let EmailChange { before, after, credentials, replaced, event, mail } = *moved;
         let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
         let unchanged = unchanged(credentials);
         let mut steps = vec![use_up(token_hash)];
@@ -291,7 +291,7 @@ fn hashes(before: &Credentials, password_hash: &str) -> [Value; 3] {
     ]
 }
 
-fn replace_hash<E>(new: &NewPassword<'_>, otherwise: E) -> Step<E> {
+fn replace_hash<E>(new: &PasswordChange<'_>, otherwise: E) -> Step<E> {
     let set = "SET password_hash = :after, password_version = :password";
     let step =
         Step::update(keys::credentials(&new.account.email), set).only_if(SAME_HASH, otherwise);
@@ -306,7 +306,7 @@ const SET_PASSWORD_AND_CONFIRM: &str = "SET sessions_ended_through = :through, p
                                         :factor REMOVE email_problem, email_problem_at";
 
 /// Stores the password's version in the account, and ends all sessions.
-fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> Step<E> {
+fn end_sessions<E>(new: &PasswordChange<'_>, set: &'static str, otherwise: E) -> Step<E> {
     let step = Step::update(keys::account(new.account.id), set).only_if(NOT_ENDED, otherwise);
     step.with([
         string(":through", new.sessions_ended_through),
@@ -317,7 +317,7 @@ fn end_sessions<E>(new: &NewPassword<'_>, set: &'static str, otherwise: E) -> St
 
 /// Returns the version of the new password. The condition on the hash excludes that two changes get
 /// the same version.
-fn password_version(new: &NewPassword<'_>) -> Value {
+fn password_version(new: &PasswordChange<'_>) -> Value {
     number(":password", new.before.password_version + 1)
 }
 

@@ -67,7 +67,9 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(
     error: &SdkError<E, HttpResponse>,
 ) -> Error {
     match error {
-        SdkError::TimeoutError(_) => Error::Unavailable(format!("{operation}: no answer in time")),
+        SdkError::TimeoutError(_) => {
+            Error::Unavailable(format!("{operation}: no response in time"))
+        }
         SdkError::DispatchFailure(failure) => {
             Error::Unavailable(match failure.as_connector_error() {
                 Some(cause) => format!("{operation}: {cause}"),
@@ -75,7 +77,7 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(
             })
         }
         SdkError::ResponseError(_) => {
-            Error::Unavailable(format!("{operation}: the answer was cut or garbled"))
+            Error::Unavailable(format!("{operation}: the response was cut or garbled"))
         }
         SdkError::ServiceError(failure) => {
             let code = failure.err().code().unwrap_or("no code");

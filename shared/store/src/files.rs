@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::attributes::{number, string};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::rate::DailyAllowance;
 use crate::read::Consistency;
 use crate::store::Store;
@@ -24,7 +24,7 @@ impl Stored for File {
 }
 
 impl Keyed for File {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::file(self.patient_id, self.record_id, self.id)
     }
 }
@@ -41,7 +41,7 @@ pub enum DeleteFileError {
     Stale,
     /// The allowance of the day is used up.
     #[error(transparent)]
-    Locked(#[from] Lockout),
+    LimitReached(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// [`DeleteFileError::NotFound`]; of several at once, one succeeds. [`DeleteFileError::Stale`]
     /// when the stored version is not that of `record`.
-    /// [`DeleteFileError::Locked`] when the allowance of the day is used up.
+    /// [`DeleteFileError::LimitReached`] when the allowance of the day is used up.
     pub async fn delete_file(
         &self,
         file: &File,

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::attributes::{seconds, string};
 use crate::error::{Error, UpdateError};
 use crate::item::mark;
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::table::Table;
 use crate::write::{PutOutcome, Step, operation_id};
 
@@ -33,7 +33,7 @@ const RESPONSE: &str = "answer";
 /// The exclusive right to carry out a request.
 #[derive(Clone, Debug)]
 pub struct Lease {
-    key: Key,
+    key: ItemKey,
     id: String,
 }
 

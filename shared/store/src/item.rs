@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::attributes::{ENTITY, Item, PK, SK, TTL, entity};
 use crate::error::Error;
-use crate::keys::{self, IndexKeys, Key};
+use crate::keys::{self, IndexKeys, ItemKey};
 
 /// A type that items are made of.
 pub(crate) trait Stored: Serialize + DeserializeOwned {
@@ -23,7 +23,7 @@ pub(crate) trait Stored: Serialize + DeserializeOwned {
 
 /// A type whose values say under which keys they are stored.
 pub(crate) trait Keyed: Stored {
-    fn key(&self) -> Key;
+    fn key(&self) -> ItemKey;
 
     fn indexes(&self) -> IndexKeys {
         Vec::new()
@@ -38,7 +38,7 @@ pub(crate) fn to_item<T: Keyed>(value: &T) -> Result<Item, Error> {
 /// Makes the item of a value under keys that the value does not say.
 pub(crate) fn to_item_at<T: Stored>(
     value: &T,
-    key: Key,
+    key: ItemKey,
     indexes: IndexKeys,
 ) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(value)
@@ -54,7 +54,7 @@ pub(crate) fn to_item_at<T: Stored>(
 }
 
 /// Makes an item that marks something as done until a time: it has no fields.
-pub(crate) fn mark(key: Key, entity: &str, until: Timestamp) -> Item {
+pub(crate) fn mark(key: ItemKey, entity: &str, until: Timestamp) -> Item {
     let mut item = key.into_attributes();
     item.insert(ENTITY.to_owned(), AttributeValue::S(entity.to_owned()));
     item.insert(TTL.to_owned(), AttributeValue::N(until.as_second().to_string()));

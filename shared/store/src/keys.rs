@@ -66,12 +66,12 @@ pub(crate) const KEY_ATTRIBUTES: &str = "pk, sk";
 
 /// The key of an item.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Key {
+pub(crate) struct ItemKey {
     pub(crate) pk: String,
     pub(crate) sk: String,
 }
 
-impl Key {
+impl ItemKey {
     fn new(pk: String, sk: impl Into<String>) -> Self {
         Self { pk, sk: sk.into() }
     }
@@ -90,13 +90,13 @@ impl Key {
     }
 }
 
-pub(crate) fn account(user: UserId) -> Key {
-    Key::new(format!("USER#{user}"), "ACCOUNT")
+pub(crate) fn account(user: UserId) -> ItemKey {
+    ItemKey::new(format!("USER#{user}"), "ACCOUNT")
 }
 
 /// Returns the key of one of the entries of a user in the search by name.
-pub(crate) fn name_entry(user: UserId, place: usize) -> Key {
-    Key::new(names_of(user), format!("{place:02}"))
+pub(crate) fn name_entry(user: UserId, place: usize) -> ItemKey {
+    ItemKey::new(names_of(user), format!("{place:02}"))
 }
 
 /// Returns the partition, in an index, of entries that no search finds.
@@ -108,8 +108,8 @@ fn names_of(user: UserId) -> String {
     format!("NAMES#{user}")
 }
 
-pub(crate) fn credentials(email: &Email) -> Key {
-    Key::new(format!("EMAIL#{}", email_hash(email)), "CREDENTIALS")
+pub(crate) fn credentials(email: &Email) -> ItemKey {
+    ItemKey::new(format!("EMAIL#{}", email_hash(email)), "CREDENTIALS")
 }
 
 /// Hashes an address: keys, other than items, appear in logs and metrics of AWS.
@@ -119,74 +119,74 @@ fn email_hash(email: &Email) -> String {
 
 /// Returns the key of a second factor. The item is not in the user's partition, which other
 /// functions read, nor in that of the address, which can change.
-pub(crate) fn second_factor(user: UserId) -> Key {
-    Key::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
+pub(crate) fn second_factor(user: UserId) -> ItemKey {
+    ItemKey::new(format!("FACTOR#{user}"), "SECOND_FACTOR")
 }
 
 /// Returns the key of a known device, by its place among those of the user.
-pub(crate) fn device(user: UserId, place: u8) -> Key {
-    Key::new(format!("FACTOR#{user}"), format!("DEVICE#{place:02}"))
+pub(crate) fn device(user: UserId, place: u8) -> ItemKey {
+    ItemKey::new(format!("FACTOR#{user}"), format!("DEVICE#{place:02}"))
 }
 
 /// Returns the key of a counter about a subject. The subject is hashed, because keys appear in logs
 /// of AWS.
-pub(crate) fn rate(what: LimitedAction, subject: &[&str], window: &str) -> Key {
+pub(crate) fn rate(what: LimitedAction, subject: &[&str], window: &str) -> ItemKey {
     // No part holds a NUL, so that no two subjects are one text.
     let hash = sha256_base64url(subject.join("\0").as_bytes());
-    Key::new(format!("RATE#{what}#{hash}"), window)
+    ItemKey::new(format!("RATE#{what}#{hash}"), window)
 }
 
-pub(crate) fn session(user: UserId, session: SessionId) -> Key {
-    Key::new(format!("USER#{user}"), format!("SESSION#{session}"))
+pub(crate) fn session(user: UserId, session: SessionId) -> ItemKey {
+    ItemKey::new(format!("USER#{user}"), format!("SESSION#{session}"))
 }
 
-pub(crate) fn record(patient: UserId, record: RecordId) -> Key {
-    Key::new(chart(patient), format!("RECORD#{record}"))
+pub(crate) fn record(patient: UserId, record: RecordId) -> ItemKey {
+    ItemKey::new(chart(patient), format!("RECORD#{record}"))
 }
 
-pub(crate) fn file(patient: UserId, record: RecordId, file: FileId) -> Key {
-    Key::new(chart(patient), format!("RECORD#{record}#FILE#{file}"))
+pub(crate) fn file(patient: UserId, record: RecordId, file: FileId) -> ItemKey {
+    ItemKey::new(chart(patient), format!("RECORD#{record}#FILE#{file}"))
 }
 
-pub(crate) fn annotation(patient: UserId, record: RecordId, annotation: AnnotationId) -> Key {
-    Key::new(chart(patient), format!("RECORD#{record}#ANNOTATION#{annotation}"))
+pub(crate) fn annotation(patient: UserId, record: RecordId, annotation: AnnotationId) -> ItemKey {
+    ItemKey::new(chart(patient), format!("RECORD#{record}#ANNOTATION#{annotation}"))
 }
 
-pub(crate) fn assignment(doctor: UserId, record: RecordId) -> Key {
-    Key::new(assignments(doctor), format!("RECORD#{record}"))
+pub(crate) fn assignment(doctor: UserId, record: RecordId) -> ItemKey {
+    ItemKey::new(assignments(doctor), format!("RECORD#{record}"))
 }
 
-pub(crate) fn file_lookup(file: FileId) -> Key {
-    Key::new(format!("FILE#{file}"), "LOOKUP")
+pub(crate) fn file_lookup(file: FileId) -> ItemKey {
+    ItemKey::new(format!("FILE#{file}"), "LOOKUP")
 }
 
-pub(crate) fn annotation_lookup(annotation: AnnotationId) -> Key {
-    Key::new(format!("ANNOTATION#{annotation}"), "LOOKUP")
+pub(crate) fn annotation_lookup(annotation: AnnotationId) -> ItemKey {
+    ItemKey::new(format!("ANNOTATION#{annotation}"), "LOOKUP")
 }
 
-pub(crate) fn notification(recipient: UserId, notification: NotificationId) -> Key {
-    Key::new(inbox(recipient), format!("NOTIFICATION#{notification}"))
+pub(crate) fn notification(recipient: UserId, notification: NotificationId) -> ItemKey {
+    ItemKey::new(inbox(recipient), format!("NOTIFICATION#{notification}"))
 }
 
-pub(crate) fn inbox_state(recipient: UserId) -> Key {
-    Key::new(inbox(recipient), "STATE")
+pub(crate) fn inbox_state(recipient: UserId) -> ItemKey {
+    ItemKey::new(inbox(recipient), "STATE")
 }
 
-pub(crate) fn audit_event(subject: UserId, event: EventId) -> Key {
-    Key::new(format!("AUDIT#{subject}"), event.to_string())
+pub(crate) fn audit_event(subject: UserId, event: EventId) -> ItemKey {
+    ItemKey::new(format!("AUDIT#{subject}"), event.to_string())
 }
 
 /// Returns the key of an admin's emergency access to a record.
-pub(crate) fn emergency_access(admin: UserId, record: RecordId) -> Key {
-    Key::new(emergency_accesses_of(admin), format!("RECORD#{record}"))
+pub(crate) fn emergency_access(admin: UserId, record: RecordId) -> ItemKey {
+    ItemKey::new(emergency_accesses_of(admin), format!("RECORD#{record}"))
 }
 
-pub(crate) fn mail(mail: MailId) -> Key {
-    Key::new(format!("MAIL#{mail}"), "MAIL")
+pub(crate) fn mail(mail: MailId) -> ItemKey {
+    ItemKey::new(format!("MAIL#{mail}"), "MAIL")
 }
 
 /// Returns the key of the item that contains the state of an ordered mail.
-pub(crate) fn ordered(order: MailMessage) -> Key {
+pub(crate) fn ordered(order: MailMessage) -> ItemKey {
     match order {
         MailMessage::Notification { recipient_id, notification_id } => {
             notification(recipient_id, notification_id)
@@ -207,13 +207,13 @@ pub(crate) fn counter_part(event: &str) -> u8 {
 }
 
 /// Returns the key of a part of the counters of a day (UTC).
-pub(crate) fn counters(day: Date, part: u8) -> Key {
-    Key::new(counters_of_year(day.year()), format!("{day}#{part}"))
+pub(crate) fn counters(day: Date, part: u8) -> ItemKey {
+    ItemKey::new(counters_of_year(day.year()), format!("{day}#{part}"))
 }
 
 /// Returns the key of a part of the counters of all days together.
-pub(crate) fn total_counters(part: u8) -> Key {
-    Key::new(TOTAL_COUNTERS.to_owned(), format!("ALL#{part}"))
+pub(crate) fn total_counters(part: u8) -> ItemKey {
+    ItemKey::new(TOTAL_COUNTERS.to_owned(), format!("ALL#{part}"))
 }
 
 const TOTAL_COUNTERS: &str = "COUNTERS#ALL";
@@ -239,24 +239,28 @@ pub(crate) fn counted_day(item: &Item) -> Option<Date> {
 
 /// Returns the key of the item that marks a change of the stream as counted. `event` is the
 /// stream's id for the change.
-pub(crate) fn counted(event: &str) -> Key {
-    Key::new(format!("COUNTED#{event}"), "COUNTED")
+pub(crate) fn counted(event: &str) -> ItemKey {
+    ItemKey::new(format!("COUNTED#{event}"), "COUNTED")
 }
 
 /// Returns the key of a token from a mail. `hash` is the hash of the token, in base64url.
-pub(crate) fn mail_token(hash: &str) -> Key {
-    Key::new(format!("TOKEN#{hash}"), "TOKEN")
+pub(crate) fn mail_token(hash: &str) -> ItemKey {
+    ItemKey::new(format!("TOKEN#{hash}"), "TOKEN")
 }
 
 /// Returns the key of a version of an annotation. It is not among the records' keys, so that a page
 /// of a chart does not read old versions.
-pub(crate) fn annotation_version(patient: UserId, annotation: AnnotationId, version: u64) -> Key {
-    Key::new(chart(patient), format!("HISTORY#{annotation}#{}", version_part(version)))
+pub(crate) fn annotation_version(
+    patient: UserId,
+    annotation: AnnotationId,
+    version: u64,
+) -> ItemKey {
+    ItemKey::new(chart(patient), format!("HISTORY#{annotation}#{}", version_part(version)))
 }
 
 /// Returns the key of a version of a record, beside those of annotations.
-pub(crate) fn record_version(patient: UserId, record: RecordId, version: u64) -> Key {
-    Key::new(chart(patient), format!("HISTORY#{record}#{}", version_part(version)))
+pub(crate) fn record_version(patient: UserId, record: RecordId, version: u64) -> ItemKey {
+    ItemKey::new(chart(patient), format!("HISTORY#{record}#{}", version_part(version)))
 }
 
 /// Writes a version with ten digits, so that versions sort by number.
@@ -266,51 +270,51 @@ fn version_part(version: u64) -> String {
 
 /// Returns the key of a decoy, which is written instead of an event when there is no account.
 /// `nobody` is a random id.
-pub(crate) fn decoy(nobody: UserId) -> Key {
-    Key::new(format!("USER#{nobody}"), "DECOY")
+pub(crate) fn decoy(nobody: UserId) -> ItemKey {
+    ItemKey::new(format!("USER#{nobody}"), "DECOY")
 }
 
 /// Returns the key of a request that may be sent again: of a user, or of a caller without an
 /// account. The label is opaque.
-pub(crate) fn idempotency(user: Option<UserId>, label: &str) -> Key {
+pub(crate) fn idempotency(user: Option<UserId>, label: &str) -> ItemKey {
     let user = user.map_or("ANYONE".to_owned(), |user| user.to_string());
-    Key::new(format!("IDEMPOTENCY#{user}#{label}"), "IDEMPOTENCY")
+    ItemKey::new(format!("IDEMPOTENCY#{user}#{label}"), "IDEMPOTENCY")
 }
 
-pub(crate) fn archive_head() -> Key {
-    Key::new(ARCHIVE.to_owned(), "HEAD")
+pub(crate) fn archive_head() -> ItemKey {
+    ItemKey::new(ARCHIVE.to_owned(), "HEAD")
 }
 
 const ARCHIVE: &str = "ARCHIVE";
 
-pub(crate) fn archived(event: EventId) -> Key {
-    Key::new(format!("ARCHIVED#{event}"), "ARCHIVED")
+pub(crate) fn archived(event: EventId) -> ItemKey {
+    ItemKey::new(format!("ARCHIVED#{event}"), "ARCHIVED")
 }
 
 /// Returns the key of the counter of active admins.
-pub(crate) fn admins() -> Key {
-    Key::new(ADMINS.to_owned(), "STATE")
+pub(crate) fn admins() -> ItemKey {
+    ItemKey::new(ADMINS.to_owned(), "STATE")
 }
 
 const ADMINS: &str = "ADMINS";
 
 /// Returns the key of what staff have started for a user. All are in one partition, to be listed:
 /// they are few.
-pub(crate) fn recovery(user: UserId) -> Key {
-    Key::new(RECOVERIES.to_owned(), user.to_string())
+pub(crate) fn recovery(user: UserId) -> ItemKey {
+    ItemKey::new(RECOVERIES.to_owned(), user.to_string())
 }
 
 const RECOVERIES: &str = "RECOVERIES";
 
-pub(crate) fn signing_key(kid: &str) -> Key {
-    Key::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
+pub(crate) fn signing_key(kid: &str) -> ItemKey {
+    ItemKey::new(SIGNING_KEYS.to_owned(), format!("KEY#{kid}"))
 }
 
 const SIGNING_KEYS: &str = "JWKS";
 
 /// Returns the key of the item that says where the reconciliation continues.
-pub(crate) fn reconciliation() -> Key {
-    Key::new(RECONCILIATION.to_owned(), "PROGRESS")
+pub(crate) fn reconciliation() -> ItemKey {
+    ItemKey::new(RECONCILIATION.to_owned(), "PROGRESS")
 }
 
 const RECONCILIATION: &str = "RECONCILIATION";

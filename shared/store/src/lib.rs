@@ -4,9 +4,10 @@
 //! trail. It takes and returns types of the domain, and has an error type of its own where it can
 //! fail for reasons of the domain. The time is an argument.
 //!
-//! Methods are named `<verb>_<what>[_of_<whom>|_by_<what>]`: `get` reads one thing, `list` a page
-//! or all of them, `create`, `update`, `delete`, `count` and `mark` are what they say, and what has
-//! a verb of its own in the domain has it here: `register`, `break_glass`, `settle_file`.
+//! Methods are named `<verb>_<what>[_of_<whom>|_by_<what>]`: `get` reads one thing or, of several
+//! given ids, those that exist; `list` reads a page or all of them; `put` overwrites what is there;
+//! `create`, `update`, `delete`, `increment` and `mark` are what they say; and what has a verb of
+//! its own in the domain has it here: `register`, `break_glass`, `settle_file`.
 //!
 //! The modules are layers; each uses those before it alone:
 //!

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use crate::attributes::{Item, Value, string, text};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item, read_part, to_item, to_item_at};
-use crate::keys::{self, IndexKeys, Key};
+use crate::keys::{self, IndexKeys, ItemKey};
 use crate::rate::{LimitError, count_mail, space_mails};
 use crate::read::Consistency;
 use crate::table::Table;
@@ -27,7 +27,7 @@ impl Stored for Mail {
 }
 
 impl Keyed for Mail {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::mail(self.id)
     }
 
@@ -296,7 +296,7 @@ impl Table {
     /// Stores a requested mail, unless its address has been sent the day's maximum.
     ///
     /// # Errors
-    /// [`LimitError::Locked`] until the next day when the maximum is reached.
+    /// [`LimitError::LimitReached`] until the next day when the maximum is reached.
     pub async fn create_mail_within_limit(
         &self,
         address: &str,
@@ -317,7 +317,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), Error> {
         match self.commit(vec![space_mails(action, address, now), Step::put(mail)?]).await {
-            Ok(()) | Err(LimitError::Locked(_)) => Ok(()),
+            Ok(()) | Err(LimitError::LimitReached(_)) => Ok(()),
             Err(LimitError::Store(error)) => Err(error),
         }
     }

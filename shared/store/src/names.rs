@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::attributes::{ENTITY, Item, TTL};
 use crate::error::Error;
 use crate::item::{Stored, to_item_at};
-use crate::keys::{self, Key, Range, Words};
-use crate::page::{Page, PageBuilder, Selection};
+use crate::keys::{self, ItemKey, Range, Words};
+use crate::page::{Page, PageFiller, Selection};
 use crate::read::{Consistency, Order};
 use crate::table::Table;
 use crate::write::Step;
@@ -108,7 +108,7 @@ impl Table {
     /// Deletes the entries of a removed account.
     pub async fn delete_names(&self, user: UserId) -> Result<(), Error> {
         for item in self.query_all(&keys::names(user), Consistency::Strong).await? {
-            if let Some(key) = Key::of(&item) {
+            if let Some(key) = ItemKey::of(&item) {
                 self.delete(key).await?;
             }
         }
@@ -131,7 +131,7 @@ impl Table {
             let is_shown = search.is_none_or(|search| keys::is_first_found(&position, search));
             Ok((position.clone(), Selection::show_if(is_shown, (item, position))))
         };
-        let (mut filling, mut start) = (PageBuilder::new(limit), None);
+        let (mut filling, mut start) = (PageFiller::new(limit), None);
         loop {
             let (items, rest) = self
                 .query(range, Order::Ascending, Consistency::Eventual, limit + 1, start)

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::attributes::{flag, string};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
-use crate::keys::{self, IndexKeys, Key};
+use crate::keys::{self, IndexKeys, ItemKey};
 use crate::mail::{delivery, state};
 use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order, Query};
@@ -25,7 +25,7 @@ impl Stored for Notification {
 }
 
 impl Keyed for Notification {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::notification(self.recipient_id, self.id)
     }
 
@@ -57,7 +57,7 @@ const IS_OPEN: &str = "attribute_exists(pk) AND attribute_not_exists(read_at) AN
                        attribute_not_exists(is_deleted) AND attribute_not_exists(mail_state)";
 
 /// Returns the keys of the recent notifications that a bulk action covers.
-fn recent_keys(recipient: UserId, extent: &InboxExtent) -> Vec<Key> {
+fn recent_keys(recipient: UserId, extent: &InboxExtent) -> Vec<ItemKey> {
     extent.recent.iter().map(|id| keys::notification(recipient, *id)).collect()
 }
 
@@ -203,7 +203,11 @@ impl Table {
     }
 
     /// Sets the time at which a notification was read, if it has none.
-    pub(crate) async fn set_read(&self, key: Key, at: Timestamp) -> Result<UpdateOutcome, Error> {
+    pub(crate) async fn set_read(
+        &self,
+        key: ItemKey,
+        at: Timestamp,
+    ) -> Result<UpdateOutcome, Error> {
         let expression =
             format!("SET read_at = if_not_exists(read_at, :at) {}", keys::NO_LONGER_UNREAD);
         self.update_if(key, &expression, EXISTS, [string(":at", at)]).await
@@ -276,7 +280,7 @@ impl Table {
 
     /// Marks a notification as deleted: it is not shown any more, and the dispatcher removes it
     /// when its mail needs it no longer.
-    pub(crate) async fn mark_deleted(&self, key: Key) -> Result<UpdateOutcome, Error> {
+    pub(crate) async fn mark_deleted(&self, key: ItemKey) -> Result<UpdateOutcome, Error> {
         let expression = format!("SET is_deleted = :true {}", keys::NO_LONGER_UNREAD);
         self.update_if(key, &expression, EXISTS, [flag(":true", true)]).await
     }

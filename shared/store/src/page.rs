@@ -71,7 +71,7 @@ impl<T> Selection<T> {
 }
 
 /// Fills a page from the items of several queries.
-pub(crate) struct PageBuilder<T, K> {
+pub(crate) struct PageFiller<T, K> {
     page: Page<T, K>,
     limit: usize,
     /// The position of the last item that was read, included or not.
@@ -81,7 +81,7 @@ pub(crate) struct PageBuilder<T, K> {
     has_read_on: bool,
 }
 
-impl<T, K> PageBuilder<T, K> {
+impl<T, K> PageFiller<T, K> {
     /// Makes an empty page. Query one item more than `limit` first, and [`FURTHER_ITEMS`] each time
     /// after that.
     pub(crate) fn new(limit: usize) -> Self {
@@ -141,7 +141,7 @@ impl Table {
         first: (Vec<Item>, Option<Item>),
         look: impl Fn(Item) -> Result<(K, Selection<T>), Error>,
     ) -> Result<Page<T, K>, Error> {
-        let (mut filling, (mut items, mut start)) = (PageBuilder::new(limit), first);
+        let (mut filling, (mut items, mut start)) = (PageFiller::new(limit), first);
         while filling.take(items, start.is_some(), &look)? {
             (items, start) =
                 self.query(range, Order::Descending, consistency, FURTHER_ITEMS, start).await?;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::attributes::{Item, string, text};
 use crate::error::Error;
-use crate::keys::{self, Key, Range};
+use crate::keys::{self, ItemKey, Range};
 use crate::mail::awaits_mail;
 use crate::notifications::for_each;
 use crate::read::{Consistency, Query};
@@ -65,7 +65,7 @@ impl Table {
         let (items, rest) = self.send_query(&query, None).await?;
         let (mut purged, mut kept) = (Vec::new(), Vec::new());
         for item in items {
-            let Some(key) = Key::of(&item) else { continue };
+            let Some(key) = ItemKey::of(&item) else { continue };
             let seen = text(&item, "mail_state").map(str::to_owned);
             if awaits_mail(item)? {
                 kept.push(key);
@@ -80,7 +80,7 @@ impl Table {
 
     /// Deletes a notification whose mail was in this state, or marks it as deleted if staff have
     /// ordered the mail again meanwhile.
-    async fn delete_unless_ordered(&self, key: Key, seen: Option<String>) -> Result<(), Error> {
+    async fn delete_unless_ordered(&self, key: ItemKey, seen: Option<String>) -> Result<(), Error> {
         let is_deleted = match seen {
             Some(seen) => {
                 let value = string(":seen", seen);
@@ -92,7 +92,7 @@ impl Table {
     }
 
     /// Marks a notification as deleted, or deletes it if its mail has ended meanwhile.
-    async fn mark_deleted_while_mailed(&self, key: Key) -> Result<(), Error> {
+    async fn mark_deleted_while_mailed(&self, key: ItemKey) -> Result<(), Error> {
         let UpdateOutcome::Done(item) = self.mark_deleted(key.clone()).await? else {
             return Ok(());
         };
@@ -118,7 +118,8 @@ impl Table {
             ..Query::of(&range, MAX_READ)
         };
         let (items, rest) = self.send_query(&query, None).await?;
-        for_each(items.iter().filter_map(Key::of).collect(), |key| self.set_read(key, at)).await?;
+        for_each(items.iter().filter_map(ItemKey::of).collect(), |key| self.set_read(key, at))
+            .await?;
         match rest {
             Some(rest) => {
                 let last = position_of(&rest)?;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::attributes::{Item, Value, number, seconds, string, text};
 use crate::error::Error;
 use crate::item::{Stored, from_item, to_item_at};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::read::Consistency;
 use crate::retry::{SIGN_IN_COUNT, pause};
 use crate::table::Table;
@@ -74,7 +74,7 @@ impl From<AttemptRefusal> for AttemptError {
 }
 
 /// What became of a write of the failures at an account.
-enum Written {
+enum FailureWrite {
     /// Done, with this id.
     Done(String),
     /// Something else was stored, with the id of its write.
@@ -89,7 +89,7 @@ const ATTEMPT: &str = "attempt";
 pub enum LimitError {
     /// The limit is reached until a time.
     #[error(transparent)]
-    Locked(#[from] Lockout),
+    LimitReached(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -132,15 +132,17 @@ impl Table {
             return Err(Lockout { until: FixedWindow::for_failures(now).end }.into());
         }
         let free = limits.free_failures(network_failures);
-        if let (Written::Done(id), false) = (&written, free == FREE_FAILURES) {
+        if let (FailureWrite::Done(id), false) = (&written, free == FREE_FAILURES) {
             failures = count(None, free, now)?;
             written = self.write_failures(key, Some(id), &failures).await?;
         }
         let mut retries = SIGN_IN_COUNT.start();
         loop {
             let seen = match written {
-                Written::Done(written) => return Ok(CountedAttempt { failures, before, written }),
-                Written::Found(seen) => seen,
+                FailureWrite::Done(written) => {
+                    return Ok(CountedAttempt { failures, before, written });
+                }
+                FailureWrite::Found(seen) => seen,
             };
             let of_network = |seen: &Option<(AccountFailures, String)>| {
                 let (failures, _) = seen.as_ref()?;
@@ -173,7 +175,7 @@ impl Table {
         key: ThrottleKey<'_>,
         seen: Option<&str>,
         next: &AccountFailures,
-    ) -> Result<Written, Error> {
+    ) -> Result<FailureWrite, Error> {
         let mut item = to_item_at(next, failures_key(key), Vec::new())?;
         let id = operation_id();
         item.insert(ATTEMPT.to_owned(), AttributeValue::S(id.clone()));
@@ -182,9 +184,9 @@ impl Table {
             Some(seen) => self.put_if(item, IS_ATTEMPT, [string(":attempt", seen)]).await?,
         };
         Ok(match outcome {
-            PutOutcome::Done => Written::Done(id),
+            PutOutcome::Done => FailureWrite::Done(id),
             PutOutcome::ConditionFailed(stored) => {
-                Written::Found(stored.map(failures_with_id).transpose()?)
+                FailureWrite::Found(stored.map(failures_with_id).transpose()?)
             }
         })
     }
@@ -205,7 +207,7 @@ impl Table {
                 self.delete_if(failures_key(key), IS_ATTEMPT, [string(":attempt", &id)]).await?
             } else {
                 let written = self.write_failures(key, Some(&id), &failures).await?;
-                matches!(written, Written::Done(_))
+                matches!(written, FailureWrite::Done(_))
             };
             if is_done || !retries.next().await {
                 return Ok(());
@@ -240,7 +242,7 @@ impl Table {
         attempt: &CountedAttempt,
     ) -> Result<(), Error> {
         let cleared = &attempt.failures;
-        if let Written::Done(_) = self.write_failures(key, None, cleared).await? {
+        if let FailureWrite::Done(_) = self.write_failures(key, None, cleared).await? {
             return Ok(());
         }
         self.amend_failures(key, |failures| {
@@ -272,7 +274,7 @@ impl Table {
     /// a try need not be counted before it is made.
     ///
     /// # Errors
-    /// [`LimitError::Locked`] when it has to wait.
+    /// [`LimitError::LimitReached`] when it has to wait.
     pub async fn check_network(
         &self,
         kind: LimitedAction,
@@ -287,17 +289,17 @@ impl Table {
     }
 
     /// Counts a failure of a network, in windows of 15 minutes.
-    pub async fn count_failure(
+    pub async fn increment_failures(
         &self,
         kind: LimitedAction,
         network: &ClientNetwork,
         now: Timestamp,
     ) -> Result<(), Error> {
         let window = FixedWindow::for_failures(now);
-        self.count_in(network_key(kind, network, window), window).await
+        self.increment_in(network_key(kind, network, window), window).await
     }
 
-    async fn count_in(&self, key: Key, window: FixedWindow) -> Result<(), Error> {
+    async fn increment_in(&self, key: ItemKey, window: FixedWindow) -> Result<(), Error> {
         let values = [
             number(":one", 1_u64),
             number(":enough", MAX_COUNT),
@@ -327,8 +329,8 @@ impl Table {
     /// repeats the request, it may be counted twice: the limit is coarse.
     ///
     /// # Errors
-    /// [`LimitError::Locked`] until the next day after [`MAX_UNCONFIRMED_MAILS`].
-    pub async fn count_unconfirmed_mail(
+    /// [`LimitError::LimitReached`] until the next day after [`MAX_UNCONFIRMED_MAILS`].
+    pub async fn increment_unconfirmed_mails(
         &self,
         user: UserId,
         now: Timestamp,
@@ -464,11 +466,11 @@ fn failures_with_id(item: Item) -> Result<(AccountFailures, String), Error> {
 }
 
 /// Returns the key of the failures at an account, from all networks.
-pub(crate) fn failures_key(key: ThrottleKey<'_>) -> Key {
+pub(crate) fn failures_key(key: ThrottleKey<'_>) -> ItemKey {
     account_key(key.kind, key.account)
 }
 
-fn account_key(kind: LimitedAction, account: &str) -> Key {
+fn account_key(kind: LimitedAction, account: &str) -> ItemKey {
     keys::rate(kind, &[account], "ATTEMPTS")
 }
 
@@ -483,6 +485,6 @@ pub(crate) fn forget_failures<E>(account: &Account) -> [Step<E>; 3] {
     ]
 }
 
-fn network_key(kind: LimitedAction, network: &ClientNetwork, window: FixedWindow) -> Key {
+fn network_key(kind: LimitedAction, network: &ClientNetwork, window: FixedWindow) -> ItemKey {
     keys::rate(kind, &["network", network.as_str()], &window.number.to_string())
 }

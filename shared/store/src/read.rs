@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use crate::attributes::{Item, names};
 use crate::error::{Error, classify};
 use crate::item::{Stored, from_item};
-use crate::keys::{Key, Range};
+use crate::keys::{ItemKey, Range};
 use crate::retry::UNPROCESSED_BATCH;
 use crate::table::Table;
 use crate::write::incomplete;
@@ -41,7 +41,7 @@ impl Table {
     /// Reads one item as its type.
     pub(crate) async fn get<T: Stored>(
         &self,
-        key: Key,
+        key: ItemKey,
         consistency: Consistency,
     ) -> Result<Option<T>, Error> {
         self.get_item(key, consistency).await?.map(from_item).transpose()
@@ -50,7 +50,7 @@ impl Table {
     /// Reads one item.
     pub(crate) async fn get_item(
         &self,
-        key: Key,
+        key: ItemKey,
         consistency: Consistency,
     ) -> Result<Option<Item>, Error> {
         let strong = consistency == Consistency::Strong;
@@ -68,14 +68,14 @@ impl Table {
     /// Reads the items of `keys` that exist, in no order; duplicate keys are read once.
     pub(crate) async fn get_all(
         &self,
-        keys: impl IntoIterator<Item = Key>,
+        keys: impl IntoIterator<Item = ItemKey>,
         consistency: Consistency,
     ) -> Result<Vec<Item>, Error> {
         let keys: Vec<Item> = keys
             .into_iter()
             .collect::<HashSet<_>>()
             .into_iter()
-            .map(Key::into_attributes)
+            .map(ItemKey::into_attributes)
             .collect();
         let batches = try_join_all(
             keys.chunks(MAX_BATCH_GET).map(|chunk| self.get_batch(chunk.to_vec(), consistency)),

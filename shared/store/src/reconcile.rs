@@ -23,7 +23,7 @@ use crate::write::UpdateOutcome;
 /// What is reconciled, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum ReconciliationStep {
     /// Notifications: their mails and their places in inboxes.
     #[default]
     Notifications,
@@ -41,7 +41,7 @@ pub enum Step {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// What is reconciled next.
-    pub step: Step,
+    pub step: ReconciliationStep,
     /// The id up to which that is done; none at its beginning.
     pub after: Option<Uuid>,
 }
@@ -158,7 +158,7 @@ impl Table {
     }
 
     /// Returns which of these annotations exist.
-    pub async fn existing_annotations(
+    pub async fn get_existing_annotations(
         &self,
         annotations: &[(UserId, RecordId, AnnotationId)],
     ) -> Result<HashSet<AnnotationId>, Error> {
@@ -170,7 +170,10 @@ impl Table {
     }
 
     /// Returns which of these files are known: their place in a record can be looked up.
-    pub async fn existing_file_lookups(&self, files: &[FileId]) -> Result<HashSet<FileId>, Error> {
+    pub async fn get_existing_file_lookups(
+        &self,
+        files: &[FileId],
+    ) -> Result<HashSet<FileId>, Error> {
         let lookups = files.iter().map(|id| keys::file_lookup(*id));
         let items = self.get_all(lookups, Consistency::Strong).await?;
         Ok(items.iter().filter_map(|item| keys::ids(item).next()?.parse().ok()).collect())

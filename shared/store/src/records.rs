@@ -16,7 +16,7 @@ use crate::attributes::{Item, entity, number};
 use crate::error::Error;
 use crate::idempotency::StoredResponse;
 use crate::item::{self, Keyed, Stored, from_item};
-use crate::keys::{self, IndexKeys, Key};
+use crate::keys::{self, IndexKeys, ItemKey};
 use crate::lookups::put_file_lookup;
 use crate::page::{FURTHER_ITEMS, MAX_BYTES, MAX_FURTHER_QUERIES, Page, Selection, Span};
 use crate::rate::{DailyAllowance, LimitError};
@@ -31,7 +31,7 @@ impl Stored for Record {
 }
 
 impl Keyed for Record {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::record(self.patient_id, self.id)
     }
 
@@ -46,7 +46,7 @@ impl Stored for Assignment {
 }
 
 impl Keyed for Assignment {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::assignment(self.doctor_id, self.record_id)
     }
 }
@@ -144,15 +144,15 @@ impl Table {
                     page.next = last;
                     return Ok(page);
                 }
-                let Some((chart, length)) = assembly.push(item)? else { continue };
-                let id = chart.record.id;
-                if filter.shows(chart.record.record_type, chart.record.doctor_id) {
+                let Some((detail, length)) = assembly.push(item)? else { continue };
+                let id = detail.record.id;
+                if filter.shows(detail.record.record_type, detail.record.doctor_id) {
                     if is_full {
                         page.next = last;
                         return Ok(page);
                     }
                     bytes += length;
-                    page.items.push(chart);
+                    page.items.push(detail);
                 }
                 last = Some(id);
             }
@@ -211,8 +211,8 @@ impl Table {
                 .query(&range, Order::Descending, Consistency::Strong, FURTHER_ITEMS, start)
                 .await?;
             for item in items {
-                if let Some((chart, _)) = assembly.push(item)? {
-                    return Ok(Some(chart));
+                if let Some((detail, _)) = assembly.push(item)? {
+                    return Ok(Some(detail));
                 }
             }
             start = rest;
@@ -263,7 +263,7 @@ pub enum UpdateRecordError {
     Stale,
     /// The allowance of the day is used up.
     #[error(transparent)]
-    Locked(#[from] Lockout),
+    LimitReached(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -274,7 +274,7 @@ impl Store {
     /// takes 5 actions and 2 per file, of DynamoDB's 100.
     ///
     /// # Errors
-    /// [`LimitError::Locked`] when the allowance of the day is used up.
+    /// [`LimitError::LimitReached`] when the allowance of the day is used up.
     pub async fn create_record(
         &self,
         record: &Record,
@@ -301,8 +301,8 @@ impl Store {
     ///
     /// # Errors
     /// [`UpdateRecordError::Stale`] when the stored version is not that of `before`: anything in
-    /// the record, a file or an annotation of it has changed since. [`UpdateRecordError::Locked`]
-    /// when the allowance of the day is used up.
+    /// the record, a file or an annotation of it has changed since.
+    /// [`UpdateRecordError::LimitReached`] when the allowance of the day is used up.
     pub async fn update_record(
         &self,
         before: &Record,

@@ -12,7 +12,7 @@ use crate::attributes::{number, seconds, string};
 use crate::credentials::{self, SAME_HASH, UseTokenError, use_up};
 use crate::error::{Error, UpdateError};
 use crate::item::{Keyed, Stored, from_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order};
 use crate::store::Store;
@@ -25,7 +25,7 @@ impl Stored for Recovery {
 }
 
 impl Keyed for Recovery {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::recovery(self.user_id)
     }
 }

@@ -11,7 +11,7 @@ use domain::session::Session;
 use crate::attributes::{Value, flag, number, string};
 use crate::error::{Error, UpdateError};
 use crate::item::{Keyed, Stored, to_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::rate::{ThrottleKey, failures_key};
 use crate::read::Consistency;
 use crate::store::Store;
@@ -24,7 +24,7 @@ impl Stored for SecondFactor {
 }
 
 impl Keyed for SecondFactor {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::second_factor(self.user_id)
     }
 }

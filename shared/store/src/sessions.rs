@@ -10,7 +10,7 @@ use futures_util::future::try_join;
 use crate::attributes::{flag, number, string};
 use crate::error::{Error, UpdateError};
 use crate::item::{Keyed, Stored, from_item, to_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order};
 use crate::store::Store;
@@ -23,7 +23,7 @@ impl Stored for Session {
 }
 
 impl Keyed for Session {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::session(self.user_id, self.id)
     }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::attributes::{Item, TTL};
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item, to_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::read::Consistency;
 use crate::table::Table;
 use crate::write::IS_NEW;
@@ -18,7 +18,7 @@ impl Stored for SigningKey {
 }
 
 impl Keyed for SigningKey {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::signing_key(&self.kid)
     }
 }

@@ -53,7 +53,7 @@ pub enum Change {
         /// The key of its object in the bucket.
         object_key: String,
     },
-    /// A user marked everything as read; or a part of it has the time of that, and the rest waits.
+    /// A user marked everything as read, or one part of a long mark-all-read is done.
     InboxRead {
         /// Whose inbox.
         recipient_id: UserId,
@@ -64,7 +64,7 @@ pub enum Change {
         /// The time of it.
         at: Timestamp,
     },
-    /// A notification that is marked as deleted is not needed by its mail any more.
+    /// The mail of a deleted notification has ended.
     DeletedNotificationMailed {
         /// The owner of the inbox.
         recipient_id: UserId,

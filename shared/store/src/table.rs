@@ -1,9 +1,9 @@
-//! The table, through a client.
+//! Use [`Table`] for operations on the table that write no events of the audit trail.
 
 use aws_sdk_dynamodb::Client;
 
-/// The table, for functions that write no events of the audit trail; [`crate::Store`] is for those
-/// that do.
+/// The table, through a client. Functions that write events of the audit trail have
+/// [`crate::Store`].
 #[derive(Clone, Debug)]
 pub struct Table {
     pub(crate) client: Client,

@@ -5,7 +5,7 @@ use domain::record::RecordVersion;
 
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
-use crate::keys::{self, Key, Range};
+use crate::keys::{self, ItemKey, Range};
 use crate::page::Page;
 use crate::read::{Consistency, Order};
 use crate::table::Table;
@@ -16,7 +16,7 @@ impl Stored for RecordVersion {
 }
 
 impl Keyed for RecordVersion {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::record_version(self.patient_id, self.record_id, self.version)
     }
 }

@@ -20,19 +20,19 @@ use uuid::Uuid;
 use crate::attributes::{Item, Value, names, text, values};
 use crate::error::{Error, classify};
 use crate::item::{Keyed, to_item};
-use crate::keys::Key;
+use crate::keys::ItemKey;
 use crate::retry::WRITE_CONFLICT;
 use crate::table::Table;
 
 /// Why a transaction with an additional step was not carried out.
-enum Attempt<E> {
+enum OptionalStepError<E> {
     /// The condition of the additional step does not hold.
     WithoutIt,
     /// As without the additional step.
     Refused(E),
 }
 
-impl<E: From<Error>> From<Error> for Attempt<E> {
+impl<E: From<Error>> From<Error> for OptionalStepError<E> {
     fn from(error: Error) -> Self {
         Self::Refused(error.into())
     }
@@ -47,9 +47,9 @@ pub(crate) struct Step<E> {
 
 enum Write {
     Put(Item),
-    Delete(Key),
-    Check(Key),
-    Update(Key, &'static str),
+    Delete(ItemKey),
+    Check(ItemKey),
+    Update(ItemKey, &'static str),
 }
 
 impl<E> Step<E> {
@@ -61,16 +61,16 @@ impl<E> Step<E> {
         Self::new(Write::Put(item))
     }
 
-    pub(crate) fn delete(key: Key) -> Self {
+    pub(crate) fn delete(key: ItemKey) -> Self {
         Self::new(Write::Delete(key))
     }
 
     /// Makes the transaction depend on an item without writing it.
-    pub(crate) fn check(key: Key) -> Self {
+    pub(crate) fn check(key: ItemKey) -> Self {
         Self::new(Write::Check(key))
     }
 
-    pub(crate) fn update(key: Key, expression: &'static str) -> Self {
+    pub(crate) fn update(key: ItemKey, expression: &'static str) -> Self {
         Self::new(Write::Update(key, expression))
     }
 
@@ -225,15 +225,16 @@ impl Table {
     pub(crate) async fn commit_with_deletion<E: From<Error>>(
         &self,
         steps: Vec<Step<E>>,
-        key: Key,
+        key: ItemKey,
         condition: &'static str,
     ) -> Result<bool, E> {
-        let mut steps: Vec<_> = steps.into_iter().map(|step| step.map(Attempt::Refused)).collect();
-        steps.push(Step::delete(key).only_if(condition, Attempt::WithoutIt));
+        let mut steps: Vec<_> =
+            steps.into_iter().map(|step| step.map(OptionalStepError::Refused)).collect();
+        steps.push(Step::delete(key).only_if(condition, OptionalStepError::WithoutIt));
         match self.commit(steps).await {
             Ok(()) => Ok(true),
-            Err(Attempt::WithoutIt) => Ok(false),
-            Err(Attempt::Refused(error)) => Err(error),
+            Err(OptionalStepError::WithoutIt) => Ok(false),
+            Err(OptionalStepError::Refused(error)) => Err(error),
         }
     }
 
@@ -313,7 +314,7 @@ impl Table {
     /// Changes an item if a condition holds for it.
     pub(crate) async fn update_if(
         &self,
-        key: Key,
+        key: ItemKey,
         expression: &str,
         condition: &str,
         expression_values: impl IntoIterator<Item = Value>,
@@ -349,7 +350,7 @@ impl Table {
     }
 
     /// Deletes an item, whether it exists or not.
-    pub(crate) async fn delete(&self, key: Key) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, key: ItemKey) -> Result<(), Error> {
         let request =
             self.client.delete_item().table_name(&self.name).set_key(Some(key.into_attributes()));
         let sent = retry_write_conflicts(|| request.clone().send()).await;
@@ -359,7 +360,7 @@ impl Table {
     /// Deletes an item if a condition holds for it; returns whether it did.
     pub(crate) async fn delete_if(
         &self,
-        key: Key,
+        key: ItemKey,
         condition: &str,
         expression_values: impl IntoIterator<Item = Value>,
     ) -> Result<bool, Error> {

@@ -1,7 +1,7 @@
-//! Use [`StaticBody`] for what is answered as it is, packed where the client takes that, or not at
-//! all when the client has it already.
+//! Use [`StaticBody`] for constant bodies: compressed if the client accepts gzip, 304 if it has
+//! them.
 
-use std::io::{Read, Write};
+use std::io::{Error, Read, Write};
 use std::sync::OnceLock;
 
 use axum::body::{Body, Bytes};
@@ -21,7 +21,7 @@ pub struct StaticBody {
     packed: OnceLock<Bytes>,
 }
 
-/// How long the answer may be kept.
+/// How long the response may be kept.
 #[derive(Clone, Copy)]
 pub enum Caching {
     /// For ever: its address names the version.
@@ -95,8 +95,8 @@ impl StaticBody {
         if let Some(bytes) = wanted.get() {
             return Ok(bytes.clone());
         }
-        let other = other.get().cloned().unwrap_or_default();
-        let made = Bytes::from(if packs { pack(&other)? } else { unpack(&other)? });
+        let other = other.get().ok_or_else(|| Error::other("the body has neither form"))?;
+        let made = Bytes::from(if packs { pack(other)? } else { unpack(other)? });
         Ok(wanted.get_or_init(|| made).clone())
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::world::Audience::{Admins, Anyone, Doctors, Patients, Readers, SignedIn};
-use crate::harness::world::{Audience, World, caller, operations};
+use crate::harness::world::Callers::{Admins, Anyone, Doctors, Patients, Readers, SignedIn};
+use crate::harness::world::{Callers, World, caller, operations};
 use crate::harness::{Anonymous, Client, Doctor, Patient, Request, Response, User};
 
 /// Returns the path with another value for the object's id.
@@ -14,7 +14,7 @@ fn at(path: &str, id: &str) -> String {
     }
 }
 
-fn for_audiences(audiences: &[Audience]) -> impl Iterator<Item = (&'static str, &'static str)> {
+fn for_audiences(audiences: &[Callers]) -> impl Iterator<Item = (&'static str, &'static str)> {
     operations()
         .filter(move |(_, _, audience)| audiences.contains(audience))
         .map(|(method, path, _)| (method, path))
@@ -51,7 +51,7 @@ fn every_protected_operation_rejects_anonymous_callers() {
 fn the_wrong_role_is_forbidden_whatever_the_object() {
     let world = World::get();
     let before = world.state();
-    let callers: [(&Client, Audience); 9] = [
+    let callers: [(&Client, Callers); 9] = [
         (&world.doctor, Patients),
         (&User::new("doctor"), Patients),
         (&world.admin, Readers),
@@ -98,7 +98,7 @@ fn objects_of_others_look_like_objects_that_do_not_exist() {
     let world = World::get();
     let before = world.state();
     let (other_patient, other_doctor) = (Patient::new(), Doctor::new());
-    let callers: [(&Client, Audience); 8] = [
+    let callers: [(&Client, Callers); 8] = [
         (&other_patient, Patients),
         (&other_doctor, Doctors),
         (&world.former_doctor, Doctors),
@@ -265,12 +265,12 @@ fn the_deactivated_and_the_signed_out_can_do_nothing() {
         let path = path.replace("{notification}", inbox.ids("id")[0]);
         if path.contains('{') { at(&path, &uuid::Uuid::now_v7().to_string()) } else { path }
     };
-    let signed_out: [(Client, Audience); 2] =
+    let signed_out: [(Client, Callers); 2] =
         [(patient.sign_in(), Patients), (doctor.sign_in(), Doctors)];
     signed_out.iter().for_each(|(client, _)| drop(client.logout().ok(204)));
     patient.deactivate();
     doctor.deactivate();
-    let deactivated: [(&Client, Audience); 2] = [(&patient, Patients), (&doctor, Doctors)];
+    let deactivated: [(&Client, Callers); 2] = [(&patient, Patients), (&doctor, Doctors)];
     for (caller, audience) in deactivated
         .into_iter()
         .chain(signed_out.iter().map(|(client, audience)| (client, *audience)))

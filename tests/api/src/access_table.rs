@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::harness::files::make_available;
 use crate::harness::world::table;
 use crate::harness::{
-    Admin, Anonymous, App, Client, Doctor, MARKER, PASSWORD, Patient, Request, Response, UNKNOWN,
-    User, aws, new_email,
+    Admin, Anonymous, AuthenticatorApp, Client, Doctor, MARKER, PASSWORD, Patient, Request,
+    Response, UNKNOWN, User, aws, new_email,
 };
 
 /// The password after the initial one.
@@ -77,7 +77,7 @@ fn set_approval(doctor: &User, approval: &str) {
 }
 
 /// The caller of a column.
-struct Actor {
+struct ColumnCaller {
     client: Client,
     /// An anonymous caller has no account.
     user: Option<User>,
@@ -86,8 +86,8 @@ struct Actor {
 }
 
 /// The callers of the columns, and the objects in the paths.
-struct World {
-    actors: BTreeMap<&'static str, Actor>,
+struct Columns {
+    actors: BTreeMap<&'static str, ColumnCaller>,
     owner: Patient,
     assigned: Doctor,
     /// Waits for its upload.
@@ -98,18 +98,18 @@ struct World {
     applicants: [Doctor; 2],
     subject: User,
     /// A user with a second factor, and the app with its secret.
-    guarded: (User, App),
+    guarded: (User, AuthenticatorApp),
 }
 
 /// Returns the app with the secret of a user's second factor.
-fn app_of(user: &User) -> App {
+fn app_of(user: &User) -> AuthenticatorApp {
     let factor = aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR").unwrap_or_default();
     let secret = factor["secret"]["S"].as_str();
     let opened = secret.map(|stored| aws::opened("TOTP secret 1", &user.id, stored));
-    App::new(opened.as_deref().unwrap_or("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
+    AuthenticatorApp::new(opened.as_deref().unwrap_or("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
 }
 
-impl World {
+impl Columns {
     fn new() -> Self {
         let (owner, other, subject) = (Patient::new(), Patient::new(), User::new("patient"));
         let (assigned, former, unassigned, suspended) =
@@ -133,7 +133,8 @@ impl World {
             second_admin.user(),
         ];
         users.into_iter().chain([&*guarded]).for_each(User::confirm_address);
-        let app = App::new(guarded.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+        let app =
+            AuthenticatorApp::new(guarded.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         guarded.confirm_second_factor(&app.code(0)).ok(200);
         second_admin.start_second_factor_removal(&guarded.id).ok(204);
 
@@ -163,12 +164,13 @@ impl World {
         let (password_only, admin_client) = (second_admin.user().sign_in(), Client::clone(&admin));
         deactivated.deactivate();
 
-        let actor = |client: &Client, user: Option<&User>, record: &str, annotation: &str| Actor {
-            client: client.clone(),
-            user: user.cloned(),
-            record: record.to_owned(),
-            annotation: annotation.to_owned(),
-        };
+        let actor =
+            |client: &Client, user: Option<&User>, record: &str, annotation: &str| ColumnCaller {
+                client: client.clone(),
+                user: user.cloned(),
+                record: record.to_owned(),
+                annotation: annotation.to_owned(),
+            };
         let usual = |user: &User| actor(user, Some(user), &record, &annotation);
         let actors = BTreeMap::from([
             ("anonymous", actor(&Anonymous, None, &record, &annotation)),
@@ -205,7 +207,7 @@ impl World {
     }
 
     /// Makes a request of an actor that is valid in everything but perhaps the actor.
-    fn request(&self, operation: &str, method: &str, path: &str, actor: &Actor) -> Request {
+    fn request(&self, operation: &str, method: &str, path: &str, actor: &ColumnCaller) -> Request {
         let [applicant, other_applicant] = &self.applicants;
         let doctor = if operation == "refuse_doctor" { other_applicant } else { applicant };
         let is_download = operation == "download_file";
@@ -318,8 +320,8 @@ fn every_cell_holds() {
     let mut operations = table("Operations");
     let columns = operations.remove(0);
     let views: BTreeMap<&str, &str> =
-        table("Answers").into_iter().skip(1).map(|row| (row[0], row[1])).collect();
-    let mut world = World::new();
+        table("Responses").into_iter().skip(1).map(|row| (row[0], row[1])).collect();
+    let mut world = Columns::new();
     let (mut wrong, mut cells) = (Vec::new(), 0);
     for row in &operations {
         assert_eq!(row.len(), columns.len(), "{row:?}");
@@ -365,5 +367,5 @@ fn every_cell_holds() {
             .any(|cell| cell.split_once(' ').is_some_and(|(_, rest)| rest == **name))
     };
     let unused: Vec<_> = views.keys().filter(|name| !used(name)).collect();
-    assert!(unused.is_empty(), "nobody is answered {unused:?}");
+    assert!(unused.is_empty(), "no response is {unused:?}");
 }

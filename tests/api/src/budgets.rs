@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use store_tests::meter::Cost;
 use uuid::{NoContext, Uuid};
 
-use crate::harness::files::{PDF, declared, make_available};
+use crate::harness::files::{PDF, make_available, new_file};
 use crate::harness::{
-    Admin, Anonymous, App, Client, Doctor, IsolatedSystem, MARKER, PASSWORD, Patient, Request,
-    Response, new_email,
+    Admin, Anonymous, AuthenticatorApp, Client, Doctor, IsolatedSystem, MARKER, PASSWORD, Patient,
+    Request, Response, new_email,
 };
 
 /// Read units for reading the caller: account and session, strongly consistent.
@@ -45,9 +45,9 @@ const fn cost(round_trips: usize, calls: usize, read: f64, write: f64, index: f6
 
 /// The measurements that differ from the expected cost.
 #[derive(Default)]
-struct Report(Vec<String>);
+struct Deviations(Vec<String>);
 
-impl Report {
+impl Deviations {
     /// Sends a request and compares its cost with the expected one.
     #[track_caller]
     fn row(&mut self, name: &str, request: Request, status: u16, expected: Cost) -> Response {
@@ -80,7 +80,7 @@ fn login(email: &str, password: &str) -> Request {
 #[test]
 fn every_operation_on_an_account_keeps_its_budget() {
     let _own = IsolatedSystem::start();
-    let mut report = Report::default();
+    let mut report = Deviations::default();
     let user = Patient::new();
     user.me().ok(200);
 
@@ -162,10 +162,10 @@ fn every_operation_on_an_account_keeps_its_budget() {
 #[test]
 fn every_operation_on_credentials_keeps_its_budget() {
     let _own = IsolatedSystem::start();
-    let mut report = Report::default();
+    let mut report = Deviations::default();
     let user = Patient::new();
     user.confirm_address();
-    let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&app.code(0)).ok(200);
     let asked = Anonymous.login(&user.email, PASSWORD).problem(401, "mfa_required");
     report.row(
@@ -214,7 +214,7 @@ fn every_operation_on_credentials_keeps_its_budget() {
 #[test]
 fn every_operation_of_staff_keeps_its_budget() {
     let _own = IsolatedSystem::start();
-    let mut report = Report::default();
+    let mut report = Deviations::default();
     let admin = Admin::new();
     let doctors: Vec<Doctor> = (0..21).map(|_| Doctor::pending()).collect();
     admin.list_events(&format!("subject={}", doctors[0].id)).ok(200);
@@ -256,7 +256,7 @@ fn new_id() -> String {
 
 /// Creates a record with two files and two annotations.
 fn record_of(patient: &Patient, doctor: &Doctor) -> Response {
-    let files = [declared("a.pdf", "application/pdf", PDF), declared("b.png", "image/png", PDF)];
+    let files = [new_file("a.pdf", "application/pdf", PDF), new_file("b.png", "image/png", PDF)];
     let body = json!({"doctor": doctor.id, "description": format!("{MARKER} description"),
         "files": files});
     let record = patient.create_record(body).ok(201);
@@ -329,7 +329,7 @@ fn a_search_of_the_directory_costs_as_much_as_the_directory() {
 #[test]
 fn every_operation_on_records_keeps_its_budget() {
     let own = IsolatedSystem::start();
-    let mut report = Report::default();
+    let mut report = Deviations::default();
     let doctors: Vec<Doctor> = (0..2).map(|_| Doctor::new()).collect();
     let warm = Patient::new();
     warm.record_for(&doctors[0]);
@@ -372,7 +372,7 @@ fn every_operation_on_records_keeps_its_budget() {
 
     // Create a record: read the doctor, then one transaction.
     let body = json!({"doctor": doctors[0].id, "description": format!("{MARKER} description"),
-        "files": [declared("a.pdf", "application/pdf", PDF), declared("b.png", "image/png", PDF)]});
+        "files": [new_file("a.pdf", "application/pdf", PDF), new_file("b.png", "image/png", PDF)]});
     let created = report.row(
         "create record with 2 files",
         post(&patient, "/api/records/patient/", body.clone()),

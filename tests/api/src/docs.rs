@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Anonymous, Request, Settings, get};
+use crate::harness::{Anonymous, FunctionSettings, Request, get};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
                       data:; connect-src 'self'; base-uri 'none'; \
@@ -96,7 +96,7 @@ fn the_type_of_a_problem_is_a_page_about_it() {
 
 #[test]
 fn an_operator_may_keep_the_document_to_themself() {
-    let docs = Settings::of("docs").with("PUBLISH_DOCS", "false").start();
+    let docs = FunctionSettings::of("docs").with("PUBLISH_DOCS", "false").start();
     let ask = |path: &str| docs.send(&Anonymous, "GET", path, &Value::Null);
     let assets = ["", "start.js", "swagger-ui.css", "swagger-ui-bundle.js"]
         .map(|name| format!("/api/schema/swagger-ui/{name}"));
@@ -108,7 +108,7 @@ fn an_operator_may_keep_the_document_to_themself() {
         ask(response.text("type")).ok(200);
     }
     assert_eq!(ask("/api/health/ready/").ok(200).body, json!({"status": "ready"}));
-    let default = Settings::of("notifications").with("PUBLISH_DOCS", "false").start();
+    let default = FunctionSettings::of("notifications").with("PUBLISH_DOCS", "false").start();
     default.send(&Anonymous, "GET", "/api/schema/", &Value::Null).problem(404, "not_found");
 }
 
@@ -143,7 +143,7 @@ fn health_is_for_anyone() {
 
 #[test]
 fn without_its_table_the_service_is_not_ready() {
-    let docs = Settings::of("docs").with("TABLE_NAME", "no-such-table").start();
+    let docs = FunctionSettings::of("docs").with("TABLE_NAME", "no-such-table").start();
     assert_eq!(
         docs.send(&Anonymous, "GET", "/api/health", &Value::Null).ok(200).body,
         json!({"status": "ok"})

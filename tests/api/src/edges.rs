@@ -338,7 +338,7 @@ fn a_repeated_creation_signs_its_uploads_anew() {
     assert_eq!(without(&second), without(&first));
 }
 
-/// A sign-in with a body as it is.
+/// Sends a sign-in with a body as it is.
 fn sign_in(body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Response {
     let request =
         Request::new("POST", "/api/accounts/login/").header("content-type", "application/json");

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::world::{Audience, World, caller, operations};
+use crate::harness::world::{Callers, World, caller, operations};
 use crate::harness::{Anonymous, MARKER, PASSWORD, Patient, Request, User, call, new_email};
 
 /// Returns every path once, with its methods.
-fn paths() -> impl Iterator<Item = (&'static str, BTreeSet<&'static str>, Audience)> {
+fn paths() -> impl Iterator<Item = (&'static str, BTreeSet<&'static str>, Callers)> {
     let paths: BTreeSet<&str> = operations().map(|(_, path, _)| path).collect();
     paths.into_iter().map(|path| {
         let operations = || operations().filter(move |(_, other, _)| *other == path);
@@ -58,8 +58,8 @@ fn every_path_works_without_its_last_slash() {
         let bare = address.trim_end_matches('/');
         // Without a token, an unknown path would be 404.
         let expected = match audience {
-            Audience::Anyone if method == "GET" => 200,
-            Audience::Anyone => 400,
+            Callers::Anyone if method == "GET" => 200,
+            Callers::Anyone => 400,
             _ => 401,
         };
         for address in [&*address, bare, &format!("{bare}?a=b"), &format!("{address}?a=b")] {
@@ -134,7 +134,7 @@ fn a_wrong_method_is_told_the_right_ones() {
                 methods,
                 "{method} {path}"
             );
-            let stranger = if audience == Audience::Anyone { 405 } else { 401 };
+            let stranger = if audience == Callers::Anyone { 405 } else { 401 };
             Anonymous.request(method, &address).send().ok(stranger);
         }
     }
@@ -153,7 +153,7 @@ fn head_is_get_without_a_body() {
         for name in ["content-type", "cache-control", "etag"] {
             assert_eq!(head.header(name), get.header(name), "{name} of {path}");
         }
-        Anonymous.request("HEAD", &address).send().ok(if audience == Audience::Anyone {
+        Anonymous.request("HEAD", &address).send().ok(if audience == Callers::Anyone {
             200
         } else {
             401
@@ -237,7 +237,7 @@ fn nesting_and_repetition_do_no_harm() {
 const ORIGIN: &str = "http://localhost:3000";
 
 #[test]
-fn a_browser_may_read_every_answer() {
+fn a_browser_may_read_every_response() {
     let (world, patient) = (World::get(), Patient::new());
     let from = |request: Request, origin: &str| request.header("origin", origin).send();
     let long = || {

@@ -52,7 +52,7 @@ fn twice(client: &Client, path: &str, body: &Value) -> Response {
 }
 
 /// Returns the items that store the requests of a user.
-fn kept(user: &str) -> Vec<Value> {
+fn stored_responses(user: &str) -> Vec<Value> {
     let filter = json!({
         "FilterExpression": "begins_with(pk, :pk)",
         "ExpressionAttributeValues": {":pk": {"S": format!("IDEMPOTENCY#{user}#")}},
@@ -70,8 +70,8 @@ fn kept(user: &str) -> Vec<Value> {
     }
 }
 
-fn change_kept(user: &str, expression: &str, values: Value) {
-    let [item] = &kept(user)[..] else { panic!("one request is kept") };
+fn update_stored_response(user: &str, expression: &str, values: Value) {
+    let [item] = &stored_responses(user)[..] else { panic!("one response is stored") };
     aws::update_item(item["pk"]["S"].as_str().unwrap(), "IDEMPOTENCY", expression, values);
 }
 
@@ -228,7 +228,7 @@ fn a_rejected_request_may_be_repeated_with_its_key() {
     let body = json!({"doctor": doctor.id});
     for _ in 0..2 {
         post(&patient, RECORDS, &key, &body).refused("doctor", "not_assignable");
-        assert_eq!(kept(&patient.id), [Value::Null; 0]);
+        assert_eq!(stored_responses(&patient.id), [Value::Null; 0]);
     }
     let other = Doctor::new();
     post(&patient, RECORDS, &key, &json!({"doctor": other.id})).ok(201);
@@ -241,27 +241,35 @@ fn one_that_is_running_is_waited_for() {
     post(&patient, RECORDS, &key, &body).ok(201);
     // The item while the request is running.
     let held = json!({":somebody": {"S": "somebody"}, ":end": {"N": (now() + 3600).to_string()}});
-    change_kept(&patient.id, "SET held_by = :somebody, #ttl = :end REMOVE answer", held);
+    update_stored_response(&patient.id, "SET held_by = :somebody, #ttl = :end REMOVE answer", held);
     let waiting =
         post(&patient, RECORDS, &key, &body).problem(409, "idempotency_request_in_progress");
     assert_eq!(waiting.header("retry-after"), "1");
-    assert_eq!(kept(&patient.id).len(), 1, "who is told to wait forgets nothing of it");
+    assert_eq!(stored_responses(&patient.id).len(), 1, "who is told to wait forgets nothing of it");
     // The item after a crash.
-    change_kept(&patient.id, "SET #ttl = :past", json!({":past": {"N": (now() - 1).to_string()}}));
+    update_stored_response(
+        &patient.id,
+        "SET #ttl = :past",
+        json!({":past": {"N": (now() - 1).to_string()}}),
+    );
     assert_eq!(post(&patient, RECORDS, &key, &body).ok(201).header("idempotent-replayed"), "");
     assert_eq!(patient.list_patient_records("").ok(200).results().len(), 2);
 }
 
 #[test]
-fn an_answer_is_forgotten_after_a_day() {
+fn a_response_is_forgotten_after_a_day() {
     let (patient, doctor, key) = (Patient::new(), Doctor::new(), new_key());
     let body = json!({"doctor": doctor.id});
     let first = post(&patient, RECORDS, &key, &body).ok(201);
-    let [item] = &kept(&patient.id)[..] else { panic!("one request is kept") };
+    let [item] = &stored_responses(&patient.id)[..] else { panic!("one response is stored") };
     let ttl: i64 = item["ttl"]["N"].as_str().unwrap().parse().unwrap();
     assert!((now() + 86_000..=now() + 86_400).contains(&ttl), "{ttl}");
     // The table deletes it some time after its end.
-    change_kept(&patient.id, "SET #ttl = :past", json!({":past": {"N": (now() - 1).to_string()}}));
+    update_stored_response(
+        &patient.id,
+        "SET #ttl = :past",
+        json!({":past": {"N": (now() - 1).to_string()}}),
+    );
     assert_ne!(post(&patient, RECORDS, &key, &body).ok(201)["id"], first["id"]);
 }
 
@@ -301,7 +309,7 @@ fn stored_responses_are_sealed() {
         &json!({"doctor": doctor.id, "description": format!("{MARKER} secret")}),
     )
     .ok(201);
-    let [item] = &kept(&patient.id)[..] else { panic!("one request is kept") };
+    let [item] = &stored_responses(&patient.id)[..] else { panic!("one response is stored") };
     let label = item["pk"]["S"].as_str().unwrap().rsplit('#').next().unwrap();
     let plain = key.trim_matches('"');
     assert!(!item.to_string().contains(plain));

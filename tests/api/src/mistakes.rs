@@ -72,7 +72,7 @@ const MISTAKES: [(&str, &[(&str, &str)]); 22] = [
         "CORS was not active",
         &[
             ("system/src/gateway.rs", "preflight_allows_only_the_configured_origin"),
-            ("api/src/errors.rs", "a_browser_may_read_every_answer"),
+            ("api/src/errors.rs", "a_browser_may_read_every_response"),
         ],
     ),
     (

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::files::{PDF, declared};
+use crate::harness::files::{PDF, new_file};
 use crate::harness::{
-    Anonymous, Doctor, Fault, FaultProxy, IsolatedSystem, Patient, Response, UNKNOWN, aws,
+    Anonymous, Doctor, FaultProxy, IsolatedSystem, Patient, ProxyFault, Response, UNKNOWN, aws,
     eventually, keys, mails_to,
 };
 
@@ -230,7 +230,7 @@ fn head_does_not_mark_as_read() {
 fn only_the_recipient_reads_a_notification() {
     let (patient, doctor, ids) = doctor_with_notifications(1);
     let other = Doctor::new();
-    // test_retrieve_nonexistent_notification: the same answer.
+    // test_retrieve_nonexistent_notification: the same response.
     for id in [ids[0].as_str(), UNKNOWN, "not-an-id", &ids[0].to_uppercase()] {
         for response in [other.read_notification(id), patient.read_notification(id)] {
             assert_eq!(response.ok(404)["detail"], "Not found.");
@@ -422,7 +422,7 @@ fn changes_that_nobody_has_read_yet_are_one_notification() {
     // Without a mailer: the mails wait.
     let own = IsolatedSystem::start();
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let files = json!([declared("a.pdf", "application/pdf", PDF)]);
+    let files = json!([new_file("a.pdf", "application/pdf", PDF)]);
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     let id = record.text("id").to_owned();
     let note = doctor.create_annotation(json!({"record": id, "note": "0"})).ok(201);
@@ -509,7 +509,7 @@ fn a_mail_that_cannot_be_counted_is_given_up_at_the_last_delivery() {
     let id = doctor.list_notifications("").ok(200).ids("id")[0].to_owned();
     let order = json!({"recipient_id": doctor.id, "notification_id": id});
     let detour = FaultProxy::new(|_, body| {
-        if body.contains("ADD mail_count") { Fault::Failed } else { Fault::Passed }
+        if body.contains("ADD mail_count") { ProxyFault::Failed } else { ProxyFault::Passed }
     });
     own.deliver_last(&order, &detour.url);
     let key = (format!("INBOX#{}", doctor.id), format!("NOTIFICATION#{id}"));

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, Doctor, MARKER, Patient, Request, Response, Settings, UNKNOWN, eventually, get,
-    mails_to, origin,
+    Anonymous, Doctor, FunctionSettings, MARKER, Patient, Request, Response, UNKNOWN, eventually,
+    get, mails_to, origin,
 };
 
 /// What a browser accepts that opens a page.
@@ -217,7 +217,7 @@ fn browsers_are_shown_that_there_is_no_page() {
 
 #[test]
 fn an_operator_may_leave_the_web_client_out() {
-    let portal = Settings::of("portal").with("PORTAL", "false").start();
+    let portal = FunctionSettings::of("portal").with("PORTAL", "false").start();
     let ask = |path: &str| {
         let response = portal.send_with(&Anonymous, "GET", path, &[BROWSER], &Value::Null);
         response.problem(404, "not_found");

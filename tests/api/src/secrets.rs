@@ -13,8 +13,8 @@ use crate::accounts::passwords::{set_hash, stored_hash};
 use crate::harness::keys::credentials_of;
 use crate::harness::tokens::kid_of;
 use crate::harness::{
-    Admin, Anonymous, App, Doctor, IsolatedSystem, PASSWORD, Patient, Response, Sandbox, Settings,
-    User, aws,
+    Admin, Anonymous, AuthenticatorApp, Doctor, FunctionSettings, IsolatedSystem, PASSWORD,
+    Patient, Response, Sandbox, User, aws,
 };
 
 const SECOND: &str = "the second version of a secret of the tests";
@@ -54,7 +54,7 @@ impl<'a> Rotated<'a> {
 
 /// Starts a cold function, which reads its secrets.
 fn cold(function: &str) -> Sandbox {
-    Settings::of(function).start()
+    FunctionSettings::of(function).start()
 }
 
 /// Returns the version of the secret with which a value is sealed.
@@ -65,10 +65,10 @@ fn version_of(sealed: &str) -> u16 {
 }
 
 /// Sets up a second factor; returns its app, and its secret in base32.
-fn guard(user: &User) -> (App, String) {
+fn guard(user: &User) -> (AuthenticatorApp, String) {
     user.confirm_address();
     let secret = user.set_up_second_factor(PASSWORD).ok(200).text("secret").to_owned();
-    let app = App::new(&secret);
+    let app = AuthenticatorApp::new(&secret);
     user.confirm_second_factor(&app.code(0)).ok(200);
     (app, secret)
 }

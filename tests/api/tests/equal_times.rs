@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use api_tests::harness::keys::{credentials_of, set_attempts};
 use api_tests::harness::{
-    Host, PASSWORD, Settings, User, aws, hash_as_in_production, new_email, wait_until_idle,
+    FunctionSettings, Host, PASSWORD, User, aws, hash_as_in_production, new_email, wait_until_idle,
 };
 use base64::prelude::{BASE64_STANDARD, Engine};
 use ring::pbkdf2;
@@ -36,7 +36,7 @@ const SAMPLES: usize = 200;
 const PADDED_SAMPLES: usize = 50;
 
 /// How many users of each kind take turns.
-const PEOPLE: usize = 20;
+const USERS: usize = 20;
 
 /// Seconds.
 struct Sample(Vec<f64>);
@@ -46,7 +46,7 @@ impl Sample {
         self.0.iter().sum::<f64>() / self.0.len() as f64
     }
 
-    /// The variance of the mean.
+    /// Returns the variance of the mean.
     fn uncertainty(&self) -> f64 {
         let (mean, number) = (self.mean(), self.0.len() as f64);
         self.0.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (number - 1.0) / number
@@ -170,7 +170,7 @@ fn times(probes: &[Probe<'_>], samples: usize, clients: usize) -> Vec<Sample> {
 fn negligible() -> f64 {
     static NEGLIGIBLE: OnceLock<f64> = OnceLock::new();
     *NEGLIGIBLE.get_or_init(|| {
-        let locked = locked(people(new_email));
+        let locked = locked(emails(new_email));
         let shortest: Probe<'_> = ("", &|number| refused_unseen(&locked, number, WRONG));
         times(&[shortest], SAMPLES, 1)[0].mean() / 4.0
     })
@@ -213,7 +213,7 @@ fn assert_equal_times(probes: &[Probe<'_>], samples: usize, clients: usize) {
     }
 }
 
-/// One measurement at a time, after the system has become idle.
+/// Waits until no other measurement runs and the system is idle.
 fn quiet() -> MutexGuard<'static, ()> {
     static QUIET: Mutex<()> = Mutex::new(());
     let guard = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,16 +222,16 @@ fn quiet() -> MutexGuard<'static, ()> {
     guard
 }
 
-fn people(make: impl Fn() -> String) -> Vec<String> {
-    (0..PEOPLE).map(|_| make()).collect()
+fn emails(make: impl Fn() -> String) -> Vec<String> {
+    (0..USERS).map(|_| make()).collect()
 }
 
 fn known() -> Vec<String> {
-    people(|| User::new("patient").email)
+    emails(|| User::new("patient").email)
 }
 
 fn inactive() -> Vec<String> {
-    people(|| {
+    emails(|| {
         let user = User::new("patient");
         user.deactivate();
         user.email
@@ -240,13 +240,13 @@ fn inactive() -> Vec<String> {
 
 /// Sends a refused sign-in from an unused network.
 fn refused(emails: &[String], number: usize, password: &str) {
-    Host::somewhere().login(&emails[number % PEOPLE], password).problem(401, "invalid_credentials");
+    Host::somewhere().login(&emails[number % USERS], password).problem(401, "invalid_credentials");
 }
 
 #[test]
 fn refused_sign_ins_take_equal_time() {
     let _quiet = quiet();
-    let (unknown, known, inactive) = (people(new_email), known(), inactive());
+    let (unknown, known, inactive) = (emails(new_email), known(), inactive());
     let probes: [Probe<'_>; 3] = [
         ("unknown", &|number| refused(&unknown, number, WRONG)),
         ("wrong", &|number| refused(&known, number, WRONG)),
@@ -282,7 +282,7 @@ fn hash_of_django() -> String {
 fn imported_users_take_equal_time() {
     let _quiet = quiet();
     let imported = hash_of_django();
-    let (unknown, known) = (people(new_email), known());
+    let (unknown, known) = (emails(new_email), known());
     for email in &known {
         aws::update_item(
             &credentials_of(email),
@@ -317,14 +317,14 @@ fn locked(emails: Vec<String>) -> Vec<(String, Host)> {
 }
 
 fn refused_unseen(locked: &[(String, Host)], number: usize, password: &str) {
-    let (email, host) = &locked[number % PEOPLE];
+    let (email, host) = &locked[number % USERS];
     host.login(email, password).problem(429, "too_many_attempts");
 }
 
 #[test]
 fn locked_out_sign_ins_take_equal_time() {
     let _quiet = quiet();
-    let (unknown, known) = (locked(people(new_email)), locked(known()));
+    let (unknown, known) = (locked(emails(new_email)), locked(known()));
     let probes: [Probe<'_>; 3] = [
         ("unknown, locked", &|number| refused_unseen(&unknown, number, WRONG)),
         ("known, locked, wrong", &|number| refused_unseen(&known, number, WRONG)),
@@ -354,10 +354,10 @@ fn sign_ins_that_need_a_link_take_equal_time() {
         }
         emails
     };
-    let (unknown, known) = (exhausted(people(new_email)), exhausted(known()));
+    let (unknown, known) = (exhausted(emails(new_email)), exhausted(known()));
     let refused = |emails: &[String], number: usize, password: &str| {
         Host::somewhere()
-            .login(&emails[number % PEOPLE], password)
+            .login(&emails[number % USERS], password)
             .problem(401, "sign_in_link_required");
     };
     let probes: [Probe<'_>; 3] = [
@@ -371,9 +371,9 @@ fn sign_ins_that_need_a_link_take_equal_time() {
 #[test]
 fn reset_requests_take_equal_time() {
     let _quiet = quiet();
-    let (unknown, known) = (people(new_email), known());
+    let (unknown, known) = (emails(new_email), known());
     let ask = |emails: &[String], number: usize| {
-        Host::somewhere().request_password_reset(&emails[number % PEOPLE]).ok(202);
+        Host::somewhere().request_password_reset(&emails[number % USERS]).ok(202);
     };
     let probes: [Probe<'_>; 2] =
         [("unknown", &|number| ask(&unknown, number)), ("known", &|number| ask(&known, number))];
@@ -383,7 +383,7 @@ fn reset_requests_take_equal_time() {
 #[test]
 fn registrations_take_equal_time() {
     let _quiet = quiet();
-    let accounts = Settings::of("accounts")
+    let accounts = FunctionSettings::of("accounts")
         .with("REVEAL_REGISTERED_EMAIL", "false")
         .with("MAX_MAILS_PER_DAY", "100")
         .start();
@@ -396,12 +396,12 @@ fn registrations_take_equal_time() {
         accounts.post_from(&Host::somewhere(), "/api/accounts/register/", &body).ok(202);
     };
     // Registered and not confirmed: replaced each time.
-    let pending = people(new_email);
+    let pending = emails(new_email);
     pending.iter().for_each(|email| register(email));
     let probes: [Probe<'_>; 3] = [
         ("free", &|_| register(&new_email())),
-        ("taken", &|number| register(&known[number % PEOPLE])),
-        ("registered, not confirmed", &|number| register(&pending[number % PEOPLE])),
+        ("taken", &|number| register(&known[number % USERS])),
+        ("registered, not confirmed", &|number| register(&pending[number % USERS])),
     ];
     assert_equal_times(&probes, SAMPLES, 1);
 }

@@ -26,7 +26,7 @@ const CHAPTERS: [(u8, &[u8]); 17] = [
     (17, &[]),
 ];
 
-/// The numbers of a chapter's requirements, in order.
+/// Returns the numbers of a chapter's requirements, in order.
 fn requirements(chapter: u8, sections: &[u8]) -> Vec<String> {
     if sections.is_empty() {
         return vec![chapter.to_string()];
@@ -37,7 +37,7 @@ fn requirements(chapter: u8, sections: &[u8]) -> Vec<String> {
     numbers.collect()
 }
 
-/// The rows about requirements: number, level, words, state and evidence.
+/// Returns the rows about requirements: number, level, words, state and evidence.
 fn rows() -> Vec<[String; 5]> {
     let text = workspace::read(DOCUMENT);
     let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
@@ -72,7 +72,7 @@ fn what_is_met_is_shown_and_what_is_not_has_a_reason() {
     }
 }
 
-/// Whether Rust code has a test of this name.
+/// Returns whether Rust code has a test of this name.
 fn has_rust_test(code: &str, name: &str) -> bool {
     let lines: Vec<_> = code.lines().map(str::trim).collect();
     let is_function = |line: &str| {
@@ -86,7 +86,7 @@ fn has_rust_test(code: &str, name: &str) -> bool {
     })
 }
 
-/// Whether a file has what the document names: a test, or a part of the template.
+/// Returns whether a file has what the document names: a test, or a part of the template.
 fn has(file: &str, name: &str) -> bool {
     let text = workspace::read(file);
     match file.rsplit_once('.') {

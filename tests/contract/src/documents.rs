@@ -1,4 +1,5 @@
-//! The documents name files that exist, and every decision is in the index.
+//! Documents and comments name files that exist, every decision is in the index, and comments have
+//! the form of the style guide.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,10 @@ use crate::{assert_same, layers, workspace};
 
 const DECISIONS: &str = "shared/docs/decisions";
 
-/// The Markdown files of a folder, by their paths from the root.
+/// What a path from the root begins with. Others are names, commands and parts of URLs.
+const TOP: [&str; 6] = ["functions/", "shared/", "tests/", "events/", ".github/", ".ci/"];
+
+/// Returns the Markdown files of a folder, by their paths from the root.
 fn markdown_in(folder: &str) -> Vec<String> {
     let files = workspace::list(folder).into_iter().filter(|file| file.ends_with(".md"));
     files.map(|file| format!("{folder}/{file}")).collect()
@@ -18,17 +22,17 @@ fn documents() -> Vec<String> {
     [roots.to_vec(), markdown_in("shared/docs"), markdown_in(DECISIONS)].concat()
 }
 
-/// A document without its blocks of code.
+/// Returns a document without its blocks of code.
 fn prose(document: &str) -> String {
     workspace::read(document).split("```").step_by(2).collect()
 }
 
-/// The targets of links.
+/// Returns the targets of links.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
 }
 
-/// The name under which GitHub links a heading.
+/// Returns the name under which GitHub links a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
     kept.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
@@ -51,18 +55,50 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 
 #[test]
 fn every_path_that_the_documents_name_exists() {
-    // What a path in backticks begins with. Others are names, commands and parts of URLs.
-    let top = ["functions/", "shared/", "tests/", "events/", ".github/", ".ci/"];
     let documents =
         ["README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"].map(str::to_owned);
     for document in documents.into_iter().chain(markdown_in("shared/docs")) {
         for name in prose(&document).split('`').skip(1).step_by(2) {
-            let is_path = top.iter().any(|folder| name.starts_with(folder));
+            let is_path = TOP.iter().any(|folder| name.starts_with(folder));
             let is_placeholder = name.contains(['<', '*', '{', ' ']);
             assert!(
                 !is_path || is_placeholder || workspace::path(name).exists(),
                 "{document} names {name}, which does not exist"
             );
+        }
+    }
+}
+
+/// Returns the paths from the root in the comments of a file, without those in which a part stands
+/// for others, such as `<name>`.
+fn paths_in_comments(source: &str) -> Vec<&str> {
+    let comments = source.lines().filter_map(|line| {
+        let begin = ["//", "# "].iter().filter_map(|mark| line.find(mark)).min()?;
+        Some(&line[begin..])
+    });
+    let is_part = |letter: char| letter.is_alphanumeric() || "_-./<*{".contains(letter);
+    let words = comments.flat_map(move |comment| comment.split(move |letter| !is_part(letter)));
+    words
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| TOP.iter().any(|folder| word.starts_with(folder)))
+        .filter(|word| !word.contains(['<', '*', '{']))
+        .collect()
+}
+
+#[test]
+fn every_path_that_a_comment_names_exists() {
+    let of = |source| paths_in_comments(source).join(" ");
+    assert_eq!(
+        of("a(); // See `tests/a.rs`, tests/<name>.rs and\n# shared/b.rs."),
+        "tests/a.rs shared/b.rs"
+    );
+    let others = ["template.yaml", "samconfig.toml", "Cargo.toml", "deny.toml", "Makefile"];
+    let rust = ["functions", "shared", "tests"].map(rust_files).concat();
+    // The samples above.
+    let files = rust.into_iter().filter(|file| !file.ends_with("contract/src/documents.rs"));
+    for file in files.chain(others.map(str::to_owned)) {
+        for path in paths_in_comments(&workspace::read(&file)) {
+            assert!(workspace::path(path).exists(), "{file} names {path}, which does not exist");
         }
     }
 }
@@ -96,25 +132,27 @@ fn every_decision_has_a_number_of_its_own_a_date_and_a_row_in_the_index() {
     assert_same(index, rows, "correct the table of shared/docs/decisions/README.md");
 }
 
-/// The first words of the doc comments of a file's functions. Handlers of the API are left out:
-/// their first sentences are summaries in the document, in the imperative.
+/// Returns the first words of the doc comments of a file's functions. Two kinds are left out:
+/// handlers of the API, whose first sentences are summaries in the document, in the imperative, and
+/// tests, whose names say what they show.
 fn first_words_of_functions(source: &str) -> Vec<String> {
     let mut words = Vec::new();
-    let (mut comment, mut is_handler) = (None, false);
+    let (mut comment, mut is_left_out) = (None, false);
     for line in source.lines().map(str::trim) {
         if let Some(text) = line.strip_prefix("///") {
             comment.get_or_insert_with(|| text.trim().to_owned());
             continue;
         }
-        is_handler |= line.contains("utoipa::path(");
+        is_left_out |= line.contains("utoipa::path(")
+            || ["#[test]", "#[tokio::test"].iter().any(|attribute| line.starts_with(attribute));
         let modifiers = ["pub", "pub(crate)", "pub(super)", "async", "const"];
         let mut tokens = line.split(' ').skip_while(|token| modifiers.contains(token));
-        if tokens.next() == Some("fn") && !is_handler {
+        if tokens.next() == Some("fn") && !is_left_out {
             words.extend(comment.take().and_then(|text| text.split(' ').next().map(str::to_owned)));
         }
         // Attributes may take several lines.
         if line.is_empty() || line.ends_with(['{', ';', '}']) {
-            (comment, is_handler) = (None, false);
+            (comment, is_left_out) = (None, false);
         }
     }
     words
@@ -128,6 +166,7 @@ fn doc_comments_of_functions_start_with_a_verb() {
         "Returns The"
     );
     assert_eq!(of("/// A struct.\npub struct A {\n}\nfn b() {}"), "");
+    assert_eq!(of("/// The promise.\n#[test]\nfn a() {\n}\n"), "");
     for folder in layers::crates() {
         for (module, source) in layers::modules(&folder) {
             for word in first_words_of_functions(&source) {
@@ -141,7 +180,7 @@ fn doc_comments_of_functions_start_with_a_verb() {
     }
 }
 
-/// The Rust files below a folder. `cargo fmt` leaves long comments and texts as they are.
+/// Returns the Rust files below a folder. `cargo fmt` leaves long comments and texts as they are.
 fn rust_files(folder: &str) -> Vec<String> {
     let below = workspace::list(folder).into_iter().flat_map(|name| {
         let path = format!("{folder}/{name}");

@@ -9,9 +9,9 @@ use lambda_http::request::LambdaRequest;
 use store::stream::Change;
 
 use crate::assert_same;
-use crate::functions::{names, resource};
+use crate::functions::names;
 use crate::routes::{Gateway, TrailingSlash, paths};
-use crate::template::Template;
+use crate::template::{Template, resource_id};
 use crate::workspace;
 
 fn sample<T: for<'a> serde::Deserialize<'a>>(function: &str) -> T {
@@ -55,7 +55,7 @@ fn sample_requests_are_routed_to_their_function() {
             .unwrap();
         assert_eq!(
             route.function,
-            resource(&function, "Function"),
+            resource_id(&function, "Function"),
             "events/{function}.json: the gateway routes {path} to another function"
         );
         assert_eq!(
@@ -95,7 +95,7 @@ fn sample_mail_messages_are_valid() {
 #[test]
 fn sample_reports_are_about_mails() {
     for body in bodies("mail-events") {
-        let report = mail_events::Report::parse(&body);
+        let report = mail_events::MailReport::parse(&body);
         assert!(
             report.is_ok_and(|report| report.tags.is_some()),
             "events/mail-events.json: {body} is not a report about a mail"

@@ -4,19 +4,12 @@ use serde_json::{Value, json};
 
 use crate::assert_same;
 use crate::routes::paths;
-use crate::template::{Template, number, text};
+use crate::template::{Template, number, resource_id, text};
 use crate::workspace;
 
 /// Returns the names of all functions: the folders of functions/.
 pub(crate) fn names() -> Vec<String> {
     workspace::list("functions")
-}
-
-/// Returns the logical id of a function's resource: `BootstrapAdminFunction` for `bootstrap-admin`.
-pub(crate) fn resource(function: &str, kind: &str) -> String {
-    let words =
-        function.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
-    format!("{}{kind}", words.collect::<String>())
 }
 
 #[test]
@@ -30,7 +23,7 @@ fn folder_package_resource_and_configuration_have_the_same_name() {
     );
     assert_same(
         template.all("AWS::Lambda::Function").map(|(id, _)| id),
-        names().iter().map(|name| resource(name, "Function")),
+        names().iter().map(|name| resource_id(name, "Function")),
         "template.yaml must have a function <Name>Function for each folder of functions/",
     );
     for name in names() {
@@ -44,7 +37,7 @@ fn folder_package_resource_and_configuration_have_the_same_name() {
             !manifest.contains_key("bin"),
             "functions/{name}: remove [[bin]], the binary is named after the package"
         );
-        let id = resource(&name, "Function");
+        let id = resource_id(&name, "Function");
         let block = source
             .split(&format!("\n  {id}:\n"))
             .nth(1)
@@ -56,7 +49,7 @@ fn folder_package_resource_and_configuration_have_the_same_name() {
             Some(format!("functions/{name}").as_str()),
             "CodeUri of {id} in template.yaml"
         );
-        let output = &template.section("Outputs")[&resource(&name, "FunctionName")]["Value"];
+        let output = &template.section("Outputs")[&resource_id(&name, "FunctionName")]["Value"];
         assert_eq!(
             text(output),
             format!("${{{id}}}"),
@@ -70,7 +63,7 @@ fn functions_have_exactly_the_environment_variables_that_they_read() {
     let template = Template::load();
     for (function, groups) in runtime::config::FUNCTIONS {
         let properties =
-            template.properties(&resource(function, "Function"), "AWS::Lambda::Function");
+            template.properties(&resource_id(function, "Function"), "AWS::Lambda::Function");
         let given = properties["Environment"]["Variables"].as_object().unwrap();
         // The template gives all functions the name of the table, and the portal reads none.
         let is_needless = |name: &str| *function == "portal" && name == "TABLE_NAME";
@@ -127,7 +120,8 @@ fn no_secret_is_in_the_configuration_of_a_function() {
 fn functions_have_valid_settings() {
     let template = Template::load();
     for name in names() {
-        let function = template.properties(&resource(&name, "Function"), "AWS::Lambda::Function");
+        let function =
+            template.properties(&resource_id(&name, "Function"), "AWS::Lambda::Function");
         assert_eq!(function["Runtime"], "provided.al2023", "{name}");
         assert_eq!(function["Handler"], "bootstrap", "{name}");
         assert_eq!(
@@ -138,7 +132,7 @@ fn functions_have_valid_settings() {
         assert_eq!(function["TracingConfig"]["Mode"], "Active", "{name} must be traced");
         assert_eq!(
             text(&function["Role"]),
-            format!("${{{}.Arn}}", resource(&name, "Role")),
+            format!("${{{}.Arn}}", resource_id(&name, "Role")),
             "{name} must have its own role"
         );
         // New accounts have no concurrency to reserve.
@@ -150,11 +144,11 @@ fn functions_have_valid_settings() {
         // API Gateway times out after 30 seconds; the function must respond before.
         let limit = if serves_http { 30 } else { 900 };
         assert!(timeout < limit, "{name}: reduce its timeout of {timeout} s below {limit} s");
-        // Who still works on a request must not lose its place to one who sends it again.
-        let hold = store::idempotency::LEASE_DURATION.as_secs();
+        // A request must end before its lease, or a repetition would be carried out beside it.
+        let lease = store::idempotency::LEASE_DURATION.as_secs();
         assert!(
-            !serves_http || i64::try_from(timeout).unwrap() < hold,
-            "{name}: requests hold their place for {hold} s only"
+            !serves_http || i64::try_from(timeout).unwrap() < lease,
+            "{name}: requests have a lease of {lease} s only"
         );
     }
     let hashes = template.properties("AccountsFunction", "AWS::Lambda::Function");
@@ -175,8 +169,9 @@ fn logs_are_structured_and_expire() {
         );
     }
     for name in names() {
-        let function = template.properties(&resource(&name, "Function"), "AWS::Lambda::Function");
-        let id = resource(&name, "LogGroup");
+        let function =
+            template.properties(&resource_id(&name, "Function"), "AWS::Lambda::Function");
+        let id = resource_id(&name, "LogGroup");
         assert_eq!(
             function["LoggingConfig"],
             json!({ "LogFormat": "JSON", "LogGroup": { "Ref": id } }),

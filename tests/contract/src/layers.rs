@@ -11,7 +11,7 @@ use crate::workspace;
 /// Which modules a module names, by their paths from the crate's root; the root's path is empty.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The source files of a crate's library, by the paths of their modules: `staff::lists`.
+/// Returns the source files of a crate's library, by the paths of their modules: `staff::lists`.
 pub(crate) fn modules(folder: &str) -> BTreeMap<String, String> {
     fn collect(folder: &str, parent: &str, modules: &mut BTreeMap<String, String>) {
         for entry in workspace::list(folder) {
@@ -41,7 +41,7 @@ pub(crate) fn modules(folder: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The code of a file without comments, texts and tests.
+/// Returns the code of a file without comments, texts and tests.
 fn code(source: &str) -> String {
     let lines = source.lines().map(|line| match line.find("//") {
         Some(comment) if !line[..comment].contains('"') => &line[..comment],
@@ -76,8 +76,8 @@ fn code(source: &str) -> String {
     code
 }
 
-/// The paths that begin at `crate`, `self` or `super`, each without its first word, and whether
-/// `use` lists are resolved: `crate::{a, b::c}` gives `a` and `b::c`.
+/// Returns the paths that begin at `crate`, `self` or `super`: the first word and the rest of each.
+/// Lists are resolved: `crate::{a, b::c}` gives `a` and `b::c`.
 fn paths(code: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for root in ["crate", "self", "super"] {
@@ -94,7 +94,7 @@ fn paths(code: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The paths that a use tree stands for, or the path itself.
+/// Returns the paths that a use tree stands for, or the path itself.
 fn expand(tree: &str) -> Vec<String> {
     let tree = tree.trim_start();
     if let Some(list) = tree.strip_prefix('{') {
@@ -137,7 +137,7 @@ fn parent(module: &str) -> &str {
     module.rsplit_once("::").map_or("", |(parent, _)| parent)
 }
 
-/// Which module of each crate needs which others.
+/// Returns which module of a crate needs which others.
 fn graph(modules: &BTreeMap<String, String>) -> Graph {
     let codes: BTreeMap<&str, String> =
         modules.iter().map(|(module, source)| (module.as_str(), code(source))).collect();
@@ -168,7 +168,7 @@ fn graph(modules: &BTreeMap<String, String>) -> Graph {
         .collect()
 }
 
-/// Everything that a module needs, directly or through others.
+/// Returns everything that a module needs, directly or through others.
 fn reachable<'a>(graph: &'a Graph, module: &'a str) -> BTreeSet<&'a str> {
     let (mut found, mut open) = (BTreeSet::new(), vec![module]);
     while let Some(module) = open.pop() {
@@ -181,7 +181,7 @@ fn reachable<'a>(graph: &'a Graph, module: &'a str) -> BTreeSet<&'a str> {
     found
 }
 
-/// The modules that need each other, one line for each circle.
+/// Returns the modules that need each other, one line for each circle.
 fn circles(graph: &Graph) -> BTreeSet<String> {
     let needs: BTreeMap<&str, BTreeSet<&str>> =
         graph.keys().map(|module| (module.as_str(), reachable(graph, module))).collect();
@@ -199,7 +199,7 @@ fn circles(graph: &Graph) -> BTreeSet<String> {
         .collect()
 }
 
-/// The folders of the product's sources: one for each library of the workspace but its tests.
+/// Returns the folders of the sources: one for each library of the workspace.
 pub(crate) fn crates() -> Vec<String> {
     let members = workspace::toml("Cargo.toml");
     let members = members["workspace"]["members"].as_array().unwrap();
@@ -213,8 +213,7 @@ pub(crate) fn crates() -> Vec<String> {
             None => vec![format!("{member}/src")],
         }
     });
-    let product = folders.filter(|folder| !folder.starts_with("tests/"));
-    product.filter(|folder| workspace::path(&format!("{folder}/lib.rs")).exists()).collect()
+    folders.filter(|folder| workspace::path(&format!("{folder}/lib.rs")).exists()).collect()
 }
 
 #[test]
@@ -272,7 +271,7 @@ fn the_store_needs_nothing_of_a_layer_above() {
     assert!(upward.is_empty(), "the store needs something of a layer above: {upward:#?}");
 }
 
-/// A made-up crate.
+/// Makes up a crate.
 fn made_up(modules: &[(&str, &str)]) -> Graph {
     let modules = modules.iter().map(|(module, source)| ((*module).into(), (*source).into()));
     graph(&modules.collect())

@@ -2,7 +2,7 @@
 //! the function reads what the rules write.
 
 use domain::mail::MailFailure;
-use mail_events::Report;
+use mail_events::MailReport;
 use serde_json::{Value, json};
 
 use crate::assert_same;
@@ -151,7 +151,7 @@ fn the_function_gets_each_bounce_and_complaint_once_without_personal_data() {
         let [message] = &messages[..] else {
             panic!("{failure}: the rules make {} messages of it, not one", messages.len())
         };
-        let report = Report::parse(message).unwrap();
+        let report = MailReport::parse(message).unwrap();
         assert_eq!(report.failure, failure);
         let times = [report.sent_at, report.reported_at].map(|time| time.to_string());
         assert_eq!(times, ["2026-11-28T12:00:00.041Z", "2026-11-28T12:00:03Z"]);

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::assert_same;
-use crate::functions::{names, resource};
-use crate::template::{Template, text, texts};
+use crate::functions::names;
+use crate::template::{Template, resource_id, text, texts};
 use crate::workspace;
 
 /// Function, partition of the table or of an index, actions of DynamoDB.
@@ -250,7 +250,7 @@ impl Statement {
 fn statements(template: &Template) -> Vec<Statement> {
     let mut statements = Vec::new();
     for function in names() {
-        let role = template.properties(&resource(&function, "Role"), "AWS::IAM::Role");
+        let role = template.properties(&resource_id(&function, "Role"), "AWS::IAM::Role");
         // The role of the portal has none.
         let policies = role["Policies"].as_array();
         for statement in policies
@@ -511,7 +511,7 @@ fn each_function_has_its_own_role_and_shares_only_telemetry() {
     let roles = || template.all("AWS::IAM::Role").filter(|(id, _)| *id != "MalwareProtectionRole");
     assert_same(
         roles().map(|(id, _)| id),
-        names().iter().map(|name| resource(name, "Role")),
+        names().iter().map(|name| resource_id(name, "Role")),
         "template.yaml must have one role <Name>Role for each function, and no other roles",
     );
     for (id, role) in roles() {
@@ -572,7 +572,7 @@ fn partitions_of_the_store() -> BTreeSet<String> {
     // rustfmt may break a line after an opening parenthesis.
     let code = code.join(" ").replace("( \"", "(\"");
     let beginnings =
-        ["Key::new(format!(\"", "pk: format!(\"", "-> String { format!(\"", ": &str = \""];
+        ["ItemKey::new(format!(\"", "pk: format!(\"", "-> String { format!(\"", ": &str = \""];
     let literals = beginnings.iter().flat_map(|beginning| code.split(beginning).skip(1));
     let mut partitions = BTreeSet::new();
     for literal in literals {
@@ -652,7 +652,7 @@ fn forbidden(folder: &str) -> Vec<String> {
     methods.map(|method| method["path"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The public operations in a file of the store, by their names: the path of each.
+/// Returns the public operations in a file of the store, by their names: the path of each.
 fn operations(file: &str) -> BTreeMap<String, String> {
     let source = workspace::read(&format!("shared/store/src/{file}.rs"));
     let (mut owner, mut operations) = ("", BTreeMap::new());

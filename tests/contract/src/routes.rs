@@ -5,8 +5,7 @@ use domain::access::{Audience, Operation};
 use serde_json::{Value, json};
 
 use crate::assert_same;
-use crate::functions::resource;
-use crate::template::{Template, id, text, texts};
+use crate::template::{Template, id, resource_id, text, texts};
 use crate::workspace;
 
 /// A path of a function's router.
@@ -45,8 +44,8 @@ impl Path {
 }
 
 /// Paths that end after the prefix of a greedy route. Only `$default` matches them, and
-/// notifications answers them.
-const ANSWERED_BY_DEFAULT: [&str; 3] = ["/admin/", "/api/health/", "/api/schema/"];
+/// notifications serves them.
+const SERVED_BY_DEFAULT: [&str; 3] = ["/admin/", "/api/health/", "/api/schema/"];
 
 const ID: &str = "01936f2a-0000-7000-8000-000000000001";
 
@@ -173,7 +172,7 @@ fn every_path_reaches_its_function() {
             for (method, slash) in METHODS.into_iter().flat_map(|method| {
                 [(method, TrailingSlash::Significant), (method, TrailingSlash::Ignored)]
             }) {
-                let function = resource(
+                let function = resource_id(
                     if slash == TrailingSlash::Significant { owner } else { path.function },
                     "Function",
                 );
@@ -181,7 +180,7 @@ fn every_path_reaches_its_function() {
                     .route(method, &form, slash)
                     .unwrap_or_else(|| panic!("{method} {form} has no route in template.yaml"));
                 // No route key can match this path; the function redirects it.
-                if route.key == "$default" && ANSWERED_BY_DEFAULT.contains(&form.as_str()) {
+                if route.key == "$default" && SERVED_BY_DEFAULT.contains(&form.as_str()) {
                     continue;
                 }
                 assert_eq!(
@@ -270,7 +269,7 @@ fn every_function_behind_the_gateway_has_a_router_in_openapi() {
     let routers = openapi::routers().into_iter().map(|(function, _)| function);
     assert_same(
         integrations,
-        routers.chain(["console", "portal"]).map(|function| resource(function, "Function")),
+        routers.chain(["console", "portal"]).map(|function| resource_id(function, "Function")),
         "shared/openapi/src/lib.rs must list the routers of all functions behind the gateway but \
          the console and the portal, whose pages are no operations of the API",
     );
@@ -394,7 +393,7 @@ fn no_two_functions_own_a_path() {
 }
 
 #[test]
-fn unknown_paths_reach_a_function_that_answers_404() {
+fn unknown_paths_reach_a_function_that_responds_with_404() {
     let (gateway, paths) = (Gateway::of(&Template::load()), paths());
     for unknown in [
         "/api",
@@ -410,7 +409,7 @@ fn unknown_paths_reach_a_function_that_answers_404() {
             "template.yaml needs a route $default, so that every error is a problem document",
         );
         let responses =
-            paths.iter().any(|path| resource(path.function, "Function") == route.function);
+            paths.iter().any(|path| resource_id(path.function, "Function") == route.function);
         assert!(responses, "{unknown} reaches {}, which does not serve HTTP", route.function);
         assert!(
             !paths.iter().any(|path| path.matches(unknown)),
@@ -418,7 +417,7 @@ fn unknown_paths_reach_a_function_that_answers_404() {
         );
     }
     let mistyped = gateway.route("GET", "/signin", TrailingSlash::Significant).unwrap();
-    assert_eq!(mistyped.function, resource("portal", "Function"), "browsers get a page");
+    assert_eq!(mistyped.function, resource_id("portal", "Function"), "browsers get a page");
 }
 
 #[test]

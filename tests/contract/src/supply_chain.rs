@@ -8,7 +8,7 @@ use crate::{assert_same, workspace};
 const WORKFLOWS: &str = ".github/workflows";
 const REQUIREMENTS: &str = "tests/stack";
 
-/// The files of a folder whose names end like this, by their paths from the root.
+/// Returns the files of a folder whose names end like this, by their paths from the root.
 fn files(folder: &str, end: &str) -> Vec<String> {
     let names = workspace::list(folder).into_iter().filter(|name| name.ends_with(end));
     let files: Vec<_> = names.map(|name| format!("{folder}/{name}")).collect();
@@ -53,7 +53,8 @@ fn python_packages_have_hashes() {
     assert!(makefile.contains("--require-hashes"), "pip must require hashes");
 }
 
-/// The commands of a file that run cargo so that it resolves versions, each to the end of its line.
+/// Returns the commands of a file that run cargo so that it resolves versions, each to the end of
+/// its line.
 fn cargo_commands(text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     for line in text.lines().map(str::trim) {

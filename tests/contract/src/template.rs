@@ -46,6 +46,13 @@ impl Template {
     }
 }
 
+/// Returns the logical id of a function's resource: `BootstrapAdminFunction` for `bootstrap-admin`.
+pub(crate) fn resource_id(function: &str, kind: &str) -> String {
+    let words =
+        function.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+    format!("{}{kind}", words.collect::<String>())
+}
+
 /// Returns a value as text, with references in the notation of `Fn::Sub`: `${Table.Arn}`.
 pub(crate) fn text(value: &Value) -> String {
     let reference = |name: &str| format!("${{{name}}}");

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::choices::Choices;
+use crate::clock::timestamp;
+use crate::settings::FILES;
 
 /// How many objects are listed at once: few, so that there are several pages.
 const LISTED_AT_ONCE: usize = 2;
@@ -36,7 +38,7 @@ pub struct Buckets {
 }
 
 /// A request.
-pub struct Request<'a> {
+pub struct S3Request<'a> {
     /// The method.
     pub method: &'a str,
     /// The name of the bucket.
@@ -56,7 +58,7 @@ pub struct Request<'a> {
 }
 
 /// A response.
-pub struct Response {
+pub struct S3Response {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -65,7 +67,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-impl Response {
+impl S3Response {
     fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
     }
@@ -83,7 +85,7 @@ impl Buckets {
     }
 
     /// Carries out a request.
-    pub fn act(&mut self, request: &Request<'_>, now: u64, choices: &mut Choices) -> Response {
+    pub fn act(&mut self, request: &S3Request<'_>, now: u64, choices: &mut Choices) -> S3Response {
         let at = (request.bucket.to_owned(), request.key.to_owned());
         let wanted = request.query.get("versionId").map(|id| id.parse::<u64>().unwrap());
         match request.method {
@@ -96,7 +98,7 @@ impl Buckets {
                     None => versions.last(),
                 };
                 let Some(content) = found.and_then(|found| found.content.as_ref()) else {
-                    return Response::error(404, "NoSuchKey");
+                    return S3Response::error(404, "NoSuchKey");
                 };
                 let content_type = ("content-type", found.unwrap().content_type.clone());
                 let range = request.range.and_then(|range| {
@@ -105,33 +107,35 @@ impl Buckets {
                 });
                 match range {
                     Some((start, _)) if start >= content.len() => {
-                        Response::error(416, "InvalidRange")
+                        S3Response::error(416, "InvalidRange")
                     }
                     Some((start, last)) => {
                         let end = content.len().min(last + 1);
                         let range = format!("bytes {start}-{}/{}", end - 1, content.len());
                         let headers = vec![content_type, ("content-range", range)];
-                        Response { status: 206, headers, body: content[start..end].to_vec() }
+                        S3Response { status: 206, headers, body: content[start..end].to_vec() }
                     }
-                    None => {
-                        Response { status: 200, headers: vec![content_type], body: content.clone() }
-                    }
+                    None => S3Response {
+                        status: 200,
+                        headers: vec![content_type],
+                        body: content.clone(),
+                    },
                 }
             }
             "PUT" => {
                 if request.if_none_match && self.present(request.bucket, request.key).is_some() {
-                    return Response::error(412, "PreconditionFailed");
+                    return S3Response::error(412, "PreconditionFailed");
                 }
                 if request.if_none_match && choices.chance(10) {
-                    return Response::error(409, "ConditionalRequestConflict");
+                    return S3Response::error(409, "ConditionalRequestConflict");
                 }
                 let content = Some(request.body.to_vec());
                 self.add(at.clone(), content, request.content_type, now);
-                if at.0 == crate::sandboxes::FILES {
+                if at.0 == FILES {
                     self.events.push(at.1);
                     self.changed.notify_one();
                 }
-                Response::new(200, "")
+                S3Response::new(200, "")
             }
             "DELETE" => {
                 match wanted {
@@ -144,7 +148,7 @@ impl Buckets {
                     }
                     None => self.add(at, None, "", now),
                 }
-                Response::new(204, "")
+                S3Response::new(204, "")
             }
             other => panic!("the buckets have no {other}"),
         }
@@ -164,7 +168,7 @@ impl Buckets {
     }
 
     /// Lists the keys of objects, a few at a time.
-    fn list_objects(&self, request: &Request<'_>) -> Response {
+    fn list_objects(&self, request: &S3Request<'_>) -> S3Response {
         let argument = |name| request.query.get(name).map(String::as_str).unwrap_or_default();
         let (prefix, after) = (argument("prefix"), argument("start-after"));
         let present = self.objects.iter().filter_map(|((bucket, key), versions)| {
@@ -175,17 +179,17 @@ impl Buckets {
         });
         let mut body = "<ListBucketResult>".to_owned();
         for (key, stored_at) in present.clone().take(LISTED_AT_ONCE) {
-            let at = crate::run::timestamp(stored_at);
+            let at = timestamp(stored_at);
             body +=
                 &format!("<Contents><Key>{key}</Key><LastModified>{at}</LastModified></Contents>");
         }
         let is_truncated = present.count() > LISTED_AT_ONCE;
         body += &format!("<IsTruncated>{is_truncated}</IsTruncated></ListBucketResult>");
-        Response::new(200, body)
+        S3Response::new(200, body)
     }
 
     /// Lists versions, the newest of a key first.
-    fn list(&self, request: &Request<'_>) -> Response {
+    fn list(&self, request: &S3Request<'_>) -> S3Response {
         let prefix = request.query.get("prefix").map(String::as_str).unwrap_or_default();
         let mut body = "<ListVersionsResult><IsTruncated>false</IsTruncated>".to_owned();
         for ((bucket, key), versions) in &self.objects {
@@ -198,6 +202,6 @@ impl Buckets {
                 body += &format!("<{kind}><Key>{key}</Key><VersionId>{id}</VersionId></{kind}>");
             }
         }
-        Response::new(200, body + "</ListVersionsResult>")
+        S3Response::new(200, body + "</ListVersionsResult>")
     }
 }

@@ -8,6 +8,9 @@
 
 pub mod buckets;
 pub mod choices;
+pub mod clock;
+pub mod exchange;
+pub mod faults;
 pub mod mails;
 pub mod names;
 pub mod network;
@@ -26,20 +29,21 @@ pub mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reconciler::Report;
+use reconciler::RepairCounts;
 use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use crate::choices::Choices;
+use crate::clock::wait;
+use crate::faults::{CallFault, Outage, Service};
 use crate::names::Names;
-use crate::network::{Fault, Outage, Service};
 use crate::people::People;
 use crate::promises::{Facts, PROMISES};
-use crate::run::{Run, wait};
+use crate::run::Run;
 use crate::sandboxes::{Ended, Functions, invoke};
-use crate::scenarios::{SCENARIOS, World};
+use crate::scenarios::{SCENARIOS, ScenarioWorld};
 use crate::settings::SETTINGS;
 use crate::staff::Staff;
 
@@ -90,7 +94,8 @@ pub fn simulate_with(seed: u64, choices: Choices) -> Outcome {
         }
         let named: Vec<_> = people.all().map(|person| (person.id, person.name)).into();
         let staff = Staff::new(&functions);
-        act(World { functions: Arc::clone(&functions), people: people.clone(), staff }).await;
+        act(ScenarioWorld { functions: Arc::clone(&functions), people: people.clone(), staff })
+            .await;
         let mut is_over = settle().await;
         reconcile(&functions, is_calm).await;
         is_over &= settle().await;
@@ -146,7 +151,7 @@ fn draw_faults(run: &mut Run) {
     for _ in 0..choices.below(3) {
         let service =
             choices.one_of(&[Service::Mail, Service::Queue, Service::Table, Service::Bucket]);
-        let fault = choices.one_of(&[Fault::Refused, Fault::Ignored, Fault::Failed]);
+        let fault = choices.one_of(&[CallFault::Refused, CallFault::Ignored, CallFault::Failed]);
         let from = now + choices.wait(&[0, 1_000, 10_000, 60_000, 600_000]);
         let to = from + choices.wait(&[10_000, 60_000, 600_000, 3_600_000, 25_200_000]);
         network.outages.push(Outage { service, from, to, fault });
@@ -178,8 +183,8 @@ async fn probe(people: &People) {
     }
 }
 
-/// Lets the reconciler repair what outages have torn apart, if there were any. It leaves the last
-/// hour alone.
+/// Lets the reconciler repair what outages have left inconsistent, if there were any. It leaves the
+/// last hour alone.
 async fn reconcile(functions: &Functions, is_calm: bool) {
     wait(RECONCILED_AFTER).await;
     for _ in 0..2 {
@@ -187,7 +192,9 @@ async fn reconcile(functions: &Functions, is_calm: bool) {
         match invoke("reconciler", functions.reconciler.handle(deadline)).await {
             Ended::Done(Ok(report)) => {
                 run::note(format!("reconciler: {report:?}"));
-                if is_calm && report != (Report { is_complete: true, ..Report::default() }) {
+                if is_calm
+                    && report != (RepairCounts { is_complete: true, ..RepairCounts::default() })
+                {
                     let what = format!("nothing has failed, and the reconciler repairs {report:?}");
                     run::with(|run| run.violations.push(what));
                 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::run::timestamp;
+use crate::clock::timestamp;
 
 /// A mail that SES has accepted.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub struct SentMail {
     /// When.
     pub at: u64,
     /// The recipient's address.
@@ -25,7 +25,7 @@ pub struct Sent {
     pub token: Option<String>,
 }
 
-impl Sent {
+impl SentMail {
     /// Returns the message about its bounce, as the rules of the template write it.
     pub fn bounce(&self, now: u64) -> String {
         let tags: BTreeMap<&String, [&String; 1]> =
@@ -41,11 +41,11 @@ impl Sent {
 #[derive(Default)]
 pub struct Mails {
     /// All mails.
-    pub sent: Vec<Sent>,
+    pub sent: Vec<SentMail>,
     /// Addresses that refuse all mails.
     pub refused_by: BTreeSet<String>,
     /// Bounces that are not reported yet.
-    pub bounces: Vec<Sent>,
+    pub bounces: Vec<SentMail>,
     /// Is notified of bounces.
     pub bounced: Arc<Notify>,
     /// The least time between two mails, in ms.
@@ -60,7 +60,7 @@ pub struct Mails {
 
 /// A response of SES.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum SesOutcome {
     /// It sends the mail.
     Accepted,
     /// It refuses the mail with this code.
@@ -73,7 +73,7 @@ pub enum Verdict {
 }
 
 impl Mails {
-    fn accept(&mut self, sent: Sent) {
+    fn accept(&mut self, sent: SentMail) {
         self.last = Some(sent.at);
         if self.refused_by.contains(&sent.to) {
             self.bounces.push(sent.clone());
@@ -83,14 +83,14 @@ impl Mails {
     }
 
     /// Carries out SendEmail.
-    pub fn act(&mut self, body: &[u8], of: String, verdict: Verdict, now: u64) -> (u16, String) {
+    pub fn act(&mut self, body: &[u8], of: String, outcome: SesOutcome, now: u64) -> (u16, String) {
         let fields: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
         let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
         let tag = |number: usize| {
             let part = |name: &str| fields.get(&format!("Tags.member.{number}.{name}")).cloned();
             part("Name").zip(part("Value"))
         };
-        let sent = Sent {
+        let sent = SentMail {
             at: now,
             to: text("Destination.ToAddresses.member.1"),
             subject: text("Message.Subject.Data"),
@@ -107,14 +107,14 @@ impl Mails {
         if self.last.is_some_and(|last| now < last + self.interval) {
             return (400, error("Throttling"));
         }
-        match verdict {
-            Verdict::Refused(code) => (400, error(code)),
-            Verdict::Failed { sent: false } => (500, error("InternalFailure")),
-            Verdict::Failed { sent: true } => {
+        match outcome {
+            SesOutcome::Refused(code) => (400, error(code)),
+            SesOutcome::Failed { sent: false } => (500, error("InternalFailure")),
+            SesOutcome::Failed { sent: true } => {
                 self.accept(sent);
                 (500, error("InternalFailure"))
             }
-            Verdict::Accepted => {
+            SesOutcome::Accepted => {
                 self.accept(sent);
                 let result = "<SendEmailResult><MessageId>1</MessageId></SendEmailResult>";
                 (200, format!("<SendEmailResponse>{result}</SendEmailResponse>"))

@@ -18,102 +18,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use crate::choices::Choices;
-use crate::mails::Verdict;
-use crate::run::{self, Run, SANDBOX, Sandbox, wait};
+use crate::clock::wait;
+use crate::faults::{CallFault, FAULTS, Service};
+use crate::mails::SesOutcome;
+use crate::run::{self, Run, SANDBOX, Sandbox};
 use crate::{buckets, table};
-
-/// A service.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Service {
-    /// DynamoDB.
-    Table,
-    /// SQS.
-    Queue,
-    /// S3.
-    Bucket,
-    /// SES.
-    Mail,
-}
-
-/// What happens to a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// Nothing.
-    None,
-    /// There is no connection.
-    Refused,
-    /// The service gets the request and does nothing.
-    Ignored,
-    /// The service is busy.
-    Throttled,
-    /// The service fails.
-    Failed,
-    /// The service acts, and the connection is cut.
-    Cut,
-    /// The service acts, and does not respond.
-    Silent,
-}
-
-const FAULTS: [Fault; 6] =
-    [Fault::Refused, Fault::Ignored, Fault::Throttled, Fault::Failed, Fault::Cut, Fault::Silent];
-
-/// A time in which a service is out of order.
-#[derive(Clone, Copy, Debug)]
-pub struct Outage {
-    /// Which service.
-    pub service: Service,
-    /// Its first ms.
-    pub from: u64,
-    /// The first ms after it.
-    pub to: u64,
-    /// What happens to calls.
-    pub fault: Fault,
-}
-
-/// What goes wrong, each in so many of 1000 cases.
-#[derive(Default)]
-pub struct Network {
-    /// Calls that meet a fault.
-    pub faults: u32,
-    /// Effects after which the sandbox ends.
-    pub crashes: u32,
-    /// Messages and changes that are delivered twice.
-    pub doubled: u32,
-    /// Sandboxes whose clock is wrong.
-    pub skewed: u32,
-    /// The greatest error of a clock, in minutes.
-    pub skew: (i64, i64),
-    /// Mails that SES does not simply accept.
-    pub refused_mails: u32,
-    /// Events of the bucket that are lost.
-    pub lost_events: u32,
-    /// Transactions that take longer to arrive.
-    pub slow_commits: u32,
-    /// Waits, in ms; empty for none.
-    pub waits: &'static [u64],
-    /// Outages.
-    pub outages: Vec<Outage>,
-}
-
-impl Network {
-    /// Returns the error of a new sandbox's clock in ms, and until when it has it.
-    pub fn draw_skew(&self, choices: &mut Choices) -> (i64, u64) {
-        if !choices.chance(self.skewed) {
-            return (0, 0);
-        }
-        let (behind, ahead) = self.skew;
-        let minutes = behind + i64::from(choices.below((ahead - behind) as u32 + 1));
-        let until = choices.one_of(&[u64::MAX, 600_000, 3_600_000, 60_000]);
-        (minutes * 60_000, until)
-    }
-
-    /// Lets nothing go wrong any more.
-    pub fn heal(&mut self) {
-        *self = Self { outages: std::mem::take(&mut self.outages), ..Self::default() };
-        self.outages.clear();
-    }
-}
 
 /// The HTTP client of all clients of the SDK.
 #[derive(Clone, Copy, Debug)]
@@ -232,16 +141,16 @@ impl Call {
 }
 
 /// What a call meets, decided when it is sent.
-struct Plan {
+struct CallPlan {
     before: u64,
     after: u64,
-    fault: Fault,
+    fault: CallFault,
     crash: bool,
-    verdict: Verdict,
+    outcome: SesOutcome,
 }
 
 impl Run {
-    fn plan(&mut self, call: &Call, in_sandbox: bool) -> Plan {
+    fn plan(&mut self, call: &Call, in_sandbox: bool) -> CallPlan {
         let (now, network, choices) = (self.now(), &self.network, &mut self.choices);
         let mut draw = || {
             if network.waits.is_empty() { 0 } else { choices.wait(network.waits) }
@@ -260,21 +169,21 @@ impl Run {
         let fault = match outage {
             Some(outage) => outage.fault,
             None if choices.chance(network.faults) => choices.one_of(&FAULTS),
-            None => Fault::None,
+            None => CallFault::None,
         };
         let crash = in_sandbox && !call.is_read() && choices.chance(network.crashes);
-        let verdict = if call.service == Service::Mail && choices.chance(network.refused_mails) {
+        let outcome = if call.service == Service::Mail && choices.chance(network.refused_mails) {
             choices.one_of(&[
-                Verdict::Refused("Throttling"),
-                Verdict::Refused("MessageRejected"),
-                Verdict::Refused("InvalidParameterValue"),
-                Verdict::Failed { sent: false },
-                Verdict::Failed { sent: true },
+                SesOutcome::Refused("Throttling"),
+                SesOutcome::Refused("MessageRejected"),
+                SesOutcome::Refused("InvalidParameterValue"),
+                SesOutcome::Failed { sent: false },
+                SesOutcome::Failed { sent: true },
             ])
         } else {
-            Verdict::Accepted
+            SesOutcome::Accepted
         };
-        Plan { before, after, fault, crash, verdict }
+        CallPlan { before, after, fault, crash, outcome }
     }
 
     /// Lets a service carry out a request; returns status, headers and body.
@@ -282,7 +191,7 @@ impl Run {
         &mut self,
         call: &Call,
         of: String,
-        verdict: Verdict,
+        outcome: SesOutcome,
     ) -> (u16, Vec<(&'static str, String)>, Vec<u8>) {
         let now = self.now();
         let plain = |(status, body): (u16, String)| (status, Vec::new(), body.into_bytes());
@@ -291,14 +200,14 @@ impl Run {
             Service::Queue => {
                 plain(self.queues.act(&call.operation, &call.body, now, &mut self.choices))
             }
-            Service::Mail => plain(self.mails.act(&call.body, of, verdict, now)),
+            Service::Mail => plain(self.mails.act(&call.body, of, outcome, now)),
             Service::Bucket => {
                 let (_, rest) = call.uri.split_once("://").unwrap_or_default();
                 let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
                 let (key, query) = path.split_once('?').unwrap_or((path, ""));
                 let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
                 let header = |name| call.headers.get(name).map(String::as_str);
-                let request = buckets::Request {
+                let request = buckets::S3Request {
                     method: &call.method,
                     bucket: host.split('.').next().unwrap_or_default(),
                     key,
@@ -319,30 +228,30 @@ impl Run {
 async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     let sandbox = SANDBOX.try_with(Arc::clone).ok();
     let who = sandbox.as_ref().map_or("setup", |sandbox| sandbox.name.as_str()).to_owned();
-    let Plan { before, after, fault, crash, verdict } =
+    let CallPlan { before, after, fault, crash, outcome } =
         run::with(|run| run.plan(&call, sandbox.is_some()));
     let what = format!("{who}: {} {}", call.operation, call.about);
     note_mailing(&call, sandbox.as_deref(), fault);
     match fault {
-        Fault::Refused => {
+        CallFault::Refused => {
             // The client waits no longer for a connection.
             wait(before.min(450)).await;
             run::note(format!("{what} -> connection refused"));
             return Err(refused().await);
         }
-        Fault::Ignored => {
+        CallFault::Ignored => {
             run::note(format!("{what} -> hangs"));
             return pending().await;
         }
-        Fault::Throttled | Fault::Failed => {
+        CallFault::Throttled | CallFault::Failed => {
             wait(before).await;
             run::note(format!("{what} -> {fault:?}"));
-            return Ok(failure(call.service, fault == Fault::Throttled));
+            return Ok(failure(call.service, fault == CallFault::Throttled));
         }
-        Fault::None | Fault::Cut | Fault::Silent => {}
+        CallFault::None | CallFault::Cut | CallFault::Silent => {}
     }
     let (respond, response) = oneshot::channel();
-    let is_noted = sandbox.is_some() && (!call.is_read() || fault != Fault::None);
+    let is_noted = sandbox.is_some() && (!call.is_read() || fault != CallFault::None);
     if let Some(sandbox) = sandbox.as_ref().filter(|_| is_claim(&call)) {
         *sandbox.claimed.lock().unwrap() = call.about.strip_suffix(" sending").map(str::to_owned);
     }
@@ -352,11 +261,11 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     tokio::spawn(async move {
         wait(before).await;
         let acted = run::with(|run| {
-            let acted = run.act(&call, of, verdict);
+            let acted = run.act(&call, of, outcome);
             if is_noted {
                 let lost = match fault {
-                    Fault::Cut => ", connection cut",
-                    Fault::Silent => ", no response",
+                    CallFault::Cut => ", connection cut",
+                    CallFault::Silent => ", no response",
                     _ => "",
                 };
                 let end = if crash { ", sandbox ends" } else { "" };
@@ -369,8 +278,8 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
         }
         wait(after).await;
         let response = match fault {
-            Fault::Silent => return pending::<()>().await,
-            Fault::Cut => {
+            CallFault::Silent => return pending::<()>().await,
+            CallFault::Cut => {
                 let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
                 Err(ConnectorError::io(reset.into()))
             }
@@ -388,12 +297,12 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
 }
 
 /// Notes what the promises about mails need to know of a call.
-fn note_mailing(call: &Call, sandbox: Option<&Sandbox>, fault: Fault) {
+fn note_mailing(call: &Call, sandbox: Option<&Sandbox>, fault: CallFault) {
     let Some(sandbox) = sandbox else { return };
     let now = run::now();
     match call.service {
         Service::Mail => {
-            let may_be_sent = fault != Fault::Refused;
+            let may_be_sent = fault != CallFault::Refused;
             let of = sandbox.claimed.lock().unwrap().clone().unwrap_or_default();
             run::with(|run| run.mails.requests.push((now, of, may_be_sent)));
         }

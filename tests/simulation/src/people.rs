@@ -21,7 +21,9 @@ use runtime::tokens::Signer;
 use serde_json::{Value, json};
 use tower::Service;
 
-use crate::run::{self, wait};
+use crate::clock::wait;
+use crate::exchange::Exchange;
+use crate::run;
 use crate::sandboxes::{Ended, Functions, invoke};
 use crate::settings::SETTINGS;
 
@@ -39,44 +41,6 @@ pub struct Person {
 impl std::fmt::Debug for Functions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Functions")
-    }
-}
-
-/// A request and its response.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// Whose request it was.
-    pub who: UserId,
-    /// Method and path.
-    pub request: String,
-    /// When it was sent.
-    pub began: u64,
-    /// When the response came.
-    pub ended: u64,
-    /// The status; 502 if the function ended in the middle of it.
-    pub status: u16,
-    /// The body.
-    pub body: Value,
-    /// The header ETag.
-    pub etag: Option<String>,
-    /// The idempotency key of the request.
-    pub key: Option<String>,
-}
-
-impl Answer {
-    /// Returns whether the request was carried out.
-    pub fn is_ok(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// Returns whether the request may have been carried out.
-    pub fn is_in_doubt(&self) -> bool {
-        self.status >= 500
-    }
-
-    /// Returns the id of what was created.
-    pub fn id(&self) -> Option<String> {
-        self.body["id"].as_str().filter(|_| self.is_ok()).map(str::to_owned)
     }
 }
 
@@ -223,7 +187,7 @@ impl Person {
         path: &str,
         body: Option<Value>,
         headers: &[(&str, &str)],
-    ) -> Answer {
+    ) -> Exchange {
         let called = path.split('/').nth(2).unwrap();
         let (&function, router) = self.functions.routers.get_key_value(called).unwrap();
         let mut router = router.clone();
@@ -276,9 +240,9 @@ impl Person {
         let ended = run::now();
         let key = headers.iter().find(|(name, _)| *name == "idempotency-key");
         let key = key.map(|(_, key)| (*key).to_owned());
-        let answer = Answer { who: self.id, request, began, ended, status, body, etag, key };
-        run::with(|run| run.answers.push(answer.clone()));
-        answer
+        let exchange = Exchange { who: self.id, request, began, ended, status, body, etag, key };
+        run::with(|run| run.exchanges.push(exchange.clone()));
+        exchange
     }
 
     /// Returns the user's address.
@@ -287,7 +251,7 @@ impl Person {
     }
 
     /// Creates a record for a doctor.
-    pub async fn create_record(&self, doctor: &Person, more: Value) -> Answer {
+    pub async fn create_record(&self, doctor: &Person, more: Value) -> Exchange {
         let mut body = json!({"doctor": doctor.id, "description": "cough"});
         if let Value::Object(more) = more {
             body.as_object_mut().unwrap().extend(more);
@@ -296,23 +260,23 @@ impl Person {
     }
 
     /// Changes a record.
-    pub async fn update_record(&self, record: &str, change: Value) -> Answer {
+    pub async fn update_record(&self, record: &str, change: Value) -> Exchange {
         self.send("PATCH", &format!("/api/records/patient/{record}/"), Some(change), &[]).await
     }
 
     /// Annotates a record.
-    pub async fn annotate(&self, record: &str) -> Answer {
+    pub async fn annotate(&self, record: &str) -> Exchange {
         let body = json!({"record": record, "note": "better"});
         self.send("POST", "/api/records/doctor/annotations/", Some(body), &[]).await
     }
 
     /// Marks all notifications as read.
-    pub async fn mark_all_read(&self) -> Answer {
+    pub async fn mark_all_read(&self) -> Exchange {
         self.send("POST", "/api/notifications/mark-all-read/", None, &[]).await
     }
 
     /// Deletes all notifications.
-    pub async fn delete_all(&self) -> Answer {
+    pub async fn delete_all(&self) -> Exchange {
         self.send("DELETE", "/api/notifications/delete-all/", None, &[]).await
     }
 }
@@ -333,17 +297,19 @@ static DOCUMENTED: LazyLock<BTreeMap<String, Vec<u16>>> = LazyLock::new(|| {
 });
 
 /// Returns whether the document has the status for the request.
-pub fn is_documented(answer: &Answer) -> bool {
+pub fn is_documented(exchange: &Exchange) -> bool {
     // The gateway's own responses.
-    if [502, 503].contains(&answer.status) {
+    if [502, 503].contains(&exchange.status) {
         return true;
     }
     let is_id = |part: &str| part.len() == 36 && part.matches('-').count() == 4;
     let fits = |pattern: &str| {
-        pattern.split('/').count() == answer.request.split('/').count()
-            && pattern.split('/').zip(answer.request.split('/')).all(|(expected, part)| {
+        pattern.split('/').count() == exchange.request.split('/').count()
+            && pattern.split('/').zip(exchange.request.split('/')).all(|(expected, part)| {
                 expected == part || (expected.starts_with('{') && is_id(part))
             })
     };
-    DOCUMENTED.iter().any(|(pattern, statuses)| fits(pattern) && statuses.contains(&answer.status))
+    DOCUMENTED
+        .iter()
+        .any(|(pattern, statuses)| fits(pattern) && statuses.contains(&exchange.status))
 }

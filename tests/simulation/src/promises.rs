@@ -7,10 +7,11 @@ use serde_json::Value;
 use store::archive::ArchiveHead;
 use store::proof::StoredEvent;
 
-use crate::people::{Answer, is_documented};
+use crate::exchange::Exchange;
+use crate::people::is_documented;
 use crate::run::Run;
-use crate::sandboxes::{ARCHIVE, FILES};
-use crate::table::{Change, number, text};
+use crate::settings::{ARCHIVE, FILES};
+use crate::table::{CommittedChange, number, text};
 
 /// What is left of a run: its state, and the items of the table.
 pub struct Facts<'a> {
@@ -40,7 +41,7 @@ pub const PROMISES: [(&str, Promise); 17] = [
     ("an idempotency key has one effect", an_idempotency_key_has_one_effect),
     ("every event is in the archive once", every_event_is_in_the_archive_once),
     ("files and objects belong together", files_and_objects_belong_together),
-    ("every request has a documented response", every_request_has_a_documented_response),
+    ("every request has a documented exchange", every_request_has_a_documented_response),
     ("no change is given up", no_change_is_given_up),
     ("a change that cannot be read is set aside", what_cannot_be_read_is_set_aside),
     ("an address that bounces is noted", an_address_that_bounces_is_noted),
@@ -54,8 +55,8 @@ const AFTERMATH: u64 = 30_000;
 
 impl Facts<'_> {
     /// Returns the changes of each item with a mail, by the item's key.
-    fn mails(&self) -> BTreeMap<String, Vec<&Change>> {
-        let mut mails: BTreeMap<String, Vec<&Change>> = BTreeMap::new();
+    fn mails(&self) -> BTreeMap<String, Vec<&CommittedChange>> {
+        let mut mails: BTreeMap<String, Vec<&CommittedChange>> = BTreeMap::new();
         for change in &self.run.table.log {
             let key = change.key();
             if let Some(changes) = mails.get_mut(&key) {
@@ -87,7 +88,7 @@ fn is_mailed(item: &Value) -> bool {
 }
 
 /// Returns the last state of an item, and whether it was deleted.
-fn last<'a>(changes: &[&'a Change]) -> (&'a Value, bool) {
+fn last<'a>(changes: &[&'a CommittedChange]) -> (&'a Value, bool) {
     let last = changes[changes.len() - 1];
     if last.event() == "REMOVE" { (last.old_image(), true) } else { (last.new_image(), false) }
 }
@@ -124,12 +125,15 @@ fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut V
     }
 }
 
-/// The mail has the id of its user, so that it is created once.
+/// Checks the mails that ask for it. Such a mail has the id of its user, so that it is created
+/// once.
 fn who_is_new_is_asked_to_confirm_the_address(facts: &Facts<'_>, violations: &mut Vec<String>) {
     let log = &facts.run.table.log;
     let inserted = || log.iter().filter(|change| change.event() == "INSERT");
-    let created: BTreeSet<String> = inserted().map(Change::key).collect();
-    for user in inserted().map(Change::new_image).filter(|item| text(item, "entity") == "user") {
+    let created: BTreeSet<String> = inserted().map(CommittedChange::key).collect();
+    for user in
+        inserted().map(CommittedChange::new_image).filter(|item| text(item, "entity") == "user")
+    {
         let id = text(user, "pk").trim_start_matches("USER#");
         let is_confirmed = user["email_verified"]["BOOL"] == true;
         let is_poison = facts.run.poison.iter().any(|poison| poison == id);
@@ -206,17 +210,17 @@ fn bulk_actions_cover_what_was_there(facts: &Facts<'_>, violations: &mut Vec<Str
         let is_read = item
             .is_some_and(|item| !text(item, "read_at").is_empty() || id <= through("read_through"));
         let of_recipient = |what: &'static str| {
-            facts.run.answers.iter().filter(move |answer| {
-                answer.who.to_string() == recipient && answer.request.ends_with(what)
+            facts.run.exchanges.iter().filter(move |exchange| {
+                exchange.who.to_string() == recipient && exchange.request.ends_with(what)
             })
         };
-        let may_be_later = |answer: &Answer| {
-            let over = answer.ended + if answer.is_in_doubt() { AFTERMATH } else { 0 };
-            (answer.is_ok() || answer.is_in_doubt()) && over >= change.at
+        let may_be_later = |exchange: &Exchange| {
+            let over = exchange.ended + if exchange.is_in_doubt() { AFTERMATH } else { 0 };
+            (exchange.is_ok() || exchange.is_in_doubt()) && over >= change.at
         };
-        let is_before = |answer: &Answer| answer.is_ok() && change.at < answer.began;
+        let is_before = |exchange: &Exchange| exchange.is_ok() && change.at < exchange.began;
         let (deletions, readings) = ("delete-all/", "mark-all-read/");
-        let single = facts.run.answers.iter().any(|answer| answer.request.contains(id));
+        let single = facts.run.exchanges.iter().any(|exchange| exchange.request.contains(id));
         if !is_visible && !of_recipient(deletions).any(may_be_later) {
             violations.push(format!("{key} was created after the last delete-all and is hidden"));
         }
@@ -314,7 +318,7 @@ fn counts_are_right(facts: &Facts<'_>, violations: &mut Vec<String>) {
 /// the counters have hashes of users in their keys.
 fn allowances_pay_for_changes(facts: &Facts<'_>, violations: &mut Vec<String>) {
     let log = &facts.run.table.log;
-    let is_counter = |it: &&Change| text(it.new_image(), "entity") == "rate_window";
+    let is_counter = |it: &&CommittedChange| text(it.new_image(), "entity") == "rate_window";
     let taken = |name: &str| -> u64 {
         let of_counters = log.iter().filter(is_counter);
         of_counters.map(|it| number(it.new_image(), name) - number(it.old_image(), name)).sum()
@@ -328,7 +332,8 @@ fn allowances_pay_for_changes(facts: &Facts<'_>, violations: &mut Vec<String>) {
         }
     }
     let inserted = |entity: &str| {
-        let inserted = log.iter().filter(|it| it.event() == "INSERT").map(Change::new_image);
+        let inserted =
+            log.iter().filter(|it| it.event() == "INSERT").map(CommittedChange::new_image);
         let entity = entity.to_owned();
         inserted.filter(move |item| text(item, "entity") == entity)
     };
@@ -373,16 +378,18 @@ fn former_doctors_see_nothing(facts: &Facts<'_>, violations: &mut Vec<String>) {
         facts.of("record").map(|item| (id_of(item), text(item, "doctor_id"))).collect();
     let patients: BTreeSet<&str> =
         facts.of("record").map(|item| text(item, "pk").trim_start_matches("PATIENT#")).collect();
-    let probes = facts.run.answers.iter().filter(|answer| answer.began >= facts.run.healed_at);
-    for answer in probes.filter(|answer| !patients.contains(answer.who.to_string().as_str())) {
-        let who = answer.who.to_string();
-        if let Some(record) = answer.request.strip_prefix("GET /api/records/doctor/") {
+    let probes =
+        facts.run.exchanges.iter().filter(|exchange| exchange.began >= facts.run.healed_at);
+    for exchange in probes.filter(|exchange| !patients.contains(exchange.who.to_string().as_str()))
+    {
+        let who = exchange.who.to_string();
+        if let Some(record) = exchange.request.strip_prefix("GET /api/records/doctor/") {
             let is_doctor = doctors[record.trim_end_matches('/')] == who;
-            if answer.status != if is_doctor { 200 } else { 404 } {
-                violations.push(format!("{who}: {} -> {}", answer.request, answer.status));
+            if exchange.status != if is_doctor { 200 } else { 404 } {
+                violations.push(format!("{who}: {} -> {}", exchange.request, exchange.status));
             }
         }
-        for notification in answer.body["results"].as_array().into_iter().flatten() {
+        for notification in exchange.body["results"].as_array().into_iter().flatten() {
             let record = notification["record"]["id"].as_str();
             if record.is_some_and(|record| doctors[record] != who) {
                 violations.push(format!("{who} sees a record in {notification}"));
@@ -393,7 +400,7 @@ fn former_doctors_see_nothing(facts: &Facts<'_>, violations: &mut Vec<String>) {
 
 fn an_idempotency_key_has_one_effect(facts: &Facts<'_>, violations: &mut Vec<String>) {
     let keys: BTreeSet<&String> =
-        facts.run.answers.iter().filter_map(|answer| answer.key.as_ref()).collect();
+        facts.run.exchanges.iter().filter_map(|exchange| exchange.key.as_ref()).collect();
     for key in keys {
         let created = facts
             .run
@@ -402,11 +409,11 @@ fn an_idempotency_key_has_one_effect(facts: &Facts<'_>, violations: &mut Vec<Str
             .iter()
             .filter(|it| it.event() == "INSERT" && text(it.new_image(), "description") == key)
             .count();
-        let answers = facts.run.answers.iter().filter(|it| it.key.as_ref() == Some(key));
-        let ids: BTreeSet<String> = answers.filter_map(Answer::id).collect();
+        let exchanges = facts.run.exchanges.iter().filter(|it| it.key.as_ref() == Some(key));
+        let ids: BTreeSet<String> = exchanges.filter_map(Exchange::id).collect();
         if created > 1 || ids.len() > created {
             let ids = ids.len();
-            violations.push(format!("{key} has created {created} records, answers say {ids}"));
+            violations.push(format!("{key} has created {created} records, responses say {ids}"));
         }
     }
 }
@@ -443,9 +450,9 @@ fn every_event_is_in_the_archive_once(facts: &Facts<'_>, violations: &mut Vec<St
 }
 
 fn every_request_has_a_documented_response(facts: &Facts<'_>, violations: &mut Vec<String>) {
-    for answer in &facts.run.answers {
-        if !is_documented(answer) {
-            violations.push(format!("{} has no {}", answer.request, answer.status));
+    for exchange in &facts.run.exchanges {
+        if !is_documented(exchange) {
+            violations.push(format!("{} has no {}", exchange.request, exchange.status));
         }
     }
 }
@@ -470,7 +477,8 @@ fn what_cannot_be_read_is_set_aside(facts: &Facts<'_>, violations: &mut Vec<Stri
         }
     }
     let is_poison = |key: &str| facts.run.poison.iter().any(|poison| key.contains(poison.as_str()));
-    let wrongly = facts.run.table.log.iter().map(Change::key).filter(|key| !is_poison(key));
+    let wrongly =
+        facts.run.table.log.iter().map(CommittedChange::key).filter(|key| !is_poison(key));
     for key in wrongly.filter(|key| set_aside.contains(&format!("\"{key}\""))) {
         violations.push(format!("{key} was set aside and can be read"));
     }

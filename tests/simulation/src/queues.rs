@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::choices::Choices;
+use crate::clock::timestamp;
 
 /// A message.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub struct QueuedMessage {
     /// Its id, the same at each delivery.
     pub id: u64,
     /// The text.
@@ -30,9 +31,9 @@ pub struct Message {
 
 /// A queue.
 #[derive(Default)]
-pub struct Queue {
+pub struct SimulatedQueue {
     /// What is in it.
-    pub messages: Vec<Message>,
+    pub messages: Vec<QueuedMessage>,
     /// Is notified of new and returned messages.
     pub changed: Arc<Notify>,
     /// How long a message stays hidden once it is received, in ms.
@@ -43,24 +44,27 @@ pub struct Queue {
 
 /// All queues, by the last part of their URL.
 #[derive(Default)]
-pub struct Queues {
-    queues: BTreeMap<String, Queue>,
+pub struct SimulatedQueues {
+    queues: BTreeMap<String, SimulatedQueue>,
     ids: u64,
 }
 
-impl Queues {
+impl SimulatedQueues {
     /// Creates a queue.
     pub fn create(&mut self, name: &str, visibility: u64, redrive: Option<(&str, u32)>) {
         let redrive = redrive.map(|(name, count)| (name.to_owned(), count));
-        self.queues.insert(name.to_owned(), Queue { visibility, redrive, ..Queue::default() });
+        self.queues.insert(
+            name.to_owned(),
+            SimulatedQueue { visibility, redrive, ..SimulatedQueue::default() },
+        );
     }
 
     /// Returns a queue.
-    pub fn get(&self, name: &str) -> &Queue {
+    pub fn get(&self, name: &str) -> &SimulatedQueue {
         &self.queues[name]
     }
 
-    fn queue(&mut self, name: &str) -> &mut Queue {
+    fn queue(&mut self, name: &str) -> &mut SimulatedQueue {
         self.queues.get_mut(name).unwrap_or_else(|| panic!("no queue {name}"))
     }
 
@@ -69,7 +73,7 @@ impl Queues {
         self.ids += 1;
         let id = self.ids;
         let body = body.to_owned();
-        let message = Message {
+        let message = QueuedMessage {
             id,
             body,
             sent_at: now,
@@ -92,7 +96,7 @@ impl Queues {
         visibility: Option<u64>,
         choices: &mut Choices,
         doubled: u32,
-    ) -> Vec<Message> {
+    ) -> Vec<QueuedMessage> {
         let mut received = Vec::new();
         let mut dead = Vec::new();
         let queue = self.queue(name);
@@ -123,7 +127,7 @@ impl Queues {
         }
         for (letters, message) in dead {
             let queue = self.queue(&letters);
-            queue.messages.push(Message { visible_at: now, ..message });
+            queue.messages.push(QueuedMessage { visible_at: now, ..message });
             queue.changed.notify_waiters();
         }
         received
@@ -194,7 +198,7 @@ impl Queues {
                 let hidden = request["VisibilityTimeout"].as_u64().map(|seconds| seconds * 1000);
                 let messages = self.receive(&name, most, now, hidden, choices, 0);
                 let messages = messages.iter().map(|message| {
-                    let sent = crate::run::timestamp(message.sent_at).as_millisecond();
+                    let sent = timestamp(message.sent_at).as_millisecond();
                     json!({"MessageId": message.id.to_string(), "Body": message.body,
                         "ReceiptHandle": message.receipt(),
                         "Attributes": {"SentTimestamp": sent.to_string()}})
@@ -225,7 +229,7 @@ impl Queues {
     }
 }
 
-impl Message {
+impl QueuedMessage {
     /// Returns the handle of its last delivery.
     pub fn receipt(&self) -> String {
         format!("{}-{}", self.id, self.delivery)

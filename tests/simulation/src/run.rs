@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use runtime::clock;
@@ -13,14 +12,12 @@ use uuid::Uuid;
 
 use crate::buckets::Buckets;
 use crate::choices::Choices;
+use crate::clock::beginning;
+use crate::exchange::Exchange;
+use crate::faults::Network;
 use crate::mails::Mails;
-use crate::network::Network;
-use crate::people::Answer;
-use crate::queues::Queues;
-use crate::table::Table;
-
-/// When every run begins.
-const BEGINNING: &str = "2026-03-01T12:00:00Z";
+use crate::queues::SimulatedQueues;
+use crate::table::SimulatedTable;
 
 thread_local! {
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
@@ -40,9 +37,9 @@ pub struct Run {
     /// What must never happen and has, seen while it happened.
     pub violations: Vec<String>,
     /// The table with its stream.
-    pub table: Table,
+    pub table: SimulatedTable,
     /// The queues.
-    pub queues: Queues,
+    pub queues: SimulatedQueues,
     /// The buckets.
     pub buckets: Buckets,
     /// SES.
@@ -68,7 +65,7 @@ pub struct Run {
     /// When people looked at what is left.
     pub probed_at: u64,
     /// All requests of people.
-    pub answers: Vec<Answer>,
+    pub exchanges: Vec<Exchange>,
 }
 
 /// The environment of a function: one process with its clock.
@@ -104,8 +101,8 @@ pub fn begin(choices: Choices, seed: u64) {
         choices,
         history: Vec::new(),
         violations: Vec::new(),
-        table: Table::new(),
-        queues: Queues::default(),
+        table: SimulatedTable::new(),
+        queues: SimulatedQueues::default(),
         buckets: Buckets::default(),
         mails: Mails::default(),
         network: Network::default(),
@@ -119,7 +116,7 @@ pub fn begin(choices: Choices, seed: u64) {
         healed_at: 0,
         poison: Vec::new(),
         probed_at: u64::MAX,
-        answers: Vec::new(),
+        exchanges: Vec::new(),
     };
     RUN.with(|cell| *cell.borrow_mut() = Some(run));
 }
@@ -139,25 +136,9 @@ pub fn now() -> u64 {
     with(|run| run.now())
 }
 
-/// Waits.
-pub async fn wait(ms: u64) {
-    if ms > 0 {
-        tokio::time::sleep(Duration::from_millis(ms)).await;
-    }
-}
-
 /// Adds a line to the history.
 pub fn note(what: impl AsRef<str>) {
     with(|run| run.note(what.as_ref()));
-}
-
-fn beginning() -> Timestamp {
-    BEGINNING.parse().expect("a time")
-}
-
-/// Returns the true time as a timestamp.
-pub fn timestamp(ms: u64) -> Timestamp {
-    beginning() + SignedDuration::from_millis(ms.cast_signed())
 }
 
 /// Returns the time of the current sandbox, in ms since the beginning.

@@ -29,14 +29,10 @@ use runtime::{clock, config};
 use store::Store;
 use store::proof::AuditKey;
 
+use crate::clock::wait;
 use crate::network::Connector;
-use crate::run::{self, Run, SANDBOX, Sandbox, wait};
-use crate::settings::SETTINGS;
-
-/// The bucket of files.
-pub const FILES: &str = "files";
-/// The bucket of the archive.
-pub const ARCHIVE: &str = "archive";
+use crate::run::{self, Run, SANDBOX, Sandbox};
+use crate::settings::{ARCHIVE, FILES, SETTINGS};
 
 /// The functions.
 pub struct Functions {
@@ -52,7 +48,7 @@ pub struct Functions {
     pub reconciler: Reconciler,
     /// Archives the audit trail.
     pub archivist: Archivist,
-    /// Functions that answer HTTP, by name.
+    /// Functions that serve HTTP, by name.
     pub routers: BTreeMap<&'static str, Router>,
     /// What the functions have, for preparations.
     pub store: Store,
@@ -89,7 +85,7 @@ fn sdk(policy: CallPolicy) -> SdkConfig {
         .build()
 }
 
-/// The configuration of a function that answers HTTP.
+/// The configuration of a function that serves HTTP.
 macro_rules! config {
     ($function:ident) => {
         $function::Config::read(|name| SETTINGS.lookup(name)).unwrap()

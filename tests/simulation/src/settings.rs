@@ -9,11 +9,16 @@ use serde_json::Value;
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
+/// The bucket of files.
+pub const FILES: &str = "files";
+/// The bucket of the archive.
+pub const ARCHIVE: &str = "archive";
+
 /// The settings.
-pub static SETTINGS: LazyLock<Settings> = LazyLock::new(Settings::read);
+pub static SETTINGS: LazyLock<TemplateSettings> = LazyLock::new(TemplateSettings::read);
 
 /// Settings of the whole system.
-pub struct Settings {
+pub struct TemplateSettings {
     /// The variables of all functions.
     pub variables: BTreeMap<String, String>,
     /// The queues.
@@ -82,7 +87,7 @@ fn number(section: &str, name: &str) -> Option<i64> {
     value(section, name)?.parse().ok()
 }
 
-impl Settings {
+impl TemplateSettings {
     fn read() -> Self {
         let variables = variables();
         // The variable of a queue's URL is that of its resource.

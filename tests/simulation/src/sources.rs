@@ -8,11 +8,12 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::queues::Message;
-use crate::run::{self, wait};
+use crate::clock::{timestamp, wait};
+use crate::queues::QueuedMessage;
+use crate::run;
 use crate::sandboxes::{Ended, Functions, invoke};
 use crate::settings::{QueueSource, SETTINGS, StreamSource};
-use crate::table::{Change, SHARDS, matches};
+use crate::table::{CommittedChange, SHARDS, matches};
 
 /// The longest pause between two tries of a batch of the stream.
 const LONGEST_PAUSE: u64 = 120_000;
@@ -110,7 +111,11 @@ async fn follow(source: &'static StreamSource, shard: usize, functions: Arc<Func
 
 /// Returns the changes of a shard from a position on that pass the filters, and the position after
 /// them.
-fn next_batch(source: &StreamSource, shard: usize, position: usize) -> (Vec<Change>, usize) {
+fn next_batch(
+    source: &StreamSource,
+    shard: usize,
+    position: usize,
+) -> (Vec<CommittedChange>, usize) {
     run::with(|run| {
         let waiting = run.table.log.len() - position;
         if waiting == 0 {
@@ -126,7 +131,11 @@ fn next_batch(source: &StreamSource, shard: usize, position: usize) -> (Vec<Chan
     })
 }
 
-async fn deliver(function: &'static str, changes: &[Change], functions: &Functions) -> Handled {
+async fn deliver(
+    function: &'static str,
+    changes: &[CommittedChange],
+    functions: &Functions,
+) -> Handled {
     let records: Vec<&Value> = changes.iter().map(|change| &change.record).collect();
     let event = json!({"Records": records}).to_string();
     let failures = match function {
@@ -200,7 +209,7 @@ async fn poll(source: &'static QueueSource, functions: Arc<Functions>) {
 /// Lets a function handle messages; returns the ids of those that stay in the queue.
 async fn handle(
     source: &'static QueueSource,
-    messages: &[Message],
+    messages: &[QueuedMessage],
     functions: &Functions,
 ) -> Vec<String> {
     let function = source.function;
@@ -214,7 +223,7 @@ async fn handle(
             Some(format!("arn:aws:sqs:eu-central-1:123456789012:{}", source.queue));
         let count = message.received.to_string();
         delivered.attributes.insert("ApproximateReceiveCount".to_owned(), count);
-        let sent = run::timestamp(message.sent_at).as_millisecond().to_string();
+        let sent = timestamp(message.sent_at).as_millisecond().to_string();
         delivered.attributes.insert("SentTimestamp".to_owned(), sent);
         event.records.push(delivered);
     }

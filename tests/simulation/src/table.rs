@@ -11,24 +11,24 @@ use serde_json::{Value, json};
 use store_tests::table as definition;
 use tokio::sync::Notify;
 
-use crate::run::timestamp;
+use crate::clock::timestamp;
 
 /// How many shards the stream has.
 pub const SHARDS: usize = 2;
 
 /// The table.
-pub struct Table {
+pub struct SimulatedTable {
     database: Database,
     iterator: String,
     /// All changes in the order in which they were committed.
-    pub log: Vec<Change>,
+    pub log: Vec<CommittedChange>,
     /// Is notified of every change.
     pub changed: Arc<Notify>,
 }
 
 /// A change of an item.
 #[derive(Clone)]
-pub struct Change {
+pub struct CommittedChange {
     /// When it was committed, in ms since the beginning.
     pub at: u64,
     /// Which shard delivers it.
@@ -37,7 +37,7 @@ pub struct Change {
     pub record: Value,
 }
 
-impl Change {
+impl CommittedChange {
     /// Returns partition and sort key of the item.
     pub fn key(&self) -> String {
         let keys = &self.record["dynamodb"]["Keys"];
@@ -88,7 +88,7 @@ macro_rules! operations {
     };
 }
 
-impl Table {
+impl SimulatedTable {
     /// Creates an empty table.
     pub(crate) fn new() -> Self {
         let database = definition::database();
@@ -195,7 +195,7 @@ impl Table {
                     json!(timestamp(now).as_second());
                 let key = record["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap();
                 let sum: usize = key.bytes().map(usize::from).sum();
-                self.log.push(Change { at: now, shard: sum % SHARDS, record });
+                self.log.push(CommittedChange { at: now, shard: sum % SHARDS, record });
             }
             if number > 0 {
                 self.changed.notify_waiters();

@@ -14,11 +14,11 @@ use store::accounts::{CreateProfileError, DirectoryPosition, RegisterError};
 use crate::people::{
     at, credentials, doctor, doctor_named, doctor_profile, event, id, patient, session, user,
 };
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 #[tokio::test]
 async fn a_registered_user_is_found_by_address_and_id() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let session = table.register(&account).await;
     assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(account.clone()));
@@ -37,7 +37,7 @@ async fn a_registered_user_is_found_by_address_and_id() {
 
 #[tokio::test]
 async fn an_address_is_registered_once_whatever_its_case() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let first = patient();
     table.register(&first).await;
     let second = Account {
@@ -53,7 +53,7 @@ async fn an_address_is_registered_once_whatever_its_case() {
 
 #[tokio::test]
 async fn unknown_users_and_sessions_are_not_found() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let session = table.register(&account).await;
     assert_eq!(table.store.get_account(id()).await.unwrap(), None);
@@ -64,7 +64,7 @@ async fn unknown_users_and_sessions_are_not_found() {
 
 #[tokio::test]
 async fn accounts_are_read_in_batches_without_duplicates() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mut ids = Vec::new();
     for _ in 0..105 {
         let account = patient();
@@ -82,7 +82,7 @@ async fn accounts_are_read_in_batches_without_duplicates() {
 
 #[tokio::test]
 async fn a_profile_is_created_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let before = user(Role::Patient, "Jane", "Doe");
     table.register(&before).await;
     assert_eq!(table.store.get_account(before.id).await.unwrap().unwrap().profile, None);
@@ -103,7 +103,7 @@ async fn a_profile_is_created_once() {
 
 #[tokio::test]
 async fn creating_a_profile_does_not_undo_another_change() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let before = user(Role::Patient, "Jane", "Doe");
     table.register(&before).await;
     let deactivated = Account { is_active: false, version: 2, ..before.clone() };
@@ -122,7 +122,7 @@ async fn creating_a_profile_does_not_undo_another_change() {
 
 #[tokio::test]
 async fn an_update_of_a_stale_version_is_refused() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let before = patient();
     table.register(&before).await;
     let after = Account { first_name: Name::parse("Janet").unwrap(), version: 2, ..before.clone() };
@@ -137,7 +137,7 @@ async fn an_update_of_a_stale_version_is_refused() {
 
 /// Returns the names of all doctors in the directory, page by page.
 async fn names(
-    table: &Table,
+    table: &TestTable,
     specialization: Option<&str>,
     search: Option<&str>,
     limit: usize,
@@ -165,7 +165,7 @@ async fn names(
 
 #[tokio::test]
 async fn the_directory_is_sorted_searched_and_paged() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for (first, last, specialization) in [
         ("Zoë", "Smith", "Cardiology"),
         ("Anna", "smith", "Family Medicine"),
@@ -198,7 +198,7 @@ async fn the_directory_is_sorted_searched_and_paged() {
 
 #[tokio::test]
 async fn the_directory_lists_only_doctors_who_can_be_assigned() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     table.register(&patient()).await;
     table.register(&user(Role::Doctor, "No", "Profile")).await;
     table.register(&Account { is_active: false, ..doctor() }).await;
@@ -239,7 +239,7 @@ async fn the_directory_lists_only_doctors_who_can_be_assigned() {
 
 #[tokio::test]
 async fn the_longest_names_fit_into_the_directory() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let long = "𝔘".repeat(255);
     table.register(&doctor_named(&long, &long, &long)).await;
     assert_eq!(names(&table, None, Some(&long), 10).await, [format!("{long} {long}")]);
@@ -247,7 +247,7 @@ async fn the_longest_names_fit_into_the_directory() {
 
 #[tokio::test]
 async fn the_directory_contains_no_contact_data() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     table.register(&doctor).await;
     for index in ["gsi1", "gsi2"] {
@@ -273,7 +273,7 @@ async fn the_directory_contains_no_contact_data() {
 
 #[tokio::test]
 async fn items_of_an_account_have_the_keys_of_the_layout() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = doctor_named("John", "Smith", "Family Medicine");
     let session = table.register(&account).await;
     let id = account.id;
@@ -320,7 +320,7 @@ async fn items_of_an_account_have_the_keys_of_the_layout() {
 
 #[tokio::test]
 async fn an_address_has_the_problem_that_was_reported_first() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let report = async |account: &Account, problem, sent, reported| {

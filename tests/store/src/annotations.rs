@@ -10,11 +10,11 @@ use store::records::RecordFilter;
 use crate::people::{
     annotation, at, doctor, event, id, notification_to_doctor, notification_to_patient, unlimited,
 };
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 #[tokio::test]
 async fn an_annotation_is_part_of_the_record() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, _) = table.record_with_files(1).await;
     let annotation = annotation(&record);
     table.annotate(&doctor, &record, &annotation).await;
@@ -49,7 +49,7 @@ async fn an_annotation_is_part_of_the_record() {
 
 #[tokio::test]
 async fn only_the_assigned_doctor_annotates() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, _) = table.record_with_files(0).await;
     let stranger = doctor();
     let items = table.count().await;
@@ -85,7 +85,7 @@ async fn only_the_assigned_doctor_annotates() {
 
 #[tokio::test]
 async fn a_record_takes_a_limited_number_of_annotations() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, _) = table.record_with_files(0).await;
     for _ in 0..MAX_ANNOTATIONS {
         table.annotate(&doctor, &record, &annotation(&record)).await;
@@ -109,7 +109,7 @@ async fn a_record_takes_a_limited_number_of_annotations() {
 
 #[tokio::test]
 async fn only_an_assigned_author_reads_an_annotation_to_change_it() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, first, before, _) = table.record_with_files(0).await;
     let note = annotation(&before);
     table.annotate(&first, &before, &note).await;
@@ -153,7 +153,7 @@ async fn only_an_assigned_author_reads_an_annotation_to_change_it() {
 
 #[tokio::test]
 async fn a_change_of_a_stale_annotation_is_refused() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, _) = table.record_with_files(0).await;
     let before = annotation(&record);
     table.annotate(&doctor, &record, &before).await;
@@ -192,7 +192,7 @@ async fn a_change_of_a_stale_annotation_is_refused() {
 
 #[tokio::test]
 async fn a_former_doctor_cannot_change_an_annotation() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, former, record, _) = table.record_with_files(0).await;
     let before = annotation(&record);
     table.annotate(&former, &record, &before).await;
@@ -222,7 +222,7 @@ async fn a_former_doctor_cannot_change_an_annotation() {
 
 #[tokio::test]
 async fn an_annotation_keeps_its_versions() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, _) = table.record_with_files(1).await;
     let mut annotation = annotation(&record);
     table.annotate(&doctor, &record, &annotation).await;
@@ -301,7 +301,7 @@ async fn an_annotation_keeps_its_versions() {
 
 #[tokio::test]
 async fn a_history_is_not_cut_where_dynamodb_ends_a_response() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, _) = table.record_with_files(0).await;
     // Four bytes each: seventy versions are 1.4 MB.
     let long = Note::parse(&"\u{1f600}".repeat(5_000)).unwrap();

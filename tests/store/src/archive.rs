@@ -8,9 +8,9 @@ use store::archive::ArchiveHead;
 use store::proof::{AuditKey, StoredEvent};
 
 use crate::people::{at, doctor, event, id, patient, record, unlimited};
-use crate::table::{Item, NAME, Table, audit_key, text};
+use crate::table::{Item, NAME, TestTable, audit_key, text};
 
-async fn trail(table: &Table) -> Vec<StoredEvent> {
+async fn trail(table: &TestTable) -> Vec<StoredEvent> {
     let mut events = Vec::new();
     table.store.scan_events(|event| events.push(event)).await.unwrap();
     events
@@ -18,7 +18,7 @@ async fn trail(table: &Table) -> Vec<StoredEvent> {
 
 #[tokio::test]
 async fn the_proof_of_an_event_detects_changed_and_invented_ones() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     // Events written alone and in transactions.
     let read = event(&doctor, patient.id, Action::ListRecords, None).with_records(vec![id(), id()]);
@@ -67,7 +67,7 @@ fn image(event: &str, item: &Item) -> Option<StoredEvent> {
 
 #[tokio::test]
 async fn only_new_events_are_read_from_the_stream() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, _, _) = table.record_with_files(1).await;
     table
         .store
@@ -101,7 +101,7 @@ async fn only_new_events_are_read_from_the_stream() {
 
 #[tokio::test]
 async fn the_archive_is_extended_from_its_end() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let store = &table.store;
     assert_eq!(store.get_archive_head().await.unwrap(), ArchiveHead::default());
     let first = ArchiveHead { sequence: 3, tip: "a".to_owned() };
@@ -119,7 +119,7 @@ async fn the_archive_is_extended_from_its_end() {
 
 #[tokio::test]
 async fn of_concurrent_extensions_of_the_archive_one_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let extensions = (0..20).map(|number| {
         let store = table.store.clone();
         async move {
@@ -138,7 +138,7 @@ async fn of_concurrent_extensions_of_the_archive_one_succeeds() {
 
 #[tokio::test]
 async fn archived_events_are_marked_for_two_days() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let events: Vec<EventId> = (0..150).map(|_| id()).collect();
     table.store.mark_archived(&events[..120], at(0)).await.unwrap();
     table.store.mark_archived(&events[..10], at(0)).await.unwrap();

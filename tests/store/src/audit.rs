@@ -7,7 +7,7 @@ use store::{Error, Store};
 use crate::people::{
     at, doctor, event, id, id_at, notification_to_doctor, patient, record, session, unlimited,
 };
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 async fn log(
     store: &Store,
@@ -29,7 +29,7 @@ async fn log(
 
 #[tokio::test]
 async fn events_are_read_back_newest_first_and_whole() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let records: Vec<RecordId> = (0..3).map(|_| id()).collect();
     let mut events = vec![
@@ -53,7 +53,7 @@ async fn events_are_read_back_newest_first_and_whole() {
 
 #[tokio::test]
 async fn the_log_of_a_record_contains_all_its_events_and_no_others() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let record = record(&patient, &doctor);
     table.create(&patient, &record, &[]).await;
@@ -89,7 +89,7 @@ async fn the_log_of_a_record_contains_all_its_events_and_no_others() {
 
 #[tokio::test]
 async fn a_page_of_a_long_log_is_bounded() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let old: RecordId = id_at("2026-01-01T00:00:00Z");
     table
@@ -116,7 +116,7 @@ async fn a_page_of_a_long_log_is_bounded() {
 
 #[tokio::test]
 async fn a_decoy_event_costs_as_much_as_an_event_and_is_never_listed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let nobody = patient();
     let failure = event(&nobody, nobody.id, Action::Login, None).with_outcome(Outcome::Failed);
     let ((), pretended) = table
@@ -144,7 +144,7 @@ async fn a_decoy_event_costs_as_much_as_an_event_and_is_never_listed() {
 
 #[tokio::test]
 async fn an_event_never_replaces_another_one() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let first = event(&doctor, patient.id, Action::ReadRecord, Some(id()));
     table.store.create_events(std::slice::from_ref(&first)).await.unwrap();

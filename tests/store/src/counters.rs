@@ -2,17 +2,17 @@
 
 use domain::counter::Counts;
 use jiff::civil::{Date, date};
-use store::counters::Counted;
+use store::counters::CountedChange;
 
 use crate::meter::Cost;
 use crate::people::at;
-use crate::table::Table;
+use crate::table::TestTable;
 
 const DAY: Date = date(2026, 3, 1);
 
 /// Makes the change of a record created on a day.
-fn counted(event_id: impl ToString, day: Date) -> Counted {
-    Counted {
+fn counted(event_id: impl ToString, day: Date) -> CountedChange {
+    CountedChange {
         event_id: event_id.to_string(),
         day,
         counts: Counts { records: 1, ..Counts::default() },
@@ -25,14 +25,15 @@ fn records(number: u64) -> Counts {
 
 #[tokio::test]
 async fn a_change_that_is_delivered_again_is_not_counted_again() {
-    let table = Table::new().await;
-    let told: Vec<Counted> = (0..120).map(|number| counted(number, DAY)).collect();
+    let table = TestTable::new().await;
+    let told: Vec<CountedChange> = (0..120).map(|number| counted(number, DAY)).collect();
     table.store.increment_counters(&told, at(0)).await.unwrap();
     assert_eq!(table.store.list_counters(DAY, DAY).await.unwrap(), [(DAY, records(120))]);
     // All of them again; then some of them together with new ones, in another order, one of them
     // twice.
     table.store.increment_counters(&told, at(0)).await.unwrap();
-    let mut mixed: Vec<Counted> = (100..140).rev().map(|number| counted(number, DAY)).collect();
+    let mut mixed: Vec<CountedChange> =
+        (100..140).rev().map(|number| counted(number, DAY)).collect();
     mixed.push(counted(139, DAY));
     table.store.increment_counters(&mixed, at(0)).await.unwrap();
     assert_eq!(table.store.list_counters(DAY, DAY).await.unwrap(), [(DAY, records(140))]);
@@ -44,8 +45,8 @@ async fn a_change_that_is_delivered_again_is_not_counted_again() {
 
 #[tokio::test]
 async fn concurrent_deliveries_of_a_change_count_once() {
-    let table = Table::new().await;
-    let told: Vec<Counted> = (0..60).map(|number| counted(number, DAY)).collect();
+    let table = TestTable::new().await;
+    let told: Vec<CountedChange> = (0..60).map(|number| counted(number, DAY)).collect();
     // A caller that is disturbed too often gets an error; the stream then delivers the change
     // again.
     let all = (0..8).map(|first| {
@@ -61,12 +62,12 @@ async fn concurrent_deliveries_of_a_change_count_once() {
 
 #[tokio::test]
 async fn changes_are_counted_on_their_day() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let days = [date(2025, 12, 30), date(2025, 12, 31), date(2026, 1, 1), DAY];
     let everything =
         Counts { patients: 1, doctors: 2, admins: 3, records: 4, mails_sent: 5, mails_failed: 6 };
-    let mut told: Vec<Counted> = days.iter().map(|day| counted(day, *day)).collect();
-    told.push(Counted { event_id: "everything".to_owned(), day: DAY, counts: everything });
+    let mut told: Vec<CountedChange> = days.iter().map(|day| counted(day, *day)).collect();
+    told.push(CountedChange { event_id: "everything".to_owned(), day: DAY, counts: everything });
     table.store.increment_counters(&told, at(0)).await.unwrap();
     let sum = Counts { records: 5, ..everything };
     let all = [(days[0], records(1)), (days[1], records(1)), (days[2], records(1)), (DAY, sum)];
@@ -81,8 +82,8 @@ async fn changes_are_counted_on_their_day() {
 
 #[tokio::test]
 async fn changes_are_counted_in_one_round_trip() {
-    let table = Table::new().await;
-    let told: Vec<Counted> = (0..49).map(|number| counted(number, DAY)).collect();
+    let table = TestTable::new().await;
+    let told: Vec<CountedChange> = (0..49).map(|number| counted(number, DAY)).collect();
     let (done, cost) = table.meter.measure(table.store.increment_counters(&told, at(0))).await;
     done.unwrap();
     // Two units for each mark and each counter, as in every transaction.

@@ -8,15 +8,15 @@ use domain::mail::{AccountSnapshot, Mail, MailKind, MailToken};
 use domain::session::Session;
 use store::UpdateError;
 use store::accounts::{MailLimit, Replaced, SilentError};
-use store::credentials::{NewEmail, NewPassword, UseTokenError};
+use store::credentials::{EmailChange, PasswordChange, UseTokenError};
 
 use crate::people::{at, credentials, event, id, patient, session, user};
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 const HASH: &str = "a-hash";
 
 /// Stores a token of this kind for the account.
-async fn put_token(table: &Table, kind: MailKind, account: &Account, email: &Email) {
+async fn put_token(table: &TestTable, kind: MailKind, account: &Account, email: &Email) {
     let token =
         MailToken::new(kind, account.id, email.clone(), AccountSnapshot::of(account), at(0));
     table.store.create_mail_token(HASH, &token).await.unwrap();
@@ -26,19 +26,19 @@ fn mail(kind: MailKind, account: &Account) -> Mail {
     Mail::new(id(), kind, account.id, at(0))
 }
 
-async fn hash(table: &Table, email: &Email) -> Option<String> {
+async fn hash(table: &TestTable, email: &Email) -> Option<String> {
     table.store.get_credentials(email).await.unwrap().map(|credentials| credentials.password_hash)
 }
 
 async fn change(
-    table: &Table,
+    table: &TestTable,
     account: &Account,
     before: &Credentials,
     after: &str,
     through: SessionId,
 ) -> Result<Session, UpdateError> {
     let session = session(account);
-    let new = NewPassword {
+    let new = PasswordChange {
         account,
         before,
         password_hash: after,
@@ -50,13 +50,13 @@ async fn change(
 }
 
 async fn reset(
-    table: &Table,
+    table: &TestTable,
     account: &Account,
     before: &Credentials,
     after: &str,
     through: SessionId,
 ) -> Result<(), UseTokenError> {
-    let new = NewPassword {
+    let new = PasswordChange {
         account,
         before,
         password_hash: after,
@@ -69,7 +69,7 @@ async fn reset(
 
 #[tokio::test]
 async fn a_changed_password_ends_all_sessions_but_the_new_one() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let first = table.register(&account).await;
     let second =
@@ -89,7 +89,7 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
 
 #[tokio::test]
 async fn a_password_that_has_changed_since_it_was_checked_is_not_replaced() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let first = table.register(&account).await;
     let before = table.count().await;
@@ -113,7 +113,7 @@ async fn a_password_that_has_changed_since_it_was_checked_is_not_replaced() {
 
 #[tokio::test]
 async fn a_token_resets_a_password_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = Account { email_verified: false, ..patient() };
     let first = table.register(&account).await;
     let before = credentials(&account);
@@ -162,7 +162,7 @@ async fn a_token_resets_a_password_once() {
 
 #[tokio::test]
 async fn a_hash_is_upgraded_unless_it_has_changed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let before = credentials(&account);
@@ -176,7 +176,7 @@ async fn a_hash_is_upgraded_unless_it_has_changed() {
 
 #[tokio::test]
 async fn a_token_confirms_an_address_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = Account { email_verified: false, ..patient() };
     table.register(&account).await;
     let verified = event(&account, account.id, Action::VerifyEmail, None);
@@ -207,7 +207,7 @@ async fn a_token_confirms_an_address_once() {
 
 #[tokio::test]
 async fn a_token_from_a_mail_shows_that_the_address_works() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for kind in [MailKind::VerifyEmail, MailKind::ResetPassword] {
         let account = patient();
         let session = table.register(&account).await;
@@ -232,7 +232,11 @@ async fn a_token_from_a_mail_shows_that_the_address_works() {
     }
 }
 
-async fn move_to(table: &Table, before: &Account, email: &Email) -> Result<Account, UseTokenError> {
+async fn move_to(
+    table: &TestTable,
+    before: &Account,
+    email: &Email,
+) -> Result<Account, UseTokenError> {
     let after = Account {
         email: email.clone(),
         email_verified: true,
@@ -241,7 +245,7 @@ async fn move_to(table: &Table, before: &Account, email: &Email) -> Result<Accou
     };
     let event = event(before, before.id, Action::ChangeEmail, None);
     let mail = mail(MailKind::EmailChanged, before).to(before.email.clone());
-    let moved = NewEmail {
+    let moved = EmailChange {
         before,
         after: &after,
         credentials: &credentials(before),
@@ -254,7 +258,7 @@ async fn move_to(table: &Table, before: &Account, email: &Email) -> Result<Accou
 
 #[tokio::test]
 async fn an_account_moves_to_another_address() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = Account { email_verified: false, ..patient() };
     table.register(&account).await;
     let email = patient().email;
@@ -275,7 +279,7 @@ async fn an_account_moves_to_another_address() {
 
 #[tokio::test]
 async fn an_account_cannot_take_the_address_of_another_one() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (account, other) = (patient(), patient());
     table.register(&account).await;
     table.register(&other).await;
@@ -294,7 +298,7 @@ async fn an_account_cannot_take_the_address_of_another_one() {
 
 #[tokio::test]
 async fn an_address_that_changes_in_case_alone_keeps_its_key() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let respelt = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
@@ -309,7 +313,7 @@ async fn an_address_that_changes_in_case_alone_keeps_its_key() {
 
 #[tokio::test]
 async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let mails = MailLimit { most: 3, now: at(0) };
     let registered = || event(&account, account.id, Action::Register, None);
@@ -333,7 +337,7 @@ async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
         ["audit_event", "credentials", "rate_window", "user"],
         "and no session"
     );
-    assert!(matches!(silently().await, Err(SilentError::Changed)));
+    assert!(matches!(silently().await, Err(SilentError::Stale)));
     let told = || mail(MailKind::AlreadyRegistered, &account);
     let refuse = async |account: &Account| {
         table.store.refuse_registration(account, &registered(), &told(), id(), mails, None).await
@@ -345,17 +349,21 @@ async fn a_silent_registration_costs_the_same_for_a_taken_and_a_free_address() {
         (taken.round_trips, taken.calls, taken.read)
     );
     assert_eq!((free.calls, free.write, taken.write), (1, 18.0, 18.0));
-    assert!(matches!(refuse(&patient()).await, Err(SilentError::Changed)));
+    assert!(matches!(refuse(&patient()).await, Err(SilentError::Stale)));
 
     // The owner gets at most the daily maximum of mails, and as many events.
     refuse(&account).await.unwrap();
     let before = table.count().await;
-    assert!(matches!(refuse(&account).await, Err(SilentError::Locked(_))));
+    assert!(matches!(refuse(&account).await, Err(SilentError::LimitReached(_))));
     assert_eq!(table.count().await, before);
 }
 
 /// Registers an account silently in place of another one.
-async fn replace(table: &Table, account: &Account, replaced: Replaced) -> Result<(), SilentError> {
+async fn replace(
+    table: &TestTable,
+    account: &Account,
+    replaced: Replaced,
+) -> Result<(), SilentError> {
     let credentials = Credentials { unconfirmed: true, ..credentials(account) };
     let event = event(account, account.id, Action::Register, None);
     let mails = MailLimit { most: 20, now: at(0) };
@@ -364,7 +372,7 @@ async fn replace(table: &Table, account: &Account, replaced: Replaced) -> Result
 
 #[tokio::test]
 async fn a_registration_that_was_not_confirmed_is_replaced_by_the_next() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let first = Account { email_verified: false, ..patient() };
     let second = Account { id: id(), ..first.clone() };
     let holder = async || table.store.get_credentials(&first.email).await.unwrap().unwrap().user_id;
@@ -377,19 +385,19 @@ async fn a_registration_that_was_not_confirmed_is_replaced_by_the_next() {
     assert_eq!(table.store.get_account(first.id).await.unwrap(), None);
     let third = Account { id: id(), ..first.clone() };
     let late = replace(&table, &third, Replaced::Unconfirmed(first.id)).await;
-    assert!(matches!(late, Err(SilentError::Changed)), "it was replaced meanwhile");
+    assert!(matches!(late, Err(SilentError::Stale)), "it was replaced meanwhile");
 
     put_token(&table, MailKind::VerifyEmail, &second, &second.email).await;
     let verified = event(&second, second.id, Action::VerifyEmail, None);
     table.store.verify_email(&second, HASH, &verified).await.unwrap();
     let refused = replace(&table, &third, Replaced::Unconfirmed(second.id)).await;
-    assert!(matches!(refused, Err(SilentError::Changed | SilentError::Confirmed)), "{refused:?}");
+    assert!(matches!(refused, Err(SilentError::Stale | SilentError::Confirmed)), "{refused:?}");
     assert_eq!(holder().await, second.id);
 }
 
 #[tokio::test]
 async fn an_account_that_was_never_confirmed_is_discarded_with_its_address() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = Account { email_verified: false, ..patient() };
     let first = table.register(&account).await;
     let discard = async |before: &Account| {

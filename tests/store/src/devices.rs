@@ -4,11 +4,11 @@ use domain::device::{KnownDevice, MAX_DEVICE_FAILURES};
 use jiff::SignedDuration;
 
 use crate::people::{at, id};
-use crate::table::Table;
+use crate::table::TestTable;
 
 #[tokio::test]
 async fn a_known_device_has_its_own_failures_and_is_forgotten_by_too_many() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let device = KnownDevice::new(id(), "hash".to_owned(), 3, at(0));
     table.store.create_device(&device, 7).await.unwrap();
     let begin = async |place, hash, now| {

@@ -17,14 +17,14 @@ use store::staff::outline::Outline;
 use store::stream::Change;
 
 use crate::people::{annotation, at, doctor, event, id, user};
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
-async fn outline(table: &Table, patient: UserId, record: RecordId) -> Outline {
+async fn outline(table: &TestTable, patient: UserId, record: RecordId) -> Outline {
     table.store.get_record_outline(patient, record).await.unwrap().unwrap()
 }
 
 /// Breaks the glass at a time.
-async fn break_glass(table: &Table, staff: &Account, outline: &Outline, now: Timestamp) {
+async fn break_glass(table: &TestTable, staff: &Account, outline: &Outline, now: Timestamp) {
     let record = &outline.record;
     let reason = Justification::parse("The patient asks on the telephone").unwrap();
     let told = RecordEvent::Opened { staff }.notification(
@@ -42,7 +42,7 @@ async fn break_glass(table: &Table, staff: &Account, outline: &Outline, now: Tim
 
 #[tokio::test]
 async fn an_outline_contains_no_text_that_people_have_written() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, files) = table.record_with_files(2).await;
     let note = annotation(&record);
     table.annotate(&doctor, &record, &note).await;
@@ -76,7 +76,7 @@ async fn an_outline_contains_no_text_that_people_have_written() {
 
 #[tokio::test]
 async fn breaking_the_glass_opens_one_record_for_15_minutes() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (staff, other) = (user(Role::Admin, "Ada", "Staff"), user(Role::Admin, "Bob", "Staff"));
     let (patient, doctor, record, files) = table.record_with_files(1).await;
     let note = annotation(&record);
@@ -154,7 +154,7 @@ async fn breaking_the_glass_opens_one_record_for_15_minutes() {
 
 #[tokio::test]
 async fn the_patient_sees_who_broke_the_glass_and_why() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let staff = user(Role::Admin, "Ada", "Staff");
     let (patient, _, record, _) = table.record_with_files(0).await;
     break_glass(&table, &staff, &outline(&table, patient.id, record.id).await, at(0)).await;
@@ -196,7 +196,7 @@ async fn the_patient_sees_who_broke_the_glass_and_why() {
 
 #[tokio::test]
 async fn a_correction_of_an_assignment_is_all_or_nothing() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let staff = user(Role::Admin, "Ada", "Staff");
     let (patient, former, record, _) = table.record_with_files(1).await;
     let new = doctor();

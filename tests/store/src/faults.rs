@@ -32,12 +32,12 @@ use crate::people::{
     annotation, at, event, file, id, notification_to_doctor, notification_to_patient, patient,
     record, session, unlimited, user,
 };
-use crate::table::{Item, NAME, Table, client, store};
+use crate::table::{Item, NAME, TestTable, client, store};
 
 /// What happens to a request.
-enum Fault {
+enum TableFault {
     /// The table responds.
-    Answered,
+    Passed,
     /// No response comes.
     Silence,
     /// The table acts, but the connection is cut before its response.
@@ -46,42 +46,42 @@ enum Fault {
     Instead(u16, serde_json::Value),
 }
 
-/// Starts a server in front of the table and returns a store that uses it. `fate` decides on each
+/// Starts a server in front of the table and returns a store that uses it. `fault` decides on each
 /// request by its number (from 0) and body.
 async fn behind(
-    table: &Table,
-    fate: impl Fn(usize, &str) -> Fault + Send + Sync + 'static,
+    table: &TestTable,
+    fault: impl Fn(usize, &str) -> TableFault + Send + Sync + 'static,
 ) -> (Store, Arc<AtomicUsize>) {
     behind_within(
         table,
         TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build(),
-        fate,
+        fault,
     )
     .await
 }
 
 /// Does the same as [`behind`] with the given timeouts.
 async fn behind_within(
-    table: &Table,
+    table: &TestTable,
     timeouts: TimeoutConfig,
-    fate: impl Fn(usize, &str) -> Fault + Send + Sync + 'static,
+    fault: impl Fn(usize, &str) -> TableFault + Send + Sync + 'static,
 ) -> (Store, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (behind, requests, fate) =
-        (table.address.clone(), Arc::new(AtomicUsize::new(0)), Arc::new(fate));
+    let (behind, requests, fault) =
+        (table.address.clone(), Arc::new(AtomicUsize::new(0)), Arc::new(fault));
     let counter = requests.clone();
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (behind, counter, fate) = (behind.clone(), counter.clone(), fate.clone());
+            let (behind, counter, fault) = (behind.clone(), counter.clone(), fault.clone());
             tokio::spawn(async move {
                 let mut stream = BufReader::new(stream);
                 while let Some(request) = message(&mut stream).await {
                     let body = String::from_utf8_lossy(&request).into_owned();
-                    let response = match fate(counter.fetch_add(1, Ordering::SeqCst), &body) {
-                        Fault::Silence => std::future::pending().await,
-                        Fault::Instead(status, body) => {
+                    let response = match fault(counter.fetch_add(1, Ordering::SeqCst), &body) {
+                        TableFault::Silence => std::future::pending().await,
+                        TableFault::Instead(status, body) => {
                             let body = body.to_string();
                             let head = format!(
                                 "HTTP/1.1 {status} X\r\ncontent-type: \
@@ -90,12 +90,12 @@ async fn behind_within(
                             );
                             format!("{head}{body}").into_bytes()
                         }
-                        fate => {
+                        fault => {
                             let mut table =
                                 BufReader::new(TcpStream::connect(&behind).await.unwrap());
                             table.get_mut().write_all(&request).await.unwrap();
                             let response = message(&mut table).await.unwrap();
-                            if matches!(fate, Fault::Cut) {
+                            if matches!(fault, TableFault::Cut) {
                                 return;
                             }
                             response
@@ -189,14 +189,14 @@ async fn assert_all_unavailable(store: &Store) {
 
 #[tokio::test]
 async fn a_silent_table_is_unavailable_within_three_seconds() {
-    let table = Table::new().await;
-    // With the timeouts of functions that answer HTTP requests.
+    let table = TestTable::new().await;
+    // With the timeouts of functions that serve HTTP requests.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(500))
         .operation_attempt_timeout(Duration::from_millis(800))
         .operation_timeout(Duration::from_millis(2500))
         .build();
-    let (store, _) = behind_within(&table, timeouts, |_, _| Fault::Silence).await;
+    let (store, _) = behind_within(&table, timeouts, |_, _| TableFault::Silence).await;
     // A busy machine may delay the test a little.
     for _ in 0..5 {
         let start = Instant::now();
@@ -219,7 +219,7 @@ async fn a_table_that_cannot_be_reached_is_unavailable() {
 
 #[tokio::test]
 async fn a_table_that_throttles_or_fails_is_unavailable() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for (status, code) in [
         (400, "ThrottlingException"),
         (400, "ProvisionedThroughputExceededException"),
@@ -228,20 +228,21 @@ async fn a_table_that_throttles_or_fails_is_unavailable() {
         (503, "ServiceUnavailable"),
     ] {
         let (store, requests) =
-            behind(&table, move |_, _| Fault::Instead(status, refusal(code))).await;
+            behind(&table, move |_, _| TableFault::Instead(status, refusal(code))).await;
         assert_unavailable(store.get_account(id())).await;
         assert_eq!(requests.load(Ordering::SeqCst), 3, "{code}: three attempts");
     }
-    let (store, _) = behind(&table, |_, _| Fault::Instead(503, json!("no error at all"))).await;
+    let (store, _) =
+        behind(&table, |_, _| TableFault::Instead(503, json!("no error at all"))).await;
     assert_all_unavailable(&store).await;
 }
 
 #[tokio::test]
 async fn permanent_errors_are_not_reported_as_unavailable() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for code in ["AccessDeniedException", "ValidationException", "ResourceNotFoundException"] {
         let (store, requests) =
-            behind(&table, move |_, _| Fault::Instead(400, refusal(code))).await;
+            behind(&table, move |_, _| TableFault::Instead(400, refusal(code))).await;
         let refused = store.get_account(id()).await;
         assert!(
             matches!(refused, Err(Error::Rejected(ref text)) if text.contains(code)),
@@ -253,25 +254,22 @@ async fn permanent_errors_are_not_reported_as_unavailable() {
 
 #[tokio::test]
 async fn short_faults_are_retried() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     for (status, code) in [(400, "ThrottlingException"), (500, "InternalServerError")] {
         let (store, _) = behind(&table, move |number, _| {
-            if number < 2 { Fault::Instead(status, refusal(code)) } else { Fault::Answered }
+            if number < 2 { TableFault::Instead(status, refusal(code)) } else { TableFault::Passed }
         })
         .await;
         assert_eq!(store.get_account(account.id).await.unwrap().as_ref(), Some(&account));
     }
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3)).build();
-    let (store, _) =
-        behind_within(
-            &table,
-            timeouts,
-            |number, _| if number == 0 { Fault::Silence } else { Fault::Answered },
-        )
-        .await;
+    let (store, _) = behind_within(&table, timeouts, |number, _| {
+        if number == 0 { TableFault::Silence } else { TableFault::Passed }
+    })
+    .await;
     assert_eq!(store.get_account(account.id).await.unwrap(), Some(account));
 }
 
@@ -287,7 +285,7 @@ fn canceled(reason: &str, steps: usize) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_transaction_conflict_is_tried_three_times_with_one_token() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for reason in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
         for (conflicts, succeeds) in [(2, true), (3, false)] {
             let tokens = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -297,9 +295,9 @@ async fn a_transaction_conflict_is_tried_three_times_with_one_token() {
                     serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
                 seen.lock().unwrap().push(body["ClientRequestToken"].as_str().unwrap().to_owned());
                 if number < conflicts {
-                    Fault::Instead(400, canceled(reason, 4))
+                    TableFault::Instead(400, canceled(reason, 4))
                 } else {
-                    Fault::Answered
+                    TableFault::Passed
                 }
             })
             .await;
@@ -317,16 +315,16 @@ async fn a_transaction_conflict_is_tried_three_times_with_one_token() {
 
 #[tokio::test]
 async fn a_single_write_waits_for_a_transaction_on_its_item() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let session = session(&patient());
     for (conflicts, succeeds) in [(2, true), (3, false)] {
         // This many requests are sent before the write.
         let stores = async |reads: usize| {
             let conflict = move |number: usize, _: &str| match number.checked_sub(reads) {
                 Some(write) if write < conflicts => {
-                    Fault::Instead(400, refusal("TransactionConflictException"))
+                    TableFault::Instead(400, refusal("TransactionConflictException"))
                 }
-                _ => Fault::Answered,
+                _ => TableFault::Passed,
             };
             behind(&table, conflict).await
         };
@@ -370,10 +368,10 @@ async fn a_single_write_waits_for_a_transaction_on_its_item() {
 
 #[tokio::test]
 async fn a_transaction_that_is_still_in_progress_is_sent_again() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (store, _) = behind(&table, |number, _| match number {
-        0 => Fault::Instead(400, refusal("TransactionInProgressException")),
-        _ => Fault::Answered,
+        0 => TableFault::Instead(400, refusal("TransactionInProgressException")),
+        _ => TableFault::Passed,
     })
     .await;
     create_record(&store, &patient()).await.unwrap();
@@ -381,9 +379,9 @@ async fn a_transaction_that_is_still_in_progress_is_sent_again() {
 
 #[tokio::test]
 async fn the_error_of_a_refused_transaction_names_the_reasons_and_no_content_of_items() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (store, requests) =
-        behind(&table, |_, _| Fault::Instead(400, canceled("ValidationError", 4))).await;
+        behind(&table, |_, _| TableFault::Instead(400, canceled("ValidationError", 4))).await;
     let account = patient();
     let error = create_record(&store, &account).await.unwrap_err();
     let is_named = |text: &str| text.contains("ValidationError");
@@ -397,7 +395,7 @@ async fn the_error_of_a_refused_transaction_names_the_reasons_and_no_content_of_
 
 #[tokio::test]
 async fn unprocessed_keys_are_requested_again_a_limited_number_of_times() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let accounts = [patient(), patient()];
     for account in &accounts {
         table.register(account).await;
@@ -405,13 +403,17 @@ async fn unprocessed_keys_are_requested_again_a_limited_number_of_times() {
     let unprocessed = |body: &str| {
         let body: serde_json::Value =
             serde_json::from_str(body.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-        Fault::Instead(200, json!({ "Responses": {}, "UnprocessedKeys": body["RequestItems"] }))
+        TableFault::Instead(
+            200,
+            json!({ "Responses": {}, "UnprocessedKeys": body["RequestItems"] }),
+        )
     };
-    let (store, _) = behind(
-        &table,
-        move |number, body| if number < 3 { unprocessed(body) } else { Fault::Answered },
-    )
-    .await;
+    let (store, _) =
+        behind(
+            &table,
+            move |number, body| if number < 3 { unprocessed(body) } else { TableFault::Passed },
+        )
+        .await;
     assert_eq!(
         store.get_accounts(accounts.iter().map(|account| account.id)).await.unwrap().len(),
         2
@@ -423,16 +425,16 @@ async fn unprocessed_keys_are_requested_again_a_limited_number_of_times() {
 /// Staff order a mail again after a purge has read that it was sent.
 #[tokio::test]
 async fn a_purge_marks_a_notification_whose_mail_was_ordered_meanwhile() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = crate::people::doctor();
     let all = mailed(&table, &doctor, 1).await;
     let (store, _) = behind(&table, |number, _| {
         // The deletion, after the query.
         if number == 1 {
             let error = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
-            return Fault::Instead(400, json!({ "__type": error }));
+            return TableFault::Instead(400, json!({ "__type": error }));
         }
-        Fault::Answered
+        TableFault::Passed
     })
     .await;
     store.purge_deleted(doctor.id, None, all[0].id).await.unwrap();
@@ -461,29 +463,29 @@ fn change(database: &Database, notification: &Notification, update: Option<&str>
 
 /// Returns a store for which a notification changes after its first request, a query.
 async fn changing(
-    table: &Table,
+    table: &TestTable,
     notification: &Notification,
     update: Option<&'static str>,
 ) -> Store {
     let (database, of) = (table.database.clone(), notification.clone());
-    let fate = move |number, _: &str| {
+    let fault = move |number, _: &str| {
         if number == 1 {
             change(&database, &of, update);
         }
-        Fault::Answered
+        TableFault::Passed
     };
-    behind(table, fate).await.0
+    behind(table, fault).await.0
 }
 
 /// Returns what is stored of a notification.
-async fn stored(table: &Table, notification: &Notification) -> Option<Item> {
+async fn stored(table: &TestTable, notification: &Notification) -> Option<Item> {
     let Notification { recipient_id, id, .. } = notification;
     table.item(format!("INBOX#{recipient_id}"), format!("NOTIFICATION#{id}")).await
 }
 
 #[tokio::test]
 async fn a_purge_does_not_take_away_a_mail_that_is_ordered_meanwhile() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let one = mailed(&table, &crate::people::doctor(), 1).await.remove(0);
     let store = changing(&table, &one, Some("mail_state ordered")).await;
     store.purge_deleted(one.recipient_id, None, one.id).await.unwrap();
@@ -493,7 +495,7 @@ async fn a_purge_does_not_take_away_a_mail_that_is_ordered_meanwhile() {
 /// The stream reports the end of a mail once: nothing removes the notification later.
 #[tokio::test]
 async fn a_purge_removes_a_notification_whose_mail_ends_meanwhile() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let one = notified(&table, &crate::people::doctor(), 1).await.remove(0);
     let store = changing(&table, &one, Some("mail_state sent")).await;
     store.purge_deleted(one.recipient_id, None, one.id).await.unwrap();
@@ -502,7 +504,7 @@ async fn a_purge_removes_a_notification_whose_mail_ends_meanwhile() {
 
 #[tokio::test]
 async fn bulk_actions_do_not_recreate_what_is_removed_meanwhile() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for is_read in [true, false] {
         let one = notified(&table, &crate::people::doctor(), 1).await.remove(0);
         let store = changing(&table, &one, None).await;
@@ -519,7 +521,7 @@ async fn bulk_actions_do_not_recreate_what_is_removed_meanwhile() {
 #[tokio::test]
 async fn a_notification_takes_the_place_of_an_open_one_only() {
     for update in [None, Some("mail_state sending"), Some("read_at x"), Some("is_deleted x")] {
-        let table = Table::new().await;
+        let table = TestTable::new().await;
         let (patient, doctor, before, _) = table.record_with_files(1).await;
         let one = notified(&table, &doctor, 1).await.remove(0);
         if update.is_some() {
@@ -536,14 +538,16 @@ async fn a_notification_takes_the_place_of_an_open_one_only() {
     }
 }
 
-/// Returns a store whose first request is carried out but not answered.
-async fn cut_once(table: &Table) -> Store {
-    behind(table, |number, _| if number == 0 { Fault::Cut } else { Fault::Answered }).await.0
+/// Returns a store whose first request is carried out, but gets no response.
+async fn cut_once(table: &TestTable) -> Store {
+    behind(table, |number, _| if number == 0 { TableFault::Cut } else { TableFault::Passed })
+        .await
+        .0
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let registration = event(&account, account.id, Action::Register, None);
     let first = session(&account);
@@ -610,7 +614,7 @@ async fn a_transaction_that_is_repeated_after_a_cut_acts_once() {
 
 #[tokio::test]
 async fn a_conditional_write_that_is_repeated_after_a_cut_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = user(Role::Patient, "Jane", "Doe");
     let before = table.register(&account).await;
     let with_profile = Account { profile: patient().profile, version: 2, ..account.clone() };
@@ -645,7 +649,7 @@ async fn a_conditional_write_that_is_repeated_after_a_cut_succeeds() {
 
 #[tokio::test]
 async fn a_claim_of_a_mail_that_is_repeated_after_a_cut_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = crate::people::doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = cut_once(&table).await.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
@@ -668,7 +672,7 @@ async fn a_claim_of_a_mail_that_is_repeated_after_a_cut_succeeds() {
 
 #[tokio::test]
 async fn bulk_actions_that_are_repeated_after_a_cut_succeed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = crate::people::doctor();
     let all = notified(&table, &doctor, 2).await;
     let read = cut_once(&table).await;
@@ -677,7 +681,8 @@ async fn bulk_actions_that_are_repeated_after_a_cut_succeed() {
     let shown = table.store.get_notification(doctor.id, all[1].id).await.unwrap().unwrap();
     assert_eq!(shown.read_at, Some(at(1)));
     let (cut, _) =
-        behind(&table, |number, _| if number == 2 { Fault::Cut } else { Fault::Answered }).await;
+        behind(&table, |number, _| if number == 2 { TableFault::Cut } else { TableFault::Passed })
+            .await;
     assert_eq!(
         cut.mark_notification_read(doctor.id, all[0].id, at(2)).await.unwrap().unwrap().read_at,
         Some(at(2))

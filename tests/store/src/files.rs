@@ -7,11 +7,11 @@ use store::Lookup;
 use store::files::DeleteFileError;
 
 use crate::people::{at, doctor, event, file, hashed_file, id, notification_to_doctor, unlimited};
-use crate::table::Table;
+use crate::table::TestTable;
 
 #[tokio::test]
 async fn a_file_is_found_by_its_id() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let lookup = table.store.get_file_lookup(files[0].id).await.unwrap();
     assert_eq!(
@@ -28,7 +28,7 @@ async fn a_file_is_found_by_its_id() {
 
 #[tokio::test]
 async fn a_deleted_file_is_removed_and_no_longer_counted() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, files) = table.record_with_files(2).await;
     let event = || event(&patient, patient.id, Action::DeleteFile, Some(record.id));
     let told = notification_to_doctor(&patient, &record);
@@ -84,7 +84,7 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
 
 #[tokio::test]
 async fn a_deletion_that_would_notify_a_former_doctor_is_refused() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let outdated = Record { doctor_id: doctor().id, version: 0, ..record.clone() };
     let event = event(&patient, patient.id, Action::DeleteFile, Some(record.id));
@@ -106,7 +106,7 @@ async fn a_deletion_that_would_notify_a_former_doctor_is_refused() {
 
 #[tokio::test]
 async fn a_file_is_settled_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, files) = table.record_with_files(2).await;
     let rejected = Verdict::Rejected(Rejection::ContainsMacros);
     for (file, verdict, other) in
@@ -130,7 +130,7 @@ async fn a_file_is_settled_once() {
 
 #[tokio::test]
 async fn a_file_keeps_its_hash() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, _) = table.record_with_files(0).await;
     let file = hashed_file(&record);
     let after = Record { file_count: 1, version: 2, ..record.clone() };

@@ -11,11 +11,11 @@ use store::accounts::{CreateProfileError, RegisterError};
 use store::idempotency::{LEASE_DURATION, Lease, LeaseOutcome, RESPONSE_RETENTION};
 
 use crate::people::{at, credentials, doctor_profile, event, id, patient, session, user};
-use crate::table::Table;
+use crate::table::TestTable;
 
 const LABEL: &str = "label";
 
-impl Table {
+impl TestTable {
     /// Begins a request for the first time and returns its lease.
     async fn first(&self, user: UserId, now: Timestamp) -> Lease {
         match self.begin(user, now).await {
@@ -42,13 +42,13 @@ impl Table {
     }
 }
 
-fn is_answered(begun: &LeaseOutcome) -> bool {
+fn has_response(begun: &LeaseOutcome) -> bool {
     matches!(begun, LeaseOutcome::Completed(response) if response == b"sealed")
 }
 
 #[tokio::test]
 async fn a_change_and_its_response_are_stored_together() {
-    let (table, account) = (Table::new().await, patient());
+    let (table, account) = (TestTable::new().await, patient());
     let hold = table.first(account.id, at(0)).await;
     assert!(matches!(table.begin(account.id, at(0)).await, LeaseOutcome::InProgress));
     assert_eq!(table.entities().await, ["idempotency"]);
@@ -57,9 +57,9 @@ async fn a_change_and_its_response_are_stored_together() {
         table.entities().await,
         ["audit_event", "credentials", "idempotency", "session", "user"]
     );
-    assert!(is_answered(&table.begin(account.id, at(0)).await));
+    assert!(has_response(&table.begin(account.id, at(0)).await));
     table.store.release_lease(&hold).await.unwrap();
-    assert!(is_answered(&table.begin(account.id, at(0)).await), "what was answered stays");
+    assert!(has_response(&table.begin(account.id, at(0)).await), "the stored response stays");
     let item =
         table.item(format!("IDEMPOTENCY#{}#{LABEL}", account.id), "IDEMPOTENCY").await.unwrap();
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
@@ -73,7 +73,7 @@ async fn a_change_and_its_response_are_stored_together() {
 
 #[tokio::test]
 async fn a_refused_change_stores_no_response() {
-    let (table, account) = (Table::new().await, patient());
+    let (table, account) = (TestTable::new().await, patient());
     table.register(&account).await;
     let again = Account { id: id(), ..account.clone() };
     let hold = table.first(account.id, at(0)).await;
@@ -91,7 +91,7 @@ async fn a_refused_change_stores_no_response() {
 
 #[tokio::test]
 async fn each_user_and_label_has_its_own_lease() {
-    let (table, here, there) = (Table::new().await, id::<UserId>(), id::<UserId>());
+    let (table, here, there) = (TestTable::new().await, id::<UserId>(), id::<UserId>());
     for (user, label) in
         [(Some(here), LABEL), (Some(there), LABEL), (Some(here), "other"), (None, LABEL)]
     {
@@ -103,7 +103,7 @@ async fn each_user_and_label_has_its_own_lease() {
 
 #[tokio::test]
 async fn a_lease_expires_and_is_acquired_by_another_request() {
-    let (table, account) = (Table::new().await, patient());
+    let (table, account) = (TestTable::new().await, patient());
     let crashed = table.first(account.id, at(0)).await;
     assert!(matches!(
         table.begin(account.id, at(0) + LEASE_DURATION - SignedDuration::from_secs(1)).await,
@@ -122,15 +122,15 @@ async fn a_lease_expires_and_is_acquired_by_another_request() {
     let overtaken =
         table.register_once(&Account { id: id(), ..account.clone() }, &crashed, now).await;
     assert!(matches!(overtaken, Err(RegisterError::Store(Error::LeaseLost))), "{overtaken:?}");
-    assert!(is_answered(&table.begin(account.id, now).await));
+    assert!(has_response(&table.begin(account.id, now).await));
 }
 
 #[tokio::test]
 async fn a_response_is_valid_for_a_day_even_if_the_table_deletes_it_later() {
-    let (table, account) = (Table::new().await, patient());
+    let (table, account) = (TestTable::new().await, patient());
     let hold = table.first(account.id, at(0)).await;
     table.register_once(&account, &hold, at(0)).await.unwrap();
-    assert!(is_answered(
+    assert!(has_response(
         &table.begin(account.id, at(0) + RESPONSE_RETENTION - SignedDuration::from_secs(1)).await
     ));
     assert!(matches!(
@@ -141,7 +141,7 @@ async fn a_response_is_valid_for_a_day_even_if_the_table_deletes_it_later() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_eight_concurrent_requests_one_acquires_the_lease() {
-    let (table, user) = (Table::new().await, id::<UserId>());
+    let (table, user) = (TestTable::new().await, id::<UserId>());
     for now in [at(0), at(0) + LEASE_DURATION] {
         let begun = join_all((0..8).map(|_| {
             let store = table.store.clone();
@@ -163,7 +163,7 @@ async fn of_eight_concurrent_requests_one_acquires_the_lease() {
 #[tokio::test]
 async fn creating_a_profile_with_a_lease_is_refused_for_the_usual_reasons() {
     let (table, account) =
-        (Table::new().await, user(domain::account::Role::Doctor, "John", "Smith"));
+        (TestTable::new().await, user(domain::account::Role::Doctor, "John", "Smith"));
     table.register(&account).await;
     let profile =
         Account { profile: Some(doctor_profile("Cardiology")), version: 2, ..account.clone() };
@@ -175,7 +175,7 @@ async fn creating_a_profile_with_a_lease_is_refused_for_the_usual_reasons() {
         Err(CreateProfileError::Stale)
     ));
     table.store.create_profile(&profile, Some(&response)).await.unwrap();
-    assert!(is_answered(&table.begin(account.id, at(0)).await));
+    assert!(has_response(&table.begin(account.id, at(0)).await));
     let hold = match table.store.acquire_lease(Some(account.id), "other", at(0)).await.unwrap() {
         LeaseOutcome::Acquired(hold) => hold,
         other => panic!("{other:?}"),

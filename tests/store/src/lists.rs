@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::meter::Cost;
 use crate::notifications::notified;
 use crate::people::{annotation, at, doctor, file, id, id_at, patient, record};
-use crate::table::{Item, NAME, Table, text};
+use crate::table::{Item, NAME, TestTable, text};
 
 const NOW: &str = "2026-11-23T10:00:00Z";
 
@@ -27,7 +27,7 @@ fn moment(text: &str) -> Timestamp {
 
 /// Returns the ids of a whole list, page by page.
 async fn walk<T: ListEntry>(
-    table: &Table,
+    table: &TestTable,
     now: &str,
     span: Span,
     limit: usize,
@@ -47,7 +47,7 @@ async fn walk<T: ListEntry>(
 }
 
 /// Registers patients created at the given times.
-async fn registered(table: &Table, moments: &[&str]) -> Vec<Uuid> {
+async fn registered(table: &TestTable, moments: &[&str]) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = Vec::new();
     for moment in moments {
         let account = Account { id: id_at(moment), ..patient() };
@@ -63,7 +63,7 @@ async fn registered(table: &Table, moments: &[&str]) -> Vec<Uuid> {
 }
 
 /// Stores copies of the items of a chart or an inbox under other ids, which are listed in an index.
-fn multiply(table: &Table, items: &[Item], number: usize, ids: &[String]) {
+fn multiply(table: &TestTable, items: &[Item], number: usize, ids: &[String]) {
     table.multiply(items, number, |_| {
         let new: Uuid = id::<RecordId>().into();
         let mut pairs: Vec<(String, String)> =
@@ -85,7 +85,7 @@ fn multiply(table: &Table, items: &[Item], number: usize, ids: &[String]) {
 
 #[tokio::test]
 async fn pages_that_end_in_empty_months_lose_no_entries() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     // More than thirteen months before the time of the walk: the work for one page ends in the
     // empty months between.
     let ids = registered(
@@ -109,7 +109,7 @@ async fn pages_that_end_in_empty_months_lose_no_entries() {
 
 #[tokio::test]
 async fn imported_things_older_than_the_system_are_listed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let moments = [
         "2026-02-01T00:00:00Z",
         "2026-01-05T00:00:00Z",
@@ -131,7 +131,7 @@ async fn imported_things_older_than_the_system_are_listed() {
 
 #[tokio::test]
 async fn a_list_is_narrowed_by_year_month_and_day() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let moments = [
         "2026-03-04T23:59:59.999Z",
         "2026-03-05T00:00:00Z",
@@ -171,7 +171,7 @@ async fn a_list_is_narrowed_by_year_month_and_day() {
 
 #[tokio::test]
 async fn a_filtered_list_contains_every_match() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mut doctors: Vec<Uuid> = Vec::new();
     for number in 0..40 {
         let account = if number % 10 == 3 { doctor() } else { patient() };
@@ -195,7 +195,7 @@ async fn a_filtered_list_contains_every_match() {
 
 #[tokio::test]
 async fn lists_contain_no_text_that_people_have_written() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, files) = table.record_with_files(1).await;
     let note = annotation(&record);
     table.annotate(&doctor, &record, &note).await;
@@ -295,7 +295,7 @@ async fn lists_contain_no_text_that_people_have_written() {
 
 /// Returns all entries of a chart, page by page.
 async fn in_chart<T: ChartEntry>(
-    table: &Table,
+    table: &TestTable,
     patient: UserId,
     limit: usize,
     shows: impl Fn(&T) -> bool,
@@ -318,7 +318,7 @@ async fn in_chart<T: ChartEntry>(
 
 #[tokio::test]
 async fn a_chart_is_listed_by_record_newest_first() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let (mut records, mut files, mut notes): (Vec<Uuid>, Vec<Uuid>, Vec<Uuid>) = Default::default();
     for number in 0..7 {
@@ -370,7 +370,7 @@ async fn a_chart_is_listed_by_record_newest_first() {
 
 #[tokio::test]
 async fn an_inbox_is_listed_without_its_messages() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all: Vec<NotificationId> =
         notified(&table, &doctor, 7).await.iter().map(|it| it.id).collect();
@@ -407,8 +407,8 @@ async fn an_inbox_is_listed_without_its_messages() {
 async fn a_page_costs_the_same_however_long_the_list_is() {
     let mut costs: Vec<[Cost; 3]> = Vec::new();
     for number in [1_000, 10_000] {
-        let table = Table::new().await;
-        let scratch = Table::new().await;
+        let table = TestTable::new().await;
+        let scratch = TestTable::new().await;
         let (_, doctor, record, files) = scratch.record_with_files(1).await;
         let note = annotation(&record);
         scratch.annotate(&doctor, &record, &note).await;
@@ -461,7 +461,7 @@ async fn a_page_costs_the_same_however_long_the_list_is() {
 
 #[tokio::test]
 async fn an_entry_is_found_by_its_id_whatever_its_age() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let ids = registered(
         &table,
         &["2018-03-15T12:00:00Z", "2026-01-01T00:00:00Z", "2026-11-15T12:00:00Z"],

@@ -17,7 +17,7 @@ use store::{Page, Span};
 
 use crate::notifications::notified;
 use crate::people::{at, doctor, event, id, patient, user};
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 /// Returns the order for the mail of a notification.
 pub(crate) fn order(notification: &Notification) -> MailMessage {
@@ -53,7 +53,7 @@ fn delivery(
 
 #[tokio::test]
 async fn a_mail_of_a_notification_is_sent_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_mail_of_a_notification_is_sent_once() {
 
 #[tokio::test]
 async fn only_staff_resend_a_mail_that_may_have_been_sent() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
@@ -110,18 +110,18 @@ async fn only_staff_resend_a_mail_that_may_have_been_sent() {
         let event = event(&admin, doctor.id, Action::ResendMail, None);
         table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await
     };
-    assert!(matches!(again().await, Err(ResendMailError::InProgress)), "it waits");
+    assert!(matches!(again().await, Err(ResendMailError::UnderWay)), "it waits");
     let (_, first) = claimed(claim().await);
-    assert!(matches!(again().await, Err(ResendMailError::InProgress)), "it is being sent");
+    assert!(matches!(again().await, Err(ResendMailError::UnderWay)), "it is being sent");
     table
         .store
-        .mark_mail_failed(&first, MailFailure::NoAnswer, MailOutcome::InDoubt, at(1))
+        .mark_mail_failed(&first, MailFailure::NoResponse, MailOutcome::InDoubt, at(1))
         .await
         .unwrap();
     assert_eq!(claim().await, MailClaim::InDoubt(None));
     for sent in 2..4 {
         again().await.unwrap();
-        assert!(matches!(again().await, Err(ResendMailError::InProgress)), "once for each order");
+        assert!(matches!(again().await, Err(ResendMailError::UnderWay)), "once for each order");
         let (mail, held) = claimed(claim().await);
         assert_eq!(mail, notification);
         table.store.mark_mail_sent(&held, at(sent)).await.unwrap();
@@ -137,7 +137,7 @@ async fn only_staff_resend_a_mail_that_may_have_been_sent() {
 
 #[tokio::test]
 async fn a_claimed_mail_without_an_outcome_is_resent_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
@@ -163,7 +163,7 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
         Delivery { mail_claimed_at: Some(at(1)), ..delivery(Some(MailState::Sending), None, None) }
     );
     assert!(
-        matches!(again(46).await, Err(ResendMailError::InProgress))
+        matches!(again(46).await, Err(ResendMailError::UnderWay))
             && !now().await.can_be_resent(at(0), at(46))
     );
     assert!(now().await.can_be_resent(at(0), at(47)));
@@ -171,7 +171,7 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
     assert!(
         matches!(
             (&one, &other),
-            (Ok(()), Err(ResendMailError::InProgress)) | (Err(ResendMailError::InProgress), Ok(()))
+            (Ok(()), Err(ResendMailError::UnderWay)) | (Err(ResendMailError::UnderWay), Ok(()))
         ),
         "{one:?} {other:?}"
     );
@@ -181,12 +181,12 @@ async fn a_claimed_mail_without_an_outcome_is_resent_once() {
     };
     assert_eq!(now().await, ordered);
     assert_eq!(claimed(claim(48).await).0, notification);
-    assert!(matches!(again(49).await, Err(ResendMailError::InProgress)), "it was begun anew");
+    assert!(matches!(again(49).await, Err(ResendMailError::UnderWay)), "it was begun anew");
 }
 
 #[tokio::test]
 async fn only_an_unclaimed_mail_can_be_dropped() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
@@ -212,7 +212,7 @@ async fn only_an_unclaimed_mail_can_be_dropped() {
     let (_, held) = claimed(claim().await);
     for outcome in [None, Some(MailOutcome::InDoubt)] {
         if let Some(outcome) = outcome {
-            let failure = MailFailure::NoAnswer;
+            let failure = MailFailure::NoResponse;
             table.store.mark_mail_failed(&held, failure, outcome, at(3)).await.unwrap();
         }
         let before = now().await;
@@ -236,7 +236,7 @@ async fn only_an_unclaimed_mail_can_be_dropped() {
 
 #[tokio::test]
 async fn a_report_says_what_became_of_a_sent_mail() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
@@ -277,7 +277,7 @@ async fn a_report_says_what_became_of_a_sent_mail() {
 
 #[tokio::test]
 async fn a_report_may_come_before_the_mailers_own() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     for outcome in [None, Some(MailOutcome::TriedAgain), Some(MailOutcome::InDoubt)] {
         let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
@@ -289,7 +289,7 @@ async fn a_report_may_come_before_the_mailers_own() {
         match outcome {
             None => table.store.mark_mail_sent(&held, at(4)).await.unwrap(),
             Some(outcome) => {
-                let failure = MailFailure::NoAnswer;
+                let failure = MailFailure::NoResponse;
                 table.store.mark_mail_failed(&held, failure, outcome, at(4)).await.unwrap();
             }
         }
@@ -299,7 +299,7 @@ async fn a_report_may_come_before_the_mailers_own() {
     let mail = Mail::new(id(), MailKind::ResetPassword, doctor.id, at(0));
     table.store.create_mail(&mail).await.unwrap();
     let (_, held) = claimed(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap());
-    let (failure, outcome) = (MailFailure::NoAnswer, MailOutcome::InDoubt);
+    let (failure, outcome) = (MailFailure::NoResponse, MailOutcome::InDoubt);
     table.store.mark_mail_failed(&held, failure, outcome, at(2)).await.unwrap();
     let (order, failure) = (MailMessage::Mail { mail_id: mail.id }, MailFailure::Complained);
     table.store.note_mail_report(order, failure, at(2), at(3)).await.unwrap();
@@ -312,7 +312,7 @@ async fn a_report_may_come_before_the_mailers_own() {
 
 #[tokio::test]
 async fn a_deleted_notification_has_no_mail() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let order = MailMessage::Notification { recipient_id: doctor.id, notification_id: id() };
     assert_eq!(table.store.claim_mail(doctor.id, id(), at(1)).await.unwrap(), MailClaim::Gone);
@@ -320,7 +320,7 @@ async fn a_deleted_notification_has_no_mail() {
     let event = event(&doctor, doctor.id, Action::ResendMail, None);
     assert!(matches!(
         table.store.resend_mail(order, "smith@example.com", 9, &event, at(0)).await,
-        Err(ResendMailError::InProgress)
+        Err(ResendMailError::UnderWay)
     ));
     assert_eq!(table.store.get_notification_delivery(doctor.id, id()).await.unwrap(), None);
     assert_eq!(table.store.get_mail_delivery(id()).await.unwrap(), None);
@@ -345,7 +345,7 @@ async fn a_deleted_notification_has_no_mail() {
 /// mail.
 #[tokio::test]
 async fn a_late_report_does_not_touch_the_claim_of_another_mailer() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = async || {
@@ -372,7 +372,7 @@ async fn a_late_report_does_not_touch_the_claim_of_another_mailer() {
 
 #[tokio::test]
 async fn an_interrupted_mail_is_in_doubt_until_its_mailer_reports() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
@@ -396,7 +396,7 @@ async fn an_interrupted_mail_is_in_doubt_until_its_mailer_reports() {
 
 #[tokio::test]
 async fn a_claim_from_a_clock_that_is_ahead_can_be_interrupted() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = table.store.claim_mail(doctor.id, notification.id, at(59)).await.unwrap();
@@ -408,7 +408,7 @@ async fn a_claim_from_a_clock_that_is_ahead_can_be_interrupted() {
 
 #[tokio::test]
 async fn reading_and_mailing_a_notification_do_not_disturb_each_other() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
@@ -426,7 +426,7 @@ async fn reading_and_mailing_a_notification_do_not_disturb_each_other() {
 
 #[tokio::test]
 async fn a_stored_mail_is_sent_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mail = Mail::new(id(), MailKind::EmailChanged, id(), at(0))
         .to(Email::parse("old@example.com").unwrap());
     assert_eq!(table.store.claim_stored_mail(mail.id, at(1)).await.unwrap(), MailClaim::Gone);
@@ -461,7 +461,7 @@ async fn a_stored_mail_is_sent_once() {
 
 #[tokio::test]
 async fn the_mails_to_a_user_are_listed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (user, other) = (id(), id());
     let mut mails: Vec<Mail> =
         (0..5).map(|_| Mail::new(id(), MailKind::ResetPassword, user, at(0))).collect();
@@ -487,7 +487,7 @@ async fn the_mails_to_a_user_are_listed() {
 
 #[tokio::test]
 async fn a_mail_is_stored_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mail = Mail::new(id(), MailKind::VerifyEmail, id(), at(0));
     table.store.create_mail(&mail).await.unwrap();
     let claim = table.store.claim_stored_mail(mail.id, at(1)).await.unwrap();
@@ -502,7 +502,7 @@ async fn a_mail_is_stored_once() {
 
 #[tokio::test]
 async fn a_token_is_found_by_its_hash() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let token = MailToken::new(
         MailKind::ResetPassword,
@@ -525,14 +525,14 @@ async fn a_token_is_found_by_its_hash() {
 /// it.
 #[tokio::test]
 async fn a_mail_that_is_ordered_again_keeps_its_notification() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
     let claim = async || table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
     let (_, held) = claimed(claim().await);
     let outcome = MailOutcome::InDoubt;
-    table.store.mark_mail_failed(&held, MailFailure::NoAnswer, outcome, at(1)).await.unwrap();
+    table.store.mark_mail_failed(&held, MailFailure::NoResponse, outcome, at(1)).await.unwrap();
     let event = event(&admin, doctor.id, Action::ResendMail, None);
     table.store.resend_mail(order, "smith@example.com", 9, &event, at(2)).await.unwrap();
     table.store.purge_notification(doctor.id, notification.id).await.unwrap();
@@ -541,7 +541,7 @@ async fn a_mail_that_is_ordered_again_keeps_its_notification() {
 
 #[tokio::test]
 async fn a_waiting_mail_is_ordered_again_once_an_hour() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
@@ -551,18 +551,18 @@ async fn a_waiting_mail_is_ordered_again_once_an_hour() {
     };
     let later = at(0) + SignedDuration::from_mins(61);
     again(at(0)).await.unwrap();
-    assert!(matches!(again(at(59)).await, Err(ResendMailError::InProgress)));
+    assert!(matches!(again(at(59)).await, Err(ResendMailError::UnderWay)));
     again(later).await.unwrap();
     let held = claimed(table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap()).1;
     let much_later = later + SignedDuration::from_hours(9);
-    assert!(matches!(again(much_later).await, Err(ResendMailError::InProgress)), "it is claimed");
+    assert!(matches!(again(much_later).await, Err(ResendMailError::UnderWay)), "it is claimed");
     table.store.mark_mail_sent(&held, at(2)).await.unwrap();
-    assert!(matches!(again(much_later).await, Err(ResendMailError::InProgress)), "it is sent");
+    assert!(matches!(again(much_later).await, Err(ResendMailError::UnderWay)), "it is sent");
 }
 
 #[tokio::test]
 async fn a_mail_that_staff_ordered_is_ordered_again_by_itself_when_the_order_is_lost() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, admin) = (doctor(), user(Role::Admin, "Ada", "Lovelace"));
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);
@@ -583,7 +583,7 @@ async fn a_mail_that_staff_ordered_is_ordered_again_by_itself_when_the_order_is_
 /// No notification leads to them.
 #[tokio::test]
 async fn stored_mails_that_wait_or_were_interrupted_are_found() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let mail = |kind| Mail::new(id(), kind, doctor.id, Timestamp::now());
     let stored = [MailKind::ResetPassword, MailKind::Decoy, MailKind::PasswordChanged].map(mail);

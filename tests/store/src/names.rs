@@ -11,10 +11,10 @@ use domain::text::{Name, Specialization};
 use store::accounts::{DirectoryPosition, MailLimit};
 
 use crate::people::{at, doctor_named, event, id, patient, user};
-use crate::table::{Item, Table, text};
+use crate::table::{Item, TestTable, text};
 
 /// Returns the doctors whom a search finds, page by page.
-async fn found(table: &Table, slug: Option<&str>, search: &str, limit: usize) -> Vec<UserId> {
+async fn found(table: &TestTable, slug: Option<&str>, search: &str, limit: usize) -> Vec<UserId> {
     let (mut ids, mut after, search) =
         (Vec::new(), None::<DirectoryPosition>, NameSearch::of(search));
     loop {
@@ -30,7 +30,7 @@ async fn found(table: &Table, slug: Option<&str>, search: &str, limit: usize) ->
 }
 
 /// Returns the users whom a search of staff finds, page by page.
-async fn found_by_staff(table: &Table, search: &str, limit: usize) -> Vec<UserId> {
+async fn found_by_staff(table: &TestTable, search: &str, limit: usize) -> Vec<UserId> {
     let (mut ids, mut after, search) = (Vec::new(), None, NameSearch::of(search));
     loop {
         let page = table.store.list_users_by_name(&search, limit, after.as_ref()).await.unwrap();
@@ -44,7 +44,7 @@ async fn found_by_staff(table: &Table, search: &str, limit: usize) -> Vec<UserId
 }
 
 /// Returns the entries of a user, in the order of their places.
-async fn entries(table: &Table, user: UserId) -> Vec<Item> {
+async fn entries(table: &TestTable, user: UserId) -> Vec<Item> {
     let pk = format!("NAMES#{user}");
     let mut items: Vec<Item> =
         table.all().await.into_iter().filter(|item| text(item, "pk") == Some(&pk)).collect();
@@ -54,7 +54,7 @@ async fn entries(table: &Table, user: UserId) -> Vec<Item> {
 
 /// Stores a change by staff.
 async fn amend(
-    table: &Table,
+    table: &TestTable,
     before: &Account,
     change: impl FnOnce(Account) -> Account,
 ) -> Account {
@@ -65,7 +65,7 @@ async fn amend(
 
 #[tokio::test]
 async fn a_user_whose_parts_begin_alike_is_found_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mut ids = Vec::new();
     for (first, last) in [
         ("Anna", "Annan"),
@@ -100,7 +100,7 @@ async fn a_user_whose_parts_begin_alike_is_found_once() {
 
 #[tokio::test]
 async fn a_search_takes_one_query() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for first in ["Anna", "Bob", "Carl", "Dora", "Eva"] {
         table.register(&doctor_named(first, "de la Cruz", "Cardiology")).await;
     }
@@ -119,7 +119,7 @@ async fn a_search_takes_one_query() {
 
 #[tokio::test]
 async fn entries_follow_the_account() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor_named("Maria", "de la Cruz", "Cardiology");
     table.register(&doctor).await;
     assert_eq!(entries(&table, doctor.id).await.len(), 10);
@@ -182,7 +182,7 @@ async fn entries_follow_the_account() {
 
 #[tokio::test]
 async fn a_change_that_does_not_concern_names_writes_one_item() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let before = patient();
     table.register(&before).await;
     let after = Account { profile: None, version: 2, ..before.clone() };
@@ -193,7 +193,7 @@ async fn a_change_that_does_not_concern_names_writes_one_item() {
 
 #[tokio::test]
 async fn entries_of_users_outside_the_directory_have_keys_alone() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let pending = Account {
         approval: Some(Approval::Pending),
         ..doctor_named("Jane", "Smith", "Cardiology")
@@ -211,7 +211,7 @@ async fn entries_of_users_outside_the_directory_have_keys_alone() {
 
 #[tokio::test]
 async fn decoys_have_nothing_of_a_name_and_nobody_finds_them() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (owner, other, nobody) = (patient(), patient(), id());
     let event = event(&owner, owner.id, Action::Register, None);
     let mail = Mail::new(id(), MailKind::AlreadyRegistered, owner.id, at(0));
@@ -233,7 +233,7 @@ async fn decoys_have_nothing_of_a_name_and_nobody_finds_them() {
 
 #[tokio::test]
 async fn the_entries_of_a_removed_account_are_deleted() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (gone, other) = (patient(), patient());
     for account in [&gone, &other] {
         table.register(account).await;
@@ -246,7 +246,7 @@ async fn the_entries_of_a_removed_account_are_deleted() {
 
 #[tokio::test]
 async fn the_longest_names_are_found_by_their_parts() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     // The longest letter in lower case, and one that folds to 18.
     for long in ["𝔘".repeat(255), "ﷺ".repeat(255), "a ".repeat(128)] {
         let doctor = doctor_named(&long, &long, "Cardiology");

@@ -7,26 +7,34 @@ use domain::notification::{InboxExtent, Notification};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::people::{at, doctor, id, patient, record};
-use crate::table::{Item, Table, text};
+use crate::table::{Item, TestTable, text};
 
 /// Stores this many notifications to a doctor, whose mails are not sent yet, and returns the whole
 /// inbox, newest first.
-pub(crate) async fn notified(table: &Table, doctor: &Account, number: usize) -> Vec<Notification> {
+pub(crate) async fn notified(
+    table: &TestTable,
+    doctor: &Account,
+    number: usize,
+) -> Vec<Notification> {
     store_notifications(table, doctor, number, None).await
 }
 
 /// Stores the same with mails that are sent.
-pub(crate) async fn mailed(table: &Table, doctor: &Account, number: usize) -> Vec<Notification> {
+pub(crate) async fn mailed(
+    table: &TestTable,
+    doctor: &Account,
+    number: usize,
+) -> Vec<Notification> {
     store_notifications(table, doctor, number, Some("sent")).await
 }
 
 async fn store_notifications(
-    table: &Table,
+    table: &TestTable,
     doctor: &Account,
     number: usize,
     mail_state: Option<&str>,
 ) -> Vec<Notification> {
-    let (scratch, patient) = (Table::new().await, patient());
+    let (scratch, patient) = (TestTable::new().await, patient());
     let record = record(&patient, doctor);
     scratch.create(&patient, &record, &[]).await;
     let model = newest(&scratch, doctor.id).await.unwrap();
@@ -48,7 +56,7 @@ async fn store_notifications(
 }
 
 /// Returns the newest stored notification of an inbox, deleted or not.
-pub(crate) async fn newest(table: &Table, recipient: UserId) -> Option<NotificationId> {
+pub(crate) async fn newest(table: &TestTable, recipient: UserId) -> Option<NotificationId> {
     let extent = table.store.get_inbox_extent(recipient, Timestamp::now()).await.unwrap();
     extent.recent.first().copied().or(extent.through)
 }
@@ -60,7 +68,7 @@ pub(crate) fn up_to(through: NotificationId) -> InboxExtent {
 
 /// Returns everything that a list shows, page by page: ids, and when they were read.
 async fn listed(
-    table: &Table,
+    table: &TestTable,
     user: UserId,
     is_read: Option<bool>,
     limit: usize,
@@ -79,7 +87,7 @@ async fn listed(
 
 #[tokio::test]
 async fn an_inbox_is_paged_newest_first() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 7).await;
     assert!(all.len() == 7 && all.is_sorted_by(|a, b| a.id > b.id));
@@ -103,7 +111,7 @@ async fn an_inbox_is_paged_newest_first() {
 
 #[tokio::test]
 async fn the_time_of_the_first_reading_stays() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 3).await;
     let read =
@@ -137,7 +145,7 @@ async fn the_time_of_the_first_reading_stays() {
 
 #[tokio::test]
 async fn mark_all_read_covers_all_stored_notifications_and_no_later_ones() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let old = notified(&table, &doctor, 3).await;
     table.store.mark_notification_read(doctor.id, old[2].id, at(5)).await.unwrap();
@@ -162,7 +170,7 @@ async fn mark_all_read_covers_all_stored_notifications_and_no_later_ones() {
 
 #[tokio::test]
 async fn a_watermark_never_goes_back() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 4).await;
     for (through, minute) in [(1, 10), (2, 20), (1, 30)] {
@@ -197,7 +205,7 @@ async fn a_watermark_never_goes_back() {
 
 #[tokio::test]
 async fn deleted_notifications_are_not_shown_anywhere() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let old = notified(&table, &doctor, 3).await;
     table.store.delete_all_notifications(doctor.id, &up_to(old[0].id), at(5)).await.unwrap();
@@ -219,7 +227,7 @@ async fn deleted_notifications_are_not_shown_anywhere() {
 
 #[tokio::test]
 async fn a_list_of_read_notifications_reads_a_bounded_part_of_the_inbox() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let oldest = notified(&table, &doctor, 1).await;
     table.store.mark_notification_read(doctor.id, oldest[0].id, at(1)).await.unwrap();
@@ -238,7 +246,7 @@ async fn a_list_of_read_notifications_reads_a_bounded_part_of_the_inbox() {
 /// The time of a notification's commit is not that of its id: another one can be committed first.
 #[tokio::test]
 async fn a_bulk_action_leaves_a_notification_that_is_committed_later() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     // The id of the older notification is made, then the newer one is stored.
     let older = id();
@@ -257,7 +265,7 @@ async fn a_bulk_action_leaves_a_notification_that_is_committed_later() {
 /// A sandbox whose clock is an hour behind that of the bulk action makes ids of an hour ago.
 #[tokio::test]
 async fn a_bulk_action_leaves_what_a_clock_an_hour_behind_commits_later() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let old = mailed(&table, &doctor, 1).await.remove(0);
     let now = Timestamp::now() + SignedDuration::from_hours(2);
@@ -276,7 +284,7 @@ async fn a_bulk_action_leaves_what_a_clock_an_hour_behind_commits_later() {
 }
 
 /// Stores a notification with another id, not read and not mailed.
-fn store_copy(table: &Table, notification: &Notification, id: NotificationId) {
+fn store_copy(table: &TestTable, notification: &Notification, id: NotificationId) {
     let text = |value: &dyn ToString| AttributeValue::S(value.to_string());
     let recipient = notification.recipient_id;
     let item = Item::from(
@@ -298,7 +306,7 @@ fn store_copy(table: &Table, notification: &Notification, id: NotificationId) {
 /// A sandbox whose clock is ahead makes ids from the future.
 #[tokio::test]
 async fn a_bulk_action_on_ids_from_the_future_leaves_those_of_the_present() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let old = mailed(&table, &doctor, 1).await.remove(0);
     let soon = Timestamp::now() + SignedDuration::from_hours(2);
@@ -314,7 +322,7 @@ async fn a_bulk_action_on_ids_from_the_future_leaves_those_of_the_present() {
 
 #[tokio::test]
 async fn a_bulk_action_covers_more_recent_notifications_than_it_changes_one_by_one() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = mailed(&table, &doctor, 130).await;
     let extent = table.store.get_inbox_extent(doctor.id, Timestamp::now()).await.unwrap();

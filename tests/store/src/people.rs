@@ -17,7 +17,7 @@ use serde_json::json;
 use store::rate::{DailyAllowance, DailyUsage};
 use uuid::Uuid;
 
-use crate::table::Table;
+use crate::table::TestTable;
 
 pub(crate) fn id<T: From<Uuid>>() -> T {
     Uuid::now_v7().into()
@@ -198,7 +198,7 @@ pub(crate) fn notification_to_patient(doctor: &Account, record: &Record) -> Noti
     )
 }
 
-impl Table {
+impl TestTable {
     /// Registers a user and returns the session that this begins.
     pub(crate) async fn register(&self, account: &Account) -> Session {
         let session = session(account);

@@ -10,11 +10,11 @@ use store::stream::Change;
 use crate::mail::claimed;
 use crate::notifications::{mailed, newest, notified, up_to};
 use crate::people::{at, doctor, id};
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 #[tokio::test]
 async fn deleted_notifications_are_purged_and_later_ones_stay() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (doctor, other) = (doctor(), doctor());
     let old = mailed(&table, &doctor, 60).await;
     notified(&table, &doctor, 1).await;
@@ -39,7 +39,7 @@ async fn deleted_notifications_are_purged_and_later_ones_stay() {
 
 /// Does what the changes of an inbox's state ask for, as the dispatcher does it, until they ask for
 /// nothing more; returns how often that was.
-async fn dispatch_state(table: &Table, recipient: UserId) -> usize {
+async fn dispatch_state(table: &TestTable, recipient: UserId) -> usize {
     let image = async || table.item(format!("INBOX#{recipient}"), "STATE").await;
     let (mut before, mut invocations) = (None, 0);
     loop {
@@ -69,7 +69,7 @@ async fn dispatch_state(table: &Table, recipient: UserId) -> usize {
 /// Other changes wait while one is dispatched, and an invocation has only so much time.
 #[tokio::test]
 async fn a_long_inbox_is_changed_part_by_part() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = mailed(&table, &doctor, 1_100).await;
     let newest_id = all[0].id;
@@ -91,7 +91,7 @@ async fn a_long_inbox_is_changed_part_by_part() {
 
 #[tokio::test]
 async fn covered_notifications_get_the_time_of_their_mark_all_read() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 5).await;
     table.store.mark_notification_read(doctor.id, all[3].id, at(1)).await.unwrap();
@@ -112,7 +112,7 @@ async fn covered_notifications_get_the_time_of_their_mark_all_read() {
 
 #[tokio::test]
 async fn updating_read_times_does_not_recreate_deleted_notifications() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = mailed(&table, &doctor, 30).await;
     let (settled, purged) = tokio::join!(
@@ -127,7 +127,7 @@ async fn updating_read_times_does_not_recreate_deleted_notifications() {
 /// A deletion right after a notification must not take its mail away.
 #[tokio::test]
 async fn a_deleted_notification_stays_until_its_mail_has_ended() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for outcome in [None, Some(MailOutcome::GivenUp), Some(MailOutcome::InDoubt)] {
         for by_id in [true, false] {
             let doctor = doctor();
@@ -178,7 +178,7 @@ async fn a_deleted_notification_stays_until_its_mail_has_ended() {
 
 #[tokio::test]
 async fn a_marked_notification_without_a_pending_mail_is_removed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = mailed(&table, &doctor, 3).await;
     let extent = InboxExtent { through: None, recent: all.iter().map(|it| it.id).collect() };
@@ -194,7 +194,7 @@ async fn a_marked_notification_without_a_pending_mail_is_removed() {
 /// A query reads so many notifications at most.
 #[tokio::test]
 async fn marked_notifications_are_removed_however_many_others_are_between_them() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = mailed(&table, &doctor, 502).await;
     let (newest_id, oldest) = (all[0].id, all[501].id);

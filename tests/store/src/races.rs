@@ -23,7 +23,7 @@ use crate::people::{
     annotation, at, credentials, doctor, event, file, notification_to_doctor,
     notification_to_patient, patient, session, unlimited, user,
 };
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 use crate::users::mail;
 
 /// Runs one task for each number concurrently on the threads of the runtime.
@@ -45,7 +45,7 @@ fn count<T>(results: &[T], wanted: impl Fn(&T) -> bool) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_eight_registrations_one_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let email = patient().email;
     let results = at_once(8, |_| {
         let (store, account) = (table.store.clone(), Account { email: email.clone(), ..patient() });
@@ -62,7 +62,7 @@ async fn of_eight_registrations_one_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_eight_concurrent_first_admins_one_is_created() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let results = at_once(8, |_| {
         let (store, account) = (table.store.clone(), user(Role::Admin, "", ""));
         async move {
@@ -89,7 +89,7 @@ async fn of_eight_concurrent_first_admins_one_is_created() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn admins_who_deactivate_each_other_leave_one() {
     for _ in 0..10 {
-        let table = Table::new().await;
+        let table = TestTable::new().await;
         let admins = [user(Role::Admin, "", ""), user(Role::Admin, "", "")];
         for admin in &admins {
             table.staff_create(admin).await;
@@ -117,7 +117,7 @@ async fn admins_who_deactivate_each_other_leave_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_eight_decisions_about_a_doctor_one_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = Account { approval: Some(Approval::Pending), ..doctor() };
     table.register(&doctor).await;
     let results = at_once(8, |number| {
@@ -146,7 +146,7 @@ async fn of_eight_decisions_about_a_doctor_one_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_eight_equal_profile_creations_one_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = user(Role::Patient, "Jane", "Doe");
     table.register(&account).await;
     let after = Account { profile: patient().profile, version: 2, ..account.clone() };
@@ -164,7 +164,7 @@ async fn of_eight_equal_profile_creations_one_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_eight_equal_profile_updates_one_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let results = at_once(8, |_| {
@@ -179,7 +179,7 @@ async fn of_eight_equal_profile_updates_one_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_refresh_token_is_replaced_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let before = session(&patient());
     table.store.create_session(&before, None).await.unwrap();
     let results = at_once(8, |number| {
@@ -247,7 +247,7 @@ async fn delete(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_update_of_a_record_is_lost() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, _) = table.record_with_files(0).await;
     at_once(6, |_| {
         let (store, patient, record) = (table.store.clone(), patient.clone(), record.clone());
@@ -260,7 +260,7 @@ async fn no_update_of_a_record_is_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_record_that_is_reassigned_concurrently_has_one_doctor() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, former, before, _) = table.record_with_files(0).await;
     let doctors: Vec<Account> = (0..6).map(|_| doctor()).collect();
     let results = at_once(6, |number| {
@@ -297,7 +297,7 @@ async fn a_record_that_is_reassigned_concurrently_has_one_doctor() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_doctor_cannot_annotate_after_losing_the_record() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (mut before_it, mut not_at_all) = (0, 0);
     for round in 0..30 {
         let (patient, former, before, _) = table.record_with_files(0).await;
@@ -371,7 +371,7 @@ async fn a_doctor_cannot_annotate_after_losing_the_record() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_doctor_cannot_edit_an_annotation_after_losing_the_record() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for _ in 0..20 {
         let (patient, former, record, _) = table.record_with_files(0).await;
         let before = annotation(&record);
@@ -426,7 +426,7 @@ async fn a_doctor_cannot_edit_an_annotation_after_losing_the_record() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_annotations_are_all_counted_up_to_the_limit() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, _) = table.record_with_files(0).await;
     for _ in 0..MAX_ANNOTATIONS - 3 {
         table.annotate(&doctor, &record, &annotation(&record)).await;
@@ -457,7 +457,7 @@ async fn concurrent_annotations_are_all_counted_up_to_the_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_concurrent_edits_of_an_annotation_one_succeeds() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (_, doctor, record, _) = table.record_with_files(0).await;
     let before = annotation(&record);
     table.annotate(&doctor, &record, &before).await;
@@ -487,7 +487,7 @@ async fn of_concurrent_edits_of_an_annotation_one_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_file_is_deleted_once_without_losing_concurrent_updates() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let deleted = at_once(4, |_| {
         let (store, patient, record, file) =
@@ -508,7 +508,7 @@ async fn a_file_is_deleted_once_without_losing_concurrent_updates() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_file_gets_one_final_status() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, files) = table.record_with_files(1).await;
     let results = at_once(8, |number| {
         let (store, file) = (table.store.clone(), files[0].clone());
@@ -524,7 +524,7 @@ async fn a_file_gets_one_final_status() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn settling_does_not_recreate_a_deleted_file() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, _, record, files) = table.record_with_files(10).await;
     let deleted = at_once(10, |number| {
         let (store, patient, record, file) =
@@ -543,7 +543,7 @@ async fn settling_does_not_recreate_a_deleted_file() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_readings_agree_on_the_time() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let times: Vec<Option<Timestamp>> = at_once(8, |number| {
@@ -565,7 +565,7 @@ async fn concurrent_readings_agree_on_the_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_watermarks_end_at_the_highest() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 8).await;
     at_once(8, |number| {
@@ -590,7 +590,7 @@ async fn concurrent_watermarks_end_at_the_highest() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_mail_is_claimed_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let claims = at_once(8, |_| {

@@ -12,11 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use store::rate::{AttemptError, DailyAllowance, DailyUsage, ThrottleKey};
 
 use crate::people::{at, doctor, event, id, notification_to_doctor, patient, record};
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
-const TOLERANCE: FailureLimits = FailureLimits { network: 100, in_a_row: 100, is_shared: false };
+const LIMITS: FailureLimits = FailureLimits { network: 100, in_a_row: 100, is_shared: false };
 
-fn trial<'a>(account: &'a str, network: &'a ClientNetwork) -> ThrottleKey<'a> {
+fn throttle_key<'a>(account: &'a str, network: &'a ClientNetwork) -> ThrottleKey<'a> {
     ThrottleKey { kind: LimitedAction::Login, account, network }
 }
 
@@ -31,10 +31,13 @@ fn wait<T>(result: Result<T, AttemptError>, now: Timestamp) -> i64 {
 
 #[tokio::test]
 async fn waits_follow_the_free_failures() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (here, elsewhere) = (ClientNetwork::of("203.0.113.7"), ClientNetwork::of("198.51.100.7"));
     let begin = async |account, network, now| {
-        wait(table.store.start_sign_in_attempt(trial(account, network), TOLERANCE, now).await, now)
+        wait(
+            table.store.start_sign_in_attempt(throttle_key(account, network), LIMITS, now).await,
+            now,
+        )
     };
     for _ in 0..FREE_FAILURES {
         assert_eq!(begin("jane@example.com", &here, at(0)).await, 0);
@@ -66,25 +69,25 @@ async fn waits_follow_the_free_failures() {
 
 #[tokio::test]
 async fn a_success_clears_the_failures() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..4 {
         let mut last = None;
         for _ in 0..FREE_FAILURES - 1 {
             let begun = table
                 .store
-                .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+                .start_sign_in_attempt(throttle_key("jane@example.com", &here), LIMITS, at(0))
                 .await;
             last = Some(begun.unwrap());
         }
         let last = last.unwrap();
-        table.store.clear_failures(trial("jane@example.com", &here), &last).await.unwrap();
+        table.store.clear_failures(throttle_key("jane@example.com", &here), &last).await.unwrap();
     }
     assert_eq!(table.count().await, 0);
 }
 
 /// Returns how many failures in a row, and from how many networks, are stored.
-async fn stored(table: &Table) -> Option<(String, usize)> {
+async fn stored(table: &TestTable) -> Option<(String, usize)> {
     let item =
         table.all().await.into_iter().find(|item| text(item, "entity") == Some("attempts"))?;
     let networks = item["networks"].as_m().unwrap().len();
@@ -93,61 +96,64 @@ async fn stored(table: &Table) -> Option<(String, usize)> {
 
 #[tokio::test]
 async fn a_success_keeps_what_other_networks_have_failed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let [here, elsewhere] = ["203.0.113.7", "198.51.100.7"].map(ClientNetwork::of);
     let begin = async |network| {
-        let begun = table.store.start_sign_in_attempt(trial("jane", network), TOLERANCE, at(0));
+        let begun = table.store.start_sign_in_attempt(throttle_key("jane", network), LIMITS, at(0));
         begun.await.unwrap()
     };
     begin(&elsewhere).await;
     let own = begin(&here).await;
     assert_eq!(own.failures.in_a_row, 2);
-    table.store.clear_failures(trial("jane", &here), &own).await.unwrap();
+    table.store.clear_failures(throttle_key("jane", &here), &own).await.unwrap();
     assert_eq!(stored(&table).await, Some(("0".to_owned(), 1)));
     // The same when the other one begins later.
     let own = begin(&here).await;
     begin(&elsewhere).await;
-    table.store.clear_failures(trial("jane", &here), &own).await.unwrap();
+    table.store.clear_failures(throttle_key("jane", &here), &own).await.unwrap();
     assert_eq!(stored(&table).await, Some(("0".to_owned(), 1)));
 }
 
 #[tokio::test]
 async fn an_attempt_that_was_no_guess_does_not_count() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     let begin = async || {
-        let begun = table.store.start_sign_in_attempt(trial("jane", &here), TOLERANCE, at(0));
+        let begun = table.store.start_sign_in_attempt(throttle_key("jane", &here), LIMITS, at(0));
         begun.await.unwrap()
     };
     begin().await;
     for _ in 0..20 {
         let attempt = begin().await;
-        table.store.take_back_attempt(trial("jane", &here), &attempt).await.unwrap();
+        table.store.take_back_attempt(throttle_key("jane", &here), &attempt).await.unwrap();
         assert_eq!(stored(&table).await, Some(("1".to_owned(), 1)));
     }
-    let other = Table::new().await;
-    let attempt =
-        other.store.start_sign_in_attempt(trial("jane", &here), TOLERANCE, at(0)).await.unwrap();
-    other.store.take_back_attempt(trial("jane", &here), &attempt).await.unwrap();
+    let other = TestTable::new().await;
+    let attempt = other
+        .store
+        .start_sign_in_attempt(throttle_key("jane", &here), LIMITS, at(0))
+        .await
+        .unwrap();
+    other.store.take_back_attempt(throttle_key("jane", &here), &attempt).await.unwrap();
     assert_eq!(stored(&other).await, None);
 }
 
 #[tokio::test]
 async fn of_many_simultaneous_attempts_as_many_begin_as_may_fail_in_a_row() {
-    let table = Table::new().await;
-    let most = FailureLimits { in_a_row: 20, ..TOLERANCE };
+    let table = TestTable::new().await;
+    let most = FailureLimits { in_a_row: 20, ..LIMITS };
     let networks: Vec<ClientNetwork> = (0..300)
         .map(|number| ClientNetwork::of(&format!("10.{}.{}.7", number / 250, number % 250)))
         .collect();
-    let attempts = networks
-        .iter()
-        .map(|network| table.store.start_sign_in_attempt(trial("jane", network), most, at(0)));
+    let attempts = networks.iter().map(|network| {
+        table.store.start_sign_in_attempt(throttle_key("jane", network), most, at(0))
+    });
     let begun = join_all(attempts).await.into_iter().filter(Result::is_ok).count();
     assert!(begun <= 20, "{begun}");
     // Those that met others have to come back; in the end, it is exactly so many.
     let mut further = begun;
     for network in &networks {
-        match table.store.start_sign_in_attempt(trial("jane", network), most, at(20)).await {
+        match table.store.start_sign_in_attempt(throttle_key("jane", network), most, at(20)).await {
             Ok(_) => further += 1,
             Err(AttemptError::TooManyInARow) => break,
             Err(error) => panic!("{error}"),
@@ -158,11 +164,11 @@ async fn of_many_simultaneous_attempts_as_many_begin_as_may_fail_in_a_row() {
 
 #[tokio::test]
 async fn concurrent_attempts_get_no_more_than_the_free_failures() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     let started = Instant::now();
     let attempts = (0..40).map(|_| {
-        table.store.start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+        table.store.start_sign_in_attempt(throttle_key("jane@example.com", &here), LIMITS, at(0))
     });
     let begun = join_all(attempts).await.into_iter().filter(Result::is_ok).count();
     // One more for each wait that ends meanwhile: sign-ins that check again may do so late.
@@ -172,16 +178,16 @@ async fn concurrent_attempts_get_no_more_than_the_free_failures() {
 
 #[tokio::test]
 async fn concurrent_sign_ins_wait_instead_of_failing() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     let sign_in = async || {
         let attempt = table
             .store
-            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .start_sign_in_attempt(throttle_key("jane@example.com", &here), LIMITS, at(0))
             .await?;
         // About as long as hashing a password takes.
         tokio::time::sleep(Duration::from_millis(50)).await;
-        table.store.clear_failures(trial("jane@example.com", &here), &attempt).await?;
+        table.store.clear_failures(throttle_key("jane@example.com", &here), &attempt).await?;
         Ok::<_, AttemptError>(())
     };
     // A sign-in that takes longer than the maximum wait of the others may make some of them fail;
@@ -201,12 +207,12 @@ async fn concurrent_sign_ins_wait_instead_of_failing() {
 
 #[tokio::test]
 async fn a_sign_in_that_waits_in_vain_is_refused_in_time() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
         table
             .store
-            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .start_sign_in_attempt(throttle_key("jane@example.com", &here), LIMITS, at(0))
             .await
             .unwrap();
     }
@@ -216,7 +222,7 @@ async fn a_sign_in_that_waits_in_vain_is_refused_in_time() {
         assert!(
             table
                 .store
-                .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+                .start_sign_in_attempt(throttle_key("jane@example.com", &here), LIMITS, at(0))
                 .await
                 .is_err()
         );
@@ -228,8 +234,8 @@ async fn a_sign_in_that_waits_in_vain_is_refused_in_time() {
     let (begun, cost) = table
         .meter
         .measure(table.store.start_sign_in_attempt(
-            trial("jane@example.com", &here),
-            TOLERANCE,
+            throttle_key("jane@example.com", &here),
+            LIMITS,
             later,
         ))
         .await;
@@ -239,22 +245,26 @@ async fn a_sign_in_that_waits_in_vain_is_refused_in_time() {
 
 #[tokio::test]
 async fn restored_failures_count() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     for _ in 0..FREE_FAILURES {
         let begun = table
             .store
-            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, at(0))
+            .start_sign_in_attempt(throttle_key("jane@example.com", &here), LIMITS, at(0))
             .await
             .unwrap();
-        table.store.clear_failures(trial("jane@example.com", &here), &begun).await.unwrap();
-        table.store.restore_failures(trial("jane@example.com", &here), &begun).await.unwrap();
+        table.store.clear_failures(throttle_key("jane@example.com", &here), &begun).await.unwrap();
+        table
+            .store
+            .restore_failures(throttle_key("jane@example.com", &here), &begun)
+            .await
+            .unwrap();
     }
     let later = at(0) + MIN_REFUSAL_DURATION;
     assert!(
         table
             .store
-            .start_sign_in_attempt(trial("jane@example.com", &here), TOLERANCE, later)
+            .start_sign_in_attempt(throttle_key("jane@example.com", &here), LIMITS, later)
             .await
             .is_err()
     );
@@ -262,14 +272,17 @@ async fn restored_failures_count() {
 
 #[tokio::test]
 async fn a_network_that_fails_everywhere_has_to_wait() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (here, elsewhere) = (ClientNetwork::of("203.0.113.7"), ClientNetwork::of("198.51.100.7"));
     let tolerance = FailureLimits { network: 10, in_a_row: 100, is_shared: false };
     for _ in 0..10 {
-        table.store.count_failure(LimitedAction::Login, &here, at(0)).await.unwrap();
+        table.store.increment_failures(LimitedAction::Login, &here, at(0)).await.unwrap();
     }
     let begin = async |account, network, now| {
-        wait(table.store.start_sign_in_attempt(trial(account, network), tolerance, now).await, now)
+        wait(
+            table.store.start_sign_in_attempt(throttle_key(account, network), tolerance, now).await,
+            now,
+        )
     };
     assert!(begin("john@example.com", &here, at(0)).await > 0);
     assert_eq!(begin("john@example.com", &here, at(20)).await, 0, "the next window");
@@ -282,7 +295,8 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
     let shared = FailureLimits { is_shared: true, ..tolerance };
     table.store.check_network(LimitedAction::Login, &here, shared, at(0)).await.unwrap();
     let begin = async |account| {
-        let begun = table.store.start_sign_in_attempt(trial(account, &here), shared, at(0)).await;
+        let begun =
+            table.store.start_sign_in_attempt(throttle_key(account, &here), shared, at(0)).await;
         wait(begun, at(0))
     };
     assert_eq!((begin("jack@example.com").await, begin("jack@example.com").await), (0, 1));
@@ -291,7 +305,7 @@ async fn a_network_that_fails_everywhere_has_to_wait() {
 
 #[tokio::test]
 async fn an_address_gets_one_mail_to_set_its_password_in_five_minutes() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let order = async |address, now| {
         let mail = Mail::new(id(), MailKind::ResetPassword, id(), now);
         let action = LimitedAction::PasswordReset;
@@ -308,7 +322,7 @@ async fn an_address_gets_one_mail_to_set_its_password_in_five_minutes() {
 
 #[tokio::test]
 async fn records_files_and_mails_have_daily_limits() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (most, now) = (DailyUsage { records: 2, files: 5, changes: 3 }, at(0));
     let (owner, doctor) = (patient(), doctor());
     let used = async |usage: DailyUsage, now| {
@@ -351,10 +365,10 @@ async fn records_files_and_mails_have_daily_limits() {
 
 #[tokio::test]
 async fn an_unconfirmed_address_gets_five_mails_a_day_each_counted_with_one_write() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (user, now) = (patient(), at(0));
     let count = async |now| {
-        let counted = table.store.count_unconfirmed_mail(user.id, now);
+        let counted = table.store.increment_unconfirmed_mails(user.id, now);
         let (counted, cost) = table.meter.measure(counted).await;
         assert_eq!(cost.calls, 1);
         // The engine does not meter what it refuses.
@@ -370,13 +384,13 @@ async fn an_unconfirmed_address_gets_five_mails_a_day_each_counted_with_one_writ
 
 #[tokio::test]
 async fn the_first_attempt_costs_one_round_trip() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let here = ClientNetwork::of("203.0.113.7");
     let (begun, cost) = table
         .meter
         .measure(table.store.start_sign_in_attempt(
-            trial("jane@example.com", &here),
-            TOLERANCE,
+            throttle_key("jane@example.com", &here),
+            LIMITS,
             at(0),
         ))
         .await;
@@ -384,7 +398,7 @@ async fn the_first_attempt_costs_one_round_trip() {
     assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 2, 0.5, 1.0));
     let (checked, cost) = table
         .meter
-        .measure(table.store.check_network(LimitedAction::Register, &here, TOLERANCE, at(0)))
+        .measure(table.store.check_network(LimitedAction::Register, &here, LIMITS, at(0)))
         .await;
     checked.unwrap();
     assert_eq!((cost.round_trips, cost.calls, cost.read, cost.write), (1, 1, 0.5, 0.0));

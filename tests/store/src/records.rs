@@ -14,11 +14,11 @@ use crate::people::{
     annotation, at, doctor, event, file, id, id_at, notification_to_doctor, patient, record,
     unlimited,
 };
-use crate::table::{Item, Table, text};
+use crate::table::{Item, TestTable, text};
 
 /// Returns the ids of all records in a patient's list, page by page, and the number of pages.
 async fn listed(
-    table: &Table,
+    table: &TestTable,
     patient: UserId,
     filter: &RecordFilter,
     limit: usize,
@@ -39,7 +39,7 @@ async fn listed(
 
 /// Returns the same of a doctor's list.
 async fn assigned(
-    table: &Table,
+    table: &TestTable,
     doctor: UserId,
     filter: &RecordFilter,
     limit: usize,
@@ -59,7 +59,7 @@ async fn assigned(
 
 #[tokio::test]
 async fn a_new_record_is_stored_with_files_assignment_and_notification() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, record, mut files) = table.record_with_files(2).await;
     files.reverse();
     let chart = table.store.get_record_detail(patient.id, record.id).await.unwrap().unwrap();
@@ -94,7 +94,7 @@ async fn a_new_record_is_stored_with_files_assignment_and_notification() {
 
 #[tokio::test]
 async fn a_record_is_in_its_patients_chart_only() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (_, _, record, _) = table.record_with_files(1).await;
     let (other, other_doctor, other_record, _) = table.record_with_files(1).await;
     assert_eq!(table.store.get_record_detail(other.id, record.id).await.unwrap(), None);
@@ -114,7 +114,7 @@ async fn a_record_is_in_its_patients_chart_only() {
 
 #[tokio::test]
 async fn pages_are_counted_in_complete_records() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let mut expected = Vec::new();
     // Records with very different numbers of files and annotations.
@@ -183,7 +183,7 @@ async fn pages_are_counted_in_complete_records() {
 
 #[tokio::test]
 async fn lists_are_filtered() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, first, second) = (patient(), doctor(), doctor());
     let mut all = Vec::new();
     for number in 0_u32..40 {
@@ -226,7 +226,7 @@ async fn lists_are_filtered() {
 
 #[tokio::test]
 async fn times_of_creation_bound_lists() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let times = [
         "2026-01-31T23:59:59.999Z",
@@ -275,11 +275,11 @@ async fn times_of_creation_bound_lists() {
 
 #[tokio::test]
 async fn a_selective_filter_reads_a_bounded_part_of_a_chart() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let wanted = Record { record_type: RecordType::Imaging, ..record(&patient, &doctor) };
     table.create(&patient, &wanted, &[]).await;
-    let (scratch, model) = (Table::new().await, record(&patient, &doctor));
+    let (scratch, model) = (TestTable::new().await, record(&patient, &doctor));
     scratch.create(&patient, &model, &[]).await;
     let lists = |item: &Item| {
         ["PATIENT#", "DOCTOR#"].iter().any(|prefix| text(item, "pk").unwrap().starts_with(prefix))
@@ -305,7 +305,7 @@ async fn a_selective_filter_reads_a_bounded_part_of_a_chart() {
 
 #[tokio::test]
 async fn large_records_make_short_pages() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor) = (patient(), doctor());
     let mut ids = Vec::new();
     for _ in 0..4 {
@@ -339,7 +339,7 @@ async fn large_records_make_short_pages() {
 
 #[tokio::test]
 async fn a_change_of_text_and_files_keeps_the_doctor() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, before, _) = table.record_with_files(1).await;
     let new = file(&before);
     let after = Record {
@@ -380,7 +380,7 @@ async fn a_change_of_text_and_files_keeps_the_doctor() {
 
 #[tokio::test]
 async fn reassigning_moves_access_at_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, former, before, _) = table.record_with_files(0).await;
     let next = doctor();
     let after = Record { doctor_id: next.id, version: 2, updated_at: at(3), ..before.clone() };
@@ -407,7 +407,7 @@ async fn reassigning_moves_access_at_once() {
 
 #[tokio::test]
 async fn a_stale_update_changes_nothing() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, former, before, _) = table.record_with_files(0).await;
     table.annotate(&former, &before, &annotation(&before)).await;
     let items = table.count().await;
@@ -443,7 +443,7 @@ async fn a_stale_update_changes_nothing() {
 
 #[tokio::test]
 async fn a_record_is_created_with_forty_files() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor): (Account, Account) = (patient(), doctor());
     let record = Record { file_count: 40, ..record(&patient, &doctor) };
     let files: Vec<_> = (0..40).map(|_| file(&record)).collect();

@@ -11,7 +11,7 @@ use store::UpdateError;
 use store::recoveries::{RecoverError, RecoveredAccount, StartRecoveryError};
 
 use crate::people::{at, credentials, event, id, patient, user};
-use crate::table::Table;
+use crate::table::TestTable;
 use crate::users::mail;
 
 fn recovery(account: &Account, new_email: Option<&Account>) -> Recovery {
@@ -37,7 +37,7 @@ fn recovery(account: &Account, new_email: Option<&Account>) -> Recovery {
     }
 }
 
-impl Table {
+impl TestTable {
     async fn start(&self, recovery: &Recovery, now: Timestamp) -> Result<(), StartRecoveryError> {
         let account = patient();
         let event = event(&account, recovery.user_id, Action::StartEmailChange, None);
@@ -62,7 +62,7 @@ impl Table {
 
 #[tokio::test]
 async fn an_account_has_one_recovery_until_it_expires() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let first = recovery(&account, Some(&patient()));
     table.start(&first, at(0)).await.unwrap();
@@ -77,7 +77,7 @@ async fn an_account_has_one_recovery_until_it_expires() {
 
 #[tokio::test]
 async fn recoveries_are_paged() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mut users = Vec::new();
     for _ in 0..3 {
         let account = patient();
@@ -93,7 +93,7 @@ async fn recoveries_are_paged() {
 
 #[tokio::test]
 async fn what_was_cancelled_or_has_changed_is_not_carried_out() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let before = recovery(&account, Some(&patient()));
@@ -114,7 +114,7 @@ async fn what_was_cancelled_or_has_changed_is_not_carried_out() {
 
 #[tokio::test]
 async fn an_account_moves_to_a_free_address_as_a_whole() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (account, other, new) = (patient(), patient(), patient());
     table.register(&account).await;
     table.register(&other).await;
@@ -141,7 +141,7 @@ async fn an_account_moves_to_a_free_address_as_a_whole() {
 
 #[tokio::test]
 async fn an_address_that_is_only_respelt_keeps_its_key() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let email = account.email.as_str().to_uppercase().parse().unwrap();
@@ -154,7 +154,7 @@ async fn an_address_that_is_only_respelt_keeps_its_key() {
 
 #[tokio::test]
 async fn a_second_factor_is_removed_wherever_it_is_noted() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = Account { second_factor: true, ..patient() };
     table.register(&account).await;
     let factor = SecondFactor::pending(account.id, "SECRET".to_owned());
@@ -170,7 +170,7 @@ async fn a_second_factor_is_removed_wherever_it_is_noted() {
 
 #[tokio::test]
 async fn admins_are_counted_with_the_time_of_the_last_removal() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (first, second) = (user(Role::Admin, "A", "B"), user(Role::Admin, "C", "D"));
     table.staff_create(&first).await;
     let recover = async |before: &Account| {

@@ -9,7 +9,7 @@ use store::UpdateError;
 use store::rate::ThrottleKey;
 
 use crate::people::{at, event, id, patient, session};
-use crate::table::Table;
+use crate::table::TestTable;
 
 fn stale(result: Result<(), UpdateError>) -> bool {
     matches!(result, Err(UpdateError::Stale))
@@ -17,7 +17,7 @@ fn stale(result: Result<(), UpdateError>) -> bool {
 
 #[tokio::test]
 async fn a_second_factor_is_set_up_used_and_removed() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let store = &table.store;
     let account = patient();
     let first = table.register(&account).await;

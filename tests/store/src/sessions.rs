@@ -9,11 +9,11 @@ use store::UpdateError;
 use store::sessions::EndSessionError;
 
 use crate::people::{at, event, id, patient, session};
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 #[tokio::test]
 async fn a_sign_in_stores_a_session_and_its_event() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let session = session(&account);
     table
@@ -45,7 +45,7 @@ async fn a_sign_in_stores_a_session_and_its_event() {
 
 #[tokio::test]
 async fn a_token_is_replaced_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let before = session(&patient());
     table.store.create_session(&before, None).await.unwrap();
     let previous =
@@ -68,7 +68,7 @@ async fn a_token_is_replaced_once() {
 
 #[tokio::test]
 async fn a_rotation_does_not_undo_a_change_of_the_second_factor() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let with = Session { second_factor: true, ..session(&account) };
     let without = Session { second_factor: false, ..with.clone() };
@@ -82,7 +82,7 @@ async fn a_rotation_does_not_undo_a_change_of_the_second_factor() {
 
 #[tokio::test]
 async fn an_ended_session_stays_ended() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let before = session(&account);
     table.store.create_session(&before, None).await.unwrap();
@@ -107,7 +107,7 @@ async fn an_ended_session_stays_ended() {
 
 #[tokio::test]
 async fn a_reused_token_ends_the_session_with_event_and_mail_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let session = session(&account);
     table.store.create_session(&session, None).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_reused_token_ends_the_session_with_event_and_mail_once() {
 
 #[tokio::test]
 async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     let first = table.register(&account).await;
     let second = session(&account);
@@ -171,7 +171,7 @@ async fn all_sessions_end_by_a_watermark_that_never_goes_back() {
 async fn ending_sessions_costs_the_same_for_one_and_for_a_thousand() {
     let mut costs = Vec::new();
     for number in [1, 1_000] {
-        let table = Table::new().await;
+        let table = TestTable::new().await;
         let account = patient();
         let first = table.register(&account).await;
         let model = table
@@ -208,7 +208,7 @@ async fn ending_sessions_costs_the_same_for_one_and_for_a_thousand() {
 
 /// Returns all live sessions of a user, page by page.
 async fn pages(
-    table: &Table,
+    table: &TestTable,
     account: &Account,
     lives: impl Fn(&Session) -> bool,
     limit: usize,
@@ -231,7 +231,7 @@ async fn pages(
 
 #[tokio::test]
 async fn sessions_are_listed_newest_first_without_the_ended_ones() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mut account = patient();
     let mut all = vec![table.register(&account).await.id];
     table.register(&patient()).await;

@@ -3,7 +3,7 @@
 use domain::key::SigningKey;
 
 use crate::people::at;
-use crate::table::Table;
+use crate::table::TestTable;
 
 fn key(kid: &str) -> SigningKey {
     SigningKey {
@@ -16,7 +16,7 @@ fn key(kid: &str) -> SigningKey {
 
 #[tokio::test]
 async fn a_published_key_is_never_replaced() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     assert!(table.store.list_signing_keys().await.unwrap().is_empty());
     let first = key("_kid-1");
     table.store.publish_signing_key(&first, at(9)).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_published_key_is_never_replaced() {
 
 #[tokio::test]
 async fn a_new_key_lets_the_others_expire() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (first, second, third) = (key("kid-1"), key("kid-2"), key("kid-3"));
     let ending =
         |key: &SigningKey, second| SigningKey { retire_after: Some(at(second)), ..key.clone() };

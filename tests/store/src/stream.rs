@@ -17,7 +17,7 @@ use store::stream::Change;
 use crate::mail::{claimed, order};
 use crate::notifications::{notified, up_to};
 use crate::people::{at, doctor, event, id, patient, user};
-use crate::table::{Item, Table, text};
+use crate::table::{Item, TestTable, text};
 
 fn changes(event: &str, old: Option<&Item>, new: Option<&Item>) -> Vec<Change> {
     let image = |item: Option<&Item>| item.map(|item| serde_dynamo::Item::from(item.clone()));
@@ -26,7 +26,7 @@ fn changes(event: &str, old: Option<&Item>, new: Option<&Item>) -> Vec<Change> {
 
 #[tokio::test]
 async fn a_new_notification_is_a_change() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let items = table.all().await;
@@ -53,7 +53,7 @@ async fn a_new_notification_is_a_change() {
 
 #[tokio::test]
 async fn a_removed_account_is_a_change() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let items = table.all().await;
@@ -64,7 +64,7 @@ async fn a_removed_account_is_a_change() {
 
 #[tokio::test]
 async fn a_removed_file_is_a_change_with_the_key_of_its_object() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (_, _, _, files) = table.record_with_files(1).await;
     let mut told = Vec::new();
     for item in table.all().await {
@@ -83,7 +83,7 @@ async fn a_removed_file_is_a_change_with_the_key_of_its_object() {
 
 #[tokio::test]
 async fn bulk_actions_are_changes_when_their_watermark_rises() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let all = notified(&table, &doctor, 2).await;
     let state = async || table.item(format!("INBOX#{}", doctor.id), "STATE").await.unwrap();
@@ -121,7 +121,7 @@ async fn bulk_actions_are_changes_when_their_watermark_rises() {
 
 #[tokio::test]
 async fn an_invalid_item_is_refused_without_repeating_its_values() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     notified(&table, &doctor(), 1).await;
     let mut item = table
         .all()
@@ -142,7 +142,7 @@ async fn an_invalid_item_is_refused_without_repeating_its_values() {
 
 #[tokio::test]
 async fn new_mails_and_unconfirmed_users_are_changes() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (confirmed, unconfirmed) = (patient(), Account { email_verified: false, ..patient() });
     table.register(&confirmed).await;
     table.register(&unconfirmed).await;
@@ -175,7 +175,7 @@ fn counted(day: Timestamp, counts: Counts) -> Change {
 
 #[tokio::test]
 async fn users_and_records_count_on_the_day_of_their_creation() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (patient, doctor, _, _) = table.record_with_files(1).await;
     let admin = user(Role::Admin, "Ada", "Lovelace");
     for account in [&patient, &doctor, &admin] {
@@ -196,7 +196,7 @@ async fn users_and_records_count_on_the_day_of_their_creation() {
 
 #[tokio::test]
 async fn outcomes_of_mails_are_counted() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let doctor = doctor();
     let notification = notified(&table, &doctor, 1).await.remove(0);
     let order = order(&notification);

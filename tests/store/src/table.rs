@@ -27,7 +27,7 @@ const DEFINITION: &str = include_str!("table.json");
 pub type Item = HashMap<String, AttributeValue>;
 
 /// A table, the store on it, and the meter of its client.
-pub struct Table {
+pub struct TestTable {
     /// The store on it.
     pub store: Store,
     /// The client of the store.
@@ -40,7 +40,7 @@ pub struct Table {
     pub database: Database,
 }
 
-impl Table {
+impl TestTable {
     /// Creates an empty table, served by the current runtime.
     pub async fn new() -> Self {
         let database = database();

@@ -16,13 +16,13 @@ use store::stream::Change;
 use crate::people::{
     at, credentials, doctor, doctor_named, event, id, id_at, patient, session, user,
 };
-use crate::table::{Table, text};
+use crate::table::{TestTable, text};
 
 pub(crate) fn mail(kind: MailKind, account: &Account) -> Mail {
     Mail::new(id(), kind, account.id, at(0))
 }
 
-impl Table {
+impl TestTable {
     /// Creates a user as staff do.
     pub(crate) async fn staff_create(&self, account: &Account) {
         let event = event(account, account.id, Action::CreateUser, None);
@@ -44,7 +44,7 @@ fn amended(account: &Account, change: impl FnOnce(Account) -> Account) -> Accoun
 
 #[tokio::test]
 async fn a_user_is_created_with_a_mail_and_an_event() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = user(Role::Doctor, "Jane", "Doe");
     let order = mail(MailKind::ResetPassword, &account);
     let creation = event(&account, account.id, Action::CreateUser, None);
@@ -77,7 +77,7 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
 
 #[tokio::test]
 async fn the_first_admin_is_created_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let bootstrap = async |account: &Account| {
         let event = event(account, account.id, Action::CreateUser, None);
         table
@@ -112,7 +112,7 @@ async fn the_first_admin_is_created_once() {
 
 #[tokio::test]
 async fn there_is_always_an_admin() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (one, other) = (user(Role::Admin, "", ""), user(Role::Admin, "", ""));
     table.staff_create(&one).await;
     table.staff_create(&other).await;
@@ -153,7 +153,7 @@ async fn there_is_always_an_admin() {
 
 #[tokio::test]
 async fn a_change_of_a_stale_account_is_refused() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let (admin, before) = (user(Role::Admin, "", ""), patient());
     table.register(&before).await;
     let session = session(&before);
@@ -193,7 +193,7 @@ async fn a_change_of_a_stale_account_is_refused() {
 
 /// Decides about a doctor and returns the changed account.
 pub(crate) async fn decide(
-    table: &Table,
+    table: &TestTable,
     admin: &Account,
     doctor: &Account,
     decision: ApprovalDecision,
@@ -221,7 +221,7 @@ pub(crate) async fn decide(
 
 #[tokio::test]
 async fn a_decision_updates_the_directory_and_notifies_the_doctor() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let admin = user(Role::Admin, "Ada", "Staff");
     let pending = Account {
         approval: Some(Approval::Pending),
@@ -307,7 +307,7 @@ async fn a_decision_updates_the_directory_and_notifies_the_doctor() {
 
 #[tokio::test]
 async fn a_decision_is_mailed_once() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let admin = user(Role::Admin, "", "");
     let doctor = doctor();
     table.register(&doctor).await;
@@ -328,7 +328,7 @@ async fn a_decision_is_mailed_once() {
 
 #[tokio::test]
 async fn a_doctor_without_a_licence_is_in_no_work_list() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let before =
         Account { approval: Some(Approval::Pending), ..user(Role::Doctor, "New", "Doctor") };
     table.register(&before).await;
@@ -343,7 +343,7 @@ async fn a_doctor_without_a_licence_is_in_no_work_list() {
 
 #[tokio::test]
 async fn work_lists_are_paged_newest_first() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mut ids: Vec<UserId> = Vec::new();
     for _ in 0..5 {
         let doctor = Account { approval: Some(Approval::Pending), ..doctor() };
@@ -375,7 +375,7 @@ async fn work_lists_are_paged_newest_first() {
 
 #[tokio::test]
 async fn users_are_found_by_address() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let account = patient();
     table.register(&account).await;
     let shouted = Email::parse(&account.email.as_str().to_uppercase()).unwrap();
@@ -402,7 +402,7 @@ async fn users_are_found_by_address() {
 
 #[tokio::test]
 async fn users_are_found_by_the_beginning_of_a_part_of_their_name() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     for (role, first, last) in [
         (Role::Patient, "Zoë", "Smith"),
         (Role::Admin, "Anna", "smith"),
@@ -453,7 +453,7 @@ async fn users_are_found_by_the_beginning_of_a_part_of_their_name() {
 
 #[tokio::test]
 async fn users_are_listed_newest_first_over_months_and_shards() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let mut ids: Vec<UserId> = Vec::new();
     let moments = [
         "2026-01-01T00:00:00Z",
@@ -509,7 +509,7 @@ async fn users_are_listed_newest_first_over_months_and_shards() {
 
 #[tokio::test]
 async fn the_actions_of_a_user_are_listed_newest_first() {
-    let table = Table::new().await;
+    let table = TestTable::new().await;
     let admin = user(Role::Admin, "Ada", "Staff");
     let mut ids: Vec<EventId> = Vec::new();
     for action in [

@@ -15,12 +15,12 @@ use api_tests::harness::{Doctor, Patient, Response, Stack, aws, eventually};
 static CHAIN: Mutex<()> = Mutex::new(());
 
 /// The report of `audit-verify`, and its exit code.
-struct Verdict {
+struct VerifyOutput {
     code: i32,
     text: String,
 }
 
-impl Verdict {
+impl VerifyOutput {
     fn says(&self, what: &str) -> bool {
         self.text.contains(what)
     }
@@ -35,12 +35,12 @@ impl Verdict {
 
 /// Runs the program that was built into the same folder, as `make audit-verify` does.
 #[track_caller]
-fn verify() -> Verdict {
+fn verify() -> VerifyOutput {
     verify_with(&[])
 }
 
 #[track_caller]
-fn verify_with(arguments: &[&str]) -> Verdict {
+fn verify_with(arguments: &[&str]) -> VerifyOutput {
     let program: PathBuf =
         std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("audit-verify");
     assert!(
@@ -65,7 +65,7 @@ fn verify_with(arguments: &[&str]) -> Verdict {
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(!stderr.is_empty(), "it says nothing of its progress");
     assert!(stderr.lines().all(|line| line.starts_with("comparing: ")), "{stderr}");
-    Verdict { code: status.code().unwrap(), text }
+    VerifyOutput { code: status.code().unwrap(), text }
 }
 
 fn object(method: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {

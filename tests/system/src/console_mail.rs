@@ -2,76 +2,20 @@
 //! put back, mails are resent, and the counts contain no personal data.
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::mails::{ShortVisibilityTimeout, change_to, deliver, mails, order, set_mail_state};
+use api_tests::harness::console::{ConsoleBrowser, hidden_field};
 use api_tests::harness::{
     Admin, Anonymous, Doctor, MARKER, PASSWORD, Patient, Request, Response, User, account_mail,
     account_mails_to, aws, eventually, mails_to, new_email,
 };
 
-/// A browser in which an admin has signed in.
-struct Console {
-    cookie: String,
-    csrf: String,
-}
-
-impl Console {
-    #[track_caller]
-    fn open(admin: &Admin) -> Self {
-        let opened = admin.request("POST", "/admin/session/").json(&json!({})).send_unchecked();
-        assert!(opened.status < 300, "{opened}");
-        let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
-        let console = Self { cookie, csrf: String::new() };
-        let csrf = field(&console.page("/admin"), "csrf");
-        Self { csrf, ..console }
-    }
-
-    #[track_caller]
-    fn get(&self, path: &str) -> Response {
-        Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
-    }
-
-    /// Reads a page and checks its length and that it meets the content security policy.
-    #[track_caller]
-    fn page(&self, path: &str) -> String {
-        let page = String::from_utf8(self.get(path).ok(200).bytes).unwrap();
-        assert!(
-            page.len() < 100_000 && !page.contains(" style=") && !page.contains(" onclick="),
-            "{path}"
-        );
-        page
-    }
-
-    #[track_caller]
-    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        let fields: Vec<String> = fields
-            .iter()
-            .chain([&("csrf", self.csrf.as_str())])
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let request = Request::new("POST", path).header("cookie", &self.cookie);
-        request
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(fields.join("&"))
-            .send_unchecked()
-    }
-
-    #[track_caller]
-    fn export(&self) -> Response {
-        self.get("/admin/export.json").ok(200)
-    }
-}
-
-/// All tests share the dead letters, and any test may put them back: these run one after the other.
-static LETTERS: Mutex<()> = Mutex::new(());
-
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    LETTERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::mail_queue::{
+    ShortVisibilityTimeout, change_to, deliver, lock_dead_letters, mails, order, read_dead_letters,
+    set_mail_state,
+};
 
 /// Gives a user another address, without confirmation.
 fn set_address(user: &User, address: &str) {
@@ -112,24 +56,22 @@ fn row(page: &str, text: &str) -> Option<String> {
 }
 
 /// Waits for the row of a dead letter. Another reader at the same moment hides it.
-fn letter(console: &Console, user: &User) -> String {
+fn dead_letter_row(console: &ConsoleBrowser, user: &User) -> String {
     eventually("the order is listed", || row(&console.page("/admin/mail/"), &user.id))
 }
 
-/// Returns a field of the form in a row.
-fn field(row: &str, name: &str) -> String {
-    let (_, rest) = row
-        .split_once(&format!("name=\"{name}\" value=\""))
-        .unwrap_or_else(|| panic!("no {name}: {row}"));
-    rest.split('"').next().unwrap().to_owned()
+/// Returns the numbers of the dashboard.
+#[track_caller]
+fn read_export(console: &ConsoleBrowser) -> Response {
+    console.get("/admin/export.json").ok(200)
 }
 
 #[test]
 fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
-    let _alone = alone();
+    let _alone = lock_dead_letters();
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
-    let counted = || console.export()["totals"]["mails_failed"].as_u64().unwrap();
+    let console = ConsoleBrowser::of(&admin);
+    let counted = || read_export(&console)["totals"]["mails_failed"].as_u64().unwrap();
     let before = counted();
     eventually("the mail that confirms the address is sent", || {
         (account_mails_to(&doctor.email).len() == 1).then_some(())
@@ -142,7 +84,7 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
     let state = |name: &str| notification_item(&doctor, &id)[name]["S"].clone();
     eventually("the mail is given up", || (state("mail_state") == "failed").then_some(()));
     assert_eq!(state("mail_failure"), "address_invalid");
-    let row = letter(&console, &doctor);
+    let row = dead_letter_row(&console, &doctor);
     drop(short_timeout);
     for text in ["patient_assigned", "failed", "address_invalid", "Put back"] {
         assert!(row.contains(text), "{text}: {row}");
@@ -156,11 +98,10 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
 
     // The cause is gone; of two concurrent requests to put it back, one succeeds.
     set_address(&doctor, &doctor.email);
-    let message = field(&row, "message");
+    let message = hidden_field(&row, "message");
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope
-                .spawn(|| console.submit("/admin/mail/redrive/", &[("message", &message)]).ok(303));
+            scope.spawn(|| console.post("/admin/mail/redrive/", &[("message", &message)]).ok(303));
         }
     });
     mails(&doctor.email, 1);
@@ -173,22 +114,22 @@ fn a_mail_that_ses_refuses_is_given_up_shown_with_its_reason_and_put_back() {
     assert_eq!(event["actor"]["pk"], json!(admin.user().id));
     // Put back once more, it is not mailed again.
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
-    letter(&console, &doctor);
-    console.submit("/admin/mail/redrive/", &[]).ok(303);
+    dead_letter_row(&console, &doctor);
+    console.post("/admin/mail/redrive/", &[]).ok(303);
     patient.record_for(&doctor);
     mails(&doctor.email, 2);
     assert_eq!(mails_to(&doctor.email).len(), 2);
 }
 
-fn row_is_gone(console: &Console, user: &User) -> bool {
+fn row_is_gone(console: &ConsoleBrowser, user: &User) -> bool {
     row(&console.page("/admin/mail/"), &user.id).is_none()
 }
 
 #[test]
 fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
-    let _alone = alone();
+    let _alone = lock_dead_letters();
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     patient.record_for(&doctor);
     mails(&doctor.email, 1);
     let id = newest(&doctor);
@@ -199,7 +140,7 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
     // a_mail_in_doubt_is_not_sent_again).
     set_mail_state(&doctor.id, &id, Some("in_doubt"));
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
-    let row = letter(&console, &doctor);
+    let row = dead_letter_row(&console, &doctor);
     assert!(
         row.contains("in_doubt")
             && row.contains("interrupted")
@@ -207,14 +148,14 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
         "{row}"
     );
     // Putting all back leaves it.
-    console.submit("/admin/mail/redrive/", &[]).ok(303);
-    let row = letter(&console, &doctor);
+    console.post("/admin/mail/redrive/", &[]).ok(303);
+    let row = dead_letter_row(&console, &doctor);
     assert!(row.contains("in_doubt"), "{row}");
     let fields = [
-        ("recipient", &*field(&row, "recipient")),
-        ("notification", &*field(&row, "notification")),
+        ("recipient", &*hidden_field(&row, "recipient")),
+        ("notification", &*hidden_field(&row, "notification")),
     ];
-    console.submit("/admin/mail/resend/", &fields).ok(303);
+    console.post("/admin/mail/resend/", &fields).ok(303);
     mails(&doctor.email, 2);
     eventually("the order is not set aside any more", || {
         row_is_gone(&console, &doctor).then_some(())
@@ -230,9 +171,9 @@ fn a_mail_in_doubt_is_not_put_back_but_sent_again_on_ones_word() {
 /// been sent.
 #[test]
 fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
-    let _alone = alone();
+    let _alone = lock_dead_letters();
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     patient.record_for(&doctor);
     mails(&doctor.email, 1);
     let id = newest(&doctor);
@@ -261,21 +202,21 @@ fn a_mail_that_was_interrupted_is_sent_again_after_a_while() {
     let fields = [("recipient", doctor.id.as_str()), ("notification", id.as_str().unwrap())];
     begin(0);
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order(&doctor.id, &id)}));
-    let row = letter(&console, &doctor);
+    let row = dead_letter_row(&console, &doctor);
     assert!(row.contains("under_way") && !row.contains("<button"), "{row}");
     assert!(!page().contains("<button"));
-    console.submit("/admin/mail/resend/", &fields).ok(409);
+    console.post("/admin/mail/resend/", &fields).ok(409);
 
     begin(46 * 60);
-    let row = letter(&console, &doctor);
+    let row = dead_letter_row(&console, &doctor);
     assert!(
         row.contains("interrupted") && row.contains("Send again") && !row.contains("throttled"),
         "{row}"
     );
     assert!(page().contains("interrupted") && page().contains("Send again"));
-    console.submit("/admin/mail/redrive/", &[]).ok(303);
-    letter(&console, &doctor);
-    console.submit("/admin/mail/resend/", &fields).ok(303);
+    console.post("/admin/mail/redrive/", &[]).ok(303);
+    dead_letter_row(&console, &doctor);
+    console.post("/admin/mail/resend/", &fields).ok(303);
     mails(&doctor.email, 2);
     eventually("the mail is noted as sent", || {
         (notification_item(&doctor, &id)["mail_state"]["S"] == "sent").then_some(())
@@ -306,9 +247,9 @@ fn copy(item: &Value, id: &str, age: char, count: usize, attributes: &Value) {
 /// Its order was lost: nothing in the queue will have it sent.
 #[test]
 fn a_mail_that_has_waited_for_an_hour_is_sent_again() {
-    let _alone = alone();
+    let _alone = lock_dead_letters();
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     patient.record_for(&doctor);
     mails(&doctor.email, 1);
     let new = newest(&doctor);
@@ -329,7 +270,7 @@ fn a_mail_that_has_waited_for_an_hour_is_sent_again() {
     let waits = row(&page, "waiting").unwrap();
     assert!(waits.contains("Send again"), "{waits}");
     let fields = [("recipient", doctor.id.as_str()), ("notification", old.as_str().unwrap())];
-    console.submit("/admin/mail/resend/", &fields).ok(303);
+    console.post("/admin/mail/resend/", &fields).ok(303);
     mails(&doctor.email, 2);
     eventually("the mail is noted as sent", || {
         (notification_item(&doctor, &old)["mail_state"]["S"] == "sent").then_some(())
@@ -341,7 +282,7 @@ fn a_mail_that_has_waited_for_an_hour_is_sent_again() {
 
 /// Returns how many rows each page of a list has, and how many mails of a kind can be resent on all
 /// of them.
-fn walk(console: &Console, path: &str, kind: &str) -> (Vec<usize>, usize) {
+fn walk(console: &ConsoleBrowser, path: &str, kind: &str) -> (Vec<usize>, usize) {
     let (mut rows, mut can_be_sent, mut next) = (Vec::new(), 0, Some(path.to_owned()));
     while let Some(path) = next {
         let page = console.page(&path);
@@ -359,7 +300,7 @@ fn walk(console: &Console, path: &str, kind: &str) -> (Vec<usize>, usize) {
 #[test]
 fn all_mails_to_somebody_are_listed_page_by_page() {
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     patient.record_for(&doctor);
     let (id, sent) = (newest(&doctor), json!({"mail_state": {"S": "sent"}}));
     let is_sent =
@@ -384,7 +325,7 @@ fn all_mails_to_somebody_are_listed_page_by_page() {
     let mail = eventually("it is listed", || {
         row(&console.page(&path), "reset_password").filter(|row| row.contains("Send again"))
     });
-    let mail = field(&mail, "mail");
+    let mail = hidden_field(&mail, "mail");
     let item = aws::get_item(&format!("MAIL#{mail}"), "MAIL").unwrap();
     copy(&item, &mail, 'a', 27, &sent);
     copy(&item, &mail, 'b', 27, &json!({"kind": {"S": "nobody"}}));
@@ -394,43 +335,9 @@ fn all_mails_to_somebody_are_listed_page_by_page() {
     console.get(&format!("{path}?cursor=x")).ok(400);
 }
 
-/// Walks through all dead letters and removes those that are `unwanted`; returns the bodies of all.
-pub(crate) fn sift(unwanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let (mut bodies, mut others) = (Vec::new(), Vec::new());
-    loop {
-        let taken = aws::sqs(
-            "ReceiveMessage",
-            "mail_dlq",
-            json!({"MaxNumberOfMessages": 10, "VisibilityTimeout": 60}),
-        );
-        let Some(messages) = taken["Messages"].as_array().filter(|messages| !messages.is_empty())
-        else {
-            break;
-        };
-        for message in messages {
-            let receipt = message["ReceiptHandle"].clone();
-            let body = message["Body"].as_str().unwrap();
-            if unwanted(body) {
-                aws::sqs("DeleteMessage", "mail_dlq", json!({"ReceiptHandle": receipt}));
-            } else {
-                others.push(receipt);
-            }
-            bodies.push(body.to_owned());
-        }
-    }
-    for receipt in others {
-        aws::sqs(
-            "ChangeMessageVisibility",
-            "mail_dlq",
-            json!({"ReceiptHandle": receipt, "VisibilityTimeout": 0}),
-        );
-    }
-    bodies
-}
-
 /// Removes the dead letters with a body; returns how many there were.
 fn take_out(body: &str) -> usize {
-    sift(|found| found == body).iter().filter(|found| *found == body).count()
+    read_dead_letters(|found| found == body).iter().filter(|found| *found == body).count()
 }
 
 /// Dead letters that exist while it lives.
@@ -466,9 +373,9 @@ impl Drop for Crowd {
 
 #[test]
 fn an_order_is_found_behind_many_others() {
-    let _alone = alone();
+    let _alone = lock_dead_letters();
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     patient.record_for(&doctor);
     let in_doubt = newest(&doctor);
     patient.record_for(&doctor);
@@ -501,7 +408,7 @@ fn an_order_is_found_behind_many_others() {
     let message = set_aside("failed");
     // The search takes some seconds only, which is not far on a busy machine.
     let done_at_last = |path: &str, fields: &[(&str, &str)], expected: &str| {
-        eventually(expected, || (done(console.submit(path, fields)) == expected).then_some(()));
+        eventually(expected, || (done(console.post(path, fields)) == expected).then_some(()));
     };
     done_at_last("/admin/mail/redrive/", &[("message", &message)], "redriven");
     mails(&doctor.email, 3);
@@ -524,15 +431,15 @@ fn an_order_is_found_behind_many_others() {
 #[test]
 fn staff_send_a_mail_again() {
     let (admin, user) = (Admin::new(), User::new("patient"));
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     admin.start_password_reset(&user.id).ok(204);
     let first = account_mail(&user.email, "Set Your Password", 0).token();
     let path = format!("/admin/mail/users/{}/", user.id);
     let row = eventually("it is listed as sent", || {
         row(&console.page(&path), "reset_password").filter(|row| row.contains("Send again"))
     });
-    let mail = field(&row, "mail");
-    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(303);
+    let mail = hidden_field(&row, "mail");
+    console.post("/admin/mail/resend/", &[("mail", &mail)]).ok(303);
     let second = account_mail(&user.email, "Set Your Password", 1).token();
     assert_ne!(first, second, "each mail has a token of its own");
     Anonymous.reset_password(&second, "three lamps in the window").ok(200);
@@ -551,15 +458,15 @@ fn staff_send_a_mail_again() {
 
     // Not while it is being sent, not to an inactive user, not for what does not exist.
     set_stored_mail_state(&mail, "sending");
-    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
+    console.post("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
     set_stored_mail_state(&mail, "sent");
     admin.update_user(&user.id, json!({"is_active": false})).ok(200);
-    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
+    console.post("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
     console
-        .submit("/admin/mail/resend/", &[("mail", "01936f2a-0000-7000-8000-00000000ffff")])
+        .post("/admin/mail/resend/", &[("mail", "01936f2a-0000-7000-8000-00000000ffff")])
         .ok(404);
     for fields in [&[][..], &[("mail", "x")], &[("recipient", user.id.as_str())]] {
-        console.submit("/admin/mail/resend/", fields).ok(400);
+        console.post("/admin/mail/resend/", fields).ok(400);
     }
 }
 
@@ -569,9 +476,9 @@ fn mail_item(id: &str) -> Value {
 
 #[test]
 fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
-    let _alone = alone();
+    let _alone = lock_dead_letters();
     let (admin, user) = (Admin::new(), User::new("patient"));
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     user.verify_email(&account_mail(&user.email, "Confirm Your Email Address", 0).token()).ok(200);
     let mails = account_mails_to(&user.email).len();
     let path = format!("/admin/mail/users/{}/", user.id);
@@ -580,7 +487,7 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
         |word: &str| row(&console.page(&path), "verify_email").filter(|row| row.contains(word));
     let row = eventually("it is listed as sent", || row_of("sent"));
     assert!(!row.contains("<button"), "{row}");
-    let response = console.submit("/admin/mail/resend/", &[("mail", &user.id)]).ok(409);
+    let response = console.post("/admin/mail/resend/", &[("mail", &user.id)]).ok(409);
     assert!(String::from_utf8(response.bytes).unwrap().contains("no longer needed"));
     assert_eq!(mail_item(&user.id)["mail_state"]["S"], "sent");
     assert!(!list_events(&admin, &user).iter().any(|event| event["action"] == "resend_mail"));
@@ -598,9 +505,9 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
     // The dead letter has no use any more.
     set("in_doubt");
     aws::sqs("SendMessage", "mail_dlq", json!({"MessageBody": order}));
-    let row = letter(&console, &user);
+    let row = dead_letter_row(&console, &user);
     assert!(row.contains("not_needed") && row.contains("Discard"), "{row}");
-    console.submit("/admin/mail/redrive/", &[("message", &field(&row, "message"))]).ok(303);
+    console.post("/admin/mail/redrive/", &[("message", &hidden_field(&row, "message"))]).ok(303);
     eventually("the order is not set aside any more", || {
         row_is_gone(&console, &user).then_some(())
     });
@@ -610,12 +517,12 @@ fn a_mail_that_asks_for_what_was_done_is_not_sent_again() {
 #[test]
 fn an_address_change_ends_when_the_password_changes() {
     let (admin, user, new) = (Admin::new(), User::new("patient"), new_email());
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     user.request_email_change(&new, PASSWORD).ok(202);
     let token = account_mail(&new, "Confirm Your New Email Address", 0).token();
     let path = format!("/admin/mail/users/{}/", user.id);
     let row_of = || row(&console.page(&path), "confirm_email_change");
-    let mail = field(
+    let mail = hidden_field(
         &eventually("it can be sent again", || row_of().filter(|row| row.contains("<button"))),
         "mail",
     );
@@ -624,7 +531,7 @@ fn an_address_change_ends_when_the_password_changes() {
 
     // An order that has waited meanwhile is not carried out: its token would be of today.
     assert!(!row_of().unwrap().contains("<button"));
-    console.submit("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
+    console.post("/admin/mail/resend/", &[("mail", &mail)]).ok(409);
     set_stored_mail_state(&mail, "ordered");
     assert!(deliver(&json!({"mail_id": mail}).to_string()));
     assert_eq!(mail_item(&mail)["mail_failure"]["S"], "not_needed");
@@ -634,7 +541,7 @@ fn an_address_change_ends_when_the_password_changes() {
 #[test]
 fn a_mail_to_somebody_who_is_not_active_is_given_up_until_staff_want_it() {
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     patient.record_for(&doctor);
     mails(&doctor.email, 1);
     let id = newest(&doctor);
@@ -657,11 +564,11 @@ fn a_mail_to_somebody_who_is_not_active_is_given_up_until_staff_want_it() {
             && !page().contains("Send again")
     );
     let fields = [("recipient", doctor.id.as_str()), ("notification", id.as_str().unwrap())];
-    console.submit("/admin/mail/resend/", &fields).ok(409);
+    console.post("/admin/mail/resend/", &fields).ok(409);
 
     admin.update_user(&doctor.id, json!({"is_active": true})).ok(200);
     assert!(page().contains("Send again"));
-    let response = console.submit("/admin/mail/resend/", &fields).ok(303);
+    let response = console.post("/admin/mail/resend/", &fields).ok(303);
     assert_eq!(
         response.header("location"),
         format!("/admin/mail/users/{}/?about=notifications&done=resent", doctor.id)
@@ -672,17 +579,17 @@ fn a_mail_to_somebody_who_is_not_active_is_given_up_until_staff_want_it() {
 #[test]
 fn an_address_gets_so_many_mails_a_day_and_no_more() {
     let (admin, user) = (Admin::new(), User::new("patient"));
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     admin.start_password_reset(&user.id).ok(204);
     account_mail(&user.email, "Set Your Password", 0);
     let path = format!("/admin/mail/users/{}/", user.id);
     let row = eventually("it is listed as sent", || {
         row(&console.page(&path), "reset_password").filter(|row| row.contains("Send again"))
     });
-    let mail = field(&row, "mail");
+    let mail = hidden_field(&row, "mail");
     let again = || {
         set_stored_mail_state(&mail, "failed");
-        console.submit("/admin/mail/resend/", &[("mail", &mail)])
+        console.post("/admin/mail/resend/", &[("mail", &mail)])
     };
     let accepted = Cell::new(0);
     let refused = eventually("the address has had enough", || {
@@ -703,11 +610,11 @@ fn an_address_gets_so_many_mails_a_day_and_no_more() {
 #[test]
 fn the_export_has_numbers_and_nobody() {
     let (admin, patient, doctor) = (Admin::new(), Patient::new(), Doctor::new());
-    let console = Console::open(&admin);
-    let before = console.export()["totals"].clone();
+    let console = ConsoleBrowser::of(&admin);
+    let before = read_export(&console)["totals"].clone();
     patient.record_for(&doctor);
     let export = eventually("the record has been counted", || {
-        let export = console.export();
+        let export = read_export(&console);
         (export["totals"]["records"].as_u64() > before["records"].as_u64()).then_some(export)
     });
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -742,7 +649,7 @@ fn the_export_has_numbers_and_nobody() {
 #[test]
 fn the_dashboard_draws_what_was_counted() {
     let admin = Admin::new();
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     Doctor::pending();
     for (path, spans) in [("/admin", 30), ("/admin?by_month=true", 12)] {
         let page = console.page(path);
@@ -764,7 +671,7 @@ fn the_dashboard_draws_what_was_counted() {
 #[test]
 fn mail_pages_are_for_staff_and_forms_need_a_token_of_the_page() {
     let admin = Admin::new();
-    let console = Console::open(&admin);
+    let console = ConsoleBrowser::of(&admin);
     for path in [
         "/admin",
         "/admin/mail/",
@@ -778,10 +685,7 @@ fn mail_pages_are_for_staff_and_forms_need_a_token_of_the_page() {
     }
     for path in ["/admin/mail/redrive/", "/admin/mail/resend/"] {
         Request::new("POST", path).send_unchecked().ok(303);
-        let response = Request::new("POST", path)
-            .header("cookie", &console.cookie)
-            .body("csrf=x")
-            .send_unchecked();
+        let response = console.request("POST", path).body("csrf=x").send_unchecked();
         response.ok(403);
     }
 }

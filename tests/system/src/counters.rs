@@ -14,13 +14,13 @@ fn count(pk: &str, counters: &str, name: &str) -> u64 {
 }
 
 /// A new record as the stream delivers it, created on a day that no other test uses.
-struct RecordEvent {
+struct InsertedRecord {
     item: Value,
     year: String,
     day: String,
 }
 
-impl RecordEvent {
+impl InsertedRecord {
     fn new() -> Self {
         let (patient, doctor) = (Patient::new(), Doctor::new());
         let id = patient.record_for(&doctor).text("id").to_owned();
@@ -61,7 +61,7 @@ fn dispatch(records: &[&Value]) -> Value {
 
 #[test]
 fn repeated_stream_records_count_once() {
-    let told = RecordEvent::new();
+    let told = InsertedRecord::new();
     let ids: Vec<String> = (0..3).map(|_| format!("{}{}", unique(), unique())).collect();
     let records: Vec<Value> =
         ids.iter().zip(1..).map(|(id, number)| told.record(id, number)).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use api_tests::harness::files::{PDF, PNG, declared, download, upload};
+use api_tests::harness::files::{PDF, PNG, download, new_file, upload};
 use api_tests::harness::{Doctor, Patient, aws, eventually, mails_to};
 
 #[test]
@@ -17,8 +17,8 @@ fn the_patients_day() {
 
     // The patient creates a record with two files, uploads both, sees them.
     let files = [
-        declared("report-zq7marker.pdf", "application/pdf", PDF),
-        declared("scan-zq7marker.png", "image/png", PNG),
+        new_file("report-zq7marker.pdf", "application/pdf", PDF),
+        new_file("scan-zq7marker.png", "image/png", PNG),
     ];
     let record = patient
         .create_record(json!({"doctor": entry["pk"], "record_type": "lab_result",

@@ -21,7 +21,7 @@ fn there_is_a_sample_for_each_function() {
 }
 
 #[test]
-fn requests_are_answered() {
+fn requests_get_responses() {
     // The first replay registers the user, all others find it.
     let first = aws::invoke("accounts", &sample("accounts.json"));
     assert!([201, 400].contains(&first["statusCode"].as_u64().unwrap()), "{first}");
@@ -55,7 +55,7 @@ fn events_of_people_who_are_gone_are_dropped() {
 }
 
 #[test]
-fn the_schedule_of_recoveries_is_answered_with_numbers() {
+fn the_schedule_of_recoveries_gets_numbers() {
     let response = aws::invoke("recovery", &sample("recovery.json")).body;
     for number in ["carried_out", "waiting", "void"] {
         assert!(response[number].is_u64(), "{number}: {response}");

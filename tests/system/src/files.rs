@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use api_tests::harness::files::{PDF, PNG, compound, declared, download, office, transfer, upload};
+use api_tests::harness::files::{PDF, PNG, compound, download, new_file, office, transfer, upload};
 use api_tests::harness::{
     Client, Doctor, Patient, Response, Stack, UNKNOWN, aws, eventually, keys, moment, unique,
 };
@@ -72,7 +72,7 @@ impl Waiting {
         self.record.text("id")
     }
 
-    /// The file as it was declared, with its upload.
+    /// Returns the file as it was declared, with its upload.
     fn file(&self) -> &Value {
         &self.record["files"][0]
     }
@@ -94,7 +94,7 @@ impl Waiting {
     }
 
     /// Returns the file as soon as it is available or rejected. On a busy machine, a look at the
-    /// object ends before S3 answers; the inspector sees it then.
+    /// object ends before S3 responds; the inspector sees it then.
     fn settled(&self) -> Value {
         eventually("the file is available or rejected", || {
             let file = self.read();
@@ -117,8 +117,8 @@ impl Waiting {
 fn files_of_a_new_record_are_uploaded_by_their_urls() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let files = [
-        declared("report-zq7marker.pdf", "application/pdf", PDF),
-        declared("scan.png", "image/png", PNG),
+        new_file("report-zq7marker.pdf", "application/pdf", PDF),
+        new_file("scan.png", "image/png", PNG),
     ];
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     let id = record.text("id");
@@ -173,13 +173,13 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
     assert!(read["files"][0].get("upload").is_none(), "an upload is told once");
     assert_eq!(upload(png, PNG), 200);
     read_until_available(0);
-    let answers: [(&Client, Value); 4] = [
+    let responses: [(&Client, Value); 4] = [
         (&doctor, doctor.read_doctor_record(id).ok(200).body),
         (&doctor, doctor.list_doctor_records("").ok(200)["results"][0].clone()),
         (&patient, patient.list_patient_records("").ok(200)["results"][0].clone()),
         (&doctor, doctor.list_notifications("").ok(200)["results"][0]["record"].clone()),
     ];
-    for (reader, seen) in &answers {
+    for (reader, seen) in &responses {
         for (file, content) in [(&seen["files"][0], PNG), (&seen["files"][1], PDF)] {
             assert_eq!(file["status"], "available");
             let download = download(reader, file);
@@ -197,7 +197,7 @@ fn files_of_a_new_record_are_uploaded_by_their_urls() {
 
 #[test]
 fn a_file_becomes_available_by_the_event_alone() {
-    let waiting = Waiting::new(declared("scan.png", "image/png", PNG));
+    let waiting = Waiting::new(new_file("scan.png", "image/png", PNG));
     assert_eq!(upload(waiting.file(), PNG), 200);
     eventually("the inspector has seen the object", || {
         (waiting.stored_status() == "available").then_some(())
@@ -207,7 +207,7 @@ fn a_file_becomes_available_by_the_event_alone() {
 
 #[test]
 fn nothing_but_the_declared_file_can_be_uploaded() {
-    let mut file = declared("scan.png", "image/png", PNG);
+    let mut file = new_file("scan.png", "image/png", PNG);
     file["sha256"] = json!(hex(digest(&SHA256, PNG).as_ref()));
     let waiting = Waiting::new(file);
     let given = waiting.file()["upload"].clone();
@@ -313,7 +313,7 @@ fn a_url_that_has_expired_is_refused() {
 fn files_with_other_content_than_declared_are_rejected_and_deleted() {
     // A script of the length that was declared for the picture.
     let script = format!("{:<width$}", "<script>1</script>", width = PNG.len());
-    let looked = Waiting::new(declared("scan.png", "image/png", PNG));
+    let looked = Waiting::new(new_file("scan.png", "image/png", PNG));
     assert_eq!(upload(looked.file(), script.as_bytes()), 200, "type and length are right");
     let read = looked.settled();
     assert_eq!((&read["status"], &read["file"]), (&json!("rejected"), &Value::Null));
@@ -325,7 +325,7 @@ fn files_with_other_content_than_declared_are_rejected_and_deleted() {
         Value::Null
     );
 
-    let unseen = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let unseen = Waiting::new(new_file("report.pdf", "application/pdf", PDF));
     assert_eq!(upload(unseen.file(), &[b"%PDX", &PDF[4..]].concat()), 200);
     eventually("the inspector has rejected the object", || {
         (unseen.stored_status() == "rejected").then_some(())
@@ -363,7 +363,7 @@ fn each_type_is_taken_and_recognised() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let files: Vec<Value> = types
         .iter()
-        .map(|(content_type, content)| declared("file", content_type, content))
+        .map(|(content_type, content)| new_file("file", content_type, content))
         .collect();
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     for (file, (content_type, content)) in
@@ -378,7 +378,7 @@ fn each_type_is_taken_and_recognised() {
         files.iter().all(|file| file["status"] == "available").then_some(())
     });
     for content_type in ["text/html", "image/svg+xml", "application/octet-stream", ""] {
-        let body = json!({"doctor": doctor.id, "files": [declared("file", content_type, PDF)]});
+        let body = json!({"doctor": doctor.id, "files": [new_file("file", content_type, PDF)]});
         patient.create_record(body).refused("files[0].content_type", "invalid_choice");
     }
 }
@@ -388,7 +388,7 @@ fn a_long_text_is_read_to_its_end() {
     let text = "Alle Werte sind normal.\n".repeat(200_000).into_bytes();
     let program = [&text[..], b"\0"].concat();
     for (content, status) in [(text, "available"), (program, "rejected")] {
-        let waiting = Waiting::new(declared("values.txt", "text/plain", &content));
+        let waiting = Waiting::new(new_file("values.txt", "text/plain", &content));
         assert_eq!(upload(waiting.file(), &content), 200);
         eventually("the inspector has read the text", || {
             (waiting.stored_status() == status).then_some(())
@@ -399,7 +399,7 @@ fn a_long_text_is_read_to_its_end() {
 #[test]
 fn a_file_is_saved_with_an_extension_of_its_type() {
     let content = b"@echo off";
-    let waiting = Waiting::new(declared("run.bat", "text/plain", content));
+    let waiting = Waiting::new(new_file("run.bat", "text/plain", content));
     assert_eq!(upload(waiting.file(), content), 200);
     let file = waiting.settled();
     assert_eq!(file["name"], "run.bat");
@@ -436,7 +436,7 @@ fn names_lose_their_path_and_keep_the_rest() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let named = |name: &str| {
         patient.create_record(
-            json!({"doctor": doctor.id, "files": [declared(name, "application/pdf", PDF)]}),
+            json!({"doctor": doctor.id, "files": [new_file(name, "application/pdf", PDF)]}),
         )
     };
     for (name, kept) in [
@@ -475,7 +475,7 @@ fn names_lose_their_path_and_keep_the_rest() {
 
 #[test]
 fn objects_are_private_and_download_urls_work_for_a_minute() {
-    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let waiting = Waiting::new(new_file("report.pdf", "application/pdf", PDF));
     assert_eq!(upload(waiting.file(), PDF), 200);
     waiting.settled();
     let given = waiting.patient.download_file(waiting.file_id()).ok(200);
@@ -504,7 +504,7 @@ fn objects_are_private_and_download_urls_work_for_a_minute() {
 /// Covers `test_delete_file` of the Django service.
 #[test]
 fn a_deleted_file_is_gone_with_its_object() {
-    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let waiting = Waiting::new(new_file("report.pdf", "application/pdf", PDF));
     let Waiting { patient, doctor, .. } = &waiting;
     assert_eq!(upload(waiting.file(), PDF), 200);
     waiting.settled();
@@ -534,7 +534,7 @@ fn a_deleted_file_is_gone_with_its_object() {
 /// Covers `test_cannot_delete_other_patient_file` of the Django service.
 #[test]
 fn only_the_owner_deletes_a_file() {
-    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let waiting = Waiting::new(new_file("report.pdf", "application/pdf", PDF));
     let other = Patient::new();
     for id in [waiting.file_id(), waiting.id(), UNKNOWN, "not-an-id"] {
         assert_eq!(other.delete_file(id).ok(404)["detail"], "Not found.");
@@ -547,7 +547,7 @@ fn only_the_owner_deletes_a_file() {
 
 #[test]
 fn a_file_is_deleted_from_the_version_that_is_meant() {
-    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let waiting = Waiting::new(new_file("report.pdf", "application/pdf", PDF));
     let path = format!("/api/records/files/{}/", waiting.file_id());
     waiting
         .patient
@@ -560,7 +560,7 @@ fn a_file_is_deleted_from_the_version_that_is_meant() {
 
 #[test]
 fn uploads_after_the_deletion_are_removed() {
-    let waiting = Waiting::new(declared("report.pdf", "application/pdf", PDF));
+    let waiting = Waiting::new(new_file("report.pdf", "application/pdf", PDF));
     waiting.patient.delete_file(waiting.file_id()).ok(204);
     assert_eq!(upload(waiting.file(), PDF), 200, "the URL is still valid");
     eventually("the object without a file is deleted", || (waiting.versions() == 0).then_some(()));
@@ -570,7 +570,7 @@ fn uploads_after_the_deletion_are_removed() {
 #[test]
 fn uploads_work_with_the_response_that_was_given_again() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let body = json!({"doctor": doctor.id, "files": [declared("a.pdf", "application/pdf", PDF)]});
+    let body = json!({"doctor": doctor.id, "files": [new_file("a.pdf", "application/pdf", PDF)]});
     let key = format!("\"{}\"", unique());
     let create = || {
         let request = patient.request("POST", "/api/records/patient/");
@@ -594,7 +594,7 @@ fn uploads_work_with_the_response_that_was_given_again() {
 
 #[test]
 fn a_file_is_uploaded_by_its_new_url() {
-    let waiting = Waiting::new(declared("a.pdf", "application/pdf", PDF));
+    let waiting = Waiting::new(new_file("a.pdf", "application/pdf", PDF));
     let renewed = waiting.patient.renew_upload(waiting.file_id()).ok(200);
     assert_eq!(upload(&renewed.body, PDF), 200);
     eventually("the file is available", || (waiting.stored_status() == "available").then_some(()));

@@ -49,7 +49,7 @@ impl Role {
         self.table("DeleteItem", json!({"Key": key()}))
     }
 
-    /// The same in PartiQL, which knows no leading keys.
+    /// Reads the table in PartiQL, which knows no leading keys.
     fn statement(&self) -> Response {
         let statement = format!("SELECT * FROM \"{}\" WHERE pk = 'nobody'", Stack::get().table);
         aws::operation(
@@ -124,7 +124,7 @@ impl Role {
     }
 }
 
-/// The key of an item that does not exist.
+/// Returns the key of an item that does not exist.
 fn key() -> Value {
     json!({"pk": {"S": "nobody"}, "sk": {"S": "nobody"}})
 }

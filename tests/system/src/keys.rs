@@ -2,7 +2,7 @@
 
 use api_tests::harness::tokens::{kid_of, published};
 use api_tests::harness::{
-    Anonymous, Client, PASSWORD, Sandbox, Settings, User, aws, eventually, unique,
+    Anonymous, Client, FunctionSettings, PASSWORD, Sandbox, User, aws, eventually, unique,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -41,8 +41,9 @@ fn tokens_outlive_the_rotation_of_the_secret() {
         &json!({"Name": format!("tests-{}", unique()), "SecretString": new_secret()}),
     );
     let arn = secret["ARN"].as_str().unwrap();
-    let cold =
-        || Settings::of("accounts").with_roots_rights().with("SIGNING_SECRET_ARN", arn).start();
+    let cold = || {
+        FunctionSettings::of("accounts").with_roots_rights().with("SIGNING_SECRET_ARN", arn).start()
+    };
     let before = cold();
     let (old, old_refresh) = sign_in_at(&before, &user);
     secrets("PutSecretValue", &json!({"SecretId": arn, "SecretString": new_secret()}));

@@ -3,103 +3,13 @@
 //! The Django service queued mails before the transaction of the request had ended. Here the stream
 //! of the table carries them: dispatcher, SQS, mailer, SES.
 
-use std::sync::{Mutex, PoisonError};
-
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::console_mail;
-use api_tests::harness::{Doctor, Mail, Patient, Stack, aws, eventually, mails_to, report_about};
+use api_tests::harness::{Doctor, Patient, Stack, aws, eventually, mails_to, report_about};
 
-/// Waits for `count` mails to an address and returns them.
-pub(crate) fn mails(email: &str, count: usize) -> Vec<Mail> {
-    eventually(&format!("{count} mails have been sent"), || {
-        Some(mails_to(email)).filter(|mails| mails.len() >= count)
-    })
-}
-
-/// Returns the order for a mail, as the dispatcher puts it into the queue.
-pub(crate) fn order(recipient: &str, notification: &Value) -> String {
-    json!({"recipient_id": recipient, "notification_id": notification}).to_string()
-}
-
-/// Returns the event with which SQS delivers a message to the mailer.
-fn delivery(body: &str) -> Value {
-    json!({"Records": [{
-        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "receiptHandle": "x", "body": body,
-            "attributes": {},
-        "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": "",
-            "awsRegion": "eu-central-1",
-    }]})
-}
-
-/// Delivers a message to the mailer; returns whether the mailer accepted it.
-pub(crate) fn deliver(body: &str) -> bool {
-    aws::invoke("mailer", &delivery(body))["batchItemFailures"].as_array().unwrap().is_empty()
-}
-
-/// Returns the expression and the values that store a state of a mail, with the times that a state
-/// has. Without them, the change is corrupt: the dispatcher stops at it, and the emulated cloud
-/// does not deliver the rest of its batch again, as AWS does.
-pub(crate) fn change_to(state: &str) -> (&'static str, Value) {
-    let expression = "SET mail_state = :state, mail_sent_at = if_not_exists(mail_sent_at, :now), \
-                      mail_failed_at = if_not_exists(mail_failed_at, :now)";
-    (expression, json!({":state": {"S": state}, ":now": {"S": Timestamp::now().to_string()}}))
-}
-
-/// Stores in a notification that its mail was begun, or that it was not.
-pub(crate) fn set_mail_state(recipient: &str, notification: &Value, state: Option<&str>) {
-    let sk = format!("NOTIFICATION#{}", notification.as_str().unwrap());
-    let (expression, values) = match state {
-        Some(state) => change_to(state),
-        None => ("REMOVE mail_state", Value::Null),
-    };
-    aws::update_item(&format!("INBOX#{recipient}"), &sk, expression, values);
-}
-
-/// While one lives, a message that the mailer has refused is delivered again after a few seconds;
-/// others only if they take longer.
-pub(crate) struct ShortVisibilityTimeout;
-
-/// How many there are, and the visibility timeout of the queue before.
-static SHORT_VISIBILITY_TIMEOUTS: Mutex<(usize, Value)> = Mutex::new((0, Value::Null));
-
-impl ShortVisibilityTimeout {
-    pub(crate) fn begin() -> Self {
-        let mut state = SHORT_VISIBILITY_TIMEOUTS.lock().unwrap();
-        if state.0 == 0 {
-            let response = aws::sqs(
-                "GetQueueAttributes",
-                "mail",
-                json!({"AttributeNames": ["VisibilityTimeout"]}),
-            );
-            state.1 = response["Attributes"]["VisibilityTimeout"].clone();
-            assert_eq!(state.1, "180");
-            Self::set(&json!("3"));
-        }
-        state.0 += 1;
-        Self
-    }
-
-    fn set(seconds: &Value) {
-        aws::sqs(
-            "SetQueueAttributes",
-            "mail",
-            json!({"Attributes": {"VisibilityTimeout": seconds}}),
-        );
-    }
-}
-
-impl Drop for ShortVisibilityTimeout {
-    fn drop(&mut self) {
-        // A failed test leaves this state consistent.
-        let mut state = SHORT_VISIBILITY_TIMEOUTS.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 -= 1;
-        if state.0 == 0 {
-            Self::set(&state.1);
-        }
-    }
-}
+use crate::mail_queue::{
+    deliver, lock_dead_letters, mails, order, read_dead_letters, set_mail_state,
+};
 
 #[test]
 fn each_notification_is_one_mail() {
@@ -318,7 +228,7 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
     let marker = format!("zq7marker {}", doctor.id);
     let poison =
         [marker.clone(), json!({"recipient_id": marker, "notification_id": 1}).to_string()];
-    let _alone = console_mail::alone();
+    let _alone = lock_dead_letters();
     for body in &poison {
         assert!(!deliver(body));
         aws::sqs("SendMessage", "mail", json!({"MessageBody": body}));
@@ -326,7 +236,7 @@ fn poison_ends_in_the_dead_letter_queue_and_blocks_nobody() {
     patient.create_record(json!({"doctor": doctor.id})).ok(201);
     mails(&doctor.email, 1);
     eventually("the poison is in the dead-letter queue", || {
-        let dead = console_mail::sift(|_| false);
+        let dead = read_dead_letters(|_| false);
         poison.iter().all(|body| dead.contains(body)).then_some(())
     });
 }

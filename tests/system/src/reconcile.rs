@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use api_tests::harness::files::{PDF, declared};
+use api_tests::harness::files::{PDF, new_file};
 use api_tests::harness::{
     Doctor, PASSWORD, Patient, account_mail, account_mails_to, aws, eventually,
 };
@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 
-use crate::mails::mails;
+use crate::mail_queue::mails;
 
 fn two_hours_ago() -> Timestamp {
     Timestamp::now() - SignedDuration::from_hours(2)
@@ -108,7 +108,7 @@ fn an_account_mail_whose_order_was_lost_is_sent_once() {
 #[test]
 fn files_agree_with_their_objects_and_lookups_again() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let files = json!([declared("report.pdf", "application/pdf", PDF)]);
+    let files = json!([new_file("report.pdf", "application/pdf", PDF)]);
     let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
     let known = record["files"][0]["id"].as_str().unwrap();
     let chart = format!("PATIENT#{}", patient.id);

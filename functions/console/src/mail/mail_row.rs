@@ -28,20 +28,20 @@ pub(crate) struct MailRow {
 
 impl MailRow {
     /// Makes the row of a dead letter.
-    pub(crate) fn of_dead_letter(letter: &DeadLetter, now: Timestamp) -> Self {
-        let reason = letter.reason(now);
-        let mail = letter.mail.as_ref();
+    pub(crate) fn of_dead_letter(dead_letter: &DeadLetter, now: Timestamp) -> Self {
+        let reason = dead_letter.reason(now);
+        let mail = dead_letter.mail.as_ref();
         Self {
-            message_id: letter.id().to_owned(),
-            order: letter.order,
-            ordered_at: letter.sent_at().map(format_time).unwrap_or_default(),
+            message_id: dead_letter.id().to_owned(),
+            order: dead_letter.order,
+            ordered_at: dead_letter.sent_at().map(format_time).unwrap_or_default(),
             topic: mail.map_or("", |mail| mail.topic),
             recipient: mail.map(|mail| mail.user_id),
             state: mail.map_or("", |mail| state_word(mail.delivery.mail_state)),
             reason,
             explanation: explain(reason),
-            resolution: letter.resolution(now),
-            can_be_resent: letter.resolution(now) == Resolution::Resend,
+            resolution: dead_letter.resolution(now),
+            can_be_resent: dead_letter.resolution(now) == Resolution::Resend,
         }
     }
 
@@ -102,8 +102,8 @@ fn explain_failure(failure: MailFailure) -> &'static str {
         MailFailure::Rejected => {
             "SES rejected the mail: is the sender verified, and is the account out of the sandbox?"
         }
-        MailFailure::Throttled => "SES throttled the account: put it back later.",
-        MailFailure::QuotaExceeded => "The daily quota of SES was used up: put it back later.",
+        MailFailure::Throttled => "SES throttled the account. Retry the mail later.",
+        MailFailure::QuotaExceeded => "The daily quota of SES was used up. Retry the mail later.",
         MailFailure::SendingPaused => {
             "SES has paused sending for the account: see the SES console."
         }
@@ -114,13 +114,13 @@ fn explain_failure(failure: MailFailure) -> &'static str {
         MailFailure::NotPrepared => {
             "The content of the mail could not be prepared: see the log of the mailer."
         }
-        MailFailure::NoAnswer => "SES did not respond: the mail may have been sent.",
+        MailFailure::NoResponse => "SES did not respond: the mail may have been sent.",
         MailFailure::Interrupted => "The mailer was interrupted: the mail may have been sent.",
         MailFailure::RecipientInactive => {
             "The user was not active: activate the user, then resend the mail."
         }
         MailFailure::AddressUnconfirmed => {
-            "The address is not confirmed, and was sent the day's maximum of mails."
+            "The address is unconfirmed and has received the daily maximum of mails."
         }
         MailFailure::NotNeeded => {
             "The request was completed, or the password or address has changed since."

@@ -26,11 +26,11 @@ use store::staff::mail::{Mailed, ResendMailError};
 /// The queues and the mails of the table.
 #[derive(Clone)]
 pub(crate) struct Pipeline {
-    queues: Arc<Queues>,
+    queues: Arc<PipelineQueues>,
     store: Store,
 }
 
-struct Queues {
+struct PipelineQueues {
     mails: MailQueues,
     dead_letters: Queue,
     /// All queues by name.
@@ -178,7 +178,7 @@ impl Pipeline {
             ("stream_failures", queue(config.stream_failure_queue_url)),
         ];
         let mails_per_day = config.mails_per_day;
-        Self { queues: Arc::new(Queues { mails, dead_letters, all, mails_per_day }), store }
+        Self { queues: Arc::new(PipelineQueues { mails, dead_letters, all, mails_per_day }), store }
     }
 
     /// Returns the depth of each queue, by name.
@@ -199,7 +199,7 @@ impl Pipeline {
         let messages = self.scan().next().await?.unwrap_or_default();
         self.release(&messages).await;
         let mut dead_letters = self.read_dead_letters(messages).await?;
-        dead_letters.sort_by_key(|letter| std::cmp::Reverse(letter.sent_at()));
+        dead_letters.sort_by_key(|dead_letter| std::cmp::Reverse(dead_letter.sent_at()));
         Ok(dead_letters)
     }
 
@@ -220,10 +220,10 @@ impl Pipeline {
             let (chosen, rest): (Vec<_>, Vec<_>) =
                 messages.into_iter().partition(|message| id.is_none_or(|id| message.id == id));
             others.extend(rest);
-            for letter in self.read_dead_letters(chosen).await? {
-                let resolution = letter.resolution(clock::now());
+            for dead_letter in self.read_dead_letters(chosen).await? {
+                let resolution = dead_letter.resolution(clock::now());
                 let is_resolvable = matches!(resolution, Resolution::Redrive | Resolution::Discard);
-                if is_resolvable { &mut resolvable } else { &mut left }.push(letter);
+                if is_resolvable { &mut resolvable } else { &mut left }.push(dead_letter);
             }
             let is_found = id.is_some() && !(resolvable.is_empty() && left.is_empty());
             if is_found || resolvable.len() >= MAX_DEAD_LETTERS {
@@ -231,29 +231,30 @@ impl Pipeline {
             }
         }
         let surplus = resolvable.split_off(resolvable.len().min(MAX_DEAD_LETTERS));
-        others.extend(surplus.into_iter().map(|letter| letter.message));
-        self.release(left.iter().map(|letter| &letter.message).chain(&others)).await;
-        try_join_all(resolvable.iter().map(|letter| self.redrive_one(caller, letter))).await?;
+        others.extend(surplus.into_iter().map(|dead_letter| dead_letter.message));
+        self.release(left.iter().map(|dead_letter| &dead_letter.message).chain(&others)).await;
+        try_join_all(resolvable.iter().map(|dead_letter| self.redrive_one(caller, dead_letter)))
+            .await?;
         Ok(RedriveOutcome { redriven: resolvable.len(), left: left.len() })
     }
 
-    async fn redrive_one(&self, caller: &Caller, letter: &DeadLetter) -> Result<(), Problem> {
-        let Some(order) = letter.order else { return Ok(()) };
-        let user_id = letter.mail.as_ref().map_or(caller.account.id, |mail| mail.user_id);
+    async fn redrive_one(&self, caller: &Caller, dead_letter: &DeadLetter) -> Result<(), Problem> {
+        let Some(order) = dead_letter.order else { return Ok(()) };
+        let user_id = dead_letter.mail.as_ref().map_or(caller.account.id, |mail| mail.user_id);
         let event = AuditEvent {
-            before: Some(letter.reason(clock::now()).to_owned()),
+            before: Some(dead_letter.reason(clock::now()).to_owned()),
             after: Some("queued".to_owned()),
             ..caller.audit(Action::RedriveMail, user_id, None)
         };
         self.store.create_events(&[event]).await?;
         let queue = self.queues.mails.of(order);
-        queue.send(letter.message.body.as_str()).await.map_err(unavailable)?;
-        self.queues.dead_letters.delete(&letter.message).await.map_err(unavailable)
+        queue.send(dead_letter.message.body.as_str()).await.map_err(unavailable)?;
+        self.queues.dead_letters.delete(&dead_letter.message).await.map_err(unavailable)
     }
 
-    /// Resends a mail whose sending is over, however it ended, was interrupted, or has not begun
-    /// for an hour; returns the recipient. The stream brings the order to the queue, unless it
-    /// waits: its state does not change then, so it is queued here. A dead letter of it is deleted.
+    /// Resends a mail that ended, was interrupted, or has waited for an hour; returns the
+    /// recipient. The stream brings the order to the queue, unless it waits: its state does not
+    /// change then, so it is queued here. A dead letter of it is deleted.
     ///
     /// # Errors
     /// 404 when there is no mail or no recipient, 409 when its sending is not over, the recipient
@@ -300,8 +301,10 @@ impl Pipeline {
             self.store.resend_mail(order, &address, most, &event, now).await
         };
         resent.map_err(|error| match error {
-            ResendMailError::InProgress => under_way(),
-            ResendMailError::Locked(locked) => Problem::too_many_requests(&limit, locked, now),
+            ResendMailError::UnderWay => under_way(),
+            ResendMailError::LimitReached(locked) => {
+                Problem::too_many_requests(&limit, locked, now)
+            }
             ResendMailError::Store(error) => error.into(),
         })?;
         if is_overdue {

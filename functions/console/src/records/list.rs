@@ -30,7 +30,7 @@ pub(crate) trait ListPage: ListEntry + Send + Sync + 'static {
     /// What can be searched, and what cannot.
     const HELP: &'static str;
     /// The parameters that name an owner, with their labels.
-    const PEOPLE: &'static [(&'static str, &'static str)];
+    const OWNER_PARAMETERS: &'static [(&'static str, &'static str)];
     /// The label of the field that takes an id.
     const ID_LABEL: &'static str;
     const COLUMNS: &'static [&'static str];
@@ -85,7 +85,7 @@ pub(crate) async fn list<T: ListPage>(
     query: QueryParameters,
 ) -> Result<Response, Problem> {
     let read = |parameters: &mut Parameters| {
-        let query = ListQuery::read(parameters, T::PEOPLE.iter().map(|(name, _)| *name));
+        let query = ListQuery::read(parameters, T::OWNER_PARAMETERS.iter().map(|(name, _)| *name));
         let filters = T::read_filters(parameters);
         Some((query?, filters?))
     };
@@ -122,7 +122,7 @@ pub(crate) async fn list<T: ListPage>(
     });
     let filter_fields = T::filter_fields(&filters);
     let filtered = filter_fields.iter().any(|field| !field.value.is_empty());
-    let owners = T::PEOPLE
+    let owners = T::OWNER_PARAMETERS
         .iter()
         .map(|(name, label)| SearchField::typed(name, label, query.owner_text(name)));
     let fields = owners

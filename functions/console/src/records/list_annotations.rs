@@ -24,7 +24,7 @@ impl ListPage for AnnotationEntry {
     const HELP: &'static str = "Search for a patient by email address, by \
         name, or by id. A patient's annotations are listed by record. Neither notes nor \
         authors can be searched: search for the doctor's records.";
-    const PEOPLE: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
+    const OWNER_PARAMETERS: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
     const ID_LABEL: &'static str = "Annotation";
     const COLUMNS: &'static [&'static str] = &["Annotation", "Record", "Doctor", "Note", "Created"];
     const ORDER: &'static str = "by record, the newest record first";

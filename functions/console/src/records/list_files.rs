@@ -23,7 +23,7 @@ impl ListPage for FileEntry {
     const HELP: &'static str = "Search for a patient by email address, by \
         name, or by id. A patient's files are listed by record. File names cannot be \
         searched.";
-    const PEOPLE: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
+    const OWNER_PARAMETERS: &'static [(&'static str, &'static str)] = &[("patient", "Patient")];
     const ID_LABEL: &'static str = "File";
     const COLUMNS: &'static [&'static str] = &["File", "Record", "Name", "Created"];
     const ORDER: &'static str = "by record, the newest record first";

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::records::list::ListPage;
 use crate::records::list_query::{
-    ListEntries, ListPosition, ListQuery, NEWEST_FIRST, Owner, after_chart_position, find_of_anyone,
+    ListEntries, ListPosition, ListQuery, NEWEST_FIRST, Owner, after_owner_position, find_of_anyone,
 };
 use crate::records::list_view::{Cell, SearchField};
 use crate::records::person_search::shorten;
@@ -41,7 +41,7 @@ impl ListPage for NotificationEntry {
     const PATH: &'static str = "/admin/notifications/";
     const HELP: &'static str = "Search for a recipient by email address, by \
         name, or by id. Messages cannot be searched.";
-    const PEOPLE: &'static [(&'static str, &'static str)] = &[("recipient", "Recipient")];
+    const OWNER_PARAMETERS: &'static [(&'static str, &'static str)] = &[("recipient", "Recipient")];
     const ID_LABEL: &'static str = "Notification";
     const COLUMNS: &'static [&'static str] =
         &["Notification", "Recipient", "Type", "Message", "Read", "Created"];
@@ -81,10 +81,10 @@ impl ListPage for NotificationEntry {
             Owner::One(_, recipient) => {
                 let passes =
                     |notification: &Self| query.matches(notification) && passes(notification);
-                let after = after_chart_position(paging);
+                let after = after_owner_position(paging);
                 let page =
                     app.store.list_entries_of_inbox(*recipient, PAGE_SIZE, after, passes).await?;
-                Ok((page.items, page.next.map(ListPosition::Chart)))
+                Ok((page.items, page.next.map(ListPosition::OfOwner)))
             }
             Owner::Anyone => find_of_anyone(app, query, paging, passes).await,
         }

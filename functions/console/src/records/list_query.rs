@@ -10,7 +10,7 @@ use http_api::query::Parameters;
 use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::Span;
-use store::staff::lists::{ChartEntry, ChartPosition, ListEntry};
+use store::staff::lists::{ChartEntry, ListEntry, OwnerPosition};
 use uuid::Uuid;
 
 use crate::App;
@@ -33,7 +33,7 @@ pub(crate) enum ListPosition {
     /// In a list of everybody's entries.
     Id(Uuid),
     /// In a list of one owner's.
-    Chart(ChartPosition),
+    OfOwner(OwnerPosition),
 }
 
 /// The entries of a page, and where the next page begins.
@@ -215,9 +215,9 @@ pub(crate) async fn find_in_charts<T: ChartEntry>(
         Owner::Candidates(_) => Ok((Vec::new(), None)),
         Owner::One(_, patient) => {
             let passes = |entry: &T| query.matches(entry) && passes(entry);
-            let after = after_chart_position(paging);
+            let after = after_owner_position(paging);
             let page = app.store.list_entries_of_chart(*patient, PAGE_SIZE, after, passes).await?;
-            Ok((page.items, page.next.map(ListPosition::Chart)))
+            Ok((page.items, page.next.map(ListPosition::OfOwner)))
         }
         Owner::Anyone => find_of_anyone(app, query, paging, passes).await,
     }
@@ -232,9 +232,9 @@ pub(crate) fn after_id<I: From<Uuid>>(paging: &Paging<ListPosition>) -> Option<I
 }
 
 /// Returns the place after which a list of one owner's entries continues.
-pub(crate) fn after_chart_position(paging: &Paging<ListPosition>) -> Option<&ChartPosition> {
+pub(crate) fn after_owner_position(paging: &Paging<ListPosition>) -> Option<&OwnerPosition> {
     match &paging.after {
-        Some(ListPosition::Chart(place)) => Some(place),
+        Some(ListPosition::OfOwner(place)) => Some(place),
         _ => None,
     }
 }

@@ -27,7 +27,7 @@ impl ListPage for RecordEntry {
     const PATH: &'static str = "/admin/records/";
     const HELP: &'static str = "Search for a patient or a doctor by email address, by \
         name, or by id. Descriptions cannot be searched.";
-    const PEOPLE: &'static [(&'static str, &'static str)] =
+    const OWNER_PARAMETERS: &'static [(&'static str, &'static str)] =
         &[("patient", "Patient"), ("doctor", "Doctor")];
     const ID_LABEL: &'static str = "Record";
     const COLUMNS: &'static [&'static str] = &["Record", "Patient", "Doctor", "Type", "Created"];

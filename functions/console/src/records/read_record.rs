@@ -104,8 +104,8 @@ pub(crate) async fn read_record(
     let mut named: Vec<UserId> =
         outline.annotations.iter().map(|annotation| annotation.author_id).collect();
     named.extend([outline.record.patient_id, outline.record.doctor_id]);
-    let people = app.store.get_accounts(named).await?;
-    render(&page(layout, &outline, grant.as_ref(), detail.as_ref(), &people, before))
+    let accounts_by_id = app.store.get_accounts(named).await?;
+    render(&page(layout, &outline, grant.as_ref(), detail.as_ref(), &accounts_by_id, before))
 }
 
 /// Reads the record with its clinical text, if there is a grant.
@@ -124,7 +124,7 @@ fn page<'a>(
     outline: &Outline,
     grant: Option<&Grant>,
     detail: Option<&'a RecordDetail>,
-    people: &HashMap<UserId, Account>,
+    accounts_by_id: &HashMap<UserId, Account>,
     before: Option<AnnotationId>,
 ) -> RecordPage<'a> {
     let names_are_shortened = detail.is_some_and(|detail| {
@@ -142,7 +142,7 @@ fn page<'a>(
         let with_note =
             detail.and_then(|detail| detail.annotations.iter().find(|it| it.id == annotation.id));
         let (author, note) = (
-            display_name(people, annotation.author_id),
+            display_name(accounts_by_id, annotation.author_id),
             with_note.map(|annotation| annotation.note.as_str()),
         );
         AnnotationRow { outline: *annotation, author, note }
@@ -170,8 +170,8 @@ fn page<'a>(
     RecordPage {
         layout,
         record: outline.record,
-        patient: display_name(people, outline.record.patient_id),
-        doctor: display_name(people, outline.record.doctor_id),
+        patient: display_name(accounts_by_id, outline.record.patient_id),
+        doctor: display_name(accounts_by_id, outline.record.doctor_id),
         access_ends_at: grant.map(Grant::ends_at),
         description,
         files,
@@ -281,11 +281,17 @@ mod tests {
         for files in [0, 1, 20, 40] {
             for notes in [&[][..], &[5_000; 10], &[10; 60], &[1_000; 40]] {
                 let (outline, detail, person) = longest_record(files, notes);
-                let people = HashMap::from([(person.id, person)]);
+                let accounts_by_id = HashMap::from([(person.id, person)]);
                 let (mut before, mut shown) = (None, 0);
                 loop {
-                    let page =
-                        page(PageLayout::longest(), &outline, None, Some(&detail), &people, before);
+                    let page = page(
+                        PageLayout::longest(),
+                        &outline,
+                        None,
+                        Some(&detail),
+                        &accounts_by_id,
+                        before,
+                    );
                     let written = page.render().unwrap();
                     assert!(written.len() < 98_000, "{files} files, {notes:?}: {}", written.len());
                     let counted = FIXED_BYTES

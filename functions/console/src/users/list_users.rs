@@ -16,13 +16,13 @@ use crate::web::layout::{PAGE_SIZE, PageLayout, render};
 #[template(path = "users/list_users.html")]
 struct UsersPage {
     layout: PageLayout,
-    search: UserSearch,
+    search: TypedUserSearch,
     users: Vec<Account>,
     next: Option<String>,
 }
 
 /// The search as it was typed, to be shown again in the form.
-struct UserSearch {
+struct TypedUserSearch {
     id: String,
     search: String,
     role: String,
@@ -31,7 +31,7 @@ struct UserSearch {
     created_before: String,
 }
 
-impl UserSearch {
+impl TypedUserSearch {
     fn of(query: &QueryParameters) -> Self {
         let typed = |name| query.typed(name).to_owned();
         Self {
@@ -57,7 +57,7 @@ pub(crate) async fn list_users(
     layout: PageLayout,
     query: QueryParameters,
 ) -> Result<Response, Problem> {
-    let search = UserSearch::of(&query);
+    let search = TypedUserSearch::of(&query);
     let (filters, mut paging) =
         query.parse(&app.http, admin.id(), "console-users", UserFilters::read)?;
     paging.limit = PAGE_SIZE;

@@ -24,13 +24,13 @@ struct ProfilesPage<'a> {
     title: &'static str,
     path: &'static str,
     role: Role,
-    search: Vec<SearchField>,
+    search: Vec<ProfileSearchField>,
     rows: Vec<ProfileRow<'a>>,
     next: Option<String>,
 }
 
 /// A field of the search form.
-struct SearchField {
+struct ProfileSearchField {
     name: &'static str,
     label: &'static str,
     /// The type of the input.
@@ -118,7 +118,7 @@ async fn list(
     }
     let search = fields
         .into_iter()
-        .map(|(name, label, kind)| SearchField {
+        .map(|(name, label, kind)| ProfileSearchField {
             name,
             label,
             kind,

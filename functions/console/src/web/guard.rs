@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_api::caller::RequestInfo;
-use http_api::problem::{Problem, Written};
+use http_api::problem::{BodyWritten, Problem};
 use runtime::clock;
 
 use crate::App;
@@ -64,7 +64,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let response = next.run(request).await;
     let mut response = match response.extensions().get::<Problem>().cloned() {
         Some(problem)
-            if path != SESSION_PATH && response.extensions().get::<Written>().is_none() =>
+            if path != SESSION_PATH && response.extensions().get::<BodyWritten>().is_none() =>
         {
             page_of(&problem, &request_id, &app.keys, is_by_a_person).unwrap_or(response)
         }
@@ -112,6 +112,6 @@ fn page_of(
     }
     let mut response = problem_page(problem, request_id).ok()?;
     response.extensions_mut().insert(problem.clone());
-    response.extensions_mut().insert(Written);
+    response.extensions_mut().insert(BodyWritten);
     Some(response)
 }

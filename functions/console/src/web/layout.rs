@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use domain::field::FieldError;
-use http_api::problem::{Problem, Written};
+use http_api::problem::{BodyWritten, Problem};
 use http_api::routes::Argument;
 use runtime::tokens::Claims;
 
@@ -137,7 +137,7 @@ pub(crate) fn render(page: &impl Template) -> Result<Response, Problem> {
 /// # Errors
 /// As [`render`].
 pub(crate) fn render_refused(page: &impl Template, problem: &Problem) -> Result<Response, Problem> {
-    Ok((problem.status(), Extension(problem.clone()), Extension(Written), render(page)?)
+    Ok((problem.status(), Extension(problem.clone()), Extension(BodyWritten), render(page)?)
         .into_response())
 }
 

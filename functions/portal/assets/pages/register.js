@@ -16,9 +16,9 @@ export const open = ({ show }) => {
 		() => update(),
 		async ({ role, email = "", password = "", first_name, last_name }) => {
 			const body = { role: role === "doctor" ? /** @type {const} */ ("doctor") : /** @type {const} */ ("patient"), email, password, first_name, last_name };
-			const answer = await register(body, form.key);
-			if ("tokens" in answer) {
-				session.begin(answer.tokens.access);
+			const response = await register(body, form.key);
+			if ("tokens" in response) {
+				session.begin(response.tokens.access);
 				navigate("/profile", { replace: true });
 			} else {
 				mailedTo = email;

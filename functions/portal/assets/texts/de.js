@@ -223,13 +223,13 @@ export const texts = {
 		},
 		signInLink: {
 			title: "Von diesem Gerät anmelden",
-			text: "Dieses Gerät ist dann bekannt, und Sie können sich hier anmelden.",
+			text: "Bestätigen Sie, um sich auf diesem Gerät anzumelden.",
 			action: "Dieses Gerät verwenden",
 			done: "Dieses Gerät ist jetzt bekannt. Melden Sie sich wie gewohnt an.",
 		},
 		emailChange: {
 			title: "E-Mail-Adresse ändern",
-			text: "Danach melden Sie sich mit der Adresse an, an die wir die E-Mail geschickt haben.",
+			text: "Bestätigen Sie, um sich mit der Adresse anzumelden, die diese E-Mail erhalten hat.",
 			action: "Adresse bestätigen",
 			done: "Ihre Adresse ist geändert.",
 		},
@@ -249,7 +249,7 @@ export const texts = {
 	admin: { title: "Verwaltung", text: "Mit diesem Konto verwalten Sie den Dienst. Die Konsole hat eine eigene Anmeldung.", action: "Zur Konsole" },
 	waiting: {
 		title: "Ihre Zulassung ist noch nicht bestätigt",
-		text: "Sobald sie es ist, finden Patienten Sie und können Ihnen Einträge zuordnen. Jede Entscheidung und ihren Grund erfahren Sie durch eine E-Mail und eine Mitteilung.",
+		text: "Sobald sie es ist, finden Patienten Sie und können Ihnen Einträge zuordnen. Die Entscheidung und ihr Grund werden Ihnen mitgeteilt.",
 		action: "Mitteilungen",
 	},
 	refused: {
@@ -321,7 +321,7 @@ export const texts = {
 		otherFile: (name, size) => html`Das ist eine andere Datei. Wählen Sie ${name} (${size}), oder löschen Sie sie hier und fügen Sie die andere hinzu.`,
 		rejected: "Diese Datei wurde abgelehnt.",
 		rejections: {
-			declaration_mismatch: "Abgelehnt: Angekommen ist nicht die angekündigte Datei. Löschen Sie sie und fügen Sie sie noch einmal hinzu.",
+			declaration_mismatch: "Abgelehnt: Die hochgeladene Datei ist nicht die gewählte. Löschen Sie sie und fügen Sie sie noch einmal hinzu.",
 			content_mismatch: "Abgelehnt: Der Inhalt ist von anderer Art, als der Name sagt. Öffnen Sie die Datei, speichern Sie sie neu und fügen Sie sie noch einmal hinzu.",
 			undecodable_text: "Abgelehnt: Der Text hat eine unbekannte Kodierung. Speichern Sie ihn als UTF-8 und fügen Sie ihn noch einmal hinzu.",
 			damaged_file: "Abgelehnt: Das Dokument ist beschädigt. Öffnen Sie es, speichern Sie es neu und fügen Sie es noch einmal hinzu.",

@@ -77,7 +77,7 @@ export const texts = {
 	patient: "Patient",
 	doctor: "Doctor",
 	doctorHint: "Type the beginning of a first or last name.",
-	noDoctor: "Nobody is found. Try another part of the name.",
+	noDoctor: "No doctor found. Try another part of the name.",
 	type: "Type",
 	description: "Description",
 	created: "Created",
@@ -156,7 +156,7 @@ export const texts = {
 	},
 	forgotPassword: {
 		title: "Forgotten password",
-		text: "We send you a mail with a link, with which you set a new password.",
+		text: "We will send you a link to set a new password.",
 		action: "Send the mail",
 		/** @param {unknown} email */
 		mailed: (email) => html`If there is an account with the address ${email}, the mail is on its way. Its link works for 30 minutes.`,
@@ -188,8 +188,8 @@ export const texts = {
 			action: "Discard the account",
 			done: "The account is discarded.",
 		},
-		signInLink: { title: "Sign in from this device", text: "From now on, this device is known, and you can sign in here.", action: "Use this device", done: "This device is known now. Sign in as usual." },
-		emailChange: { title: "Change your email address", text: "From now on, you sign in with the address to which we have sent the mail.", action: "Confirm the address", done: "Your address is changed." },
+		signInLink: { title: "Sign in from this device", text: "Confirm to sign in on this device.", action: "Use this device", done: "This device is known now. Sign in as usual." },
+		emailChange: { title: "Change your email address", text: "Confirm to sign in with the address that received this mail.", action: "Confirm the address", done: "Your address is changed." },
 		cancelRecovery: {
 			title: "Cancel a change of your account",
 			text: "Our staff have started to change your account. If you did not ask for this, cancel it.",
@@ -206,7 +206,7 @@ export const texts = {
 	admin: { title: "Administration", text: "With this account you administer the service. The console has its own sign-in.", action: "Go to the console" },
 	waiting: {
 		title: "Your licence is not approved yet",
-		text: "As soon as it is, patients can find you and assign records to you. A mail and a notification tell you of each decision, and why.",
+		text: "As soon as it is, patients can find you and assign records to you. You will be told the decision and the reason.",
 		action: "Notifications",
 	},
 	refused: {
@@ -287,7 +287,7 @@ export const texts = {
 		otherFile: (name, size) => html`That is another file. Choose ${name} (${size}), or delete it here and add the other one.`,
 		rejected: "This file was refused.",
 		rejections: {
-			declaration_mismatch: "Refused: what has arrived is not the file that was announced. Delete it and add it again.",
+			declaration_mismatch: "Refused: the uploaded file is not the one you chose. Delete it and add it again.",
 			content_mismatch: "Refused: the content is of another type than the name says. Open the file, save it anew and add it again.",
 			undecodable_text: "Refused: the text is in an unknown encoding. Save it as UTF-8 and add it again.",
 			damaged_file: "Refused: the document is damaged. Open it, save it anew and add it again.",

@@ -36,7 +36,7 @@ const save = async ({ id }) => {
 const look = async (file) => {
 	const { url } = await downloadFile(file.id);
 	const response = await fetch(url);
-	if (!response.ok) throw new Error(`the storage has answered ${response.status}`);
+	if (!response.ok) throw new Error(`the storage has responded with ${response.status}`);
 	const address = URL.createObjectURL(new Blob([await response.arrayBuffer()], { type: file.content_type }));
 	await openDialog(
 		file.name,

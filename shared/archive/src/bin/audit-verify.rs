@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use archive::append::append;
-use archive::comparison::{Report, compare};
+use archive::comparison::{ComparisonReport, compare};
 use archive::vault::Vault;
 use runtime::aws::{self, CallPolicy};
 use runtime::serve::{Error, sentence};
@@ -85,8 +85,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 /// The batch size of the archivist.
 const EVENTS_IN_AN_OBJECT: usize = 100;
 
-fn print(report: &Report) -> io::Result<()> {
-    let Report { links, objects, events, waiting, repeated, findings, missing: _ } = report;
+fn print(report: &ComparisonReport) -> io::Result<()> {
+    let ComparisonReport { links, objects, events, waiting, repeated, findings, missing: _ } =
+        report;
     let mut out = io::stdout().lock();
     for finding in findings {
         writeln!(out, "{finding}")?;

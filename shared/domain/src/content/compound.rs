@@ -29,7 +29,7 @@ pub(super) fn check_streams(content: &Pieces, streams: &[&str]) -> Result<(), St
     }
     let entries = file.entries()?;
     let children = children_of_root(&entries);
-    let is_one_of = |entry: &&Entry| {
+    let is_one_of = |entry: &&StorageEntry| {
         entry.kind == Kind::Stream && streams.iter().any(|it| it.eq_ignore_ascii_case(&entry.name))
     };
     accept_if(children.iter().any(is_one_of))?;
@@ -48,7 +48,7 @@ enum Kind {
 }
 
 /// An entry of the directory: a node of the tree of its storage.
-struct Entry {
+struct StorageEntry {
     name: String,
     kind: Kind,
     left: u32,
@@ -98,7 +98,7 @@ impl Compound<'_> {
     }
 
     /// Reads the directory.
-    fn entries(&self) -> Result<Vec<Entry>, Stop> {
+    fn entries(&self) -> Result<Vec<StorageEntry>, Stop> {
         let mut entries = Vec::new();
         let mut sector = self.content.u32(48)?;
         for _ in 0..MAX_DIRECTORY_SECTORS {
@@ -115,12 +115,12 @@ impl Compound<'_> {
         Err(DAMAGED)
     }
 
-    fn entry(&self, at: u64) -> Result<Entry, Stop> {
+    fn entry(&self, at: u64) -> Result<StorageEntry, Stop> {
         let bytes = self.content.bytes(at..at + ENTRY_BYTES)?;
         // The length counts bytes, and the zero at the end.
         let units = usize::from(self.content.u16(at + 64)? / 2).saturating_sub(1).min(31);
         let units = bytes.chunks_exact(2).take(units).map(|it| u16::from_le_bytes([it[0], it[1]]));
-        Ok(Entry {
+        Ok(StorageEntry {
             name: char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect(),
             kind: match bytes[66] {
                 2 => Kind::Stream,
@@ -135,7 +135,7 @@ impl Compound<'_> {
 }
 
 /// Returns the entries directly below the root.
-fn children_of_root(entries: &[Entry]) -> Vec<&Entry> {
+fn children_of_root(entries: &[StorageEntry]) -> Vec<&StorageEntry> {
     let mut seen = vec![false; entries.len()];
     let mut next: Vec<u32> = entries.iter().take(1).map(|root| root.child).collect();
     if entries.first().is_none_or(|root| root.kind != Kind::Root) {

@@ -1,3 +1,5 @@
+//! Tests of the contents of files: which are accepted, and why others are rejected.
+
 use super::*;
 
 /// Inspects a content, served in the pieces that are asked for.
@@ -5,8 +7,8 @@ fn verdict(content_type: ContentType, content: &[u8]) -> Result<(), Rejection> {
     let mut inspection = Inspection::new(content_type, content.len() as u64);
     for _ in 0..10_000 {
         match inspection.step() {
-            Step::Decided(verdict) => return verdict.rejection().map_or(Ok(()), Err),
-            Step::Read(range) => {
+            InspectionStep::Decided(verdict) => return verdict.rejection().map_or(Ok(()), Err),
+            InspectionStep::Read(range) => {
                 assert!(range.start < range.end && range.end <= content.len() as u64, "{range:?}");
                 let part = &content[range.start as usize..range.end as usize];
                 inspection.take(range.start, part.to_vec());
@@ -321,11 +323,11 @@ fn the_end_of_a_text_counts_as_well_as_its_beginning() {
 #[test]
 fn a_large_file_of_another_type_is_not_read() {
     let mut inspection = Inspection::new(ContentType::Pdf, u64::MAX);
-    assert_eq!(inspection.step(), Step::Read(0..HEAD_BYTES));
+    assert_eq!(inspection.step(), InspectionStep::Read(0..HEAD_BYTES));
     let mut head = b"%PDF-1.7".to_vec();
     head.resize(HEAD_BYTES as usize, b' ');
     inspection.take(0, head);
-    assert_eq!(inspection.step(), Step::Decided(Verdict::Available));
+    assert_eq!(inspection.step(), InspectionStep::Decided(Verdict::Available));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of access tokens: which are accepted, and that no other key, algorithm or claim passes.
+
 use serde_json::json;
 
 use super::*;

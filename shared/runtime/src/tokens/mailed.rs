@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use crypto::{random, sha256_base64url};
 
-/// A token that is sent in a mail. Whoever presents it has read the mail.
+/// A token that is sent in a mail: its sender has read the mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MailTokenSecret([u8; 32]);
 

@@ -23,8 +23,8 @@ pub struct MfaToken {
     pub id: Uuid,
     /// The user.
     pub user_id: UserId,
-    /// Up to which id the account's sessions had been ended. Setting a password ends all, and
-    /// thereby invalidates the token.
+    /// The account's watermark of ended sessions. Setting a password moves it, and so invalidates
+    /// the token.
     pub sessions_ended_through: Option<SessionId>,
     /// The version of the password that was presented.
     pub password_version: u64,

@@ -3,7 +3,7 @@
 use domain::audit::AuditEvent;
 use domain::id::UserId;
 use domain::notification::Notification;
-use domain::record::{Assignment, Change, RecordVersion};
+use domain::record::{Assignment, BeforeAfter, RecordVersion};
 use jiff::Timestamp;
 
 use crate::attributes::{number, string};
@@ -33,7 +33,7 @@ impl Store {
             "SET doctor_id = :doctor, updated_at = :now, version = version + :one",
         );
         let version = RecordVersion {
-            doctor_id: Some(Change { before: before.doctor_id, after: doctor }),
+            doctor_id: Some(BeforeAfter { before: before.doctor_id, after: doctor }),
             ..RecordVersion::empty(patient_id, id, before.version + 1, event.actor_id, now)
         };
         let mut steps = vec![

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::item::{Keyed, Stored, from_item};
-use crate::keys::{self, Key};
+use crate::keys::{self, ItemKey};
 use crate::read::Consistency;
 use crate::staff::lists::{AnnotationEntry, FileEntry, NotificationEntry};
 use crate::staff::outline::RecordOutline;
@@ -46,7 +46,7 @@ impl Stored for EmergencyAccess {
 }
 
 impl Keyed for EmergencyAccess {
-    fn key(&self) -> Key {
+    fn key(&self) -> ItemKey {
         keys::emergency_access(self.admin_id, self.record_id)
     }
 }

@@ -21,7 +21,7 @@ use crate::attributes::{Item, entity};
 use crate::error::Error;
 use crate::item::{Stored, read_part};
 use crate::keys::{self, Range};
-use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, Span, below};
+use crate::page::{FURTHER_ITEMS, Page, PageFiller, Selection, Span, below};
 use crate::read::{Consistency, Order};
 use crate::table::Table;
 
@@ -169,7 +169,7 @@ pub struct MailEntry {
 /// the system.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ChartPosition(String);
+pub struct OwnerPosition(String);
 
 /// How many times one page queries all partitions of a month.
 const MOST_ROUNDS: usize = 12;
@@ -267,9 +267,9 @@ impl Table {
         &self,
         patient: UserId,
         limit: usize,
-        after: Option<&ChartPosition>,
+        after: Option<&OwnerPosition>,
         shows: impl Fn(&T) -> bool,
-    ) -> Result<Page<T, ChartPosition>, Error> {
+    ) -> Result<Page<T, OwnerPosition>, Error> {
         let range = keys::chart_before(patient, after.map(|place| place.0.as_str()));
         self.pick(&range, limit, |item| match entity(&item) {
             entity if entity == T::ENTITY => {
@@ -286,9 +286,9 @@ impl Table {
         &self,
         recipient: UserId,
         limit: usize,
-        after: Option<&ChartPosition>,
+        after: Option<&OwnerPosition>,
         shows: impl Fn(&NotificationEntry) -> bool,
-    ) -> Result<Page<NotificationEntry, ChartPosition>, Error> {
+    ) -> Result<Page<NotificationEntry, OwnerPosition>, Error> {
         let range = keys::inbox_before(recipient, after.map(|place| place.0.as_str()));
         self.pick(&range, limit, |item| entry(item).map(|entry| Some(entry).filter(&shows))).await
     }
@@ -299,12 +299,12 @@ impl Table {
         range: &Range,
         limit: usize,
         take: impl Fn(Item) -> Result<Option<T>, Error>,
-    ) -> Result<Page<T, ChartPosition>, Error> {
+    ) -> Result<Page<T, OwnerPosition>, Error> {
         let look = |item| {
-            let place = range.index.position(&item).map(|key| ChartPosition(key.to_owned()));
+            let place = range.index.position(&item).map(|key| OwnerPosition(key.to_owned()));
             Ok((place, take(item)?.map_or(Selection::Exclude, Selection::Include)))
         };
-        let mut filling = PageBuilder::new(limit);
+        let mut filling = PageFiller::new(limit);
         let (mut items, mut start) = self.query_outline(range, limit + 1, None).await?;
         while filling.take(items, start.is_some(), look)? {
             (items, start) = self.query_outline(range, FURTHER_ITEMS, start).await?;

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::item::from_item;
 use crate::keys::{self, Range};
 use crate::mail::{IS_OVERDUE, ORDER_AGAIN, delivery, overdue_values, state};
-use crate::page::{FURTHER_ITEMS, Page, PageBuilder, Selection, below, position};
+use crate::page::{FURTHER_ITEMS, Page, PageFiller, Selection, below, position};
 use crate::rate::count_mail;
 use crate::read::{Consistency, Order};
 use crate::staff::lists::{NotificationEntry, entry};
@@ -26,10 +26,10 @@ use crate::write::Step;
 pub enum ResendMailError {
     /// The mail is still being sent, or does not exist any more.
     #[error("its sending is not over")]
-    InProgress,
+    UnderWay,
     /// The address has been sent the day's maximum.
     #[error(transparent)]
-    Locked(#[from] Lockout),
+    LimitReached(#[from] Lockout),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -83,7 +83,7 @@ impl Table {
             let to_somebody = mail.filter(|mail| mail.what.kind != MailKind::Decoy);
             Ok((id, to_somebody.map_or(Selection::Exclude, Selection::Include)))
         };
-        let mut filling = PageBuilder::new(limit);
+        let mut filling = PageFiller::new(limit);
         let (mut mails, mut start) = self.mails_in(&range, limit + 1, None).await?;
         while filling.take(mails, start.is_some(), look)? {
             (mails, start) = self.mails_in(&range, FURTHER_ITEMS, start).await?;
@@ -145,8 +145,8 @@ impl Store {
     /// if both orders arrive, the mail is sent once.
     ///
     /// # Errors
-    /// [`ResendMailError::InProgress`] when the mail does not wait any more or was ordered again
-    /// less than [`Delivery::WAITING_TIMEOUT`] ago; [`ResendMailError::Locked`] until the next day
+    /// [`ResendMailError::UnderWay`] when the mail does not wait any more or was ordered again less
+    /// than [`Delivery::WAITING_TIMEOUT`] ago; [`ResendMailError::LimitReached`] until the next day
     /// when the address has been sent the maximum.
     pub async fn note_resent_order(
         &self,
@@ -157,7 +157,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), ResendMailError> {
         let noted = Step::update(keys::ordered(order), ORDER_AGAIN)
-            .only_if(IS_OVERDUE, ResendMailError::InProgress)
+            .only_if(IS_OVERDUE, ResendMailError::UnderWay)
             .with(overdue_values(now));
         self.commit(vec![noted, count_mail(address, most, now), self.audit(event)?]).await
     }
@@ -166,8 +166,8 @@ impl Store {
     /// counts towards the `most` mails that its address may be sent per day.
     ///
     /// # Errors
-    /// [`ResendMailError::InProgress`] when the mail is still being sent or does not exist any
-    /// more; [`ResendMailError::Locked`] until the next day when the address has been sent the
+    /// [`ResendMailError::UnderWay`] when the mail is still being sent or does not exist any more;
+    /// [`ResendMailError::LimitReached`] until the next day when the address has been sent the
     /// maximum.
     pub async fn resend_mail(
         &self,
@@ -187,7 +187,7 @@ impl Store {
         .only_if(
             "mail_state IN (:sent, :failed, :in_doubt) OR (mail_state = :sending AND \
                  mail_claimed_at < :begun_before)",
-            ResendMailError::InProgress,
+            ResendMailError::UnderWay,
         )
         .with([
             state(":ordered", MailState::ResendRequested),

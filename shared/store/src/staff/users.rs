@@ -10,7 +10,7 @@ use domain::id::UserId;
 use domain::mail::Mail;
 use domain::name_search::NameSearch;
 use domain::notification::Notification;
-use domain::recovery::Admins;
+use domain::recovery::AdminCount;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ pub struct NamePosition(String);
 /// Makes the step that counts one admin more.
 fn add_admin<E>() -> Step<E> {
     Step::update(keys::admins(), "SET entity = :entity ADD working_admins :one")
-        .with([string(":entity", Admins::ENTITY), number(":one", 1_u64)])
+        .with([string(":entity", AdminCount::ENTITY), number(":one", 1_u64)])
 }
 
 /// Makes the step that counts one admin less since `now`; it fails for the last one.
@@ -77,14 +77,14 @@ fn remove_admin<E>(now: Timestamp, otherwise: E) -> Step<E> {
         .with([number(":one", 1_u64), string(":now", now)])
 }
 
-impl Stored for Admins {
+impl Stored for AdminCount {
     const ENTITY: &'static str = "admins";
     const IN_KEY: &'static [&'static str] = &[];
 }
 
 impl Table {
     /// Reads how many active admins there are, strongly consistent.
-    pub async fn get_admins(&self) -> Result<Admins, Error> {
+    pub async fn get_admins(&self) -> Result<AdminCount, Error> {
         Ok(self.get(keys::admins(), Consistency::Strong).await?.unwrap_or_default())
     }
 

@@ -1,11 +1,11 @@
-//! Tests of access logs: every read of a chart, every attempt and every login, as the users
+//! Tests of access logs: every read of a chart, every denied request and every login, as the users
 //! concerned see them.
 
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, Client, Doctor, Fault, FaultProxy, MARKER, PASSWORD, Patient, Request, Response,
-    Settings, User, aws,
+    Anonymous, Client, Doctor, FaultProxy, FunctionSettings, MARKER, PASSWORD, Patient, ProxyFault,
+    Request, Response, User, aws,
 };
 
 const AGENT: &str = "tests/1.0 (zq7marker)";
@@ -211,7 +211,7 @@ fn denied_attempts_are_in_the_access_log() {
     ];
     assert_eq!(of_record(&patient, id)[before..], expected);
 
-    // Where the record or its patient is unknown, the attempt is in the log of the caller.
+    // Where the record or its patient is unknown, the denied request is in the log of the caller.
     let tries: [(&Client, &str, Response); 5] = [
         (&former, "read_record", former.read_doctor_record(id)),
         (
@@ -278,15 +278,15 @@ fn reads_of_a_chart_fail_when_their_event_cannot_be_written() {
         (&doctor, "/api/records/doctor/"),
     ];
     let before = aws::query(&format!("AUDIT#{}", patient.id)).len();
-    for fate in [Fault::Failed, Fault::Silence] {
+    for fault in [ProxyFault::Failed, ProxyFault::Silence] {
         let detour = FaultProxy::new(move |operation, body| {
             if operation.ends_with(".PutItem") && body.contains("AUDIT#") {
-                fate
+                fault
             } else {
-                Fault::Passed
+                ProxyFault::Passed
             }
         });
-        let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+        let records = FunctionSettings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
         for (client, path) in requests {
             let response =
                 records.send(client, "GET", path, &Value::Null).problem(503, "unavailable");
@@ -300,13 +300,13 @@ fn reads_of_a_chart_fail_when_their_event_cannot_be_written() {
     }
     assert_eq!(aws::query(&format!("AUDIT#{}", patient.id)).len(), before);
     // The same function with a table that works, and with one that does not respond at all.
-    let detour = FaultProxy::new(|_, _| Fault::Passed);
-    let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+    let detour = FaultProxy::new(|_, _| ProxyFault::Passed);
+    let records = FunctionSettings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
     requests
         .iter()
         .for_each(|(client, path)| drop(records.send(client, "GET", path, &Value::Null).ok(200)));
-    let detour = FaultProxy::new(|_, _| Fault::Silence);
-    let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+    let detour = FaultProxy::new(|_, _| ProxyFault::Silence);
+    let records = FunctionSettings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
     records.send(&patient, "GET", &own, &Value::Null).problem(503, "unavailable");
 }
 

@@ -9,8 +9,10 @@ use ring::hmac;
 use ring::signature::{EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 
-use crate::harness::tokens::{Key, encode, parts, with};
-use crate::harness::{Anonymous, Client, Doctor, Patient, Request, Settings, User, eventually};
+use crate::harness::tokens::{TestSigningKey, encode, parts, with};
+use crate::harness::{
+    Anonymous, Client, Doctor, FunctionSettings, Patient, Request, User, eventually,
+};
 
 #[track_caller]
 pub(crate) fn refuse(token: &str) {
@@ -108,7 +110,7 @@ fn tampered_tokens_are_refused() {
 
 #[test]
 fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
-    let (user, other, key) = (User::new("doctor"), User::new("doctor"), Key::publish());
+    let (user, other, key) = (User::new("doctor"), User::new("doctor"), TestSigningKey::publish());
     let (header, claims) = parts(&user.access);
     let header = with(&header, "kid", json!(key.kid));
     let good = key.sign(&header, &claims);
@@ -187,7 +189,7 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
         );
     }
     // A foreign key is not accepted under the id of ours.
-    let stranger = Key::new();
+    let stranger = TestSigningKey::new();
     let strangers = json!({"kty": "OKP", "crv": "Ed25519", "kid": key.kid,
         "x": encode(stranger.pair.public_key())});
     refuse(&stranger.sign(&with(&header, "jwk", strangers.clone()), &claims));
@@ -257,10 +259,10 @@ fn signed_tokens_that_are_wrong_in_one_thing_are_refused() {
 /// Sends the function what a gateway would refuse, as it would arrive without one.
 #[test]
 fn tokens_of_any_length_are_refused() {
-    let (user, key) = (User::new("patient"), Key::publish());
+    let (user, key) = (User::new("patient"), TestSigningKey::publish());
     let (header, claims) = parts(&user.access);
     let header = with(&header, "kid", json!(key.kid));
-    let accounts = Settings::of("accounts").start();
+    let accounts = FunctionSettings::of("accounts").start();
     let send = |token: &str| {
         accounts.send(&Client::with_token(token), "GET", "/api/accounts/me/", &Value::Null)
     };

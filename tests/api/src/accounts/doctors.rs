@@ -50,7 +50,7 @@ fn an_inactive_doctor_is_neither_listed_nor_assigned() {
     found(&patient, &query, &[]);
     let unknown = patient.create_record(json!({"doctor": patient.id})).ok(400);
     let inactive = patient.create_record(json!({"doctor": doctor.id})).ok(400);
-    assert_eq!(inactive["errors"], unknown["errors"], "the answer of an unknown id");
+    assert_eq!(inactive["errors"], unknown["errors"], "the response for an unknown id");
 }
 
 // TestDoctorListView: test_list_doctors_as_doctor_forbidden

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::harness::tokens::{Key, kid_of, parts, published, with};
-use crate::harness::{Anonymous, Client, Settings, User};
+use crate::harness::tokens::{TestSigningKey, kid_of, parts, published, with};
+use crate::harness::{Anonymous, Client, FunctionSettings, User};
 
 #[test]
 fn the_public_keys_may_be_cached_for_a_while() {
@@ -17,20 +17,22 @@ fn the_public_keys_may_be_cached_for_a_while() {
 
 #[test]
 fn a_retired_key_is_refused() {
-    let (user, ending, ended) = (User::new("patient"), Key::new(), Key::new());
+    let (user, ending, ended) =
+        (User::new("patient"), TestSigningKey::new(), TestSigningKey::new());
     let (header, claims) = parts(&user.access);
     let now = Timestamp::now();
     ending.put(Some(now + SignedDuration::from_mins(10)));
     ended.put(Some(now - SignedDuration::from_secs(1)));
-    let sign =
-        |key: &Key| Client::with_token(&key.sign(&with(&header, "kid", json!(key.kid)), &claims));
+    let sign = |key: &TestSigningKey| {
+        Client::with_token(&key.sign(&with(&header, "kid", json!(key.kid)), &claims))
+    };
     // Warm sandboxes may cache what they have read for five minutes.
     for (function, path) in [
         ("accounts", "/api/accounts/me/"),
         ("records", "/api/records/patient/"),
         ("notifications", "/api/notifications/"),
     ] {
-        let cold = Settings::of(function).start();
+        let cold = FunctionSettings::of(function).start();
         cold.send(&sign(&ending), "GET", path, &Value::Null).ok(200);
         cold.send(&sign(&ended), "GET", path, &Value::Null).problem(401, "token_not_valid");
     }

@@ -20,7 +20,7 @@ fn a_user_signs_in() {
 
 // TestLoginView: test_login_invalid_credentials
 #[test]
-fn unknown_wrong_and_inactive_are_one_answer() {
+fn unknown_wrong_and_inactive_get_one_response() {
     let (user, inactive) = (User::new("patient"), User::new("patient"));
     inactive.deactivate();
     let responses = [

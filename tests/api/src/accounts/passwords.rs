@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::keys::{counter, credentials_of};
 use crate::harness::{
-    Anonymous, Client, MARKER, PASSWORD, Settings, User, account_mail, account_mails_to, aws,
-    eventually, new_email,
+    Anonymous, Client, FunctionSettings, MARKER, PASSWORD, User, account_mail, account_mails_to,
+    aws, eventually, new_email,
 };
 
 const NEW: &str = "  another harbour, a louder one ";
@@ -253,7 +253,7 @@ fn invalid_mail_tokens_are_rejected() {
     user.verify_email(&of_another_kind).ok(200);
 }
 
-/// The Django hash of the usual password.
+/// Returns the Django hash of the usual password.
 pub(crate) fn hash_of_django() -> String {
     django_hash_of(PASSWORD)
 }
@@ -288,7 +288,7 @@ fn a_password_typed_on_a_mac_and_on_windows_is_one_password() {
 
 #[test]
 fn a_deployment_may_require_longer_passwords() {
-    let accounts = Settings::of("accounts").with("MIN_PASSWORD_LENGTH", "15").start();
+    let accounts = FunctionSettings::of("accounts").with("MIN_PASSWORD_LENGTH", "15").start();
     let (short, long) = ("lamp-canoe-9q", "lamp-canoe-9q-whistle");
     let register = |password: &str| {
         let body = json!({"email": new_email(), "password": password});
@@ -317,7 +317,7 @@ fn a_django_hash_is_upgraded_at_the_first_sign_in() {
     let user = User::new("patient");
     let imported = hash_of_django();
     set_hash(&user.email, &imported);
-    let accounts = Settings::of("accounts").start();
+    let accounts = FunctionSettings::of("accounts").start();
     let login = |password: &str| {
         let body = json!({"email": user.email, "password": password});
         accounts.send(&Anonymous, "POST", "/api/accounts/login/", &body)

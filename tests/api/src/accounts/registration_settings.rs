@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::keys::credentials_of;
 use crate::harness::{
-    Admin, Anonymous, Client, MARKER, PASSWORD, Patient, Response, Sandbox, Settings, User,
+    Admin, Anonymous, Client, FunctionSettings, MARKER, PASSWORD, Patient, Response, Sandbox, User,
     account_mail, account_mails_to, aws, eventually, new_email, unique, wait_until_idle,
 };
 
@@ -19,7 +19,8 @@ fn register(accounts: &Sandbox, email: &str, role: &str) -> Response {
 
 #[test]
 fn registering_tells_nobody_who_has_an_account() {
-    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let owner = User::new("patient");
     let before = Anonymous.login(&owner.email, PASSWORD).ok(200);
     let free = new_email();
@@ -70,7 +71,8 @@ fn registering_tells_nobody_who_has_an_account() {
 
 #[test]
 fn a_password_reset_confirms_a_silent_registration() {
-    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let email = new_email();
     register(&accounts, &email, "patient").ok(202);
     // The same response as for an address without an account, or a wrong password.
@@ -91,7 +93,8 @@ fn a_password_reset_confirms_a_silent_registration() {
 
 #[test]
 fn nobody_finds_a_registration_that_was_replaced() {
-    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let email = new_email();
     let registered = || {
         register(&accounts, &email, "patient").ok(202);
@@ -109,7 +112,7 @@ fn nobody_finds_a_registration_that_was_replaced() {
 
 #[test]
 fn nobody_is_flooded_with_mails_about_an_account() {
-    let accounts = Settings::of("accounts")
+    let accounts = FunctionSettings::of("accounts")
         .with("REVEAL_REGISTERED_EMAIL", "false")
         .with("MAX_MAILS_PER_DAY", "3")
         .start();
@@ -157,7 +160,8 @@ fn strangers_do_not_use_up_what_the_owner_of_an_address_may() {
 
 #[test]
 fn a_silent_registration_that_is_sent_again_happens_once() {
-    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let owner = User::new("patient");
     for (email, subject, before) in [
         (new_email(), "Confirm Your Email Address", 0),
@@ -198,7 +202,7 @@ fn a_silent_registration_that_is_sent_again_happens_once() {
 
 #[test]
 fn a_new_doctor_waits_where_the_operator_says_so() {
-    let accounts = Settings::of("accounts").with("REQUIRE_DOCTOR_APPROVAL", "true").start();
+    let accounts = FunctionSettings::of("accounts").with("REQUIRE_DOCTOR_APPROVAL", "true").start();
     let (admin, patient, email) = (Admin::new(), Patient::new(), new_email());
     let registered = register(&accounts, &email, "doctor").ok(201);
     let doctor = Client::with_token(registered["tokens"]["access"].as_str().unwrap());
@@ -216,7 +220,7 @@ fn a_new_doctor_waits_where_the_operator_says_so() {
         assert_eq!(
             assign().ok(400)["errors"],
             unknown["errors"],
-            "the answer is that of an unknown id"
+            "the response is that for an unknown id"
         );
         doctor.list_doctor_records("").problem(403, "not_approved");
     };

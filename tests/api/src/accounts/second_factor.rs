@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::accounts::passwords::{hash_of_django, opened_hash, set_hash, set_password_version};
 use crate::harness::{
-    Anonymous, App, Client, Doctor, PASSWORD, Patient, Response, Settings, User, account_mail, aws,
-    new_email,
+    Anonymous, AuthenticatorApp, Client, Doctor, FunctionSettings, PASSWORD, Patient, Response,
+    User, account_mail, aws, new_email,
 };
 
 /// A user who signs in with a code.
 pub(super) struct Guarded {
     pub(super) user: User,
-    pub(super) app: App,
+    pub(super) app: AuthenticatorApp,
     pub(super) recovery_codes: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ impl Guarded {
     #[track_caller]
     pub(super) fn of(user: User) -> Self {
         user.confirm_address();
-        let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+        let app = AuthenticatorApp::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
         let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);
         let codes = confirmed["recovery_codes"]
             .as_array()
@@ -96,7 +96,7 @@ fn signed_in(response: Response) -> Client {
 }
 
 /// Returns six digits that are neither the current code nor one next to it.
-pub(super) fn wrong_code(app: &App) -> String {
+pub(super) fn wrong_code(app: &AuthenticatorApp) -> String {
     let codes: Vec<String> = (-3..4).map(|steps| app.code(steps)).collect();
     ["000000", "000001", "000002", "000003", "000004", "000005", "000006", "000007"]
         .into_iter()
@@ -129,12 +129,12 @@ fn a_second_factor_counts_once_a_code_of_it_is_confirmed() {
         "{url}"
     );
 
-    let app = App::new(response.text("secret"));
+    let app = AuthenticatorApp::new(response.text("secret"));
     for code in ["12345", "1234567", "12345x", ""] {
         user.confirm_second_factor(code).refused("code", "invalid");
     }
     user.confirm_second_factor(&wrong_code(&app)).refused("code", "incorrect");
-    user.confirm_second_factor(&App::new(first.text("secret")).code(0))
+    user.confirm_second_factor(&AuthenticatorApp::new(first.text("secret")).code(0))
         .refused("code", "incorrect");
     Anonymous.login(&user.email, PASSWORD).ok(200);
     let confirmed = user.confirm_second_factor(&app.code(0)).ok(200);
@@ -431,7 +431,7 @@ fn taking_it_away_needs_the_password_and_a_code() {
         .problem(409, "second_factor_not_set_up");
     assert_eq!(aws::get_item(&format!("FACTOR#{}", user.id), "SECOND_FACTOR"), None);
     // Another factor can be set up.
-    let again = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let again = AuthenticatorApp::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&again.code(0)).ok(200);
 }
 
@@ -449,7 +449,7 @@ fn staff_without_one_can_do_nothing_but_set_one_up() {
     let staff = user.sign_in();
     staff.list_users("").problem(403, "second_factor_required");
     staff.me().ok(200);
-    let app = App::new(staff.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(staff.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     staff.list_users("").problem(403, "second_factor_required");
     let confirmed = staff.confirm_second_factor(&app.code(0)).ok(200);
     staff.list_users("").ok(200);
@@ -471,7 +471,7 @@ fn staff_without_one_can_do_nothing_but_set_one_up() {
     staff.list_users("").problem(403, "second_factor_required");
     guarded.user.sign_in().list_users("").problem(403, "second_factor_required");
     second.list_users("").ok(200);
-    let app = App::new(staff.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(staff.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     staff.confirm_second_factor(&app.code(0)).ok(200);
     staff.list_users("").ok(200);
 }
@@ -481,7 +481,8 @@ fn doctors_need_one_where_the_operator_says_so() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
     let record = patient.record_for(&doctor);
     let path = format!("/api/records/doctor/{}/", record.text("id"));
-    let strict = Settings::of("records").with("REQUIRE_DOCTOR_SECOND_FACTOR", "true").start();
+    let strict =
+        FunctionSettings::of("records").with("REQUIRE_DOCTOR_SECOND_FACTOR", "true").start();
     doctor.get(&path).ok(200);
     strict.send(&doctor, "GET", &path, &Value::Null).problem(403, "second_factor_required");
     strict.send(&patient, "GET", "/api/records/patient/", &Value::Null).ok(200);

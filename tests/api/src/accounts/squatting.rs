@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, App, Client, PASSWORD, Response, Sandbox, Settings, account_mail, aws, new_email,
-    origin,
+    Anonymous, AuthenticatorApp, Client, FunctionSettings, PASSWORD, Response, Sandbox,
+    account_mail, aws, new_email, origin,
 };
 
 const OWN: &str = "three lamps in the window";
@@ -72,7 +72,9 @@ fn a_squatter_sets_up_no_second_factor() {
         aws::update_item(&account, "ACCOUNT", "SET email_verified = :verified", values);
     };
     set(true);
-    let app = App::new(guarded.client().set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(
+        guarded.client().set_up_second_factor(PASSWORD).ok(200).text("secret"),
+    );
     guarded.client().confirm_second_factor(&app.code(0)).ok(200);
     set(false);
     Anonymous.request_password_reset(&guarded.email).ok(202);
@@ -184,7 +186,8 @@ fn register(accounts: &Sandbox, email: &str, password: &str, name: &str) -> Resp
 
 #[test]
 fn a_silent_registration_does_not_bind_its_address() {
-    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let email = new_email();
     let told = register(&accounts, &email, PASSWORD, "Evil").ok(202);
     let of_squatter = account_mail(&email, CONFIRM, 0).token();
@@ -210,7 +213,8 @@ fn a_silent_registration_does_not_bind_its_address() {
 
 #[test]
 fn the_owner_of_an_address_moves_to_it_although_it_was_registered() {
-    let accounts = Settings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
     let (owner, email) = (crate::harness::User::new("patient"), new_email());
     register(&accounts, &email, PASSWORD, "Evil").ok(202);
     let of_squatter = account_mail(&email, CONFIRM, 0).token();

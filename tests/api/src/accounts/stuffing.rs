@@ -15,7 +15,7 @@ const ATTACKERS: usize = 12;
 /// How many hashes are computed concurrently: other tests run, too.
 const OWNERS: usize = 4;
 
-/// How many attempts were let through, when the first was sent and when the last was answered.
+/// How many attempts were let through, when the first was sent and when the last got its response.
 type Seen = (u32, Instant, Instant);
 
 /// 10,000 attempts at 100 accounts get the free failures of each and no more; a user with the

@@ -59,7 +59,8 @@ fn failures(kind: &str, subject: &[&str]) -> u64 {
     items.map(|item| item["failures"]["N"].as_str().unwrap().parse().unwrap()).max().unwrap_or(0)
 }
 
-/// An increment is repeated when its response is lost or late, and may then count once more.
+/// Checks a counter. An increment is repeated when its response is lost or late, and may then count
+/// once more.
 #[track_caller]
 fn assert_counted(counted: u64, at_least: u64) {
     assert!((at_least..=at_least + 2).contains(&counted), "{counted} instead of {at_least}");

@@ -42,7 +42,7 @@ fn a_refresh_token_gives_new_tokens() {
 }
 
 #[test]
-fn a_lost_answer_can_be_asked_for_again() {
+fn a_lost_response_can_be_requested_again() {
     let user = User::new("patient");
     let (access, first) = tokens(&Anonymous.refresh(&user.refresh).ok(200));
     // However slow the system is, the token was replaced a moment ago.

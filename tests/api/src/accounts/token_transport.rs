@@ -11,8 +11,8 @@ use crate::accounts::SIGNED_IN;
 use crate::accounts::second_factor::Guarded;
 use crate::harness::keys::set_attempts;
 use crate::harness::{
-    Anonymous, Client, MARKER, PASSWORD, Request, Response, Settings, User, account_mail, aws,
-    cookie_name, new_email, origin,
+    Anonymous, Client, FunctionSettings, MARKER, PASSWORD, Request, Response, User, account_mail,
+    aws, cookie_name, new_email, origin,
 };
 
 const LOGIN: &str = "/api/accounts/login/";
@@ -20,7 +20,7 @@ const REFRESH: &str = "/api/accounts/token/refresh/";
 const REVOKE: &str = "/api/accounts/token/revoke/";
 const LOGOUT: &str = "/api/accounts/logout/";
 
-/// Every operation that takes the header: method, path, body.
+/// Returns every operation that takes the header: path and body.
 fn operations() -> Vec<(&'static str, Value)> {
     let credentials = json!({"email": new_email(), "password": PASSWORD});
     vec![
@@ -42,12 +42,12 @@ fn operations() -> Vec<(&'static str, Value)> {
 
 /// A browser with the web client, which keeps cookies.
 #[derive(Clone, Default)]
-struct Browser {
+struct PortalBrowser {
     cookies: BTreeMap<String, String>,
     access: Option<String>,
 }
 
-impl Browser {
+impl PortalBrowser {
     /// Makes a request of the web client.
     fn request(&self, path: &str) -> Request {
         let client = Client { access: self.access.clone() };
@@ -134,8 +134,9 @@ const DAY: i64 = 24 * 60 * 60;
 #[test]
 fn a_sign_in_with_cookies_gives_no_token_to_scripts_but_the_access_token() {
     let user = User::new("patient");
-    let response =
-        Browser::default().post(LOGIN, &json!({"email": user.email, "password": PASSWORD})).ok(200);
+    let response = PortalBrowser::default()
+        .post(LOGIN, &json!({"email": user.email, "password": PASSWORD}))
+        .ok(200);
     let expected: Vec<&str> =
         SIGNED_IN.into_iter().filter(|name| *name != "device_token").collect();
     assert_eq!(response.keys(), expected);
@@ -157,7 +158,7 @@ fn a_sign_in_with_cookies_gives_no_token_to_scripts_but_the_access_token() {
 #[test]
 fn a_cookie_lives_as_long_as_its_token() {
     let doctor = User::new("doctor");
-    let response = Browser::default()
+    let response = PortalBrowser::default()
         .post(LOGIN, &json!({"email": doctor.email, "password": PASSWORD}))
         .ok(200);
     let lifetime = cookies(&response)[0].lifetime;
@@ -166,7 +167,8 @@ fn a_cookie_lives_as_long_as_its_token() {
 
 #[test]
 fn on_this_machine_without_tls_cookies_have_no_prefix() {
-    let accounts = Settings::of("accounts").with("PUBLIC_URL", "http://localhost:8000").start();
+    let accounts =
+        FunctionSettings::of("accounts").with("PUBLIC_URL", "http://localhost:8000").start();
     let user = User::new("patient");
     let send = |path: &str, origin: &str, cookies: &str, body: &Value| {
         let headers = [("token-transport", "cookie"), ("origin", origin), ("cookie", cookies)];
@@ -228,7 +230,7 @@ fn every_operation_refuses_another_transport() {
 #[test]
 fn without_the_header_no_cookie_is_read_or_set() {
     let user = User::new("patient");
-    let browser = Browser::sign_in(&user);
+    let browser = PortalBrowser::sign_in(&user);
     let pairs: Vec<String> =
         browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let plain = |path: &str, body: &Value| {
@@ -247,7 +249,7 @@ fn without_the_header_no_cookie_is_read_or_set() {
 
 #[test]
 fn a_refresh_takes_and_gives_the_cookie() {
-    let mut browser = Browser::sign_in(&User::new("patient"));
+    let mut browser = PortalBrowser::sign_in(&User::new("patient"));
     let before = browser.clone();
     for body in [Some(json!({})), None, Some(json!({"refresh": "not looked at"}))] {
         let request = browser.request(REFRESH);
@@ -268,8 +270,8 @@ fn a_refresh_takes_and_gives_the_cookie() {
 #[test]
 fn two_tabs_that_refresh_at_once_go_on_with_one_session() {
     let user = User::new("patient");
-    let browser = Browser::sign_in(&user);
-    let tabs: Vec<Browser> = thread::scope(|scope| {
+    let browser = PortalBrowser::sign_in(&user);
+    let tabs: Vec<PortalBrowser> = thread::scope(|scope| {
         let tabs: Vec<_> = (0..4)
             .map(|_| {
                 let mut tab = browser.clone();
@@ -295,7 +297,7 @@ fn two_tabs_that_refresh_at_once_go_on_with_one_session() {
 #[test]
 fn a_refused_refresh_deletes_the_cookie() {
     let user = User::new("patient");
-    let mut browser = Browser::sign_in(&user);
+    let mut browser = PortalBrowser::sign_in(&user);
     let copied = browser.clone();
     browser.post(REFRESH, &json!({})).ok(200);
     browser.post(REFRESH, &json!({})).ok(200);
@@ -329,12 +331,12 @@ fn a_sign_out_deletes_the_refresh_token_and_keeps_the_device() {
     for (path, body) in
         [(LOGOUT, json!({})), ("/api/accounts/logout-all/", json!({})), (REVOKE, json!({}))]
     {
-        let mut browser = Browser::sign_in(&user);
+        let mut browser = PortalBrowser::sign_in(&user);
         if path == REVOKE {
             // As when the access token has expired.
             browser.access = None;
         }
-        let access = Browser::sign_in(&user).access;
+        let access = PortalBrowser::sign_in(&user).access;
         let refresh = browser.cookie("refresh_token").unwrap().clone();
         let response = browser.post(path, &body).ok(204);
         assert_eq!(names(&response), [cookie_name("refresh_token")]);
@@ -350,7 +352,7 @@ fn a_sign_out_deletes_the_refresh_token_and_keeps_the_device() {
 #[test]
 fn the_cookie_of_the_device_makes_it_known() {
     let user = User::new("patient");
-    let mut browser = Browser::sign_in(&user);
+    let mut browser = PortalBrowser::sign_in(&user);
     browser.post(LOGOUT, &json!({})).ok(204);
     set_attempts(
         "login",
@@ -360,10 +362,10 @@ fn the_cookie_of_the_device_makes_it_known() {
         "2026-01-01T00:00:00Z",
     );
     let credentials = json!({"email": user.email, "password": PASSWORD});
-    Browser::default().post(LOGIN, &credentials).problem(401, "sign_in_link_required");
+    PortalBrowser::default().post(LOGIN, &credentials).problem(401, "sign_in_link_required");
     let mut with_body = credentials.clone();
     with_body["device_token"] = json!(browser.cookie("device_token"));
-    Browser::default().post(LOGIN, &with_body).problem(401, "sign_in_link_required");
+    PortalBrowser::default().post(LOGIN, &with_body).problem(401, "sign_in_link_required");
     let before = browser.cookie("device_token").cloned();
     browser.post(LOGIN, &credentials).ok(200);
     assert_ne!(browser.cookie("device_token"), before.as_ref(), "renewed");
@@ -371,7 +373,7 @@ fn the_cookie_of_the_device_makes_it_known() {
     // A mailed link makes another browser known.
     Anonymous.request_sign_in_link(&user.email).ok(202);
     let link = account_mail(&user.email, "Sign In From This Device", 0).token();
-    let mut other = Browser::default();
+    let mut other = PortalBrowser::default();
     let confirmed =
         other.post("/api/accounts/login/link/confirm/", &json!({"token": link})).ok(200);
     assert_eq!(
@@ -385,7 +387,7 @@ fn the_cookie_of_the_device_makes_it_known() {
 #[test]
 fn a_known_device_asks_for_a_new_password_by_its_cookie() {
     let user = User::new("patient");
-    let mut browser = Browser::sign_in(&user);
+    let mut browser = PortalBrowser::sign_in(&user);
     browser.post("/api/accounts/password-reset/", &json!({"email": user.email})).ok(202);
     account_mail(&user.email, "Set Your Password", 0);
 }
@@ -393,7 +395,7 @@ fn a_known_device_asks_for_a_new_password_by_its_cookie() {
 #[test]
 fn a_second_factor_completes_a_sign_in_with_cookies() {
     let guarded = Guarded::new();
-    let mut browser = Browser::default();
+    let mut browser = PortalBrowser::default();
     let credentials = json!({"email": guarded.user.email, "password": PASSWORD});
     let half = browser.post(LOGIN, &credentials).problem(401, "mfa_required");
     assert!(names(&half).is_empty());
@@ -409,15 +411,15 @@ fn a_registration_and_its_repetition_give_tokens_where_they_are_wanted() {
     let email = new_email();
     let body = json!({"email": email, "password": PASSWORD, "first_name": MARKER});
     let key = format!("\"{email}\"");
-    let mut browser = Browser::default();
-    let register = |browser: &Browser| {
+    let mut browser = PortalBrowser::default();
+    let register = |browser: &PortalBrowser| {
         browser.request("/api/accounts/register/").header("idempotency-key", &key)
     };
     let first = register(&browser).json(&body).send().ok(201);
     assert_eq!(first["tokens"].as_object().unwrap().keys().collect::<Vec<_>>(), ["access"]);
     assert_eq!(names(&first), [cookie_name("refresh_token")]);
     browser.keep(&first);
-    let again = register(&Browser::default()).json(&body).send().ok(201);
+    let again = register(&PortalBrowser::default()).json(&body).send().ok(201);
     assert_eq!(again.header("idempotent-replayed"), "true");
     assert_eq!(cookies(&again)[0].value, *browser.cookie("refresh_token").unwrap());
     let plain = Anonymous.request("POST", "/api/accounts/register/");
@@ -430,7 +432,7 @@ fn a_registration_and_its_repetition_give_tokens_where_they_are_wanted() {
 #[test]
 fn a_new_password_replaces_the_cookie() {
     let user = User::new("patient");
-    let mut browser = Browser::sign_in(&user);
+    let mut browser = PortalBrowser::sign_in(&user);
     let body = json!({"current_password": PASSWORD, "new_password": "amber-kettle-northbound-73"});
     let response = browser.post("/api/accounts/password-change/", &body).ok(200);
     assert_eq!(
@@ -443,9 +445,9 @@ fn a_new_password_replaces_the_cookie() {
 }
 
 #[test]
-fn a_lost_answer_can_be_asked_for_again_with_the_cookie() {
+fn a_lost_response_can_be_requested_again_with_the_cookie() {
     let user = User::new("patient");
-    let browser = Browser::sign_in(&user);
+    let browser = PortalBrowser::sign_in(&user);
     let (mut lost, mut again) = (browser.clone(), browser);
     lost.post(REFRESH, &json!({})).ok(200);
     // However slow the system is, the token was replaced a moment ago.

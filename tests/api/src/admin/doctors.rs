@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Doctor, Fault, FaultProxy, MARKER, Patient, Settings, User, account_mail, aws,
-    eventually,
+    Admin, Doctor, FaultProxy, FunctionSettings, MARKER, Patient, ProxyFault, User, account_mail,
+    aws, eventually,
 };
 
 #[track_caller]
@@ -40,7 +40,7 @@ fn a_doctor_waits_for_the_approval_and_gets_it() {
     let unknown =
         patient.create_record(json!({"doctor": "0190a5c0-0000-7000-8000-000000000001"})).ok(400);
     let refused = patient.create_record(json!({"doctor": doctor.id})).ok(400);
-    assert_eq!(refused["errors"], unknown["errors"], "the answer is that of an unknown id");
+    assert_eq!(refused["errors"], unknown["errors"], "the response is that for an unknown id");
     doctor.list_doctor_records("").problem(403, "not_approved");
 
     let entry = eventually("in the work list", || {
@@ -197,9 +197,9 @@ fn a_licence_that_changes_meanwhile_is_not_approved_unseen() {
             {
                 client.update_profile(change.clone()).ok(200);
             }
-            Fault::Passed
+            ProxyFault::Passed
         });
-        let function = Settings::of("admin").with("AWS_ENDPOINT_URL", &detour.url).start();
+        let function = FunctionSettings::of("admin").with("AWS_ENDPOINT_URL", &detour.url).start();
         let response = function
             .send(
                 &admin,

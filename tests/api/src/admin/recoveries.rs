@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, App, Client, Doctor, IsolatedSystem, PASSWORD, Patient, User, account_mail,
-    account_mails_to, eventually, let_it_wait, new_email, recover, unique, wait_until_idle,
+    Admin, Anonymous, AuthenticatorApp, Client, Doctor, IsolatedSystem, PASSWORD, Patient, User,
+    account_mail, account_mails_to, eventually, let_it_wait, new_email, recover, unique,
+    wait_until_idle,
 };
 
 const STARTED: &str = "Change of Your Email Address Started";
@@ -54,7 +55,7 @@ fn accomplice_of(admin: &Admin) -> Client {
     Anonymous.reset_password(&token, PASSWORD).ok(200);
     let signed_in = Anonymous.login(&email, PASSWORD).ok(200);
     let client = Client::with_token(signed_in["tokens"]["access"].as_str().unwrap());
-    let app = App::new(client.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(client.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     client.confirm_second_factor(&app.code(0)).ok(200);
     client
 }
@@ -187,9 +188,9 @@ fn an_address_changes_after_72_hours_a_confirmation_and_the_approval_of_a_second
 
 /// Signs in with a second factor, which is set up before.
 #[track_caller]
-fn with_second_factor(user: &User) -> App {
+fn with_second_factor(user: &User) -> AuthenticatorApp {
     user.confirm_address();
-    let app = App::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&app.code(0)).ok(200);
     app
 }
@@ -286,7 +287,7 @@ fn an_only_admin_needs_no_approval_unless_there_was_another_one_lately() {
     let other = Admin::new();
     admin.update_user(&other.user().id, json!({"is_active": false})).ok(200);
     let doctor = doctor.sign_in();
-    let app = App::new(doctor.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(doctor.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     doctor.confirm_second_factor(&app.code(0)).ok(200);
     let id = doctor.me().ok(200).text("pk").to_owned();
     admin.start_second_factor_removal(&id).ok(204);
@@ -301,7 +302,7 @@ fn an_operator_recovers_the_only_admin() {
     let user = admin.user();
     user.confirm_address();
     let session = user.sign_in();
-    let app = App::new(session.set_up_second_factor(PASSWORD).ok(200).text("secret"));
+    let app = AuthenticatorApp::new(session.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     session.confirm_second_factor(&app.code(0)).ok(200);
     let event = |email: &str| json!({"email": email, "reason": "Telephone and codes are lost."});
     for nobody in [new_email(), Patient::new().email.clone()] {

@@ -1,4 +1,8 @@
 //! `/admin/...`: the console.
 
+mod doctors;
 mod pages;
 mod records;
+mod recoveries;
+mod session;
+mod users;

@@ -1,8 +1,11 @@
 //! Tests of records, files, annotations and notifications in the console, before and after staff
 //! break the glass.
 
+use std::ops::Deref;
+
 use serde_json::{Value, json};
 
+use crate::harness::console::{ConsoleBrowser, hidden_field, hostile};
 use crate::harness::{
     Admin, Client, Doctor, MARKER, Patient, Request, Response, aws, cookie_name, eventually,
     mails_to, unique,
@@ -12,18 +15,25 @@ const LISTS: [&str; 4] =
     ["/admin/records/", "/admin/files/", "/admin/annotations/", "/admin/notifications/"];
 const NOBODY: &str = "0190a5c0-0000-7000-8000-000000000001";
 
-/// A browser in which an admin is signed in.
-struct Browser {
+/// An admin with a browser in the console.
+struct StaffBrowser {
     admin: Admin,
-    cookie: String,
+    browser: ConsoleBrowser,
 }
 
-impl Browser {
+impl Deref for StaffBrowser {
+    type Target = ConsoleBrowser;
+
+    fn deref(&self) -> &ConsoleBrowser {
+        &self.browser
+    }
+}
+
+impl StaffBrowser {
     fn new() -> Self {
         let admin = Admin::new();
-        let opened = admin.request("POST", "/admin/session/").send_unchecked().ok(204);
-        let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
-        Self { admin, cookie }
+        let browser = ConsoleBrowser::of(&admin);
+        Self { admin, browser }
     }
 
     fn id(&self) -> &str {
@@ -31,46 +41,15 @@ impl Browser {
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Response {
-        Request::new("GET", path).header("cookie", &self.cookie).send_unchecked()
-    }
-
-    /// Reads a page as text.
-    #[track_caller]
-    fn page(&self, path: &str) -> String {
-        let response = self.get(path).ok(200);
-        assert!(response.header("content-type").starts_with("text/html"), "{response}");
-        assert_eq!(response.header("cache-control"), "no-store", "{response}");
-        assert!(response.bytes.len() < 100_000, "{path} has {} bytes", response.bytes.len());
-        String::from_utf8(response.bytes).unwrap()
-    }
-
-    /// Returns the token in the forms of a page.
-    #[track_caller]
-    fn csrf(&self, path: &str) -> String {
-        hidden(&self.page(path), "csrf")
-    }
-
-    #[track_caller]
     fn send(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> Response {
-        let encoded =
-            |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
-        let mut body = format!("csrf={}", encoded(csrf));
-        for (name, value) in fields {
-            body.push_str(&format!("&{name}={}", encoded(value)));
-        }
-        let request = Request::new("POST", path).header("cookie", &self.cookie);
-        request
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body)
-            .send_unchecked()
+        self.post_raw(path, &[&[("csrf", csrf)], fields].concat(), &[])
     }
 
     /// Sends a form as on the page of the record.
     #[track_caller]
     fn submit(&self, record: &str, form: &str, fields: &[(&str, &str)]) -> Response {
         let page = format!("/admin/records/{record}/");
-        self.send(&format!("{page}{form}/"), &self.csrf(&page), fields)
+        self.send(&format!("{page}{form}/"), &self.csrf_on(&page), fields)
     }
 
     #[track_caller]
@@ -87,17 +66,8 @@ impl Browser {
     }
 }
 
-/// Returns the value of the first hidden field with a name.
-#[track_caller]
-fn hidden(page: &str, name: &str) -> String {
-    let (_, rest) = page
-        .split_once(&format!("name=\"{name}\" value=\""))
-        .unwrap_or_else(|| panic!("no field {name}: {page}"));
-    rest.split('"').next().unwrap().to_owned()
-}
-
 /// A record with a file and an annotation, in unique words.
-struct Case {
+struct RecordCase {
     patient: Patient,
     doctor: Doctor,
     id: String,
@@ -108,7 +78,7 @@ struct Case {
     note: String,
 }
 
-impl Case {
+impl RecordCase {
     fn new() -> Self {
         let (patient, doctor) = (Patient::new(), Doctor::new());
         let [description, name, note] =
@@ -155,7 +125,7 @@ impl Case {
     }
 
     /// Returns what staff did, from that log.
-    fn log_of(&self, browser: &Browser) -> Vec<(String, Value)> {
+    fn log_of(&self, browser: &StaffBrowser) -> Vec<(String, Value)> {
         let own = self.log().into_iter().filter(|(actor, ..)| actor == browser.id());
         own.map(|(_, action, reason)| (action, reason)).collect()
     }
@@ -193,7 +163,7 @@ fn only_staff_can_open_the_console() {
 
 #[test]
 fn lists_show_what_there_is_and_nothing_of_what_it_says() {
-    let (browser, case) = (Browser::new(), Case::new());
+    let (browser, case) = (StaffBrowser::new(), RecordCase::new());
     let page = browser.record(&case.id);
     for shown in [
         case.id.as_str(),
@@ -257,7 +227,8 @@ fn lists_show_what_there_is_and_nothing_of_what_it_says() {
 
 #[test]
 fn breaking_the_glass_opens_one_record_and_notifies_the_patient() {
-    let (browser, other, case, second) = (Browser::new(), Browser::new(), Case::new(), Case::new());
+    let (browser, other, case, second) =
+        (StaffBrowser::new(), StaffBrowser::new(), RecordCase::new(), RecordCase::new());
     browser.record(&second.id);
     browser.record(&case.id);
     let reason = format!("{MARKER} asked on the telephone {}", unique());
@@ -328,14 +299,14 @@ fn breaking_the_glass_opens_one_record_and_notifies_the_patient() {
 
 #[test]
 fn emergency_access_expires() {
-    let (browser, case) = (Browser::new(), Case::new());
+    let (browser, case) = (StaffBrowser::new(), RecordCase::new());
     browser.record(&case.id);
     browser.break_glass(&case.id, "A good reason");
     let path = format!("/admin/records/{}/", case.id);
     assert!(browser.page(&path).contains(&case.note));
     let (pk, sk) = (format!("GLASS#{}", browser.id()), format!("RECORD#{}", case.id));
-    let glass = aws::get_item(&pk, &sk).unwrap();
-    let ttl: i64 = glass["ttl"]["N"].as_str().unwrap().parse().unwrap();
+    let access = aws::get_item(&pk, &sk).unwrap();
+    let ttl: i64 = access["ttl"]["N"].as_str().unwrap().parse().unwrap();
     let left = ttl - jiff::Timestamp::now().as_second();
     assert!((800..=900).contains(&left), "a quarter of an hour: {left} s");
     // As after the time has passed, before the table deletes the item.
@@ -354,19 +325,19 @@ fn emergency_access_expires() {
 
 #[test]
 fn emergency_access_needs_a_reason_and_the_form_of_the_page() {
-    let (browser, other, case) = (Browser::new(), Browser::new(), Case::new());
+    let (browser, other, case) = (StaffBrowser::new(), StaffBrowser::new(), RecordCase::new());
     browser.record(&case.id);
     let (page, path) = (
         format!("/admin/records/{}/", case.id),
         format!("/admin/records/{}/break-glass/", case.id),
     );
-    let csrf = browser.csrf(&page);
+    let csrf = browser.csrf_on(&page);
     for fields in
         [&[][..], &[("reason", "")], &[("reason", "   ")], &[("reason", &"x".repeat(1001))]]
     {
         browser.send(&path, &csrf, fields).ok(400);
     }
-    for forged in ["", "x", &other.csrf(&page)] {
+    for forged in ["", "x", &other.csrf_on(&page)] {
         browser.send(&path, forged, &[("reason", "A good reason")]).ok(403);
     }
     let unknown = browser.send(
@@ -390,10 +361,11 @@ fn emergency_access_needs_a_reason_and_the_form_of_the_page() {
 
 #[test]
 fn staff_move_a_record_to_another_doctor() {
-    let (browser, case, new) = (Browser::new(), Case::new(), Doctor::new());
+    let (browser, case, new) = (StaffBrowser::new(), RecordCase::new(), Doctor::new());
     browser.record(&case.id);
     let reason = format!("{MARKER} named the wrong one {}", unique());
-    let version = || hidden(&browser.page(&format!("/admin/records/{}/", case.id)), "version");
+    let version =
+        || hidden_field(&browser.page(&format!("/admin/records/{}/", case.id)), "version");
     let submit = |doctor: &str| {
         browser.submit(
             &case.id,
@@ -446,8 +418,8 @@ fn staff_move_a_record_to_another_doctor() {
 #[test]
 fn a_correction_does_not_undo_what_the_patient_has_chosen_meanwhile() {
     let (browser, case, chosen, other) =
-        (Browser::new(), Case::new(), Doctor::new(), Doctor::new());
-    let version = hidden(&browser.record(&case.id), "version");
+        (StaffBrowser::new(), RecordCase::new(), Doctor::new(), Doctor::new());
+    let version = hidden_field(&browser.record(&case.id), "version");
     case.patient.update_record(&case.id, json!({"doctor": chosen.id})).ok(200);
     browser
         .submit(
@@ -463,7 +435,7 @@ fn a_correction_does_not_undo_what_the_patient_has_chosen_meanwhile() {
 
 #[test]
 fn lists_are_searched_and_narrowed() {
-    let (browser, case) = (Browser::new(), Case::new());
+    let (browser, case) = (StaffBrowser::new(), RecordCase::new());
     let (id, patient, doctor) = (&case.id, &case.patient, &case.doctor);
     browser.record(id);
     let has = |path: &str| browser.page(path).contains(&format!(">{id}<"));
@@ -477,7 +449,7 @@ fn lists_are_searched_and_narrowed() {
         let path = format!("/admin/records/?{query}");
         eventually(&path, || has(&path).then_some(()));
     }
-    let csrf = browser.csrf("/admin/records/");
+    let csrf = browser.csrf_on("/admin/records/");
     for (owner, email) in [("patient", &patient.email.to_uppercase()), ("doctor", &doctor.email)] {
         eventually("by address", || {
             let fields = [("list", "/admin/records/"), (owner, email)];
@@ -536,7 +508,7 @@ fn lists_are_searched_and_narrowed() {
 
 #[test]
 fn lists_go_on_behind_25() {
-    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let (browser, patient, doctor) = (StaffBrowser::new(), Patient::new(), Doctor::new());
     let mut ids: Vec<String> =
         (0..27).map(|_| patient.record_for(&doctor).text("id").to_owned()).collect();
     ids.reverse();
@@ -559,7 +531,7 @@ fn lists_go_on_behind_25() {
                 && !second.contains(&ids[24])
         );
         assert_eq!(
-            Browser::new().get(&next).status,
+            StaffBrowser::new().get(&next).status,
             400,
             "a cursor is for the one it was made for"
         );
@@ -571,7 +543,7 @@ fn lists_go_on_behind_25() {
 
 #[test]
 fn a_long_record_is_shown_in_pages() {
-    let (browser, case) = (Browser::new(), Case::new());
+    let (browser, case) = (StaffBrowser::new(), RecordCase::new());
     let long = "\u{1f4a0}".repeat(4_900);
     let notes: Vec<String> = (0..5).map(|number| format!("{MARKER}-{number}-{long}")).collect();
     for note in &notes {
@@ -589,15 +561,9 @@ fn a_long_record_is_shown_in_pages() {
     assert!(notes.iter().chain([&case.note]).all(|note| seen.matches(note.as_str()).count() == 1));
 }
 
-/// Text in which every character takes five bytes of a page. [`Browser::page`] checks the length of
-/// pages.
-fn hostile(length: usize) -> String {
-    "\"&'<>".chars().cycle().take(length).collect()
-}
-
 #[test]
 fn a_record_is_shown_in_pages_whatever_people_write() {
-    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let (browser, patient, doctor) = (StaffBrowser::new(), Patient::new(), Doctor::new());
     for user in [&*patient, &*doctor] {
         browser
             .admin
@@ -643,7 +609,7 @@ fn a_record_is_shown_in_pages_whatever_people_write() {
 
 #[test]
 fn lists_stay_small_whatever_people_write() {
-    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let (browser, patient, doctor) = (StaffBrowser::new(), Patient::new(), Doctor::new());
     let last_name = format!("{}{}", patient.last_name, hostile(220));
     browser
         .admin
@@ -682,7 +648,7 @@ fn lists_stay_small_whatever_people_write() {
 
 #[test]
 fn lists_of_a_patient_are_ordered_by_record() {
-    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let (browser, patient, doctor) = (StaffBrowser::new(), Patient::new(), Doctor::new());
     let file =
         |name: &str| json!([{"name": name, "content_type": "application/pdf", "size_bytes": 9}]);
     let records: Vec<String> = ["a.pdf", "b.pdf"]
@@ -728,7 +694,7 @@ fn lists_of_a_patient_are_ordered_by_record() {
 
 #[test]
 fn text_of_users_is_escaped_on_record_pages() {
-    let (browser, patient, doctor) = (Browser::new(), Patient::new(), Doctor::new());
+    let (browser, patient, doctor) = (StaffBrowser::new(), Patient::new(), Doctor::new());
     let hostile = format!("{MARKER}</div><script>alert('x')</script>\"'&");
     let record =
         patient.create_record(json!({"doctor": doctor.id, "description": hostile})).ok(201);

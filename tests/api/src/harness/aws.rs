@@ -14,7 +14,7 @@ use super::{Request, Response, Stack, Transport, local, services};
 /// The region of the emulated cloud and of all functions in the process.
 const REGION: &str = "eu-central-1";
 
-/// The credentials of the account's root, which is allowed everything.
+/// Returns the credentials of the account's root, which is allowed everything.
 pub fn root() -> Credentials {
     Credentials::new("test", "test", None, None, "tests")
 }

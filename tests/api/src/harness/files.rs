@@ -8,7 +8,7 @@ pub const PDF: &[u8] = b"%PDF-1.7\n%%EOF\n";
 pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01";
 
 /// Returns the JSON that declares a file.
-pub fn declared(name: &str, content_type: &str, content: &[u8]) -> Value {
+pub fn new_file(name: &str, content_type: &str, content: &[u8]) -> Value {
     json!({"name": name, "content_type": content_type, "size_bytes": content.len()})
 }
 

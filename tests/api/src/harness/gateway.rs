@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::unique;
 
 /// A request as a client sent it.
-pub(super) struct Sent<'a> {
+pub(super) struct ClientRequest<'a> {
     pub(super) method: &'a Method,
     /// Path with query.
     pub(super) path: &'a str,
@@ -20,7 +20,7 @@ pub(super) struct Sent<'a> {
 /// Returns the event of a request in payload format 2.0: the path decoded, cookies separate, the
 /// lines of a header joined, a body that is not text in base64.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html>
-pub(super) fn event(sent: &Sent<'_>) -> Value {
+pub(super) fn event(sent: &ClientRequest<'_>) -> Value {
     let (path, query) = sent.path.split_once('?').unwrap_or((sent.path, ""));
     let path = decoded(path);
     let mut headers = serde_json::Map::from_iter([

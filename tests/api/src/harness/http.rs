@@ -11,13 +11,13 @@ use ureq::Agent;
 use store_tests::meter::Cost;
 
 use super::Transport;
-use super::gateway::Sent;
+use super::gateway::ClientRequest;
 
 /// Longer than any function may run.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The client of all tests: it follows no redirects, sends any method, and returns error statuses
-/// as responses.
+/// Returns the client of all tests: it follows no redirects, sends any method, and returns error
+/// statuses as responses.
 fn agent() -> &'static Agent {
     static AGENT: OnceLock<Agent> = OnceLock::new();
     AGENT.get_or_init(|| {
@@ -114,8 +114,8 @@ impl Request {
         path.split('?').next().unwrap().to_owned()
     }
 
-    pub(super) fn sent(&self) -> Sent<'_> {
-        Sent {
+    pub(super) fn sent(&self) -> ClientRequest<'_> {
+        ClientRequest {
             method: &self.method,
             path: self.url.strip_prefix(Transport::get().base_url()).unwrap_or(&self.url),
             headers: &self.headers,
@@ -229,7 +229,7 @@ impl Response {
     pub fn of_function(what: &str, response: &Value) -> Self {
         let status = response["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
         let status =
-            status.unwrap_or_else(|| panic!("{what}: no answer for a gateway: {response}"));
+            status.unwrap_or_else(|| panic!("{what}: no response for a gateway: {response}"));
         let mut headers = HeaderMap::new();
         for (name, value) in response["headers"].as_object().into_iter().flatten() {
             headers.append(
@@ -384,7 +384,7 @@ impl Index<&str> for Response {
 /// Formats the whole response, for messages of failed tests.
 impl std::fmt::Display for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} answered {}", self.what, self.status)?;
+        writeln!(f, "{} got {}", self.what, self.status)?;
         for (name, value) in &self.headers {
             writeln!(f, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
         }

@@ -29,15 +29,15 @@ use serde_json::{Value, json};
 use store::Store;
 use store::proof::AuditKey;
 use store_tests::meter::{Cost, Meter};
-use store_tests::table::{self, Item, Table, text};
+use store_tests::table::{self, Item, TestTable, text};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::gateway::{self, Sent};
+use super::gateway::{self, ClientRequest};
 use super::services::Services;
-use super::{Mail, Response};
+use super::{Response, SentMail};
 
 /// The variables of all functions, as on the test stack.
 const VARIABLES: [(&str, &str); 47] = [
@@ -102,7 +102,7 @@ pub(super) const BASE_URL: &str = "https://records.example.org";
 /// The origin of presigned URLs.
 const BUCKET_ORIGIN: &str = "https://files.s3.eu-central-1.amazonaws.com";
 
-/// The functions that answer HTTP.
+/// The functions that serve HTTP.
 const FUNCTIONS: [&str; 7] =
     ["accounts", "records", "notifications", "admin", "console", "docs", "portal"];
 
@@ -118,8 +118,8 @@ const LONG_ENOUGH: Duration = Duration::from_secs(60);
 /// How many changes the dispatcher gets per batch.
 const BATCH: usize = 100;
 
-/// How often a batch of changes is delivered to the dispatcher.
-const MAX_ATTEMPTS: usize = 20;
+/// How many times a batch of changes is delivered to the dispatcher.
+const MAX_DELIVERIES: usize = 20;
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
@@ -127,7 +127,7 @@ pub type Variables = BTreeMap<String, String>;
 /// How systems in this process hash passwords.
 static ARGON2: OnceLock<Argon2<'static>> = OnceLock::new();
 
-/// Almost every test hashes passwords first.
+/// Returns the quickest parameters: almost every test hashes passwords first.
 fn quick_argon2() -> Argon2<'static> {
     let quick = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).unwrap();
     Argon2::from(quick)
@@ -144,7 +144,7 @@ pub struct Local {
     requests: Runtime,
     /// The runtime of everything else.
     runtime: Runtime,
-    table: Table,
+    table: TestTable,
     services: Services,
     functions: HashMap<&'static str, Router>,
     /// The function for a path, as `template.yaml` routes it.
@@ -160,7 +160,7 @@ impl Local {
     pub(super) fn start(mut requests: Builder) -> Self {
         let requests = requests.enable_all().build().unwrap();
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-        let table = runtime.block_on(Table::new());
+        let table = runtime.block_on(TestTable::new());
         let services = Services::default();
         let mut local = Self {
             requests,
@@ -185,7 +185,7 @@ impl Local {
         self
     }
 
-    /// Copies items: see [`Table::multiply`].
+    /// Copies items: see [`TestTable::multiply`].
     pub(super) fn multiply(
         &self,
         pk: &str,
@@ -263,7 +263,7 @@ impl Local {
     }
 
     /// Returns the mails that a mailer has sent to an address in a system without a background.
-    pub(super) fn delivered_to(&self, address: &str) -> Vec<Mail> {
+    pub(super) fn delivered_to(&self, address: &str) -> Vec<SentMail> {
         self.services.mails_to(address)
     }
 
@@ -286,7 +286,7 @@ impl Local {
 
     /// Returns the mails sent to an address, oldest first.
     #[track_caller]
-    pub(super) fn mails_to(&self, address: &str) -> Vec<Mail> {
+    pub(super) fn mails_to(&self, address: &str) -> Vec<SentMail> {
         let is_running = self.background.as_ref().is_some_and(|task| !task.is_finished());
         assert!(is_running, "dispatcher and mailer are not running; they may have panicked");
         self.services.mails_to(address)
@@ -362,27 +362,27 @@ impl Local {
                 let config = config::Portal::read(lookup).unwrap();
                 portal::service(portal::App::new(&config, BUCKET_ORIGIN).unwrap())
             }
-            _ => panic!("{name} answers no HTTP"),
+            _ => panic!("{name} serves no HTTP"),
         }
     }
 
     /// Sends a request to the function to which the gateway routes it.
-    pub(super) fn send(&self, sent: &Sent<'_>) -> (Response, Cost) {
+    pub(super) fn send(&self, sent: &ClientRequest<'_>) -> (Response, Cost) {
         let path = sent.path.split('?').next().unwrap();
         let function = self.routes.at(path).map_or("notifications", |found| found.value);
         self.send_to(&self.functions[function], sent)
     }
 
     /// Sends a request to a function.
-    pub(super) fn send_to(&self, function: &Router, sent: &Sent<'_>) -> (Response, Cost) {
+    pub(super) fn send_to(&self, function: &Router, sent: &ClientRequest<'_>) -> (Response, Cost) {
         let event = serde_json::from_value(gateway::event(sent)).unwrap();
         let mut function = function.clone();
-        let answered = async {
+        let responded = async {
             let response = function.call(runtime::serve::request(event)).await.unwrap();
             let (head, body) = response.into_parts();
             (head, to_bytes(body, usize::MAX).await.unwrap())
         };
-        let ((head, bytes), cost) = self.requests.block_on(Meter.measure(answered));
+        let ((head, bytes), cost) = self.requests.block_on(Meter.measure(responded));
         let what = format!("{} {}", sent.method, sent.path.split('?').next().unwrap());
         (Response::new(what, head.status.as_u16(), head.headers, bytes.to_vec()), cost)
     }
@@ -417,11 +417,11 @@ impl Local {
                 }
                 let event = json!({"Records": records}).to_string();
                 let batch = || serde_json::from_str(&event).unwrap();
-                let mut attempts = 0;
+                let mut deliveries = 0;
                 // A failed change is delivered again with all after it, as by Lambda.
                 while !dispatcher.handle(batch()).await.batch_item_failures.is_empty() {
-                    attempts += 1;
-                    assert!(attempts < MAX_ATTEMPTS, "the dispatcher cannot handle {event}");
+                    deliveries += 1;
+                    assert!(deliveries < MAX_DELIVERIES, "the dispatcher cannot handle {event}");
                     tokio::time::sleep(REST).await;
                 }
                 for body in services.take_messages() {

@@ -6,7 +6,7 @@ use super::{Request, Transport, eventually};
 
 /// A sent mail.
 #[derive(Clone, Debug)]
-pub struct Mail {
+pub struct SentMail {
     pub from: String,
     pub to: Vec<String>,
     pub subject: String,
@@ -18,20 +18,20 @@ pub struct Mail {
 
 /// Returns the mails about notifications sent to an address so far, oldest first.
 #[track_caller]
-pub fn mails_to(email: &str) -> Vec<Mail> {
+pub fn mails_to(email: &str) -> Vec<SentMail> {
     all_mails_to(email, "Health Record Notification - ")
 }
 
 /// Returns the mails about the account sent to an address so far, oldest first. Every new user gets
 /// one that confirms the address.
 #[track_caller]
-pub fn account_mails_to(email: &str) -> Vec<Mail> {
+pub fn account_mails_to(email: &str) -> Vec<SentMail> {
     all_mails_to(email, "Health Record Account - ")
 }
 
 /// Waits for the next mail to an address with this end of its subject, after those in `before`.
 #[track_caller]
-pub fn account_mail(email: &str, subject: &str, before: usize) -> Mail {
+pub fn account_mail(email: &str, subject: &str, before: usize) -> SentMail {
     eventually(&format!("a mail: {subject}"), || {
         let mut mails = account_mails_to(email);
         mails.retain(|mail| mail.subject.ends_with(subject));
@@ -39,7 +39,7 @@ pub fn account_mail(email: &str, subject: &str, before: usize) -> Mail {
     })
 }
 
-impl Mail {
+impl SentMail {
     /// Returns the token in the mail.
     #[track_caller]
     pub fn token(&self) -> String {
@@ -50,7 +50,7 @@ impl Mail {
 }
 
 #[track_caller]
-fn all_mails_to(email: &str, subject: &str) -> Vec<Mail> {
+fn all_mails_to(email: &str, subject: &str) -> Vec<SentMail> {
     let mut mails = match &*Transport::get() {
         Transport::InProcess(local) => local.mails_to(email),
         Transport::Stack(stack) => {
@@ -62,7 +62,7 @@ fn all_mails_to(email: &str, subject: &str) -> Vec<Mail> {
     mails
 }
 
-fn mail(mail: &Value) -> Mail {
+fn mail(mail: &Value) -> SentMail {
     let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
     let to = mail["to"]
         .as_array()
@@ -70,7 +70,7 @@ fn mail(mail: &Value) -> Mail {
         .iter()
         .map(|address| address.as_str().unwrap().to_owned())
         .collect();
-    Mail {
+    SentMail {
         from: text("from"),
         to,
         subject: text("subject"),

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod aws;
+pub mod console;
 pub mod files;
 mod gateway;
 mod hosts;
@@ -36,14 +37,14 @@ use uuid::Uuid;
 pub use hosts::Host;
 pub use http::{Request, Response, call, cookie_name, get, origin, path_of};
 pub use local::hash_as_in_production;
-pub use mails::{Mail, account_mail, account_mails_to, mails_to};
+pub use mails::{SentMail, account_mail, account_mails_to, mails_to};
 pub use people::{Admin, Anonymous, Client, Doctor, PASSWORD, Patient, User, new_email};
 pub use recovery::{let_it_wait, recover};
 pub use reports::{report, report_about};
-pub use sandbox::{Fault, FaultProxy, Sandbox, Settings};
-pub use services::{SLOW_BUCKET, VERSION};
+pub use sandbox::{FaultProxy, FunctionSettings, ProxyFault, Sandbox};
+pub use services::VERSION;
 pub use stack::Stack;
-pub use totp::App;
+pub use totp::AuthenticatorApp;
 pub use transport::{IsolatedSystem, Transport};
 
 /// Part of every name, address, note, description, file name and phone number that the tests send,

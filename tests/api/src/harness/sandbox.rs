@@ -23,7 +23,7 @@ use super::{Client, Host, Request, Response, Stack, Transport, aws, gateway, loc
 const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The settings of a sandbox that has not started.
-pub struct Settings {
+pub struct FunctionSettings {
     function: String,
     variables: BTreeMap<String, String>,
 }
@@ -42,7 +42,7 @@ pub struct Program {
     calls: Mutex<(Sender<Value>, Receiver<Value>)>,
 }
 
-impl Settings {
+impl FunctionSettings {
     /// Returns the deployed settings.
     #[track_caller]
     pub fn of(function: &str) -> Self {
@@ -185,7 +185,7 @@ impl Program {
         calls
             .1
             .recv_timeout(TIMEOUT)
-            .unwrap_or_else(|error| panic!("the function does not answer: {error}"))
+            .unwrap_or_else(|error| panic!("the function does not respond: {error}"))
     }
 }
 
@@ -196,11 +196,12 @@ impl Drop for Program {
     }
 }
 
-/// The runtime API of Lambda: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+/// Serves the runtime API of Lambda:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, responses: &Sender<Value>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
-    while let Some(Message { head, body }) = Message::read(&mut reader) {
+    while let Some(HttpMessage { head, body }) = HttpMessage::read(&mut reader) {
         if head.starts_with("GET /2018-06-01/runtime/invocation/next ") {
             // The channel is closed when the test is over.
             let Ok(event) = events.lock().unwrap().recv() else { return };
@@ -224,7 +225,7 @@ fn serve_runtime(stream: TcpStream, events: &Mutex<Receiver<Value>>, responses: 
 
 /// What happens to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+pub enum ProxyFault {
     Passed,
     /// It gets 500 and is not passed on.
     Failed,
@@ -241,7 +242,7 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Starts a proxy where `decide` decides on each request, by its operation
     /// (`DynamoDB_20120810.PutItem`) and body.
-    pub fn new(decide: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Self {
+    pub fn new(decide: impl Fn(&str, &str) -> ProxyFault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (decide, onward) = (Arc::new(decide), Transport::get().endpoint_url());
@@ -257,9 +258,13 @@ impl FaultProxy {
 }
 
 /// Handles one request of a connection, which then ends.
-fn pass(mut stream: TcpStream, decide: &(impl Fn(&str, &str) -> Fault + ?Sized), onward: &str) {
-    let Some(Message { head, body }) =
-        Message::read(&mut BufReader::new(stream.try_clone().unwrap()))
+fn pass(
+    mut stream: TcpStream,
+    decide: &(impl Fn(&str, &str) -> ProxyFault + ?Sized),
+    onward: &str,
+) {
+    let Some(HttpMessage { head, body }) =
+        HttpMessage::read(&mut BufReader::new(stream.try_clone().unwrap()))
     else {
         return;
     };
@@ -271,8 +276,8 @@ fn pass(mut stream: TcpStream, decide: &(impl Fn(&str, &str) -> Fault + ?Sized),
     // Secrets Manager has the same address.
     let is_for_table = target.starts_with("DynamoDB_");
     let body_text = String::from_utf8_lossy(&body);
-    match if is_for_table { decide(&target, &body_text) } else { Fault::Passed } {
-        Fault::Passed => {
+    match if is_for_table { decide(&target, &body_text) } else { ProxyFault::Passed } {
+        ProxyFault::Passed => {
             let mut onward = TcpStream::connect(onward.strip_prefix("http://").unwrap()).unwrap();
             let (line, headers) = head.split_once("\r\n").unwrap();
             // As it was signed, including Host.
@@ -284,7 +289,7 @@ fn pass(mut stream: TcpStream, decide: &(impl Fn(&str, &str) -> Fault + ?Sized),
             let _ = onward.read_to_end(&mut response);
             let _ = stream.write_all(&response);
         }
-        Fault::Failed => {
+        ProxyFault::Failed => {
             let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#;
             let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: \
                         application/x-amz-json-1.0\r\nConnection: close";
@@ -293,18 +298,18 @@ fn pass(mut stream: TcpStream, decide: &(impl Fn(&str, &str) -> Fault + ?Sized),
             );
         }
         // Waits until the client gives up.
-        Fault::Silence => drop(stream.read_exact(&mut [0])),
+        ProxyFault::Silence => drop(stream.read_exact(&mut [0])),
     }
 }
 
 /// Reads a request from a connection.
-struct Message {
+struct HttpMessage {
     /// The request line and the headers, each with its line end.
     head: String,
     body: Vec<u8>,
 }
 
-impl Message {
+impl HttpMessage {
     fn read(reader: &mut impl BufRead) -> Option<Self> {
         let (mut head, mut length, mut chunked) = (String::new(), 0, false);
         loop {

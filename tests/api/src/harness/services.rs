@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::Mail;
+use super::SentMail;
 
 /// The HTTP client of the services' clients.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Services(Arc<Mutex<State>>);
 struct State {
     /// Messages waiting in the queue of mails.
     messages: Vec<String>,
-    mails: Vec<Mail>,
+    mails: Vec<SentMail>,
     /// Whether the daily quota of mails is used up.
     quota_is_exhausted: bool,
     /// The messages that were hidden, by their receipts, and for how many seconds.
@@ -37,10 +37,11 @@ struct State {
     objects: HashMap<String, (String, Vec<u8>)>,
     /// Whether the bucket does not respond for a long time.
     bucket_is_slow: bool,
+    slow_responses: usize,
 }
 
 /// How long a slow bucket takes to respond.
-pub const SLOW_BUCKET: Duration = Duration::from_secs(30);
+const SLOW_BUCKET: Duration = Duration::from_secs(30);
 
 /// The version of each object in the bucket.
 pub const VERSION: &str = "1";
@@ -84,6 +85,11 @@ impl Services {
         self.0.lock().unwrap().bucket_is_slow = true;
     }
 
+    /// Returns how many responses of the slow bucket were waited for.
+    pub(super) fn slow_responses(&self) -> usize {
+        self.0.lock().unwrap().slow_responses
+    }
+
     /// Lets SES refuse all mails from now on.
     pub(super) fn exhaust_the_quota(&self) {
         self.0.lock().unwrap().quota_is_exhausted = true;
@@ -95,7 +101,7 @@ impl Services {
     }
 
     /// Returns the mails sent to an address, oldest first.
-    pub(super) fn mails_to(&self, address: &str) -> Vec<Mail> {
+    pub(super) fn mails_to(&self, address: &str) -> Vec<SentMail> {
         let state = self.0.lock().unwrap();
         state.mails.iter().filter(|mail| mail.to == [address]).cloned().collect()
     }
@@ -214,8 +220,10 @@ impl HttpConnector for Services {
             HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
         };
         if is_for_bucket && self.0.lock().unwrap().bucket_is_slow {
-            return HttpConnectorFuture::new(async {
+            let services = self.clone();
+            return HttpConnectorFuture::new(async move {
                 tokio::time::sleep(SLOW_BUCKET).await;
+                services.0.lock().unwrap().slow_responses += 1;
                 Ok(response)
             });
         }
@@ -223,9 +231,9 @@ impl HttpConnector for Services {
     }
 }
 
-fn mail(fields: &HashMap<String, String>) -> Mail {
+fn mail(fields: &HashMap<String, String>) -> SentMail {
     let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
-    Mail {
+    SentMail {
         from: text("Source"),
         to: vec![text("Destination.ToAddresses.member.1")],
         subject: text("Message.Subject.Data"),

@@ -19,7 +19,7 @@ pub fn decode(part: &str) -> Value {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// Header and claims of a token.
+/// Returns header and claims of a token.
 pub fn parts(access: &str) -> (Value, Value) {
     let parts: Vec<&str> = access.split('.').collect();
     (decode(parts[0]), decode(parts[1]))
@@ -36,12 +36,12 @@ pub fn with(object: &Value, name: &str, value: Value) -> Value {
 }
 
 /// A key that the functions accept once it is published.
-pub struct Key {
+pub struct TestSigningKey {
     pub pair: Ed25519KeyPair,
     pub kid: String,
 }
 
-impl Key {
+impl TestSigningKey {
     pub fn new() -> Self {
         let seed = digest::digest(&digest::SHA256, unique().as_bytes());
         Self {
@@ -85,7 +85,7 @@ impl Key {
     }
 }
 
-impl Drop for Key {
+impl Drop for TestSigningKey {
     fn drop(&mut self) {
         aws::dynamodb("DeleteItem", json!({"Key": {"pk": {"S": "JWKS"}, "sk": {"S": self.sk()}}}));
     }

@@ -5,12 +5,12 @@ use ring::hmac;
 
 /// An app with one secret.
 #[derive(Clone)]
-pub struct App(hmac::Key);
+pub struct AuthenticatorApp(hmac::Key);
 
 /// How many seconds a code is shown.
 const STEP_SECONDS: i64 = 30;
 
-impl App {
+impl AuthenticatorApp {
     /// Makes the app from the secret in base32 (RFC 4648).
     pub fn new(secret: &str) -> Self {
         let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::runtime::Builder;
 
-use super::Mail;
+use super::SentMail;
 use super::local::{self, Local};
 use super::stack::Stack;
 
@@ -82,10 +82,18 @@ impl IsolatedSystem {
         Self(own)
     }
 
-    /// Lets the bucket respond after [`SLOW_BUCKET`](super::SLOW_BUCKET).
+    /// Lets the bucket respond after half a minute.
     pub fn slow_the_bucket_down(&self) {
         if let Transport::InProcess(local) = &*self.0 {
             local.services().slow_the_bucket_down();
+        }
+    }
+
+    /// Returns how many responses of the slow bucket were waited for.
+    pub fn slow_responses(&self) -> usize {
+        match &*self.0 {
+            Transport::InProcess(local) => local.services().slow_responses(),
+            Transport::Stack(_) => unreachable!("a system of its own is in this process"),
         }
     }
 
@@ -145,7 +153,7 @@ impl IsolatedSystem {
     }
 
     /// Returns the mails sent to an address, oldest first.
-    pub fn mails_to(&self, address: &str) -> Vec<Mail> {
+    pub fn mails_to(&self, address: &str) -> Vec<SentMail> {
         match &*self.0 {
             Transport::InProcess(local) => local.services().mails_to(address),
             Transport::Stack(_) => unreachable!("a system of its own is in this process"),
@@ -169,7 +177,7 @@ impl IsolatedSystem {
     }
 
     /// Returns the mails that [`Self::deliver`] has sent to an address.
-    pub fn delivered_to(&self, address: &str) -> Vec<Mail> {
+    pub fn delivered_to(&self, address: &str) -> Vec<SentMail> {
         match &*self.0 {
             Transport::InProcess(local) => local.delivered_to(address),
             Transport::Stack(_) => unreachable!("a system of its own is in this process"),
@@ -177,7 +185,7 @@ impl IsolatedSystem {
     }
 
     /// Stores copies of the items of a partition with this prefix of their sort keys, under other
-    /// ids: see [`store_tests::table::Table::multiply`].
+    /// ids: see [`store_tests::table::TestTable::multiply`].
     pub fn multiply(
         &self,
         pk: &str,

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use self::Callers::{Admins, Anyone, Doctors, Patients, Readers, SignedIn};
 use super::files::make_available;
 use super::{Admin, Client, Doctor, MARKER, PASSWORD, Patient, Response, UNKNOWN, new_email};
 
@@ -25,7 +26,7 @@ pub fn table(heading: &str) -> Vec<Vec<&'static str>> {
 
 /// Who may call an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Audience {
+pub enum Callers {
     Anyone,
     /// Some of these are of no use to staff.
     SignedIn,
@@ -36,12 +37,10 @@ pub enum Audience {
     Admins,
 }
 
-use Audience::{Admins, Anyone, Doctors, Patients, Readers, SignedIn};
-
 /// Reads every operation: method, path and audience. Braces in a path contain the kind of object
 /// that it names. The rows are those of `access.md`; the audience follows from the responses to
 /// anonymous callers, the owner and the assigned doctor.
-pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, Audience)> {
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, Callers)> {
     let mut rows = table("Operations");
     let columns = rows.remove(0);
     let column = move |name: &str| columns.iter().position(|column| *column == name).unwrap();
@@ -194,7 +193,7 @@ impl World {
 }
 
 /// Returns a client that may call operations of an audience.
-pub fn caller(audience: Audience) -> &'static Client {
+pub fn caller(audience: Callers) -> &'static Client {
     let world = World::get();
     match audience {
         Doctors => &world.doctor,

@@ -3,23 +3,23 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::harness::files::{PDF, declared, make_available};
+use crate::harness::files::{PDF, make_available, new_file};
 use crate::harness::{
     Admin, Anonymous, Client, Doctor, Patient, Response, UNKNOWN, aws, keys, moment,
 };
 
 /// A patient, an assigned doctor, and a record with an available file.
-struct Case {
+struct FileCase {
     patient: Patient,
     doctor: Doctor,
     record: String,
     file: String,
 }
 
-impl Case {
+impl FileCase {
     fn new() -> Self {
         let (patient, doctor) = (Patient::new(), Doctor::new());
-        let files = [declared("a.pdf", "application/pdf", PDF)];
+        let files = [new_file("a.pdf", "application/pdf", PDF)];
         let created = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
         let record = created.text("id").to_owned();
         let file = created["files"][0]["id"].as_str().unwrap().to_owned();
@@ -47,9 +47,9 @@ impl Case {
 }
 
 #[test]
-fn every_answer_has_the_address_of_the_download_instead_of_a_signed_url() {
-    let case = Case::new();
-    let answers = [
+fn every_response_has_the_address_of_the_download_instead_of_a_signed_url() {
+    let case = FileCase::new();
+    let responses = [
         case.patient.read_patient_record(&case.record).ok(200).body,
         case.patient.list_patient_records("").ok(200)["results"][0].clone(),
         case.doctor.read_doctor_record(&case.record).ok(200).body,
@@ -57,16 +57,16 @@ fn every_answer_has_the_address_of_the_download_instead_of_a_signed_url() {
         case.doctor.list_notifications("").ok(200)["results"][0]["record"].clone(),
         case.patient.update_record(&case.record, json!({"record_type": "imaging"})).ok(200).body,
     ];
-    for answer in answers {
-        let url = answer["files"][0]["file"].as_str().unwrap().to_owned();
+    for response in responses {
+        let url = response["files"][0]["file"].as_str().unwrap().to_owned();
         assert!(url.starts_with("http") && url.ends_with(&case.path()), "{url}");
-        assert!(!answer.to_string().contains("X-Amz-"), "{answer}");
+        assert!(!response.to_string().contains("X-Amz-"), "{response}");
     }
 }
 
 #[test]
 fn a_download_leads_to_a_url_for_a_minute() {
-    let case = Case::new();
+    let case = FileCase::new();
     let is_signed = |url: &str| {
         assert!(url.contains("X-Amz-Expires=60&"), "{url}");
         assert!(url.contains(&format!("files/{}?", case.file)), "{url}");
@@ -101,8 +101,8 @@ fn a_download_leads_to_a_url_for_a_minute() {
 
 #[test]
 fn a_download_is_authorized_as_the_record_and_leaves_a_trace() {
-    let case = Case::new();
-    let Case { patient, doctor, file, record, .. } = &case;
+    let case = FileCase::new();
+    let FileCase { patient, doctor, file, record, .. } = &case;
     let (other, stranger, admin) = (Patient::new(), Doctor::new(), Admin::new());
     let next = Doctor::new();
     patient.download_file(file).ok(200);
@@ -132,7 +132,7 @@ fn a_download_is_authorized_as_the_record_and_leaves_a_trace() {
 #[test]
 fn only_an_available_file_is_downloaded() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let body = json!({"doctor": doctor.id, "files": [declared("a.pdf", "application/pdf", PDF)]});
+    let body = json!({"doctor": doctor.id, "files": [new_file("a.pdf", "application/pdf", PDF)]});
     let record = patient.create_record(body).ok(201);
     assert_eq!(record["files"][0]["file"], Value::Null);
     let file = record["files"][0]["id"].as_str().unwrap();
@@ -147,7 +147,7 @@ fn only_an_available_file_is_downloaded() {
 #[test]
 fn a_pending_file_gets_a_new_upload_url() {
     let (patient, doctor) = (Patient::new(), Doctor::new());
-    let body = json!({"doctor": doctor.id, "files": [declared("a.pdf", "application/pdf", PDF)]});
+    let body = json!({"doctor": doctor.id, "files": [new_file("a.pdf", "application/pdf", PDF)]});
     let create = || {
         let request = patient.request("POST", "/api/records/patient/").json(&body);
         request.header("idempotency-key", &format!("\"{}\"", patient.id)).send().ok(201)

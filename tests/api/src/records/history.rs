@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::files::{PDF, declared};
+use crate::harness::files::{PDF, new_file};
 use crate::harness::{Admin, Anonymous, Client, Doctor, MARKER, Patient, UNKNOWN};
 
 /// Returns the notes of all versions, page by page.
@@ -92,7 +92,7 @@ fn a_change_after_the_doctors_note_is_seen_by_both() {
         .update_record(
             id,
             json!({"description": format!("{MARKER} 50 mg"),
-            "files": [declared("dose.pdf", "application/pdf", PDF)]}),
+            "files": [new_file("dose.pdf", "application/pdf", PDF)]}),
         )
         .ok(200);
     assert_eq!(changed["version"], 3, "the note was the second change");

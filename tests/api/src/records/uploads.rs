@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::files::{PDF, declared, download_url};
-use crate::harness::{Doctor, IsolatedSystem, Patient, Response, Settings, VERSION};
+use crate::harness::files::{PDF, download_url, new_file};
+use crate::harness::{Doctor, FunctionSettings, IsolatedSystem, Patient, Response, VERSION};
 
 /// A system of its own, in which a record has one file.
-struct Upload {
+struct UploadCase {
     own: IsolatedSystem,
     patient: Patient,
     doctor: Doctor,
@@ -15,11 +15,11 @@ struct Upload {
     content_type: &'static str,
 }
 
-impl Upload {
+impl UploadCase {
     fn declare(name: &str, content_type: &'static str, content: &[u8]) -> Self {
         let own = IsolatedSystem::start();
         let (patient, doctor) = (Patient::new(), Doctor::new());
-        let files = [declared(name, content_type, content)];
+        let files = [new_file(name, content_type, content)];
         let record = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(201);
         Self { own, patient, doctor, record, content_type }
     }
@@ -84,7 +84,7 @@ impl Upload {
     }
 }
 
-/// A text that is too long for a look while a record is read.
+/// Returns a text that is too long to be checked while a record is read.
 fn long_text() -> Vec<u8> {
     "Alle Werte sind normal.\n".repeat(5_000).into_bytes()
 }
@@ -102,7 +102,7 @@ fn a_rejected_file_keeps_its_reason_for_its_patient() {
             "damaged_file",
         ),
     ] {
-        let upload = Upload::of(name, content_type, content);
+        let upload = UploadCase::of(name, content_type, content);
         assert_eq!(upload.record["files"][0]["rejection"], Value::Null);
         for read in [upload.read(), upload.read()] {
             assert_eq!((&read["status"], &read["file"]), (&json!("rejected"), &Value::Null));
@@ -118,7 +118,7 @@ fn a_rejected_file_keeps_its_reason_for_its_patient() {
 
 #[test]
 fn another_object_than_declared_is_rejected() {
-    let upload = Upload::declare("a.pdf", "application/pdf", PDF);
+    let upload = UploadCase::declare("a.pdf", "application/pdf", PDF);
     upload.own.put_object(&upload.key(), "application/pdf", &[PDF, b" "].concat());
     assert_eq!(upload.read()["rejection"]["code"], "declaration_mismatch");
 }
@@ -132,7 +132,7 @@ fn files_are_downloaded_with_an_extension_of_their_type() {
         ("Befund \u{202e}fdp.exe", "application/pdf", PDF, "Befund%20fdp.exe.pdf"),
         ("report.PDF", "application/pdf", PDF, "report.PDF"),
     ] {
-        let upload = Upload::of(name, content_type, content);
+        let upload = UploadCase::of(name, content_type, content);
         let (patient, doctor) = (&upload.patient, &upload.doctor);
         for url in
             [download_url(patient, &upload.read()), download_url(doctor, &upload.read_by_doctor())]
@@ -141,20 +141,20 @@ fn files_are_downloaded_with_an_extension_of_their_type() {
             assert!(url.contains(&format!("UTF-8%27%27{saved}&")), "{saved}: {url}");
         }
     }
-    let upload = Upload::of("Befund \u{202e}fdp.exe", "application/pdf", PDF);
+    let upload = UploadCase::of("Befund \u{202e}fdp.exe", "application/pdf", PDF);
     assert_eq!(upload.read()["name"], "Befund fdp.exe", "the direction cannot be changed");
 }
 
 #[test]
 fn a_long_text_is_left_to_the_inspector() {
     let text = long_text();
-    let upload = Upload::of("values.txt", "text/plain", &text);
+    let upload = UploadCase::of("values.txt", "text/plain", &text);
     assert_eq!(upload.read()["status"], "pending");
     assert!(upload.own.inspect(&upload.created(), false));
     assert_eq!(upload.read()["status"], "available");
 
     let program = [&text[..], b"\0"].concat();
-    let upload = Upload::of("values.txt", "text/plain", &program);
+    let upload = UploadCase::of("values.txt", "text/plain", &program);
     assert_eq!(upload.read()["status"], "pending");
     assert!(upload.own.inspect(&upload.created(), false));
     assert_eq!(upload.read()["rejection"]["code"], "content_mismatch");
@@ -163,7 +163,7 @@ fn a_long_text_is_left_to_the_inspector() {
 
 #[test]
 fn with_malware_protection_a_file_is_available_after_its_scan() {
-    let upload = Upload::of("values.txt", "text/plain", &long_text());
+    let upload = UploadCase::of("values.txt", "text/plain", &long_text());
     let inspect = |message: &Value| upload.own.inspect(message, true);
     assert!(inspect(&upload.created()));
     assert_eq!(upload.read()["status"], "pending", "the scan is still to come");
@@ -182,7 +182,7 @@ fn with_malware_protection_a_file_is_available_after_its_scan() {
 #[test]
 fn a_scanned_file_must_be_as_declared_as_well() {
     let program = [&long_text()[..], b"\0"].concat();
-    let upload = Upload::of("values.txt", "text/plain", &program);
+    let upload = UploadCase::of("values.txt", "text/plain", &program);
     assert!(upload.own.inspect(&upload.scanned("COMPLETED", "NO_THREATS_FOUND", VERSION), true));
     assert_eq!(upload.read()["rejection"]["code"], "content_mismatch");
 }
@@ -193,7 +193,7 @@ fn a_file_with_malware_is_rejected_and_deleted() {
         ("COMPLETED", "THREATS_FOUND", "malware_found"),
         ("SKIPPED", "UNSUPPORTED", "not_scannable"),
     ] {
-        let upload = Upload::of("values.txt", "text/plain", &long_text());
+        let upload = UploadCase::of("values.txt", "text/plain", &long_text());
         assert!(upload.own.inspect(&upload.created(), true));
         assert!(upload.own.inspect(&upload.scanned(status, result, VERSION), true));
         assert_eq!(upload.read()["rejection"]["code"], code);
@@ -205,9 +205,10 @@ fn a_file_with_malware_is_rejected_and_deleted() {
 #[test]
 fn reading_a_record_does_not_anticipate_the_scan() {
     let read = |content: &[u8]| {
-        let upload = Upload::declare("a.pdf", "application/pdf", content);
+        let upload = UploadCase::declare("a.pdf", "application/pdf", content);
         upload.own.put_object(&upload.key(), upload.content_type, content);
-        let records = Settings::of("records").with("MALWARE_PROTECTION", "GUARDDUTY").start();
+        let records =
+            FunctionSettings::of("records").with("MALWARE_PROTECTION", "GUARDDUTY").start();
         let path = format!("/api/records/patient/{}/", upload.record.text("id"));
         records.send(&upload.patient, "GET", &path, &Value::Null).ok(200)["files"][0].clone()
     };
@@ -226,7 +227,7 @@ fn a_type_may_have_another_name_and_is_signed_by_its_own() {
         ("IMG_0001.HEIC", "", "image/heic"),
         ("a.dcm", "application/x-dicom", "application/dicom"),
     ] {
-        let upload = Upload::declare(name, declared_type, b"a;b\n");
+        let upload = UploadCase::declare(name, declared_type, b"a;b\n");
         let file = &upload.record["files"][0];
         assert_eq!(file["content_type"], content_type, "{declared_type}");
         assert_eq!(file["upload"]["headers"]["content-type"], content_type, "{declared_type}");
@@ -234,7 +235,7 @@ fn a_type_may_have_another_name_and_is_signed_by_its_own() {
     let own = IsolatedSystem::start();
     let (patient, doctor) = (Patient::new(), Doctor::new());
     for unknown in ["application/octet-stream", ""] {
-        let files = [declared("a.exe", unknown, b"MZ")];
+        let files = [new_file("a.exe", unknown, b"MZ")];
         let refused = patient.create_record(json!({"doctor": doctor.id, "files": files})).ok(400);
         assert_eq!(refused.errors(), ["files[0].content_type invalid_choice"]);
     }

@@ -6,14 +6,14 @@ use runtime::clock;
 use serde_json::json;
 use store::proof::StoredEvent;
 
-use super::{World, all, below, beside, pause};
+use super::{ScenarioWorld, all, below, beside, pause};
 use crate::run;
 use crate::sandboxes::invoke;
 use crate::table::text;
 
 const SOON: [u64; 5] = [0, 10, 300, 3_000, 10_000];
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     for _ in 0..2 + below(3) {
         let mut started = Vec::new();

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{World, all, below, beside, pause};
+use super::{ScenarioWorld, all, below, beside, pause};
 use crate::run;
 
 const SOON: [u64; 5] = [0, 100, 3_000, 60_000, 900_000];
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     run::with(|run| run.mails.refused_by.insert(people.doctor.address()));
     let mut started = Vec::new();

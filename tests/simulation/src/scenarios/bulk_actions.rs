@@ -3,13 +3,13 @@
 
 use serde_json::json;
 
-use super::{World, all, below, beside, pause};
+use super::{ScenarioWorld, all, below, beside, pause};
 
 use crate::run;
 
 const SOON: [u64; 7] = [0, 5, 50, 200, 800, 2_500, 8_000];
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     run::with(|run| {
         if run.choices.below(2) == 1 {

@@ -5,14 +5,15 @@ use domain::mail::{Mail, MailKind};
 use runtime::clock;
 use serde_json::json;
 
-use super::{World, all, below, beside, pause};
-use crate::run::{self, wait};
+use super::{ScenarioWorld, all, below, beside, pause};
+use crate::clock::wait;
+use crate::run;
 use crate::table::text;
 
 /// The least number of records. If SES is slow, their mails take longer than the mail may.
 const RECORDS: u32 = 12;
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let (people, store) = (world.people, &world.functions.store);
     // How long the mail may take, in ms: longer if it can be throttled and has to be tried again.
     let patience = run::with(|run| {

@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::{World, all, below, beside, pause, store_poison};
+use super::{ScenarioWorld, all, below, beside, pause, store_poison};
 
 const SOON: [u64; 6] = [0, 10, 500, 3_000, 20_000, 200_000];
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     let mut records = Vec::new();
     for _ in 0..=below(3) {

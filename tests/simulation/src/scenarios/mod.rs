@@ -21,16 +21,17 @@ use runtime::clock;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::buckets::Request;
+use crate::buckets::S3Request;
+use crate::clock::wait;
 use crate::people::People;
-use crate::run::{self, wait};
-use crate::sandboxes::{FILES, Functions};
-use crate::settings::SETTINGS;
+use crate::run;
+use crate::sandboxes::Functions;
+use crate::settings::{FILES, SETTINGS};
 use crate::staff::Staff;
 
 /// What a scenario acts on.
 #[derive(Clone)]
-pub struct World {
+pub struct ScenarioWorld {
     /// The functions, for what staff and the table itself do.
     pub functions: Arc<Functions>,
     /// The users.
@@ -39,7 +40,7 @@ pub struct World {
     pub staff: Staff,
 }
 
-type Scenario = fn(World) -> Pin<Box<dyn Future<Output = ()>>>;
+type Scenario = fn(ScenarioWorld) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// All scenarios by their names. A seed runs that at its place, modulo their number.
 pub const SCENARIOS: [(&str, Scenario); 11] = [
@@ -95,7 +96,7 @@ async fn upload(file: &Value, content: &[u8]) {
     let Some((_, key)) = key else { return };
     pause(&[10, 100, 1_000]).await;
     run::with(|run| {
-        let request = Request {
+        let request = S3Request {
             method: "PUT",
             bucket: FILES,
             key,

@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::{World, all, below, beside, pause};
+use super::{ScenarioWorld, all, below, beside, pause};
 
 const SOON: [u64; 6] = [0, 10, 200, 2_000, 12_000, 31_000];
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     for number in 0..=below(2) {
         let key = format!("key-{number}");

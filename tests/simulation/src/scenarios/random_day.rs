@@ -8,8 +8,8 @@ use domain::account::Role;
 use serde_json::{Value, json};
 
 use super::staff_orders::mails;
-use super::{World, all, below, beside, pause, store_poison, upload};
-use crate::network::Network;
+use super::{ScenarioWorld, all, below, beside, pause, store_poison, upload};
+use crate::faults::Network;
 use crate::people::Person;
 use crate::run;
 
@@ -18,7 +18,7 @@ const SOON: [u64; 8] = [0, 20, 500, 3_000, 20_000, 120_000, 900_000, 4_000_000];
 /// Everybody and everything that an act may be about.
 #[derive(Clone)]
 struct Day {
-    world: World,
+    world: ScenarioWorld,
     newcomer: Person,
     new_doctor: Person,
     admin: Person,
@@ -26,7 +26,7 @@ struct Day {
     records: Rc<RefCell<Vec<(Person, Value)>>>,
 }
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     // They register before anything goes wrong.
     let faults = run::with(|run| std::mem::take(&mut run.network));
     let functions = &world.functions;

@@ -3,15 +3,15 @@
 
 use serde_json::json;
 
-use super::{World, all, below, beside, pause};
-use crate::network::{Fault, Outage, Service};
+use super::{ScenarioWorld, all, below, beside, pause};
+use crate::faults::{CallFault, Outage, Service};
 use crate::run;
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     run::with(|run| {
         let now = run.now();
-        let fault = run.choices.one_of(&[Fault::Ignored, Fault::Silent]);
+        let fault = run.choices.one_of(&[CallFault::Ignored, CallFault::Silent]);
         let to = now + run.choices.wait(&[20_000, 60_000, 600_000, 25_200_000]);
         run.network.outages.push(Outage { service: Service::Mail, from: now, to, fault });
     });

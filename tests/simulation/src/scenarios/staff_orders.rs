@@ -4,13 +4,13 @@
 use domain::mail::MailMessage;
 use serde_json::json;
 
-use super::{World, below, beside, pause};
+use super::{ScenarioWorld, below, beside, pause};
 use crate::run;
 use crate::table::text;
 
 const SOON: [u64; 5] = [0, 5, 100, 2_000, 30_000];
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let (people, staff) = (world.people, world.staff);
     run::with(|run| run.network.refused_mails = 700);
     for _ in 0..=below(2) {
@@ -43,7 +43,7 @@ pub(super) fn mails() -> Vec<MailMessage> {
         let changes = run.table.log.iter().filter(|change| {
             change.event() == "INSERT" && text(change.new_image(), "entity") == "notification"
         });
-        let id = |change: &crate::table::Change, part: &str| {
+        let id = |change: &crate::table::CommittedChange, part: &str| {
             text(change.new_image(), part).rsplit('#').next().unwrap().to_owned()
         };
         changes

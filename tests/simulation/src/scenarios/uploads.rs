@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::{World, all, below, beside, pause, upload};
+use super::{ScenarioWorld, all, below, beside, pause, upload};
 
 const SOON: [u64; 6] = [0, 20, 500, 3_000, 20_000, 120_000];
 
-pub(super) async fn run(world: World) {
+pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     let file = json!({"name": "a.pdf", "content_type": "application/pdf", "size_bytes": 9});
     let files = vec![file; 1 + below(2) as usize];
