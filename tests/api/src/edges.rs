@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{
-    Admin, Anonymous, Client, Doctor, Fault, FaultProxy, IsolatedSystem, MARKER, PASSWORD, Patient,
-    Request, Response, Settings, path_of, unique,
+    Admin, Anonymous, Client, Doctor, FaultProxy, FunctionSettings, IsolatedSystem, MARKER,
+    PASSWORD, Patient, ProxyFault, Request, Response, path_of, unique,
 };
 
 /// Runs two requests at the same time.
@@ -122,9 +122,9 @@ fn a_stated_doctor_is_checked_again_after_a_lost_race() {
                     meanwhile();
                 }
             }
-            Fault::Passed
+            ProxyFault::Passed
         });
-        let records = Settings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
+        let records = FunctionSettings::of("records").with("AWS_ENDPOINT_URL", &detour.url).start();
         let path = format!("/api/records/patient/{id}/");
         let moved = records.send(&patient, "PATCH", &path, &json!({"doctor": bob.id}));
         let read = patient.read_patient_record(&id).ok(200);

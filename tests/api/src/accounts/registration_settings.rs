@@ -137,7 +137,7 @@ fn nobody_is_flooded_with_mails_about_an_account() {
 
 #[test]
 fn strangers_do_not_use_up_what_the_owner_of_an_address_may() {
-    let accounts = Settings::of("accounts")
+    let accounts = FunctionSettings::of("accounts")
         .with("REVEAL_REGISTERED_EMAIL", "false")
         .with("MAX_MAILS_PER_DAY", "3")
         .start();

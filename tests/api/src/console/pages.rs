@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::session::{SIGN_IN, assert_sent_away, form_token, sealed, session_of};
 use super::users::account_version;
-use crate::harness::console::{ConsoleBrowser, check_page, encoded, hostile};
+use crate::harness::console::{ConsoleBrowser, check_page, encoded, hidden_field, hostile};
 use crate::harness::{
     Admin, Client, Doctor, MARKER, Patient, Request, User, eventually, new_email, unique,
 };
@@ -254,7 +254,7 @@ fn forms_are_taken_in_one_way_alone() {
     let (admin, user) = (Admin::new(), User::new("patient"));
     let browser = ConsoleBrowser::of(&admin);
     let path = format!("/admin/users/{}/edit/", user.id);
-    let (csrf, version) = (browser.csrf(), hidden(&browser.page(&path), "version"));
+    let (csrf, version) = (browser.csrf(), hidden_field(&browser.page(&path), "version"));
     let send = |fields: &str| {
         let request = browser.request("POST", &path).header("sec-fetch-site", "same-origin");
         let request = request.header("content-type", "application/x-www-form-urlencoded");
