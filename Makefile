@@ -150,7 +150,7 @@ owner:
 		{ echo "error: $$found belongs to another user, who has run this before: sudo chown -R $$(id -un) .local target tests && rm -rf .local/venv" >&2; exit 1; }
 
 tools: $(TOOLS)
-	@$(OUTSIDE) -m tests.browser.chromium
+	@$(OUTSIDE) -m tests.browser.browsers
 	@$(OUTSIDE) -m tests.machines.shells
 
 # What can be checked without the functions.

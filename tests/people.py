@@ -49,6 +49,10 @@ _STEP_SECONDS = 30
 _TIMEOUT_SECONDS = 240
 
 
+def new_address(first_name: str, last_name: str) -> str:
+    return f"{first_name}.{last_name}.{uuid.uuid4().hex[:12]}@example.com".lower()
+
+
 @dataclass
 class Response:
     status: int
@@ -108,7 +112,7 @@ class Stack:
 
     def register(self, role: str, first_name: str = _ANYBODY[0], last_name: str = _ANYBODY[1], **profile: Any) -> "Person":
         """Registers a user, with a profile if fields of it are given."""
-        email = f"{first_name}.{last_name}.{uuid.uuid4().hex[:12]}@example.com".lower()
+        email = new_address(first_name, last_name)
         body = {"email": email, "password": PASSWORD, "role": role, "first_name": first_name, "last_name": last_name}
         response = self.call("POST", "/api/accounts/register/", body=body)
         person = Person(self, response["pk"], email, first_name, last_name, response["tokens"]["access"], response["tokens"]["refresh"])

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, Response, expect, sync_playwright
 
-from tests.browser import chromium
+from tests.browser import browsers
 from tests.people import Person, Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,14 +29,19 @@ def stack() -> Stack:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    path = browsers.chromium()
     assert path, "Chromium was not found: run `make test`, which installs it"
-    with sync_playwright() as playwright:
-        # Uses a new profile, which is deleted afterwards.
-        launched = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
-        yield launched
-        launched.close()
+    # Uses a new profile, which is deleted afterwards.
+    launched = playwright.chromium.launch(executable_path=path, args=browsers.CHROMIUM_ARGUMENTS)
+    yield launched
+    launched.close()
 
 
 class Tab:

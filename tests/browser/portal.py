@@ -6,7 +6,7 @@ import struct
 import zlib
 from urllib.parse import urlsplit
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Tab
 from tests.people import PASSWORD, Person, Stack, eventually
@@ -41,6 +41,26 @@ def fill_registration(tab: Tab, role: str, first_name: str, last_name: str, emai
     page.get_by_label("Email address").fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
+
+
+def choose_doctor(page: Page, last_name: str) -> None:
+    page.get_by_role("combobox", name="Doctor").fill(last_name)
+    page.get_by_role("listbox", name="Doctor").get_by_role("option").last.click()
+
+
+def create_record(page: Page, doctor: Person, description: str, *files: dict[str, object]) -> None:
+    """Fills the form of a new record and sends it."""
+    choose_doctor(page, doctor.last_name)
+    page.get_by_label("Type", exact=True).select_option("Lab result")
+    page.get_by_label("Description").fill(description)
+    if files:
+        page.get_by_label("Choose files").set_input_files(list(files))
+    page.get_by_role("button", name="Create record").click()
+
+
+def sign_out(page: Page) -> None:
+    page.get_by_role("banner").locator("summary", has_text="Account").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
 
 
 def submit_password(tab: Tab, person: Person, password: str = PASSWORD) -> None:

@@ -1,6 +1,5 @@
 """The web client in a browser, as patients and doctors use it."""
 
-import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -9,8 +8,8 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser import portal
 from tests.browser.conftest import SCREENSHOTS, Tab
 from tests.browser.input_devices import Keyboard
-from tests.browser.portal import expect_heading, fill_registration, mailed_link, sign_in, submit_password, upload
-from tests.people import DESCRIPTION, NOTE, PASSWORD, Person, Stack, eventually
+from tests.browser.portal import choose_doctor, create_record, expect_heading, fill_registration, mailed_link, sign_in, sign_out, submit_password, upload
+from tests.people import DESCRIPTION, NOTE, PASSWORD, Person, Stack, eventually, new_address
 
 NEW_PASSWORD = "seven-lanterns-on-the-quay"
 _LOGIN, _REFRESH = "/api/accounts/login/", "/api/accounts/token/refresh/"
@@ -18,35 +17,15 @@ _LOGIN, _REFRESH = "/api/accounts/login/", "/api/accounts/token/refresh/"
 
 def register(tab: Tab, role: str, first_name: str, last_name: str) -> str:
     """Registers with the form, and returns the address."""
-    email = f"{first_name}.{last_name}{int(time.time()) % 10_000}@example.com".lower()
+    email = new_address(first_name, last_name)
     fill_registration(tab, role, first_name, last_name, email)
     expect_heading(tab, "Complete your profile")
     return email
 
 
-def choose_doctor(page: Page, last_name: str) -> None:
-    page.get_by_role("combobox", name="Doctor").fill(last_name)
-    page.get_by_role("listbox", name="Doctor").get_by_role("option").last.click()
-
-
 def close_messages(page: Page) -> None:
     for button in reversed(page.get_by_role("status").get_by_role("button", name="Close").all()):
         button.click()
-
-
-def sign_out(page: Page) -> None:
-    page.get_by_role("banner").locator("summary", has_text="Account").click()
-    page.get_by_role("button", name="Sign out", exact=True).click()
-
-
-def create_record(page: Page, doctor: Person, description: str, *files: dict[str, object]) -> None:
-    """Fills the form of a new record and sends it."""
-    choose_doctor(page, doctor.last_name)
-    page.get_by_label("Type", exact=True).select_option("Lab result")
-    page.get_by_label("Description").fill(description)
-    if files:
-        page.get_by_label("Choose files").set_input_files(list(files))
-    page.get_by_role("button", name="Create record").click()
 
 
 def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], stack: Stack) -> None:

@@ -1,18 +1,16 @@
 """The web client where the operator has chosen other parameters than `make run`. These tests change the functions of the stack
 for a while, so nothing else runs beside them."""
 
-import time
-
 from playwright.sync_api import expect
 
 from tests.browser import portal
 from tests.browser.conftest import Tab
 from tests.browser.portal import expect_heading, fill_registration, mailed_link, sign_in
-from tests.people import PASSWORD, Stack
+from tests.people import PASSWORD, Stack, new_address
 
 
 def test_a_registration_that_reveals_nothing_goes_on_by_mail(tab: Tab, stack: Stack) -> None:
-    page, email = tab.page, f"elena.{int(time.time())}@example.com"
+    page, email = tab.page, new_address("Elena", "Marchettini")
     with stack.setting("accounts", "REVEAL_REGISTERED_EMAIL", "false"):
         fill_registration(tab, "Patient", "Elena", "Marchettini", email)
         expect_heading(tab, "Check your mail")

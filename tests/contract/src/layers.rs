@@ -233,6 +233,47 @@ fn no_modules_of_a_crate_need_each_other() {
     );
 }
 
+const CLIENT: &str = "functions/portal/assets";
+
+/// Returns which modules of the web client each of them imports. Those that a circle awaits would
+/// never start.
+fn imports_of_the_client() -> Graph {
+    let folders = [CLIENT.to_owned()]
+        .into_iter()
+        .chain(["pages", "texts", "ui"].into_iter().map(|folder| format!("{CLIENT}/{folder}")));
+    let files = folders.flat_map(|folder| {
+        let names = workspace::list(&folder).into_iter().filter(|name| name.ends_with(".js"));
+        names.map(|name| (folder.clone(), name)).collect::<Vec<_>>()
+    });
+    let graph: Graph = files
+        .map(|(folder, name)| {
+            let source = workspace::read(&format!("{folder}/{name}"));
+            let code = source.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
+            let imported = code
+                .flat_map(|line| {
+                    line.split("from \"").skip(1).chain(line.split("import(\"").skip(1))
+                })
+                .filter_map(|rest| rest.split_once('"'))
+                .filter(|(path, _)| path.ends_with(".js") && !path.contains("/vendor/"))
+                .map(|(path, _)| match path.strip_prefix("../") {
+                    Some(path) => format!("{CLIENT}/{path}"),
+                    None => format!("{folder}/{}", path.trim_start_matches("./")),
+                });
+            (format!("{folder}/{name}"), imported.collect())
+        })
+        .collect();
+    let unknown = graph.values().flatten().find(|imported| !graph.contains_key(*imported));
+    assert_eq!(unknown, None, "what is imported is not there");
+    graph
+}
+
+#[test]
+fn no_modules_of_the_web_client_need_each_other() {
+    let graph = imports_of_the_client();
+    assert!(graph[&format!("{CLIENT}/main.js")].len() > 10, "{graph:?}");
+    assert_eq!(circles(&graph), BTreeSet::new());
+}
+
 /// The layers of the store, lowest first. Those that are not named are aggregates, between `page`
 /// and `staff`.
 const LAYERS_OF_THE_STORE: [&[&str]; 7] = [

@@ -112,3 +112,22 @@ fn dependabot_watches_everything_that_is_pinned() {
     ]);
     assert_same(watched, expected, "correct .github/dependabot.yml");
 }
+
+#[test]
+fn workflows_look_for_vulnerabilities_and_sign_releases() {
+    let (ci, release) = (
+        workspace::read(".github/workflows/ci.yml"),
+        workspace::read(".github/workflows/release.yml"),
+    );
+    for step in ["make dependencies ADVISORIES=1", "make sbom", "upload-artifact@", ".local/sbom"] {
+        assert!(ci.contains(step), "ci.yml lacks {step}");
+    }
+    for step in ["make release-files", "attest-build-provenance@", "subject-path: .local/release/*"]
+    {
+        assert!(release.contains(step), "release.yml lacks {step}");
+    }
+    let makefile = workspace::read("Makefile");
+    let documents = makefile.lines().find(|line| line.starts_with("documents:")).unwrap();
+    assert!(documents.contains("dependencies"), "`make test` must check licences and sources");
+    assert!(workspace::read(".github/SECURITY.md").contains("attestation"));
+}
