@@ -67,11 +67,11 @@ build.ROOT = Path({str(workspace)!r})
 build.TEMPLATE, build.BUILD = build.ROOT / "template.yaml", build.ROOT / "built"
 print(build.build())
 """
-    for answer in ("first", "second"):
-        (package / "src" / "main.rs").write_text(f'fn main() {{ println!("{answer}"); }}\n')
+    for text in ("first", "second"):
+        (package / "src" / "main.rs").write_text(f'fn main() {{ println!("{text}"); }}\n')
         result = python(code, **variables)
         assert result.stdout.strip() == "['hello']", result.stdout + result.stderr
-        assert subprocess.check_output([workspace / "built" / "hello" / "bootstrap"], text=True).strip() == answer
+        assert subprocess.check_output([workspace / "built" / "hello" / "bootstrap"], text=True).strip() == text
 
 
 def test_a_request_after_a_fault_was_saved_gets_the_error_of_the_compiler(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ def main() -> None:
         sys.exit("error: the system is not running: start it with `make run` in another terminal")
     stack = json.loads(STACK_FILE.read_text())
     api = Api(stack["base_url"])
-    if not api.answers():
-        sys.exit(f"error: nothing answers at {stack['base_url']}: start the system with `make run` in another terminal")
+    if not api.responds():
+        sys.exit(f"error: nothing responds at {stack['base_url']}: start the system with `make run` in another terminal")
 
     title("A doctor, another doctor and a patient register and create their profiles")
     jane = api.register("jane", "Jane", "Smith", "doctor", specialization="Cardiology", license_number="MD-1001", years_of_experience=12)
@@ -88,7 +88,7 @@ class Api:
     def __init__(self, base_url: str):
         self._base_url = base_url
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             urllib.request.urlopen(f"{self._base_url}/api/health/", timeout=30).close()
         except urllib.error.HTTPError:

@@ -20,7 +20,7 @@ _WEB_CLIENT = "http://localhost:3000"
 
 
 class _Gateway:
-    """Answers every request with what has arrived, and allows one origin."""
+    """Responds to every request with what has arrived, and allows one origin."""
 
     def __enter__(self) -> str:
         self._loop = asyncio.new_event_loop()
@@ -40,7 +40,7 @@ class _Gateway:
     def _application(self) -> web.Application:
         application = web.Application()
         application.router.add_route("GET", "/_ministack/ses/messages", self._mails)
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        application.router.add_route("*", "/{path:.*}", self._respond)
         return application
 
     async def _start(self) -> int:
@@ -52,7 +52,7 @@ class _Gateway:
     async def _mails(self, _request: web.Request) -> web.Response:
         return web.json_response({"messages": {}})
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _respond(self, request: web.Request) -> web.Response:
         body = await request.read()
         origin = request.headers.get("Origin")
         seen = {"body": body.hex(), "encoding": request.headers.get("Content-Encoding"), "origin": origin}

@@ -198,8 +198,8 @@ async fn register_silently(
             Ok(()) => return Ok(response),
             Err(SilentError::Stale) => owner = app.store.get_credentials(&account.email).await?,
             Err(SilentError::Confirmed) => is_confirmed = true,
-            // The address has got a day's mails, each of which goes on: strangers who register it
-            // must not keep its owner out.
+            // The address has got a day's mails, each of which continues the registration:
+            // strangers who register it must not keep its owner out.
             Err(SilentError::LimitReached(_)) => return Ok(response),
             Err(SilentError::Store(error)) => return Err(error.into()),
         }

@@ -24,8 +24,8 @@ pub(crate) fn info() -> Value {
             Paths end in a slash and work without it. Bodies are JSON in UTF-8; unknown fields are \
             ignored. White space \
             around texts is dropped before they are measured, but for passwords. Times are RFC \
-            3339 in UTC. Ids are UUIDs, in lower case in paths and answers; in bodies and queries \
-            case makes no difference.\n\n\
+            3339 in UTC. Ids are UUIDs, in lower case in paths and responses; in bodies and \
+            queries case makes no difference.\n\n\
             Every error of the service is a problem document (RFC 9457) whose `code` is stable and \
             whose `type` leads to a page that \
             says what to do.\n\n\

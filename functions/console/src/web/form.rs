@@ -140,7 +140,7 @@ impl FromRequest<App> for FormBody {
         if !app.keys.is_form_token(claims.session_id, token) {
             return Err(Problem::csrf_failed());
         }
-        // Names of fields are not shown: whoever sends such a form may send long ones.
+        // Names of fields are not shown: such a form may have long ones.
         refused.map_or(Ok(Self(fields)), |reason| Err(Problem::field("form", reason)))
     }
 }

@@ -225,7 +225,7 @@ fn a_colleague_with_a_second_factor_behind_a_flooding_address_works() {
         .problem(429, "too_many_attempts");
     let link = json!({"email": email});
     address.post("/api/accounts/login/link/", &link).problem(429, "too_many_attempts");
-    // A known device asks for a link, and whoever has shown the password signs in.
+    // A known device asks for a link, and a user who has entered the password signs in.
     let link = json!({"email": email, "device_token": known});
     address.post("/api/accounts/login/link/", &link).ok(202);
     guarded.later();
