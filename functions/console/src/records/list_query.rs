@@ -33,6 +33,8 @@ pub(crate) enum ListPosition {
     /// In a list of everybody's entries.
     Id(Uuid),
     /// In a list of one owner's.
+    // Named as in cursors that are in use.
+    #[serde(rename = "Chart")]
     OfOwner(OwnerPosition),
 }
 
