@@ -232,12 +232,10 @@ audit-verify: ## Compare the audit trail of the running system with its archive;
 reconcile: $(VENV)/stack/$(READY) ## Repair what was lost between table, bucket and queues of the running system, and print what that was
 	@$(STACK) reconcile
 
-openapi: ## Write the API's document to functions/docs, as JSON and YAML, from what the handlers declare
+openapi: ## Write the API's document to functions/docs from what the handlers declare
 	@mkdir -p .local/openapi && rm -f .local/openapi/*
 	@$(CARGO) run --locked --quiet --bin openapi > .local/openapi/openapi.json
-	@$(CARGO) run --locked --quiet --bin openapi -- --yaml > .local/openapi/openapi.yaml
 	@$(CARGO) run --locked --quiet --bin openapi -- --public > .local/openapi/openapi-public.json
-	@$(CARGO) run --locked --quiet --bin openapi -- --public --yaml > .local/openapi/openapi-public.yaml
 	@mv .local/openapi/* functions/docs/
 
 clean: ## Delete the data of the system

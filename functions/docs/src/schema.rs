@@ -12,12 +12,12 @@ use web::{Caching, StaticBody};
 
 use crate::App;
 
-/// The document, written by `make openapi`.
-const ALL: [&str; 2] = [include_str!("../openapi.json"), include_str!("../openapi.yaml")];
-
-/// The document without the operations of staff, written together with it.
-const PUBLIC: [&str; 2] =
-    [include_str!("../openapi-public.json"), include_str!("../openapi-public.yaml")];
+/// Includes a file that `build.rs` has packed.
+macro_rules! packed {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz"))
+    };
+}
 
 /// The documents in both formats.
 pub(crate) struct Schema {
@@ -32,7 +32,10 @@ struct Formats {
 
 impl Schema {
     pub(crate) fn new() -> Self {
-        Self { all: Formats::new(ALL), public: Formats::new(PUBLIC) }
+        Self {
+            all: Formats::new(packed!("openapi.json"), packed!("openapi.yaml")),
+            public: Formats::new(packed!("openapi-public.json"), packed!("openapi-public.yaml")),
+        }
     }
 
     fn response(&self, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
@@ -44,10 +47,10 @@ impl Schema {
 }
 
 impl Formats {
-    fn new([json, yaml]: [&'static str; 2]) -> Self {
+    fn new(json: &'static [u8], yaml: &'static [u8]) -> Self {
         Self {
-            json: StaticBody::text("application/vnd.oai.openapi+json;version=3.1", json),
-            yaml: StaticBody::text("application/yaml", yaml),
+            json: StaticBody::packed("application/vnd.oai.openapi+json;version=3.1", json),
+            yaml: StaticBody::packed("application/yaml", yaml),
         }
     }
 }
@@ -158,14 +161,6 @@ mod tests {
             ("format=xml", "*/*", Err("validation_failed")),
         ] {
             assert_eq!(wants(query, accept), expected, "{query} {accept}");
-        }
-    }
-
-    #[test]
-    fn the_documents_are_json() {
-        for [json, _] in [ALL, PUBLIC] {
-            let document: serde_json::Value = serde_json::from_str(json).unwrap();
-            assert_eq!(document["openapi"], "3.1.1");
         }
     }
 }

@@ -6,7 +6,6 @@ mod example;
 mod links;
 mod problems;
 mod shared;
-mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +20,6 @@ use utoipa::openapi::{OpenApi, RefOr};
 use crate::example::Examples;
 use crate::problems::Problems;
 
-pub use crate::yaml::yaml;
 
 /// The whole document, in the order in which it is read.
 #[derive(Serialize)]

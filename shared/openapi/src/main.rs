@@ -1,6 +1,5 @@
 //! Writes the document of the API to standard output: of all operations or, with `--public`,
-//! without those of staff; as JSON or, with `--yaml`, as YAML. `make openapi` writes all four to
-//! `functions/docs`.
+//! without those of staff. `make openapi` writes both to `functions/docs`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -18,15 +17,13 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let (mut scope, mut is_yaml) = (Scope::All, false);
+    let mut scope = Scope::All;
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--public" => scope = Scope::Public,
-            "--yaml" => is_yaml = true,
-            _ => return Err("the only arguments are --public and --yaml".to_owned()),
+            _ => return Err("the only argument is --public".to_owned()),
         }
     }
     let json = openapi::document(scope)?;
-    let text = if is_yaml { openapi::yaml(&json)? } else { json };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())
+    std::io::stdout().write_all(json.as_bytes()).map_err(|error| error.to_string())
 }

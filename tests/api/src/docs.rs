@@ -29,14 +29,17 @@ fn the_documents_are_the_committed_ones() {
 
 #[test]
 fn the_document_is_yaml_for_those_who_ask() {
-    let json = get("/api/schema", &[]).ok(200);
-    let by_header = get("/api/schema", &[("accept", "application/yaml")]).ok(200);
-    let by_parameter = get("/api/schema?format=yaml", &[]).ok(200);
-    for response in [&by_header, &by_parameter] {
-        assert_eq!(response.header("content-type"), "application/yaml");
-        assert!(response.body.is_null(), "not JSON: {response}");
-        let document: Value = serde_saphyr::from_str(response.body_text()).unwrap();
-        assert!(document["openapi"] == "3.1.1" && document == json.body);
+    for path in ["/api/schema?", "/api/schema?operations=all&"] {
+        let json = get(path, &[]).ok(200);
+        let by_header = get(path, &[("accept", "application/yaml")]).ok(200);
+        let by_parameter = get(&format!("{path}format=yaml"), &[]).ok(200);
+        for response in [&by_header, &by_parameter] {
+            assert_eq!(response.header("content-type"), "application/yaml");
+            assert!(response.body.is_null(), "not JSON: {response}");
+            let document: Value = serde_saphyr::from_str(response.body_text()).unwrap();
+            assert!(document["openapi"] == "3.1.1" && document == json.body);
+            assert!(response.body_text().starts_with("openapi:"), "in the order of the document");
+        }
     }
     assert_eq!(get("/api/schema?format=xml", &[]).errors(), ["format invalid_choice"]);
 }

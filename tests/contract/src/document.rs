@@ -9,9 +9,7 @@ use crate::template::{Template, number};
 use crate::workspace;
 
 pub(crate) const FILE: &str = "functions/docs/openapi.json";
-const YAML: &str = "functions/docs/openapi.yaml";
 const PUBLIC_FILE: &str = "functions/docs/openapi-public.json";
-const PUBLIC_YAML: &str = "functions/docs/openapi-public.yaml";
 
 pub(crate) fn committed(file: &str) -> Value {
     serde_json::from_str(&workspace::read(file))
@@ -29,16 +27,6 @@ fn the_committed_documents_are_up_to_date() {
             document == committed,
             "{file} is outdated: run `make openapi`; the first line that differs: {differs:?}"
         );
-    }
-}
-
-#[test]
-fn the_committed_yaml_is_the_committed_document() {
-    for (file, yaml) in [(FILE, YAML), (PUBLIC_FILE, PUBLIC_YAML)] {
-        let (json, committed) = (workspace::read(file), workspace::read(yaml));
-        assert!(openapi::yaml(&json).unwrap() == committed, "{yaml} is old: run `make openapi`");
-        let parsed: Value = serde_saphyr::from_str(&committed).unwrap();
-        assert!(parsed == self::committed(file), "{yaml} and {file} are different documents");
     }
 }
 
