@@ -167,7 +167,12 @@ fn every_operation_on_credentials_keeps_its_budget() {
     user.confirm_address();
     let app = AuthenticatorApp::new(user.set_up_second_factor(PASSWORD).ok(200).text("secret"));
     user.confirm_second_factor(&app.code(0)).ok(200);
-    let asked = Anonymous.login(&user.email, PASSWORD).problem(401, "mfa_required");
+    let asked = report.row(
+        "login, before the code",
+        login(&user.email, PASSWORD),
+        401,
+        cost(2, 6, 2.0 + NETWORK, 1.0 + 2.0, 1.0),
+    );
     report.row(
         "login, second factor",
         post(
