@@ -222,7 +222,7 @@ def map_case(context: HookContext, case: Case) -> Case:
 
 # Codes of refusals that a schema cannot express, because they depend on stored data, the caller, the date or two fields. Any
 # other refusal of a value that matches the schema means that the schema is wrong.
-_STATEFUL_CODES = {"exclusive", "future", "incorrect", "not_alone", "not_assignable", "not_assigned", "taken", "too_common", "too_similar", "unchanged"}
+_STATEFUL_CODES = {"exclusive", "future", "incorrect", "not_alone", "not_assignable", "not_assigned", "taken", "too_common", "too_similar", "too_weak", "unchanged"}
 _STATEFUL_FIELD_CODES = {
     # Only tokens and cursors issued by the API are accepted.
     ("token", "invalid"),
@@ -231,6 +231,9 @@ _STATEFUL_FIELD_CODES = {
     ("refresh", "required"),
     # Required where the extension of the name tells no type.
     ("files[].content_type", "required"),
+    # Invisible characters do not count.
+    ("password", "too_short"),
+    ("new_password", "too_short"),
     # Depends on whether the caller has a second factor.
     ("code", "required"),
     # At least one of two parameters is required.

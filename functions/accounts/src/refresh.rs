@@ -55,7 +55,12 @@ pub(crate) async fn refresh(
         transport.deliver(&app, role, response)
     };
     let exchanged = failures_by_network(&app, &info, LimitedAction::Refresh, exchanged).await;
-    exchanged.map_err(|problem| transport.forget(&app, problem))
+    exchanged.map_err(|problem| {
+        let is_throttled = problem.code() == Code::TooManyAttempts.as_str();
+        // A browser that kept the token would be refused at every page.
+        let is_in_vain = is_throttled && matches!(transport, TokenTransport::Cookies { .. });
+        transport.forget(&app, if is_in_vain { refused() } else { problem })
+    })
 }
 
 fn refused() -> Problem {

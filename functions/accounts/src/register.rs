@@ -200,7 +200,10 @@ async fn register_silently(
             Err(SilentError::Confirmed) => is_confirmed = true,
             // The address has got a day's mails, each of which continues the registration:
             // strangers who register it must not keep its owner out.
-            Err(SilentError::LimitReached(_)) => return Ok(response),
+            Err(SilentError::LimitReached(_)) => {
+                app.store.complete_request(stored_response).await?;
+                return Ok(response);
+            }
             Err(SilentError::Store(error)) => return Err(error.into()),
         }
         if !retries.next().await {

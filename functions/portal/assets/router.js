@@ -61,7 +61,7 @@ const entryKey = () => /** @type {{ key?: string } | null} */ (history.state)?.k
 /** Tokens from mails are taken out of the address bar, the history and whatever copies them. */
 const takeToken = () => {
 	const token = new URLSearchParams(location.hash.slice(1)).get("token");
-	if (token !== null) history.replaceState(history.state, "", location.pathname + location.search);
+	if (token !== null) history.replaceState(history.state, "", location.href.split("#")[0]);
 	return token;
 };
 
@@ -93,7 +93,9 @@ const openCurrent = async (isFirst = false) => {
 		if (turn === opened && !isDrawn) main.setAttribute("aria-busy", "true");
 	}, PROGRESS_MS);
 	try {
-		const [page] = await Promise.all([load(route), session.resume()]);
+		// Without a response, those pages are for people who are not signed in.
+		const resumed = route.access === "anyone" ? session.resume().catch(() => {}) : session.resume();
+		const [page] = await Promise.all([load(route), resumed]);
 		if (turn !== opened) return;
 		if (route.access !== "anyone" && session.user === null) {
 			navigate(`/sign-in?next=${encodeURIComponent(path + location.search)}`, { replace: true });

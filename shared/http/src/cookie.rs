@@ -32,10 +32,15 @@ impl HostCookie {
 
     /// Returns the value of the cookie in a request.
     pub fn read(&self, headers: &HeaderMap) -> Option<String> {
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
-        let found = cookies.find(|cookie| cookie.name() == self.name)?;
-        Some(found.value().to_owned()).filter(|value| !value.is_empty())
+        // Cookies of others on the same line may contain anything.
+        let lines = headers.get_all(header::COOKIE).iter();
+        lines
+            .map(|line| String::from_utf8_lossy(line.as_bytes()))
+            .find_map(|line| {
+                let mut cookies = Cookie::split_parse(line.as_ref()).flatten();
+                Some(cookies.find(|cookie| cookie.name() == self.name)?.value().to_owned())
+            })
+            .filter(|value| !value.is_empty())
     }
 
     /// Returns the header that sets the cookie.
@@ -99,6 +104,7 @@ mod tests {
             &["a=b; __Host-token=value; c=d"][..],
             &["a=b", "__Host-token=value"],
             &["__Host-token=value"],
+            &["name=M\u{fc}ller; __Host-token=value"],
         ] {
             assert_eq!(cookie.read(&headers(lines)).as_deref(), Some("value"), "{lines:?}");
         }

@@ -10,22 +10,21 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
+use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
-use crate::form::{REPLACEMENT, complete, no_nul};
+use crate::form::{complete, no_nul};
 use crate::page::{Address, MAX_LIMIT, Paging};
 use crate::problem::Problem;
 use crate::state::HttpState;
 
 /// The query of a request.
 pub struct QueryParameters {
-    parameters: Vec<(String, String)>,
+    parameters: Vec<Pair>,
     path: String,
-    /// Whether U+FFFD stands for bytes that are not UTF-8.
-    is_lossy: bool,
 }
 
 impl QueryParameters {
@@ -42,8 +41,8 @@ impl QueryParameters {
         read: impl FnOnce(&mut Parameters) -> Option<F>,
     ) -> Result<(F, Paging<K>), Problem> {
         let base = http.public_url.to_string();
-        let Self { parameters, path, is_lossy } = self;
-        let mut parameters = Parameters { given: parameters, is_lossy, ..Parameters::default() };
+        let Self { parameters, path } = self;
+        let mut parameters = Parameters { given: parameters, ..Parameters::default() };
         let filters = read(&mut parameters);
         let seal = http.seal(caller, list, &parameters.read);
         let after = parameters.optional_by("cursor", cursor_schema, |text| seal.open(text));
@@ -66,8 +65,8 @@ impl QueryParameters {
     pub fn typed(&self, name: &str) -> &str {
         self.parameters
             .iter()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| value.as_str())
+            .find(|pair| pair.name == name)
+            .map(|pair| pair.value.as_str())
             .unwrap_or_default()
     }
 
@@ -79,8 +78,7 @@ impl QueryParameters {
         self,
         read: impl FnOnce(&mut Parameters) -> Option<T>,
     ) -> Result<T, Problem> {
-        let Self { parameters, is_lossy, .. } = self;
-        let mut parameters = Parameters { given: parameters, is_lossy, ..Parameters::default() };
+        let mut parameters = Parameters { given: self.parameters, ..Parameters::default() };
         let value = read(&mut parameters);
         complete(value, parameters.errors)
     }
@@ -92,9 +90,8 @@ impl<S: Sync> FromRequestParts<S> for QueryParameters {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or_default();
         Ok(Self {
-            parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            parameters: pairs(query.as_bytes()).collect(),
             path: parts.uri.path().to_owned(),
-            is_lossy: is_lossy(query.as_bytes()),
         })
     }
 }
@@ -104,8 +101,7 @@ impl<S: Sync> FromRequestParts<S> for QueryParameters {
 /// Each method returns `None` once it has recorded an error, as in [`crate::form::Form`].
 #[derive(Default)]
 pub struct Parameters {
-    given: Vec<(String, String)>,
-    is_lossy: bool,
+    given: Vec<Pair>,
     /// The parameters that were read and present, in the order of reading.
     read: Vec<(&'static str, String)>,
     errors: Vec<FieldError>,
@@ -167,17 +163,15 @@ impl Parameters {
             );
             return None;
         }
-        let mut values =
-            self.given.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let result = match (values.next(), values.next()) {
-            (None | Some(""), None) => return Some(None),
-            (Some(text), None) if text.contains('\0') => Err(no_nul()),
-            (Some(text), None) if self.is_lossy && text.contains(REPLACEMENT) => {
-                Err(Reason::new("invalid", "Must be in UTF-8."))
-            }
-            (Some(text), None) => {
-                self.read.push((name, text.to_owned()));
-                parse(text)
+        let mut pairs = self.given.iter().filter(|pair| pair.name == name);
+        let result = match (pairs.next(), pairs.next()) {
+            (None, None) => return Some(None),
+            (Some(pair), None) if pair.value.is_empty() => return Some(None),
+            (Some(pair), None) if pair.value.contains('\0') => Err(no_nul()),
+            (Some(pair), None) if pair.is_lossy => Err(not_utf_8()),
+            (Some(pair), None) => {
+                self.read.push((name, pair.value.clone()));
+                parse(&pair.value)
             }
             (_, _) => Err(Reason::new("duplicate", "Must be given only once.")),
         };
@@ -185,11 +179,34 @@ impl Parameters {
     }
 }
 
-/// Returns whether U+FFFD in the texts of a query or of an HTML form stands for bytes that are not
-/// UTF-8. A client that means the character escapes it.
-pub fn is_lossy(encoded: &[u8]) -> bool {
-    const ESCAPED: &[u8] = b"%EF%BF%BD";
-    !encoded.windows(ESCAPED.len()).any(|part| part.eq_ignore_ascii_case(ESCAPED))
+/// A parameter of a query or a field of an HTML form.
+pub struct Pair {
+    /// Its name, decoded.
+    pub name: String,
+    /// Its value, decoded.
+    pub value: String,
+    /// Whether name or value lack bytes that were sent, because they were not UTF-8.
+    pub is_lossy: bool,
+}
+
+/// Returns the pairs of a query or of an HTML form. U+FFFD that is not escaped stands for bytes that
+/// something before has replaced: a client that means the character escapes it.
+pub fn pairs(encoded: &[u8]) -> impl Iterator<Item = Pair> {
+    const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+    encoded.split(|byte| *byte == b'&').flat_map(|part| {
+        let is_replaced = part.windows(REPLACEMENT.len()).any(|bytes| bytes == REPLACEMENT);
+        let is_lossy = is_replaced || percent_decode(part).decode_utf8().is_err();
+        form_urlencoded::parse(part).map(move |(name, value)| Pair {
+            name: name.into_owned(),
+            value: value.into_owned(),
+            is_lossy,
+        })
+    })
+}
+
+/// Returns the reason why a lossy pair is refused.
+pub fn not_utf_8() -> Reason {
+    Reason::new("invalid", "Must be in UTF-8.")
 }
 
 /// Returns the parameters that a reader reads, and those of all lists. As in
@@ -327,8 +344,7 @@ mod tests {
     use super::*;
 
     fn parameters(query: &str) -> Parameters {
-        let given = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Parameters { given, is_lossy: true, ..Parameters::default() }
+        Parameters { given: pairs(query.as_bytes()).collect(), ..Parameters::default() }
     }
 
     #[test]
@@ -431,7 +447,7 @@ mod tests {
     #[test]
     fn errors_name_the_parameter() {
         let mut given = parameters(
-            "type=x&read=yes&from=2026-02-30&to=yesterday&twice=true&twice=true&\
+            "type=x&read=yes&from=2026-02-30&to=yesterday&twice=true&twice=true&other=%EF%BF%BD&\
              nul=a%00b&bytes=%FF&limit=101&ignored=%FF",
         );
         assert_eq!(given.optional::<RecordType>("type"), None);

@@ -20,7 +20,6 @@ use utoipa::openapi::{OpenApi, RefOr};
 use crate::example::Examples;
 use crate::problems::Problems;
 
-
 /// The whole document, in the order in which it is read.
 #[derive(Serialize)]
 struct OpenApiDocument {

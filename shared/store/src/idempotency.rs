@@ -15,6 +15,7 @@ use crate::attributes::{seconds, string};
 use crate::error::{Error, UpdateError};
 use crate::item::mark;
 use crate::keys::{self, ItemKey};
+use crate::store::Store;
 use crate::table::Table;
 use crate::write::{PutOutcome, Step, operation_id};
 
@@ -86,6 +87,16 @@ impl StoredResponse {
 const ENTITY: &str = "idempotency";
 
 const HOLDS_LEASE: &str = "held_by = :id";
+
+impl Store {
+    /// Stores the response to a request that has changed nothing; nothing for one without a key.
+    pub async fn complete_request(&self, response: Option<&StoredResponse>) -> Result<(), Error> {
+        match response {
+            Some(_) => self.commit(StoredResponse::first(response, Vec::new())).await,
+            None => Ok(()),
+        }
+    }
+}
 
 impl Table {
     /// Acquires the lease on a request of a user, or of a caller without an account. The label says

@@ -356,6 +356,12 @@ pub(crate) struct Range {
 }
 
 impl Range {
+    /// Returns whether no key is in the range. DynamoDB refuses such a condition:
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>
+    pub(crate) fn is_empty(&self) -> bool {
+        self.low > self.high
+    }
+
     /// Returns the values that [`Index::condition`] names.
     pub(crate) fn values(&self) -> Item {
         [(":pk", &self.pk), (":low", &self.low), (":high", &self.high)]

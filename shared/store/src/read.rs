@@ -169,6 +169,9 @@ impl Table {
         query: &Query<'_>,
         start: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), Error> {
+        if query.range.is_empty() {
+            return Ok((Vec::new(), None));
+        }
         let sent = query.request(self).set_exclusive_start_key(start).send().await;
         let response = sent.map_err(|error| classify("Query", &error))?;
         Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
@@ -176,6 +179,9 @@ impl Table {
 
     /// Counts the items that a query without a filter finds, up to its limit.
     pub(crate) async fn count(&self, query: &Query<'_>) -> Result<usize, Error> {
+        if query.range.is_empty() {
+            return Ok(0);
+        }
         let (mut counted, mut start) = (0, None);
         loop {
             let request = query.request(self).select(Select::Count);

@@ -229,6 +229,19 @@ async fn pages(
     }
 }
 
+/// DynamoDB refuses `BETWEEN` with its ends the wrong way round; the table of these tests does not.
+#[tokio::test]
+async fn a_page_after_sessions_that_have_ended_meanwhile_is_empty_and_asks_nothing() {
+    let table = TestTable::new().await;
+    let account = patient();
+    let old = table.register(&account).await.id;
+    let (new, everything) = (session(&account).id, |_: &Session| true);
+    let listed = table.store.list_sessions(account.id, Some(new), everything, 10, Some(old));
+    let (page, cost) = table.meter.measure(listed).await;
+    assert!(page.unwrap().items.is_empty());
+    assert_eq!(cost.calls, 0);
+}
+
 #[tokio::test]
 async fn sessions_are_listed_newest_first_without_the_ended_ones() {
     let table = TestTable::new().await;

@@ -10,7 +10,7 @@ use http_api::etag::IfMatch;
 use http_api::form::{self, Form};
 use http_api::origin::origin_of;
 use http_api::problem::Problem;
-use http_api::query::is_lossy;
+use http_api::query::{Pair, not_utf_8, pairs};
 use http_api::routes::Argument;
 use runtime::tokens::Claims;
 use serde_json::{Map, Value};
@@ -123,16 +123,14 @@ impl FromRequest<App> for FormBody {
             return Err(Problem::csrf_failed());
         }
         let bytes = form::read(&parts.headers, body).await?;
-        let is_lossy = is_lossy(&bytes);
-        let is_replaced = |text: &str| is_lossy && text.contains(char::REPLACEMENT_CHARACTER);
         let (mut fields, mut names, mut refused) = (Map::new(), BTreeSet::new(), None);
-        for (name, value) in form_urlencoded::parse(&bytes) {
-            if is_replaced(&name) || is_replaced(&value) {
-                refused = Some(Reason::new("invalid", "Must be in UTF-8."));
+        for Pair { name, value, is_lossy } in pairs(&bytes) {
+            if is_lossy {
+                refused = Some(not_utf_8());
             } else if !names.insert(name.clone()) {
                 refused = Some(Reason::new("duplicate", "Must contain each field only once."));
             } else if !value.trim().is_empty() {
-                fields.insert(name.into_owned(), Value::String(value.into_owned()));
+                fields.insert(name, Value::String(value));
             }
         }
         let token = fields.remove(CSRF_FIELD);

@@ -9,7 +9,8 @@ import { signInSteps } from "../ui/sign-in.js";
 /** Only paths of this site are followed. @param {URLSearchParams} query */
 const target = (query) => {
 	const next = query.get("next") ?? "/records";
-	return new URL(next, location.origin).origin === location.origin && next.startsWith("/") ? next : "/records";
+	const isOwn = URL.canParse(next, location.origin) && new URL(next, location.origin).origin === location.origin;
+	return isOwn && next.startsWith("/") ? next : "/records";
 };
 
 /** @type {import("../router.js").Page} */

@@ -131,6 +131,18 @@ fn nobody_is_flooded_with_mails_about_an_account() {
         3
     );
 
+    // A repetition gets the response, as below the limit.
+    let key = format!("\"{}\"", unique());
+    let again = || {
+        let body = json!({"email": owner.email, "password": PASSWORD});
+        let headers = [("idempotency-key", key.as_str())];
+        accounts.send_with(&Anonymous, "POST", "/api/accounts/register/", &headers, &body).ok(202)
+    };
+    let (first, second) = (again(), again());
+    assert_eq!(
+        (first.bytes, &*second.header("idempotent-replayed")),
+        (second.bytes.clone(), "true")
+    );
     wait_until_idle();
     assert_eq!(account_mails_to(&owner.email).len(), 3 + 1, "and the one to confirm the address");
 }

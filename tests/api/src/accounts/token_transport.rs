@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::SIGNED_IN;
 use crate::accounts::second_factor::Guarded;
+use crate::accounts::throttling::{FAILURES_PER_NETWORK, MINUTES_15, set_counter};
 use crate::harness::keys::set_attempts;
 use crate::harness::{
     Anonymous, Client, FunctionSettings, MARKER, PASSWORD, Request, Response, User, account_mail,
@@ -309,6 +310,19 @@ fn a_refused_refresh_deletes_the_cookie() {
     browser.me().problem(401, "token_not_valid");
     browser.post(REFRESH, &json!({})).problem(401, "token_not_valid");
     assert_eq!(browser.cookie("refresh_token"), None);
+}
+
+#[test]
+fn a_browser_loses_a_refused_token_also_where_others_have_failed_too_often() {
+    let host = crate::harness::Host::somewhere();
+    let network = ["network", &host.network()];
+    set_counter("refresh", &network, MINUTES_15, &[("failures", FAILURES_PER_NETWORK)]);
+    host.post(REFRESH, &json!({"refresh": "x"})).problem(429, "too_many_attempts");
+    let (own, cookie) = (origin(), format!("{}=x", cookie_name("refresh_token")));
+    let headers =
+        [("token-transport", "cookie"), ("origin", own.as_str()), ("cookie", cookie.as_str())];
+    let response = host.post_with(REFRESH, &headers, &json!({})).problem(401, "token_not_valid");
+    assert_eq!(names(&response), [cookie_name("refresh_token")]);
 }
 
 #[test]

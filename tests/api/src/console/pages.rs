@@ -267,6 +267,7 @@ fn forms_are_taken_in_one_way_alone() {
         ("first_name=Jan%E9", "Must be in UTF-8."),
         ("first_name=Jan\u{fffd}", "Must be in UTF-8."),
         ("first_n%E4me=Jane", "Must be in UTF-8."),
+        ("first_name=Jan%E9&reason=%EF%BF%BD", "Must be in UTF-8."),
         ("first_name=Jane&first_name=Joan", "Must contain each field only once."),
         ("first_name=Jane&first_name=", "Must contain each field only once."),
         (&format!("first_name=Jane&csrf={csrf}"), "Must contain each field only once."),
