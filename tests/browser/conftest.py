@@ -60,6 +60,8 @@ class Tab:
         self.page.on("request", self._on_request)
         self.page.on("response", self._on_response)
         self.page.on("requestfailed", self._on_failure)
+        # A page with texts that were not sent asks before it is left.
+        self.page.on("dialog", lambda dialog: dialog.accept())
         # Also reports violations that the console does not show.
         self.page.expose_function("tellViolation", lambda what: self._errors.append(f"violation of the content security policy: {what}"))
         self.page.add_init_script(

@@ -204,6 +204,64 @@ def test_tabs_share_a_session_and_refresh_once(new_tab: Callable[..., Tab], stac
         tab.assert_quiet()
 
 
+def test_the_menu_can_be_read(tab: Tab, stack: Stack) -> None:
+    sign_in(tab, stack.patient())
+    expect_heading(tab, "Your records")
+    tab.page.get_by_role("banner").locator("summary", has_text="Account").click()
+    expect(tab.page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    tab.inspect("portal-menu", largest=portal.LARGEST_PAGE)
+
+
+def test_what_was_typed_is_there_again_after_a_look_at_another_page(tab: Tab, stack: Stack) -> None:
+    sample, page = stack.sample_record(), tab.page
+    sign_in(tab, sample.doctor, f"/records/{sample.record}")
+    expect_heading(tab, DESCRIPTION)
+    page.get_by_label("New note").fill("The next count is due in March.")
+    page.get_by_role("link", name="Records", exact=True).click()
+    expect_heading(tab, "Assigned records")
+    page.go_back()
+    expect_heading(tab, DESCRIPTION)
+    expect(page.get_by_label("New note")).to_have_value("The next count is due in March.")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_text("The next count is due in March.")).to_be_visible()
+    # What was sent does not come again.
+    page.get_by_role("link", name="Records", exact=True).click()
+    expect_heading(tab, "Assigned records")
+    page.go_back()
+    expect(page.get_by_label("New note")).to_have_value("")
+
+
+def test_a_dialog_is_left_with_its_page(tab: Tab, stack: Stack) -> None:
+    sample, page = stack.sample_record(), tab.page
+    sign_in(tab, sample.patient)
+    page.get_by_role("link", name=DESCRIPTION).click()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect_heading(tab, "Your records")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_whoever_does_not_sign_in_again_keeps_the_page(tab: Tab, stack: Stack) -> None:
+    sample, page = stack.sample_record(), tab.page
+    sign_in(tab, sample.doctor, f"/records/{sample.record}")
+    expect_heading(tab, DESCRIPTION)
+    page.get_by_label("New note").fill("A control in two weeks.")
+    sample.doctor.call("POST", "/api/accounts/logout-all/", {})
+    tab.expect(401, "/api/records/doctor/annotations/")
+    tab.expect(401, _REFRESH)
+    page.get_by_role("button", name="Add note").click()
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    expect(page.get_by_role("alert")).to_contain_text("You are signed out.")
+    expect(page.get_by_label("New note")).to_have_value("A control in two weeks.")
+    page.get_by_role("button", name="Add note").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Email address").fill(sample.doctor.email)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("A control in two weeks.")).to_be_visible()
+
+
 def test_a_form_outlives_the_session(tab: Tab, stack: Stack) -> None:
     patient, doctor = stack.patient(), stack.doctor()
     sign_in(tab, patient, "/records/new")
@@ -563,8 +621,10 @@ def test_every_page_is_german_and_fits_small_windows(new_tab: Callable[..., Tab]
 
 def test_people_choose_the_language(tab: Tab) -> None:
     tab.open("/")
+    tab.page.get_by_label("Email address").fill("elena@example.com")
     tab.page.get_by_label("Language").select_option("Deutsch")
     expect_heading(tab, "Anmelden")
+    expect(tab.page.get_by_label("E-Mail-Adresse")).to_have_value("elena@example.com")
     tab.page.reload()
     expect_heading(tab, "Anmelden")
     assert tab.page.title() == "Anmelden – Gesundheitsakte"

@@ -137,7 +137,7 @@ impl MailTemplate {
                     "If you did not do this, set a new password immediately and contact us.",
                 ],
                 link_text: "Set a password",
-                link_path: "/password-reset",
+                link_path: "/forgot-password",
             },
             MailKind::SecondFactorEnabled => Self {
                 subject: "Health Record Account - Second Factor Set Up",
@@ -147,7 +147,7 @@ impl MailTemplate {
                     "If you did not do this, set a new password immediately and contact us.",
                 ],
                 link_text: "Set a password",
-                link_path: "/password-reset",
+                link_path: "/forgot-password",
             },
             MailKind::SecondFactorDisabled => Self {
                 subject: "Health Record Account - Second Factor Removed",
@@ -157,7 +157,7 @@ impl MailTemplate {
                     "If you did not do this, set a new password immediately and contact us.",
                 ],
                 link_text: "Set a password",
-                link_path: "/password-reset",
+                link_path: "/forgot-password",
             },
             MailKind::CodesFailed => Self {
                 subject: "Health Record Account - Wrong Codes",
@@ -168,7 +168,7 @@ impl MailTemplate {
                      in a mail or use a recovery code.",
                 ],
                 link_text: "Set a password",
-                link_path: "/password-reset",
+                link_path: "/forgot-password",
             },
             MailKind::RecoveryCodeUsed => Self {
                 subject: "Health Record Account - Recovery Code Used",
@@ -180,7 +180,7 @@ impl MailTemplate {
                      a new one while you still have codes left.",
                 ],
                 link_text: "Set a password",
-                link_path: "/password-reset",
+                link_path: "/forgot-password",
             },
             MailKind::TokenReused => Self {
                 subject: "Health Record Account - A Session Was Ended",

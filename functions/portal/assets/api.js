@@ -101,13 +101,16 @@ const call = async (method, path, { body, query, id, key, version, cookies, isAn
 		}
 	};
 
+	const signedOut = () => new ApiError({ status: 401, code: "signed_out", detail: "" });
 	let token = isAnonymous ? null : await session.token();
+	if (token === null && !isAnonymous) throw signedOut();
 	let response = await send(token);
 	// Ended in between: the person signs in again, and nothing that was typed is lost.
 	if (response.status === 401 && token !== null) {
 		// The connection is free again once the body is read.
 		await response.text();
 		token = await session.renewed(token);
+		if (token === null) throw signedOut();
 		response = await send(token);
 	}
 	if (!response.ok) throw await problem(response);

@@ -1,5 +1,7 @@
 // The language of the pages.
 
+import { keepForReload } from "./drafts.js";
+
 const LANGUAGES = /** @type {const} */ (["en", "de"]);
 const KEY = "language";
 
@@ -23,6 +25,7 @@ export const languageNames = { en: "English", de: "Deutsch" };
 /** @param {string} value */
 export const chooseLanguage = (value) => {
 	localStorage.setItem(KEY, value);
+	keepForReload();
 	location.reload();
 };
 

@@ -2,8 +2,10 @@
 
 import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 import { ApiError } from "./api.js";
+import { keepDrafts, restoreDrafts } from "./drafts.js";
 import { session } from "./session.js";
 import { texts } from "./texts.js";
+import { closeDialogs } from "./ui/dialog.js";
 
 /** @typedef {import("./vendor/lit-html/lit-html.js").TemplateResult} Template */
 /**
@@ -32,6 +34,7 @@ let forAdmins;
 /** @type {() => void} */
 let onOpened = () => {};
 let opened = 0;
+let openedPath = location.pathname;
 
 /** @param {View} view */
 const layout = ({ title, heading, actions = nothing, back, body, isNarrow = false }) => html`
@@ -67,6 +70,9 @@ const takeToken = () => {
 
 /** @param {boolean} isFirst */
 const openCurrent = async (isFirst = false) => {
+	closeDialogs();
+	keepDrafts(main, openedPath);
+	openedPath = location.pathname;
 	opened += 1;
 	const turn = opened;
 	const token = takeToken();
@@ -85,6 +91,7 @@ const openCurrent = async (isFirst = false) => {
 		if (isDrawn) return;
 		isDrawn = true;
 		main.removeAttribute("aria-busy");
+		restoreDrafts(main);
 		scrollTo(0, kept["scroll"] ?? 0);
 		if (!isFirst) main.querySelector("h1")?.focus({ preventScroll: true });
 	};

@@ -78,17 +78,13 @@ const renew = async (old) => {
 	});
 };
 
-/** Returns the token after a sign-in in place, where the page and its forms stay. */
+/** Returns the token after a sign-in in place, where the page and its forms stay; null if people do not sign in. */
 const signedInAgain = async () => {
 	const before = user?.id;
 	asking ??= askToSignIn().finally(() => {
 		asking = null;
 	});
-	if (!(await asking) || access === null) {
-		session.end();
-		// The page is left.
-		return new Promise(() => {});
-	}
+	if (!(await asking) || access === null) return null;
 	// Another person must not go on with this page.
 	if (user?.id !== before) {
 		location.assign("/");
@@ -151,8 +147,8 @@ export const session = {
 	},
 
 	/**
-	 * Returns an access token that is valid for some time.
-	 * @returns {Promise<string>}
+	 * Returns an access token that is valid for some time; null if the session has ended and people do not sign in.
+	 * @returns {Promise<string | null>}
 	 */
 	async token() {
 		if (access !== null && Date.now() < validUntil) return access;
@@ -160,9 +156,9 @@ export const session = {
 	},
 
 	/**
-	 * Returns another access token than one that was refused; if the session has ended, after a new sign-in.
+	 * Returns another access token than one that was refused; if the session has ended, after a new sign-in, or null without one.
 	 * @param {string | null} old
-	 * @returns {Promise<string>}
+	 * @returns {Promise<string | null>}
 	 */
 	async renewed(old) {
 		return (await renew(old)) ?? signedInAgain();

@@ -4,7 +4,7 @@ import { html } from "../vendor/lit-html/lit-html.js";
 import { cancelRecovery, changeEmail, confirmDevice, confirmRecovery, discardRegistration } from "../api.js";
 import { texts } from "../texts.js";
 import { Form } from "../ui/form.js";
-import { tokenField } from "../ui/token.js";
+import { tokenField, withoutBlanks } from "../ui/token.js";
 
 /** @typedef {{ text: { title: string, text: string, action: string, done: string }, send: (body: { token: string }) => Promise<unknown>, next: string }} Action */
 
@@ -26,7 +26,7 @@ export const open = ({ params: [name = ""], token, show }) => {
 	const form = new Form(
 		() => update(),
 		async ({ token: typed = "" }) => {
-			await send({ token: token ?? typed.trim() });
+			await send({ token: token ?? withoutBlanks(typed) });
 			isDone = true;
 		},
 	);

@@ -4,7 +4,7 @@ import { html } from "../vendor/lit-html/lit-html.js";
 import { resetPassword } from "../api.js";
 import { texts } from "../texts.js";
 import { Form } from "../ui/form.js";
-import { tokenField } from "../ui/token.js";
+import { tokenField, withoutBlanks } from "../ui/token.js";
 
 /** @type {import("../router.js").Page} */
 export const open = ({ token, show }) => {
@@ -13,7 +13,7 @@ export const open = ({ token, show }) => {
 	const form = new Form(
 		() => update(),
 		async ({ token: typed = "", password = "" }) => {
-			await resetPassword({ token: token ?? typed.trim(), password });
+			await resetPassword({ token: token ?? withoutBlanks(typed), password });
 			isDone = true;
 		},
 	);

@@ -61,7 +61,7 @@ export const open = async ({ show }) => {
 			body: html`
 				<dl class="facts">
 					<dt>${texts.name}</dt><dd>${people(fullName(account))}</dd>
-					<dt>${texts.email}</dt><dd>${people(account.email ?? "")} <a href="/security">${t.change}</a></dd>
+					<dt>${texts.email}</dt><dd>${people(account.email ?? "")} <a href="/security">${t.change}</a>${account.email_verified ? nothing : html`<br><small>${t.unconfirmed}</small>`}</dd>
 					<dt>${texts.role}</dt><dd>${texts.roles[role]}</dd>
 				</dl>
 				${role === "admin"

@@ -153,8 +153,8 @@ export const open = async ({ params: [id = ""], show }) => {
 				${files(record)}
 				${notes(record)}
 				<div class="no-print">
-					${history()}
-					${isDoctor ? nothing : access()}
+					${history(record.version)}
+					${isDoctor ? nothing : access(record.version)}
 				</div>`,
 		});
 	update();

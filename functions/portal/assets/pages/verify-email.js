@@ -7,7 +7,7 @@ import { session } from "../session.js";
 import { texts } from "../texts.js";
 import { confirmed } from "../ui/dialog.js";
 import { Form } from "../ui/form.js";
-import { tokenField, tokenInput } from "../ui/token.js";
+import { tokenField, tokenInput, withoutBlanks } from "../ui/token.js";
 
 /** @typedef {import("../api.js").Schemas} Schemas */
 
@@ -24,8 +24,8 @@ export const open = async ({ token: linked, show }) => {
 	const tokenForm = new Form(
 		() => update(),
 		async ({ token: typed = "" }) => {
-			registration = await readRegistration({ token: typed.trim() });
-			token = typed.trim();
+			registration = await readRegistration({ token: withoutBlanks(typed) });
+			token = withoutBlanks(typed);
 		},
 	);
 	const form = new Form(

@@ -46,11 +46,17 @@ const PROBLEMS = {
 	token_not_valid: "Melden Sie sich noch einmal an.",
 	not_authenticated: "Melden Sie sich noch einmal an.",
 	idempotency_request_in_progress: "Das wird gerade schon gesendet. Warten Sie einen Moment.",
+	signed_out: "Sie sind abgemeldet. Senden Sie noch einmal, um sich anzumelden: Was Sie geschrieben haben, ist noch da.",
 	internal_error: "Bei uns ist etwas schiefgegangen. Versuchen Sie es später noch einmal.",
 };
 
 /** The first number in a message. @param {string} message */
 const numberIn = (message) => /\d[\d,]*/.exec(message)?.[0].replaceAll(",", ".") ?? "";
+
+const megabytes = new Intl.NumberFormat(language, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
+
+/** The first number in a message, of bytes. @param {string} message */
+const megabytesIn = (message) => megabytes.format(Number(/\d+/.exec(message)?.[0] ?? 0) / 1024 / 1024);
 
 /** @type {Record<string, (message: string) => string>} */
 const FIELD_ERRORS = {
@@ -65,11 +71,12 @@ const FIELD_ERRORS = {
 	invalid_choice: () => "Ist hier nicht möglich.",
 	not_assignable: () => "Kann nicht gewählt werden. Wählen Sie jemanden aus dem Verzeichnis.",
 	not_assigned: () => "Ist Ihnen nicht zugeordnet.",
+	not_chosen: () => "Wählen Sie einen Arzt oder eine Ärztin aus der Liste.",
 	required: () => "Bitte ausfüllen.",
 	taken: () => "Mit dieser Adresse gibt es schon ein Konto.",
 	too_common: () => "Gehört zu den Passwörtern, die Angreifer zuerst versuchen.",
 	too_early: () => "Liegt zu weit zurück.",
-	too_large: (message) => `Ist zu groß; erlaubt sind ${numberIn(message)}.`,
+	too_large: (message) => `Ist zu groß; erlaubt sind ${megabytesIn(message)}.`,
 	too_long: (message) => `Ist zu lang; erlaubt sind ${numberIn(message)} Zeichen.`,
 	too_many: (message) => `Es sind zu viele; erlaubt sind ${numberIn(message)}.`,
 	too_short: (message) => `Ist zu kurz; nötig sind ${numberIn(message)} Zeichen.`,
@@ -119,6 +126,7 @@ export const texts = {
 	doctor: "Arzt/Ärztin",
 	doctorHint: "Geben Sie den Anfang eines Vor- oder Nachnamens ein.",
 	noDoctor: "Niemand gefunden. Versuchen Sie einen anderen Teil des Namens.",
+	chooseDoctor: "Wählen Sie einen Arzt oder eine Ärztin aus der Liste.",
 	type: "Art",
 	description: "Beschreibung",
 	created: "Angelegt",
@@ -174,7 +182,7 @@ export const texts = {
 		forgotten: "Passwort vergessen?",
 		isNew: "Neu hier?",
 		sendMail: "E-Mail schicken",
-		mailSent: "Wenn es ein Konto mit dieser Adresse gibt, ist eine E-Mail unterwegs. Öffnen Sie deren Link auf diesem Gerät und melden Sie sich dann an.",
+		mailSent: "Wenn es ein Konto mit dieser Adresse gibt, ist eine E-Mail unterwegs. Öffnen Sie den Link darin auf diesem Gerät und melden Sie sich dann an.",
 		again: "Bitte noch einmal anmelden",
 		ended: "Ihre Sitzung ist abgelaufen. Was Sie eingegeben haben, ist noch da.",
 	},
@@ -186,7 +194,7 @@ export const texts = {
 		action: "Konto anlegen",
 		isKnown: "Schon ein Konto?",
 		mailTitle: "Sehen Sie in Ihre E-Mails",
-		mailed: (email) => html`Wir haben eine E-Mail an ${email} geschickt. Öffnen Sie deren Link, um die Adresse zu bestätigen, und melden Sie sich dann an.`,
+		mailed: (email) => html`Wir haben eine E-Mail an ${email} geschickt. Öffnen Sie den Link darin, um die Adresse zu bestätigen, und melden Sie sich dann an.`,
 	},
 	forgotPassword: {
 		title: "Passwort vergessen",
@@ -299,6 +307,7 @@ export const texts = {
 		title: "Dateien",
 		none: "Es gibt keine Dateien.",
 		choose: "Dateien wählen",
+		chooseFirst: "Wählen Sie zuerst eine Datei.",
 		camera: "Foto aufnehmen",
 		hint: "Oder hier ablegen. PDF, Bilder, DICOM, Text, Word und Excel.",
 		add: "Dateien hinzufügen",
@@ -355,7 +364,7 @@ export const texts = {
 		after: "Nachher",
 	},
 	access: {
-		title: "Wer ihn angesehen hat",
+		title: "Wer diesen Eintrag angesehen hat",
 		none: "Niemand außer Ihnen.",
 		record: "einen Eintrag",
 		thisRecord: "den Eintrag",
@@ -383,6 +392,7 @@ export const texts = {
 	profile: {
 		title: "Profil",
 		complete: "Profil vervollständigen",
+		unconfirmed: "Noch nicht bestätigt: Öffnen Sie den Link in der E-Mail, die wir Ihnen geschickt haben.",
 		missing: "Ihre Ärzte sehen diese Angaben neben Ihren Einträgen.",
 		doctorMissing: "Patienten finden Sie im Verzeichnis, sobald Ihr Profil vollständig ist.",
 		later: "Später",
@@ -405,7 +415,7 @@ export const texts = {
 		changeEmail: "E-Mail-Adresse ändern",
 		presentEmail: (email) => html`Sie melden sich mit ${email} an.`,
 		newEmail: "Neue E-Mail-Adresse",
-		mailed: (email) => html`Wir haben eine E-Mail an ${email} geschickt. Ihre Adresse ändert sich, wenn Sie deren Link öffnen.`,
+		mailed: (email) => html`Wir haben eine E-Mail an ${email} geschickt. Öffnen Sie den Link darin und bestätigen Sie: Dann ändert sich Ihre Adresse.`,
 		devices: "Geräte",
 		thisDevice: "Dieses Gerät",
 		lastUsed: (when) => html`Zuletzt verwendet ${when}`,

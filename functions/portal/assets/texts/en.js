@@ -18,6 +18,11 @@ const plural = (count, one, other) => `${count} ${plurals.select(count) === "one
 /** @param {unknown} seconds */
 const wait = (seconds) => (typeof seconds !== "number" ? "Try again later." : seconds < 90 ? `Try again in ${plural(seconds, "second", "seconds")}.` : `Try again in ${plural(Math.ceil(seconds / 60), "minute", "minutes")}.`);
 
+const megabytes = new Intl.NumberFormat(language, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
+
+/** The first number in a message, of bytes. @param {string} message */
+const megabytesIn = (message) => megabytes.format(Number(/\d+/.exec(message)?.[0] ?? 0) / 1024 / 1024);
+
 /** @type {Partial<Record<string, string>>} */
 const PROBLEMS = {
 	network: "The service cannot be reached. Check your connection and try again.",
@@ -35,6 +40,7 @@ const PROBLEMS = {
 	file_not_available: "The file cannot be opened: it was not uploaded, or was refused.",
 	not_same_origin: "Open these pages at their usual address: signing in works only there.",
 	not_found: "It is not there any more, or you may not see it.",
+	signed_out: "You are signed out. Send it again to sign in: what you have typed is still here.",
 	internal_error: "Something went wrong on our side. Try again later.",
 };
 
@@ -78,6 +84,7 @@ export const texts = {
 	doctor: "Doctor",
 	doctorHint: "Type the beginning of a first or last name.",
 	noDoctor: "No doctor found. Try another part of the name.",
+	chooseDoctor: "Choose a doctor from the list.",
 	type: "Type",
 	description: "Description",
 	created: "Created",
@@ -106,7 +113,10 @@ export const texts = {
 		return error.code === "internal_error" && error.requestId ? `${text} (${error.requestId})` : text;
 	},
 	/** @param {string} code @param {string} message of the API, in English */
-	fieldError: (code, message) => (code === "required" ? "Enter something here." : message),
+	fieldError: (code, message) => {
+		if (code === "required") return "Enter something here.";
+		return code === "too_large" ? `Is too large; at most ${megabytesIn(message)} are allowed.` : message;
+	},
 	token: {
 		label: "Token",
 		hint: "It is in the mail, below the link.",
@@ -258,6 +268,7 @@ export const texts = {
 		title: "Files",
 		none: "There are no files.",
 		choose: "Choose files",
+		chooseFirst: "Choose a file first.",
 		camera: "Take a picture",
 		hint: "Or drop them here. PDF, pictures, DICOM, text, Word and Excel.",
 		add: "Add files",
@@ -354,6 +365,7 @@ export const texts = {
 	profile: {
 		title: "Profile",
 		complete: "Complete your profile",
+		unconfirmed: "Not confirmed yet: follow the link in the mail that we have sent you.",
 		missing: "Your doctors see these facts beside your records.",
 		doctorMissing: "Patients find you in the directory once your profile is complete.",
 		later: "Later",
@@ -378,7 +390,7 @@ export const texts = {
 		presentEmail: (email) => html`You sign in with ${email}.`,
 		newEmail: "New email address",
 		/** @param {unknown} email */
-		mailed: (email) => html`We have sent a mail to ${email}. Your address changes when you follow its link.`,
+		mailed: (email) => html`We have sent a mail to ${email}. Follow its link and confirm: then your address changes.`,
 		devices: "Devices",
 		thisDevice: "This device",
 		/** @param {unknown} when */

@@ -4,16 +4,23 @@ import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { texts } from "../texts.js";
 
 let count = 0;
+/** What closes each open dialog. @type {Set<() => void>} */
+const opened = new Set();
+
+/** Dismisses all dialogs: their page is left. */
+export const closeDialogs = () => {
+	for (const close of [...opened].reverse()) close();
+};
 
 /**
  * Shows a dialog until `close` is called, and returns what it is called with; undefined if people dismiss it.
  * @template T
  * @param {string} title
  * @param {(tools: { update: () => void, close: (result?: T) => void }) => () => unknown} build returns what draws the content
- * @param {{ isWide?: boolean, onClose?: () => void }} [options]
+ * @param {{ isWide?: boolean, isUnmissable?: boolean, onClose?: () => void }} [options] an unmissable one is not dismissed by accident
  * @returns {Promise<T | undefined>}
  */
-export const openDialog = (title, build, { isWide = false, onClose } = {}) =>
+export const openDialog = (title, build, { isWide = false, isUnmissable = false, onClose } = {}) =>
 	new Promise((resolve) => {
 		const dialog = document.createElement("dialog");
 		count += 1;
@@ -22,18 +29,21 @@ export const openDialog = (title, build, { isWide = false, onClose } = {}) =>
 		const before = /** @type {HTMLElement | null} */ (document.activeElement);
 		/** @param {T} [result] */
 		const close = (result) => {
+			opened.delete(dismiss);
 			dialog.close();
 			dialog.remove();
 			onClose?.();
 			if (before?.isConnected) before.focus();
 			resolve(result);
 		};
+		const dismiss = () => close();
+		opened.add(dismiss);
 		const update = () =>
 			render(
 				html`
 					<article class=${isWide ? "wide" : nothing}>
 						<header>
-							<button type="button" class="icon-button" aria-label=${texts.close} @click=${() => close()}><span class="icon icon-close"></span></button>
+							${isUnmissable ? nothing : html`<button type="button" class="icon-button" aria-label=${texts.close} @click=${dismiss}><span class="icon icon-close"></span></button>`}
 							<h2 id=${titleId}>${title}</h2>
 						</header>
 						${draw()}
@@ -43,7 +53,7 @@ export const openDialog = (title, build, { isWide = false, onClose } = {}) =>
 		const draw = build({ update, close });
 		dialog.addEventListener("cancel", (event) => {
 			event.preventDefault();
-			close();
+			if (!isUnmissable) close();
 		});
 		document.body.append(dialog);
 		update();

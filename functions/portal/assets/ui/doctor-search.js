@@ -9,6 +9,8 @@ import { texts } from "../texts.js";
 
 const TYPING_MS = 200;
 const RESULTS = 8;
+// The list shows doctors with a title, which is no part of their names.
+const TITLES = /^((dr|prof)\.?\s+)+/i;
 
 export class DoctorSearch {
 	/** @param {() => void} update */
@@ -28,19 +30,22 @@ export class DoctorSearch {
 		this.asked = 0;
 		/** @type {ReturnType<typeof setTimeout> | undefined} */
 		this.timer = undefined;
+		/** @type {import("./form.js").Form | null} */
+		this.form = null;
 	}
 
-	/** Returns the id of the chosen doctor; without one, the form says that the field is required. */
+	/** Returns the id of the chosen doctor; without one, the form says that one must be chosen. */
 	required() {
 		if (this.chosen !== null) return this.chosen.pk;
-		throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "doctor", code: "required", message: texts.required }] });
+		const code = this.text.trim() === "" ? "required" : "not_chosen";
+		throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "doctor", code, message: texts.chooseDoctor }] });
 	}
 
 	async #search() {
 		this.asked += 1;
 		const turn = this.asked;
 		try {
-			const { results } = await listDoctors({ search: this.text.trim(), limit: RESULTS });
+			const { results } = await listDoctors({ search: this.text.trim().replace(TITLES, ""), limit: RESULTS });
 			if (turn !== this.asked) return;
 			this.found = results;
 			this.problem = null;
@@ -80,6 +85,7 @@ export class DoctorSearch {
 	/** @param {Schemas["User"]} doctor */
 	#choose(doctor) {
 		this.chosen = doctor;
+		this.form?.errors.delete("doctor");
 		this.text = doctorName(doctor);
 		this.#close();
 	}
@@ -124,6 +130,7 @@ export class DoctorSearch {
 
 	/** @param {import("./form.js").Form} form */
 	view(form) {
+		this.form = form;
 		form.labels.set("doctor", texts.doctor);
 		const id = form.idOf("doctor");
 		const error = form.errors.get("doctor");

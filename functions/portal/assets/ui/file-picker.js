@@ -13,17 +13,26 @@ export class FilePicker {
 		/** @type {File[]} */
 		this.files = [];
 		this.isOver = false;
+		/** @type {import("./form.js").Form | null} */
+		this.form = null;
+	}
+
+	/** Errors name files by their places, which have changed. */
+	#forgetErrors() {
+		for (const name of this.form?.errors.keys() ?? []) if (name.startsWith("files")) this.form?.errors.delete(name);
 	}
 
 	/** @param {Iterable<File> | null | undefined} files */
 	add(files) {
 		this.files = [...this.files, ...(files ?? [])];
+		this.#forgetErrors();
 		this.update();
 	}
 
 	/** @param {number} index */
 	remove(index) {
 		this.files = this.files.filter((_, each) => each !== index);
+		this.#forgetErrors();
 		this.update();
 		document.getElementById("choose-files")?.focus();
 	}
@@ -57,6 +66,7 @@ export class FilePicker {
 	 * @param {import("./form.js").Form} form whose errors of `files[2].name` and the like belong to the files
 	 */
 	view(form) {
+		this.form = form;
 		const t = texts.files;
 		form.labels.set("files", t.title);
 		/** @param {number} index */

@@ -50,7 +50,11 @@ export class Form {
 	fail(error) {
 		if (!(error instanceof ApiError)) console.error(error);
 		const errors = error instanceof ApiError ? error.errors : [];
-		this.errors = new Map(errors.map(({ field, code, message }) => [field, texts.fieldError(code, message)]));
+		// One field takes both kinds of codes.
+		const nameOf = (/** @type {string} */ field) => (field === "recovery_code" ? "code" : field);
+		this.errors = new Map(
+			errors.map(({ field, code, message }) => [nameOf(field), field === "token" && code === "invalid" ? texts.token.refused : texts.fieldError(code, message)]),
+		);
 		this.problem = this.errors.size === 0 ? texts.problem(error) : null;
 	}
 
@@ -70,6 +74,7 @@ export class Form {
 			try {
 				await this.send(/** @type {Values} */ (Object.fromEntries(new FormData(element))));
 				this.key = crypto.randomUUID();
+				element.toggleAttribute("data-sent", true);
 			} catch (error) {
 				this.fail(error);
 			} finally {

@@ -23,13 +23,7 @@ export const withProof = async (send) => {
 	return (
 		(await openDialog(texts.code.title, (/** @type {{ update: () => void, close: (result?: boolean) => void }} */ { update, close }) => {
 			const form = new Form(update, async ({ code }) => {
-				try {
-					await send(proofOf(code));
-				} catch (error) {
-					// One field takes both kinds of codes.
-					if (error instanceof ApiError) for (const each of error.errors) if (each.field === "recovery_code") each.field = "code";
-					throw error;
-				}
+				await send(proofOf(code));
 				close(true);
 			});
 			return () => html`${form.view(form.code(), texts.proceed)}`;

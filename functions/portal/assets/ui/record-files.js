@@ -1,7 +1,7 @@
 // The files of a record: looking at them, saving them, adding and deleting them, and how their upload goes.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { deleteFile, downloadFile } from "../api.js";
+import { ApiError, deleteFile, downloadFile } from "../api.js";
 import { people, size, time } from "../format.js";
 import { texts } from "../texts.js";
 import { declaration, retryUpload, startUploads, transfers } from "../uploads.js";
@@ -67,7 +67,7 @@ export const recordFiles = ({ isDoctor, change, refresh }) => {
 	const add = () =>
 		openDialog(t.add, ({ update: draw, close }) => {
 			const form = new Form(draw, async () => {
-				if (picker.files.length === 0) return;
+				if (picker.files.length === 0) throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "files", code: "required", message: t.chooseFirst }] });
 				const chosen = picker.files;
 				const { files } = await change({ files: chosen.map(declaration) });
 				close();

@@ -19,6 +19,7 @@ import { Listing } from "./listing.js";
  */
 const part = (title, listing, update, content) => {
 	let state = /** @type {"closed" | "loading" | "open"} */ ("closed");
+	let shown = 0;
 	/** @param {Event} event */
 	const onToggle = async (event) => {
 		if (!(/** @type {HTMLDetailsElement} */ (event.target).open) || state !== "closed") return;
@@ -34,13 +35,18 @@ const part = (title, listing, update, content) => {
 		}
 		update();
 	};
-	return () => html`
+	/** @param {number} version of the record: what has changed since is loaded */
+	return (version) => {
+		if (state === "open" && version !== shown) listing.open().then(update, () => {});
+		shown = version;
+		return html`
 		<details class="card" @toggle=${onToggle}>
 			<summary><h2>${title}</h2></summary>
 			${state === "closed" && listing.error ? html`<p class="problems" role="alert">${texts.problem(listing.error)}</p>` : nothing}
 			${state === "loading" ? html`<p aria-busy="true">${texts.loading}</p>` : nothing}
 			${state === "open" ? content() : nothing}
 		</details>`;
+	};
 };
 
 /** What a version has changed, one sentence each. @param {Schemas["RecordVersion"]} version */

@@ -46,7 +46,7 @@ const showRecoveryCodes = (codes) => {
 				<p role="status">${isCopied ? t.copied : nothing}</p>
 				<footer class="no-print"><button type="button" @click=${() => close()}>${t.kept}</button></footer>`;
 		},
-		{ onClose: () => URL.revokeObjectURL(file) },
+		{ isUnmissable: true, onClose: () => URL.revokeObjectURL(file) },
 	);
 };
 

@@ -3,7 +3,9 @@
 import { html, render } from "../vendor/lit-html/lit-html.js";
 import { texts } from "../texts.js";
 
-const SECONDS = 6;
+const SECONDS = 8;
+// Long enough to find the button.
+const UNDO_SECONDS = 15;
 
 /** @typedef {{ text: unknown, action?: { label: string, run: () => void }, close: () => void }} Toast */
 
@@ -34,7 +36,7 @@ export const toast = (text, action) => {
 		draw();
 	};
 	const entry = { text, action, close };
-	const timer = setTimeout(close, SECONDS * 1000);
+	const timer = setTimeout(close, (action ? UNDO_SECONDS : SECONDS) * 1000);
 	toasts = [...toasts, entry];
 	draw();
 };
@@ -61,7 +63,7 @@ export const undoable = (text, { run, undo }) => {
 			toast(texts.problem(error));
 		});
 	};
-	const timer = setTimeout(finish, SECONDS * 1000);
+	const timer = setTimeout(finish, UNDO_SECONDS * 1000);
 	addEventListener("pagehide", finish);
 	toast(text, {
 		label: texts.undo,

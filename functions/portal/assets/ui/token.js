@@ -3,6 +3,9 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { texts } from "../texts.js";
 
+/** Mail programs break long lines. @param {string} typed */
+export const withoutBlanks = (typed) => typed.replaceAll(/\s/g, "");
+
 /** A field for the token. @param {import("./form.js").Form} form @param {string} [value] */
 export const tokenInput = (form, value) => form.input({ name: "token", label: texts.token.label, hint: texts.token.hint, value });
 
