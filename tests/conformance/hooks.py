@@ -278,12 +278,20 @@ def _is_valid_for_role(case: Case) -> bool:
     return _accepts(_schema(case), {name: value for name, value in case.body.items() if name in _PROFILE_FIELDS[ROLE]})
 
 
+# Characters with the property Default_Ignorable_Code_Point, and those of annotations.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
 def _is_valid_after_trimming(case: Case) -> bool:
-    """Returns whether the body is invalid only because of white space around its texts, which the API trims before it checks the
-    length. A schema cannot express this."""
+    """Returns whether the body is invalid only because of white space around its texts and of invisible characters, which the API
+    removes before it checks the length. A schema cannot express this."""
     if not isinstance(case.body, dict) or _accepts(_schema(case), case.body):
         return False
-    return _accepts(_schema(case), {name: value.strip() if isinstance(value, str) else value for name, value in case.body.items()})
+    trimmed = {name: _INVISIBLE.sub("", value).strip() if isinstance(value, str) else value for name, value in case.body.items()}
+    return _accepts(_schema(case), trimmed)
 
 
 @schemathesis.hook

@@ -159,17 +159,19 @@ operations! {
     /// List the caller's sessions.
     ListSessions = "list_sessions": SignedIn;
     /// End one of the caller's sessions.
-    EndSession = "end_session": SignedIn;
+    EndSession = "end_session": SignedIn, [403 SecondFactorLocked, 429 TooManyAttempts];
     /// End all of the caller's sessions.
-    LogoutAll = "logout_all": SignedIn, token_transport;
+    LogoutAll = "logout_all": SignedIn, token_transport,
+        [403 SecondFactorLocked, 429 TooManyAttempts];
     /// Change the caller's password.
     ChangePassword = "change_password": SignedIn, token_transport,
-        [403 SignInLinkRequired, 409 ChangedMeanwhile, 429 TooManyAttempts];
+        [403 SignInLinkRequired, 403 SecondFactorLocked, 409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Ask for another mail with a token to confirm the email address.
     ResendVerification = "resend_verification": SignedIn, [429 DailyLimitReached];
     /// Ask for a mail with a token to change the email address.
     RequestEmailChange = "request_email_change": SignedIn,
-        [403 SignInLinkRequired, 429 TooManyAttempts, 429 DailyLimitReached];
+        [403 SignInLinkRequired, 403 SecondFactorLocked, 429 TooManyAttempts,
+         429 DailyLimitReached];
     /// Get a secret for an authenticator app.
     SetUpSecondFactor = "set_up_second_factor": SignedIn,
         [403 EmailNotConfirmed, 403 SignInLinkRequired, 409 SecondFactorExists,
