@@ -166,6 +166,19 @@ impl MailFailure {
         Some(first.checked_mul(doubled).map_or(longest, |pause| pause.min(longest)))
     }
 
+    /// Returns whether SES was asked to send the mail.
+    pub fn was_tried(self) -> bool {
+        !matches!(
+            self,
+            Self::NotPrepared
+                | Self::RecipientInactive
+                | Self::NotNeeded
+                | Self::AddressUnconfirmed
+                | Self::AddressBounced
+                | Self::AddressComplained
+        )
+    }
+
     /// Returns why a mail to an address with a problem is not sent.
     pub fn of_address(problem: EmailProblem) -> Self {
         match problem {

@@ -48,7 +48,7 @@ pub struct Claim {
     order: MailMessage,
     /// The id of the operation that made the claim.
     operation: String,
-    /// Whether the mail was not tried before, since it was ordered.
+    /// Whether no try to send the mail has failed since it was last sent.
     is_first: bool,
 }
 
@@ -62,7 +62,9 @@ impl Claim {
     /// Reads the claim of a mail that is being sent from the item with its state.
     pub(crate) fn of(order: MailMessage, item: &Item) -> Option<Self> {
         let operation = text(item, "mail_operation")?.to_owned();
-        Some(Self { order, operation, is_first: !item.contains_key("mail_failed_at") })
+        let failure = text(item, "mail_failure").and_then(|failure| failure.parse().ok());
+        let is_first = !failure.is_some_and(MailFailure::was_tried);
+        Some(Self { order, operation, is_first })
     }
 
     /// Returns whether this is the first try to send the mail.

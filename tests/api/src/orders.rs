@@ -138,6 +138,22 @@ fn tries_of_one_mail_count_once_against_an_unconfirmed_address() {
     }
 }
 
+/// SQS may deliver a message again after the mail was given up.
+#[test]
+fn an_order_that_comes_again_is_refused_again_for_an_unconfirmed_address() {
+    let (own, doctor, patient) = (IsolatedSystem::start(), Doctor::new(), Patient::new());
+    for _ in 0..6 {
+        patient.record_for(&doctor);
+        assert!(is_done(&own, &newest_order(&doctor)));
+    }
+    let order = newest_order(&doctor);
+    for _ in 0..2 {
+        assert_eq!(delivery(&order), (json!("failed"), json!("address_unconfirmed")));
+        assert!(is_done(&own, &order));
+    }
+    assert_eq!(own.mails_to(&doctor.email).len(), 5);
+}
+
 #[test]
 fn a_confirmed_address_gets_all_mails_about_notifications() {
     let (own, doctor, patient) = (IsolatedSystem::start(), Doctor::new(), Patient::new());

@@ -52,10 +52,23 @@ pub struct Mails {
     pub interval: u64,
     /// How long it takes to respond, in ms.
     pub latency: u64,
+    /// Why it sends nothing, if it does not.
+    pub pause: Option<SendingPause>,
     /// When the last mail was accepted.
     last: Option<u64>,
     /// All requests to send one: of which item, and whether it may have been sent.
     pub requests: Vec<(u64, String, bool)>,
+}
+
+/// A time in which SES sends nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct SendingPause {
+    /// The code of its responses.
+    pub code: &'static str,
+    /// Their message.
+    pub message: &'static str,
+    /// The first ms after it.
+    pub until: u64,
 }
 
 /// A response of SES.
@@ -98,21 +111,24 @@ impl Mails {
             tags: (1..10).map_while(tag).collect(),
             token: token_in(&text("Message.Body.Text.Data")),
         };
-        let error = |code| {
+        let error = |code, message| {
             format!(
-                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error>\
-                     </ErrorResponse>"
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>\
+                     <Message>{message}</Message></Error></ErrorResponse>"
             )
         };
+        if let Some(pause) = self.pause.filter(|pause| now < pause.until) {
+            return (400, error(pause.code, pause.message));
+        }
         if self.last.is_some_and(|last| now < last + self.interval) {
-            return (400, error("Throttling"));
+            return (400, error("Throttling", ""));
         }
         match outcome {
-            SesOutcome::Refused(code) => (400, error(code)),
-            SesOutcome::Failed { sent: false } => (500, error("InternalFailure")),
+            SesOutcome::Refused(code) => (400, error(code, "")),
+            SesOutcome::Failed { sent: false } => (500, error("InternalFailure", "")),
             SesOutcome::Failed { sent: true } => {
                 self.accept(sent);
-                (500, error("InternalFailure"))
+                (500, error("InternalFailure", ""))
             }
             SesOutcome::Accepted => {
                 self.accept(sent);

@@ -115,7 +115,16 @@ impl People {
 impl Person {
     /// Registers somebody whose address is confirmed; a doctor is approved.
     pub async fn register(functions: &Arc<Functions>, name: &'static str, role: Role) -> Self {
-        Self::register_with(functions, name, role, true).await
+        Self::register_with(functions, name, role, true, true).await
+    }
+
+    /// Registers somebody whose address is not confirmed; a doctor is approved all the same.
+    pub async fn register_unconfirmed(
+        functions: &Arc<Functions>,
+        name: &'static str,
+        role: Role,
+    ) -> Self {
+        Self::register_with(functions, name, role, false, true).await
     }
 
     /// Registers somebody whose address is not confirmed; a doctor waits for approval.
@@ -124,18 +133,19 @@ impl Person {
         name: &'static str,
         role: Role,
     ) -> Self {
-        Self::register_with(functions, name, role, false).await
+        Self::register_with(functions, name, role, false, false).await
     }
 
     async fn register_with(
         functions: &Arc<Functions>,
         name: &'static str,
         role: Role,
-        is_known: bool,
+        is_confirmed: bool,
+        is_approved: bool,
     ) -> Self {
         let id: UserId = clock::new_id();
         let email = Email::parse(&format!("{id}@example.org")).unwrap();
-        let approval = if is_known { Approval::Approved } else { Approval::Pending };
+        let approval = if is_approved { Approval::Approved } else { Approval::Pending };
         let profile = match role {
             Role::Doctor => Profile::Doctor(DoctorProfile {
                 specialization: Specialization::parse("Cardiology").unwrap(),
@@ -152,7 +162,7 @@ impl Person {
             first_name: Name::parse(name).unwrap(),
             last_name: Name::parse("Doe").unwrap(),
             phone_number: PhoneNumber::parse("+4930123456").unwrap(),
-            email_verified: is_known,
+            email_verified: is_confirmed,
             approval: (role == Role::Doctor).then_some(approval),
             profile: (role != Role::Admin).then_some(profile),
             ..Account::new(id, email, role)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive::chain;
+use domain::rate::MAX_UNCONFIRMED_MAILS;
 use serde_json::Value;
 use store::archive::ArchiveHead;
 use store::proof::StoredEvent;
@@ -10,7 +11,7 @@ use store::proof::StoredEvent;
 use crate::exchange::Exchange;
 use crate::people::is_documented;
 use crate::run::Run;
-use crate::settings::{ARCHIVE, FILES};
+use crate::settings::{ARCHIVE, CHANGES_PER_DAY, FILES};
 use crate::table::{CommittedChange, number, text};
 
 /// What is left of a run: its state, and the items of the table.
@@ -27,11 +28,13 @@ const FAILURES: &str = "failures";
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 17] = [
+pub const PROMISES: [(&str, Promise); 19] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
     ("who is new is asked to confirm the address", who_is_new_is_asked_to_confirm_the_address),
     ("a mail is in doubt only if it may be sent", a_mail_is_in_doubt_only_if_it_may_be_sent),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
+    ("a quota is waited out", a_quota_is_waited_out),
+    ("an unconfirmed address gets few mails", an_unconfirmed_address_gets_few_mails),
     ("a bulk action covers what was there and nothing later", bulk_actions_cover_what_was_there),
     ("what is unread can be seen", what_is_unread_can_be_seen),
     ("the doctor of a record has its assignment", the_doctor_of_a_record_has_its_assignment),
@@ -49,6 +52,9 @@ pub const PROMISES: [(&str, Promise); 17] = [
 
 /// Types of notifications without a mail.
 const NOT_MAILED: [&str; 3] = ["approval_granted", "approval_refused", "approval_suspended"];
+
+/// Reasons for which a mail waits until the next day, or longer.
+const QUOTAS: [&str; 2] = ["quota_exceeded", "sending_paused"];
 
 /// How long an act of a request that ended badly may still be on its way, in ms.
 const AFTERMATH: u64 = 30_000;
@@ -166,6 +172,51 @@ fn a_mail_in_doubt_is_not_sent_again_by_itself(facts: &Facts<'_>, violations: &m
             if matches!(states, ("in_doubt" | "sent", "sending")) {
                 violations.push(format!("{key} went from {} to {}", states.0, states.1));
             }
+        }
+    }
+}
+
+fn a_quota_is_waited_out(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    for (key, changes) in facts.mails() {
+        let (end, _) = last(&changes);
+        let reason = text(end, "mail_failure");
+        if text(end, "mail_state") == "failed" && QUOTAS.contains(&reason) {
+            violations.push(format!("{key} is given up: {reason}"));
+        }
+    }
+}
+
+/// Counts the mails of each day about notifications of that day, without its first and last hours:
+/// clocks differ.
+fn an_unconfirmed_address_gets_few_mails(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let log = &facts.run.table.log;
+    let ever_confirmed: BTreeSet<&str> = log
+        .iter()
+        .map(CommittedChange::new_image)
+        .filter(|item| text(item, "entity") == "user" && item["email_verified"]["BOOL"] == true)
+        .map(|item| text(item, "pk").trim_start_matches("USER#"))
+        .collect();
+    // The beginning is noon.
+    let day = |at: u64| {
+        let (hour, at) = (3_600_000, at + 12 * 3_600_000);
+        (hour..23 * hour).contains(&(at % (24 * hour))).then_some(at / (24 * hour))
+    };
+    let mut counts: BTreeMap<(&str, u64), u64> = BTreeMap::new();
+    for (key, changes) in facts.mails() {
+        let item = changes[0].new_image();
+        let recipient = text(item, "pk").trim_start_matches("INBOX#");
+        let is_new = text(item, "entity") == "notification" && !ever_confirmed.contains(recipient);
+        let was_ordered = changes.iter().any(|it| text(it.new_image(), "mail_state") == "ordered");
+        let sent = facts.run.mails.sent.iter().find(|mail| mail.of == key);
+        if let (true, false, Some(sent)) = (is_new, was_ordered, sent)
+            && let Some(today) = day(sent.at).filter(|today| day(changes[0].at) == Some(*today))
+        {
+            *counts.entry((recipient, today)).or_default() += 1;
+        }
+    }
+    for ((recipient, _), count) in counts {
+        if count > MAX_UNCONFIRMED_MAILS {
+            violations.push(format!("{recipient} got {count} mails in a day"));
         }
     }
 }
@@ -330,6 +381,10 @@ fn allowances_pay_for_changes(facts: &Facts<'_>, violations: &mut Vec<String>) {
                 violations.push(format!("{} took more than one of {name}", change.key()));
             }
         }
+        let changes = number(change.new_image(), "change_count");
+        if changes > CHANGES_PER_DAY {
+            violations.push(format!("{} allows {changes} changes in a day", change.key()));
+        }
     }
     let inserted = |entity: &str| {
         let inserted =
@@ -493,6 +548,14 @@ fn an_address_that_bounces_is_noted(facts: &Facts<'_>, violations: &mut Vec<Stri
         let account = facts.of("user").find(|item| text(item, "pk").ends_with(recipient));
         if account.is_none_or(|account| text(account, "email_problem") != "bounced") {
             violations.push(format!("{} bounced, and its recipient has no mark", mail.of));
+        }
+        // A mail that staff have ordered again may say what became of it then.
+        let item = facts.items.iter().find(|item| {
+            mail.of == format!("{} {}", text(item, "pk"), text(item, "sk"))
+                && text(item, "mail_ordered_at").is_empty()
+        });
+        if item.is_some_and(|item| text(item, "mail_failure") != "bounced") {
+            violations.push(format!("{} bounced, and does not say so", mail.of));
         }
         if is_known && mail.at > facts.run.probed_at {
             violations.push(format!("{} was sent to an address that had bounced", mail.of));

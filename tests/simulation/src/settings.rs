@@ -14,6 +14,9 @@ pub const FILES: &str = "files";
 /// The bucket of the archive.
 pub const ARCHIVE: &str = "archive";
 
+/// How many changes a user may make in a day: more than a flood has, and few enough to be reached.
+pub const CHANGES_PER_DAY: u64 = 70;
+
 /// The settings.
 pub static SETTINGS: LazyLock<TemplateSettings> = LazyLock::new(TemplateSettings::read);
 
@@ -89,7 +92,8 @@ fn number(section: &str, name: &str) -> Option<i64> {
 
 impl TemplateSettings {
     fn read() -> Self {
-        let variables = variables();
+        let mut variables = variables();
+        variables.insert("MAX_CHANGES_PER_DAY".to_owned(), CHANGES_PER_DAY.to_string());
         // The variable of a queue's URL is that of its resource.
         let queue_name = |resource: &str| {
             let line = format!("_URL: !Ref {resource}\n");

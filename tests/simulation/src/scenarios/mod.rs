@@ -1,12 +1,14 @@
 //! What happens in a run: each scenario in its own file. The numbers of the seed decide the order,
 //! the waits and all faults.
 
+mod allowances;
 mod archive;
 mod bounces;
 mod bulk_actions;
 mod flood;
 mod mail_storm;
 mod one_key;
+mod paused_sending;
 mod random_day;
 mod reassignments;
 mod slow_mails;
@@ -43,7 +45,7 @@ pub struct ScenarioWorld {
 type Scenario = fn(ScenarioWorld) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// All scenarios by their names. A seed runs that at its place, modulo their number.
-pub const SCENARIOS: [(&str, Scenario); 11] = [
+pub const SCENARIOS: [(&str, Scenario); 13] = [
     ("bulk actions", |world| Box::pin(bulk_actions::run(world))),
     ("mail storm", |world| Box::pin(mail_storm::run(world))),
     ("reassignments", |world| Box::pin(reassignments::run(world))),
@@ -55,6 +57,8 @@ pub const SCENARIOS: [(&str, Scenario); 11] = [
     ("flood", |world| Box::pin(flood::run(world))),
     ("slow mails", |world| Box::pin(slow_mails::run(world))),
     ("random day", |world| Box::pin(random_day::run(world))),
+    ("paused sending", |world| Box::pin(paused_sending::run(world))),
+    ("allowances", |world| Box::pin(allowances::run(world))),
 ];
 
 /// Stores an item that no function can read.
