@@ -189,8 +189,8 @@ pub struct Pair {
     pub is_lossy: bool,
 }
 
-/// Returns the pairs of a query or of an HTML form. U+FFFD that is not escaped stands for bytes that
-/// something before has replaced: a client that means the character escapes it.
+/// Returns the pairs of a query or of an HTML form. U+FFFD that is not escaped stands for bytes
+/// that something before has replaced: a client that means the character escapes it.
 pub fn pairs(encoded: &[u8]) -> impl Iterator<Item = Pair> {
     const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
     encoded.split(|byte| *byte == b'&').flat_map(|part| {
