@@ -356,8 +356,8 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// Returns whether no key is in the range. DynamoDB refuses such a condition:
-    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>
+    /// Returns whether no key is in the range. DynamoDB refuses `BETWEEN` whose ends are the wrong
+    /// way round with a `ValidationException`.
     pub(crate) fn is_empty(&self) -> bool {
         self.low > self.high
     }
