@@ -517,24 +517,21 @@ fn no_change_is_given_up(facts: &Facts<'_>, violations: &mut Vec<String>) {
 }
 
 fn what_cannot_be_read_is_set_aside(facts: &Facts<'_>, violations: &mut Vec<String>) {
-    let set_aside: String = facts
-        .run
-        .buckets
-        .objects
-        .iter()
-        .filter(|((bucket, _), _)| bucket == FAILURES)
-        .flat_map(|(_, versions)| versions.iter().filter_map(|version| version.content.as_ref()))
-        .map(|content| String::from_utf8_lossy(content).into_owned())
+    let objects = facts.run.buckets.objects.iter().filter(|((bucket, _), _)| bucket == FAILURES);
+    let contents = objects.flat_map(|(_, versions)| versions).filter_map(|it| it.content.as_ref());
+    let set_aside: BTreeSet<String> = contents
+        .filter_map(|content| serde_json::from_slice::<Value>(content).ok())
+        .map(|event| {
+            let keys = &event["Records"][0]["dynamodb"]["Keys"];
+            format!("{} {}", text(keys, "pk"), text(keys, "sk"))
+        })
         .collect();
-    for poison in &facts.run.poison {
-        if !set_aside.contains(poison.as_str()) {
-            violations.push(format!("{poison} cannot be read, and is not in the bucket"));
-        }
+    let poison: BTreeSet<String> =
+        facts.run.poison.iter().map(|id| format!("USER#{id} ACCOUNT")).collect();
+    for key in poison.difference(&set_aside) {
+        violations.push(format!("{key} cannot be read, and is not in the bucket"));
     }
-    let is_poison = |key: &str| facts.run.poison.iter().any(|poison| key.contains(poison.as_str()));
-    let wrongly =
-        facts.run.table.log.iter().map(CommittedChange::key).filter(|key| !is_poison(key));
-    for key in wrongly.filter(|key| set_aside.contains(&format!("\"{key}\""))) {
+    for key in set_aside.difference(&poison) {
         violations.push(format!("{key} was set aside and can be read"));
     }
 }
