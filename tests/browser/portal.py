@@ -6,7 +6,7 @@ import struct
 import zlib
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Tab
 from tests.people import PASSWORD, Person, Stack, eventually
@@ -64,10 +64,14 @@ def sign_out(page: Page) -> None:
 
 
 def submit_password(tab: Tab, person: Person, password: str = PASSWORD) -> None:
-    page = tab.page
-    page.get_by_label("Email address").fill(person.email)
-    page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    submit_credentials(tab.page, person.email, password)
+
+
+def submit_credentials(place: Page | Locator, email: str, password: str = PASSWORD) -> None:
+    """Fills the form of a sign-in, on its page or in a dialog, and sends it."""
+    place.get_by_label("Email address").fill(email)
+    place.get_by_label("Password", exact=True).fill(password)
+    place.get_by_role("button", name="Sign in").click()
 
 
 def expect_heading(tab: Tab, text: str) -> None:

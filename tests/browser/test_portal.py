@@ -8,7 +8,18 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser import portal
 from tests.browser.conftest import SCREENSHOTS, Tab
 from tests.browser.input_devices import Keyboard
-from tests.browser.portal import choose_doctor, create_record, expect_heading, fill_registration, mailed_link, sign_in, sign_out, submit_password, upload
+from tests.browser.portal import (
+    choose_doctor,
+    create_record,
+    expect_heading,
+    fill_registration,
+    mailed_link,
+    sign_in,
+    sign_out,
+    submit_credentials,
+    submit_password,
+    upload,
+)
 from tests.people import DESCRIPTION, NOTE, PASSWORD, Person, Stack, eventually, new_address
 
 NEW_PASSWORD = "seven-lanterns-on-the-quay"
@@ -256,9 +267,7 @@ def test_whoever_does_not_sign_in_again_keeps_the_page(tab: Tab, stack: Stack) -
     expect(page.get_by_label("New note")).to_have_value("A control in two weeks.")
     page.get_by_role("button", name="Add note").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Email address").fill(sample.doctor.email)
-    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
-    dialog.get_by_role("button", name="Sign in").click()
+    submit_credentials(dialog, sample.doctor.email)
     expect(page.get_by_text("A control in two weeks.")).to_be_visible()
 
 
@@ -275,9 +284,7 @@ def test_a_form_outlives_the_session(tab: Tab, stack: Stack) -> None:
     dialog = page.get_by_role("dialog", name="Please sign in again")
     expect(dialog).to_be_visible()
     tab.inspect("portal-sign-in-again", largest=portal.LARGEST_PAGE, is_dialog=True)
-    dialog.get_by_label("Email address").fill(patient.email)
-    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
-    dialog.get_by_role("button", name="Sign in").click()
+    submit_credentials(dialog, patient.email)
     expect_heading(tab, DESCRIPTION)
 
 

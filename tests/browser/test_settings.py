@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser import portal
 from tests.browser.conftest import Tab
-from tests.browser.portal import expect_heading, fill_registration, mailed_link, sign_in
+from tests.browser.portal import expect_heading, fill_registration, mailed_link, sign_in, submit_credentials
 from tests.people import PASSWORD, Stack, new_address
 
 
@@ -21,9 +21,7 @@ def test_a_registration_that_reveals_nothing_goes_on_by_mail(tab: Tab, stack: St
     expect(page.get_by_text("The account is discarded.")).to_be_visible()
     page.get_by_role("link", name="Continue").click()
     tab.expect(401, "/api/accounts/login/")
-    page.get_by_label("Email address").fill(email)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    submit_credentials(page, email)
     expect(page.get_by_role("alert")).to_be_visible()
 
 

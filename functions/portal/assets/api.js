@@ -51,13 +51,25 @@ export class ApiError extends Error {
 	}
 }
 
+/** An error of a field that needs no request. @param {string} field @param {string} message */
+export const refusedField = (field, message) =>
+	new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field, code: "refused_here", message }] });
+
 // A response of the gateway itself has no code.
 const CODES_BY_STATUS = new Map([[413, "payload_too_large"], [429, "too_many_attempts"], [503, "unavailable"]]);
 
-/** @param {Response} response */
-const problem = async (response) => {
-	/** @type {any} */
-	const body = await response.json().catch(() => ({}));
+/** @param {string} text @returns {any} */
+const parsed = (text) => {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return {};
+	}
+};
+
+/** @param {Response} response @param {string} text */
+const problem = (response, text) => {
+	const body = parsed(text);
 	const retryAfter = Number(response.headers.get("Retry-After"));
 	return new ApiError({
 		status: response.status,
@@ -95,7 +107,9 @@ const call = async (method, path, { body, query, id, key, version, cookies, isAn
 		if (token !== null) headers["Authorization"] = `Bearer ${token}`;
 		const options = { method: method.toUpperCase(), headers, body: body === undefined ? null : JSON.stringify(body), keepalive: keepalive === true };
 		try {
-			return await fetch(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS), credentials: cookies ? "same-origin" : "omit" });
+			const response = await fetch(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS), credentials: cookies ? "same-origin" : "omit" });
+			// The connection may be lost, or the page left, in the middle of the body, too.
+			return { response, text: await response.text() };
 		} catch (error) {
 			throw new ApiError({ status: 0, code: "network", detail: String(error) });
 		}
@@ -104,17 +118,14 @@ const call = async (method, path, { body, query, id, key, version, cookies, isAn
 	const signedOut = () => new ApiError({ status: 401, code: "signed_out", detail: "" });
 	let token = isAnonymous ? null : await session.token();
 	if (token === null && !isAnonymous) throw signedOut();
-	let response = await send(token);
+	let { response, text } = await send(token);
 	// Ended in between: the person signs in again, and nothing that was typed is lost.
 	if (response.status === 401 && token !== null) {
-		// The connection is free again once the body is read.
-		await response.text();
 		token = await session.renewed(token);
 		if (token === null) throw signedOut();
-		response = await send(token);
+		({ response, text } = await send(token));
 	}
-	if (!response.ok) throw await problem(response);
-	const text = await response.text();
+	if (!response.ok) throw problem(response, text);
 	return JSON.parse(text === "" ? "null" : text);
 };
 

@@ -6,8 +6,10 @@ const KEY = "typed";
 /** By path and name of the field. @type {Map<string, string>} */
 const drafts = new Map();
 
-/** @param {string} name */
-const keyOf = (name) => `${location.pathname} ${name}`;
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
+
+/** Radio buttons share a name. @param {Field} field @param {string} [path] */
+const keyOf = (field, path = location.pathname) => `${path} ${field.name} ${field.type === "radio" ? field.value : ""}`;
 
 /** Texts that were changed, in forms that were not sent since. @param {ParentNode} root */
 const typedIn = (root) =>
@@ -15,21 +17,20 @@ const typedIn = (root) =>
 
 /** Keeps what was typed on the page that is about to be left. @param {HTMLElement} main @param {string} path */
 export const keepDrafts = (main, path) => {
-	for (const field of typedIn(main)) drafts.set(`${path} ${field.name}`, field.value);
+	for (const field of typedIn(main)) drafts.set(keyOf(field, path), field.value);
 };
 
 /** Puts what was typed before into the fields of the page that has just been drawn. @param {HTMLElement} main */
 export const restoreDrafts = (main) => {
 	for (const field of main.querySelectorAll("textarea")) {
-		const draft = drafts.get(keyOf(field.name));
-		if (draft === undefined) continue;
-		field.value = draft;
-		drafts.delete(keyOf(field.name));
+		const key = keyOf(field);
+		field.value = drafts.get(key) ?? field.value;
+		drafts.delete(key);
 	}
 	const typed = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
 	sessionStorage.removeItem(KEY);
 	for (const field of /** @type {NodeListOf<HTMLInputElement>} */ (main.querySelectorAll("input, textarea, select"))) {
-		const value = typed[keyOf(`${field.name} ${field.type === "radio" ? field.value : ""}`)];
+		const value = typed[keyOf(field)];
 		if (typeof value === "boolean") field.checked = value;
 		else if (typeof value === "string") field.value = value;
 	}
@@ -41,7 +42,7 @@ export const keepForReload = () => {
 	const typed = {};
 	for (const field of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("main :is(input, textarea, select)"))) {
 		if (field.name === "" || field.type === "password" || field.type === "file") continue;
-		typed[keyOf(`${field.name} ${field.type === "radio" ? field.value : ""}`)] = field.type === "radio" ? field.checked : field.value;
+		typed[keyOf(field)] = field.type === "radio" ? field.checked : field.value;
 	}
 	sessionStorage.setItem(KEY, JSON.stringify(typed));
 };

@@ -19,6 +19,11 @@ export const language = preferred.find((found) => found !== undefined) ?? "en";
 /** With the region that the browser names, for dates and numbers. */
 export const locale = navigator.languages.find((tag) => known(tag) === language) ?? language;
 
+const megabytes = new Intl.NumberFormat(language, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
+
+/** The first number in a message of the API, of bytes. @param {string} message */
+export const megabytesIn = (message) => megabytes.format(Number(/\d+/.exec(message)?.[0] ?? 0) / 1024 / 1024);
+
 /** @type {Record<Language, string>} */
 export const languageNames = { en: "English", de: "Deutsch" };
 

@@ -6,9 +6,7 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{KnownFormat, Object, Schema, SchemaFormat};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
 
 use crate::field::{FieldValue, Reason, string};
 use crate::schema;
@@ -105,15 +103,11 @@ impl FieldValue for Email {
     }
 }
 
-/// Responses have the domain in ASCII.
-impl PartialSchema for Email {
-    fn schema() -> RefOr<Schema> {
-        described(KnownFormat::Email, "An email address, with its domain in lower case and ASCII.")
-            .into()
-    }
-}
-
-impl ToSchema for Email {}
+// Responses have the domain in ASCII.
+schema::response_schema!(
+    Email,
+    described(KnownFormat::Email, "An email address, with its domain in lower case and ASCII.")
+);
 
 fn described(format: KnownFormat, description: &str) -> Object {
     schema::string(description, 5, MAX, "jane@example.com")

@@ -79,13 +79,7 @@ macro_rules! id {
             }
         }
 
-        impl utoipa::PartialSchema for $name {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                schema::id(&schema::description(&[$($doc),*])).into()
-            }
-        }
-
-        impl utoipa::ToSchema for $name {}
+        schema::response_schema!($name, schema::id(&schema::description(&[$($doc),*])));
     };
 }
 

@@ -189,17 +189,20 @@ pub(crate) fn integer(description: &str, min: u64, max: u64, example: u64) -> Ob
         .build()
 }
 
-/// Gives types the same schema in responses as in requests.
+/// Gives a type its schema in responses: the same as in requests, or another one.
 macro_rules! response_schema {
-    ($($name:ident),+) => {$(
+    ($name:ident) => {
+        $crate::schema::response_schema!($name, <Self as $crate::field::FieldValue>::schema());
+    };
+    ($name:ident, $schema:expr) => {
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                <Self as $crate::field::FieldValue>::schema().into()
+                $schema.into()
             }
         }
 
         impl utoipa::ToSchema for $name {}
-    )+};
+    };
 }
 pub(crate) use response_schema;
 

@@ -154,7 +154,7 @@ export const open = async ({ params: [id = ""], show }) => {
 				${notes(record)}
 				<div class="no-print">
 					${history(record.version)}
-					${isDoctor ? nothing : access(record.version)}
+					${isDoctor ? nothing : access()}
 				</div>`,
 		});
 	update();

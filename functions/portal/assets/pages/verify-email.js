@@ -24,8 +24,9 @@ export const open = async ({ token: linked, show }) => {
 	const tokenForm = new Form(
 		() => update(),
 		async ({ token: typed = "" }) => {
-			registration = await readRegistration({ token: withoutBlanks(typed) });
-			token = withoutBlanks(typed);
+			const entered = withoutBlanks(typed);
+			registration = await readRegistration({ token: entered });
+			token = entered;
 		},
 	);
 	const form = new Form(

@@ -2,6 +2,7 @@
 
 import { html } from "../vendor/lit-html/lit-html.js";
 import { ApiError } from "../api.js";
+import { megabytesIn } from "../language.js";
 
 const language = "de";
 const plurals = new Intl.PluralRules(language);
@@ -53,11 +54,6 @@ const PROBLEMS = {
 /** The first number in a message. @param {string} message */
 const numberIn = (message) => /\d[\d,]*/.exec(message)?.[0].replaceAll(",", ".") ?? "";
 
-const megabytes = new Intl.NumberFormat(language, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
-
-/** The first number in a message, of bytes. @param {string} message */
-const megabytesIn = (message) => megabytes.format(Number(/\d+/.exec(message)?.[0] ?? 0) / 1024 / 1024);
-
 /** @type {Record<string, (message: string) => string>} */
 const FIELD_ERRORS = {
 	already_used: () => "Wurde schon verwendet. Warten Sie auf den nächsten.",
@@ -71,7 +67,6 @@ const FIELD_ERRORS = {
 	invalid_choice: () => "Ist hier nicht möglich.",
 	not_assignable: () => "Kann nicht gewählt werden. Wählen Sie jemanden aus dem Verzeichnis.",
 	not_assigned: () => "Ist Ihnen nicht zugeordnet.",
-	not_chosen: () => "Wählen Sie einen Arzt oder eine Ärztin aus der Liste.",
 	required: () => "Bitte ausfüllen.",
 	taken: () => "Mit dieser Adresse gibt es schon ein Konto.",
 	too_common: () => "Gehört zu den Passwörtern, die Angreifer zuerst versuchen.",

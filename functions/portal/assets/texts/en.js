@@ -2,6 +2,7 @@
 
 import { html } from "../vendor/lit-html/lit-html.js";
 import { ApiError } from "../api.js";
+import { megabytesIn } from "../language.js";
 
 /** @typedef {typeof texts} Texts */
 /** @typedef {import("../api.js").Schemas} Schemas */
@@ -17,11 +18,6 @@ const plural = (count, one, other) => `${count} ${plurals.select(count) === "one
 
 /** @param {unknown} seconds */
 const wait = (seconds) => (typeof seconds !== "number" ? "Try again later." : seconds < 90 ? `Try again in ${plural(seconds, "second", "seconds")}.` : `Try again in ${plural(Math.ceil(seconds / 60), "minute", "minutes")}.`);
-
-const megabytes = new Intl.NumberFormat(language, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
-
-/** The first number in a message, of bytes. @param {string} message */
-const megabytesIn = (message) => megabytes.format(Number(/\d+/.exec(message)?.[0] ?? 0) / 1024 / 1024);
 
 /** @type {Partial<Record<string, string>>} */
 const PROBLEMS = {

@@ -1,7 +1,7 @@
 // A doctor of the directory, found by name: a combobox with a list, as the ARIA Authoring Practices describe it.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { ApiError, listDoctors } from "../api.js";
+import { listDoctors, refusedField } from "../api.js";
 import { doctorName, people } from "../format.js";
 import { texts } from "../texts.js";
 
@@ -37,8 +37,7 @@ export class DoctorSearch {
 	/** Returns the id of the chosen doctor; without one, the form says that one must be chosen. */
 	required() {
 		if (this.chosen !== null) return this.chosen.pk;
-		const code = this.text.trim() === "" ? "required" : "not_chosen";
-		throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "doctor", code, message: texts.chooseDoctor }] });
+		throw refusedField("doctor", this.text.trim() === "" ? texts.required : texts.chooseDoctor);
 	}
 
 	async #search() {

@@ -1,7 +1,7 @@
 // The files of a record: looking at them, saving them, adding and deleting them, and how their upload goes.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { ApiError, deleteFile, downloadFile } from "../api.js";
+import { deleteFile, downloadFile, refusedField } from "../api.js";
 import { people, size, time } from "../format.js";
 import { texts } from "../texts.js";
 import { declaration, retryUpload, startUploads, transfers } from "../uploads.js";
@@ -67,7 +67,7 @@ export const recordFiles = ({ isDoctor, change, refresh }) => {
 	const add = () =>
 		openDialog(t.add, ({ update: draw, close }) => {
 			const form = new Form(draw, async () => {
-				if (picker.files.length === 0) throw new ApiError({ status: 0, code: "validation_failed", detail: "", errors: [{ field: "files", code: "required", message: t.chooseFirst }] });
+				if (picker.files.length === 0) throw refusedField("files", t.chooseFirst);
 				const chosen = picker.files;
 				const { files } = await change({ files: chosen.map(declaration) });
 				close();

@@ -19,7 +19,8 @@ import { Listing } from "./listing.js";
  */
 const part = (title, listing, update, content) => {
 	let state = /** @type {"closed" | "loading" | "open"} */ ("closed");
-	let shown = 0;
+	/** @type {number | undefined} */
+	let shown;
 	/** @param {Event} event */
 	const onToggle = async (event) => {
 		if (!(/** @type {HTMLDetailsElement} */ (event.target).open) || state !== "closed") return;
@@ -35,17 +36,17 @@ const part = (title, listing, update, content) => {
 		}
 		update();
 	};
-	/** @param {number} version of the record: what has changed since is loaded */
+	/** @param {number} [version] of what is listed: another one than before is loaded */
 	return (version) => {
 		if (state === "open" && version !== shown) listing.open().then(update, () => {});
 		shown = version;
 		return html`
-		<details class="card" @toggle=${onToggle}>
-			<summary><h2>${title}</h2></summary>
-			${state === "closed" && listing.error ? html`<p class="problems" role="alert">${texts.problem(listing.error)}</p>` : nothing}
-			${state === "loading" ? html`<p aria-busy="true">${texts.loading}</p>` : nothing}
-			${state === "open" ? content() : nothing}
-		</details>`;
+			<details class="card" @toggle=${onToggle}>
+				<summary><h2>${title}</h2></summary>
+				${state === "closed" && listing.error ? html`<p class="problems" role="alert">${texts.problem(listing.error)}</p>` : nothing}
+				${state === "loading" ? html`<p aria-busy="true">${texts.loading}</p>` : nothing}
+				${state === "open" ? content() : nothing}
+			</details>`;
 	};
 };
 
