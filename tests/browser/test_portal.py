@@ -667,6 +667,20 @@ def test_pages_of_an_older_version_are_loaded_anew(tab: Tab, stack: Stack) -> No
     expect_heading(tab, "Access log")
 
 
+def test_a_response_that_breaks_off_is_told_as_a_lost_connection(tab: Tab, stack: Stack) -> None:
+    sign_in(tab, stack.patient())
+    expect_heading(tab, "Your records")
+    page = tab.page
+    # As Chromium does when the connection is lost between the headers and the end of the body.
+    page.evaluate("() => { window.readText = Response.prototype.text; Response.prototype.text = () => Promise.reject(new TypeError('Failed to fetch')); }")
+    page.get_by_role("banner").get_by_role("link", name="Notifications").click()
+    expect(page.get_by_text("The service cannot be reached. Check your connection and try again.")).to_be_visible()
+    page.evaluate("() => { Response.prototype.text = window.readText; }")
+    page.get_by_role("button", name="Try again").click()
+    expect_heading(tab, "Notifications")
+    tab.assert_quiet()
+
+
 def test_the_first_page_is_light_and_does_not_shift(tab: Tab) -> None:
     tab.page.add_init_script(
         "window.shift = 0; new PerformanceObserver(list => { for (const entry of list.getEntries()) shift += entry.value }).observe({ type: 'layout-shift', buffered: true })"

@@ -126,8 +126,12 @@ const openCurrent = async (isFirst = false) => {
 
 /** Whether the service has another version of the client by now, without the modules of this one. */
 const isReplaced = async () => {
-	const response = await fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-cache" }).catch(() => null);
-	return response?.ok === true && !(await response.text()).includes(new URL(".", import.meta.url).pathname);
+	try {
+		const response = await fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-cache" });
+		return response.ok && !(await response.text()).includes(new URL(".", import.meta.url).pathname);
+	} catch {
+		return false;
+	}
 };
 
 /** @param {Route} route */
