@@ -127,6 +127,7 @@ def test_a_patient_and_a_doctor_spend_their_day(new_tab: Callable[..., Tab], sta
     page.get_by_label("Description").fill(f"{DESCRIPTION}\nThe tiredness is better now.")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The tiredness is better now.")).to_be_visible()
+    expect(page.get_by_text("The record has changed since this was written")).to_be_visible()
     page.get_by_text("Changes", exact=True).click()
     expect(page.get_by_text("Elena Marchettini").last).to_be_visible()
     close_messages(patient.page)

@@ -95,14 +95,12 @@ pub(crate) async fn change_email(
         VerifiedMailToken::find(&app, &info, &request.token, &[MailKind::ConfirmEmailChange])
             .await?;
     let VerifiedMailToken { hash, token, account: before } = presented.of_present_account()?;
-    let (credentials, holder) = tokio::try_join!(
+    let (credentials, replaced) = tokio::try_join!(
         app.store.get_credentials(&before.email),
-        app.store.get_credentials(&token.email)
+        app.store.get_unconfirmed_user(&token.email)
     )?;
     let credentials =
         credentials.filter(|credentials| credentials.user_id == before.id).ok_or_else(bad_token)?;
-    // Somebody has registered the address and never confirmed it.
-    let replaced = holder.filter(|holder| holder.unconfirmed).map(|holder| holder.user_id);
     let event = info.audit(&before, Action::ChangeEmail, before.id, None);
     let mail = Mail::new(clock::new_id(), MailKind::EmailChanged, before.id, clock::now())
         .to(before.email.clone());

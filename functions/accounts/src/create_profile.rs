@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use domain::account::{
-    Account, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
+    Account, DateOfBirth, DoctorProfile, Gender, PatientProfile, Profile, Role, Years,
+    date_of_birth,
 };
 use domain::problem::Code;
 use domain::text::{Address, LicenseNumber, Specialization};
@@ -14,7 +15,6 @@ use http_api::problem::Problem;
 use http_api::response::{ApiResponse, created};
 use http_api::views::ProfileView;
 use http_api::{request, request_schema};
-use jiff::civil::Date;
 use runtime::clock;
 use store::accounts::CreateProfileError;
 
@@ -23,7 +23,7 @@ use crate::App;
 request! {
     /// A patient's whole profile.
     struct NewPatientProfile {
-        date_of_birth: Option<Date> = nullable(|date| date_of_birth(date, clock::now())),
+        date_of_birth: Option<DateOfBirth> = nullable(|date| date_of_birth(date, clock::now())),
         gender: Gender = default(Gender::Other),
         address: Option<Address> = nullable,
     }

@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use domain::account::{
-    Account, Approval, DoctorProfile, Gender, PatientProfile, Profile, Role, Years, date_of_birth,
+    Account, Approval, DateOfBirth, DoctorProfile, Gender, PatientProfile, Profile, Role, Years,
+    date_of_birth,
 };
 use domain::audit::{Action, AuditEvent};
 use domain::problem::Code;
@@ -15,7 +16,6 @@ use http_api::request::Patch;
 use http_api::response::{ApiResponse, ok};
 use http_api::views::ProfileView;
 use http_api::{request, request_schema};
-use jiff::civil::Date;
 use runtime::clock;
 use store::UpdateError;
 
@@ -25,7 +25,7 @@ use crate::create_profile::NewProfile;
 request! {
     /// The fields of a patient's profile that are to change.
     struct PatientProfileChange {
-        date_of_birth: Patch<Date> = patch(|date| date_of_birth(date, clock::now())),
+        date_of_birth: Patch<DateOfBirth> = patch(|date| date_of_birth(date, clock::now())),
         gender: Option<Gender> = optional,
         address: Patch<Address> = patch,
     }

@@ -79,6 +79,7 @@ async fn create(
         annotation_count: 0,
         updated_at: now,
         version: 1,
+        content_version: Some(1),
         update_notification_id: None,
         annotation_notification_id: None,
     };

@@ -209,7 +209,10 @@ fn plan(
             tell(RecordEvent::Unassigned { patient }, before.doctor_id),
         ]
     };
-    let record = Record { updated_at: clock::now(), version: before.version + 1, ..record };
+    let is_as_before = record == Record { doctor_id: record.doctor_id, ..before.clone() };
+    let version = before.version + 1;
+    let content_version = if is_as_before { before.content_version } else { Some(version) };
+    let record = Record { updated_at: clock::now(), version, content_version, ..record };
     Ok(Some(RecordChangePlan { record, files, notifications }))
 }
 

@@ -166,6 +166,7 @@ impl Recoverer {
             before: &before,
             after: &after,
             credentials: &credentials,
+            replaced: self.store.get_unconfirmed_user(&after.email).await?,
             event: &event,
             mails: &[mail],
         };
@@ -213,6 +214,7 @@ impl Recoverer {
             before: &before,
             after: &after,
             credentials: &credentials,
+            replaced: self.store.get_unconfirmed_user(&after.email).await?,
             event: &event,
             mails: &mails,
         };

@@ -353,6 +353,7 @@ fn what_an_object_is_to_a_user_follows_from_who_is_named_in_it() {
         annotation_count: 0,
         updated_at: now(),
         version: 1,
+        content_version: Some(1),
         update_notification_id: None,
         annotation_notification_id: None,
     };

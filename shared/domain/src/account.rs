@@ -290,7 +290,7 @@ pub enum Profile {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PatientProfile {
     /// From 1900 to the day on which it was stored, if that was with this rule.
-    pub date_of_birth: Option<Date>,
+    pub date_of_birth: Option<DateOfBirth>,
     /// `other` when not specified.
     pub gender: Gender,
     /// Visible to the patient and staff only.
@@ -349,15 +349,42 @@ const EARLIEST_BIRTH: Date = jiff::civil::date(1900, 1, 1);
 /// The time zone in which a day begins first.
 const FIRST_ZONE: Offset = Offset::constant(14);
 
-/// Checks a date of birth: from 1900 to today, wherever it is today at `now`.
+/// A date of birth, from 1900 on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DateOfBirth(Date);
+
+impl DateOfBirth {
+    /// Returns the date.
+    pub fn get(self) -> Date {
+        self.0
+    }
+}
+
+impl FieldValue for DateOfBirth {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Reason> {
+        let date = Date::from_json(value)?;
+        if date < EARLIEST_BIRTH {
+            return Err(Reason::new("too_early", format!("Must be {EARLIEST_BIRTH} or later.")));
+        }
+        Ok(Self(date))
+    }
+
+    fn schema() -> Object {
+        // As [`EARLIEST_BIRTH`].
+        let mut schema = Date::schema();
+        schema.description = Some("From 1900-01-01 to today.".to_owned());
+        schema.pattern = Some("^(19|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}$".to_owned());
+        schema
+    }
+}
+
+/// Checks that a date of birth is not in the future, wherever it is today at `now`.
 ///
 /// # Errors
-/// `too_early`, or `future`.
-pub fn date_of_birth(date: Date, now: Timestamp) -> Result<Date, Reason> {
-    if date < EARLIEST_BIRTH {
-        return Err(Reason::new("too_early", format!("Must be {EARLIEST_BIRTH} or later.")));
-    }
-    if date > FIRST_ZONE.to_datetime(now).date() {
+/// `future`.
+pub fn date_of_birth(date: DateOfBirth, now: Timestamp) -> Result<DateOfBirth, Reason> {
+    if date.get() > FIRST_ZONE.to_datetime(now).date() {
         return Err(Reason::new("future", "Must not be in the future."));
     }
     Ok(date)
@@ -545,7 +572,8 @@ pub(crate) mod tests {
     #[test]
     fn a_date_of_birth_is_from_1900_to_today_somewhere() {
         let check = |date: &str, now: &str| {
-            date_of_birth(date.parse().unwrap(), now.parse().unwrap())
+            DateOfBirth::from_json(&json!(date))
+                .and_then(|date| date_of_birth(date, now.parse().unwrap()))
                 .map(drop)
                 .map_err(|reason| reason.code)
         };

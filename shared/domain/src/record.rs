@@ -52,6 +52,9 @@ pub struct Record {
     pub updated_at: Timestamp,
     /// Number of these changes; the entity tag.
     pub version: u64,
+    /// The version since which type, description and files are as they are; unknown of records from
+    /// before this was stored.
+    pub content_version: Option<u64>,
     /// The last notification to a doctor about a change of the record.
     pub update_notification_id: Option<NotificationId>,
     /// The last notification to the patient about a change of an annotation.

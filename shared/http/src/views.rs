@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::account::{self, Account, Role, Years};
+use domain::account::{self, Account, DateOfBirth, Role, Years};
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
 use domain::file::{ContentType, File, FileName, FileStatus, Rejection};
@@ -137,7 +137,7 @@ impl<'a> ProfileView<'a> {
             account::Profile::Doctor(profile) => Self::doctor(profile),
             account::Profile::Patient(profile) => Self::Patient(PatientProfileView {
                 role: Role::Patient,
-                date_of_birth: profile.date_of_birth,
+                date_of_birth: profile.date_of_birth.map(DateOfBirth::get),
                 gender: profile.gender,
                 address: Some(profile.address.as_ref()),
             }),
@@ -188,6 +188,10 @@ pub struct RecordView<'a> {
     /// Number of these changes, from 1; the number in the entity tag.
     #[schema(minimum = 1)]
     version: u64,
+    /// The version since which type, description and files are as they are: annotations with a
+    /// smaller `record_version` are older. Null for records from before this was stored.
+    #[schema(required, minimum = 1)]
+    content_version: Option<u64>,
 }
 
 /// A file of a record.
@@ -587,6 +591,7 @@ impl<'a> RecordPresenter<'a> {
             created_at: record.id.created_at(),
             updated_at: record.updated_at,
             version: record.version,
+            content_version: record.content_version,
         }
     }
 }

@@ -32,7 +32,8 @@ impl StaffService {
     /// Creates the user, who gets a mail to set a password.
     ///
     /// # Errors
-    /// An error of the field `email` when the address is taken.
+    /// An error of the field `email` when the address is taken. A registration that was never
+    /// confirmed does not take it: its account is removed.
     pub async fn create_user(&self, admin: Admin, new: NewUser) -> Result<Account, Problem> {
         let caller = admin.authorize().await?;
         let account = self.new_account(new);
@@ -76,8 +77,14 @@ impl StaffService {
             after: Some(account.role.to_string()),
             ..caller.audit(Action::CreateUser, id, None)
         };
-        let created =
-            self.store.create_user(account, &credentials, &mail, &event, stored_response).await;
+        let create = |replaced| {
+            self.store.create_user(account, &credentials, &mail, &event, replaced, stored_response)
+        };
+        let mut created = create(None).await;
+        if let Err(RegisterError::EmailTaken) = created {
+            let owner = self.store.get_user_id_by_email(&account.email).await?;
+            created = create(Some(owner.ok_or_else(email_taken)?)).await;
+        }
         created.map_err(|error| match error {
             RegisterError::EmailTaken => email_taken(),
             RegisterError::Store(error) => error.into(),

@@ -41,19 +41,13 @@ impl StaffService {
         id: UserId,
         NewEmail { email, reason }: NewEmail,
     ) -> Result<(), Problem> {
-        let reads = async {
-            tokio::try_join!(self.store.get_account(id), self.store.get_user_id_by_email(&email))
-        };
-        let (caller, (found, owner)) = admin.authorize_with(reads).await?;
+        let (caller, found) = admin.authorize_with(self.store.get_account(id)).await?;
         let account = active_other(&caller, found)?;
         if email == account.email {
             return Err(Problem::field(
                 "email",
                 Reason::new("unchanged", "Is the user's present address."),
             ));
-        }
-        if owner.is_some_and(|owner| owner != id) {
-            return Err(email_taken());
         }
         self.start_recovery(&caller, &account, Some(email), reason).await
     }
@@ -136,6 +130,7 @@ impl StaffService {
                 Code::RecoveryWaiting,
                 "A change of address or the removal of the second factor waits already.",
             ),
+            StartRecoveryError::EmailTaken => email_taken(),
             StartRecoveryError::Store(error) => error.into(),
         })
     }

@@ -85,6 +85,13 @@ impl Table {
         self.get(keys::credentials(email), Consistency::Strong).await
     }
 
+    /// Finds the user of a registration with an address that was never confirmed, strongly
+    /// consistent.
+    pub async fn get_unconfirmed_user(&self, email: &Email) -> Result<Option<UserId>, Error> {
+        let found = self.get_credentials(email).await?;
+        Ok(found.filter(|credentials| credentials.unconfirmed).map(|it| it.user_id))
+    }
+
     /// Replaces a password's hash by another hash of the same password; changes nothing when the
     /// stored hash is not the one that was read.
     pub async fn upgrade_password_hash(
@@ -236,16 +243,8 @@ impl Store {
             steps.push(Step::check(old).only_if(SAME_HASH, UseTokenError::Stale).with(unchanged));
         } else {
             steps.push(Step::delete(old).only_if(SAME_HASH, UseTokenError::Stale).with(unchanged));
-            let moved = put(&after.email, credentials)?;
-            match replaced {
-                None => steps.push(moved.only_if(IS_NEW, UseTokenError::EmailTaken)),
-                Some(user) => steps.extend([
-                    moved
-                        .only_if(IS_UNCONFIRMED, UseTokenError::EmailTaken)
-                        .with(unconfirmed_values(user)),
-                    remove_unconfirmed(user, UseTokenError::EmailTaken),
-                ]),
-            }
+            let taken = || UseTokenError::EmailTaken;
+            steps.extend(take_address(&after.email, credentials, replaced, taken)?);
         }
         steps.extend([
             Step::put(after)?
@@ -256,6 +255,32 @@ impl Store {
         ]);
         self.commit(steps).await
     }
+}
+
+/// Makes the steps that store credentials at another address, from which they remove `replaced`,
+/// the user of a registration that was never confirmed.
+pub(crate) fn take_address<E>(
+    email: &Email,
+    credentials: &Credentials,
+    replaced: Option<UserId>,
+    taken: impl Fn() -> E,
+) -> Result<Vec<Step<E>>, Error> {
+    let put = put(email, credentials)?;
+    Ok(match replaced {
+        None => vec![put.only_if(IS_NEW, taken())],
+        Some(user) => vec![
+            put.only_if(IS_UNCONFIRMED, taken()).with(unconfirmed_values(user)),
+            remove_unconfirmed(user, taken()),
+        ],
+    })
+}
+
+/// Makes the step that checks that an address can be taken: nobody has it but `user`, or somebody
+/// who never confirmed it.
+pub(crate) fn check_address<E>(email: &Email, user: UserId, taken: E) -> Step<E> {
+    Step::check(keys::credentials(email))
+        .only_if("attribute_not_exists(pk) OR user_id = :user OR unconfirmed = :yes", taken)
+        .with([string(":user", user), yes()])
 }
 
 /// Holds for the credentials of a user who has to confirm the address before signing in.

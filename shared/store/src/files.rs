@@ -110,25 +110,26 @@ impl Store {
         };
         let steps = || {
             Ok(vec![
-            Step::delete(keys::file(file.patient_id, file.record_id, file.id))
-                .only_if(EXISTS, DeleteFileError::NotFound),
-            Step::delete(keys::file_lookup(file.id)),
-            Step::update(
-                keys::record(record.patient_id, record.id),
-                "SET file_count = file_count - :one, version = version + :one, updated_at = :now, \
+                Step::delete(keys::file(file.patient_id, file.record_id, file.id))
+                    .only_if(EXISTS, DeleteFileError::NotFound),
+                Step::delete(keys::file_lookup(file.id)),
+                Step::update(
+                    keys::record(record.patient_id, record.id),
+                    "SET file_count = file_count - :one, version = version + :one, \
+                 content_version = version + :one, updated_at = :now, \
                  update_notification_id = :told",
-            )
-            .only_if("version = :before", DeleteFileError::Stale)
-            .with([
-                number(":one", 1_u64),
-                string(":now", now),
-                number(":before", record.version),
-                string(":told", notification.id),
-            ]),
-            Step::put(&version)?,
-            self.audit(event)?,
-            allowance.step()?,
-        ])
+                )
+                .only_if("version = :before", DeleteFileError::Stale)
+                .with([
+                    number(":one", 1_u64),
+                    string(":now", now),
+                    number(":before", record.version),
+                    string(":told", notification.id),
+                ]),
+                Step::put(&version)?,
+                self.audit(event)?,
+                allowance.step()?,
+            ])
         };
         self.commit_notifying(std::slice::from_ref(notification), steps).await
     }

@@ -17,7 +17,7 @@ use crate::page::{Page, Selection, below};
 use crate::read::{Consistency, Order};
 use crate::store::Store;
 use crate::table::Table;
-use crate::write::{IS_NEW, Step};
+use crate::write::Step;
 
 impl Stored for Recovery {
     const ENTITY: &'static str = "recovery";
@@ -36,6 +36,9 @@ pub enum StartRecoveryError {
     /// Another one waits for the account.
     #[error("another recovery waits")]
     Waiting,
+    /// Another account has the new address.
+    #[error("the email address is taken")]
+    EmailTaken,
     /// The table failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -66,6 +69,8 @@ pub struct RecoveredAccount<'a> {
     pub after: &'a Account,
     /// The credentials as they were read.
     pub credentials: &'a Credentials,
+    /// The user of a registration with the new address that was never confirmed.
+    pub replaced: Option<UserId>,
     /// The event for the audit trail.
     pub event: &'a AuditEvent,
     /// Inform the user.
@@ -106,7 +111,9 @@ impl Store {
     /// Stores a recovery that begins now, and the mails about it.
     ///
     /// # Errors
-    /// [`StartRecoveryError::Waiting`] when another one waits for the account.
+    /// [`StartRecoveryError::Waiting`] when another one waits for the account;
+    /// [`StartRecoveryError::EmailTaken`] when another account has the new address, unless it was
+    /// registered and never confirmed.
     pub async fn start_recovery(
         &self,
         recovery: &Recovery,
@@ -120,6 +127,10 @@ impl Store {
         let mut steps = vec![put, self.audit(event)?];
         for mail in mails {
             steps.push(Step::put(mail)?);
+        }
+        if let Some(email) = &recovery.new_email {
+            let taken = StartRecoveryError::EmailTaken;
+            steps.push(credentials::check_address(email, recovery.user_id, taken));
         }
         self.commit(steps).await
     }
@@ -211,29 +222,33 @@ impl Store {
     /// and delete its second factor if it has none any more.
     fn replace_account(
         &self,
-        RecoveredAccount { before, after, credentials, event, mails }: &RecoveredAccount<'_>,
+        account: &RecoveredAccount<'_>,
     ) -> Result<Vec<Step<RecoverError>>, Error> {
+        let RecoveredAccount { before, after, credentials, replaced, event, mails } = *account;
         let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
         let unchanged = credentials::unchanged(credentials);
         let moved =
             Credentials { second_factor: after.second_factor, ..Credentials::clone(credentials) };
-        let put = credentials::put(&after.email, &moved)?;
         let mut steps = if old == new {
+            let put = credentials::put(&after.email, &moved)?;
             vec![put.only_if(SAME_HASH, RecoverError::Stale).with(unchanged)]
         } else {
             let deletion = Step::delete(old).only_if(SAME_HASH, RecoverError::Stale);
-            vec![deletion.with(unchanged), put.only_if(IS_NEW, RecoverError::EmailTaken)]
+            let mut steps = vec![deletion.with(unchanged)];
+            let taken = || RecoverError::EmailTaken;
+            steps.extend(credentials::take_address(&after.email, &moved, replaced, taken)?);
+            steps
         };
         if before.second_factor && !after.second_factor {
             steps.push(Step::delete(keys::second_factor(after.id)));
         }
         steps.push(
-            Step::put(*after)?
+            Step::put(after)?
                 .only_if("version = :version", RecoverError::Stale)
                 .with([number(":version", before.version)]),
         );
         steps.push(self.audit(event)?);
-        for mail in *mails {
+        for mail in mails {
             steps.push(Step::put(mail)?);
         }
         Ok(steps)

@@ -44,6 +44,7 @@ async fn a_deleted_file_is_removed_and_no_longer_counted() {
         Record {
             file_count: 1,
             version: 2,
+            content_version: Some(2),
             updated_at: at(7),
             update_notification_id: Some(told.id),
             ..record.clone()

@@ -1,7 +1,8 @@
 //! Test data: users with their records, files and annotations.
 
 use domain::account::{
-    Account, Approval, Credentials, DoctorProfile, Gender, PatientProfile, Profile, Role, Years,
+    Account, Approval, Credentials, DateOfBirth, DoctorProfile, Gender, PatientProfile, Profile,
+    Role, Years,
 };
 use domain::audit::{Action, AuditEvent, Outcome};
 use domain::email::Email;
@@ -60,7 +61,7 @@ pub(crate) fn user(role: Role, first: &str, last: &str) -> Account {
 
 pub(crate) fn patient() -> Account {
     let profile = PatientProfile {
-        date_of_birth: Some("1990-02-28".parse().unwrap()),
+        date_of_birth: Some(DateOfBirth::from_json(&"1990-02-28".into()).unwrap()),
         gender: Gender::Female,
         address: Address::parse("1 High Street").ok(),
     };
@@ -145,6 +146,7 @@ pub(crate) fn record(patient: &Account, doctor: &Account) -> Record {
         annotation_count: 0,
         updated_at: at(0),
         version: 1,
+        content_version: Some(1),
         update_notification_id: None,
         annotation_notification_id: None,
     }

@@ -53,6 +53,7 @@ impl TestTable {
             before,
             after: &after,
             credentials: &credentials(before),
+            replaced: None,
             event: &event,
             mails: &mails,
         };
@@ -117,11 +118,14 @@ async fn an_account_moves_to_a_free_address_as_a_whole() {
     let table = TestTable::new().await;
     let (account, other, new) = (patient(), patient(), patient());
     table.register(&account).await;
-    table.register(&other).await;
     let to_taken = recovery(&account, Some(&other));
     table.start(&to_taken, at(0)).await.unwrap();
+    table.register(&other).await;
     let refused = table.carry_out(&account, &to_taken).await;
     assert!(matches!(refused, Err(RecoverError::EmailTaken)));
+    let to_taken = recovery(&account, Some(&other));
+    let refused = table.start(&to_taken, at(20)).await;
+    assert!(matches!(refused, Err(StartRecoveryError::EmailTaken)));
     assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(account.clone()));
 
     let to_new = recovery(&account, Some(&new));
@@ -180,6 +184,7 @@ async fn admins_are_counted_with_the_time_of_the_last_removal() {
             before,
             after: &after,
             credentials: &credentials(before),
+            replaced: None,
             event: &event,
             mails: &[],
         };

@@ -27,7 +27,10 @@ impl TestTable {
     pub(crate) async fn staff_create(&self, account: &Account) {
         let event = event(account, account.id, Action::CreateUser, None);
         let mail = mail(MailKind::ResetPassword, account);
-        self.store.create_user(account, &credentials(account), &mail, &event, None).await.unwrap();
+        self.store
+            .create_user(account, &credentials(account), &mail, &event, None, None)
+            .await
+            .unwrap();
     }
 
     async fn working_admins(&self) -> u64 {
@@ -50,7 +53,7 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
     let creation = event(&account, account.id, Action::CreateUser, None);
     table
         .store
-        .create_user(&account, &credentials(&account), &order, &creation, None)
+        .create_user(&account, &credentials(&account), &order, &creation, None, None)
         .await
         .unwrap();
     assert_eq!(table.store.get_account(account.id).await.unwrap(), Some(account.clone()));
@@ -70,7 +73,7 @@ async fn a_user_is_created_with_a_mail_and_an_event() {
         ..user(Role::Admin, "", "")
     };
     let refused =
-        table.store.create_user(&other, &credentials(&other), &order, &creation, None).await;
+        table.store.create_user(&other, &credentials(&other), &order, &creation, None, None).await;
     assert!(matches!(refused, Err(RegisterError::EmailTaken)));
     assert_eq!(table.count().await, 4, "nothing of the second is there");
 }

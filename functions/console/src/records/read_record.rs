@@ -238,6 +238,7 @@ mod tests {
                 annotation_count: 0,
                 updated_at: now,
                 version: u64::MAX,
+                content_version: None,
                 update_notification_id: None,
                 annotation_notification_id: None,
             },

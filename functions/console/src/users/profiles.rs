@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use domain::account::{Account, Profile, Role};
+use domain::account::{Account, DateOfBirth, Profile, Role};
 use domain::text::Specialization;
 use http_api::caller::Admin;
 use http_api::problem::Problem;
@@ -57,8 +57,9 @@ impl<'a> ProfileRow<'a> {
                 age: None,
             },
             Profile::Patient(profile) => {
-                let age = profile.date_of_birth.and_then(|birth| age(birth, today));
-                Self { user, specialization: None, date_of_birth: profile.date_of_birth, age }
+                let date_of_birth = profile.date_of_birth.map(DateOfBirth::get);
+                let age = date_of_birth.and_then(|birth| age(birth, today));
+                Self { user, specialization: None, date_of_birth, age }
             }
         })
     }

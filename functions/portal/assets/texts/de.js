@@ -345,6 +345,7 @@ export const texts = {
 		added: "Die Anmerkung ist hinzugefügt.",
 		edit: "Bearbeiten",
 		versions: "Frühere Fassungen",
+		outdated: "Der Eintrag hat sich geändert, seit dies geschrieben wurde: siehe unten „Änderungen“.",
 		edited: (when) => html`bearbeitet ${when}`,
 	},
 	history: {

@@ -314,6 +314,7 @@ export const texts = {
 		added: "The note is added.",
 		edit: "Edit",
 		versions: "Earlier versions",
+		outdated: "The record has changed since this was written: see “Changes” below.",
 		/** @param {unknown} when */
 		edited: (when) => html`edited ${when}`,
 	},

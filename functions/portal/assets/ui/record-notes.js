@@ -19,6 +19,7 @@ import { toast } from "./toast.js";
 export const recordNotes = ({ isDoctor, update, take }) => {
 	const t = texts.notes;
 	let recordId = "";
+	let contentVersion = 0;
 	/** @type {Schemas["Annotation"][]} */
 	let notes = [];
 	const form = new Form(update, async ({ note = "" }) => {
@@ -72,11 +73,13 @@ export const recordNotes = ({ isDoctor, update, take }) => {
 					: html` · <button type="button" class="plain" @click=${() => showVersions(note)}>${t.edited(time(note.updated_at))}</button>`}
 				${isDoctor && note.author?.pk === session.user?.id ? html` · <button type="button" class="plain no-print" @click=${() => edit(note)}>${t.edit}</button>` : nothing}
 			</p>
+			${(note.record_version ?? contentVersion) < contentVersion ? html`<p class="outdated">${t.outdated}</p>` : nothing}
 			<p class="prose" dir="auto">${note.note}</p>
 		</li>`;
 
-	return ({ id, annotations }) => {
+	return ({ id, annotations, content_version }) => {
 		recordId = id;
+		contentVersion = content_version ?? 0;
 		notes = annotations;
 		return html`
 			<section class="card" aria-labelledby="notes-title">

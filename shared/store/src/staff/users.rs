@@ -148,41 +148,37 @@ impl Table {
 }
 
 impl Store {
-    /// Stores a user whom staff create, and the mail with which the user sets a password.
+    /// Stores a user whom staff create, and the mail with which the user sets a password. Removes
+    /// `replaced`, the user of a registration with the address that was never confirmed.
     ///
     /// # Errors
-    /// [`RegisterError::EmailTaken`] when an account has the address.
+    /// [`RegisterError::EmailTaken`] when another account has the address.
     pub async fn create_user(
         &self,
         account: &Account,
         credentials: &Credentials,
         mail: &Mail,
         event: &AuditEvent,
+        replaced: Option<UserId>,
         stored_response: Option<&StoredResponse>,
     ) -> Result<(), RegisterError> {
-        let mut steps =
-            self.creation(account, credentials, mail, event, RegisterError::EmailTaken)?;
+        let taken = || RegisterError::EmailTaken;
+        let mut steps = credentials::take_address(&account.email, credentials, replaced, taken)?;
+        steps.extend(self.creation(account, mail, event)?);
         if account.is_active_admin() {
             steps.push(add_admin());
         }
         self.commit(StoredResponse::first(stored_response, steps)).await
     }
 
-    /// Makes the steps that store a new account with its credentials, mail and event.
+    /// Makes the steps that store a new account with its mail and event.
     fn creation<E: From<Error>>(
         &self,
         account: &Account,
-        credentials: &Credentials,
         mail: &Mail,
         event: &AuditEvent,
-        email_taken: E,
     ) -> Result<Vec<Step<E>>, Error> {
-        let mut steps = vec![
-            credentials::put(&account.email, credentials)?.only_if(IS_NEW, email_taken),
-            Step::put(account)?,
-            Step::put(mail)?,
-            self.audit(event)?,
-        ];
+        let mut steps = vec![Step::put(account)?, Step::put(mail)?, self.audit(event)?];
         steps.extend(names::add(account)?);
         Ok(steps)
     }
@@ -201,13 +197,9 @@ impl Store {
     ) -> Result<(), BootstrapError> {
         let first = add_admin().only_if(IS_NEW, BootstrapError::AdminExists);
         let mut steps = vec![first];
-        steps.extend(self.creation(
-            account,
-            credentials,
-            mail,
-            event,
-            BootstrapError::EmailTaken,
-        )?);
+        let taken = || BootstrapError::EmailTaken;
+        steps.extend(credentials::take_address(&account.email, credentials, None, taken)?);
+        steps.extend(self.creation(account, mail, event)?);
         self.commit(steps).await
     }
 

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Anonymous, AuthenticatorApp, Client, FunctionSettings, PASSWORD, Response, Sandbox,
-    account_mail, aws, new_email, origin,
+    Admin, Anonymous, AuthenticatorApp, Client, FunctionSettings, PASSWORD, Patient, Response,
+    Sandbox, account_mail, aws, eventually, let_it_wait, new_email, origin, recover,
 };
 
 const OWN: &str = "three lamps in the window";
@@ -224,4 +224,65 @@ fn the_owner_of_an_address_moves_to_it_although_it_was_registered() {
     assert_eq!(owner.me().ok(200).text("email"), email);
     Anonymous.verify_email_and_set_password(&of_squatter, OWN).refused("token", "invalid");
     assert_eq!(Anonymous.login(&email, PASSWORD).ok(200)["pk"], Value::from(owner.id.as_str()));
+}
+
+#[test]
+fn staff_create_a_user_although_the_address_was_registered() {
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let (admin, email) = (Admin::new(), new_email());
+    register(&accounts, &email, PASSWORD, "Evil").ok(202);
+    let of_squatter = account_mail(&email, CONFIRM, 0).token();
+    let body = json!({"email": email, "role": "doctor", "first_name": "Jane"});
+    let created = eventually("the index of addresses has the squatter", || {
+        let response = admin.create_user(body.clone());
+        (response.status == 201).then_some(response)
+    });
+    Anonymous.verify_email_and_set_password(&of_squatter, PASSWORD).refused("token", "invalid");
+    let token = account_mail(&email, "Set Your Password", 0).token();
+    Anonymous.reset_password(&token, OWN).ok(200);
+    Anonymous.login(&email, PASSWORD).problem(401, "invalid_credentials");
+    assert_eq!(Anonymous.login(&email, OWN).ok(200)["pk"], created["pk"]);
+    // From then on, the address is taken for staff, too.
+    admin.create_user(body).refused("email", "taken");
+}
+
+#[test]
+fn staff_change_an_address_to_one_that_was_registered() {
+    let accounts =
+        FunctionSettings::of("accounts").with("REVEAL_REGISTERED_EMAIL", "false").start();
+    let (admin, second) = (Admin::new(), Admin::new());
+    // Registered before the start, while it waits, and by somebody who confirms it.
+    let cases = [(true, false), (false, false), (false, true)].map(|(before, confirms)| {
+        let (patient, email) = (Patient::new(), new_email());
+        if before {
+            register(&accounts, &email, PASSWORD, "Evil").ok(202);
+        }
+        admin.start_email_change(&patient.id, &email).ok(204);
+        if !before {
+            register(&accounts, &email, PASSWORD, "Evil").ok(202);
+        }
+        if confirms {
+            let token = account_mail(&email, CONFIRM, 0).token();
+            Anonymous.verify_email_and_set_password(&token, OWN).ok(200);
+        }
+        let recovery = eventually("the recovery is listed", || {
+            let listed = admin.list_recoveries("limit=100").ok(200);
+            let mut results = listed.results().iter();
+            let found = results.find(|recovery| recovery["user"] == patient.id.as_str());
+            found.map(|recovery| recovery["id"].as_str().unwrap().to_owned())
+        });
+        second.approve_recovery(&patient.id, &recovery).ok(204);
+        let token = account_mail(&email, "Confirm the New Email Address", 0).token();
+        Anonymous.confirm_recovery(&token).ok(200);
+        let_it_wait(&patient.id);
+        (patient, email, confirms)
+    });
+    for (patient, email, confirms) in cases {
+        let kept = if confirms { &patient.email } else { &email };
+        eventually("the address has changed, unless somebody else has confirmed it", || {
+            recover(&json!({})).unwrap();
+            (admin.read_user(&patient.id).ok(200).text("email") == kept).then_some(())
+        });
+    }
 }

@@ -17,6 +17,7 @@ fn a_patient_creates_a_record() {
     assert_eq!(created.header("etag"), "\"1\"");
     let expected = [
         "annotations",
+        "content_version",
         "created_at",
         "description",
         "doctor",

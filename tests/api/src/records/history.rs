@@ -119,14 +119,15 @@ fn a_change_after_the_doctors_note_is_seen_by_both() {
     // The note says that it is older than the change, until the doctor writes it again.
     let seen = doctor.read_doctor_record(id).ok(200);
     assert_eq!(
-        (&seen["version"], &seen["annotations"][0]["record_version"]),
-        (&json!(3), &json!(1))
+        (&seen["version"], &seen["content_version"], &seen["annotations"][0]["record_version"]),
+        (&json!(3), &json!(3), &json!(1))
     );
     let again =
         doctor.update_annotation(note.text("id"), json!({"note": format!("{MARKER} stop")}));
     assert_eq!(again.ok(200)["record_version"], 3);
 
     patient.delete_file(file).ok(204);
+    assert_eq!(patient.read_patient_record(id).ok(200)["content_version"], 5);
     patient.update_record(id, json!({"doctor": next.id, "record_type": "general"})).ok(200);
     let history = next.read_doctor_record_history(id, "").ok(200);
     let [moved, deleted, first] = history.results() else { panic!("{history}") };
@@ -145,6 +146,9 @@ fn a_change_after_the_doctors_note_is_seen_by_both() {
         patient.read_patient_record_history(id, &rest).ok(200)["results"],
         json!([expected])
     );
+    // Another doctor does not make notes older than what they are about.
+    let moved = patient.update_record(id, json!({"doctor": doctor.id})).ok(200);
+    assert_eq!((&moved["version"], &moved["content_version"]), (&json!(7), &json!(6)));
 }
 
 #[test]
