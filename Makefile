@@ -71,7 +71,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside browser conformance test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy tools documents clients dependencies requirements sbom release-files
+.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside browser conformance test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy deploy-plan tools documents clients dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -241,14 +241,24 @@ openapi: ## Write the API's document to functions/docs from what the handlers de
 clean: ## Delete the data of the system
 	@test ! -x $(VENV)/stack/bin/python || $(STACK) clean
 
-deploy: $(VENV)/sam/$(READY) $(VENV)/lambda/$(READY) ## Deploy to AWS: MAIL_SENDER=<address>, needed the first time, and ENV=dev or prod
-	@$(VENV)/sam/bin/python -m tests.stack.before_deploy "$(ENV)" "$(MAIL_SENDER)"
-	@# SAM cannot pass --locked. Where Cargo.lock is complete, nothing changes it.
-	@cargo fetch --locked --quiet
-	@$(SAM) build --config-env $(ENV)
-	@# Parameters on the command line replace those of samconfig.toml.
-	@$(SAM) deploy --config-env $(ENV) $(if $(MAIL_SENDER),--parameter-overrides MailSender=$(MAIL_SENDER) $$($(PYTHON) -c \
-		'import tomllib; print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["deploy"]["parameters"].get("parameter_overrides", []))'))
+deploy: $(VENV)/sam/$(READY) $(VENV)/lambda/$(READY) ## Deploy to AWS: ENV=dev or prod, the first time MAIL_SENDER=<address>, DOMAIN=<of the API>, PARAMETERS="<Name>=<value> ..."
+	$(call sam_deploy)
+
+deploy-plan: $(VENV)/sam/$(READY) $(VENV)/lambda/$(READY) ## Show what `make deploy` with the same settings would change, and change nothing
+	$(call sam_deploy,--no-execute-changeset)
+
+# Later deployments keep the values of all parameters that are not given. Parameters on the command line replace those of
+# samconfig.toml.
+GIVEN_PARAMETERS = $(strip $(if $(DOMAIN),PublicUrl=https://$(DOMAIN)) $(PARAMETERS))
+ALL_PARAMETERS = $(strip $(if $(MAIL_SENDER),MailSender=$(MAIL_SENDER)) $(GIVEN_PARAMETERS))
+define sam_deploy
+@$(VENV)/sam/bin/python -m tests.stack.before_deploy "$(ENV)" "$(MAIL_SENDER)" $(GIVEN_PARAMETERS)
+@# SAM cannot pass --locked. Where Cargo.lock is complete, nothing changes it.
+@cargo fetch --locked --quiet
+@$(SAM) build --config-env $(ENV)
+@$(SAM) deploy --config-env $(ENV) $(1) $(if $(ALL_PARAMETERS),--parameter-overrides $$($(PYTHON) -c \
+	'import tomllib; print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["deploy"]["parameters"].get("parameter_overrides", []))') $(ALL_PARAMETERS))
+endef
 
 # A virtual environment for each tool: they need different versions of the same libraries.
 $(VENV)/%/$(READY): tests/stack/requirements-%.txt | owner

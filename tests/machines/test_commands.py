@@ -244,7 +244,7 @@ def test_deploying_checks_settings_and_credentials_first(monkeypatch: pytest.Mon
 
 
 def test_deploying_checks_the_parameters_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(before_deploy, "_wrong_in_the_account", lambda _deploy, _sender: None)
+    monkeypatch.setattr(before_deploy, "_wrong_in_the_account", lambda *_given: None)
     for environment_name in ("dev", "prod"):
         assert before_deploy.wrong(environment_name, "records@example.org") is None
     shutil.copy(ROOT / "template.yaml", tmp_path)
@@ -253,10 +253,26 @@ def test_deploying_checks_the_parameters_first(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(before_deploy, "ROOT", tmp_path)
     assert "template.yaml has no parameter StafIdleHours: correct" in before_deploy.wrong("prod", "")
     assert before_deploy.wrong("dev", "") is None
+    assert "no parameter PageSizes: correct PARAMETERS=" in before_deploy.wrong("dev", "", ["PageSizes=5"])
+    for domain in ("records", "https://records.example.org", "records.example.org/app"):
+        assert "DOMAIN=records.example.org" in before_deploy.wrong("dev", "", [f"PublicUrl=https://{domain}"]), domain
+    assert before_deploy.wrong("dev", "", ["PublicUrl=https://records.example.org"]) is None
+
+
+def test_a_plan_shows_the_changes_of_the_same_deployment() -> None:
+    settings = ["ENV=prod", "MAIL_SENDER=records@example.org", "DOMAIN=records.example.org", "PARAMETERS=PageSize=50"]
+    deploy, plan = (make(ROOT, "--dry-run", target, *settings).stdout for target in ("deploy", "deploy-plan"))
+    assert plan.replace(" --no-execute-changeset ", "  ") == deploy != plan
+    for parameter in ("MailSender=records@example.org", "PublicUrl=https://records.example.org", "PageSize=50"):
+        assert parameter in deploy.partition("--parameter-overrides")[2], deploy
 
 
 class _Cloud:
-    """The two services of AWS that are asked, in a region with one stack."""
+    """The three services of AWS that are asked, in a region with one stack, whose sender SES knows."""
+
+    def get_email_identity(self, EmailIdentity: str) -> None:  # noqa: N803
+        if EmailIdentity != "example.org":
+            raise ClientError({"Error": {"Code": "NotFoundException", "Message": "no identity"}}, "GetEmailIdentity")
 
     def get_caller_identity(self) -> None:
         pass
@@ -271,5 +287,13 @@ def test_the_first_deployment_needs_the_sender_of_mails(monkeypatch: pytest.Monk
     monkeypatch.setattr(before_deploy.boto3, "client", lambda *_arguments, **_settings: _Cloud())
     said = before_deploy.wrong("dev", "")
     assert "there is no stack health-records-dev" in said and "MAIL_SENDER=<address>" in said
-    assert before_deploy.wrong("dev", "records@example.org") is None
+    assert before_deploy.wrong("dev", "records@example.com") is None
     assert before_deploy.wrong("prod", "") is None, "the stack has its sender"
+
+
+def test_an_identity_that_another_stack_has_made_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(before_deploy.boto3, "client", lambda *_arguments, **_settings: _Cloud())
+    assert "PARAMETERS=MailIdentity=EXISTING" in before_deploy.wrong("dev", "records@example.org")
+    assert before_deploy.wrong("dev", "records@example.org", ["MailIdentity=EXISTING"]) is None
+    assert before_deploy.wrong("dev", "records@example.org", ["MailIdentity=ADDRESS"]) is None
+    assert "leave out MailIdentity=EXISTING" in before_deploy.wrong("dev", "a@example.com", ["MailIdentity=EXISTING"])

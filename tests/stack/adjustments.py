@@ -24,11 +24,9 @@ def set_cors(apigateway, template: dict, parameters: dict[str, str]) -> None:
     template, `parameters` are those of its stack.
     """
     resources = template["Resources"].values()
-    [settings] = [each["Properties"]["CorsConfiguration"] for each in resources if each["Type"] == "AWS::ApiGatewayV2::Api"]
-    separator, parameter = settings["AllowOrigins"]["Fn::Split"]
-    origins = parameters[parameter["Ref"]].split(separator)
+    [(_, settings, _)] = [each["Properties"]["CorsConfiguration"]["Fn::If"] for each in resources if each["Type"] == "AWS::ApiGatewayV2::Api"]
     [api] = apigateway.get_apis()["Items"]
-    apigateway.update_api(ApiId=api["ApiId"], CorsConfiguration=settings | {"AllowOrigins": origins})
+    apigateway.update_api(ApiId=api["ApiId"], CorsConfiguration=settings | {"AllowOrigins": parameters["LocalOrigins"].split(",")})
 
 
 def allow_plain_http(s3, bucket: str) -> None:

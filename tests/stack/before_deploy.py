@@ -1,11 +1,13 @@
 """Checks what `make deploy` needs before anything is built: settings, parameters and credentials.
 
-Runs with the Python of the SAM CLI, which contains boto3: python -m tests.stack.before_deploy dev [sender's address]
+Runs with the Python of the SAM CLI, which contains boto3:
+python -m tests.stack.before_deploy dev [sender's address [Parameter=value ...]]
 """
 
 import re
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import boto3
@@ -14,10 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ROOT = Path(__file__).resolve().parents[2]
 _PARAMETER = re.compile(r"^  (\w+):$", re.MULTILINE)
+_DOMAIN = re.compile(r"https://([a-z0-9-]+\.)+[a-z]{2,}")
 
 
-def wrong(environment: str, sender: str) -> str | None:
-    """Returns what is missing and what to do, or None."""
+def wrong(environment: str, sender: str, others: Sequence[str] = ()) -> str | None:
+    """Returns what is missing and what to do, or None. `others` are further parameters, as `Name=value`."""
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text())
     environments = [name for name, value in settings.items() if isinstance(value, dict) and "build" in value]
     if environment not in environments:
@@ -28,12 +31,18 @@ def wrong(environment: str, sender: str) -> str | None:
     for setting in deploy.get("parameter_overrides", []):
         if setting.split("=")[0] not in known:
             return f"template.yaml has no parameter {setting.split('=')[0]}: correct parameter_overrides of {environment} in samconfig.toml"
+    given = dict(setting.partition("=")[::2] for setting in others)
+    for name in given:
+        if name not in known:
+            return f"template.yaml has no parameter {name}: correct PARAMETERS="
+    if "PublicUrl" in given and not _DOMAIN.fullmatch(given["PublicUrl"]):
+        return f"{given['PublicUrl']} is no address of a domain: DOMAIN=records.example.org is the domain of the API"
     if sender and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", sender):
         return f"MAIL_SENDER={sender} is no address: MAIL_SENDER=records@example.org names the sender of mails"
-    return _wrong_in_the_account(deploy, sender)
+    return _wrong_in_the_account(deploy, sender, given.get("MailIdentity", "DOMAIN"))
 
 
-def _wrong_in_the_account(deploy: dict, sender: str) -> str | None:
+def _wrong_in_the_account(deploy: dict, sender: str, identity: str) -> str | None:
     once = Config(retries={"max_attempts": 1}, connect_timeout=10, read_timeout=10)
     name, region = deploy["stack_name"], deploy["region"]
     try:
@@ -47,11 +56,33 @@ def _wrong_in_the_account(deploy: dict, sender: str) -> str | None:
             return f"the stack {name} cannot be read in {region} ({error}): ask for the rights to deploy it"
         if not sender:
             return f"there is no stack {name} in {region} yet, and the first time needs the sender of mails: MAIL_SENDER=<address>"
+        return _wrong_identity(boto3.client("sesv2", region_name=region, config=once), sender, identity)
     except BotoCoreError as error:
         return f"CloudFormation cannot be reached ({error}): check the network"
 
 
+def _wrong_identity(ses, sender: str, identity: str) -> str | None:
+    """Checks what SES knows of the sender before the first deployment, which would fail and be rolled back."""
+    domain = sender.partition("@")[2]
+    known = [name for name in (domain, sender) if _is_known(ses, name)]
+    if identity == "EXISTING" and not known:
+        return f"SES knows neither {domain} nor {sender} in this region: leave out MailIdentity=EXISTING, or verify one of them"
+    if (domain if identity == "DOMAIN" else sender) in known and identity != "EXISTING":
+        return f"SES has the identity {known[0]} in this region already: use it with PARAMETERS=MailIdentity=EXISTING"
+    return None
+
+
+def _is_known(ses, identity: str) -> bool:
+    try:
+        ses.get_email_identity(EmailIdentity=identity)
+        return True
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NotFoundException":
+            return False
+        raise
+
+
 if __name__ == "__main__":
-    sentence = wrong(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
+    sentence = wrong(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "", sys.argv[3:])
     if sentence:
         sys.exit(f"error: {sentence}")

@@ -106,8 +106,9 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: 
         "Architecture": build.ARCHITECTURE,
         "DataPolicy": "Delete",
         "MailSender": _MAIL_SENDER,
-        "PublicUrl": f"http://localhost:{proxy_port}",
-        "AllowedOrigins": _WEB_CLIENT,
+        "MailIdentity": "ADDRESS",
+        "Environment": "local",
+        "LocalOrigins": f"http://localhost:{proxy_port},{_WEB_CLIENT}",
         # As the Django service did.
         "RevealRegisteredEmail": "true",
         # Doctors can be used right after registration.

@@ -35,8 +35,7 @@ pub fn healthy() -> ApiResponse {
 #[utoipa::path(get, path = "/api/health/ready/", tag = "Service", responses((status = 200,
     description = "It can.", body = Health)))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<ApiResponse, Problem> {
-    // The smallest thing that is in every table in use. Whatever is wrong with the table, it is not
-    // ready.
-    app.store.list_signing_keys().await.map_err(Problem::unavailable_because)?;
+    // Whatever is wrong with the table, the service is not ready.
+    app.store.check().await.map_err(Problem::unavailable_because)?;
     Ok(ok(&Health { status: "ready" }))
 }

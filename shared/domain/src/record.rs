@@ -141,11 +141,26 @@ impl From<&File> for NamedFile {
 impl RecordVersion {
     /// Returns what an author has changed between two versions of a record, files aside.
     pub fn between(before: &Record, after: &Record, author_id: UserId) -> Self {
+        // Every field, so that a new one does not compile before the history has it.
+        let Record {
+            id,
+            patient_id,
+            doctor_id,
+            record_type,
+            description,
+            file_count: _,
+            annotation_count: _,
+            updated_at,
+            version,
+            content_version: _,
+            update_notification_id: _,
+            annotation_notification_id: _,
+        } = after;
         Self {
-            record_type: BeforeAfter::between(&before.record_type, &after.record_type),
-            description: BeforeAfter::between(&before.description, &after.description),
-            doctor_id: BeforeAfter::between(&before.doctor_id, &after.doctor_id),
-            ..Self::empty(after.patient_id, after.id, after.version, author_id, after.updated_at)
+            record_type: BeforeAfter::between(&before.record_type, record_type),
+            description: BeforeAfter::between(&before.description, description),
+            doctor_id: BeforeAfter::between(&before.doctor_id, doctor_id),
+            ..Self::empty(*patient_id, *id, *version, author_id, *updated_at)
         }
     }
 

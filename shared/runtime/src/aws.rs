@@ -67,7 +67,9 @@ pub async fn sdk(policy: CallPolicy) -> SdkConfig {
 pub(crate) async fn configure(environment: config::Aws, policy: CallPolicy) -> SdkConfig {
     // An emulator may have its own certificate, and a developer's machine may be behind a proxy
     // that has one.
-    let only_amazon = environment.in_lambda && environment.endpoint_url.is_none();
+    let only_amazon = environment.in_lambda
+        && environment.endpoint_url.is_none()
+        && environment.identity.as_ref().is_some_and(|it| has_amazon_certificates(&it.region));
     let shared = match environment.identity {
         Some(identity) => {
             let secret = identity.secret_access_key.expose();
@@ -93,11 +95,17 @@ pub(crate) async fn configure(environment: config::Aws, policy: CallPolicy) -> S
     shared.timeout_config(policy.timeouts()).retry_config(policy.retries()).build()
 }
 
+/// Returns whether the endpoints of a region have certificates of Amazon's own authorities. China
+/// and the European Sovereign Cloud are other partitions of AWS, with others.
+fn has_amazon_certificates(region: &str) -> bool {
+    !["cn-", "eusc-", "us-iso", "eu-iso"].iter().any(|partition| region.starts_with(partition))
+}
+
 /// Builds an HTTP client with TLS by rustls and ring.
 fn http_client(only_amazon: bool) -> aws_sdk_dynamodb::config::SharedHttpClient {
     let mut roots = TrustStore::default();
     if only_amazon {
-        // All endpoints of AWS have certificates of these authorities
+        // All endpoints of these regions have certificates of these authorities
         // (<https://www.amazontrust.com/repository/>). Parsing the system's hundred would delay the
         // first request.
         roots =
@@ -236,6 +244,16 @@ mod tests {
         };
         configure(config::Aws { identity: Some(identity), endpoint_url, in_lambda: true }, policy)
             .await
+    }
+
+    #[test]
+    fn only_the_partitions_of_amazons_authorities_trust_them_alone() {
+        for region in ["eu-central-1", "us-gov-west-1", "ap-southeast-7", "mx-central-1"] {
+            assert!(has_amazon_certificates(region), "{region}");
+        }
+        for region in ["cn-north-1", "cn-northwest-1", "eusc-de-east-1", "us-iso-east-1"] {
+            assert!(!has_amazon_certificates(region), "{region}");
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use crate::attributes::{Item, names};
 use crate::error::{Error, classify};
 use crate::item::{Stored, from_item};
-use crate::keys::{ItemKey, Range};
+use crate::keys::{self, ItemKey, Range};
 use crate::retry::UNPROCESSED_BATCH;
 use crate::table::Table;
 use crate::write::incomplete;
@@ -38,6 +38,14 @@ const READ_AT_ONCE: usize = 2_000;
 const MAX_BATCH_GET: usize = 100;
 
 impl Table {
+    /// Reads an item that does not exist, eventually consistent, for the half of a read unit.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.get_item(keys::readiness(), Consistency::Eventual).await.map(drop)
+    }
+
     /// Reads one item as its type.
     pub(crate) async fn get<T: Stored>(
         &self,

@@ -90,16 +90,17 @@ fn objects_are_encrypted_and_old_versions_expire() {
 #[test]
 fn cors_allows_exactly_the_requests_of_presigned_urls() {
     let template = Template::load();
-    // The web client at the address of the API, of which this is scheme and host.
+    // With the web client at the address of the API.
     let address = json!({ "Fn::If": ["HasPublicUrl", { "Ref": "PublicUrl" },
         { "Fn::GetAtt": ["HttpApi", "ApiEndpoint"] }] });
-    let part = |number: usize| json!({ "Fn::Select": [number, { "Fn::Split": ["/", address] }] });
-    let origins = json!({ "Fn::Join": ["",
-        [{ "Ref": "AllowedOrigins" }, ",", part(0), "//", part(2)]] });
+    let others =
+        json!({ "Fn::If": ["HasAllowedOrigins", { "Fn::Sub": "${AllowedOrigins}," }, ""] });
+    let deployed = json!({ "Fn::Split": [",", { "Fn::Join": ["", [others, address]] }] });
+    let local = json!({ "Fn::Split": [",", { "Ref": "LocalOrigins" }] });
     assert_eq!(
         bucket(&template)["CorsConfiguration"],
         json!({ "CorsRules": [{
-            "AllowedOrigins": { "Fn::Split": [",", origins] },
+            "AllowedOrigins": { "Fn::If": ["IsLocal", local, deployed] },
             "AllowedMethods": ["GET", "PUT"],
             // SIGNED_UPLOAD_HEADERS of shared/runtime/src/bucket.rs.
             "AllowedHeaders": ["Content-Type", "If-None-Match", "X-Amz-Checksum-Sha256"],

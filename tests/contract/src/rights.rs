@@ -40,7 +40,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("records", "AUDIT#*", "PutItem Query"),
     ("records", "RATE#*", "UpdateItem"),
     ("records", "IDEMPOTENCY#*", "DeleteItem PutItem"),
-    ("docs", "JWKS", "Query"),
+    ("docs", "READINESS", "GetItem"),
     ("notifications", "USER#*", "BatchGetItem"),
     ("notifications", "JWKS", "Query"),
     ("notifications", "PATIENT#*", "Query"),

@@ -214,15 +214,26 @@ fn guessable_and_mail_sending_operations_are_throttled() {
             .then(|| format!("POST {}", path.trim_end_matches('/')))
     });
     let greedy = "ANY /api/accounts/{proxy+}".to_owned();
-    // Each change of a record notifies somebody.
-    let records = ["ANY /api/records", "ANY /api/records/{proxy+}"].map(str::to_owned);
+    let others = [
+        "GET /api/accounts/{proxy+}",
+        // Each change of a record notifies somebody.
+        "ANY /api/records",
+        "ANY /api/records/{proxy+}",
+        "ANY /api/notifications",
+        "ANY /api/notifications/{proxy+}",
+        // Anybody may ask for it, and it reads the table.
+        "ANY /api/health/{proxy+}",
+    ]
+    .map(str::to_owned);
     assert_same(
         settings.keys(),
-        posts.chain([greedy.clone()]).chain(records.clone()),
+        posts.chain([greedy.clone()]).chain(others.clone()),
         "RouteSettings of template.yaml must name each public POST of accounts, resend/, the \
-         greedy route of accounts, and the routes of records",
+         greedy routes of accounts, the routes of records and notifications, and readiness",
     );
-    for (key, limits) in settings {
+    let default = ("the default of all other routes".to_owned(), &stage["DefaultRouteSettings"]);
+    let limits = settings.iter().map(|(key, limits)| (key.clone(), limits));
+    for (key, limits) in limits.chain([default]) {
         let limit = |name: &str| {
             limits[name].as_f64().unwrap_or_else(|| panic!("{key} has no {name} in RouteSettings"))
         };
@@ -247,7 +258,7 @@ fn guessable_and_mail_sending_operations_are_throttled() {
     );
     // Whichever route AWS selects for a trailing slash, it is throttled.
     let gateway = Gateway::of(&template);
-    for key in settings.keys().filter(|key| **key != greedy && !records.contains(key)) {
+    for key in settings.keys().filter(|key| **key != greedy && !others.contains(key)) {
         let path = key.trim_start_matches("POST ");
         assert_eq!(
             gateway.route("POST", path, TrailingSlash::Significant).map(|route| &route.key),
@@ -258,6 +269,11 @@ fn guessable_and_mail_sending_operations_are_throttled() {
             .map(|route| &route.key);
         assert_eq!(with_slash, Some(&greedy), "{path}/");
     }
+    // Then they share its limit with all sign-ins: each takes half a second of a vCPU.
+    assert_eq!(
+        settings[&greedy],
+        json!({ "ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100 })
+    );
 }
 
 #[test]
@@ -470,10 +486,14 @@ fn cors_allows_the_methods_and_headers_of_the_api() {
     let template = Template::load();
     let (_, api) =
         template.all("AWS::ApiGatewayV2::Api").next().expect("template.yaml has no HTTP API");
-    let cors = &api["CorsConfiguration"];
+    // Without other web clients, none.
+    let cors = &api["CorsConfiguration"]["Fn::If"];
+    assert_eq!((&cors[0], text(&cors[2])), (&json!("HasAllowedOrigins"), "${AWS::NoValue}".into()));
+    let cors = &cors[1];
     assert_eq!(
         cors["AllowOrigins"],
-        json!({ "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }),
+        json!({ "Fn::Split": [",", { "Fn::If":
+            ["IsLocal", { "Ref": "LocalOrigins" }, { "Ref": "AllowedOrigins" }] }] }),
         "AllowOrigins must be the parameter AllowedOrigins"
     );
     assert_eq!(

@@ -1,5 +1,7 @@
 //! The parameters of the template and the environments of samconfig.toml.
 
+use serde_json::json;
+
 use crate::assert_same;
 use crate::template::Template;
 use crate::workspace;
@@ -47,6 +49,49 @@ fn every_parameter_belongs_to_a_group() {
 }
 
 #[test]
+fn plain_http_is_for_the_emulated_cloud_only() {
+    let template = Template::load();
+    let addresses = template.section("Parameters").iter().filter(|(name, parameter)| {
+        *name != "LocalOrigins" && parameter["AllowedPattern"].as_str().unwrap_or("").contains("//")
+    });
+    for (name, parameter) in addresses {
+        let pattern = parameter["AllowedPattern"].as_str().unwrap();
+        assert!(!pattern.contains("https?"), "{name} must take https only: {pattern}");
+        assert_eq!(parameter["Default"], "", "{name} must be the stack's own address by default");
+    }
+    let not_local = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "Environment" }, "local"] }] });
+    let rule = &template.section("Rules")["PlainHttpIsLocal"];
+    assert_eq!(rule["RuleCondition"], not_local);
+    assert_eq!(
+        rule["Assertions"][0]["Assert"],
+        json!({ "Fn::Equals": [{ "Ref": "LocalOrigins" }, ""] })
+    );
+    assert_ne!(template.section("Parameters")["Environment"]["Default"], "local");
+}
+
+/// A second stack may send from the same domain or address, and none may delete it for the other.
+#[test]
+fn the_identity_of_the_sender_may_exist_and_is_kept() {
+    let template = Template::load();
+    let identity = template.resource("SenderIdentity");
+    assert_eq!(identity["Condition"], "CreatesMailIdentity");
+    let conditions = template.section("Conditions");
+    let is = |kind: &str| json!({ "Fn::Equals": [{ "Ref": "MailIdentity" }, kind] });
+    assert_eq!(conditions["CreatesMailIdentity"], json!({ "Fn::Not": [is("EXISTING")] }));
+    assert_eq!(conditions["VerifiesMailDomain"], is("DOMAIN"));
+    assert_eq!(
+        identity["DeletionPolicy"],
+        json!({ "Fn::If": ["RetainData", "RetainExceptOnCreate", "Delete"] })
+    );
+    let records = &template.section("Outputs")["MailDnsRecords"];
+    assert_eq!(records["Condition"], "VerifiesMailDomain");
+    let records = records["Value"].to_string();
+    for needed in ["DkimDNSTokenName3", "DkimDNSTokenValue3", " MX 10 ", "v=spf1", "v=DMARC1"] {
+        assert!(records.contains(needed), "MailDnsRecords must contain {needed}: {records}");
+    }
+}
+
+#[test]
 fn samconfig_has_the_environments_local_dev_and_prod() {
     let settings = workspace::toml("samconfig.toml");
     assert_same(
@@ -77,7 +122,7 @@ fn samconfig_has_the_environments_local_dev_and_prod() {
         given.iter().map(|given| given.as_str().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(overrides("local"), [""; 0], "tests/stack sets the parameters");
-    assert_eq!(overrides("dev"), [""; 0], "the defaults of the template");
+    assert_eq!(overrides("dev"), ["Environment=dev"], "otherwise the defaults of the template");
     let template = Template::load();
     for given in overrides("prod") {
         let (name, _) = given.split_once('=').unwrap();
@@ -88,7 +133,12 @@ fn samconfig_has_the_environments_local_dev_and_prod() {
     }
     assert_eq!(
         overrides("prod"),
-        ["AuditLockMode=COMPLIANCE", "StaffIdleHours=2", "StaffAbsoluteHours=12"],
+        [
+            "Environment=prod",
+            "AuditLockMode=COMPLIANCE",
+            "StaffIdleHours=2",
+            "StaffAbsoluteHours=12"
+        ],
         "prod keeps the archive unchangeable and ends sessions of staff soon"
     );
     let stack =

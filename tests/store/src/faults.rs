@@ -157,6 +157,7 @@ async fn assert_all_unavailable(store: &Store) {
     let told = notification_to_doctor(&account, &record);
     let inbox = up_to(id());
     tokio::join!(
+        assert_unavailable(store.check()),
         assert_unavailable(store.get_account(account.id)),
         assert_unavailable(store.get_accounts([account.id])),
         assert_unavailable(store.create_events(std::slice::from_ref(&creation))),
