@@ -159,6 +159,9 @@ impl Run {
         if call.operation == "TransactWriteItems" && choices.chance(network.slow_commits) {
             before += u64::from(choices.below(600));
         }
+        if call.operation == "DeleteItem" && choices.chance(network.slow_deletions) {
+            before += u64::from(choices.below(3_000));
+        }
         if call.service == Service::Mail {
             before += self.mails.latency;
         }
@@ -169,6 +172,12 @@ impl Run {
         let fault = match outage {
             Some(outage) => outage.fault,
             None if choices.chance(network.faults) => choices.one_of(&FAULTS),
+            None if call.operation == "UpdateItem"
+                && choices.chance(network.lost_updates)
+                && self.lost_updates.insert(call.body.clone()) =>
+            {
+                choices.one_of(&[CallFault::Cut, CallFault::Silent])
+            }
             None => CallFault::None,
         };
         let crash = in_sandbox && !call.is_read() && choices.chance(network.crashes);

@@ -12,7 +12,11 @@ const SOON: [u64; 5] = [0, 5, 100, 2_000, 30_000];
 
 pub(super) async fn run(world: ScenarioWorld) {
     let (people, staff) = (world.people, world.staff);
-    run::with(|run| run.network.refused_mails = 700);
+    run::with(|run| {
+        run.network.refused_mails = 700;
+        // Between the look at a notification and its deletion, its mail may be ordered.
+        run.network.slow_deletions = run.choices.one_of(&[0, 700]);
+    });
     for _ in 0..=below(2) {
         people.patient.create_record(&people.doctor, json!({})).await;
     }

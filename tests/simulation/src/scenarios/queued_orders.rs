@@ -1,0 +1,83 @@
+//! Orders of mails are queued again and again, while SES takes few mails and takes long for each,
+//! and the table's responses to updates are lost: a mailer whose report is repeated late does not
+//! undo what another one has noted meanwhile. The queues refuse orders, too, and one message is
+//! none. Nothing else goes wrong.
+
+use domain::mail::{Mail, MailKind, MailMessage};
+use runtime::clock;
+use serde_json::json;
+
+use super::staff_orders::mails;
+use super::{ScenarioWorld, all, below, beside, pause};
+use crate::clock::wait;
+use crate::run;
+
+const SOON: [u64; 6] = [0, 500, 2_000, 4_000, 8_000, 16_000];
+
+/// How often each order is queued once more.
+const QUEUED_AGAIN: u32 = 5;
+
+/// A message that is no order.
+const POISON: &str = "not an order";
+
+/// How long such a message may take until it is set aside, in ms: ten deliveries, each beside mails
+/// that take long, and none of them hidden for the queue's own time.
+const PATIENCE: u64 = 900_000;
+
+pub(super) async fn run(world: ScenarioWorld) {
+    let (people, store) = (world.people, &world.functions.store);
+    run::with(|run| {
+        run.network.heal();
+        run.is_calm = true;
+        run.network.waits = &[1, 2, 5, 20];
+        run.network.lost_updates = 300;
+        run.queues.refused_entries = 300;
+        // A mail takes up to the 4 s after which a mailer gives SES up.
+        (run.mails.interval, run.mails.latency) =
+            run.choices.one_of(&[(1_000, 1_500), (2_000, 2_500), (3_000, 3_500)]);
+        let now = run.now();
+        run.queues.send("mail", POISON, now, now);
+    });
+    let mut started = Vec::new();
+    for _ in 0..2 + below(2) {
+        let (patient, doctor) = (people.patient.clone(), people.doctor.clone());
+        started.push(beside(
+            &[0, 100],
+            async move { patient.create_record(&doctor, json!({})).await },
+        ));
+    }
+    let mut orders = Vec::new();
+    for _ in 0..below(4) {
+        let (id, kind) = (clock::new_id(), MailKind::PasswordChanged);
+        store.create_mail(&Mail::new(id, kind, people.doctor.id, clock::now())).await.unwrap();
+        orders.push(MailMessage::Mail { mail_id: id });
+    }
+    all(started).await;
+    orders.extend(mails());
+    let mut queued = Vec::new();
+    for order in orders {
+        let queue = match order {
+            MailMessage::Notification { .. } => "mail",
+            MailMessage::Mail { .. } => "account-mail",
+        };
+        let body = serde_json::to_string(&order).unwrap();
+        for _ in 0..QUEUED_AGAIN {
+            let body = body.clone();
+            queued.push(beside(&SOON, async move {
+                run::with(|run| {
+                    let now = run.now();
+                    run.note(&format!("the order {body} is queued once more"));
+                    run.queues.send(queue, &body, now, now);
+                });
+            }));
+        }
+    }
+    all(queued).await;
+    pause(&[0, 60_000]).await;
+    wait(PATIENCE).await;
+    run::with(|run| {
+        if !run.queues.get("mail-dead").messages.iter().any(|message| message.body == POISON) {
+            run.violations.push("a message that is no order is not set aside in time".to_owned());
+        }
+    });
+}
