@@ -80,6 +80,8 @@ pub struct Network {
     pub slow_deletions: u32,
     /// Updates that are carried out and whose response is lost, but not that of the repetition.
     pub lost_updates: u32,
+    /// The same of updates that release the claim of a mail.
+    pub lost_releases: u32,
     /// Waits, in ms; empty for none.
     pub waits: &'static [u64],
     /// Outages.

@@ -86,6 +86,12 @@ impl Call {
         }
     }
 
+    /// Returns whether it releases the claim of a mail.
+    fn is_release(&self) -> bool {
+        let releases = b"REMOVE mail_state";
+        self.body.windows(releases.len()).any(|part| part == releases)
+    }
+
     fn describe(&self) -> String {
         if self.service == Service::Bucket {
             let (_, rest) = self.uri.split_once("://").unwrap_or_default();
@@ -173,7 +179,11 @@ impl Run {
             Some(outage) => outage.fault,
             None if choices.chance(network.faults) => choices.one_of(&FAULTS),
             None if call.operation == "UpdateItem"
-                && choices.chance(network.lost_updates)
+                && choices.chance(if call.is_release() {
+                    network.lost_releases
+                } else {
+                    network.lost_updates
+                })
                 && self.lost_updates.insert(call.body.clone()) =>
             {
                 choices.one_of(&[CallFault::Cut, CallFault::Silent])

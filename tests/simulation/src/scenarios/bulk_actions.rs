@@ -15,10 +15,14 @@ const NOT_RECENT: u64 = 4_000_000;
 pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
     run::with(|run| {
-        // In many runs nothing fails: then the reconciler finds nothing that the dispatcher forgets.
-        if run.choices.below(3) == 2 {
-            run.network.heal();
-            run.is_calm = true;
+        match run.choices.below(4) {
+            // Nothing fails: then the reconciler finds what the dispatcher forgets.
+            2 | 3 => {
+                run.network.heal();
+                run.is_calm = true;
+            }
+            1 => run.network.skewed = 400,
+            _ => {}
         }
         if run.choices.below(2) == 1 {
             run.network.slow_commits = 400;

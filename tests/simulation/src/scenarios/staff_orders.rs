@@ -9,6 +9,7 @@ use crate::run;
 use crate::table::text;
 
 const SOON: [u64; 5] = [0, 5, 100, 2_000, 30_000];
+const LATER: [u64; 5] = [500, 1_500, 2_500, 4_000, 6_000];
 
 pub(super) async fn run(world: ScenarioWorld) {
     let (people, staff) = (world.people, world.staff);
@@ -23,16 +24,22 @@ pub(super) async fn run(world: ScenarioWorld) {
     for _ in 0..=below(2) {
         pause(&[30_000, 600_000, 1_800_000, 4_000_000]).await;
         let mut started = Vec::new();
+        // While the dispatcher deletes what was not ordered before.
+        let deletes_first = below(2) == 1;
+        if deletes_first {
+            people.doctor.delete_all().await;
+        }
         for order in mails() {
             for _ in 0..=below(3) {
                 let staff = staff.clone();
-                started.push(beside(&SOON, async move { staff.order_again(order).await }));
+                let times = if deletes_first { &LATER } else { &SOON };
+                started.push(beside(times, async move { staff.order_again(order).await }));
             }
         }
         if below(3) == 0 {
             staff.redrive();
         }
-        if below(2) == 0 {
+        if !deletes_first && below(2) == 0 {
             people.doctor.delete_all().await;
         }
         for one in started {
