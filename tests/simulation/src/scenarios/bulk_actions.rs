@@ -9,8 +9,14 @@ use crate::run;
 
 const SOON: [u64; 7] = [0, 5, 50, 200, 800, 2_500, 8_000];
 
+const AT_ONCE: &[u64] = &[];
+const SLOWLY: &[u64] = &[1, 20, 100, 300];
+
 /// After this time, in ms, a bulk action covers what was there by its bound, not one by one.
 const NOT_RECENT: u64 = 4_000_000;
+
+/// Bulk actions of which some delete.
+const DELETED_OF: u32 = 2;
 
 pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
@@ -20,6 +26,7 @@ pub(super) async fn run(world: ScenarioWorld) {
             2 | 3 => {
                 run.network.heal();
                 run.is_calm = true;
+                run.network.waits = run.choices.one_of(&[AT_ONCE, SLOWLY]);
             }
             1 => run.network.skewed = 400,
             _ => {}
@@ -42,6 +49,8 @@ pub(super) async fn run(world: ScenarioWorld) {
     if below(2) == 1 {
         wait(NOT_RECENT).await;
     }
+    // In some runs everything is read and nothing deleted, or the other way round.
+    let deleted = below(DELETED_OF + 1);
     for _ in 0..=below(3) {
         let mut started = vec![
             beside(&SOON, create(people.doctor.clone())),
@@ -49,7 +58,7 @@ pub(super) async fn run(world: ScenarioWorld) {
         ];
         for _ in 0..=below(2) {
             let doctor = people.doctor.clone();
-            let deletes = below(2) == 0;
+            let deletes = below(DELETED_OF) < deleted;
             started.push(beside(&SOON, async move {
                 if deletes { doctor.delete_all().await } else { doctor.mark_all_read().await }
             }));
