@@ -277,6 +277,7 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     // What the sandbox has claimed when it sends, not when the request arrives.
     let of = sandbox.as_ref().and_then(|sandbox| sandbox.claimed.lock().unwrap().clone());
     let of = of.unwrap_or_default();
+    let mailed = (call.service == Service::Mail).then(|| of.clone());
     tokio::spawn(async move {
         wait(before).await;
         let acted = run::with(|run| {
@@ -308,6 +309,9 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     });
     let Ok(response) = response.await else { return pending().await };
     let (status, headers, body) = response?;
+    if let Some(of) = mailed.filter(|_| (400..500).contains(&status)) {
+        run::with(|run| run.mails.note_refusal(&of));
+    }
     let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
@@ -321,7 +325,7 @@ fn note_mailing(call: &Call, sandbox: Option<&Sandbox>, fault: CallFault) {
     let now = run::now();
     match call.service {
         Service::Mail => {
-            let may_be_sent = fault != CallFault::Refused;
+            let may_be_sent = !matches!(fault, CallFault::Refused | CallFault::Throttled);
             let of = sandbox.claimed.lock().unwrap().clone().unwrap_or_default();
             run::with(|run| run.mails.requests.push((now, of, may_be_sent)));
         }

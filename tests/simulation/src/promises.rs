@@ -110,6 +110,12 @@ fn last<'a>(changes: &[&'a CommittedChange]) -> (&'a Value, bool) {
 
 fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut Vec<String>) {
     let superseded = facts.superseded();
+    let inserted = facts.run.table.log.iter().filter(|change| change.event() == "INSERT");
+    for key in inserted.filter(|it| !is_mailed(it.new_image())).map(CommittedChange::key) {
+        if facts.run.mails.sent.iter().any(|mail| mail.of == key) {
+            violations.push(format!("{key} was mailed"));
+        }
+    }
     for (key, changes) in facts.mails() {
         let sent = facts.run.mails.sent.iter().filter(|mail| mail.of == key).count();
         let ordered = changes

@@ -28,7 +28,10 @@ pub(super) async fn run(world: ScenarioWorld) {
                 run.is_calm = true;
                 run.network.waits = run.choices.one_of(&[AT_ONCE, SLOWLY]);
             }
-            1 => run.network.skewed = 400,
+            1 => {
+                run.network.heal();
+                (run.network.skewed, run.network.skew) = (400, (-60, 0));
+            }
             _ => {}
         }
         if run.choices.below(2) == 1 {
@@ -44,7 +47,7 @@ pub(super) async fn run(world: ScenarioWorld) {
     };
     for _ in 0..below(4) {
         create(people.doctor.clone()).await;
-        pause(&[0, 100, 20_000, 40_000, 3_600_000]).await;
+        pause(&[40_000, 0, 100, 20_000, 3_600_000]).await;
     }
     if below(2) == 1 {
         wait(NOT_RECENT).await;
@@ -64,6 +67,6 @@ pub(super) async fn run(world: ScenarioWorld) {
             }));
         }
         all(started).await;
-        pause(&[0, 100, 20_000, 40_000, 3_600_000]).await;
+        pause(&[40_000, 0, 100, 20_000, 3_600_000]).await;
     }
 }
