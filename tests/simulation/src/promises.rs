@@ -178,6 +178,10 @@ fn who_is_gone_cannot_be_found(facts: &Facts<'_>, violations: &mut Vec<String>) 
 fn a_mail_is_in_doubt_only_if_it_may_be_sent(facts: &Facts<'_>, violations: &mut Vec<String>) {
     for (key, changes) in facts.mails() {
         for change in changes {
+            let is_in_doubt = |item| text(item, "mail_state") == "in_doubt";
+            if is_in_doubt(change.old_image()) || !is_in_doubt(change.new_image()) {
+                continue;
+            }
             let failure = text(change.new_image(), "mail_failure");
             let mut requests = facts.run.mails.requests.iter();
             let last = requests.rfind(|(at, of, _)| *of == key && *at <= change.at);
