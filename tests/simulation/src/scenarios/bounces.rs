@@ -1,4 +1,5 @@
-//! The address of a doctor refuses all mails, and SES that of another one, while patients go on creating and changing records.
+//! The address of a doctor refuses all mails, and SES sends none to that of another one, while
+//! patients go on creating and changing records.
 
 use serde_json::json;
 
