@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Admin, Anonymous, Doctor, IsolatedSystem, PASSWORD, Patient, UNKNOWN, aws, new_email,
+    Admin, Anonymous, Doctor, FaultProxy, IsolatedSystem, PASSWORD, Patient, ProxyFault, UNKNOWN,
+    aws, new_email,
 };
 
 /// Returns the order for the mail of a doctor's newest notification.
@@ -123,6 +124,36 @@ fn an_order_of_a_mail_that_may_have_been_sent_is_given_back() {
         assert!(!is_done(&own, &order));
         assert_eq!(delivery(&order).0, "in_doubt");
     }
+    assert!(own.mails_to(&doctor.email).is_empty());
+}
+
+#[test]
+fn a_mail_whose_mailer_was_interrupted_is_in_doubt_at_the_last_delivery() {
+    let (own, doctor) = (IsolatedSystem::start(), Doctor::new());
+    Patient::new().record_for(&doctor);
+    let order = newest_order(&doctor);
+    let (pk, sk) = key(&order);
+    let claim = "SET mail_state = :state, mail_operation = :operation, mail_claimed_at = :at";
+    let values = json!({":state": {"S": "sending"}, ":operation": {"S": "earlier"},
+        ":at": {"S": "2026-01-01T00:00:00Z"}});
+    aws::update_item(&pk, &sk, claim, values);
+    assert!(!is_done(&own, &order));
+    assert_eq!(delivery(&order), (json!("sending"), Value::Null));
+    let proxy = FaultProxy::new(|_, _| ProxyFault::Passed);
+    own.deliver_last(&order, &proxy.url);
+    assert_eq!(delivery(&order), (json!("in_doubt"), json!("interrupted")));
+    assert!(own.mails_to(&doctor.email).is_empty());
+}
+
+#[test]
+fn a_decoy_is_never_sent() {
+    let (own, doctor) = (IsolatedSystem::start(), Doctor::new());
+    Anonymous.request_password_reset(&doctor.email).ok(202);
+    let order = newest_account_order(&doctor.id, "reset_password");
+    let (pk, sk) = key(&order);
+    aws::update_item(&pk, &sk, "SET kind = :kind", json!({":kind": {"S": "nobody"}}));
+    assert!(is_done(&own, &order));
+    assert_eq!(delivery(&order), (Value::Null, Value::Null));
     assert!(own.mails_to(&doctor.email).is_empty());
 }
 

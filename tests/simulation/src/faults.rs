@@ -76,6 +76,12 @@ pub struct Network {
     pub lost_events: u32,
     /// Transactions that take longer to arrive.
     pub slow_commits: u32,
+    /// Deletions that take longer to arrive.
+    pub slow_deletions: u32,
+    /// Updates that are carried out and whose response is lost, but not that of the repetition.
+    pub lost_updates: u32,
+    /// The same of updates that release the claim of a mail.
+    pub lost_releases: u32,
     /// Waits, in ms; empty for none.
     pub waits: &'static [u64],
     /// Outages.

@@ -87,17 +87,19 @@ pub fn simulate_with(seed: u64, choices: Choices) -> Outcome {
         let functions = Arc::new(Functions::build());
         let people = People::register(&functions).await;
         sources::start(&functions);
-        run::with(draw_faults);
-        let is_calm = seed.is_multiple_of(CALM_SEEDS);
-        if is_calm {
-            run::with(|run| run.network.heal());
-        }
+        run::with(|run| {
+            draw_faults(run);
+            if seed.is_multiple_of(CALM_SEEDS) {
+                run.network.heal();
+                run.is_calm = true;
+            }
+        });
         let named: Vec<_> = people.all().map(|person| (person.id, person.name)).into();
         let staff = Staff::new(&functions);
         act(ScenarioWorld { functions: Arc::clone(&functions), people: people.clone(), staff })
             .await;
         let mut is_over = settle().await;
-        reconcile(&functions, is_calm).await;
+        reconcile(&functions).await;
         is_over &= settle().await;
         probe(&people).await;
         is_over &= settle().await;
@@ -185,14 +187,14 @@ async fn probe(people: &People) {
 
 /// Lets the reconciler repair what outages have left inconsistent, if there were any. It leaves the
 /// last hour alone.
-async fn reconcile(functions: &Functions, is_calm: bool) {
+async fn reconcile(functions: &Functions) {
     wait(RECONCILED_AFTER).await;
     for _ in 0..2 {
         let deadline = Instant::now() + Duration::from_millis(SETTINGS.timeouts["reconciler"]);
         match invoke("reconciler", functions.reconciler.handle(deadline)).await {
             Ended::Done(Ok(report)) => {
                 run::note(format!("reconciler: {report:?}"));
-                if is_calm
+                if run::with(|run| run.is_calm)
                     && report != (RepairCounts { is_complete: true, ..RepairCounts::default() })
                 {
                     let what = format!("nothing has failed, and the reconciler repairs {report:?}");

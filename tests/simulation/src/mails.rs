@@ -44,6 +44,8 @@ pub struct Mails {
     pub sent: Vec<SentMail>,
     /// Addresses that refuse all mails.
     pub refused_by: BTreeSet<String>,
+    /// Addresses to which it sends nothing.
+    pub invalid: BTreeSet<String>,
     /// Bounces that are not reported yet.
     pub bounces: Vec<SentMail>,
     /// Is notified of bounces.
@@ -95,6 +97,13 @@ impl Mails {
         self.sent.push(sent);
     }
 
+    /// Notes that the last request for a mail was refused, and its sender knows.
+    pub fn note_refusal(&mut self, of: &str) {
+        if let Some(request) = self.requests.iter_mut().rfind(|request| request.1 == of) {
+            request.2 = false;
+        }
+    }
+
     /// Carries out SendEmail.
     pub fn act(&mut self, body: &[u8], of: String, outcome: SesOutcome, now: u64) -> (u16, String) {
         let fields: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
@@ -122,6 +131,9 @@ impl Mails {
         }
         if self.last.is_some_and(|last| now < last + self.interval) {
             return (400, error("Throttling", ""));
+        }
+        if self.invalid.contains(&sent.to) {
+            return (400, error("InvalidParameterValue", ""));
         }
         match outcome {
             SesOutcome::Refused(code) => (400, error(code, "")),

@@ -86,6 +86,12 @@ impl Call {
         }
     }
 
+    /// Returns whether it releases the claim of a mail.
+    fn is_release(&self) -> bool {
+        let releases = b"REMOVE mail_state";
+        self.body.windows(releases.len()).any(|part| part == releases)
+    }
+
     fn describe(&self) -> String {
         if self.service == Service::Bucket {
             let (_, rest) = self.uri.split_once("://").unwrap_or_default();
@@ -159,6 +165,9 @@ impl Run {
         if call.operation == "TransactWriteItems" && choices.chance(network.slow_commits) {
             before += u64::from(choices.below(600));
         }
+        if call.operation == "DeleteItem" && choices.chance(network.slow_deletions) {
+            before += u64::from(choices.below(3_000));
+        }
         if call.service == Service::Mail {
             before += self.mails.latency;
         }
@@ -169,6 +178,16 @@ impl Run {
         let fault = match outage {
             Some(outage) => outage.fault,
             None if choices.chance(network.faults) => choices.one_of(&FAULTS),
+            None if call.operation == "UpdateItem"
+                && choices.chance(if call.is_release() {
+                    network.lost_releases
+                } else {
+                    network.lost_updates
+                })
+                && self.lost_updates.insert(call.body.clone()) =>
+            {
+                choices.one_of(&[CallFault::Cut, CallFault::Silent])
+            }
             None => CallFault::None,
         };
         let crash = in_sandbox && !call.is_read() && choices.chance(network.crashes);
@@ -258,6 +277,7 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     // What the sandbox has claimed when it sends, not when the request arrives.
     let of = sandbox.as_ref().and_then(|sandbox| sandbox.claimed.lock().unwrap().clone());
     let of = of.unwrap_or_default();
+    let mailed = (call.service == Service::Mail).then(|| of.clone());
     tokio::spawn(async move {
         wait(before).await;
         let acted = run::with(|run| {
@@ -289,6 +309,9 @@ async fn exchange(call: Call) -> Result<HttpResponse, ConnectorError> {
     });
     let Ok(response) = response.await else { return pending().await };
     let (status, headers, body) = response?;
+    if let Some(of) = mailed.filter(|_| (400..500).contains(&status)) {
+        run::with(|run| run.mails.note_refusal(&of));
+    }
     let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
@@ -302,7 +325,7 @@ fn note_mailing(call: &Call, sandbox: Option<&Sandbox>, fault: CallFault) {
     let now = run::now();
     match call.service {
         Service::Mail => {
-            let may_be_sent = fault != CallFault::Refused;
+            let may_be_sent = !matches!(fault, CallFault::Refused | CallFault::Throttled);
             let of = sandbox.claimed.lock().unwrap().clone().unwrap_or_default();
             run::with(|run| run.mails.requests.push((now, of, may_be_sent)));
         }

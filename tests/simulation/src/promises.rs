@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive::chain;
+use domain::id::NotificationId;
+use domain::notification::Notification;
 use domain::rate::MAX_UNCONFIRMED_MAILS;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use store::archive::ArchiveHead;
 use store::proof::StoredEvent;
 
+use crate::clock::timestamp;
 use crate::exchange::Exchange;
 use crate::people::is_documented;
 use crate::run::Run;
@@ -28,11 +32,13 @@ const FAILURES: &str = "failures";
 type Promise = fn(&Facts<'_>, &mut Vec<String>);
 
 /// All promises by their names.
-pub const PROMISES: [(&str, Promise); 19] = [
+pub const PROMISES: [(&str, Promise); 21] = [
     ("every mail is sent once or has a reason", every_mail_is_sent_once_or_has_a_reason),
     ("who is new is asked to confirm the address", who_is_new_is_asked_to_confirm_the_address),
+    ("who is gone cannot be found", who_is_gone_cannot_be_found),
     ("a mail is in doubt only if it may be sent", a_mail_is_in_doubt_only_if_it_may_be_sent),
     ("a mail in doubt is not sent again by itself", a_mail_in_doubt_is_not_sent_again_by_itself),
+    ("a mail about changes waits for more of them", a_mail_about_changes_waits_for_more),
     ("a quota is waited out", a_quota_is_waited_out),
     ("an unconfirmed address gets few mails", an_unconfirmed_address_gets_few_mails),
     ("a bulk action covers what was there and nothing later", bulk_actions_cover_what_was_there),
@@ -52,6 +58,9 @@ pub const PROMISES: [(&str, Promise); 19] = [
 
 /// Types of notifications without a mail.
 const NOT_MAILED: [&str; 3] = ["approval_granted", "approval_refused", "approval_suspended"];
+
+/// Types of notifications whose mail waits for further changes.
+const COALESCED: [&str; 2] = ["record_updated", "annotation_updated"];
 
 /// Reasons for which a mail waits until the next day, or longer.
 const QUOTAS: [&str; 2] = ["quota_exceeded", "sending_paused"];
@@ -101,6 +110,12 @@ fn last<'a>(changes: &[&'a CommittedChange]) -> (&'a Value, bool) {
 
 fn every_mail_is_sent_once_or_has_a_reason(facts: &Facts<'_>, violations: &mut Vec<String>) {
     let superseded = facts.superseded();
+    let inserted = facts.run.table.log.iter().filter(|change| change.event() == "INSERT");
+    for key in inserted.filter(|it| !is_mailed(it.new_image())).map(CommittedChange::key) {
+        if facts.run.mails.sent.iter().any(|mail| mail.of == key) {
+            violations.push(format!("{key} was mailed"));
+        }
+    }
     for (key, changes) in facts.mails() {
         let sent = facts.run.mails.sent.iter().filter(|mail| mail.of == key).count();
         let ordered = changes
@@ -149,15 +164,36 @@ fn who_is_new_is_asked_to_confirm_the_address(facts: &Facts<'_>, violations: &mu
     }
 }
 
+fn who_is_gone_cannot_be_found(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    let users: BTreeSet<&str> =
+        facts.of("user").map(|item| text(item, "pk").trim_start_matches("USER#")).collect();
+    for name in facts.of("name") {
+        let pk = text(name, "pk");
+        if !users.contains(pk.trim_start_matches("NAMES#")) {
+            violations.push(format!("{pk} is an entry of nobody"));
+        }
+    }
+}
+
 fn a_mail_is_in_doubt_only_if_it_may_be_sent(facts: &Facts<'_>, violations: &mut Vec<String>) {
     for (key, changes) in facts.mails() {
         for change in changes {
-            if text(change.new_image(), "mail_failure") != "no_answer" {
+            let is_in_doubt = |item| text(item, "mail_state") == "in_doubt";
+            if is_in_doubt(change.old_image()) || !is_in_doubt(change.new_image()) {
                 continue;
             }
+            let failure = text(change.new_image(), "mail_failure");
             let mut requests = facts.run.mails.requests.iter();
             let last = requests.rfind(|(at, of, _)| *of == key && *at <= change.at);
-            if last.is_some_and(|(_, _, may_be_sent)| !may_be_sent) {
+            let was_surely_not_sent = match failure {
+                "no_answer" => last.is_some_and(|(_, _, may_be_sent)| !may_be_sent),
+                // A mailer that has ended after its claim may have sent it.
+                "interrupted" => {
+                    last.is_none() && facts.run.is_calm && !facts.run.has_interruptions
+                }
+                _ => false,
+            };
+            if was_surely_not_sent {
                 violations.push(format!("{key} was surely not sent"));
             }
         }
@@ -172,6 +208,30 @@ fn a_mail_in_doubt_is_not_sent_again_by_itself(facts: &Facts<'_>, violations: &m
             if matches!(states, ("in_doubt" | "sent", "sending")) {
                 violations.push(format!("{key} went from {} to {}", states.0, states.1));
             }
+        }
+    }
+}
+
+/// Checks when such a mail is begun, if all clocks were right. A queue holds a message back for
+/// whole seconds.
+fn a_mail_about_changes_waits_for_more(facts: &Facts<'_>, violations: &mut Vec<String>) {
+    if facts.run.has_wrong_clocks {
+        return;
+    }
+    let least = Notification::COALESCING_TIME - SignedDuration::from_secs(1);
+    for (key, changes) in facts.mails() {
+        let item = changes[0].new_image();
+        if !COALESCED.contains(&text(item, "notification_type")) {
+            continue;
+        }
+        let created_at = || id_of(item).parse().ok().map(NotificationId::created_at);
+        let first: Option<Timestamp> = text(item, "pending_since").parse().ok().or_else(created_at);
+        let begun = changes.iter().find(|it| text(it.new_image(), "mail_state") == "sending");
+        if let Some((first, begun)) = first.zip(begun)
+            && timestamp(begun.at) < first + least
+        {
+            let early = timestamp(begun.at).duration_since(first);
+            violations.push(format!("{key} is mailed {early:#} after the first change"));
         }
     }
 }
@@ -518,7 +578,8 @@ fn no_change_is_given_up(facts: &Facts<'_>, violations: &mut Vec<String>) {
 
 fn what_cannot_be_read_is_set_aside(facts: &Facts<'_>, violations: &mut Vec<String>) {
     let objects = facts.run.buckets.objects.iter().filter(|((bucket, _), _)| bucket == FAILURES);
-    let contents = objects.flat_map(|(_, versions)| versions).filter_map(|it| it.content.as_ref());
+    // One that was replaced by another is as good as lost.
+    let contents = objects.filter_map(|(_, versions)| versions.last()?.content.as_ref());
     let set_aside: BTreeSet<String> = contents
         .filter_map(|content| serde_json::from_slice::<Value>(content).ok())
         .map(|event| {

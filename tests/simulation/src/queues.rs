@@ -43,10 +43,17 @@ pub struct SimulatedQueue {
 }
 
 /// All queues, by the last part of their URL.
-#[derive(Default)]
 pub struct SimulatedQueues {
     queues: BTreeMap<String, SimulatedQueue>,
     ids: u64,
+    /// Messages of a batch that are refused, in so many of 1000 cases.
+    pub refused_entries: u32,
+}
+
+impl Default for SimulatedQueues {
+    fn default() -> Self {
+        Self { queues: BTreeMap::new(), ids: 0, refused_entries: 20 }
+    }
 }
 
 impl SimulatedQueues {
@@ -177,7 +184,7 @@ impl SimulatedQueues {
                 let (mut taken, mut failed) = (Vec::new(), Vec::new());
                 for entry in request["Entries"].as_array().unwrap() {
                     let delay = entry["DelaySeconds"].as_u64().unwrap_or_default() * 1000;
-                    if choices.chance(20) {
+                    if choices.chance(self.refused_entries) {
                         let code = "InternalError";
                         failed.push(json!({"Id": entry["Id"], "Code": code, "SenderFault": false}));
                         continue;

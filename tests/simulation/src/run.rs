@@ -1,7 +1,7 @@
 //! The state of a run, which belongs to its thread: time, choices, history and the services.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
@@ -62,6 +62,14 @@ pub struct Run {
     pub healed_at: u64,
     /// Ids of items that cannot be read.
     pub poison: Vec<String>,
+    /// Whether nothing goes wrong that would leave something for the reconciler.
+    pub is_calm: bool,
+    /// Whether a sandbox has ended in the middle of an invocation.
+    pub has_interruptions: bool,
+    /// Updates whose response was lost.
+    pub(crate) lost_updates: BTreeSet<Vec<u8>>,
+    /// Whether the clock of a sandbox is or was wrong.
+    pub has_wrong_clocks: bool,
     /// When people looked at what is left.
     pub probed_at: u64,
     /// All requests of people.
@@ -115,6 +123,10 @@ pub fn begin(choices: Choices, seed: u64) {
         given_up: Vec::new(),
         healed_at: 0,
         poison: Vec::new(),
+        is_calm: false,
+        has_interruptions: false,
+        lost_updates: BTreeSet::new(),
+        has_wrong_clocks: false,
         probed_at: u64::MAX,
         exchanges: Vec::new(),
     };
@@ -190,6 +202,7 @@ impl Run {
         let skew = self.network.draw_skew(&mut self.choices);
         let name = format!("{function}-{}", self.sandboxes);
         if skew.0 != 0 {
+            self.has_wrong_clocks = true;
             let (minutes, until) = (skew.0 / 60_000, skew.1 / 60_000);
             self.note(&format!("{name} starts, its clock {minutes:+} min until minute {until}"));
         }

@@ -216,6 +216,7 @@ pub async fn invoke<T>(function: &'static str, what: impl Future<Output = T>) ->
     };
     run::with(|run| {
         run.under_way -= 1;
+        run.has_interruptions |= !matches!(ended, Ended::Done(_));
         match &ended {
             Ended::Done(_) => run.idle.entry(function).or_default().push(Arc::clone(&sandbox)),
             Ended::Crashed => run.note(&format!("{}: ends in the middle", sandbox.name)),

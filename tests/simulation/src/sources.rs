@@ -67,7 +67,11 @@ async fn follow(source: &'static StreamSource, shard: usize, functions: Arc<Func
                 Handled::Until(number) => part
                     .iter()
                     .position(|change| change.sequence_number() == number)
-                    .unwrap_or_default(),
+                    .unwrap_or_else(|| {
+                        let what = format!("{} gives {number:?} back", source.function);
+                        run::with(|run| run.violations.push(what));
+                        0
+                    }),
                 Handled::Nothing => 0,
             };
             if matches!(handled, Handled::All) {

@@ -234,6 +234,29 @@ async fn only_an_unclaimed_mail_can_be_dropped() {
     assert_eq!(now().await, ordered(dropped(Some(5))));
 }
 
+/// The SDK may send a report again whose response was lost.
+#[tokio::test]
+async fn a_report_that_is_repeated_does_not_undo_what_came_after_it() {
+    let table = TestTable::new().await;
+    let doctor = doctor();
+    let notification = notified(&table, &doctor, 1).await.remove(0);
+    let order = order(&notification);
+    let claim = table.store.claim_mail(doctor.id, notification.id, at(1)).await.unwrap();
+    let (_, held) = claimed(claim);
+    let released = async || {
+        let (failure, outcome) = (MailFailure::Throttled, MailOutcome::TriedAgain);
+        table.store.mark_mail_failed(&held, failure, outcome, at(2)).await.unwrap();
+    };
+    released().await;
+    table.store.mark_mail_dropped(order, MailFailure::RecipientInactive, at(3)).await.unwrap();
+    released().await;
+    let stored = table.store.get_notification_delivery(doctor.id, notification.id).await.unwrap();
+    assert_eq!(
+        stored.unwrap().delivery,
+        delivery(Some(MailState::Failed), Some((MailFailure::RecipientInactive, 3)), None)
+    );
+}
+
 #[tokio::test]
 async fn a_report_says_what_became_of_a_sent_mail() {
     let table = TestTable::new().await;

@@ -1,4 +1,5 @@
-//! The address of a doctor refuses all mails, while patients go on creating and changing records.
+//! The address of a doctor refuses all mails, and SES sends none to that of another one, while
+//! patients go on creating and changing records.
 
 use serde_json::json;
 
@@ -9,7 +10,10 @@ const SOON: [u64; 5] = [0, 100, 3_000, 60_000, 900_000];
 
 pub(super) async fn run(world: ScenarioWorld) {
     let people = world.people;
-    run::with(|run| run.mails.refused_by.insert(people.doctor.address()));
+    run::with(|run| {
+        run.mails.refused_by.insert(people.doctor.address());
+        run.mails.invalid.insert(people.other_doctor.address());
+    });
     let mut started = Vec::new();
     for _ in 0..2 + below(4) {
         let (patient, doctor) = (people.patient.clone(), people.doctor.clone());

@@ -15,7 +15,7 @@ pub(super) async fn run(world: ScenarioWorld) {
         let created = people.patient.create_record(doctor, json!({})).await;
         records.extend(created.id().map(|id| (id, doctor.clone())));
     }
-    if below(3) == 2 {
+    for _ in 0..below(3) {
         store_poison();
     }
     let mut started = Vec::new();

@@ -9,6 +9,7 @@ mod flood;
 mod mail_storm;
 mod one_key;
 mod paused_sending;
+mod queued_orders;
 mod random_day;
 mod reassignments;
 mod slow_mails;
@@ -45,7 +46,7 @@ pub struct ScenarioWorld {
 type Scenario = fn(ScenarioWorld) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// All scenarios by their names. A seed runs that at its place, modulo their number.
-pub const SCENARIOS: [(&str, Scenario); 13] = [
+pub const SCENARIOS: [(&str, Scenario); 14] = [
     ("bulk actions", |world| Box::pin(bulk_actions::run(world))),
     ("mail storm", |world| Box::pin(mail_storm::run(world))),
     ("reassignments", |world| Box::pin(reassignments::run(world))),
@@ -59,6 +60,7 @@ pub const SCENARIOS: [(&str, Scenario); 13] = [
     ("random day", |world| Box::pin(random_day::run(world))),
     ("paused sending", |world| Box::pin(paused_sending::run(world))),
     ("allowances", |world| Box::pin(allowances::run(world))),
+    ("queued orders", |world| Box::pin(queued_orders::run(world))),
 ];
 
 /// Stores an item that no function can read.

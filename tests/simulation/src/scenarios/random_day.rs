@@ -30,6 +30,7 @@ pub(super) async fn run(world: ScenarioWorld) {
     // They register before anything goes wrong.
     let faults = run::with(|run| std::mem::take(&mut run.network));
     let functions = &world.functions;
+    let leaver = Person::register_newcomer(functions, "leaver", Role::Patient).await;
     let day = Day {
         newcomer: Person::register_newcomer(functions, "newcomer", Role::Patient).await,
         new_doctor: Person::register_newcomer(functions, "new doctor", Role::Doctor).await,
@@ -38,6 +39,7 @@ pub(super) async fn run(world: ScenarioWorld) {
         records: Rc::default(),
     };
     begin(faults, &day);
+    drop(beside(&SOON, async move { remove_account(&leaver) }));
     let mut started = Vec::new();
     for _ in 0..2 {
         started.push(beside(&SOON[..3], day.clone().create_record()));
@@ -69,6 +71,16 @@ fn begin(faults: Network, day: &Day) {
     if below(4) == 3 {
         store_poison();
     }
+}
+
+/// Removes an account, as the table does with one that was discarded.
+fn remove_account(person: &Person) {
+    run::with(|run| {
+        let item = json!({"pk": {"S": format!("USER#{}", person.id)}, "sk": {"S": "ACCOUNT"}});
+        let now = run.now();
+        run.table.delete(&item, now);
+        run.note(&format!("the account of the {} is removed", person.name));
+    });
 }
 
 impl Day {

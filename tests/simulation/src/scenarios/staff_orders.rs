@@ -9,26 +9,37 @@ use crate::run;
 use crate::table::text;
 
 const SOON: [u64; 5] = [0, 5, 100, 2_000, 30_000];
+const LATER: [u64; 5] = [500, 1_500, 2_500, 4_000, 6_000];
 
 pub(super) async fn run(world: ScenarioWorld) {
     let (people, staff) = (world.people, world.staff);
-    run::with(|run| run.network.refused_mails = 700);
+    run::with(|run| {
+        run.network.refused_mails = 700;
+        // Between the look at a notification and its deletion, its mail may be ordered.
+        run.network.slow_deletions = run.choices.one_of(&[0, 700]);
+    });
     for _ in 0..=below(2) {
         people.patient.create_record(&people.doctor, json!({})).await;
     }
     for _ in 0..=below(2) {
         pause(&[30_000, 600_000, 1_800_000, 4_000_000]).await;
         let mut started = Vec::new();
+        // While the dispatcher deletes what was not ordered before.
+        let deletes_first = below(2) == 1;
+        if deletes_first {
+            people.doctor.delete_all().await;
+        }
         for order in mails() {
             for _ in 0..=below(3) {
                 let staff = staff.clone();
-                started.push(beside(&SOON, async move { staff.order_again(order).await }));
+                let times = if deletes_first { &LATER } else { &SOON };
+                started.push(beside(times, async move { staff.order_again(order).await }));
             }
         }
         if below(3) == 0 {
             staff.redrive();
         }
-        if below(2) == 0 {
+        if !deletes_first && below(2) == 0 {
             people.doctor.delete_all().await;
         }
         for one in started {
