@@ -112,8 +112,13 @@ impl Mailer {
             } else {
                 self.deliver(&message).await
             };
-            if let Err(Undelivered { error, .. }) = delivered {
-                tracing::error!(error = sentence(&*error), "a mail was not sent");
+            if let Err(Undelivered { error, failure }) = delivered {
+                // An alarm counts the failures that stop all mails.
+                tracing::error!(
+                    error = sentence(&*error),
+                    failure = failure.map(MailFailure::as_str),
+                    "a mail was not sent"
+                );
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id.unwrap_or_default();
                 response.batch_item_failures.push(failure);

@@ -88,8 +88,17 @@ impl StaffService {
         created.map_err(|error| match error {
             RegisterError::EmailTaken => email_taken(),
             RegisterError::Store(error) => error.into(),
-        })
+        })?;
+        if account.is_active_admin() {
+            log_new_admin();
+        }
+        Ok(())
     }
+}
+
+/// Writes the line that an alarm counts.
+pub(crate) fn log_new_admin() {
+    tracing::warn!("a user has become an admin");
 }
 
 /// Returns the error of a form whose address belongs to another account.

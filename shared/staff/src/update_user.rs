@@ -15,6 +15,7 @@ use store::retry::CHANGED_SINCE_READ;
 use store::staff::users::StaffUpdateError;
 
 use crate::StaffService;
+use crate::create_user::log_new_admin;
 
 request! {
     /// What is to change; `None` keeps what is there.
@@ -66,7 +67,12 @@ impl StaffService {
                 return Err(Problem::own_account());
             }
             match self.store.update_account_as_staff(&before, &after, &events, clock::now()).await {
-                Ok(()) => return Ok(after),
+                Ok(()) => {
+                    if after.is_active_admin() && !before.is_active_admin() {
+                        log_new_admin();
+                    }
+                    return Ok(after);
+                }
                 Err(StaffUpdateError::LastAdmin) => {
                     return Err(Problem::conflict(
                         Code::LastAdmin,

@@ -93,7 +93,7 @@ fn every_path_that_a_comment_names_exists() {
         "tests/a.rs shared/b.rs"
     );
     let others = ["template.yaml", "samconfig.toml", "Cargo.toml", "deny.toml", "Makefile"];
-    let rust = ["functions", "shared", "tests"].map(rust_files).concat();
+    let rust = ["functions", "shared", "tests"].map(workspace::rust_files).concat();
     // The samples above.
     let files = rust.into_iter().filter(|file| !file.ends_with("contract/src/documents.rs"));
     for file in files.chain(others.map(str::to_owned)) {
@@ -180,22 +180,9 @@ fn doc_comments_of_functions_start_with_a_verb() {
     }
 }
 
-/// Returns the Rust files below a folder. `cargo fmt` leaves long comments and texts as they are.
-fn rust_files(folder: &str) -> Vec<String> {
-    let below = workspace::list(folder).into_iter().flat_map(|name| {
-        let path = format!("{folder}/{name}");
-        match workspace::path(&path).is_dir() {
-            true if name != "node_modules" => rust_files(&path),
-            true => Vec::new(),
-            false => vec![path],
-        }
-    });
-    below.filter(|path| path.ends_with(".rs")).collect()
-}
-
 #[test]
 fn no_line_of_rust_is_longer_than_100_columns() {
-    let files = ["functions", "shared", "tests"].map(rust_files).concat();
+    let files = ["functions", "shared", "tests"].map(workspace::rust_files).concat();
     assert!(files.len() > 100, "{files:?}");
     for file in files {
         for (number, line) in workspace::read(&file).lines().enumerate() {

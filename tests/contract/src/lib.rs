@@ -6,6 +6,7 @@
 //! file and sets `TEMPLATE_JSON` to its path. A failed test says which side to correct.
 #![cfg(test)]
 
+mod alarms;
 mod asvs;
 mod bucket;
 mod console;

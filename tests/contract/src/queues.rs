@@ -168,9 +168,15 @@ fn a_poison_record_does_not_block_the_stream() {
 /// Checks that an alarm is raised long before the stream forgets what a function has not handled.
 fn assert_delay_alarm(template: &Template, alarm: &str, function: &str) {
     let alarm = template.properties(alarm, "AWS::CloudWatch::Alarm");
+    let metrics = alarm["Metrics"].as_array().unwrap().iter();
+    let metrics: Vec<_> = metrics.map(|metric| &metric["MetricStat"]["Metric"]).collect();
+    let age = metrics.iter().find(|metric| metric["MetricName"] == "IteratorAge").unwrap();
+    assert_eq!(text(&age["Dimensions"][0]["Value"]), function);
+    // Without an age, a stream that nobody reads would look well.
+    assert_eq!(alarm["TreatMissingData"], "breaching");
     assert_eq!(
-        (&alarm["MetricName"], text(&alarm["Dimensions"][0]["Value"]).as_str()),
-        (&json!("IteratorAge"), function)
+        alarm["Metrics"][0]["Expression"],
+        "IF(FILL(written, 0) > 0 AND FILL(polled, 0) == 0, 86400000, FILL(age, 0))"
     );
     // The stream keeps records for one day; the threshold is in milliseconds.
     assert!(number(&alarm["Threshold"], "Threshold") < 24 * 3_600_000 / 4);

@@ -23,3 +23,16 @@ pub(crate) fn list(folder: &str) -> Vec<String> {
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| !name.starts_with('.')).collect()
 }
+
+/// Returns the Rust files below a folder.
+pub(crate) fn rust_files(folder: &str) -> Vec<String> {
+    let below = list(folder).into_iter().flat_map(|name| {
+        let path = format!("{folder}/{name}");
+        match self::path(&path).is_dir() {
+            true if name != "node_modules" => rust_files(&path),
+            true => Vec::new(),
+            false => vec![path],
+        }
+    });
+    below.filter(|path| path.ends_with(".rs")).collect()
+}
